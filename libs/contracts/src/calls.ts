@@ -1,0 +1,246 @@
+/**
+ * Every call that a client can make, over sockets, HTTP or both: the single source of validation, routing, types and
+ * documents. Adding a call is one entry here and one handler in the service that answers it.
+ */
+import { z } from 'zod';
+import {
+  Body, Changes, Color, Conversation, ConversationKind, Cursor, Device, Id, Limit, Me, Member, Message, MessagePage, MessageType,
+  page, Password, Policy, Position, Presence, PresenceState, Receipt, Session, text, label, Unread, User, Username, Visibility,
+} from './shapes.js';
+import { limits } from './limits.js';
+
+export type Service = 'auth' | 'messages' | 'history' | 'presence';
+
+/**
+ * How a call travels from the gateway to the service that answers it.
+ * - `shard`: durable, to the shard queue of the id that `shardKey` names; one replica at a time, in order. Without `shardKey`, the shard of the request's own new id.
+ * - `command`: durable, to the service's command queue, any replica.
+ * - `query`: not kept: gone when its deadline passes. For reads, and for writes that the caller simply repeats (receipts) or that must not lie on a disk (passwords).
+ * - `edge`: the gateway answers itself, perhaps by asking services.
+ */
+export type Via = 'shard' | 'command' | 'query' | 'edge';
+
+export interface HttpRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Under `/api/v1`; `:name` parts become fields of the input, beside the body's and the query's. */
+  readonly path: string;
+  /** Query parameters and how their text becomes a value. Others are `invalid`. */
+  readonly query?: Readonly<Record<string, 'text' | 'int' | 'list'>>;
+  /** The success status; the first is the usual one, `statusOf` picks among them. */
+  readonly status: readonly [number, ...number[]];
+  readonly statusOf?: (data: never) => number;
+  /** HTTP answers a single thing bare: the field of the output that is the body. Absent: the whole output. 204 sends nothing. */
+  readonly bare?: string;
+}
+
+export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
+  readonly summary: string;
+  /** `open`: no token needed; one that is there must be good. */
+  readonly auth: 'open' | 'session';
+  readonly service: Service | 'gateway';
+  readonly via: Via;
+  readonly socket?: string;
+  readonly http?: HttpRoute;
+  readonly input: I;
+  readonly output: O;
+  readonly shardKey?: (input: z.output<I>) => string;
+}
+
+const call = <I extends z.ZodType, O extends z.ZodType>(definition: Call<I, O>): Call<I, O> => definition;
+const route = <D = unknown>(
+  method: HttpRoute['method'],
+  path: string,
+  status: number | readonly [number, ...number[]] = 200,
+  more: { query?: HttpRoute['query']; bare?: string; statusOf?: (data: D) => number } = {},
+): HttpRoute => ({ method, path, status: typeof status === 'number' ? [status] : status, ...more }) as HttpRoute;
+
+const nothing = z.strictObject({});
+const list = { cursor: 'text', limit: 'int' } as const;
+const listInput = { cursor: Cursor.optional(), limit: Limit.optional() };
+const conversationId = { conversationId: Id };
+const optionalName = label(100).optional();
+
+const atMostOne = (value: { before?: unknown; after?: unknown; around?: unknown }) =>
+  [value.before, value.after, value.around].filter((position) => position !== undefined).length <= 1;
+
+/** What the answer of a cursor call carries. */
+const ReceiptAnswer = z.object({ receipt: Receipt });
+const receiptInput = z.strictObject({ ...conversationId, seq: Position });
+
+export const calls = {
+  // ── auth ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  'auth.register': call({
+    summary: 'Create an account; with a guest’s token, the guest becomes that person and keeps everything',
+    auth: 'open', service: 'auth', via: 'query', http: route('POST', '/auth/register', 201),
+    input: z.strictObject({
+      username: Username, password: Password, displayName: optionalName, deviceName: optionalName,
+      email: z.email().max(320).optional(), firstName: optionalName, lastName: optionalName,
+    }),
+    output: Session,
+  }),
+  'auth.login': call({
+    summary: 'Log in', auth: 'open', service: 'auth', via: 'query', http: route('POST', '/auth/login', 200),
+    // Whatever cannot be a name or a password is a wrong one, not a schema error: the answer does not teach the rules.
+    input: z.strictObject({ username: text(1, 200).toLowerCase(), password: text(1, 1000), deviceName: optionalName }),
+    output: Session,
+  }),
+  'auth.guest': call({
+    summary: 'Come in as a guest', auth: 'open', service: 'auth', via: 'query', http: route('POST', '/auth/guest', 201),
+    input: z.strictObject({ displayName: optionalName, deviceName: optionalName }), output: Session,
+  }),
+  'auth.refresh': call({
+    summary: 'Exchange a refresh token; the old one is spent, and a second use of it ends the session',
+    auth: 'open', service: 'auth', via: 'query', http: route('POST', '/auth/refresh', 200),
+    input: z.strictObject({ refreshToken: text(1, 500) }), output: Session,
+  }),
+  'auth.logout': call({
+    summary: 'End this session everywhere', auth: 'session', service: 'auth', via: 'query', http: route('POST', '/auth/logout', 204),
+    input: nothing, output: nothing,
+  }),
+  'auth.sessions': call({
+    summary: 'The caller’s devices', auth: 'session', service: 'auth', via: 'query', http: route('GET', '/auth/sessions', 200, { query: list }),
+    input: z.strictObject(listInput), output: page(Device),
+  }),
+  'auth.end': call({
+    summary: 'End one of the caller’s sessions', auth: 'session', service: 'auth', via: 'query',
+    http: route('DELETE', '/auth/sessions/:sessionId', 204), input: z.strictObject({ sessionId: Id }), output: nothing,
+  }),
+  'auth.password': call({
+    summary: 'Change the password; ends every other session', auth: 'session', service: 'auth', via: 'query',
+    http: route('POST', '/auth/password', 204), input: z.strictObject({ current: text(1, 1000), next: Password }), output: nothing,
+  }),
+  'user.me': call({
+    summary: 'The caller', auth: 'session', service: 'auth', via: 'query', http: route('GET', '/users/me', 200, { bare: 'user' }),
+    input: nothing, output: z.object({ user: Me }),
+  }),
+  'user.update': call({
+    summary: 'Change the caller’s profile', auth: 'session', service: 'auth', via: 'query', http: route('PATCH', '/users/me', 200, { bare: 'user' }),
+    input: z.strictObject({
+      displayName: optionalName, username: Username.optional(), avatarId: Id.optional(),
+      email: z.email().max(320).optional(), firstName: optionalName, lastName: optionalName,
+    }),
+    output: z.object({ user: Me }),
+  }),
+  'user.list': call({
+    summary: 'People by name: a part of the username or the display name', auth: 'session', service: 'auth', via: 'query',
+    http: route('GET', '/users', 200, { query: { query: 'text', ...list } }),
+    input: z.strictObject({ query: text(1, 100).optional(), ...listInput }), output: page(User),
+  }),
+  'user.get': call({
+    summary: 'One user', auth: 'session', service: 'auth', via: 'query', http: route('GET', '/users/:userId', 200, { bare: 'user' }),
+    input: z.strictObject({ userId: Id }), output: z.object({ user: User }),
+  }),
+
+  // ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────
+  'conversation.create': call({
+    summary: 'Create a conversation; a direct one that exists is answered',
+    auth: 'session', service: 'messages', via: 'shard', socket: 'conversation:create',
+    http: route<{ created: boolean }>('POST', '/conversations', [201, 200], { bare: 'conversation', statusOf: (data) => (data.created ? 201 : 200) }),
+    input: z.strictObject({
+      kind: ConversationKind, visibility: Visibility.optional(), title: label(200).optional(), topic: text(0, 1000).optional(),
+      color: Color.optional(), memberIds: z.array(Id).max(limits.membersPerGroup - 1).optional(), policy: Policy.optional(),
+    }),
+    output: z.object({ conversation: Conversation, created: z.boolean() }),
+  }),
+  'conversation.list': call({
+    summary: 'The caller’s conversations, most recently active first', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/conversations', 200, { query: list }), input: z.strictObject(listInput), output: page(Conversation),
+  }),
+  'conversation.get': call({
+    summary: 'One conversation', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/conversations/:conversationId', 200, { bare: 'conversation' }),
+    input: z.strictObject(conversationId), output: z.object({ conversation: Conversation }),
+  }),
+  'conversation.open': call({
+    summary: 'A conversation with its newest page, unread ones included', auth: 'session', service: 'history', via: 'query', socket: 'conversation:open',
+    input: z.strictObject({ ...conversationId, limit: Limit.optional() }),
+    output: z.object({ conversation: Conversation, messages: MessagePage, members: z.array(Member).optional() }),
+  }),
+  'conversation.history': call({
+    summary: 'A page of messages by seq, ascending', auth: 'session', service: 'history', via: 'query', socket: 'conversation:history',
+    http: route('GET', '/conversations/:conversationId/messages', 200, { query: { before: 'int', after: 'int', around: 'int', limit: 'int' } }),
+    input: z
+      .strictObject({ ...conversationId, before: Position.optional(), after: Position.optional(), around: Position.optional(), limit: Limit.optional() })
+      .refine(atMostOne, { message: 'only one of before, after and around', path: ['before'] }),
+    output: MessagePage,
+  }),
+  'conversation.members': call({
+    summary: 'The members', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/conversations/:conversationId/members', 200, { query: list }),
+    input: z.strictObject({ ...conversationId, ...listInput }), output: page(Member),
+  }),
+  'conversation.changes': call({
+    summary: 'What changed after a rev, each message once in its present state', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/conversations/:conversationId/changes', 200, { query: { since: 'int', limit: 'int' } }),
+    input: z.strictObject({ ...conversationId, since: Position, limit: Limit.optional() }), output: Changes,
+  }),
+  sync: call({
+    summary: 'Catch up with everything since the given cursors', auth: 'session', service: 'history', via: 'query', socket: 'sync',
+    input: z.strictObject({ epoch: text(1, 100).optional(), cursors: z.record(Id, Position) }),
+    output: z.object({
+      epoch: z.string(), changes: z.array(Changes.extend(conversationId)), added: z.array(Conversation), removed: z.array(Id), complete: z.boolean(),
+    }),
+  }),
+
+  // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
+  'message.send': call({
+    summary: 'Send a message; stored before it is answered, once per clientId', auth: 'session', service: 'messages', via: 'shard', socket: 'message:send',
+    http: route<{ duplicate: boolean }>('POST', '/conversations/:conversationId/messages', [201, 200], {
+      statusOf: (data) => (data.duplicate ? 200 : 201),
+    }),
+    input: z
+      .strictObject({
+        ...conversationId, clientId: text(1, 64), type: MessageType.exclude(['system']).default('text'), body: Body.default(''),
+        attachmentIds: z.array(Id).max(20).optional(), replyTo: Id.optional(),
+      })
+      .refine((value) => value.body.trim() !== '' || (value.attachmentIds?.length ?? 0) > 0, { message: 'a body or an attachment is needed', path: ['body'] }),
+    output: z.object({ message: Message, duplicate: z.boolean(), recipientOnline: z.boolean().optional() }),
+    shardKey: (input) => input.conversationId,
+  }),
+  'message.receipts': call({
+    summary: 'Who has a message', auth: 'session', service: 'history', via: 'query', http: route('GET', '/messages/:messageId/receipts'),
+    input: z.strictObject({ messageId: Id }),
+    output: z.object({ delivered: z.array(z.object({ userId: Id, at: z.string() })), read: z.array(z.object({ userId: Id, at: z.string() })) }),
+  }),
+
+  // ── read state ────────────────────────────────────────────────────────────────────────────────────────────────
+  'receipt.delivered': call({
+    summary: 'Everything up to seq reached this user', auth: 'session', service: 'history', via: 'query', socket: 'receipt:delivered',
+    http: route('PUT', '/conversations/:conversationId/delivered', 200, { bare: 'receipt' }), input: receiptInput, output: ReceiptAnswer,
+  }),
+  'receipt.read': call({
+    summary: 'This user has read up to seq', auth: 'session', service: 'history', via: 'query', socket: 'receipt:read',
+    http: route('PUT', '/conversations/:conversationId/read', 200, { bare: 'receipt' }), input: receiptInput, output: ReceiptAnswer,
+  }),
+  'unread.list': call({
+    summary: 'What is unread, from one snapshot', auth: 'session', service: 'history', via: 'query', http: route('GET', '/unread'),
+    input: nothing, output: Unread,
+  }),
+
+  // ── presence ──────────────────────────────────────────────────────────────────────────────────────────────────
+  'presence.heartbeat': call({
+    summary: 'Still here; a state that is absent stays as it was', auth: 'session', service: 'gateway', via: 'edge', socket: 'presence:heartbeat',
+    input: z.strictObject({ state: PresenceState.exclude(['offline']).optional() }), output: z.object({ serverTime: z.string() }),
+  }),
+  'presence.watch': call({
+    summary: 'Hear of these users’ presence on this connection', auth: 'session', service: 'gateway', via: 'edge', socket: 'presence:watch',
+    input: z.strictObject({ userIds: z.array(Id).max(limits.pageSize * 10) }), output: z.object({ presence: z.array(Presence) }),
+  }),
+  'presence.unwatch': call({
+    summary: 'Hear of them no more', auth: 'session', service: 'gateway', via: 'edge', socket: 'presence:unwatch',
+    input: z.strictObject({ userIds: z.array(Id).max(limits.pageSize * 10) }), output: z.object({ presence: z.array(Presence) }),
+  }),
+  'presence.get': call({
+    summary: 'The presence of some users', auth: 'session', service: 'presence', via: 'query',
+    http: route('GET', '/presence', 200, { query: { userIds: 'list' } }),
+    input: z.strictObject({ userIds: z.array(Id).min(1).max(limits.presenceWatches) }), output: z.object({ items: z.array(Presence) }),
+  }),
+} as const satisfies Record<string, Call>;
+
+
+export type CallName = keyof typeof calls;
+export type CallInput<N extends CallName> = z.output<(typeof calls)[N]['input']>;
+/** What a client may write: defaults may be left out. */
+export type CallArguments<N extends CallName> = z.input<(typeof calls)[N]['input']>;
+export type CallOutput<N extends CallName> = z.output<(typeof calls)[N]['output']>;
+export const callNames = Object.keys(calls) as CallName[];

@@ -1,0 +1,30 @@
+/** What the server tells a client unasked. Each is sent at most once to a connection; `sync` has what one missed. */
+import { z } from 'zod';
+import { Limits } from './limits.js';
+import { Conversation, Id, Member, Message, Position, Presence, Receipt, User } from './shapes.js';
+
+
+export const serverEvents = {
+  'session:ready': z.object({
+    connectionId: Id, user: User, serverTime: z.string(), epoch: z.string(), protocol: z.literal(1), heartbeatMs: z.number().int(), limits: Limits,
+  }),
+  'session:revoked': z.object({ reason: z.enum(['logout', 'ended', 'password', 'reuse', 'expired', 'too_many']) }),
+  'message:new': z.object({ message: Message }),
+  'message:updated': z.object({
+    message: Message, reaction: z.object({ userId: Id, emoji: z.string(), added: z.boolean() }).optional(),
+  }),
+  'receipt:updated': Receipt,
+  'conversation:new': z.object({ conversation: Conversation }),
+  'conversation:updated': z.object({ conversation: Conversation }),
+  'conversation:removed': z.object({ conversationId: Id, reason: z.enum(['left', 'removed', 'banned', 'deleted']) }),
+  'member:changed': z.union([
+    z.object({ conversationId: Id, member: Member, rev: Position }),
+    z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: Position }),
+  ]),
+  'unread:changed': z.object({ conversationId: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position }),
+  'presence:changed': Presence,
+} as const satisfies Record<string, z.ZodType>;
+
+export type ServerEventName = keyof typeof serverEvents;
+export type ServerEvent<N extends ServerEventName> = z.output<(typeof serverEvents)[N]>;
+export type RevocationReason = ServerEvent<'session:revoked'>['reason'];

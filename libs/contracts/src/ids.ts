@@ -1,0 +1,33 @@
+/** Shards of a new deployment. A power of two up to 256; it can be raised, because ids carry eight shard bits. */
+export const DEFAULT_SHARDS = 16;
+
+const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/**
+ * A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits.
+ * With `like`, the last byte is copied from that id, so that both belong to the same shard (see {@link shardOf}).
+ */
+export function newId(like?: string, now: number = Date.now()): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  let rest = now;
+  for (let at = 5; at >= 0; at--) {
+    bytes[at] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  let id = '';
+  for (let at = 0; at < 15; at++) {
+    id += hex[bytes[at]!]!;
+    if (at === 3 || at === 5 || at === 7 || at === 9) id += '-';
+  }
+  return id + (like === undefined ? hex[bytes[15]!]! : like.slice(-2));
+}
+
+/**
+ * The shard of a conversation, or of a message by its own id alone: the id's last byte, which is random in a
+ * conversation's id and copied from there into the ids of its messages.
+ */
+export function shardOf(id: string, shards: number = DEFAULT_SHARDS): number {
+  return Number.parseInt(id.slice(-2), 16) % shards;
+}

@@ -1,0 +1,158 @@
+/** What the parts of Parley say to each other through the broker. */
+import { z } from 'zod';
+import { calls, type Call, type CallName, type Service, type Via } from './calls.js';
+import { serverEvents } from './events.js';
+import { Conversation, Id, Message, Presence, PresenceState, Receipt, User } from './shapes.js';
+import { shardOf } from './ids.js';
+
+/** Who asks, as the gateway established it. Services trust it; clients can't write it. */
+export const Caller = z.object({
+  /** A new id for every request: conversations and messages that it creates are found again under it after a redelivery. */
+  requestId: Id,
+  /** The client's address as the edge saw it. */
+  address: z.string().optional(),
+  userId: Id.optional(),
+  sessionId: Id.optional(),
+  kind: User.shape.kind.optional(),
+  connectionId: Id.optional(),
+});
+export type Caller = z.infer<typeof Caller>;
+
+/** A caller whose session was verified; handlers of calls with `auth: 'session'` get this. */
+export type Actor = Caller & { userId: string; sessionId: string; kind: User['kind'] };
+
+export interface RequestDefinition<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
+  readonly service: Service;
+  readonly via: Exclude<Via, 'edge'>;
+  readonly input: I;
+  readonly output: O;
+}
+const request = <I extends z.ZodType, O extends z.ZodType>(definition: RequestDefinition<I, O>) => definition;
+
+/** Requests that no client makes; clients' calls are in `calls.ts` and travel as `<call>.v1`. */
+export const internalRequests = {
+  /** The public keys (JWK set) that verify access tokens. */
+  'auth.keys.v1': request({
+    service: 'auth', via: 'query', input: z.object({}), output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
+  }),
+  /** Sessions ended within the lifetime of an access token: what a gateway loads when it may have missed `session.revoked.v1`. */
+  'auth.revocations.v1': request({ service: 'auth', via: 'query', input: z.object({}), output: z.object({ sessionIds: z.array(Id) }) }),
+  /** Those of the given ids that exist, in no particular order. At most 5,000. */
+  'users.known.v1': request({
+    service: 'auth', via: 'query', input: z.object({ userIds: z.array(Id).max(5000) }), output: z.object({ users: z.array(User) }),
+  }),
+  /** The database's epoch. */
+  'history.epoch.v1': request({ service: 'history', via: 'query', input: z.object({}), output: z.object({ epoch: z.string() }) }),
+  /** Those of `userIds` whose presence `userId` may see: who shares a conversation with them, or themselves. */
+  'history.visible.v1': request({
+    service: 'history', via: 'query', input: z.object({ userId: Id, userIds: z.array(Id).max(1000) }), output: z.object({ userIds: z.array(Id) }),
+  }),
+  /** Adds (or removes) a gateway's interest in users' presence; answers the visible ones' present state. */
+  'presence.watching.v1': request({
+    service: 'presence', via: 'query',
+    input: z.object({ gatewayId: z.string(), userId: Id, add: z.array(Id), remove: z.array(Id) }),
+    output: z.object({ presence: z.array(Presence) }),
+  }),
+} as const satisfies Record<string, RequestDefinition>;
+
+type RelayedCall = { [N in CallName]: (typeof calls)[N]['via'] extends 'edge' ? never : N }[CallName];
+type InternalName = keyof typeof internalRequests;
+export type RequestName = `${RelayedCall}.v1` | InternalName;
+
+type CallOf<N extends RequestName> = N extends `${infer C}.v1` ? (C extends RelayedCall ? C : never) : never;
+type CallerOf<C extends RelayedCall> = (typeof calls)[C]['auth'] extends 'session' ? Actor : Caller;
+/** A relayed call travels as `{caller, input}`; an internal request as its own input. */
+export type RequestPayload<N extends RequestName> = N extends InternalName
+  ? z.output<(typeof internalRequests)[N]['input']>
+  : { caller: CallerOf<CallOf<N>>; input: z.output<(typeof calls)[CallOf<N>]['input']> };
+export type RequestAnswer<N extends RequestName> = N extends InternalName
+  ? z.output<(typeof internalRequests)[N]['output']>
+  : z.output<(typeof calls)[CallOf<N>]['output']>;
+
+export interface RequestRoute {
+  readonly service: Service;
+  readonly via: Exclude<Via, 'edge'>;
+  /** Checks what arrives in a service, so that a foreign or older publisher cannot break it. */
+  readonly payload: z.ZodType;
+  /** For `via: 'shard'`: the id whose shard the request belongs to. */
+  readonly shardKey: (payload: unknown) => string;
+}
+
+const relayed = Object.entries(calls as Record<string, Call>)
+  .filter(([, { via }]) => via !== 'edge')
+  .map(([name, definition]): [string, RequestRoute] => [
+    `${name}.v1`,
+    {
+      service: definition.service as Service,
+      via: definition.via as RequestRoute['via'],
+      payload: z.object({
+        caller: definition.auth === 'session' ? Caller.required({ userId: true, sessionId: true, kind: true }) : Caller,
+        input: definition.input,
+      }),
+      shardKey: (payload) => {
+        const { caller, input } = payload as { caller: Caller; input: unknown };
+        return definition.shardKey ? definition.shardKey(input as never) : caller.requestId;
+      },
+    },
+  ]);
+const internal = Object.entries(internalRequests as Record<string, RequestDefinition>).map(([name, definition]): [string, RequestRoute] => [
+  name,
+  { service: definition.service, via: definition.via, payload: definition.input, shardKey: () => '00' },
+]);
+
+/** Every request between parts: who serves it, how it travels, what it carries. */
+export const requests = Object.freeze(Object.fromEntries([...relayed, ...internal])) as Readonly<Record<RequestName, RequestRoute>>;
+
+/** What happened, published to whoever wants to know. Topic `parley.events`, routing key = name. Persistent. */
+export const domainEvents = {
+  'session.revoked.v1': z.object({ userId: Id, sessionIds: z.array(Id), reason: serverEvents['session:revoked'].shape.reason }),
+  'user.updated.v1': z.object({ user: User }),
+  'conversation.created.v1': z.object({ conversation: Conversation, memberIds: z.array(Id) }),
+  'message.created.v1': z.object({ message: Message }),
+  'receipt.updated.v1': z.object({ receipt: Receipt }),
+  'presence.changed.v1': z.object({ presence: Presence }),
+  /** From gateways to presence. `at` is milliseconds on the gateway's clock and orders one connection's events. */
+  'connection.opened.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
+  'connection.closed.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
+  /** Every `times.renewMs`, in chunks: these connections live; a heartbeat of their client came at `beatAt`, with the state it wants. */
+  'connections.renewed.v1': z.object({
+    gatewayId: z.string(),
+    connections: z.array(z.object({ connectionId: Id, userId: Id, beatAt: z.number(), state: PresenceState.exclude(['offline']).optional() })),
+  }),
+} as const satisfies Record<string, z.ZodType>;
+export type DomainEventName = keyof typeof domainEvents;
+export type DomainEvent<N extends DomainEventName> = z.output<(typeof domainEvents)[N]>;
+
+/** A frame to one gateway, or to all of them. At most once per connection: a frame whose `id` was seen is dropped. */
+export const PushFrame = z.discriminatedUnion('kind', [
+  /** To every local connection of `users`. */
+  z.object({ kind: z.literal('users'), id: z.string().optional(), users: z.array(Id), event: z.string(), payload: z.unknown() }),
+  /** To the local connections that watch `userId`. */
+  z.object({ kind: z.literal('watchers'), userId: Id, event: z.string(), payload: z.unknown() }),
+  /** Ends one connection, after `session:revoked` with the reason. */
+  z.object({ kind: z.literal('close'), connectionId: Id, reason: serverEvents['session:revoked'].shape.reason }),
+]);
+export type PushFrame = z.infer<typeof PushFrame>;
+
+/** Names on the broker. The whole topology is in libs/broker; the names are here so that tools and operators find them. */
+export const names = Object.freeze({
+  commands: 'parley.commands',
+  events: 'parley.events',
+  push: 'parley.push',
+  dead: 'parley.dead',
+  shardQueue: (service: Service, shard: number) => `${service}.commands.${shard}`,
+  commandQueue: (service: Service) => `${service}.commands`,
+  queryQueue: (service: Service) => `${service}.queries`,
+  eventQueue: (service: Service) => `${service}.events`,
+  /** A process's own queues: answers and, at gateways, pushes and events. */
+  replyQueue: (instance: string) => `replies.${instance}`,
+  pushQueue: (instance: string) => `push.${instance}`,
+  instanceEventQueue: (instance: string) => `events.${instance}`,
+});
+
+/** The queue that a request goes to. */
+export function queueOf(name: RequestName, payload: unknown, shards: number): string {
+  const { service, via, shardKey } = requests[name];
+  if (via === 'shard') return names.shardQueue(service, shardOf(shardKey(payload), shards));
+  return via === 'command' ? names.commandQueue(service) : names.queryQueue(service);
+}

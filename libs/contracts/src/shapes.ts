@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import { limits } from './limits.js';
+
+/** Ids are UUIDv7 strings, lower case. */
+export const Id = z.uuidv7().regex(/^[0-9a-f-]+$/, 'must be lower case');
+/** ISO-8601 UTC with milliseconds. */
+export const Time = z.iso.datetime({ precision: 3 });
+/** A position in a conversation, or 0 for "before the first". */
+export const Position = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const encoder = new TextEncoder();
+const noNul = (value: string) => !value.includes('\0');
+/** Text that Postgres can hold: no NUL. Lengths in UTF-16 units, as every JavaScript client counts them. */
+export const text = (min: number, max: number) =>
+  z.string().min(min).max(max).refine(noNul, 'must not contain NUL').refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+/** A name that people read: trimmed, not empty, no control characters. */
+export const label = (max: number) =>
+  // eslint-disable-next-line no-control-regex -- control characters are what it refuses
+  z.string().trim().min(1).max(max).regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters').refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+/** A message body: its limit counts UTF-8 bytes and is `too_large`, not `invalid`. */
+export const Body = z
+  .string()
+  .refine(noNul, 'must not contain NUL')
+  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+  .refine((value) => value.length * 3 <= limits.bodyBytes || encoder.encode(value).length <= limits.bodyBytes, {
+    message: `must be at most ${limits.bodyBytes} bytes`,
+    params: { code: 'too_large' },
+  });
+
+export const Username = z.string().toLowerCase().regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -');
+export const Password = z.string().min(10).max(200);
+export const Color = z.string().regex(/^#[0-9a-f]{6}$/i, 'must be #rrggbb').toLowerCase();
+export const Cursor = z.string().min(1).max(500);
+export const Limit = z.number().int().min(1).max(limits.pageSize);
+
+export const User = z.object({
+  id: Id,
+  username: z.string(),
+  displayName: z.string(),
+  avatarId: Id.optional(),
+  kind: z.enum(['person', 'guest', 'bot']),
+  createdAt: Time,
+});
+export type User = z.infer<typeof User>;
+
+/** What only `GET /users/me` and `PATCH /users/me` show. */
+export const Me = User.extend({ email: z.string().optional(), firstName: z.string().optional(), lastName: z.string().optional() });
+export type Me = z.infer<typeof Me>;
+
+export const Session = z.object({
+  user: User,
+  accessToken: z.string(),
+  accessTokenExpiresAt: Time,
+  refreshToken: z.string(),
+  sessionId: Id,
+});
+export type Session = z.infer<typeof Session>;
+
+export const Device = z.object({
+  id: Id,
+  deviceName: z.string().optional(),
+  createdAt: Time,
+  lastSeenAt: Time,
+  address: z.string().optional(),
+  current: z.boolean(),
+});
+export type Device = z.infer<typeof Device>;
+
+export const Role = z.enum(['creator', 'admin', 'member']);
+export type Role = z.infer<typeof Role>;
+export const MemberStatus = z.enum(['active', 'muted', 'banned']);
+export type MemberStatus = z.infer<typeof MemberStatus>;
+
+export const Policy = z.strictObject({
+  reactionGate: z.number().int().min(0).max(100).optional(),
+  slowModeSeconds: z.number().int().min(0).max(86_400).optional(),
+  guests: z.boolean().optional(),
+  membersInvite: z.boolean().optional(),
+});
+export type Policy = z.infer<typeof Policy>;
+
+export const MessageType = z.enum(['text', 'image', 'video', 'audio', 'voice', 'document', 'system']);
+export type MessageType = z.infer<typeof MessageType>;
+
+export const Attachment = z.object({
+  id: Id,
+  name: z.string(),
+  mediaType: z.string(),
+  size: z.number().int(),
+  width: z.number().int().optional(),
+  height: z.number().int().optional(),
+  durationMs: z.number().int().optional(),
+  thumbnailId: Id.optional(),
+  url: z.string(),
+});
+export type Attachment = z.infer<typeof Attachment>;
+
+export const Reaction = z.object({
+  emoji: z.string(),
+  count: z.number().int(),
+  userIds: z.array(Id).max(20),
+  mine: z.boolean().optional(),
+});
+export type Reaction = z.infer<typeof Reaction>;
+
+export const SystemNote = z.object({ kind: z.string(), userId: Id.optional(), value: z.string().optional() });
+export type SystemNote = z.infer<typeof SystemNote>;
+
+export const Message = z.object({
+  id: Id,
+  conversationId: Id,
+  seq: z.number().int().positive(),
+  rev: z.number().int().positive(),
+  senderId: Id,
+  clientId: z.string(),
+  type: MessageType,
+  body: z.string(),
+  attachments: z.array(Attachment),
+  replyTo: Id.optional(),
+  mentions: z.array(Id),
+  createdAt: Time,
+  editedAt: Time.optional(),
+  deletedAt: Time.optional(),
+  reactions: z.array(Reaction),
+  system: SystemNote.optional(),
+});
+export type Message = z.infer<typeof Message>;
+
+export const Member = z.object({
+  userId: Id,
+  role: Role,
+  status: MemberStatus,
+  mutedUntil: Time.optional(),
+  bannedUntil: Time.optional(),
+  joinedAt: Time,
+  readSeq: Position,
+  deliveredSeq: Position,
+});
+export type Member = z.infer<typeof Member>;
+
+export const Notifications = z.enum(['all', 'mentions', 'none']);
+export const Membership = z.object({
+  role: Role,
+  status: MemberStatus,
+  mutedUntil: Time.optional(),
+  readSeq: Position,
+  deliveredSeq: Position,
+  unread: z.number().int().min(0),
+  mentions: z.number().int().min(0),
+  notifications: Notifications,
+});
+export type Membership = z.infer<typeof Membership>;
+
+export const ConversationKind = z.enum(['direct', 'group', 'channel']);
+export const Visibility = z.enum(['private', 'public']);
+export const Conversation = z.object({
+  id: Id,
+  kind: ConversationKind,
+  visibility: Visibility,
+  title: z.string().optional(),
+  topic: z.string().optional(),
+  color: z.string().optional(),
+  createdBy: Id,
+  createdAt: Time,
+  lastSeq: Position,
+  rev: z.number().int().positive(),
+  memberCount: z.number().int(),
+  policy: Policy,
+  me: Membership.optional(),
+  lastMessage: Message.optional(),
+});
+export type Conversation = z.infer<typeof Conversation>;
+
+export const Receipt = z.object({ conversationId: Id, userId: Id, deliveredSeq: Position, readSeq: Position, at: Time });
+export type Receipt = z.infer<typeof Receipt>;
+
+/** A page of messages, ascending by `seq`. */
+export const MessagePage = z.object({ items: z.array(Message), lastSeq: Position, hasBefore: z.boolean(), hasAfter: z.boolean() });
+export type MessagePage = z.infer<typeof MessagePage>;
+
+export const MemberChange = z.union([Member, z.object({ userId: Id, left: z.literal(true) })]);
+/** What changed in one conversation after a `rev`: each message once, in its present state. */
+export const Changes = z.object({
+  messages: z.array(Message),
+  members: z.array(MemberChange).optional(),
+  conversation: Conversation.optional(),
+  receipts: z.array(Receipt),
+  rev: Position,
+  complete: z.boolean(),
+  epoch: z.string(),
+});
+export type Changes = z.infer<typeof Changes>;
+
+export const UnreadEntry = z.object({ id: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position, lastSeq: Position });
+export const Unread = z.object({ total: z.number().int(), mentions: z.number().int(), conversations: z.array(UnreadEntry) });
+export type Unread = z.infer<typeof Unread>;
+
+export const PresenceState = z.enum(['online', 'away', 'busy', 'offline']);
+export type PresenceState = z.infer<typeof PresenceState>;
+/** `lastSeenAt` is absent for somebody who was never here. */
+export const Presence = z.object({ userId: Id, state: PresenceState, lastSeenAt: Time.optional() });
+export type Presence = z.infer<typeof Presence>;
+
+/** A list: `nextCursor` is there while more follows. */
+export const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), nextCursor: z.string().optional() });

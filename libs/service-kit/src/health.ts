@@ -1,0 +1,72 @@
+import { createServer, type Server } from 'node:http';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+
+/** What `/health/ready` asks: undefined when fine, otherwise what is missing, for people. Must answer at once. */
+export type ReadinessCheck = () => string | undefined;
+
+/** Liveness, readiness and metrics of one process. Not ready until `open()`, and again after `close()`. */
+export class Health {
+  readonly metrics = new Registry();
+  private readonly checks = new Map<string, ReadinessCheck>();
+  private server: Server | undefined;
+  private serving = false;
+
+  constructor(readonly service: string) {
+    this.metrics.setDefaultLabels({ service });
+    collectDefaultMetrics({ register: this.metrics });
+  }
+
+  check(name: string, check: ReadinessCheck): void {
+    this.checks.set(name, check);
+  }
+
+  /** `{ready, problems}`: what the ready endpoint says, for those that serve it elsewhere. */
+  report(): { ready: boolean; problems: Record<string, string> } {
+    const problems: Record<string, string> = this.serving ? {} : { service: 'starting or stopping' };
+    for (const [name, check] of this.checks) {
+      const problem = check();
+      if (problem !== undefined) problems[name] = problem;
+    }
+    return { ready: Object.keys(problems).length === 0, problems };
+  }
+
+  /** From now on ready, as far as the checks agree. */
+  open(): void {
+    this.serving = true;
+  }
+
+  /** Not ready from now on: the first step of a shutdown. */
+  drain(): void {
+    this.serving = false;
+  }
+
+  /** Serves the three endpoints on a port of their own; resolves with the port. */
+  async listen(port: number, host: string): Promise<number> {
+    const server = createServer((request, response) => {
+      void this.answer(request.url ?? '').then(({ status, type, body }) => {
+        response.writeHead(status, { 'content-type': type }).end(body);
+      });
+    });
+    this.server = server;
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+    return (server.address() as { port: number }).port;
+  }
+
+  async answer(path: string): Promise<{ status: number; type: string; body: string }> {
+    if (path === '/health/live') return { status: 200, type: 'application/json', body: '{"status":"ok"}' };
+    if (path === '/health/ready') {
+      const { ready, problems } = this.report();
+      return { status: ready ? 200 : 503, type: 'application/json', body: JSON.stringify({ status: ready ? 'ok' : 'unavailable', problems }) };
+    }
+    if (path === '/metrics') return { status: 200, type: this.metrics.contentType, body: await this.metrics.metrics() };
+    return { status: 404, type: 'application/json', body: '{"status":"not found"}' };
+  }
+
+  async close(): Promise<void> {
+    this.serving = false;
+    const server = this.server;
+    if (!server) return;
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}

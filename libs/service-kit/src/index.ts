@@ -1,0 +1,5 @@
+export * from './config.js';
+export * from './logging.js';
+export * from './health.js';
+export * from './run.js';
+export * from './unavailable.js';

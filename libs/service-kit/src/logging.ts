@@ -1,0 +1,38 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { LoggerService } from '@nestjs/common';
+import { pino, type Logger } from 'pino';
+
+export type { Logger } from 'pino';
+
+/** What follows one piece of work through a process; every log line carries it. */
+export interface Trace {
+  correlationId: string;
+  conversationId?: string;
+  messageId?: string;
+  userId?: string;
+}
+const traces = new AsyncLocalStorage<Trace>();
+/** Runs `work` so that its log lines, and what it publishes, carry `trace`. */
+export const withTrace = <T>(trace: Trace, work: () => T): T => traces.run(trace, work);
+export const currentTrace = (): Trace | undefined => traces.getStore();
+
+/** JSON lines on standard output: level, time, service, correlation id. Bodies, passwords and tokens are never given to it; the paths below are the net. */
+export function createLogger(service: string, level: string = 'info'): Logger {
+  return pino({
+    level,
+    base: { service },
+    mixin: () => ({ ...traces.getStore() }),
+    redact: { paths: ['password', '*.password', 'accessToken', '*.accessToken', 'refreshToken', '*.refreshToken', 'token', '*.token', 'authorization', '*.authorization', 'body', '*.body'], censor: '[hidden]' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  });
+}
+
+/** Nest's own lines, in our format. Its start-up chatter is `debug`. */
+export function nestLogger(logger: Logger): LoggerService {
+  const line = (level: 'debug' | 'warn' | 'error' | 'fatal') => (message: unknown, ...rest: unknown[]) => {
+    const context = rest.at(-1);
+    logger[level]({ context: typeof context === 'string' ? context : undefined, ...(message instanceof Error ? { err: message } : {}) }, String(message));
+  };
+  return { log: line('debug'), debug: line('debug'), verbose: line('debug'), warn: line('warn'), error: line('error'), fatal: line('fatal') };
+}
