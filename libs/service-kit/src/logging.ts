@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LoggerService } from '@nestjs/common';
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -16,16 +16,22 @@ const traces = new AsyncLocalStorage<Trace>();
 export const withTrace = <T>(trace: Trace, work: () => T): T => traces.run(trace, work);
 export const currentTrace = (): Trace | undefined => traces.getStore();
 
-/** JSON lines on standard output: level, time, service, correlation id. Bodies, passwords and tokens are never given to it; the paths below are the net. */
-export function createLogger(service: string, level: string = 'info'): Logger {
-  return pino({
+const secrets = ['password', 'accessToken', 'refreshToken', 'token', 'authorization', 'body'];
+
+/**
+ * JSON lines, on standard output unless told: level, time, service, correlation id. Bodies, passwords and tokens are not given to it by anybody;
+ * hiding fields of those names is the net below that rule.
+ */
+export function createLogger(service: string, level: string = 'info', destination?: DestinationStream): Logger {
+  const options = {
     level,
     base: { service },
     mixin: () => ({ ...traces.getStore() }),
-    redact: { paths: ['password', '*.password', 'accessToken', '*.accessToken', 'refreshToken', '*.refreshToken', 'token', '*.token', 'authorization', '*.authorization', 'body', '*.body'], censor: '[hidden]' },
+    redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: '[hidden]' },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-  });
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return destination ? pino(options, destination) : pino(options);
 }
 
 /** Nest's own lines, in our format. Its start-up chatter is `debug`. */

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { createLogger, currentTrace, withTrace } from './logging.js';
+
+describe('traces', () => {
+  it('follow asynchronous work and do not leak out of it', async () => {
+    const inside = await withTrace({ correlationId: 'c1' }, async () => {
+      await Promise.resolve();
+      return currentTrace()?.correlationId;
+    });
+    expect(inside).toBe('c1');
+    expect(currentTrace()).toBeUndefined();
+  });
+});
+
+describe('log lines', () => {
+  it('carry service and correlation id, and hide secrets and bodies', () => {
+    const lines: string[] = [];
+    const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
+    withTrace({ correlationId: 'c2' }, () => logger.info({ input: { password: 'hunter2', body: 'dear diary' }, token: 'abc' }, 'a line'));
+    expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'info', service: 'probe', correlationId: 'c2', msg: 'a line' });
+    expect(lines[0]).not.toMatch(/hunter2|diary|abc/);
+  });
+});
