@@ -1,0 +1,278 @@
+import { randomBytes } from 'node:crypto';
+import {
+  calls, ChatError, errorCodes, serverEvents,
+  type Call, type CallArguments, type CallName, type CallOutput, type ErrorBody, type HttpRoute, type Message, type ServerEvent, type ServerEventName, type Session, type User,
+} from '@parley/contracts';
+import { io, type Socket } from 'socket.io-client';
+import { LocalState } from './local-state.js';
+
+/** The server did not answer a call in time, or the connection ended first. What the call asked for may have been done. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+export type RecordedEvent = { [N in ServerEventName]: { readonly name: N; readonly payload: ServerEvent<N>; /** `performance.now()` */ readonly at: number } }[ServerEventName];
+type EventOf<N extends ServerEventName> = Extract<RecordedEvent, { name: N }>;
+
+export interface ClientOptions {
+  username?: string;
+  password?: string;
+  displayName?: string;
+  /** The longest that a call waits for its answer. I10 allows the server 10 s. */
+  callTimeoutMs?: number;
+  transports?: ('websocket' | 'polling')[];
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed when it is JSON, otherwise text. */
+  readonly body: unknown;
+}
+
+interface Waiting {
+  check(event: RecordedEvent): boolean;
+  resolve(event: RecordedEvent): void;
+}
+
+/** A readable name that nobody else uses. */
+export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(5).toString('hex')}`;
+
+/**
+ * A user with one device: HTTP and a socket over the table of calls, typed by it. Every event of the socket is recorded in order of
+ * arrival and applied to {@link LocalState}. Refusals are thrown as ChatError, silence as {@link NoAnswer}.
+ */
+export class ChatClient {
+  readonly events: RecordedEvent[] = [];
+  readonly state: LocalState;
+  /** How often `session:ready` arrived: once, and again after each reconnect. */
+  readyCount = 0;
+  private socket: Socket | undefined;
+  private readonly waiting = new Set<Waiting>();
+  private readonly pages = new Set<string>();
+
+  constructor(readonly url: string, public session: Session, private readonly options: ClientOptions = {}) {
+    this.state = new LocalState(session.user.id);
+  }
+
+  get user(): User {
+    return this.session.user;
+  }
+
+  get connected(): boolean {
+    return this.socket?.connected === true;
+  }
+
+  /** A new account. */
+  static async register(url: string, options: ClientOptions = {}): Promise<ChatClient> {
+    const { username = uniqueName('user'), password = 'correct horse battery', displayName } = options;
+    const session = await callHttp(url, 'auth.register', { username, password, ...(displayName === undefined ? {} : { displayName }) });
+    return new ChatClient(url, session, options);
+  }
+
+  static async guest(url: string, options: ClientOptions = {}): Promise<ChatClient> {
+    const session = await callHttp(url, 'auth.guest', options.displayName === undefined ? {} : { displayName: options.displayName });
+    return new ChatClient(url, session, options);
+  }
+
+  static async login(url: string, username: string, password: string, options: ClientOptions = {}): Promise<ChatClient> {
+    return new ChatClient(url, await callHttp(url, 'auth.login', { username, password }), options);
+  }
+
+  /** Another device of the same user, here under the same session. */
+  device(url: string = this.url): ChatClient {
+    return new ChatClient(url, this.session, this.options);
+  }
+
+  /**
+   * Opens the socket and resolves with `session:ready`. A refused handshake rejects with the server's ChatError.
+   * From then on the socket reconnects by itself; a caller that cares calls {@link sync} after that.
+   */
+  async connect(timeoutMs = 10_000): Promise<ServerEvent<'session:ready'>> {
+    this.socket?.disconnect();
+    const socket = io(this.url, {
+      auth: { token: this.session.accessToken }, transports: this.options.transports ?? ['websocket'], forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 1000,
+    });
+    this.socket = socket;
+    for (const name of Object.keys(serverEvents) as ServerEventName[]) {
+      socket.on(name as string, (payload: unknown) => this.record({ name, payload, at: performance.now() } as RecordedEvent));
+    }
+    const refused = new Promise<never>((_, reject) => {
+      socket.once('connect_error', (error: Error & { data?: ErrorBody }) => {
+        reject(error.data && errorCodes.includes(error.data.code) ? ChatError.fromBody(error.data) : error);
+      });
+    });
+    try {
+      const ready = await Promise.race([this.waitFor('session:ready', () => true, timeoutMs, this.events.length), refused]);
+      return ready.payload;
+    } catch (error) {
+      socket.disconnect();
+      throw error;
+    }
+  }
+
+  /** Goes offline cleanly. Events and state stay. */
+  disconnect(): void {
+    this.socket?.disconnect();
+    this.socket = undefined;
+  }
+
+  /** Ends the connection without a word, as a lost network does; the socket reconnects by itself. */
+  drop(): void {
+    this.socket?.io.engine.close();
+  }
+
+  /** A call over the socket. */
+  async call<N extends CallName>(name: N, input: CallArguments<N>, timeoutMs = this.options.callTimeoutMs ?? 10_000): Promise<CallOutput<N>> {
+    const { socket: event } = calls[name] as Call;
+    if (event === undefined) throw new Error(`${name} is not a socket call`);
+    return (await this.emit(event, input, timeoutMs)) as CallOutput<N>;
+  }
+
+  /** Any event with any arguments, as a careless client may send them; resolves with the answer's `data`. */
+  async emit(event: string, input: unknown, timeoutMs = 10_000): Promise<unknown> {
+    if (!this.socket?.connected) throw new NoAnswer(`${event}: not connected`);
+    let answer: { ok: true; data: unknown } | { ok: false; error: ErrorBody };
+    try {
+      answer = (await this.socket.timeout(timeoutMs).emitWithAck(event, input)) as typeof answer;
+    } catch (error) {
+      throw new NoAnswer(`${event}: ${error instanceof Error ? error.message : 'no answer'}`, { cause: error });
+    }
+    if (answer.ok) return answer.data;
+    throw ChatError.fromBody(answer.error);
+  }
+
+  /**
+   * A call over HTTP. Where HTTP answers a single thing bare, it is wrapped again as the socket would answer it; fields that HTTP
+   * tells by its status (`created`) are absent then.
+   */
+  async http<N extends CallName>(name: N, input: CallArguments<N>): Promise<CallOutput<N>> {
+    return callHttp(this.url, name, input, this.session.accessToken);
+  }
+
+  /** Any request under the server's address, with this user's token. */
+  async fetch(method: string, path: string, body?: unknown): Promise<HttpAnswer> {
+    return request(this.url, method, path, body, this.session.accessToken);
+  }
+
+  /** Sends a text under a `clientId` of its own, or the one given. */
+  async send(conversationId: string, body: string, clientId: string = uniqueName('c')): Promise<CallOutput<'message.send'>> {
+    return this.call('message.send', { conversationId, clientId, body });
+  }
+
+  /** Calls `sync` until it is complete, and loads what came in as a whole. Afterwards the state is the server's (I9). */
+  async sync(): Promise<CallOutput<'sync'>[]> {
+    const answers: CallOutput<'sync'>[] = [];
+    for (let complete = false; !complete; ) {
+      const { epoch } = this.state;
+      const answer = await this.call('sync', { ...(epoch === undefined ? {} : { epoch }), cursors: this.state.cursors() });
+      this.state.applySync(answer);
+      for (const id of answer.removed) this.pages.delete(id);
+      answers.push(answer);
+      complete = answer.complete;
+    }
+    for (const id of this.state.conversations.keys()) await this.loadPages(id);
+    return answers;
+  }
+
+  /** The whole conversation from its first message, without touching the state. */
+  async history(conversationId: string): Promise<Message[]> {
+    const messages: Message[] = [];
+    for (let more = true; more; ) {
+      const page = await this.call('conversation.history', { conversationId, after: messages.at(-1)?.seq ?? 0, limit: 100 });
+      messages.push(...page.items);
+      more = page.hasAfter;
+    }
+    return messages;
+  }
+
+  /** The first event, from index `from` of {@link events} on (default: also past ones), that `check` accepts. */
+  async waitFor<N extends ServerEventName>(name: N, check: (payload: ServerEvent<N>) => boolean = () => true, timeoutMs = 10_000, from = 0): Promise<EventOf<N>> {
+    const accepts = (event: RecordedEvent): event is EventOf<N> => event.name === name && check(event.payload as ServerEvent<N>);
+    const past = this.events.slice(from).find(accepts);
+    if (past) return past;
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        check: accepts,
+        resolve: (event) => {
+          clearTimeout(timer);
+          resolve(event as EventOf<N>);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.waiting.delete(waiting);
+        reject(new Error(`${this.user.username} waited ${timeoutMs} ms for ${name}`));
+      }, timeoutMs);
+      this.waiting.add(waiting);
+    });
+  }
+
+  /** The recorded events of one name. */
+  eventsOf<N extends ServerEventName>(name: N): EventOf<N>[] {
+    return this.events.filter((event): event is EventOf<N> => event.name === name);
+  }
+
+  private record(event: RecordedEvent): void {
+    this.events.push(event);
+    if (event.name === 'session:ready') this.readyCount += 1;
+    this.state.apply(event.name, event.payload);
+    for (const waiting of this.waiting) {
+      if (!waiting.check(event)) continue;
+      this.waiting.delete(waiting);
+      waiting.resolve(event);
+    }
+  }
+
+  private async loadPages(conversationId: string): Promise<void> {
+    if (this.pages.has(conversationId)) return;
+    this.state.applyPage(await this.history(conversationId));
+    this.pages.add(conversationId);
+  }
+}
+
+/** Fills a route's path and query from the call's input; what is left over is the body. */
+function toRequest(route: HttpRoute, input: Record<string, unknown>): { path: string; body: Record<string, unknown> | undefined } {
+  const rest = { ...input };
+  const take = (key: string): unknown => {
+    const value = rest[key];
+    delete rest[key];
+    return value;
+  };
+  const path = route.path.replace(/:(\w+)/g, (_, key: string) => encodeURIComponent(String(take(key))));
+  const query = new URLSearchParams();
+  for (const key of Object.keys(route.query ?? {})) {
+    const value = take(key);
+    if (value !== undefined) query.set(key, Array.isArray(value) ? value.join(',') : String(value));
+  }
+  const search = query.size === 0 ? '' : `?${query}`;
+  return { path: `/api/v1${path}${search}`, body: route.method === 'GET' || route.method === 'DELETE' ? undefined : rest };
+}
+
+async function callHttp<N extends CallName>(url: string, name: N, input: CallArguments<N>, token?: string): Promise<CallOutput<N>> {
+  const { http: route } = calls[name] as Call;
+  if (!route) throw new Error(`${name} is not an HTTP call`);
+  const { path, body: payload } = toRequest(route, input);
+  const { status, body } = await request(url, route.method, path, payload, token);
+  if (!route.status.includes(status)) throw problem(name, status, body);
+  return (status === 204 ? {} : route.bare === undefined ? body : { [route.bare]: body }) as CallOutput<N>;
+}
+
+function problem(name: string, status: number, body: unknown): Error {
+  const { code, detail, details, retryAfterMs, traceId } = (typeof body === 'object' && body !== null ? body : {}) as Partial<ErrorBody> & { detail?: string };
+  if (code === undefined || !errorCodes.includes(code)) return new Error(`${name}: HTTP ${status} ${JSON.stringify(body).slice(0, 200)}`);
+  return new ChatError(code, detail, {
+    ...(details === undefined ? {} : { details }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(traceId === undefined ? {} : { traceId }),
+  });
+}
+
+async function request(url: string, method: string, path: string, body: unknown, token: string | undefined): Promise<HttpAnswer> {
+  const response = await fetch(new URL(path, url), {
+    method,
+    headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(15_000),
+  });
+  const text = await response.text();
+  const json = response.headers.get('content-type')?.includes('json') === true && text !== '';
+  return { status: response.status, headers: response.headers, body: json ? (JSON.parse(text) as unknown) : text };
+}

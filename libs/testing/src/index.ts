@@ -1,0 +1,3 @@
+export * from './chat-client.js';
+export * from './local-state.js';
+export * from './service-process.js';

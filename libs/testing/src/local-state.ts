@@ -1,0 +1,149 @@
+import type { CallOutput, Changes, Conversation, Member, Message, Receipt, ServerEvent, ServerEventName } from '@parley/contracts';
+
+/** What a client holds of one conversation. */
+export interface HeldConversation {
+  conversation: Conversation;
+  /** By `seq`. */
+  readonly messages: Map<number, Message>;
+  readonly members: Map<string, Member>;
+  /** Newest known positions by user; positions never go back. */
+  readonly receipts: Map<string, Pick<Receipt, 'deliveredSeq' | 'readSeq'>>;
+  /** Everything up to this `rev` is held. */
+  cursor: number;
+  /** Revs beyond the cursor that arrived already; the hole before them is filled by later events or by `sync`. */
+  readonly ahead: Set<number>;
+}
+
+type Sync = CallOutput<'sync'>;
+
+/**
+ * What a client knows by applying live events and the answers of `sync`, and nothing else: the reference for I9.
+ * Applying the same thing twice, or an older state after a newer one, changes nothing.
+ */
+export class LocalState {
+  epoch: string | undefined;
+  readonly conversations = new Map<string, HeldConversation>();
+
+  constructor(readonly userId: string) {}
+
+  /** The `cursors` of a `sync` call. */
+  cursors(): Record<string, number> {
+    return Object.fromEntries([...this.conversations].map(([id, { cursor }]) => [id, cursor]));
+  }
+
+  /** Messages in `seq` order. */
+  messages(conversationId: string): Message[] {
+    return [...(this.conversations.get(conversationId)?.messages.values() ?? [])].sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Others' messages after one's own read position that are neither deleted nor `system` (I4), counted one by one. */
+  unread(conversationId: string): number {
+    const readSeq = this.conversations.get(conversationId)?.receipts.get(this.userId)?.readSeq ?? 0;
+    return this.messages(conversationId).filter(
+      ({ seq, senderId, deletedAt, type }) => seq > readSeq && senderId !== this.userId && deletedAt === undefined && type !== 'system',
+    ).length;
+  }
+
+  apply<N extends ServerEventName>(name: N, payload: ServerEvent<N>): void {
+    const event = { name, payload } as { [E in ServerEventName]: { name: E; payload: ServerEvent<E> } }[ServerEventName];
+    switch (event.name) {
+      case 'session:ready':
+        this.epoch ??= event.payload.epoch;
+        return;
+      case 'message:new':
+      case 'message:updated':
+        return this.message(event.payload.message);
+      case 'conversation:new':
+        return this.conversation(event.payload.conversation, true);
+      case 'conversation:updated':
+        this.conversation(event.payload.conversation, false);
+        return this.advance(event.payload.conversation.id, event.payload.conversation.rev);
+      case 'conversation:removed':
+        this.conversations.delete(event.payload.conversationId);
+        return;
+      case 'member:changed':
+        this.member(event.payload.conversationId, 'member' in event.payload ? event.payload.member : event.payload);
+        return this.advance(event.payload.conversationId, event.payload.rev);
+      case 'receipt:updated':
+        return this.receipt(event.payload);
+      case 'unread:changed':
+        return this.receipt({ ...event.payload, userId: this.userId, deliveredSeq: event.payload.readSeq });
+      case 'session:revoked':
+      case 'presence:changed':
+        return;
+    }
+  }
+
+  applySync({ epoch, changes, added, removed }: Sync): void {
+    if (this.epoch !== undefined && this.epoch !== epoch) this.conversations.clear();
+    this.epoch = epoch;
+    for (const id of removed) this.conversations.delete(id);
+    for (const conversation of added) this.conversation(conversation, true);
+    for (const change of changes) this.changes(change.conversationId, change);
+  }
+
+  /** Messages from a page, for conversations that came in as a whole. */
+  applyPage(messages: readonly Message[]): void {
+    for (const message of messages) this.keep(message);
+  }
+
+  /** Holds positions that the server told; also those in the answers of one's own receipt calls. */
+  receipt({ conversationId, userId, deliveredSeq, readSeq }: Pick<Receipt, 'conversationId' | 'userId' | 'deliveredSeq' | 'readSeq'>): void {
+    const receipts = this.conversations.get(conversationId)?.receipts;
+    const known = receipts?.get(userId) ?? { deliveredSeq: 0, readSeq: 0 };
+    receipts?.set(userId, { deliveredSeq: Math.max(known.deliveredSeq, deliveredSeq), readSeq: Math.max(known.readSeq, readSeq) });
+  }
+
+  private changes(conversationId: string, { conversation, messages, members, receipts, rev }: Changes): void {
+    if (conversation) this.conversation(conversation, false);
+    for (const message of messages) this.keep(message);
+    for (const member of members ?? []) this.member(conversationId, member);
+    for (const receipt of receipts) this.receipt(receipt);
+    const held = this.conversations.get(conversationId);
+    if (held) this.settle(held, rev);
+  }
+
+  private conversation(conversation: Conversation, whole: boolean): void {
+    const held = this.conversations.get(conversation.id);
+    if (held) {
+      if (conversation.rev >= held.conversation.rev) held.conversation = conversation;
+    } else if (whole) {
+      this.conversations.set(conversation.id, {
+        conversation, messages: new Map(), members: new Map(), receipts: new Map(), cursor: conversation.rev, ahead: new Set(),
+      });
+    }
+    if (conversation.lastMessage) this.keep(conversation.lastMessage);
+    if (conversation.me) this.receipt({ conversationId: conversation.id, userId: this.userId, ...conversation.me });
+  }
+
+  private message(message: Message): void {
+    this.keep(message);
+    this.advance(message.conversationId, message.rev);
+  }
+
+  private keep(message: Message): void {
+    const held = this.conversations.get(message.conversationId);
+    if (!held) return;
+    if ((held.messages.get(message.seq)?.rev ?? 0) <= message.rev) held.messages.set(message.seq, message);
+  }
+
+  private member(conversationId: string, member: Member | { userId: string; left: true }): void {
+    const held = this.conversations.get(conversationId);
+    if (!held) return;
+    if ('left' in member) held.members.delete(member.userId);
+    else held.members.set(member.userId, member);
+  }
+
+  private advance(conversationId: string, rev: number): void {
+    const held = this.conversations.get(conversationId);
+    if (!held || rev <= held.cursor) return;
+    held.ahead.add(rev);
+    this.settle(held, held.cursor);
+  }
+
+  private settle(held: HeldConversation, rev: number): void {
+    held.cursor = Math.max(held.cursor, rev);
+    while (held.ahead.delete(held.cursor + 1)) held.cursor += 1;
+    for (const known of held.ahead) if (known <= held.cursor) held.ahead.delete(known);
+  }
+}

@@ -1,0 +1,291 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+const services = ['auth', 'messages', 'history', 'presence'] as const;
+export type ServiceName = (typeof services)[number];
+
+/** Addresses of real servers. `databaseUrl` may create databases and roles. */
+export interface ClusterServers {
+  readonly amqpUrl: string;
+  readonly managementUrl?: string | undefined;
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const alive = new Set<ServiceProcess>();
+process.on('exit', () => {
+  for (const one of alive) one.child.kill('SIGKILL');
+});
+
+/** A built program of this repository as a child process, with nothing of this process's environment but PATH and HOME. */
+export class ServiceProcess {
+  readonly child: ChildProcess;
+  /** Resolves when it has ended, however it ended. */
+  readonly exited: Promise<Exit>;
+  /** Where it serves HTTP: `/health/ready`, and for gateways the edge. */
+  readonly url: string;
+  private readonly chunks: string[] = [];
+
+  constructor(readonly name: string, script: string, env: Readonly<Record<string, string>>, port: number) {
+    this.url = `http://127.0.0.1:${port}`;
+    this.child = spawn(process.execPath, [join(root, script)], {
+      cwd: root, env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => void this.chunks.push(text));
+    this.exited = new Promise((resolve, reject) => {
+      this.child.once('error', reject).once('close', (code, signal) => {
+        alive.delete(this);
+        resolve({ code, signal });
+      });
+    });
+    alive.add(this);
+  }
+
+  /** All that it wrote to its standard output and error so far. */
+  get output(): string {
+    return this.chunks.join('');
+  }
+
+  /** Resolves when `/health/ready` answers 200. Rejects with its output when it ends before that, or after `timeoutMs`. */
+  async ready(timeoutMs = 30_000): Promise<this> {
+    let ended: Exit | undefined;
+    void this.exited.then((exit) => (ended = exit));
+    for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await pause(50)) {
+      if (ended) throw new Error(`${this.name} ended (${ended.code ?? ended.signal}) before it was ready:\n${this.output}`);
+      if (await answersOk(`${this.url}/health/ready`)) return this;
+    }
+    throw new Error(`${this.name} is not ready after ${timeoutMs} ms:\n${this.output}`);
+  }
+
+  /** SIGTERM, and waits for the end; one that does not end in time is killed and is an error. */
+  async stop(timeoutMs = 30_000): Promise<Exit> {
+    this.thaw();
+    this.child.kill('SIGTERM');
+    const exit = await Promise.race([this.exited, pause(timeoutMs)]);
+    if (exit) return exit;
+    await this.kill();
+    throw new Error(`${this.name} did not stop within ${timeoutMs} ms:\n${this.output}`);
+  }
+
+  /** SIGKILL: no goodbye. */
+  async kill(): Promise<Exit> {
+    this.child.kill('SIGKILL');
+    return this.exited;
+  }
+
+  /** SIGSTOP: keeps its connections and does nothing, until {@link thaw}. */
+  freeze(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  /** Milliseconds of CPU so far, by all its threads; undefined where there is no /proc. */
+  cpuMs(): number | undefined {
+    return this.child.pid === undefined ? undefined : cpuMs(this.child.pid);
+  }
+}
+
+/** Milliseconds of CPU that a process has used, by all its threads; undefined where there is no /proc. */
+export function cpuMs(pid: number): number | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Starts a built app (`apps/<app>/dist/main.js`) on free ports; resolves when it is ready. */
+export async function spawnService(app: string, env: Readonly<Record<string, string>>, readyTimeoutMs?: number): Promise<ServiceProcess> {
+  return (await launch(app, env)).ready(readyTimeoutMs);
+}
+
+/** The same, but does not wait: for programs that are expected to refuse. */
+export async function launch(app: string, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  const edge = app === 'gateway' || app === 'standalone';
+  const port = await pickPort();
+  const ports: Record<string, string> = edge ? { PORT: String(port), HOST: '127.0.0.1' } : { HEALTH_PORT: String(port) };
+  return new ServiceProcess(app, `apps/${app}/dist/main.js`, { LOG_LEVEL: 'warn', ...ports, ...env }, Number(env['PORT'] ?? port));
+}
+
+export interface ClusterOptions {
+  readonly servers: ClusterServers;
+  readonly gateways?: number;
+  readonly replicas?: Partial<Record<ServiceName, number>>;
+  /** For every process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Limits out of the way of tests that make many users and sends from one address. */
+const unlimited = { ADDRESS_LIMIT_SCALE: '10000', USER_LIMIT_SCALE: '10000' };
+const rolePassword = 'parley-test';
+
+/** The five services as processes, on a database (and, where the management API is there, a virtual host) of their own. */
+export class Cluster {
+  readonly gateways: ServiceProcess[] = [];
+  readonly services: Record<ServiceName, ServiceProcess[]> = { auth: [], messages: [], history: [], presence: [] };
+
+  private constructor(private readonly env: Readonly<Record<string, string>>, private readonly base: Base) {}
+
+  static async start({ servers, gateways = 2, replicas = {}, env = {} }: ClusterOptions): Promise<Cluster> {
+    const base = await prepare(servers);
+    const cluster = new Cluster({ ...unlimited, ...env, AMQP_URL: base.amqpUrl, REDIS_URL: servers.redisUrl }, base);
+    try {
+      await Promise.all(services.flatMap((name) => Array.from({ length: replicas[name] ?? 1 }, () => cluster.add(name))));
+      await Promise.all(Array.from({ length: gateways }, () => cluster.add('gateway')));
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** The gateways' addresses. */
+  get urls(): string[] {
+    return this.gateways.map(({ url }) => url);
+  }
+
+  get url(): string {
+    return this.urls[0]!;
+  }
+
+  /** As a superuser: for oracles. */
+  get databaseUrl(): string {
+    return this.base.databaseUrl;
+  }
+
+  /** One more replica; resolves when it is ready. */
+  async add(name: ServiceName | 'gateway'): Promise<ServiceProcess> {
+    const process = await launch(name, { ...this.env, ...this.database(name) });
+    (name === 'gateway' ? this.gateways : this.services[name]).push(process);
+    return process.ready();
+  }
+
+  /** Every process, in the order of their start. */
+  get processes(): ServiceProcess[] {
+    return [...Object.values(this.services).flat(), ...this.gateways];
+  }
+
+  /** Ends everything and drops the database. */
+  async stop(): Promise<void> {
+    const stopped = await Promise.allSettled([...this.gateways, ...Object.values(this.services).flat()].map((one) => one.stop()));
+    await this.base.drop();
+    const failed = stopped.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  private database(name: ServiceName | 'gateway'): Record<string, string> {
+    if (name === 'gateway' || name === 'presence') return {};
+    const url = new URL(this.base.databaseUrl);
+    url.username = `parley_${name}`;
+    url.password = rolePassword;
+    return { DATABASE_URL: url.href };
+  }
+}
+
+export const startCluster = (options: ClusterOptions): Promise<Cluster> => Cluster.start(options);
+
+/** Embedded mode as a child process over a data folder. */
+export async function startEmbedded({ dataDir, env = {} }: { dataDir: string; env?: Readonly<Record<string, string>> }): Promise<ServiceProcess> {
+  return spawnService('standalone', { ...unlimited, DATA_DIR: dataDir, ...env }, 60_000);
+}
+
+interface Base {
+  readonly amqpUrl: string;
+  readonly databaseUrl: string;
+  drop(): Promise<void>;
+}
+
+async function prepare(servers: ClusterServers): Promise<Base> {
+  const name = `parley_e2e_${randomBytes(4).toString('hex')}`;
+  await sql(servers.databaseUrl, `create database ${name}`);
+  const databaseUrl = withPath(servers.databaseUrl, name);
+  const amqpUrl = servers.managementUrl === undefined ? servers.amqpUrl : await createVhost(servers.managementUrl, servers.amqpUrl, name);
+  const drop = async (): Promise<void> => {
+    await sql(servers.databaseUrl, `drop database if exists ${name} with (force)`);
+    if (servers.managementUrl !== undefined) await management(servers.managementUrl, servers.amqpUrl, 'DELETE', `/api/vhosts/${name}`);
+  };
+  try {
+    await migrateDatabase(databaseUrl);
+  } catch (error) {
+    await drop();
+    throw error;
+  }
+  return { amqpUrl, databaseUrl, drop };
+}
+
+/** Runs the migration job of a cluster, as its own process. */
+export async function migrateDatabase(databaseUrl: string): Promise<void> {
+  const passwords = Object.fromEntries(['AUTH', 'MESSAGES', 'HISTORY'].map((name) => [`${name}_DB_PASSWORD`, rolePassword]));
+  const job = new ServiceProcess('migrate', 'libs/store/dist/migrate-job.js', { DATABASE_URL: databaseUrl, ...passwords }, 0);
+  const { code } = await job.exited;
+  if (code !== 0) throw new Error(`the migration job ended with ${code}:\n${job.output}`);
+}
+
+async function createVhost(managementUrl: string, amqpUrl: string, name: string): Promise<string> {
+  const user = decodeURIComponent(new URL(amqpUrl).username);
+  await management(managementUrl, amqpUrl, 'PUT', `/api/vhosts/${name}`);
+  await management(managementUrl, amqpUrl, 'PUT', `/api/permissions/${name}/${encodeURIComponent(user)}`, { configure: '.*', write: '.*', read: '.*' });
+  return withPath(amqpUrl, name);
+}
+
+async function management(managementUrl: string, amqpUrl: string, method: string, path: string, body: unknown = {}): Promise<void> {
+  const { username, password } = new URL(amqpUrl);
+  const url = new URL(managementUrl);
+  url.username = url.password = '';
+  const response = await fetch(new URL(path, url), {
+    method,
+    headers: { authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (!response.ok) throw new Error(`RabbitMQ's management API refused ${method} ${path}: ${response.status}`);
+}
+
+async function sql(databaseUrl: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+function withPath(address: string, name: string): string {
+  const url = new URL(address);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function pickPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());
