@@ -1,0 +1,86 @@
+import type { Conversation, Member, Membership, Message, Policy, SystemNote } from '@parley/contracts';
+import type { Row } from '../database.js';
+
+/** As a driver returns it, or as text when the row came inside `to_jsonb(…)`. */
+export type Moment = Date | string;
+export const iso = (moment: Moment): string => new Date(moment).toISOString();
+
+export interface MessageRow extends Row {
+  id: string; conversation_id: string; seq: number; rev: number; sender_id: string; client_id: string; type: string; body: string;
+  reply_to: string | null; mentions: string[]; system: SystemNote | null; created_at: Moment; edited_at: Moment | null; deleted_at: Moment | null;
+}
+/** The columns of {@link MessageRow}, of `chat.message` under an alias. */
+export const messageColumns = (alias: string): string =>
+  ['id', 'conversation_id', 'seq', 'rev', 'sender_id', 'client_id', 'type', 'body', 'reply_to', 'mentions', 'system', 'created_at', 'edited_at', 'deleted_at']
+    .map((column) => `${alias}.${column}`)
+    .join(', ');
+
+/** A message in its present state; a deleted one is a tombstone without a body. */
+export function toMessage(row: MessageRow): Message {
+  const message: Message = {
+    id: row.id, conversationId: row.conversation_id, seq: row.seq, rev: row.rev, senderId: row.sender_id, clientId: row.client_id,
+    type: row.type as Message['type'], body: row.deleted_at === null ? row.body : '', attachments: [], mentions: row.mentions,
+    createdAt: iso(row.created_at), reactions: [],
+  };
+  if (row.reply_to !== null) message.replyTo = row.reply_to;
+  if (row.edited_at !== null) message.editedAt = iso(row.edited_at);
+  if (row.deleted_at !== null) message.deletedAt = iso(row.deleted_at);
+  if (row.system !== null) message.system = row.system;
+  return message;
+}
+
+export interface ConversationRow extends Row {
+  id: string; kind: string; visibility: string; title: string | null; topic: string | null; color: string | null; policy: Policy;
+  created_by: string; created_at: Moment; last_seq: number; rev: number; member_count: number;
+}
+/** The columns of {@link ConversationRow}, of `chat.conversation` under an alias. */
+export const conversationColumns = (alias: string): string =>
+  ['id', 'kind', 'visibility', 'title', 'topic', 'color', 'policy', 'created_by', 'created_at', 'last_seq', 'rev', 'member_count']
+    .map((column) => `${alias}.${column}`)
+    .join(', ');
+
+export function toConversation(row: ConversationRow, me?: Membership, lastMessage?: Message): Conversation {
+  const conversation: Conversation = {
+    id: row.id, kind: row.kind as Conversation['kind'], visibility: row.visibility as Conversation['visibility'],
+    createdBy: row.created_by, createdAt: iso(row.created_at), lastSeq: row.last_seq, rev: row.rev, memberCount: row.member_count, policy: row.policy,
+  };
+  if (row.title !== null) conversation.title = row.title;
+  if (row.topic !== null) conversation.topic = row.topic;
+  if (row.color !== null) conversation.color = row.color;
+  if (me) conversation.me = me;
+  if (lastMessage) conversation.lastMessage = lastMessage;
+  return conversation;
+}
+
+export interface MemberRow extends Row {
+  user_id: string; role: string; status: string; muted_until: Moment | null; banned_until: Moment | null; joined_at: Moment;
+  read_seq: number; delivered_seq: number;
+}
+export function toMember(row: MemberRow): Member {
+  const member: Member = {
+    userId: row.user_id, role: row.role as Member['role'], status: row.status as Member['status'], joinedAt: iso(row.joined_at),
+    readSeq: row.read_seq, deliveredSeq: row.delivered_seq,
+  };
+  if (row.status === 'muted' && row.muted_until !== null) member.mutedUntil = iso(row.muted_until);
+  if (row.status === 'banned' && row.banned_until !== null) member.bannedUntil = iso(row.banned_until);
+  return member;
+}
+
+export interface MembershipRow extends Row {
+  role: string; status: string; muted_until: Moment | null; notifications: string; read_seq: number; delivered_seq: number; unread: number; mentions: number;
+}
+export function toMembership(row: MembershipRow): Membership {
+  const me: Membership = {
+    role: row.role as Membership['role'], status: row.status as Membership['status'], readSeq: row.read_seq, deliveredSeq: row.delivered_seq,
+    unread: row.unread, mentions: row.mentions, notifications: row.notifications as Membership['notifications'],
+  };
+  if (row.status === 'muted' && row.muted_until !== null) me.mutedUntil = iso(row.muted_until);
+  return me;
+}
+
+/** SQL: what a member's status is now; a mute or ban whose time is over counts no more. */
+export const statusNow = (alias: string): string =>
+  `case when ${alias}.status = 'muted' and ${alias}.muted_until <= clock_timestamp() or ${alias}.status = 'banned' and ${alias}.banned_until <= clock_timestamp() then 'active' else ${alias}.status end`;
+/** SQL: is a member now: has not left, and is not banned. */
+export const belongsNow = (alias: string): string =>
+  `${alias}.left_at is null and not (${alias}.status = 'banned' and (${alias}.banned_until is null or ${alias}.banned_until > clock_timestamp()))`;
