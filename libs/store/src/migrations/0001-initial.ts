@@ -36,7 +36,7 @@ export class Migration0001Initial extends Migration {
       last_seen_at timestamptz(3) not null default now(),
       expires_at timestamptz(3) not null,
       ended_at timestamptz(3), ended_reason text)`);
-    this.addSql(`create index session_user on auth.session (user_id) where ended_at is null`);
+    this.addSql(`create index session_live on auth.session (user_id) where ended_at is null`);
     this.addSql(`create index session_ended on auth.session (ended_at) where ended_at is not null`);
     this.addSql(`create index session_expiry on auth.session (expires_at) where ended_at is null`);
     // Only hashes are kept; a spent one stays, so that its second use is recognised.
@@ -55,7 +55,7 @@ export class Migration0001Initial extends Migration {
     // ── chat: written by the messages service, read by history ───────────────────────────────────────────────────
     this.addSql(`create schema chat`);
     // One row: names this database. A restore from a backup must change it, so that clients drop their cursors.
-    this.addSql(`create table chat.epoch (only boolean primary key default true check (only), epoch text not null)`);
+    this.addSql(`create table chat.epoch (single boolean primary key default true check (single), epoch text not null)`);
     this.addSql(`insert into chat.epoch (epoch) values (gen_random_uuid()::text)`);
     this.addSql(`create table chat.conversation (
       id uuid primary key,

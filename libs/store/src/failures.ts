@@ -1,0 +1,81 @@
+import { ChatError } from '@parley/contracts';
+import { Unavailable } from '@parley/service-kit';
+
+/**
+ * An error that the database answered. `code` is the SQLSTATE. Its text, `constraint` and `table` name things of the schema; values of rows and parameters, which
+ * drivers attach to their errors, are left out, so that it may be logged.
+ */
+export class SqlError extends Error {
+  override readonly name = 'SqlError';
+  constructor(
+    message: string,
+    readonly code: string,
+    readonly constraint?: string,
+    readonly table?: string,
+  ) {
+    super(message);
+  }
+}
+
+/** True for a unique violation, of the given constraint if one is named. */
+export const isUniqueViolation = (error: unknown, constraint?: string): boolean =>
+  error instanceof SqlError && error.code === '23505' && (constraint === undefined || error.constraint === constraint);
+
+const RETRIED = new Set(['40001', '40P01']);
+// Classes 08 (connection), 53 (resources), 57P0x (shutting down, starting), 58 (I/O), and: read-only, statement cancelled by its timeout, lock timeout,
+// idle transaction ended, cannot set a transaction up.
+const AWAY = /^(08...|53...|57P0.|58...|25006|57014|55P03|25P03|25P04)$/;
+/** These say that one statement was too slow, not that the database is away. */
+const SLOW = new Set(['57014', '55P03']);
+const SOCKET = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'ECONNABORTED']);
+// The pg driver and PGlite say these without a code.
+const DRIVER = /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|query read timeout|after calling end|client was closed|pglite is (closed|closing)|connection error|server closed|premature close|driver has already been destroyed/i;
+
+interface Coded {
+  readonly code?: unknown;
+  readonly constraint?: unknown;
+  readonly table?: unknown;
+  readonly message?: unknown;
+}
+export const codeOf = (error: unknown): string | undefined => {
+  const code = typeof error === 'object' && error !== null ? (error as Coded).code : undefined;
+  return typeof code === 'string' ? code : undefined;
+};
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/** What a failure means for the connection that it happened on and for the caller. */
+export type Verdict = 'retry' | 'away' | 'slow' | 'answered' | 'foreign';
+export function judge(error: unknown): Verdict {
+  const code = codeOf(error);
+  if (error instanceof Unavailable) return 'away';
+  if (error instanceof ChatError || error instanceof SqlError) return 'foreign';
+  if (code !== undefined) {
+    if (RETRIED.has(code)) return 'retry';
+    if (SLOW.has(code)) return 'slow';
+    if (AWAY.test(code) || SOCKET.has(code)) return 'away';
+    if (/^[0-9A-Z]{5}$/.test(code)) return 'answered';
+  }
+  // A WASM engine that trapped is beyond repair in this process.
+  if (error instanceof Error && error.name === 'RuntimeError') return 'away';
+  return error instanceof Error && DRIVER.test(error.message) ? 'away' : 'foreign';
+}
+
+/** One line for people: no values, no stack. */
+export function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  const message = error instanceof Error && error.message !== '' ? error.message.split('\n')[0]! : 'no message';
+  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
+}
+
+/** The error that a caller of the database gets for one that a driver threw. */
+export function translate(error: unknown): unknown {
+  if (error instanceof Unavailable) return error;
+  const verdict = judge(error);
+  if (verdict === 'foreign') return error;
+  if (verdict === 'answered') {
+    const { message, constraint, table } = error as Coded;
+    // MikroORM puts the statement in front of the message; statements of entities carry placeholders, but the line is not worth its length.
+    return new SqlError(text(message)?.split('\n').at(-1)?.split(' - ').at(-1) ?? 'database error', codeOf(error)!, text(constraint), text(table));
+  }
+  return new Unavailable(`database: ${reasonOf(error)}`);
+}

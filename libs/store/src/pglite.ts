@@ -1,0 +1,190 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
+import { StartError, Unavailable, type Logger } from '@parley/service-kit';
+import { attempts, Contact } from './attempts.js';
+import { encode, parsers } from './codec.js';
+import type { Database, Row, Sql, TransactionOptions } from './database.js';
+import { reasonOf } from './failures.js';
+import { FolderLock, LOCK_FILE } from './folder-lock.js';
+import { ormOptions, type Orm } from './orm.js';
+import { compareSchema, newer, runMigrations } from './schema.js';
+
+export type PgliteOptions = { readonly logger: Logger } & (
+  | { /** A folder of our own; made when missing. The database is in its `database`. */ readonly dataDir: string }
+  | { /** Gone with the process; for tests. */ readonly memory: true; /** What {@link PgliteDatabase.dump} answered: starts in 0.4 s instead of 3. */ readonly template?: Blob }
+);
+
+/** A database in this process. */
+export interface PgliteDatabase extends Database {
+  /** The whole database, as `template` of another in-memory one. */
+  dump(): Promise<Blob>;
+}
+
+const FOLDER = 'database';
+/** Where the first start builds the database, so that one that is killed leaves nothing half. */
+const UNFINISHED = 'database.unfinished';
+/** What may be in a data folder beside the database: our other parts', and what file systems put at their root. */
+const OURS = new Set([FOLDER, UNFINISHED, 'files', 'uploads', 'lost+found']);
+const POSTGRES_VERSION = '18';
+
+const identity = (value: unknown) => value as string;
+/** Parameters are text already; PGlite asks for a serializer by the OID of each. */
+const serializers = new Proxy({}, { get: () => identity }) as Record<number, (value: unknown) => string>;
+const queryOptions = { parsers, serializers };
+
+interface Engine {
+  query<T>(text: string, parameters?: unknown[], options?: typeof queryOptions): Promise<{ rows: T[] }>;
+}
+const run = async <T extends Row>(engine: Engine, text: string, parameters: readonly unknown[]): Promise<T[]> =>
+  (await engine.query<T>(text, parameters.map(encode), queryOptions)).rows;
+
+class EmbeddedDatabase implements PgliteDatabase {
+  private readonly contact = new Contact(async () => {
+    await this.engine.query('select 1');
+  });
+  private closed = false;
+  private lock: FolderLock | undefined;
+  /** Ends when the last `entities` call has: kysely's PGlite driver has one connection object and mixes up transactions that overlap. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private seized = false;
+
+  constructor(
+    private readonly engine: PGlite,
+    private readonly orm: Orm,
+  ) {}
+
+  keep(lock: FolderLock): void {
+    this.lock = lock;
+  }
+  /** Another process opened the folder: whatever this one wrote now would damage it. */
+  seize(): void {
+    this.seized = true;
+    this.contact.failed(new Error('the data folder was taken over by another process'));
+  }
+
+  query<T extends Row = Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
+    return this.attempts(() => run<T>(this.engine, text, parameters));
+  }
+
+  transaction<T>(work: (sql: Sql) => Promise<T>, { isolation, readOnly }: TransactionOptions = {}): Promise<T> {
+    return this.attempts(() =>
+      this.engine.transaction(async (engine) => {
+        if (isolation === 'repeatable read' || readOnly) await engine.query(`set transaction isolation level ${isolation ?? 'read committed'}${readOnly ? ' read only' : ''}`);
+        return work({ query: (text, parameters = []) => run(engine, text, parameters) });
+      }),
+    );
+  }
+
+  entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
+    const result = this.turn.then(() => this.attempts(() => this.orm.em.fork().transactional(work)));
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  problem(): string | undefined {
+    return this.contact.problem();
+  }
+
+  async dump(): Promise<Blob> {
+    return this.engine.dumpDataDir('none');
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.contact.close();
+    await this.turn;
+    await this.orm.close(true);
+    if (!this.engine.closed) await this.engine.close();
+    await this.lock?.release();
+  }
+
+  private attempts<T>(work: () => Promise<T>): Promise<T> {
+    return attempts(this.contact, async () => {
+      if (this.closed) throw new Unavailable('database: closed');
+      if (this.seized) throw new Unavailable('database: the data folder was taken over by another process');
+      return work();
+    });
+  }
+}
+
+// MikroORM wants times as text and reads them itself; our own queries bring their own parsers.
+const asText = Object.fromEntries([1082, 1114, 1184, 1186].map((oid) => [oid, (text: string) => text]));
+
+async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<EmbeddedDatabase> {
+  const engine = await PGlite.create({ ...(dataDir === undefined ? {} : { dataDir }), ...(template === undefined ? {} : { loadDataDir: template }), parsers: asText });
+  try {
+    const orm = (await MikroORM.init({ ...ormOptions(logger), driver: PgliteDriver, dbName: 'postgres', driverOptions: { pglite: engine } } as never)) as unknown as Orm;
+    const database = new EmbeddedDatabase(engine, orm);
+    const { pending, unknown } = await compareSchema(database);
+    if (unknown.length > 0) throw new StartError(newer(unknown));
+    if (pending.length > 0) await runMigrations(orm);
+    return database;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** Refuses a folder that is somebody else's, before anything is written to it. */
+async function inspect(folder: string): Promise<void> {
+  const foreign = (await readdir(folder)).filter((name) => !OURS.has(name) && !name.startsWith(LOCK_FILE) && !name.startsWith('.'));
+  const version = await readFile(join(folder, FOLDER, 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (version !== undefined) {
+    if (version.trim() !== POSTGRES_VERSION) throw new StartError(`the data folder ${folder} was written by Postgres ${version.trim()}, and this version of Parley reads ${POSTGRES_VERSION}`);
+    return;
+  }
+  if (foreign.length > 0) throw new StartError(`the data folder ${folder} is not empty and not Parley's (it holds ${foreign[0]}): choose another DATA_DIR`);
+  const inside = await readdir(join(folder, FOLDER)).catch(() => []);
+  if (inside.length > 0) throw new StartError(`the data folder ${folder} holds no readable database (PG_VERSION is missing in ${FOLDER})`);
+}
+
+async function build(folder: string, logger: Logger): Promise<void> {
+  const unfinished = join(folder, UNFINISHED);
+  await rm(unfinished, { recursive: true, force: true });
+  await (await open(logger, unfinished)).close();
+  await rm(join(folder, FOLDER), { recursive: true, force: true });
+  await rename(unfinished, join(folder, FOLDER));
+}
+
+const SYSTEM = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST', 'EIO']);
+const explain = (folder: string, error: unknown): unknown => {
+  if (error instanceof StartError) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code !== undefined && SYSTEM.has(code)) return new StartError(`the data folder ${folder} cannot be written (${code}): give it to this user, or choose another DATA_DIR`);
+  return new StartError(`the database in ${folder} cannot be opened: ${reasonOf(error)}`);
+};
+
+async function openFolder(dataDir: string, logger: Logger): Promise<EmbeddedDatabase> {
+  const folder = resolve(dataDir);
+  let lock: FolderLock | undefined;
+  let database: EmbeddedDatabase | undefined;
+  try {
+    await mkdir(folder, { recursive: true });
+    await inspect(folder);
+    lock = await FolderLock.take(folder, () => {
+      logger.fatal({ folder }, 'the data folder was taken over by another process; refusing all work');
+      database?.seize();
+    });
+    if (!(await readdir(folder)).includes(FOLDER)) await build(folder, logger);
+    database = await open(logger, join(folder, FOLDER));
+    database.keep(lock);
+    return database;
+  } catch (error) {
+    await lock?.release();
+    throw explain(folder, error);
+  }
+}
+
+/**
+ * Opens the database of embedded mode and migrates it. Only one process can have a folder open; the folder of one that was killed opens again, with everything
+ * that was committed. Throws a `StartError` with one line when the folder is in use, can't be written, is somebody else's, or newer than this code.
+ */
+export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
+  return 'memory' in options ? open(options.logger, undefined, options.template) : openFolder(options.dataDir, options.logger);
+}
