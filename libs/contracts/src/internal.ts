@@ -114,9 +114,13 @@ export const domainEvents = {
   /** From gateways to presence. `at` is milliseconds on the gateway's clock and orders one connection's events. */
   'connection.opened.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
   'connection.closed.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
-  /** Every `times.renewMs`, in chunks: these connections live; a heartbeat of their client came at `beatAt`, with the state it wants. */
+  /**
+   * Every `times.renewMs`, in chunks: these connections live; a heartbeat of their client came at `beatAt`, with the state it wants.
+   * `at` and `beatAt` are milliseconds on the gateway's clock: only their difference counts.
+   */
   'connections.renewed.v1': z.object({
     gatewayId: z.string(),
+    at: z.number().optional(),
     connections: z.array(z.object({ connectionId: Id, userId: Id, beatAt: z.number(), state: PresenceState.exclude(['offline']).optional() })),
   }),
 } as const satisfies Record<string, z.ZodType>;

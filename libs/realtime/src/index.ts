@@ -1,1 +1,6 @@
 export * from './registry.js';
+export { createMemoryRegistry } from './memory-registry.js';
+export { createRedisRegistry } from './redis-registry.js';
+export * from './push.js';
+export * from './limiter.js';
+export * from './redis-link.js';

@@ -9,7 +9,7 @@ export interface Connection {
 export interface Located {
   /** For each gateway that holds connections of the users asked for: which of them. */
   readonly gateways: ReadonlyMap<string, readonly string[]>;
-  /** The registry lost its data lately (or does not answer) and may not know everybody yet: a push must go to all gateways. */
+  /** False: the registry lost its data lately and may not know everybody yet; a push must go to all gateways. */
   readonly complete: boolean;
 }
 
@@ -18,13 +18,22 @@ export interface Located {
  * Two implementations: Redis and in-memory; one conformance suite. Every call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is away.
  */
 export interface Registry {
-  /** Adds a connection. Once resolved, every `locate` that starts later finds it. Answers the user's oldest connections beyond `times`' `socketsPerUser`, to be closed. */
+  /** Adds a connection. Once resolved, every `locate` that starts later finds it. Answers the user's oldest connections beyond `limits.socketsPerUser`, to be closed. */
   add(connection: Connection): Promise<{ excess: readonly Connection[] }>;
   remove(connection: Connection): Promise<void>;
-  /** Renews leases, and restores entries that the registry lost. */
-  renew(connections: readonly Connection[]): Promise<void>;
+  /**
+   * Renews leases, and restores entries that the registry lost. Answers those that `locate` may have left out for a while although it called itself complete
+   * (their leases had ended, because the gateway was frozen or cut off): pushes may have missed them, so their clients have to catch up.
+   */
+  renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }>;
   /** One round trip, whatever the number of users. */
   locate(userIds: readonly string[]): Promise<Located>;
+  /** undefined while the registry answers, otherwise what is wrong, for people. */
   readonly problem: string | undefined;
   close(): Promise<void>;
+}
+
+export interface RegistryOptions {
+  readonly leaseMs?: number;
+  readonly socketsPerUser?: number;
 }

@@ -1,0 +1,82 @@
+import { limits, times } from '@parley/contracts';
+import type { Connection, Located, Registry, RegistryOptions } from './registry.js';
+
+interface Lease {
+  readonly connection: Connection;
+  until: number;
+}
+
+/** The registry of a single process. It lives and dies with the connections it knows, so it is always complete. */
+export function createMemoryRegistry({ leaseMs = times.leaseMs, socketsPerUser = limits.socketsPerUser }: RegistryOptions = {}): Registry {
+  return new MemoryRegistry(leaseMs, socketsPerUser);
+}
+
+class MemoryRegistry implements Registry {
+  readonly problem = undefined;
+  private readonly users = new Map<string, Map<string, Lease>>();
+  private readonly sweeper: NodeJS.Timeout;
+
+  constructor(private readonly leaseMs: number, private readonly socketsPerUser: number) {
+    this.sweeper = setInterval(() => this.sweep(), leaseMs).unref();
+  }
+
+  add(connection: Connection): Promise<{ excess: readonly Connection[] }> {
+    this.lease(connection);
+    const live = [...this.live(connection.userId)].map((lease) => lease.connection);
+    const beyond = Math.max(0, live.length - this.socketsPerUser);
+    return Promise.resolve({ excess: beyond === 0 ? [] : live.toSorted(byAge).slice(0, beyond) });
+  }
+
+  remove({ userId, connectionId }: Connection): Promise<void> {
+    const leases = this.users.get(userId);
+    if (leases?.delete(connectionId) && leases.size === 0) this.users.delete(userId);
+    return Promise.resolve();
+  }
+
+  renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
+    return Promise.resolve({ lapsed: connections.filter((connection) => this.lease(connection)) });
+  }
+
+  locate(userIds: readonly string[]): Promise<Located> {
+    const gateways = new Map<string, string[]>();
+    for (const userId of userIds) {
+      for (const { connection } of this.live(userId)) {
+        const users = gateways.get(connection.gatewayId);
+        if (!users) gateways.set(connection.gatewayId, [userId]);
+        else if (users.at(-1) !== userId) users.push(userId);
+      }
+    }
+    return Promise.resolve({ gateways, complete: true });
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.sweeper);
+    return Promise.resolve();
+  }
+
+  /** True when there was no such lease any more. */
+  private lease(connection: Connection): boolean {
+    const now = performance.now();
+    const leases = this.users.get(connection.userId) ?? new Map<string, Lease>();
+    this.users.set(connection.userId, leases);
+    const known = leases.get(connection.connectionId);
+    const lapsed = !known || known.until <= now;
+    leases.set(connection.connectionId, { connection, until: now + this.leaseMs });
+    return lapsed;
+  }
+
+  private *live(userId: string): Iterable<Lease> {
+    const now = performance.now();
+    for (const lease of this.users.get(userId)?.values() ?? []) if (lease.until > now) yield lease;
+  }
+
+  private sweep(): void {
+    const now = performance.now();
+    for (const [userId, leases] of this.users) {
+      for (const [connectionId, { until }] of leases) if (until <= now) leases.delete(connectionId);
+      if (leases.size === 0) this.users.delete(userId);
+    }
+  }
+}
+
+export const byAge = (a: Connection, b: Connection): number => (a.connectionId < b.connectionId ? -1 : 1);

@@ -1,0 +1,70 @@
+import type { Broker } from '@parley/broker';
+import type { PushFrame, ServerEvent, ServerEventName } from '@parley/contracts';
+import { Unavailable, type Logger } from '@parley/service-kit';
+import type { Located, Registry } from './registry.js';
+
+export interface PushParts {
+  readonly broker: Broker;
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
+export interface PushOptions {
+  /** A frame with an id is delivered once to each gateway: repeating a push under the same id is harmless. */
+  readonly id?: string;
+  /** A connection that is left out: the one that caused the event and has its answer. */
+  readonly except?: string;
+}
+
+/** Tells connected users what happened, wherever they are connected. */
+export class Push {
+  private readonly broker: Broker;
+  private readonly registry: Registry;
+  private readonly logger: Logger;
+  private blind = false;
+
+  constructor({ broker, registry, logger }: PushParts) {
+    this.broker = broker;
+    this.registry = registry;
+    this.logger = logger;
+  }
+
+  /**
+   * Sends an event to every connection of the users: one frame to each gateway that holds some of them, naming only its own. When the registry does not know everybody,
+   * or does not answer in time, the frame goes to all gateways. Resolves when the broker has confirmed all frames; rejects with {@link Unavailable} when it did not.
+   */
+  async toUsers<E extends ServerEventName>(userIds: readonly string[], event: E, payload: ServerEvent<E>, options: PushOptions = {}): Promise<void> {
+    if (userIds.length === 0) return;
+    const frame = (users: readonly string[]): PushFrame => ({ kind: 'users', ...options, users: users as string[], event, payload });
+    const located = await this.locate(userIds);
+    if (!located?.complete) return this.broker.pushAll(frame(userIds));
+    const { gateways } = located;
+    if (gateways.size === 0) return;
+    await Promise.all(Array.from(gateways, ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))));
+  }
+
+  /** Those of the users that have a live connection; undefined when that can't be known now. */
+  async online(userIds: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+    const located = await this.locate(userIds);
+    return located?.complete ? new Set([...located.gateways.values()].flat()) : undefined;
+  }
+
+  private async locate(userIds: readonly string[]): Promise<Located | undefined> {
+    try {
+      const located = await this.registry.locate(userIds);
+      this.noteBlindness(!located.complete, 'it lost its data lately');
+      return located;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      this.noteBlindness(true, error.message);
+      return undefined;
+    }
+  }
+
+  private noteBlindness(blind: boolean, reason: string): void {
+    if (blind === this.blind) return;
+    this.blind = blind;
+    if (blind) this.logger.warn({ reason }, 'the registry does not know where everybody is; pushes go to all gateways');
+    else this.logger.info('the registry is complete again');
+  }
+}

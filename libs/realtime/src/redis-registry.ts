@@ -1,0 +1,153 @@
+import { limits, times } from '@parley/contracts';
+import { byAge } from './memory-registry.js';
+import { RedisLink, type RedisOptions } from './redis-link.js';
+import type { Connection, Located, Registry, RegistryOptions } from './registry.js';
+
+/**
+ * The registry in Redis. One sorted set per user, `<prefix>at:{<userId>}`: member `<gatewayId> <connectionId>`, score the end of its lease in
+ * milliseconds on the clock of Redis, the only one that counts. No command touches two users' keys, so they may live on different nodes.
+ *
+ * `<prefix>at:born` says since when the data is whole, and in which run of the server. When it is missing (Redis was flushed) or names another run (Redis was
+ * restarted, or a replica took over, with data that may be old), the registry is incomplete until every gateway has had the time to renew (`settleMs`).
+ */
+export async function createRedisRegistry(options: RedisOptions & RegistryOptions & { settleMs?: number }): Promise<Registry> {
+  return new RedisRegistry(await RedisLink.connect(options), options);
+}
+
+const now = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)";
+const born = `${now}
+local born, run = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (.*)$')
+if run ~= ARGV[1] then born = now redis.call('SET', KEYS[1], string.format('%d', now) .. ' ' .. ARGV[1]) end
+return {now, tonumber(born)}`;
+const add = `${now}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+if redis.call('ZCARD', KEYS[1]) > tonumber(ARGV[2]) then return redis.call('ZRANGE', KEYS[1], 0, -1) end
+return {}`;
+const renew = `${now}
+local lapsed = {}
+for i = 2, #ARGV do
+  local till = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if not till or tonumber(till) <= now then table.insert(lapsed, ARGV[i]) end
+  redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[i])
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return lapsed`;
+
+interface Waiting {
+  readonly userIds: Set<string>;
+  readonly entries: Promise<Entries>;
+}
+interface Entries {
+  readonly gatewaysOf: ReadonlyMap<string, readonly string[]>;
+  readonly complete: boolean;
+}
+
+class RedisRegistry implements Registry {
+  private readonly leaseMs: number;
+  private readonly socketsPerUser: number;
+  private readonly settleMs: number;
+  private waiting: Waiting | undefined;
+
+  constructor(private readonly link: RedisLink, options: RegistryOptions & { settleMs?: number }) {
+    this.leaseMs = options.leaseMs ?? times.leaseMs;
+    this.socketsPerUser = options.socketsPerUser ?? limits.socketsPerUser;
+    this.settleMs = options.settleMs ?? times.renewMs + 4000;
+  }
+
+  get problem(): string | undefined {
+    return this.link.problem;
+  }
+
+  async add(connection: Connection): Promise<{ excess: readonly Connection[] }> {
+    const { userId } = connection;
+    const members = (await this.link.call((redis) => redis.eval(add, 1, this.key(userId), this.leaseMs, this.socketsPerUser, memberOf(connection)))) as string[];
+    const oldestFirst = members.map((member) => connectionOf(userId, member)).toSorted(byAge);
+    return { excess: oldestFirst.slice(0, Math.max(0, oldestFirst.length - this.socketsPerUser)) };
+  }
+
+  async remove(connection: Connection): Promise<void> {
+    await this.link.call((redis) => redis.zrem(this.key(connection.userId), memberOf(connection)));
+  }
+
+  async renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
+    const users = [...Map.groupBy(connections, ({ userId }) => userId)];
+    const commands = users.map(([userId, theirs]) => ['EVAL', renew, 1, this.key(userId), this.leaseMs, ...theirs.map(memberOf)]);
+    const [age, ...lapsed] = await this.link.pipeline([this.age(), ...commands]);
+    // What is restored after a loss missed nothing: pushes went to all gateways meanwhile.
+    if (!this.settled(age)) return { lapsed: [] };
+    return { lapsed: users.flatMap(([userId], at) => (lapsed[at] as string[]).map((member) => connectionOf(userId, member))) };
+  }
+
+  async locate(userIds: readonly string[]): Promise<Located> {
+    const { gatewaysOf, complete } = await this.entries(userIds);
+    const gateways = new Map<string, string[]>();
+    for (const userId of userIds) {
+      for (const gatewayId of gatewaysOf.get(userId) ?? []) {
+        const users = gateways.get(gatewayId);
+        if (users) users.push(userId);
+        else gateways.set(gatewayId, [userId]);
+      }
+    }
+    return { gateways, complete };
+  }
+
+  close(): Promise<void> {
+    return this.link.close();
+  }
+
+  /** Those who ask in the same turn of the event loop (the messages of a batch) share one round trip, and each user's look-up. */
+  private entries(userIds: readonly string[]): Promise<Entries> {
+    if (!this.waiting) {
+      const asked = new Set<string>();
+      this.waiting = { userIds: asked, entries: Promise.resolve().then(() => this.fetch(asked)) };
+    }
+    for (const userId of userIds) this.waiting.userIds.add(userId);
+    return this.waiting.entries;
+  }
+
+  private async fetch(asked: ReadonlySet<string>): Promise<Entries> {
+    this.waiting = undefined;
+    const userIds = [...asked];
+    const [age, ...answers] = await this.link.pipeline([this.age(), ...userIds.map((userId) => ['ZRANGE', this.key(userId), 0, -1, 'WITHSCORES'])]);
+    const [at] = age as [number, number];
+    const gatewaysOf = new Map<string, readonly string[]>();
+    for (let i = 0; i < userIds.length; i++) {
+      const gateways = liveGateways(answers[i] as string[], at);
+      if (gateways.length > 0) gatewaysOf.set(userIds[i]!, gateways);
+    }
+    return { gatewaysOf, complete: this.settled(age) };
+  }
+
+  private age(): (string | number)[] {
+    return ['EVAL', born, 1, `${this.link.prefix}at:born`, this.link.runId];
+  }
+
+  private settled(age: unknown): boolean {
+    const [at, since] = age as [number, number];
+    return at - since >= this.settleMs;
+  }
+
+  private key(userId: string): string {
+    return `${this.link.prefix}at:{${userId}}`;
+  }
+}
+
+/** The different gateways among `member, score, member, score …` whose leases have not ended at `now`. */
+function liveGateways(entries: readonly string[], at: number): string[] {
+  const gateways: string[] = [];
+  for (let i = 0; i < entries.length; i += 2) {
+    if (Number(entries[i + 1]) <= at) continue;
+    const gatewayId = gatewayOf(entries[i]!);
+    if (!gateways.includes(gatewayId)) gateways.push(gatewayId);
+  }
+  return gateways;
+}
+
+const memberOf = ({ gatewayId, connectionId }: Connection): string => `${gatewayId} ${connectionId}`;
+const gatewayOf = (member: string): string => member.slice(0, member.lastIndexOf(' '));
+const connectionOf = (userId: string, member: string): Connection => ({
+  userId, gatewayId: gatewayOf(member), connectionId: member.slice(member.lastIndexOf(' ') + 1),
+});
