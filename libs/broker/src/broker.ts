@@ -24,7 +24,7 @@ export interface Delivery<P = unknown> {
  * - throws a ChatError other than `unavailable`: refused with it, acknowledged;
  * - throws {@link Unavailable} (a dependency is down): commands pause their queue and are retried in place, so that order
  *   holds; queries are refused with `unavailable`; events are retried with delay;
- * - throws anything else: tried again alone, then dead-lettered with the reason and refused with `internal`.
+ * - throws anything else: tried again alone, then dead-lettered with the reason and refused with `internal` (queries are not kept: only refused).
  */
 export type Handler = (delivery: Delivery) => Promise<unknown>;
 

@@ -1,0 +1,243 @@
+import {
+  ChatError, DEFAULT_SHARDS, newId, queueOf, times,
+  type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
+} from '@parley/contracts';
+import { currentTrace, Unavailable, type Logger } from '@parley/service-kit';
+import type { Answer, Arrival, Death } from './arrival.js';
+import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
+import { Deadlines } from './deadlines.js';
+import { plan, type PlannedQueue } from './plan.js';
+import { retryDelays, RETRY_LIMIT } from './retries.js';
+
+export interface InProcessOptions {
+  readonly service: string;
+  readonly logger: Logger;
+  readonly shards?: number;
+  /** The most messages that may wait or be under way in one queue; more are refused with `unavailable`. */
+  readonly queueLimit?: number;
+  /** How long events wait before they are tried again, in milliseconds; the last one repeats. */
+  readonly retryDelaysMs?: readonly number[];
+}
+
+interface Letter {
+  readonly queue: string;
+  readonly name: string;
+  readonly payload: unknown;
+  readonly correlationId: string;
+  readonly deadline: number | undefined;
+  readonly answer: ((answer: Answer) => void) | undefined;
+  redelivered: boolean;
+  attempts: number;
+}
+export interface DeadLetter extends Death {
+  readonly queue: string;
+  readonly name: string;
+}
+interface Pending {
+  readonly deadline: number;
+  settle(answer: Answer): void;
+}
+
+/** One queue: what waits, and what was taken and not settled yet, in order. Outlives its consumer. */
+class Mailbox {
+  readonly letters = new Set<Letter>();
+  consumer: PlannedQueue | undefined;
+  /** Changes with the consumer: arrivals of an earlier one are dead. */
+  generation = 0;
+}
+
+const DEAD_LIMIT = 10_000;
+
+/**
+ * The broker of one process. Requests, events and frames keep the order in which they were sent; nothing outlives the process, which is
+ * sound because every answer waits for the database. Requests and events are copied by their schemas; answers and frames are handed
+ * over as they are, without a copy: whoever hands one over must not change it afterwards.
+ */
+export class InProcessBroker implements Broker {
+  readonly instance = newId();
+  private readonly mailboxes = new Map<string, Mailbox>();
+  private readonly subscribers = new Map<string, Set<string>>();
+  private readonly listeners = new Set<InstanceListener>();
+  private readonly servings = new Set<Serving>();
+  private readonly timers = new Set<NodeJS.Timeout>();
+  private readonly pending = new Deadlines<Pending>((request) => request.settle(unavailable));
+  private readonly dead = new Map<Letter, Death>();
+  private readonly shards: number;
+  private readonly limit: number;
+  private closed = false;
+
+  constructor(private readonly options: InProcessOptions) {
+    this.shards = options.shards ?? DEFAULT_SHARDS;
+    this.limit = options.queueLimit ?? 20_000;
+  }
+
+  async start(): Promise<void> {}
+
+  get status(): BrokerStatus {
+    return this.closed ? { ready: false, reason: 'closed' } : { ready: true };
+  }
+
+  request<N extends RequestName>(name: N, payload: RequestPayload<N>, options: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
+    return new Promise((resolve, reject) => {
+      const deadline = Date.now() + (options.deadlineMs ?? times.deadlineMs);
+      const pending: Pending = {
+        deadline,
+        settle: (answer) => ('ok' in answer ? resolve(answer.ok as RequestAnswer<N>) : reject(ChatError.fromBody(answer.error))),
+      };
+      const answer = (given: Answer) => void (this.pending.delete(pending) && queueMicrotask(() => pending.settle(given)));
+      this.pending.add(pending);
+      const letter = { ...this.envelope(name, payload, options.correlationId), queue: queueOf(name, payload, this.shards), deadline, answer };
+      if (!this.post(letter)) answer(unavailable);
+    });
+  }
+
+  async publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, options: { correlationId?: string } = {}): Promise<void> {
+    if (this.closed) throw new Unavailable('the broker is closed');
+    const envelope = this.envelope(name, event, options.correlationId);
+    const posted = [...(this.subscribers.get(name) ?? [])].map((queue) => this.post({ ...envelope, queue, deadline: undefined, answer: undefined }));
+    for (const listener of this.listeners) if (listener.events.includes(name)) this.tell(() => listener.onEvent(name, event));
+    if (posted.includes(false)) throw new Unavailable('a queue is full');
+  }
+
+  async push(gateway: string, frame: PushFrame): Promise<void> {
+    if (gateway === this.instance) await this.pushAll(frame);
+  }
+
+  async pushAll(frame: PushFrame): Promise<void> {
+    if (this.closed) throw new Unavailable('the broker is closed');
+    for (const listener of this.listeners) this.tell(() => listener.onPush(frame));
+  }
+
+  async serve(service: Service, handlers: Handlers): Promise<Serving> {
+    const queues = plan(service, handlers, this.shards, this.options.logger);
+    if (queues.some(({ name }) => this.mailboxes.get(name)?.consumer)) throw new Error(`${service} is served already`);
+    for (const name of handlers.events.keys()) this.subscribe(name, queues.find(({ kind }) => kind === 'event')!.name);
+    for (const queue of queues) this.consume(queue);
+    const serving: Serving = {
+      stop: async (graceMs = 10_000) => {
+        if (!this.servings.delete(serving)) return;
+        await within(graceMs, Promise.all([...new Set(queues.map(({ intake }) => intake))].map((intake) => intake.stop())));
+        for (const { name } of queues) this.abandon(this.mailboxes.get(name)!);
+      },
+    };
+    this.servings.add(serving);
+    return serving;
+  }
+
+  async listen(listener: InstanceListener): Promise<Serving> {
+    this.listeners.add(listener);
+    return { stop: async () => void this.listeners.delete(listener) };
+  }
+
+  async close(graceMs = 10_000): Promise<void> {
+    await Promise.all([...this.servings].map((serving) => serving.stop(graceMs)));
+    this.closed = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const pending of this.pending.values()) if (this.pending.delete(pending)) pending.settle(unavailable);
+    this.listeners.clear();
+  }
+
+  /** What died in this process, oldest first; at most the newest 10,000. */
+  get deadLetters(): readonly DeadLetter[] {
+    return [...this.dead].map(([{ queue, name }, death]) => ({ queue, name, ...death }));
+  }
+
+  /** Puts dead letters back into their queues. Resolves with their number. */
+  async redrive(): Promise<number> {
+    let count = 0;
+    for (const letter of this.dead.keys()) {
+      if (!this.post({ ...letter, redelivered: true, attempts: 0 })) break;
+      this.dead.delete(letter);
+      count++;
+    }
+    return count;
+  }
+
+  private envelope(name: string, payload: unknown, correlationId = currentTrace()?.correlationId ?? newId()) {
+    return { name, payload, correlationId, redelivered: false, attempts: 0 };
+  }
+
+  private subscribe(event: string, queue: string): void {
+    const queues = this.subscribers.get(event);
+    if (queues) queues.add(queue);
+    else this.subscribers.set(event, new Set([queue]));
+  }
+
+  private consume(queue: PlannedQueue): void {
+    const mailbox = this.mailboxes.get(queue.name) ?? new Mailbox();
+    this.mailboxes.set(queue.name, mailbox);
+    mailbox.consumer = queue;
+    for (const letter of mailbox.letters) queue.intake.add(this.arrival(mailbox, letter));
+  }
+
+  /** False when nobody ever consumed the queue, or when it is full. */
+  private post(letter: Letter): boolean {
+    const mailbox = this.mailboxes.get(letter.queue);
+    if (this.closed || !mailbox || mailbox.letters.size >= this.limit) return false;
+    mailbox.letters.add(letter);
+    mailbox.consumer?.intake.add(this.arrival(mailbox, letter));
+    return true;
+  }
+
+  private abandon(mailbox: Mailbox): void {
+    mailbox.consumer = undefined;
+    mailbox.generation++;
+    for (const letter of mailbox.letters) letter.redelivered = true;
+  }
+
+  private arrival(mailbox: Mailbox, letter: Letter): Arrival {
+    const { generation } = mailbox;
+    return {
+      ...letter,
+      get live() {
+        return mailbox.generation === generation;
+      },
+      read: () => letter.payload,
+      answer: (answer) => letter.answer?.(answer),
+      done: () => void (mailbox.generation === generation && mailbox.letters.delete(letter)),
+      die: async (death) => {
+        if (mailbox.generation === generation && mailbox.letters.delete(letter)) this.bury(letter, death);
+      },
+      later: async () => letter.attempts < RETRY_LIMIT && this.postpone(mailbox, letter),
+    };
+  }
+
+  private bury(letter: Letter, death: Death): void {
+    if (this.dead.size >= DEAD_LIMIT) this.dead.delete(this.dead.keys().next().value!);
+    this.dead.set(letter, death);
+  }
+
+  private postpone(mailbox: Mailbox, letter: Letter): true {
+    const delays = this.options.retryDelaysMs ?? retryDelays;
+    const delay = delays[Math.min(letter.attempts, delays.length - 1)]!;
+    letter.attempts++;
+    letter.redelivered = true;
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      if (mailbox.letters.has(letter)) mailbox.consumer?.intake.add(this.arrival(mailbox, letter));
+    }, delay);
+    this.timers.add(timer);
+    return true;
+  }
+
+  private tell(what: () => void): void {
+    queueMicrotask(() => {
+      try {
+        what();
+      } catch (error) {
+        this.options.logger.error({ err: error }, 'a listener failed');
+      }
+    });
+  }
+}
+
+const unavailable: Answer = { error: new ChatError('unavailable').toBody() };
+
+const within = (ms: number, work: Promise<unknown>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  return Promise.race([work.then(() => undefined), limit]).finally(() => clearTimeout(timer));
+};
+
+/** A {@link Broker} for everything in one process. */
+export const createInProcessBroker = (options: InProcessOptions): InProcessBroker => new InProcessBroker(options);

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ChatError } from '@parley/contracts';
+import { Unavailable, withTrace, type Logger } from '@parley/service-kit';
+import { messageOf, open, type Arrival, Inbound } from './arrival.js';
+import type { BatchHandler, Handler } from './broker.js';
+
+/** What a queue does while a dependency is away: wait in place (keeps the order), refuse the requester, or try again later. */
+export type WhenAway = 'wait' | 'refuse' | 'later';
+
+/** Jittered back-off: `times` failures so far, between `first` and `most` milliseconds. */
+export const backOff = (times: number, first: number, most: number): number => Math.min(most, first * 2 ** Math.min(times, 20)) * (0.5 + Math.random() / 2);
+
+type Outcome = 'done' | { away: Error } | { failed: unknown };
+
+/** Runs handlers and lets what they do decide what becomes of the deliveries (see {@link Handler}). */
+export class Outcomes {
+  private readonly halt = new AbortController();
+  constructor(
+    private readonly whenAway: WhenAway,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Ends waiting; what was not settled stays so. */
+  stop(): void {
+    this.halt.abort();
+  }
+  get stopped(): boolean {
+    return this.halt.signal.aborted;
+  }
+
+  /** Settles one arrival. Never rejects. */
+  async one(arrival: Arrival, handler: Handler | undefined): Promise<void> {
+    const inbound = handler && (await this.opened(arrival));
+    if (inbound) return this.settle([inbound], () => single(handler, inbound));
+    if (!handler) await this.bury(arrival, { reason: 'unknown-type', detail: `no handler for ${arrival.name}` }, new ChatError('internal'));
+  }
+
+  /** Settles many in one call; when that fails, each alone and in order. Never rejects. */
+  async many(arrivals: readonly Arrival[], { handle }: BatchHandler): Promise<void> {
+    const opened: Inbound[] = [];
+    for (const arrival of arrivals) {
+      const inbound = await this.opened(arrival);
+      if (inbound) opened.push(inbound);
+    }
+    if (opened.length > 0) await this.settle(opened, (inbounds) => batch(handle, inbounds));
+  }
+
+  private opened(arrival: Arrival): Inbound | Promise<undefined> {
+    const opened = open(arrival);
+    return opened instanceof Inbound ? opened : this.bury(arrival, opened.death, opened.refusal).then(() => undefined);
+  }
+
+  private async settle(inbounds: readonly Inbound[], call: (inbounds: readonly Inbound[]) => Promise<Outcome>, failures = 0): Promise<void> {
+    let outcome = await call(inbounds);
+    for (let times = 0; isAway(outcome); times++) {
+      if (this.whenAway !== 'wait') return this.away(inbounds, outcome.away);
+      if (times === 0) this.logger.warn({ queue: inbounds[0]!.arrival.queue, err: outcome.away }, 'a dependency is away; the queue waits');
+      await sleep(backOff(times, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
+      if (this.stopped || !inbounds.some(({ arrival }) => arrival.live)) return;
+      outcome = await call(inbounds);
+      if (!isAway(outcome)) this.logger.info({ queue: inbounds[0]!.arrival.queue }, 'the queue goes on');
+    }
+    if (outcome === 'done') for (const { arrival } of inbounds) arrival.done();
+    else await this.failed(inbounds, outcome.failed, call, failures);
+  }
+
+  /** Once more alone, then the dead letters. */
+  private async failed(inbounds: readonly Inbound[], error: unknown, call: (inbounds: readonly Inbound[]) => Promise<Outcome>, failures: number): Promise<void> {
+    if (failures === 0) {
+      for (const inbound of inbounds) {
+        if (this.stopped) return;
+        await this.settle([inbound], call, 1);
+      }
+      return;
+    }
+    for (const { arrival } of inbounds) {
+      this.logger.error({ err: error, queue: arrival.queue, name: arrival.name, correlationId: arrival.correlationId }, 'a handler failed twice');
+      await this.bury(arrival, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal', undefined, { traceId: arrival.correlationId }));
+    }
+  }
+
+  private async away(inbounds: readonly Inbound[], error: Error): Promise<void> {
+    for (const inbound of inbounds) {
+      if (this.whenAway === 'refuse') {
+        inbound.refuse(new ChatError('unavailable'));
+        inbound.arrival.done();
+      } else if (!(await inbound.arrival.later())) {
+        await inbound.arrival.die({ reason: 'retries', detail: messageOf(error) });
+      }
+    }
+    this.logger.warn({ queue: inbounds[0]!.arrival.queue, count: inbounds.length, err: error }, 'a dependency is away');
+  }
+
+  private async bury(arrival: Arrival, death: Parameters<Arrival['die']>[0], refusal: ChatError): Promise<void> {
+    this.logger.error({ queue: arrival.queue, name: arrival.name, correlationId: arrival.correlationId, ...death }, 'dead letter');
+    arrival.answer({ error: refusal.toBody() });
+    // A query may carry a password, which must not be kept, and nobody waits for it when it is put back.
+    if (this.whenAway === 'refuse') arrival.done();
+    else await arrival.die(death);
+  }
+}
+
+const isAway = (outcome: Outcome): outcome is { away: Error } => outcome !== 'done' && 'away' in outcome;
+
+async function single(handler: Handler, inbound: Inbound): Promise<Outcome> {
+  try {
+    inbound.reply(await withTrace({ correlationId: inbound.correlationId }, () => handler(inbound)));
+    return 'done';
+  } catch (error) {
+    return judge(error, [inbound]);
+  }
+}
+
+async function batch(handle: BatchHandler['handle'], inbounds: readonly Inbound[]): Promise<Outcome> {
+  try {
+    // One log line of a batch belongs to many; the first one's id leads to it.
+    await withTrace({ correlationId: inbounds[0]!.correlationId }, () => handle(inbounds));
+    for (const inbound of inbounds) inbound.reply(undefined);
+    return 'done';
+  } catch (error) {
+    return judge(error, inbounds);
+  }
+}
+
+function judge(error: unknown, inbounds: readonly Inbound[]): Outcome {
+  if (error instanceof Unavailable) return { away: error };
+  if (!(error instanceof ChatError)) return { failed: error };
+  if (error.code === 'unavailable') return { away: error };
+  for (const inbound of inbounds) inbound.refuse(error);
+  return 'done';
+}
