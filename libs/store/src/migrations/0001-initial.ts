@@ -20,6 +20,8 @@ export class Migration0001Initial extends Migration {
       id uuid primary key,
       username text not null unique,
       display_name text not null,
+      -- The display name as searches compare it; folded by the service, since what lower() does depends on the server's locale.
+      folded_name text not null default '',
       avatar_id uuid,
       kind text not null check (kind in ('person', 'guest', 'bot')),
       email text, first_name text, last_name text,
@@ -46,6 +48,7 @@ export class Migration0001Initial extends Migration {
       created_at timestamptz(3) not null default now(),
       spent_at timestamptz(3))`);
     this.addSql(`create index refresh_token_session on auth.refresh_token (session_id)`);
+    this.addSql(`create index refresh_token_spent on auth.refresh_token (spent_at) where spent_at is not null`);
     this.addSql(`create table auth.signing_key (
       kid text primary key,
       private_jwk jsonb not null, public_jwk jsonb not null,

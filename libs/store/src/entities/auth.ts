@@ -1,0 +1,80 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { at, checkedText } from './columns.js';
+
+/** Tables of the auth service. The schema is made by the migrations; a test keeps the two alike. */
+export const UserEntity = defineEntity({
+  name: 'User',
+  schema: 'auth',
+  tableName: 'user',
+  properties: {
+    id: p.uuid().primary(),
+    username: p.text().unique('user_username_key'),
+    displayName: p.text(),
+    /** `displayName` as searches compare it: see `foldName`. */
+    foldedName: p.text().default(''),
+    avatarId: p.uuid().nullable(),
+    kind: checkedText<'person' | 'guest' | 'bot'>(),
+    email: p.text().nullable(),
+    firstName: p.text().nullable(),
+    lastName: p.text().nullable(),
+    createdAt: at().defaultRaw('now()'),
+  },
+});
+export type UserEntity = InferEntity<typeof UserEntity>;
+
+export const CredentialEntity = defineEntity({
+  name: 'Credential',
+  schema: 'auth',
+  tableName: 'credential',
+  properties: {
+    userId: p.uuid().primary(),
+    passwordHash: p.text().lazy(),
+    changedAt: at().defaultRaw('now()'),
+  },
+});
+export type CredentialEntity = InferEntity<typeof CredentialEntity>;
+
+export const SessionEntity = defineEntity({
+  name: 'Session',
+  schema: 'auth',
+  tableName: 'session',
+  properties: {
+    id: p.uuid().primary(),
+    userId: p.uuid(),
+    deviceName: p.text().nullable(),
+    address: p.text().nullable(),
+    createdAt: at().defaultRaw('now()'),
+    lastSeenAt: at().defaultRaw('now()'),
+    expiresAt: at(),
+    endedAt: at().nullable(),
+    endedReason: p.text().nullable(),
+  },
+});
+export type SessionEntity = InferEntity<typeof SessionEntity>;
+
+export const RefreshTokenEntity = defineEntity({
+  name: 'RefreshToken',
+  schema: 'auth',
+  tableName: 'refresh_token',
+  properties: {
+    hash: p.blob().primary(),
+    sessionId: p.uuid(),
+    createdAt: at().defaultRaw('now()'),
+    spentAt: at().nullable(),
+  },
+});
+export type RefreshTokenEntity = InferEntity<typeof RefreshTokenEntity>;
+
+export const SigningKeyEntity = defineEntity({
+  name: 'SigningKey',
+  schema: 'auth',
+  tableName: 'signing_key',
+  properties: {
+    kid: p.text().primary(),
+    privateJwk: p.json<Record<string, unknown>>().lazy(),
+    publicJwk: p.json<Record<string, unknown>>(),
+    createdAt: at().defaultRaw('now()'),
+    retiredAt: at().nullable(),
+  },
+});
+export type SigningKeyEntity = InferEntity<typeof SigningKeyEntity>;
