@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+import { findProgram } from './binaries.js';
+import { DockerHost } from './docker-host.js';
+import { Folder, LocalHost } from './local-host.js';
+import { freePort } from './ports.js';
+import { PrivateServer } from './private-server.js';
+
+const run = promisify(execFile);
+
+export const postgresImage = 'postgres:17';
+const credentials = 'postgres:postgres';
+/** Nothing here has to survive a crash of the machine; that of the server it does survive. */
+const settings = ['-c', 'fsync=off', '-c', 'max_connections=300', '-c', 'shared_buffers=64MB'];
+
+async function probe(url: string): Promise<void> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => undefined);
+  await client.connect();
+  await client.end();
+}
+
+export async function postgresInDocker(host: string): Promise<PrivateServer> {
+  const port = await freePort();
+  const container = new DockerHost({ name: postgresImage, env: { POSTGRES_PASSWORD: 'postgres' }, command: ['postgres', ...settings], ports: new Map([[5432, port]]) });
+  return PrivateServer.started(container, `postgres://${credentials}@${host}:${port}/postgres`, probe);
+}
+
+/** Postgres refuses to run as root: then it is the user that its package made, or nobody. */
+async function unprivileged(): Promise<{ uid: number; gid: number } | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  for (const name of ['postgres', 'nobody']) {
+    const id = async (option: string): Promise<number> => Number((await run('id', [option, name])).stdout);
+    const user = await Promise.all([id('-u'), id('-g')]).catch(() => undefined);
+    if (user) return { uid: user[0], gid: user[1] };
+  }
+  throw new Error('Postgres needs a user that is not root; there is neither postgres nor nobody');
+}
+
+async function initialise(folder: Folder, user: { uid: number; gid: number } | undefined): Promise<void> {
+  const initdb = findProgram('postgres', 'initdb');
+  if (initdb === undefined) throw new Error('initdb of Postgres is not installed');
+  const password = join(folder.path, 'password');
+  await writeFile(password, 'postgres\n');
+  if (user) await folder.own(user);
+  const locale = process.platform === 'linux' ? 'C.UTF-8' : 'en_US.UTF-8';
+  const args = ['-D', join(folder.path, 'data'), '-U', 'postgres', '-A', 'scram-sha-256', '--pwfile', password, '-E', 'UTF8', '--locale', locale, '--no-sync'];
+  await run(initdb, args, { cwd: folder.path, ...user, timeout: 60_000 });
+}
+
+export async function postgresLocally(): Promise<PrivateServer> {
+  const file = findProgram('postgres', 'postgres');
+  if (file === undefined) throw new Error('Postgres is not installed');
+  const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('postgres')];
+  await initialise(folder, user);
+  const args = ['-D', join(folder.path, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...settings];
+  // SIGINT is its fast shutdown: SIGTERM would wait until every client has left.
+  const host = new LocalHost(folder, { file, args, ...(user && { user }) }, 'SIGINT');
+  return PrivateServer.started(host, `postgres://${credentials}@127.0.0.1:${port}/postgres`, probe);
+}

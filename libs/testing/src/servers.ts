@@ -1,0 +1,102 @@
+import { dockerReady } from './docker-host.js';
+import { ensurePrograms } from './binaries.js';
+import type { PrivateServer } from './private-server.js';
+import { postgresImage, postgresInDocker, postgresLocally } from './postgres.js';
+import { rabbitImage, rabbitInDocker, rabbitLocally } from './rabbit.js';
+import { redisImage, redisInDocker, redisLocally } from './redis.js';
+
+/** Where the servers of a test run are. The user of each may do everything on it. */
+export interface ServerAddresses {
+  readonly amqpUrl: string;
+  /** RabbitMQ's HTTP API, with user and password, where it has one. */
+  readonly managementUrl?: string;
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+}
+
+type Place = { readonly kind: 'docker'; readonly host: string } | { readonly kind: 'local' };
+
+const say = (line: string): void => void process.stderr.write(`servers for tests: ${line}\n`);
+const why = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+
+async function locally(reasons: string[]): Promise<Place> {
+  try {
+    await ensurePrograms(say);
+    return { kind: 'local' };
+  } catch (error) {
+    reasons.push(`local programs: ${why(error)}`);
+    throw new Error(`there is no RabbitMQ, Postgres and Redis to test with.\n${reasons.map((reason) => `  ${reason}\n`).join('')}Do one of these:
+  - start Docker (images ${rabbitImage}, ${postgresImage}, ${redisImage})
+  - install RabbitMQ >= 3.10, Postgres >= 15 and Redis >= 7 (on Debian: apt-get install rabbitmq-server postgresql redis-server)
+  - set TEST_AMQP_URL, TEST_DATABASE_URL and TEST_REDIS_URL to servers that tests may use`, { cause: error });
+  }
+}
+
+async function choose(): Promise<Place> {
+  const wanted = process.env.TEST_SERVERS ?? '';
+  if (!['', 'docker', 'local'].includes(wanted)) throw new Error(`TEST_SERVERS is docker or local, not ${wanted}`);
+  const reasons: string[] = [];
+  if (wanted !== 'local') {
+    try {
+      return { kind: 'docker', host: await dockerReady([rabbitImage, postgresImage, redisImage]) };
+    } catch (error) {
+      if (wanted === 'docker') throw error;
+      reasons.push(`Docker: ${why(error)}`);
+    }
+  }
+  return locally(reasons);
+}
+
+let chosen: Promise<Place> | undefined;
+
+/** Starts in a container; if that does not succeed, as a local process, and so from then on. */
+async function start(inDocker: (host: string) => Promise<PrivateServer>, local: () => Promise<PrivateServer>): Promise<PrivateServer> {
+  const place = await (chosen ??= choose());
+  if (place.kind === 'local') return local();
+  try {
+    return await inDocker(place.host);
+  } catch (error) {
+    if (process.env.TEST_SERVERS === 'docker') throw error;
+    say(`Docker: ${why(error)}; trying local programs`);
+    chosen = locally([`Docker: ${why(error)}`]);
+    await chosen;
+    return local();
+  }
+}
+
+/** A RabbitMQ (guest/guest, with management) that belongs to the caller alone. Takes 4 to 15 s. */
+export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
+/** A Postgres (superuser postgres, passwords are checked) that belongs to the caller alone. Takes 1 to 5 s. */
+export const startPostgres = (): Promise<PrivateServer> => start(postgresInDocker, postgresLocally);
+/** A Redis without persistence that belongs to the caller alone. */
+export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, redisLocally);
+
+/**
+ * The servers of a test run: each from its variable (`TEST_AMQP_URL`, with `TEST_MANAGEMENT_URL`; `TEST_DATABASE_URL`; `TEST_REDIS_URL`) when that is set; otherwise in
+ * Docker, or of locally installed programs, which are installed first where that is possible. `TEST_SERVERS=docker` or `local` insists on one of the two.
+ * Rejects with a message that says what to install. Never touches a server that it neither started nor was given.
+ */
+export async function startServers(): Promise<{ addresses: ServerAddresses; stop: () => Promise<void> }> {
+  const { TEST_AMQP_URL, TEST_MANAGEMENT_URL, TEST_DATABASE_URL, TEST_REDIS_URL } = process.env;
+  const begun = Date.now();
+  if (!(TEST_AMQP_URL && TEST_DATABASE_URL && TEST_REDIS_URL)) await (chosen ??= choose());
+  const started: PrivateServer[] = [];
+  const own = async (given: string | undefined, begin: () => Promise<PrivateServer>): Promise<PrivateServer | string> => {
+    if (given) return given;
+    const server = await begin();
+    started.push(server);
+    return server;
+  };
+  const stop = async (): Promise<void> => void (await Promise.allSettled(started.map((server) => server.stop())));
+  const results = await Promise.allSettled([own(TEST_AMQP_URL, startRabbit), own(TEST_DATABASE_URL, startPostgres), own(TEST_REDIS_URL, startRedis)]);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) {
+    await stop();
+    throw failed.reason;
+  }
+  const [rabbit, database, redis] = results.map((result) => (result as PromiseFulfilledResult<PrivateServer | string>).value) as [PrivateServer | string, PrivateServer | string, PrivateServer | string];
+  const url = (server: PrivateServer | string): string => (typeof server === 'string' ? server : server.url);
+  const managementUrl = typeof rabbit === 'string' ? TEST_MANAGEMENT_URL : rabbit.managementUrl;
+  say(started.length === 0 ? 'those given in the environment' : `${started[0]?.place === 'docker' ? 'Docker containers' : 'private local processes'}, ready after ${((Date.now() - begun) / 1000).toFixed(1)} s`);
+  return { addresses: { amqpUrl: url(rabbit), ...(managementUrl !== undefined && managementUrl !== '' && { managementUrl }), databaseUrl: url(database), redisUrl: url(redis) }, stop };
+}
