@@ -43,10 +43,13 @@ export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
   readonly http?: HttpRoute;
   readonly input: I;
   readonly output: O;
-  readonly shardKey?: (input: z.output<I>) => string;
+  shardKey?(input: z.output<I>): string;
 }
 
-const call = <I extends z.ZodType, O extends z.ZodType>(definition: Call<I, O>): Call<I, O> => definition;
+/** Keeps `auth` and `via` as they are written, so that the types of requests can depend on them. */
+const call = <I extends z.ZodType, O extends z.ZodType, const A extends Call['auth'], const V extends Via>(
+  definition: Call<I, O> & { readonly auth: A; readonly via: V },
+): Call<I, O> & { readonly auth: A; readonly via: V } => definition;
 const route = <D = unknown>(
   method: HttpRoute['method'],
   path: string,
