@@ -1,0 +1,3 @@
+export { startMessages } from './start.js';
+export type { MessagesParts } from './app.module.js';
+export { messagesConfig } from './config.js';

@@ -1,0 +1,130 @@
+import { ChatError, type Message } from '@parley/contracts';
+import type { Push } from '@parley/realtime';
+import { toMessage, type Audience, type Database, type Sql } from '@parley/store';
+import { accessRules, refusal, sendRules, type SendCommand, type Situation } from './send-rules.js';
+import { factsOf, lockConversations, storeMessages, type LockedConversation, type NewMessage } from './send-sql.js';
+
+/** A message that is committed, and what its sender and the members are to be told. */
+export interface Sent {
+  readonly message: Message;
+  /** True when an earlier request stored it; false also for a redelivery of the request that did. */
+  readonly duplicate: boolean;
+  /** True when the members may not have heard of it yet: it is new, or this very request stored it and may have been cut off. */
+  readonly announce: boolean;
+  readonly members: readonly string[];
+  /** In a direct conversation; absent when the registry did not answer in time. */
+  readonly recipientOnline?: boolean;
+}
+export type Outcome = Sent | ChatError;
+
+/** How long an answer waits for the registry, beyond the transaction, to say whether the other side is online. */
+const ONLINE_LIMIT_MS = 100;
+
+/**
+ * The id of the message that a request stores. It follows from the request, so that a redelivered request recognises its own row and repeats its first
+ * answer; its last byte is the conversation's, which is the shard.
+ */
+export const messageIdOf = (requestId: string, conversationId: string): string => requestId.slice(0, -2) + conversationId.slice(-2);
+
+interface Plan {
+  readonly outcomes: readonly (ChatError | { message: Message; requested: string })[];
+  readonly advanced: readonly LockedConversation[];
+  readonly messages: readonly NewMessage[];
+}
+
+/**
+ * Group commit: carries out any number of `message.send` commands in one transaction of five round trips. Outcomes come in the order of the
+ * commands, and are committed when they come. A command that breaks a rule is refused and does not disturb the others; an error that is thrown
+ * means that nothing was stored (or, for `Unavailable`, that it is not known: repeat the same commands).
+ */
+export async function sendBatch(database: Database, audience: Audience, push: Push, commands: readonly SendCommand[]): Promise<Outcome[]> {
+  const { plan, members, online } = await database.transaction(async (sql) => {
+    const conversations = await lock(sql, commands);
+    const plan = decide(await situations(sql, conversations, commands));
+    const heard = new Set(plan.outcomes.flatMap((outcome) => (outcome instanceof ChatError ? [] : [outcome.message.conversationId])));
+    const keys = [...heard].map((conversationId) => ({ conversationId, membersRev: conversations.get(conversationId)!.members_rev }));
+    const members = await audience.of(sql, keys);
+    const direct = [...heard].filter((id) => conversations.get(id)!.kind === 'direct');
+    const online = whoIsOnline(push, direct.flatMap((id) => members.get(id) ?? []));
+    if (plan.messages.length > 0) await storeMessages(sql, plan.advanced, plan.messages);
+    return { plan, members, online: { direct: new Set(direct), users: online } };
+  });
+  const users = await online.users;
+  return plan.outcomes.map((outcome) => {
+    if (outcome instanceof ChatError) return outcome;
+    const { message, requested } = outcome;
+    const told = members.get(message.conversationId) ?? [];
+    const own = message.id === requested;
+    const peer = online.direct.has(message.conversationId) ? told.find((userId) => userId !== message.senderId) : undefined;
+    return {
+      message, duplicate: !own, announce: own, members: told,
+      ...(users && peer !== undefined ? { recipientOnline: users.has(peer) } : {}),
+    };
+  });
+}
+
+async function lock(sql: Sql, commands: readonly SendCommand[]): Promise<Map<string, LockedConversation>> {
+  const ids = [...new Set(commands.map(({ input }) => input.conversationId))];
+  return new Map((await lockConversations(sql, ids)).map((row) => [row.id, row]));
+}
+
+async function situations(sql: Sql, conversations: ReadonlyMap<string, LockedConversation>, commands: readonly SendCommand[]): Promise<Situation[]> {
+  const questions = commands.map(({ caller, input }) => ({
+    conversationId: input.conversationId, senderId: caller.userId, clientId: input.clientId, replyTo: input.replyTo,
+  }));
+  const facts = await factsOf(sql, questions);
+  return commands.map((command, at) => ({ command, conversation: conversations.get(command.input.conversationId), facts: facts[at]! }));
+}
+
+/** Goes through the commands in order, as if each had a transaction of its own. */
+function decide(situations: readonly Situation[]): Plan {
+  const messages: NewMessage[] = [];
+  const advanced = new Map<string, LockedConversation>();
+  const stored = new Map<string, Message>();
+  const outcomes = situations.map((situation) => {
+    const { command, facts } = situation;
+    const denied = refusal(accessRules, situation);
+    if (denied) return denied;
+    const requested = messageIdOf(command.caller.requestId, command.input.conversationId);
+    const key = `${command.input.conversationId} ${command.caller.userId} ${command.input.clientId}`;
+    const known = stored.get(key) ?? (facts.known ? toMessage(facts.known) : undefined);
+    if (known) return { message: known, requested };
+    const refused = refusal(sendRules, situation);
+    if (refused) return refused;
+    const row = next(advanced, situation, requested);
+    messages.push(row);
+    stored.set(key, messageOf(row));
+    return { message: stored.get(key)!, requested };
+  });
+  return { outcomes, advanced: [...advanced.values()], messages };
+}
+
+/** The next message of a conversation. Its time is the database's, and never before that of the message before it. */
+function next(advanced: Map<string, LockedConversation>, { command, conversation, facts }: Situation, id: string): NewMessage {
+  const before = advanced.get(conversation!.id) ?? conversation!;
+  const createdAt = facts.now > before.active_at ? facts.now : before.active_at;
+  const after = { ...before, last_seq: before.last_seq + 1, rev: before.rev + 1, active_at: createdAt };
+  advanced.set(after.id, after);
+  const { conversationId, clientId, type, body, replyTo } = command.input;
+  return { id, conversationId, seq: after.last_seq, rev: after.rev, senderId: command.caller.userId, clientId, type, body, replyTo, createdAt };
+}
+
+function messageOf({ replyTo, createdAt, ...row }: NewMessage): Message {
+  return {
+    ...row, type: row.type as Message['type'], attachments: [], mentions: [], createdAt: createdAt.toISOString(), reactions: [],
+    ...(replyTo === undefined ? {} : { replyTo }),
+  };
+}
+
+/** Those with a live connection; undefined when that can't be said in time. Never rejects. */
+async function whoIsOnline(push: Push, users: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ONLINE_LIMIT_MS)));
+  try {
+    return users.length === 0 ? undefined : await Promise.race([push.online(users), late]);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}

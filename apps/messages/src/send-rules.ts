@@ -1,0 +1,56 @@
+import { ChatError, type RequestPayload } from '@parley/contracts';
+import type { Facts, LockedConversation } from './send-sql.js';
+
+export type SendCommand = RequestPayload<'message.send.v1'>;
+/** Everything that decides whether a command may be carried out. */
+export interface Situation {
+  readonly command: SendCommand;
+  readonly conversation: LockedConversation | undefined;
+  readonly facts: Facts;
+}
+/** Answers what speaks against a command, or nothing. */
+export type SendRule = (situation: Situation) => ChatError | undefined;
+
+const conversationExists: SendRule = ({ conversation }) =>
+  conversation === undefined || conversation.deleted_at !== null ? new ChatError('not_found', 'No such conversation') : undefined;
+
+/** Strangers can't tell a private conversation from none; of a public one they know. Who left is answered like a stranger, a resend like an unknown one. */
+const senderIsMember: SendRule = ({ conversation, facts }) => {
+  if (facts.status === 'banned' || (facts.role !== null && facts.left_at === null)) return undefined;
+  return conversation!.visibility === 'public' && facts.known === null
+    ? new ChatError('forbidden', 'Join the conversation first')
+    : new ChatError('not_found', 'No such conversation');
+};
+
+const senderNotBanned: SendRule = ({ facts }) => (facts.status === 'banned' ? new ChatError('banned') : undefined);
+
+/** What a role may not do is `forbidden`; only then is asked what a muted one may not. */
+const roleMayWrite: SendRule = ({ conversation, facts }) =>
+  conversation!.kind === 'channel' && facts.role === 'member' ? new ChatError('forbidden', 'Only its creator and admins write in a channel') : undefined;
+
+const senderNotMuted: SendRule = ({ facts }) => (facts.status === 'muted' ? new ChatError('muted') : undefined);
+
+const repliesToMessage: SendRule = ({ command, facts }) => {
+  if (command.input.replyTo === undefined) return undefined;
+  if (facts.reply_id === null) return new ChatError('not_found', 'replyTo names no message of this conversation');
+  return facts.reply_deleted_at === null ? undefined : new ChatError('conflict', 'replyTo names a deleted message');
+};
+
+const attachmentsExist: SendRule = ({ command }) =>
+  (command.input.attachmentIds?.length ?? 0) > 0
+    ? new ChatError('not_found', 'No such attachment', { details: { attachmentIds: command.input.attachmentIds } })
+    : undefined;
+
+/** Who may know of the conversation at all. Whoever passes is answered a known clientId, whatever else came since. */
+export const accessRules: readonly SendRule[] = [conversationExists, senderIsMember, senderNotBanned];
+/** What a new message must pass, in the order in which refusals win. */
+export const sendRules: readonly SendRule[] = [roleMayWrite, senderNotMuted, repliesToMessage, attachmentsExist];
+
+/** The first refusal, or undefined. */
+export function refusal(rules: readonly SendRule[], situation: Situation): ChatError | undefined {
+  for (const rule of rules) {
+    const error = rule(situation);
+    if (error) return error;
+  }
+  return undefined;
+}

@@ -1,0 +1,73 @@
+import { messageColumns, statusNow, type Moment, type MessageRow, type Row, type Sql } from '@parley/store';
+
+/** A conversation whose row this transaction has locked: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. */
+export interface LockedConversation extends Row {
+  id: string; kind: 'direct' | 'group' | 'channel'; visibility: 'private' | 'public'; last_seq: number; rev: number; members_rev: number;
+  active_at: Date; deleted_at: Date | null;
+}
+/** Always in id order, so that two transactions never wait for each other. */
+const LOCK = `
+  select id, kind, visibility, last_seq, rev, members_rev, active_at, deleted_at
+  from chat.conversation where id = any($1::uuid[]) order by id for update`;
+export const lockConversations = (sql: Sql, ids: readonly string[]): Promise<LockedConversation[]> => sql.query<LockedConversation>(LOCK, [ids]);
+
+/** What the database knows about one command. */
+export interface Facts extends Row {
+  now: Date;
+  role: string | null; status: string | null; muted_until: Moment | null; left_at: Date | null;
+  /** The message that this sender stored under the same clientId before. */
+  known: MessageRow | null;
+  reply_id: string | null; reply_deleted_at: Date | null;
+}
+export interface Question {
+  readonly conversationId: string;
+  readonly senderId: string;
+  readonly clientId: string;
+  readonly replyTo: string | undefined;
+}
+// `limit 1` keeps each look-up an index probe of one partition, whatever the statistics say.
+const FACTS = `
+  select clock_timestamp() as now, m.role, m.status, m.muted_until, m.left_at, to_jsonb(k) as known, r.id as reply_id, r.deleted_at as reply_deleted_at
+  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[]) with ordinality as q(conversation_id, sender_id, client_id, reply_to, n)
+  left join lateral (
+    select m.role, ${statusNow('m')} as status, m.muted_until, m.left_at
+    from chat.member m where m.conversation_id = q.conversation_id and m.user_id = q.sender_id limit 1) m on true
+  left join lateral (
+    select ${messageColumns('k')}
+    from chat.message k where k.conversation_id = q.conversation_id and k.sender_id = q.sender_id and k.client_id = q.client_id limit 1) k on true
+  left join lateral (
+    select r.id, r.deleted_at from chat.message r where r.id = q.reply_to and r.conversation_id = q.conversation_id limit 1) r on true
+  order by q.n`;
+/** One row for each question, in their order. Exact only after {@link lockConversations}. */
+export const factsOf = (sql: Sql, questions: readonly Question[]): Promise<Facts[]> =>
+  sql.query<Facts>(FACTS, [
+    questions.map(({ conversationId }) => conversationId),
+    questions.map(({ senderId }) => senderId),
+    questions.map(({ clientId }) => clientId),
+    questions.map(({ replyTo }) => replyTo),
+  ]);
+
+/** A message to be stored. */
+export interface NewMessage {
+  readonly id: string; readonly conversationId: string; readonly seq: number; readonly rev: number; readonly senderId: string; readonly clientId: string;
+  readonly type: string; readonly body: string; readonly replyTo: string | undefined; readonly createdAt: Date;
+}
+const STORE = `
+  with advanced as (
+    update chat.conversation c set last_seq = a.last_seq, rev = a.rev, active_at = a.active_at
+    from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as a(id, last_seq, rev, active_at)
+    where c.id = a.id)
+  insert into chat.message (id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at)
+  select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[])`;
+/** Inserts the messages and moves their conversations on, in one statement. The conversations carry their new `last_seq`, `rev` and `active_at`. */
+export async function storeMessages(sql: Sql, conversations: readonly LockedConversation[], messages: readonly NewMessage[]): Promise<void> {
+  const column = <K extends keyof NewMessage>(key: K) => messages.map((message) => message[key]);
+  await sql.query(STORE, [
+    conversations.map(({ id }) => id),
+    conversations.map(({ last_seq }) => last_seq),
+    conversations.map(({ rev }) => rev),
+    conversations.map(({ active_at }) => active_at),
+    column('id'), column('conversationId'), column('seq'), column('rev'), column('senderId'), column('clientId'), column('type'), column('body'),
+    column('replyTo'), column('createdAt'),
+  ]);
+}
