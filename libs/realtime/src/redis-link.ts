@@ -26,8 +26,9 @@ export class RedisLink {
     this.prefix = options.prefix ?? 'parley:';
     this.timeoutMs = options.timeoutMs ?? 500;
     redis.on('ready', () => void this.greet());
-    redis.on('close', () => this.lost('the connection to Redis is lost'));
-    redis.on('error', (error: Error) => this.lost(`Redis: ${error.message}`));
+    // An error comes before the close that it causes, and says more.
+    redis.on('error', (error: Error) => this.lost(error.message));
+    redis.on('close', () => this.lost(this.away ?? 'the connection to Redis is lost'));
   }
 
   /** Rejects with a {@link StartError} when Redis does not answer within `connectMs`. */
@@ -69,7 +70,7 @@ export class RedisLink {
     try {
       return await Promise.race([work(this.redis), late]);
     } catch (error) {
-      throw isRefusal(error) ? error : new Unavailable(error instanceof Error ? error.message : String(error), { cause: error });
+      throw error instanceof TypeError ? error : failure(error);
     } finally {
       clearTimeout(timer);
     }
@@ -79,7 +80,7 @@ export class RedisLink {
   async pipeline(commands: (string | number)[][]): Promise<unknown[]> {
     const results = await this.call((redis) => redis.pipeline(commands).exec());
     return (results ?? []).map(([error, result]) => {
-      if (error) throw isRefusal(error) ? error : new Unavailable(error.message, { cause: error });
+      if (error) throw failure(error);
       return result;
     });
   }
@@ -115,6 +116,9 @@ export class RedisLink {
     this.away = reason;
   }
 }
+
+const failure = (error: unknown): unknown =>
+  isRefusal(error) || error instanceof Unavailable ? error : new Unavailable(error instanceof Error ? error.message : String(error), { cause: error });
 
 /** An answer of Redis that says no, as opposed to none; `-READONLY`, `-LOADING` and their like are Redis not being able to just now. */
 const isRefusal = (error: unknown): boolean =>

@@ -74,7 +74,7 @@ class RedisRegistry implements Registry {
 
   async renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
     const users = [...Map.groupBy(connections, ({ userId }) => userId)];
-    const commands = users.map(([userId, theirs]) => ['EVAL', renew, 1, this.key(userId), this.leaseMs, ...theirs.map(memberOf)]);
+    const commands = users.map(([userId, theirs]) => ['eval', renew, 1, this.key(userId), this.leaseMs, ...theirs.map(memberOf)]);
     const [age, ...lapsed] = await this.link.pipeline([this.age(), ...commands]);
     // What is restored after a loss missed nothing: pushes went to all gateways meanwhile.
     if (!this.settled(age)) return { lapsed: [] };
@@ -111,7 +111,7 @@ class RedisRegistry implements Registry {
   private async fetch(asked: ReadonlySet<string>): Promise<Entries> {
     this.waiting = undefined;
     const userIds = [...asked];
-    const [age, ...answers] = await this.link.pipeline([this.age(), ...userIds.map((userId) => ['ZRANGE', this.key(userId), 0, -1, 'WITHSCORES'])]);
+    const [age, ...answers] = await this.link.pipeline([this.age(), ...userIds.map((userId) => ['zrange', this.key(userId), 0, -1, 'WITHSCORES'])]);
     const [at] = age as [number, number];
     const gatewaysOf = new Map<string, readonly string[]>();
     for (let i = 0; i < userIds.length; i++) {
@@ -122,7 +122,7 @@ class RedisRegistry implements Registry {
   }
 
   private age(): (string | number)[] {
-    return ['EVAL', born, 1, `${this.link.prefix}at:born`, this.link.runId];
+    return ['eval', born, 1, `${this.link.prefix}at:born`, this.link.runId];
   }
 
   private settled(age: unknown): boolean {

@@ -1,0 +1,87 @@
+import { ChatError, newId } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Limiter, Limiters } from './limiter.js';
+
+/** How many of `tries` are let through when made one after another, and the refusal of the last. */
+export async function takeMany(limiter: Limiter, key: string, tries: number): Promise<{ taken: number; refusal?: ChatError }> {
+  const outcome: { taken: number; refusal?: ChatError } = { taken: 0 };
+  for (let i = 0; i < tries; i++) {
+    await limiter.take(key).then(
+      () => outcome.taken++,
+      (error: ChatError) => (outcome.refusal = error),
+    );
+  }
+  return outcome;
+}
+
+/** What every implementation of limits guarantees. */
+export function limiterConformance(open: () => Promise<Limiters>): void {
+  let limiters: Limiters;
+  beforeAll(async () => {
+    limiters = await open();
+  });
+  afterAll(() => limiters.close());
+
+  it('lets through what the rate allows, refuses the rest, and tells how long to wait', async () => {
+    const { taken, refusal } = await takeMany(limiters.create({ name: newId(), points: 30, seconds: 60 }), 'key', 40);
+    expect(taken).toBe(30);
+    expect(refusal).toMatchObject({ name: 'ChatError', code: 'rate_limited' });
+    expect(refusal?.retryAfterMs).toBeGreaterThan(50_000);
+    expect(refusal?.retryAfterMs).toBeLessThanOrEqual(60_000);
+  });
+
+  it('lets through again after the time it told', async () => {
+    const limiter = limiters.create({ name: newId(), points: 2, seconds: 1 });
+    const { refusal } = await takeMany(limiter, 'key', 3);
+    const told = performance.now() + refusal!.retryAfterMs!;
+    await eventually(() => limiter.take('key').then(() => true), { timeoutMs: 3000, intervalMs: 20 });
+    expect(performance.now()).toBeGreaterThan(told - 100);
+    expect(performance.now()).toBeLessThan(told + 500);
+  });
+
+  it('allows a burst, and no more than the rate on average', async () => {
+    const limiter = limiters.create({ name: newId(), points: 20, seconds: 1, burst: 60 });
+    const { taken, refusal } = await takeMany(limiter, 'key', 100);
+    expect(taken).toBe(60);
+    expect(refusal?.retryAfterMs).toBeLessThanOrEqual(3000);
+  });
+
+  it('counts each key and each limit for itself', async () => {
+    const [one, other] = [1, 2].map(() => limiters.create({ name: newId(), points: 1, seconds: 60 }));
+    await one!.take('ann');
+    await one!.take('ben');
+    await other!.take('ann');
+    await expect(one!.take('ann')).rejects.toMatchObject({ code: 'rate_limited' });
+  });
+
+  it('counts several points at once', async () => {
+    const limiter = limiters.create({ name: newId(), points: 10, seconds: 60 });
+    await limiter.take('key', 9);
+    await expect(limiter.take('key', 2)).rejects.toMatchObject({ code: 'rate_limited' });
+  });
+
+  it('checks without counting, so that failures can be counted when they happen', async () => {
+    const limiter = limiters.create({ name: newId(), points: 2, seconds: 60 });
+    for (let i = 0; i < 5; i++) await limiter.check('key');
+    await limiter.take('key');
+    await limiter.check('key');
+    await limiter.take('key');
+    await expect(limiter.check('key')).rejects.toMatchObject({ code: 'rate_limited' });
+    await limiter.reset('key');
+    await limiter.check('key');
+  });
+
+  it('lets exactly the rate through when all come at the same time', async () => {
+    const limiter = limiters.create({ name: newId(), points: 25, seconds: 60 });
+    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => limiter.take('key')));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(25);
+  });
+
+  it('takes a rate that was scaled to a fraction', async () => {
+    const limiter = limiters.create({ name: newId(), points: 0.5, seconds: 1 });
+    const { taken, refusal } = await takeMany(limiter, 'key', 2);
+    expect(taken).toBe(1);
+    expect(refusal?.retryAfterMs).toBeGreaterThan(1000);
+  });
+}

@@ -1,0 +1,115 @@
+import { newId } from '@parley/contracts';
+import { createLogger, StartError, Unavailable } from '@parley/service-kit';
+import { eventually, startRedis, TcpProxy, type PrivateServer } from '@parley/testing';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { createRedisRegistry } from './redis-registry.js';
+import { connectionOf, registryConformance, whereAre } from './registry.conformance.js';
+import type { Registry } from './registry.js';
+
+const logger = createLogger('test', 'silent');
+const open = (url: string, options: Partial<Parameters<typeof createRedisRegistry>[0]> = {}) =>
+  createRedisRegistry({ url, logger, prefix: `test-${newId()}:`, settleMs: 0, ...options });
+
+describe('the registry in Redis', () => {
+  registryConformance((options) => open(inject('servers').redisUrl, options));
+
+  it('serves all who share the keys, and nobody else', async () => {
+    const url = inject('servers').redisUrl;
+    const prefix = `test-${newId()}:`;
+    const [one, other, stranger] = await Promise.all([open(url, { prefix }), open(url, { prefix }), open(url)]);
+    const connection = connectionOf(newId());
+    await one.add(connection);
+    expect(await whereAre(other, connection.userId)).toEqual({ 'gateway-a': [connection.userId] });
+    expect(await whereAre(stranger, connection.userId)).toEqual({});
+    await Promise.all([one.close(), other.close(), stranger.close()]);
+  });
+
+  it('leaves no key behind that does not expire, except the one that says since when it is whole', async () => {
+    const url = inject('servers').redisUrl;
+    const prefix = `test-${newId()}:`;
+    const registry = await open(url, { prefix });
+    await registry.add(connectionOf(newId()));
+    await registry.renew([connectionOf(newId()), connectionOf(newId())]);
+    const redis = new Redis(url);
+    const forEver = [];
+    for (const key of await redis.keys(`${prefix}*`)) if ((await redis.pttl(key)) === -1) forEver.push(key);
+    expect(forEver).toEqual([`${prefix}at:born`]);
+    redis.disconnect();
+    await registry.close();
+  });
+
+  it('says in one line that Redis is not there at the start', async () => {
+    const attempt = createRedisRegistry({ url: 'redis://127.0.0.1:1', logger, connectMs: 300 });
+    await expect(attempt).rejects.toBeInstanceOf(StartError);
+    await expect(attempt).rejects.toThrow(/^Redis can't be reached \(REDIS_URL\): .*ECONNREFUSED/);
+  });
+});
+
+describe('the registry while Redis suffers', () => {
+  let server: PrivateServer;
+  let proxy: TcpProxy;
+  let registry: Registry;
+  const settleMs = 800;
+  const complete = async () => (await registry.locate([newId()])).complete;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    proxy = await TcpProxy.to(server.url);
+    registry = await open(proxy.url(server.url), { settleMs });
+    await eventually(complete);
+  }, 60_000);
+  afterAll(async () => {
+    await registry.close();
+    await proxy.close();
+    await server.stop();
+  });
+
+  it('is incomplete after it was flushed until gateways had the time to renew, and calls nobody lapsed for that', async () => {
+    const connection = connectionOf(newId());
+    await registry.add(connection);
+    const redis = new Redis(server.url);
+    await redis.flushall();
+    redis.disconnect();
+    expect(await registry.locate([connection.userId])).toEqual({ gateways: new Map(), complete: false });
+    expect(await registry.renew([connection])).toEqual({ lapsed: [] });
+    await eventually(complete, { timeoutMs: 4 * settleMs });
+    expect(await whereAre(registry, connection.userId)).toEqual({ 'gateway-a': [connection.userId] });
+  });
+
+  it('is incomplete after a restart that brought old data back', async () => {
+    const redis = new Redis(server.url);
+    await redis.save();
+    redis.disconnect();
+    await server.kill();
+    await eventually(() => registry.problem !== undefined);
+    await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);
+    await server.start();
+    await eventually(() => registry.problem === undefined);
+    expect(await complete()).toBe(false);
+    await eventually(complete, { timeoutMs: 4 * settleMs });
+  });
+
+  it('refuses within its time limit while Redis is frozen, at once after that, and comes back by itself', async () => {
+    await server.freeze();
+    const begun = performance.now();
+    await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);
+    expect(performance.now() - begun).toBeLessThan(1500);
+    await eventually(() => registry.problem !== undefined, { timeoutMs: 3000 });
+    const late = performance.now();
+    await expect(registry.add(connectionOf(newId()))).rejects.toBeInstanceOf(Unavailable);
+    expect(performance.now() - late).toBeLessThan(50);
+    await server.thaw();
+    await eventually(async () => whereAre(registry, newId()), { timeoutMs: 10_000 });
+  });
+
+  it('survives cut and half-open connections', async () => {
+    proxy.cut();
+    await eventually(async () => whereAre(registry, newId()));
+    proxy.swallow('down');
+    await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);
+    await eventually(() => registry.problem !== undefined, { timeoutMs: 3000 });
+    proxy.heal();
+    await eventually(async () => whereAre(registry, newId()));
+  });
+});
