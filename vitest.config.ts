@@ -1,7 +1,22 @@
 import { defineConfig } from 'vitest/config';
 
+// Packages are taken from their sources; only what a spec starts as a process of its own comes from dist.
+const conditions = ['@parley/source', 'node'];
+const resolve = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+const servers = './libs/testing/src/global-setup.ts';
+const nowhere = ['**/node_modules/**', '**/dist/**'];
+
+/** One run, three groups one after another: logic; single parts on real servers; whole systems, one spec file at a time. */
 export default defineConfig({
-  ssr: { resolve: { conditions: ['@parley/source', 'node', 'import', 'module', 'default'] } },
-  resolve: { conditions: ['@parley/source', 'node', 'import', 'module', 'default'] },
-  test: { include: ['libs/**/src/**/*.spec.ts', 'apps/**/src/**/*.spec.ts'], exclude: ['**/node_modules/**', '**/dist/**'] },
+  ...resolve,
+  test: {
+    passWithNoTests: false,
+    // A spec that waits for something is a failure long before this; what hangs must not hang the run.
+    teardownTimeout: 30_000,
+    projects: [
+      { ...resolve, test: { name: 'unit', include: ['{libs,apps,tools}/**/*.spec.ts'], exclude: [...nowhere, '**/*.int.spec.ts'], sequence: { groupOrder: 0 }, maxWorkers: 2, testTimeout: 15_000 } },
+      { ...resolve, test: { name: 'int', include: ['{libs,apps}/**/*.int.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 1 }, maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000 } },
+      { ...resolve, test: { name: 'e2e', include: ['e2e/**/*.e2e.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 2 }, fileParallelism: false, testTimeout: 180_000, hookTimeout: 120_000 } },
+    ],
+  },
 });

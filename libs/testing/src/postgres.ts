@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { findProgram } from './binaries.js';
-import { DockerHost } from './docker-host.js';
 import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';
@@ -25,6 +24,7 @@ async function probe(url: string): Promise<void> {
 
 export async function postgresInDocker(host: string): Promise<PrivateServer> {
   const port = await freePort();
+  const { DockerHost } = await import('./docker-host.js');
   const container = new DockerHost({ name: postgresImage, env: { POSTGRES_PASSWORD: 'postgres' }, command: ['postgres', ...settings], ports: new Map([[5432, port]]) });
   return PrivateServer.started(container, `postgres://${credentials}@${host}:${port}/postgres`, probe);
 }

@@ -4,7 +4,6 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { connect } from 'amqplib';
 import { findProgram } from './binaries.js';
-import { DockerHost } from './docker-host.js';
 import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';
@@ -21,6 +20,7 @@ async function probe(url: string): Promise<void> {
 export async function rabbitInDocker(host: string): Promise<PrivateServer> {
   const [amqp, management] = [await freePort(), await freePort()];
   const ports = new Map([[5672, amqp], [15_672, management]]);
+  const { DockerHost } = await import('./docker-host.js');
   const container = new DockerHost({ name: rabbitImage, env: { RABBITMQ_DEFAULT_USER: 'guest', RABBITMQ_DEFAULT_PASS: 'guest' }, ports });
   return PrivateServer.started(container, `amqp://${credentials}@${host}:${amqp}`, probe, `http://${credentials}@${host}:${management}`);
 }

@@ -1,6 +1,5 @@
 import { Redis } from 'ioredis';
 import { findProgram } from './binaries.js';
-import { DockerHost } from './docker-host.js';
 import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';
@@ -21,6 +20,7 @@ async function probe(url: string): Promise<void> {
 
 export async function redisInDocker(host: string): Promise<PrivateServer> {
   const port = await freePort();
+  const { DockerHost } = await import('./docker-host.js');
   const container = new DockerHost({ name: redisImage, command: ['redis-server', ...settings], ports: new Map([[6379, port]]) });
   return PrivateServer.started(container, `redis://${host}:${port}`, probe);
 }

@@ -1,4 +1,3 @@
-import { dockerReady } from './docker-host.js';
 import { ensurePrograms } from './binaries.js';
 import type { PrivateServer } from './private-server.js';
 import { postgresImage, postgresInDocker, postgresLocally } from './postgres.js';
@@ -38,6 +37,8 @@ async function choose(): Promise<Place> {
   const reasons: string[] = [];
   if (wanted !== 'local') {
     try {
+      // Only here, as it takes a while to load.
+      const { dockerReady } = await import('./docker-host.js');
       return { kind: 'docker', host: await dockerReady([rabbitImage, postgresImage, redisImage]) };
     } catch (error) {
       if (wanted === 'docker') throw error;
