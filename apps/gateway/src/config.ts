@@ -1,0 +1,37 @@
+import { commonConfig, env } from '@parley/service-kit';
+import { times } from '@parley/contracts';
+import { z } from 'zod';
+
+const scale = z
+  .string()
+  .regex(/^\d+(\.\d+)?$/, 'must be a positive number')
+  .transform(Number)
+  .pipe(z.number().positive().max(1_000_000));
+
+const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text;
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine((list) => (list.length === 1 && list[0] === '*') || list.every(isOrigin), 'must be * or origins like https://chat.example.org, separated by commas');
+
+/** What the gateway understands, in both modes. */
+export const gatewayConfig = {
+  ...commonConfig,
+  PORT: env.port.default(3000).describe('Port of HTTP and Socket.IO'),
+  HOST: z.string().default('0.0.0.0').describe('Address that the port listens on'),
+  ALLOWED_ORIGINS: origins
+    .default(['*'])
+    .describe('Origins whose pages may use HTTP and sockets, separated by commas. The default, *, lets all in: nothing rests on cookies, a page needs a token of its own. Clients that send no Origin are always let in'),
+  TRUST_PROXY: env.integer(0, 16).default(0).describe('Proxies in front whose X-Forwarded-For is believed, by count. 0: the address of the TCP connection counts'),
+  ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
+  USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user and per connection'),
+  CALL_DEADLINE_MS: env.integer(100, 9_000).default(times.deadlineMs).describe('The longest that a call waits for the services behind the gateway'),
+};
+export type GatewayConfig = Readonly<z.output<z.ZodObject<typeof gatewayConfig>>>;
+
+/** The gateway as a process of its own. */
+export const gatewayProcessConfig = {
+  ...gatewayConfig,
+  AMQP_URL: env.url('amqp', 'amqps').describe('RabbitMQ'),
+  REDIS_URL: env.url('redis', 'rediss').describe('Redis of the connection registry and the rates'),
+};

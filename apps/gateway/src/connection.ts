@@ -1,0 +1,76 @@
+import { ChatError, newId, type PresenceState } from '@parley/contracts';
+import type { Socket } from 'socket.io';
+import type { Client, Session } from './client.js';
+import { callRate, PENDING_CALLS, TokenBucket } from './limits.js';
+
+const nothing = () => undefined;
+
+/** One live socket of a user at this gateway. */
+export class LocalConnection implements Client {
+  readonly id = newId();
+  /** When a heartbeat of the client last came, in milliseconds; opening counts as one. */
+  beatAt = Date.now();
+  /** The state that the client last asked for. */
+  state: Exclude<PresenceState, 'offline'> | undefined;
+  /** Whose presence this connection hears of, and what it last heard. */
+  readonly watches = new Map<string, PresenceState>();
+  private readonly bucket: TokenBucket;
+  private readonly mostPending: number;
+  private pending = 0;
+  private whenIdle: (() => void) | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
+  /** Resolves when opening it has ended, well or not. */
+  opened: Promise<void> = Promise.resolve();
+  /** Whether it has. */
+  settled = false;
+
+  constructor(readonly socket: Socket, readonly session: Session, readonly address: string, scale: number) {
+    this.bucket = new TokenBucket(callRate.perSecond * scale, callRate.burst * scale);
+    this.mostPending = PENDING_CALLS * Math.max(1, scale);
+  }
+
+  get userId(): string {
+    return this.session.userId;
+  }
+
+  get connection(): this {
+    return this;
+  }
+
+  /** Holds calls back until `opening` ends; it must not reject. */
+  opening(opening: Promise<void>): Promise<void> {
+    this.opened = opening.then(() => void (this.settled = true));
+    return this.inTurn(this.opened);
+  }
+
+  /** Counts a call in. Throws `rate_limited` when the client makes too many, or has too many waiting. */
+  begin(): void {
+    if (this.pending >= this.mostPending) throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
+    this.bucket.take();
+    this.pending++;
+  }
+
+  end(): void {
+    this.pending--;
+    if (this.pending === 0) this.whenIdle?.();
+  }
+
+  /** Resolves when no call waits for its answer, and in any case after `timeoutMs`. */
+  async idle(timeoutMs: number): Promise<void> {
+    if (this.pending === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.whenIdle = () => (clearTimeout(timer), resolve());
+    });
+  }
+
+  /**
+   * Resolves when `step` and the steps of all earlier calls are done, so that calls go on in the order in which they came, however long
+   * each one's step takes. Rejects when `step` does; that holds up nobody.
+   */
+  inTurn(step: Promise<unknown>): Promise<void> {
+    const turn = Promise.all([this.turn, step]).then(nothing);
+    this.turn = Promise.allSettled([this.turn, step]);
+    return turn;
+  }
+}

@@ -1,0 +1,67 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { calls, ChatError, parseInput, type Call, type CallName, type CallOutput, type RequestName } from '@parley/contracts';
+import { withTrace } from '@parley/service-kit';
+import { callerOf, type Client } from './client.js';
+import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
+import { Limits } from './limits.js';
+import { Metrics } from './metrics.js';
+import { PARTS, type GatewayParts } from './parts.js';
+
+const table: Readonly<Record<CallName, Call>> = calls;
+
+/**
+ * Makes a call, for sockets and HTTP alike: checks the input, then the rates, then asks the service that answers it. Calls of one
+ * connection reach the broker in the order in which they came. Rejects with what the caller may see, or with a defect; within
+ * the deadline of the configuration and the time that a rate's store may take.
+ */
+@Injectable()
+export class Dispatcher {
+  constructor(
+    @Inject(PARTS) private readonly parts: GatewayParts,
+    @Inject(Limits) private readonly limits: Limits,
+    @Inject(EdgeCalls) private readonly edge: EdgeCalls,
+    @Inject(Metrics) private readonly metrics: Metrics,
+  ) {}
+
+  execute(name: CallName, raw: unknown, client: Client, requestId: string): Promise<unknown> {
+    const ended = this.metrics.called(name, client.connection ? 'socket' : 'http');
+    const answer = withTrace({ correlationId: requestId, ...(client.session && { userId: client.session.userId }) }, () =>
+      this.admitted(name, raw, client, requestId),
+    );
+    answer.then(() => ended('ok'), (error: unknown) => ended(error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'internal'));
+    return answer;
+  }
+
+  private async admitted(name: CallName, raw: unknown, client: Client, requestId: string): Promise<unknown> {
+    const input = parseInput(table[name].input, raw);
+    const admission = this.limits.admit(name, input, client);
+    await (client.connection ? client.connection.inTurn(admission) : admission);
+    try {
+      return await this.route(name, input, client, requestId);
+    } catch (error) {
+      if (error instanceof ChatError) await this.limits.refused(name, input, client, error);
+      throw error;
+    }
+  }
+
+  private route(name: CallName, input: unknown, client: Client, requestId: string): Promise<unknown> {
+    if (table[name].via === 'edge') return this.edge.answer(name as EdgeCallName, input, client);
+    if (name === 'conversation.create') return this.createConversation(input, client, requestId);
+    return this.ask(name, input, client, requestId, this.parts.config.CALL_DEADLINE_MS);
+  }
+
+  private ask(name: CallName, input: unknown, client: Client, requestId: string, deadlineMs: number): Promise<unknown> {
+    const payload = { caller: callerOf(client, requestId), input };
+    return this.parts.broker.request(`${name}.v1` as RequestName, payload as never, { deadlineMs, correlationId: requestId });
+  }
+
+  /** The writer cannot see the reader's cursors: of a conversation that exists already, the reading service has the caller's view. */
+  private async createConversation(input: unknown, client: Client, requestId: string): Promise<unknown> {
+    const until = Date.now() + this.parts.config.CALL_DEADLINE_MS;
+    const answer = (await this.ask('conversation.create', input, client, requestId, until - Date.now())) as CallOutput<'conversation.create'>;
+    if (answer.created) return answer;
+    const view = { conversationId: answer.conversation.id };
+    const { conversation } = (await this.ask('conversation.get', view, client, requestId, Math.max(100, until - Date.now()))) as CallOutput<'conversation.get'>;
+    return { conversation, created: false };
+  }
+}

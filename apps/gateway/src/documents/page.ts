@@ -1,0 +1,74 @@
+import { calls, errorTable, limits, serverEvents, type Call } from '@parley/contracts';
+import { z } from 'zod';
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const escape = (text: unknown): string => String(text).replace(/[&<>"']/g, (character) => entities[character]!);
+const code = (text: unknown): string => `<code>${escape(text)}</code>`;
+const row = (...cells: string[]): string => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+const table = (heads: readonly string[], rows: readonly string[]): string =>
+  `<div class="wide"><table><thead><tr>${heads.map((head) => `<th>${escape(head)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+
+/** A schema as a person reads it: `{field?: type}`. */
+function shape(schema: z.ZodType, depth = 0): string {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return shape(schema.unwrap() as z.ZodType, depth);
+  if (schema instanceof z.ZodArray) return `${shape(schema.element as z.ZodType, depth)}[]`;
+  if (schema instanceof z.ZodUnion) return (schema.options as z.ZodType[]).map((option) => shape(option, depth)).join(' | ');
+  if (schema instanceof z.ZodEnum) return schema.options.map((option) => `'${option}'`).join(' | ');
+  if (schema instanceof z.ZodLiteral) return JSON.stringify([...schema.values][0]);
+  if (schema instanceof z.ZodRecord) return `{[${shape(schema.keyType as z.ZodType, depth)}]: ${shape(schema.valueType as z.ZodType, depth)}}`;
+  if (schema instanceof z.ZodObject) return depth > 1 ? '{…}' : objectShape(schema, depth);
+  return schema.def.type;
+}
+
+function objectShape(schema: z.ZodObject, depth: number): string {
+  const fields = Object.entries(schema.shape as Record<string, z.ZodType>).map(
+    ([name, field]) => `${name}${field.safeParse(undefined).success ? '?' : ''}: ${shape(field, depth + 1)}`,
+  );
+  return `{${fields.join(', ')}}`;
+}
+
+const all = Object.entries(calls as Record<string, Call>);
+
+const callRows = all.map(([name, { summary, auth, socket, http, input, output }]) =>
+  row(
+    `<a id="call-${escape(name)}"></a>${code(name)}<p>${escape(summary)}${auth === 'open' ? ' <em>(open)</em>' : ''}</p>`,
+    [socket && code(socket), http && code(`${http.method} /api/v1${http.path}`), http?.query && code(`?${Object.keys(http.query).join('&')}`)].filter(Boolean).join('<br>'),
+    code(shape(input)),
+    code(shape(output)),
+  ),
+);
+const eventRows = Object.entries(serverEvents as Record<string, z.ZodType>).map(([name, payload]) => row(code(name), code(shape(payload))));
+const errorRows = Object.entries(errorTable).map(([name, { status, retry, title }]) =>
+  row(`<a id="error-${escape(name)}"></a>${code(name)}`, String(status), retry ? 'yes' : 'no', escape(title)),
+);
+const limitRows = Object.entries(limits).map(([name, value]) => row(code(name), escape(value)));
+
+const style = `
+:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #8886;padding:.5rem;text-align:left;vertical-align:top}
+code{font:.85em ui-monospace,monospace;overflow-wrap:anywhere}pre{overflow:auto;padding:1rem;border:1px solid #8886}.wide{overflow:auto}td p{margin:.25rem 0 0}`;
+
+const example = `import { io } from 'socket.io-client';
+
+const answer = await fetch('/api/v1/auth/guest', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+const { accessToken } = await answer.json();
+const socket = io({ auth: { token: accessToken } });
+socket.on('message:new', ({ message }) => console.log(message.body));
+const ack = await socket.timeout(12000).emitWithAck('message:send', { conversationId, clientId: crypto.randomUUID(), body: 'hello' });`;
+
+const html = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Parley: the interface</title><style>${style}</style></head>
+<body><h1>Parley: the interface</h1>
+<p>HTTP under <code>/api/v1</code>, Socket.IO under <code>/socket.io</code>, one port. For machines: <a href="/api/openapi.json">OpenAPI</a> and <a href="/api/asyncapi.json">AsyncAPI</a>.</p>
+<p>HTTP wants <code>Authorization: Bearer &lt;accessToken&gt;</code>, sockets <code>auth: {token}</code>. A socket call is answered once, through its acknowledgement: <code>{ok: true, data}</code> or
+<code>{ok: false, error: {code, message, details?, retryAfterMs?, traceId?}}</code>; without an acknowledgement callback it is made, and its outcome told to nobody. HTTP errors are <code>application/problem+json</code> with the same fields.</p>
+<pre>${escape(example)}</pre>
+<h2>Calls</h2>${table(['call', 'socket event · HTTP', 'input', 'answer'], callRows)}
+<h2>Events from the server</h2>${table(['event', 'payload'], eventRows)}
+<h2>Errors</h2>${table(['code', 'HTTP status', 'retry', 'when'], errorRows)}
+<h2>Limits</h2>${table(['limit', 'value'], limitRows)}
+</body></html>
+`;
+
+/** The interface for people, on one page that needs nothing else. */
+export const page = (): string => html;

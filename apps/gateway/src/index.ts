@@ -1,0 +1,3 @@
+export { gatewayConfig, gatewayProcessConfig, type GatewayConfig } from './config.js';
+export type { GatewayParts } from './parts.js';
+export { startGateway, type Gateway } from './start.js';

@@ -1,0 +1,35 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { CallName } from '@parley/contracts';
+import { Counter, Gauge, Histogram } from 'prom-client';
+import { PARTS, type GatewayParts } from './parts.js';
+
+/** What the gateway counts. Labels are call names and codes, never ids. */
+@Injectable()
+export class Metrics {
+  private readonly calls: Counter<'call' | 'interface' | 'code'>;
+  private readonly seconds: Histogram<'call'>;
+  readonly connections: Gauge;
+  readonly pushes: Counter<'kind'>;
+  readonly closed: Counter<'reason'>;
+
+  constructor(@Inject(PARTS) { health }: GatewayParts) {
+    const registers = [health.metrics];
+    this.calls = new Counter({ name: 'parley_gateway_calls_total', help: 'Calls answered, by outcome', labelNames: ['call', 'interface', 'code'], registers });
+    this.seconds = new Histogram({
+      name: 'parley_gateway_call_seconds', help: 'From a call’s arrival to its answer', labelNames: ['call'], registers,
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8],
+    });
+    this.connections = new Gauge({ name: 'parley_gateway_connections', help: 'Live sockets', registers });
+    this.pushes = new Counter({ name: 'parley_gateway_frames_total', help: 'Frames received for local connections', labelNames: ['kind'], registers });
+    this.closed = new Counter({ name: 'parley_gateway_closed_total', help: 'Sockets that the gateway closed itself', labelNames: ['reason'], registers });
+  }
+
+  /** Starts the clock of a call; the answer stops it with the call's code. */
+  called(call: CallName, over: 'socket' | 'http'): (code: string) => void {
+    const stop = this.seconds.startTimer({ call });
+    return (code) => {
+      stop();
+      this.calls.inc({ call, interface: over, code });
+    };
+  }
+}

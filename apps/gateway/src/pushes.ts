@@ -1,0 +1,68 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { InstanceListener } from '@parley/broker';
+import type { DomainEvent, DomainEventName, PushFrame } from '@parley/contracts';
+import type { Server } from 'socket.io';
+import { Connections, userRoom } from './connections.js';
+import { Metrics } from './metrics.js';
+import { PARTS, type GatewayParts } from './parts.js';
+import { Revocations } from './revocations.js';
+import { Watches } from './watches.js';
+
+/** Clients come back within this time after a gap. */
+const GAP_SPREAD_MS = 3_000;
+
+/** What other parts send to this gateway. */
+@Injectable()
+export class Pushes implements InstanceListener {
+  readonly events: readonly DomainEventName[] = ['session.revoked.v1'];
+  private server: Server | undefined;
+
+  constructor(
+    @Inject(PARTS) private readonly parts: GatewayParts,
+    @Inject(Connections) private readonly connections: Connections,
+    @Inject(Revocations) private readonly revocations: Revocations,
+    @Inject(Watches) private readonly watches: Watches,
+    @Inject(Metrics) private readonly metrics: Metrics,
+  ) {}
+
+  attach(server: Server): void {
+    this.server = server;
+  }
+
+  onPush(frame: PushFrame): void {
+    this.metrics.pushes.inc({ kind: frame.kind });
+    if (frame.kind === 'users') return this.toUsers(frame);
+    if (frame.kind === 'watchers') return this.watches.changed(frame);
+    const connection = this.connections.find(frame.connectionId);
+    if (connection) this.connections.end(connection, frame.reason);
+  }
+
+  /** One emit for all: Socket.IO encodes the packet once. */
+  private toUsers({ users, event, payload, except }: Extract<PushFrame, { kind: 'users' }>): void {
+    const rooms = this.server?.of('/').adapter.rooms;
+    const here = users.map(userRoom).filter((room) => rooms?.has(room));
+    if (here.length === 0) return;
+    const left = except === undefined ? undefined : this.connections.find(except)?.socket.id;
+    const audience = this.server!.to(here);
+    (left === undefined ? audience : audience.except(left)).emit(event, payload);
+  }
+
+  onEvent(name: DomainEventName, event: unknown): void {
+    if (name !== 'session.revoked.v1') return;
+    const { sessionIds, reason } = event as DomainEvent<'session.revoked.v1'>;
+    this.revocations.add(sessionIds);
+    this.connections.endSessions(sessionIds, reason);
+  }
+
+  /** Frames may be missing: nobody may keep a silent hole, so everybody reconnects and syncs. */
+  onGap(): void {
+    this.parts.logger.warn('pushes may be missing; all clients are made to reconnect');
+    void this.connections.scatter(GAP_SPREAD_MS, 1_000);
+    void this.catchUp().catch(() => undefined);
+  }
+
+  /** Ends what was revoked unheard. Rejects while auth is away. */
+  async catchUp(): Promise<void> {
+    this.connections.endSessions(await this.revocations.load(), 'ended');
+  }
+}

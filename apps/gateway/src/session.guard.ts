@@ -1,0 +1,22 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { AuthGuard } from '@nestjs/passport';
+import type { CallName } from '@parley/contracts';
+import { calls } from '@parley/contracts';
+import type { Request } from 'express';
+import { refusalOf } from './token.strategy.js';
+
+/** Lets a call through with a good token; an `open` one also without any. A bad token is refused everywhere. */
+@Injectable()
+export class SessionGuard extends AuthGuard() {
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<Request>();
+    const open = calls[context.getHandler().name as CallName].auth === 'open';
+    if (open && request.headers.authorization === undefined) return true;
+    return (await super.canActivate(context)) as boolean;
+  }
+
+  override handleRequest<T>(error: unknown, user: T, info: unknown): T {
+    if (!user) throw refusalOf(error, info);
+    return user;
+  }
+}

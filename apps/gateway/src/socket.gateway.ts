@@ -1,0 +1,98 @@
+import { Inject } from '@nestjs/common';
+import { WebSocketGateway, type OnGatewayConnection, type OnGatewayDisconnect, type OnGatewayInit } from '@nestjs/websockets';
+import { calls, ChatError, newId, type Call, type CallName, type ErrorBody } from '@parley/contracts';
+import type { Server, Socket } from 'socket.io';
+import { clientAddress } from './address.js';
+import type { Session } from './client.js';
+import type { LocalConnection } from './connection.js';
+import { Connections } from './connections.js';
+import { Dispatcher } from './dispatcher.js';
+import { describeError } from './errors.js';
+import { PARTS, strategyName, type GatewayParts } from './parts.js';
+import { Pushes } from './pushes.js';
+import { verifyToken } from './token.strategy.js';
+
+type Answer = { ok: true; data: unknown } | { ok: false; error: ErrorBody };
+type Acknowledge = (answer: Answer) => void;
+
+interface SocketData {
+  session: Session;
+  address: string;
+  connection: LocalConnection;
+}
+type ClientSocket = Socket<never, never, never, SocketData>;
+
+const byEvent = new Map((Object.entries(calls) as [CallName, Call][]).flatMap(([name, { socket }]) => (socket === undefined ? [] : [[socket, name]])));
+
+/**
+ * The sockets. Nest gives the lifecycle only: authentication is in the handshake, because `handleConnection` is not awaited, and one handler answers
+ * everything that a client sends, because an event that no `@SubscribeMessage` names would get no acknowledgement.
+ */
+@WebSocketGateway()
+export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGatewayDisconnect {
+  constructor(
+    @Inject(PARTS) private readonly parts: GatewayParts,
+    @Inject(Connections) private readonly connections: Connections,
+    @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
+    @Inject(Pushes) private readonly pushes: Pushes,
+  ) {}
+
+  afterInit(server: Server): void {
+    this.connections.attach(server);
+    this.pushes.attach(server);
+    server.use((socket, next) => {
+      this.authenticate(socket as ClientSocket).then(
+        () => next(),
+        (error: unknown) => next(this.refusal(error)),
+      );
+    });
+  }
+
+  private async authenticate(socket: ClientSocket): Promise<void> {
+    if (this.connections.closed) throw new ChatError('unavailable', 'this gateway is stopping');
+    socket.data.session = await verifyToken(strategyName(this.parts), socket.handshake.auth['token']);
+    socket.data.address = clientAddress(socket.request, this.parts.config.TRUST_PROXY);
+  }
+
+  /** Arrives at the client as `connect_error` with `data`. */
+  private refusal(error: unknown): Error {
+    const { code, message, ...more } = describeError(error, newId(), this.parts.logger);
+    return Object.assign(new Error(message), { data: { code, message, ...more } });
+  }
+
+  handleConnection(socket: ClientSocket): void {
+    const connection = this.connections.open(socket, socket.data.session, socket.data.address);
+    socket.data.connection = connection;
+    // `next` is never called: nothing else listens.
+    socket.use((event) => void this.receive(connection, event));
+  }
+
+  handleDisconnect(socket: ClientSocket): void {
+    this.connections.gone(socket.data.connection);
+  }
+
+  /** Answers whatever came, once. Without an acknowledgement callback a call is made all the same, and its outcome told to nobody. Never rejects. */
+  private async receive(connection: LocalConnection, [event, ...rest]: readonly unknown[]): Promise<void> {
+    const acknowledge = typeof rest.at(-1) === 'function' ? (rest.pop() as Acknowledge) : undefined;
+    const traceId = newId();
+    const answer = await this.call(connection, event, rest, traceId).then(
+      (data): Answer => ({ ok: true, data }),
+      (error: unknown): Answer => ({ ok: false, error: describeError(error, traceId, this.parts.logger) }),
+    );
+    acknowledge?.(answer);
+  }
+
+  private async call(connection: LocalConnection, event: unknown, payload: readonly unknown[], traceId: string): Promise<unknown> {
+    connection.begin();
+    try {
+      const name = byEvent.get(event as string);
+      if (name === undefined) throw new ChatError('invalid', 'unknown event');
+      if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
+      return await this.dispatcher.execute(name, payload[0], connection, traceId);
+    } finally {
+      connection.end();
+    }
+  }
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

@@ -1,0 +1,117 @@
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import type { Server as HttpServer } from 'node:http';
+import { NestApplication, NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { limits, times } from '@parley/contracts';
+import { nestLogger, StartError, type Running } from '@parley/service-kit';
+import { AppModule } from './app.module.js';
+import { Connections } from './connections.js';
+import { every } from './every.js';
+import { Leases } from './leases.js';
+import type { GatewayParts } from './parts.js';
+import { ProblemFilter, traceRequests } from './problem.filter.js';
+import { Pushes } from './pushes.js';
+import { Revocations } from './revocations.js';
+import { SigningKeys } from './signing-keys.js';
+import { SocketAdapter } from './socket.adapter.js';
+import { Watches } from './watches.js';
+
+const REVOCATIONS_MS = 3_000;
+const FIRST_LOAD_MS = 250;
+
+export interface Gateway extends Running {
+  /** For clients on this machine. */
+  readonly url: string;
+  readonly port: number;
+}
+
+/**
+ * Starts the edge: HTTP and Socket.IO on one port. Resolves when it listens and misses no push; it is ready once auth has told keys and revocations.
+ * Throws {@link StartError} when the port cannot be had. `stop` lets nobody in any more, has pending calls answered, sends all clients elsewhere,
+ * reports their connections closed, and ends within about `SHUTDOWN_GRACE_MS`.
+ */
+export async function startGateway(parts: GatewayParts): Promise<Gateway> {
+  const app = await createApp(parts);
+  const connections = app.get(Connections);
+  const serving = await parts.broker.listen(app.get(Pushes));
+  const stopTasks = recurring(app, parts);
+  try {
+    await listen(app, parts);
+  } catch (error) {
+    stopTasks();
+    await serving.stop();
+    await app.close();
+    throw error;
+  }
+  const server: HttpServer = app.getHttpServer();
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    url: `http://${urlHost(parts.config.HOST)}:${port}`,
+    async stop() {
+      server.close();
+      await connections.drain(parts.config.SHUTDOWN_GRACE_MS);
+      stopTasks();
+      await serving.stop();
+      server.closeAllConnections();
+      await app.close();
+    },
+  };
+}
+
+async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(parts), {
+    logger: nestLogger(parts.logger), bodyParser: false, abortOnError: false, routeResolutionStrategy: 'specificity',
+  });
+  const { ALLOWED_ORIGINS: origins } = parts.config;
+  app.disable('x-powered-by').disable('etag');
+  app.use(traceRequests);
+  app.useSecurityHeaders({
+    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+    // The operator's proxy speaks TLS, and so knows whether clients may insist on it.
+    strictTransportSecurity: false,
+  });
+  app.enableCors({ origin: origins.includes('*') ? '*' : [...origins], exposedHeaders: ['retry-after'], maxAge: 600 });
+  app.useBodyParser('json', { limit: limits.packetBytes });
+  app.useGlobalFilters(new ProblemFilter(parts.logger));
+  app.useWebSocketAdapter(new SocketAdapter(app as unknown as NestApplication, parts.config));
+  return app.init();
+}
+
+function recurring(app: NestExpressApplication, { health, logger }: GatewayParts): () => void {
+  const [keys, revocations] = [app.get(SigningKeys), app.get(Revocations)];
+  const [connections, watches] = [app.get(Connections), app.get(Watches)];
+  health.check('auth', () => (keys.loaded && revocations.loaded ? undefined : 'keys and revocations were not loaded yet'));
+  const known = () => keys.loaded && revocations.loaded;
+  const stops = [
+    every(() => times.renewMs, 'renew leases', logger, () => app.get(Leases).renew()),
+    every(() => times.renewMs, 'renew watches', logger, () => watches.announce(connections.settled)),
+    every(() => (known() ? REVOCATIONS_MS : FIRST_LOAD_MS), 'load revocations', logger, async () => {
+      if (!keys.loaded) await keys.refresh();
+      await app.get(Pushes).catchUp();
+    }),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
+async function listen(app: NestExpressApplication, { config }: GatewayParts): Promise<void> {
+  const server: HttpServer = app.getHttpServer();
+  server.requestTimeout = 30_000;
+  server.headersTimeout = 15_000;
+  try {
+    await app.listen(config.PORT, config.HOST);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new StartError(`port ${config.PORT} is taken by another process; set PORT to a free one`);
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartError(`cannot listen on ${config.HOST}:${config.PORT} (${code})`);
+    throw error;
+  }
+}
+
+/** An address to which one can connect, of one on which one listens. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,77 @@
+import { Inject, Injectable, type OnModuleDestroy, type Type } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import { ChatError, Id, User } from '@parley/contracts';
+import passport from 'passport';
+import { ExtractJwt, Strategy } from 'passport-jwt';
+import { z } from 'zod';
+import type { Session } from './client.js';
+import { Revocations } from './revocations.js';
+import { SigningKeys } from './signing-keys.js';
+
+const Header = z.object({ alg: z.literal('ES256'), typ: z.literal('at+jwt'), kid: z.string().min(1).max(200) });
+const Claims = z.object({ sub: Id, sid: Id, kind: User.shape.kind, exp: z.number() });
+type KeyCallback = (error: unknown, key?: string) => void;
+
+/**
+ * The one way to check an access token, for HTTP and sockets: ES256 with a key that auth publishes, type, issuer, audience, expiry,
+ * claims, and that the session was not revoked. Passport keeps strategies per process under their names, so each gateway has a name of its own.
+ */
+export function tokenStrategy(name: string): Type<OnModuleDestroy> {
+  @Injectable()
+  class TokenStrategy extends PassportStrategy(Strategy, name) implements OnModuleDestroy {
+    constructor(@Inject(SigningKeys) keys: SigningKeys, @Inject(Revocations) private readonly revocations: Revocations) {
+      super({
+        jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+        algorithms: ['ES256'],
+        issuer: 'parley',
+        audience: 'parley',
+        secretOrKeyProvider: (_request: unknown, token: string, done: KeyCallback) => {
+          // jsonwebtoken takes a KeyObject; its types in passport-jwt are older than that.
+          void keyFor(keys, token).then((key) => done(null, key as never), done);
+        },
+      });
+    }
+
+    async validate(payload: unknown): Promise<Session> {
+      const claims = Claims.safeParse(payload);
+      if (!claims.success) throw new ChatError('unauthenticated');
+      const { sub, sid, kind } = claims.data;
+      await this.revocations.ready();
+      if (this.revocations.has(sid)) throw new ChatError('unauthenticated', 'the session has ended');
+      return { userId: sub, sessionId: sid, kind };
+    }
+
+    onModuleDestroy(): void {
+      passport.unuse(name);
+    }
+  }
+  return TokenStrategy;
+}
+
+async function keyFor(keys: SigningKeys, token: string) {
+  const header = Header.safeParse(headerOf(token));
+  if (!header.success) throw new ChatError('unauthenticated');
+  return keys.find(header.data.kid);
+}
+
+function headerOf(token: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(token.split('.', 1)[0]!, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** What passport reports of a token that did not pass, as a caller may see it. */
+export const refusalOf = (error: unknown, info: unknown): unknown =>
+  error ?? (info instanceof ChatError || (info instanceof Error && info.name === 'Unavailable') ? info : new ChatError('unauthenticated'));
+
+/** Checks a token outside an HTTP request. Rejects with `unauthenticated` or `unavailable`. */
+export function verifyToken(name: string, token: unknown): Promise<Session> {
+  return new Promise((resolve, reject) => {
+    if (typeof token !== 'string' || token.length > 4096 || /\s/.test(token)) return reject(new ChatError('unauthenticated'));
+    const request = { headers: { authorization: `Bearer ${token}` } };
+    const done = (error: unknown, session: Session | false | null, info: unknown) => (session ? resolve(session) : reject(refusalOf(error, info)));
+    passport.authenticate(name, { session: false }, done)(request as never, {} as never, reject);
+  });
+}
