@@ -1,0 +1,149 @@
+// What every script needs first: Node 24, the installed packages, the build. Runs on Node 20 with nothing installed.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { arch, platform } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const windows = platform() === 'win32';
+const wanted = 24;
+
+/** @param {string} line */
+export const say = (line) => void process.stderr.write(`${line}\n`);
+
+/** A failure that is said in one line, with the code to end with. */
+export class Failure extends Error {
+  /** @param {string} message @param {number} [code] */
+  constructor(message, code = 1) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The environment in which `node` is Node 24. @param {string} node */
+export function environment(node) {
+  const key = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH';
+  return { ...process.env, [key]: `${dirname(node)}${delimiter}${process.env[key] ?? ''}`, NX_DAEMON: 'false', NX_NO_CLOUD: 'true' };
+}
+
+/**
+ * Runs a command to its end, and resolves with its exit code. What it prints is passed on, or with `quiet` only when it fails.
+ * @param {string} file @param {readonly string[]} args @param {{ env?: NodeJS.ProcessEnv, quiet?: boolean, shell?: boolean }} [options]
+ */
+export function run(file, args, { env = process.env, quiet = false, shell = false } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { cwd: root, env, shell, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['inherit', 'inherit', 'inherit'] });
+    /** @type {Buffer[]} */
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(chunk));
+    // Ctrl-C reaches the child by itself; this one waits for it.
+    const wait = () => undefined;
+    process.on('SIGINT', wait);
+    const pass = () => void child.kill('SIGTERM');
+    process.on('SIGTERM', pass);
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      process.off('SIGINT', wait).off('SIGTERM', pass);
+      if (code !== 0 && quiet) process.stderr.write(Buffer.concat(output));
+      resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
+    });
+  });
+}
+
+const npm = (/** @type {readonly string[]} */ args, /** @type {NodeJS.ProcessEnv} */ env = process.env) => run(windows ? 'npm.cmd' : 'npm', args, { env, quiet: true, shell: windows });
+
+/** One at a time: several scripts may start in a fresh clone at once. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+async function alone(work) {
+  const lock = join(root, '.cache', 'lock');
+  mkdirSync(dirname(lock), { recursive: true });
+  for (let told = false; ; ) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch {
+      if (!told) say('waiting for another script that installs');
+      told = true;
+      const age = existsSync(lock) ? Date.now() - statSync(lock).mtimeMs : 0;
+      if (age > 300_000) rmSync(lock, { recursive: true, force: true });
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+  const unlock = () => rmSync(lock, { recursive: true, force: true });
+  process.once('exit', unlock);
+  try {
+    return await work();
+  } finally {
+    process.off('exit', unlock);
+    unlock();
+  }
+}
+
+const major = (/** @type {string} */ version) => Number(version.replace('v', '').split('.')[0]);
+
+/** The path of a Node that is new enough: the one that runs this, or one from npm's package of Node for this platform, kept in `.cache/`. */
+export async function findNode() {
+  if (major(process.version) >= wanted) return process.execPath;
+  const name = `node-${platform() === 'win32' ? 'win' : platform()}-${arch()}`;
+  const home = join(root, '.cache', 'node24');
+  const node = join(home, 'node_modules', name, 'bin', windows ? 'node.exe' : 'node');
+  if (existsSync(node)) return node;
+  return alone(async () => {
+    if (existsSync(node)) return node;
+    say(`fetching Node ${wanted} (this is ${process.version})`);
+    mkdirSync(home, { recursive: true });
+    const code = await npm(['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', home, `${name}@${wanted}`]);
+    if (code !== 0 || !existsSync(node)) throw new Failure(`could not get Node ${wanted} from npm's package ${name}; install Node ${wanted} and try again`);
+    return node;
+  });
+}
+
+/** @param {string} path @returns {Record<string, { version?: string, link?: boolean, optional?: boolean, dev?: boolean }>} */
+const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
+
+/** Whether `node_modules` holds what `package-lock.json` asks for. Optional packages may be for other platforms. */
+function installed() {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const present = packagesOf(record);
+  return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(
+    ([path, entry]) => !path.includes('node_modules/') || entry.optional || present[path]?.version === entry.version || (entry.link && present[path]?.link),
+  );
+}
+
+/** Installs the packages unless they are there. @param {string} node */
+async function install(node) {
+  if (installed()) return;
+  await alone(async () => {
+    if (installed()) return;
+    say('installing packages');
+    const code = await npm(['ci', '--no-audit', '--no-fund', '--prefer-offline'], environment(node));
+    if (code !== 0) throw new Failure('npm ci failed');
+  });
+}
+
+/**
+ * Makes everything ready: Node 24, packages, build. Each step takes next to no time when it has been done. Resolves with the path of Node.
+ * @param {{ build?: boolean }} [options]
+ */
+export async function prepare({ build = true } = {}) {
+  const node = await findNode();
+  await install(node);
+  if (build) {
+    if (!existsSync(join(root, 'apps', 'standalone', 'dist', 'main.js'))) say('building');
+    const code = await run(node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], { env: environment(node) });
+    if (code !== 0) throw new Failure('the build failed');
+  }
+  return node;
+}
+
+/** Runs a script's work; failures that are somebody's to mend are one line. @param {() => Promise<number>} work */
+export async function main(work) {
+  try {
+    process.exitCode = await work();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(error.message);
+    process.exitCode = error.code;
+  }
+}
