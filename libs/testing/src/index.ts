@@ -1,6 +1,7 @@
 export * from './chat-client.js';
 export * from './eventually.js';
 export * from './local-state.js';
+export * from './oracle.js';
 export * from './ports.js';
 export * from './private-server.js';
 export * from './servers.js';

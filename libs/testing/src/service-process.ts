@@ -13,6 +13,7 @@ export type ServiceName = (typeof services)[number];
 /** Addresses of real servers. `databaseUrl` may create databases and roles. */
 export interface ClusterServers {
   readonly amqpUrl: string;
+  /** RabbitMQ's HTTP API; without user and password, those of `amqpUrl` are used. */
   readonly managementUrl?: string | undefined;
   readonly databaseUrl: string;
   readonly redisUrl: string;
@@ -244,8 +245,8 @@ async function createVhost(managementUrl: string, amqpUrl: string, name: string)
 }
 
 async function management(managementUrl: string, amqpUrl: string, method: string, path: string, body: unknown = {}): Promise<void> {
-  const { username, password } = new URL(amqpUrl);
   const url = new URL(managementUrl);
+  const { username, password } = url.username === '' ? new URL(amqpUrl) : new URL(managementUrl);
   url.username = url.password = '';
   const response = await fetch(new URL(path, url), {
     method,
