@@ -1,0 +1,21 @@
+import { commonConfig, env } from '@parley/service-kit';
+
+const DAY_S = 86_400;
+
+/** What the auth service can be told, in both modes. */
+export const authSettings = {
+  ACCESS_TOKEN_SECONDS: env.integer(10, DAY_S).default(900).describe('How long an access token is good'),
+  SESSION_DAYS: env.integer(1, 3650).default(30).describe('A session ends so many days after its last refresh'),
+  SIGNING_KEY_DAYS: env.integer(1, 3650).default(90).describe('A new signing key takes over after so many days'),
+  PASSWORD_CONCURRENCY: env.integer(1, 64).default(2).describe('Passwords hashed at a time; each takes 19 MiB and one of the threads that Node has for such work (4)'),
+  PASSWORD_QUEUE: env.integer(0, 100_000).default(200).describe('Passwords that may wait to be hashed; more are answered unavailable'),
+};
+
+/** Configuration of the auth service as a process of its own. */
+export const authConfig = {
+  ...commonConfig,
+  ...authSettings,
+  AMQP_URL: env.url('amqp', 'amqps').describe('RabbitMQ, as the user of this service'),
+  DATABASE_URL: env.url('postgres', 'postgresql').describe('Postgres, as role parley_auth'),
+  DATABASE_POOL: env.integer(1, 1000).default(10).describe('Database connections of one replica at most'),
+};
