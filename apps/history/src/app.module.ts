@@ -1,0 +1,34 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { Broker } from '@parley/broker';
+import { Push, type Registry } from '@parley/realtime';
+import type { Logger } from '@parley/service-kit';
+import type { Database } from '@parley/store';
+import { ReadsController } from './reads.controller.js';
+import { ReceiptsController } from './receipts.controller.js';
+import { BROKER, DATABASE, PUSH } from './tokens.js';
+
+/** What the service stands on. It neither opens nor closes any of it. */
+export interface HistoryParts {
+  readonly broker: Broker;
+  /** Under a role that may write schema `history` and read `chat`. */
+  readonly database: Database;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  /** The longest that a stop waits for work under way. */
+  readonly graceMs?: number;
+}
+
+@Module({})
+export class AppModule {
+  static register({ broker, database, registry, logger }: HistoryParts): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [ReadsController, ReceiptsController],
+      providers: [
+        { provide: BROKER, useValue: broker },
+        { provide: DATABASE, useValue: database },
+        { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
+      ],
+    };
+  }
+}

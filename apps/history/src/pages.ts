@@ -1,0 +1,48 @@
+import type { MessagePage } from '@parley/contracts';
+import { messageColumns, toMessage, type MessageRow, type Sql } from '@parley/store';
+
+/** Both ends belong to it; empty when `from > to`. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+export interface PageRequest {
+  readonly before?: number | undefined;
+  readonly after?: number | undefined;
+  readonly around?: number | undefined;
+  readonly limit: number;
+}
+
+/**
+ * The positions that a page holds. `seq` has no holes and rows are never removed, so a page is arithmetic: `before` and `after` exclude,
+ * `around` puts its message in the middle, nothing means the newest.
+ */
+export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: number): Range {
+  if (after !== undefined) return { from: Math.min(after, lastSeq) + 1, to: Math.min(after + limit, lastSeq) };
+  if (around !== undefined) {
+    const from = Math.max(1, Math.min(around - Math.floor(limit / 2), lastSeq - limit + 1));
+    return { from, to: Math.min(from + limit - 1, lastSeq) };
+  }
+  const to = Math.max(0, Math.min((before ?? Infinity) - 1, lastSeq));
+  return { from: Math.max(1, to - limit + 1), to };
+}
+
+const PAGE = `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.seq between $2 and $3 order by m.seq`;
+
+/** The messages of a range that ends at or before `lastSeq`, tombstones included. */
+export async function readPage(sql: Sql, conversationId: string, { from, to }: Range, lastSeq: number): Promise<MessagePage> {
+  const rows = from > to ? [] : await sql.query<MessageRow>(PAGE, [conversationId, from, to]);
+  return { items: rows.map(toMessage), lastSeq, hasBefore: from > 1, hasAfter: to < lastSeq };
+}
+
+/** The most that opening a conversation answers, however much is unread. */
+export const OPEN_LIMIT = 200;
+const FIRST_UNREAD = `
+  select m.seq from chat.message m
+  where m.conversation_id = $1 and m.seq > $2 and m.sender_id <> $3 and m.deleted_at is null and m.type <> 'system' order by m.seq limit 1`;
+
+/** The newest `limit` positions, or more: back to the first unread message, at most {@link OPEN_LIMIT}. */
+export async function openRange(sql: Sql, conversationId: string, userId: string, read: number, lastSeq: number, limit: number): Promise<Range> {
+  const [unread] = await sql.query<{ seq: number }>(FIRST_UNREAD, [conversationId, Math.max(read, lastSeq - OPEN_LIMIT), userId]);
+  return { from: Math.max(1, Math.min(lastSeq - limit + 1, unread?.seq ?? Infinity)), to: lastSeq };
+}

@@ -1,0 +1,98 @@
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import { type RequestAnswer, type RequestPayload } from '@parley/contracts';
+import type { Database, Sql } from '@parley/store';
+import { changesOf, epochOf } from './changes.js';
+import { allMembers, describeConversations, listConversations, listMembers } from './conversations.js';
+import { demandMember, demandVisible } from './membership.js';
+import { openRange, rangeOf, readPage } from './pages.js';
+import { receiptsOfMessage } from './receipts.js';
+import { sync } from './sync.js';
+import { DATABASE } from './tokens.js';
+import { unreadOf } from './unread.js';
+import { visibleTo } from './visible.js';
+
+/** Messages in a page, unless the caller says otherwise. */
+const PAGE = 50;
+/** Messages in one answer of changes, unless the caller says otherwise. */
+const CHANGES = 100;
+
+/** The questions that history answers. Each reads one snapshot where its answer has parts that must fit together. */
+@Controller()
+export class ReadsController {
+  constructor(@Inject(DATABASE) private readonly database: Database) {}
+
+  @MessagePattern<string>('conversation.list.v1')
+  list(@Payload() { caller, input }: RequestPayload<'conversation.list.v1'>): Promise<RequestAnswer<'conversation.list.v1'>> {
+    return listConversations(this.database, caller.userId, input);
+  }
+
+  @MessagePattern<string>('conversation.get.v1')
+  async get(@Payload() { caller, input }: RequestPayload<'conversation.get.v1'>): Promise<RequestAnswer<'conversation.get.v1'>> {
+    await demandVisible(this.database, input.conversationId, caller.userId);
+    const [conversation] = await describeConversations(this.database, caller.userId, [input.conversationId]);
+    return { conversation: conversation! };
+  }
+
+  @MessagePattern<string>('conversation.open.v1')
+  open(@Payload() { caller, input }: RequestPayload<'conversation.open.v1'>): Promise<RequestAnswer<'conversation.open.v1'>> {
+    return this.snapshot(async (sql) => {
+      const { id, last_seq, read_seq, member_count } = await demandMember(sql, input.conversationId, caller.userId);
+      const [conversation] = await describeConversations(sql, caller.userId, [id]);
+      const range = await openRange(sql, id, caller.userId, read_seq ?? 0, last_seq, input.limit ?? PAGE);
+      const messages = await readPage(sql, id, range, last_seq);
+      const members = await allMembers(sql, id, member_count);
+      return { conversation: conversation!, messages, ...(members ? { members } : {}) };
+    });
+  }
+
+  @MessagePattern<string>('conversation.history.v1')
+  async history(@Payload() { caller, input }: RequestPayload<'conversation.history.v1'>): Promise<RequestAnswer<'conversation.history.v1'>> {
+    const { id, last_seq } = await demandMember(this.database, input.conversationId, caller.userId);
+    return readPage(this.database, id, rangeOf({ ...input, limit: input.limit ?? PAGE }, last_seq), last_seq);
+  }
+
+  @MessagePattern<string>('conversation.members.v1')
+  async members(@Payload() { caller, input }: RequestPayload<'conversation.members.v1'>): Promise<RequestAnswer<'conversation.members.v1'>> {
+    const { id } = await demandMember(this.database, input.conversationId, caller.userId);
+    return listMembers(this.database, id, input);
+  }
+
+  @MessagePattern<string>('conversation.changes.v1')
+  changes(@Payload() { caller, input }: RequestPayload<'conversation.changes.v1'>): Promise<RequestAnswer<'conversation.changes.v1'>> {
+    return this.snapshot(async (sql) => {
+      const standing = await demandMember(sql, input.conversationId, caller.userId);
+      const changed = await changesOf(sql, caller.userId, [{ ...standing, since: input.since }], input.limit ?? CHANGES);
+      return { ...changed.get(standing.id)!, epoch: await epochOf(sql) };
+    });
+  }
+
+  @MessagePattern<string>('sync.v1')
+  sync(@Payload() { caller, input }: RequestPayload<'sync.v1'>): Promise<RequestAnswer<'sync.v1'>> {
+    return this.snapshot((sql) => sync(sql, caller.userId, input));
+  }
+
+  @MessagePattern<string>('unread.list.v1')
+  unread(@Payload() { caller }: RequestPayload<'unread.list.v1'>): Promise<RequestAnswer<'unread.list.v1'>> {
+    return unreadOf(this.database, caller.userId);
+  }
+
+  @MessagePattern<string>('message.receipts.v1')
+  receipts(@Payload() { caller, input }: RequestPayload<'message.receipts.v1'>): Promise<RequestAnswer<'message.receipts.v1'>> {
+    return receiptsOfMessage(this.database, caller.userId, input.messageId);
+  }
+
+  @MessagePattern<string>('history.epoch.v1')
+  async epoch(): Promise<RequestAnswer<'history.epoch.v1'>> {
+    return { epoch: await epochOf(this.database) };
+  }
+
+  @MessagePattern<string>('history.visible.v1')
+  async visible(@Payload() { userId, userIds }: RequestPayload<'history.visible.v1'>): Promise<RequestAnswer<'history.visible.v1'>> {
+    return { userIds: await visibleTo(this.database, userId, userIds) };
+  }
+
+  private snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.database.transaction(work, { isolation: 'repeatable read', readOnly: true });
+  }
+}
