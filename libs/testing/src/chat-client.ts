@@ -212,6 +212,16 @@ export class ChatClient {
     return this.events.filter((event): event is EventOf<N> => event.name === name);
   }
 
+  /** The recorded events, connection by connection. */
+  get connections(): RecordedEvent[][] {
+    const connections: RecordedEvent[][] = [];
+    for (const event of this.events) {
+      if (event.name === 'session:ready') connections.push([]);
+      connections.at(-1)?.push(event);
+    }
+    return connections;
+  }
+
   private record(event: RecordedEvent): void {
     this.events.push(event);
     if (event.name === 'session:ready') this.readyCount += 1;

@@ -5,7 +5,7 @@ const row = (seq: number, clientId = `c${seq}`, id = `m${seq}`): StoredMessage =
 const attempt = (order: number, clientId = `c${order}`): Attempt => ({
   conversationId: 'k', senderId: 'ann', clientId, order, answers: [{ id: `m${order}`, seq: order }],
 });
-const reader = (held: readonly StoredMessage[]): Reader => ({ name: 'ben', conversationIds: ['k'], live: held.map(({ id }) => id), held });
+const reader = (held: readonly StoredMessage[]): Reader => ({ name: 'ben', conversationIds: ['k'], live: [held.map(({ id }) => id)], held });
 const good = { attempts: [attempt(1), attempt(2), attempt(3)], rows: [row(1), row(2), row(3)] };
 
 /** The names of the counts that are not empty. */
@@ -51,6 +51,7 @@ describe('the oracle', () => {
 
   it('finds a member who lacks a message, and one who was shown one twice', () => {
     expect(broken(good.attempts, good.rows, [reader(good.rows.slice(1))])).toEqual(['missing']);
-    expect(broken(good.attempts, good.rows, [{ ...reader(good.rows), live: ['m1', 'm1'] }])).toEqual(['repeated']);
+    expect(broken(good.attempts, good.rows, [{ ...reader(good.rows), live: [['m1', 'm1']] }])).toEqual(['repeated']);
+    expect(broken(good.attempts, good.rows, [{ ...reader(good.rows), live: [['m1'], ['m1']] }])).toEqual([]);
   });
 });

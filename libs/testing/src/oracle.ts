@@ -18,8 +18,8 @@ export type StoredMessage = Pick<Message, 'id' | 'conversationId' | 'senderId' |
 export interface Reader {
   readonly name: string;
   readonly conversationIds: readonly string[];
-  /** Ids of `message:new`, in order of arrival, of one connection at a time. */
-  readonly live: readonly string[];
+  /** Ids of `message:new` in order of arrival, for each connection that it had. */
+  readonly live: readonly (readonly string[])[];
   /** What it holds after live events and `sync`. */
   readonly held: readonly StoredMessage[];
 }
@@ -104,9 +104,11 @@ function judgeReader(verdict: Verdict, reader: Reader, stored: readonly StoredMe
     if (!reader.conversationIds.includes(row.conversationId)) continue;
     if (held.get(row.id)?.seq !== row.seq) verdict.missing.push(`${reader.name} lacks #${row.seq} of ${row.conversationId}`);
   }
-  const seen = new Set<string>();
-  for (const id of reader.live) {
-    if (seen.has(id)) verdict.repeated.push(`${reader.name} was shown ${id} twice`);
-    seen.add(id);
+  for (const connection of reader.live) {
+    const seen = new Set<string>();
+    for (const id of connection) {
+      if (seen.has(id)) verdict.repeated.push(`${reader.name} was shown ${id} twice`);
+      seen.add(id);
+    }
   }
 }

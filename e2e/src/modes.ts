@@ -1,0 +1,49 @@
+/** The two modes as one thing to test against. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+import { startCluster, startEmbedded, storedMessages, type Cluster, type ServiceProcess, type StoredMessage } from '@parley/testing';
+
+export interface Deployment {
+  /** One address per gateway. */
+  readonly urls: readonly string[];
+  /** SIGKILL to the process that writes messages. */
+  killWriter(): Promise<void>;
+  /** Starts it again; resolves when it is ready. */
+  restartWriter(): Promise<void>;
+  /** Rows of the database; undefined where only the killed process itself can read them. */
+  stored(conversationIds: readonly string[]): Promise<StoredMessage[] | undefined>;
+  stop(): Promise<void>;
+}
+
+export async function cluster(): Promise<Deployment> {
+  const running: Cluster = await startCluster({ servers: inject('servers') });
+  return {
+    urls: running.urls,
+    killWriter: async () => void (await Promise.all(running.services.messages.map((one) => one.kill()))),
+    restartWriter: async () => void (await running.add('messages')),
+    stored: (conversationIds) => storedMessages(running.databaseUrl, conversationIds),
+    stop: () => running.stop(),
+  };
+}
+
+export async function embedded(): Promise<Deployment> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'));
+  let server: ServiceProcess = await startEmbedded({ dataDir });
+  const { url } = server;
+  return {
+    urls: [url],
+    killWriter: async () => void (await server.kill()),
+    restartWriter: async () => {
+      server = await startEmbedded({ dataDir, env: { PORT: new URL(url).port } });
+    },
+    stored: async () => undefined,
+    stop: async () => {
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export const modes = { embedded, cluster } as const;
