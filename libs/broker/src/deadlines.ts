@@ -21,9 +21,6 @@ export class Deadlines<T extends { readonly deadline: number }> {
   values(): readonly T[] {
     return [...this.items];
   }
-  [Symbol.iterator](): IterableIterator<T> {
-    return this.items.values();
-  }
 
   private sweep(): void {
     const now = Date.now();
@@ -36,4 +33,11 @@ export class Deadlines<T extends { readonly deadline: number }> {
     clearInterval(this.timer);
     this.timer = undefined;
   }
+}
+
+/** Resolves when `work` has ended, or after `ms`, whatever comes first. Rejects only when `work` does. */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }

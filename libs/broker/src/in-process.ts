@@ -5,9 +5,10 @@ import {
 import { currentTrace, Unavailable, type Logger } from '@parley/service-kit';
 import type { Answer, Arrival, Death } from './arrival.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
-import { Deadlines } from './deadlines.js';
+import { atMost, Deadlines } from './deadlines.js';
 import { plan, type PlannedQueue } from './plan.js';
 import { retryDelays, RETRY_LIMIT } from './retries.js';
+import { Seen } from './seen.js';
 
 export interface InProcessOptions {
   readonly service: string;
@@ -57,7 +58,7 @@ export class InProcessBroker implements Broker {
   readonly instance = newId();
   private readonly mailboxes = new Map<string, Mailbox>();
   private readonly subscribers = new Map<string, Set<string>>();
-  private readonly listeners = new Set<InstanceListener>();
+  private readonly listeners = new Map<InstanceListener, Seen>();
   private readonly servings = new Set<Serving>();
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly pending = new Deadlines<Pending>((request) => request.settle(unavailable));
@@ -95,7 +96,7 @@ export class InProcessBroker implements Broker {
     if (this.closed) throw new Unavailable('the broker is closed');
     const envelope = this.envelope(name, event, options.correlationId);
     const posted = [...(this.subscribers.get(name) ?? [])].map((queue) => this.post({ ...envelope, queue, deadline: undefined, answer: undefined }));
-    for (const listener of this.listeners) if (listener.events.includes(name)) this.tell(() => listener.onEvent(name, event));
+    for (const listener of this.listeners.keys()) if (listener.events.includes(name)) this.tell(() => listener.onEvent(name, event));
     if (posted.includes(false)) throw new Unavailable('a queue is full');
   }
 
@@ -105,7 +106,9 @@ export class InProcessBroker implements Broker {
 
   async pushAll(frame: PushFrame): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
-    for (const listener of this.listeners) this.tell(() => listener.onPush(frame));
+    for (const [listener, seen] of this.listeners) {
+      if (frame.kind !== 'users' || frame.id === undefined || seen.first(frame.id)) this.tell(() => listener.onPush(frame));
+    }
   }
 
   async serve(service: Service, handlers: Handlers): Promise<Serving> {
@@ -116,7 +119,7 @@ export class InProcessBroker implements Broker {
     const serving: Serving = {
       stop: async (graceMs = 10_000) => {
         if (!this.servings.delete(serving)) return;
-        await within(graceMs, Promise.all([...new Set(queues.map(({ intake }) => intake))].map((intake) => intake.stop())));
+        await atMost(graceMs, Promise.all([...new Set(queues.map(({ intake }) => intake))].map((intake) => intake.stop())));
         for (const { name } of queues) this.abandon(this.mailboxes.get(name)!);
       },
     };
@@ -125,7 +128,7 @@ export class InProcessBroker implements Broker {
   }
 
   async listen(listener: InstanceListener): Promise<Serving> {
-    this.listeners.add(listener);
+    this.listeners.set(listener, new Seen());
     return { stop: async () => void this.listeners.delete(listener) };
   }
 
@@ -232,12 +235,6 @@ export class InProcessBroker implements Broker {
 }
 
 const unavailable: Answer = { error: new ChatError('unavailable').toBody() };
-
-const within = (ms: number, work: Promise<unknown>): Promise<void> => {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  return Promise.race([work.then(() => undefined), limit]).finally(() => clearTimeout(timer));
-};
 
 /** A {@link Broker} for everything in one process. */
 export const createInProcessBroker = (options: InProcessOptions): InProcessBroker => new InProcessBroker(options);

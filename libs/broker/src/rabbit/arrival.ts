@@ -1,0 +1,101 @@
+import { names, type Service } from '@parley/contracts';
+import type { ConsumeMessage, Options } from 'amqplib';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Answer, Arrival, Death } from '../arrival.js';
+import { backOff } from '../outcome.js';
+import { RETRY_LIMIT } from '../retries.js';
+import type { Flow } from './subscription.js';
+import { retryQueue } from './topology.js';
+
+/** Headers of our messages. */
+export interface Headers {
+  readonly 'correlation-id'?: string;
+  readonly deadline?: number;
+  /** How often an event was tried. */
+  readonly attempts?: number;
+  readonly stream?: string;
+  readonly number?: number;
+}
+
+/** What an arrival needs of its broker. */
+export interface Office {
+  answer(queue: string, id: string, answer: Answer, deadline: number | undefined): void;
+  /** Resolves when confirmed; rejects with Unavailable. */
+  keep(exchange: string, key: string, content: Buffer, options: Options.Publish): Promise<void>;
+  readonly retryDelays: readonly number[];
+}
+
+/** A message from RabbitMQ. */
+export class RabbitArrival implements Arrival {
+  constructor(
+    private readonly message: ConsumeMessage,
+    private readonly flow: Flow,
+    readonly queue: string,
+    private readonly service: Service,
+    private readonly office: Office,
+  ) {}
+
+  private get headers(): Headers {
+    return (this.message.properties.headers ?? {}) as Headers;
+  }
+  get name(): string {
+    return String(this.message.properties.type);
+  }
+  get correlationId(): string {
+    return this.headers['correlation-id'] ?? String(this.message.properties.messageId ?? 'none');
+  }
+  get redelivered(): boolean {
+    return this.message.fields.redelivered || (this.headers.attempts ?? 0) > 0;
+  }
+  get deadline(): number | undefined {
+    return this.headers.deadline;
+  }
+  get live(): boolean {
+    return this.flow.live;
+  }
+
+  read(): unknown {
+    return JSON.parse(this.message.content.toString());
+  }
+
+  answer(answer: Answer): void {
+    const { replyTo, correlationId } = this.message.properties as { replyTo?: string; correlationId?: string };
+    if (replyTo && correlationId) this.office.answer(replyTo, correlationId, answer, this.deadline);
+  }
+
+  done(): void {
+    this.flow.done(this.message);
+  }
+
+  async die(death: Death): Promise<void> {
+    const headers = { ...this.headers, reason: death.reason, detail: death.detail.slice(0, 500), queue: this.queue, 'died-at': Date.now() };
+    for (let times = 0; this.live; times++) {
+      try {
+        await this.office.keep(names.dead, '', this.message.content, { ...this.kept(), headers });
+        return this.done();
+      } catch {
+        await sleep(backOff(times, 100, 5000));
+      }
+    }
+  }
+
+  async later(): Promise<boolean> {
+    const attempts = (this.headers.attempts ?? 0) + 1;
+    if (attempts > RETRY_LIMIT) return false;
+    const delays = this.office.retryDelays;
+    const delay = delays[Math.min(attempts, delays.length) - 1]!;
+    try {
+      await this.office.keep('', retryQueue(this.service, delay), this.message.content, { ...this.kept(), mandatory: true, headers: { ...this.headers, attempts } });
+      this.done();
+    } catch {
+      // Not safe elsewhere: it goes back to its own queue when the channel closes, or now.
+      this.flow.giveBack(this.message);
+    }
+    return true;
+  }
+
+  private kept(): Options.Publish {
+    const { type, replyTo, correlationId } = this.message.properties as { type: string; replyTo?: string; correlationId?: string };
+    return { type, persistent: true, ...(replyTo && { replyTo }), ...(correlationId && { correlationId }) };
+  }
+}

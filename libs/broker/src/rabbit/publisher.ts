@@ -1,0 +1,173 @@
+import { Unavailable, type Logger } from '@parley/service-kit';
+import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import { Deadlines } from '../deadlines.js';
+import { declareExchanges } from './topology.js';
+
+export interface Publication {
+  readonly exchange: string;
+  readonly key: string;
+  readonly content: Buffer;
+  readonly options: Options.Publish;
+  /** Milliseconds since the epoch; then it has failed. */
+  readonly deadline: number;
+  /** Whether it may be published again when a cut connection leaves unknown whether it arrived. */
+  readonly repeatable: boolean;
+  /** The broker has it. */
+  confirmed?(): void;
+  /** It was refused, could not be routed (`mandatory`), or is not confirmed by its deadline: then it may still have arrived. */
+  failed?(error: Unavailable): void;
+}
+
+interface Entry extends Publication {
+  /** Neither confirmed nor failed yet. */
+  open: boolean;
+  sent: boolean;
+  returned: boolean;
+}
+
+export interface OutboxLimits {
+  /** The most messages that wait for their confirm. */
+  readonly messages: number;
+  /** The most bytes of content that wait for their confirm. */
+  readonly bytes: number;
+}
+
+/**
+ * Publishes in order on one confirm channel. What is not confirmed stays in the outbox: while the connection is away or RabbitMQ pushes back it
+ * waits there, and after a reconnect it is published again, in order and ahead of anything newer. A full outbox refuses at once.
+ */
+export class Publisher {
+  private readonly outbox = new Deadlines<Entry>((entry) => this.fail(entry, 'not confirmed in time'));
+  private unsent: Entry[] = [];
+  private next = 0;
+  private bytes = 0;
+  private channel: ConfirmChannel | undefined;
+  private writable = false;
+  private readonly mandatory = new Map<string, Entry>();
+  private readonly idle = new Set<() => void>();
+
+  constructor(
+    private readonly limits: OutboxLimits,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Begins to use a new connection. A channel that fails takes its connection with it: the link brings both back. */
+  async use(model: ChannelModel): Promise<void> {
+    const channel = await model.createConfirmChannel();
+    channel.on('error', (error: Error) => this.logger.error({ err: error }, 'the publishing channel failed'));
+    channel.on('return', (message) => {
+      const entry = this.mandatory.get(message.properties.messageId as string);
+      if (entry) entry.returned = true;
+    });
+    channel.on('drain', () => {
+      this.writable = true;
+      this.flush();
+    });
+    channel.on('close', () => {
+      if (this.channel === channel) this.lost();
+      model.close().catch(() => undefined);
+    });
+    await declareExchanges(channel);
+    this.channel = channel;
+    this.writable = true;
+    this.flush();
+  }
+
+  /** Never throws: what cannot be published fails, at once or later. For `mandatory`, `options.messageId` must be unique. */
+  send(publication: Publication): void {
+    const entry: Entry = Object.assign(publication, { open: true, sent: false, returned: false });
+    if (this.outbox.size >= this.limits.messages || this.bytes + entry.content.length > this.limits.bytes) {
+      entry.failed?.(new Unavailable('the outbox is full'));
+      return;
+    }
+    this.bytes += entry.content.length;
+    this.outbox.add(entry);
+    if (entry.options.mandatory) this.mandatory.set(entry.options.messageId!, entry);
+    this.unsent.push(entry);
+    this.flush();
+  }
+
+  /** Resolves when nothing waits for its confirm any more, at most after `ms`. */
+  async drained(ms: number): Promise<void> {
+    if (this.outbox.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.idle.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.idle.add(end);
+    });
+  }
+
+  /** Everything that waits fails. */
+  close(): void {
+    this.channel = undefined;
+    for (const entry of this.outbox.values()) this.fail(entry, 'the broker is closed');
+  }
+
+  private flush(): void {
+    while (this.channel && this.writable && this.next < this.unsent.length) {
+      const entry = this.unsent[this.next]!;
+      if (entry.open && !this.write(this.channel, entry)) return;
+      this.next++;
+    }
+    if (this.next < this.unsent.length) return;
+    this.unsent.length = this.next = 0;
+  }
+
+  private write(channel: ConfirmChannel, entry: Entry): boolean {
+    try {
+      this.writable = channel.publish(entry.exchange, entry.key, entry.content, entry.options, (error: unknown) => this.settle(channel, entry, error));
+      entry.sent = true;
+      return true;
+    } catch (error) {
+      // The channel is closing; its 'close' event is on its way and everything is sent again on the next one.
+      this.logger.debug({ err: error }, 'publishing on a closing channel');
+      this.writable = false;
+      return false;
+    }
+  }
+
+  private settle(channel: ConfirmChannel, entry: Entry, error: unknown): void {
+    // A channel's end tells nothing about what was under way: `lost` decides.
+    if (error && this.channel !== channel) return;
+    if (error instanceof Error && error.message === 'channel closed') return;
+    if (error) return this.fail(entry, 'RabbitMQ refused it');
+    if (entry.returned) return this.fail(entry, 'no queue for it');
+    if (this.remove(entry)) entry.confirmed?.();
+  }
+
+  private fail(entry: Entry, why: string): void {
+    if (!this.remove(entry)) return;
+    entry.failed?.(new Unavailable(`${entry.options.type ?? 'message'} to ${entry.key}: ${why}`));
+  }
+
+  /** False when it was settled before. */
+  private remove(entry: Entry): boolean {
+    if (!entry.open) return false;
+    entry.open = false;
+    this.outbox.delete(entry);
+    if (entry.options.mandatory) this.mandatory.delete(entry.options.messageId!);
+    this.bytes -= entry.content.length;
+    if (this.outbox.size === 0) for (const end of this.idle) end();
+    return true;
+  }
+
+  private lost(): void {
+    this.channel = undefined;
+    this.writable = false;
+    const again: Entry[] = [];
+    for (const entry of this.outbox.values()) {
+      if (entry.sent && !entry.repeatable) {
+        this.remove(entry);
+        continue;
+      }
+      entry.sent = entry.returned = false;
+      again.push(entry);
+    }
+    this.unsent = again;
+    this.next = 0;
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Everything that Parley declares on RabbitMQ, 3.10 and later; nothing here is deprecated in 4 (no transient shared queues, no global
+ * prefetch). Declaring is idempotent and happens again after every reconnect.
+ *
+ * | queue                      | kind    | bound by                       | bounds, and what happens then                         |
+ * | -------------------------- | ------- | ------------------------------ | ----------------------------------------------------- |
+ * | `<service>.commands.<k>`   | quorum  | `parley.commands`, own name    | 200,000, then publishers are refused (`unavailable`)  |
+ * | `<service>.commands`       | quorum  | `parley.commands`, own name    | the same                                              |
+ * | `<service>.queries`        | classic | `parley.commands`, own name    | 20,000; each gone at its deadline; the queue itself after a minute without a consumer, so that requests fail at once |
+ * | `<service>.events`         | quorum  | `parley.events`, event names   | 1,000,000, then the oldest become dead letters        |
+ * | `<service>.events.retry.n` | quorum  | default exchange               | each goes back to `<service>.events` after its delay  |
+ * | `replies.<instance>`       | classic | default exchange               | 50,000; gone a minute after its process               |
+ * | `push.<instance>`          | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which the listener notices; gone a minute after its process |
+ * | `parley.dead`              | quorum  | `parley.dead`                  | 100,000, then the oldest are lost                     |
+ *
+ * Instance queues are durable with an expiry, not exclusive: they must survive a cut connection, or answers under way would be lost.
+ */
+import { names, type DomainEventName, type Service } from '@parley/contracts';
+import type { Channel } from 'amqplib';
+import type { PlannedQueue } from '../plan.js';
+
+/** How often a delivery may be given back (its process died, its channel was cut) before it is a dead letter. RabbitMQ 4's default. */
+const DELIVERY_LIMIT = 20;
+const MINUTE = 60_000;
+const MIB = 1024 * 1024;
+/** The routing key on `parley.push` that reaches every listening instance. */
+export const EVERYBODY = 'all';
+
+const quorum = (more: Record<string, unknown>) => ({ durable: true, arguments: { 'x-queue-type': 'quorum', ...more } });
+const classic = (more: Record<string, unknown>) => ({ durable: true, arguments: { 'x-queue-type': 'classic', ...more } });
+const commands = {
+  'x-delivery-limit': DELIVERY_LIMIT,
+  'x-dead-letter-exchange': names.dead,
+  'x-dead-letter-strategy': 'at-least-once',
+  'x-overflow': 'reject-publish',
+  'x-max-length': 200_000,
+};
+
+/** What everybody needs: the exchanges, and the queue of the dead letters. */
+export async function declareExchanges(channel: Channel): Promise<void> {
+  await channel.assertExchange(names.commands, 'direct');
+  await channel.assertExchange(names.events, 'topic');
+  await channel.assertExchange(names.push, 'direct');
+  await channel.assertExchange(names.dead, 'fanout');
+  // A dead letter is looked at and given back any number of times; RabbitMQ 4 would drop it after the twentieth.
+  await channel.assertQueue(names.dead, quorum({ 'x-max-length': 100_000, 'x-delivery-limit': 1_000_000_000 }));
+  await channel.bindQueue(names.dead, names.dead, '');
+}
+
+/** A queue that a service consumes, and its bindings. */
+export async function declareServed(channel: Channel, { name, kind }: PlannedQueue, service: Service, events: Iterable<string>, delays: readonly number[]): Promise<void> {
+  if (kind === 'event') return declareEvents(channel, name, service, events, delays);
+  await channel.assertQueue(
+    name,
+    kind === 'query'
+      ? classic({ 'x-expires': MINUTE, 'x-overflow': 'reject-publish', 'x-max-length': 20_000 })
+      : quorum(kind === 'shard' ? { ...commands, 'x-single-active-consumer': true } : commands),
+  );
+  await channel.bindQueue(name, names.commands, name);
+}
+
+async function declareEvents(channel: Channel, name: string, service: Service, events: Iterable<string>, delays: readonly number[]): Promise<void> {
+  await channel.assertQueue(name, quorum({ 'x-delivery-limit': DELIVERY_LIMIT, 'x-dead-letter-exchange': names.dead, 'x-max-length': 1_000_000 }));
+  for (const event of events) await channel.bindQueue(name, names.events, event);
+  for (const delay of delays) {
+    await channel.assertQueue(
+      retryQueue(service, delay),
+      quorum({
+        'x-message-ttl': delay,
+        'x-dead-letter-exchange': '',
+        'x-dead-letter-routing-key': name,
+        'x-dead-letter-strategy': 'at-least-once',
+        'x-overflow': 'reject-publish',
+        'x-delivery-limit': 1_000_000_000,
+      }),
+    );
+  }
+}
+
+/** Where an event waits `delay` milliseconds before it is tried again. */
+export const retryQueue = (service: Service, delay: number): string => `${names.eventQueue(service)}.retry.${delay}`;
+
+export async function declareReplies(channel: Channel, instance: string): Promise<void> {
+  await channel.assertQueue(names.replyQueue(instance), classic({ 'x-expires': MINUTE, 'x-max-length': 50_000 }));
+}
+
+export async function declareInstance(channel: Channel, instance: string, events: readonly DomainEventName[]): Promise<void> {
+  const queue = names.pushQueue(instance);
+  await channel.assertQueue(queue, classic({ 'x-expires': MINUTE, 'x-max-length': 20_000, 'x-max-length-bytes': 64 * MIB }));
+  await channel.bindQueue(queue, names.push, instance);
+  await channel.bindQueue(queue, names.push, EVERYBODY);
+  for (const event of events) await channel.bindQueue(queue, names.events, event);
+}
