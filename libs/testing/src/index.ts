@@ -1,5 +1,6 @@
 export * from './chat-client.js';
 export * from './eventually.js';
+export * from './fresh-database.js';
 export * from './local-state.js';
 export * from './oracle.js';
 export * from './ports.js';
