@@ -1,0 +1,31 @@
+import 'reflect-metadata';
+import { createRabbitBroker } from '@parley/broker';
+import { createRedisLimiters, createRedisRegistry } from '@parley/realtime';
+import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
+import { gatewayProcessConfig } from './config.js';
+import { startGateway } from './start.js';
+
+await run('gateway', async () => {
+  const config = loadConfig(gatewayProcessConfig);
+  const logger = createLogger('gateway', config.LOG_LEVEL);
+  const health = new Health('gateway');
+  const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'gateway', logger, shards: config.SHARDS });
+  await broker.start();
+  const redis = { url: config.REDIS_URL, logger };
+  const [registry, limiters] = await Promise.all([createRedisRegistry(redis), createRedisLimiters(redis)]);
+  health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
+  const gateway = await startGateway({ config, broker, registry, limiters, logger, health });
+  await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
+  health.open();
+  logger.info({ port: gateway.port }, 'the gateway listens');
+  return {
+    logger,
+    async stop() {
+      health.drain();
+      await gateway.stop();
+      await broker.close();
+      await Promise.all([registry.close(), limiters.close()]);
+      await health.close();
+    },
+  };
+});

@@ -1,0 +1,154 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createInProcessBroker, type Delivery, type InProcessBroker, type InstanceListener, type Serving } from '@parley/broker';
+import { newId, requests, type PushFrame, type RequestName, type RequestPayload, type Service, type ServerEvent, type User } from '@parley/contracts';
+import { createMemoryLimiters, createMemoryRegistry, type Registry } from '@parley/realtime';
+import { createLogger, Health, loadConfig } from '@parley/service-kit';
+import { eventually } from '@parley/testing';
+import { SignJWT } from 'jose';
+import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { gatewayConfig } from '../config.js';
+import { startGateway, type Gateway } from '../start.js';
+
+export interface Person {
+  readonly user: User;
+  readonly sessionId: string;
+}
+export type Ready = ServerEvent<'session:ready'>;
+export interface Device extends Person {
+  readonly socket: Socket;
+  readonly ready: Ready;
+}
+type Handle<N extends RequestName> = (payload: RequestPayload<N>, delivery: Delivery) => unknown;
+type Handles = { [N in RequestName]?: Handle<N> };
+const pick = (handles: Handles, service: Service): Handles =>
+  Object.fromEntries(Object.entries(handles).filter(([name]) => requests[name as RequestName].service === service));
+
+interface TokenChanges {
+  readonly header?: Record<string, unknown>;
+  readonly claims?: Record<string, unknown>;
+  readonly key?: KeyObject | Uint8Array;
+}
+
+/** A gateway over the in-process broker, and small services that really answer through it. */
+export class Edge {
+  readonly people = new Map<string, User>();
+  readonly revoked: string[] = [];
+  readonly keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  readonly kid = newId();
+  private readonly sockets: Socket[] = [];
+  private readonly servings: Serving[] = [];
+
+  private constructor(readonly broker: InProcessBroker, readonly registry: Registry, readonly health: Health, readonly logged: string[]) {}
+  gateway!: Gateway;
+  /** The gateway as the broker sees it. */
+  listener!: InstanceListener;
+
+  /** `environment` is configuration as the operator writes it. */
+  static async start(environment: Record<string, string> = {}, before: (edge: Edge) => unknown = (edge) => edge.serveBasics()): Promise<Edge> {
+    const logged: string[] = [];
+    const logger = createLogger('gateway', 'warn', { write: (line: string) => void logged.push(line) });
+    const broker = createInProcessBroker({ service: 'gateway', logger });
+    await broker.start();
+    const edge = new Edge(broker, createMemoryRegistry(), new Health('gateway'), logged);
+    await before(edge);
+    const config = loadConfig(gatewayConfig, { PORT: '0', HOST: '127.0.0.1', SHUTDOWN_GRACE_MS: '2000', ...environment });
+    const listen = broker.listen.bind(broker);
+    broker.listen = (listener) => listen((edge.listener = listener));
+    edge.gateway = await startGateway({ config, broker, registry: edge.registry, limiters: createMemoryLimiters(), logger, health: edge.health });
+    edge.health.open();
+    return edge;
+  }
+
+  /** What a gateway needs of auth and history to let people in. */
+  async serveBasics(more: Handles = {}): Promise<void> {
+    const jwk = { ...this.keys.publicKey.export({ format: 'jwk' }), kid: this.kid, alg: 'ES256', use: 'sig' };
+    await this.serve('auth', {
+      'auth.keys.v1': () => ({ keys: [jwk] }),
+      'auth.revocations.v1': () => ({ sessionIds: this.revoked }),
+      'users.known.v1': ({ userIds }) => ({ users: userIds.flatMap((id) => this.people.get(id) ?? []) }),
+      ...pick(more, 'auth'),
+    });
+    await this.serve('history', { 'history.epoch.v1': () => ({ epoch: 'e1' }), ...pick(more, 'history') });
+    for (const service of ['messages', 'presence'] as const) await this.serve(service, pick(more, service));
+  }
+
+  async serve(service: Service, handlers: Handles): Promise<Serving> {
+    const requests = Object.entries(handlers).map(([name, handle]) => {
+      const answer = async (delivery: Delivery) => (handle as Handle<RequestName>)(delivery.payload as never, delivery);
+      return [name, answer] as const;
+    });
+    const serving = await this.broker.serve(service, { requests: new Map(requests), events: new Map() });
+    this.servings.push(serving);
+    return serving;
+  }
+
+  person(kind: User['kind'] = 'person'): Person {
+    const id = newId();
+    const user: User = { id, username: `u-${id.slice(-8)}`, displayName: 'Somebody', kind, createdAt: new Date().toISOString() };
+    this.people.set(id, user);
+    return { user, sessionId: newId() };
+  }
+
+  token(person: Person, { header = {}, claims = {}, key = this.keys.privateKey }: TokenChanges = {}): Promise<string> {
+    const now = Math.floor(Date.now() / 1000);
+    const payload = { sub: person.user.id, sid: person.sessionId, kind: person.user.kind, iss: 'parley', aud: 'parley', iat: now, exp: now + 900, ...claims };
+    const cleaned = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined));
+    return new SignJWT(cleaned).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: this.kid, ...header }).sign(key);
+  }
+
+  /** A socket that connects; nobody waits for it. */
+  dial(auth: Record<string, unknown>, options: Partial<ManagerOptions & SocketOptions> = {}): Socket {
+    const socket = io(this.gateway.url, { auth, transports: ['websocket'], forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 100, ...options });
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  /** A device whose `session:ready` has come. */
+  async connect(person: Person = this.person(), options: Partial<ManagerOptions & SocketOptions> = {}): Promise<Device> {
+    const socket = this.dial({ token: await this.token(person) }, options);
+    const ready = await new Promise<Ready>((resolve, reject) => {
+      socket.once('session:ready', resolve);
+      socket.once('connect_error', reject);
+    });
+    return { ...person, socket, ready };
+  }
+
+  push(frame: PushFrame): Promise<void> {
+    return this.broker.push(this.broker.instance, frame);
+  }
+
+  fetch(path: string, init: RequestInit & { token?: string; json?: unknown } = {}): Promise<Response> {
+    const { token, json, headers, ...rest } = init;
+    return fetch(`${this.gateway.url}${path}`, {
+      ...rest,
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      headers: { ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(headers as Record<string, string>) },
+    });
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.disconnect();
+    await this.gateway.stop();
+    for (const serving of this.servings) await serving.stop(100);
+    await this.broker.close();
+    await this.registry.close();
+    await this.health.close();
+  }
+}
+
+/** All events of a name that arrive at a socket from now on. */
+export function heard<T>(socket: Socket, event: string): T[] {
+  const payloads: T[] = [];
+  socket.on(event, (payload: T) => void payloads.push(payload));
+  return payloads;
+}
+
+/** What the server acknowledged, each time it did so. */
+export async function acknowledgements(socket: Socket, ...event: readonly unknown[]): Promise<{ ok: boolean; data?: unknown; error?: { code: string } & Record<string, unknown> }[]> {
+  const answers: never[] = [];
+  (socket.emit as (...args: unknown[]) => void)(...event, (answer: never) => void answers.push(answer));
+  await eventually(() => answers.length > 0);
+  return answers;
+}
+
+export const answerTo = async (socket: Socket, ...event: readonly unknown[]) => (await acknowledgements(socket, ...event))[0]!;
