@@ -1,0 +1,32 @@
+import { createRabbitBroker } from '@parley/broker';
+import { createRedisRegistry } from '@parley/realtime';
+import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
+import { connectPostgres } from '@parley/store';
+import { historyConfig } from './config.js';
+import { startHistory } from './start.js';
+
+await run('history', async () => {
+  const config = loadConfig(historyConfig);
+  const logger = createLogger('history', config.LOG_LEVEL);
+  const health = new Health('history');
+  await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
+  const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-history', logger });
+  const registry = await createRedisRegistry({ url: config.REDIS_URL, logger });
+  const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'history', logger, shards: config.SHARDS });
+  await broker.start();
+  // Redis is not among the checks: without it pushes go to all gateways, and everything else goes on.
+  health.check('database', () => database.problem());
+  health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
+  const history = await startHistory({ broker, database, registry, logger, graceMs: config.SHUTDOWN_GRACE_MS });
+  health.open();
+  logger.info('serving');
+  const stop = async () => {
+    health.drain();
+    await history.stop();
+    await broker.close(config.SHUTDOWN_GRACE_MS);
+    await registry.close();
+    await database.close();
+    await health.close();
+  };
+  return { stop, logger };
+});
