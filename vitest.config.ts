@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@parley/source', 'node'];
 const resolve = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 const servers = './libs/testing/src/global-setup.ts';
-const nowhere = ['**/node_modules/**', '**/dist/**'];
+const nowhere = ['**/node_modules/**', '**/dist/**', 'tools/lint-canary/**'];
 
 /** One run, three groups one after another: logic; single parts on real servers; whole systems, one spec file at a time. */
 export default defineConfig({

@@ -1,0 +1,4 @@
+// breaks: nothing
+import { connect } from 'amqplib';
+
+export const open = connect;

@@ -1,0 +1,4 @@
+// breaks: nothing
+import { Redis } from 'ioredis';
+
+export const client = Redis;
