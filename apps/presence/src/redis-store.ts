@@ -1,0 +1,145 @@
+import { times } from '@parley/contracts';
+import { RedisLink, type RedisOptions } from '@parley/realtime';
+import { Unavailable } from '@parley/service-kit';
+import { dueAt, unknown, type PresenceRecord } from './record.js';
+import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
+
+/**
+ * The store in Redis. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so that each script works on one node of a Redis Cluster:
+ * `<prefix>presence:{b}:user:<id>` the record as JSON, `…:due` users by their next moment, `…:asked` and `…:held` for {@link PresenceStore.due},
+ * `…:watch:<id>` gateways by the end of their wish. The clock is that of Redis. A record is replaced only if it is still what was read.
+ */
+export async function createRedisStore(options: RedisOptions & StoreOptions): Promise<PresenceStore> {
+  return new RedisStore(await RedisLink.connect(options), options);
+}
+
+const BUCKETS = 16;
+/** How long `lastSeenAt` of somebody who does not come back is kept. */
+const KEEP_MS = 30 * 24 * 3600 * 1000;
+const MOST_TRIES = 20;
+const CHUNK = 500;
+
+const now = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)";
+const replace = `
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ${KEEP_MS})
+if ARGV[4] == '' then redis.call('ZREM', KEYS[2], ARGV[3]) else redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3]) end
+return 1`;
+const due = `${now}
+local asked = redis.call('GET', KEYS[2])
+if not asked or now - asked > tonumber(ARGV[1]) then redis.call('SET', KEYS[3], 1, 'PX', ARGV[2]) end
+redis.call('SET', KEYS[2], string.format('%d', now), 'PX', ${KEEP_MS})
+return {redis.call('EXISTS', KEYS[3]), redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[3])}`;
+const watch = `${now}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
+
+interface Stored {
+  readonly text: string;
+  readonly record: PresenceRecord;
+}
+
+class RedisStore implements PresenceStore {
+  private readonly gapMs: number;
+  private readonly holdMs: number;
+  private readonly watchMs: number;
+
+  constructor(private readonly link: RedisLink, { gapMs = storeTimes.gapMs, holdMs = storeTimes.holdMs, watchMs = times.leaseMs }: StoreOptions) {
+    this.gapMs = gapMs;
+    this.holdMs = holdMs;
+    this.watchMs = watchMs;
+  }
+
+  get problem(): string | undefined {
+    return this.link.problem;
+  }
+
+  async update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>> {
+    const after = new Map<string, PresenceRecord>();
+    for (const chunk of chunksOf([...new Set(userIds)], CHUNK)) {
+      let open = chunk;
+      for (let tries = 0; open.length > 0; tries++) {
+        if (tries === MOST_TRIES) throw new Unavailable(`${open.length} presence records change too fast`);
+        open = await this.tryUpdate(open, change, after);
+      }
+    }
+    return after;
+  }
+
+  async read(userIds: readonly string[]): Promise<ReadonlyMap<string, PresenceRecord>> {
+    const { stored } = await this.fetch([...new Set(userIds)]);
+    return new Map([...stored].flatMap(([userId, { text, record }]) => (text === '' ? [] : [[userId, record]])));
+  }
+
+  async due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
+    const each = Math.ceil(limit / BUCKETS);
+    const answers = await this.link.pipeline(
+      Array.from({ length: BUCKETS }, (_, b) => ['eval', due, 3, this.name(b, 'due'), this.name(b, 'asked'), this.name(b, 'held'), this.gapMs, this.holdMs, each]),
+    );
+    const buckets = answers as [number, string[]][];
+    return { userIds: buckets.flatMap(([, userIds]) => userIds), held: buckets.some(([held]) => held === 1) };
+  }
+
+  async watch(gatewayId: string, userIds: readonly string[]): Promise<void> {
+    if (userIds.length > 0) await this.link.pipeline(userIds.map((userId) => ['eval', watch, 1, this.key('watch', userId), this.watchMs, gatewayId]));
+  }
+
+  async unwatch(gatewayId: string, userIds: readonly string[]): Promise<void> {
+    if (userIds.length > 0) await this.link.pipeline(userIds.map((userId) => ['zrem', this.key('watch', userId), gatewayId]));
+  }
+
+  async watchers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const [time, ...answers] = await this.link.pipeline([['time'], ...userIds.map((userId) => ['zrange', this.key('watch', userId), 0, -1, 'WITHSCORES'])]);
+    const at = milliseconds(time);
+    const watchers = new Map<string, readonly string[]>();
+    userIds.forEach((userId, i) => {
+      const entries = answers[i] as string[];
+      const gateways = entries.filter((_, n) => n % 2 === 0 && Number(entries[n + 1]) > at);
+      if (gateways.length > 0) watchers.set(userId, gateways);
+    });
+    return watchers;
+  }
+
+  close(): Promise<void> {
+    return this.link.close();
+  }
+
+  /** Answers those whose record somebody else changed in between. */
+  private async tryUpdate(userIds: readonly string[], change: Change, after: Map<string, PresenceRecord>): Promise<string[]> {
+    const { at, stored } = await this.fetch(userIds);
+    const changed: { userId: string; before: string; record: PresenceRecord }[] = [];
+    for (const [userId, { text, record }] of stored) {
+      const next = change(record, at, userId);
+      after.set(userId, next);
+      if (next !== record) changed.push({ userId, before: text, record: next });
+    }
+    if (changed.length === 0) return [];
+    const done = await this.link.pipeline(changed.map(({ userId, before, record }) =>
+      ['eval', replace, 2, this.key('user', userId), this.name(bucketOf(userId), 'due'), before, JSON.stringify(record), userId, dueAt(record) ?? '']));
+    return changed.flatMap(({ userId }, i) => (done[i] === 1 ? [] : [userId]));
+  }
+
+  private async fetch(userIds: readonly string[]): Promise<{ at: number; stored: Map<string, Stored> }> {
+    const [time, ...texts] = await this.link.pipeline([['time'], ...userIds.map((userId) => ['get', this.key('user', userId)])]);
+    return { at: milliseconds(time), stored: new Map(userIds.map((userId, i) => [userId, storedFrom(texts[i] as string | null)])) };
+  }
+
+  private key(kind: 'user' | 'watch', userId: string): string {
+    return `${this.name(bucketOf(userId), kind)}:${userId}`;
+  }
+
+  private name(bucket: number, kind: string): string {
+    return `${this.link.prefix}presence:{${bucket}}:${kind}`;
+  }
+}
+
+const bucketOf = (userId: string): number => Number.parseInt(userId.slice(-2), 16) % BUCKETS;
+const storedFrom = (text: string | null): Stored => (text === null ? { text: '', record: unknown } : { text, record: JSON.parse(text) as PresenceRecord });
+const milliseconds = (time: unknown): number => {
+  const [seconds, micros] = time as [string, string];
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+};
+function* chunksOf<T>(items: readonly T[], size: number): Iterable<readonly T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
+}
