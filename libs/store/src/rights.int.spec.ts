@@ -1,0 +1,72 @@
+import { newId } from '@parley/contracts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Database } from './database.js';
+import { roles } from './migrations/index.js';
+import { SpecDatabase } from './spec/databases.js';
+
+type Service = keyof typeof roles;
+const services = Object.keys(roles) as Service[];
+const tables = {
+  auth: ['"user"', 'credential', 'session', 'refresh_token', 'signing_key'],
+  chat: ['conversation', 'direct_pair', 'member', 'message', 'message_0', 'message_15', 'epoch'],
+  history: ['cursor'],
+};
+const own: Record<Service, keyof typeof tables> = { auth: 'auth', messages: 'chat', history: 'history' };
+
+describe('the role of a service', () => {
+  let database: SpecDatabase;
+  const connected = {} as Record<Service, Database>;
+  beforeAll(async () => {
+    database = await SpecDatabase.create(inject('servers').databaseUrl);
+    for (const service of services) connected[service] = await database.connect(service, { poolSize: 2 });
+  });
+  afterAll(() => database.drop());
+
+  const refused = async (service: Service, text: string) =>
+    expect(connected[service].query(text), `${service}: ${text}`).rejects.toMatchObject({ name: 'SqlError', code: '42501' });
+  const allowed = async (service: Service, text: string) => expect(connected[service].query(text), `${service}: ${text}`).resolves.toBeDefined();
+  const writes = (table: string) => [`delete from ${table}`, `insert into ${table} default values`, `truncate ${table}`];
+
+  it.each(services)('%s reads and writes its own tables', async (service) => {
+    for (const table of tables[own[service]]) {
+      await allowed(service, `select count(*) from ${own[service]}.${table}`);
+      if (table !== 'epoch') await allowed(service, `delete from ${own[service]}.${table} where false`);
+    }
+  });
+
+  it.each(services)('%s touches no table of another, but that history reads chat', async (service) => {
+    for (const schema of ['auth', 'chat', 'history'] as const) {
+      if (schema === own[service]) continue;
+      for (const table of tables[schema].map((name) => `${schema}.${name}`)) {
+        if (service === 'history' && schema === 'chat') await allowed(service, `select count(*) from ${table}`);
+        else await refused(service, `select count(*) from ${table}`);
+        for (const statement of writes(table)) await refused(service, statement);
+      }
+    }
+  });
+
+  it('nobody changes the epoch but who restores the database', async () => {
+    for (const service of services) await refused(service, `update chat.epoch set epoch = 'mine'`);
+  });
+
+  it.each(services)('%s alters, creates and drops nothing, and sees what ran', async (service) => {
+    for (const schema of ['auth', 'chat', 'history', 'parley', 'public']) await refused(service, `create table ${schema}.own (id int)`);
+    await refused(service, `alter table ${own[service]}.${tables[own[service]][0]} add column more text`);
+    await refused(service, `drop table ${own[service]}.${tables[own[service]][0]}`);
+    await refused(service, `create schema own`);
+    await refused(service, `drop schema ${own[service]} cascade`);
+    await refused(service, `create role friend`);
+    await refused(service, `delete from parley.migration`);
+    await refused(service, `insert into parley.migration (name) values ('9999-mine')`);
+    expect(await connected[service].query('select name from parley.migration')).toEqual([{ name: '0001-initial' }]);
+  });
+
+  it('also holds for tables that later migrations make', async () => {
+    const owner = await database.connect();
+    await owner.query('create table chat.later (id uuid primary key)');
+    await connected.messages.query('insert into chat.later values ($1)', [newId()]);
+    expect(await connected.history.query('select count(*) as n from chat.later')).toEqual([{ n: 1 }]);
+    await refused('history', 'delete from chat.later');
+    await refused('auth', 'select 1 from chat.later');
+  });
+});

@@ -1,0 +1,77 @@
+/** Databases for specs, here and in the services. */
+import { randomBytes } from 'node:crypto';
+import { createLogger } from '@parley/service-kit';
+import pg from 'pg';
+import type { Database } from '../database.js';
+import { migrate } from '../migrate.js';
+import { roles } from '../migrations/index.js';
+import { openPglite, type PgliteDatabase } from '../pglite.js';
+import { connectPostgres, type PostgresOptions } from '../postgres.js';
+
+const logger = createLogger('spec', 'silent');
+
+/** A database of a spec's own on a real server. */
+export class SpecDatabase {
+  private readonly open: Database[] = [];
+
+  private constructor(
+    readonly url: string,
+    private readonly admin: pg.Client,
+  ) {}
+
+  /** Creates it, and migrates it unless told otherwise. `serverUrl`: a superuser's. */
+  static async create(serverUrl: string, { migrated = true } = {}): Promise<SpecDatabase> {
+    const name = `spec_${randomBytes(6).toString('hex')}`;
+    const admin = new pg.Client({ connectionString: serverUrl });
+    admin.on('error', () => undefined);
+    await admin.connect();
+    await admin.query(`create database ${name}`);
+    const url = new URL(serverUrl);
+    url.pathname = `/${name}`;
+    if (migrated) await migrate({ url: url.href, logger });
+    return new SpecDatabase(url.href, admin);
+  }
+
+  get name(): string {
+    return new URL(this.url).pathname.slice(1);
+  }
+
+  /** As the role of a service, or as the superuser. Closed with this database. */
+  async connect(service?: keyof typeof roles, options: Partial<PostgresOptions> = {}): Promise<Database> {
+    const database = await connectPostgres({ url: this.url, logger, ...(service === undefined ? {} : { role: roles[service] }), ...options });
+    this.open.push(database);
+    return database;
+  }
+
+  /** On the server, as the superuser, outside of this database. */
+  async administer(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+    return (await this.admin.query<Record<string, unknown>>(text, values)).rows;
+  }
+
+  /** Ends every connection to this database, as a restart of the server would. Answers how many there were. */
+  async cut(): Promise<number> {
+    const rows = await this.administer('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()', [this.name]);
+    return rows.length;
+  }
+
+  async drop(): Promise<void> {
+    await Promise.all(this.open.map((database) => database.close()));
+    await this.administer(`drop database if exists ${this.name} with (force)`);
+    await this.admin.end();
+  }
+}
+
+let template: Promise<Blob> | undefined;
+async function build(): Promise<Blob> {
+  const database = await openPglite({ memory: true, logger });
+  try {
+    return await database.dump();
+  } finally {
+    await database.close();
+  }
+}
+
+/** A migrated in-memory database: 3 s for the first of a process, then 0.4 s. */
+export async function memoryDatabase(): Promise<PgliteDatabase> {
+  return openPglite({ memory: true, template: await (template ??= build()), logger });
+}
