@@ -43,11 +43,15 @@ export class LocalConnection implements Client {
     return this.inTurn(this.opened);
   }
 
-  /** Counts a call in. Throws `rate_limited` when the client makes too many, or has too many waiting. */
+  /** Counts a call in; `end` counts it out, after its answer was sent. */
   begin(): void {
-    if (this.pending >= this.mostPending) throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
-    this.bucket.take();
     this.pending++;
+  }
+
+  /** Throws `rate_limited` when the client makes too many calls, or has too many waiting. */
+  admit(): void {
+    if (this.pending > this.mostPending) throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
+    this.bucket.take();
   }
 
   end(): void {

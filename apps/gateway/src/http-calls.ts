@@ -1,5 +1,5 @@
 import { Controller, Inject, Req, RequestMapping, RequestMethod, Res, UseGuards, type Type } from '@nestjs/common';
-import { callNames, calls, ChatError, type Call, type CallName, type HttpRoute } from '@parley/contracts';
+import { callNames, calls, ChatError, type Call, type HttpRoute } from '@parley/contracts';
 import type { Request, Response } from 'express';
 import { clientAddress } from './address.js';
 import type { Client, Session } from './client.js';
@@ -61,7 +61,8 @@ export function inputOf(route: HttpRoute, request: Request): Record<string, unkn
 function bodyOf({ method }: HttpRoute, request: Request): Record<string, unknown> {
   const body: unknown = request.body;
   if (body === undefined) {
-    if (request.is('application/json') === false) throw invalid('', 'the body must be application/json');
+    const length = request.headers['content-length'] ?? '0';
+    if (length !== '0' || request.headers['transfer-encoding'] !== undefined) throw invalid('', 'the body must be application/json');
     return {};
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid('', 'the body must be an object');

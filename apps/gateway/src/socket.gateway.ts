@@ -75,23 +75,27 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
   private async receive(connection: LocalConnection, [event, ...rest]: readonly unknown[]): Promise<void> {
     const acknowledge = typeof rest.at(-1) === 'function' ? (rest.pop() as Acknowledge) : undefined;
     const traceId = newId();
+    connection.begin();
     const answer = await this.call(connection, event, rest, traceId).then(
       (data): Answer => ({ ok: true, data }),
       (error: unknown): Answer => ({ ok: false, error: describeError(error, traceId, this.parts.logger) }),
     );
-    acknowledge?.(answer);
-  }
-
-  private async call(connection: LocalConnection, event: unknown, payload: readonly unknown[], traceId: string): Promise<unknown> {
-    connection.begin();
     try {
-      const name = byEvent.get(event as string);
-      if (name === undefined) throw new ChatError('invalid', 'unknown event');
-      if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
-      return await this.dispatcher.execute(name, payload[0], connection, traceId);
+      acknowledge?.(answer);
+    } catch (error) {
+      // What cannot be encoded was not sent.
+      acknowledge?.({ ok: false, error: describeError(error, traceId, this.parts.logger) });
     } finally {
       connection.end();
     }
+  }
+
+  private async call(connection: LocalConnection, event: unknown, payload: readonly unknown[], traceId: string): Promise<unknown> {
+    connection.admit();
+    const name = byEvent.get(event as string);
+    if (name === undefined) throw new ChatError('invalid', 'unknown event');
+    if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
+    return this.dispatcher.execute(name, payload[0], connection, traceId);
   }
 }
 

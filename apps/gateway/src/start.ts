@@ -46,18 +46,16 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   }
   const server: HttpServer = app.getHttpServer();
   const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    url: `http://${urlHost(parts.config.HOST)}:${port}`,
-    async stop() {
-      server.close();
-      await connections.drain(parts.config.SHUTDOWN_GRACE_MS);
-      stopTasks();
-      await serving.stop();
-      server.closeAllConnections();
-      await app.close();
-    },
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    server.close();
+    await connections.drain(parts.config.SHUTDOWN_GRACE_MS);
+    stopTasks();
+    await serving.stop();
+    server.closeAllConnections();
+    await app.close();
   };
+  return { port, url: `http://${urlHost(parts.config.HOST)}:${port}`, stop: () => (stopped ??= stop()) };
 }
 
 async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {

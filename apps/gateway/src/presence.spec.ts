@@ -1,0 +1,112 @@
+import { limits, newId, type DomainEvent, type Presence, type RequestPayload } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerTo, Edge, heard } from './spec/edge.js';
+
+const hidden = newId();
+const wishes: RequestPayload<'presence.watching.v1'>[] = [];
+const states = new Map<string, Presence['state']>();
+const signs: { name: string; event: unknown }[] = [];
+let edge: Edge;
+let asked: () => Promise<unknown> = () => Promise.resolve();
+
+beforeAll(async () => {
+  edge = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
+    starting.serveBasics({
+      'presence.watching.v1': async (payload) => {
+        wishes.push(payload);
+        const presence = payload.add.filter((userId) => userId !== hidden).map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
+        await asked();
+        return { presence };
+      },
+    }),
+  );
+  const events = ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'] as const;
+  await edge.broker.listen({ events, onEvent: (name, event) => void signs.push({ name, event }), onPush: () => undefined, onGap: () => undefined });
+});
+afterAll(() => edge.stop());
+
+const frame = (userId: string, state: Presence['state']) => ({ kind: 'watchers' as const, userId, event: 'presence:changed', payload: { userId, state } });
+const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) => answerTo(socket, 'presence:watch', { userIds });
+
+describe('presence:watch', () => {
+  it('answers those who may be seen, and passes their changes on to those who watch', async () => {
+    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const bob = newId();
+    expect(await watch(ann.socket, bob, hidden)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+    const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
+    await edge.push(frame(hidden, 'online'));
+    await edge.push(frame(bob, 'online'));
+    await eventually(() => expect(annHears).toEqual([{ userId: bob, state: 'online' }]));
+    expect(eveHears).toEqual([]);
+  });
+
+  it('answers a change that came while the question was under way', async () => {
+    const ann = await edge.connect();
+    const bob = newId();
+    asked = () => edge.push(frame(bob, 'busy')).then(() => new Promise((resolve) => setImmediate(resolve)));
+    const answer = await watch(ann.socket, bob).finally(() => (asked = () => Promise.resolve()));
+    expect(answer).toMatchObject({ data: { presence: [{ userId: bob, state: 'busy' }] } });
+  });
+
+  it('takes 200 users per connection, and no more', async () => {
+    const ann = await edge.connect();
+    const many = Array.from({ length: limits.presenceWatches }, () => newId());
+    expect(await watch(ann.socket, ...many)).toMatchObject({ ok: true });
+    expect(await watch(ann.socket, newId())).toMatchObject({ error: { code: 'too_large' } });
+    expect(await watch(ann.socket, many[0]!)).toMatchObject({ ok: true });
+    await answerTo(ann.socket, 'presence:unwatch', { userIds: [many[0]] });
+    expect(await watch(ann.socket, newId())).toMatchObject({ ok: true });
+  });
+
+  it('tells presence when the last one here stops to watch', async () => {
+    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const bob = newId();
+    await watch(ann.socket, bob);
+    await watch(eve.socket, bob);
+    const removals = () => wishes.filter(({ remove }) => remove.includes(bob)).length;
+    await answerTo(ann.socket, 'presence:unwatch', { userIds: [bob] });
+    expect(removals()).toBe(0);
+    eve.socket.disconnect();
+    await eventually(() => expect(removals()).toBe(1));
+  });
+
+  it('repeats its wishes, tells what was missed, and stops what may not be seen any more', async () => {
+    const ann = await edge.connect();
+    const bob = newId();
+    await watch(ann.socket, bob);
+    const changes = heard(ann.socket, 'presence:changed');
+    states.set(bob, 'away');
+    await eventually(() => expect(changes).toEqual([{ userId: bob, state: 'away' }]), { timeoutMs: 12_000 });
+  });
+});
+
+describe('presence:heartbeat', () => {
+  it('answers the server’s time, and forwards a new state at once', async () => {
+    const ann = await edge.connect();
+    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toEqual({ ok: true, data: { serverTime: expect.any(String) } });
+    await eventually(() =>
+      expect(signs.map(({ event }) => event)).toContainEqual({
+        gatewayId: edge.broker.instance,
+        connections: [{ connectionId: ann.ready.connectionId, userId: ann.user.id, beatAt: expect.any(Number), state: 'busy' }],
+      }),
+    );
+    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'offline' })).toMatchObject({ error: { code: 'invalid' } });
+  });
+
+  it('goes with every renewal, which lists all connections', async () => {
+    const ann = await edge.connect();
+    const renewals = () => signs.filter(({ name }) => name === 'connections.renewed.v1').flatMap(({ event }) => (event as DomainEvent<'connections.renewed.v1'>).connections);
+    await eventually(() => renewals().some(({ connectionId }) => connectionId === ann.ready.connectionId), { timeoutMs: 12_000 });
+  });
+});
+
+describe('a connection', () => {
+  it('is reported when it opens and at once when it closes', async () => {
+    const ann = await edge.connect();
+    const reported = (name: string) => signs.some((sign) => sign.name === name && (sign.event as { connectionId?: string }).connectionId === ann.ready.connectionId);
+    await eventually(() => reported('connection.opened.v1'));
+    ann.socket.disconnect();
+    await eventually(() => reported('connection.closed.v1'), { timeoutMs: 2_000 });
+  });
+});
