@@ -7,7 +7,7 @@ import type { Answer, Arrival, Death } from './arrival.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
 import { atMost, Deadlines } from './deadlines.js';
 import { plan, type PlannedQueue } from './plan.js';
-import { retryDelays, RETRY_LIMIT } from './retries.js';
+import { defaultRetries, type Retries } from './retries.js';
 import { Seen } from './seen.js';
 
 export interface InProcessOptions {
@@ -16,8 +16,7 @@ export interface InProcessOptions {
   readonly shards?: number;
   /** The most messages that may wait or be under way in one queue; more are refused with `unavailable`. */
   readonly queueLimit?: number;
-  /** How long events wait before they are tried again, in milliseconds; the last one repeats. */
-  readonly retryDelaysMs?: readonly number[];
+  readonly retries?: Retries;
 }
 
 interface Letter {
@@ -101,7 +100,7 @@ export class InProcessBroker implements Broker {
   }
 
   async push(gateway: string, frame: PushFrame): Promise<void> {
-    if (gateway === this.instance) await this.pushAll(frame);
+    if (this.closed || gateway === this.instance) await this.pushAll(frame);
   }
 
   async pushAll(frame: PushFrame): Promise<void> {
@@ -156,6 +155,11 @@ export class InProcessBroker implements Broker {
     return count;
   }
 
+  /** Puts a message into a queue as it is, as a defect elsewhere might. False when the queue does not take it. */
+  inject(queue: string, name: string, payload: unknown): boolean {
+    return this.post({ ...this.envelope(name, payload), queue, deadline: undefined, answer: undefined });
+  }
+
   private envelope(name: string, payload: unknown, correlationId = currentTrace()?.correlationId ?? newId()) {
     return { name, payload, correlationId, redelivered: false, attempts: 0 };
   }
@@ -177,9 +181,13 @@ export class InProcessBroker implements Broker {
   private post(letter: Letter): boolean {
     const mailbox = this.mailboxes.get(letter.queue);
     if (this.closed || !mailbox || mailbox.letters.size >= this.limit) return false;
+    this.deliver(mailbox, letter);
+    return true;
+  }
+
+  private deliver(mailbox: Mailbox, letter: Letter): void {
     mailbox.letters.add(letter);
     mailbox.consumer?.intake.add(this.arrival(mailbox, letter));
-    return true;
   }
 
   private abandon(mailbox: Mailbox): void {
@@ -201,7 +209,7 @@ export class InProcessBroker implements Broker {
       die: async (death) => {
         if (mailbox.generation === generation && mailbox.letters.delete(letter)) this.bury(letter, death);
       },
-      later: async () => letter.attempts < RETRY_LIMIT && this.postpone(mailbox, letter),
+      later: async () => mailbox.generation !== generation || this.postpone(mailbox, letter),
     };
   }
 
@@ -210,14 +218,16 @@ export class InProcessBroker implements Broker {
     this.dead.set(letter, death);
   }
 
-  private postpone(mailbox: Mailbox, letter: Letter): true {
-    const delays = this.options.retryDelaysMs ?? retryDelays;
-    const delay = delays[Math.min(letter.attempts, delays.length - 1)]!;
+  private postpone(mailbox: Mailbox, letter: Letter): boolean {
+    const { delaysMs, limit } = this.options.retries ?? defaultRetries;
+    if (letter.attempts >= limit) return false;
+    const delay = delaysMs[Math.min(letter.attempts, delaysMs.length - 1)]!;
+    mailbox.letters.delete(letter);
     letter.attempts++;
     letter.redelivered = true;
     const timer = setTimeout(() => {
       this.timers.delete(timer);
-      if (mailbox.letters.has(letter)) mailbox.consumer?.intake.add(this.arrival(mailbox, letter));
+      this.deliver(mailbox, letter);
     }, delay);
     this.timers.add(timer);
     return true;

@@ -3,7 +3,7 @@ import type { ConsumeMessage, Options } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Arrival, Death } from '../arrival.js';
 import { backOff } from '../outcome.js';
-import { RETRY_LIMIT } from '../retries.js';
+import type { Retries } from '../retries.js';
 import type { Flow } from './subscription.js';
 import { retryQueue } from './topology.js';
 
@@ -22,7 +22,7 @@ export interface Office {
   answer(queue: string, id: string, answer: Answer, deadline: number | undefined): void;
   /** Resolves when confirmed; rejects with Unavailable. */
   keep(exchange: string, key: string, content: Buffer, options: Options.Publish): Promise<void>;
-  readonly retryDelays: readonly number[];
+  readonly retries: Retries;
 }
 
 /** A message from RabbitMQ. */
@@ -81,9 +81,9 @@ export class RabbitArrival implements Arrival {
 
   async later(): Promise<boolean> {
     const attempts = (this.headers.attempts ?? 0) + 1;
-    if (attempts > RETRY_LIMIT) return false;
-    const delays = this.office.retryDelays;
-    const delay = delays[Math.min(attempts, delays.length) - 1]!;
+    const { delaysMs, limit } = this.office.retries;
+    if (attempts > limit) return false;
+    const delay = delaysMs[Math.min(attempts, delaysMs.length) - 1]!;
     try {
       await this.office.keep('', retryQueue(this.service, delay), this.message.content, { ...this.kept(), mandatory: true, headers: { ...this.headers, attempts } });
       this.done();

@@ -8,7 +8,7 @@ import { messageOf, type Answer } from '../arrival.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '../broker.js';
 import { atMost, Deadlines } from '../deadlines.js';
 import { CONCURRENCY, plan, type PlannedQueue, type QueueKind } from '../plan.js';
-import { retryDelays } from '../retries.js';
+import { defaultRetries, type Retries } from '../retries.js';
 import { Seen } from '../seen.js';
 import { RabbitArrival, type Headers, type Office } from './arrival.js';
 import { Numbering, Sequence } from './frames.js';
@@ -33,8 +33,7 @@ export interface RabbitOptions {
   readonly prefetch?: number;
   /** How often replicas compare their shares of the shards, in milliseconds. */
   readonly balanceEveryMs?: number;
-  /** How long events wait before they are tried again, in milliseconds; the last one repeats. Each gets a queue. */
-  readonly retryDelaysMs?: readonly number[];
+  readonly retries?: Retries;
 }
 
 interface Pending {
@@ -77,7 +76,7 @@ class RabbitBroker implements Broker {
     this.office = {
       answer: (queue, id, answer, deadline) => this.answer(queue, id, answer, deadline),
       keep: (exchange, key, content, options) => this.confirmed(exchange, key, content, options),
-      retryDelays: options.retryDelaysMs ?? retryDelays,
+      retries: options.retries ?? defaultRetries,
     };
   }
 
@@ -254,7 +253,7 @@ class RabbitBroker implements Broker {
     return this.prepare({
       queue: queue.name,
       prefetch: this.prefetchOf(queue.kind),
-      declare: (channel) => declareServed(channel, queue, service, handlers.events.keys(), this.office.retryDelays),
+      declare: (channel) => declareServed(channel, queue, service, handlers.events.keys(), this.office.retries.delaysMs),
       onMessage: (message, flow) => {
         if (message.properties.type === PROBE) flow.done(message);
         else queue.intake.add(new RabbitArrival(message, flow, queue.name, service, this.office));

@@ -1,0 +1,318 @@
+import { newId, names, shardOf } from '@parley/contracts';
+import { createLogger } from '@parley/service-kit';
+import { eventually, startRabbit, TcpProxy } from '@parley/testing';
+import { connect, type ChannelModel } from 'amqplib';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Death } from './arrival.js';
+import type { Broker, Delivery } from './broker.js';
+import { actor, brokerConformance, clientIdOf, conversationOf, echo, frame, Gate, input, retries, send, serving, SHARDS, type System, type SystemOptions } from './conformance.js';
+import { createRabbitBroker, type RabbitOptions } from './rabbit/broker.js';
+import { listDeadLetters, redrive } from './redrive.js';
+
+const logger = createLogger('test', process.env['TEST_LOG'] ?? 'silent');
+let rabbit: Awaited<ReturnType<typeof startRabbit>>;
+let url: string;
+beforeAll(async () => {
+  rabbit = await startRabbit();
+}, 120_000);
+afterAll(() => rabbit.stop());
+
+/** A virtual host of its own for every test. */
+async function newHost(): Promise<string> {
+  const management = new URL(rabbit.managementUrl!);
+  const authorization = `Basic ${Buffer.from(`${management.username}:${management.password}`).toString('base64')}`;
+  const name = `test-${newId()}`;
+  const created = await fetch(`${management.origin}/api/vhosts/${name}`, { method: 'PUT', headers: { authorization } });
+  if (!created.ok) throw new Error(`no virtual host: ${created.status}`);
+  const host = new URL(rabbit.url);
+  host.pathname = name;
+  return host.href;
+}
+
+const brokers: Broker[] = [];
+const started = async (options: Partial<RabbitOptions> = {}): Promise<Broker> => {
+  const broker = createRabbitBroker({ url, service: 'test', logger, shards: SHARDS, retries, balanceEveryMs: 300, ...options });
+  brokers.push(broker);
+  await broker.start();
+  return broker;
+};
+
+async function open({ outbox }: SystemOptions = {}): Promise<System> {
+  url = await newHost();
+  const server = await started();
+  const client = await started(outbox === undefined ? {} : { outbox: { messages: outbox, bytes: 1e6 } });
+  return {
+    client,
+    server,
+    deadLetters: async () => (await listDeadLetters(url)).map((letter) => ({ ...letter, reason: letter.reason as Death['reason'] })),
+    redrive: async () => (await redrive(url)).redriven,
+    inject: async (queue, name, payload) => {
+      const connection = await connect(url);
+      const channel = await connection.createConfirmChannel();
+      channel.sendToQueue(queue, Buffer.from(JSON.stringify(payload)), { type: name });
+      await channel.waitForConfirms();
+      await connection.close();
+    },
+    close: async () => void (await Promise.all([client.close(100), server.close(100)])),
+  };
+}
+
+describe('RabbitMQ', () => {
+  brokerConformance(open);
+});
+
+describe('RabbitMQ, when things break', () => {
+  let admin: ChannelModel;
+  const proxies: TcpProxy[] = [];
+  const proxied = async (options: Partial<RabbitOptions> = {}): Promise<{ broker: Broker; proxy: TcpProxy }> => {
+    const proxy = await TcpProxy.to(url);
+    proxies.push(proxy);
+    return { broker: await started({ url: proxy.url(url), ...options }), proxy };
+  };
+  beforeEach(async () => {
+    url = await newHost();
+    admin = await connect(url);
+    admin.on('error', () => undefined);
+  });
+  afterEach(async () => {
+    await Promise.all(brokers.splice(0).map((broker) => broker.close(100)));
+    await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
+    await admin.close().catch(() => undefined);
+  });
+
+  /** Serves sends, and notes per conversation what came first, in order. */
+  async function witness(broker: Broker): Promise<{ seen: Map<string, string[]>; count: () => number }> {
+    const seen = new Map<string, string[]>();
+    const known = new Set<string>();
+    const note = (delivery: Delivery) => {
+      const { conversationId, clientId } = (delivery.payload as { input: { conversationId: string; clientId: string } }).input;
+      if (known.has(conversationId + clientId)) return;
+      known.add(conversationId + clientId);
+      seen.set(conversationId, [...(seen.get(conversationId) ?? []), clientId]);
+    };
+    await broker.serve('messages', serving({
+      'message.send.v1': { max: 100, lanes: 2, handle: async (deliveries) => {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        for (const delivery of deliveries) note(delivery), delivery.reply({ clientId: clientIdOf(delivery) });
+      } },
+    }));
+    return { seen, count: () => known.size };
+  }
+
+  /** Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs; all must be answered and in order. */
+  async function storm(client: Broker, { seen }: { seen: Map<string, string[]> }, count: number, meanwhile: (progress: () => number) => Promise<void>): Promise<void> {
+    const conversations = Array.from({ length: 8 }, () => newId());
+    const sent = new Map(conversations.map((id) => [id, [] as string[]]));
+    let next = 0;
+    let answered = 0;
+    const sender = async () => {
+      while (next < count) {
+        const at = next++;
+        const conversation = conversations[at % 8]!;
+        sent.get(conversation)!.push(`${at}`);
+        expect(await send(client, conversation, `${at}`, 20_000)).toEqual({ clientId: `${at}` });
+        answered++;
+      }
+    };
+    await Promise.all([meanwhile(() => answered), ...Array.from({ length: 500 }, sender)]);
+    expect(seen).toEqual(sent);
+  }
+
+  it('loses nothing and keeps the order through cut connections during 5,000 sends', async () => {
+    const [server, client] = [await proxied(), await proxied({ confirmTimeoutMs: 20_000 })];
+    let cuts = 0;
+    await storm(client.broker, await witness(server.broker), 5000, async (progress) => {
+      for (const at of [300, 1000, 1800, 2600, 3500, 4300]) {
+        await eventually(() => progress() >= at, { timeoutMs: 30_000, intervalMs: 2 });
+        cuts += (at % 200 === 0 ? server : client).proxy.cut();
+      }
+    });
+    expect(cuts).toBeGreaterThan(6);
+    expect(await listDeadLetters(url)).toEqual([]);
+  });
+
+  it('loses nothing and keeps the order through a restart of the broker', async () => {
+    const [server, client] = [await started(), await started({ confirmTimeoutMs: 30_000 })];
+    await storm(client, await witness(server), 3000, async (progress) => {
+      await eventually(() => progress() >= 1000, { timeoutMs: 30_000, intervalMs: 2 });
+      await rabbit.restart();
+    });
+    await eventually(() => expect([client.status, server.status]).toEqual([{ ready: true }, { ready: true }]));
+  }, 120_000);
+
+  it('loses no event while the connection of the publisher is cut', async () => {
+    const [server, client] = [await started(), await proxied()];
+    const seen = new Set<string>();
+    await server.serve('history', serving({}, { 'session.revoked.v1': async ({ payload }) => void seen.add((payload as { userId: string }).userId) }));
+    const users = Array.from({ length: 500 }, () => newId());
+    const published = users.map((userId) => client.broker.publish('session.revoked.v1', { userId, sessionIds: [], reason: 'logout' }));
+    client.proxy.cut();
+    await Promise.all(published);
+    await eventually(() => seen.size === users.length);
+  });
+
+  it('notices a half-open connection and comes back', async () => {
+    const { broker, proxy } = await proxied();
+    await broker.serve('messages', serving({ 'message.send.v1': echo }));
+    proxy.swallow('up', 'down');
+    await eventually(() => !broker.status.ready, { timeoutMs: 20_000 });
+    proxy.heal();
+    await eventually(() => broker.status.ready, { timeoutMs: 20_000 });
+    expect(await send(broker, newId(), 'a')).toMatchObject({ duplicate: false });
+  });
+
+  it('publishes nothing twice that nobody may do twice: a query whose connection was cut', async () => {
+    const [server, client] = [await started(), await proxied()];
+    let asked = 0;
+    await server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: `${++asked}` }) }));
+    client.proxy.latency(100);
+    const answers = Array.from({ length: 20 }, () => client.broker.request('history.epoch.v1', {}, { deadlineMs: 1500 }));
+    await eventually(() => asked === 20, { intervalMs: 2 });
+    client.proxy.cut();
+    client.proxy.heal();
+    await Promise.allSettled(answers);
+    expect(asked).toBe(20);
+  });
+
+  it('consumes again, within 10 s, after its queue was deleted', async () => {
+    const server = await started();
+    await server.serve('messages', serving({ 'message.send.v1': echo }));
+    const channel = await admin.createChannel();
+    for (let shard = 0; shard < SHARDS; shard++) await channel.deleteQueue(names.shardQueue('messages', shard));
+    await eventually(() => server.status.ready);
+    await eventually(() => send(server, newId(), 'a', 1000));
+  });
+
+  it('consumes again after its channel failed', async () => {
+    const server = await started();
+    const gate = new Gate();
+    await server.serve('messages', serving({ 'message.send.v1': (delivery) => (delivery.redelivered ? echo(delivery) : gate.pass()) }));
+    const asked = send(server, conversationOf(0), 'a');
+    await gate.entered;
+    const subscription = [...(server as unknown as { subscriptions: Set<{ queue: string; flow: { channel: { ack(message: unknown): void } } }> }).subscriptions].find(({ queue }) => queue === 'messages.commands.0')!;
+    subscription.flow.channel.ack({ fields: { deliveryTag: 4711 } });
+    gate.open();
+    expect(await asked).toMatchObject({ duplicate: true });
+  });
+
+  it('declares again what a publisher misses: an exchange that was deleted', async () => {
+    const server = await started();
+    await (await admin.createChannel()).deleteExchange(names.push);
+    await server.push(newId(), frame());
+    await (await admin.createChannel()).checkExchange(names.push);
+  });
+
+  it('is asked for no more than the prefetch at a time', async () => {
+    const server = await started({ prefetch: 10 });
+    const gate = new Gate();
+    await server.serve('messages', serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }));
+    const conversation = newId();
+    const asked = Array.from({ length: 50 }, (_, at) => send(server, conversation, `${at}`));
+    await gate.entered;
+    const channel = await admin.createChannel();
+    await eventually(async () => expect((await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)))).messageCount).toBe(40));
+    gate.open();
+    await Promise.all(asked);
+    // Acknowledged, all of them.
+    await server.close();
+    const { messageCount } = await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)));
+    expect(messageCount).toBe(0);
+  });
+
+  it('buries what is not JSON', async () => {
+    const server = await started();
+    await server.serve('messages', serving({ 'message.send.v1': echo }));
+    const channel = await admin.createConfirmChannel();
+    channel.sendToQueue('messages.commands.0', Buffer.from('{"half'), { type: 'message.send.v1' });
+    await eventually(async () => expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', reason: 'not-json' }]));
+  });
+
+  it('buries a delivery that ends its process again and again', async () => {
+    const server = await started();
+    const crash = await server.serve('messages', serving({ 'message.send.v1': () => new Promise(() => undefined) }));
+    const asked = expect(server.request('message.send.v1', { caller: actor(), input: input(conversationOf(0), 'a') })).rejects.toMatchObject({ code: 'unavailable' });
+    const channel = () => [...(server as unknown as { subscriptions: Set<{ queue: string; flow?: { live: boolean; active: boolean; channel: { close(): Promise<void> } } }> }).subscriptions].find(({ queue }) => queue === 'messages.commands.0')?.flow;
+    await eventually(async () => {
+      const flow = channel();
+      if (flow?.active && flow.live) await flow.channel.close();
+      const found = await listDeadLetters(url);
+      expect(found).toMatchObject([{ queue: 'messages.commands.0', name: 'message.send.v1', reason: 'delivery_limit' }]);
+    }, { timeoutMs: 30_000 });
+    await crash.stop(0);
+    await asked;
+    expect(await redrive(url, { queue: 'another' })).toEqual({ redriven: 0, stuck: 0 });
+    expect(await redrive(url, { queue: 'messages.commands.0', limit: 5 })).toEqual({ redriven: 1, stuck: 0 });
+    expect(await listDeadLetters(url)).toEqual([]);
+  });
+
+  it('hands a dead replica’s shards to another at once', async () => {
+    const [first, second, client] = [await proxied({ balanceEveryMs: 60_000 }), await started({ balanceEveryMs: 60_000 }), await started()];
+    const by: string[] = [];
+    for (const [name, broker] of [['first', first.broker], ['second', second]] as const) {
+      await broker.serve('messages', serving({ 'message.send.v1': async (delivery) => (by.push(name), echo(delivery)) }));
+    }
+    await send(client, conversationOf(0), 'a');
+    first.proxy.refuse();
+    const before = Date.now();
+    await send(client, conversationOf(0), 'b');
+    expect(by).toEqual(['first', 'second']);
+    expect(Date.now() - before).toBeLessThan(2000);
+  });
+
+  it('shares the shards evenly when a replica joins, and keeps the order meanwhile', async () => {
+    const [first, second, client] = [await started(), await started(), await started()];
+    const by = new Map<string, Set<string>>([['first', new Set()], ['second', new Set()]]);
+    const seen: string[] = [];
+    const conversations = Array.from({ length: SHARDS }, (_, shard) => conversationOf(shard));
+    const serve = (name: string, broker: Broker) => broker.serve('messages', serving({
+      'message.send.v1': async (delivery) => {
+        const { conversationId } = (delivery.payload as { input: { conversationId: string } }).input;
+        by.get(name)!.add(conversationId);
+        if (conversationId === conversations[0]) seen.push(clientIdOf(delivery));
+        return echo(delivery);
+      },
+    }));
+    await serve('first', first);
+    await serve('second', second);
+    const sent: string[] = [];
+    const asked: Promise<unknown>[] = [];
+    await eventually(async () => {
+      for (const names of by.values()) names.clear();
+      const round = conversations.map((conversation, at) => {
+        if (at === 0) sent.push(`${sent.length}`);
+        return send(client, conversation, at === 0 ? sent.at(-1)! : 'x');
+      });
+      asked.push(...round);
+      await Promise.all(round);
+      expect([...by.values()].map((names) => names.size)).toEqual([2, 2]);
+    }, { timeoutMs: 15_000, intervalMs: 1 });
+    expect(seen).toEqual(sent);
+  });
+
+  it('tells a listener of frames that its queue could not hold, and of a cut connection', async () => {
+    const { broker: gateway, proxy } = await proxied();
+    const client = await started({ outbox: { messages: 50_000, bytes: 1e9 } });
+    const events: string[] = [];
+    await gateway.listen({ events: ['session.revoked.v1'], onPush: () => void events.push('frame'), onEvent: () => void events.push('event'), onGap: () => void events.push('gap') });
+    await client.push(gateway.instance, frame());
+    await eventually(() => expect(events).toEqual(['frame']));
+    proxy.cut();
+    await client.push(gateway.instance, frame());
+    await eventually(() => expect(events.toSorted()).toEqual(['frame', 'frame', 'gap']));
+
+    events.length = 0;
+    proxy.latency(600);
+    await Promise.all(Array.from({ length: 30_000 }, () => client.push(gateway.instance, frame())));
+    proxy.heal();
+    await eventually(() => expect(events).toContain('gap'), { timeoutMs: 20_000 });
+  });
+
+  it('says in one line why it cannot start', async () => {
+    const nowhere = createRabbitBroker({ url: 'amqp://guest:secret@127.0.0.1:1', service: 'test', logger, connectTimeoutMs: 500 });
+    await expect(nowhere.start()).rejects.toThrow(/^RabbitMQ at 127\.0\.0\.1:1 cannot be used: .*ECONNREFUSED/);
+    const wrong = createRabbitBroker({ url: rabbit.url.replace('guest:guest', 'guest:secret'), service: 'test', logger, connectTimeoutMs: 1500 });
+    const failure = await wrong.start().then(() => 'none', (error: Error) => error.message);
+    expect(failure).toContain('ACCESS');
+    expect(failure).not.toContain('secret');
+  });
+});

@@ -1,0 +1,111 @@
+/**
+ * `npm run redrive -- --list | --all | --queue NAME [--limit N]`: shows dead letters, and puts them back into the queues they came from.
+ * `AMQP_URL` says where. A letter leaves the dead only when its queue has confirmed it: an end in between leaves it in both, and handlers
+ * are idempotent. Letters whose queue is gone stay.
+ */
+import { parseArgs } from 'node:util';
+import { names } from '@parley/contracts';
+import { env, loadConfig } from '@parley/service-kit';
+import { connect, type ConfirmChannel, type GetMessage } from 'amqplib';
+
+export interface DeadLetter {
+  /** Where it died. */
+  readonly queue: string;
+  readonly name: string;
+  /** One of `Death`'s reasons, or RabbitMQ's own: `delivery_limit`, `maxlen`, `expired`, `rejected`. */
+  readonly reason: string;
+  readonly detail: string;
+  readonly correlationId: string;
+}
+
+/** All dead letters, oldest first; they stay where they are. */
+export async function listDeadLetters(url: string): Promise<DeadLetter[]> {
+  const found: DeadLetter[] = [];
+  await eachDead(url, async (_, message) => {
+    found.push(describe(message));
+    return false;
+  });
+  return found;
+}
+
+/** Puts dead letters back, oldest first: all, or those of one queue; at most `limit`. Resolves with how many went and how many could not. */
+export async function redrive(url: string, { queue, limit = Infinity }: { queue?: string; limit?: number } = {}): Promise<{ redriven: number; stuck: number }> {
+  const result = { redriven: 0, stuck: 0 };
+  await eachDead(url, async (channel, message) => {
+    const letter = describe(message);
+    if (result.redriven >= limit || (queue !== undefined && letter.queue !== queue)) return false;
+    const there = await putBack(channel, message, letter.queue);
+    result[there ? 'redriven' : 'stuck']++;
+    return there;
+  });
+  return result;
+}
+
+/** Visits every letter that is there now; acknowledges those for which `visit` answers true, the rest go back when the channel closes. */
+async function eachDead(url: string, visit: (channel: ConfirmChannel, message: GetMessage) => Promise<boolean>): Promise<void> {
+  const connection = await connect(url, { timeout: 10_000 });
+  connection.on('error', () => undefined);
+  try {
+    const channel = await connection.createConfirmChannel();
+    channel.on('error', () => undefined);
+    const { messageCount } = await channel.checkQueue(names.dead);
+    for (let at = 0; at < messageCount; at++) {
+      const message = await channel.get(names.dead);
+      if (!message) break;
+      if (await visit(channel, message)) channel.ack(message);
+    }
+    await channel.close();
+  } finally {
+    await connection.close().catch(() => undefined);
+  }
+}
+
+function describe({ properties }: GetMessage): DeadLetter {
+  const headers = (properties.headers ?? {}) as Record<string, unknown>;
+  const text = (...values: unknown[]): string => String(values.find((value) => value !== undefined) ?? 'unknown');
+  return {
+    queue: text(headers['queue'], headers['x-first-death-queue']),
+    name: text(properties.type),
+    reason: text(headers['reason'], headers['x-first-death-reason']),
+    detail: text(headers['detail'], ''),
+    correlationId: text(headers['correlation-id']),
+  };
+}
+
+const ours = ['correlation-id', 'traceparent', 'deadline'];
+
+async function putBack(channel: ConfirmChannel, message: GetMessage, queue: string): Promise<boolean> {
+  const before = Object.entries((message.properties.headers ?? {}) as Record<string, unknown>).filter(([name]) => ours.includes(name));
+  // Nobody waits for an answer any more; `attempts` marks it as redelivered.
+  const headers = { ...Object.fromEntries(before), attempts: 1 };
+  let returned = false;
+  channel.once('return', () => (returned = true));
+  await new Promise<void>((resolve, reject) => {
+    channel.publish('', queue, message.content, { type: String(message.properties.type), persistent: true, mandatory: true, headers }, (error: unknown) => (error ? reject(error as Error) : resolve()));
+  });
+  return !returned;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { list: { type: 'boolean' }, all: { type: 'boolean' }, queue: { type: 'string' }, limit: { type: 'string' } } });
+  const { AMQP_URL } = loadConfig({ AMQP_URL: env.url('amqp', 'amqps') });
+  if (!values.list && !values.all && values.queue === undefined) throw new Error('say --list, --all or --queue NAME (with --limit N if you like)');
+  if (values.list) {
+    const groups = Map.groupBy(await listDeadLetters(AMQP_URL), ({ queue, name, reason, detail }) => [queue, name, reason, detail].join('\t'));
+    for (const [group, letters] of groups) process.stdout.write(`${letters.length}\t${group}\n`);
+    if (groups.size === 0) process.stdout.write('no dead letters\n');
+    return;
+  }
+  const limit = values.limit === undefined ? Infinity : Number(values.limit);
+  if (Number.isNaN(limit)) throw new Error('--limit must be a number');
+  const { redriven, stuck } = await redrive(AMQP_URL, { limit, ...(values.queue === undefined ? {} : { queue: values.queue }) });
+  process.stdout.write(`${redriven} put back${stuck > 0 ? `, ${stuck} stay: their queue is gone` : ''}\n`);
+  if (stuck > 0) process.exitCode = 1;
+}
+
+if (import.meta.main) {
+  main().catch((error: unknown) => {
+    process.stderr.write(`redrive: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });
+}
