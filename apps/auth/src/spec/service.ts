@@ -1,0 +1,77 @@
+/** The auth service as specs use it: over an in-process broker, on either engine. */
+import { createInProcessBroker, type Broker } from '@parley/broker';
+import { newId, type Actor, type Caller, type DomainEvent, type DomainEventName, type RequestAnswer, type RequestName, type RequestPayload, type Session } from '@parley/contracts';
+import { createLogger, type Running } from '@parley/service-kit';
+import type { Database } from '@parley/store';
+import { eventually } from '@parley/testing';
+import type { Settings } from '../parts.js';
+import { startAuth } from '../start.js';
+
+const logger = createLogger('spec', 'silent');
+type Input<N extends RequestName> = RequestPayload<N> extends { input: infer I } ? I : never;
+
+let counted = 0;
+/** A username that no other test uses. */
+export const uniqueName = (start = 'user'): string => `${start}${++counted}_${Math.random().toString(36).slice(2, 8)}`;
+export const PASSWORD = 'correct horse battery';
+
+/** Who calls with the token of `session`, as the gateway would say. */
+export const as = ({ user, sessionId }: Session): Actor => ({ requestId: newId(), userId: user.id, sessionId, kind: user.kind, address: '192.0.2.7' });
+export const nobody = (): Caller => ({ requestId: newId(), address: '192.0.2.7' });
+
+export class AuthService {
+  readonly events: { name: DomainEventName; event: unknown }[] = [];
+
+  private constructor(
+    readonly broker: Broker,
+    readonly database: Database,
+    private readonly running: Running,
+    private readonly own: Broker,
+  ) {}
+
+  /** `tamper` may put something between the service and its broker. */
+  static async start(database: Database, settings: Partial<Settings> = {}, tamper: (broker: Broker) => Broker = (broker) => broker): Promise<AuthService> {
+    const broker = createInProcessBroker({ service: 'auth', logger });
+    await broker.start();
+    const running = await startAuth({ broker: tamper(broker), database, logger, settings });
+    const service = new AuthService(broker, database, running, broker);
+    await broker.listen({
+      events: ['session.revoked.v1', 'user.updated.v1'],
+      onPush: () => undefined,
+      onEvent: (name, event) => void service.events.push({ name, event }),
+      onGap: () => undefined,
+    });
+    return service;
+  }
+
+  async stop(): Promise<void> {
+    await this.running.stop();
+    await this.own.close();
+  }
+
+  call<N extends RequestName>(name: N, caller: Caller, input: Input<N>): Promise<RequestAnswer<N>> {
+    return this.broker.request(name, { caller, input } as unknown as RequestPayload<N>);
+  }
+
+  register(username = uniqueName(), more: Partial<Input<'auth.register.v1'>> = {}, caller: Caller = nobody()): Promise<Session> {
+    return this.call('auth.register.v1', caller, { username, password: PASSWORD, ...more });
+  }
+  login(username: string, password = PASSWORD): Promise<Session> {
+    return this.call('auth.login.v1', nobody(), { username, password, deviceName: 'telephone' });
+  }
+  refresh(refreshToken: string): Promise<Session> {
+    return this.call('auth.refresh.v1', nobody(), { refreshToken });
+  }
+
+  /** Waits for an event of which `check` holds. */
+  async heard<N extends DomainEventName>(wanted: N, check: (event: DomainEvent<N>) => boolean): Promise<DomainEvent<N>> {
+    return eventually(() => {
+      const found = this.events.find(({ name, event }) => name === wanted && check(event as DomainEvent<N>));
+      if (!found) throw new Error(`no ${wanted}`);
+      return found.event as DomainEvent<N>;
+    });
+  }
+  revoked(sessionId: string): Promise<DomainEvent<'session.revoked.v1'>> {
+    return this.heard('session.revoked.v1', ({ sessionIds }) => sessionIds.includes(sessionId));
+  }
+}
