@@ -31,13 +31,14 @@ const MEMBERS = `
   join chat.member m on m.conversation_id = q.conversation_id and m.rev > q.since
   left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
   order by m.rev, m.user_id`;
-// All members' in a conversation of up to $3 members, else the caller's ($2).
+// All members' in a conversation of up to $3 members, else the caller's ($2); those who joined later begin where they joined. At 0 there is nothing to tell.
 const RECEIPTS = `
-  select m.conversation_id, m.user_id, ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq, k.updated_at
+  select m.conversation_id, m.user_id, ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq, coalesce(k.updated_at, m.joined_at) as updated_at
   from unnest($1::uuid[]) as q(conversation_id)
   join chat.conversation c on c.id = q.conversation_id
   join chat.member m on m.conversation_id = c.id and ${belongsNow('m')} and (c.member_count <= $3 or m.user_id = $2)
-  join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
+  left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
+  where ${deliveredSeq('m', 'k')} > 0
   order by m.user_id`;
 
 interface ChangedMember extends MemberRow {

@@ -153,7 +153,7 @@ const SENDERS = `
   select r.n, array_agg(distinct s.sender_id) as senders
   from unnest($1::uuid[], $2::bigint[], $3::bigint[]) with ordinality as r(conversation_id, above, upto, n)
   cross join lateral (
-    select o.sender_id from chat.message o where o.conversation_id = r.conversation_id and o.seq > greatest(r.above, r.upto - ${SENDERS_AMONG}) and o.seq <= r.upto) s
+    select o.sender_id from chat.message o where o.conversation_id = r.conversation_id and o.seq > greatest(r.above, r.upto - ${SENDERS_AMONG}) and o.seq <= r.upto and o.type <> 'system') s
   join chat.member m on m.conversation_id = r.conversation_id and m.user_id = s.sender_id and ${belongsNow('m')}
   group by r.n`;
 

@@ -1,0 +1,71 @@
+import { newId } from '@parley/contracts';
+import type { Sql } from '@parley/store';
+
+export interface Made {
+  readonly kind?: 'direct' | 'group' | 'channel';
+  readonly visibility?: 'private' | 'public';
+}
+
+/** Writes what the messages service writes, by hand: every change takes the next `rev`, every message the next `seq`. */
+export class Chat {
+  constructor(private readonly sql: Sql) {}
+
+  /** A conversation whose first member created it; a group begins with a system message. */
+  async conversation(members: readonly string[], { kind = 'group', visibility = 'private' }: Made = {}): Promise<string> {
+    const id = newId();
+    await this.sql.query(
+      `insert into chat.conversation (id, kind, visibility, created_by, created_at, active_at, rev, conversation_rev, members_rev, member_count)
+       values ($1, $2, $3, $4, clock_timestamp(), clock_timestamp(), 1, 1, 1, $5)`, [id, kind, visibility, members[0], members.length]);
+    await this.sql.query(
+      `insert into chat.member (conversation_id, user_id, role, joined_at, rev)
+       select $1, u, case when n = 1 or $3 = 'direct' then 'creator' else 'member' end, now(), 1 from unnest($2::uuid[]) with ordinality as m(u, n)`, [id, members, kind]);
+    if (kind !== 'direct') await this.message(id, members[0]!, { type: 'system' });
+    return id;
+  }
+
+  /** Answers its `seq`. */
+  async message(conversationId: string, senderId: string, { type = 'text', body = 'hello', mentions = [] as readonly string[] } = {}): Promise<number> {
+    const [row] = await this.sql.query<{ seq: number }>(
+      `with c as (update chat.conversation set last_seq = last_seq + 1, rev = rev + 1, active_at = clock_timestamp() where id = $1 returning last_seq, rev, active_at)
+       insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, mentions, created_at)
+       select $1, last_seq, rev, $2::uuid, $3, $2::uuid::text, $4, $5, $6::uuid[], active_at from c returning seq`,
+      [conversationId, newId(conversationId), senderId, type, body, mentions]);
+    return row!.seq;
+  }
+
+  async messages(conversationId: string, senderId: string, count: number): Promise<void> {
+    for (let n = 0; n < count; n++) await this.message(conversationId, senderId, { body: `m${n}` });
+  }
+
+  idOf = async (conversationId: string, seq: number): Promise<string> =>
+    (await this.sql.query<{ id: string }>(`select id from chat.message where conversation_id = $1 and seq = $2`, [conversationId, seq]))[0]!.id;
+
+  edit = (conversationId: string, seq: number, body: string) => this.change(conversationId, `update chat.message m set body = $3, edited_at = clock_timestamp(), rev = c.rev from c where m.conversation_id = $1 and m.seq = $2`, seq, body);
+  erase = (conversationId: string, seq: number) => this.change(conversationId, `update chat.message m set deleted_at = clock_timestamp(), rev = c.rev from c where m.conversation_id = $1 and m.seq = $2`, seq);
+  rename = (conversationId: string, title: string) => this.change(conversationId, `update chat.conversation x set title = $2, conversation_rev = c.rev from c where x.id = $1`, title);
+
+  /** Adds a member, or one who left, again. */
+  async join(conversationId: string, userId: string): Promise<void> {
+    await this.change(conversationId,
+      `insert into chat.member as m (conversation_id, user_id, role, joined_at, base_seq, rev) select $1, $2, 'member', clock_timestamp(), c.last_seq, c.rev from c
+       on conflict (conversation_id, user_id) do update set left_at = null, joined_at = excluded.joined_at, base_seq = excluded.base_seq, rev = excluded.rev, status = 'active'`, userId);
+    await this.touchMembers(conversationId, 1);
+  }
+  async leave(conversationId: string, userId: string): Promise<void> {
+    await this.member(conversationId, userId, `left_at = clock_timestamp()`);
+    await this.touchMembers(conversationId, -1);
+  }
+  async member(conversationId: string, userId: string, set: string): Promise<void> {
+    await this.change(conversationId, `update chat.member m set ${set}, rev = c.rev from c where m.conversation_id = $1 and m.user_id = $2`, userId);
+    await this.touchMembers(conversationId, 0);
+  }
+
+  private touchMembers(conversationId: string, by: number): Promise<unknown> {
+    return this.sql.query(`update chat.conversation set members_rev = rev, member_count = member_count + $2 where id = $1`, [conversationId, by]);
+  }
+  /** Two statements, because one may not change a row twice. */
+  private async change(conversationId: string, statement: string, ...parameters: unknown[]): Promise<void> {
+    await this.sql.query(`update chat.conversation set rev = rev + 1 where id = $1`, [conversationId]);
+    await this.sql.query(`with c as (select rev, last_seq from chat.conversation where id = $1) ${statement}`, [conversationId, ...parameters]);
+  }
+}

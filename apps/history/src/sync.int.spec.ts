@@ -1,0 +1,185 @@
+import { newId } from '@parley/contracts';
+import { LocalState } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Chat } from './spec/chat.js';
+import { engines, type Engine } from './spec/engines.js';
+import { range, seeded, Service } from './spec/service.js';
+
+describe.each(engines(inject('servers').databaseUrl, 'parley_history'))('catching up on %s', (_, open) => {
+  let engine: Engine;
+  let service: Service;
+  let chat: Chat;
+  let epoch: string;
+  beforeAll(async () => {
+    engine = await open();
+    service = await Service.start(engine.database);
+    chat = new Chat(engine.owner);
+    ({ epoch } = await service.broker.request('history.epoch.v1', {}));
+  });
+  afterAll(async () => {
+    await service.stop();
+    await engine.close();
+  });
+
+  const sync = (userId: string, cursors: Record<string, number>, of = epoch) => service.ask('sync.v1', userId, { epoch: of, cursors });
+
+  it('answers each changed message once, in its present state, tombstones and departures included', async () => {
+    const [anna, ben, cara] = [newId(), newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben, cara]);
+    await chat.messages(conversationId, anna, 3);
+    const since = 5;
+    const changes = (from: number, limit?: number) => service.ask('conversation.changes.v1', anna, { conversationId, since: from, ...(limit === undefined ? {} : { limit }) });
+    expect(await changes(since)).toEqual({ messages: [], receipts: [], rev: 5, complete: true, epoch });
+    await chat.edit(conversationId, 2, 'first');
+    await chat.edit(conversationId, 2, 'second');
+    await chat.erase(conversationId, 3);
+    await chat.leave(conversationId, cara);
+    await chat.member(conversationId, ben, `role = 'admin'`);
+    await chat.rename(conversationId, 'new name');
+    await chat.message(conversationId, ben);
+    await service.receipt('read', ben, conversationId, 2);
+    const { messages, members, conversation, receipts, rev, complete } = await changes(since);
+    expect(messages.map(({ seq, body, rev: at }) => [seq, body, at])).toEqual([[2, 'second', 7], [3, '', 8], [5, 'hello', 12]]);
+    expect(members).toEqual([{ userId: cara, left: true }, expect.objectContaining({ userId: ben, role: 'admin', readSeq: 2 })]);
+    expect(conversation).toMatchObject({ title: 'new name', lastSeq: 5, memberCount: 2, me: { unread: 1 } });
+    expect(receipts).toEqual([expect.objectContaining({ userId: ben, readSeq: 2 })]);
+    expect([rev, complete]).toEqual([12, true]);
+  });
+
+  it('pages changes by rev, and every member change comes with exactly one page', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben]);
+    await chat.messages(conversationId, anna, 10);
+    await chat.rename(conversationId, 'x');
+    await chat.member(conversationId, ben, `role = 'admin'`);
+    await chat.messages(conversationId, anna, 5);
+    const seen: { seqs: number[]; members: number; conversation: boolean }[] = [];
+    for (let since = 0, complete = false; !complete; ) {
+      const page = await service.ask('conversation.changes.v1', anna, { conversationId, since, limit: 4 });
+      seen.push({ seqs: page.messages.map(({ seq }) => seq), members: page.members?.length ?? 0, conversation: page.conversation !== undefined });
+      expect(page.rev).toBeGreaterThan(since);
+      ({ rev: since, complete } = page);
+    }
+    expect(seen.flatMap(({ seqs }) => seqs)).toEqual(range(16).map((at) => at + 1));
+    // The rename overtakes the creation, as ben's new role does his joining; anna joined with the first page.
+    expect(seen.map(({ members, conversation }) => [members, conversation])).toEqual([[1, false], [0, false], [1, true], [0, false]]);
+  });
+
+  it('lists what is new, what is gone, and everything after a restore', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const [kept, left, banned, deleted, fresh] = await Promise.all(range(5).map(() => chat.conversation([ben, anna])));
+    const listed = { [kept!]: 2, [left!]: 2, [banned!]: 2, [deleted!]: 2, [newId()]: 7 };
+    await chat.leave(left!, anna);
+    await chat.member(banned!, anna, `status = 'banned'`);
+    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
+    const answer = await sync(anna, listed);
+    expect(answer.added.map(({ id }) => id)).toEqual([fresh]);
+    expect(answer.added[0]).toMatchObject({ me: { role: 'member', unread: 0 }, lastMessage: { type: 'system' } });
+    expect(answer.removed.toSorted()).toEqual(Object.keys(listed).filter((id) => id !== kept).toSorted());
+    expect([answer.changes, answer.complete, answer.epoch]).toEqual([[], true, epoch]);
+    const foreign = await sync(anna, listed, 'another');
+    expect([foreign.added.map(({ id }) => id).toSorted(), foreign.removed, foreign.changes]).toEqual([[kept!, fresh!].toSorted(), [], []]);
+    expect(foreign.epoch).toBe(epoch);
+  });
+
+  it('lists a conversation in which only receipts moved', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const [moved, still] = await Promise.all([chat.conversation([anna, ben]), chat.conversation([anna, ben])]);
+    await chat.message(moved, anna);
+    const cursors = { [moved]: 3, [still]: 2 };
+    expect((await sync(anna, cursors)).changes).toEqual([]);
+    await service.receipt('read', ben, moved, 2);
+    expect((await sync(anna, cursors)).changes).toEqual([
+      { conversationId: moved, messages: [], receipts: [expect.objectContaining({ userId: ben, readSeq: 2, deliveredSeq: 2 })], rev: 3, complete: true, epoch },
+    ]);
+  });
+
+  it('comes to an end over many conversations and messages', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const ids: string[] = [];
+    for (const _n of range(12)) ids.push(await chat.conversation([anna, ben]));
+    for (const id of ids) {
+      await engine.owner.query(
+        `with c as (update chat.conversation set last_seq = 151, rev = 152 where id = $1 returning id)
+         insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, created_at)
+         select c.id, n + 1, n + 2, gen_random_uuid(), $2, n::text, 'text', 'm', now() from c, generate_series(1, 150) n`, [id, ben]).catch((error: unknown) => { throw error; });
+    }
+    await engine.owner.query(`update chat.message set id = overlay(overlay(id::text placing '7' from 15) placing 'a' from 20)::uuid where conversation_id = any($1::uuid[])`, [ids]);
+    const state = new LocalState(anna);
+    state.epoch = epoch;
+    const cursors = Object.fromEntries(ids.map((id) => [id, 2]));
+    const seen = new Map<string, number[]>();
+    let calls = 0;
+    for (let complete = false; !complete; calls++) {
+      const answer = await sync(anna, cursors);
+      ({ complete } = answer);
+      for (const { conversationId, messages, rev } of answer.changes) {
+        seen.set(conversationId, [...(seen.get(conversationId) ?? []), ...messages.map(({ seq }) => seq)]);
+        cursors[conversationId] = rev;
+      }
+    }
+    expect(calls).toBeLessThan(10);
+    for (const id of ids) expect(seen.get(id)).toEqual(range(150).map((at) => at + 2));
+  });
+
+  it('adds page by page when everything is new', async () => {
+    const anna = newId();
+    for (const _n of range(120)) await chat.conversation([anna], { kind: 'direct' });
+    const first = await sync(anna, {});
+    expect([first.added.length, first.complete]).toEqual([100, false]);
+    const second = await sync(anna, Object.fromEntries(first.added.map(({ id, rev }) => [id, rev])));
+    expect([second.added.length, second.complete]).toEqual([20, true]);
+  });
+
+  it.each([11, 12, 13])('brings a client to what a fresh load shows, whenever it asks (seed %i)', async (seed) => {
+    const random = seeded(seed);
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+    const users = range(4).map(() => newId());
+    const [anna] = users as [string];
+    const conversations = [await chat.conversation(users), await chat.conversation(users.slice(0, 2), { kind: 'direct' }), await chat.conversation(users.slice(1))];
+    const state = new LocalState(anna);
+    const catchUp = async () => {
+      for (let complete = false; !complete; ) {
+        const answer = await service.ask('sync.v1', anna, { ...(state.epoch === undefined ? {} : { epoch: state.epoch }), cursors: state.cursors() });
+        state.applySync(answer);
+        ({ complete } = answer);
+        for (const { id } of answer.added) {
+          const opened = await service.ask('conversation.open.v1', anna, { conversationId: id, limit: 100 });
+          state.applyPage(opened.messages.items);
+          for (const member of opened.members!) {
+            state.conversations.get(id)!.members.set(member.userId, member);
+            state.receipt({ conversationId: id, ...member });
+          }
+        }
+      }
+    };
+    for (let step = 0; step < 80; step++) {
+      const id = pick(conversations);
+      const members = (await engine.owner.query<{ user_id: string }>(`select user_id from chat.member where conversation_id = $1 and left_at is null order by user_id`, [id])).map(({ user_id }) => user_id);
+      const [{ last_seq: last }] = (await engine.owner.query<{ last_seq: number }>(`select last_seq from chat.conversation where id = $1`, [id])) as [{ last_seq: number }];
+      const [someone, seq, dice] = [pick(members), 1 + Math.floor(random() * last), random()];
+      if (dice < 0.4) await chat.message(id, someone);
+      else if (dice < 0.5 && last > 0) await chat.edit(id, seq, `edit ${step}`);
+      else if (dice < 0.6 && last > 0) await chat.erase(id, seq);
+      else if (dice < 0.75) await service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq);
+      else if (id === conversations[1]) await chat.message(id, someone);
+      else if (dice < 0.8) await chat.rename(id, `title ${step}`);
+      else if (dice < 0.9 && members.length > 1) await chat.leave(id, someone);
+      else await chat.join(id, users.find((userId) => !members.includes(userId)) ?? newId());
+      if (random() > 0.2) continue;
+      await catchUp();
+      const fresh = await service.ask('conversation.list.v1', anna, { limit: 100 });
+      expect([...state.conversations.keys()].toSorted()).toEqual(fresh.items.map(({ id: one }) => one).toSorted());
+      for (const { id: one, me, lastMessage, rev, title } of fresh.items) {
+        const held = state.conversations.get(one)!;
+        const opened = await service.ask('conversation.open.v1', anna, { conversationId: one, limit: 100 });
+        expect(state.messages(one)).toEqual(opened.messages.items);
+        expect([held.cursor, held.conversation.title, state.messages(one).at(-1), state.unread(one)]).toEqual([rev, title, lastMessage, me!.unread]);
+        expect([...held.members.keys()].toSorted()).toEqual(opened.members!.map(({ userId }) => userId).toSorted());
+        for (const { userId, readSeq, deliveredSeq } of opened.members!) {
+          if (readSeq + deliveredSeq > 0) expect([userId, held.receipts.get(userId)]).toEqual([userId, { readSeq, deliveredSeq }]);
+        }
+      }
+    }
+  });
+});
