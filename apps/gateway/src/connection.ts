@@ -74,7 +74,8 @@ export class LocalConnection implements Client {
    */
   inTurn(step: Promise<unknown>): Promise<void> {
     const turn = Promise.all([this.turn, step]).then(nothing);
-    this.turn = Promise.allSettled([this.turn, step]);
+    // Without the results: each would hold the one before it, for ever.
+    this.turn = Promise.allSettled([this.turn, step]).then(nothing);
     return turn;
   }
 }

@@ -7,12 +7,14 @@ import { Limits } from './limits.js';
 import { Metrics } from './metrics.js';
 import { PARTS, type GatewayParts } from './parts.js';
 
+/** A request that had to wait at the edge still gets this long. */
+const LEAST_MS = 100;
 const table: Readonly<Record<CallName, Call>> = calls;
 
 /**
  * Makes a call, for sockets and HTTP alike: checks the input, then the rates, then asks the service that answers it. Calls of one
- * connection reach the broker in the order in which they came. Rejects with what the caller may see, or with a defect; within
- * the deadline of the configuration and the time that a rate's store may take.
+ * connection reach the broker in the order in which they came. Rejects with what the caller may see, or with a defect. The deadline of the
+ * configuration counts from the call's arrival.
  */
 @Injectable()
 export class Dispatcher {
@@ -33,35 +35,36 @@ export class Dispatcher {
   }
 
   private async admitted(name: CallName, raw: unknown, client: Client, requestId: string): Promise<unknown> {
+    const until = Date.now() + this.parts.config.CALL_DEADLINE_MS;
     const input = parseInput(table[name].input, raw);
     const admission = this.limits.admit(name, input, client);
     await (client.connection ? client.connection.inTurn(admission) : admission);
     try {
-      return await this.route(name, input, client, requestId);
+      return await this.route(name, input, client, requestId, until);
     } catch (error) {
       if (error instanceof ChatError) await this.limits.refused(name, input, client, error);
       throw error;
     }
   }
 
-  private route(name: CallName, input: unknown, client: Client, requestId: string): Promise<unknown> {
+  private route(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
     if (table[name].via === 'edge') return this.edge.answer(name as EdgeCallName, input, client);
-    if (name === 'conversation.create') return this.createConversation(input, client, requestId);
-    return this.ask(name, input, client, requestId, this.parts.config.CALL_DEADLINE_MS);
+    if (name === 'conversation.create') return this.createConversation(input, client, requestId, until);
+    return this.ask(name, input, client, requestId, until);
   }
 
-  private ask(name: CallName, input: unknown, client: Client, requestId: string, deadlineMs: number): Promise<unknown> {
+  private ask(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
     const payload = { caller: callerOf(client, requestId), input };
+    const deadlineMs = Math.max(LEAST_MS, until - Date.now());
     return this.parts.broker.request(`${name}.v1` as RequestName, payload as never, { deadlineMs, correlationId: requestId });
   }
 
   /** The writer cannot see the reader's cursors: of a conversation that exists already, the reading service has the caller's view. */
-  private async createConversation(input: unknown, client: Client, requestId: string): Promise<unknown> {
-    const until = Date.now() + this.parts.config.CALL_DEADLINE_MS;
-    const answer = (await this.ask('conversation.create', input, client, requestId, until - Date.now())) as CallOutput<'conversation.create'>;
+  private async createConversation(input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
+    const answer = (await this.ask('conversation.create', input, client, requestId, until)) as CallOutput<'conversation.create'>;
     if (answer.created) return answer;
     const view = { conversationId: answer.conversation.id };
-    const { conversation } = (await this.ask('conversation.get', view, client, requestId, Math.max(100, until - Date.now()))) as CallOutput<'conversation.get'>;
+    const { conversation } = (await this.ask('conversation.get', view, client, requestId, until)) as CallOutput<'conversation.get'>;
     return { conversation, created: false };
   }
 }

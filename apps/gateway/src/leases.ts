@@ -49,7 +49,7 @@ export class Leases {
 
   private publish(connections: readonly LocalConnection[]): Promise<void> {
     const { broker } = this.parts;
-    return broker.publish('connections.renewed.v1', { gatewayId: broker.instance, connections: connections.map(renewed) });
+    return broker.publish('connections.renewed.v1', { gatewayId: broker.instance, at: Date.now(), connections: connections.map(renewed) });
   }
 }
 

@@ -88,6 +88,7 @@ describe('presence:heartbeat', () => {
     await eventually(() =>
       expect(signs.map(({ event }) => event)).toContainEqual({
         gatewayId: edge.broker.instance,
+        at: expect.any(Number),
         connections: [{ connectionId: ann.ready.connectionId, userId: ann.user.id, beatAt: expect.any(Number), state: 'busy' }],
       }),
     );

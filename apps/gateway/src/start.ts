@@ -98,6 +98,8 @@ async function listen(app: NestExpressApplication, { config }: GatewayParts): Pr
   const server: HttpServer = app.getHttpServer();
   server.requestTimeout = 30_000;
   server.headersTimeout = 15_000;
+  // Longer than load balancers keep idle connections (60 s), so that it is never us who close one that they are about to use.
+  server.keepAliveTimeout = 65_000;
   try {
     await app.listen(config.PORT, config.HOST);
   } catch (error) {
