@@ -21,13 +21,13 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T> {
  * Waits until `check` holds: tries it again and again until it neither throws nor answers `false`, and resolves with what it answered.
  * Rejects after `timeoutMs` with the last failure as `cause` and in the message, also when a single try never ends. Tries don't overlap.
  */
-export async function eventually<T>(check: () => T | Promise<T>, { timeoutMs = 10_000, intervalMs = 25 }: EventuallyOptions = {}): Promise<T> {
+export async function eventually<T>(check: () => T | Promise<T>, { timeoutMs = 10_000, intervalMs = 25 }: EventuallyOptions = {}): Promise<Exclude<T, false>> {
   const giveUp = Date.now() + timeoutMs;
   const failure = new Error();
   for (;;) {
     try {
       const answer = await within((async () => check())(), Math.max(1, giveUp - Date.now()));
-      if (answer !== false) return answer;
+      if (answer !== false) return answer as Exclude<T, false>;
       failure.cause = new Pending('the check answered false');
     } catch (error) {
       if (!(error instanceof Pending) || failure.cause === undefined) failure.cause = error;

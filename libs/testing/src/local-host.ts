@@ -111,7 +111,7 @@ export class LocalHost implements Host {
   async remove(): Promise<void> {
     await this.kill();
     this.release?.();
-    await this.helper?.kill();
+    await this.helper?.remove();
     await this.folder.remove();
   }
 

@@ -65,7 +65,10 @@ async function start(inDocker: (host: string) => Promise<PrivateServer>, local: 
   }
 }
 
-/** A RabbitMQ (guest/guest, with management) that belongs to the caller alone. Takes 4 to 15 s. */
+/**
+ * A RabbitMQ (guest/guest, with management) that belongs to the caller alone. Takes 4 to 15 s. A quorum queue that was declared less than some three seconds
+ * before a `kill` may come back without a leader (seen with 3.10): its registration was not on disk yet.
+ */
 export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
 /** A Postgres (superuser postgres, passwords are checked) that belongs to the caller alone. Takes 1 to 5 s. */
 export const startPostgres = (): Promise<PrivateServer> => start(postgresInDocker, postgresLocally);

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { connect } from 'amqplib';
+import { Redis } from 'ioredis';
+import { Client } from 'pg';
+import { describe, expect, it } from 'vitest';
+import { eventually } from './eventually.js';
+import { startPostgres, startRabbit, startRedis } from './servers.js';
+
+const query = async (url: string, text: string): Promise<unknown[]> => {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => undefined);
+  await client.connect();
+  const { rows } = await client.query<Record<string, unknown>>(text).finally(() => client.end().catch(() => undefined));
+  return rows;
+};
+
+const ping = async (url: string): Promise<string> => {
+  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000, commandTimeout: 1_000, maxRetriesPerRequest: 0 });
+  redis.on('error', () => undefined);
+  return redis.connect().then(() => redis.ping()).finally(() => redis.disconnect());
+};
+
+describe('a private server', () => {
+  it('loses connections but no data when it is killed, and comes back under the same address (Postgres)', async () => {
+    await using server = await startPostgres();
+    await query(server.url, 'create table kept as select 1 as one');
+    await server.kill();
+    await expect(query(server.url, 'select 1')).rejects.toThrow();
+    await server.start();
+    expect(await query(server.url, 'select one from kept')).toEqual([{ one: 1 }]);
+    await server.restart();
+    expect(await query(server.url, 'select one from kept')).toEqual([{ one: 1 }]);
+  });
+
+  it('keeps durable queues through a crash, and has the management API (RabbitMQ)', async () => {
+    await using server = await startRabbit();
+    const before = await connect(server.url);
+    before.on('error', () => undefined);
+    const channel = await before.createConfirmChannel();
+    channel.on('error', () => undefined);
+    await channel.assertQueue('kept', { durable: true });
+    channel.sendToQueue('kept', Buffer.from('still here'), { persistent: true });
+    await channel.waitForConfirms();
+    await server.kill();
+    await server.start();
+    const after = await connect(server.url);
+    after.on('error', () => undefined);
+    const message = await eventually(async () => (await (await after.createChannel()).get('kept', { noAck: true })) || false, { timeoutMs: 30_000 });
+    expect(String(message.content)).toBe('still here');
+    await after.close();
+    const { origin, username, password } = new URL(server.managementUrl ?? '');
+    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+    await eventually(async () => expect((await fetch(`${origin}/api/overview`, { headers: { authorization } })).status).toBe(200), { timeoutMs: 30_000 });
+  }, 120_000);
+
+  it('answers nobody while it is frozen, and everybody after that (Redis)', async () => {
+    await using server = await startRedis();
+    await server.freeze();
+    await expect(ping(server.url)).rejects.toThrow();
+    await server.thaw();
+    expect(await eventually(() => ping(server.url))).toBe('PONG');
+  });
+
+  it('ends with the process that started it, even when that is killed', async () => {
+    const script = `const { startRedis } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)});
+      process.stdout.write((await startRedis()).url); setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] });
+    const [url] = (await once(child.stdout, 'data')) as [Buffer];
+    expect(await ping(String(url))).toBe('PONG');
+    child.kill('SIGKILL');
+    await eventually(() => expect(ping(String(url))).rejects.toThrow(), { timeoutMs: 20_000 });
+  });
+});
