@@ -53,6 +53,8 @@ export function judge(error: unknown): Verdict {
     if (RETRIED.has(code)) return 'retry';
     if (SLOW.has(code)) return 'slow';
     if (AWAY.test(code) || SOCKET.has(code)) return 'away';
+    // A migration changed a table under a statement that this connection had prepared: a new connection prepares it anew.
+    if (code === '0A000' && error instanceof Error && error.message.includes('cached plan')) return 'away';
     if (/^[0-9A-Z]{5}$/.test(code)) return 'answered';
   }
   // A WASM engine that trapped is beyond repair in this process.

@@ -182,6 +182,18 @@ describe('a connected Postgres', () => {
     expect(await database.query(`select display_name from auth."user" where id = any($1::uuid[])`, [[one, two]])).toEqual([{ display_name: '2' }, { display_name: '2' }]);
   });
 
+  it('goes on after a migration changed a table under its statements', async () => {
+    const [owner, database] = [await own.connect(), await own.connect(undefined, { poolSize: 1 })];
+    await owner.query('create table chat.changing (id int)');
+    const read = () => database.query('select * from chat.changing where id >= $1', [0]);
+    await read();
+    await owner.query('alter table chat.changing add column more text');
+    await owner.query('insert into chat.changing values (1, $1)', ['x']);
+    await eventually(read, { timeoutMs: 2000 });
+    expect(await read()).toEqual([{ id: 1, more: 'x' }]);
+    await owner.query('drop table chat.changing');
+  });
+
   it('refuses work after it was closed', async () => {
     const database = await own.connect('auth');
     await database.close();
