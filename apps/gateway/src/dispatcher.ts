@@ -39,12 +39,7 @@ export class Dispatcher {
     const input = parseInput(table[name].input, raw);
     const admission = this.limits.admit(name, input, client);
     await (client.connection ? client.connection.inTurn(admission) : admission);
-    try {
-      return await this.route(name, input, client, requestId, until);
-    } catch (error) {
-      if (error instanceof ChatError) await this.limits.refused(name, input, client, error);
-      throw error;
-    }
+    return this.limits.counted(name, input, client, () => this.route(name, input, client, requestId, until));
   }
 
   private route(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {

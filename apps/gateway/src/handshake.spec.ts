@@ -1,4 +1,5 @@
 import { newId } from '@parley/contracts';
+import { Unavailable } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Edge, heard } from './spec/edge.js';
@@ -74,6 +75,30 @@ describe('a good token', () => {
   it('is let in over long polling too', async () => {
     const { ready } = await edge.connect(edge.person(), { transports: ['polling'] });
     expect(ready.protocol).toBe(1);
+  });
+
+  it('makes its client try again by itself while users cannot be looked up', async () => {
+    let away = true;
+    let tries = 0;
+    const flaky = await Edge.start({}, (starting) =>
+      starting.serveBasics({
+        'users.known.v1': ({ userIds }) => {
+          tries++;
+          if (away) throw new Unavailable('the database is away');
+          return { users: userIds.flatMap((id) => starting.people.get(id) ?? []) };
+        },
+      }),
+    );
+    try {
+      const socket = flaky.dial({ token: await flaky.token(flaky.person()) });
+      const readies = heard(socket, 'session:ready');
+      await eventually(() => tries > 1);
+      expect(readies).toEqual([]);
+      away = false;
+      await eventually(() => expect(readies).toHaveLength(1));
+    } finally {
+      await flaky.stop();
+    }
   });
 
   it('of a user who does not exist any more ends the session', async () => {

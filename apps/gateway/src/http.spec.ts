@@ -160,6 +160,13 @@ describe('a password guesser', () => {
     expect((await login('198.51.100.1', 'another')).status).toBe(401);
   });
 
+  it('cannot get more guesses by making them at once', async () => {
+    const before = guesses;
+    const answers = await Promise.all(Array.from({ length: 50 }, () => login('198.51.100.3')));
+    expect(guesses - before).toBe(20);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(30);
+  });
+
   it('cannot try many accounts from one address', async () => {
     const statuses: number[] = [];
     for (let n = 0; n < 121; n++) statuses.push((await login('198.51.100.9', `user-${n}`)).status);

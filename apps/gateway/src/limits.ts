@@ -37,6 +37,8 @@ export class Limits {
   private readonly logins: Limiter;
   private readonly failures: Limiter;
   private readonly http: Limiter;
+  /** The newest guess at each password that is being checked; bounded by the rate of logins. */
+  private readonly guesses = new Map<string, Promise<void>>();
 
   constructor(@Inject(PARTS) { config, limiters }: GatewayParts) {
     const perAddress = (name: string, { points, seconds }: { points: number; seconds: number }) =>
@@ -56,20 +58,37 @@ export class Limits {
     if (!client.connection) await this.http.take(client.session?.userId ?? address);
     if (name === 'message.send') return this.messages.take(client.session!.userId);
     if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(address);
-    const guess = guessKey(name, input, client);
-    if (guess === undefined) return;
-    await this.failures.check(guess);
     if (name === 'auth.login') await this.logins.take(address);
   }
 
-  /** After a call was refused: a wrong password counts against those who guess. */
-  async refused(name: CallName, input: unknown, client: Client, error: ChatError): Promise<void> {
+  /**
+   * Makes a call that was admitted. A wrong password counts against those who guess it, and guesses at one password wait for each other, so that
+   * many at once are no more than many in a row.
+   */
+  counted<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
     const guess = guessKey(name, input, client);
-    if (guess === undefined || (error.code !== 'unauthenticated' && error.code !== 'forbidden')) return;
-    // The guess was already answered as wrong; that it was the last one allowed shows with the next.
-    await this.failures.take(guess).catch(() => undefined);
+    if (guess === undefined) return make();
+    const before = this.guesses.get(guess) ?? Promise.resolve();
+    const answer = before.then(() => this.guess(guess, make));
+    const done = answer.then(nothing, nothing).then(() => void (this.guesses.get(guess) === done && this.guesses.delete(guess)));
+    this.guesses.set(guess, done);
+    return answer;
+  }
+
+  private async guess<T>(guess: string, make: () => Promise<T>): Promise<T> {
+    await this.failures.check(guess);
+    try {
+      return await make();
+    } catch (error) {
+      // That it was the last one allowed shows with the next.
+      if (isWrongGuess(error)) await this.failures.take(guess).catch(nothing);
+      throw error;
+    }
   }
 }
+
+const nothing = () => undefined;
+const isWrongGuess = (error: unknown) => error instanceof ChatError && (error.code === 'unauthenticated' || error.code === 'forbidden');
 
 /** What guessing a password counts against: an account from one address, so that its owner elsewhere is not locked out. */
 function guessKey(name: CallName, input: unknown, client: Client): string | undefined {
