@@ -27,7 +27,7 @@ export class Announcer {
       const users = members.filter((member) => member.role === role).map(({ user_id }) => user_id);
       await this.push.toUsers(users, 'conversation:new', { conversation: { ...conversation, me: newcomer(role) } }, { id: `${conversation.id}:new:${role}` });
     }
-    const { me, ...description } = conversation;
+    const { me: _me, ...description } = conversation;
     await this.broker.publish('conversation.created.v1', { conversation: description, memberIds: userIds });
     if (opening) await this.messages([{ message: opening, members: userIds }]);
   }

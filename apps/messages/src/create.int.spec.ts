@@ -32,7 +32,7 @@ describe.each(engines(inject('servers').databaseUrl, 'parley_messages'))('conver
       lastMessage: { seq: 1, rev: 2, type: 'system', senderId: anna, body: '', system: { kind: 'created' } },
     });
     await eventually(() => service.created().some(({ conversationId }) => conversationId === requestId));
-    const roles = [anna, ben, cara].map((userId) => service.heard(userId, 'conversation:new').map(({ payload }) => payload.conversation.me.role));
+    const roles = [anna, ben, cara].map((userId) => service.heard(userId, 'conversation:new').map(({ payload }) => payload.conversation.me!.role));
     expect(roles).toEqual([['creator'], ['member'], ['member']]);
     expect(service.heard(ben).map(({ event }) => event)).toEqual(['conversation:new', 'message:new']);
     const [event] = service.events.filter(({ name }) => name === 'conversation.created.v1');

@@ -7,7 +7,7 @@ import { engines, type Engine } from './spec/engines.js';
 import { Service } from './spec/service.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: { code?: string }) => error.code ?? String(error));
+const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
 
 describe.each(engines(inject('servers').databaseUrl, 'parley_messages'))('message.send on %s', (_, open) => {
   let engine: Engine;

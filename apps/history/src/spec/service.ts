@@ -56,12 +56,12 @@ export class Service {
     return (await this.ask(`receipt.${kind}.v1`, userId, input, connectionId)).receipt;
   }
 
-  heard(userId: string, event: string): { payload: any; except: string | undefined }[] {
-    return this.frames.filter((frame) => frame.users.includes(userId) && frame.event === event).map(({ payload, except }) => ({ payload, except }));
+  heard(userId: string, event: 'receipt:updated' | 'unread:changed'): { payload: Receipt; except: string | undefined }[] {
+    return this.frames.filter((frame) => frame.users.includes(userId) && frame.event === event).map(({ payload, except }) => ({ payload: payload as Receipt, except }));
   }
 }
 
-export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: { code?: string }) => error.code ?? String(error));
+export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
 export const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32, Tommy Ettinger, public domain). */

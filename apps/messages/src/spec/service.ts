@@ -1,5 +1,5 @@
 import { createInProcessBroker, type Broker, type InProcessBroker } from '@parley/broker';
-import { newId, type CallInput, type CallOutput, type DomainEvent, type PushFrame, type RequestPayload } from '@parley/contracts';
+import { newId, type CallInput, type CallOutput, type Conversation, type Message, type PushFrame, type RequestPayload } from '@parley/contracts';
 import { createMemoryRegistry, type Registry } from '@parley/realtime';
 import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
@@ -11,12 +11,13 @@ type Users = Extract<PushFrame, { kind: 'users' }>;
 export interface Heard {
   readonly event: string;
   readonly id: string | undefined;
-  readonly payload: any;
+  /** Of `message:new` and of `conversation:new`. */
+  readonly payload: { message: Message; conversation: Conversation };
 }
 
 /** The messages service behind an in-process broker, with a gateway's ear and auth's answers. */
 export class Service {
-  readonly events: { name: string; event: any }[] = [];
+  readonly events: { name: string; event: { message: Message; conversation: Conversation; memberIds: string[] } }[] = [];
   readonly frames: Users[] = [];
   /** Users that auth does not know. */
   readonly unknown = new Set<string>();
@@ -37,7 +38,7 @@ export class Service {
     await broker.listen({
       events: ['message.created.v1', 'conversation.created.v1'],
       onPush: (frame) => void (frame.kind === 'users' && service.frames.push(frame)),
-      onEvent: (name, event) => void service.events.push({ name, event }),
+      onEvent: (name, event) => void service.events.push({ name, event: event as Service['events'][number]['event'] }),
       onGap: () => undefined,
     });
     if (options.auth !== false) await broker.serve('auth', { requests: new Map([['users.known.v1', async ({ payload }) => service.known(payload as { userIds: string[] })]]), events: new Map() });
@@ -70,10 +71,10 @@ export class Service {
   }
 
   heard(userId: string, event?: string): Heard[] {
-    return this.frames.filter((frame) => frame.users.includes(userId) && (event === undefined || frame.event === event)).map(({ id, payload, event: name }) => ({ id, payload, event: name }));
+    return this.frames.filter((frame) => frame.users.includes(userId) && (event === undefined || frame.event === event)).map(({ id, payload, event: name }) => ({ id, payload: payload as Heard['payload'], event: name }));
   }
 
-  created(): DomainEvent<'message.created.v1'>['message'][] {
+  created(): Message[] {
     return this.events.filter(({ name }) => name === 'message.created.v1').map(({ event }) => event.message);
   }
 
