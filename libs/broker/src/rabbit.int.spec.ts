@@ -5,8 +5,10 @@ import { connect, type ChannelModel } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Death } from './arrival.js';
 import type { Broker, Delivery } from './broker.js';
-import { actor, brokerConformance, clientIdOf, conversationOf, echo, frame, Gate, input, retries, send, serving, SHARDS, type System, type SystemOptions } from './conformance.js';
+import { brokerConformance, clientIdOf, conversationOf, echo, frame, Gate, retries, send, serving, SHARDS, type System, type SystemOptions } from './conformance.js';
 import { createRabbitBroker, type RabbitOptions } from './rabbit/broker.js';
+import { Link } from './rabbit/link.js';
+import { Subscription } from './rabbit/subscription.js';
 import { listDeadLetters, redrive } from './redrive.js';
 
 const logger = createLogger('test', process.env['TEST_LOG'] ?? 'silent');
@@ -183,16 +185,25 @@ describe('RabbitMQ, when things break', () => {
     await eventually(() => send(server, newId(), 'a', 1000));
   });
 
-  it('consumes again after its channel failed', async () => {
-    const server = await started();
-    const gate = new Gate();
-    await server.serve('messages', serving({ 'message.send.v1': (delivery) => (delivery.redelivered ? echo(delivery) : gate.pass()) }));
-    const asked = send(server, conversationOf(0), 'a');
-    await gate.entered;
-    const subscription = [...(server as unknown as { subscriptions: Set<{ queue: string; flow: { channel: { ack(message: unknown): void } } }> }).subscriptions].find(({ queue }) => queue === 'messages.commands.0')!;
-    subscription.flow.channel.ack({ fields: { deliveryTag: 4711 } });
-    gate.open();
-    expect(await asked).toMatchObject({ duplicate: true });
+  it('consumes again after its channel failed, and gets again what was not acknowledged on it', async () => {
+    const link = new Link(url, 'test', logger);
+    link.open();
+    const got: [string, boolean][] = [];
+    const subscription = new Subscription(link, {
+      queue: 'probe',
+      prefetch: 10,
+      declare: async (channel) => void (await channel.assertQueue('probe')),
+      onMessage: (message, flow) => {
+        got.push([message.content.toString(), message.fields.redelivered]);
+        if (message.fields.redelivered) flow.done(message);
+        else flow.channel.ack({ ...message, fields: { ...message.fields, deliveryTag: 4711 } });
+      },
+    }, logger);
+    await subscription.start(5000);
+    (await admin.createChannel()).sendToQueue('probe', Buffer.from('a'));
+    await eventually(() => expect(got).toEqual([['a', false], ['a', true]]));
+    await subscription.stop();
+    await link.close();
   });
 
   it('declares again what a publisher misses: an exchange that was deleted', async () => {
@@ -227,22 +238,26 @@ describe('RabbitMQ, when things break', () => {
     await eventually(async () => expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', reason: 'not-json' }]));
   });
 
-  it('buries a delivery that ends its process again and again', async () => {
-    const server = await started();
-    const crash = await server.serve('messages', serving({ 'message.send.v1': () => new Promise(() => undefined) }));
-    const asked = expect(server.request('message.send.v1', { caller: actor(), input: input(conversationOf(0), 'a') })).rejects.toMatchObject({ code: 'unavailable' });
-    const channel = () => [...(server as unknown as { subscriptions: Set<{ queue: string; flow?: { live: boolean; active: boolean; channel: { close(): Promise<void> } } }> }).subscriptions].find(({ queue }) => queue === 'messages.commands.0')?.flow;
-    await eventually(async () => {
-      const flow = channel();
-      if (flow?.active && flow.live) await flow.channel.close();
-      const found = await listDeadLetters(url);
-      expect(found).toMatchObject([{ queue: 'messages.commands.0', name: 'message.send.v1', reason: 'delivery_limit' }]);
-    }, { timeoutMs: 30_000 });
-    await crash.stop(0);
-    await asked;
+  it('buries a delivery that takes its process down again and again', async () => {
+    const { broker, proxy } = await proxied();
+    const crashing = await broker.serve('messages', serving({ 'message.send.v1': async () => (proxy.cut(), {}) }));
+    await send(broker, conversationOf(0), 'a');
+    await eventually(async () => expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', name: 'message.send.v1', reason: 'delivery_limit' }]), { timeoutMs: 30_000 });
+    await crashing.stop(0);
     expect(await redrive(url, { queue: 'another' })).toEqual({ redriven: 0, stuck: 0 });
     expect(await redrive(url, { queue: 'messages.commands.0', limit: 5 })).toEqual({ redriven: 1, stuck: 0 });
     expect(await listDeadLetters(url)).toEqual([]);
+  });
+
+  it('keeps dead letters whose queue is gone', async () => {
+    const server = await started();
+    const failing = await server.serve('messages', serving({ 'message.send.v1': () => Promise.reject(new TypeError('a defect')) }));
+    await send(server, conversationOf(0), 'a').catch(() => undefined);
+    await eventually(async () => expect(await listDeadLetters(url)).toHaveLength(1));
+    await failing.stop();
+    await (await admin.createChannel()).deleteQueue('messages.commands.0');
+    expect(await redrive(url)).toEqual({ redriven: 0, stuck: 1 });
+    expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', reason: 'failed', detail: 'a defect' }]);
   });
 
   it('hands a dead replica’s shards to another at once', async () => {

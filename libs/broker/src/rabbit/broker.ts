@@ -16,7 +16,7 @@ import { Link } from './link.js';
 import { Publisher, type OutboxLimits } from './publisher.js';
 import { PROBE, Shares } from './shares.js';
 import { Subscription, type Flow } from './subscription.js';
-import { declareInstance, declareReplies, declareServed, EVERYBODY } from './topology.js';
+import { declareInstance, declareReplies, declareRoster, declareServed, EVERYBODY, rosterQueue } from './topology.js';
 
 export interface RabbitOptions {
   /** `amqp://` or `amqps://`, with the vhost as its path. */
@@ -148,7 +148,8 @@ class RabbitBroker implements Broker {
     const queues = plan(service, handlers, this.shards, this.logger);
     const made = queues.map((queue) => ({ queue, intake: queue.intake, subscription: this.make(service, queue, handlers) }));
     const shards = made.filter(({ queue }) => queue.kind === 'shard');
-    const shares = new Shares(this.consuming, shards, (queue) => this.probe(queue), this.options.balanceEveryMs ?? 5000, this.logger);
+    const roster = this.prepare({ queue: rosterQueue(service), prefetch: 1, declare: (channel) => declareRoster(channel, service), onMessage: (message, flow) => flow.done(message) });
+    const shares = new Shares(this.consuming, shards, roster.queue, (queue) => this.probe(queue), this.options.balanceEveryMs ?? 5000, this.logger);
     const serving: Serving = {
       stop: async (graceMs = 10_000) => {
         if (!this.servings.delete(serving)) return;
@@ -157,12 +158,12 @@ class RabbitBroker implements Broker {
         for (const { queue, subscription } of made) if (queue.kind === 'shard') subscription.hold();
         await Promise.all(made.map(({ queue, subscription }) => (queue.kind === 'shard' ? undefined : subscription.cancel())));
         await atMost(graceMs, Promise.all([...new Set(queues.map(({ intake }) => intake))].map((intake) => intake.stop())));
-        await Promise.all(made.map(({ subscription }) => this.drop(subscription)));
+        await Promise.all([roster, ...made.map(({ subscription }) => subscription)].map((subscription) => this.drop(subscription)));
       },
     };
     this.servings.add(serving);
     try {
-      await Promise.all(made.map(({ subscription }) => this.add(subscription)));
+      await Promise.all([...(shards.length > 0 ? [roster] : []), ...made.map(({ subscription }) => subscription)].map((subscription) => this.add(subscription)));
     } catch (error) {
       await serving.stop(0);
       throw new StartError(`${service} cannot consume: ${messageOf(error)}`);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@parley/service-kit';
 import { connect, type ChannelModel } from 'amqplib';
+import { atMost } from '../deadlines.js';
 import { backOff } from '../outcome.js';
 
 /**
@@ -47,8 +48,9 @@ export class Link {
 
   async close(): Promise<void> {
     this.halt.abort();
-    await this.model?.close().catch(() => undefined);
-    await this.running;
+    if (this.model) await end(this.model);
+    // A half-open connection never says that it has closed.
+    if (this.running) await atMost(1000, this.running);
   }
 
   private async run(): Promise<void> {
@@ -67,14 +69,14 @@ export class Link {
   /** From connecting to the end of the connection. */
   private async once(up: () => void): Promise<void> {
     const model = await connect(withHeartbeat(this.url), { timeout: 5000, noDelay: true, keepAlive: true, clientProperties: { connection_name: this.name } });
-    const end = new Promise<Error | undefined>((resolve) => model.once('close', resolve));
+    const ended = new Promise<Error | undefined>((resolve) => model.once('close', resolve));
     // Without a listener an 'error' event ends the process; what matters arrives with 'close'.
     model.on('error', () => undefined);
-    if (this.halt.signal.aborted) return void (await model.close().catch(() => undefined));
+    if (this.halt.signal.aborted) return end(model);
     try {
-      await Promise.race([this.setUp(model), end.then((error) => Promise.reject(error ?? new Error('closed')))]);
+      await Promise.race([this.setUp(model), ended.then((error) => Promise.reject(error ?? new Error('closed')))]);
     } catch (error) {
-      await model.close().catch(() => undefined);
+      await end(model);
       throw error;
     }
     up();
@@ -82,11 +84,14 @@ export class Link {
     this.model = model;
     this.logger.info({ connection: this.name }, 'connected to RabbitMQ');
     for (const settle of this.waiting) settle(model);
-    const error = await end;
+    const error = await ended;
     this.model = undefined;
     this.problem = `${this.name}: ${error?.message ?? 'connection closed'}`;
   }
 }
+
+/** Closes what has a `close`; amqplib leaves the promise open for ever when the connection breaks meanwhile. */
+export const end = (what: { close(): Promise<void> }): Promise<void> => atMost(2000, what.close().catch(() => undefined));
 
 function withHeartbeat(address: string): string {
   const url = new URL(address);

@@ -1,6 +1,7 @@
 import { Unavailable, type Logger } from '@parley/service-kit';
 import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { Deadlines } from '../deadlines.js';
+import { end } from './link.js';
 import { declareExchanges } from './topology.js';
 
 export interface Publication {
@@ -65,7 +66,7 @@ export class Publisher {
     });
     channel.on('close', () => {
       if (this.channel === channel) this.lost();
-      model.close().catch(() => undefined);
+      void end(model);
     });
     await declareExchanges(channel);
     this.channel = channel;

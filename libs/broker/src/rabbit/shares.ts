@@ -1,9 +1,8 @@
 import type { Logger } from '@parley/service-kit';
-import type { Channel } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atMost } from '../deadlines.js';
 import type { Intake } from '../intake.js';
-import type { Link } from './link.js';
+import { end, type Link } from './link.js';
 import type { Subscription } from './subscription.js';
 
 /** Type of the messages by which a replica finds out which shards it is active on. */
@@ -15,9 +14,9 @@ export interface ShardSubscription {
 }
 
 /**
- * Shares a service's shards among its replicas. RabbitMQ gives a queue to the consumer that came first and does not rebalance, nor does it tell a consumer
- * whether it is the active one. Both follow from what it does tell:
- * - `checkQueue` counts the consumers of a shard, the waiting ones too: the number of replicas;
+ * Shares a service's shards among its replicas. RabbitMQ gives a queue to the consumer that came first and does not rebalance; nor does it tell a consumer
+ * whether it is the active one, and of a quorum queue with a single active consumer it counts no other. So:
+ * - every replica also consumes the service's roster, a classic queue that stays empty: `checkQueue` counts its consumers, and they are the replicas;
  * - whoever gets a delivery is active on that shard until its channel closes. A shard without traffic tells nothing, so a replica that knows of less than
  *   its share sends a tiny probe to each other shard: it reaches whoever is active there, who learns it, acknowledges it, and hands it to nobody.
  *
@@ -32,6 +31,7 @@ export class Shares {
   constructor(
     private readonly link: Link,
     private readonly shards: readonly ShardSubscription[],
+    private readonly roster: string,
     private readonly probe: (queue: string) => void,
     private readonly everyMs: number,
     private readonly logger: Logger,
@@ -72,17 +72,14 @@ export class Shares {
     await subscription.again();
   }
 
-  /** The most consumers that any shard has: one that is just subscribing again is missing from some of them. */
   private async replicas(): Promise<number> {
     const model = await this.link.connected(1000, this.halt.signal);
-    const channel: Channel = await model.createChannel();
+    const channel = await model.createChannel();
     channel.on('error', () => undefined);
     try {
-      let most = 0;
-      for (const { subscription } of this.shards) most = Math.max(most, (await channel.checkQueue(subscription.queue)).consumerCount);
-      return most;
+      return (await channel.checkQueue(this.roster)).consumerCount;
     } finally {
-      await channel.close().catch(() => undefined);
+      await end(channel);
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import { messageOf } from '../arrival.js';
 import { atMost } from '../deadlines.js';
 import { backOff } from '../outcome.js';
-import type { Link } from './link.js';
+import { end, type Link } from './link.js';
 
 /** What a message came on: acknowledges on that channel only, several at once where that is exact. */
 export class Flow {
@@ -162,21 +162,21 @@ export class Subscription {
   /** From subscribing to the end of it. */
   private async once(up: () => void): Promise<void> {
     const model = await this.link.connected(60_000, this.halt.signal);
-    const channel = await model.createChannel();
+    const channel = await inTime(10_000, model.createChannel());
     const flow = new Flow(channel);
-    const end = Promise.withResolvers<string>();
-    channel.on('error', (error: Error) => end.resolve(error.message));
+    const ended = Promise.withResolvers<string>();
+    channel.on('error', (error: Error) => ended.resolve(error.message));
     channel.once('close', () => {
       flow.live = false;
-      end.resolve('the channel closed');
+      ended.resolve('the channel closed');
     });
     try {
-      await atMostOrFail(10_000, this.subscribe(flow, end.resolve));
+      await inTime(10_000, this.subscribe(flow, ended.resolve));
       if (this.halt.signal.aborted) return;
       this.flow = flow;
       this.problem = undefined;
       up();
-      this.problem = await end.promise;
+      this.problem = await ended.promise;
       if (!this.halt.signal.aborted) this.logger.info({ queue: this.queue, reason: this.problem }, 'no longer consuming; subscribing again');
     } finally {
       this.flow = undefined;
@@ -200,15 +200,11 @@ async function closeFlow(flow: Flow): Promise<void> {
   flow.flush();
   if (!flow.live) return;
   flow.live = false;
-  try {
-    await atMost(5000, flow.channel.close());
-  } catch {
-    // It was closing already.
-  }
+  await end(flow.channel);
 }
 
-async function atMostOrFail(ms: number, work: Promise<void>): Promise<void> {
-  let ended = false;
-  await atMost(ms, work.then(() => (ended = true)));
-  if (!ended) throw new Error(`no answer from RabbitMQ within ${ms} ms`);
+async function inTime<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer from RabbitMQ within ${ms} ms`)), ms)));
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -9,6 +9,7 @@
  * | `<service>.queries`        | classic | `parley.commands`, own name    | 20,000; each gone at its deadline; the queue itself after a minute without a consumer, so that requests fail at once |
  * | `<service>.events`         | quorum  | `parley.events`, event names   | 1,000,000, then the oldest become dead letters        |
  * | `<service>.events.retry.n` | quorum  | default exchange               | each goes back to `<service>.events` after its delay  |
+ * | `<service>.replicas`       | classic | nothing                        | always empty: its consumers are the replicas that share the shards; gone a minute after the last |
  * | `replies.<instance>`       | classic | default exchange               | 50,000; gone a minute after its process               |
  * | `push.<instance>`          | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which the listener notices; gone a minute after its process |
  * | `parley.dead`              | quorum  | `parley.dead`                  | 100,000, then the oldest are lost                     |
@@ -79,6 +80,13 @@ async function declareEvents(channel: Channel, name: string, service: Service, e
 
 /** Where an event waits `delay` milliseconds before it is tried again. */
 export const retryQueue = (service: Service, delay: number): string => `${names.eventQueue(service)}.retry.${delay}`;
+
+/** Whose consumers are the replicas of a service. */
+export const rosterQueue = (service: Service): string => `${service}.replicas`;
+
+export async function declareRoster(channel: Channel, service: Service): Promise<void> {
+  await channel.assertQueue(rosterQueue(service), classic({ 'x-expires': MINUTE }));
+}
 
 export async function declareReplies(channel: Channel, instance: string): Promise<void> {
   await channel.assertQueue(names.replyQueue(instance), classic({ 'x-expires': MINUTE, 'x-max-length': 50_000 }));
