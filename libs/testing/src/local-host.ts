@@ -49,6 +49,13 @@ async function family(pid: number): Promise<number[]> {
   return members;
 }
 
+/** A zombie counts as gone: where process 1 reaps nobody, as in many containers, orphans stay zombies for ever. */
+async function alive(pid: number): Promise<boolean> {
+  if (!send(pid, 0)) return false;
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+}
+
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal);
@@ -120,7 +127,9 @@ export class LocalHost implements Host {
   }
 
   private async gone(others: readonly number[], timeoutMs: number): Promise<void> {
-    const alive = (pid: number): boolean => pid !== this.child?.pid && send(pid, 0);
-    await eventually(() => this.ended() !== undefined && !others.some(alive), { timeoutMs });
+    await eventually(async () => {
+      const living = await Promise.all(others.map((pid) => pid !== this.child?.pid && alive(pid)));
+      return this.ended() !== undefined && !living.includes(true);
+    }, { timeoutMs });
   }
 }
