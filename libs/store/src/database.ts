@@ -1,5 +1,4 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import type { Unavailable } from '@parley/service-kit';
 
 /**
  * A row as both engines return it: bigint columns are numbers (they stay far below 2^53), `numeric` (so also `sum(bigint)`) is a string, timestamps are
@@ -22,8 +21,8 @@ export interface TransactionOptions {
 
 /**
  * The database as a service sees it: Postgres under the service's own role, or PGlite. Both run the same SQL.
- * Rejects with {@link Unavailable} when it cannot be reached, is read-only, full, shutting down, or too slow (what was under way may still have been
- * committed). Other errors are {@link SqlError}: they name the SQLSTATE and the constraint, never a value.
+ * Rejects with `Unavailable` when it cannot be reached, is read-only, full, shutting down, or too slow (what was under way may still have been
+ * committed). Other errors are `SqlError`: they name the SQLSTATE and the constraint, never a value.
  */
 export interface Database extends Sql {
   /**
@@ -38,6 +37,6 @@ export interface Database extends Sql {
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T>;
   /** undefined when the last contact succeeded, otherwise what went wrong, for people. While there is a problem the database is probed every second. */
   problem(): string | undefined;
-  /** Waits for what is under way, then closes. Later calls reject with {@link Unavailable}. */
+  /** Waits for what is under way, then closes. Later calls reject with `Unavailable`. */
   close(): Promise<void>;
 }

@@ -38,5 +38,5 @@ describe('a parameter', () => {
     [Buffer.from('a'), '\\x61'],
     [12n, '12'],
     [undefined, null],
-  ])('%j is written as %j', (value, text) => expect(encode(value)).toBe(text));
+  ])('%s is written as %s', (value, text) => expect(encode(value)).toBe(text));
 });

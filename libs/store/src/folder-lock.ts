@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { constants, readFileSync } from 'node:fs';
+import { copyFile, link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -45,7 +45,18 @@ function lives(pid: number): boolean {
   }
 }
 
-async function read(path: string): Promise<Holder | undefined> {
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+/** Gives the file a second name, unless that is taken (EEXIST): the lock appears whole. On file systems without links it is copied. */
+async function place(file: string, path: string): Promise<void> {
+  try {
+    await link(file, path);
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await copyFile(file, path, constants.COPYFILE_EXCL);
+  }
+}
+
+async function read(path: string, patience = 1): Promise<Holder | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
@@ -54,9 +65,11 @@ async function read(path: string): Promise<Holder | undefined> {
   try {
     return JSON.parse(text) as Holder;
   } catch {
-    // Never written in halves by us, so nobody who runs holds it.
-    return { pid: 0, host: hostname(), token: text };
+    // Perhaps it is being copied; one that stays unreadable is nobody's.
+    if (patience === 0) return { pid: 0, host: hostname(), token: text };
   }
+  await pause(SETTLE_MS);
+  return read(path, patience - 1);
 }
 
 const touchedAt = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
@@ -85,7 +98,7 @@ async function clear(path: string, stale: Holder): Promise<void> {
   await rename(path, aside).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
-  if ((await read(aside))?.token !== stale.token) await link(aside, path).catch(() => undefined);
+  if ((await read(aside))?.token !== stale.token) await place(aside, path).catch(() => undefined);
   await rm(aside, { force: true });
 }
 
@@ -114,10 +127,9 @@ export class FolderLock {
     const startedAt = startOf(process.pid);
     const self: Holder = { pid: process.pid, host: hostname(), token: randomUUID(), ...(startedAt === undefined ? {} : { startedAt }) };
     const draft = `${path}.${self.token}`;
-    // Linked into place whole: nobody ever reads half a lock.
     await writeFile(draft, JSON.stringify(self));
     try {
-      await FolderLock.place(folder, path, draft);
+      await FolderLock.claim(folder, path, draft);
       await pause(SETTLE_MS);
       const holder = await read(path);
       if (holder?.token !== self.token) throw held(folder, holder ?? self);
@@ -128,10 +140,10 @@ export class FolderLock {
     return new FolderLock(path, self.token, onLost);
   }
 
-  private static async place(folder: string, path: string, draft: string): Promise<void> {
+  private static async claim(folder: string, path: string, draft: string): Promise<void> {
     for (;;) {
       try {
-        return await link(draft, path);
+        return await place(draft, path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }

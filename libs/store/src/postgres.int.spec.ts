@@ -57,8 +57,8 @@ describe('migrations on Postgres', () => {
   it('of a newer version stop both a service and the job', async () => {
     const owner = await own.connect();
     await owner.query(`insert into parley.migration (name) values ('0099-from-tomorrow')`);
-    for (const starting of [connectPostgres({ url: own.url, logger }), migrate({ url: own.url, logger })]) {
-      expect(await lineOf(starting)).toMatch(/newer than this version .*0099-from-tomorrow/);
+    for (const start of [connectPostgres, migrate]) {
+      expect(await lineOf(start({ url: own.url, logger }))).toMatch(/newer than this version .*0099-from-tomorrow/);
     }
     await owner.query(`delete from parley.migration where name = '0099-from-tomorrow'`);
   });
