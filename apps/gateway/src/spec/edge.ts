@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { createInProcessBroker, type Delivery, type InProcessBroker, type InstanceListener, type Serving } from '@parley/broker';
+import { createInProcessBroker, type Broker, type Delivery, type InstanceListener, type Serving } from '@parley/broker';
 import { newId, requests, type PushFrame, type RequestName, type RequestPayload, type Service, type ServerEvent, type User } from '@parley/contracts';
 import { createMemoryLimiters, createMemoryRegistry, type Registry } from '@parley/realtime';
 import { createLogger, Health, loadConfig } from '@parley/service-kit';
@@ -7,6 +7,7 @@ import { eventually } from '@parley/testing';
 import { SignJWT } from 'jose';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { gatewayConfig } from '../config.js';
+import type { GatewayParts } from '../parts.js';
 import { startGateway, type Gateway } from '../start.js';
 
 export interface Person {
@@ -23,6 +24,8 @@ type Handles = { [N in RequestName]?: Handle<N> };
 const pick = (handles: Handles, service: Service): Handles =>
   Object.fromEntries(Object.entries(handles).filter(([name]) => requests[name as RequestName].service === service));
 
+type SharedParts = Partial<Pick<GatewayParts, 'broker' | 'registry' | 'limiters'>>;
+
 interface TokenChanges {
   readonly header?: Record<string, unknown>;
   readonly claims?: Record<string, unknown>;
@@ -38,23 +41,23 @@ export class Edge {
   private readonly sockets: Socket[] = [];
   private readonly servings: Serving[] = [];
 
-  private constructor(readonly broker: InProcessBroker, readonly registry: Registry, readonly health: Health, readonly logged: string[]) {}
+  private constructor(readonly broker: Broker, readonly registry: Registry, readonly health: Health, readonly logged: string[]) {}
   gateway!: Gateway;
   /** The gateway as the broker sees it. */
   listener!: InstanceListener;
 
-  /** `environment` is configuration as the operator writes it. */
-  static async start(environment: Record<string, string> = {}, before: (edge: Edge) => unknown = (edge) => edge.serveBasics()): Promise<Edge> {
+  /** `environment` is configuration as the operator writes it. `parts` are in the process and in memory unless given. */
+  static async start(environment: Record<string, string> = {}, before: (edge: Edge) => unknown = (edge) => edge.serveBasics(), parts: SharedParts = {}): Promise<Edge> {
     const logged: string[] = [];
     const logger = createLogger('gateway', 'warn', { write: (line: string) => void logged.push(line) });
-    const broker = createInProcessBroker({ service: 'gateway', logger });
+    const { broker = createInProcessBroker({ service: 'gateway', logger }), registry = createMemoryRegistry(), limiters = createMemoryLimiters() } = parts;
     await broker.start();
-    const edge = new Edge(broker, createMemoryRegistry(), new Health('gateway'), logged);
+    const edge = new Edge(broker, registry, new Health('gateway'), logged);
     await before(edge);
     const config = loadConfig(gatewayConfig, { PORT: '0', HOST: '127.0.0.1', SHUTDOWN_GRACE_MS: '2000', ...environment });
     const listen = broker.listen.bind(broker);
     broker.listen = (listener) => listen((edge.listener = listener));
-    edge.gateway = await startGateway({ config, broker, registry: edge.registry, limiters: createMemoryLimiters(), logger, health: edge.health });
+    edge.gateway = await startGateway({ config, broker, registry: edge.registry, limiters, logger, health: edge.health });
     edge.health.open();
     return edge;
   }
@@ -104,8 +107,8 @@ export class Edge {
   }
 
   /** A device whose `session:ready` has come. */
-  async connect(person: Person = this.person(), options: Partial<ManagerOptions & SocketOptions> = {}): Promise<Device> {
-    const socket = this.dial({ token: await this.token(person) }, options);
+  async connect(person: Person = this.person(), options: Partial<ManagerOptions & SocketOptions> = {}, token?: string): Promise<Device> {
+    const socket = this.dial({ token: token ?? (await this.token(person)) }, options);
     const ready = await new Promise<Ready>((resolve, reject) => {
       socket.once('session:ready', resolve);
       socket.once('connect_error', reject);
