@@ -16,7 +16,12 @@ export class Schemas {
 
   /** `input`: what a client may write; `output`: what it gets. */
   of(schema: z.ZodType, io: 'input' | 'output'): Json {
-    const { $schema: _, $defs = {}, ...json } = z.toJSONSchema(schema, { metadata: names, io, unrepresentable: 'any', override: ({ jsonSchema }) => void delete jsonSchema.id }) as Json;
+    const override = ({ jsonSchema }: { jsonSchema: Json }) => {
+      delete jsonSchema['id'];
+      // Answers may gain fields.
+      if (io === 'output' && jsonSchema['additionalProperties'] === false) delete jsonSchema['additionalProperties'];
+    };
+    const { $schema: _, $defs = {}, ...json } = z.toJSONSchema(schema, { metadata: names, io, unrepresentable: 'any', override }) as Json;
     const suffix = io === 'input' ? 'Input' : '';
     for (const [id, definition] of Object.entries($defs as Json)) this.components[id + suffix] = point(definition, suffix);
     return point(json, suffix) as Json;
