@@ -27,19 +27,21 @@ const SETTLE_MS = 50;
 /** Tokens of this process's own locks. */
 const mine = new Set<string>();
 
-function startOf(pid: number): string | undefined {
+/** What the kernel says of a process after its name, which may hold anything: the state first, and when it started. Linux only. */
+function statusOf(pid: number): string[] {
   try {
-    // Field 22; counted from the end of the command's name, which may hold anything.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19];
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
   } catch {
-    return undefined;
+    return [];
   }
 }
+const startOf = (pid: number): string | undefined => statusOf(pid)[19];
 
 function lives(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    // One that was killed and whose parent has not looked yet.
+    return statusOf(pid)[0] !== 'Z';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }

@@ -78,6 +78,16 @@ describe('a data folder', () => {
     expect((error as Error).message).not.toContain('\n');
     return (error as Error).message;
   };
+  /** A child that has ended and whose parent, another child, never asks. */
+  let zombie: { pid: number; parent: ChildProcess };
+  beforeAll(async () => {
+    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 300'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    parent.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    await eventually(() => text.endsWith('\n'));
+    zombie = { pid: Number(text), parent };
+  });
+  afterAll(() => void zombie.parent.kill());
   const lockOf = async () => JSON.parse(await readFile(join(folder, LOCK_FILE), 'utf8')) as Record<string, unknown>;
 
   it('is made, keeps its rows, and leaves no lock behind', async () => {
@@ -138,6 +148,7 @@ describe('a data folder', () => {
   it.each([
     ['its process is gone', () => ({ pid: 2 ** 22 + 1, host: hostname(), token: 'a' })],
     ['its process number was given to another since', () => ({ pid: process.ppid, startedAt: '1', host: hostname(), token: 'a' })],
+    ['its process is a zombie', () => ({ pid: zombie.pid, host: hostname(), token: 'a' })],
     ['it names our own process number: that of the container before', () => ({ pid: process.pid, host: hostname(), token: 'a' })],
     ['it cannot be read', () => 'half a li'],
   ])('ignores a lock when %s', async (_why, lock) => {

@@ -119,7 +119,9 @@ export class Migration0001Initial extends Migration {
     this.addSql(`create index message_id on chat.message (id)`);
     this.addSql(`create index message_rev on chat.message (conversation_id, rev)`);
     // The look-ups that make unread exact: one's own messages, and those that never count; and those that mention somebody.
-    this.addSql(`create index message_sender on chat.message (conversation_id, sender_id, seq)`);
+    // Partial, so that it cannot stand in for the unique key of (conversation, sender, clientId): without statistics the planner takes either, and this one
+    // would read all that a sender ever wrote.
+    this.addSql(`create index message_sender on chat.message (conversation_id, sender_id, seq) where type <> 'system'`);
     this.addSql(`create index message_uncounted on chat.message (conversation_id, seq) where deleted_at is not null or type = 'system'`);
     this.addSql(`create index message_mentioning on chat.message (conversation_id, seq) where mentions <> '{}'`);
 
