@@ -9,14 +9,14 @@ export const readSeq = (member: string, cursor: string): string => `greatest(${c
 export const deliveredSeq = (member: string, cursor: string): string => `greatest(${cursor}.delivered_seq, ${member}.base_seq)`;
 
 /**
- * SQL: how many messages above `read` a user has unread: all, without their own, without those of others that never count. Exact, and two index probes
- * that read only what is above `read`. Expressions: conversation id, its last_seq, user id, read position.
+ * SQL: how many messages above `read` a user has unread: all, without their own, without those that never count (system messages, and others' deleted ones). Exact, and two
+ * index probes that read only what is above `read`. Expressions: conversation id, its last_seq, user id, read position.
  */
 export const unreadCount = (conversation: string, lastSeq: string, user: string, read: string): string => `(
   ${lastSeq} - ${read}
-  - (select count(*) from chat.message o where o.conversation_id = ${conversation} and o.sender_id = ${user} and o.seq > ${read})
+  - (select count(*) from chat.message o where o.conversation_id = ${conversation} and o.sender_id = ${user} and o.seq > ${read} and o.type <> 'system')
   - (select count(*) from chat.message o where o.conversation_id = ${conversation} and o.seq > ${read} and (o.deleted_at is not null or o.type = 'system')
-      and o.sender_id <> ${user}))`;
+      and (o.type = 'system' or o.sender_id <> ${user})))`;
 
 /** SQL: how many of the unread messages mention the user. */
 export const mentionCount = (conversation: string, user: string, read: string): string => `(

@@ -2,7 +2,7 @@ import { ChatError, type Message } from '@parley/contracts';
 import type { Push } from '@parley/realtime';
 import { toMessage, type Audience, type Database, type Sql } from '@parley/store';
 import { accessRules, refusal, sendRules, type SendCommand, type Situation } from './send-rules.js';
-import { factsOf, lockConversations, storeMessages, type LockedConversation, type NewMessage } from './send-sql.js';
+import { factsOf, lockConversations, storeMessages, targetsOf, type LockedConversation, type NewMessage } from './send-sql.js';
 
 /** A message that is committed, and what its sender and the members are to be told. */
 export interface Sent {
@@ -33,7 +33,8 @@ interface Plan {
 }
 
 /**
- * Group commit: carries out any number of `message.send` commands in one transaction of five round trips. Outcomes come in the order of the
+ * Group commit: carries out any number of `message.send` commands in one transaction of five round trips (a sixth when there are replies,
+ * another when members changed). Outcomes come in the order of the
  * commands, and are committed when they come. A command that breaks a rule is refused and does not disturb the others; an error that is thrown
  * means that nothing was stored (or, for `Unavailable`, that it is not known: repeat the same commands).
  */
@@ -69,11 +70,12 @@ async function lock(sql: Sql, commands: readonly SendCommand[]): Promise<Map<str
 }
 
 async function situations(sql: Sql, conversations: ReadonlyMap<string, LockedConversation>, commands: readonly SendCommand[]): Promise<Situation[]> {
-  const questions = commands.map(({ caller, input }) => ({
-    conversationId: input.conversationId, senderId: caller.userId, clientId: input.clientId, replyTo: input.replyTo,
-  }));
-  const facts = await factsOf(sql, questions);
-  return commands.map((command, at) => ({ command, conversation: conversations.get(command.input.conversationId), facts: facts[at]! }));
+  const facts = await factsOf(sql, commands.map(({ caller, input }) => ({ conversationId: input.conversationId, senderId: caller.userId, clientId: input.clientId })));
+  const targets = await targetsOf(sql, commands.flatMap(({ input }) => input.replyTo ?? []));
+  return commands.map((command, at) => {
+    const { conversationId, replyTo } = command.input;
+    return { command, conversation: conversations.get(conversationId), facts: facts[at]!, target: replyTo === undefined ? undefined : targets.get(replyTo) };
+  });
 }
 
 /** Goes through the commands in order, as if each had a transaction of its own. */

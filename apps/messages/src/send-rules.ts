@@ -1,5 +1,5 @@
 import { ChatError, type RequestPayload } from '@parley/contracts';
-import type { Facts, LockedConversation } from './send-sql.js';
+import type { Facts, LockedConversation, Target } from './send-sql.js';
 
 export type SendCommand = RequestPayload<'message.send.v1'>;
 /** Everything that decides whether a command may be carried out. */
@@ -7,6 +7,8 @@ export interface Situation {
   readonly command: SendCommand;
   readonly conversation: LockedConversation | undefined;
   readonly facts: Facts;
+  /** What `replyTo` names, in whatever conversation. */
+  readonly target: Target | undefined;
 }
 /** Answers what speaks against a command, or nothing. */
 export type SendRule = (situation: Situation) => ChatError | undefined;
@@ -30,10 +32,11 @@ const roleMayWrite: SendRule = ({ conversation, facts }) =>
 
 const senderNotMuted: SendRule = ({ facts }) => (facts.status === 'muted' ? new ChatError('muted') : undefined);
 
-const repliesToMessage: SendRule = ({ command, facts }) => {
-  if (command.input.replyTo === undefined) return undefined;
-  if (facts.reply_id === null) return new ChatError('not_found', 'replyTo names no message of this conversation');
-  return facts.reply_deleted_at === null ? undefined : new ChatError('conflict', 'replyTo names a deleted message');
+const repliesToMessage: SendRule = ({ command, target }) => {
+  const { replyTo, conversationId } = command.input;
+  if (replyTo === undefined) return undefined;
+  if (target?.conversation_id !== conversationId) return new ChatError('not_found', 'replyTo names no message of this conversation');
+  return target.deleted_at === null ? undefined : new ChatError('conflict', 'replyTo names a deleted message');
 };
 
 const attachmentsExist: SendRule = ({ command }) =>

@@ -17,26 +17,22 @@ export interface Facts extends Row {
   role: string | null; status: string | null; muted_until: Moment | null; left_at: Date | null;
   /** The message that this sender stored under the same clientId before. */
   known: MessageRow | null;
-  reply_id: string | null; reply_deleted_at: Date | null;
 }
 export interface Question {
   readonly conversationId: string;
   readonly senderId: string;
   readonly clientId: string;
-  readonly replyTo: string | undefined;
 }
 // `limit 1` keeps each look-up an index probe of one partition, whatever the statistics say.
 const FACTS = `
-  select clock_timestamp() as now, m.role, m.status, m.muted_until, m.left_at, to_jsonb(k) as known, r.id as reply_id, r.deleted_at as reply_deleted_at
-  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[]) with ordinality as q(conversation_id, sender_id, client_id, reply_to, n)
+  select clock_timestamp() as now, m.role, m.status, m.muted_until, m.left_at, to_jsonb(k) as known
+  from unnest($1::uuid[], $2::uuid[], $3::text[]) with ordinality as q(conversation_id, sender_id, client_id, n)
   left join lateral (
     select m.role, ${statusNow('m')} as status, m.muted_until, m.left_at
     from chat.member m where m.conversation_id = q.conversation_id and m.user_id = q.sender_id limit 1) m on true
   left join lateral (
     select ${messageColumns('k')}
     from chat.message k where k.conversation_id = q.conversation_id and k.sender_id = q.sender_id and k.client_id = q.client_id limit 1) k on true
-  left join lateral (
-    select r.id, r.deleted_at from chat.message r where r.id = q.reply_to and r.conversation_id = q.conversation_id limit 1) r on true
   order by q.n`;
 /** One row for each question, in their order. Exact only after {@link lockConversations}. */
 export const factsOf = (sql: Sql, questions: readonly Question[]): Promise<Facts[]> =>
@@ -44,8 +40,18 @@ export const factsOf = (sql: Sql, questions: readonly Question[]): Promise<Facts
     questions.map(({ conversationId }) => conversationId),
     questions.map(({ senderId }) => senderId),
     questions.map(({ clientId }) => clientId),
-    questions.map(({ replyTo }) => replyTo),
   ]);
+
+/** A message that another one answers. */
+export interface Target extends Row {
+  id: string; conversation_id: string; deleted_at: Date | null;
+}
+/** Those of the messages that exist, by id. No query when none is asked for, which is the rule. */
+export async function targetsOf(sql: Sql, ids: readonly string[]): Promise<Map<string, Target>> {
+  if (ids.length === 0) return new Map();
+  const rows = await sql.query<Target>(`select id, conversation_id, deleted_at from chat.message where id = any($1::uuid[])`, [ids]);
+  return new Map(rows.map((row) => [row.id, row]));
+}
 
 /** A message to be stored. */
 export interface NewMessage {
