@@ -1,0 +1,21 @@
+import { createLogger, run } from '@parley/service-kit';
+import { readConfig } from './config.js';
+import { startStandalone } from './start.js';
+import { welcome } from './welcome.js';
+
+const say = (text: string): void => void process.stdout.write(text);
+
+await run('parley', async () => {
+  const config = readConfig();
+  const logger = createLogger('standalone', config.LOG_LEVEL, process.stderr);
+  const standalone = await startStandalone(config, logger);
+  say(welcome(config, standalone.url));
+  return {
+    logger,
+    async stop() {
+      say('\nParley is stopping …\n');
+      await standalone.stop();
+      say('Parley stopped.\n');
+    },
+  };
+});

@@ -1,0 +1,30 @@
+import { resolve } from 'node:path';
+import type { StandaloneConfig } from './config.js';
+
+/** What a person at the terminal needs to know, in one block. Says honestly which parts run. */
+export function welcome(config: StandaloneConfig, url: string): string {
+  const lines: [string, string][] = [
+    ['Address', `${url}${config.HOST === '127.0.0.1' ? '   (this machine only; HOST=0.0.0.0 lets others in)' : `   (listening on ${config.HOST})`}`],
+    ['Mode', modeOf(config)],
+    ['', partsOf(config)],
+    ['Data', config.DATABASE_URL === undefined ? resolve(config.DATA_DIR) : 'in Postgres (DATABASE_URL)'],
+    ['Docs', `${url}/api/docs`],
+    ['Try it', `npm run demo -- --url ${url}`],
+    ['', `curl -X POST ${url}/api/v1/auth/guest -H 'content-type: application/json' -d '{"displayName":"Ann"}'`],
+    ['Stop', 'Ctrl-C; the data stay'],
+  ];
+  return `\nParley is ready.\n\n${lines.map(([label, text]) => `  ${label.padEnd(8)} ${text}\n`).join('')}\n`;
+}
+
+const embedded = ({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): boolean => [AMQP_URL, DATABASE_URL, REDIS_URL].every((url) => url === undefined);
+
+const modeOf = (config: StandaloneConfig): string =>
+  embedded(config) ? 'embedded: all services in one process; no RabbitMQ, no Redis, no Postgres server' : 'all services in one process, over servers that the configuration names';
+
+function partsOf({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): string {
+  return [
+    AMQP_URL === undefined ? 'in-process broker' : 'RabbitMQ',
+    DATABASE_URL === undefined ? 'PGlite (Postgres in WASM)' : 'Postgres',
+    REDIS_URL === undefined ? 'connections, presence and rates in memory' : 'Redis',
+  ].join(', ');
+}
