@@ -128,7 +128,7 @@ export class LocalHost implements Host {
 
   private async gone(others: readonly number[], timeoutMs: number): Promise<void> {
     await eventually(async () => {
-      const living = await Promise.all(others.map((pid) => pid !== this.child?.pid && alive(pid)));
+      const living = await Promise.all(others.filter((pid) => pid !== this.child?.pid).map(alive));
       return this.ended() !== undefined && !living.includes(true);
     }, { timeoutMs });
   }

@@ -12,8 +12,11 @@ const query = async (url: string, text: string): Promise<unknown[]> => {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on('error', () => undefined);
   await client.connect();
-  const { rows } = await client.query<Record<string, unknown>>(text).finally(() => client.end().catch(() => undefined));
-  return rows;
+  try {
+    return (await client.query<Record<string, unknown>>(text)).rows;
+  } finally {
+    await client.end();
+  }
 };
 
 const ping = async (url: string): Promise<string> => {
