@@ -1,6 +1,4 @@
-import type { DomainEvent, DomainEventName, PushFrame, RequestAnswer, RequestName, RequestPayload, Service } from '@parley/contracts';
-import type { ChatError } from '@parley/contracts';
-import type { Unavailable } from '@parley/service-kit';
+import type { ChatError, DomainEvent, DomainEventName, PushFrame, RequestAnswer, RequestName, RequestPayload, Service } from '@parley/contracts';
 
 /** One request or event, as a handler gets it. */
 export interface Delivery<P = unknown> {
@@ -22,7 +20,7 @@ export interface Delivery<P = unknown> {
  * Handles what arrives in one queue, in the order of arrival. What it does decides what becomes of a delivery:
  * - returns: acknowledged (a delivery that it neither answered nor refused gets its return value, or `internal`);
  * - throws a ChatError other than `unavailable`: refused with it, acknowledged;
- * - throws {@link Unavailable} (a dependency is down): commands pause their queue and are retried in place, so that order
+ * - throws `Unavailable` (a dependency is down): commands pause their queue and are retried in place, so that order
  *   holds; queries are refused with `unavailable`; events are retried with delay;
  * - throws anything else: tried again alone, then dead-lettered with the reason and refused with `internal` (queries are not kept: only refused).
  */
@@ -69,7 +67,7 @@ export interface Broker {
    * outbox full, or no answer within `deadlineMs` (it may still have been done: repeat it under the same id).
    */
   request<N extends RequestName>(name: N, payload: RequestPayload<N>, options?: { deadlineMs?: number; correlationId?: string }): Promise<RequestAnswer<N>>;
-  /** Publishes an event; resolves when the broker has confirmed it, rejects with {@link Unavailable}. Nobody listening is fine. */
+  /** Publishes an event; resolves when the broker has confirmed it, rejects with `Unavailable`. Nobody listening is fine. */
   publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, options?: { correlationId?: string }): Promise<void>;
   /** Sends a frame to one gateway, or to all; resolves when confirmed. A gateway that is gone is fine. Frames of one publisher to one gateway keep their order. */
   push(gateway: string, frame: PushFrame): Promise<void>;

@@ -206,7 +206,8 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       const seen: string[] = [];
       await system.server.serve('messages', serving({
         'message.send.v1': batch(async (deliveries) => {
-          for (const delivery of deliveries) seen.push(clientIdOf(delivery)), delivery.reply(answerOf(delivery));
+          seen.push(...deliveries.map(clientIdOf));
+          for (const delivery of deliveries) delivery.reply(answerOf(delivery));
         }),
         'conversation.create.v1': async (delivery) => void seen.push((delivery.payload as RequestPayload<'conversation.create.v1'>).input.title!),
       }));
@@ -224,7 +225,8 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await system.server.serve('messages', serving({
         'message.send.v1': batch(async (deliveries) => {
           if (away-- > 0) throw new Unavailable('no database');
-          for (const delivery of deliveries) seen.push(clientIdOf(delivery)), delivery.reply(answerOf(delivery));
+          seen.push(...deliveries.map(clientIdOf));
+          for (const delivery of deliveries) delivery.reply(answerOf(delivery));
         }, 3),
       }));
       const conversation = newId();

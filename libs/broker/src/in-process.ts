@@ -1,12 +1,13 @@
 import {
-  ChatError, DEFAULT_SHARDS, newId, queueOf, times,
+  DEFAULT_SHARDS, newId, queueOf, times,
   type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
 } from '@parley/contracts';
 import { currentTrace, Unavailable, type Logger } from '@parley/service-kit';
 import type { Answer, Arrival, Death } from './arrival.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
-import { atMost, Deadlines } from './deadlines.js';
+import { atMost } from './deadlines.js';
 import { plan, type PlannedQueue } from './plan.js';
+import { Requests, unavailable } from './requests.js';
 import { defaultRetries, type Retries } from './retries.js';
 import { Seen } from './seen.js';
 
@@ -33,10 +34,6 @@ export interface DeadLetter extends Death {
   readonly queue: string;
   readonly name: string;
 }
-interface Pending {
-  readonly deadline: number;
-  settle(answer: Answer): void;
-}
 
 /** One queue: what waits, and what was taken and not settled yet, in order. Outlives its consumer. */
 class Mailbox {
@@ -60,7 +57,7 @@ export class InProcessBroker implements Broker {
   private readonly listeners = new Map<InstanceListener, Seen>();
   private readonly servings = new Set<Serving>();
   private readonly timers = new Set<NodeJS.Timeout>();
-  private readonly pending = new Deadlines<Pending>((request) => request.settle(unavailable));
+  private readonly requests = new Requests();
   private readonly dead = new Map<Letter, Death>();
   private readonly shards: number;
   private readonly limit: number;
@@ -77,17 +74,14 @@ export class InProcessBroker implements Broker {
     return this.closed ? { ready: false, reason: 'closed' } : { ready: true };
   }
 
-  request<N extends RequestName>(name: N, payload: RequestPayload<N>, options: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
+  async request<N extends RequestName>(name: N, payload: RequestPayload<N>, options: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
+    const deadline = Date.now() + (options.deadlineMs ?? times.deadlineMs);
+    const envelope = this.envelope(name, payload, options.correlationId);
+    const queue = queueOf(name, payload, this.shards);
     return new Promise((resolve, reject) => {
-      const deadline = Date.now() + (options.deadlineMs ?? times.deadlineMs);
-      const pending: Pending = {
-        deadline,
-        settle: (answer) => ('ok' in answer ? resolve(answer.ok as RequestAnswer<N>) : reject(ChatError.fromBody(answer.error))),
-      };
-      const answer = (given: Answer) => void (this.pending.delete(pending) && queueMicrotask(() => pending.settle(given)));
-      this.pending.add(pending);
-      const letter = { ...this.envelope(name, payload, options.correlationId), queue: queueOf(name, payload, this.shards), deadline, answer };
-      if (!this.post(letter)) answer(unavailable);
+      const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
+      const taken = this.post({ ...envelope, queue, deadline, answer: (answer) => this.requests.settle(id, answer) });
+      if (!taken) this.requests.settle(id, unavailable('no queue for it, or the queue is full'));
     });
   }
 
@@ -135,7 +129,7 @@ export class InProcessBroker implements Broker {
     await Promise.all([...this.servings].map((serving) => serving.stop(graceMs)));
     this.closed = true;
     for (const timer of this.timers) clearTimeout(timer);
-    for (const pending of this.pending.values()) if (this.pending.delete(pending)) pending.settle(unavailable);
+    this.requests.settleAll(unavailable('the broker is closed'));
     this.listeners.clear();
   }
 
@@ -243,8 +237,6 @@ export class InProcessBroker implements Broker {
     });
   }
 }
-
-const unavailable: Answer = { error: new ChatError('unavailable').toBody() };
 
 /** A {@link Broker} for everything in one process. */
 export const createInProcessBroker = (options: InProcessOptions): InProcessBroker => new InProcessBroker(options);

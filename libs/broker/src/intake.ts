@@ -21,6 +21,7 @@ export interface Intake {
  */
 export class Lane implements Intake {
   private inbox: Arrival[] = [];
+  private readonly queues = new Set<string>();
   private turning: Promise<void> | undefined;
   private readonly outcomes: Outcomes;
 
@@ -35,6 +36,7 @@ export class Lane implements Intake {
 
   add(arrival: Arrival): void {
     if (this.outcomes.stopped) return;
+    this.queues.add(arrival.queue);
     this.inbox.push(arrival);
     // Not at once: what arrived in the same tick shares the first turn.
     this.turning ??= Promise.resolve().then(() => this.turns());
@@ -71,21 +73,25 @@ export class Lane implements Intake {
     const taken: Arrival[] = [];
     const rest: Arrival[] = [];
     const heldBack = new Set<string>();
-    const most = isBatch(first) ? first.max : Infinity;
-    for (const arrival of this.inbox) {
-      if (!arrival.live) continue;
-      if (this.expires && isPast(arrival.deadline)) {
-        arrival.done();
-        continue;
-      }
+    let at = 0;
+    for (; at < this.inbox.length && heldBack.size < this.queues.size; at++) {
+      const arrival = this.inbox[at]!;
+      if (!this.wanted(arrival)) continue;
       const handler = this.handlers.get(arrival.name);
-      const fits = isBatch(first) ? handler === first && taken.length < most : !isBatch(handler);
+      const fits = isBatch(first) ? handler === first && taken.length < first.max : !isBatch(handler);
       if (fits && !heldBack.has(arrival.queue)) taken.push(arrival);
       else rest.push(arrival);
       if (!fits || !isBatch(first)) heldBack.add(arrival.queue);
     }
-    this.inbox = rest;
+    this.inbox = rest.concat(this.inbox.slice(at));
     return taken;
+  }
+
+  private wanted(arrival: Arrival): boolean {
+    if (!arrival.live) return false;
+    if (!this.expires || !isPast(arrival.deadline)) return true;
+    arrival.done();
+    return false;
   }
 }
 

@@ -15,6 +15,7 @@ type Outcome = 'done' | { away: Error } | { failed: unknown };
 /** Runs handlers and lets what they do decide what becomes of the deliveries (see {@link Handler}). */
 export class Outcomes {
   private readonly halt = new AbortController();
+  private warned = 0;
   constructor(
     private readonly whenAway: WhenAway,
     private readonly logger: Logger,
@@ -88,7 +89,9 @@ export class Outcomes {
         await inbound.arrival.die({ reason: 'retries', detail: messageOf(error) });
       }
     }
-    this.logger.warn({ queue: inbounds[0]!.arrival.queue, count: inbounds.length, err: error }, 'a dependency is away');
+    if (Date.now() - this.warned < 1000) return;
+    this.warned = Date.now();
+    this.logger.warn({ queue: inbounds[0]!.arrival.queue, err: error }, 'a dependency is away');
   }
 
   private async bury(arrival: Arrival, death: Parameters<Arrival['die']>[0], refusal: ChatError): Promise<void> {

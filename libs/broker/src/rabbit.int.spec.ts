@@ -95,7 +95,10 @@ describe('RabbitMQ, when things break', () => {
     await broker.serve('messages', serving({
       'message.send.v1': { max: 100, lanes: 2, handle: async (deliveries) => {
         await new Promise((resolve) => setTimeout(resolve, 2));
-        for (const delivery of deliveries) note(delivery), delivery.reply({ clientId: clientIdOf(delivery) });
+        for (const delivery of deliveries) {
+          note(delivery);
+          delivery.reply({ clientId: clientIdOf(delivery) });
+        }
       } },
     }));
     return { seen, count: () => known.size };

@@ -62,7 +62,7 @@ async function eachDead(url: string, visit: (channel: ConfirmChannel, message: G
 
 function describe({ properties }: GetMessage): DeadLetter {
   const headers = (properties.headers ?? {}) as Record<string, unknown>;
-  const text = (...values: unknown[]): string => String(values.find((value) => value !== undefined) ?? 'unknown');
+  const text = (...values: unknown[]): string => values.find((value) => typeof value === 'string') ?? 'unknown';
   return {
     queue: text(headers['queue'], headers['x-first-death-queue']),
     name: text(properties.type),

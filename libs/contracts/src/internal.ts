@@ -148,10 +148,9 @@ export const names = Object.freeze({
   commandQueue: (service: Service) => `${service}.commands`,
   queryQueue: (service: Service) => `${service}.queries`,
   eventQueue: (service: Service) => `${service}.events`,
-  /** A process's own queues: answers and, at gateways, pushes and events. */
+  /** A process's own queues: answers; and, at gateways, pushes and events together. */
   replyQueue: (instance: string) => `replies.${instance}`,
   pushQueue: (instance: string) => `push.${instance}`,
-  instanceEventQueue: (instance: string) => `events.${instance}`,
 });
 
 /** The queue that a request goes to. */

@@ -1,4 +1,4 @@
-import { names, type Service } from '@parley/contracts';
+import { ChatError, names, type Service } from '@parley/contracts';
 import type { ConsumeMessage, Options } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Arrival, Death } from '../arrival.js';
@@ -60,7 +60,13 @@ export class RabbitArrival implements Arrival {
 
   answer(answer: Answer): void {
     const { replyTo, correlationId } = this.message.properties as { replyTo?: string; correlationId?: string };
-    if (replyTo && correlationId) this.office.answer(replyTo, correlationId, answer, this.deadline);
+    if (!replyTo || !correlationId) return;
+    try {
+      this.office.answer(replyTo, correlationId, answer, this.deadline);
+    } catch {
+      // What JSON cannot hold is the handler's defect, and the requester must not wait for it.
+      this.office.answer(replyTo, correlationId, { error: new ChatError('internal').toBody() }, this.deadline);
+    }
   }
 
   done(): void {

@@ -1,5 +1,6 @@
 import { Unavailable, type Logger } from '@parley/service-kit';
-import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
+import { messageOf } from '../arrival.js';
 import { Deadlines } from '../deadlines.js';
 import { end } from './link.js';
 import { declareExchanges } from './topology.js';
@@ -85,6 +86,8 @@ export class Publisher {
     this.outbox.add(entry);
     if (entry.options.mandatory) this.mandatory.set(entry.options.messageId!, entry);
     this.unsent.push(entry);
+    // While nothing can be sent, what failed meanwhile must not pile up.
+    if (this.unsent.length > 2 * this.limits.messages) this.tidy();
     this.flush();
   }
 
@@ -118,14 +121,22 @@ export class Publisher {
     this.unsent.length = this.next = 0;
   }
 
+  private tidy(): void {
+    this.unsent = this.unsent.slice(this.next).filter(({ open }) => open);
+    this.next = 0;
+  }
+
   private write(channel: ConfirmChannel, entry: Entry): boolean {
     try {
       this.writable = channel.publish(entry.exchange, entry.key, entry.content, entry.options, (error: unknown) => this.settle(channel, entry, error));
       entry.sent = true;
       return true;
     } catch (error) {
-      // The channel is closing; its 'close' event is on its way and everything is sent again on the next one.
-      this.logger.debug({ err: error }, 'publishing on a closing channel');
+      if (!(error instanceof IllegalOperationError)) {
+        this.fail(entry, messageOf(error));
+        return true;
+      }
+      // The channel is closing: 'close' is on its way, and everything is sent again on the next one.
       this.writable = false;
       return false;
     }

@@ -13,6 +13,8 @@ export class Flow {
   active = false;
   /** Takes no more deliveries: they stay this consumer's until the channel closes, and so in order. */
   held = false;
+  /** Its end was ours and will be followed by another at once. */
+  renewed = false;
   private lowest = 1;
   private readonly settled = new Set<number>();
   private readonly acked = new Set<number>();
@@ -98,7 +100,7 @@ export class Subscription {
 
   constructor(
     private readonly link: Link,
-    private readonly options: SubscriptionOptions,
+    readonly options: SubscriptionOptions,
     private readonly logger: Logger,
   ) {}
 
@@ -130,7 +132,10 @@ export class Subscription {
 
   /** Gives back what is not acknowledged, and subscribes again, last in line. */
   async again(): Promise<void> {
-    if (this.flow) await closeFlow(this.flow);
+    const { flow } = this;
+    if (!flow) return;
+    flow.renewed = true;
+    await closeFlow(flow);
   }
 
   /** Ends the subscription. What is not acknowledged goes back to its queue, in order. */
@@ -176,8 +181,10 @@ export class Subscription {
       this.flow = flow;
       this.problem = undefined;
       up();
-      this.problem = await ended.promise;
-      if (!this.halt.signal.aborted) this.logger.info({ queue: this.queue, reason: this.problem }, 'no longer consuming; subscribing again');
+      const reason = await ended.promise;
+      if (flow.renewed) return;
+      this.problem = reason;
+      if (!this.halt.signal.aborted) this.logger.info({ queue: this.queue, reason }, 'no longer consuming; subscribing again');
     } finally {
       this.flow = undefined;
       await closeFlow(flow);
@@ -190,12 +197,22 @@ export class Subscription {
     const { consumerTag } = await flow.channel.consume(this.queue, (message) => {
       if (message === null) return ended('cancelled by the broker');
       flow.active = true;
-      if (!flow.held) this.options.onMessage(message, flow);
+      if (!flow.held) this.take(message, flow);
     });
     this.consumerTag = consumerTag;
   }
+
+  private take(message: ConsumeMessage, flow: Flow): void {
+    try {
+      this.options.onMessage(message, flow);
+    } catch (error) {
+      this.logger.error({ err: error, queue: this.queue, name: message.properties.type as unknown }, 'a message that could not be taken was dropped');
+      flow.done(message);
+    }
+  }
 }
 
+/** Closes the channel, and with it the consumer: what is not acknowledged goes back to the queue in one step. */
 async function closeFlow(flow: Flow): Promise<void> {
   flow.flush();
   if (!flow.live) return;

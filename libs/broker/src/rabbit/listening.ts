@@ -1,0 +1,31 @@
+import { names, PushFrame, type DomainEventName } from '@parley/contracts';
+import type { ConsumeMessage } from 'amqplib';
+import type { InstanceListener } from '../broker.js';
+import { Seen } from '../seen.js';
+import type { Headers } from './arrival.js';
+import { Sequence } from './frames.js';
+
+/** Hands what comes out of an instance's queue to its listener: each once, in order, holes noticed. Throws what the listener throws. */
+export class Listening {
+  private readonly seen = new Seen();
+  private readonly sequence = new Sequence();
+
+  constructor(
+    private readonly instance: string,
+    private readonly listener: InstanceListener,
+  ) {}
+
+  take(message: ConsumeMessage): void {
+    const { stream, number } = (message.properties.headers ?? {}) as Headers;
+    const order = stream !== undefined && number !== undefined ? this.sequence.check(stream, number, message.fields.routingKey === this.instance) : 'next';
+    if (order === 'old') return;
+    if (order === 'gap') this.listener.onGap();
+    const content = JSON.parse(message.content.toString()) as unknown;
+    if (message.fields.exchange === names.events) this.listener.onEvent(message.properties.type as DomainEventName, content);
+    else this.push(PushFrame.parse(content));
+  }
+
+  private push(frame: PushFrame): void {
+    if (frame.kind !== 'users' || frame.id === undefined || this.seen.first(frame.id)) this.listener.onPush(frame);
+  }
+}
