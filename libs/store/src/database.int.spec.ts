@@ -117,6 +117,20 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(rows.map(({ username }) => username)).toEqual(users.map(({ username }) => username).filter((_, at) => at % 3 !== 0));
   });
 
+  it('closes when what is under way has ended, and refuses what comes later', async () => {
+    const { database: brief, close: end } = await open();
+    const working = brief.transaction(async (sql) => {
+      await sql.query('select pg_sleep(0.1)');
+      return sql.query('select 1 as one');
+    });
+    const closing = brief.close();
+    const late = [brief.query('select 1'), brief.transaction(async () => 1), brief.entities(async () => 1)];
+    for (const call of late) await expect(call).rejects.toThrow(Unavailable);
+    expect(await working).toEqual([{ one: 1 }]);
+    await closing;
+    await end();
+  });
+
   it('reads and writes entities as the rest of the code sees rows', async () => {
     const user = newUser('entity');
     await database.entities(async (em) => void em.create(UserEntity, user));

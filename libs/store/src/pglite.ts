@@ -46,8 +46,7 @@ class EmbeddedDatabase implements PgliteDatabase {
   });
   private closed = false;
   private lock: FolderLock | undefined;
-  /** Ends when the last `entities` call has: kysely's PGlite driver has one connection object and mixes up transactions that overlap. */
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly underWay = new Set<Promise<unknown>>();
   private seized = false;
 
   constructor(
@@ -78,9 +77,7 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
-    const result = this.turn.then(() => this.attempts(() => this.orm.em.fork().transactional(work)));
-    this.turn = result.catch(() => undefined);
-    return result;
+    return this.attempts(() => this.orm.em.fork().transactional(work));
   }
 
   problem(): string | undefined {
@@ -95,18 +92,20 @@ class EmbeddedDatabase implements PgliteDatabase {
     if (this.closed) return;
     this.closed = true;
     this.contact.close();
-    await this.turn;
+    await Promise.allSettled(this.underWay);
     await this.orm.close(true);
     if (!this.engine.closed) await this.engine.close();
     await this.lock?.release();
   }
 
-  private attempts<T>(work: () => Promise<T>): Promise<T> {
-    return attempts(this.contact, async () => {
-      if (this.closed) throw new Unavailable('database: closed');
+  private async attempts<T>(work: () => Promise<T>): Promise<T> {
+    if (this.closed) throw new Unavailable('database: closed');
+    const doing = attempts(this.contact, async () => {
       if (this.seized) throw new Unavailable('database: the data folder was taken over by another process');
       return work();
     });
+    this.underWay.add(doing);
+    return doing.finally(() => this.underWay.delete(doing));
   }
 }
 

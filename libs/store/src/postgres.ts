@@ -66,6 +66,7 @@ class PostgresDatabase implements Database {
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
+    if (this.closed) return Promise.reject(new Unavailable('database: closed'));
     return attempts(this.contact, () => this.orm.em.fork().transactional(work));
   }
 
