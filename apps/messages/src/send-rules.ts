@@ -1,14 +1,17 @@
 import { ChatError, type RequestPayload } from '@parley/contracts';
-import type { Facts, LockedConversation, Target } from './send-sql.js';
+import type { MessageRow } from '@parley/store';
+import type { LockedConversation, Sender, Target } from './send-sql.js';
 
 export type SendCommand = RequestPayload<'message.send.v1'>;
 /** Everything that decides whether a command may be carried out. */
 export interface Situation {
   readonly command: SendCommand;
   readonly conversation: LockedConversation | undefined;
-  readonly facts: Facts;
+  readonly sender: Sender;
   /** What `replyTo` names, in whatever conversation. */
   readonly target: Target | undefined;
+  /** What is stored under its clientId already, as far as it was looked up. */
+  readonly known: MessageRow | undefined;
 }
 /** Answers what speaks against a command, or nothing. */
 export type SendRule = (situation: Situation) => ChatError | undefined;
@@ -17,20 +20,20 @@ const conversationExists: SendRule = ({ conversation }) =>
   conversation === undefined || conversation.deleted_at !== null ? new ChatError('not_found', 'No such conversation') : undefined;
 
 /** Strangers can't tell a private conversation from none; of a public one they know. Who left is answered like a stranger, a resend like an unknown one. */
-const senderIsMember: SendRule = ({ conversation, facts }) => {
-  if (facts.status === 'banned' || (facts.role !== null && facts.left_at === null)) return undefined;
-  return conversation!.visibility === 'public' && facts.known === null
+const senderIsMember: SendRule = ({ conversation, sender, known }) => {
+  if (sender.status === 'banned' || (sender.role !== null && sender.left_at === null)) return undefined;
+  return conversation!.visibility === 'public' && known === undefined
     ? new ChatError('forbidden', 'Join the conversation first')
     : new ChatError('not_found', 'No such conversation');
 };
 
-const senderNotBanned: SendRule = ({ facts }) => (facts.status === 'banned' ? new ChatError('banned') : undefined);
+const senderNotBanned: SendRule = ({ sender }) => (sender.status === 'banned' ? new ChatError('banned') : undefined);
 
 /** What a role may not do is `forbidden`; only then is asked what a muted one may not. */
-const roleMayWrite: SendRule = ({ conversation, facts }) =>
-  conversation!.kind === 'channel' && facts.role === 'member' ? new ChatError('forbidden', 'Only its creator and admins write in a channel') : undefined;
+const roleMayWrite: SendRule = ({ conversation, sender }) =>
+  conversation!.kind === 'channel' && sender.role === 'member' ? new ChatError('forbidden', 'Only its creator and admins write in a channel') : undefined;
 
-const senderNotMuted: SendRule = ({ facts }) => (facts.status === 'muted' ? new ChatError('muted') : undefined);
+const senderNotMuted: SendRule = ({ sender }) => (sender.status === 'muted' ? new ChatError('muted') : undefined);
 
 const repliesToMessage: SendRule = ({ command, target }) => {
   const { replyTo, conversationId } = command.input;

@@ -1,4 +1,4 @@
-import { messageColumns, statusNow, type Moment, type MessageRow, type Row, type Sql } from '@parley/store';
+import { messageColumns, statusNow, type MessageRow, type Row, type Sql } from '@parley/store';
 
 /** A conversation whose row this transaction has locked: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. */
 export interface LockedConversation extends Row {
@@ -11,36 +11,38 @@ const LOCK = `
   from chat.conversation where id = any($1::uuid[]) order by id for update`;
 export const lockConversations = (sql: Sql, ids: readonly string[]): Promise<LockedConversation[]> => sql.query<LockedConversation>(LOCK, [ids]);
 
-/** What the database knows about one command. */
-export interface Facts extends Row {
-  now: Date;
-  role: string | null; status: string | null; muted_until: Moment | null; left_at: Date | null;
-  /** The message that this sender stored under the same clientId before. */
-  known: MessageRow | null;
-}
 export interface Question {
   readonly conversationId: string;
   readonly senderId: string;
   readonly clientId: string;
 }
-// `limit 1` keeps each look-up an index probe of one partition, whatever the statistics say.
-const FACTS = `
-  select clock_timestamp() as now, m.role, m.status, m.muted_until, m.left_at, to_jsonb(k) as known
-  from unnest($1::uuid[], $2::uuid[], $3::text[]) with ordinality as q(conversation_id, sender_id, client_id, n)
-  left join lateral (
-    select m.role, ${statusNow('m')} as status, m.muted_until, m.left_at
-    from chat.member m where m.conversation_id = q.conversation_id and m.user_id = q.sender_id limit 1) m on true
-  left join lateral (
-    select ${messageColumns('k')}
-    from chat.message k where k.conversation_id = q.conversation_id and k.sender_id = q.sender_id and k.client_id = q.client_id limit 1) k on true
+const columns = (questions: readonly Question[]): [string[], string[]] => [questions.map(({ conversationId }) => conversationId), questions.map(({ senderId }) => senderId)];
+
+/** What somebody is in a conversation: nulls for one who never was a member. */
+export interface Sender extends Row {
+  now: Date; role: string | null; status: string | null; left_at: Date | null;
+}
+const SENDERS = `
+  select clock_timestamp() as now, m.role, ${statusNow('m')} as status, m.left_at
+  from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, sender_id, n)
+  left join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.sender_id
   order by q.n`;
-/** One row for each question, in their order. Exact only after {@link lockConversations}. */
-export const factsOf = (sql: Sql, questions: readonly Question[]): Promise<Facts[]> =>
-  sql.query<Facts>(FACTS, [
-    questions.map(({ conversationId }) => conversationId),
-    questions.map(({ senderId }) => senderId),
-    questions.map(({ clientId }) => clientId),
-  ]);
+/** One row for each question, in their order. Exact after {@link lockConversations}. */
+export const sendersOf = (sql: Sql, questions: readonly Question[]): Promise<Sender[]> => sql.query<Sender>(SENDERS, columns(questions));
+
+// `limit 1` keeps each look-up an index probe of one partition.
+const KNOWN = `
+  select q.n, k.*
+  from unnest($1::uuid[], $2::uuid[], $3::text[]) with ordinality as q(conversation_id, sender_id, client_id, n)
+  cross join lateral (
+    select ${messageColumns('m')}
+    from chat.message m where m.conversation_id = q.conversation_id and m.sender_id = q.sender_id and m.client_id = q.client_id limit 1) k`;
+/** The messages that are stored under the clientIds already, by the questions' positions. Exact after {@link lockConversations}. */
+export async function knownOf(sql: Sql, questions: readonly Question[]): Promise<Map<number, MessageRow>> {
+  if (questions.length === 0) return new Map();
+  const rows = await sql.query<MessageRow & { n: number }>(KNOWN, [...columns(questions), questions.map(({ clientId }) => clientId)]);
+  return new Map(rows.map(({ n, ...row }) => [n - 1, row as MessageRow]));
+}
 
 /** A message that another one answers. */
 export interface Target extends Row {
@@ -64,11 +66,15 @@ const STORE = `
     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as a(id, last_seq, rev, active_at)
     where c.id = a.id)
   insert into chat.message (id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at)
-  select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[])`;
-/** Inserts the messages and moves their conversations on, in one statement. The conversations carry their new `last_seq`, `rev` and `active_at`. */
-export async function storeMessages(sql: Sql, conversations: readonly LockedConversation[], messages: readonly NewMessage[]): Promise<void> {
+  select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[])
+  on conflict (conversation_id, sender_id, client_id) do nothing returning 1`;
+/**
+ * Inserts the messages and moves their conversations on, in one statement. The conversations carry their new `last_seq`, `rev` and `active_at`.
+ * False when a clientId was known after all: then the transaction must not be committed.
+ */
+export async function storeMessages(sql: Sql, conversations: readonly LockedConversation[], messages: readonly NewMessage[]): Promise<boolean> {
   const column = <K extends keyof NewMessage>(key: K) => messages.map((message) => message[key]);
-  await sql.query(STORE, [
+  const stored = await sql.query(STORE, [
     conversations.map(({ id }) => id),
     conversations.map(({ last_seq }) => last_seq),
     conversations.map(({ rev }) => rev),
@@ -76,4 +82,5 @@ export async function storeMessages(sql: Sql, conversations: readonly LockedConv
     column('id'), column('conversationId'), column('seq'), column('rev'), column('senderId'), column('clientId'), column('type'), column('body'),
     column('replyTo'), column('createdAt'),
   ]);
+  return stored.length === messages.length;
 }
