@@ -8,6 +8,11 @@ describe('ids', () => {
     expect(id.startsWith('01934567-89ab-7')).toBe(true);
   });
 
+  it('are all different', () => {
+    const ids = Array.from({ length: 10_000 }, () => newId(undefined, 1));
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   it('put a message into the shard of its conversation, whatever the number of shards', () => {
     const conversationId = newId();
     const messageId = newId(conversationId);
