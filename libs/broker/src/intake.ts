@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@parley/service-kit';
 import { isPast, type Arrival } from './arrival.js';
 import type { BatchHandler, Handler } from './broker.js';
@@ -38,8 +39,7 @@ export class Lane implements Intake {
     if (this.outcomes.stopped) return;
     this.queues.add(arrival.queue);
     this.inbox.push(arrival);
-    // Not at once: what arrived in the same tick shares the first turn.
-    this.turning ??= Promise.resolve().then(() => this.turns());
+    this.turning ??= this.turns();
   }
 
   async stop(): Promise<void> {
@@ -54,7 +54,11 @@ export class Lane implements Intake {
   private turn: Promise<void> | undefined;
 
   private async turns(): Promise<void> {
-    while (this.inbox.length > 0 && !this.outcomes.stopped) {
+    for (;;) {
+      // All sockets that are readable are read first: their messages share the turn. An embedded database keeps the event loop to itself from a
+      // turn's begin to its end, so without this every message would have a transaction of its own.
+      await setImmediate();
+      if (this.inbox.length === 0 || this.outcomes.stopped) break;
       this.turn = this.take();
       await this.turn;
     }
