@@ -5,27 +5,30 @@
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ChatClient, freePort, ServiceProcess, startCluster, startEmbedded, startServers, type ServerAddresses } from '@parley/testing';
 import pg from 'pg';
 import { newId } from '@parley/contracts';
-import { cpuByProgram } from './cpu.js';
+import { cpuBetween, cpuSnapshot, type CpuSnapshot } from './cpu.js';
 import { Pairs, quantile, type Measured, type Pace, type User } from './load.js';
 
 const usage = `npm run bench:send [-- options]
   --seconds N    measured seconds of each phase (8); 2 more warm it up
   --users N      users, in pairs (200)
   --gateways N   gateways of the cluster (1)
+  --profile DIR  write a CPU profile of every process there
   --only MODE    naive, embedded or cluster; may be repeated
 Servers come as for the tests: TEST_AMQP_URL, TEST_DATABASE_URL and TEST_REDIS_URL, or private ones.
 `;
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '8' }, users: { type: 'string', default: '200' }, gateways: { type: 'string', default: '1' },
-    only: { type: 'string', multiple: true }, help: { type: 'boolean', default: false },
+    profile: { type: 'string' }, only: { type: 'string', multiple: true }, help: { type: 'boolean', default: false },
   },
 });
+
+const env: Record<string, string> = options.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(options.profile)}` };
 
 /** A running server to be measured. */
 interface Target {
@@ -61,7 +64,7 @@ async function naive({ databaseUrl }: ServerAddresses): Promise<Target> {
   const url = new URL(databaseUrl);
   url.pathname = `/${database}`;
   const port = await freePort();
-  const server = await new ServiceProcess('naive', 'bench/dist/naive-server.js', { DATABASE_URL: url.href, PORT: String(port) }, port).ready();
+  const server = await new ServiceProcess('naive', 'bench/dist/naive-server.js', { ...env, DATABASE_URL: url.href, PORT: String(port) }, port).ready();
   return {
     name: 'naive', urls: [server.url], processes: [server],
     users: async (count) => Array.from({ length: count }, () => newId()).map((id) => ({ id, token: id })),
@@ -74,7 +77,7 @@ async function naive({ databaseUrl }: ServerAddresses): Promise<Target> {
 
 async function embedded(): Promise<Target> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-bench-'));
-  const server = await startEmbedded({ dataDir });
+  const server = await startEmbedded({ dataDir, env });
   return {
     name: 'embedded', urls: [server.url], processes: [server], users: guests([server.url]),
     stop: async () => {
@@ -85,7 +88,7 @@ async function embedded(): Promise<Target> {
 }
 
 async function cluster(servers: ServerAddresses): Promise<Target> {
-  const running = await startCluster({ servers, gateways: Number(options.gateways) });
+  const running = await startCluster({ servers, gateways: Number(options.gateways), env });
   return { name: 'cluster', urls: running.urls, processes: running.processes, users: guests(running.urls), stop: () => running.stop() };
 }
 
@@ -94,17 +97,25 @@ const phases: readonly { readonly name: string; readonly pace: Pace }[] = [
   { name: 'saturated, 5 outstanding', pace: { outstanding: 5 } },
   { name: 'paced, 500/s', pace: { perSecond: 500 } },
 ];
+const generator = 'load generator';
 const backing = { postgres: 'postgres', postmaster: 'postgres', 'beam.smp': 'rabbitmq', 'redis-server': 'redis' };
 
-/** Milliseconds of CPU so far, by process. */
-function cpu(target: Target): Map<string, number> {
-  const total = new Map<string, number>();
-  const add = (name: string, ms: number | undefined) => total.set(name, (total.get(name) ?? 0) + (ms ?? 0));
-  for (const one of target.processes) add(one.name, one.cpuMs());
-  for (const [name, ms] of Object.entries(cpuByProgram(backing))) add(name, ms);
+interface Cpu {
+  readonly own: ReadonlyMap<string, number>;
+  readonly backing: CpuSnapshot;
+}
+
+function cpu(target: Target): Cpu {
+  const own = new Map<string, number>();
+  for (const one of target.processes) own.set(one.name, (own.get(one.name) ?? 0) + (one.cpuMs() ?? 0));
   const { user, system } = process.cpuUsage();
-  add('load generator', (user + system) / 1000);
-  return total;
+  return { own: own.set(generator, (user + system) / 1000), backing: cpuSnapshot(backing) };
+}
+
+/** Share of one core, by process. */
+function cores(before: Cpu, after: Cpu, seconds: number): [string, number][] {
+  const own = [...after.own].map(([name, ms]): [string, number] => [name, ms - (before.own.get(name) ?? 0)]);
+  return [...own, ...cpuBetween(before.backing, after.backing)].map(([name, ms]) => [name, ms / 1000 / seconds]);
 }
 
 interface Row extends Measured {
@@ -119,11 +130,9 @@ async function measure(target: Target): Promise<Row[]> {
   const pairs = await Pairs.open(target.urls, users);
   const rows: Row[] = [];
   for (const { name, pace } of phases) {
-    let before = new Map<string, number>();
-    let after = new Map<string, number>();
+    let [before, after] = [cpu(target), cpu(target)];
     const measured = await pairs.run(pace, 2, Number(options.seconds), () => void (before = cpu(target)), () => void (after = cpu(target)));
-    const cores = [...after].map(([program, ms]) => [program, (ms - (before.get(program) ?? 0)) / 1000 / measured.seconds] as const);
-    rows.push({ ...measured, target: target.name, phase: name, cores });
+    rows.push({ ...measured, target: target.name, phase: name, cores: cores(before, after, measured.seconds) });
   }
   pairs.close();
   return rows;
@@ -141,9 +150,9 @@ function print(rows: readonly Row[]): void {
       const rate = row.acknowledged / row.seconds;
       line(row.target, number(rate), base ? number(rate / (base.acknowledged / base.seconds), 2) : '-', ...[row.ackMs, row.receivedMs].flatMap((sorted) => [number(quantile(sorted, 0.5), 1), number(quantile(sorted, 0.99), 1)]), String(row.failed));
     }
-    for (const { target, cores, acknowledged, seconds } of rows.filter(({ phase }) => phase === name)) {
-      const busy = cores.filter(([, share]) => share >= 0.01).map(([program, share]) => `${program} ${share.toFixed(2)}`);
-      const own = cores.filter(([program]) => program !== 'load generator').reduce((sum, [, share]) => sum + share, 0);
+    for (const { target, cores: shares, acknowledged, seconds } of rows.filter(({ phase }) => phase === name)) {
+      const busy = shares.filter(([, share]) => share >= 0.01).map(([program, share]) => `${program} ${share.toFixed(2)}`);
+      const own = shares.filter(([program]) => program !== generator).reduce((sum, [, share]) => sum + share, 0);
       process.stdout.write(`  cores ${target.padEnd(9)} ${busy.join(', ')}; ${number((own * seconds * 1e6) / acknowledged)} µs a message without the generator\n`);
     }
   }
