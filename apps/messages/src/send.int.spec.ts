@@ -1,9 +1,13 @@
 import type { Broker } from '@parley/broker';
-import { newId, type CallOutput } from '@parley/contracts';
+import { ChatError, newId, type CallOutput } from '@parley/contracts';
+import { Push } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
+import { Audience } from '@parley/store';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { engines, type Engine } from './spec/engines.js';
+import { sendBatch } from './send-batch.js';
+import type { SendCommand } from './send-rules.js';
+import { engines, quiet, type Engine } from './spec/engines.js';
 import { Service } from './spec/service.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
@@ -234,6 +238,18 @@ describe.each(engines(inject('servers').databaseUrl, 'parley_messages'))('messag
     expect(answers.map(({ duplicate }) => duplicate)).toEqual([false, false]);
     expect(await stored(conversationId)).toHaveLength(3);
     await cut.stop();
+  });
+
+  it('lets batches for the same conversations wait for each other: none fails, whatever their order', async () => {
+    const push = new Push({ broker: service.broker, registry: service.registry, logger: quiet });
+    const anna = newId();
+    const conversations = await Promise.all(range(5).map(() => service.group(anna)));
+    const command = (conversationId: string): SendCommand => ({
+      caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
+    });
+    const batches = range(12).map((n) => sendBatch(engine.database, new Audience(), push, (n % 2 ? conversations : conversations.toReversed()).map(command)));
+    expect((await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate)).toBe(true);
+    for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
   });
 
   it('stays exact when two replicas work on the same conversations', async () => {
