@@ -54,15 +54,15 @@ export class Inbound implements Delivery {
     return this.arrival.deadline;
   }
   reply(answer: unknown): void {
-    this.answer(answer === undefined ? { error: new ChatError('internal').toBody() } : { ok: answer });
+    if (this.first()) this.arrival.answer(answer === undefined ? { error: new ChatError('internal').toBody() } : { ok: answer });
   }
   refuse(error: ChatError): void {
-    this.answer({ error: error.toBody() });
+    if (this.first()) this.arrival.answer({ error: error.toBody() });
   }
-  private answer(answer: Answer): void {
-    if (this.answered) return;
+  private first(): boolean {
+    if (this.answered) return false;
     this.answered = true;
-    if (!isPast(this.deadline)) this.arrival.answer(answer);
+    return !isPast(this.deadline);
   }
 }
 
@@ -87,8 +87,7 @@ export function open(arrival: Arrival): Inbound | { death: Death; refusal: ChatE
   try {
     return new Inbound(arrival, parseInput(schema, payload));
   } catch (error) {
-    if (!(error instanceof ChatError)) throw error;
-    return { death: { reason: 'invalid', detail: error.message }, refusal: error };
+    return { death: { reason: 'invalid', detail: messageOf(error) }, refusal: error instanceof ChatError ? error : new ChatError('internal') };
   }
 }
 

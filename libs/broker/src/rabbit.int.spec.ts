@@ -66,10 +66,10 @@ describe('RabbitMQ', () => {
 describe('RabbitMQ, when things break', () => {
   let admin: ChannelModel;
   const proxies: TcpProxy[] = [];
-  const proxied = async (options: Partial<RabbitOptions> = {}): Promise<{ broker: Broker; proxy: TcpProxy }> => {
+  const proxied = async (options: Partial<RabbitOptions> = {}, query = ''): Promise<{ broker: Broker; proxy: TcpProxy }> => {
     const proxy = await TcpProxy.to(url);
     proxies.push(proxy);
-    return { broker: await started({ url: proxy.url(url), ...options }), proxy };
+    return { broker: await started({ url: proxy.url(url) + query, ...options }), proxy };
   };
   beforeEach(async () => {
     url = await newHost();
@@ -157,7 +157,7 @@ describe('RabbitMQ, when things break', () => {
   });
 
   it('notices a half-open connection and comes back', async () => {
-    const { broker, proxy } = await proxied();
+    const { broker, proxy } = await proxied({}, '?heartbeat=1');
     await broker.serve('messages', serving({ 'message.send.v1': echo }));
     proxy.swallow('up', 'down');
     await eventually(() => !broker.status.ready, { timeoutMs: 20_000 });

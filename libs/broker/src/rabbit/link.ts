@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@parley/service-kit';
 import { connect, type ChannelModel } from 'amqplib';
@@ -69,6 +70,7 @@ export class Link {
   /** From connecting to the end of the connection. */
   private async once(up: () => void): Promise<void> {
     const model = await connect(withHeartbeat(this.url), { timeout: 5000, noDelay: true, keepAlive: true, clientProperties: { connection_name: this.name } });
+    coalesce(model);
     const ended = new Promise<Error | undefined>((resolve) => model.once('close', resolve));
     // Without a listener an 'error' event ends the process; what matters arrives with 'close'.
     model.on('error', () => undefined);
@@ -88,6 +90,22 @@ export class Link {
     this.model = undefined;
     this.problem = `${this.name}: ${error?.message ?? 'connection closed'}`;
   }
+}
+
+/**
+ * amqplib gives every frame to the socket by itself, which is a system call each and a third of the time of a busy process. Corked, all frames of a turn of the
+ * event loop leave in one.
+ */
+function coalesce(model: ChannelModel): void {
+  const { stream } = model.connection as unknown as { stream: Writable };
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  stream.write = (...args: unknown[]) => {
+    if (stream.writableCorked === 0) {
+      stream.cork();
+      process.nextTick(() => stream.uncork());
+    }
+    return write(...args);
+  };
 }
 
 /** Closes what has a `close`; amqplib leaves the promise open for ever when the connection breaks meanwhile. */
