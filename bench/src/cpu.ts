@@ -3,17 +3,28 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Milliseconds of CPU so far of every process of some programs, by process id. Linux only. */
 export type CpuSnapshot = ReadonlyMap<number, { readonly label: string; readonly ms: number }>;
 
-/** For servers that run as many processes, or in containers, or were not started here. `programs`: command name → label. */
+/**
+ * For servers that run as many processes, or in containers, or were not started here. `programs`: command name → label. Where some processes of a label
+ * descend from this one, only those count; otherwise all on this machine.
+ */
 export function cpuSnapshot(programs: Readonly<Record<string, string>>): CpuSnapshot {
-  const snapshot = new Map<number, { label: string; ms: number }>();
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const label = programs[read(`/proc/${pid}/comm`).trim()];
-    if (label === undefined) continue;
+  const parents = new Map<number, number>();
+  const all = new Map<number, { label: string; ms: number }>();
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)) {
     const stat = read(`/proc/${pid}/stat`);
-    const [utime = 0, stime = 0] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13).map(Number);
-    snapshot.set(Number(pid), { label, ms: (utime + stime) * 10 });
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+    parents.set(pid, fields[1] ?? 0);
+    const label = programs[stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))];
+    if (label !== undefined) all.set(pid, { label, ms: ((fields[11] ?? 0) + (fields[12] ?? 0)) * 10 });
   }
-  return snapshot;
+  const own = [...all].filter(([pid]) => descends(pid, parents));
+  const labels = new Set(own.map(([, { label }]) => label));
+  return new Map([...own, ...[...all].filter(([, { label }]) => !labels.has(label))]);
+}
+
+function descends(pid: number, parents: ReadonlyMap<number, number>): boolean {
+  for (let at: number | undefined = pid; at; at = parents.get(at)) if (at === process.pid) return true;
+  return false;
 }
 
 /** Milliseconds between two snapshots, by label. Processes that ended in between are left out. */

@@ -160,7 +160,7 @@ function print(rows: readonly Row[]): void {
 
 async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(usage);
-  const { addresses, stop } = await startServers();
+  const { addresses, stop } = await startServers({ durable: true });
   try {
     const [{ fsync } = { fsync: '?' }] = await query<{ fsync: string }>(addresses.databaseUrl, 'show fsync');
     process.stdout.write(`${options.users} users in ${Number(options.users) / 2} direct conversations, loopback, ${cpus().length} cores, Node ${process.version}, Postgres fsync ${fsync}\n`);

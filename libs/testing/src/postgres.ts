@@ -12,8 +12,11 @@ const run = promisify(execFile);
 
 export const postgresImage = 'postgres:17';
 const credentials = 'postgres:postgres';
-/** Nothing here has to survive a crash of the machine; that of the server it does survive. */
-const settings = ['-c', 'fsync=off', '-c', 'max_connections=300', '-c', 'shared_buffers=64MB'];
+export interface PostgresOptions {
+  /** Whether commits reach the disk, as they have to in production and in benchmarks. Tests survive crashes of the server, and need not survive the machine's. */
+  readonly durable?: boolean;
+}
+const settings = ({ durable = false }: PostgresOptions): string[] => ['-c', `fsync=${durable ? 'on' : 'off'}`, '-c', 'max_connections=300', '-c', 'shared_buffers=64MB'];
 
 async function probe(url: string): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
@@ -22,10 +25,10 @@ async function probe(url: string): Promise<void> {
   await client.end();
 }
 
-export async function postgresInDocker(host: string): Promise<PrivateServer> {
+export async function postgresInDocker(host: string, options: PostgresOptions = {}): Promise<PrivateServer> {
   const port = await freePort();
   const { DockerHost } = await import('./docker-host.js');
-  const container = new DockerHost({ name: postgresImage, env: { POSTGRES_PASSWORD: 'postgres' }, command: ['postgres', ...settings], ports: new Map([[5432, port]]) });
+  const container = new DockerHost({ name: postgresImage, env: { POSTGRES_PASSWORD: 'postgres' }, command: ['postgres', ...settings(options)], ports: new Map([[5432, port]]) });
   return PrivateServer.started(container, `postgres://${credentials}@${host}:${port}/postgres`, probe);
 }
 
@@ -51,12 +54,12 @@ async function initialise(folder: Folder, user: { uid: number; gid: number } | u
   await run(initdb, args, { cwd: folder.path, ...user, timeout: 60_000 });
 }
 
-export async function postgresLocally(): Promise<PrivateServer> {
+export async function postgresLocally(options: PostgresOptions = {}): Promise<PrivateServer> {
   const file = findProgram('postgres', 'postgres');
   if (file === undefined) throw new Error('Postgres is not installed');
   const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('postgres')];
   await initialise(folder, user);
-  const args = ['-D', join(folder.path, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...settings];
+  const args = ['-D', join(folder.path, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...settings(options)];
   // SIGINT is its fast shutdown: SIGTERM would wait until every client has left.
   const host = new LocalHost(folder, { file, args, ...(user && { user }) }, 'SIGINT');
   return PrivateServer.started(host, `postgres://${credentials}@127.0.0.1:${port}/postgres`, probe);

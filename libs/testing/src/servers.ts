@@ -1,6 +1,6 @@
 import { ensurePrograms } from './binaries.js';
 import type { PrivateServer } from './private-server.js';
-import { postgresImage, postgresInDocker, postgresLocally } from './postgres.js';
+import { postgresImage, postgresInDocker, postgresLocally, type PostgresOptions } from './postgres.js';
 import { rabbitImage, rabbitInDocker, rabbitLocally } from './rabbit.js';
 import { redisImage, redisInDocker, redisLocally } from './redis.js';
 
@@ -71,7 +71,7 @@ async function start(inDocker: (host: string) => Promise<PrivateServer>, local: 
  */
 export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
 /** A Postgres (superuser postgres, passwords are checked) that belongs to the caller alone. Takes 1 to 5 s. */
-export const startPostgres = (): Promise<PrivateServer> => start(postgresInDocker, postgresLocally);
+export const startPostgres = (options?: PostgresOptions): Promise<PrivateServer> => start((host) => postgresInDocker(host, options), () => postgresLocally(options));
 /** A Redis without persistence that belongs to the caller alone. */
 export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, redisLocally);
 
@@ -80,7 +80,7 @@ export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, red
  * Docker, or of locally installed programs, which are installed first where that is possible. `TEST_SERVERS=docker` or `local` insists on one of the two.
  * Rejects with a message that says what to install. Never touches a server that it neither started nor was given.
  */
-export async function startServers(): Promise<{ addresses: ServerAddresses; stop: () => Promise<void> }> {
+export async function startServers(options?: PostgresOptions): Promise<{ addresses: ServerAddresses; stop: () => Promise<void> }> {
   const { TEST_AMQP_URL, TEST_MANAGEMENT_URL, TEST_DATABASE_URL, TEST_REDIS_URL } = process.env;
   const begun = Date.now();
   if (!(TEST_AMQP_URL && TEST_DATABASE_URL && TEST_REDIS_URL)) await (chosen ??= choose());
@@ -92,7 +92,7 @@ export async function startServers(): Promise<{ addresses: ServerAddresses; stop
     return server;
   };
   const stop = async (): Promise<void> => void (await Promise.allSettled(started.map((server) => server.stop())));
-  const results = await Promise.allSettled([own(TEST_AMQP_URL, startRabbit), own(TEST_DATABASE_URL, startPostgres), own(TEST_REDIS_URL, startRedis)]);
+  const results = await Promise.allSettled([own(TEST_AMQP_URL, startRabbit), own(TEST_DATABASE_URL, () => startPostgres(options)), own(TEST_REDIS_URL, startRedis)]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
     await stop();
