@@ -39,8 +39,9 @@ class MemoryStore implements PresenceStore {
     return Promise.resolve(after);
   }
 
-  read(userIds: readonly string[]): Promise<ReadonlyMap<string, PresenceRecord>> {
-    return Promise.resolve(new Map(userIds.flatMap((userId) => (this.records.has(userId) ? [[userId, this.records.get(userId)!]] : []))));
+  read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }> {
+    const records = new Map(userIds.flatMap((userId) => (this.records.has(userId) ? [[userId, this.records.get(userId)!]] : [])));
+    return Promise.resolve({ records, whole: true });
   }
 
   due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {

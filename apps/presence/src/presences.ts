@@ -33,12 +33,14 @@ export class Presences {
       signs.get(userId)!.reduce((next, sign) => alive(next, signOf(sign, at ?? now), now, this.parts.times), record));
   }
 
+  /** Rejects with {@link Unavailable} when it lost its data lately and does not know again yet whether one of them is here. */
   async get(userIds: readonly string[]): Promise<Presence[]> {
-    const records = await this.parts.store.read(userIds);
+    const { records, whole } = await this.parts.store.read(userIds);
+    if (!whole && records.size < new Set(userIds).size) throw new Unavailable('presence lost its data and is waiting for the gateways to renew them');
     return userIds.map((userId) => presenceOf(userId, records.get(userId) ?? unknown));
   }
 
-  /** A gateway hears of every change from before the answer's state on. */
+  /** A gateway hears of every change from before the answer's state on, also when there is no answer yet (see {@link get}). */
   async watch(gatewayId: string, add: readonly string[], remove: readonly string[]): Promise<Presence[]> {
     await this.parts.store.unwatch(gatewayId, remove);
     await this.parts.store.watch(gatewayId, add);

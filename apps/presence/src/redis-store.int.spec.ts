@@ -1,5 +1,7 @@
 import { newId } from '@parley/contracts';
 import { createLogger } from '@parley/service-kit';
+import { eventually, startRedis } from '@parley/testing';
+import { Redis } from 'ioredis';
 import { describe, expect, inject, it } from 'vitest';
 import { createRedisStore } from './redis-store.js';
 import { storeConformance } from './store.conformance.js';
@@ -17,7 +19,24 @@ describe('the presence store in Redis', () => {
     const work = [one, other].flatMap((store, which) =>
       Array.from({ length: 8 }, (_, i) => store.update(users, (record) => ({ ...record, closed: { ...record.closed, [`${which}.${i}`]: 1 } }))));
     await Promise.all(work);
-    for (const record of (await one.read(users)).values()) expect(Object.keys(record.closed)).toHaveLength(16);
+    for (const record of (await one.read(users)).records.values()) expect(Object.keys(record.closed)).toHaveLength(16);
     await Promise.all([one.close(), other.close()]);
+  });
+
+  it('is not whole for a while after its data were lost under it; one that starts with nothing is', async () => {
+    const redis = await startRedis();
+    const options = { url: redis.url, logger, settleMs: 500 };
+    const store = await createRedisStore(options);
+    const whole = async () => (await store.read([newId()])).whole;
+    expect(await whole()).toBe(true);
+    const client = new Redis(redis.url);
+    await client.flushall();
+    client.disconnect();
+    expect(await whole()).toBe(false);
+    const late = await createRedisStore(options);
+    expect((await late.read([newId()])).whole).toBe(true);
+    await eventually(whole);
+    await Promise.all([store.close(), late.close()]);
+    await redis.stop();
   });
 });

@@ -1,5 +1,5 @@
 import { times } from '@parley/contracts';
-import { RedisLink, type RedisOptions } from '@parley/realtime';
+import { Birth, RedisLink, type RedisOptions } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
 import { dueAt, unknown, type PresenceRecord } from './record.js';
 import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
@@ -7,10 +7,13 @@ import { storeTimes, type Change, type PresenceStore, type StoreOptions } from '
 /**
  * The store in Redis. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so that each script works on one node of a Redis Cluster:
  * `<prefix>presence:{b}:user:<id>` the record as JSON, `…:due` users by their next moment, `…:asked` and `…:held` for {@link PresenceStore.due},
- * `…:watch:<id>` gateways by the end of their wish. The clock is that of Redis. A record is replaced only if it is still what was read.
+ * `…:watch:<id>` gateways by the end of their wish. `…born` tells of losses (see {@link Birth}).
+ * The clock is that of Redis. A record is replaced only if it is still what was read.
  */
-export async function createRedisStore(options: RedisOptions & StoreOptions): Promise<PresenceStore> {
-  return new RedisStore(await RedisLink.connect(options), options);
+export async function createRedisStore(options: RedisOptions & StoreOptions & { settleMs?: number }): Promise<PresenceStore> {
+  const store = new RedisStore(await RedisLink.connect(options), options);
+  await store.read([]);
+  return store;
 }
 
 const BUCKETS = 16;
@@ -44,8 +47,10 @@ class RedisStore implements PresenceStore {
   private readonly gapMs: number;
   private readonly holdMs: number;
   private readonly watchMs: number;
+  private readonly birth: Birth;
 
-  constructor(private readonly link: RedisLink, { gapMs = storeTimes.gapMs, holdMs = storeTimes.holdMs, watchMs = times.leaseMs }: StoreOptions) {
+  constructor(private readonly link: RedisLink, { gapMs = storeTimes.gapMs, holdMs = storeTimes.holdMs, watchMs = times.leaseMs, settleMs }: StoreOptions & { settleMs?: number }) {
+    this.birth = new Birth(link, 'presence:born', settleMs);
     this.gapMs = gapMs;
     this.holdMs = holdMs;
     this.watchMs = watchMs;
@@ -67,9 +72,10 @@ class RedisStore implements PresenceStore {
     return after;
   }
 
-  async read(userIds: readonly string[]): Promise<ReadonlyMap<string, PresenceRecord>> {
-    const { stored } = await this.fetch([...new Set(userIds)]);
-    return new Map([...stored].flatMap(([userId, { text, record }]) => (text === '' ? [] : [[userId, record]])));
+  async read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }> {
+    const { stored, lost } = await this.fetch([...new Set(userIds)]);
+    const records = new Map([...stored].flatMap(([userId, { text, record }]) => (text === '' ? [] : [[userId, record]])));
+    return { records, whole: !lost };
   }
 
   async due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
@@ -120,9 +126,10 @@ class RedisStore implements PresenceStore {
     return changed.flatMap(({ userId }, i) => (done[i] === 1 ? [] : [userId]));
   }
 
-  private async fetch(userIds: readonly string[]): Promise<{ at: number; stored: Map<string, Stored> }> {
-    const [time, ...texts] = await this.link.pipeline([['time'], ...userIds.map((userId) => ['get', this.key('user', userId)])]);
-    return { at: milliseconds(time), stored: new Map(userIds.map((userId, i) => [userId, storedFrom(texts[i] as string | null)])) };
+  private async fetch(userIds: readonly string[]): Promise<{ at: number; stored: Map<string, Stored>; lost: boolean }> {
+    const [birth, ...texts] = await this.link.pipeline([this.birth.command(), ...userIds.map((userId) => ['get', this.key('user', userId)])]);
+    const stored = new Map(userIds.map((userId, i) => [userId, storedFrom(texts[i] as string | null)]));
+    return { at: this.birth.now(birth), stored, lost: this.birth.lost(birth) };
   }
 
   private key(kind: 'user' | 'watch', userId: string): string {

@@ -10,8 +10,8 @@ export type Change = (record: PresenceRecord, now: number, userId: string) => Pr
 export interface PresenceStore {
   /** Changes each user's record as if nobody else did at the same time. Answers the records as they are afterwards, unknown users included. */
   update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>>;
-  /** Only known users. */
-  read(userIds: readonly string[]): Promise<ReadonlyMap<string, PresenceRecord>>;
+  /** Only known users. `whole` is false while users that are unknown may be known again soon, because data were lost lately. */
+  read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }>;
   /**
    * Users whose record has something due, at most `limit`. They stay due until an `update` changed that. `held`: nobody had asked for a while, or the data were lost;
    * renewals may lie unread, so it is too early to let a lease end.

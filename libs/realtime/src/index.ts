@@ -4,3 +4,4 @@ export { createRedisRegistry } from './redis-registry.js';
 export * from './push.js';
 export * from './limiter.js';
 export * from './redis-link.js';
+export * from './birth.js';

@@ -1,4 +1,5 @@
 import { limits, times } from '@parley/contracts';
+import { Birth } from './birth.js';
 import { byAge } from './memory-registry.js';
 import { RedisLink, type RedisOptions } from './redis-link.js';
 import type { Connection, Located, Registry, RegistryOptions } from './registry.js';
@@ -7,18 +8,13 @@ import type { Connection, Located, Registry, RegistryOptions } from './registry.
  * The registry in Redis. One sorted set per user, `<prefix>at:{<userId>}`: member `<gatewayId> <connectionId>`, score the end of its lease in
  * milliseconds on the clock of Redis, the only one that counts. No command touches two users' keys, so they may live on different nodes.
  *
- * `<prefix>at:born` says since when the data is whole, and in which run of the server. When it is missing (Redis was flushed) or names another run (Redis was
- * restarted, or a replica took over, with data that may be old), the registry is incomplete until every gateway has had the time to renew (`settleMs`).
+ * After Redis lost data, or may have, the registry is incomplete until every gateway has had the time to renew (`settleMs`): see {@link Birth}.
  */
 export async function createRedisRegistry(options: RedisOptions & RegistryOptions & { settleMs?: number }): Promise<Registry> {
   return new RedisRegistry(await RedisLink.connect(options), options);
 }
 
 const now = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)";
-const born = `${now}
-local born, run = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (.*)$')
-if run ~= ARGV[1] then born = now redis.call('SET', KEYS[1], string.format('%d', now) .. ' ' .. ARGV[1]) end
-return {now, tonumber(born)}`;
 const add = `${now}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[3])
@@ -48,13 +44,13 @@ interface Entries {
 class RedisRegistry implements Registry {
   private readonly leaseMs: number;
   private readonly socketsPerUser: number;
-  private readonly settleMs: number;
+  private readonly birth: Birth;
   private waiting: Waiting | undefined;
 
   constructor(private readonly link: RedisLink, options: RegistryOptions & { settleMs?: number }) {
     this.leaseMs = options.leaseMs ?? times.leaseMs;
     this.socketsPerUser = options.socketsPerUser ?? limits.socketsPerUser;
-    this.settleMs = options.settleMs ?? times.renewMs + 4000;
+    this.birth = new Birth(link, 'at:born', options.settleMs);
   }
 
   get problem(): string | undefined {
@@ -75,9 +71,9 @@ class RedisRegistry implements Registry {
   async renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
     const users = [...Map.groupBy(connections, ({ userId }) => userId)];
     const commands = users.map(([userId, theirs]) => ['eval', renew, 1, this.key(userId), this.leaseMs, ...theirs.map(memberOf)]);
-    const [age, ...lapsed] = await this.link.pipeline([this.age(), ...commands]);
+    const [birth, ...lapsed] = await this.link.pipeline([this.birth.command(), ...commands]);
     // What is restored after a loss missed nothing: pushes went to all gateways meanwhile.
-    if (!this.settled(age)) return { lapsed: [] };
+    if (!this.birth.settled(birth)) return { lapsed: [] };
     return { lapsed: users.flatMap(([userId], at) => (lapsed[at] as string[]).map((member) => connectionOf(userId, member))) };
   }
 
@@ -111,23 +107,14 @@ class RedisRegistry implements Registry {
   private async fetch(asked: ReadonlySet<string>): Promise<Entries> {
     this.waiting = undefined;
     const userIds = [...asked];
-    const [age, ...answers] = await this.link.pipeline([this.age(), ...userIds.map((userId) => ['zrange', this.key(userId), 0, -1, 'WITHSCORES'])]);
-    const [at] = age as [number, number];
+    const [birth, ...answers] = await this.link.pipeline([this.birth.command(), ...userIds.map((userId) => ['zrange', this.key(userId), 0, -1, 'WITHSCORES'])]);
+    const at = this.birth.now(birth);
     const gatewaysOf = new Map<string, readonly string[]>();
     for (let i = 0; i < userIds.length; i++) {
       const gateways = liveGateways(answers[i] as string[], at);
       if (gateways.length > 0) gatewaysOf.set(userIds[i]!, gateways);
     }
-    return { gatewaysOf, complete: this.settled(age) };
-  }
-
-  private age(): (string | number)[] {
-    return ['eval', born, 1, `${this.link.prefix}at:born`, this.link.runId];
-  }
-
-  private settled(age: unknown): boolean {
-    const [at, since] = age as [number, number];
-    return at - since >= this.settleMs;
+    return { gatewaysOf, complete: this.birth.settled(birth) };
   }
 
   private key(userId: string): string {
