@@ -243,8 +243,8 @@ export class ChatClient {
 /** Fills a route's path and query from the call's input; what is left over is the body. */
 function toRequest(route: HttpRoute, input: Record<string, unknown>): { path: string; body: Record<string, unknown> | undefined } {
   const rest = { ...input };
-  const take = (key: string): unknown => {
-    const value = rest[key];
+  const take = (key: string) => {
+    const value = rest[key] as string | number | readonly string[] | undefined;
     delete rest[key];
     return value;
   };
@@ -252,7 +252,7 @@ function toRequest(route: HttpRoute, input: Record<string, unknown>): { path: st
   const query = new URLSearchParams();
   for (const key of Object.keys(route.query ?? {})) {
     const value = take(key);
-    if (value !== undefined) query.set(key, Array.isArray(value) ? value.join(',') : String(value));
+    if (value !== undefined) query.set(key, String(value));
   }
   const search = query.size === 0 ? '' : `?${query}`;
   return { path: `/api/v1${path}${search}`, body: route.method === 'GET' || route.method === 'DELETE' ? undefined : rest };
