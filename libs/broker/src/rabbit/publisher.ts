@@ -69,6 +69,7 @@ export class Publisher {
       if (this.channel === channel) this.lost();
       void end(model);
     });
+    model.on('blocked', (reason) => this.logger.warn({ reason }, 'RabbitMQ takes no messages for now'));
     await declareExchanges(channel);
     this.channel = channel;
     this.writable = true;

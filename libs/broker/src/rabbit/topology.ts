@@ -20,7 +20,10 @@ import { names, type DomainEventName, type Service } from '@parley/contracts';
 import type { Channel } from 'amqplib';
 import type { PlannedQueue } from '../plan.js';
 
-/** How often a delivery may be given back (its process died, its channel was cut) before it is a dead letter. RabbitMQ 4's default. */
+/**
+ * How often a delivery may be given back (its process died, its connection was cut, its shard went to another replica) before it is a dead letter; those that were
+ * only waiting in a process count too. RabbitMQ 4's default.
+ */
 const DELIVERY_LIMIT = 20;
 const MINUTE = 60_000;
 const MIB = 1024 * 1024;
