@@ -70,6 +70,18 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     }, { timeoutMs: 10 * leaseMs });
   });
 
+  it('lets one lease of a user end while another goes on', async () => {
+    const slow = await open({ leaseMs: 2000 });
+    const user = newId();
+    await slow.add(connectionOf(user));
+    const half = performance.now() + 1000;
+    await eventually(() => performance.now() > half);
+    await slow.add(connectionOf(user, 'gateway-b'));
+    expect(await whereAre(slow, user)).toEqual({ 'gateway-a': [user], 'gateway-b': [user] });
+    await eventually(async () => expect(await whereAre(slow, user)).toEqual({ 'gateway-b': [user] }), { timeoutMs: 3000 });
+    await slow.close();
+  });
+
   it('counts no connection whose lease has ended against the limit', async () => {
     const user = newId();
     for (let i = 0; i < 3; i++) await registry.add(connectionOf(user));
