@@ -11,10 +11,10 @@ const killAfter = 300;
 const nothing: Verdict = { lost: [], doubled: [], misanswered: [], unexpected: [], holes: [], disordered: [], missing: [], repeated: [] };
 
 /** Repeats a send under its clientId until it is answered, as a client's outbox does. Refusals that a retry can't mend are thrown. */
-async function insist(client: ChatClient, conversationId: string, clientId: string): Promise<{ answer: CallOutput<'message.send'>; calls: number }> {
+async function insist(client: ChatClient, conversationId: string, clientId: string): Promise<CallOutput<'message.send'>> {
   for (let calls = 1; ; calls++) {
     try {
-      return { answer: await client.send(conversationId, `message ${clientId}`, clientId), calls };
+      return await client.send(conversationId, `message ${clientId}`, clientId);
     } catch (error) {
       const worthIt = error instanceof NoAnswer || (error instanceof ChatError && errorTable[error.code].retry);
       if (!worthIt || calls >= 300) throw error;
@@ -26,7 +26,6 @@ async function insist(client: ChatClient, conversationId: string, clientId: stri
 class Load {
   readonly attempts: Attempt[] = [];
   acknowledged = 0;
-  repeatedCalls = 0;
   private readonly reached: { count: number; resolve: () => void }[] = [];
 
   constructor(readonly clients: readonly ChatClient[], readonly conversationIds: readonly string[]) {}
@@ -43,10 +42,9 @@ class Load {
   private async stream(client: ChatClient, conversationId: string): Promise<void> {
     for (let order = 0; order < perStream; order++) {
       const clientId = `${order}-${client.user.id.slice(-6)}`;
-      const { answer, calls } = await insist(client, conversationId, clientId);
+      const answer = await insist(client, conversationId, clientId);
       this.attempts.push({ conversationId, senderId: client.user.id, clientId, order, answers: [answer.message] });
       this.acknowledged += 1;
-      this.repeatedCalls += calls - 1;
       for (const { count, resolve } of this.reached) if (this.acknowledged >= count) resolve();
     }
   }

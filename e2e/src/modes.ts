@@ -8,9 +8,9 @@ import { startCluster, startEmbedded, storedMessages, type Cluster, type Service
 export interface Deployment {
   /** One address per gateway. */
   readonly urls: readonly string[];
-  /** SIGKILL to the process that writes messages. */
+  /** SIGKILL to a process that writes messages. */
   killWriter(): Promise<void>;
-  /** Starts it again; resolves when it is ready. */
+  /** Starts it again where it takes that; resolves when it is ready. */
   restartWriter(): Promise<void>;
   /** Rows of the database; undefined where only the killed process itself can read them. */
   stored(conversationIds: readonly string[]): Promise<StoredMessage[] | undefined>;
@@ -46,4 +46,16 @@ export async function embedded(): Promise<Deployment> {
   };
 }
 
-export const modes = { embedded, cluster } as const;
+/** Two replicas of messages: when one dies, the other takes its shards over, and nobody starts anything. */
+export async function replicated(): Promise<Deployment> {
+  const running = await startCluster({ servers: inject('servers'), replicas: { messages: 2 } });
+  return {
+    urls: running.urls,
+    killWriter: async () => void (await running.services.messages.shift()?.kill()),
+    restartWriter: async () => undefined,
+    stored: (conversationIds) => storedMessages(running.databaseUrl, conversationIds),
+    stop: () => running.stop(),
+  };
+}
+
+export const modes = { embedded, cluster, replicated } as const;
