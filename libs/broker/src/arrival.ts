@@ -66,7 +66,7 @@ export class Inbound implements Delivery {
   }
 }
 
-export const isPast = (deadline: number | undefined): boolean => deadline !== undefined && deadline < Date.now();
+export const isPast = (deadline: number | undefined): boolean => deadline !== undefined && deadline <= Date.now();
 
 type Schema = Parameters<typeof parseInput>[0];
 const schemas: ReadonlyMap<string, Schema> = new Map([
