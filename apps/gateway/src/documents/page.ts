@@ -1,4 +1,7 @@
-import { calls, errorTable, limits, serverEvents, type Call } from '@parley/contracts';
+import {
+  Attachment, Changes, Conversation, Device, Limits, Me, Member, Membership, Message, MessagePage, Policy, Presence, Reaction, Receipt, Session, SystemNote, Unread, User,
+  calls, errorTable, limits, serverEvents, type Call,
+} from '@parley/contracts';
 import { z } from 'zod';
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
@@ -8,45 +11,54 @@ const row = (...cells: string[]): string => `<tr>${cells.map((cell) => `<td>${ce
 const table = (heads: readonly string[], rows: readonly string[]): string =>
   `<div class="wide"><table><thead><tr>${heads.map((head) => `<th>${escape(head)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 
-/** A schema as a person reads it: `{field?: type}`. */
-function shape(schema: z.ZodType, depth = 0): string {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return shape(schema.unwrap() as z.ZodType, depth);
-  if (schema instanceof z.ZodArray) return `${shape(schema.element as z.ZodType, depth)}[]`;
-  if (schema instanceof z.ZodUnion) return (schema.options as z.ZodType[]).map((option) => shape(option, depth)).join(' | ');
-  if (schema instanceof z.ZodEnum) return schema.options.map((option) => `'${option}'`).join(' | ');
-  if (schema instanceof z.ZodLiteral) return JSON.stringify([...schema.values][0]);
-  if (schema instanceof z.ZodRecord) return `{[${shape(schema.keyType as z.ZodType, depth)}]: ${shape(schema.valueType as z.ZodType, depth)}}`;
-  if (schema instanceof z.ZodObject) return depth > 1 ? '{…}' : objectShape(schema, depth);
-  return schema.def.type;
+const shapes = {
+  Attachment, Changes, Conversation, Device, Limits, Me, Member, Membership, Message, MessagePage, Policy, Presence, Reaction, Receipt, Session, SystemNote, Unread, User,
+};
+const nameOf = new Map<z.ZodType, string>(Object.entries(shapes).map(([name, schema]) => [schema, name]));
+
+/** A schema as a person reads it, `{field?: type}`, in HTML. Shapes that have a name are links to it. */
+function shape(schema: z.ZodType, named = true): string {
+  const name = nameOf.get(schema);
+  if (named && name !== undefined) return `<a href="#shape-${name}">${name}</a>`;
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return shape(schema.unwrap() as z.ZodType);
+  if (schema instanceof z.ZodArray) return `${shape(schema.element as z.ZodType)}[]`;
+  if (schema instanceof z.ZodUnion) return (schema.options as z.ZodType[]).map((option) => shape(option)).join(' | ');
+  if (schema instanceof z.ZodEnum) return schema.options.map((option) => escape(`'${option}'`)).join(' | ');
+  if (schema instanceof z.ZodLiteral) return escape(JSON.stringify([...schema.values][0]));
+  if (schema instanceof z.ZodRecord) return `{[${shape(schema.keyType as z.ZodType)}]: ${shape(schema.valueType as z.ZodType)}}`;
+  if (schema instanceof z.ZodObject) return objectShape(schema);
+  return escape(schema.def.type);
 }
 
-function objectShape(schema: z.ZodObject, depth: number): string {
+function objectShape(schema: z.ZodObject): string {
   const fields = Object.entries(schema.shape as Record<string, z.ZodType>).map(
-    ([name, field]) => `${name}${field.safeParse(undefined).success ? '?' : ''}: ${shape(field, depth + 1)}`,
+    ([name, field]) => `${escape(name)}${field.safeParse(undefined).success ? '?' : ''}: ${shape(field)}`,
   );
   return `{${fields.join(', ')}}`;
 }
+const shapeCode = (schema: z.ZodType, named = true): string => `<code>${shape(schema, named)}</code>`;
 
 const all = Object.entries(calls as Record<string, Call>);
 
 const callRows = all.map(([name, { summary, auth, socket, http, input, output }]) =>
   row(
     `<a id="call-${escape(name)}"></a>${code(name)}<p>${escape(summary)}${auth === 'open' ? ' <em>(open)</em>' : ''}</p>`,
-    [socket && code(socket), http && code(`${http.method} /api/v1${http.path}`), http?.query && code(`?${Object.keys(http.query).join('&')}`)].filter(Boolean).join('<br>'),
-    code(shape(input)),
-    code(shape(output)),
+    [socket && code(socket), http && code(`${http.method} /api/v1${http.path}`), http?.query && code(`?${Object.keys(http.query).join('&')}`)].filter(Boolean).map((line) => `<span>${line}</span>`).join('<br>'),
+    shapeCode(input),
+    shapeCode(output),
   ),
 );
-const eventRows = Object.entries(serverEvents as Record<string, z.ZodType>).map(([name, payload]) => row(code(name), code(shape(payload))));
+const eventRows = Object.entries(serverEvents as Record<string, z.ZodType>).map(([name, payload]) => row(code(name), shapeCode(payload)));
+const shapeRows = Object.entries(shapes).map(([name, schema]) => row(`<a id="shape-${name}"></a>${code(name)}`, shapeCode(schema, false)));
 const errorRows = Object.entries(errorTable).map(([name, { status, retry, title }]) =>
   row(`<a id="error-${escape(name)}"></a>${code(name)}`, String(status), retry ? 'yes' : 'no', escape(title)),
 );
 const limitRows = Object.entries(limits).map(([name, value]) => row(code(name), escape(value)));
 
 const style = `
-:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
+:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:96rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #8886;padding:.5rem;text-align:left;vertical-align:top}
-code{font:.85em ui-monospace,monospace;overflow-wrap:anywhere}pre{overflow:auto;padding:1rem;border:1px solid #8886}.wide{overflow:auto}td p{margin:.25rem 0 0}`;
+code{font:.85em ui-monospace,monospace;overflow-wrap:anywhere}pre{overflow:auto;padding:1rem;border:1px solid #8886}.wide{overflow:auto}td span{white-space:nowrap}td:first-child{min-width:14rem}td:last-child{min-width:16rem}td p{margin:.25rem 0 0}`;
 
 const example = `import { io } from 'socket.io-client';
 
@@ -65,6 +77,7 @@ const html = `<!doctype html>
 <pre>${escape(example)}</pre>
 <h2>Calls</h2>${table(['call', 'socket event · HTTP', 'input', 'answer'], callRows)}
 <h2>Events from the server</h2>${table(['event', 'payload'], eventRows)}
+<h2>Shapes</h2>${table(['shape', 'fields'], shapeRows)}
 <h2>Errors</h2>${table(['code', 'HTTP status', 'retry', 'when'], errorRows)}
 <h2>Limits</h2>${table(['limit', 'value'], limitRows)}
 </body></html>
