@@ -55,7 +55,7 @@ interface Done {
   readonly plan: Plan;
   readonly members: ReadonlyMap<string, readonly string[]>;
   readonly direct: ReadonlySet<string>;
-  readonly online: Promise<ReadonlySet<string> | undefined>;
+  readonly online: Promise<ReadonlyMap<string, boolean>>;
 }
 
 async function carryOut(sql: Sql, audience: Audience, push: Push, commands: readonly SendCommand[], resends: boolean): Promise<Done> {
@@ -69,14 +69,15 @@ async function carryOut(sql: Sql, audience: Audience, push: Push, commands: read
   return { plan, members, direct: new Set(direct), online };
 }
 
-function outcomesOf({ plan, members, direct }: Done, online: ReadonlySet<string> | undefined): Outcome[] {
+function outcomesOf({ plan, members, direct }: Done, online: ReadonlyMap<string, boolean>): Outcome[] {
   return plan.outcomes.map((outcome) => {
     if (outcome instanceof ChatError) return outcome;
     const { message, requested } = outcome;
     const told = members.get(message.conversationId) ?? [];
     const own = message.id === requested;
     const peer = direct.has(message.conversationId) ? told.find((userId) => userId !== message.senderId) : undefined;
-    return { message, duplicate: !own, announce: own, members: told, ...(online && peer !== undefined ? { recipientOnline: online.has(peer) } : {}) };
+    const recipientOnline = peer === undefined ? undefined : online.get(peer);
+    return { message, duplicate: !own, announce: own, members: told, ...(recipientOnline === undefined ? {} : { recipientOnline }) };
   });
 }
 
@@ -141,14 +142,16 @@ function messageOf({ replyTo, createdAt, ...row }: NewMessage): Message {
   };
 }
 
-/** Those with a live connection; undefined when that can't be said in time. Never rejects. */
-async function whoIsOnline(push: Push, users: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+/** Who has a live connection and who has none, as far as the registry says so in time. Never rejects. */
+async function whoIsOnline(push: Push, users: readonly string[]): Promise<ReadonlyMap<string, boolean>> {
+  const nobody = new Map<string, boolean>();
+  if (users.length === 0) return nobody;
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ONLINE_LIMIT_MS)));
+  const late = new Promise<ReadonlyMap<string, boolean>>((resolve) => (timer = setTimeout(() => resolve(nobody), ONLINE_LIMIT_MS)));
   try {
-    return users.length === 0 ? undefined : await Promise.race([push.online(users), late]);
+    return await Promise.race([push.online(users), late]);
   } catch {
-    return undefined;
+    return nobody;
   } finally {
     clearTimeout(timer);
   }

@@ -50,7 +50,7 @@ describe('a push', () => {
     const push = await settle(registry);
     await push.toUsers([elsewhere, nowhere], 'receipt:updated', receipt());
     await eventually(() => expect(frames).toMatchObject([{ users: [elsewhere, nowhere] }]));
-    expect(await push.online([here])).toBeUndefined();
+    expect(await push.online([here, nowhere])).toEqual(new Map([[here, true]]));
     await registry.close();
   });
 
@@ -60,11 +60,11 @@ describe('a push', () => {
     await registry.close();
     await push.toUsers([elsewhere], 'receipt:updated', receipt());
     await eventually(() => expect(frames).toMatchObject([{ users: [elsewhere] }]));
-    expect(await push.online([here])).toBeUndefined();
+    expect(await push.online([here])).toEqual(new Map());
   });
 
   it('knows who is online', async () => {
     const push = await settle(createMemoryRegistry());
-    expect(await push.online([here, elsewhere, nowhere])).toEqual(new Set([here, elsewhere]));
+    expect(await push.online([here, elsewhere, nowhere])).toEqual(new Map([[here, true], [elsewhere, true], [nowhere, false]]));
   });
 });

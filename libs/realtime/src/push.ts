@@ -43,10 +43,11 @@ export class Push {
     await Promise.all(Array.from(gateways, ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))));
   }
 
-  /** Those of the users that have a live connection; undefined when that can't be known now. */
-  async online(userIds: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+  /** Who of the users has a live connection and who has none; whoever that can't be said of now is absent. */
+  async online(userIds: readonly string[]): Promise<ReadonlyMap<string, boolean>> {
     const located = await this.locate(userIds);
-    return located?.complete ? new Set([...located.gateways.values()].flat()) : undefined;
+    const here = new Set(located ? [...located.gateways.values()].flat() : []);
+    return new Map(userIds.filter((userId) => here.has(userId) || located?.complete === true).map((userId) => [userId, here.has(userId)]));
   }
 
   private async locate(userIds: readonly string[]): Promise<Located | undefined> {
