@@ -16,8 +16,8 @@ describe('everything in one process, over real RabbitMQ, Postgres and Redis', ()
     await database.drop();
   }, 60_000);
 
-  it('migrates the database itself, and says that it is not embedded', () => {
-    expect(server.output).toMatch(/over servers[^]*RabbitMQ, Postgres, Redis/);
+  it('migrates the database itself, and says that it is not embedded', async () => {
+    await eventually(() => expect(server.output).toMatch(/over servers[^]*RabbitMQ, Postgres, Redis/));
   });
 
   it('delivers a message and shows who is there', async () => {
