@@ -1,6 +1,6 @@
 // What every script needs first: Node 24, the installed packages, the build. Runs on Node 20 with nothing installed.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,8 +37,8 @@ export function run(file, args, { env = process.env, quiet = false, shell = fals
     /** @type {Buffer[]} */
     const output = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(chunk));
-    // Ctrl-C reaches the child by itself; this one waits for it.
-    const wait = () => undefined;
+    // Ctrl-C in a terminal reaches the child by itself; a signal sent to this process alone does not.
+    const wait = () => process.stdin.isTTY || void child.kill('SIGINT');
     process.on('SIGINT', wait);
     const pass = () => void child.kill('SIGTERM');
     process.on('SIGTERM', pass);
@@ -51,51 +51,56 @@ export function run(file, args, { env = process.env, quiet = false, shell = fals
   });
 }
 
-const npm = (/** @type {readonly string[]} */ args, /** @type {NodeJS.ProcessEnv} */ env = process.env) => run(windows ? 'npm.cmd' : 'npm', args, { env, quiet: true, shell: windows });
+const npm = (/** @type {readonly string[]} */ args) => run(windows ? 'npm.cmd' : 'npm', args, { quiet: true, shell: windows });
+
+/** Whether the process that wrote the lock still runs. @param {string} lock */
+function held(lock) {
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')) || process.pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+}
 
 /** One at a time: several scripts may start in a fresh clone at once. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
 async function alone(work) {
   const lock = join(root, '.cache', 'lock');
   mkdirSync(dirname(lock), { recursive: true });
-  for (let told = false; ; ) {
+  for (let told = false; ; told = true) {
     try {
-      mkdirSync(lock);
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
       break;
-    } catch {
-      if (!told) say('waiting for another script that installs');
-      told = true;
-      const age = existsSync(lock) ? Date.now() - statSync(lock).mtimeMs : 0;
-      if (age > 300_000) rmSync(lock, { recursive: true, force: true });
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+      if (!held(lock)) rmSync(lock, { force: true });
+      else if (!told) say('waiting for another script that installs');
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   }
-  const unlock = () => rmSync(lock, { recursive: true, force: true });
-  process.once('exit', unlock);
   try {
     return await work();
   } finally {
-    process.off('exit', unlock);
-    unlock();
+    rmSync(lock, { force: true });
   }
 }
 
 const major = (/** @type {string} */ version) => Number(version.replace('v', '').split('.')[0]);
 
-/** The path of a Node that is new enough: the one that runs this, or one from npm's package of Node for this platform, kept in `.cache/`. */
-export async function findNode() {
-  if (major(process.version) >= wanted) return process.execPath;
-  const name = `node-${platform() === 'win32' ? 'win' : platform()}-${arch()}`;
-  const home = join(root, '.cache', 'node24');
-  const node = join(home, 'node_modules', name, 'bin', windows ? 'node.exe' : 'node');
-  if (existsSync(node)) return node;
-  return alone(async () => {
-    if (existsSync(node)) return node;
-    say(`fetching Node ${wanted} (this is ${process.version})`);
-    mkdirSync(home, { recursive: true });
-    const code = await npm(['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', home, `${name}@${wanted}`]);
-    if (code !== 0 || !existsSync(node)) throw new Failure(`could not get Node ${wanted} from npm's package ${name}; install Node ${wanted} and try again`);
-    return node;
-  });
+const packagedNode = `node-${windows ? 'win' : platform()}-${arch()}`;
+const nodeHome = join(root, '.cache', 'node24');
+const nodeThere = major(process.version) >= wanted ? process.execPath : join(nodeHome, 'node_modules', packagedNode, 'bin', windows ? 'node.exe' : 'node');
+
+/** Whether Node 24 is there. npm writes its record last: without it the binary may be half of one. */
+const nodeReady = () => nodeThere === process.execPath || (existsSync(nodeThere) && existsSync(join(nodeHome, 'node_modules', '.package-lock.json')));
+
+/** Gets Node from npm's package of it for this platform, unless the one that runs this is new enough or it was fetched before. */
+async function fetchNode() {
+  if (nodeReady()) return;
+  say(`fetching Node ${wanted} (this is ${process.version})`);
+  mkdirSync(nodeHome, { recursive: true });
+  const code = await npm(['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', nodeHome, `${packagedNode}@${wanted}`]);
+  if (code !== 0 || !nodeReady()) throw new Failure(`could not get Node ${wanted} from npm's package ${packagedNode}; install Node ${wanted} and try again`);
 }
 
 /** @param {string} path @returns {Record<string, { version?: string, link?: boolean, optional?: boolean, dev?: boolean }>} */
@@ -111,15 +116,12 @@ function installed() {
   );
 }
 
-/** Installs the packages unless they are there. @param {string} node */
-async function install(node) {
+/** Installs the packages unless they are there. */
+async function install() {
   if (installed()) return;
-  await alone(async () => {
-    if (installed()) return;
-    say('installing packages');
-    const code = await npm(['ci', '--no-audit', '--no-fund', '--prefer-offline'], environment(node));
-    if (code !== 0) throw new Failure('npm ci failed');
-  });
+  say('installing packages');
+  const code = await npm(['ci', '--no-audit', '--no-fund', '--prefer-offline']);
+  if (code !== 0) throw new Failure('npm ci failed');
 }
 
 /**
@@ -127,14 +129,18 @@ async function install(node) {
  * @param {{ build?: boolean }} [options]
  */
 export async function prepare({ build = true } = {}) {
-  const node = await findNode();
-  await install(node);
+  if (!nodeReady() || !installed()) {
+    await alone(async () => {
+      const results = await Promise.allSettled([fetchNode(), install()]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+    });
+  }
   if (build) {
     if (!existsSync(join(root, 'apps', 'standalone', 'dist', 'main.js'))) say('building');
-    const code = await run(node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], { env: environment(node) });
+    const code = await run(nodeThere, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], { env: environment(nodeThere) });
     if (code !== 0) throw new Failure('the build failed');
   }
-  return node;
+  return nodeThere;
 }
 
 /** Runs a script's work; failures that are somebody's to mend are one line. @param {() => Promise<number>} work */
