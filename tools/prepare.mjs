@@ -28,6 +28,16 @@ export function environment(node) {
 }
 
 /**
+ * Calls `end` when npm, which started this process, is gone: it does not pass every signal on, and whoever ended it meant this too. Answers how to stop watching.
+ * @param {() => void} end
+ */
+export function followNpm(end) {
+  const parent = process.ppid;
+  const timer = process.env.npm_lifecycle_event ? setInterval(() => process.ppid === parent || end(), 500).unref() : undefined;
+  return () => clearInterval(timer);
+}
+
+/**
  * Runs a command to its end, and resolves with its exit code. What it prints is passed on, or with `quiet` only when it fails.
  * @param {string} file @param {readonly string[]} args @param {{ env?: NodeJS.ProcessEnv, quiet?: boolean, shell?: boolean }} [options]
  */
@@ -42,9 +52,11 @@ export function run(file, args, { env = process.env, quiet = false, shell = fals
     process.on('SIGINT', wait);
     const pass = () => void child.kill('SIGTERM');
     process.on('SIGTERM', pass);
+    const unfollow = followNpm(pass);
     child.once('error', reject);
     child.once('close', (code, signal) => {
       process.off('SIGINT', wait).off('SIGTERM', pass);
+      unfollow();
       if (code !== 0 && quiet) process.stderr.write(Buffer.concat(output));
       resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
     });

@@ -1,7 +1,7 @@
 // npm start: installs what is missing, builds, and serves embedded mode until Ctrl-C.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { environment, main, prepare, root } from './prepare.mjs';
+import { environment, followNpm, main, prepare, root } from './prepare.mjs';
 
 const follow = `data:text/javascript,${encodeURIComponent(`
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
@@ -15,10 +15,7 @@ await main(async () => {
   const server = spawn(node, args, { env: environment(node), detached: process.platform !== 'win32', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => void server.kill(signal));
   process.on('SIGHUP', () => void server.kill('SIGTERM'));
-
-  // npm does not always pass a signal on; when it is gone, whoever ended it meant this too.
-  const parent = process.ppid;
-  if (process.env.npm_lifecycle_event) setInterval(() => process.ppid === parent || server.kill('SIGTERM'), 500).unref();
+  followNpm(() => void server.kill('SIGTERM'));
 
   return new Promise((resolve, reject) => {
     server.once('error', reject);
