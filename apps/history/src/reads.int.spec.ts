@@ -1,10 +1,10 @@
 import { newId } from '@parley/contracts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from './spec/engines.js';
+import { engines, type Engine } from '@parley/store/testing';
 import { codeOf, range, Service } from './spec/service.js';
 
-describe.each(engines(inject('servers').databaseUrl, 'parley_history'))('reading on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s', (_, open) => {
   let engine: Engine;
   let service: Service;
   let chat: Chat;

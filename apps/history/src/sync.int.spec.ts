@@ -2,10 +2,10 @@ import { newId } from '@parley/contracts';
 import { LocalState } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from './spec/engines.js';
+import { engines, type Engine } from '@parley/store/testing';
 import { range, seeded, Service } from './spec/service.js';
 
-describe.each(engines(inject('servers').databaseUrl, 'parley_history'))('catching up on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on %s', (_, open) => {
   let engine: Engine;
   let service: Service;
   let chat: Chat;

@@ -1,14 +1,14 @@
 import { newId, shardOf } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { engines, type Engine } from './spec/engines.js';
+import { engines, type Engine } from '@parley/store/testing';
 import { Service } from './spec/service.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 const refusal = (promise: Promise<unknown>) => promise.then(() => ({ code: 'answered' }), (error: { code: string; details?: unknown }) => ({ code: error.code, details: error.details }));
 const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refusal(promise)).code;
 
-describe.each(engines(inject('servers').databaseUrl, 'parley_messages'))('conversation.create on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.create on %s', (_, open) => {
   let engine: Engine;
   let service: Service;
   beforeAll(async () => {

@@ -7,13 +7,13 @@ import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { sendBatch } from './send-batch.js';
 import type { SendCommand } from './send-rules.js';
-import { engines, quiet, type Engine } from './spec/engines.js';
+import { engines, quiet, type Engine } from '@parley/store/testing';
 import { Service } from './spec/service.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
 
-describe.each(engines(inject('servers').databaseUrl, 'parley_messages'))('message.send on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send on %s', (_, open) => {
   let engine: Engine;
   let service: Service;
   beforeAll(async () => {

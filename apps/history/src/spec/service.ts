@@ -4,7 +4,7 @@ import { createMemoryRegistry, type Registry } from '@parley/realtime';
 import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { startHistory } from '../start.js';
-import { quiet } from './engines.js';
+import { quiet } from '@parley/store/testing';
 
 type Users = Extract<PushFrame, { kind: 'users' }>;
 type Asked = Extract<RequestName, `conversation.${string}` | 'sync.v1' | 'unread.list.v1' | 'message.receipts.v1' | `receipt.${string}`>;

@@ -4,7 +4,7 @@ import { createMemoryRegistry, type Registry } from '@parley/realtime';
 import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { startMessages } from '../start.js';
-import { quiet } from './engines.js';
+import { quiet } from '@parley/store/testing';
 
 type Users = Extract<PushFrame, { kind: 'users' }>;
 /** What one user's connection got. */

@@ -9,6 +9,8 @@ import { openPglite, type PgliteDatabase } from '../pglite.js';
 import { connectPostgres, type PostgresOptions } from '../postgres.js';
 
 const logger = createLogger('spec', 'silent');
+/** Logs nothing. */
+export const quiet = logger;
 
 /** A database of a spec's own on a real server. */
 export class SpecDatabase {
@@ -74,4 +76,30 @@ async function build(): Promise<Blob> {
 /** A migrated in-memory database: 3 s for the first of a process, then 0.4 s. */
 export async function memoryDatabase(): Promise<PgliteDatabase> {
   return openPglite({ memory: true, template: await (template ??= build()), logger });
+}
+
+/** A database as a service has it, and as its owner has it: to arrange and to look. */
+export interface Engine {
+  readonly database: Database;
+  readonly owner: Database;
+  /** Another replica's connections to the same database; the same object where there can be only one. */
+  replica(): Promise<Database>;
+  close(): Promise<void>;
+}
+
+/** Both engines, by name; Postgres (`serverUrl`: a superuser's) under the service's own role. */
+export const engines = (serverUrl: string, service: keyof typeof roles): readonly (readonly [string, () => Promise<Engine>])[] => [
+  ['Postgres', () => postgresEngine(serverUrl, service)],
+  ['PGlite', pgliteEngine],
+];
+
+async function postgresEngine(serverUrl: string, service: keyof typeof roles): Promise<Engine> {
+  const created = await SpecDatabase.create(serverUrl);
+  const [database, owner] = [await created.connect(service), await created.connect()];
+  return { database, owner, replica: () => created.connect(service), close: () => created.drop() };
+}
+
+async function pgliteEngine(): Promise<Engine> {
+  const database = await memoryDatabase();
+  return { database, owner: database, replica: async () => database, close: () => database.close() };
 }
