@@ -1,10 +1,10 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
-import type { Server as HttpServer } from 'node:http';
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { NestApplication, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { limits, times } from '@parley/contracts';
-import { nestLogger, StartError, type Running } from '@parley/service-kit';
+import { demandPort, nestLogger, type Running } from '@parley/service-kit';
 import { AppModule } from './app.module.js';
 import { Connections } from './connections.js';
 import { every } from './every.js';
@@ -28,10 +28,11 @@ export interface Gateway extends Running {
 
 /**
  * Starts the edge: HTTP and Socket.IO on one port. Resolves when it listens and misses no push; it is ready once auth has told keys and revocations.
- * Throws {@link StartError} when the port cannot be had. `stop` lets nobody in any more, has pending calls answered, sends all clients elsewhere,
+ * Throws a `StartError` when the port cannot be had. `stop` lets nobody in any more, has pending calls answered, sends all clients elsewhere,
  * reports their connections closed, and ends within about `SHUTDOWN_GRACE_MS`.
  */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
+  await demandPort(parts.config.PORT, parts.config.HOST, 'PORT');
   const app = await createApp(parts);
   const connections = app.get(Connections);
   const serving = await parts.broker.listen(app.get(Pushes));
@@ -100,14 +101,9 @@ async function listen(app: NestExpressApplication, { config }: GatewayParts): Pr
   server.headersTimeout = 15_000;
   // Longer than load balancers keep idle connections (60 s), so that it is never us who close one that they are about to use.
   server.keepAliveTimeout = 65_000;
-  try {
-    await app.listen(config.PORT, config.HOST);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new StartError(`port ${config.PORT} is taken by another process; set PORT to a free one`);
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartError(`cannot listen on ${config.HOST}:${config.PORT} (${code})`);
-    throw error;
-  }
+  // Anything else that asks for an upgrade (HTTP/2 without TLS, say) is answered as if it had not; engine.io would hang up.
+  Object.assign(server, { shouldUpgradeCallback: ({ url = '' }: IncomingMessage) => url.startsWith('/socket.io/') });
+  await app.listen(config.PORT, config.HOST);
 }
 
 /** An address to which one can connect, of one on which one listens. */

@@ -5,7 +5,7 @@ import { startGateway } from '@parley/gateway';
 import { startHistory } from '@parley/history';
 import { startMessages } from '@parley/messages';
 import { startPresence } from '@parley/presence';
-import { Health, StartError, type Logger, type Running } from '@parley/service-kit';
+import { demandPort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
 import { Closers } from './closers.js';
 import type { StandaloneConfig } from './config.js';
 import { openParts, type Parts } from './parts.js';
@@ -26,6 +26,8 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
   const health = new Health('standalone');
   closers.open('health', health);
   try {
+    // Before a database is made that nobody can reach.
+    await demandPort(config.PORT, config.HOST, 'PORT');
     const parts = await openParts(config, logger, closers);
     watchParts(health, parts);
     await startServices(config, parts, logger, closers);

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { listen } from './ports.js';
 
 /** What `/health/ready` asks: undefined when fine, otherwise what is missing, for people. Must answer at once. */
 export type ReadinessCheck = () => string | undefined;
@@ -40,7 +41,7 @@ export class Health {
     this.serving = false;
   }
 
-  /** Serves the three endpoints on a port of their own; resolves with the port. */
+  /** Serves the three endpoints on a port of their own; resolves with the port. Throws a `StartError` when the port cannot be had. */
   async listen(port: number, host: string): Promise<number> {
     const server = createServer((request, response) => {
       void this.answer(request.url ?? '').then(({ status, type, body }) => {
@@ -48,8 +49,7 @@ export class Health {
       });
     });
     this.server = server;
-    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
-    return (server.address() as { port: number }).port;
+    return listen(server, port, host, 'HEALTH_PORT');
   }
 
   async answer(path: string): Promise<{ status: number; type: string; body: string }> {

@@ -3,3 +3,4 @@ export * from './logging.js';
 export * from './health.js';
 export * from './run.js';
 export * from './unavailable.js';
+export * from './ports.js';
