@@ -2,8 +2,11 @@ import { ChatError, newId, type PresenceState } from '@parley/contracts';
 import type { Socket } from 'socket.io';
 import type { Client, Session } from './client.js';
 import { callRate, PENDING_CALLS, TokenBucket } from './limits.js';
+import { Outgoing } from './outgoing.js';
 
 const nothing = () => undefined;
+/** The longest that a closing transport may take to send what was written. */
+const CLOSE_MS = 2_000;
 
 /** One live socket of a user at this gateway. */
 export class LocalConnection implements Client {
@@ -14,9 +17,11 @@ export class LocalConnection implements Client {
   state: Exclude<PresenceState, 'offline'> | undefined;
   /** Whose presence this connection hears of, and what it last heard. */
   readonly watches = new Map<string, PresenceState>();
+  readonly outgoing: Outgoing;
   private readonly bucket: TokenBucket;
   private readonly mostPending: number;
   private pending = 0;
+  private leaving = false;
   private whenIdle: (() => void) | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   /** Resolves when opening it has ended, well or not. */
@@ -24,7 +29,8 @@ export class LocalConnection implements Client {
   /** Whether it has. */
   settled = false;
 
-  constructor(readonly socket: Socket, readonly session: Session, readonly address: string, scale: number) {
+  constructor(readonly socket: Socket, readonly session: Session, readonly address: string, scale: number, onCut: () => void) {
+    this.outgoing = new Outgoing(socket, onCut);
     this.bucket = new TokenBucket(callRate.perSecond * scale, callRate.burst * scale);
     this.mostPending = PENDING_CALLS * Math.max(1, scale);
   }
@@ -48,8 +54,9 @@ export class LocalConnection implements Client {
     this.pending++;
   }
 
-  /** Throws `rate_limited` when the client makes too many calls, or has too many waiting. */
+  /** Throws `rate_limited` when the client makes too many calls, or has too many waiting; `unavailable` once it is about to be sent elsewhere. */
   admit(): void {
+    if (this.leaving) throw new ChatError('unavailable', 'this connection is about to close; connect again');
     if (this.pending > this.mostPending) throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
     this.bucket.take();
   }
@@ -59,8 +66,23 @@ export class LocalConnection implements Client {
     if (this.pending === 0) this.whenIdle?.();
   }
 
+  /**
+   * Ends the connection so that its client connects anew: takes no more calls, waits for the answers of those that wait (at most `patienceMs`), and closes the transport. Resolves
+   * when it is closed, with all that was written on its way, or `CLOSE_MS` later.
+   */
+  async leave(patienceMs: number): Promise<void> {
+    this.leaving = true;
+    await this.idle(patienceMs);
+    if (!this.socket.connected) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_MS);
+      this.socket.once('disconnect', () => (clearTimeout(timer), resolve()));
+      this.socket.conn.close();
+    });
+  }
+
   /** Resolves when no call waits for its answer, and in any case after `timeoutMs`. */
-  async idle(timeoutMs: number): Promise<void> {
+  private async idle(timeoutMs: number): Promise<void> {
     if (this.pending === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);

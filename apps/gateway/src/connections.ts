@@ -6,7 +6,6 @@ import type { Server, Socket } from 'socket.io';
 import type { Session } from './client.js';
 import { LocalConnection } from './connection.js';
 import { Metrics } from './metrics.js';
-import { limitOutgoing } from './outgoing.js';
 import { PARTS, type GatewayParts } from './parts.js';
 import { Revocations } from './revocations.js';
 import { Watches } from './watches.js';
@@ -55,11 +54,10 @@ export class Connections {
 
   /** Takes a socket whose session was verified. Its calls wait until `session:ready` is sent. Throws nothing. */
   open(socket: Socket, session: Session, address: string): LocalConnection {
-    const connection = new LocalConnection(socket, session, address, this.parts.config.USER_LIMIT_SCALE);
+    const connection = new LocalConnection(socket, session, address, this.parts.config.USER_LIMIT_SCALE, () => this.metrics.closed.inc({ reason: 'slow' }));
     this.live.set(connection.id, connection);
     this.metrics.connections.set(this.live.size);
     void socket.join([userRoom(session.userId), sessionRoom(session.sessionId)]);
-    limitOutgoing(socket, () => this.metrics.closed.inc({ reason: 'slow' }));
     // It may have been revoked between the check of its token and the join.
     if (this.revocations.has(session.sessionId)) this.end(connection, 'ended');
     else void connection.opening(this.introduce(connection));
@@ -151,7 +149,7 @@ export class Connections {
     const closing: Promise<void>[] = [];
     for (let at = 0; at < connections.length; at += size) {
       if (at > 0) await delay(STEP_MS * (0.5 + Math.random()));
-      closing.push(...connections.slice(at, at + size).map((connection) => this.closeTransport(connection, patienceMs)));
+      closing.push(...connections.slice(at, at + size).map((connection) => connection.leave(patienceMs)));
     }
     await Promise.all(closing);
   }
@@ -160,11 +158,6 @@ export class Connections {
   reconnect(connectionIds: readonly string[]): void {
     const connections = connectionIds.flatMap((id) => this.live.get(id) ?? []);
     void this.scatter(connections.length, 1_000, connections);
-  }
-
-  private async closeTransport(connection: LocalConnection, patienceMs: number): Promise<void> {
-    await connection.idle(patienceMs);
-    connection.socket.conn.close();
   }
 
   /** Lets nobody in any more, sends everybody elsewhere and reports them gone; in at most about `graceMs`. */

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { calls, ChatError, parseInput, type Call, type CallName, type CallOutput, type RequestName } from '@parley/contracts';
+import { calls, ChatError, parseInput, type Call, type CallInput, type CallName, type CallOutput, type RequestName } from '@parley/contracts';
 import { withTrace } from '@parley/service-kit';
 import { callerOf, type Client } from './client.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
@@ -9,6 +9,8 @@ import { PARTS, type GatewayParts } from './parts.js';
 
 /** A request that had to wait at the edge still gets this long. */
 const LEAST_MS = 100;
+/** How long one who is over the limit waits to learn that it was a resend. */
+const PARDON_MS = 2_000;
 const table: Readonly<Record<CallName, Call>> = calls;
 
 /**
@@ -37,9 +39,18 @@ export class Dispatcher {
   private async admitted(name: CallName, raw: unknown, client: Client, requestId: string): Promise<unknown> {
     const until = Date.now() + this.parts.config.CALL_DEADLINE_MS;
     const input = parseInput(table[name].input, raw);
-    const admission = this.limits.admit(name, input, client);
+    const admission = this.limits.admit(name, input, client).catch((error: unknown) => this.pardon(error, name, input, client));
     await (client.connection ? client.connection.inTurn(admission) : admission);
     return this.limits.counted(name, input, client, () => this.route(name, input, client, requestId, until));
+  }
+
+  /** A resend is answered whatever limit came since (PROTOCOL section 3). Only who is over the limit pays for the look-up. */
+  private async pardon(error: unknown, name: CallName, input: unknown, client: Client): Promise<void> {
+    if (name !== 'message.send' || !(error instanceof ChatError) || error.code !== 'rate_limited') throw error;
+    const { conversationId, clientId } = input as CallInput<'message.send'>;
+    const known = this.parts.broker.request('history.sent.v1', { conversationId, senderId: client.session!.userId, clientId }, { deadlineMs: PARDON_MS });
+    const { sent } = await known.catch(() => ({ sent: false }));
+    if (!sent) throw error;
   }
 
   private route(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {

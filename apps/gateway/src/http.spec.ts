@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { calls, ChatError, newId, type Call } from '@parley/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Edge, type Person } from './spec/edge.js';
@@ -141,6 +143,15 @@ describe('a refusal over HTTP', () => {
   it('tells when to come back, and how to authenticate', async () => {
     expect((await get('/api/v1/auth/sessions')()).headers.get('retry-after')).toMatch(/^\d+$/);
     expect((await edge.fetch('/api/v1/users/me')).headers.get('www-authenticate')).toBe('Bearer');
+  });
+});
+
+describe('a request that offers an upgrade which is not ours', () => {
+  it('is answered as if it had not', async () => {
+    const { hostname, port } = new URL(edge.gateway.url);
+    const socket = connect(Number(port), hostname);
+    socket.end('GET /health/live HTTP/1.1\r\nHost: parley\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n');
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 OK/);
   });
 });
 

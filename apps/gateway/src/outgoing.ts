@@ -1,44 +1,87 @@
 import type { Socket } from 'socket.io';
 
-/** What a socket may leave unread before it is cut off. */
+/** What a socket may leave unread: answers wait for room below it, and who stays above it is cut off. */
 export const OUTGOING_BYTES = 1024 * 1024;
+/** Pushes do not wait, so there is a bound that nothing passes. */
+const MOST_BYTES = 8 * OUTGOING_BYTES;
+/** How long a socket may stay above the limit. A client that reads is below it again within a turn of the event loop or some. */
+const PATIENCE_MS = 5_000;
+const LOOK_MS = 50;
 
 interface Packet {
   readonly data?: string | Buffer;
 }
 /** The parts of an engine.io connection that hold what was written and not yet taken by the network. */
-interface Outgoing {
+interface Connection {
   readonly writeBuffer: readonly Packet[];
   readonly transport: { readonly socket?: { readonly bufferedAmount: number; terminate(): void } };
 }
 
 const sizeOf = ({ data }: Packet) => data?.length ?? 0;
 
-function waiting({ writeBuffer, transport }: Outgoing): number {
-  return writeBuffer.reduce((sum, packet) => sum + sizeOf(packet), transport.socket?.bufferedAmount ?? 0);
-}
-
 /**
- * Cuts a socket off whose client reads too slowly to keep up: it reconnects and syncs. Counts what is written, and measures what really waits only when
- * the count passes `limit`, so the cost per packet is an addition.
+ * What is on its way to a client. A client that reads too slowly to keep up is cut off: it reconnects and syncs. Counts what is written, and measures what
+ * really waits only when the count passes the limit, so the cost per packet is an addition.
  */
-export function limitOutgoing(socket: Socket, onCut: () => void, limit: number = OUTGOING_BYTES): void {
-  const { conn } = socket;
-  const outgoing = conn as unknown as Outgoing;
-  let counted = 0;
-  let cut = false;
-  conn.on('packetCreate', (packet: Packet) => {
-    counted += sizeOf(packet);
-    if (cut || counted <= limit) return;
-    counted = waiting(outgoing);
-    if (counted <= limit) return;
-    cut = true;
-    onCut();
+export class Outgoing {
+  private counted = 0;
+  private behindSince: number | undefined;
+  private cut = false;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly onCut: () => void,
+    private readonly limit: number = OUTGOING_BYTES,
+    private readonly patienceMs: number = PATIENCE_MS,
+  ) {
+    socket.conn.on('packetCreate', (packet: Packet) => this.written(packet));
+  }
+
+  /** Resolves when an answer may be written: at once, unless more than the limit is on its way; or when the connection has ended. */
+  async room(): Promise<void> {
+    while (this.counted > this.limit && !this.cut && this.socket.connected && this.measure() > this.limit) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  private get connection(): Connection {
+    return this.socket.conn as unknown as Connection;
+  }
+
+  /** What waits, in bytes or characters. */
+  private measure(): number {
+    const { writeBuffer, transport } = this.connection;
+    this.counted = writeBuffer.reduce((sum, packet) => sum + sizeOf(packet), transport.socket?.bufferedAmount ?? 0);
+    return this.counted;
+  }
+
+  private written(packet: Packet): void {
+    this.counted += sizeOf(packet);
+    if (this.counted > this.limit && !this.cut && this.measure() > this.limit) this.behind();
+  }
+
+  private behind(): void {
+    if (this.counted > MOST_BYTES) return this.end();
+    if (this.behindSince !== undefined) return;
+    this.behindSince = performance.now();
+    const look = setInterval(() => {
+      const ended = this.cut || !this.socket.connected || this.measure() <= this.limit;
+      const late = performance.now() - this.behindSince! >= this.patienceMs;
+      if (!ended && !late) return;
+      clearInterval(look);
+      this.behindSince = undefined;
+      if (!ended) this.end();
+    }, LOOK_MS);
+  }
+
+  private end(): void {
+    this.cut = true;
+    this.onCut();
     // Not within the write that we are in. A close handshake would wait behind what is not read.
     setImmediate(() => {
-      const stream = outgoing.transport.socket;
-      conn.close(true);
+      const stream = this.connection.transport.socket;
+      this.socket.conn.close(true);
       stream?.terminate();
     });
-  });
+  }
 }

@@ -80,6 +80,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
       (data): Answer => ({ ok: true, data }),
       (error: unknown): Answer => ({ ok: false, error: describeError(error, traceId, this.parts.logger) }),
     );
+    await connection.outgoing.room();
     try {
       acknowledge?.(answer);
     } catch (error) {

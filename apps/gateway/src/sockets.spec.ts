@@ -206,6 +206,38 @@ describe('calls of one connection', () => {
   });
 });
 
+describe('a resend of one who sends too fast', () => {
+  it('is answered all the same, as PROTOCOL promises of a known clientId', async () => {
+    const known = newId();
+    const strict = await Edge.start({}, (starting) => starting.serveBasics({
+      'message.send.v1': ({ input }) => ({ message, duplicate: input.clientId === known }), 'history.sent.v1': ({ clientId }) => ({ sent: clientId === known }),
+    }));
+    try {
+      const { socket } = await strict.connect();
+      await Promise.all(Array.from({ length: 60 }, () => answerTo(socket, 'message:send', send('a'))));
+      expect(await answerTo(socket, 'message:send', send('new'))).toMatchObject({ error: { code: 'rate_limited' } });
+      expect(await answerTo(socket, 'message:send', { ...send('again'), clientId: known })).toMatchObject({ ok: true, data: { duplicate: true } });
+    } finally {
+      await strict.stop();
+    }
+  });
+});
+
+describe('answers', () => {
+  it('that add up to more than a socket may leave unread all reach a client that reads', async () => {
+    const items = Array.from({ length: 100 }, () => ({ ...message, body: 'x'.repeat(8000) }));
+    const generous = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
+      starting.serveBasics({ 'conversation.history.v1': () => ({ items, lastSeq: 100, hasBefore: false, hasAfter: false }) }));
+    try {
+      const { socket } = await generous.connect(generous.person(), { reconnection: false });
+      const answers = await Promise.all(Array.from({ length: 60 }, () => answerTo(socket, 'conversation:history', { conversationId })));
+      expect(answers.filter(({ ok }) => ok)).toHaveLength(60);
+    } finally {
+      await generous.stop();
+    }
+  });
+});
+
 describe('a push', () => {
   const frame = (users: string[], more: object = {}) => ({ kind: 'users' as const, users, event: 'message:new' satisfies ServerEventName, payload: { message }, ...more });
 

@@ -33,6 +33,30 @@ describe('stopping', () => {
   });
 });
 
+describe('stopping amid calls', () => {
+  it('answers everything that was carried out', async () => {
+    const carriedOut = new Set<string>();
+    const answered = new Set<string>();
+    const edge = await Edge.start({ USER_LIMIT_SCALE: '1000' }, (starting) => starting.serveBasics({
+      'receipt.read.v1': ({ input }) => (carriedOut.add(input.conversationId), { receipt: input }),
+    }));
+    const { socket } = await edge.connect(edge.person(), { reconnection: false });
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const sending = setInterval(() => {
+      for (let n = 0; n < 20; n++) {
+        const conversationId = newId();
+        socket.emit('receipt:read', { conversationId, seq: 1 }, ({ ok }: { ok: boolean }) => void (ok && answered.add(conversationId)));
+      }
+    }, 1);
+    await eventually(() => carriedOut.size > 200);
+    await edge.gateway.stop();
+    clearInterval(sending);
+    await gone;
+    expect([...carriedOut].filter((id) => !answered.has(id))).toEqual([]);
+    await edge.stop();
+  });
+});
+
 describe('starting', () => {
   it('on a taken port fails with one line', async () => {
     const taken = createServer();

@@ -83,11 +83,11 @@ export async function changesOf(sql: Sql, userId: string, behind: readonly Behin
 }
 
 function assemble(
-  { rev, since, conversation_rev }: Behind, limit: number, messages: readonly Message[], members: readonly ChangedMember[], receipts: Receipt[], conversation?: Conversation,
+  { rev, conversation_rev }: Behind, limit: number, messages: readonly Message[], members: readonly ChangedMember[], receipts: Receipt[], conversation?: Conversation,
 ): Changed {
   const complete = messages.length <= limit;
   const items = messages.slice(0, limit);
-  const upTo = complete ? Math.max(rev, since) : items.at(-1)!.rev;
+  const upTo = complete ? rev : items.at(-1)!.rev;
   const moved = members.filter((member) => member.rev <= upTo).map(toMemberChange);
   return {
     messages: items, receipts, rev: upTo, complete,

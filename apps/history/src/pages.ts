@@ -46,3 +46,10 @@ export async function openRange(sql: Sql, conversationId: string, userId: string
   const [unread] = await sql.query<{ seq: number }>(FIRST_UNREAD, [conversationId, Math.max(read, lastSeq - OPEN_LIMIT), userId]);
   return { from: Math.max(1, Math.min(lastSeq - limit + 1, unread?.seq ?? Infinity)), to: lastSeq };
 }
+
+const SENT = `select 1 as one from chat.message where conversation_id = $1 and sender_id = $2 and client_id = $3`;
+
+/** Whether this sender's message with this clientId is stored. Tells nothing of others' messages. */
+export async function isSent(sql: Sql, conversationId: string, senderId: string, clientId: string): Promise<boolean> {
+  return (await sql.query(SENT, [conversationId, senderId, clientId])).length > 0;
+}

@@ -5,7 +5,7 @@ import type { Database, Sql } from '@parley/store';
 import { changesOf, epochOf } from './changes.js';
 import { allMembers, describeConversations, listConversations, listMembers } from './conversations.js';
 import { demandMember, demandVisible } from './membership.js';
-import { openRange, rangeOf, readPage } from './pages.js';
+import { isSent, openRange, rangeOf, readPage } from './pages.js';
 import { receiptsOfMessage } from './receipts.js';
 import { sync } from './sync.js';
 import { DATABASE } from './tokens.js';
@@ -85,6 +85,11 @@ export class ReadsController {
   @MessagePattern<string>('history.epoch.v1')
   async epoch(): Promise<RequestAnswer<'history.epoch.v1'>> {
     return { epoch: await epochOf(this.database) };
+  }
+
+  @MessagePattern<string>('history.sent.v1')
+  async sent(@Payload() { conversationId, senderId, clientId }: RequestPayload<'history.sent.v1'>): Promise<RequestAnswer<'history.sent.v1'>> {
+    return { sent: await isSent(this.database, conversationId, senderId, clientId) };
   }
 
   @MessagePattern<string>('history.visible.v1')

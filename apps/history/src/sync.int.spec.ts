@@ -46,6 +46,23 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     expect([rev, complete]).toEqual([12, true]);
   });
 
+  it('answers a since that lies ahead with the conversation’s own rev, so that nobody keeps a cursor that skips what comes', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna, newId()]);
+    await chat.messages(conversationId, anna, 2);
+    const { rev, messages, complete } = await service.ask('conversation.changes.v1', anna, { conversationId, since: 99_999 });
+    expect({ rev, messages, complete }).toEqual({ rev: (await service.ask('conversation.get.v1', anna, { conversationId })).conversation.rev, messages: [], complete: true });
+  });
+
+  it('knows which messages were sent, by their sender and clientId', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben]);
+    await chat.message(conversationId, anna);
+    const [sent] = (await service.ask('conversation.history.v1', anna, { conversationId })).items;
+    const ask = (senderId: string, clientId: string) => service.broker.request('history.sent.v1', { conversationId, senderId, clientId });
+    expect(await Promise.all([ask(anna, sent!.clientId), ask(ben, sent!.clientId), ask(anna, 'another')])).toEqual([{ sent: true }, { sent: false }, { sent: false }]);
+  });
+
   it('pages changes by rev, and every member change comes with exactly one page', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);

@@ -35,7 +35,7 @@ export const ErrorBody = z.object({
 export type ErrorBody = z.infer<typeof ErrorBody>;
 
 export interface ErrorExtras {
-  /** For `invalid`: `{path, message}[]`; for `reaction_gate`: `{needed, have}`. */
+  /** For `invalid`: `{path, message}[]`, made of the message when absent; for `reaction_gate`: `{needed, have}`. */
   details?: unknown;
   retryAfterMs?: number;
   traceId?: string;
@@ -57,6 +57,7 @@ export class ChatError extends Error {
     super(message ?? errorTable[code].title, extras.cause === undefined ? undefined : { cause: extras.cause });
     this.code = code;
     if (extras.details !== undefined) this.details = extras.details;
+    else if (code === 'invalid') this.details = [{ path: '', message: this.message }];
     if (extras.retryAfterMs !== undefined) this.retryAfterMs = Math.ceil(extras.retryAfterMs);
     if (extras.traceId !== undefined) this.traceId = extras.traceId;
   }

@@ -43,6 +43,10 @@ export const internalRequests = {
   }),
   /** The database's epoch. */
   'history.epoch.v1': request({ service: 'history', via: 'query', input: z.object({}), output: z.object({ epoch: z.string() }) }),
+  /** Whether a sender's message with this clientId is stored already: a resend is answered whatever limit came since. */
+  'history.sent.v1': request({
+    service: 'history', via: 'query', input: z.object({ conversationId: Id, senderId: Id, clientId: z.string() }), output: z.object({ sent: z.boolean() }),
+  }),
   /** Those of `userIds` whose presence `userId` may see: who shares a conversation with them, or themselves. */
   'history.visible.v1': request({
     service: 'history', via: 'query', input: z.object({ userId: Id, userIds: z.array(Id).max(1000) }), output: z.object({ userIds: z.array(Id) }),
