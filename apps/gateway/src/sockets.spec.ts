@@ -194,9 +194,11 @@ describe('calls of one connection', () => {
     const strict = await Edge.start({}, (starting) => starting.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) }));
     try {
       const { socket } = await strict.connect();
-      const answers = await Promise.all(Array.from({ length: 80 }, () => answerTo(socket, 'message:send', send('a'))));
+      // Bursts of 60, and one more for every 50 ms that this takes.
+      const answers = await Promise.all(Array.from({ length: 150 }, () => answerTo(socket, 'message:send', send('a'))));
       const refused = answers.filter(({ ok }) => !ok);
-      expect(answers.length - refused.length).toBe(60);
+      expect(answers.length - refused.length).toBeGreaterThanOrEqual(60);
+      expect(refused.length).toBeGreaterThan(0);
       expect(refused[0]!.error).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
       const beats = await Promise.all(Array.from({ length: 300 }, () => answerTo(socket, 'presence:heartbeat', {})));
       expect(beats.some(({ error }) => error?.code === 'rate_limited')).toBe(true);
@@ -209,14 +211,17 @@ describe('calls of one connection', () => {
 describe('a resend of one who sends too fast', () => {
   it('is answered all the same, as PROTOCOL promises of a known clientId', async () => {
     const known = newId();
-    const strict = await Edge.start({}, (starting) => starting.serveBasics({
+    // One a second, bursts of three.
+    const strict = await Edge.start({ USER_LIMIT_SCALE: '0.05' }, (starting) => starting.serveBasics({
       'message.send.v1': ({ input }) => ({ message, duplicate: input.clientId === known }), 'history.sent.v1': ({ clientId }) => ({ sent: clientId === known }),
     }));
     try {
       const { socket } = await strict.connect();
-      await Promise.all(Array.from({ length: 60 }, () => answerTo(socket, 'message:send', send('a'))));
-      expect(await answerTo(socket, 'message:send', send('new'))).toMatchObject({ error: { code: 'rate_limited' } });
-      expect(await answerTo(socket, 'message:send', { ...send('again'), clientId: known })).toMatchObject({ ok: true, data: { duplicate: true } });
+      const sends = [send('a'), send('b'), send('c'), send('one too many'), { ...send('again'), clientId: known }];
+      const answers = await Promise.all(sends.map((one) => answerTo(socket, 'message:send', one)));
+      expect(answers.slice(0, 3).every(({ ok }) => ok)).toBe(true);
+      expect(answers[3]).toMatchObject({ error: { code: 'rate_limited' } });
+      expect(answers[4]).toMatchObject({ ok: true, data: { duplicate: true } });
     } finally {
       await strict.stop();
     }

@@ -40,11 +40,24 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     expect(performance.now()).toBeLessThan(told + 500);
   });
 
-  it('allows a burst, and no more than the rate on average', async () => {
-    const limiter = limiters.create({ name: newId(), points: 20, seconds: 1, burst: 60 });
+  it('allows a burst, and then one by one at the rate', async () => {
+    const limiter = limiters.create({ name: newId(), points: 1, seconds: 30, burst: 60 });
     const { taken, refusal } = await takeMany(limiter, 'key', 100);
     expect(taken).toBe(60);
-    expect(refusal?.retryAfterMs).toBeLessThanOrEqual(3000);
+    expect(refusal?.retryAfterMs).toBeGreaterThan(20_000);
+    expect(refusal?.retryAfterMs).toBeLessThanOrEqual(30_000);
+  });
+
+  it('after a burst waits for one token, not for all, and checks, takes several and forgets as a window does', async () => {
+    const limiter = limiters.create({ name: newId(), points: 10, seconds: 1, burst: 30 });
+    const started = performance.now();
+    await limiter.take('key', 30);
+    await expect(limiter.check('key')).rejects.toMatchObject({ code: 'rate_limited' });
+    await eventually(() => limiter.take('key').then(() => true), { timeoutMs: 3000, intervalMs: 10 });
+    expect(performance.now() - started).toBeGreaterThan(95);
+    await expect(limiter.take('key', 30)).rejects.toMatchObject({ code: 'rate_limited' });
+    await limiter.reset('key');
+    await limiter.take('key', 30);
   });
 
   it('counts each key and each limit for itself', async () => {

@@ -1,15 +1,16 @@
 import { ChatError } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { MemoryBucket, RedisBucket, type Bucket, type BucketRate } from './bucket.js';
 import { RedisLink, type RedisOptions } from './redis-link.js';
 
 export interface Rate {
   /** Different for every limit of a deployment: what its keys are counted under. */
   readonly name: string;
-  /** How many are allowed in `seconds`, on average. Fractions and 0 are taken as the whole number above, at least 1. */
+  /** How many are allowed in `seconds`, on average. Positive; may be a fraction. */
   readonly points: number;
   readonly seconds: number;
-  /** How many are allowed at once, when more than `points`: they are paid back at the same rate, so `burst` fit into `burst / points * seconds`. */
+  /** How many are allowed at once; they come back one by one, at the rate. Without it, `points` are allowed in each window of `seconds`. */
   readonly burst?: number;
 }
 
@@ -31,14 +32,14 @@ export interface Limiters {
 }
 
 export function createMemoryLimiters(): Limiters {
-  return { create: (rate) => new MemoryLimiter(windowOf(rate)), problem: undefined, close: () => Promise.resolve() };
+  return { create: (rate) => (rate.burst === undefined ? new MemoryWindow(windowOf(rate)) : new BucketLimiter(new MemoryBucket(bucketOf(rate, rate.burst)))), problem: undefined, close: () => Promise.resolve() };
 }
 
 /** Counts in Redis; while Redis is away, each process counts for itself. So a limit never stops a call because Redis is away, and never hangs. */
 export async function createRedisLimiters(options: RedisOptions): Promise<Limiters> {
   const link = await RedisLink.connect(options);
   return {
-    create: (rate) => new RedisLimiter(link, windowOf(rate)),
+    create: (rate) => (rate.burst === undefined ? sharedWindow(link, windowOf(rate)) : sharedBucket(link, bucketOf(rate, rate.burst))),
     get problem() {
       return link.problem;
     },
@@ -51,13 +52,40 @@ interface Window {
   readonly points: number;
   readonly duration: number;
 }
-/** A burst is a longer window of the same rate: 20/s with bursts of 60 are 60 in 3 s. */
-function windowOf({ name, points, seconds, burst }: Rate): Window {
-  const most = Math.max(1, Math.ceil(points), Math.ceil(burst ?? 0));
+/** A rate below one is one in a longer window. */
+function windowOf({ name, points, seconds }: Rate): Window {
+  const most = Math.max(1, Math.ceil(points));
   return { keyPrefix: `limit:${name}`, points: most, duration: Math.max(1, Math.ceil((most / Math.max(points, Number.MIN_VALUE)) * seconds)) };
 }
 
-class MemoryLimiter implements Limiter {
+const bucketOf = ({ name, points, seconds }: Rate, burst: number): BucketRate => ({
+  name, intervalMs: (seconds * 1000) / Math.max(points, Number.MIN_VALUE), burst: Math.max(1, Math.ceil(burst)),
+});
+
+const sharedWindow = (link: RedisLink, window: Window): Limiter => new OrLocally(new RedisWindow(link, window), new MemoryWindow(window));
+const sharedBucket = (link: RedisLink, rate: BucketRate): Limiter => new OrLocally(new BucketLimiter(new RedisBucket(link, rate)), new BucketLimiter(new MemoryBucket(rate)));
+
+class BucketLimiter implements Limiter {
+  constructor(private readonly bucket: Bucket) {}
+
+  async take(key: string, points = 1): Promise<void> {
+    this.refuse(await this.bucket.take(key, points));
+  }
+
+  async check(key: string): Promise<void> {
+    this.refuse(await this.bucket.take(key, 1, true));
+  }
+
+  reset(key: string): Promise<void> {
+    return this.bucket.reset(key);
+  }
+
+  private refuse(waitMs: number): void {
+    if (waitMs > 0) throw new ChatError('rate_limited', undefined, { retryAfterMs: Math.max(1, waitMs) });
+  }
+}
+
+class MemoryWindow implements Limiter {
   private readonly counts: RateLimiterMemory;
 
   constructor(private readonly window: Window) {
@@ -77,42 +105,48 @@ class MemoryLimiter implements Limiter {
   }
 }
 
-class RedisLimiter implements Limiter {
+class RedisWindow implements Limiter {
   private readonly counts: RateLimiterRedis;
-  private readonly local: MemoryLimiter;
 
   constructor(private readonly link: RedisLink, private readonly window: Window) {
     this.counts = new RateLimiterRedis({ ...window, keyPrefix: link.prefix + window.keyPrefix, storeClient: link.redis });
-    this.local = new MemoryLimiter(window);
   }
 
+  async take(key: string, points = 1): Promise<void> {
+    refuseBeyond(this.window.points, await this.link.call(() => counted(this.counts.consume(key, points))));
+  }
+
+  async check(key: string): Promise<void> {
+    refuseBeyond(this.window.points - 1, await this.link.call(() => this.counts.get(key)));
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.link.call(() => this.counts.delete(key));
+  }
+}
+
+/** The shared limit while it can be reached, otherwise one of this process alone. */
+class OrLocally implements Limiter {
+  constructor(private readonly shared: Limiter, private readonly local: Limiter) {}
+
   take(key: string, points = 1): Promise<void> {
-    return this.orLocally(
-      async () => refuseBeyond(this.window.points, await this.link.call(() => counted(this.counts.consume(key, points)))),
-      () => this.local.take(key, points),
-    );
+    return this.either((limiter) => limiter.take(key, points));
   }
 
   check(key: string): Promise<void> {
-    return this.orLocally(
-      async () => refuseBeyond(this.window.points - 1, await this.link.call(() => this.counts.get(key))),
-      () => this.local.check(key),
-    );
+    return this.either((limiter) => limiter.check(key));
   }
 
   reset(key: string): Promise<void> {
-    return this.orLocally(
-      async () => void (await this.link.call(() => this.counts.delete(key))),
-      () => this.local.reset(key),
-    );
+    return this.either((limiter) => limiter.reset(key));
   }
 
-  private async orLocally(remotely: () => Promise<void>, locally: () => Promise<void>): Promise<void> {
+  private async either(work: (limiter: Limiter) => Promise<void>): Promise<void> {
     try {
-      await remotely();
+      await work(this.shared);
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
-      await locally();
+      await work(this.local);
     }
   }
 }
