@@ -11,6 +11,7 @@ const CLOSE_MS = 2_000;
 /** One live socket of a user at this gateway. */
 export class LocalConnection implements Client {
   readonly id = newId();
+  readonly since = Date.now();
   /** When a heartbeat of the client last came, in milliseconds; opening counts as one. */
   beatAt = Date.now();
   /** The state that the client last asked for. */
@@ -20,7 +21,8 @@ export class LocalConnection implements Client {
   readonly outgoing: Outgoing;
   private readonly bucket: TokenBucket;
   private readonly mostPending: number;
-  private pending = 0;
+  /** Calls that wait for their answer: what gives each one up. */
+  private readonly pending = new Set<() => void>();
   private leaving = false;
   private whenIdle: (() => void) | undefined;
   private turn: Promise<unknown> = Promise.resolve();
@@ -49,30 +51,30 @@ export class LocalConnection implements Client {
     return this.inTurn(this.opened);
   }
 
-  /** Counts a call in; `end` counts it out, after its answer was sent. */
-  begin(): void {
-    this.pending++;
+  /** Counts a call in. The answer counts it out, after the call's own answer was sent; `giveUp` is called when the connection cannot wait for that. */
+  begin(giveUp: () => void): () => void {
+    this.pending.add(giveUp);
+    return () => {
+      if (this.pending.delete(giveUp) && this.pending.size === 0) this.whenIdle?.();
+    };
   }
 
   /** Throws `rate_limited` when the client makes too many calls, or has too many waiting; `unavailable` once it is about to be sent elsewhere. */
   admit(): void {
     if (this.leaving) throw new ChatError('unavailable', 'this connection is about to close; connect again');
-    if (this.pending > this.mostPending) throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
+    if (this.pending.size > this.mostPending) throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
     this.bucket.take();
   }
 
-  end(): void {
-    this.pending--;
-    if (this.pending === 0) this.whenIdle?.();
-  }
-
   /**
-   * Ends the connection so that its client connects anew: takes no more calls, waits for the answers of those that wait (at most `patienceMs`), and closes the transport. Resolves
-   * when it is closed, with all that was written on its way, or `CLOSE_MS` later.
+   * Ends the connection so that its client connects anew: takes no more calls, waits for the answers of those under way (at most `patienceMs`, then they are `unavailable`), and
+   * closes the transport. Resolves when it is closed, with all that was written on its way, or `CLOSE_MS` later.
    */
   async leave(patienceMs: number): Promise<void> {
     this.leaving = true;
     await this.idle(patienceMs);
+    for (const giveUp of this.pending) giveUp();
+    await this.idle(CLOSE_MS);
     if (!this.socket.connected) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, CLOSE_MS);
@@ -83,7 +85,7 @@ export class LocalConnection implements Client {
 
   /** Resolves when no call waits for its answer, and in any case after `timeoutMs`. */
   private async idle(timeoutMs: number): Promise<void> {
-    if (this.pending === 0) return;
+    if (this.pending.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       this.whenIdle = () => (clearTimeout(timer), resolve());

@@ -43,6 +43,10 @@ export class Connections {
     return [...this.live.values()].filter(({ settled }) => settled);
   }
 
+  get all(): LocalConnection[] {
+    return [...this.live.values()];
+  }
+
   /** No new connection is let in from now on. */
   get closed(): boolean {
     return this.stopping;
@@ -76,9 +80,9 @@ export class Connections {
     } catch (error) {
       await added;
       if (error instanceof ChatError && error.code === 'unauthenticated') return this.end(connection, 'ended');
-      // Its client tries again by itself; `disconnect()` would stop it from doing so.
       logger.warn({ connectionId: connection.id, reason: error instanceof Error ? error.message : String(error) }, 'a connection could not be made ready');
-      connection.socket.conn.close();
+      // Its client tries again by itself.
+      void connection.leave(0);
     }
   }
 
@@ -144,7 +148,7 @@ export class Connections {
    * Makes clients (all that are here) connect anew, here or elsewhere: closes their transports, which they answer by reconnecting, in batches spread over
    * `spreadMs`; each after the calls that wait for an answer were answered, for at most `patienceMs`.
    */
-  async scatter(spreadMs: number, patienceMs: number, connections: readonly LocalConnection[] = [...this.live.values()]): Promise<void> {
+  async scatter(spreadMs: number, patienceMs: number, connections: readonly LocalConnection[] = this.all): Promise<void> {
     const size = Math.max(LEAST_PER_STEP, Math.ceil((connections.length * STEP_MS) / Math.max(STEP_MS, spreadMs)));
     const closing: Promise<void>[] = [];
     for (let at = 0; at < connections.length; at += size) {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { InstanceListener } from '@parley/broker';
 import type { DomainEvent, DomainEventName, PushFrame } from '@parley/contracts';
@@ -10,12 +11,18 @@ import { Watches } from './watches.js';
 
 /** Clients come back within this time after a gap. */
 const GAP_SPREAD_MS = 3_000;
+/** How long a call may still be answered before its connection closes. */
+const PATIENCE_MS = 1_000;
+/** The longest that clients are kept until the broker is ready for them to come back. */
+const READY_MS = 5_000;
 
 /** What other parts send to this gateway. */
 @Injectable()
 export class Pushes implements InstanceListener {
   readonly events: readonly DomainEventName[] = ['session.revoked.v1'];
   private server: Server | undefined;
+  private gapAt = 0;
+  private resyncing = false;
 
   constructor(
     @Inject(PARTS) private readonly parts: GatewayParts,
@@ -54,11 +61,26 @@ export class Pushes implements InstanceListener {
     this.connections.endSessions(sessionIds, reason);
   }
 
-  /** Frames may be missing: nobody may keep a silent hole, so everybody reconnects and syncs. */
+  /** Frames may be missing: nobody may keep a silent hole, so everybody who is here reconnects and syncs. */
   onGap(): void {
-    this.parts.logger.warn('pushes may be missing; all clients are made to reconnect');
-    void this.connections.scatter(GAP_SPREAD_MS, 1_000);
+    this.gapAt = Date.now();
+    if (this.resyncing) return;
+    this.resyncing = true;
+    void this.resync().finally(() => (this.resyncing = false));
     void this.catchUp().catch(() => undefined);
+  }
+
+  /** One round for gaps that come together; whoever connects after the last one stays. */
+  private async resync(): Promise<void> {
+    for (let done = 0; done < this.gapAt; ) {
+      // Those who come back want to sync: not before that can be answered.
+      const until = Date.now() + READY_MS;
+      while (!this.parts.broker.status.ready && Date.now() < until) await delay(50);
+      done = this.gapAt;
+      const affected = this.connections.all.filter(({ since }) => since <= done);
+      this.parts.logger.warn({ connections: affected.length }, 'pushes may be missing; clients are made to reconnect');
+      await this.connections.scatter(GAP_SPREAD_MS, PATIENCE_MS, affected);
+    }
   }
 
   /** Ends what was revoked unheard. Rejects while auth is away. */

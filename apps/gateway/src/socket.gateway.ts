@@ -75,11 +75,11 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
   private async receive(connection: LocalConnection, [event, ...rest]: readonly unknown[]): Promise<void> {
     const acknowledge = typeof rest.at(-1) === 'function' ? (rest.pop() as Acknowledge) : undefined;
     const traceId = newId();
-    connection.begin();
-    const answer = await this.call(connection, event, rest, traceId).then(
-      (data): Answer => ({ ok: true, data }),
-      (error: unknown): Answer => ({ ok: false, error: describeError(error, traceId, this.parts.logger) }),
-    );
+    const outcome = Promise.withResolvers<Answer>();
+    const refuse = (error: unknown) => outcome.resolve({ ok: false, error: describeError(error, traceId, this.parts.logger) });
+    const end = connection.begin(() => refuse(new ChatError('unavailable', 'the connection closes before the answer came; repeat the call')));
+    this.call(connection, event, rest, traceId).then((data) => outcome.resolve({ ok: true, data }), refuse);
+    const answer = await outcome.promise;
     await connection.outgoing.room();
     try {
       acknowledge?.(answer);
@@ -87,7 +87,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
       // What cannot be encoded was not sent.
       acknowledge?.({ ok: false, error: describeError(error, traceId, this.parts.logger) });
     } finally {
-      connection.end();
+      end();
     }
   }
 

@@ -308,6 +308,31 @@ describe('a connection', () => {
     expect(await reconnects(socket, () => edge.listener.onGap())).toEqual(['transport close']);
   });
 
+  it('that closes answers the calls that it cannot wait for', async () => {
+    const { socket } = await edge.connect();
+    const pending = answerTo(socket, 'receipt:read', { conversationId, seq: 1 });
+    await answerTo(socket, 'presence:heartbeat', {});
+    await reconnects(socket, () => edge.listener.onGap());
+    expect(await pending).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+  });
+
+  it('that is not made ready in time answers the calls that waited for it', async () => {
+    let known = false;
+    const deaf = await Edge.start({}, (starting) => starting.serveBasics({
+      'users.known.v1': ({ userIds }) => (known ? { users: userIds.flatMap((id) => starting.people.get(id) ?? []) } : new Promise(() => undefined)),
+    }));
+    try {
+      const person = deaf.person();
+      const socket = deaf.dial({ token: await deaf.token(person) });
+      const early = await new Promise((resolve) => socket.once('connect', () => void answerTo(socket, 'presence:heartbeat', {}).then(resolve)));
+      expect(early).toMatchObject({ ok: expect.any(Boolean) });
+      known = true;
+      await new Promise((resolve) => socket.once('session:ready', resolve));
+    } finally {
+      await deaf.stop();
+    }
+  });
+
   it('whose lease had lapsed comes back too', async () => {
     const { socket, user, ready } = await edge.connect();
     await edge.registry.remove({ connectionId: ready.connectionId, userId: user.id, gatewayId: edge.broker.instance });
