@@ -100,7 +100,7 @@ describe('a call over HTTP', () => {
   });
 });
 
-const post = (body: string, type = 'application/json') => () => edge.fetch(messages, { method: 'POST', token, body, headers: { 'content-type': type } });
+const post = (body: string | Uint8Array<ArrayBuffer>, type = 'application/json') => () => edge.fetch(messages, { method: 'POST', token, body, headers: { 'content-type': type } });
 const get = (path: string) => () => edge.fetch(path, { token });
 const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'malformed JSON': [post('{"clientId":'), 400, 'invalid'],
@@ -108,6 +108,7 @@ const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'JSON that is a text': [post('"x"'), 400, 'invalid'],
   'another content type': [post('clientId=a', 'application/x-www-form-urlencoded'), 400, 'invalid'],
   'an unknown charset': [post('{}', 'application/json; charset=klingon'), 400, 'invalid'],
+  'a body that is not UTF-8': [post(Uint8Array.from([...Buffer.from('{"clientId":"a","body":"'), 0xff, ...Buffer.from('"}')])), 400, 'invalid'],
   'an unknown field': [post('{"clientId":"a","body":"b","admin":true}'), 400, 'invalid'],
   'a __proto__ field': [post('{"clientId":"a","body":"b","__proto__":{"x":1}}'), 400, 'invalid'],
   'a field that contradicts the address': [post(`{"clientId":"a","body":"b","conversationId":"${newId()}"}`), 400, 'invalid'],

@@ -1,10 +1,12 @@
 import 'reflect-metadata';
+import { isUtf8 } from 'node:buffer';
 import type { AddressInfo } from 'node:net';
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { NestApplication, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { limits, times } from '@parley/contracts';
 import { demandPort, nestLogger, type Running } from '@parley/service-kit';
+import { json } from 'express';
 import { AppModule } from './app.module.js';
 import { Connections } from './connections.js';
 import { every } from './every.js';
@@ -73,10 +75,15 @@ async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {
     strictTransportSecurity: false,
   });
   app.enableCors({ origin: origins.includes('*') ? '*' : [...origins], exposedHeaders: ['retry-after'], maxAge: 600 });
-  app.useBodyParser('json', { limit: limits.packetBytes });
+  app.use(json({ limit: limits.packetBytes, verify: demandUtf8 }));
   app.useGlobalFilters(new ProblemFilter(parts.logger));
   app.useWebSocketAdapter(new SocketAdapter(app as unknown as NestApplication, parts.config));
   return app.init();
+}
+
+/** Bytes that are no text are refused, not stored as replacement characters. */
+function demandUtf8(_request: unknown, _response: unknown, body: Buffer): void {
+  if (!isUtf8(body)) throw new Error('the body is not UTF-8');
 }
 
 function recurring(app: NestExpressApplication, { health, logger }: GatewayParts): () => void {
