@@ -146,7 +146,7 @@ export class Connections {
 
   /**
    * Makes clients (all that are here) connect anew, here or elsewhere: closes their transports, which they answer by reconnecting, in batches spread over
-   * `spreadMs`; each after the calls that wait for an answer were answered, for at most `patienceMs`.
+   * `spreadMs`; each after the calls under way were answered, which after `patienceMs` is with `unavailable`.
    */
   async scatter(spreadMs: number, patienceMs: number, connections: readonly LocalConnection[] = this.all): Promise<void> {
     const size = Math.max(LEAST_PER_STEP, Math.ceil((connections.length * STEP_MS) / Math.max(STEP_MS, spreadMs)));
@@ -164,7 +164,7 @@ export class Connections {
     void this.scatter(connections.length, 1_000, connections);
   }
 
-  /** Lets nobody in any more, sends everybody elsewhere and reports them gone; in at most about `graceMs`. */
+  /** Lets nobody in any more, sends everybody elsewhere and reports them gone; in at most about `graceMs`, and some seconds for clients that do not read. */
   async drain(graceMs: number): Promise<void> {
     this.stopping = true;
     await this.scatter(graceMs / 4, graceMs / 2);
