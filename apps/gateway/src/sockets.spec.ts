@@ -309,11 +309,18 @@ describe('a connection', () => {
   });
 
   it('that closes answers the calls that it cannot wait for', async () => {
-    const { socket } = await edge.connect();
-    const pending = answerTo(socket, 'receipt:read', { conversationId, seq: 1 });
-    await answerTo(socket, 'presence:heartbeat', {});
-    await reconnects(socket, () => edge.listener.onGap());
-    expect(await pending).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    // Its calls may wait longer than a connection that is to close does.
+    const patient = await Edge.start({ CALL_DEADLINE_MS: '9000' }, (starting) => starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }));
+    try {
+      const { socket } = await patient.connect();
+      const pending = new Promise((resolve) => socket.emit('receipt:read', { conversationId, seq: 1 }, resolve));
+      const gone = new Promise((resolve) => socket.once('disconnect', () => resolve('gone, and nothing was answered')));
+      await answerTo(socket, 'presence:heartbeat', {});
+      patient.listener.onGap();
+      expect(await Promise.race([pending, gone])).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    } finally {
+      await patient.stop();
+    }
   });
 
   it('that is not made ready in time answers the calls that waited for it', async () => {

@@ -68,6 +68,35 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     await second.stop();
   });
 
+  it('is stopped in the middle of sends, and has answered everything that it stored', async () => {
+    const first = await startEmbedded({ dataDir });
+    const { ann, conversation } = await chat(first.url);
+    const made: string[] = [];
+    const acknowledged = new Set<string>();
+    let running = true;
+    const sender = async (name: string) => {
+      for (let i = 0; running && i < 500; i++) {
+        const clientId = `${name}-${i}`;
+        made.push(clientId);
+        await ann.send(conversation.id, 'amid', clientId).then(
+          () => acknowledged.add(clientId).size === 100 && first.child.kill('SIGTERM'),
+          () => (running = false),
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: 40 }, (_, n) => sender(`s${n}`)));
+    expect((await first.exited).code).toBe(0);
+    ann.disconnect();
+    expect(acknowledged.size).toBeGreaterThanOrEqual(100);
+
+    const second = await startEmbedded({ dataDir, env: { PORT: new URL(first.url).port } });
+    await ann.connect();
+    const retries = await Promise.all(made.map((clientId) => ann.send(conversation.id, 'amid', clientId)));
+    expect(retries.filter(({ duplicate, message }) => duplicate && !acknowledged.has(message.clientId))).toEqual([]);
+    ann.disconnect();
+    await second.stop();
+  });
+
   it('refuses a folder that is no folder, one that is not its own, and one in use, in one line each', async () => {
     const file = join(folder, 'a-file');
     await writeFile(file, 'somebody’s');
