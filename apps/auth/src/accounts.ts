@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, newId, type Actor, type CallInput, type Caller, type Session, type User } from '@parley/contracts';
+import { ChatError, foldName, newId, type Actor, type CallInput, type Caller, type Session, type User } from '@parley/contracts';
 import { isUniqueViolation, type Sql } from '@parley/store';
 import { Announcer } from './announcer.js';
 import { guestName } from './guest-names.js';
 import { PARTS, type AuthParts } from './parts.js';
 import { Passwords } from './passwords.js';
 import { Sessions, type Granted } from './sessions.js';
-import { foldName, taken, userColumns, userOf, type UserRow } from './users.js';
+import { taken, userColumns, userOf, type UserRow } from './users.js';
 
 interface CredentialRow extends UserRow {
   password_hash: string;

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, type Actor, type CallInput, type CallOutput, type Me, type User } from '@parley/contracts';
+import { ChatError, foldName, partPattern, type Actor, type CallInput, type CallOutput, type Me, type User } from '@parley/contracts';
 import { isUniqueViolation, UserEntity } from '@parley/store';
 import { Announcer } from './announcer.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
@@ -39,10 +39,6 @@ const meOf = (entity: UserEntity): Me => ({
 });
 const publicPart = ({ email: _email, firstName: _first, lastName: _last, ...user }: Me): User => user;
 
-/** How names are compared in searches: case and width don't matter, whatever the database's locale. */
-export const foldName = (name: string): string => name.normalize('NFKC').toLowerCase();
-
-const literally = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 const DEFAULT_PAGE = 50;
 
 /** Profiles: who people are. */
@@ -89,7 +85,7 @@ export class Users {
   /** By username, those whose username or display name has `query` in it. */
   async list({ query, cursor, limit = DEFAULT_PAGE }: CallInput<'user.list'>): Promise<CallOutput<'user.list'>> {
     const after = cursor === undefined ? null : decodeCursor(cursor, 'user');
-    const part = query === undefined ? null : literally(foldName(query));
+    const part = query === undefined ? null : partPattern(foldName(query));
     const rows = await this.parts.database.query<UserRow>(
       `select ${userColumns} from auth."user" u
         where ($1::text is null or u.username like $1 or u.folded_name like $1) and ($2::text is null or u.username collate "C" > $2)

@@ -15,6 +15,7 @@ import { SessionGuard } from './session.guard.js';
 import { SigningKeys } from './signing-keys.js';
 import { SocketGateway } from './socket.gateway.js';
 import { tokenStrategy } from './token.strategy.js';
+import { Typing } from './typing.js';
 import { Watches } from './watches.js';
 import { Welcome } from './welcome.js';
 
@@ -30,7 +31,7 @@ export class AppModule {
         { provide: PARTS, useValue: parts },
         SigningKeys, Revocations, tokenStrategy(name), SessionGuard,
         Metrics, Limits, Dispatcher, EdgeCalls,
-        Watches, Welcome, Connections, Leases, Pushes, SocketGateway,
+        Watches, Typing, Welcome, Connections, Leases, Pushes, SocketGateway,
       ],
     };
   }

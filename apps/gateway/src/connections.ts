@@ -8,6 +8,7 @@ import { LocalConnection } from './connection.js';
 import { Metrics } from './metrics.js';
 import { PARTS, type GatewayParts } from './parts.js';
 import { Revocations } from './revocations.js';
+import { Typing } from './typing.js';
 import { Watches } from './watches.js';
 import { Welcome } from './welcome.js';
 
@@ -30,6 +31,7 @@ export class Connections {
     @Inject(Welcome) private readonly welcome: Welcome,
     @Inject(Revocations) private readonly revocations: Revocations,
     @Inject(Watches) private readonly watches: Watches,
+    @Inject(Typing) private readonly typing: Typing,
     @Inject(Metrics) private readonly metrics: Metrics,
   ) {}
 
@@ -130,6 +132,7 @@ export class Connections {
     this.metrics.connections.set(this.live.size);
     if (this.stopping) this.watches.forget(connection);
     else this.watches.drop(connection);
+    this.typing.drop(connection);
     const farewell = this.farewell(connection).finally(() => this.farewells.delete(farewell));
     this.farewells.add(farewell);
   }

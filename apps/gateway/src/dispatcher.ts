@@ -56,6 +56,7 @@ export class Dispatcher {
   private route(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
     if (table[name].via === 'edge') return this.edge.answer(name as EdgeCallName, input, client);
     if (name === 'conversation.create') return this.createConversation(input, client, requestId, until);
+    if (table[name].view) return this.changed(name, input, client, requestId, until);
     return this.ask(name, input, client, requestId, until);
   }
 
@@ -69,8 +70,15 @@ export class Dispatcher {
   private async createConversation(input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
     const answer = (await this.ask('conversation.create', input, client, requestId, until)) as CallOutput<'conversation.create'>;
     if (answer.created) return answer;
-    const view = { conversationId: answer.conversation.id };
-    const { conversation } = (await this.ask('conversation.get', view, client, requestId, until)) as CallOutput<'conversation.get'>;
-    return { conversation, created: false };
+    return { ...(await this.view(answer.conversation.id, client, requestId, until)), created: false };
+  }
+
+  private async changed(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
+    const { conversation } = (await this.ask(name, input, client, requestId, until)) as CallOutput<'conversation.update'>;
+    return this.view(conversation.id, client, requestId, until);
+  }
+
+  private async view(conversationId: string, client: Client, requestId: string, until: number): Promise<CallOutput<'conversation.get'>> {
+    return (await this.ask('conversation.get', { conversationId }, client, requestId, until)) as CallOutput<'conversation.get'>;
   }
 }

@@ -3,6 +3,7 @@ import { ChatError, type calls, type CallInput, type CallName, type CallOutput }
 import type { Client } from './client.js';
 import type { LocalConnection } from './connection.js';
 import { Leases } from './leases.js';
+import { Typing } from './typing.js';
 import { Watches } from './watches.js';
 
 /** The calls that the gateway answers itself. */
@@ -21,9 +22,13 @@ export class EdgeCalls {
       this.watches.unwatch(connection, userIds);
       return { presence: [] };
     },
+    typing: async (input, connection) => {
+      await this.typing.type(connection, input);
+      return {};
+    },
   };
 
-  constructor(@Inject(Leases) private readonly leases: Leases, @Inject(Watches) private readonly watches: Watches) {}
+  constructor(@Inject(Leases) private readonly leases: Leases, @Inject(Watches) private readonly watches: Watches, @Inject(Typing) private readonly typing: Typing) {}
 
   async answer(name: EdgeCallName, input: unknown, { connection }: Client): Promise<unknown> {
     if (!connection) throw new ChatError('invalid', 'this call needs a socket');

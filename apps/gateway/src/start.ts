@@ -17,6 +17,7 @@ import { Pushes } from './pushes.js';
 import { Revocations } from './revocations.js';
 import { SigningKeys } from './signing-keys.js';
 import { SocketAdapter } from './socket.adapter.js';
+import { Typing } from './typing.js';
 import { Watches } from './watches.js';
 
 const REVOCATIONS_MS = 3_000;
@@ -94,6 +95,7 @@ function recurring(app: NestExpressApplication, { health, logger }: GatewayParts
   const stops = [
     every(() => times.renewMs, 'renew leases', logger, () => app.get(Leases).renew()),
     every(() => times.renewMs, 'renew watches', logger, () => watches.announce(connections.settled)),
+    every(() => 1_000, 'end typing', logger, async () => app.get(Typing).expire()),
     every(() => (known() ? REVOCATIONS_MS : FIRST_LOAD_MS), 'load revocations', logger, async () => {
       if (!keys.loaded) await keys.refresh();
       await app.get(Pushes).catchUp();

@@ -26,7 +26,7 @@ export const mentionCount = (conversation: string, user: string, read: string): 
 /** SQL: the columns of a `MembershipRow`, given aliases of `chat.conversation`, the user's `chat.member` and `history.cursor`. */
 export const membershipColumns = (conversation: string, member: string, cursor: string): string => {
   const read = readSeq(member, cursor);
-  return `${member}.role, ${statusNow(member)} as status, ${member}.muted_until, ${member}.notifications,
+  return `${member}.role, ${statusNow(member)} as status, ${member}.muted_until, 'all' as notifications, null::bigint as unread_from,
     ${read} as read_seq, ${deliveredSeq(member, cursor)} as delivered_seq,
     ${unreadCount(`${conversation}.id`, `${conversation}.last_seq`, `${member}.user_id`, read)} as unread,
     ${mentionCount(`${conversation}.id`, `${member}.user_id`, read)} as mentions`;

@@ -94,7 +94,7 @@ export class ReadsController {
 
   @MessagePattern<string>('history.visible.v1')
   async visible(@Payload() { userId, userIds }: RequestPayload<'history.visible.v1'>): Promise<RequestAnswer<'history.visible.v1'>> {
-    return { userIds: await visibleTo(this.database, userId, userIds) };
+    return { userIds: await visibleTo(this.database, userId, userIds), blocked: [] };
   }
 
   private snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T> {

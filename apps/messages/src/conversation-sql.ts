@@ -53,7 +53,7 @@ const DESCRIBE = `
   select ${conversationColumns('c')}, to_jsonb(m) as me, to_jsonb(l) as last_message
   from chat.conversation c
   join lateral (
-    select m.role, ${statusNow('m')} as status, m.muted_until, m.notifications, m.base_seq as read_seq, m.base_seq as delivered_seq, 0 as unread, 0 as mentions
+    select m.role, ${statusNow('m')} as status, m.muted_until, 'all' as notifications, null::bigint as unread_from, m.base_seq as read_seq, m.base_seq as delivered_seq, 0 as unread, 0 as mentions
     from chat.member m where m.conversation_id = c.id and m.user_id = $2) m on true
   left join lateral (
     select ${messageColumns('l')} from chat.message l where l.conversation_id = c.id and l.seq = c.last_seq) l on true

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import {
-  Body, Changes, Color, Conversation, ConversationKind, Cursor, Device, Id, Limit, Me, Member, Message, MessagePage, MessageType,
-  page, Password, Policy, Position, Presence, PresenceState, Receipt, Session, text, label, Unread, User, Username, Visibility,
+  Body, BotToken, Changes, Color, Conversation, ConversationKind, Cursor, Device, Drawing, Edit, Emoji, Found, Id, Limit, Listed, Me, Member, Membership, MemberStatus, Message, MessagePage,
+  MessageType, NewLine, Notifications, page, Password, Policy, Position, Presence, PresenceState, Receipt, Role, Session, text, label, Time, Unread, User, Username, Visibility, Webhook,
+  WebhookDelivery, WebhookEvent,
 } from './shapes.js';
 import { limits } from './limits.js';
 
@@ -43,6 +44,8 @@ export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
   readonly http?: HttpRoute;
   readonly input: I;
   readonly output: O;
+  /** The writer cannot see the caller's cursors: the answer's `conversation` is taken from history, as `conversation.get` answers it. */
+  readonly view?: true;
   shardKey?(input: z.output<I>): string;
 }
 
@@ -65,6 +68,19 @@ const optionalName = label(100).optional();
 
 const atMostOne = (value: { before?: unknown; after?: unknown; around?: unknown }) =>
   [value.before, value.after, value.around].filter((position) => position !== undefined).length <= 1;
+
+const byConversation = (input: { conversationId: string }): string => input.conversationId;
+/** A message's id lies in its conversation's shard. */
+const byMessage = (input: { messageId: string }): string => input.messageId;
+const ConversationAnswer = z.object({ conversation: Conversation });
+const MessageAnswer = z.object({ message: Message });
+const MemberAnswer = z.object({ member: Member });
+const memberInput = { ...conversationId, userId: Id };
+const personInput = z.strictObject({ userId: Id });
+const messageInput = z.strictObject({ messageId: Id });
+const reactionInput = z.strictObject({ messageId: Id, emoji: Emoji });
+const WebhookUrl = text(1, 2000).refine((value) => URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol), 'must be an https address');
+const WebhookEvents = z.array(WebhookEvent).min(1).max(WebhookEvent.options.length);
 
 /** What the answer of a cursor call carries. */
 const ReceiptAnswer = z.object({ receipt: Receipt });
@@ -133,6 +149,44 @@ export const calls = {
     summary: 'One user', auth: 'session', service: 'auth', via: 'query', http: route('GET', '/users/:userId', 200, { bare: 'user' }),
     input: z.strictObject({ userId: Id }), output: z.object({ user: User }),
   }),
+  'contact.list': call({
+    summary: 'The caller’s contacts', auth: 'session', service: 'history', via: 'query', http: route('GET', '/contacts', 200, { query: list }),
+    input: z.strictObject(listInput), output: page(Listed),
+  }),
+  'contact.add': call({
+    summary: 'Put somebody on the caller’s list of contacts', auth: 'session', service: 'messages', via: 'command', http: route('PUT', '/contacts/:userId', 204),
+    input: personInput, output: nothing,
+  }),
+  'contact.remove': call({
+    summary: 'Take somebody off that list', auth: 'session', service: 'messages', via: 'command', http: route('DELETE', '/contacts/:userId', 204), input: personInput, output: nothing,
+  }),
+  'block.list': call({
+    summary: 'Whom the caller blocks', auth: 'session', service: 'history', via: 'query', http: route('GET', '/blocks', 200, { query: list }),
+    input: z.strictObject(listInput), output: page(Listed),
+  }),
+  'block.add': call({
+    summary: 'Block somebody: no direct messages either way, and no presence', auth: 'session', service: 'messages', via: 'command',
+    http: route('PUT', '/blocks/:userId', 204), input: personInput, output: nothing,
+  }),
+  'block.remove': call({
+    summary: 'Block them no more', auth: 'session', service: 'messages', via: 'command', http: route('DELETE', '/blocks/:userId', 204), input: personInput, output: nothing,
+  }),
+  'bot.create': call({
+    summary: 'Create a bot of the caller’s; its token does not expire, and is shown once', auth: 'session', service: 'auth', via: 'query',
+    http: route('POST', '/bots', 201), input: z.strictObject({ username: Username, displayName: optionalName }), output: BotToken,
+  }),
+  'bot.list': call({
+    summary: 'The caller’s bots', auth: 'session', service: 'auth', via: 'query', http: route('GET', '/bots', 200, { query: list }),
+    input: z.strictObject(listInput), output: page(User),
+  }),
+  'bot.token': call({
+    summary: 'Give a bot a new token; the old one is refused from now on', auth: 'session', service: 'auth', via: 'query', http: route('POST', '/bots/:userId/token', 201),
+    input: personInput, output: BotToken,
+  }),
+  'bot.delete': call({
+    summary: 'Revoke a bot for good; what it wrote stays', auth: 'session', service: 'auth', via: 'query', http: route('DELETE', '/bots/:userId', 204),
+    input: personInput, output: nothing,
+  }),
 
   // ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────
   'conversation.create': call({
@@ -153,6 +207,52 @@ export const calls = {
     summary: 'One conversation', auth: 'session', service: 'history', via: 'query',
     http: route('GET', '/conversations/:conversationId', 200, { bare: 'conversation' }),
     input: z.strictObject(conversationId), output: z.object({ conversation: Conversation }),
+  }),
+  'conversation.public': call({
+    summary: 'The public conversations: by a part of their title, newest or most recently active first', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/conversations/public', 200, { query: { query: 'text', order: 'text', ...list } }),
+    input: z.strictObject({ query: text(1, 100).optional(), order: z.enum(['created', 'active']).optional(), ...listInput }), output: page(Conversation),
+  }),
+  'conversation.update': call({
+    summary: 'Change title, topic, colour, visibility or policy; what is absent stays', auth: 'session', service: 'messages', via: 'shard', view: true,
+    http: route('PATCH', '/conversations/:conversationId', 200, { bare: 'conversation' }),
+    input: z.strictObject({
+      ...conversationId, title: label(200).optional(), topic: text(0, 1000).optional(), color: Color.optional(), visibility: Visibility.optional(), policy: Policy.optional(),
+    }),
+    output: ConversationAnswer, shardKey: byConversation,
+  }),
+  'conversation.delete': call({
+    summary: 'Delete a conversation for everybody', auth: 'session', service: 'messages', via: 'shard', http: route('DELETE', '/conversations/:conversationId', 204),
+    input: z.strictObject(conversationId), output: nothing, shardKey: byConversation,
+  }),
+  'conversation.join': call({
+    summary: 'Join a public conversation; who is there already is answered too', auth: 'session', service: 'messages', via: 'shard', socket: 'conversation:join', view: true,
+    http: route('POST', '/conversations/:conversationId/join', 200, { bare: 'conversation' }),
+    input: z.strictObject(conversationId), output: ConversationAnswer, shardKey: byConversation,
+  }),
+  'conversation.leave': call({
+    summary: 'Leave a conversation', auth: 'session', service: 'messages', via: 'shard', socket: 'conversation:leave',
+    http: route('POST', '/conversations/:conversationId/leave', 204), input: z.strictObject(conversationId), output: nothing, shardKey: byConversation,
+  }),
+  'conversation.me': call({
+    summary: 'The caller’s own settings of a conversation: what they are notified of, and from where on it is unread', auth: 'session', service: 'history', via: 'query',
+    http: route('PATCH', '/conversations/:conversationId/me', 200, { bare: 'me' }),
+    input: z.strictObject({ ...conversationId, notifications: Notifications.optional(), unreadFrom: Position.min(1).optional() }), output: z.object({ me: Membership }),
+  }),
+  'member.add': call({
+    summary: 'Add a member; who is one already is answered as they are', auth: 'session', service: 'messages', via: 'shard',
+    http: route('PUT', '/conversations/:conversationId/members/:userId', 200, { bare: 'member' }),
+    input: z.strictObject({ ...memberInput, role: Role.exclude(['creator']).optional() }), output: MemberAnswer, shardKey: byConversation,
+  }),
+  'member.update': call({
+    summary: 'Change a member’s role, mute or ban; `role: creator` hands the conversation over', auth: 'session', service: 'messages', via: 'shard',
+    http: route('PATCH', '/conversations/:conversationId/members/:userId', 200, { bare: 'member' }),
+    input: z.strictObject({ ...memberInput, role: Role.optional(), status: MemberStatus.optional(), mutedUntil: Time.optional(), bannedUntil: Time.optional() }),
+    output: MemberAnswer, shardKey: byConversation,
+  }),
+  'member.remove': call({
+    summary: 'Remove a member', auth: 'session', service: 'messages', via: 'shard', http: route('DELETE', '/conversations/:conversationId/members/:userId', 204),
+    input: z.strictObject(memberInput), output: nothing, shardKey: byConversation,
   }),
   'conversation.open': call({
     summary: 'A conversation with its newest page, unread ones included', auth: 'session', service: 'history', via: 'query', socket: 'conversation:open',
@@ -194,11 +294,53 @@ export const calls = {
     input: z
       .strictObject({
         ...conversationId, clientId: text(1, 64), type: MessageType.exclude(['system']).default('text'), body: Body.default(''),
-        attachmentIds: z.array(Id).max(20).optional(), replyTo: Id.optional(),
+        attachmentIds: z.array(Id).max(20).optional(), replyTo: Id.optional(), forwardOf: Id.optional(),
       })
-      .refine((value) => value.body.trim() !== '' || (value.attachmentIds?.length ?? 0) > 0, { message: 'a body or an attachment is needed', path: ['body'] }),
+      .refine(({ forwardOf, body, attachmentIds, type }) => forwardOf === undefined || (body === '' && attachmentIds === undefined && type === 'text'), {
+        message: 'a forwarded message brings its own type, body and attachments', path: ['forwardOf'],
+      })
+      .refine((value) => value.forwardOf !== undefined || value.body.trim() !== '' || (value.attachmentIds?.length ?? 0) > 0, { message: 'a body or an attachment is needed', path: ['body'] }),
     output: z.object({ message: Message, duplicate: z.boolean(), recipientOnline: z.boolean().optional() }),
-    shardKey: (input) => input.conversationId,
+    shardKey: byConversation,
+  }),
+  'message.edit': call({
+    summary: 'Change the body of a message of one’s own', auth: 'session', service: 'messages', via: 'shard', socket: 'message:edit',
+    http: route('PATCH', '/messages/:messageId', 200, { bare: 'message' }),
+    input: z.strictObject({ messageId: Id, body: Body.refine((value) => value.trim() !== '', 'must not be empty') }), output: MessageAnswer, shardKey: byMessage,
+  }),
+  'message.delete': call({
+    summary: 'Delete a message; a tombstone stays', auth: 'session', service: 'messages', via: 'shard', socket: 'message:delete',
+    http: route('DELETE', '/messages/:messageId', 200, { bare: 'message' }), input: messageInput, output: MessageAnswer, shardKey: byMessage,
+  }),
+  'message.edits': call({
+    summary: 'The bodies that edits replaced, newest first; for the conversation’s creator and admins', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/messages/:messageId/edits', 200, { query: list }), input: z.strictObject({ messageId: Id, ...listInput }), output: page(Edit),
+  }),
+  'message.pin': call({
+    summary: 'Pin a message', auth: 'session', service: 'messages', via: 'shard', http: route('PUT', '/messages/:messageId/pin', 200, { bare: 'message' }),
+    input: messageInput, output: MessageAnswer, shardKey: byMessage,
+  }),
+  'message.unpin': call({
+    summary: 'Unpin a message', auth: 'session', service: 'messages', via: 'shard', http: route('DELETE', '/messages/:messageId/pin', 200, { bare: 'message' }),
+    input: messageInput, output: MessageAnswer, shardKey: byMessage,
+  }),
+  'message.pins': call({
+    summary: 'The pinned messages, last pinned first', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/conversations/:conversationId/pins', 200, { query: list }), input: z.strictObject({ ...conversationId, ...listInput }), output: page(Message),
+  }),
+  'reaction.add': call({
+    summary: 'React to a message', auth: 'session', service: 'messages', via: 'shard', socket: 'reaction:add',
+    http: route('PUT', '/messages/:messageId/reactions/:emoji', 200, { bare: 'message' }), input: reactionInput, output: MessageAnswer, shardKey: byMessage,
+  }),
+  'reaction.remove': call({
+    summary: 'Take a reaction back', auth: 'session', service: 'messages', via: 'shard', socket: 'reaction:remove',
+    http: route('DELETE', '/messages/:messageId/reactions/:emoji', 200, { bare: 'message' }), input: reactionInput, output: MessageAnswer, shardKey: byMessage,
+  }),
+  'message.search': call({
+    summary: 'Messages that contain all words of `q`, or parts of words, newest first; only from the caller’s conversations', auth: 'session', service: 'history', via: 'query',
+    http: route('GET', '/search/messages', 200, { query: { q: 'text', conversationId: 'text', senderId: 'text', ...list } }),
+    input: z.strictObject({ q: text(1, 200).refine((value) => value.trim() !== '', 'must not be empty'), conversationId: Id.optional(), senderId: Id.optional(), ...listInput }),
+    output: page(Found),
   }),
   'message.receipts': call({
     summary: 'Who has a message', auth: 'session', service: 'history', via: 'query', http: route('GET', '/messages/:messageId/receipts'),
@@ -218,6 +360,51 @@ export const calls = {
   'unread.list': call({
     summary: 'What is unread, from one snapshot', auth: 'session', service: 'history', via: 'query', http: route('GET', '/unread'),
     input: nothing, output: Unread,
+  }),
+
+  // ── what is not kept, and boards ─────────────────────────────────────────────────────────────────────────────────
+  typing: call({
+    summary: 'The caller types, or stopped; ends by itself when it is not repeated', auth: 'session', service: 'gateway', via: 'edge', socket: 'typing',
+    input: z.strictObject({ ...conversationId, active: z.boolean() }), output: nothing,
+  }),
+  'peer.signal': call({
+    summary: 'WebRTC signalling to the other one of a direct conversation; never stored', auth: 'session', service: 'history', via: 'query', socket: 'peer:signal',
+    input: z.strictObject({ to: Id, ...conversationId, data: z.json() }), output: z.object({ delivered: z.boolean() }),
+  }),
+  'drawing.draw': call({
+    summary: 'Draw a line on the conversation’s board; a line whose id is there already stays as it is', auth: 'session', service: 'messages', via: 'shard', socket: 'drawing:draw',
+    input: z.strictObject({ ...conversationId, line: NewLine }), output: nothing, shardKey: byConversation,
+  }),
+  'drawing.reset': call({
+    summary: 'Empty the board', auth: 'session', service: 'messages', via: 'shard', socket: 'drawing:reset', http: route('DELETE', '/conversations/:conversationId/drawing', 204),
+    input: z.strictObject(conversationId), output: z.object({ rev: Position }), shardKey: byConversation,
+  }),
+  'drawing.get': call({
+    summary: 'The board', auth: 'session', service: 'history', via: 'query', http: route('GET', '/conversations/:conversationId/drawing'),
+    input: z.strictObject(conversationId), output: Drawing,
+  }),
+
+  // ── webhooks ────────────────────────────────────────────────────────────────────────────────────────────────────
+  'webhook.create': call({
+    summary: 'Have a conversation’s events sent to an address; for its creator and admins', auth: 'session', service: 'messages', via: 'command',
+    http: route('POST', '/conversations/:conversationId/webhooks', 201, { bare: 'webhook' }),
+    input: z.strictObject({ ...conversationId, url: WebhookUrl, events: WebhookEvents.optional() }), output: z.object({ webhook: Webhook }),
+  }),
+  'webhook.list': call({
+    summary: 'A conversation’s webhooks', auth: 'session', service: 'messages', via: 'query', http: route('GET', '/conversations/:conversationId/webhooks'),
+    input: z.strictObject(conversationId), output: page(Webhook),
+  }),
+  'webhook.update': call({
+    summary: 'Change a webhook, switch it off or on again', auth: 'session', service: 'messages', via: 'command', http: route('PATCH', '/webhooks/:webhookId', 200, { bare: 'webhook' }),
+    input: z.strictObject({ webhookId: Id, url: WebhookUrl.optional(), events: WebhookEvents.optional(), enabled: z.boolean().optional() }), output: z.object({ webhook: Webhook }),
+  }),
+  'webhook.delete': call({
+    summary: 'Remove a webhook', auth: 'session', service: 'messages', via: 'command', http: route('DELETE', '/webhooks/:webhookId', 204),
+    input: z.strictObject({ webhookId: Id }), output: nothing,
+  }),
+  'webhook.deliveries': call({
+    summary: 'What was sent to a webhook, newest first', auth: 'session', service: 'messages', via: 'query',
+    http: route('GET', '/webhooks/:webhookId/deliveries', 200, { query: list }), input: z.strictObject({ webhookId: Id, ...listInput }), output: page(WebhookDelivery),
   }),
 
   // ── presence ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 /** What the server tells a client unasked. Each is sent at most once to a connection; `sync` has what one missed. */
 import { z } from 'zod';
 import { Limits } from './limits.js';
-import { Conversation, Id, Member, Message, Position, Presence, Receipt, User } from './shapes.js';
+import { Conversation, Id, Line, Member, Message, Position, Presence, Receipt, User } from './shapes.js';
 
 
 export const serverEvents = {
@@ -22,7 +22,12 @@ export const serverEvents = {
     z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: Position }),
   ]),
   'unread:changed': z.object({ conversationId: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position }),
+  /** `active: false` comes when they stop, or a while after they last said that they type. */
+  typing: z.object({ conversationId: Id, userId: Id, active: z.boolean() }),
   'presence:changed': Presence,
+  'drawing:line': z.object({ conversationId: Id, userId: Id, line: Line }),
+  'drawing:reset': z.object({ conversationId: Id, userId: Id, rev: Position }),
+  'peer:signal': z.object({ from: Id, conversationId: Id, data: z.json() }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type ServerEventName = keyof typeof serverEvents;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { calls, type Call, type CallName, type Service, type Via } from './calls.js';
 import { serverEvents } from './events.js';
-import { Conversation, Id, Message, Presence, PresenceState, Receipt, User } from './shapes.js';
+import { Attachment, Conversation, Id, Member, Message, Presence, PresenceState, Receipt, User } from './shapes.js';
 import { shardOf } from './ids.js';
 
 /** Who asks, as the gateway established it. Services trust it; clients can't write it. */
@@ -20,6 +20,13 @@ export type Caller = z.infer<typeof Caller>;
 
 /** A caller whose session was verified; handlers of calls with `auth: 'session'` get this. */
 export type Actor = Caller & { userId: string; sessionId: string; kind: User['kind'] };
+
+/** An attachment as the gateway stored it: `key` names its bytes in the file store. */
+export const StoredAttachment = z.object({
+  id: Id, key: z.string().max(200), name: z.string().max(255), mediaType: z.string().max(100), size: z.number().int(),
+  width: z.number().int().optional(), height: z.number().int().optional(), durationMs: z.number().int().optional(),
+});
+export type StoredAttachment = z.infer<typeof StoredAttachment>;
 
 export interface RequestDefinition<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
   readonly service: Service;
@@ -41,15 +48,57 @@ export const internalRequests = {
   'users.known.v1': request({
     service: 'auth', via: 'query', input: z.object({ userIds: z.array(Id).max(5000) }), output: z.object({ users: z.array(User) }),
   }),
+  /** Whom usernames belong to; those of nobody are absent. At most 500 names, in lower case. */
+  'users.named.v1': request({
+    service: 'auth', via: 'query', input: z.object({ usernames: z.array(z.string()).max(500) }), output: z.object({ users: z.array(User) }),
+  }),
+  /** Whose a bot's token is. Refuses one that is unknown or revoked with `unauthenticated`. */
+  'auth.bot.v1': request({
+    service: 'auth', via: 'query', input: z.object({ token: z.string().max(500) }), output: z.object({ userId: Id, sessionId: Id }),
+  }),
+  /** Whether a user may store so many bytes more. Refuses with `too_large` what is over their quota. */
+  'attachment.admit.v1': request({
+    service: 'messages', via: 'query', input: z.object({ userId: Id, bytes: z.number().int() }), output: z.object({}),
+  }),
+  /**
+   * Records an attachment whose bytes are stored, perhaps with its preview. Repeating it changes nothing. Refuses with `too_large` what is over the uploader's quota; the
+   * bytes are the gateway's to remove then.
+   */
+  'attachment.record.v1': request({
+    service: 'messages', via: 'query', input: z.object({ userId: Id, stored: StoredAttachment, thumbnail: StoredAttachment.optional() }), output: z.object({ attachment: Attachment }),
+  }),
+  /** Makes an image of the user's a profile picture, which everybody sees. Refuses with `not_found`; with `unsupported_media` what is no image. */
+  'attachment.publish.v1': request({
+    service: 'messages', via: 'query', input: z.object({ userId: Id, attachmentId: Id }), output: z.object({}),
+  }),
+  /** Takes attachments whose bytes can go: never sent within a day, or of no message any more. Nobody sees them from then on; those that were taken before are answered again. */
+  'attachment.sweep.v1': request({
+    service: 'messages', via: 'query', input: z.object({ limit: z.number().int().max(1000) }), output: z.object({ dropped: z.array(z.object({ id: Id, key: z.string() })) }),
+  }),
+  /** The bytes of these are gone. */
+  'attachment.forget.v1': request({
+    service: 'messages', via: 'query', input: z.object({ ids: z.array(Id).max(1000) }), output: z.object({}),
+  }),
+  /** An attachment and where its bytes lie, for somebody who may see it; others are refused with `not_found`. */
+  'attachment.locate.v1': request({
+    service: 'history', via: 'query', input: z.object({ userId: Id, attachmentId: Id }), output: z.object({ attachment: Attachment, key: z.string() }),
+  }),
+  /** Tells the members that somebody types, or stopped. Refuses whoever may not write there, unless it is to say that they stopped. */
+  'history.typing.v1': request({
+    service: 'history', via: 'query', input: z.object({ userId: Id, connectionId: Id, conversationId: Id, active: z.boolean() }), output: z.object({}),
+  }),
   /** The database's epoch. */
   'history.epoch.v1': request({ service: 'history', via: 'query', input: z.object({}), output: z.object({ epoch: z.string() }) }),
   /** Whether a sender's message with this clientId is stored already: a resend is answered whatever limit came since. */
   'history.sent.v1': request({
     service: 'history', via: 'query', input: z.object({ conversationId: Id, senderId: Id, clientId: z.string() }), output: z.object({ sent: z.boolean() }),
   }),
-  /** Those of `userIds` whose presence `userId` may see: who shares a conversation with them, or themselves. */
+  /**
+   * Those of `userIds` whose presence `userId` may see: who shares a conversation with them, their contacts, and themselves. `blocked`: those of these where one of the two
+   * blocks the other: they show as offline.
+   */
   'history.visible.v1': request({
-    service: 'history', via: 'query', input: z.object({ userId: Id, userIds: z.array(Id).max(1000) }), output: z.object({ userIds: z.array(Id) }),
+    service: 'history', via: 'query', input: z.object({ userId: Id, userIds: z.array(Id).max(1000) }), output: z.object({ userIds: z.array(Id), blocked: z.array(Id).default([]) }),
   }),
   /** Adds (or removes) a gateway's interest in users' presence; answers the visible ones' present state. */
   'presence.watching.v1': request({
@@ -112,7 +161,17 @@ export const domainEvents = {
   'session.revoked.v1': z.object({ userId: Id, sessionIds: z.array(Id), reason: serverEvents['session:revoked'].shape.reason }),
   'user.updated.v1': z.object({ user: User }),
   'conversation.created.v1': z.object({ conversation: Conversation, memberIds: z.array(Id) }),
+  'conversation.updated.v1': z.object({ conversation: Conversation }),
+  'conversation.deleted.v1': z.object({ conversationId: Id }),
+  'member.changed.v1': z.union([
+    z.object({ conversationId: Id, member: Member, rev: z.number().int() }),
+    z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: z.number().int() }),
+  ]),
   'message.created.v1': z.object({ message: Message }),
+  /** An edit, a deletion, a reaction or a pin; the message as it is after that. */
+  'message.updated.v1': z.object({ message: Message }),
+  /** One of the two blocks the other, or does so no more. */
+  'block.changed.v1': z.object({ blockerId: Id, blockedId: Id, blocked: z.boolean() }),
   'receipt.updated.v1': z.object({ receipt: Receipt }),
   'presence.changed.v1': z.object({ presence: Presence }),
   /** From gateways to presence. `at` is milliseconds on the gateway's clock and orders one connection's events. */

@@ -45,6 +45,8 @@ export const times = Object.freeze({
   leaseMs: 25_000,
   /** How often a gateway renews its connections' leases. */
   renewMs: 8_000,
+  /** Somebody who does not repeat that they type has stopped. */
+  typingMs: 6_000,
   /** The longest a client call waits for the parts behind the gateway (I10 allows 10 s). */
   deadlineMs: 8_000,
 });

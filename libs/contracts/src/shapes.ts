@@ -27,6 +27,14 @@ export const Body = z
     params: { code: 'too_large' },
   });
 
+/** One emoji: a single grapheme that is a pictograph, a flag or a keycap. */
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+export const Emoji = z
+  .string()
+  .min(1)
+  .max(64)
+  .refine((value) => /\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|\u20e3/u.test(value) && [...graphemes.segment(value)].length === 1, 'must be one emoji');
+
 export const Username = z.string().toLowerCase().regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -');
 export const Password = z.string().min(10).max(200);
 export const Color = z.string().regex(/^#[0-9a-f]{6}$/i, 'must be #rrggbb').toLowerCase();
@@ -103,8 +111,14 @@ export const Reaction = z.object({
 });
 export type Reaction = z.infer<typeof Reaction>;
 
-export const SystemNote = z.object({ kind: z.string(), userId: Id.optional(), value: z.string().optional() });
+/** What a system message tells. Kinds may be added; a client shows those that it does not know as it likes. `userId`: whom it is about, when that is not the sender. */
+export const SystemNote = z.object({
+  kind: z.enum(['created', 'joined', 'added', 'left', 'removed', 'banned', 'renamed', 'creator']).or(z.string()), userId: Id.optional(), value: z.string().optional(),
+});
 export type SystemNote = z.infer<typeof SystemNote>;
+/** Where a forwarded message was taken from. Its id leads those who may see it to the original; whoever may not learns no more than who wrote it. */
+export const Forwarded = z.object({ messageId: Id, senderId: Id });
+export type Forwarded = z.infer<typeof Forwarded>;
 
 export const Message = z.object({
   id: Id,
@@ -122,6 +136,8 @@ export const Message = z.object({
   editedAt: Time.optional(),
   deletedAt: Time.optional(),
   reactions: z.array(Reaction),
+  forwardedFrom: Forwarded.optional(),
+  pinnedAt: Time.optional(),
   system: SystemNote.optional(),
 });
 export type Message = z.infer<typeof Message>;
@@ -148,6 +164,8 @@ export const Membership = z.object({
   unread: z.number().int().min(0),
   mentions: z.number().int().min(0),
   notifications: Notifications,
+  /** The member's private mark: unread counts from this message on, until the next `receipt:read`. */
+  unreadFrom: Position.optional(),
 });
 export type Membership = z.infer<typeof Membership>;
 
@@ -185,11 +203,56 @@ export const Changes = z.object({
   members: z.array(MemberChange).optional(),
   conversation: Conversation.optional(),
   receipts: z.array(Receipt),
+  /** There when the board was emptied since: load it afresh. */
+  drawing: z.object({ rev: Position }).optional(),
   rev: Position,
   complete: z.boolean(),
   epoch: z.string(),
 });
 export type Changes = z.infer<typeof Changes>;
+
+/** A line that a client draws; its id is the client's own. Points are x, y, x, y … */
+export const NewLine = z.strictObject({
+  id: text(1, 64),
+  color: Color,
+  width: z.number().min(0.1).max(200),
+  points: z.array(z.number().min(-1e6).max(1e6)).min(2).max(2000).refine(({ length }) => length % 2 === 0, 'must be an even number of coordinates'),
+});
+export type NewLine = z.infer<typeof NewLine>;
+export const Line = z.object({ id: z.string(), userId: Id, color: z.string(), width: z.number(), points: z.array(z.number()), createdAt: Time });
+export type Line = z.infer<typeof Line>;
+/** A board. `rev`: the conversation's at that moment; a `drawing:reset` with a greater one empties it. */
+export const Drawing = z.object({ items: z.array(Line), rev: Position });
+
+/** Somebody on the caller's list of contacts, or of those whom they block. */
+export const Listed = z.object({ user: User, createdAt: Time });
+export type Listed = z.infer<typeof Listed>;
+
+/** A body that an edit replaced, and when. */
+export const Edit = z.object({ body: z.string(), editedAt: Time });
+export type Edit = z.infer<typeof Edit>;
+
+/** A found message; `highlight` is its body with the hits between U+E000 and U+E001. */
+export const Found = z.object({ message: Message, highlight: z.string() });
+export type Found = z.infer<typeof Found>;
+
+/** A bot and its token, which is shown once. */
+export const BotToken = z.object({ user: User, token: z.string() });
+export type BotToken = z.infer<typeof BotToken>;
+
+export const WebhookEvent = z.enum(['message.created', 'message.updated', 'member.changed', 'conversation.updated']);
+export type WebhookEvent = z.infer<typeof WebhookEvent>;
+/** `secret` signs what is sent, and is shown once, when the webhook is created. `disabledAt`: switched off, after `failures` deliveries in a row that were given up, or by an admin. */
+export const Webhook = z.object({
+  id: Id, conversationId: Id, url: z.string(), events: z.array(WebhookEvent), createdBy: Id, createdAt: Time, failures: z.number().int(), disabledAt: Time.optional(), secret: z.string().optional(),
+});
+export type Webhook = z.infer<typeof Webhook>;
+/** One event on its way to a webhook. `dead`: given up, with the last problem. */
+export const WebhookDelivery = z.object({
+  id: Id, event: WebhookEvent, state: z.enum(['waiting', 'delivered', 'dead']), attempts: z.number().int(), createdAt: Time, nextAttemptAt: Time.optional(), deliveredAt: Time.optional(),
+  status: z.number().int().optional(), problem: z.string().optional(),
+});
+export type WebhookDelivery = z.infer<typeof WebhookDelivery>;
 
 export const UnreadEntry = z.object({ id: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position, lastSeq: Position });
 export const Unread = z.object({ total: z.number().int(), mentions: z.number().int(), conversations: z.array(UnreadEntry) });

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
 import { StartError, Unavailable, type Logger } from '@parley/service-kit';
 import { attempts, Contact } from './attempts.js';
@@ -113,7 +114,7 @@ class EmbeddedDatabase implements PgliteDatabase {
 const asText = Object.fromEntries([1082, 1114, 1184, 1186].map((oid) => [oid, (text: string) => text]));
 
 async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<EmbeddedDatabase> {
-  const engine = await PGlite.create({ ...(dataDir === undefined ? {} : { dataDir }), ...(template === undefined ? {} : { loadDataDir: template }), parsers: asText });
+  const engine = await PGlite.create({ ...(dataDir === undefined ? {} : { dataDir }), ...(template === undefined ? {} : { loadDataDir: template }), parsers: asText, extensions: { pg_trgm } });
   try {
     const orm = (await MikroORM.init({ ...ormOptions(logger), driver: PgliteDriver, dbName: 'postgres', driverOptions: { pglite: engine } } as never)) as unknown as Orm;
     const database = new EmbeddedDatabase(engine, orm);

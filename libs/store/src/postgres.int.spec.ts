@@ -5,6 +5,7 @@ import { createLogger, StartError, Unavailable } from '@parley/service-kit';
 import { eventually, TcpProxy } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { migrate } from './migrate.js';
+import { migrations } from './migrations/index.js';
 import { connectPostgres } from './postgres.js';
 import { pendingMigrations } from './schema.js';
 import { SpecDatabase } from './spec/databases.js';
@@ -40,6 +41,8 @@ describe('connecting to Postgres', () => {
   });
 });
 
+const names = migrations.map(({ name }) => name);
+
 describe('migrations on Postgres', () => {
   let own: SpecDatabase;
   beforeAll(async () => {
@@ -48,9 +51,9 @@ describe('migrations on Postgres', () => {
   afterAll(() => own.drop());
 
   it('are missed, then run once whoever runs them at the same time, then found', async () => {
-    expect(await lineOf(connectPostgres({ url: own.url, logger }))).toContain('needs migration (0001-initial)');
+    expect(await lineOf(connectPostgres({ url: own.url, logger }))).toContain(`needs migration (${names.join(', ')})`);
     const ran = await Promise.all(Array.from({ length: 4 }, () => migrate({ url: own.url, logger })));
-    expect(ran.flat()).toEqual(['0001-initial']);
+    expect(ran.flat()).toEqual(names);
     expect(await pendingMigrations(await own.connect('history'))).toEqual([]);
   });
 

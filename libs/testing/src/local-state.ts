@@ -70,6 +70,10 @@ export class LocalState {
         return this.receipt({ ...event.payload, userId: this.userId, deliveredSeq: event.payload.readSeq });
       case 'session:revoked':
       case 'presence:changed':
+      case 'typing':
+      case 'drawing:line':
+      case 'drawing:reset':
+      case 'peer:signal':
         return;
     }
   }

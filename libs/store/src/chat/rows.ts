@@ -1,4 +1,4 @@
-import type { Conversation, Member, Membership, Message, Policy, SystemNote } from '@parley/contracts';
+import type { Attachment, Conversation, Forwarded, Member, Membership, Message, Policy, Reaction, SystemNote } from '@parley/contracts';
 import type { Row } from '../database.js';
 
 /** As a driver returns it, or as text when the row came inside `to_jsonb(…)`. */
@@ -8,23 +8,27 @@ export const iso = (moment: Moment): string => new Date(moment).toISOString();
 export interface MessageRow extends Row {
   id: string; conversation_id: string; seq: number; rev: number; sender_id: string; client_id: string; type: string; body: string;
   reply_to: string | null; mentions: string[]; system: SystemNote | null; created_at: Moment; edited_at: Moment | null; deleted_at: Moment | null;
+  attachments: Attachment[] | null; reactions: Reaction[] | null; forwarded_from: Forwarded | null; pinned_at: Moment | null;
 }
 /** The columns of {@link MessageRow}, of `chat.message` under an alias. */
 export const messageColumns = (alias: string): string =>
-  ['id', 'conversation_id', 'seq', 'rev', 'sender_id', 'client_id', 'type', 'body', 'reply_to', 'mentions', 'system', 'created_at', 'edited_at', 'deleted_at']
+  ['id', 'conversation_id', 'seq', 'rev', 'sender_id', 'client_id', 'type', 'body', 'reply_to', 'mentions', 'system', 'created_at', 'edited_at', 'deleted_at', 'attachments', 'reactions', 'forwarded_from', 'pinned_at']
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
-/** A message in its present state; a deleted one is a tombstone without a body. */
+/** A message in its present state; a deleted one is a tombstone: no body, attachments, reactions, pin. Reactions come without `mine`, which depends on who asks. */
 export function toMessage(row: MessageRow): Message {
+  const here = row.deleted_at === null;
   const message: Message = {
     id: row.id, conversationId: row.conversation_id, seq: row.seq, rev: row.rev, senderId: row.sender_id, clientId: row.client_id,
-    type: row.type as Message['type'], body: row.deleted_at === null ? row.body : '', attachments: [], mentions: row.mentions,
-    createdAt: iso(row.created_at), reactions: [],
+    type: row.type as Message['type'], body: here ? row.body : '', attachments: (here && row.attachments) || [], mentions: here ? row.mentions : [],
+    createdAt: iso(row.created_at), reactions: (here && row.reactions) || [],
   };
   if (row.reply_to !== null) message.replyTo = row.reply_to;
   if (row.edited_at !== null) message.editedAt = iso(row.edited_at);
   if (row.deleted_at !== null) message.deletedAt = iso(row.deleted_at);
+  if (here && row.forwarded_from !== null) message.forwardedFrom = row.forwarded_from;
+  if (here && row.pinned_at !== null) message.pinnedAt = iso(row.pinned_at);
   if (row.system !== null) message.system = row.system;
   return message;
 }
@@ -68,6 +72,7 @@ export function toMember(row: MemberRow): Member {
 
 export interface MembershipRow extends Row {
   role: string; status: string; muted_until: Moment | null; notifications: string; read_seq: number; delivered_seq: number; unread: number; mentions: number;
+  unread_from: number | null;
 }
 export function toMembership(row: MembershipRow): Membership {
   const me: Membership = {
@@ -75,6 +80,7 @@ export function toMembership(row: MembershipRow): Membership {
     unread: row.unread, mentions: row.mentions, notifications: row.notifications as Membership['notifications'],
   };
   if (row.status === 'muted' && row.muted_until !== null) me.mutedUntil = iso(row.muted_until);
+  if (row.unread_from !== null) me.unreadFrom = row.unread_from;
   return me;
 }
 

@@ -78,3 +78,19 @@ export const SigningKeyEntity = defineEntity({
   },
 });
 export type SigningKeyEntity = InferEntity<typeof SigningKeyEntity>;
+
+/** A bot: its owner, and the hash of its present token. */
+export const BotEntity = defineEntity({
+  name: 'Bot',
+  schema: 'auth',
+  tableName: 'bot',
+  properties: {
+    userId: p.uuid().primary(),
+    ownerId: p.uuid(),
+    sessionId: p.uuid(),
+    tokenHash: p.blob().unique('bot_token_hash_key'),
+    createdAt: at().defaultRaw('now()'),
+    deletedAt: at().nullable(),
+  },
+});
+export type BotEntity = InferEntity<typeof BotEntity>;

@@ -1,4 +1,5 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import type { Attachment, Forwarded, Reaction } from '@parley/contracts';
 import { at, checkedText, position } from './columns.js';
 
 /** Tables of the messages service. Its hot paths use SQL; these describe the rows. */
@@ -23,6 +24,9 @@ export const ConversationEntity = defineEntity({
     memberCount: p.integer().default(0),
     activeAt: at(),
     deletedAt: at().nullable(),
+    /** `title` as searches compare it. */
+    foldedTitle: p.text().nullable(),
+    drawingRev: position().defaultRaw('0'),
   },
 });
 export type ConversationEntity = InferEntity<typeof ConversationEntity>;
@@ -46,7 +50,6 @@ export const MemberEntity = defineEntity({
     status: checkedText<'active' | 'muted' | 'banned'>().default('active'),
     mutedUntil: at().nullable(),
     bannedUntil: at().nullable(),
-    notifications: checkedText<'all' | 'mentions' | 'none'>().default('all'),
     joinedAt: at(),
     baseSeq: position().defaultRaw('0'),
     rev: position(),
@@ -75,9 +78,128 @@ export const MessageEntity = defineEntity({
     createdAt: at(),
     editedAt: at().nullable(),
     deletedAt: at().nullable(),
+    attachments: p.json<Attachment[]>().nullable(),
+    reactions: p.json<Reaction[]>().nullable(),
+    forwardedFrom: p.json<Forwarded>().nullable(),
+    pinnedAt: at().nullable(),
+    pinnedBy: p.uuid().nullable(),
   },
 });
 export type MessageEntity = InferEntity<typeof MessageEntity>;
+
+export const ReactionEntity = defineEntity({
+  name: 'Reaction',
+  schema: 'chat',
+  tableName: 'reaction',
+  properties: { conversationId: p.uuid().primary(), messageId: p.uuid().primary(), emoji: p.text().primary(), userId: p.uuid().primary(), createdAt: at() },
+});
+export type ReactionEntity = InferEntity<typeof ReactionEntity>;
+
+export const MessageEditEntity = defineEntity({
+  name: 'MessageEdit',
+  schema: 'chat',
+  tableName: 'message_edit',
+  properties: { conversationId: p.uuid().primary(), messageId: p.uuid().primary(), rev: position().primary(), body: p.text(), editedAt: at() },
+});
+export type MessageEditEntity = InferEntity<typeof MessageEditEntity>;
+
+export const AttachmentEntity = defineEntity({
+  name: 'Attachment',
+  schema: 'chat',
+  tableName: 'attachment',
+  properties: {
+    id: p.uuid().primary(),
+    uploaderId: p.uuid(),
+    key: p.text().unique('attachment_key_key'),
+    name: p.text(),
+    mediaType: p.text(),
+    size: position(),
+    width: p.integer().nullable(),
+    height: p.integer().nullable(),
+    durationMs: p.integer().nullable(),
+    thumbnailId: p.uuid().nullable(),
+    thumbnailOf: p.uuid().nullable(),
+    public: p.boolean().default(false),
+    createdAt: at(),
+    attachedAt: at().nullable(),
+    droppedAt: at().nullable(),
+  },
+});
+export type AttachmentEntity = InferEntity<typeof AttachmentEntity>;
+
+export const MessageAttachmentEntity = defineEntity({
+  name: 'MessageAttachment',
+  schema: 'chat',
+  tableName: 'message_attachment',
+  properties: { attachmentId: p.uuid().primary(), messageId: p.uuid().primary(), conversationId: p.uuid() },
+});
+export type MessageAttachmentEntity = InferEntity<typeof MessageAttachmentEntity>;
+
+export const DrawingLineEntity = defineEntity({
+  name: 'DrawingLine',
+  schema: 'chat',
+  tableName: 'drawing_line',
+  properties: {
+    conversationId: p.uuid().primary(),
+    id: p.text().primary(),
+    n: position(),
+    userId: p.uuid(),
+    color: p.text(),
+    width: p.float().columnType('real'),
+    points: p.array().columnType('real[]'),
+    createdAt: at(),
+  },
+});
+export type DrawingLineEntity = InferEntity<typeof DrawingLineEntity>;
+
+export const ContactEntity = defineEntity({
+  name: 'Contact', schema: 'chat', tableName: 'contact', properties: { ownerId: p.uuid().primary(), userId: p.uuid().primary(), createdAt: at() },
+});
+export type ContactEntity = InferEntity<typeof ContactEntity>;
+
+export const BlockEntity = defineEntity({
+  name: 'Block', schema: 'chat', tableName: 'block', properties: { blockerId: p.uuid().primary(), blockedId: p.uuid().primary(), createdAt: at() },
+});
+export type BlockEntity = InferEntity<typeof BlockEntity>;
+
+export const WebhookEntity = defineEntity({
+  name: 'Webhook',
+  schema: 'chat',
+  tableName: 'webhook',
+  properties: {
+    id: p.uuid().primary(),
+    conversationId: p.uuid(),
+    url: p.text(),
+    secret: p.text().lazy(),
+    events: p.array().columnType('text[]'),
+    createdBy: p.uuid(),
+    createdAt: at(),
+    failures: p.integer().default(0),
+    disabledAt: at().nullable(),
+  },
+});
+export type WebhookEntity = InferEntity<typeof WebhookEntity>;
+
+export const WebhookDeliveryEntity = defineEntity({
+  name: 'WebhookDelivery',
+  schema: 'chat',
+  tableName: 'webhook_delivery',
+  properties: {
+    id: p.uuid().primary(),
+    webhookId: p.uuid(),
+    event: p.text(),
+    eventKey: p.text(),
+    payload: p.json<Record<string, unknown>>(),
+    state: checkedText<'waiting' | 'delivered' | 'dead'>().default('waiting'),
+    attempts: p.integer().default(0),
+    createdAt: at(),
+    nextAttemptAt: at().nullable(),
+    deliveredAt: at().nullable(),
+    status: p.integer().nullable(),
+    problem: p.text().nullable(),
+  },
+});
+export type WebhookDeliveryEntity = InferEntity<typeof WebhookDeliveryEntity>;
 
 export const EpochEntity = defineEntity({
   name: 'Epoch',

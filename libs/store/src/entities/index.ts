@@ -1,6 +1,9 @@
-import { CredentialEntity, RefreshTokenEntity, SessionEntity, SigningKeyEntity, UserEntity } from './auth.js';
-import { ConversationEntity, DirectPairEntity, EpochEntity, MemberEntity, MessageEntity } from './chat.js';
-import { CursorEntity } from './history.js';
+import { BotEntity, CredentialEntity, RefreshTokenEntity, SessionEntity, SigningKeyEntity, UserEntity } from './auth.js';
+import {
+  AttachmentEntity, BlockEntity, ContactEntity, ConversationEntity, DirectPairEntity, DrawingLineEntity, EpochEntity, MemberEntity, MessageAttachmentEntity, MessageEditEntity, MessageEntity,
+  ReactionEntity, WebhookDeliveryEntity, WebhookEntity,
+} from './chat.js';
+import { CursorEntity, MessageTextEntity, PreferenceEntity } from './history.js';
 
 export * from './auth.js';
 export * from './chat.js';
@@ -8,6 +11,8 @@ export * from './history.js';
 
 /** Every entity, for MikroORM. */
 export const entities = [
-  UserEntity, CredentialEntity, SessionEntity, RefreshTokenEntity, SigningKeyEntity,
-  ConversationEntity, DirectPairEntity, MemberEntity, MessageEntity, EpochEntity, CursorEntity,
+  UserEntity, CredentialEntity, SessionEntity, RefreshTokenEntity, SigningKeyEntity, BotEntity,
+  ConversationEntity, DirectPairEntity, MemberEntity, MessageEntity, EpochEntity,
+  ReactionEntity, MessageEditEntity, AttachmentEntity, MessageAttachmentEntity, DrawingLineEntity, ContactEntity, BlockEntity, WebhookEntity, WebhookDeliveryEntity,
+  CursorEntity, PreferenceEntity, MessageTextEntity,
 ] as const;

@@ -1,10 +1,14 @@
 import { Migration0001Initial } from './0001-initial.js';
+import { Migration0002Domain } from './0002-domain.js';
 
 /** Where the names of the migrations that ran are kept. Every role may read it. */
 export const migrationTable = { schema: 'parley', name: 'migration' } as const;
 
 /** In order. A name, once released, never changes. */
-export const migrations = [{ name: '0001-initial', class: Migration0001Initial }];
+export const migrations = [
+  { name: '0001-initial', class: Migration0001Initial },
+  { name: '0002-domain', class: Migration0002Domain },
+];
 
 /** The database roles of the services. */
 export const roles = { auth: 'parley_auth', messages: 'parley_messages', history: 'parley_history' } as const;
