@@ -1,8 +1,13 @@
 import type { Broker } from '@parley/broker';
-import type { Membership, Role } from '@parley/contracts';
-import type { Push } from '@parley/realtime';
+import type { DomainEvent, DomainEventName, Membership, Role, ServerEvent, ServerEventName } from '@parley/contracts';
+import type { Push, PushOptions } from '@parley/realtime';
 import type { Created } from './create-conversation.js';
 import type { Sent } from './send-batch.js';
+
+/** One thing to tell: to users, as a live event, and to the other services. */
+export type News =
+  | { [E in ServerEventName]: { readonly to: readonly string[]; readonly event: E; readonly payload: ServerEvent<E> } & PushOptions }[ServerEventName]
+  | { [N in DomainEventName]: { readonly publish: N; readonly payload: DomainEvent<N> } }[DomainEventName];
 
 /**
  * Tells the members and the other services what was committed: first the pushes, then the events. Repeating it is harmless: gateways drop a frame whose id
@@ -13,6 +18,16 @@ export class Announcer {
     private readonly broker: Broker,
     private readonly push: Push,
   ) {}
+
+  /** One after another, so that a gateway gets them in this order; the events after the pushes. */
+  async tell(news: readonly News[]): Promise<void> {
+    for (const one of news) {
+      if (!('event' in one)) continue;
+      const { to, event, payload, ...options } = one;
+      await this.push.toUsers(to, event, payload, options);
+    }
+    for (const one of news) if ('publish' in one) await this.broker.publish(one.publish, one.payload);
+  }
 
   /** `message:new` to every connection of every member, the sender's own included. */
   async messages(all: readonly Pick<Sent, 'message' | 'members'>[]): Promise<void> {
@@ -25,7 +40,7 @@ export class Announcer {
     const userIds = members.map(({ user_id }) => user_id);
     for (const role of new Set(members.map((member) => member.role))) {
       const users = members.filter((member) => member.role === role).map(({ user_id }) => user_id);
-      await this.push.toUsers(users, 'conversation:new', { conversation: { ...conversation, me: newcomer(role) } }, { id: `${conversation.id}:new:${role}` });
+      await this.push.toUsers(users, 'conversation:new', { conversation: { ...conversation, me: newcomer(role, 0) } }, { id: `${conversation.id}:new:${role}` });
     }
     const { me: _me, ...description } = conversation;
     await this.broker.publish('conversation.created.v1', { conversation: description, memberIds: userIds });
@@ -33,4 +48,7 @@ export class Announcer {
   }
 }
 
-const newcomer = (role: Role): Membership => ({ role, status: 'active', readSeq: 0, deliveredSeq: 0, unread: 0, mentions: 0, notifications: 'all' });
+/** What somebody is who joined when the conversation was at `lastSeq`. */
+export const newcomer = (role: Role, lastSeq: number): Membership => ({
+  role, status: 'active', readSeq: lastSeq, deliveredSeq: lastSeq, unread: 0, mentions: 0, notifications: 'all',
+});

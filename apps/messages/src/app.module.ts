@@ -3,6 +3,7 @@ import type { Broker } from '@parley/broker';
 import { Push, type Registry } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import type { Database } from '@parley/store';
+import { Commands } from './commands.js';
 import { MessagesController } from './messages.controller.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
 
@@ -27,6 +28,7 @@ export class AppModule {
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
         { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
+        Commands,
       ],
     };
   }

@@ -1,5 +1,6 @@
 import { ChatError, type RequestPayload } from '@parley/contracts';
 import type { MessageRow } from '@parley/store';
+import { accessRefusal } from './access.js';
 import type { LockedConversation, Sender, Target } from './send-sql.js';
 
 export type SendCommand = RequestPayload<'message.send.v1'>;
@@ -16,18 +17,11 @@ export interface Situation {
 /** Answers what speaks against a command, or nothing. */
 export type SendRule = (situation: Situation) => ChatError | undefined;
 
-const conversationExists: SendRule = ({ conversation }) =>
-  conversation === undefined || conversation.deleted_at !== null ? new ChatError('not_found', 'No such conversation') : undefined;
-
-/** Strangers can't tell a private conversation from none; of a public one they know. Who left is answered like a stranger, a resend like an unknown one. */
+/** To somebody who is no member any more a resend is answered like a conversation that is not there. */
 const senderIsMember: SendRule = ({ conversation, sender, known }) => {
-  if (sender.status === 'banned' || (sender.role !== null && sender.left_at === null)) return undefined;
-  return conversation!.visibility === 'public' && known === undefined
-    ? new ChatError('forbidden', 'Join the conversation first')
-    : new ChatError('not_found', 'No such conversation');
+  const refused = accessRefusal(conversation, sender, 'member');
+  return refused?.code === 'forbidden' && known !== undefined ? new ChatError('not_found', 'No such conversation') : refused;
 };
-
-const senderNotBanned: SendRule = ({ sender }) => (sender.status === 'banned' ? new ChatError('banned') : undefined);
 
 /** What a role may not do is `forbidden`; only then is asked what a muted one may not. */
 const roleMayWrite: SendRule = ({ conversation, sender }) =>
@@ -48,7 +42,7 @@ const attachmentsExist: SendRule = ({ command }) =>
     : undefined;
 
 /** Who may know of the conversation at all. Whoever passes is answered a known clientId, whatever else came since. */
-export const accessRules: readonly SendRule[] = [conversationExists, senderIsMember, senderNotBanned];
+export const accessRules: readonly SendRule[] = [senderIsMember];
 /** What a new message must pass, in the order in which refusals win. */
 export const sendRules: readonly SendRule[] = [roleMayWrite, senderNotMuted, repliesToMessage, attachmentsExist];
 

@@ -1,14 +1,14 @@
-import { messageColumns, statusNow, type MessageRow, type Row, type Sql } from '@parley/store';
+import { conversationColumns, messageColumns, statusNow, type ConversationRow, type MessageRow, type Row, type Sql } from '@parley/store';
 
 /** A conversation whose row this transaction has locked: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. */
-export interface LockedConversation extends Row {
-  id: string; kind: 'direct' | 'group' | 'channel'; visibility: 'private' | 'public'; last_seq: number; rev: number; members_rev: number;
+export interface LockedConversation extends ConversationRow {
+  kind: 'direct' | 'group' | 'channel'; visibility: 'private' | 'public'; conversation_rev: number; members_rev: number; drawing_rev: number;
   active_at: Date; deleted_at: Date | null;
 }
 /** Always in id order, so that two transactions never wait for each other. */
 const LOCK = `
-  select id, kind, visibility, last_seq, rev, members_rev, active_at, deleted_at
-  from chat.conversation where id = any($1::uuid[]) order by id for update`;
+  select ${conversationColumns('c')}, c.conversation_rev, c.members_rev, c.drawing_rev, c.active_at, c.deleted_at
+  from chat.conversation c where c.id = any($1::uuid[]) order by c.id for update`;
 export const lockConversations = (sql: Sql, ids: readonly string[]): Promise<LockedConversation[]> => sql.query<LockedConversation>(LOCK, [ids]);
 
 export interface Question {
@@ -16,7 +16,7 @@ export interface Question {
   readonly senderId: string;
   readonly clientId: string;
 }
-const columns = (questions: readonly Question[]): [string[], string[]] => [questions.map(({ conversationId }) => conversationId), questions.map(({ senderId }) => senderId)];
+const columns = (questions: readonly Omit<Question, 'clientId'>[]): [string[], string[]] => [questions.map(({ conversationId }) => conversationId), questions.map(({ senderId }) => senderId)];
 
 /** What somebody is in a conversation: nulls for one who never was a member. */
 export interface Sender extends Row {
@@ -28,7 +28,7 @@ const SENDERS = `
   left join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.sender_id
   order by q.n`;
 /** One row for each question, in their order. Exact after {@link lockConversations}. */
-export const sendersOf = (sql: Sql, questions: readonly Question[]): Promise<Sender[]> => sql.query<Sender>(SENDERS, columns(questions));
+export const sendersOf = (sql: Sql, questions: readonly Omit<Question, 'clientId'>[]): Promise<Sender[]> => sql.query<Sender>(SENDERS, columns(questions));
 
 // `limit 1` keeps each look-up an index probe of one partition.
 const KNOWN = `
