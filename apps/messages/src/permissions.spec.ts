@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { may, outranks, permissions, refusalTo, type Action } from './permissions.js';
+import type { LockedConversation } from './send-sql.js';
+
+const roles = ['creator', 'admin', 'member'] as const;
+const at = (kind: LockedConversation['kind'], policy: LockedConversation['policy'] = {}) => ({ kind, policy }) as LockedConversation;
+const allowed = (role: string, kind: LockedConversation['kind']) => (Object.keys(permissions) as Action[]).filter((action) => may(role, action, at(kind)));
+
+it('lets members take part, admins lead, and the creator do everything', () => {
+  expect(allowed('member', 'group')).toEqual(['write', 'draw', 'react', 'leave']);
+  expect(allowed('admin', 'group')).toEqual(['write', 'draw', 'react', 'pin', 'deleteOthers', 'webhooks', 'invite', 'remove', 'mute', 'ban', 'describe', 'leave']);
+  expect(allowed('creator', 'group')).toEqual(Object.keys(permissions));
+});
+
+it('leaves members of a channel no more than reacting and leaving', () => {
+  expect(allowed('member', 'channel')).toEqual(['react', 'leave']);
+  expect(allowed('admin', 'channel')).toEqual(allowed('admin', 'group'));
+});
+
+it('lets nobody change what a direct conversation is', () => {
+  expect(allowed('creator', 'direct')).toEqual(['write', 'draw', 'react', 'pin', 'deleteOthers', 'webhooks']);
+});
+
+it('lets members invite where the policy says so, and never into a direct conversation', () => {
+  expect(may('member', 'invite', at('group', { membersInvite: true }))).toBe(true);
+  expect(may('member', 'invite', at('group', { membersInvite: false }))).toBe(false);
+  expect(may('creator', 'invite', at('direct', { membersInvite: true }))).toBe(false);
+});
+
+it('lets strangers do nothing', () => {
+  for (const action of Object.keys(permissions) as Action[]) expect(may(null, action, at('group', { membersInvite: true }))).toBe(false);
+});
+
+it('answers what a role may not do with forbidden before muted, and lets the muted leave', () => {
+  const muted = (role: string, action: Action) => refusalTo(action, { conversation: at('group'), standing: { role, status: 'muted' } })?.code;
+  expect([muted('member', 'pin'), muted('member', 'write'), muted('admin', 'pin'), muted('member', 'leave')]).toEqual(['forbidden', 'muted', 'muted', undefined]);
+});
+
+it('keeps admins from each other and from the creator', () => {
+  expect(roles.map((role) => roles.filter((other) => outranks(role, other)))).toEqual([['admin', 'member'], ['member'], []]);
+});
