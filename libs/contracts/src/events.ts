@@ -18,10 +18,11 @@ export const serverEvents = {
   'conversation:updated': z.object({ conversation: Conversation }),
   'conversation:removed': z.object({ conversationId: Id, reason: z.enum(['left', 'removed', 'banned', 'deleted']) }),
   'member:changed': z.union([
-    z.object({ conversationId: Id, member: Member, rev: Position }),
-    z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: Position }),
+    z.object({ conversationId: Id, member: Member, rev: Position, memberCount: z.number().int().optional() }),
+    z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: Position, memberCount: z.number().int().optional() }),
   ]),
-  'unread:changed': z.object({ conversationId: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position }),
+  /** `unreadFrom`: the private mark, while there is one. */
+  'unread:changed': z.object({ conversationId: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position, unreadFrom: Position.optional() }),
   /** `active: false` comes when they stop, or a while after they last said that they type. */
   typing: z.object({ conversationId: Id, userId: Id, active: z.boolean() }),
   'presence:changed': Presence,

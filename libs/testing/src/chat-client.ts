@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import {
   calls, ChatError, errorCodes, serverEvents,
-  type Call, type CallArguments, type CallName, type CallOutput, type ErrorBody, type HttpRoute, type Message, type ServerEvent, type ServerEventName, type Session, type User,
+  type Call, type CallArguments, type CallName, type CallOutput, type ErrorBody, type HttpRoute, type Member, type Message, type ServerEvent, type ServerEventName, type Session, type User,
 } from '@parley/contracts';
 import { io, type Socket } from 'socket.io-client';
-import { LocalState } from './local-state.js';
+import { LocalState, type HeldConversation } from './local-state.js';
 
 /** The server did not answer a call in time, or the connection ended first. What the call asked for may have been done. */
 export class NoAnswer extends Error {
@@ -49,7 +49,8 @@ export class ChatClient {
   readyCount = 0;
   private socket: Socket | undefined;
   private readonly waiting = new Set<Waiting>();
-  private readonly pages = new Set<string>();
+  /** What was loaded as a whole: a conversation that was lost and came back is another one. */
+  private readonly loaded = new Map<string, HeldConversation>();
 
   constructor(readonly url: string, public session: Session, private readonly options: ClientOptions = {}) {
     this.state = new LocalState(session.user.id);
@@ -160,19 +161,52 @@ export class ChatClient {
     return this.call('message.send', { conversationId, clientId, body });
   }
 
-  /** Calls `sync` until it is complete, and loads what came in as a whole. Afterwards the state is the server's (I9). */
+  /** Calls `sync` until it is complete, loads what came in as a whole, and syncs over what changed meanwhile. Afterwards the state is the server's (I9). */
   async sync(): Promise<CallOutput<'sync'>[]> {
+    const answers = await this.syncOnce();
+    while (await this.loadWhole()) answers.push(...(await this.syncOnce()));
+    return answers;
+  }
+
+  private async syncOnce(): Promise<CallOutput<'sync'>[]> {
     const answers: CallOutput<'sync'>[] = [];
     for (let complete = false; !complete; ) {
       const { epoch } = this.state;
       const answer = await this.call('sync', { ...(epoch === undefined ? {} : { epoch }), cursors: this.state.cursors() });
       this.state.applySync(answer);
-      for (const id of answer.removed) this.pages.delete(id);
       answers.push(answer);
       complete = answer.complete;
     }
-    for (const id of this.state.conversations.keys()) await this.loadPages(id);
     return answers;
+  }
+
+  /** Loads the conversations that came in as a whole. Whether there were any. What live events told meanwhile may be newer than what was loaded, so these sync from where they began. */
+  private async loadWhole(): Promise<boolean> {
+    const whole = [...this.state.conversations].filter(([id, held]) => this.loaded.get(id) !== held);
+    for (const [id, held] of whole) {
+      const { cursor } = held;
+      try {
+        this.state.applyPage(await this.history(id));
+        this.state.applyMembers(id, await this.members(id));
+      } catch (error) {
+        // Lost it meanwhile: the next sync says so.
+        if (!(error instanceof ChatError)) throw error;
+      }
+      this.state.rewind(id, cursor);
+      this.loaded.set(id, held);
+    }
+    return whole.length > 0;
+  }
+
+  /** All members, those banned among them. */
+  async members(conversationId: string): Promise<Member[]> {
+    const members: Member[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.http('conversation.members', { conversationId, limit: 100, ...(cursor === undefined ? {} : { cursor }) });
+      members.push(...page.items);
+      cursor = page.nextCursor;
+      if (cursor === undefined) return members;
+    }
   }
 
   /** The whole conversation from its first message, without touching the state. */
@@ -231,12 +265,6 @@ export class ChatClient {
       this.waiting.delete(waiting);
       waiting.resolve(event);
     }
-  }
-
-  private async loadPages(conversationId: string): Promise<void> {
-    if (this.pages.has(conversationId)) return;
-    this.state.applyPage(await this.history(conversationId));
-    this.pages.add(conversationId);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { CallOutput, Changes, Conversation, Member, Message, Receipt, ServerEvent, ServerEventName } from '@parley/contracts';
+import type { CallOutput, Changes, Conversation, Member, Membership, Message, Receipt, ServerEvent, ServerEventName } from '@parley/contracts';
 
 /** What a client holds of one conversation. */
 export interface HeldConversation {
@@ -6,6 +6,10 @@ export interface HeldConversation {
   /** By `seq`. */
   readonly messages: Map<number, Message>;
   readonly members: Map<string, Member>;
+  /** The user's own settings, and what they are here; without positions and counts, which follow from the rest. */
+  mine: Pick<Membership, 'notifications' | 'unreadFrom'>;
+  /** The greatest `rev` of an emptied board that was told. */
+  drawingRev: number;
   /** Newest known positions by user; positions never go back. */
   readonly receipts: Map<string, Pick<Receipt, 'deliveredSeq' | 'readSeq'>>;
   /** Everything up to this `rev` is held. */
@@ -36,12 +40,30 @@ export class LocalState {
     return [...(this.conversations.get(conversationId)?.messages.values() ?? [])].sort((a, b) => a.seq - b.seq);
   }
 
-  /** Others' messages after one's own read position that are neither deleted nor `system` (I4), counted one by one. */
+  /** Others' messages after one's own read position, or from one's private mark on, that are neither deleted nor `system` (I4), counted one by one. */
   unread(conversationId: string): number {
-    const readSeq = this.conversations.get(conversationId)?.receipts.get(this.userId)?.readSeq ?? 0;
+    return this.unreadMessages(conversationId).length;
+  }
+
+  /** Those of them that mention the user. */
+  mentions(conversationId: string): number {
+    return this.unreadMessages(conversationId).filter(({ mentions }) => mentions.includes(this.userId)).length;
+  }
+
+  private unreadMessages(conversationId: string): Message[] {
+    const held = this.conversations.get(conversationId);
+    const from = held?.mine.unreadFrom ?? (held?.receipts.get(this.userId)?.readSeq ?? 0) + 1;
     return this.messages(conversationId).filter(
-      ({ seq, senderId, deletedAt, type }) => seq > readSeq && senderId !== this.userId && deletedAt === undefined && type !== 'system',
-    ).length;
+      ({ seq, senderId, deletedAt, type }) => seq >= from && senderId !== this.userId && deletedAt === undefined && type !== 'system',
+    );
+  }
+
+  /** Begins a conversation anew at a `rev`: what was applied after it is applied again by a `sync` from there, over whatever was loaded meanwhile. */
+  rewind(conversationId: string, rev: number): void {
+    const held = this.conversations.get(conversationId);
+    if (!held) return;
+    held.cursor = rev;
+    held.ahead.clear();
   }
 
   apply<N extends ServerEventName>(name: N, payload: ServerEvent<N>): void {
@@ -63,16 +85,20 @@ export class LocalState {
         return;
       case 'member:changed':
         this.member(event.payload.conversationId, 'member' in event.payload ? event.payload.member : event.payload);
+        this.counted(event.payload);
         return this.advance(event.payload.conversationId, event.payload.rev);
       case 'receipt:updated':
         return this.receipt(event.payload);
       case 'unread:changed':
+        this.marked(event.payload.conversationId, event.payload.unreadFrom);
         return this.receipt({ ...event.payload, userId: this.userId, deliveredSeq: event.payload.readSeq });
+      case 'drawing:reset':
+        this.emptied(event.payload.conversationId, event.payload.rev);
+        return this.advance(event.payload.conversationId, event.payload.rev);
       case 'session:revoked':
       case 'presence:changed':
       case 'typing':
       case 'drawing:line':
-      case 'drawing:reset':
       case 'peer:signal':
         return;
     }
@@ -84,6 +110,12 @@ export class LocalState {
     for (const id of removed) this.conversations.delete(id);
     for (const conversation of added) this.conversation(conversation, true);
     for (const change of changes) this.changes(change.conversationId, change);
+  }
+
+  /** All members of a conversation that came in as a whole. */
+  applyMembers(conversationId: string, members: readonly Member[]): void {
+    this.conversations.get(conversationId)?.members.clear();
+    for (const member of members) this.member(conversationId, member);
   }
 
   /** Messages from a page, for conversations that came in as a whole. */
@@ -98,7 +130,8 @@ export class LocalState {
     receipts?.set(userId, { deliveredSeq: Math.max(known.deliveredSeq, deliveredSeq), readSeq: Math.max(known.readSeq, readSeq) });
   }
 
-  private changes(conversationId: string, { conversation, messages, members, receipts, rev }: Changes): void {
+  private changes(conversationId: string, { conversation, messages, members, receipts, drawing, rev }: Changes): void {
+    if (drawing) this.emptied(conversationId, drawing.rev);
     if (conversation) this.conversation(conversation, false);
     for (const message of messages) this.keep(message);
     for (const member of members ?? []) this.member(conversationId, member);
@@ -114,10 +147,33 @@ export class LocalState {
     } else if (whole) {
       this.conversations.set(conversation.id, {
         conversation, messages: new Map(), members: new Map(), receipts: new Map(), cursor: conversation.rev, ahead: new Set(),
+        mine: { notifications: 'all' }, drawingRev: 0,
       });
     }
     if (conversation.lastMessage) this.keep(conversation.lastMessage);
-    if (conversation.me) this.receipt({ conversationId: conversation.id, userId: this.userId, ...conversation.me });
+    if (conversation.me) this.own(conversation.id, conversation.me);
+  }
+
+  private own(conversationId: string, me: Membership): void {
+    const held = this.conversations.get(conversationId);
+    if (held) held.mine = { notifications: me.notifications, ...(me.unreadFrom === undefined ? {} : { unreadFrom: me.unreadFrom }) };
+    this.receipt({ conversationId, userId: this.userId, deliveredSeq: me.deliveredSeq, readSeq: me.readSeq });
+  }
+
+  /** The private mark as it is now. */
+  marked(conversationId: string, unreadFrom: number | undefined): void {
+    const held = this.conversations.get(conversationId);
+    if (held) held.mine = { notifications: held.mine.notifications, ...(unreadFrom === undefined ? {} : { unreadFrom }) };
+  }
+
+  private counted({ conversationId, rev, memberCount }: ServerEvent<'member:changed'>): void {
+    const held = this.conversations.get(conversationId);
+    if (held && memberCount !== undefined && rev >= held.conversation.rev) held.conversation = { ...held.conversation, memberCount, rev };
+  }
+
+  private emptied(conversationId: string, rev: number): void {
+    const held = this.conversations.get(conversationId);
+    if (held) held.drawingRev = Math.max(held.drawingRev, rev);
   }
 
   private message(message: Message): void {
@@ -134,8 +190,13 @@ export class LocalState {
   private member(conversationId: string, member: Member | { userId: string; left: true }): void {
     const held = this.conversations.get(conversationId);
     if (!held) return;
-    if ('left' in member) held.members.delete(member.userId);
-    else held.members.set(member.userId, member);
+    if ('left' in member) {
+      held.members.delete(member.userId);
+      held.receipts.delete(member.userId);
+      return;
+    }
+    held.members.set(member.userId, member);
+    this.receipt({ conversationId, ...member });
   }
 
   private advance(conversationId: string, rev: number): void {
