@@ -33,6 +33,22 @@ export function toMessage(row: MessageRow): Message {
   return message;
 }
 
+export interface AttachmentRow extends Row {
+  id: string; key: string; name: string; media_type: string; size: number; width: number | null; height: number | null; duration_ms: number | null; thumbnail_id: string | null;
+}
+/** The columns of {@link AttachmentRow}, of `chat.attachment` under an alias. */
+export const attachmentColumns = (alias: string): string =>
+  ['id', 'key', 'name', 'media_type', 'size', 'width', 'height', 'duration_ms', 'thumbnail_id'].map((column) => `${alias}.${column}`).join(', ');
+
+export function toAttachment(row: AttachmentRow): Attachment {
+  const attachment: Attachment = { id: row.id, name: row.name, mediaType: row.media_type, size: row.size, url: `/api/v1/attachments/${row.id}` };
+  if (row.width !== null) attachment.width = row.width;
+  if (row.height !== null) attachment.height = row.height;
+  if (row.duration_ms !== null) attachment.durationMs = row.duration_ms;
+  if (row.thumbnail_id !== null) attachment.thumbnailId = row.thumbnail_id;
+  return attachment;
+}
+
 export interface ConversationRow extends Row {
   id: string; kind: string; visibility: string; title: string | null; topic: string | null; color: string | null; policy: Policy;
   created_by: string; created_at: Moment; last_seq: number; rev: number; member_count: number;
