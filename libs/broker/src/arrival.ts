@@ -37,6 +37,7 @@ export interface Arrival {
 /** A delivery whose payload passed its schema. */
 export class Inbound implements Delivery {
   private answered = false;
+  private tried = false;
   constructor(
     readonly arrival: Arrival,
     readonly payload: unknown,
@@ -48,7 +49,11 @@ export class Inbound implements Delivery {
     return this.arrival.correlationId;
   }
   get redelivered(): boolean {
-    return this.arrival.redelivered;
+    return this.tried || this.arrival.redelivered;
+  }
+  /** A handler had it and did not end well: whatever it did may be done. */
+  again(): void {
+    this.tried = true;
   }
   get deadline(): number | undefined {
     return this.arrival.deadline;

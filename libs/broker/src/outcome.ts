@@ -126,6 +126,7 @@ async function batch(handle: BatchHandler['handle'], inbounds: readonly Inbound[
 }
 
 function judge(error: unknown, inbounds: readonly Inbound[]): Outcome {
+  for (const inbound of inbounds) inbound.again();
   if (error instanceof Unavailable) return { away: error };
   if (!(error instanceof ChatError)) return { failed: error };
   if (error.code === 'unavailable') return { away: error };
