@@ -289,6 +289,12 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       const { users } = await auth.broker.request('users.known.v1', { userIds: [...people.map(({ user }) => user.id), newId()] });
       expect(users.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(people.map(({ user }) => user));
     });
+
+    it('are found by their usernames', async () => {
+      const [anna, ben] = [await auth.register(), await auth.register()];
+      const { users } = await auth.broker.request('users.named.v1', { usernames: [ben.user.username, uniqueName('nobody'), anna.user.username] });
+      expect(new Set(users.map(({ id }) => id))).toEqual(new Set([anna.user.id, ben.user.id]));
+    });
   });
 
   describe('parts that fail', () => {

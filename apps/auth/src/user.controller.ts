@@ -32,4 +32,9 @@ export class UserController {
   async known(@Payload() { userIds }: RequestPayload<'users.known.v1'>): Promise<RequestAnswer<'users.known.v1'>> {
     return { users: await this.users.known(userIds) };
   }
+
+  @MessagePattern<string>('users.named.v1')
+  async named(@Payload() { usernames }: RequestPayload<'users.named.v1'>): Promise<RequestAnswer<'users.named.v1'>> {
+    return { users: await this.users.named(usernames) };
+  }
 }

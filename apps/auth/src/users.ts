@@ -82,6 +82,12 @@ export class Users {
     return rows.map(userOf);
   }
 
+  /** Those of the usernames, in lower case, that are somebody's. */
+  async named(usernames: readonly string[]): Promise<User[]> {
+    const rows = await this.parts.database.query<UserRow>(`select ${userColumns} from auth."user" u where u.username = any($1::text[])`, [usernames]);
+    return rows.map(userOf);
+  }
+
   /** By username, those whose username or display name has `query` in it. */
   async list({ query, cursor, limit = DEFAULT_PAGE }: CallInput<'user.list'>): Promise<CallOutput<'user.list'>> {
     const after = cursor === undefined ? null : decodeCursor(cursor, 'user');
