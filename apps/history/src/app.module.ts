@@ -3,6 +3,7 @@ import type { Broker } from '@parley/broker';
 import { Push, type Registry } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import type { Database } from '@parley/store';
+import { PersonalController } from './personal.controller.js';
 import { ReadsController } from './reads.controller.js';
 import { ReceiptsController } from './receipts.controller.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
@@ -23,7 +24,7 @@ export class AppModule {
   static register({ broker, database, registry, logger }: HistoryParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [ReadsController, ReceiptsController],
+      controllers: [ReadsController, PersonalController, ReceiptsController],
       providers: [
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },

@@ -2,6 +2,7 @@ import { limits, type CallOutput, type Conversation, type Message, type Receipt 
 import { belongsNow, iso, messageColumns, toMember, toMessage, type MemberRow, type MessageRow, type Moment, type Row, type Sql } from '@parley/store';
 import { describeConversations, memberColumns } from './conversations.js';
 import { deliveredSeq, readSeq } from './membership.js';
+import { withMine } from './reactions.js';
 
 /** A conversation of the caller, and the `rev` that they have. */
 export interface Behind {
@@ -9,6 +10,7 @@ export interface Behind {
   readonly rev: number;
   readonly conversation_rev: number;
   readonly members_rev: number;
+  readonly drawing_rev: number;
   readonly since: number;
 }
 export type Changed = Omit<CallOutput<'conversation.changes'>, 'epoch'>;
@@ -67,32 +69,67 @@ export async function receiptsOf(sql: Sql, userId: string, ids: readonly string[
 }
 
 /**
- * What changed in each conversation, at most `limit` messages each, in the order of `behind`; four queries, however many they are. `sql` must be one snapshot.
- * A change that is cut ends at a `rev` up to which it is complete, so that the next call goes on from there.
+ * SQL: a time before the change that a cursor `q (id, since)` names, given that row's alias and the conversation's: that change is no earlier than the newest message up to it, as it is now, was
+ * last touched. What is not numbered may become visible a while after its own time (a statement's limit is 5 s), so some seconds are taken off.
+ */
+export const wasThereAt = (cursor: string, conversation: string): string => `(coalesce((
+    select greatest(o.created_at, o.edited_at, o.deleted_at)
+    from chat.message o where o.conversation_id = ${cursor}.id and o.rev <= ${cursor}.since order by o.rev desc limit 1), ${conversation}.created_at) - interval '15 seconds')`;
+
+const PREFERRED = `
+  select q.id from unnest($1::uuid[], $2::bigint[]) as q(id, since)
+  join history.preference p on p.conversation_id = q.id and p.user_id = $3
+  join chat.conversation c on c.id = q.id
+  where p.updated_at > ${wasThereAt('q', 'c')}`;
+/** The conversations whose private settings the user may have changed since. Settings have no `rev`, so it goes by the clock: never too few. */
+export async function preferredSince(sql: Sql, userId: string, conversations: readonly { readonly id: string; readonly since: number }[]): Promise<Set<string>> {
+  if (conversations.length === 0) return new Set();
+  const rows = await sql.query<{ id: string }>(PREFERRED, [conversations.map(({ id }) => id), conversations.map(({ since }) => since), userId]);
+  return new Set(rows.map(({ id }) => id));
+}
+
+/**
+ * What changed in each conversation, at most `limit` messages each, in the order of `behind`; a handful of queries, however many they are. `sql` must be one snapshot.
+ * A change that is cut ends at a `rev` up to which it is complete, so that the next call goes on from there. The conversation itself comes when its description, its members (so
+ * `memberCount` and `me`) or the user's own settings changed.
  */
 export async function changesOf(sql: Sql, userId: string, behind: readonly Behind[], limit: number): Promise<Map<string, Changed>> {
   const ids = behind.map(({ id }) => id);
   const sinces = behind.map(({ since }) => since);
   if (ids.length === 0) return new Map();
-  const messages = grouped(await sql.query<MessageRow>(MESSAGES, [ids, sinces, limit + 1]), (row) => row.conversation_id, toMessage);
+  const rows = await sql.query<MessageRow>(MESSAGES, [ids, sinces, limit + 1]);
+  const messages = grouped(await withMine(sql, userId, rows.map(toMessage)), ({ conversationId }) => conversationId, (message) => message);
   const members = grouped(await sql.query<ChangedMember>(MEMBERS, [ids, sinces]), (row) => row.conversation_id, (row) => row);
   const receipts = await receiptsOf(sql, userId, ids);
-  const described = await describeConversations(sql, userId, behind.filter(({ conversation_rev, since }) => conversation_rev > since).map(({ id }) => id));
-  const byId = new Map(described.map((conversation) => [conversation.id, conversation]));
-  return new Map(behind.map((one) => [one.id, assemble(one, limit, messages.get(one.id) ?? [], members.get(one.id) ?? [], receipts.get(one.id) ?? [], byId.get(one.id))]));
+  const preferred = await preferredSince(sql, userId, behind);
+  const wanted = behind.filter((one) => preferred.has(one.id) || one.conversation_rev > one.since || one.members_rev > one.since);
+  const described = new Map((await describeConversations(sql, userId, wanted.map(({ id }) => id))).map((conversation) => [conversation.id, conversation]));
+  return new Map(behind.map((one) => {
+    const { id } = one;
+    const parts = { messages: messages.get(id) ?? [], members: members.get(id) ?? [], receipts: receipts.get(id) ?? [], conversation: described.get(id), preferred: preferred.has(id) };
+    return [id, assemble(one, limit, parts)];
+  }));
 }
 
-function assemble(
-  { rev, conversation_rev }: Behind, limit: number, messages: readonly Message[], members: readonly ChangedMember[], receipts: Receipt[], conversation?: Conversation,
-): Changed {
+interface Parts {
+  readonly messages: readonly Message[];
+  readonly members: readonly ChangedMember[];
+  readonly receipts: Receipt[];
+  readonly conversation: Conversation | undefined;
+  readonly preferred: boolean;
+}
+
+function assemble({ since, rev, conversation_rev, members_rev, drawing_rev }: Behind, limit: number, { messages, members, receipts, conversation, preferred }: Parts): Changed {
   const complete = messages.length <= limit;
   const items = messages.slice(0, limit);
   const upTo = complete ? rev : items.at(-1)!.rev;
+  const within = (at: number) => at > since && at <= upTo;
   const moved = members.filter((member) => member.rev <= upTo).map(toMemberChange);
   return {
     messages: items, receipts, rev: upTo, complete,
     ...(moved.length > 0 ? { members: moved } : {}),
-    ...(conversation && conversation_rev <= upTo ? { conversation } : {}),
+    ...(conversation && (within(conversation_rev) || within(members_rev) || (complete && preferred)) ? { conversation } : {}),
+    ...(within(drawing_rev) ? { drawing: { rev: drawing_rev } } : {}),
   };
 }
 

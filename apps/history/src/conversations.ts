@@ -1,11 +1,11 @@
-import { limits, Id, type Conversation, type Member } from '@parley/contracts';
+import { foldName, limits, partPattern, type CallInput, type Conversation, type Member } from '@parley/contracts';
 import {
-  belongsNow, conversationColumns, iso, messageColumns, statusNow, toConversation, toMember, toMembership, toMessage,
+  belongsNow, conversationColumns, messageColumns, statusNow, toConversation, toMember, toMembership, toMessage,
   type ConversationRow, type MemberRow, type MembershipRow, type MessageRow, type Moment, type Sql,
 } from '@parley/store';
-import { z } from 'zod';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { deliveredSeq, membershipColumns, readSeq } from './membership.js';
+import { pageByTime, type ListRequest, type Page, type TimePlace } from './cursor.js';
+import { deliveredSeq, membershipColumns, preferenceJoin, readSeq } from './membership.js';
+import { withMine } from './reactions.js';
 
 interface Item extends ConversationRow {
   active_at: Moment;
@@ -16,45 +16,56 @@ interface Item extends ConversationRow {
 const ITEM_COLUMNS = `${conversationColumns('c')}, c.active_at, to_jsonb(mine) as me, to_jsonb(l) as last_message`;
 const ITEM_JOINS = `
   left join lateral (
-    select ${membershipColumns('c', 'm', 'k')}
-    from chat.member m left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
+    select ${membershipColumns('c', 'm', 'k', 'p')}
+    from chat.member m left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id ${preferenceJoin('m', 'p')}
     where m.conversation_id = c.id and m.user_id = $1 and ${belongsNow('m')}) mine on true
   left join lateral (
     select ${messageColumns('l')} from chat.message l where l.conversation_id = c.id and l.seq = c.last_seq and mine.role is not null) l on true`;
 
-const toItem = (row: Item): Conversation =>
-  toConversation(row, row.me ? toMembership(row.me) : undefined, row.last_message ? toMessage(row.last_message) : undefined);
+/** Conversations as the user sees them; their newest messages with the user's reactions. */
+async function toItems(sql: Sql, userId: string, rows: readonly Item[]): Promise<Conversation[]> {
+  const items = rows.map((row) => toConversation(row, row.me ? toMembership(row.me) : undefined, row.last_message ? toMessage(row.last_message) : undefined));
+  await withMine(sql, userId, items.flatMap(({ lastMessage }) => lastMessage ?? []));
+  return items;
+}
 
 const BY_ID = `select ${ITEM_COLUMNS} from chat.conversation c ${ITEM_JOINS} where c.id = any($2::uuid[]) and c.deleted_at is null order by c.active_at desc, c.id desc`;
 /** Conversations as `userId` sees them, most recently active first. The caller has checked that they may. */
 export async function describeConversations(sql: Sql, userId: string, ids: readonly string[]): Promise<Conversation[]> {
   if (ids.length === 0) return [];
-  return (await sql.query<Item>(BY_ID, [userId, ids])).map(toItem);
+  return toItems(sql, userId, await sql.query<Item>(BY_ID, [userId, ids]));
 }
 
-// The page is cut before anything is counted.
-const LIST = `
-  with mine_ids as (
-    select c.id as page_id from chat.member m join chat.conversation c on c.id = m.conversation_id
-    where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null
-      and ($2::timestamptz is null or (c.active_at, c.id) < ($2::timestamptz, $3::uuid))
-    order by c.active_at desc, c.id desc limit $4)
-  select ${ITEM_COLUMNS} from mine_ids join chat.conversation c on c.id = page_id ${ITEM_JOINS} order by c.active_at desc, c.id desc`;
-const ListCursor = z.tuple([z.iso.datetime({ precision: 3 }), Id]);
+/** Of a list's page the conversations that `ids` selects (`page_id` of at most $4, beyond the place $2, $3), in its order. The page is cut before anything is counted. */
+const listed = (ids: string, order: 'active_at' | 'created_at'): string =>
+  `with page as (${ids}) select ${ITEM_COLUMNS} from page join chat.conversation c on c.id = page_id ${ITEM_JOINS} order by c.${order} desc, c.id desc`;
+const beyond = (order: 'active_at' | 'created_at'): string => `($2::timestamptz is null or (c.${order}, c.id) < ($2::timestamptz, $3::uuid))`;
 
-export interface ListRequest {
-  readonly cursor?: string | undefined;
-  readonly limit?: number | undefined;
-}
-const DEFAULT_LIMIT = 50;
+const LIST = listed(`
+  select c.id as page_id from chat.member m join chat.conversation c on c.id = m.conversation_id
+  where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null and ${beyond('active_at')}
+  order by c.active_at desc, c.id desc limit $4`, 'active_at');
 
 /** A user's conversations, most recently active first. */
-export async function listConversations(sql: Sql, userId: string, { cursor, limit = DEFAULT_LIMIT }: ListRequest): Promise<{ items: Conversation[]; nextCursor?: string }> {
-  const [activeAt, id] = cursor === undefined ? [] : decodeCursor(ListCursor, cursor);
-  const rows = await sql.query<Item>(LIST, [userId, activeAt, id, limit + 1]);
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  return { items: items.map(toItem), ...(rows.length > limit && last ? { nextCursor: encodeCursor([iso(last.active_at), last.id]) } : {}) };
+export async function listConversations(sql: Sql, userId: string, request: ListRequest): Promise<Page<Conversation>> {
+  const { rows, ...next } = await pageByTime('mine', request, ({ at, id }, limit) => sql.query<Item>(LIST, [userId, at, id, limit]), (row) => [row.active_at, row.id]);
+  return { items: await toItems(sql, userId, rows), ...next };
+}
+
+// Two texts, so that a part of a title finds its index, and its absence the order's.
+const listPublic = (order: 'active_at' | 'created_at', part: boolean): string => listed(`
+  select c.id as page_id from chat.conversation c
+  where c.visibility = 'public' and c.deleted_at is null and ${beyond(order)} ${part ? 'and c.folded_title like $5' : ''}
+    and not exists (select 1 from chat.member b where b.conversation_id = c.id and b.user_id = $1 and ${statusNow('b')} = 'banned')
+  order by c.${order} desc, c.id desc limit $4`, order);
+
+/** Public conversations, by a part of their title, newest or most recently active first; without those from which the user is banned. */
+export async function listPublicConversations(sql: Sql, userId: string, { query, order, ...request }: CallInput<'conversation.public'>): Promise<Page<Conversation>> {
+  const by = order === 'active' ? 'active_at' : 'created_at';
+  const pattern = query === undefined ? [] : [partPattern(foldName(query))];
+  const text = listPublic(by, pattern.length > 0);
+  const { rows, ...next } = await pageByTime(`public ${by}`, request, ({ at, id }, limit) => sql.query<Item>(text, [userId, at, id, limit, ...pattern]), (row) => [row[by], row.id]);
+  return { items: await toItems(sql, userId, rows), ...next };
 }
 
 /** SQL: the columns of a `MemberRow`, given aliases of `chat.member` and `history.cursor`. */
@@ -68,12 +79,10 @@ const MEMBERS = `
   where m.conversation_id = $1 and m.left_at is null and ($2::timestamptz is null or (m.joined_at, m.user_id) > ($2::timestamptz, $3::uuid))
   order by m.joined_at, m.user_id limit $4`;
 /** Members in the order of joining, those banned among them. */
-export async function listMembers(sql: Sql, conversationId: string, { cursor, limit = DEFAULT_LIMIT }: ListRequest): Promise<{ items: Member[]; nextCursor?: string }> {
-  const [joinedAt, userId] = cursor === undefined ? [] : decodeCursor(ListCursor, cursor);
-  const rows = await sql.query<MemberRow>(MEMBERS, [conversationId, joinedAt, userId, limit + 1]);
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  return { items: items.map(toMember), ...(rows.length > limit && last ? { nextCursor: encodeCursor([iso(last.joined_at), last.user_id]) } : {}) };
+export async function listMembers(sql: Sql, conversationId: string, request: ListRequest): Promise<Page<Member>> {
+  const read = ({ at, id }: TimePlace, limit: number) => sql.query<MemberRow>(MEMBERS, [conversationId, at, id, limit]);
+  const { rows, ...next } = await pageByTime('members', request, read, (row) => [row.joined_at, row.user_id]);
+  return { items: rows.map(toMember), ...next };
 }
 
 /** All members of a conversation that is small enough to list them; undefined for a larger one. */

@@ -8,6 +8,13 @@ import { statusNow, type MembershipRow, type Row, type Sql } from '@parley/store
 export const readSeq = (member: string, cursor: string): string => `greatest(${cursor}.read_seq, ${member}.base_seq)`;
 export const deliveredSeq = (member: string, cursor: string): string => `greatest(${cursor}.delivered_seq, ${member}.base_seq)`;
 
+/** SQL: joins what a member set for themselves as `preference`; what they set before they left and joined again counts no more. */
+export const preferenceJoin = (member: string, preference: string): string =>
+  `left join history.preference ${preference} on ${preference}.conversation_id = ${member}.conversation_id and ${preference}.user_id = ${member}.user_id
+     and ${preference}.updated_at >= ${member}.joined_at`;
+/** SQL: messages above this one are unread: the member's own mark, else what they have read. */
+export const unreadAbove = (member: string, cursor: string, preference: string): string => `coalesce(${preference}.unread_from - 1, ${readSeq(member, cursor)})`;
+
 /**
  * SQL: how many messages above `read` a user has unread: all, without their own, without those that never count (system messages, and others' deleted ones). Exact, and two
  * index probes that read only what is above `read`. Expressions: conversation id, its last_seq, user id, read position.
@@ -23,48 +30,52 @@ export const mentionCount = (conversation: string, user: string, read: string): 
   select count(*) from chat.message o where o.conversation_id = ${conversation} and o.seq > ${read} and o.mentions <> '{}' and ${user} = any(o.mentions)
     and o.sender_id <> ${user} and o.deleted_at is null and o.type <> 'system')`;
 
-/** SQL: the columns of a `MembershipRow`, given aliases of `chat.conversation`, the user's `chat.member` and `history.cursor`. */
-export const membershipColumns = (conversation: string, member: string, cursor: string): string => {
-  const read = readSeq(member, cursor);
-  return `${member}.role, ${statusNow(member)} as status, ${member}.muted_until, 'all' as notifications, null::bigint as unread_from,
-    ${read} as read_seq, ${deliveredSeq(member, cursor)} as delivered_seq,
-    ${unreadCount(`${conversation}.id`, `${conversation}.last_seq`, `${member}.user_id`, read)} as unread,
-    ${mentionCount(`${conversation}.id`, `${member}.user_id`, read)} as mentions`;
+/** SQL: the columns of a `MembershipRow`, given aliases of `chat.conversation`, the user's `chat.member`, `history.cursor` and what {@link preferenceJoin} joined. */
+export const membershipColumns = (conversation: string, member: string, cursor: string, preference: string): string => {
+  const above = unreadAbove(member, cursor, preference);
+  return `${member}.role, ${statusNow(member)} as status, ${member}.muted_until, coalesce(${preference}.notifications, 'all') as notifications, ${preference}.unread_from,
+    ${readSeq(member, cursor)} as read_seq, ${deliveredSeq(member, cursor)} as delivered_seq,
+    ${unreadCount(`${conversation}.id`, `${conversation}.last_seq`, `${member}.user_id`, above)} as unread,
+    ${mentionCount(`${conversation}.id`, `${member}.user_id`, above)} as mentions`;
 };
 
 /** What somebody may see of a conversation. */
 export interface Standing extends Row {
-  id: string; visibility: 'private' | 'public'; last_seq: number; rev: number; conversation_rev: number; members_rev: number; member_count: number;
-  deleted_at: Date | null;
+  id: string; kind: 'direct' | 'group' | 'channel'; visibility: 'private' | 'public'; last_seq: number; rev: number; conversation_rev: number; members_rev: number; drawing_rev: number;
+  member_count: number; deleted_at: Date | null;
   /** Null for somebody who never was a member. */
-  role: MembershipRow['role'] | null; status: string | null; left_at: Date | null; read_seq: number | null;
+  role: MembershipRow['role'] | null; status: string | null; left_at: Date | null;
+  /** Messages above this one are unread. */
+  unread_above: number | null;
 }
 const STANDING = `
-  select c.id, c.visibility, c.last_seq, c.rev, c.conversation_rev, c.members_rev, c.member_count, c.deleted_at,
-    m.role, ${statusNow('m')} as status, m.left_at, ${readSeq('m', 'k')} as read_seq
+  select c.id, c.kind, c.visibility, c.last_seq, c.rev, c.conversation_rev, c.members_rev, c.drawing_rev, c.member_count, c.deleted_at,
+    m.role, ${statusNow('m')} as status, m.left_at, ${unreadAbove('m', 'k', 'p')} as unread_above
   from chat.conversation c
   left join chat.member m on m.conversation_id = c.id and m.user_id = $2
   left join history.cursor k on k.conversation_id = c.id and k.user_id = $2
+  ${preferenceJoin('m', 'p')}
   where c.id = $1`;
 
 export const isMember = ({ role, left_at, status }: Pick<Standing, 'role' | 'left_at' | 'status'>): boolean =>
   role !== null && left_at === null && status !== 'banned';
 
-/** Refuses whoever may not know of the conversation; answers members, and anybody for a public one. */
-export async function demandVisible(sql: Sql, conversationId: string, userId: string): Promise<Standing> {
+/** What somebody may see of a conversation; undefined when there is none. */
+export async function standingOf(sql: Sql, conversationId: string, userId: string): Promise<Standing | undefined> {
   const [standing] = await sql.query<Standing>(STANDING, [conversationId, userId]);
-  const refused = refusalOf(standing, 'description');
-  if (refused) throw refused;
-  return standing!;
+  return standing;
 }
 
-/** Refuses whoever may not read its messages and members. */
-export async function demandMember(sql: Sql, conversationId: string, userId: string): Promise<Standing> {
-  const [standing] = await sql.query<Standing>(STANDING, [conversationId, userId]);
-  const refused = refusalOf(standing, 'content');
+async function demand(sql: Sql, conversationId: string, userId: string, what: 'description' | 'content'): Promise<Standing> {
+  const standing = await standingOf(sql, conversationId, userId);
+  const refused = refusalOf(standing, what);
   if (refused) throw refused;
   return standing!;
 }
+/** Refuses whoever may not know of the conversation; answers members, and anybody for a public one. */
+export const demandVisible = (sql: Sql, conversationId: string, userId: string): Promise<Standing> => demand(sql, conversationId, userId, 'description');
+/** Refuses whoever may not read its messages and members. */
+export const demandMember = (sql: Sql, conversationId: string, userId: string): Promise<Standing> => demand(sql, conversationId, userId, 'content');
 
 /** Why somebody may not see a conversation's description, or its content; undefined when they may. Strangers can't tell a private one from none. */
 export function refusalOf(

@@ -2,15 +2,17 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { type RequestAnswer, type RequestPayload } from '@parley/contracts';
 import type { Database, Sql } from '@parley/store';
+import { locateAttachment } from './attachments.js';
+import { readBoard } from './board.js';
 import { changesOf, epochOf } from './changes.js';
-import { allMembers, describeConversations, listConversations, listMembers } from './conversations.js';
+import { allMembers, describeConversations, listConversations, listMembers, listPublicConversations } from './conversations.js';
 import { demandMember, demandVisible } from './membership.js';
+import { listEdits, listPins } from './message-lists.js';
 import { isSent, openRange, rangeOf, readPage } from './pages.js';
 import { receiptsOfMessage } from './receipts.js';
 import { sync } from './sync.js';
 import { DATABASE } from './tokens.js';
 import { unreadOf } from './unread.js';
-import { visibleTo } from './visible.js';
 
 /** Messages in a page, unless the caller says otherwise. */
 const PAGE = 50;
@@ -37,10 +39,10 @@ export class ReadsController {
   @MessagePattern<string>('conversation.open.v1')
   open(@Payload() { caller, input }: RequestPayload<'conversation.open.v1'>): Promise<RequestAnswer<'conversation.open.v1'>> {
     return this.snapshot(async (sql) => {
-      const { id, last_seq, read_seq, member_count } = await demandMember(sql, input.conversationId, caller.userId);
+      const { id, last_seq, unread_above, member_count } = await demandMember(sql, input.conversationId, caller.userId);
       const [conversation] = await describeConversations(sql, caller.userId, [id]);
-      const range = await openRange(sql, id, caller.userId, read_seq ?? 0, last_seq, input.limit ?? PAGE);
-      const messages = await readPage(sql, id, range, last_seq);
+      const range = await openRange(sql, id, caller.userId, unread_above ?? 0, last_seq, input.limit ?? PAGE);
+      const messages = await readPage(sql, caller.userId, id, range, last_seq);
       const members = await allMembers(sql, id, member_count);
       return { conversation: conversation!, messages, ...(members ? { members } : {}) };
     });
@@ -49,7 +51,7 @@ export class ReadsController {
   @MessagePattern<string>('conversation.history.v1')
   async history(@Payload() { caller, input }: RequestPayload<'conversation.history.v1'>): Promise<RequestAnswer<'conversation.history.v1'>> {
     const { id, last_seq } = await demandMember(this.database, input.conversationId, caller.userId);
-    return readPage(this.database, id, rangeOf({ ...input, limit: input.limit ?? PAGE }, last_seq), last_seq);
+    return readPage(this.database, caller.userId, id, rangeOf({ ...input, limit: input.limit ?? PAGE }, last_seq), last_seq);
   }
 
   @MessagePattern<string>('conversation.members.v1')
@@ -92,9 +94,33 @@ export class ReadsController {
     return { sent: await isSent(this.database, conversationId, senderId, clientId) };
   }
 
-  @MessagePattern<string>('history.visible.v1')
-  async visible(@Payload() { userId, userIds }: RequestPayload<'history.visible.v1'>): Promise<RequestAnswer<'history.visible.v1'>> {
-    return { userIds: await visibleTo(this.database, userId, userIds), blocked: [] };
+  @MessagePattern<string>('conversation.public.v1')
+  public(@Payload() { caller, input }: RequestPayload<'conversation.public.v1'>): Promise<RequestAnswer<'conversation.public.v1'>> {
+    return listPublicConversations(this.database, caller.userId, input);
+  }
+
+  @MessagePattern<string>('message.pins.v1')
+  async pins(@Payload() { caller, input }: RequestPayload<'message.pins.v1'>): Promise<RequestAnswer<'message.pins.v1'>> {
+    const { id } = await demandMember(this.database, input.conversationId, caller.userId);
+    return listPins(this.database, caller.userId, id, input);
+  }
+
+  @MessagePattern<string>('message.edits.v1')
+  edits(@Payload() { caller, input }: RequestPayload<'message.edits.v1'>): Promise<RequestAnswer<'message.edits.v1'>> {
+    return listEdits(this.database, caller.userId, input);
+  }
+
+  @MessagePattern<string>('drawing.get.v1')
+  board(@Payload() { caller, input }: RequestPayload<'drawing.get.v1'>): Promise<RequestAnswer<'drawing.get.v1'>> {
+    return this.snapshot(async (sql) => {
+      const { id, rev } = await demandMember(sql, input.conversationId, caller.userId);
+      return readBoard(sql, id, rev);
+    });
+  }
+
+  @MessagePattern<string>('attachment.locate.v1')
+  locate(@Payload() { userId, attachmentId }: RequestPayload<'attachment.locate.v1'>): Promise<RequestAnswer<'attachment.locate.v1'>> {
+    return locateAttachment(this.database, userId, attachmentId);
   }
 
   private snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T> {

@@ -3,7 +3,8 @@ import { ChatError, limits, type CallOutput, type RequestPayload, type ServerEve
 import type { Push } from '@parley/realtime';
 import { belongsNow, iso, statusNow, type Audience, type Database, type Moment, type Row, type Sql } from '@parley/store';
 import { toReceipt, type ReceiptRow } from './changes.js';
-import { deliveredSeq, demandMember, mentionCount, readSeq, refusalOf, unreadCount, type Standing } from './membership.js';
+import { deliveredSeq, mentionCount, readSeq, refusalOf, unreadCount, type Standing } from './membership.js';
+import { demandMessage } from './message-lists.js';
 
 export type ReceiptDelivery = Delivery<RequestPayload<'receipt.read.v1'>>;
 export type ReceiptKind = 'delivered' | 'read';
@@ -47,16 +48,26 @@ interface Moved extends ReceiptRow {
   member_count: number; members_rev: number; read_before: number; delivered_before: number;
 }
 
-// Runs after MOVE, so that it sees no less.
+// Runs after MOVE, so that it sees no less. Reading ends the reader's own mark, also when it moves nothing ($3); rows are taken in one order here too.
 const STANDINGS = `
-  select w.n, c.visibility, c.deleted_at, m.role, ${statusNow('m')} as status, m.left_at, c.created_at,
+  with marked as (
+    select p.conversation_id, p.user_id from unnest($1::uuid[], $2::uuid[]) as w(conversation_id, user_id)
+    join history.preference p on p.conversation_id = w.conversation_id and p.user_id = w.user_id and p.unread_from is not null
+    join chat.member m on m.conversation_id = w.conversation_id and m.user_id = w.user_id and ${belongsNow('m')} and p.updated_at >= m.joined_at
+    where $3 order by p.conversation_id, p.user_id for update of p),
+  unmarked as (
+    update history.preference p set unread_from = null, updated_at = clock_timestamp() from marked
+    where p.conversation_id = marked.conversation_id and p.user_id = marked.user_id returning p.conversation_id, p.user_id)
+  select w.n, u.user_id is not null as unmarked, c.visibility, c.deleted_at, m.role, ${statusNow('m')} as status, m.left_at, c.created_at,
     w.conversation_id, w.user_id, ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq, coalesce(k.updated_at, m.joined_at) as updated_at
   from unnest($1::uuid[], $2::uuid[]) with ordinality as w(conversation_id, user_id, n)
   left join chat.conversation c on c.id = w.conversation_id
   left join chat.member m on m.conversation_id = c.id and m.user_id = w.user_id
   left join history.cursor k on k.conversation_id = c.id and k.user_id = w.user_id
+  left join unmarked u on u.conversation_id = w.conversation_id and u.user_id = w.user_id
   order by w.n`;
-type StandingRow = Pick<Standing, 'visibility' | 'deleted_at' | 'role' | 'status' | 'left_at'> & { visibility: Standing['visibility'] | null } & ReceiptRow;
+type StandingRow = Pick<Standing, 'visibility' | 'deleted_at' | 'role' | 'status' | 'left_at'> & { visibility: Standing['visibility'] | null; unmarked: boolean } & ReceiptRow;
+type Reader = Pick<ReceiptRow, 'conversation_id' | 'user_id' | 'read_seq'>;
 
 /** The furthest of each (conversation, user). */
 function wishesOf(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Wish[] {
@@ -83,18 +94,20 @@ export class Receipts {
   ) {}
 
   /**
-   * Answers every delivery with where the cursors are now, which is never behind what was asked and never ahead of the newest message. Then pushes and publishes what
-   * moved; nothing when nothing did. Throws `Unavailable` when the database or the broker is away: the caller of a receipt repeats it.
+   * Answers every delivery with where the cursors are now, which is never behind what was asked and never ahead of the newest message. Reading also ends the reader's own mark. Then pushes and
+   * publishes what moved; nothing when nothing did. Throws `Unavailable` when the database or the broker is away: the caller of a receipt repeats it.
    */
   async move(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Promise<void> {
     const wishes = wishesOf(deliveries, kind);
     const moved = await this.database.query<Moved>(MOVE, [...columns(wishes), wishes.map(({ delivered }) => delivered), wishes.map(({ read }) => read)]);
-    await this.answer(deliveries, wishes);
-    if (moved.length > 0) await this.tell(moved, deliveries);
+    const unmarked = await this.answer(deliveries, wishes, kind);
+    const readers = new Map<string, Reader>([...unmarked, ...moved.filter(({ read_seq, read_before }) => read_seq > read_before)].map((row) => [`${row.conversation_id} ${row.user_id}`, row]));
+    if (moved.length > 0 || readers.size > 0) await this.tell(moved, [...readers.values()], deliveries);
   }
 
-  private async answer(deliveries: readonly ReceiptDelivery[], wishes: readonly Wish[]): Promise<void> {
-    const rows = await this.database.query<StandingRow>(STANDINGS, columns(wishes));
+  /** Answers those whose mark ended. */
+  private async answer(deliveries: readonly ReceiptDelivery[], wishes: readonly Wish[], kind: ReceiptKind): Promise<Reader[]> {
+    const rows = await this.database.query<StandingRow>(STANDINGS, [...columns(wishes), kind === 'read']);
     const byKey = new Map(rows.map((row) => [`${row.conversation_id} ${row.user_id}`, row]));
     for (const delivery of deliveries) {
       const { caller, input } = delivery.payload;
@@ -103,11 +116,11 @@ export class Receipts {
       if (refused) delivery.refuse(refused);
       else delivery.reply({ receipt: toReceipt(row) });
     }
+    return rows.filter(({ unmarked }) => unmarked);
   }
 
-  private async tell(moved: readonly Moved[], deliveries: readonly ReceiptDelivery[]): Promise<void> {
+  private async tell(moved: readonly Moved[], readers: readonly Reader[], deliveries: readonly ReceiptDelivery[]): Promise<void> {
     const hearers = await this.hearers(moved);
-    const readers = moved.filter(({ read_seq, read_before }) => read_seq > read_before);
     const counts = await unreadAfter(this.database, readers);
     await Promise.all([
       ...moved.map((row, at) => this.push.toUsers(hearers[at]!, 'receipt:updated', toReceipt(row))),
@@ -127,7 +140,7 @@ export class Receipts {
 }
 
 /** The reader's connection that asked has its answer; their others hear of it. */
-function exceptCaller({ conversation_id, user_id }: Moved, deliveries: readonly ReceiptDelivery[]): { except?: string } {
+function exceptCaller({ conversation_id, user_id }: Reader, deliveries: readonly ReceiptDelivery[]): { except?: string } {
   const asked = deliveries.filter(({ payload: { caller, input } }) => caller.userId === user_id && input.conversationId === conversation_id);
   const connections = new Set(asked.map(({ payload }) => payload.caller.connectionId));
   const [only] = connections;
@@ -139,7 +152,7 @@ const UNREAD_AFTER = `
   from unnest($1::uuid[], $2::uuid[], $3::bigint[]) with ordinality as r(conversation_id, user_id, read_seq, n)
   join chat.conversation c on c.id = r.conversation_id order by r.n`;
 
-async function unreadAfter(sql: Sql, readers: readonly Moved[]): Promise<ServerEvent<'unread:changed'>[]> {
+async function unreadAfter(sql: Sql, readers: readonly Reader[]): Promise<ServerEvent<'unread:changed'>[]> {
   if (readers.length === 0) return [];
   const rows = await sql.query<{ unread: number; mentions: number }>(UNREAD_AFTER, [
     readers.map(({ conversation_id }) => conversation_id), readers.map(({ user_id }) => user_id), readers.map(({ read_seq }) => read_seq),
@@ -167,7 +180,6 @@ async function sendersOf(sql: Sql, moved: readonly Moved[]): Promise<Map<Moved, 
   return new Map(rows.map(({ n, senders }) => [moved[n - 1]!, senders]));
 }
 
-const MESSAGE = `select conversation_id, seq, sender_id from chat.message where id = $1`;
 // Who joined later has the message without having received it.
 const HOLDERS = `
   select k.user_id, k.delivered_seq, k.read_seq, k.delivered_at, k.read_at
@@ -183,14 +195,12 @@ interface Holder extends Row {
  * Refuses strangers to the conversation with `not_found`.
  */
 export async function receiptsOfMessage(sql: Sql, userId: string, messageId: string): Promise<CallOutput<'message.receipts'>> {
-  const [message] = await sql.query<{ conversation_id: string; seq: number; sender_id: string }>(MESSAGE, [messageId]);
-  if (!message) throw new ChatError('not_found', 'No such message');
-  await demandMember(sql, message.conversation_id, userId);
-  const holders = await sql.query<Holder>(HOLDERS, [message.conversation_id, message.seq, message.sender_id]);
+  const { standing, seq, senderId } = await demandMessage(sql, userId, messageId);
+  const holders = await sql.query<Holder>(HOLDERS, [standing.id, seq, senderId]);
   const at = (holder: Holder, moment: Moment | null): { userId: string; at: string } => ({ userId: holder.user_id, at: iso(moment ?? holder.delivered_at!) });
   return {
     delivered: holders.map((holder) => at(holder, holder.delivered_at)),
-    read: holders.filter(({ read_seq }) => read_seq >= message.seq).map((holder) => at(holder, holder.read_at)),
+    read: holders.filter(({ read_seq }) => read_seq >= seq).map((holder) => at(holder, holder.read_at)),
   };
 }
 

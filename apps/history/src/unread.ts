@@ -1,20 +1,21 @@
 import type { Unread } from '@parley/contracts';
 import { belongsNow, type Row, type Sql } from '@parley/store';
-import { mentionCount, readSeq, unreadCount } from './membership.js';
+import { mentionCount, preferenceJoin, readSeq, unreadAbove, unreadCount } from './membership.js';
 
 interface UnreadRow extends Row {
   id: string; last_seq: number; read_seq: number; unread: number; mentions: number;
 }
-const at = `${readSeq('m', 'k')}`;
+const above = unreadAbove('m', 'k', 'p');
 // One statement is one snapshot. Conversations that are read to their end are left out before anything is counted.
 const UNREAD = `
   select * from (
-    select c.id, c.last_seq, ${at} as read_seq, c.active_at,
-      ${unreadCount('c.id', 'c.last_seq', 'm.user_id', at)} as unread, ${mentionCount('c.id', 'm.user_id', at)} as mentions
+    select c.id, c.last_seq, ${readSeq('m', 'k')} as read_seq, c.active_at,
+      ${unreadCount('c.id', 'c.last_seq', 'm.user_id', above)} as unread, ${mentionCount('c.id', 'm.user_id', above)} as mentions
     from chat.member m
     join chat.conversation c on c.id = m.conversation_id
     left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
-    where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null and c.last_seq > ${at}) counted
+    ${preferenceJoin('m', 'p')}
+    where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null and c.last_seq > ${above}) counted
   where unread > 0 order by active_at desc, id desc`;
 
 /** What a user has unread, from one snapshot, most recently active first; only conversations with something unread. */

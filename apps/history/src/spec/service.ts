@@ -1,5 +1,5 @@
 import { createInProcessBroker, type InProcessBroker } from '@parley/broker';
-import { newId, type CallInput, type PushFrame, type Receipt, type RequestAnswer, type RequestName, type RequestPayload } from '@parley/contracts';
+import { newId, type CallInput, type PushFrame, type Receipt, type RequestAnswer, type RequestName, type RequestPayload, type ServerEvent, type ServerEventName } from '@parley/contracts';
 import { createMemoryRegistry, type Registry } from '@parley/realtime';
 import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
@@ -7,12 +7,14 @@ import { startHistory } from '../start.js';
 import { quiet } from '@parley/store/testing';
 
 type Users = Extract<PushFrame, { kind: 'users' }>;
-type Asked = Extract<RequestName, `conversation.${string}` | 'sync.v1' | 'unread.list.v1' | 'message.receipts.v1' | `receipt.${string}`>;
+type Asked = Extract<RequestName, `conversation.${string}` | 'sync.v1' | 'unread.list.v1' | `message.${string}` | `receipt.${string}` | 'drawing.get.v1' | 'contact.list.v1' | 'block.list.v1' | 'peer.signal.v1'>;
 
 /** The history service behind an in-process broker, with a gateway's ear. */
 export class Service {
   readonly frames: Users[] = [];
   readonly published: Receipt[] = [];
+  /** Users that auth does not know. */
+  readonly unknown = new Set<string>();
 
   private constructor(
     readonly broker: InProcessBroker,
@@ -31,6 +33,7 @@ export class Service {
       onEvent: (_name, event) => void service.published.push((event as { receipt: Receipt }).receipt),
       onGap: () => undefined,
     });
+    await broker.serve('auth', { requests: new Map([['users.known.v1', async ({ payload }) => service.known(payload as { userIds: string[] })]]), events: new Map() });
     return service;
   }
 
@@ -56,8 +59,26 @@ export class Service {
     return (await this.ask(`receipt.${kind}.v1`, userId, input, connectionId)).receipt;
   }
 
-  heard(userId: string, event: 'receipt:updated' | 'unread:changed'): { payload: Receipt; except: string | undefined }[] {
-    return this.frames.filter((frame) => frame.users.includes(userId) && frame.event === event).map(({ payload, except }) => ({ payload: payload as Receipt, except }));
+  heard<E extends ServerEventName>(userId: string, event: E): { payload: ServerEvent<E>; except: string | undefined }[] {
+    return this.frames.filter((frame) => frame.users.includes(userId) && frame.event === event).map(({ payload, except }) => ({ payload: payload as ServerEvent<E>, except }));
+  }
+
+  /** All items of a list, by pages of `limit`. */
+  async all<N extends Extract<Asked, 'conversation.public.v1' | 'conversation.list.v1' | 'message.pins.v1' | 'message.edits.v1' | 'message.search.v1' | 'contact.list.v1' | 'block.list.v1'>>(
+    name: N, userId: string, input: RequestPayload<N>['input'], limit = 2,
+  ): Promise<RequestAnswer<N>['items'][number][]> {
+    const items: RequestAnswer<N>['items'][number][] = [];
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.ask(name, userId, { ...input, limit, ...(cursor === undefined ? {} : { cursor }) });
+      items.push(...page.items);
+      ({ nextCursor: cursor } = page);
+      if (cursor === undefined) return items;
+    }
+  }
+
+  private known({ userIds }: { userIds: string[] }) {
+    const users = userIds.filter((id) => !this.unknown.has(id));
+    return { users: users.map((id) => ({ id, username: `u-${id.slice(-8)}`, displayName: 'Somebody', kind: 'person', createdAt: new Date().toISOString() })) };
   }
 }
 

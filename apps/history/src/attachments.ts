@@ -1,0 +1,24 @@
+import { ChatError, type RequestAnswer } from '@parley/contracts';
+import { attachmentColumns, belongsNow, toAttachment, type AttachmentRow, type Sql } from '@parley/store';
+
+// A preview is seen by whoever sees what it is of.
+const LOCATE = `
+  select ${attachmentColumns('x')} from chat.attachment x
+  join chat.attachment a on a.id = coalesce(x.thumbnail_of, x.id)
+  where x.id = $1 and x.dropped_at is null and a.dropped_at is null and (
+    a.public or a.attached_at is null and a.uploader_id = $2 or exists (
+      select 1 from chat.message_attachment l
+      join chat.conversation c on c.id = l.conversation_id and c.deleted_at is null
+      join chat.member m on m.conversation_id = c.id and m.user_id = $2 and ${belongsNow('m')}
+      join chat.message o on o.id = l.message_id and o.conversation_id = l.conversation_id and o.deleted_at is null
+      where l.attachment_id = a.id))`;
+
+/**
+ * An attachment and where its bytes lie. Visible are profile pictures to all; what was never sent, to its uploader; what was sent, to the present members of a conversation in which a message that is
+ * not deleted carries it. Others are refused with `not_found`.
+ */
+export async function locateAttachment(sql: Sql, userId: string, attachmentId: string): Promise<RequestAnswer<'attachment.locate.v1'>> {
+  const [row] = await sql.query<AttachmentRow>(LOCATE, [attachmentId, userId]);
+  if (!row) throw new ChatError('not_found', 'No such attachment');
+  return { attachment: toAttachment(row), key: row.key };
+}
