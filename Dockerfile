@@ -23,7 +23,7 @@ COPY . .
 RUN npx tsc -b apps/standalone && mkdir /built && cp -r --parents libs/*/dist apps/*/dist /built && find /built -name '*.d.ts' -delete -o -name '.tsbuildinfo' -delete
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 HEALTH_HOST=0.0.0.0 HEALTH_PORT=9090 DATA_DIR=/data
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 HEALTH_HOST=0.0.0.0 HEALTH_PORT=9090 DATA_DIR=/data FILES_DIR=/data/files
 WORKDIR /app
 COPY --from=production /app ./
 COPY --from=build /built ./

@@ -242,6 +242,9 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
     it('change in what is given only, and everybody is told the public part', async () => {
       const mine = await auth.register(uniqueName(), { displayName: 'Before', email: 'me@example.org' });
       const avatarId = newId();
+      await refused(auth.call('user.update.v1', as(mine), { displayName: 'After', avatarId }), 'not_found');
+      expect((await auth.call('user.me.v1', as(mine), {})).user.displayName).toBe('Before');
+      auth.pictures.set(avatarId, mine.user.id);
       const { user } = await auth.call('user.update.v1', as(mine), { displayName: 'After', avatarId, lastName: 'Last' });
       expect(user).toEqual({ ...mine.user, displayName: 'After', avatarId, email: 'me@example.org', lastName: 'Last' });
       expect((await auth.heard('user.updated.v1', (event) => event.user.id === user.id)).user).toEqual({ ...mine.user, displayName: 'After', avatarId });

@@ -55,8 +55,10 @@ export class Users {
     return meOf(entity);
   }
 
-  /** Changes what is given. `conflict`: the username is somebody else's. */
+  /** Changes what is given. `conflict`: the username is somebody else's. `not_found`, `unsupported_media`: the picture is not the caller's, or none. */
   async update(caller: Actor, changes: CallInput<'user.update'>): Promise<Me> {
+    // First: who sees the profile must see its picture.
+    if (changes.avatarId !== undefined) await this.parts.broker.request('attachment.publish.v1', { userId: caller.userId, attachmentId: changes.avatarId });
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
     const me = await this.parts.database
       .entities(async (em) => {

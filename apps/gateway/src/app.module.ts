@@ -3,6 +3,9 @@ import { PassportModule } from '@nestjs/passport';
 import { Connections } from './connections.js';
 import { Dispatcher } from './dispatcher.js';
 import { EdgeCalls } from './edge-calls.js';
+import { Files } from './files/files.js';
+import { FilesController } from './files/files.controller.js';
+import { Uploads } from './files/uploads.js';
 import { httpCallsController } from './http-calls.js';
 import { Leases } from './leases.js';
 import { Limits } from './limits.js';
@@ -26,11 +29,11 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [PassportModule.register({ defaultStrategy: name, session: false })],
-      controllers: [RootController, httpCallsController()],
+      controllers: [RootController, FilesController, httpCallsController()],
       providers: [
         { provide: PARTS, useValue: parts },
         SigningKeys, Revocations, tokenStrategy(name), SessionGuard,
-        Metrics, Limits, Dispatcher, EdgeCalls,
+        Files, Uploads, Metrics, Limits, Dispatcher, EdgeCalls,
         Watches, Typing, Welcome, Connections, Leases, Pushes, SocketGateway,
       ],
     };

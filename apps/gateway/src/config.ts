@@ -25,6 +25,15 @@ export const gatewayConfig = {
   TRUST_PROXY: env.integer(0, 16).default(0).describe('Proxies in front whose X-Forwarded-For is believed, by count. 0: the address of the TCP connection counts'),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user and per connection'),
+  FILES_DIR: z
+    .string()
+    .optional()
+    .describe('Folder of attachments and of uploads under way; with S3_BUCKET of the latter only. Unless set: `files` in DATA_DIR, of a gateway process ./data/files. Gateways without S3_BUCKET must share it'),
+  S3_BUCKET: z.string().optional().describe('S3 bucket of attachments, instead of the folder; it must exist, and be private'),
+  S3_ENDPOINT: env.url('http', 'https').optional().describe('Address of an S3-compatible store other than Amazon’s, such as MinIO'),
+  S3_REGION: z.string().default('us-east-1').describe('Region of the bucket'),
+  S3_ACCESS_KEY_ID: z.string().optional().describe('Key of the bucket; without it, what the machine’s role or profile gives'),
+  S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of that key'),
   CALL_DEADLINE_MS: env.integer(100, 9_000).default(times.deadlineMs).describe('The longest that a call waits for the services behind the gateway'),
 };
 export type GatewayConfig = Readonly<z.output<z.ZodObject<typeof gatewayConfig>>>;

@@ -35,7 +35,7 @@ export function httpCallsController(): Type {
   return HttpCallsController;
 }
 
-function clientOf({ config }: GatewayParts, request: Request): Client {
+export function clientOf({ config }: GatewayParts, request: Request): Client {
   const session = request.user as Session | undefined;
   return { address: clientAddress(request, config.TRUST_PROXY), ...(session && { session }) };
 }

@@ -55,10 +55,15 @@ export class Limits {
   /** Before a call is made. Rejects with `rate_limited`. */
   async admit(name: CallName, input: unknown, client: Client): Promise<void> {
     const address = addressKey(client.address);
-    if (!client.connection) await this.http.take(client.session?.userId ?? address);
+    if (!client.connection) await this.request(client);
     if (name === 'message.send') return this.messages.take(client.session!.userId);
     if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(address);
     if (name === 'auth.login') await this.logins.take(address);
+  }
+
+  /** The one rate over everything that comes over HTTP. */
+  async request({ session, address }: Client): Promise<void> {
+    await this.http.take(session?.userId ?? addressKey(address));
   }
 
   /**

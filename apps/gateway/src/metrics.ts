@@ -3,6 +3,9 @@ import type { CallName } from '@parley/contracts';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { PARTS, type GatewayParts } from './parts.js';
 
+/** What is no call of the contracts. */
+export type FileCall = 'attachment.create' | 'attachment.get' | 'upload';
+
 /** What the gateway counts. Labels are call names and codes, never ids. */
 @Injectable()
 export class Metrics {
@@ -25,7 +28,7 @@ export class Metrics {
   }
 
   /** Starts the clock of a call; the answer stops it with the call's code. */
-  called(call: CallName, over: 'socket' | 'http'): (code: string) => void {
+  called(call: CallName | FileCall, over: 'socket' | 'http'): (code: string) => void {
     const stop = this.seconds.startTimer({ call });
     return (code) => {
       stop();

@@ -1,7 +1,6 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
-import type { CallName } from '@parley/contracts';
-import { calls } from '@parley/contracts';
+import { calls, type Call, type CallName } from '@parley/contracts';
 import type { Request } from 'express';
 import { refusalOf } from './token.strategy.js';
 
@@ -10,7 +9,7 @@ import { refusalOf } from './token.strategy.js';
 export class SessionGuard extends AuthGuard() {
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>();
-    const open = calls[context.getHandler().name as CallName].auth === 'open';
+    const open = (calls[context.getHandler().name as CallName] as Call | undefined)?.auth === 'open';
     if (open && request.headers.authorization === undefined) return true;
     return (await super.canActivate(context)) as boolean;
   }

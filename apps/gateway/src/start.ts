@@ -6,10 +6,13 @@ import { NestApplication, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { limits, times } from '@parley/contracts';
 import { demandPort, nestLogger, type Running } from '@parley/service-kit';
-import { json } from 'express';
+import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppModule } from './app.module.js';
 import { Connections } from './connections.js';
 import { every } from './every.js';
+import { Files } from './files/files.js';
+import { capabilities, Uploads } from './files/uploads.js';
+import { limitTime } from './time-limits.js';
 import { Leases } from './leases.js';
 import type { GatewayParts } from './parts.js';
 import { ProblemFilter, traceRequests } from './problem.filter.js';
@@ -22,11 +25,14 @@ import { Watches } from './watches.js';
 
 const REVOCATIONS_MS = 3_000;
 const FIRST_LOAD_MS = 250;
+const SWEEP_MS = 5 * 60_000;
 
 export interface Gateway extends Running {
   /** For clients on this machine. */
   readonly url: string;
   readonly port: number;
+  /** Removes the bytes of files that nobody can see any more; done every few minutes anyway. */
+  sweep(): Promise<void>;
 }
 
 /**
@@ -59,8 +65,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     server.closeAllConnections();
     await app.close();
   };
-  return { port, url: `http://${urlHost(parts.config.HOST)}:${port}`, stop: () => (stopped ??= stop()) };
+  return { port, sweep: () => app.get(Files).sweep(), url: `http://${urlHost(parts.config.HOST)}:${port}`, stop: () => (stopped ??= stop()) };
 }
+
+const exposedHeaders = [
+  'retry-after', 'location', 'etag', 'content-disposition', 'content-range', 'accept-ranges', 'upload-offset', 'upload-length', 'upload-expires', 'upload-metadata', ...Object.keys(capabilities),
+];
 
 async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(parts), {
@@ -69,17 +79,24 @@ async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {
   const { ALLOWED_ORIGINS: origins } = parts.config;
   app.disable('x-powered-by').disable('etag');
   app.use(traceRequests);
+  app.use('/api/v1/uploads', tellCapabilities);
   app.useSecurityHeaders({
     contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
     crossOriginResourcePolicy: { policy: 'cross-origin' },
     // The operator's proxy speaks TLS, and so knows whether clients may insist on it.
     strictTransportSecurity: false,
   });
-  app.enableCors({ origin: origins.includes('*') ? '*' : [...origins], exposedHeaders: ['retry-after'], maxAge: 600 });
+  app.enableCors({ origin: origins.includes('*') ? '*' : [...origins], exposedHeaders, maxAge: 600 });
   app.use(json({ limit: limits.packetBytes, verify: demandUtf8 }));
   app.useGlobalFilters(new ProblemFilter(parts.logger));
   app.useWebSocketAdapter(new SocketAdapter(app as unknown as NestApplication, parts.config));
   return app.init();
+}
+
+/** Ends as any OPTIONS does. */
+function tellCapabilities({ method }: Request, response: Response, next: NextFunction): void {
+  if (method === 'OPTIONS') response.set(capabilities);
+  next();
 }
 
 /** Bytes that are no text are refused, not stored as replacement characters. */
@@ -95,6 +112,10 @@ function recurring(app: NestExpressApplication, { health, logger }: GatewayParts
   const stops = [
     every(() => times.renewMs, 'renew leases', logger, () => app.get(Leases).renew()),
     every(() => times.renewMs, 'renew watches', logger, () => watches.announce(connections.settled)),
+    every(() => SWEEP_MS, 'sweep files', logger, async () => {
+      await app.get(Files).sweep();
+      await app.get(Uploads).expire();
+    }),
     every(() => 1_000, 'end typing', logger, async () => app.get(Typing).expire()),
     every(() => (known() ? REVOCATIONS_MS : FIRST_LOAD_MS), 'load revocations', logger, async () => {
       if (!keys.loaded) await keys.refresh();
@@ -106,7 +127,8 @@ function recurring(app: NestExpressApplication, { health, logger }: GatewayParts
 
 async function listen(app: NestExpressApplication, { config }: GatewayParts): Promise<void> {
   const server: HttpServer = app.getHttpServer();
-  server.requestTimeout = 30_000;
+  server.requestTimeout = 0;
+  server.prependListener('request', limitTime);
   server.headersTimeout = 15_000;
   // Longer than load balancers keep idle connections (60 s), so that it is never us who close one that they are about to use.
   server.keepAliveTimeout = 65_000;

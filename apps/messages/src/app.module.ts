@@ -3,8 +3,11 @@ import type { Broker } from '@parley/broker';
 import { Push, type Registry } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import type { Database } from '@parley/store';
+import { Attachments } from './attachments.js';
+import { AttachmentsController } from './attachments.controller.js';
 import { Commands } from './commands.js';
 import { MessagesController } from './messages.controller.js';
+import { defaultSettings, SETTINGS, type Settings } from './settings.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
 
 /** What the service stands on. It neither opens nor closes any of it. */
@@ -14,21 +17,24 @@ export interface MessagesParts {
   readonly database: Database;
   readonly registry: Registry;
   readonly logger: Logger;
+  /** Those that are absent have their defaults. */
+  readonly settings?: Partial<Settings>;
   /** The longest that a stop waits for work under way. */
   readonly graceMs?: number;
 }
 
 @Module({})
 export class AppModule {
-  static register({ broker, database, registry, logger }: MessagesParts): DynamicModule {
+  static register({ broker, database, registry, logger, settings }: MessagesParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [MessagesController],
+      controllers: [MessagesController, AttachmentsController],
       providers: [
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
         { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
-        Commands,
+        { provide: SETTINGS, useValue: { ...defaultSettings, ...settings } },
+        Commands, Attachments,
       ],
     };
   }

@@ -3,6 +3,7 @@ import { createRedisRegistry } from '@parley/realtime';
 import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
 import { messagesConfig } from './config.js';
+import { settingsOf } from './settings.js';
 import { startMessages } from './start.js';
 
 await run('messages', async () => {
@@ -17,7 +18,7 @@ await run('messages', async () => {
   // Redis is not among the checks: without it pushes go to all gateways, and everything else goes on.
   health.check('database', () => database.problem());
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
-  const messages = await startMessages({ broker, database, registry, logger, graceMs: config.SHUTDOWN_GRACE_MS });
+  const messages = await startMessages({ broker, database, registry, logger, settings: settingsOf(config), graceMs: config.SHUTDOWN_GRACE_MS });
   health.open();
   logger.info('serving');
   const stop = async () => {

@@ -1,5 +1,6 @@
 import { authSettings } from '@parley/auth';
 import { gatewayConfig } from '@parley/gateway';
+import { messagesSettings } from '@parley/messages';
 import { commonConfig, ConfigError, env, loadConfig } from '@parley/service-kit';
 import { z } from 'zod';
 
@@ -7,6 +8,7 @@ import { z } from 'zod';
 export const standaloneConfig = {
   ...commonConfig,
   ...authSettings,
+  ...messagesSettings,
   ...gatewayConfig,
   LOG_LEVEL: commonConfig.LOG_LEVEL.removeDefault().default('warn').describe('The least level that is logged, as JSON on standard error'),
   HOST: z.string().default('127.0.0.1').describe('Address that the port listens on. The default lets in this machine only, because anybody who reaches the port may register; 0.0.0.0 lets in all'),

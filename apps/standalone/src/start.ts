@@ -1,9 +1,10 @@
 import 'reflect-metadata';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { settingsOf, startAuth } from '@parley/auth';
 import { startGateway } from '@parley/gateway';
 import { startHistory } from '@parley/history';
-import { startMessages } from '@parley/messages';
+import { settingsOf as messagesSettingsOf, startMessages } from '@parley/messages';
 import { startPresence } from '@parley/presence';
 import { demandPort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
 import { Closers } from './closers.js';
@@ -32,7 +33,7 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
     watchParts(health, parts);
     await startServices(config, parts, logger, closers);
     const { broker, registry, limiters } = parts;
-    const gateway = await startGateway({ config, broker, registry, limiters, logger, health });
+    const gateway = await startGateway({ config: { ...config, FILES_DIR: config.FILES_DIR ?? join(config.DATA_DIR, 'files') }, broker, registry, limiters, logger, health });
     closers.add('edge', () => gateway.stop());
     if (config.HEALTH_PORT !== 0) await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
     await ready(health);
@@ -53,7 +54,7 @@ async function startServices(config: StandaloneConfig, { broker, databases, regi
   const graceMs = config.SHUTDOWN_GRACE_MS;
   const starting = [
     startAuth({ broker, database: databases.auth, logger, graceMs, settings: settingsOf(config) }),
-    startMessages({ broker, database: databases.messages, registry, logger, graceMs }),
+    startMessages({ broker, database: databases.messages, registry, logger, graceMs, settings: messagesSettingsOf(config) }),
     startHistory({ broker, database: databases.history, registry, logger, graceMs }),
     startPresence({ broker, store: presence, logger, graceMs }),
   ];

@@ -1,6 +1,6 @@
 /** The auth service as specs use it: over an in-process broker, on either engine. */
 import { createInProcessBroker, type Broker } from '@parley/broker';
-import { newId, type Actor, type Caller, type DomainEvent, type DomainEventName, type RequestAnswer, type RequestName, type RequestPayload, type Session } from '@parley/contracts';
+import { ChatError, newId, type Actor, type Caller, type DomainEvent, type DomainEventName, type RequestAnswer, type RequestName, type RequestPayload, type Session } from '@parley/contracts';
 import { createLogger, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { eventually } from '@parley/testing';
@@ -20,6 +20,8 @@ export const as = ({ user, sessionId }: Session): Actor => ({ requestId: newId()
 export const nobody = (): Caller => ({ requestId: newId(), address: '192.0.2.7' });
 
 export class AuthService {
+  /** Images that were uploaded, and by whom. */
+  readonly pictures = new Map<string, string>();
   readonly events: { name: DomainEventName; event: unknown }[] = [];
 
   private constructor(
@@ -41,7 +43,15 @@ export class AuthService {
       onEvent: (name, event) => void service.events.push({ name, event }),
       onGap: () => undefined,
     });
+    await broker.serve('messages', {
+      requests: new Map([['attachment.publish.v1', async ({ payload }) => service.publish(payload as RequestPayload<'attachment.publish.v1'>)]]), events: new Map(),
+    });
     return service;
+  }
+
+  private publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): object {
+    if (this.pictures.get(attachmentId) !== userId) throw new ChatError('not_found');
+    return {};
   }
 
   async stop(): Promise<void> {

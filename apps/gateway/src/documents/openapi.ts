@@ -1,6 +1,7 @@
 import { calls, errorTable, type Call, type HttpRoute } from '@parley/contracts';
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
+import { fileOperation, fileRoutes } from './files.js';
 import { Schemas } from './schemas.js';
 
 type Json = Record<string, unknown>;
@@ -16,6 +17,7 @@ export function openapi(): Json {
     const path = `/api/v1${call.http.path.replace(/:(\w+)/g, '{$1}')}`;
     (paths[path] ??= {})[call.http.method.toLowerCase()] = operation(name, call, call.http, schemas);
   }
+  for (const route of fileRoutes) (paths[route.path] ??= {})[route.method] = fileOperation(route, schemas);
   Object.assign(paths, atRoot);
   return {
     openapi: '3.1.0',

@@ -3,6 +3,7 @@ import {
   calls, errorTable, limits, serverEvents, type Call,
 } from '@parley/contracts';
 import { z } from 'zod';
+import { fileRoutes } from './files.js';
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escape = (text: unknown): string => String(text).replace(/[&<>"']/g, (character) => entities[character]!);
@@ -53,6 +54,7 @@ const shapeRows = Object.entries(shapes).map(([name, schema]) => row(`<a id="sha
 const errorRows = Object.entries(errorTable).map(([name, { status, retry, title }]) =>
   row(`<a id="error-${escape(name)}"></a>${code(name)}`, String(status), retry ? 'yes' : 'no', escape(title)),
 );
+const fileRows = fileRoutes.map(({ method, path, summary, headers = [] }) => row(code(`${method.toUpperCase()} ${path}`), escape(summary), headers.map(code).join(' ')));
 const limitRows = Object.entries(limits).map(([name, value]) => row(code(name), escape(value)));
 
 const style = `
@@ -76,6 +78,7 @@ const html = `<!doctype html>
 <code>{ok: false, error: {code, message, details?, retryAfterMs?, traceId?}}</code>; without an acknowledgement callback it is made, and its outcome told to nobody. HTTP errors are <code>application/problem+json</code> with the same fields.</p>
 <pre>${escape(example)}</pre>
 <h2>Calls</h2>${table(['call', 'socket event · HTTP', 'input', 'answer'], callRows)}
+<h2>Files</h2>${table(['HTTP', 'what it does', 'headers'], fileRows)}
 <h2>Events from the server</h2>${table(['event', 'payload'], eventRows)}
 <h2>Shapes</h2>${table(['shape', 'fields'], shapeRows)}
 <h2>Errors</h2>${table(['code', 'HTTP status', 'retry', 'when'], errorRows)}

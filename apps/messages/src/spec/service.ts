@@ -3,6 +3,7 @@ import { newId, type CallInput, type CallOutput, type Conversation, type Message
 import { createMemoryRegistry, type Registry } from '@parley/realtime';
 import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
+import type { Settings } from '../settings.js';
 import { startMessages } from '../start.js';
 import { quiet } from '@parley/store/testing';
 
@@ -29,11 +30,11 @@ export class Service {
   ) {}
 
   /** `through` stands between the service and its broker, to break things. */
-  static async start(database: Database, options: { auth?: boolean; through?: (broker: Broker) => Broker } = {}): Promise<Service> {
+  static async start(database: Database, options: { auth?: boolean; settings?: Partial<Settings>; through?: (broker: Broker) => Broker } = {}): Promise<Service> {
     const broker = createInProcessBroker({ service: 'spec', logger: quiet });
     const registry = createMemoryRegistry();
     await broker.start();
-    const running = await startMessages({ broker: options.through?.(broker) ?? broker, database, registry, logger: quiet });
+    const running = await startMessages({ broker: options.through?.(broker) ?? broker, database, registry, logger: quiet, ...(options.settings && { settings: options.settings }) });
     const service = new Service(broker, registry, running);
     await broker.listen({
       events: ['message.created.v1', 'conversation.created.v1'],

@@ -1,0 +1,157 @@
+import { join } from 'node:path';
+import { Inject, Injectable } from '@nestjs/common';
+import { ChatError, errorTable, Id, limits, newId, type Attachment, type ErrorCode } from '@parley/contracts';
+import { FileStore } from '@tus/file-store';
+import { Server, type DataStore, type Upload } from '@tus/server';
+import type { Request, Response as ExpressResponse } from 'express';
+import { NodeRequest } from 'srvx/node';
+import type { Session } from '../client.js';
+import { PARTS, type GatewayParts } from '../parts.js';
+import { traceOf } from '../problem.filter.js';
+import { Files } from './files.js';
+import { fileName } from './names.js';
+import { filesDir, s3Config } from './store.js';
+
+/** An upload that is not finished by then is given up. */
+const EXPIRY_MS = 24 * 3_600_000;
+const codes: Readonly<Record<number, ErrorCode>> = { 403: 'forbidden', 404: 'not_found', 409: 'conflict', 410: 'not_found', 413: 'too_large', 423: 'conflict' };
+/** What tells clients how far uploads reach, without a token. */
+export const capabilities = Object.freeze({
+  'Tus-Resumable': '1.0.0', 'Tus-Version': '1.0.0', 'Tus-Extension': 'creation,creation-with-upload,creation-defer-length,termination,expiration', 'Tus-Max-Size': String(limits.uploadBytes),
+});
+
+type TusRequest = Parameters<NonNullable<Server['options']['onIncomingRequest']>>[0];
+const nodeOf = (request: TusRequest): Request => request.runtime!.node!.req as unknown as Request;
+const userOf = (request: Request): string => (request.user as Session).userId;
+
+/**
+ * Uploads in parts, as tus 1.0 has them. An upload is its creator's only, and its id becomes the attachment's when it is complete: the answer to its last part comes once the
+ * attachment is recorded. Where that answer was lost, HEAD says the same; where recording failed, HEAD tries again.
+ */
+@Injectable()
+export class Uploads {
+  private serving: Promise<Server> | undefined;
+  /** Attachments that are being made of complete uploads. */
+  private readonly finishing = new Map<string, Promise<Attachment>>();
+  /** What a hook refused, until the answer goes out. */
+  private readonly refusals = new WeakMap<Request, Error>();
+
+  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker' | 'config' | 'logger'>, @Inject(Files) private readonly files: Files) {}
+
+  async handle(request: Request, response: ExpressResponse): Promise<void> {
+    response.setHeader('Tus-Resumable', capabilities['Tus-Resumable']);
+    const id = request.params['id'] as string | undefined;
+    if (id !== undefined && !Id.safeParse(id).success) throw new ChatError('not_found', 'no such upload');
+    const tus = await this.server();
+    const answer = await tus.handleWeb(new NodeRequest({ req: request as never, res: response as never }));
+    const refusal = this.refusals.get(request);
+    if (refusal) throw refusal;
+    if (request.method === 'HEAD' && id !== undefined) return this.state(tus.datastore, request, response, id, answer);
+    await send(response, answer);
+    if (answer.ok) await this.cleared(tus.datastore, answer.headers.get('location')?.split('/').at(-1) ?? id);
+  }
+
+  /** Gives up what was begun and not finished. */
+  async expire(): Promise<void> {
+    if (this.serving) await (await this.serving).cleanUpExpiredUploads();
+  }
+
+  private async state(store: DataStore, request: Request, response: ExpressResponse, id: string, answer: globalThis.Response): Promise<void> {
+    if (answer.ok && answer.headers.get('upload-offset') === answer.headers.get('upload-length')) {
+      await this.finish(store, await store.getUpload(id));
+      await this.cleared(store, id);
+    } else if (!answer.ok) {
+      const done = await this.parts.broker.request('attachment.locate.v1', { userId: userOf(request), attachmentId: id }).catch((error: unknown) => {
+        if (error instanceof ChatError && error.code === 'not_found') return undefined;
+        throw error;
+      });
+      if (done) {
+        response.set({ 'Cache-Control': 'no-store', 'Upload-Offset': String(done.attachment.size), 'Upload-Length': String(done.attachment.size) }).status(200).end();
+        return;
+      }
+    }
+    await send(response, answer);
+  }
+
+  private server(): Promise<Server> {
+    return (this.serving ??= this.open());
+  }
+
+  private async open(): Promise<Server> {
+    const s3 = s3Config(this.parts.config);
+    const datastore: DataStore = s3
+      ? (await import('./s3.js')).bucketUploads(s3, EXPIRY_MS)
+      : new FileStore({ directory: join(filesDir(this.parts.config), 'uploads'), expirationPeriodInMilliseconds: EXPIRY_MS });
+    return new Server({
+      path: '/api/v1/uploads',
+      datastore,
+      maxSize: limits.uploadBytes,
+      relativeLocation: true,
+      namingFunction: () => newId(),
+      getFileIdFromRequest: (request) => nodeOf(request).params['id'] as string | undefined,
+      onIncomingRequest: (request, id) => this.demandOwner(datastore, nodeOf(request), id),
+      onUploadCreate: async (request, upload) => {
+        const userId = userOf(nodeOf(request));
+        if (upload.size === 0) throw new ChatError('invalid', 'the file is empty');
+        await this.files.admit(userId, upload.size ?? 1);
+        // Stores keep this in headers, where only ASCII fits.
+        return { metadata: { filename: encodeURIComponent(fileName(upload.metadata?.['filename'] ?? upload.metadata?.['name'] ?? undefined)), owner: userId } };
+      },
+      onUploadFinish: async (_request, upload) => {
+        await this.finish(datastore, upload);
+        return {};
+      },
+      onResponseError: (request, error) => {
+        if (error instanceof Error) this.refusals.set(nodeOf(request), error);
+        return undefined;
+      },
+    });
+  }
+
+  /** A stranger's upload is no upload. */
+  private async demandOwner(store: DataStore, request: Request, id: string): Promise<void> {
+    if (request.params['id'] === undefined) return;
+    const { metadata } = await store.getUpload(id);
+    if (metadata?.['owner'] !== userOf(request)) throw new ChatError('not_found', 'no such upload');
+  }
+
+  /** One attempt at a time. What can be no attachment is removed at once. */
+  private finish(store: DataStore, upload: Upload): Promise<Attachment> {
+    const { id } = upload;
+    const attempt = this.finishing.get(id) ?? this.record(upload).catch(async (error: unknown) => {
+      if (error instanceof ChatError && error.code !== 'unavailable') await store.remove(id);
+      throw error;
+    }).finally(() => this.finishing.delete(id));
+    this.finishing.set(id, attempt);
+    return attempt;
+  }
+
+  private record({ id, metadata, storage }: Upload): Promise<Attachment> {
+    const [owner, name] = [metadata!['owner']!, decodeURIComponent(metadata!['filename']!)];
+    if (storage?.type === 'file') return this.files.keep(owner, { id, path: storage.path, name });
+    return this.files.withPlace(async (path) => {
+      await this.files.fetch(id, path);
+      return this.files.keep(owner, { id, path, name }, true);
+    });
+  }
+
+  /** Of a complete upload only the attachment stays. */
+  private async cleared(store: DataStore, id: string | undefined): Promise<void> {
+    const upload = id === undefined ? undefined : await store.getUpload(id).catch(() => undefined);
+    if (!upload || upload.offset !== upload.size) return;
+    if (upload.storage?.type === 'file') await store.remove(upload.id);
+    // The object itself is the attachment now.
+    else await (await this.files.store).remove(`${upload.id}.info`);
+  }
+}
+
+/** Passes tus's answer on; a refusal with its status, which tus clients go by, and as a problem. */
+async function send(response: ExpressResponse, answer: globalThis.Response): Promise<void> {
+  for (const [name, value] of answer.headers) if (!name.startsWith('access-control-') && name !== 'content-length') response.setHeader(name, value);
+  response.status(answer.status);
+  if (answer.ok) return void response.end(Buffer.from(await answer.arrayBuffer()));
+  const code = codes[answer.status] ?? (answer.status < 500 ? 'invalid' : 'internal');
+  const detail = (await answer.text()).trim();
+  response.type('application/problem+json');
+  response.send(JSON.stringify({ type: `/api/docs#error-${code}`, title: errorTable[code].title, status: answer.status, detail, code, traceId: traceOf(response) }));
+}

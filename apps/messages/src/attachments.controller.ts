@@ -1,0 +1,38 @@
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import type { RequestAnswer, RequestPayload } from '@parley/contracts';
+import { Attachments } from './attachments.js';
+
+/** What the gateway asks of attachments' rows. */
+@Controller()
+export class AttachmentsController {
+  constructor(@Inject(Attachments) private readonly attachments: Attachments) {}
+
+  @MessagePattern<string>('attachment.admit.v1')
+  async admit(@Payload() request: RequestPayload<'attachment.admit.v1'>): Promise<RequestAnswer<'attachment.admit.v1'>> {
+    await this.attachments.admit(request);
+    return {};
+  }
+
+  @MessagePattern<string>('attachment.record.v1')
+  async record(@Payload() request: RequestPayload<'attachment.record.v1'>): Promise<RequestAnswer<'attachment.record.v1'>> {
+    return { attachment: await this.attachments.record(request) };
+  }
+
+  @MessagePattern<string>('attachment.publish.v1')
+  async publish(@Payload() request: RequestPayload<'attachment.publish.v1'>): Promise<RequestAnswer<'attachment.publish.v1'>> {
+    await this.attachments.publish(request);
+    return {};
+  }
+
+  @MessagePattern<string>('attachment.sweep.v1')
+  sweep(@Payload() request: RequestPayload<'attachment.sweep.v1'>): Promise<RequestAnswer<'attachment.sweep.v1'>> {
+    return this.attachments.sweep(request);
+  }
+
+  @MessagePattern<string>('attachment.forget.v1')
+  async forget(@Payload() request: RequestPayload<'attachment.forget.v1'>): Promise<RequestAnswer<'attachment.forget.v1'>> {
+    await this.attachments.forget(request);
+    return {};
+  }
+}
