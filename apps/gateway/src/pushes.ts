@@ -4,6 +4,7 @@ import type { InstanceListener } from '@parley/broker';
 import type { DomainEvent, DomainEventName, PushFrame } from '@parley/contracts';
 import type { Server } from 'socket.io';
 import { Connections, userRoom } from './connections.js';
+import { Departures } from './departures.js';
 import { Metrics } from './metrics.js';
 import { PARTS, type GatewayParts } from './parts.js';
 import { Revocations } from './revocations.js';
@@ -21,6 +22,7 @@ const READY_MS = 5_000;
 export class Pushes implements InstanceListener {
   readonly events: readonly DomainEventName[] = ['session.revoked.v1'];
   private server: Server | undefined;
+  private readonly departures = new Departures();
   private gapAt = 0;
   private resyncing = false;
 
@@ -45,9 +47,10 @@ export class Pushes implements InstanceListener {
   }
 
   /** One emit for all: Socket.IO encodes the packet once. */
-  private toUsers({ users, event, payload, except }: Extract<PushFrame, { kind: 'users' }>): void {
+  private toUsers(frame: Extract<PushFrame, { kind: 'users' }>): void {
+    const { event, payload, except } = frame;
     const rooms = this.server?.of('/').adapter.rooms;
-    const here = users.map(userRoom).filter((room) => rooms?.has(room));
+    const here = this.departures.audience(frame).map(userRoom).filter((room) => rooms?.has(room));
     if (here.length === 0) return;
     const left = except === undefined ? undefined : this.connections.find(except)?.socket.id;
     const audience = this.server!.to(here);
