@@ -3,7 +3,7 @@ import { ChatError, foldName, newId, type Actor, type CallInput, type Caller, ty
 import { isUniqueViolation, type Sql } from '@parley/store';
 import { Announcer } from './announcer.js';
 import { guestName } from './guest-names.js';
-import { PARTS, type AuthParts } from './parts.js';
+import { PARTS, SETTINGS, type AuthParts, type Settings } from './parts.js';
 import { Passwords } from './passwords.js';
 import { Sessions, type Granted } from './sessions.js';
 import { taken, userColumns, userOf, type UserRow } from './users.js';
@@ -19,6 +19,7 @@ const DRAWS = 3;
 export class Accounts {
   constructor(
     @Inject(PARTS) private readonly parts: AuthParts,
+    @Inject(SETTINGS) private readonly settings: Settings,
     @Inject(Passwords) private readonly passwords: Passwords,
     @Inject(Sessions) private readonly sessions: Sessions,
     @Inject(Announcer) private readonly announcer: Announcer,
@@ -50,8 +51,9 @@ export class Accounts {
     return this.sessions.grant(granted);
   }
 
-  /** A guest with a name of our making; `displayName` only replaces what people see. */
+  /** A guest with a name of our making; `displayName` only replaces what people see. `forbidden` where the operator wants none. */
   async guest(caller: Caller, { displayName, deviceName }: CallInput<'auth.guest'>): Promise<Session> {
+    if (!this.settings.guests) throw new ChatError('forbidden', 'Guests are not let in here');
     for (let draw = 1; ; draw++) {
       const name = guestName(100 ** (draw + 1));
       try {

@@ -2,6 +2,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { Accounts } from './accounts.js';
 import { Announcer } from './announcer.js';
 import { AuthController } from './auth.controller.js';
+import { BotController } from './bot.controller.js';
+import { Bots } from './bots.js';
 import { defaultSettings, PARTS, SETTINGS, type AuthParts } from './parts.js';
 import { Passwords } from './passwords.js';
 import { Sessions } from './sessions.js';
@@ -15,11 +17,11 @@ export class AppModule {
   static register(parts: AuthParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [AuthController, UserController],
+      controllers: [AuthController, UserController, BotController],
       providers: [
         { provide: PARTS, useValue: parts },
         { provide: SETTINGS, useValue: { ...defaultSettings, ...parts.settings } },
-        Accounts, Announcer, Passwords, Sessions, SigningKeys, Sweeper, Users,
+        Accounts, Announcer, Bots, Passwords, Sessions, SigningKeys, Sweeper, Users,
       ],
     };
   }

@@ -7,6 +7,7 @@ export const authSettings = {
   ACCESS_TOKEN_SECONDS: env.integer(10, DAY_S).default(900).describe('How long an access token is good'),
   SESSION_DAYS: env.integer(1, 3650).default(30).describe('A session ends so many days after its last refresh'),
   SIGNING_KEY_DAYS: env.integer(1, 3650).default(90).describe('A new signing key takes over after so many days'),
+  GUESTS: env.flag.default(true).describe('Whether people may come in without an account; those who did stay'),
   PASSWORD_CONCURRENCY: env.integer(1, 64).default(2).describe('Passwords hashed at a time; each takes 19 MiB and one of the threads that Node has for such work (4)'),
   PASSWORD_QUEUE: env.integer(0, 100_000).default(200).describe('Passwords that may wait to be hashed; more are answered unavailable'),
 };

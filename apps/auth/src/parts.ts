@@ -21,6 +21,8 @@ export interface Settings {
   readonly signingKeyMs: number;
   readonly passwordConcurrency: number;
   readonly passwordQueue: number;
+  /** Whether people may come in as guests. */
+  readonly guests: boolean;
   /** How often expired sessions are looked for, and old rows removed. */
   readonly sweepMs: number;
 }
@@ -31,6 +33,7 @@ export const defaultSettings: Settings = Object.freeze({
   signingKeyMs: 90 * 86_400_000,
   passwordConcurrency: 2,
   passwordQueue: 200,
+  guests: true,
   sweepMs: 30_000,
 });
 

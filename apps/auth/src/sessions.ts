@@ -99,10 +99,10 @@ export class Sessions {
     return this.revoked(userId, rows.map(({ id }) => id), reason);
   }
 
-  /** Within a transaction: ends the user's sessions but one. {@link revoked} has to follow the commit. */
-  async endOthers(sql: Sql, { userId, sessionId }: Actor, reason: RevocationReason): Promise<string[]> {
+  /** Within a transaction: ends the user's sessions but one, or all. {@link revoked} has to follow the commit. */
+  async endOthers(sql: Sql, { userId, sessionId }: { readonly userId: string; readonly sessionId?: string }, reason: RevocationReason): Promise<string[]> {
     const rows = await sql.query<{ id: string }>(
-      `update auth.session set ended_at = now(), ended_reason = $3 where user_id = $1 and id <> $2 and ended_at is null returning id`,
+      `update auth.session set ended_at = now(), ended_reason = $3 where user_id = $1 and id is distinct from $2 and ended_at is null returning id`,
       [userId, sessionId, reason],
     );
     return rows.map(({ id }) => id);
@@ -152,7 +152,8 @@ export class Sessions {
   async forgetOld(): Promise<number> {
     const age = `now() - $1 * interval '1 millisecond'`;
     const sessions = await this.parts.database.query(
-      `delete from auth.session where id in (select id from auth.session where ended_at < ${age} limit ${BATCH} for update skip locked) returning id`,
+      `delete from auth.session where id in (
+         select id from auth.session s where ended_at < ${age} and not exists (select 1 from auth.bot b where b.session_id = s.id) limit ${BATCH} for update skip locked) returning id`,
       [this.settings.sessionMs],
     );
     const tokens = await this.parts.database.query(

@@ -17,6 +17,7 @@ export const settingsOf = (config: Configured): Partial<Settings> => ({
   signingKeyMs: config.SIGNING_KEY_DAYS * DAY_MS,
   passwordConcurrency: config.PASSWORD_CONCURRENCY,
   passwordQueue: config.PASSWORD_QUEUE,
+  guests: config.GUESTS,
 });
 
 /** Serves accounts, sessions and profiles. Resolves once there is a signing key and its queues are consumed; `stop` ends the work under way and leaves the parts open. */

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { PassportModule } from '@nestjs/passport';
+import { BotTokens } from './bot-tokens.js';
 import { Connections } from './connections.js';
 import { Dispatcher } from './dispatcher.js';
 import { EdgeCalls } from './edge-calls.js';
@@ -32,7 +33,7 @@ export class AppModule {
       controllers: [RootController, FilesController, httpCallsController()],
       providers: [
         { provide: PARTS, useValue: parts },
-        SigningKeys, Revocations, tokenStrategy(name), SessionGuard,
+        SigningKeys, Revocations, BotTokens, tokenStrategy(name), SessionGuard,
         Files, Uploads, Metrics, Limits, Dispatcher, EdgeCalls,
         Watches, Typing, Welcome, Connections, Leases, Pushes, SocketGateway,
       ],

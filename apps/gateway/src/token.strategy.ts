@@ -5,6 +5,7 @@ import type { Request } from 'express';
 import passport from 'passport';
 import { Strategy } from 'passport-jwt';
 import { z } from 'zod';
+import { BotTokens } from './bot-tokens.js';
 import type { Session } from './client.js';
 import { Revocations } from './revocations.js';
 import { SigningKeys } from './signing-keys.js';
@@ -17,12 +18,12 @@ type KeyCallback = (error: unknown, key?: string) => void;
 
 /**
  * The one way to check an access token, for HTTP and sockets: ES256 with a key that auth publishes, type, issuer, audience, expiry,
- * claims, and that the session was not revoked. Passport keeps strategies per process under their names, so each gateway has a name of its own.
+ * claims, and that the session was not revoked. A bot's token is looked up instead. Passport keeps strategies per process under their names, so each gateway has a name of its own.
  */
 export function tokenStrategy(name: string): Type<OnModuleDestroy> {
   @Injectable()
   class TokenStrategy extends PassportStrategy(Strategy, name) implements OnModuleDestroy {
-    constructor(@Inject(SigningKeys) keys: SigningKeys, @Inject(Revocations) private readonly revocations: Revocations) {
+    constructor(@Inject(SigningKeys) keys: SigningKeys, @Inject(Revocations) private readonly revocations: Revocations, @Inject(BotTokens) private readonly bots: BotTokens) {
       super({
         jwtFromRequest: bearerToken,
         algorithms: ['ES256'],
@@ -35,13 +36,23 @@ export function tokenStrategy(name: string): Type<OnModuleDestroy> {
       });
     }
 
+    override authenticate(request: Request, options?: object): void {
+      const token = bearerToken(request);
+      if (token === null || !BotTokens.isOne(token)) return super.authenticate(request, options);
+      this.bots.find(token).then((session) => this.alive(session)).then((session) => this.success(session), (error: Error) => this.error(error));
+    }
+
     async validate(payload: unknown): Promise<Session> {
       const claims = Claims.safeParse(payload);
       if (!claims.success) throw new ChatError('unauthenticated');
       const { sub, sid, kind } = claims.data;
+      return this.alive({ userId: sub, sessionId: sid, kind });
+    }
+
+    private async alive(session: Session): Promise<Session> {
       await this.revocations.ready();
-      if (this.revocations.has(sid)) throw new ChatError('unauthenticated', 'the session has ended');
-      return { userId: sub, sessionId: sid, kind };
+      if (this.revocations.has(session.sessionId)) throw new ChatError('unauthenticated', 'the session has ended');
+      return session;
     }
 
     onModuleDestroy(): void {

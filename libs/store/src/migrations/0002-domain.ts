@@ -15,6 +15,7 @@ export class Migration0002Domain extends Migration {
       token_hash bytea not null unique,
       created_at timestamptz(3) not null default now(),
       deleted_at timestamptz(3))`);
+    this.addSql(`create index bot_session on auth.bot (session_id)`);
     this.addSql(`create index bot_owner on auth.bot (owner_id) where deleted_at is null`);
 
     // ── chat ─────────────────────────────────────────────────────────────────────────────────────────────────────
