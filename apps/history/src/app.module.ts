@@ -6,6 +6,8 @@ import type { Database } from '@parley/store';
 import { PersonalController } from './personal.controller.js';
 import { ReadsController } from './reads.controller.js';
 import { ReceiptsController } from './receipts.controller.js';
+import { SearchController } from './search.controller.js';
+import { TextIndex } from './text-index.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
 
 /** What the service stands on. It neither opens nor closes any of it. */
@@ -24,10 +26,11 @@ export class AppModule {
   static register({ broker, database, registry, logger }: HistoryParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [ReadsController, PersonalController, ReceiptsController],
+      controllers: [ReadsController, PersonalController, ReceiptsController, SearchController],
       providers: [
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
+        { provide: TextIndex, useValue: new TextIndex(database) },
         { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
       ],
     };

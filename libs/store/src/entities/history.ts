@@ -50,3 +50,12 @@ export const MessageTextEntity = defineEntity({
   },
 });
 export type MessageTextEntity = InferEntity<typeof MessageTextEntity>;
+
+/** How far search is known to be complete. */
+export const TextProgressEntity = defineEntity({
+  name: 'TextProgress',
+  schema: 'history',
+  tableName: 'text_progress',
+  properties: { conversationId: p.uuid().primary(), rev: position() },
+});
+export type TextProgressEntity = InferEntity<typeof TextProgressEntity>;

@@ -3,7 +3,7 @@ import {
   AttachmentEntity, BlockEntity, ContactEntity, ConversationEntity, DirectPairEntity, DrawingLineEntity, EpochEntity, MemberEntity, MessageAttachmentEntity, MessageEditEntity, MessageEntity,
   ReactionEntity, WebhookDeliveryEntity, WebhookEntity,
 } from './chat.js';
-import { CursorEntity, MessageTextEntity, PreferenceEntity } from './history.js';
+import { CursorEntity, MessageTextEntity, PreferenceEntity, TextProgressEntity } from './history.js';
 
 export * from './auth.js';
 export * from './chat.js';
@@ -14,5 +14,5 @@ export const entities = [
   UserEntity, CredentialEntity, SessionEntity, RefreshTokenEntity, SigningKeyEntity, BotEntity,
   ConversationEntity, DirectPairEntity, MemberEntity, MessageEntity, EpochEntity,
   ReactionEntity, MessageEditEntity, AttachmentEntity, MessageAttachmentEntity, DrawingLineEntity, ContactEntity, BlockEntity, WebhookEntity, WebhookDeliveryEntity,
-  CursorEntity, PreferenceEntity, MessageTextEntity,
+  CursorEntity, PreferenceEntity, MessageTextEntity, TextProgressEntity,
 ] as const;

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { contains, foldText, highlight, termsOf, wordsOf } from './folding.js';
+
+const marked = (body: string, query: string) => highlight(body, termsOf(query)).replaceAll('\ue000', '[').replaceAll('\ue001', ']');
+const found = (body: string, query: string) => contains(body, termsOf(query));
+
+describe('folding', () => {
+  it.each([
+    ['CAFÉ', 'cafe'], ['cafe\u0301', 'cafe'], ['Straße', 'strasse'], ['ΟΔΟΣ', 'οδοσ'], ['οδός', 'οδοσ'], ['Ｆｕｌｌ　ｗｉｄｔｈ', 'full width'], ['ﬁn', 'fin'], ['İstanbul', 'istanbul'],
+    ['한국', '한국'], ['\u1112\u1161\u11ab', '한'], ['ﾊﾟﾘ', 'パリ'], ['か\u3099', 'が'], ['\ue000x\ue001', 'x'],
+  ])('makes %s and %s the same', (one, other) => {
+    expect(foldText(one)).toBe(foldText(other));
+  });
+
+  it.each([['かき', 'がき'], ['कि', 'कु'], ['하', '한'], ['a', 'b']])('keeps %s and %s apart', (one, other) => {
+    expect(foldText(one)).not.toBe(foldText(other));
+  });
+});
+
+describe('words', () => {
+  it('are runs of letters and digits, characters and pairs of scripts without spaces, and signs', () => {
+    expect(wordsOf(foldText('Hello, wörld_2! 東京都 👍 1+1')).toSorted()).toEqual(['+', '1', 'hello', 'world_2', '京', '京都', '東', '東京', '都', '👍'].toSorted());
+    expect(wordsOf('--- ... \n')).toEqual([]);
+    expect(wordsOf('x'.repeat(8_000))[0]).toHaveLength(64);
+  });
+});
+
+describe('a search', () => {
+  it('finds parts of words, all terms of it, in any order', () => {
+    expect(found('The quick brown fox', 'FOX uick')).toBe(true);
+    expect(found('The quick brown fox', 'fox cat')).toBe(false);
+  });
+
+  it('finds short terms at the beginning of words only', () => {
+    expect([found('a cab', 'ca'), found('a cab', 'ab'), found('c# and d', 'c#'), found('abc# and d', 'c#'), found('日本ab', 'ab')]).toEqual([true, false, true, false, true]);
+  });
+
+  it('finds one character of scripts without spaces, and signs, anywhere', () => {
+    expect([found('私は東京都に住む', '京'), found('私は東京都に住む', '京都'), found('私は東京都に住む', '東都'), found('ok👍🏽', '👍'), found('what :)', ':)')]).toEqual([true, true, false, true, true]);
+  });
+
+  it('has no terms when it is all accents and white space', () => {
+    expect(termsOf('\u0301 \u3000\ue000')).toEqual([]);
+  });
+});
+
+describe('a highlight', () => {
+  it('is the original text with the hits marked', () => {
+    expect(marked('Ein Café, zwei CAFÉS', 'cafe')).toBe('Ein [Café], zwei [CAFÉ]S');
+    expect(marked('Die Straße lang', 'STRASSE')).toBe('Die [Straße] lang');
+    expect(marked('Die Straße lang', 'stras')).toBe('Die [Straß]e lang');
+    expect(marked('ﬁnal', 'fin')).toBe('[ﬁn]al');
+    expect(marked('cafe\u0301!', 'afe')).toBe('c[afe\u0301]!');
+    expect(marked('a👍🏽b', '👍')).toBe('a[👍🏽]b');
+    expect(marked('東京都', '京')).toBe('東[京]都');
+  });
+
+  it('joins hits that overlap or touch, and marks all of them', () => {
+    expect(marked('aaaa bbb', 'aaa bbb')).toBe('[aaa]a [bbb]');
+    expect(marked('abcdef', 'abc bcde')).toBe('[abcde]f');
+    expect(marked('abcabc', 'abc')).toBe('[abcabc]');
+    expect(marked('cab cab', 'ca')).toBe('[ca]b [ca]b');
+  });
+
+  it('keeps markers out of the body', () => {
+    expect(highlight('\ue000fo\ue001o bar', termsOf('foo'))).toBe('\ue000foo\ue001 bar');
+  });
+});

@@ -1,0 +1,154 @@
+import { newId, type Message } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { contains, termsOf } from './folding.js';
+import { Chat } from './spec/chat.js';
+import { engines, type Engine } from '@parley/store/testing';
+import { codeOf, range, seeded, Service } from './spec/service.js';
+
+describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s', (_, open) => {
+  let engine: Engine;
+  let service: Service;
+  let chat: Chat;
+  beforeAll(async () => {
+    engine = await open();
+    service = await Service.start(engine.database);
+    chat = new Chat(engine.owner);
+  });
+  afterAll(async () => {
+    await service.stop();
+    await engine.close();
+  });
+
+  const messageAt = async (userId: string, conversationId: string, seq: number): Promise<Message> =>
+    (await service.ask('conversation.history.v1', userId, { conversationId, around: seq, limit: 1 })).items[0]!;
+  /** Says it, and publishes it as the messages service does. */
+  const say = async (conversationId: string, userId: string, body: string): Promise<Message> => {
+    const message = await messageAt(userId, conversationId, await chat.message(conversationId, userId, { body }));
+    await service.broker.publish('message.created.v1', { message });
+    return message;
+  };
+  const found = async (userId: string, q: string, more: { conversationId?: string; senderId?: string } = {}) => (await service.ask('message.search.v1', userId, { q, ...more })).items.map(({ message }) => message.body);
+  const indexed = async (conversationId: string) =>
+    (await engine.owner.query<{ seq: number; rev: number; folded: string }>(`select seq, rev, folded from history.message_text where conversation_id = $1 order by seq`, [conversationId])).map(({ seq, rev, folded }) => [seq, rev, folded]);
+
+  it('finds a message by its words, parts of them, and without regard to case, accents and width, and marks the hits', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben]);
+    await say(conversationId, anna, 'Wir treffen uns im CAFÉ am Fluß, 100% sicher');
+    await say(conversationId, ben, '東京都で会いましょう 👍🏽');
+    await eventually(async () => expect(await indexed(conversationId)).toHaveLength(2));
+    for (const q of ['cafe', 'Café', 'ｃａｆｅ', 'FLUSS', 'reff', 'am', 'a', 'sicher wir', '100%', '10']) expect([q, (await found(ben, q)).length]).toEqual([q, 1]);
+    for (const q of ['京', '京都', '東京都', 'ましょう', '👍', '会い 東京']) expect([q, await found(anna, q)]).toEqual([q, ['東京都で会いましょう 👍🏽']]);
+    for (const q of ['cafe bar', 'luß am im nicht', 'b', 'ff', '都京', '0%', '00%', '0_', '%', '100_']) expect([q, (await found(ben, q)).length]).toEqual([q, q === '%' ? 1 : 0]);
+    const { items } = await service.ask('message.search.v1', ben, { q: 'cafe flu' });
+    expect(items[0]).toMatchObject({ highlight: 'Wir treffen uns im \ue000CAFÉ\ue001 am \ue000Flu\ue001ß, 100% sicher', message: { senderId: anna, conversationId, seq: 2 } });
+    expect(await found(ben, '\u0301')).toEqual([]);
+  });
+
+  it('answers newest first, page by page, of one conversation or one sender when asked', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const word = `w${newId().slice(-10)}`;
+    const [one, other] = [await chat.conversation([anna, ben]), await chat.conversation([ben, anna])];
+    for (const n of range(7)) await say(n % 2 ? one : other, n < 4 ? anna : ben, `${word} ${n}`);
+    await say(one, anna, 'something else');
+    await eventually(async () => expect((await found(ben, word)).length).toBe(7));
+    // Two in the same instant.
+    for (const table of ['chat.message', 'history.message_text']) await engine.owner.query(`update ${table} set created_at = date_trunc('second', now()) where conversation_id = any($1::uuid[])`, [[one, other]]);
+    const all = await service.all('message.search.v1', ben, { q: word }, 3);
+    const ids = all.map(({ message }) => message.id);
+    expect([new Set(ids).size, ids]).toEqual([7, ids.toSorted().toReversed()]);
+    expect((await found(ben, word, { conversationId: one })).toSorted()).toEqual([1, 3, 5].map((n) => `${word} ${n}`));
+    expect((await found(ben, word, { senderId: ben })).toSorted()).toEqual([4, 5, 6].map((n) => `${word} ${n}`));
+    expect(await found(ben, word, { senderId: newId() })).toEqual([]);
+    expect(await codeOf(service.ask('message.search.v1', ben, { q: word, cursor: 'x' }))).toBe('invalid');
+  });
+
+  it('finds only in the caller’s present conversations', async () => {
+    const [anna, gone, banned, stranger] = [newId(), newId(), newId(), newId()];
+    const word = `w${newId().slice(-10)}`;
+    const conversationId = await chat.conversation([anna, gone, banned], { visibility: 'public' });
+    const secret = await chat.conversation([anna, gone, banned]);
+    const deleted = await chat.conversation([anna]);
+    for (const id of [conversationId, secret, deleted]) await say(id, anna, word);
+    await eventually(async () => expect((await found(gone, word)).length).toBe(2));
+    for (const id of [conversationId, secret]) {
+      await chat.leave(id, gone);
+      await chat.member(id, banned, `status = 'banned'`);
+    }
+    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
+    const counts = [anna, gone, banned, stranger].map(async (userId) => (await found(userId, word)).length);
+    expect(await Promise.all(counts)).toEqual([2, 0, 0, 0]);
+    const codes = async (id: string) => Promise.all([anna, gone, banned, stranger].map((userId) => codeOf(found(userId, word, { conversationId: id }))));
+    expect(await codes(conversationId)).toEqual(['answered', 'forbidden', 'banned', 'forbidden']);
+    expect(await codes(secret)).toEqual(['answered', 'not_found', 'banned', 'not_found']);
+    expect(await codeOf(found(anna, word, { conversationId: deleted }))).toBe('not_found');
+    await service.broker.publish('conversation.deleted.v1', { conversationId: deleted });
+    await eventually(async () => expect(await indexed(deleted)).toEqual([]));
+  });
+
+  it('goes by the message as it is now, before and after the index learns of an edit or a deletion', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna]);
+    const [first, second] = [await say(conversationId, anna, 'apples and pears'), await say(conversationId, anna, 'apples alone')];
+    await eventually(async () => expect((await found(anna, 'apples')).length).toBe(2));
+    await chat.edit(conversationId, first.seq, 'only pears');
+    await chat.erase(conversationId, second.seq);
+    expect([await found(anna, 'apples'), await found(anna, 'pears')]).toEqual([[], ['only pears']]);
+    for (const { seq } of [first, second]) await service.broker.publish('message.updated.v1', { message: await messageAt(anna, conversationId, seq) });
+    await eventually(async () => expect(await indexed(conversationId)).toEqual([[2, 5, 'only pears']]));
+    expect(await found(anna, 'only')).toEqual(['only pears']);
+  });
+
+  it('does not care in which order events come, or how often', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna]);
+    const [kept, erased] = [await say(conversationId, anna, 'before'), await say(conversationId, anna, 'gone')];
+    await chat.edit(conversationId, kept.seq, 'afterwards');
+    await chat.erase(conversationId, erased.seq);
+    const events = await Promise.all([kept, erased].map(async ({ seq }) => messageAt(anna, conversationId, seq)));
+    await Promise.all(range(5).flatMap(() => [...events.map((message) => service.broker.publish('message.updated.v1', { message })), ...[kept, erased].map((message) => service.broker.publish('message.created.v1', { message }))]));
+    await eventually(async () => expect(await indexed(conversationId)).toEqual([[2, 5, 'afterwards']]));
+  });
+
+  it('indexes no system messages', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna]);
+    await service.broker.publish('message.created.v1', { message: await messageAt(anna, conversationId, 1) });
+    await say(conversationId, anna, 'marker');
+    await eventually(async () => expect((await indexed(conversationId)).map(([seq]) => seq)).toEqual([2]));
+  });
+
+  it('catches up with what no event told of, when it starts', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna]);
+    await chat.messages(conversationId, anna, 230);
+    await chat.edit(conversationId, 3, 'edited');
+    await chat.erase(conversationId, 4);
+    const started = await Service.start(await engine.replica());
+    const { rev } = (await service.ask('conversation.get.v1', anna, { conversationId })).conversation;
+    const progress = () => engine.owner.query(`select rev from history.text_progress where conversation_id = $1`, [conversationId]);
+    await eventually(async () => expect(await progress()).toEqual([{ rev }]), { timeoutMs: 20_000 });
+    expect(await indexed(conversationId)).toHaveLength(229);
+    expect(await found(anna, 'edited')).toEqual(['edited']);
+    await started.stop();
+  });
+
+  it.each([21, 22])('finds exactly what contains all terms, whatever is written and asked (seed %i)', async (seed) => {
+    const random = seeded(seed);
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+    const letters = ['a', 'b', 'É', ' ', ' ', '東', '京', 'か\u3099', '👍', '#', "'", '\\', '%', '_', '1', 'ß', ':', '&'];
+    const text = (least: number, most: number) => range(least + Math.floor(random() * (most - least + 1))).map(() => pick(letters)).join('');
+    const anna = newId();
+    const conversationId = await chat.conversation([anna]);
+    const bodies: string[] = [];
+    for (const _n of range(60)) bodies.push((await say(conversationId, anna, `x${text(1, 12)}`)).body);
+    await eventually(async () => expect(await indexed(conversationId)).toHaveLength(60));
+    for (const _n of range(60)) {
+      const q = text(1, 4);
+      if (q.trim() === '') continue;
+      const wanted = bodies.filter((body) => contains(body, termsOf(q))).toReversed();
+      expect([q, (await service.all('message.search.v1', anna, { q }, 40)).map(({ message }) => message.body)]).toEqual([q, wanted]);
+    }
+  });
+});
