@@ -6,6 +6,9 @@ import { answerTo, Edge, heard } from './spec/edge.js';
 const hidden = newId();
 const wishes: RequestPayload<'presence.watching.v1'>[] = [];
 const states = new Map<string, Presence['state']>();
+/** Pairs with a block between them. */
+const blocks = new Set<string>();
+const pair = (one: string, other: string): string => [one, other].toSorted().join(' ');
 const signs: { name: string; event: unknown }[] = [];
 let edge: Edge;
 let asked: () => Promise<unknown> = () => Promise.resolve();
@@ -16,8 +19,9 @@ beforeAll(async () => {
       'presence.watching.v1': async (payload) => {
         wishes.push(payload);
         const presence = payload.add.filter((userId) => userId !== hidden).map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
+        const blocked = payload.add.filter((userId) => blocks.has(pair(payload.userId, userId)));
         await asked();
-        return { presence };
+        return { presence: presence.map((one) => (blocked.includes(one.userId) ? { ...one, state: 'offline' } : one)), blocked };
       },
     }),
   );
@@ -78,6 +82,64 @@ describe('presence:watch', () => {
     const changes = heard(ann.socket, 'presence:changed');
     states.set(bob, 'away');
     await eventually(() => expect(changes).toEqual([{ userId: bob, state: 'away' }]), { timeoutMs: 12_000 });
+  });
+});
+
+describe('a block', () => {
+  const changed = (blockerId: string, blockedId: string, blocked: boolean) => {
+    if (blocked) blocks.add(pair(blockerId, blockedId));
+    else blocks.delete(pair(blockerId, blockedId));
+    return edge.broker.publish('block.changed.v1', { blockerId, blockedId, blocked });
+  };
+
+  it('hides the two from each other at once, and from nobody else; its end shows them again', async () => {
+    const [ann, bob, eve] = [await edge.connect(), await edge.connect(), await edge.connect()];
+    for (const { user } of [ann, bob]) states.set(user.id, 'online');
+    await watch(ann.socket, bob.user.id);
+    await watch(bob.socket, ann.user.id);
+    await watch(eve.socket, ann.user.id, bob.user.id);
+    const [annHears, bobHears, eveHears] = [ann, bob, eve].map(({ socket }) => heard<Presence>(socket, 'presence:changed')) as [Presence[], Presence[], Presence[]];
+    await changed(ann.user.id, bob.user.id, true);
+    await eventually(() => expect([annHears, bobHears]).toEqual([[{ userId: bob.user.id, state: 'offline' }], [{ userId: ann.user.id, state: 'offline' }]]));
+    for (const state of ['busy', 'away'] as const) for (const { user } of [ann, bob]) {
+      states.set(user.id, state);
+      await edge.push(frame(user.id, state));
+    }
+    await eventually(() => expect(eveHears.map(({ state }) => state)).toEqual(['busy', 'busy', 'away', 'away']));
+    // Nothing came in between: what comes next is the answer of the question after the block's end.
+    await changed(ann.user.id, bob.user.id, false);
+    await eventually(() => expect([annHears.map(({ state }) => state), bobHears.map(({ state }) => state)]).toEqual([['offline', 'away'], ['offline', 'away']]));
+    await edge.push(frame(bob.user.id, 'online'));
+    await eventually(() => expect(annHears.at(-1)).toEqual({ userId: bob.user.id, state: 'online' }));
+  });
+
+  it('hides somebody who is watched only afterwards, and counts as a watch', async () => {
+    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const bob = newId();
+    states.set(bob, 'online');
+    blocks.add(pair(ann.user.id, bob));
+    expect(await watch(ann.socket, bob)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+    expect(await watch(eve.socket, bob)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'online' }] } });
+    const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
+    await edge.push(frame(bob, 'busy'));
+    await eventually(() => expect(eveHears).toEqual([{ userId: bob, state: 'busy' }]));
+    expect(annHears).toEqual([]);
+    const rest = Array.from({ length: limits.presenceWatches }, () => newId());
+    expect(await watch(ann.socket, ...rest)).toMatchObject({ error: { code: 'too_large' } });
+  });
+
+  it('that comes while a question is under way is not undone by its answer', async () => {
+    const ann = await edge.connect();
+    const bob = newId();
+    states.set(bob, 'online');
+    // The answer was made before the block, and what is pushed meanwhile is newer than it.
+    asked = async () => {
+      await changed(ann.user.id, bob, true);
+      await edge.push(frame(bob, 'busy'));
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const answer = await watch(ann.socket, bob).finally(() => (asked = () => Promise.resolve()));
+    expect(answer).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
   });
 });
 

@@ -20,7 +20,7 @@ const READY_MS = 5_000;
 /** What other parts send to this gateway. */
 @Injectable()
 export class Pushes implements InstanceListener {
-  readonly events: readonly DomainEventName[] = ['session.revoked.v1'];
+  readonly events: readonly DomainEventName[] = ['session.revoked.v1', 'block.changed.v1'];
   private server: Server | undefined;
   private readonly departures = new Departures();
   private gapAt = 0;
@@ -58,10 +58,19 @@ export class Pushes implements InstanceListener {
   }
 
   onEvent(name: DomainEventName, event: unknown): void {
-    if (name !== 'session.revoked.v1') return;
-    const { sessionIds, reason } = event as DomainEvent<'session.revoked.v1'>;
+    if (name === 'session.revoked.v1') this.sessionRevoked(event as DomainEvent<'session.revoked.v1'>);
+    if (name === 'block.changed.v1') this.blockChanged(event as DomainEvent<'block.changed.v1'>);
+  }
+
+  private sessionRevoked({ sessionIds, reason }: DomainEvent<'session.revoked.v1'>): void {
     this.revocations.add(sessionIds);
     this.connections.endSessions(sessionIds, reason);
+  }
+
+  private blockChanged(event: DomainEvent<'block.changed.v1'>): void {
+    const concerned = this.connections.all.filter(({ userId }) => userId === event.blockerId || userId === event.blockedId);
+    // Where presence is away the next renewal asks again.
+    void this.watches.blockChanged(event, concerned).catch(() => undefined);
   }
 
   /** Frames may be missing: nobody may keep a silent hole, so everybody who is here reconnects and syncs. */

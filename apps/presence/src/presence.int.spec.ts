@@ -24,17 +24,18 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   let frames: PushFrame[];
   let told: Presence[];
   let hidden: Set<string>;
+  let blocked: Set<string>;
   const me = newId();
 
   beforeEach(async () => {
     broker = createInProcessBroker({ service: 'test', logger });
     store = await openStore(`test-${newId()}:`);
-    [frames, told, hidden] = [[], [], new Set()];
+    [frames, told, hidden, blocked] = [[], [], new Set(), new Set()];
     const history: Handlers = {
       events: new Map(),
       requests: new Map([['history.visible.v1', async ({ payload }) => {
         const { userIds } = payload as RequestPayload<'history.visible.v1'>;
-        return { userIds: userIds.filter((userId) => !hidden.has(userId)) };
+        return { userIds: userIds.filter((userId) => !hidden.has(userId)), blocked: userIds.filter((userId) => blocked.has(userId)) };
       }]]),
     };
     await broker.serve('history', history);
@@ -160,6 +161,21 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await open(ben);
     await eventually(() => expect(statesOf(ben.userId)).toEqual(['online']));
     expect(frames).toEqual([]);
+  });
+
+  it('shows somebody as offline where there is a block, and pushes nothing of them', async () => {
+    const [ann, ben] = [connection(newId()), connection(newId())];
+    await Promise.all([open(ann), open(ben)]);
+    await eventually(() => expect([...statesOf(ann.userId), ...statesOf(ben.userId)]).toEqual(['online', 'online']));
+    blocked.add(ben.userId);
+    expect(await get(ben.userId, ann.userId)).toEqual([{ userId: ben.userId, state: 'offline' }, expect.objectContaining({ userId: ann.userId, state: 'online' })]);
+    const answer = await broker.request('presence.watching.v1', { gatewayId: broker.instance, userId: me, add: [ben.userId, ann.userId], remove: [] });
+    expect(answer).toEqual({ presence: [{ userId: ben.userId, state: 'offline' }, expect.objectContaining({ userId: ann.userId, state: 'online' })], blocked: [ben.userId] });
+    await renew(ben, { state: 'busy' });
+    await renew(ann, { state: 'busy' });
+    await eventually(() => expect(statesOf(ann.userId).at(-1)).toBe('busy'));
+    await eventually(() => expect(statesOf(ben.userId).at(-1)).toBe('busy'));
+    expect(frames.map((frame) => frame.kind === 'watchers' && frame.userId)).toEqual([ann.userId]);
   });
 
   it('tells a change once, however many replicas see it', async () => {

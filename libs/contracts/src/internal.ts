@@ -100,11 +100,14 @@ export const internalRequests = {
   'history.visible.v1': request({
     service: 'history', via: 'query', input: z.object({ userId: Id, userIds: z.array(Id).max(1000) }), output: z.object({ userIds: z.array(Id), blocked: z.array(Id).default([]) }),
   }),
-  /** Adds (or removes) a gateway's interest in users' presence; answers the visible ones' present state. */
+  /**
+   * Adds (or removes) a gateway's interest in users' presence; answers the visible ones' present state. `blocked`: those of them with whom there is a block; they are answered as offline, and the watcher
+   * must not be told what else the gateway hears of them.
+   */
   'presence.watching.v1': request({
     service: 'presence', via: 'query',
     input: z.object({ gatewayId: z.string(), userId: Id, add: z.array(Id), remove: z.array(Id) }),
-    output: z.object({ presence: z.array(Presence) }),
+    output: z.object({ presence: z.array(Presence), blocked: z.array(Id).optional() }),
   }),
 } as const satisfies Record<string, RequestDefinition>;
 
