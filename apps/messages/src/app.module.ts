@@ -6,9 +6,13 @@ import type { Database } from '@parley/store';
 import { Attachments } from './attachments.js';
 import { AttachmentsController } from './attachments.controller.js';
 import { Commands } from './commands.js';
+import { DrawingController } from './drawing.controller.js';
+import { MessageController } from './message.controller.js';
 import { MessagesController } from './messages.controller.js';
+import { policies as ours } from './policies/index.js';
+import type { Policy } from './policies/policy.js';
 import { defaultSettings, SETTINGS, type Settings } from './settings.js';
-import { BROKER, DATABASE, PUSH } from './tokens.js';
+import { BROKER, DATABASE, LOGGER, POLICIES, PUSH } from './tokens.js';
 
 /** What the service stands on. It neither opens nor closes any of it. */
 export interface MessagesParts {
@@ -21,18 +25,22 @@ export interface MessagesParts {
   readonly settings?: Partial<Settings>;
   /** The longest that a stop waits for work under way. */
   readonly graceMs?: number;
+  /** What new messages must pass. Default: those of `policies/index.ts`. */
+  readonly policies?: readonly Policy[];
 }
 
 @Module({})
 export class AppModule {
-  static register({ broker, database, registry, logger, settings }: MessagesParts): DynamicModule {
+  static register({ broker, database, registry, logger, settings, policies = ours }: MessagesParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [MessagesController, AttachmentsController],
+      controllers: [MessagesController, MessageController, DrawingController, AttachmentsController],
       providers: [
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
         { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
+        { provide: LOGGER, useValue: logger },
+        { provide: POLICIES, useValue: policies },
         { provide: SETTINGS, useValue: { ...defaultSettings, ...settings } },
         Commands, Attachments,
       ],

@@ -2,20 +2,26 @@ import { Controller, Inject } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
 import { ChatError } from '@parley/contracts';
+import type { Logger } from '@parley/service-kit';
 import { Commands } from './commands.js';
 import { createConversation, type CreateCommand } from './create-conversation.js';
 import { sendBatch, type Sent } from './send-batch.js';
-import type { SendCommand } from './send-rules.js';
+import { LOGGER, POLICIES } from './tokens.js';
+import type { Policy, SendCommand } from './policies/policy.js';
 
 /** Sending, and creating what is sent to. */
 @Controller()
 export class MessagesController {
-  constructor(@Inject(Commands) private readonly commands: Commands) {}
+  constructor(
+    @Inject(Commands) private readonly commands: Commands,
+    @Inject(POLICIES) private readonly policies: readonly Policy[],
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
 
   @MessagePattern<string>('message.send.v1', { batch: { max: 500, lanes: 4 } })
   async send(@Payload() deliveries: readonly Delivery<SendCommand>[]): Promise<void> {
-    const { database, audience, push, announcer } = this.commands;
-    const outcomes = await sendBatch(database, audience, push, deliveries.map(({ payload }) => payload));
+    const { database, audience, push, broker, announcer } = this.commands;
+    const outcomes = await sendBatch({ database, audience, push, broker, policies: this.policies, logger: this.logger }, deliveries.map(({ payload }) => payload));
     const sent: Sent[] = [];
     for (const [at, outcome] of outcomes.entries()) {
       const delivery = deliveries[at]!;

@@ -1,3 +1,4 @@
+import type { Attachment, Forwarded } from '@parley/contracts';
 import { conversationColumns, messageColumns, statusNow, type ConversationRow, type MessageRow, type Row, type Sql } from '@parley/store';
 
 /** A conversation whose row this transaction has locked: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. */
@@ -21,10 +22,20 @@ const columns = (questions: readonly Omit<Question, 'clientId'>[]): [string[], s
 /** What somebody is in a conversation: nulls for one who never was a member. */
 export interface Sender extends Row {
   now: Date; role: string | null; status: string | null; left_at: Date | null;
+  /** In a direct conversation: one of the two blocks the other. */
+  blocked: boolean;
 }
+// Here and not in a query of its own, so that direct conversations cost no round trip more than groups.
 const SENDERS = `
-  select clock_timestamp() as now, m.role, ${statusNow('m')} as status, m.left_at
+  select clock_timestamp() as now, m.role, ${statusNow('m')} as status, m.left_at,
+    case when c.kind = 'direct' then exists (
+      select 1 from chat.member o
+      where o.conversation_id = q.conversation_id and o.user_id <> q.sender_id
+        and (exists (select 1 from chat.block b where b.blocker_id = o.user_id and b.blocked_id = q.sender_id)
+          or exists (select 1 from chat.block b where b.blocker_id = q.sender_id and b.blocked_id = o.user_id)))
+    else false end as blocked
   from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, sender_id, n)
+  left join chat.conversation c on c.id = q.conversation_id
   left join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.sender_id
   order by q.n`;
 /** One row for each question, in their order. Exact after {@link lockConversations}. */
@@ -44,29 +55,21 @@ export async function knownOf(sql: Sql, questions: readonly Question[]): Promise
   return new Map(rows.map(({ n, ...row }) => [n - 1, row as MessageRow]));
 }
 
-/** A message that another one answers. */
-export interface Target extends Row {
-  id: string; conversation_id: string; deleted_at: Date | null;
-}
-/** Those of the messages that exist, by id. No query when none is asked for, which is the rule. */
-export async function targetsOf(sql: Sql, ids: readonly string[]): Promise<Map<string, Target>> {
-  if (ids.length === 0) return new Map();
-  const rows = await sql.query<Target>(`select id, conversation_id, deleted_at from chat.message where id = any($1::uuid[])`, [ids]);
-  return new Map(rows.map((row) => [row.id, row]));
-}
-
 /** A message to be stored. */
 export interface NewMessage {
   readonly id: string; readonly conversationId: string; readonly seq: number; readonly rev: number; readonly senderId: string; readonly clientId: string;
   readonly type: string; readonly body: string; readonly replyTo: string | undefined; readonly createdAt: Date;
+  readonly mentions: readonly string[]; readonly attachments: readonly Attachment[]; readonly forwardedFrom: Forwarded | undefined;
 }
 const STORE = `
   with advanced as (
     update chat.conversation c set last_seq = a.last_seq, rev = a.rev, active_at = a.active_at
     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as a(id, last_seq, rev, active_at)
     where c.id = a.id)
-  insert into chat.message (id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at)
-  select * from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[])
+  insert into chat.message (id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from)
+  select id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, coalesce(mentions::uuid[], '{}'), attachments::jsonb, forwarded_from::jsonb
+  from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[], $15::text[], $16::text[], $17::text[])
+    as n(id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from)
   on conflict (conversation_id, sender_id, client_id) do nothing returning 1`;
 /**
  * Inserts the messages and moves their conversations on, in one statement. The conversations carry their new `last_seq`, `rev` and `active_at`.
@@ -81,6 +84,21 @@ export async function storeMessages(sql: Sql, conversations: readonly LockedConv
     conversations.map(({ active_at }) => active_at),
     column('id'), column('conversationId'), column('seq'), column('rev'), column('senderId'), column('clientId'), column('type'), column('body'),
     column('replyTo'), column('createdAt'),
+    messages.map(({ mentions }) => (mentions.length === 0 ? undefined : `{${mentions.join(',')}}`)),
+    messages.map(({ attachments }) => (attachments.length === 0 ? undefined : JSON.stringify(attachments))),
+    messages.map(({ forwardedFrom }) => forwardedFrom && JSON.stringify(forwardedFrom)),
   ]);
   return stored.length === messages.length;
+}
+
+const LINK = `
+  with linked as (
+    insert into chat.message_attachment (attachment_id, conversation_id, message_id)
+    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[]) on conflict do nothing)
+  update chat.attachment set attached_at = coalesce(attached_at, $4) where id = any($1::uuid[])`;
+/** Notes which attachments the messages carry, so that their members see them. No query when they carry none, which is the rule. */
+export async function linkAttachments(sql: Sql, messages: readonly NewMessage[]): Promise<void> {
+  const links = messages.flatMap(({ id, conversationId, attachments }) => attachments.map((attachment) => ({ attachmentId: attachment.id, conversationId, id })));
+  if (links.length === 0) return;
+  await sql.query(LINK, [links.map(({ attachmentId }) => attachmentId), links.map(({ conversationId }) => conversationId), links.map(({ id }) => id), messages[0]!.createdAt]);
 }

@@ -6,7 +6,8 @@ import { Audience } from '@parley/store';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { sendBatch } from './send-batch.js';
-import type { SendCommand } from './send-rules.js';
+import { policies } from './policies/index.js';
+import type { SendCommand } from './policies/policy.js';
 import { engines, quiet, type Engine } from '@parley/store/testing';
 import { Service } from './spec/service.js';
 
@@ -247,7 +248,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     const command = (conversationId: string): SendCommand => ({
       caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
     });
-    const batches = range(12).map((n) => sendBatch(engine.database, new Audience(), push, (n % 2 ? conversations : conversations.toReversed()).map(command)));
+    const batches = range(12).map((n) => sendBatch({ database: engine.database, audience: new Audience(), push, broker: service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
     expect((await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate)).toBe(true);
     for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
   });

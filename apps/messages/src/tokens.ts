@@ -2,3 +2,5 @@
 export const DATABASE = Symbol('database');
 export const BROKER = Symbol('broker');
 export const PUSH = Symbol('push');
+export const LOGGER = Symbol('logger');
+export const POLICIES = Symbol('policies');

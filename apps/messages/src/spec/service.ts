@@ -1,19 +1,20 @@
-import { createInProcessBroker, type Broker, type InProcessBroker } from '@parley/broker';
-import { newId, type CallInput, type CallOutput, type Conversation, type Message, type PushFrame, type RequestPayload } from '@parley/contracts';
+import { createInProcessBroker, type Broker, type Handler, type InProcessBroker } from '@parley/broker';
+import { newId, type CallInput, type CallOutput, type Conversation, type Message, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type User } from '@parley/contracts';
 import { createMemoryRegistry, type Registry } from '@parley/realtime';
-import type { Running } from '@parley/service-kit';
+import { Unavailable, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
-import type { Settings } from '../settings.js';
+import type { MessagesParts } from '../app.module.js';
 import { startMessages } from '../start.js';
 import { quiet } from '@parley/store/testing';
 
+type Input<N extends RequestName> = RequestPayload<N> extends { input: infer I } ? I : never;
 type Users = Extract<PushFrame, { kind: 'users' }>;
 /** What one user's connection got. */
 export interface Heard {
   readonly event: string;
   readonly id: string | undefined;
   /** Of `message:new` and of `conversation:new`. */
-  readonly payload: { message: Message; conversation: Conversation };
+  readonly payload: { message: Message; conversation: Conversation; reaction?: unknown; line?: unknown; rev?: number };
 }
 
 /** The messages service behind an in-process broker, with a gateway's ear and auth's answers. */
@@ -22,6 +23,8 @@ export class Service {
   readonly frames: Users[] = [];
   /** Users that auth does not know. */
   readonly unknown = new Set<string>();
+  /** Whom usernames belong to. */
+  readonly usernames = new Map<string, string>();
 
   private constructor(
     readonly broker: InProcessBroker,
@@ -30,19 +33,19 @@ export class Service {
   ) {}
 
   /** `through` stands between the service and its broker, to break things. */
-  static async start(database: Database, options: { auth?: boolean; settings?: Partial<Settings>; through?: (broker: Broker) => Broker } = {}): Promise<Service> {
+  static async start(database: Database, { through, auth = true, ...parts }: Pick<MessagesParts, 'settings' | 'policies'> & { auth?: boolean; through?: (broker: Broker) => Broker } = {}): Promise<Service> {
     const broker = createInProcessBroker({ service: 'spec', logger: quiet });
     const registry = createMemoryRegistry();
     await broker.start();
-    const running = await startMessages({ broker: options.through?.(broker) ?? broker, database, registry, logger: quiet, ...(options.settings && { settings: options.settings }) });
+    const running = await startMessages({ broker: through?.(broker) ?? broker, database, registry, logger: quiet, ...parts });
     const service = new Service(broker, registry, running);
     await broker.listen({
-      events: ['message.created.v1', 'conversation.created.v1'],
+      events: ['message.created.v1', 'message.updated.v1', 'conversation.created.v1'],
       onPush: (frame) => void (frame.kind === 'users' && service.frames.push(frame)),
       onEvent: (name, event) => void service.events.push({ name, event: event as Service['events'][number]['event'] }),
       onGap: () => undefined,
     });
-    if (options.auth !== false) await broker.serve('auth', { requests: new Map([['users.known.v1', async ({ payload }) => service.known(payload as { userIds: string[] })]]), events: new Map() });
+    if (auth) await broker.serve('auth', { requests: service.auth(), events: new Map() });
     return service;
   }
 
@@ -50,6 +53,12 @@ export class Service {
     await this.running.stop();
     await this.registry.close();
     await this.broker.close();
+  }
+
+  /** Any call of the service, by somebody. */
+  call<N extends RequestName>(name: N, userId: string, input: Input<N>, { requestId = newId(), connectionId }: { requestId?: string; connectionId?: string } = {}): Promise<RequestAnswer<N>> {
+    const caller = { ...this.caller(userId, requestId), ...(connectionId === undefined ? {} : { connectionId }) };
+    return this.broker.request(name, { caller, input } as unknown as RequestPayload<N>);
   }
 
   /** A new user with one connection at this gateway. */
@@ -76,15 +85,36 @@ export class Service {
   }
 
   created(): Message[] {
-    return this.events.filter(({ name }) => name === 'message.created.v1').map(({ event }) => event.message);
+    return this.published('message.created.v1');
+  }
+  updated(): Message[] {
+    return this.published('message.updated.v1');
+  }
+  private published(wanted: string): Message[] {
+    return this.events.filter(({ name }) => name === wanted).map(({ event }) => event.message);
   }
 
   private caller(userId: string, requestId: string): RequestPayload<'message.send.v1'>['caller'] {
     return { requestId, userId, sessionId: newId(), kind: 'person' };
   }
 
-  private known({ userIds }: { userIds: string[] }) {
-    const users = userIds.filter((id) => !this.unknown.has(id));
-    return { users: users.map((id) => ({ id, username: 'somebody', displayName: 'Somebody', kind: 'person', createdAt: new Date().toISOString() })) };
+  private auth(): Map<string, Handler> {
+    return new Map<string, Handler>([
+      ['users.known.v1', async ({ payload }) => ({ users: (payload as { userIds: string[] }).userIds.filter((id) => !this.unknown.has(id)).map((id) => somebody(id)) })],
+      ['users.named.v1', async ({ payload }) => ({ users: (payload as { usernames: string[] }).usernames.filter((name) => this.usernames.has(name)).map((name) => somebody(this.usernames.get(name)!, name)) })],
+    ]);
   }
 }
+
+/** A broker whose `method` fails the first `times` times, as when it is away after a commit. */
+export const cutting = (method: 'publish' | 'pushAll' | 'push', times: number) => (broker: Broker): Broker =>
+  new Proxy(broker, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      const call = value as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => (key === method && times-- > 0 ? Promise.reject(new Unavailable('cut')) : call.apply(target, args));
+    },
+  });
+
+const somebody = (id: string, username = 'somebody'): User => ({ id, username, displayName: 'Somebody', kind: 'person', createdAt: new Date().toISOString() });

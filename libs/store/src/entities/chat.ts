@@ -99,7 +99,7 @@ export const MessageEditEntity = defineEntity({
   name: 'MessageEdit',
   schema: 'chat',
   tableName: 'message_edit',
-  properties: { conversationId: p.uuid().primary(), messageId: p.uuid().primary(), rev: position().primary(), body: p.text(), editedAt: at() },
+  properties: { conversationId: p.uuid().primary(), messageId: p.uuid().primary(), rev: position().primary(), body: p.text(), editedAt: at(), requestId: p.uuid().nullable() },
 });
 export type MessageEditEntity = InferEntity<typeof MessageEditEntity>;
 

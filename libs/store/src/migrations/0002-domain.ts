@@ -39,13 +39,14 @@ export class Migration0002Domain extends Migration {
       created_at timestamptz(3) not null,
       primary key (conversation_id, message_id, emoji, user_id))`);
     this.addSql(`create index reaction_user on chat.reaction (conversation_id, message_id, user_id)`);
-    // The body that a change replaced, under that change's rev.
+    // The body that a change replaced, under that change's rev; the request that asked for it, so that it is not carried out again.
     this.addSql(`create table chat.message_edit (
       conversation_id uuid not null,
       message_id uuid not null,
       rev bigint not null,
       body text not null,
       edited_at timestamptz(3) not null,
+      request_id uuid,
       primary key (conversation_id, message_id, rev))`);
 
     // Bytes lie in the file store under `key`. attached_at: when a message first carried it; until then only its uploader sees it, afterwards who sees one of its messages.

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { candidatesOf } from './mentions.js';
+
+const firsts = (body: string) => candidatesOf(body).map(([first]) => first);
+
+describe('the mentions of a body', () => {
+  it.each<[string, string[]]>([
+    ['hello', []],
+    ['@anna', ['anna']],
+    ['hi @Anna, @ben!', ['anna', 'ben']],
+    ['(@anna) "@ben" @@cara', ['anna', 'ben', 'cara']],
+    ['anna@example.com', []],
+    ['é@anna ü_@ben', []],
+    ['@an @a. @--', []],
+    ['@anna @ANNA @anna', ['anna']],
+    [`@${'a'.repeat(32)}`, ['a'.repeat(32)]],
+    [`@${'a'.repeat(33)}`, []],
+    ['@x_1-y.z', ['x_1-y.z']],
+    ['line\n@anna\ttab@ben', ['anna']],
+  ])('%j name %j', (body, names) => {
+    expect(firsts(body)).toEqual(names);
+  });
+
+  it('may end before the dots and dashes at their end, which may be the sentence’s', () => {
+    expect(candidatesOf('ask @anna.-.')).toEqual([['anna.-.', 'anna.-', 'anna.', 'anna']]);
+    expect(candidatesOf('@a.b. and @ab..')).toEqual([['a.b.', 'a.b'], ['ab..', 'ab.']]);
+    expect(candidatesOf(`@${'a'.repeat(32)}..`)).toEqual([['a'.repeat(32)]]);
+  });
+
+  it('are at most 50', () => {
+    const body = Array.from({ length: 60 }, (_, n) => `@user${n}`).join(' ');
+    expect(firsts(body)).toEqual(Array.from({ length: 50 }, (_, n) => `user${n}`));
+  });
+
+  it('take no time that grows with what is not one', () => {
+    const begun = performance.now();
+    for (const body of ['@'.repeat(8000), `@${'.'.repeat(8000)}`, '@a.'.repeat(2700)]) candidatesOf(body);
+    expect(performance.now() - begun).toBeLessThan(500);
+  });
+});

@@ -1,0 +1,9 @@
+import { ChatError } from '@parley/contracts';
+import { may } from '../permissions.js';
+import type { Policy } from './policy.js';
+
+/** In a channel only its creator and admins write. */
+export const role: Policy = {
+  name: 'role',
+  check: ({ conversation, sender }) => (may(sender.role, 'write', conversation) ? undefined : new ChatError('forbidden', 'Only its creator and admins write in a channel')),
+};
