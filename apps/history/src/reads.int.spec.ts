@@ -115,13 +115,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
         codeOf(service.ask('conversation.changes.v1', userId, { conversationId, since: 0 })),
         codeOf(service.receipt('read', userId, conversationId, 1)),
         codeOf(service.ask('message.receipts.v1', userId, { messageId })),
+        codeOf(service.ask('message.pins.v1', userId, { conversationId })),
+        codeOf(service.ask('drawing.get.v1', userId, { conversationId })),
+        codeOf(service.ask('conversation.me.v1', userId, { conversationId })),
       ]);
     };
-    const all = (code: string) => range(7).map(() => code);
+    const all = (code: string) => range(10).map(() => code);
     expect(await asked(anna, made.private)).toEqual(all('answered'));
     for (const userId of [ben, dora]) {
       expect(await asked(userId, made.private)).toEqual(all('not_found'));
-      expect(await asked(userId, made.public)).toEqual(['answered', ...range(6).map(() => 'forbidden')]);
+      expect(await asked(userId, made.public)).toEqual(['answered', ...range(9).map(() => 'forbidden')]);
     }
     for (const id of Object.values(made)) expect(await asked(cara, id)).toEqual(all('banned'));
     const { conversation } = await service.ask('conversation.get.v1', dora, { conversationId: made.public });

@@ -1,9 +1,18 @@
-import { newId } from '@parley/contracts';
+import { newId, type Member } from '@parley/contracts';
 import { LocalState } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
 import { engines, type Engine } from '@parley/store/testing';
 import { range, seeded, Service } from './spec/service.js';
+
+/** The same user cannot react twice with one emoji. */
+const ignoreSecond = (error: Error & { code?: string }) => {
+  if (error.code !== '23505') throw error;
+};
+/** Who left or is banned may not. */
+const ignoreRefusal = (error: Error & { code?: string }) => {
+  if (error.code !== 'not_found' && error.code !== 'banned') throw error;
+};
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on %s', (_, open) => {
   let engine: Engine;
@@ -111,6 +120,63 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
+  it('tells of an emptied board, of new counts of members, and of messages that were reacted to or pinned', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben]);
+    await chat.messages(conversationId, anna, 3);
+    await chat.line(conversationId, anna, 1);
+    const since = (await service.ask('conversation.get.v1', anna, { conversationId })).conversation.rev;
+    await chat.react(conversationId, 2, '👍', [ben]);
+    await chat.pin(conversationId, 3, anna);
+    await chat.emptyBoard(conversationId);
+    await chat.join(conversationId, newId());
+    for (const one of [(await sync(ben, { [conversationId]: since })).changes[0]!, await service.ask('conversation.changes.v1', ben, { conversationId, since })]) {
+      expect(one.messages.map(({ seq, reactions, pinnedAt }) => [seq, reactions, typeof pinnedAt])).toEqual([[2, [{ emoji: '👍', count: 1, userIds: [ben], mine: true }], 'undefined'], [3, [], 'string']]);
+      expect(one).toMatchObject({ drawing: { rev: since + 3 }, conversation: { memberCount: 3 }, rev: since + 4, complete: true });
+    }
+    const page = await service.ask('conversation.changes.v1', ben, { conversationId, since, limit: 1 });
+    expect([page.drawing, page.conversation, page.complete]).toEqual([undefined, undefined, false]);
+    const rest = await service.ask('conversation.changes.v1', ben, { conversationId, since: page.rev, limit: 1 });
+    expect([rest.messages.length, rest.drawing, rest.complete]).toEqual([1, { rev: since + 3 }, true]);
+  });
+
+  it('shows others a banned member as banned, and gives them the conversation back when their ban has run out', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben]);
+    await chat.member(conversationId, ben, `status = 'banned', banned_until = clock_timestamp() + interval '1 hour'`);
+    const seen = async () => (await sync(anna, { [conversationId]: 2 })).changes[0]!;
+    expect(await seen()).toMatchObject({ members: [{ userId: ben, status: 'banned', bannedUntil: expect.any(String) }], conversation: { memberCount: 2 } });
+    expect(await sync(ben, { [conversationId]: 2 })).toMatchObject({ removed: [conversationId], changes: [], added: [] });
+    // Time passes: no change, no rev.
+    await engine.owner.query(`update chat.member set banned_until = clock_timestamp() - interval '1 second' where conversation_id = $1 and user_id = $2`, [conversationId, ben]);
+    expect((await seen()).members).toMatchObject([{ userId: ben, status: 'active' }]);
+    expect((await sync(ben, {})).added).toMatchObject([{ id: conversationId, memberCount: 2, me: { status: 'active' } }]);
+    expect((await sync(ben, { [conversationId]: 2 })).changes).toMatchObject([{ conversationId, rev: 3, members: [{ userId: ben }] }]);
+  });
+
+  it('goes on from a cursor that is older than leaving and coming back', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await chat.conversation([anna, ben]);
+    await service.ask('conversation.me.v1', ben, { conversationId, notifications: 'none', unreadFrom: 1 });
+    await chat.message(conversationId, anna);
+    await chat.leave(conversationId, ben);
+    await chat.message(conversationId, anna);
+    await chat.join(conversationId, ben);
+    await chat.message(conversationId, anna);
+    const { changes, added, removed } = await sync(ben, { [conversationId]: 2 });
+    expect([added, removed]).toEqual([[], []]);
+    expect(changes).toMatchObject([{ conversationId, rev: 7, complete: true, members: [{ userId: ben, readSeq: 3 }], conversation: { me: { notifications: 'all', readSeq: 3, unread: 1 } } }]);
+    expect(changes[0]!.messages.map(({ seq }) => seq)).toEqual([2, 3, 4]);
+    expect(changes[0]!.conversation!.me).not.toHaveProperty('unreadFrom');
+    expect(changes[0]!.receipts).toMatchObject([{ userId: ben, readSeq: 3, deliveredSeq: 3 }]);
+  });
+
+  it('leads a cursor that lies ahead back', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna]);
+    expect((await sync(anna, { [conversationId]: 99 })).changes).toMatchObject([{ conversationId, rev: 2, messages: [], complete: true }]);
+  });
+
   it('comes to an end over many conversations and messages', async () => {
     const [anna, ben] = [newId(), newId()];
     const ids: string[] = [];
@@ -178,21 +244,27 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
       if (dice < 0.4) await chat.message(id, someone);
       else if (dice < 0.5 && last > 0) await chat.edit(id, seq, `edit ${step}`);
       else if (dice < 0.6 && last > 0) await chat.erase(id, seq);
-      else if (dice < 0.75) await service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq);
+      else if (dice < 0.65) await chat.react(id, seq, pick(['👍', '🎉']), [someone]).catch(ignoreSecond);
+      else if (dice < 0.68) await chat.pin(id, seq, someone);
+      else if (dice < 0.72 && state.conversations.has(id)) await service.ask('conversation.me.v1', anna, { conversationId: id, ...pick([{ unreadFrom: seq }, { notifications: 'none' }, { notifications: 'all' }] as const) }).catch(ignoreRefusal);
+      else if (dice < 0.75) await service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq).catch(ignoreRefusal);
       else if (id === conversations[1]) await chat.message(id, someone);
-      else if (dice < 0.8) await chat.rename(id, `title ${step}`);
+      else if (dice < 0.78) await chat.rename(id, `title ${step}`);
+      else if (dice < 0.8) await chat.member(id, someone, pick([`status = 'muted'`, `status = 'banned', banned_until = null`, `status = 'active'`, `role = 'admin'`]));
       else if (dice < 0.9 && members.length > 1) await chat.leave(id, someone);
       else await chat.join(id, users.find((userId) => !members.includes(userId)) ?? newId());
       if (random() > 0.2) continue;
       await catchUp();
       const fresh = await service.ask('conversation.list.v1', anna, { limit: 100 });
       expect([...state.conversations.keys()].toSorted()).toEqual(fresh.items.map(({ id: one }) => one).toSorted());
-      for (const { id: one, me, lastMessage, rev, title } of fresh.items) {
+      for (const { id: one, me, lastMessage, rev, title, memberCount } of fresh.items) {
         const held = state.conversations.get(one)!;
         const opened = await service.ask('conversation.open.v1', anna, { conversationId: one, limit: 100 });
         expect(state.messages(one)).toEqual(opened.messages.items);
-        expect([held.cursor, held.conversation.title, state.messages(one).at(-1), state.unread(one)]).toEqual([rev, title, lastMessage, me!.unread]);
-        expect([...held.members.keys()].toSorted()).toEqual(opened.members!.map(({ userId }) => userId).toSorted());
+        expect([held.cursor, held.conversation.title, state.messages(one).at(-1), state.unread(one), state.mentions(one)]).toEqual([rev, title, lastMessage, me!.unread, me!.mentions]);
+        expect([held.conversation.memberCount, held.mine.notifications, held.mine.unreadFrom]).toEqual([memberCount, me!.notifications, me!.unreadFrom]);
+        const standings = (members: Iterable<Member>) => [...members].map(({ userId, role, status, joinedAt }) => [userId, role, status, joinedAt]).toSorted();
+        expect(standings(held.members.values())).toEqual(standings(opened.members!));
         const told = opened.members!.filter(({ deliveredSeq }) => deliveredSeq > 0);
         expect(told.map(({ userId }) => held.receipts.get(userId))).toEqual(told.map(({ readSeq, deliveredSeq }) => ({ readSeq, deliveredSeq })));
       }
