@@ -180,8 +180,8 @@ export class ChatClient {
     return answers;
   }
 
-  /** Loads the conversations that came in as a whole. Whether there were any. What live events told meanwhile may be newer than what was loaded, so these sync from where they began. */
-  private async loadWhole(): Promise<boolean> {
+  /** Loads the conversations that came in as a whole and were not loaded yet. Whether there were any. What live events told meanwhile may be newer than what was loaded, so these sync from where they began. */
+  async loadWhole(): Promise<boolean> {
     const whole = [...this.state.conversations].filter(([id, held]) => this.loaded.get(id) !== held);
     for (const [id, held] of whole) {
       const { cursor } = held;

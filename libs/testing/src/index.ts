@@ -5,6 +5,7 @@ export * from './local-state.js';
 export * from './oracle.js';
 export * from './ports.js';
 export * from './private-server.js';
+export * from './seeded.js';
 export * from './servers.js';
 export * from './service-process.js';
 export * from './tcp-proxy.js';

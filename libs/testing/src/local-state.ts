@@ -154,7 +154,8 @@ export class LocalState {
     if (conversation.me) this.own(conversation.id, conversation.me);
   }
 
-  private own(conversationId: string, me: Membership): void {
+  /** The user’s own settings and positions, as an answer told them. */
+  own(conversationId: string, me: Membership): void {
     const held = this.conversations.get(conversationId);
     if (held) held.mine = { notifications: me.notifications, ...(me.unreadFrom === undefined ? {} : { unreadFrom: me.unreadFrom }) };
     this.receipt({ conversationId, userId: this.userId, deliveredSeq: me.deliveredSeq, readSeq: me.readSeq });

@@ -1,0 +1,37 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { modes, type Deployment } from './modes.js';
+import { Team } from './random-history.js';
+
+/** Histories in one run; each has its seed. `HISTORIES=1000 SEED=1` runs more, or others. */
+const histories = Number(process.env['HISTORIES'] ?? 60);
+const first = Number(process.env['SEED'] ?? 1);
+const teams = 6;
+const length = 24;
+
+describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('I9 in %s mode', (_, start) => {
+  let deployment: Deployment | undefined;
+  afterEach(async () => {
+    await deployment?.stop();
+    deployment = undefined;
+  });
+
+  it(`a client that applies live events and syncs holds what a fresh load returns (seeds ${first} to ${first + histories - 1})`, async () => {
+    deployment = await start();
+    const { urls } = deployment;
+    let next = first;
+    const run = async (): Promise<void> => {
+      const team = await Team.gather(urls);
+      try {
+        while (next < first + histories) {
+          const seed = next++;
+          const { held, fresh } = await team.live(seed, length);
+          expect(held, `seed ${seed}`).toEqual(fresh);
+          expect(fresh.flatMap(Object.keys), `seed ${seed}`).not.toEqual([]);
+        }
+      } finally {
+        team.leave();
+      }
+    };
+    await Promise.all(Array.from({ length: teams }, run));
+  }, 1_800_000);
+});

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { callNames, calls, ChatError, type Call, type CallName } from '@parley/contracts';
+import { ChatClient } from '@parley/testing';
+import { actors, matrix, type Actor, type Entry, type Expected, type Place } from './matrix.js';
+import { modes, type Deployment } from './modes.js';
+
+type Interface = 'socket' | 'http';
+const interfacesOf = ({ socket, http }: Call): Interface[] => [...(socket === undefined ? [] : ['socket' as const]), ...(http ? ['http' as const] : [])];
+const present = actors.filter((actor) => actor !== 'none');
+
+/** What came of a call, as a code. */
+async function outcome(name: CallName, by: ChatClient, over: Interface, input: unknown): Promise<Expected> {
+  try {
+    await (over === 'http' ? by.http(name, input as never) : by.call(name, input as never));
+    return 'ok';
+  } catch (error) {
+    if (error instanceof ChatError) return error.code;
+    throw error;
+  }
+}
+
+describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('who may call what, in %s mode', (_, start) => {
+  let deployment: Deployment;
+  const people = {} as Record<Exclude<Actor, 'none'> | 'outsider' | 'victim' | 'peer', ChatClient>;
+  const shared = {} as Record<'group' | 'direct', Place>;
+  let nobody: ChatClient;
+
+  beforeAll(async () => {
+    deployment = await start();
+    const url = deployment.urls[0]!;
+    await Promise.all([...present, 'outsider', 'victim', 'peer'].map(async (who) => {
+      const client = who === 'guest' ? await ChatClient.guest(url) : await ChatClient.register(url);
+      await client.connect();
+      people[who as keyof typeof people] = client;
+    }));
+    nobody = new ChatClient(url, { ...people.member.session, accessToken: '' });
+    shared.group = await group();
+    shared.direct = await direct();
+    // Only now: whoever is blocked could not have written.
+    await people.peer.http('block.add', { userId: people.blocked.user.id });
+  }, 120_000);
+  afterAll(async () => {
+    for (const client of Object.values(people)) client.disconnect();
+    await deployment?.stop();
+  });
+
+  async function group(): Promise<Place> {
+    const { creator } = people;
+    const memberIds = (['former', 'banned', 'muted', 'guest', 'member', 'admin', 'victim'] as const).map((who) => people[who].user.id);
+    const { conversation } = await creator.call('conversation.create', { kind: 'group', title: 'the place', memberIds });
+    const conversationId = conversation.id;
+    const { message } = await people.member.send(conversationId, 'hello');
+    const update = (who: keyof typeof people, change: object) => creator.http('member.update', { conversationId, userId: people[who].user.id, ...change });
+    await update('admin', { role: 'admin' });
+    await update('muted', { status: 'muted' });
+    await update('banned', { status: 'banned' });
+    await creator.http('member.remove', { conversationId, userId: people.former.user.id });
+    return placeOf(conversationId, message.id);
+  }
+
+  async function placeOf(conversationId: string, messageId: string): Promise<Place> {
+    const by = await people.creator.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' }).catch(() =>
+      people.blocked.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' }));
+    return { conversationId, messageId, outsider: people.outsider.user.id, victim: people.victim.user.id, peer: people.peer.user.id, webhookId: by.webhook.id };
+  }
+
+  /** There is one per pair, so what is done to it stays. */
+  async function direct(): Promise<Place> {
+    const { conversation } = await people.blocked.call('conversation.create', { kind: 'direct', memberIds: [people.peer.user.id] });
+    const { message } = await people.blocked.send(conversation.id, 'hello');
+    return placeOf(conversation.id, message.id);
+  }
+
+  async function placeFor(actor: Actor, entry: Extract<Entry, { kind: 'place' }>): Promise<Place> {
+    if (actor === 'blocked') return shared.direct;
+    return entry.fresh ? group() : shared.group;
+  }
+
+  /** One cell after another: what one does may count for the next of a shared place. */
+  async function inPlaces(name: CallName, entry: Extract<Entry, { kind: 'place' }>, over: Interface): Promise<Record<string, Expected>> {
+    const outcomes: Record<string, Expected> = {};
+    for (const actor of present) outcomes[actor] = await outcome(name, people[actor], over, entry.input(await placeFor(actor, entry)));
+    return outcomes;
+  }
+
+  async function alone(name: CallName, entry: Extract<Entry, { kind: 'own' }>, over: Interface): Promise<Record<string, Expected>> {
+    const outcomes: Record<string, Expected> = {};
+    for (const actor of ['guest', 'person'] as const) {
+      const url = deployment.urls[0]!;
+      const who = actor === 'guest' ? await ChatClient.guest(url) : await ChatClient.register(url);
+      if (over === 'socket') await who.connect();
+      outcomes[actor] = await outcome(name, who, over, await entry.input(who, people.outsider));
+      who.disconnect();
+    }
+    return outcomes;
+  }
+
+  it.each(callNames.map((name) => [name]))('%s', async (name) => {
+    const entry = matrix[name] as Entry;
+    const call: Call = calls[name];
+    expect(call.auth).toBe(entry.kind === 'open' ? 'open' : 'session');
+    if (entry.kind === 'open') {
+      const someone = await ChatClient.register(deployment.urls[0]!);
+      const without = new ChatClient(deployment.urls[0]!, { ...someone.session, accessToken: undefined as never });
+      expect(await outcome(name, without, 'http', entry.input(someone))).toBe('ok');
+      expect(await outcome(name, nobody, 'http', entry.input(someone)), 'a bad token is refused everywhere').toBe('unauthenticated');
+      return;
+    }
+    for (const over of interfacesOf(call)) {
+      if (entry.kind === 'place') expect(await inPlaces(name, entry, over), over).toEqual(entry.expected);
+      else expect(await alone(name, entry, over), over).toEqual({ guest: entry.guest, person: 'ok' });
+      if (over === 'socket') continue;
+      const input = entry.kind === 'place' ? entry.input(shared.group) : await entry.input(people.member, people.outsider);
+      expect(await outcome(name, nobody, over, input), 'none').toBe('unauthenticated');
+    }
+  });
+
+  it('has no socket for nobody', async () => {
+    await expect(nobody.connect()).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+});

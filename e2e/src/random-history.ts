@@ -1,0 +1,202 @@
+/** A random history of one team, seen by clients that drop and come back: what they hold in the end against what a fresh load returns (I9). */
+import { ChatError, type CallArguments, type CallName, type Conversation, type Member, type Message } from '@parley/contracts';
+import { ChatClient, eventually, NoAnswer, seeded } from '@parley/testing';
+
+/** What somebody sees of one conversation, without what depends on how it was asked. */
+interface View {
+  readonly description: Omit<Conversation, 'me' | 'lastMessage' | 'rev' | 'lastSeq' | 'memberCount'> & { memberCount: number };
+  readonly rev: number;
+  readonly messages: readonly Message[];
+  readonly members: readonly Omit<Member, 'readSeq' | 'deliveredSeq'>[];
+  readonly positions: readonly (readonly [string, number, number])[];
+  readonly mine: unknown;
+  readonly unread: readonly [number, number];
+}
+
+const withoutMine = (message: Message): Message => ({ ...message, reactions: message.reactions.map(({ mine: _mine, ...reaction }) => reaction) });
+
+/** What a client holds. */
+export function held({ state }: ChatClient, ids: readonly string[]): Record<string, View> {
+  const views = ids.flatMap((id): [string, View][] => {
+    const one = state.conversations.get(id);
+    if (!one) return [];
+    const { me: _me, lastMessage: _last, rev: _rev, lastSeq: _seq, ...description } = one.conversation;
+    const members = [...one.members.values()].map(({ readSeq: _read, deliveredSeq: _delivered, ...member }) => member).sort((a, b) => (a.userId < b.userId ? -1 : 1));
+    const positions = members.filter(({ status }) => status !== 'banned').map(({ userId }) => {
+      const { readSeq, deliveredSeq } = one.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 };
+      return [userId, readSeq, deliveredSeq] as const;
+    });
+    return [[id, {
+      description, rev: one.cursor, messages: state.messages(id).map(withoutMine), members, positions, mine: one.mine, unread: [state.unread(id), state.mentions(id)],
+    }]];
+  });
+  return Object.fromEntries(views);
+}
+
+type Step = readonly [weight: number, act: (team: Team, who: ChatClient) => Promise<unknown>];
+const words = ['tea', 'rain', 'map', 'lamp', 'river', 'stone'];
+const emojis = ['👍', '🎉', '❤️'];
+
+/** Calls over the socket, or over HTTP where there is no other way. */
+const call = <N extends CallName>(who: ChatClient, name: N, input: CallArguments<N>): Promise<unknown> => who.http(name, input);
+
+const steps: readonly Step[] = [
+  [10, (team, who) => who.send(team.conversation(), team.text())],
+  [2, (team, who) => who.call('message.send', { conversationId: team.conversation(), clientId: team.fresh(), body: team.text(), replyTo: team.message(who) })],
+  [1, (team, who) => who.call('message.send', { conversationId: team.conversation(), clientId: team.fresh(), forwardOf: team.message(who) })],
+  [3, (team, who) => who.call('message.edit', { messageId: team.message(who, true), body: team.text() })],
+  [2, (team, who) => who.call('message.delete', { messageId: team.message(who, true) })],
+  [5, (team, who) => who.call('reaction.add', { messageId: team.message(who), emoji: team.one(emojis) })],
+  [2, (team, who) => who.call('reaction.remove', { messageId: team.message(who), emoji: team.one(emojis) })],
+  [1, (team, who) => call(who, 'message.pin', { messageId: team.message(who) })],
+  [1, (team, who) => call(who, 'message.unpin', { messageId: team.message(who) })],
+  [4, (team, who) => team.read(who)],
+  [2, (team, who) => who.call('receipt.delivered', { conversationId: team.conversation(), seq: team.below(40) })],
+  [1, (team, who) => team.mark(who)],
+  [1, (team, who) => team.notify(who)],
+  [2, (team, who) => call(who, 'conversation.update', { conversationId: team.conversation(), title: team.text().slice(0, 40), ...(team.chance(0.3) ? { color: '#a1b2c3' } : {}) })],
+  [2, (team, who) => call(who, 'member.add', { conversationId: team.conversation(), userId: team.somebody() })],
+  [1, (team, who) => call(who, 'member.remove', { conversationId: team.conversation(), userId: team.somebody() })],
+  [1, (team, who) => call(who, 'member.update', { conversationId: team.conversation(), userId: team.somebody(), role: team.one(['admin', 'member']) })],
+  [2, (team, who) => call(who, 'member.update', { conversationId: team.conversation(), userId: team.somebody(), status: team.one(['muted', 'active', 'banned', 'active']) })],
+  [1, (team, who) => who.call('conversation.leave', { conversationId: team.conversation() })],
+  [2, (team, who) => who.call('conversation.join', { conversationId: team.conversation() })],
+  [1, (team, who) => who.call('drawing.draw', { conversationId: team.conversation(), line: { id: team.fresh(), color: '#000000', width: 2, points: [0, 0, team.below(9), 1] } })],
+  [1, (team, who) => who.call('drawing.reset', { conversationId: team.conversation() })],
+];
+const weights = steps.reduce((sum, [weight]) => sum + weight, 0);
+
+/** Four people with one device each, and the conversations that a history is about. */
+export class Team {
+  private ids: string[] = [];
+  private random: () => number = Math.random;
+  private drawn = 0;
+
+  private constructor(readonly people: readonly ChatClient[]) {}
+
+  static async gather(urls: readonly string[]): Promise<Team> {
+    const people = await Promise.all(Array.from({ length: 4 }, (_, n) => ChatClient.guest(urls[n % urls.length]!)));
+    await Promise.all(people.map((one) => one.connect()));
+    return new Team(people);
+  }
+
+  leave(): void {
+    for (const one of this.people) one.disconnect();
+  }
+
+  /** Lives through the history of a seed; answers what each holds, and what each would load afresh. Deletes its conversations afterwards. */
+  async live(seed: number, length: number): Promise<{ held: Record<string, View>[]; fresh: Record<string, View>[] }> {
+    this.random = seeded(seed);
+    await this.begin();
+    for (let n = 0; n < length; n++) {
+      if (this.chance(0.12)) this.flicker(this.one(this.people.slice(1)));
+      const acting = Array.from({ length: 1 + this.below(3) }, () => this.act(this.one(this.people)));
+      await Promise.all(acting);
+    }
+    for (const one of this.people) if (!one.connected) await one.waitFor('session:ready', () => true, 20_000, one.events.length - 1).catch(() => undefined);
+    const fresh = await Promise.all(this.people.map((one) => this.load(one)));
+    // The first never dropped: live events alone have to bring it there, with what it was let in to loaded as a whole.
+    await Promise.all(this.people.slice(1).map((one) => this.sync(one)));
+    await eventually(async () => {
+      await this.people[0]!.loadWhole();
+      return JSON.stringify(held(this.people[0]!, this.ids)) === JSON.stringify(fresh[0]);
+    }, { timeoutMs: 3_000 }).catch(() => undefined);
+    const result = { held: this.people.map((one) => held(one, this.ids)), fresh };
+    await this.end();
+    return result;
+  }
+
+  private async begin(): Promise<void> {
+    const [first, ...others] = this.people.map(({ user }) => user.id);
+    const creator = this.people[0]!;
+    const group = await creator.call('conversation.create', { kind: 'group', title: 'room', visibility: this.one(['public', 'private']), memberIds: others.slice(0, 2) });
+    const another = await this.people[1]!.call('conversation.create', { kind: 'group', title: 'hall', visibility: 'public', memberIds: [first!, others[2]!] });
+    this.ids = [group.conversation.id, another.conversation.id];
+    await Promise.all(this.people.map((one) => this.sync(one)));
+  }
+
+  private async end(): Promise<void> {
+    for (const id of this.ids) {
+      const owner = this.people.find((one) => one.state.conversations.get(id)?.members.get(one.user.id)?.role === 'creator');
+      await owner?.http('conversation.delete', { conversationId: id });
+    }
+  }
+
+  /** Refusals are as good as successes here. */
+  private async act(who: ChatClient): Promise<void> {
+    let left = this.random() * weights;
+    const [, act] = steps.find(([weight]) => (left -= weight) < 0)!;
+    try {
+      await act(this, who);
+    } catch (error) {
+      if (error instanceof NoAnswer) return;
+      if (!(error instanceof ChatError) || error.code === 'internal' || error.code === 'unavailable') throw error;
+    }
+  }
+
+  /** Loses the connection; socket.io brings it back, and the client syncs now or only at the end. */
+  private flicker(who: ChatClient): void {
+    who.drop();
+    if (this.chance(0.5)) void who.waitFor('session:ready', () => true, 10_000, who.events.length).then(() => this.sync(who)).catch(() => undefined);
+  }
+
+  private readonly syncing = new Map<ChatClient, Promise<unknown>>();
+  /** One at a time for each client. */
+  private sync(who: ChatClient): Promise<unknown> {
+    const next = (this.syncing.get(who) ?? Promise.resolve()).catch(() => undefined).then(() => who.sync());
+    this.syncing.set(who, next);
+    return next;
+  }
+
+  /** What a new device of theirs loads. */
+  private async load(who: ChatClient): Promise<Record<string, View>> {
+    const device = who.device();
+    await device.connect();
+    try {
+      await device.sync();
+      const views = held(device, this.ids);
+      for (const [id, view] of Object.entries(views)) {
+        // What the server counts, not what the device would.
+        const { me } = (await device.http('conversation.get', { conversationId: id })).conversation;
+        (view as { unread: unknown }).unread = [me!.unread, me!.mentions];
+      }
+      return views;
+    } finally {
+      device.disconnect();
+    }
+  }
+
+  // What the steps ask for.
+  below = (n: number): number => Math.floor(this.random() * n);
+  chance = (p: number): boolean => this.random() < p;
+  one = <T>(list: readonly T[]): T => list[this.below(list.length)]!;
+  conversation = (): string => this.one(this.ids);
+  somebody = (): string => this.one(this.people).user.id;
+  fresh = (): string => `n${this.drawn++}-${this.people[0]!.user.id}`;
+  text = (): string => `${this.one(words)} ${this.one(words)}${this.chance(0.3) ? ` @${this.one(this.people).user.username}` : ''}`;
+
+  /** A message that they know of, or one of their own. */
+  message(who: ChatClient, own = false): string {
+    const known = who.state.messages(this.conversation()).filter(({ senderId, type }) => type !== 'system' && (!own || senderId === who.user.id));
+    return known.length === 0 ? this.ids[0]! : this.one(known.slice(-8)).id;
+  }
+
+  async read(who: ChatClient): Promise<void> {
+    const conversationId = this.conversation();
+    const { receipt } = await who.call('receipt.read', { conversationId, seq: this.below(40) });
+    who.state.receipt(receipt);
+    who.state.marked(conversationId, undefined);
+  }
+
+  async mark(who: ChatClient): Promise<void> {
+    const conversationId = this.conversation();
+    const { me } = await who.http('conversation.me', { conversationId, unreadFrom: 1 + this.below(20) });
+    who.state.own(conversationId, me);
+  }
+
+  async notify(who: ChatClient): Promise<void> {
+    const conversationId = this.conversation();
+    const { me } = await who.http('conversation.me', { conversationId, notifications: this.one(['all', 'mentions', 'none']) });
+    who.state.own(conversationId, me);
+  }
+}
