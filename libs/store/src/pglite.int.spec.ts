@@ -14,6 +14,8 @@ const built = (path: string) => JSON.stringify(new URL(path, import.meta.url).hr
 const writer = `
   const { openPglite } = await import(${built('../dist/index.js')});
   const { createLogger } = await import(${built('../../service-kit/dist/index.js')});
+  // It ends with the process that started it, however that ends.
+  process.stdin.resume().once('close', () => process.exit());
   try {
     const database = await openPglite({ dataDir: process.argv[1], logger: createLogger('child', 'silent') });
     console.log('open');
@@ -32,7 +34,7 @@ class Child {
   readonly process: ChildProcess;
   readonly ended: Promise<void>;
   constructor(folder: string, mode: 'hold' | 'write' = 'hold', identity: { uid?: number; gid?: number } = {}) {
-    this.process = spawn(process.execPath, ['--input-type=module', '-e', writer, folder, mode], { stdio: ['ignore', 'pipe', 'inherit'], ...identity });
+    this.process = spawn(process.execPath, ['--input-type=module', '-e', writer, folder, mode], { stdio: ['pipe', 'pipe', 'inherit'], ...identity });
     this.process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     this.ended = new Promise((resolve) => this.process.once('close', () => resolve()));
   }
