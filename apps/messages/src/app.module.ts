@@ -5,7 +5,9 @@ import type { Logger } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { Attachments } from './attachments.js';
 import { AttachmentsController } from './attachments.controller.js';
+import { Bans } from './bans.js';
 import { Commands } from './commands.js';
+import { ConversationsController } from './conversations.controller.js';
 import { DrawingController } from './drawing.controller.js';
 import { MessageController } from './message.controller.js';
 import { MessagesController } from './messages.controller.js';
@@ -34,7 +36,7 @@ export class AppModule {
   static register({ broker, database, registry, logger, settings, policies = ours }: MessagesParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [MessagesController, MessageController, DrawingController, AttachmentsController],
+      controllers: [MessagesController, MessageController, ConversationsController, DrawingController, AttachmentsController],
       providers: [
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
@@ -42,7 +44,7 @@ export class AppModule {
         { provide: LOGGER, useValue: logger },
         { provide: POLICIES, useValue: policies },
         { provide: SETTINGS, useValue: { ...defaultSettings, ...settings } },
-        Commands, Attachments,
+        Commands, Attachments, Bans,
       ],
     };
   }

@@ -3,6 +3,7 @@ import { ChatError, foldName, newId, type Actor, type Conversation, type Message
 import { messageColumns, toConversation, toMessage, type Audience, type Database, type MessageRow, type Sql } from '@parley/store';
 import type { News } from './announce.js';
 import { accessRefusal } from './access.js';
+import { hearersOf } from './member-sql.js';
 import { lockConversations, sendersOf, type LockedConversation, type Sender } from './send-sql.js';
 
 /** What a change of the conversation's own row touches beside its `rev`: catch-up asks by these which parts to answer. */
@@ -23,6 +24,7 @@ export class Change {
   /** What to tell after the commit, in this order. */
   readonly news: News[] = [];
   private touched = false;
+  private membersMoved = false;
 
   constructor(
     readonly sql: Sql,
@@ -50,13 +52,15 @@ export class Change {
     this.touched = true;
     const rev = ++this.conversation.rev;
     for (const part of parts) this.conversation[`${part}_rev`] = rev;
+    this.membersMoved ||= parts.includes('members');
     return rev;
   }
 
   /** Who hears of the conversation now: after a change of its members, who is there after it. */
   async audience(): Promise<readonly string[]> {
-    await this.save();
     const { id, members_rev } = this.conversation;
+    // Not remembered before the commit: were this change undone, another one would get the same `members_rev`.
+    if (this.membersMoved) return hearersOf(this.sql, id);
     return (await this.members.of(this.sql, [{ conversationId: id, membersRev: members_rev }])).get(id) ?? [];
   }
 
@@ -122,22 +126,34 @@ export interface Changed<T> {
 }
 
 /**
- * Changes a conversation in one transaction: locks it, refuses whoever may not know of it (`access`: `member` for what only members may ask; `visible` also lets others in to
- * a public one), lets `work` check and write, and writes the row back. `work` may run again after a conflict. What it throws undoes everything.
+ * What is asked before the work: `member` for what only members may ask; `visible` also lets others in to a public one; `unchecked` leaves it to the work, which looks first whether this
+ * very command has ended the caller's access.
+ */
+export type Access = 'member' | 'visible' | 'unchecked';
+
+/** Refuses whoever may not know of the conversation. */
+export function demandAccess({ conversation, standing }: Change, access: 'member' | 'visible'): void {
+  const refused = accessRefusal(conversation, standing, access);
+  if (refused) throw refused;
+}
+
+/**
+ * Changes a conversation in one transaction: locks it, refuses whoever may not know of it, lets `work` check and write, and writes the row back. `work` may run again after a conflict.
+ * What it throws undoes everything.
  */
 export async function changeConversation<T>(
   { database, audience }: { readonly database: Database; readonly audience: Audience },
   conversationId: string,
   command: Command,
-  access: 'member' | 'visible',
+  access: Access,
   work: (change: Change) => Promise<T>,
 ): Promise<Changed<T>> {
   return database.transaction(async (sql) => {
     const [conversation] = await lockConversations(sql, [conversationId]);
     const [standing] = await sendersOf(sql, [{ conversationId, senderId: command.caller.userId }]);
-    const refused = accessRefusal(conversation, standing!, access);
-    if (refused) throw refused;
-    const change = new Change(sql, command, conversation!, standing!, audience);
+    if (!conversation) throw new ChatError('not_found', 'No such conversation');
+    const change = new Change(sql, command, conversation, standing!, audience);
+    if (access !== 'unchecked') demandAccess(change, access);
     const answer = await work(change);
     await change.save();
     return { answer, news: change.news };

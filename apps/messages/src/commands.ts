@@ -4,7 +4,7 @@ import { ChatError, type Actor } from '@parley/contracts';
 import type { Push } from '@parley/realtime';
 import { Audience, type Database } from '@parley/store';
 import { Announcer } from './announce.js';
-import { changeConversation, commandOf, type Change, type Changed } from './change.js';
+import { changeConversation, commandOf, type Access, type Change, type Changed } from './change.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
 
 /** What all commands of the service are carried out with. After a commit always in this order: answer, push, publish; the broker's acknowledgement follows the handler's return. */
@@ -22,7 +22,7 @@ export class Commands {
   }
 
   /** A command that changes one conversation: see {@link changeConversation}. Its answer is what `work` returns. */
-  change<T>(delivery: Delivery<{ caller: Actor }>, conversationId: string, access: 'member' | 'visible', work: (change: Change) => Promise<T>): Promise<void> {
+  change<T>(delivery: Delivery<{ caller: Actor }>, conversationId: string, access: Access, work: (change: Change) => Promise<T>): Promise<void> {
     return this.carryOut(delivery, () => changeConversation(this, conversationId, commandOf(delivery), access, work));
   }
 

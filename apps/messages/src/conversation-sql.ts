@@ -1,4 +1,4 @@
-import type { Policy } from '@parley/contracts';
+import { foldName, type Policy } from '@parley/contracts';
 import { conversationColumns, messageColumns, statusNow, type ConversationRow, type MembershipRow, type MessageRow, type Row, type Sql } from '@parley/store';
 
 /** A conversation to be stored. Its members are given apart; `createdBy` is one of them and its creator. */
@@ -7,30 +7,38 @@ export interface NewConversation {
   readonly title: string | undefined; readonly topic: string | undefined; readonly color: string | undefined; readonly policy: Policy;
 }
 
+/** SQL: whether one of two people blocks the other. */
+export const blocked = (one: string, other: string): string =>
+  `exists (select 1 from chat.block b where b.blocker_id = ${one} and b.blocked_id = ${other} or b.blocker_id = ${other} and b.blocked_id = ${one})`;
+
 // One statement each, so that nobody ever sees a part of it. What exists under the id stays as it is.
 const CREATE_DIRECT = `
   with pair as (
-    insert into chat.direct_pair (low, high, conversation_id) values (least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1)
+    insert into chat.direct_pair (low, high, conversation_id) select least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1::uuid where not ${blocked('$2::uuid', '$3::uuid')}
     on conflict (low, high) do nothing returning conversation_id),
   conversation as (
     insert into chat.conversation (id, kind, visibility, created_by, created_at, active_at, rev, conversation_rev, members_rev, member_count)
     select conversation_id, 'direct', 'private', $2::uuid, now(), now(), 1, 1, 1, 2 from pair)
   insert into chat.member (conversation_id, user_id, role, joined_at, rev)
   select conversation_id, user_id, 'creator', now(), 1 from pair, unnest(array[$2::uuid, $3::uuid]) as user_id`;
-const PAIR = `select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)`;
+const PAIR = `
+  select (select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)) as id, ${blocked('$1::uuid', '$2::uuid')} as blocked`;
 
-/** The one conversation of two people: a new one under `id`, or the one that exists. Waits for a concurrent creation of the same pair. */
-export async function createDirect(sql: Sql, id: string, creator: string, other: string): Promise<string> {
+/**
+ * The one conversation of two people: a new one under `id`, or the one that exists; undefined when there is none and one of them blocks the other. Waits for a concurrent creation of the
+ * same pair.
+ */
+export async function createDirect(sql: Sql, id: string, creator: string, other: string): Promise<{ id: string | undefined; blocked: boolean }> {
   await sql.query(CREATE_DIRECT, [id, creator, other]);
-  const [pair] = await sql.query<{ conversation_id: string }>(PAIR, [creator, other]);
-  return pair!.conversation_id;
+  const [pair] = await sql.query<{ id: string | null; blocked: boolean }>(PAIR, [creator, other]);
+  return { id: pair!.id ?? undefined, blocked: pair!.blocked };
 }
 
 // The creation is rev 1; the system message that tells of it is seq 1 and rev 2.
 const CREATE_GROUP = `
   with conversation as (
-    insert into chat.conversation (id, kind, visibility, created_by, title, topic, color, policy, created_at, active_at, last_seq, rev, conversation_rev, members_rev, member_count)
-    values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, now(), now(), 1, 2, 1, 1, cardinality($9::uuid[]))
+    insert into chat.conversation (id, kind, visibility, created_by, title, folded_title, topic, color, policy, created_at, active_at, last_seq, rev, conversation_rev, members_rev, member_count)
+    values ($1, $2, $3, $4, $5, $12, $6, $7, $8::jsonb, now(), now(), 1, 2, 1, 1, cardinality($9::uuid[]))
     on conflict (id) do nothing returning id),
   message as (
     insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, system, created_at)
@@ -41,7 +49,7 @@ const CREATE_GROUP = `
 /** Stores a group or channel with its members and its first, system, message; does nothing when `id` is there already. */
 export async function createGroup(sql: Sql, conversation: NewConversation, memberIds: readonly string[], message: { id: string; clientId: string }): Promise<void> {
   const { id, kind, visibility, createdBy, title, topic, color, policy } = conversation;
-  await sql.query(CREATE_GROUP, [id, kind, visibility, createdBy, title, topic, color, policy, memberIds, message.id, message.clientId]);
+  await sql.query(CREATE_GROUP, [id, kind, visibility, createdBy, title, topic, color, policy, memberIds, message.id, message.clientId, title === undefined ? undefined : foldName(title)]);
 }
 
 export interface Described extends ConversationRow {

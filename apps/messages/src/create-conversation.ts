@@ -2,6 +2,8 @@ import type { Broker } from '@parley/broker';
 import { ChatError, newId, type Conversation, type Message, type RequestPayload } from '@parley/contracts';
 import { toConversation, toMembership, toMessage, type Database } from '@parley/store';
 import { createDirect, createGroup, describe, rolesOf, type MemberRole } from './conversation-sql.js';
+import { invalid, knownUsers } from './known.js';
+import { guestsMayEnter } from './member-sql.js';
 
 export type CreateCommand = RequestPayload<'conversation.create.v1'>;
 
@@ -16,9 +18,6 @@ export interface Created {
   readonly opening: Message | undefined;
 }
 
-/** How long a creation waits for auth to say who exists. */
-const KNOWN_LIMIT_MS = 2000;
-
 /**
  * Creates what a request asks for, under the request's id, so that a redelivery finds it again. Refuses with a ChatError before anything is stored;
  * `unavailable` when auth can't say whether the members exist.
@@ -27,8 +26,9 @@ export async function createConversation(database: Database, broker: Broker, com
   const { caller, input } = command;
   const others = input.kind === 'direct' ? [otherOf(command)] : membersOf(command);
   if (input.kind === 'channel' && caller.kind === 'guest') throw new ChatError('forbidden', 'Guests do not create channels');
-  await demandKnown(broker, others);
-  const id = input.kind === 'direct' ? await createDirect(database, caller.requestId, caller.userId, others[0]!) : await storeGroup(database, command, others);
+  const users = await knownUsers(broker, others);
+  if (!guestsMayEnter(input.policy ?? {}) && users.some(({ kind }) => kind === 'guest')) throw new ChatError('forbidden', 'Guests are not admitted there');
+  const id = input.kind === 'direct' ? await storeDirect(database, caller, others[0]!) : await storeGroup(database, command, others);
   return answer(database, id, command);
 }
 
@@ -47,14 +47,11 @@ function otherOf({ caller, input }: CreateCommand): string {
 
 const membersOf = ({ caller, input }: CreateCommand): string[] => [...new Set(input.memberIds)].filter((userId) => userId !== caller.userId);
 
-const invalid = (path: string, message: string): ChatError => new ChatError('invalid', `${path}: ${message}`, { details: [{ path, message }] });
-
-async function demandKnown(broker: Broker, userIds: readonly string[]): Promise<void> {
-  if (userIds.length === 0) return;
-  const { users } = await broker.request('users.known.v1', { userIds: [...userIds] }, { deadlineMs: KNOWN_LIMIT_MS });
-  const known = new Set(users.map(({ id }) => id));
-  const unknown = userIds.filter((userId) => !known.has(userId));
-  if (unknown.length > 0) throw new ChatError('not_found', 'Some members do not exist', { details: { userIds: unknown.slice(0, 20) } });
+/** A block keeps two people from beginning anew and from finding what they had, but not from being answered again what this request began. */
+async function storeDirect(database: Database, { requestId, userId }: CreateCommand['caller'], other: string): Promise<string> {
+  const pair = await createDirect(database, requestId, userId, other);
+  if (pair.id === undefined || (pair.blocked && pair.id !== requestId)) throw new ChatError('blocked');
+  return pair.id;
 }
 
 async function storeGroup(database: Database, { caller, input }: CreateCommand, others: readonly string[]): Promise<string> {

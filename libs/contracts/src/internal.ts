@@ -33,8 +33,12 @@ export interface RequestDefinition<I extends z.ZodType = z.ZodType, O extends z.
   readonly via: Exclude<Via, 'edge'>;
   readonly input: I;
   readonly output: O;
+  /** For `via: 'shard'`: the id whose shard it belongs to. */
+  shardKey?(input: z.output<I>): string;
 }
 const request = <I extends z.ZodType, O extends z.ZodType>(definition: RequestDefinition<I, O>) => definition;
+
+const byConversation = (input: { conversationId: string }): string => input.conversationId;
 
 /** Requests that no client makes; clients' calls are in `calls.ts` and travel as `<call>.v1`. */
 export const internalRequests = {
@@ -55,6 +59,10 @@ export const internalRequests = {
   /** Whose a bot's token is. Refuses one that is unknown or revoked with `unauthenticated`. */
   'auth.bot.v1': request({
     service: 'auth', via: 'query', input: z.object({ token: z.string().max(500) }), output: z.object({ userId: Id, sessionId: Id }),
+  }),
+  /** Lifts a ban whose time is over. What is not over, or lifted already, stays as it is. */
+  'member.return.v1': request({
+    service: 'messages', via: 'shard', input: z.object({ conversationId: Id, userId: Id }), output: z.object({}), shardKey: byConversation,
   }),
   /** Whether a user may store so many bytes more. Refuses with `too_large` what is over their quota. */
   'attachment.admit.v1': request({
@@ -153,7 +161,7 @@ const relayed = Object.entries(calls as Record<string, Call>)
   ]);
 const internal = Object.entries(internalRequests as Record<string, RequestDefinition>).map(([name, definition]): [string, RequestRoute] => [
   name,
-  { service: definition.service, via: definition.via, payload: definition.input, shardKey: () => '00' },
+  { service: definition.service, via: definition.via, payload: definition.input, shardKey: (payload) => definition.shardKey?.(payload as never) ?? '00' },
 ]);
 
 /** Every request between parts: who serves it, how it travels, what it carries. */

@@ -1,5 +1,7 @@
 import { createInProcessBroker, type Broker, type Handler, type InProcessBroker } from '@parley/broker';
-import { newId, type CallInput, type CallOutput, type Conversation, type Message, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type User } from '@parley/contracts';
+import {
+  domainEvents, newId, type CallInput, type CallOutput, type Conversation, type DomainEventName, type Message, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type User,
+} from '@parley/contracts';
 import { createMemoryRegistry, type Registry } from '@parley/realtime';
 import { Unavailable, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
@@ -23,6 +25,8 @@ export class Service {
   readonly frames: Users[] = [];
   /** Users that auth does not know. */
   readonly unknown = new Set<string>();
+  /** Users that auth calls guests. */
+  readonly guests = new Set<string>();
   /** Whom usernames belong to. */
   readonly usernames = new Map<string, string>();
 
@@ -40,7 +44,7 @@ export class Service {
     const running = await startMessages({ broker: through?.(broker) ?? broker, database, registry, logger: quiet, ...parts });
     const service = new Service(broker, registry, running);
     await broker.listen({
-      events: ['message.created.v1', 'message.updated.v1', 'conversation.created.v1'],
+      events: Object.keys(domainEvents) as DomainEventName[],
       onPush: (frame) => void (frame.kind === 'users' && service.frames.push(frame)),
       onEvent: (name, event) => void service.events.push({ name, event: event as Service['events'][number]['event'] }),
       onGap: () => undefined,
@@ -76,6 +80,12 @@ export class Service {
     return this.broker.request('conversation.create.v1', { caller: { ...this.caller(userId, requestId), kind }, input });
   }
 
+  /** Any other call, by somebody. */
+  ask<N extends RequestName>(name: N, userId: string, input: object, requestId = newId()): Promise<RequestAnswer<N>> {
+    const kind: User['kind'] = this.guests.has(userId) ? 'guest' : 'person';
+    return this.broker.request(name, { caller: { ...this.caller(userId, requestId), kind }, input } as unknown as RequestPayload<N>);
+  }
+
   async group(creator: string, ...memberIds: string[]): Promise<string> {
     return (await this.create(creator, { kind: 'group', title: 'a group', memberIds })).conversation.id;
   }
@@ -100,7 +110,7 @@ export class Service {
 
   private auth(): Map<string, Handler> {
     return new Map<string, Handler>([
-      ['users.known.v1', async ({ payload }) => ({ users: (payload as { userIds: string[] }).userIds.filter((id) => !this.unknown.has(id)).map((id) => somebody(id)) })],
+      ['users.known.v1', async ({ payload }) => ({ users: (payload as { userIds: string[] }).userIds.filter((id) => !this.unknown.has(id)).map((id) => somebody(id, 'somebody', this.guests.has(id) ? 'guest' : 'person')) })],
       ['users.named.v1', async ({ payload }) => ({ users: (payload as { usernames: string[] }).usernames.filter((name) => this.usernames.has(name)).map((name) => somebody(this.usernames.get(name)!, name)) })],
     ]);
   }
@@ -117,4 +127,4 @@ export const cutting = (method: 'publish' | 'pushAll' | 'push', times: number) =
     },
   });
 
-const somebody = (id: string, username = 'somebody'): User => ({ id, username, displayName: 'Somebody', kind: 'person', createdAt: new Date().toISOString() });
+const somebody = (id: string, username = 'somebody', kind: User['kind'] = 'person'): User => ({ id, username, displayName: 'Somebody', kind, createdAt: new Date().toISOString() });

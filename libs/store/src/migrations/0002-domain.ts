@@ -130,6 +130,9 @@ export class Migration0002Domain extends Migration {
     // Secrets are nobody's but the writer's.
     this.addSql(`revoke select on chat.webhook, chat.webhook_delivery from parley_history`);
 
+    // Bans that end by themselves.
+    this.addSql(`create index member_banned on chat.member (banned_until) where status = 'banned' and left_at is null`);
+
     // ── history ──────────────────────────────────────────────────────────────────────────────────────────────────
     // What a member set for themselves. unread_from: the message from which on it is unread for them, until they read again.
     this.addSql(`create table history.preference (
@@ -141,6 +144,9 @@ export class Migration0002Domain extends Migration {
       primary key (conversation_id, user_id))`);
     this.addSql(`create index preference_user on history.preference (user_id)`);
     this.addSql(`alter table chat.member drop column notifications`);
+    // What the writer tells of a member holds their positions and settings, which it reads and never writes.
+    this.addSql(`grant usage on schema history to parley_messages`);
+    this.addSql(`grant select on history.cursor, history.preference to parley_messages`);
     // What search looks in: the body folded by the service, and its words (runs of Chinese, Japanese and Korean as pairs of characters). `rev`: the message's, as it was indexed.
     this.addSql(`create table history.message_text (
       conversation_id uuid not null,
