@@ -18,9 +18,7 @@ export async function updateConversation(change: Change, input: Update): Promise
   const title = conversation.title;
   if (describe(change, input)) {
     change.nextRev('conversation');
-    const described = change.describe();
-    const renamed = conversation.title !== title;
-    await tellDescription(change, renamed ? await change.note({ kind: 'renamed', value: conversation.title! }) : undefined, described);
+    await tellDescription(change, conversation.title === title ? undefined : await change.note({ kind: 'renamed', value: conversation.title! }));
   } else if (change.repeat) {
     await tellDescription(change);
   }
@@ -47,10 +45,11 @@ function describe({ conversation }: Change, { title, topic, color, visibility, p
   );
 }
 
-/** `described`: as it was before the system message, so that no `rev` and `seq` is told before what it belongs to. */
-async function tellDescription(change: Change, note?: Message, described = change.describe()): Promise<void> {
+/** The description comes without the `rev` and `seq` of its system message, which follows: neither is told before what it belongs to. */
+async function tellDescription(change: Change, note?: Message): Promise<void> {
   const to = await change.audience();
   const { id, conversation_rev } = change.conversation;
+  const described = { ...change.describe(), rev: conversation_rev, ...(note ? { lastSeq: note.seq - 1 } : {}) };
   change.news.push({ to, event: 'conversation:updated', payload: { conversation: described }, id: `${id}:${conversation_rev}` });
   if (note) change.news.push({ to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` });
   change.news.push({ publish: 'conversation.updated.v1', payload: { conversation: described } });

@@ -1,5 +1,7 @@
 import type { Membership, Message, Policy, Role } from '@parley/contracts';
-import { belongsNow, messageColumns, statusNow, toMembership, toMessage, type MemberRow, type MembershipRow, type MessageRow, type Sql } from '@parley/store';
+import {
+  belongsNow, deliveredSeq, membershipColumns, messageColumns, preferenceJoin, readSeq, statusNow, toMembership, toMessage, type MemberRow, type MembershipRow, type MessageRow, type Sql,
+} from '@parley/store';
 
 /** A member as stored, with their positions. Whoever left, or is banned, stays as a row. */
 export interface StoredMember extends MemberRow {
@@ -10,7 +12,7 @@ export interface StoredMember extends MemberRow {
 // The cursors are the history service's (ADR 12): a member's positions are theirs to show, never to write.
 const FIND = `
   select m.user_id, m.role, ${statusNow('m')} as status, m.muted_until, m.banned_until, m.joined_at, m.base_seq, m.rev, m.left_at, m.left_at is null and m.status <> 'banned' as counted,
-    greatest(k.read_seq, m.base_seq) as read_seq, greatest(k.delivered_seq, m.base_seq) as delivered_seq
+    ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq
   from chat.member m left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
   where m.conversation_id = $1 and m.user_id = $2`;
 /** Exact under the conversation's lock, but for the positions: a receipt may pass at any time. */
@@ -35,18 +37,13 @@ export async function hearersOf(sql: Sql, conversationId: string): Promise<strin
   return rows.map(({ user_id }) => user_id);
 }
 
-// As the history service counts (I4), for the moment when somebody comes in: few messages are unread then.
 const MEMBERSHIP = `
-  select m.role, ${statusNow('m')} as status, m.muted_until, coalesce(p.notifications, 'all') as notifications, p.unread_from, at.read_seq, greatest(k.delivered_seq, m.base_seq) as delivered_seq,
-    count(o.seq) as unread, count(o.seq) filter (where m.user_id = any(o.mentions)) as mentions
-  from chat.member m
+  select ${membershipColumns('c', 'm', 'k', 'p')}
+  from chat.member m join chat.conversation c on c.id = m.conversation_id
   left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
-  left join history.preference p on p.conversation_id = m.conversation_id and p.user_id = m.user_id
-  cross join lateral (select greatest(k.read_seq, m.base_seq) as read_seq) at
-  left join chat.message o on o.conversation_id = m.conversation_id and o.seq >= coalesce(p.unread_from, at.read_seq + 1) and o.sender_id <> m.user_id and o.deleted_at is null and o.type <> 'system'
-  where m.conversation_id = $1 and m.user_id = $2
-  group by m.role, m.status, m.muted_until, m.banned_until, p.notifications, p.unread_from, at.read_seq, k.delivered_seq, m.base_seq`;
-/** What a conversation is to one of its members. */
+  ${preferenceJoin('m', 'p')}
+  where m.conversation_id = $1 and m.user_id = $2`;
+/** What a conversation, whose row is written back, is to one of its members. */
 export async function membershipOf(sql: Sql, conversationId: string, userId: string): Promise<Membership> {
   const [row] = await sql.query<MembershipRow>(MEMBERSHIP, [conversationId, userId]);
   return toMembership(row!);

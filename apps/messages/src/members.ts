@@ -250,7 +250,9 @@ async function tell(change: Change, { changed, came, went, note }: Story): Promi
 }
 
 /** The conversation as it is after this change, to who has just come into it. */
-async function welcome({ sql, conversation }: Change, { user_id, rev }: StoredMember, note: Message | undefined): Promise<News> {
+async function welcome(change: Change, { user_id, rev }: StoredMember, note: Message | undefined): Promise<News> {
+  const { sql, conversation } = change;
+  await change.save();
   const me = await membershipOf(sql, conversation.id, user_id);
   const lastMessage = note ?? (await lastMessageOf(sql, conversation.id));
   return { to: [user_id], event: 'conversation:new', payload: { conversation: toConversation(conversation, me, lastMessage) }, id: `${conversation.id}:${rev}:new` };

@@ -7,4 +7,5 @@ export { migrations, roles } from './migrations/index.js';
 export { openPglite, type PgliteDatabase, type PgliteOptions } from './pglite.js';
 export { connectPostgres, type PostgresOptions } from './postgres.js';
 export * from './chat/audience.js';
+export * from './chat/positions.js';
 export * from './chat/rows.js';
