@@ -240,7 +240,7 @@ async function retell(change: Change, userId: string): Promise<StoredMember | un
 async function tell(change: Change, { changed, came, went, note }: Story): Promise<void> {
   const to = await change.audience();
   const { id, member_count: memberCount } = change.conversation;
-  if (came) change.news.push(await welcome(change, came, note));
+  if (came) change.news.push(await welcome(change, came));
   if (went) change.news.push({ to: [went.member.user_id], event: 'conversation:removed', payload: { conversationId: id, reason: went.reason }, id: `${id}:${went.member.rev}:removed` });
   for (const member of changed) {
     const news = { conversationId: id, rev: member.rev, ...(member.left_at === null ? { member: toMember(member) } : { userId: member.user_id, left: true as const }) };
@@ -250,10 +250,10 @@ async function tell(change: Change, { changed, came, went, note }: Story): Promi
 }
 
 /** The conversation as it is after this change, to who has just come into it. */
-async function welcome(change: Change, { user_id, rev }: StoredMember, note: Message | undefined): Promise<News> {
+async function welcome(change: Change, { user_id, rev }: StoredMember): Promise<News> {
   const { sql, conversation } = change;
   await change.save();
   const me = await membershipOf(sql, conversation.id, user_id);
-  const lastMessage = note ?? (await lastMessageOf(sql, conversation.id));
+  const lastMessage = await lastMessageOf(sql, conversation.id);
   return { to: [user_id], event: 'conversation:new', payload: { conversation: toConversation(conversation, me, lastMessage) }, id: `${conversation.id}:${rev}:new` };
 }
