@@ -15,6 +15,10 @@ import { policies as ours } from './policies/index.js';
 import type { Policy } from './policies/policy.js';
 import { defaultSettings, SETTINGS, type Settings } from './settings.js';
 import { BROKER, DATABASE, LOGGER, POLICIES, PUSH } from './tokens.js';
+import { Deliveries } from './webhooks/deliveries.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
+import { Webhooks } from './webhooks/webhooks.js';
+import { WebhookWorker } from './webhooks/worker.js';
 
 /** What the service stands on. It neither opens nor closes any of it. */
 export interface MessagesParts {
@@ -36,7 +40,7 @@ export class AppModule {
   static register({ broker, database, registry, logger, settings, policies = ours }: MessagesParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [MessagesController, MessageController, ConversationsController, DrawingController, AttachmentsController],
+      controllers: [MessagesController, MessageController, ConversationsController, DrawingController, AttachmentsController, WebhooksController],
       providers: [
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
@@ -44,7 +48,7 @@ export class AppModule {
         { provide: LOGGER, useValue: logger },
         { provide: POLICIES, useValue: policies },
         { provide: SETTINGS, useValue: { ...defaultSettings, ...settings } },
-        Commands, Attachments, Bans,
+        Commands, Attachments, Bans, Webhooks, Deliveries, WebhookWorker,
       ],
     };
   }

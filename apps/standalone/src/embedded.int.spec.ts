@@ -1,7 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChatClient, launch, startEmbedded } from '@parley/testing';
+import { ChatClient, eventually, launch, startEmbedded } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 /** Two people, a conversation, and one message: what a restart must keep. */
@@ -95,6 +97,41 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     expect(retries.filter(({ duplicate, message }) => duplicate && !acknowledged.has(message.clientId))).toEqual([]);
     ann.disconnect();
     await second.stop();
+  });
+
+  it('keeps files in its folder, lets bots in, and tells webhooks', async () => {
+    const first = await startEmbedded({ dataDir, env: { WEBHOOKS_ALLOW_PRIVATE: 'true' } });
+    const comeIn = async (username: string) => {
+      const answer = await fetch(`${first.url}/api/v1/auth/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username, password: 'correct horse battery' }) });
+      return ((await answer.json()) as { accessToken: string }).accessToken;
+    };
+    const [annsToken, bensToken] = await Promise.all([comeIn(`a${Date.now()}`), comeIn(`b${Date.now()}`)]);
+    const http = (token: string, path: string, init: RequestInit = {}) =>
+      fetch(`${first.url}/api/v1${path}`, { ...init, headers: { authorization: `Bearer ${token}`, ...(typeof init.body === 'string' && { 'content-type': 'application/json' }) } });
+    const post = async <T>(token: string, path: string, body: unknown) => (await http(token, path, { method: 'POST', body: JSON.stringify(body) })).json() as Promise<T>;
+    const form = new FormData();
+    form.append('file', new Blob(['hello']), 'hello.txt');
+    const attachment = (await (await http(annsToken, '/attachments', { method: 'POST', body: form })).json()) as { id: string };
+    expect(attachment).toMatchObject({ name: 'hello.txt', mediaType: 'text/plain; charset=utf-8', size: 5 });
+    expect(await (await http(annsToken, `/attachments/${attachment.id}`)).text()).toBe('hello');
+    expect((await http(bensToken, `/attachments/${attachment.id}`)).status).toBe(404);
+    expect(await readFile(join(dataDir, 'files', attachment.id.slice(-2), attachment.id), 'utf8')).toBe('hello');
+    expect((await http(annsToken, '/users/me', { method: 'PATCH', body: JSON.stringify({ avatarId: attachment.id }) })).status).toBe(415);
+
+    const bot = await post<{ user: { id: string }; token: string }>(annsToken, '/bots', { username: `bot-${Date.now()}` });
+    const heard: string[] = [];
+    const receiver = createServer((request, response) => (heard.push(String(request.headers['parley-event'])), response.end()));
+    await new Promise<void>((resolve) => void receiver.listen(0, '127.0.0.1', resolve));
+    const { id: conversationId } = await post<{ id: string }>(annsToken, '/conversations', { kind: 'group', memberIds: [bot.user.id] });
+    await post(annsToken, `/conversations/${conversationId}/webhooks`, { url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/` });
+    const sent = await post<{ message: { senderId: string } }>(bot.token, `/conversations/${conversationId}/messages`, { clientId: 'one', body: 'beep' });
+    expect(sent.message.senderId).toBe(bot.user.id);
+    await eventually(() => expect(heard).toEqual(['message.created']));
+    expect((await http(annsToken, `/bots/${bot.user.id}`, { method: 'DELETE' })).status).toBe(204);
+    await eventually(async () => expect((await http(bot.token, '/users/me')).status).toBe(401), { timeoutMs: 5_000 });
+    receiver.close();
+    receiver.closeAllConnections();
+    await first.stop();
   });
 
   it('refuses a folder that is no folder, one that is not its own, and one in use, in one line each', async () => {

@@ -126,7 +126,8 @@ export class Migration0002Domain extends Migration {
       status int, problem text,
       unique (webhook_id, event_key))`);
     this.addSql(`create index webhook_delivery_due on chat.webhook_delivery (next_attempt_at) where state = 'waiting'`);
-    this.addSql(`create index webhook_delivery_newest on chat.webhook_delivery (webhook_id, created_at)`);
+    this.addSql(`create index webhook_delivery_newest on chat.webhook_delivery (webhook_id, id)`);
+    this.addSql(`create index webhook_delivery_old on chat.webhook_delivery (created_at)`);
     // Secrets are nobody's but the writer's.
     this.addSql(`revoke select on chat.webhook, chat.webhook_delivery from parley_history`);
 

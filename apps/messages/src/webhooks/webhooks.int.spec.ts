@@ -1,0 +1,252 @@
+import { createHmac } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { newId, type CallInput, type RequestAnswer, type RequestName, type RequestPayload, type User, type Webhook } from '@parley/contracts';
+import { engines, type Engine } from '@parley/store/testing';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { defaultSettings, type WebhookSettings } from '../settings.js';
+import { Service } from '../spec/service.js';
+
+const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: { code: string }) => error.code);
+const quick: WebhookSettings = { ...defaultSettings.webhooks, allowPrivate: true, retryMs: 0, timeoutMs: 2_000, pollMs: 20 };
+
+interface Received {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly body: { id: string; event: string; createdAt: string; data: { message?: { body: string; type: string }; conversationId?: string; member?: { userId: string } } };
+}
+
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %s', (_, open) => {
+  let engine: Engine;
+  let service: Service;
+  let server: Server;
+  let origin: string;
+  const received: Received[] = [];
+  /** What a path is answered with; 200 unless it says otherwise. */
+  const statuses = new Map<string, number | (() => number)>();
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      void text(request).then((content) => {
+        const path = request.url!;
+        received.push({ path, headers: request.headers, text: content, body: JSON.parse(content) as Received['body'] });
+        const status = statuses.get(path) ?? 200;
+        response.writeHead(typeof status === 'number' ? status : status()).end('thank you');
+      });
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    engine = await open();
+    service = await Service.start(engine.database, { settings: { webhooks: quick } });
+  });
+  afterAll(async () => {
+    await service.stop();
+    await engine.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  type Input<N extends RequestName> = RequestPayload<N> extends { input: infer I } ? I : never;
+  const ask = <N extends RequestName>(name: N, userId: string, input: Input<N>, kind: User['kind'] = 'person', requestId = newId()): Promise<RequestAnswer<N>> =>
+    service.broker.request(name, { caller: { requestId, userId, sessionId: newId(), kind }, input } as never);
+  const create = async (userId: string, conversationId: string, path: string, events?: CallInput<'webhook.create'>['events']): Promise<Webhook> =>
+    (await ask('webhook.create.v1', userId, { conversationId, url: `${origin}${path}`, ...(events && { events }) })).webhook;
+  const at = (path: string) => received.filter((one) => one.path === path);
+  const deliveries = async (userId: string, webhookId: string) => (await ask('webhook.deliveries.v1', userId, { webhookId })).items;
+  const path = () => `/${newId()}`;
+  const setting = async () => {
+    const anna = newId();
+    return { anna, conversationId: await service.group(anna, newId()), to: path() };
+  };
+
+  it('are told what happens, signed with a secret that is shown once', async () => {
+    const { anna, conversationId, to } = await setting();
+    const webhook = await create(anna, conversationId, to);
+    expect(webhook).toEqual({
+      id: webhook.id, conversationId, url: `${origin}${to}`, events: ['message.created', 'message.updated', 'member.changed', 'conversation.updated'], createdBy: anna, createdAt: webhook.createdAt, failures: 0,
+      secret: expect.stringMatching(/^[\w-]{43}$/),
+    });
+    const { message } = await service.send(anna, { conversationId, body: 'hello' });
+    const [request] = await eventually(() => (expect(at(to)).toHaveLength(1), at(to)));
+    const { headers, body, text: content } = request!;
+    expect(body).toEqual({ id: expect.any(String), event: 'message.created', createdAt: expect.any(String), data: { message } });
+    expect(headers).toMatchObject({ 'content-type': 'application/json', 'parley-event': 'message.created', 'parley-delivery': body.id });
+    expect(headers['parley-signature']).toBe(`v1=${createHmac('sha256', webhook.secret!).update(`${headers['parley-timestamp'] as string}.${content}`).digest('hex')}`);
+    expect(Math.abs(Number(headers['parley-timestamp']) - Date.now() / 1000)).toBeLessThan(60);
+    const [delivery] = await eventually(async () => {
+      const all = await deliveries(anna, webhook.id);
+      expect(all[0]!.state).toBe('delivered');
+      return all;
+    });
+    expect(delivery).toEqual({ id: body.id, event: 'message.created', state: 'delivered', attempts: 1, createdAt: body.createdAt, deliveredAt: expect.any(String), status: 200 });
+    expect((await ask('webhook.list.v1', anna, { conversationId })).items).toEqual([{ ...webhook, secret: undefined }].map(({ secret: _secret, ...rest }) => rest));
+  });
+
+  it('are told each event once, and only of those that they want', async () => {
+    const { anna, conversationId, to } = await setting();
+    await create(anna, conversationId, to, ['message.updated', 'member.changed', 'conversation.updated']);
+    const { message } = await service.send(anna, { conversationId });
+    const change = { conversationId, userId: newId(), left: true as const, rev: 7 };
+    const conversation = (await service.create(anna, { kind: 'group' })).conversation;
+    for (let times = 0; times < 3; times++) {
+      await service.broker.publish('message.updated.v1', { message });
+      await service.broker.publish('member.changed.v1', change);
+      await service.broker.publish('conversation.updated.v1', { conversation: { ...conversation, id: conversationId } });
+      await service.broker.publish('message.updated.v1', { message: { ...message, rev: message.rev + 1 } });
+    }
+    const marker = await create(anna, conversationId, path());
+    await service.send(anna, { conversationId, body: 'last' });
+    await eventually(async () => expect((await deliveries(anna, marker.id)).map(({ state }) => state)).toEqual(['delivered']));
+    await eventually(() => expect(at(to)).toHaveLength(4));
+    expect(at(to).map(({ body }) => body.event).toSorted()).toEqual(['conversation.updated', 'member.changed', 'message.updated', 'message.updated']);
+    expect(at(to).find(({ body }) => body.event === 'member.changed')!.body.data).toEqual(change);
+  });
+
+  it('are tried again until they take it, with the same id', async () => {
+    const { anna, conversationId, to } = await setting();
+    let answers = 0;
+    statuses.set(to, () => (++answers < 4 ? 503 : 200));
+    const webhook = await create(anna, conversationId, to);
+    await service.send(anna, { conversationId });
+    await eventually(async () => expect(await deliveries(anna, webhook.id)).toMatchObject([{ state: 'delivered', attempts: 4, status: 200 }]));
+    expect(new Set(at(to).map(({ body }) => body.id)).size).toBe(1);
+    expect((await deliveries(anna, webhook.id))[0]).not.toHaveProperty('problem');
+  });
+
+  it('are given up in the end, and switched off after five in a row; an admin switches them on again', async () => {
+    const { anna, conversationId, to } = await setting();
+    statuses.set(to, 500);
+    const webhook = await create(anna, conversationId, to);
+    const state = async () => (await ask('webhook.list.v1', anna, { conversationId })).items[0]!;
+    for (let dead = 1; dead <= 4; dead++) {
+      await service.send(anna, { conversationId });
+      await eventually(async () => expect(await state()).toMatchObject({ failures: dead }));
+    }
+    expect(await state()).not.toHaveProperty('disabledAt');
+    expect((await deliveries(anna, webhook.id))[0]).toMatchObject({ state: 'dead', attempts: 8, status: 500, problem: 'answered 500' });
+    expect(at(to)).toHaveLength(32);
+    await engine.owner.query(
+      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`, [newId(), webhook.id],
+    );
+    await service.send(anna, { conversationId });
+    await eventually(async () => expect(await state()).toMatchObject({ failures: 5, disabledAt: expect.any(String) }));
+    const all = await deliveries(anna, webhook.id);
+    expect(all.map(({ state: one }) => one)).toEqual(Array.from({ length: 6 }, () => 'dead'));
+    expect(all.filter(({ problem }) => problem === 'the webhook was switched off')).toHaveLength(1);
+    await service.send(anna, { conversationId, body: 'unheard' });
+    statuses.set(to, 200);
+    const { webhook: enabled } = await ask('webhook.update.v1', anna, { webhookId: webhook.id, enabled: true });
+    expect(enabled).toEqual({ ...(await state()), failures: 0 });
+    await service.send(anna, { conversationId, body: 'heard' });
+    await eventually(() => expect(at(to).at(-1)!.body.data.message!.body).toBe('heard'));
+    expect(at(to).map(({ body }) => body.data.message!.body)).not.toContain('unheard');
+  });
+
+  it('forget their failures with a success', async () => {
+    const { anna, conversationId, to } = await setting();
+    const webhook = await create(anna, conversationId, to);
+    await engine.owner.query(`update chat.webhook set failures = 4 where id = $1`, [webhook.id]);
+    await service.send(anna, { conversationId });
+    await eventually(async () => expect((await ask('webhook.list.v1', anna, { conversationId })).items).toMatchObject([{ failures: 0 }]));
+  });
+
+  it('change, are switched off and deleted', async () => {
+    const { anna, conversationId, to } = await setting();
+    const webhook = await create(anna, conversationId, to);
+    const update = async (input: Omit<CallInput<'webhook.update'>, 'webhookId'>) => (await ask('webhook.update.v1', anna, { webhookId: webhook.id, ...input })).webhook;
+    const other = path();
+    expect(await update({ url: `${origin}${other}`, events: ['message.created'] })).toMatchObject({ url: `${origin}${other}`, events: ['message.created'] });
+    expect(await update({ enabled: false })).toMatchObject({ disabledAt: expect.any(String) });
+    await service.send(anna, { conversationId, body: 'unheard' });
+    expect(await update({ enabled: true })).not.toHaveProperty('disabledAt');
+    await service.send(anna, { conversationId, body: 'heard' });
+    await eventually(() => expect(at(other)).toHaveLength(1));
+    expect([at(to), at(other)[0]!.body.data.message!.body]).toEqual([[], 'heard']);
+    await ask('webhook.delete.v1', anna, { webhookId: webhook.id });
+    expect((await ask('webhook.list.v1', anna, { conversationId })).items).toEqual([]);
+    expect(await codeOf(ask('webhook.delete.v1', anna, { webhookId: webhook.id }))).toBe('not_found');
+    await service.send(anna, { conversationId });
+  });
+
+  it('are for people who are creator or admin', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await service.group(anna, ben);
+    const input = { conversationId, url: `${origin}/` };
+    expect(await codeOf(ask('webhook.create.v1', ben, input))).toBe('forbidden');
+    expect(await codeOf(ask('webhook.create.v1', newId(), input))).toBe('not_found');
+    expect(await codeOf(ask('webhook.create.v1', anna, input, 'guest'))).toBe('forbidden');
+    expect(await codeOf(ask('webhook.create.v1', anna, input, 'bot'))).toBe('forbidden');
+    const { webhook } = await ask('webhook.create.v1', anna, input);
+    for (const name of ['webhook.update.v1', 'webhook.delete.v1', 'webhook.deliveries.v1'] as const) {
+      expect(await codeOf(ask(name, ben, { webhookId: webhook.id }))).toBe('forbidden');
+      expect(await codeOf(ask(name, newId(), { webhookId: webhook.id }))).toBe('not_found');
+      expect(await codeOf(ask(name, anna, { webhookId: webhook.id }, 'bot'))).toBe('forbidden');
+      expect(await codeOf(ask(name, anna, { webhookId: newId() }))).toBe('not_found');
+    }
+    expect(await codeOf(ask('webhook.list.v1', ben, { conversationId }))).toBe('forbidden');
+  });
+
+  it('are at most ten in a conversation, and one for a request that comes twice', async () => {
+    const { anna, conversationId } = await setting();
+    const requestId = newId();
+    const once = () => ask('webhook.create.v1', anna, { conversationId, url: `${origin}/` }, 'person', requestId);
+    expect(await once()).toEqual(await once());
+    const outcomes = await Promise.all(Array.from({ length: 11 }, () => codeOf(ask('webhook.create.v1', anna, { conversationId, url: `${origin}/` }))));
+    expect(outcomes.toSorted()).toEqual([...Array.from({ length: 9 }, () => 'answered'), 'too_large', 'too_large']);
+  });
+
+  it('are sent each delivery once, however many replicas there are', async () => {
+    const replica = await Service.start(await engine.replica(), { settings: { webhooks: quick } });
+    const { anna, conversationId, to } = await setting();
+    await create(anna, conversationId, to);
+    await Promise.all(Array.from({ length: 40 }, () => service.send(anna, { conversationId })));
+    await eventually(() => expect(new Set(at(to).map(({ body }) => body.id)).size).toBe(40));
+    await replica.stop();
+    expect(at(to)).toHaveLength(40);
+  });
+
+  it('list their deliveries newest first, page by page', async () => {
+    const { anna, conversationId, to } = await setting();
+    const webhook = await create(anna, conversationId, to);
+    for (let n = 0; n < 3; n++) await service.send(anna, { conversationId });
+    const all = await eventually(async () => {
+      const items = await deliveries(anna, webhook.id);
+      expect(items).toHaveLength(3);
+      return items.map(({ id }) => id);
+    });
+    expect(all).toEqual(all.toSorted().toReversed());
+    const first = await ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, limit: 2 });
+    const second = await ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, limit: 2, cursor: first.nextCursor! });
+    expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(all);
+    expect(second).not.toHaveProperty('nextCursor');
+    expect(await codeOf(ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, cursor: 'x' }))).toBe('invalid');
+  });
+
+  it('lead to the public Internet only, unless the operator says otherwise', async () => {
+    const { anna, conversationId } = await setting();
+    const strict = await Service.start(engine.database, { settings: { webhooks: { ...quick, allowPrivate: false, pollMs: 60_000 } } });
+    const refused = (url: string) => codeOf(strict.broker.request('webhook.create.v1', { caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, url } }));
+    for (const url of ['http://example.org/', 'https://127.0.0.1/', 'https://localhost/', 'https://a.localhost/', 'https://[::1]/', 'https://169.254.169.254/latest', 'https://0x7f.1/', 'https://me:secret@example.org/']) {
+      expect([url, await refused(url)]).toEqual([url, 'invalid']);
+    }
+    expect(await refused('https://example.org/hook')).toBe('answered');
+    await strict.stop();
+  });
+
+  it('forget deliveries after a week', async () => {
+    const { anna, conversationId, to } = await setting();
+    const webhook = await create(anna, conversationId, to);
+    for (let n = 0; n < 2; n++) await service.send(anna, { conversationId });
+    const [newest, old] = await eventually(async () => {
+      const items = await deliveries(anna, webhook.id);
+      expect(items.map(({ state }) => state)).toEqual(['delivered', 'delivered']);
+      return items;
+    });
+    await engine.owner.query(`update chat.webhook_delivery set created_at = now() - interval '8 days' where id = $1`, [old!.id]);
+    const { Deliveries } = await import('./deliveries.js');
+    expect(await new Deliveries(engine.database, defaultSettings).sweep()).toBe(1);
+    expect(await deliveries(anna, webhook.id)).toEqual([newest]);
+  });
+});
