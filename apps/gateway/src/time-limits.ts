@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 const PATIENCE_MS = 30_000;
 /** And a file within this. */
 const FILE_MS = 3_600_000;
+/** Who takes nothing of a file for so long, like a player that stands still, may ask for the rest again. */
+const PAUSE_MS = 5 * 60_000;
 /** What is still to come of a request that was answered already, so that its client reads the answer. */
 const LINGER_MS = 5_000;
 const files = /^\/api\/v1\/(?:attachments|uploads)(?:[/?]|$)/;
@@ -13,7 +15,9 @@ export function limitTime(request: IncomingMessage, response: ServerResponse): v
   const end = () => request.complete || request.socket.destroy();
   const file = files.test(request.url ?? '');
   let timer = setTimeout(end, file ? FILE_MS : PATIENCE_MS);
-  if (file) {
+  if (file && (request.method === 'GET' || request.method === 'HEAD')) {
+    request.setTimeout(PAUSE_MS);
+  } else if (file) {
     request.setTimeout(PATIENCE_MS, end);
     request.once('end', () => request.setTimeout(0));
   }

@@ -365,6 +365,15 @@ describe('an upload in parts', () => {
     expect(await stored('uploads')).toEqual([]);
   });
 
+  it('is a defect, and no more, where its folder cannot be made', async () => {
+    const broken = await Edge.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) => starting.serveBasics({ 'attachment.admit.v1': () => ({}) }));
+    const [person, create] = [broken.person(), { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } }];
+    const by = await broken.token(person);
+    for (let times = 0; times < 2; times++) expect(await codeOf(await broken.fetch('/api/v1/uploads', { ...create, token: by }))).toEqual([500, 'internal']);
+    expect(await codeOf(await broken.fetch('/api/v1/attachments', { method: 'POST', token: by, body: form(pdf, 'a.pdf') }))).toEqual([500, 'internal']);
+    await broken.stop();
+  });
+
   it('tells what it can, and lets pages of other origins read it', async () => {
     const answer = await edge.fetch('/api/v1/uploads', { method: 'OPTIONS', headers: { origin: 'https://chat.example.org' } });
     expect(Object.fromEntries(answer.headers)).toMatchObject({ 'tus-version': '1.0.0', 'tus-max-size': String(limits.uploadBytes), 'tus-extension': expect.stringContaining('creation'), 'access-control-allow-origin': '*' });

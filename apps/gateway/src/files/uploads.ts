@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ChatError, errorTable, Id, limits, newId, type Attachment, type ErrorCode } from '@parley/contracts';
@@ -53,7 +54,7 @@ export class Uploads {
 
   /** Gives up what was begun and not finished. */
   async expire(): Promise<void> {
-    if (this.serving) await (await this.serving).cleanUpExpiredUploads();
+    await (await this.server()).cleanUpExpiredUploads();
   }
 
   private async state(store: DataStore, request: Request, response: ExpressResponse, id: string, answer: globalThis.Response): Promise<void> {
@@ -74,14 +75,15 @@ export class Uploads {
   }
 
   private server(): Promise<Server> {
-    return (this.serving ??= this.open());
+    return (this.serving ??= this.open().catch((error: unknown) => {
+      this.serving = undefined;
+      throw error;
+    }));
   }
 
   private async open(): Promise<Server> {
     const s3 = s3Config(this.parts.config);
-    const datastore: DataStore = s3
-      ? (await import('./s3.js')).bucketUploads(s3, EXPIRY_MS)
-      : new FileStore({ directory: join(filesDir(this.parts.config), 'uploads'), expirationPeriodInMilliseconds: EXPIRY_MS });
+    const datastore = s3 ? (await import('./s3.js')).bucketUploads(s3, EXPIRY_MS) : await this.folder();
     return new Server({
       path: '/api/v1/uploads',
       datastore,
@@ -106,6 +108,13 @@ export class Uploads {
         return undefined;
       },
     });
+  }
+
+  private async folder(): Promise<DataStore> {
+    const directory = join(filesDir(this.parts.config), 'uploads');
+    // Before the store does it: where it cannot, it ends the process.
+    await mkdir(directory, { recursive: true });
+    return new FileStore({ directory, expirationPeriodInMilliseconds: EXPIRY_MS });
   }
 
   /** A stranger's upload is no upload. */
