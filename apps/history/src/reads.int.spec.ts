@@ -128,7 +128,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
     }
     for (const id of Object.values(made)) expect(await asked(cara, id)).toEqual(all('banned'));
     const { conversation } = await service.ask('conversation.get.v1', dora, { conversationId: made.public });
-    expect(conversation).toMatchObject({ memberCount: 2, visibility: 'public' });
+    expect(conversation).toMatchObject({ memberCount: 1, visibility: 'public' });
     expect(conversation).not.toHaveProperty('me');
     expect(conversation).not.toHaveProperty('lastMessage');
     expect(await codeOf(service.ask('conversation.get.v1', anna, { conversationId: newId() }))).toBe('not_found');

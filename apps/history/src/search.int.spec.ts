@@ -125,11 +125,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await chat.messages(conversationId, anna, 230);
     await chat.edit(conversationId, 3, 'edited');
     await chat.erase(conversationId, 4);
+    const deleted = await chat.conversation([anna]);
+    await say(deleted, anna, 'unheard');
+    await eventually(async () => expect(await indexed(deleted)).toHaveLength(1));
+    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
     const started = await Service.start(await engine.replica());
     const { rev } = (await service.ask('conversation.get.v1', anna, { conversationId })).conversation;
     const progress = () => engine.owner.query(`select rev from history.text_progress where conversation_id = $1`, [conversationId]);
     await eventually(async () => expect(await progress()).toEqual([{ rev }]), { timeoutMs: 20_000 });
     expect(await indexed(conversationId)).toHaveLength(229);
+    await eventually(async () => expect(await indexed(deleted)).toEqual([]));
     expect(await found(anna, 'edited')).toEqual(['edited']);
     await started.stop();
   });

@@ -24,9 +24,8 @@ const MINE = `
  * A `rev` says nothing of receipts and of the user's own settings, which are not numbered. So the last answer also lists the conversations in which one moved after the change that the cursor
  * names, by the clock (see {@link wasThereAt}): never too few; too many where it is the newest thing that happened, which costs a few hundred bytes each.
  *
- * Membership is as of now. Who was banned for a time has the conversation `removed` and, when that time is over, `added` again, although no `rev` tells of it; to the others nothing changes but
- * the member's status, which follows from `bannedUntil`: a banned member counts in `memberCount` all along. Who left and came back meanwhile, and kept a cursor from before, gets the changes since,
- * among them their own joining.
+ * Membership is as of now, by the clock: who was banned for a time has the conversation `removed` and, when that time is over, `added` again. To the others it is a change like any other, once the writer
+ * has noticed (ADR 13). Who left and came back meanwhile, and kept a cursor from before, gets the changes since, among them their own joining.
  */
 export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): Promise<SyncAnswer> {
   const epoch = await epochOf(sql);

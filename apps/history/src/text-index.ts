@@ -40,6 +40,7 @@ const TAKE = `
 const UNFINISHED = `
   select c.id, c.rev, coalesce(p.rev, 0) as since from chat.conversation c left join history.text_progress p on p.conversation_id = c.id
   where c.deleted_at is null and c.rev > coalesce(p.rev, 0) and c.id > $1 order by c.id limit ${STEP.conversations}`;
+const DROP_DELETED = `delete from history.message_text t using chat.conversation c where c.id = t.conversation_id and c.deleted_at is not null`;
 const CHANGED = `select seq, rev from chat.message where conversation_id = $1 and rev > $2 and rev <= $3 order by rev limit ${STEP.messages}`;
 const PROGRESS = `
   insert into history.text_progress as p (conversation_id, rev) values ($1, $2)
@@ -89,14 +90,18 @@ export class TextIndex {
     await this.database.query(`delete from history.message_text where conversation_id = $1`, [conversationId]);
   }
 
-  /** Indexes what is not indexed, conversation by conversation in small steps, and remembers how far each is complete: the next time begins there. Ends early when `signal` says so. */
+  /**
+   * Indexes what is not indexed, conversation by conversation in small steps, and remembers how far each is complete: the next time begins there. Then drops what is of deleted conversations. Ends early
+   * when `signal` says so.
+   */
   async catchUp(signal: AbortSignal): Promise<void> {
     for (let after = '00000000-0000-0000-0000-000000000000'; !signal.aborted; ) {
       const conversations = await this.database.query<Unfinished>(UNFINISHED, [after]);
       for (const conversation of conversations) await this.complete(conversation, signal);
-      if (conversations.length < STEP.conversations) return;
+      if (conversations.length < STEP.conversations) break;
       after = conversations.at(-1)!.id;
     }
+    if (!signal.aborted) await this.database.query(DROP_DELETED);
   }
 
   private async complete({ id, rev, since }: Unfinished, signal: AbortSignal): Promise<void> {

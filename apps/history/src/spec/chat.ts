@@ -92,19 +92,21 @@ export class Chat {
     await this.change(conversationId,
       `insert into chat.member as m (conversation_id, user_id, role, joined_at, base_seq, rev) select $1, $2, 'member', clock_timestamp(), c.last_seq, c.rev from c
        on conflict (conversation_id, user_id) do update set left_at = null, joined_at = excluded.joined_at, base_seq = excluded.base_seq, rev = excluded.rev, status = 'active'`, userId);
-    await this.touchMembers(conversationId, 1);
+    await this.touchMembers(conversationId);
   }
   async leave(conversationId: string, userId: string): Promise<void> {
     await this.member(conversationId, userId, `left_at = clock_timestamp()`);
-    await this.touchMembers(conversationId, -1);
   }
   async member(conversationId: string, userId: string, set: string): Promise<void> {
     await this.change(conversationId, `update chat.member m set ${set}, rev = c.rev from c where m.conversation_id = $1 and m.user_id = $2`, userId);
-    await this.touchMembers(conversationId, 0);
+    await this.touchMembers(conversationId);
   }
 
-  private touchMembers(conversationId: string, by: number): Promise<unknown> {
-    return this.sql.query(`update chat.conversation set members_rev = rev, member_count = member_count + $2 where id = $1`, [conversationId, by]);
+  /** Those banned are not counted. */
+  private touchMembers(conversationId: string): Promise<unknown> {
+    return this.sql.query(
+      `update chat.conversation c set members_rev = rev, conversation_rev = rev,
+         member_count = (select count(*) from chat.member m where m.conversation_id = c.id and m.left_at is null and m.status <> 'banned') where id = $1`, [conversationId]);
   }
   /** Two statements, because one may not change a row twice. */
   private async change(conversationId: string, statement: string, ...parameters: unknown[]): Promise<void> {
