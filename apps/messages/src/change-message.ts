@@ -4,6 +4,7 @@ import { messageColumns, toMessage, type MessageRow } from '@parley/store';
 import { changeConversation, commandOf, conversationOf, type Change } from './change.js';
 import type { Commands } from './commands.js';
 import { demand, type Action } from './permissions.js';
+import { blockedOf, mayBeBlocked } from './send-sql.js';
 
 /** A message as a command leaves it. */
 export interface Left {
@@ -67,9 +68,12 @@ export async function rewrite(change: Change, { conversation_id, seq }: MessageR
 }
 
 /** Refuses what the role may not do, then what a muted one may not, then what nobody may while one of two blocks the other. */
-export function demandWriting(action: Action, change: Change): void {
+export async function demandWriting(action: Action, change: Change): Promise<void> {
   demand(action, change);
-  if (change.standing.blocked) throw new ChatError('blocked');
+  const { sql, conversation, standing, userId } = change;
+  if (!mayBeBlocked(conversation, standing)) return;
+  const blocked = await blockedOf(sql, [{ conversationId: conversation.id, senderId: userId }]);
+  if (blocked.size > 0) throw new ChatError('blocked');
 }
 
 /** Refuses to act on a message of the server's, and on a tombstone. */

@@ -4,7 +4,7 @@ import { iso, type Audience, type Database, type Row, type Sql } from '@parley/s
 import { accessRefusal } from './access.js';
 import type { News } from './announce.js';
 import { refusalTo } from './permissions.js';
-import { lockConversations, sendersOf, type LockedConversation, type Sender } from './send-sql.js';
+import { blockedOf, lockConversations, mayBeBlocked, sendersOf, type LockedConversation, type Sender } from './send-sql.js';
 
 export type DrawCommand = RequestPayload<'drawing.draw.v1'>;
 type Asked = Pick<Delivery<DrawCommand>, 'payload' | 'redelivered'>;
@@ -13,14 +13,14 @@ type Asked = Pick<Delivery<DrawCommand>, 'payload' | 'redelivered'>;
 export const LINES_MAX = 5000;
 
 /**
- * Draws any number of lines, of any conversations, in one transaction of six round trips: begin, locks, what the callers are, the boards, the insert, commit. Outcomes come in the order of
+ * Draws any number of lines, of any conversations, in one transaction of six round trips, as a rule: begin, locks, what the callers are, the boards, the insert, commit. Outcomes come in the order of
  * the commands and are committed when they come: a refusal, or what is to be told. A line takes no `rev`: boards are loaded, not caught up with. One whose id is on the board stays as it is.
  */
 export function drawLines({ database, audience }: { readonly database: Database; readonly audience: Audience }, asked: readonly Asked[]): Promise<(readonly News[] | ChatError)[]> {
   return database.transaction(async (sql) => {
     const conversations = new Map((await lockConversations(sql, [...new Set(asked.map(conversationOf))])).map((row) => [row.id, row]));
-    const callers = await sendersOf(sql, asked.map((one) => ({ conversationId: conversationOf(one), senderId: one.payload.caller.userId })));
-    const refusals = asked.map((one, at) => refusalOf(conversations.get(conversationOf(one)), callers[at]!));
+    const callers = await sendersOf(sql, asked.map(questionOf));
+    const refusals = await refusalsOf(sql, conversations, asked, callers);
     const boards = await boardsOf(sql, asked.filter((_, at) => refusals[at] === undefined));
     const taken = asked.map((one, at) => refusals[at] ?? boards.get(conversationOf(one))!.take(one, callers[at]!.now));
     const lines = await store(sql, taken.flatMap((one) => (one instanceof FreshLine ? one : [])));
@@ -37,9 +37,18 @@ export function drawLines({ database, audience }: { readonly database: Database;
 const conversationOf = ({ payload }: Asked): string => payload.input.conversationId;
 const keyOf = (conversationId: string, id: string): string => `${conversationId} ${id}`;
 
-function refusalOf(conversation: LockedConversation | undefined, standing: Sender): ChatError | undefined {
-  return accessRefusal(conversation, standing, 'member') ?? refusalTo('draw', { conversation: conversation!, standing }) ?? (standing.blocked ? new ChatError('blocked') : undefined);
+const questionOf = (one: Asked) => ({ conversationId: conversationOf(one), senderId: one.payload.caller.userId });
+
+async function refusalsOf(sql: Sql, conversations: ReadonlyMap<string, LockedConversation>, asked: readonly Asked[], callers: readonly Sender[]): Promise<(ChatError | undefined)[]> {
+  const refusals = asked.map((one, at) => refusalOf(conversations.get(conversationOf(one)), callers[at]!));
+  const doubtful = [...asked.keys()].filter((at) => refusals[at] === undefined && mayBeBlocked(conversations.get(conversationOf(asked[at]!))!, callers[at]!));
+  const blocked = await blockedOf(sql, doubtful.map((at) => questionOf(asked[at]!)));
+  for (const n of blocked) refusals[doubtful[n]!] = new ChatError('blocked');
+  return refusals;
 }
+
+const refusalOf = (conversation: LockedConversation | undefined, standing: Sender): ChatError | undefined =>
+  accessRefusal(conversation, standing, 'member') ?? refusalTo('draw', { conversation: conversation!, standing });
 
 interface LineRow extends Row {
   conversation_id: string; id: string; user_id: string; color: string; width: number; points: number[]; created_at: Date;

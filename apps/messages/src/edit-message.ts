@@ -10,7 +10,7 @@ import { mentionsOf, type Names } from './mentions.js';
  */
 export async function editMessage(change: Change, row: MessageRow, body: string, names: Names | undefined): Promise<Left> {
   if (row.sender_id !== change.userId) throw new ChatError('forbidden', 'Only its sender edits a message');
-  demandWriting('write', change);
+  await demandWriting('write', change);
   demandLiving(row);
   if (row.forwarded_from !== null) throw new ChatError('forbidden', 'A forwarded message stays as it was written');
   const [mentions] = await mentionsOf(change.sql, [{ conversationId: change.conversation.id, senderId: change.userId, body }], names);

@@ -8,7 +8,7 @@ const PINS_MAX = 100;
 
 /** Pins a message; one that is pinned stays so, with the time of its pin. */
 export async function pinMessage(change: Change, row: MessageRow): Promise<Left> {
-  demandWriting('pin', change);
+  await demandWriting('pin', change);
   demandLiving(row);
   if (row.pinned_at !== null) return { row };
   const [pinned] = await change.sql.query<{ count: number }>(`select count(*)::int as count from chat.message where conversation_id = $1 and pinned_at is not null`, [row.conversation_id]);
@@ -18,7 +18,7 @@ export async function pinMessage(change: Change, row: MessageRow): Promise<Left>
 
 /** Takes a pin away; none is nothing to do. */
 export async function unpinMessage(change: Change, row: MessageRow): Promise<Left> {
-  demandWriting('pin', change);
+  await demandWriting('pin', change);
   demandLiving(row);
   return { row: row.pinned_at === null ? row : await rewrite(change, row, 'pinned_at = null, pinned_by = null') };
 }

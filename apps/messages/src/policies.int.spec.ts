@@ -1,4 +1,5 @@
 import { newId, type CallInput } from '@parley/contracts';
+import { readFileSync } from 'node:fs';
 import { engines, quiet, type Engine } from '@parley/store/testing';
 import { Push } from '@parley/realtime';
 import { Audience } from '@parley/store';
@@ -6,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { policies } from './policies/index.js';
 import type { Policy, SendCommand } from './policies/policy.js';
 import { sendBatch, type Outcome } from './send-batch.js';
+import { newcomers } from './spec/newcomers.js';
 import { Service } from './spec/service.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
@@ -184,6 +186,19 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     });
   });
 
+  it('are added as the README says', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const { conversation } = await service.create(anna, { kind: 'group', visibility: 'public', title: 'open', memberIds: [ben] });
+    await engine.owner.query(`update chat.member set joined_at = now() - interval '2 hours' where user_id = $1`, [anna]);
+    const link = (userId: string): SendCommand => {
+      const one = command(userId, conversation.id);
+      return { ...one, input: { ...one.input, body: 'see https://example.org' } };
+    };
+    expect(codes(await batch([link(anna), link(ben), command(ben, conversation.id)], [...policies, newcomers]))).toEqual(['stored', 'forbidden', 'stored']);
+    const [readme, example] = [new URL('../../../README.md', import.meta.url), new URL('spec/newcomers.ts', import.meta.url)].map((file) => readFileSync(file, 'utf8'));
+    expect(readme).toContain(example!.replace('../policies/policy.js', './policy.js'));
+  });
+
   it('are prepared once for a whole batch, in the same transaction', async () => {
     const members = range(6).map(() => newId());
     const conversations = await Promise.all(range(3).map(() => group({}, members[0]!, ...members.slice(1))));
@@ -191,6 +206,27 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     const counting: Policy = { name: 'counting', prepare: async (_sql, situations) => void sizes.push(situations.length), check: () => undefined };
     await batch(conversations.flatMap((conversationId) => members.map((userId) => command(userId, conversationId))), [...policies, counting]);
     expect(sizes).toEqual([18]);
+  });
+
+  it('cost plain text no round trip: locks, senders, insert, in groups and direct conversations', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const direct = (await service.create(anna, { kind: 'direct', memberIds: [ben] })).conversation.id;
+    const conversations = [direct, await group({}, anna, ben)];
+    const texts: string[] = [];
+    const counting = new Proxy(engine.database, {
+      get: (target, key) => {
+        if (key !== 'transaction') return Reflect.get(target, key) as unknown;
+        return (work: Parameters<typeof target.transaction>[0]) =>
+          target.transaction((sql) => work({ query: (text, parameters) => (texts.push(text.trim().slice(0, 40)), sql.query(text, parameters)) }));
+      },
+    });
+    const audience = new Audience();
+    const parts = { database: counting, audience, push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), broker: service.broker, policies, logger: quiet };
+    const send = () => sendBatch(parts, conversations.flatMap((conversationId) => [command(anna, conversationId), command(ben, conversationId)]));
+    await send();
+    texts.length = 0;
+    expect(codes(await send())).toEqual(['stored', 'stored', 'stored', 'stored']);
+    expect(texts).toHaveLength(3);
   });
 
   it('leave the statement limit of the transaction as it was', async () => {

@@ -10,7 +10,7 @@ const NAMED = 20;
 
 /** Adds the caller's reaction; one that is there already stays as it is. */
 export async function addReaction(change: Change, row: MessageRow, emoji: string): Promise<Left> {
-  admit(change, row);
+  await admit(change, row);
   const { sql, userId, now } = change;
   const reactions = row.reactions ?? [];
   if (reactions.length >= EMOJIS_MAX && !reactions.some((one) => one.emoji === emoji)) throw new ChatError('too_large', `A message has at most ${EMOJIS_MAX} different reactions`);
@@ -23,14 +23,14 @@ export async function addReaction(change: Change, row: MessageRow, emoji: string
 
 /** Takes the caller's reaction back; none is nothing to do. */
 export async function removeReaction(change: Change, row: MessageRow, emoji: string): Promise<Left> {
-  admit(change, row);
+  await admit(change, row);
   const removed = await change.sql.query(
     `delete from chat.reaction where conversation_id = $1 and message_id = $2 and emoji = $3 and user_id = $4 returning 1`, [row.conversation_id, row.id, emoji, change.userId]);
   return summarized(change, row, emoji, { changed: removed.length > 0, added: false });
 }
 
-function admit(change: Change, row: MessageRow): void {
-  demandWriting('react', change);
+async function admit(change: Change, row: MessageRow): Promise<void> {
+  await demandWriting('react', change);
   demandLiving(row);
 }
 

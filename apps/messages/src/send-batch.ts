@@ -54,7 +54,8 @@ interface Lessons {
 /**
  * Group commit: carries out any number of `message.send` commands in one transaction. Plain text takes five round trips, whatever its number: begin, the conversations' locks, what the
  * senders are, the insert, commit. One more each: for members that changed; for replies, forwards, attachments, mentions, and the links of attachments, where there are some; for
- * commands that were refused, which may be resends; and three or four for policies that have to load something. Auth is asked before the transaction, and only when a body names somebody.
+ * commands that were refused, which may be resends; for each policy that has to load something, and two more for their time limit. Auth is asked before the transaction, and only when a body
+ * names somebody.
  *
  * Resends are rare, so at first none is expected: the unique key finds them, and then all is done again with looking them up first. So it is with a policy that fails: all is done
  * again without it, and what it applies to is refused.

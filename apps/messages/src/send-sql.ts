@@ -22,24 +22,31 @@ const columns = (questions: readonly Omit<Question, 'clientId'>[]): [string[], s
 /** What somebody is in a conversation: nulls for one who never was a member. */
 export interface Sender extends Row {
   now: Date; role: string | null; status: string | null; left_at: Date | null;
-  /** In a direct conversation: one of the two blocks the other. */
-  blocked: boolean;
+  /** Blocks somebody, or is blocked by somebody: only then {@link blockedOf} can find anything. */
+  blocks: boolean;
 }
-// Here and not in a query of its own, so that direct conversations cost no round trip more than groups.
 const SENDERS = `
   select clock_timestamp() as now, m.role, ${statusNow('m')} as status, m.left_at,
-    case when c.kind = 'direct' then exists (
-      select 1 from chat.member o
-      where o.conversation_id = q.conversation_id and o.user_id <> q.sender_id
-        and (exists (select 1 from chat.block b where b.blocker_id = o.user_id and b.blocked_id = q.sender_id)
-          or exists (select 1 from chat.block b where b.blocker_id = q.sender_id and b.blocked_id = o.user_id)))
-    else false end as blocked
+    exists (select 1 from chat.block b where b.blocker_id = q.sender_id) or exists (select 1 from chat.block b where b.blocked_id = q.sender_id) as blocks
   from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, sender_id, n)
-  left join chat.conversation c on c.id = q.conversation_id
   left join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.sender_id
   order by q.n`;
 /** One row for each question, in their order. Exact after {@link lockConversations}. */
 export const sendersOf = (sql: Sql, questions: readonly Omit<Question, 'clientId'>[]): Promise<Sender[]> => sql.query<Sender>(SENDERS, columns(questions));
+
+// Not part of the query above: its planning alone would cost every small batch more than this round trip costs the few that need it.
+const BLOCKED = `
+  select q.n from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, sender_id, n)
+  join chat.member o on o.conversation_id = q.conversation_id and o.user_id <> q.sender_id
+  where exists (select 1 from chat.block b where b.blocker_id = o.user_id and b.blocked_id = q.sender_id)
+     or exists (select 1 from chat.block b where b.blocker_id = q.sender_id and b.blocked_id = o.user_id)`;
+/** Which of the questions, by their positions, are about a direct conversation whose other one blocks the sender, or is blocked by them. All have to be about direct ones. */
+export async function blockedOf(sql: Sql, questions: readonly Omit<Question, 'clientId'>[]): Promise<Set<number>> {
+  if (questions.length === 0) return new Set();
+  return new Set((await sql.query<{ n: number }>(BLOCKED, columns(questions))).map(({ n }) => n - 1));
+}
+/** Whether {@link blockedOf} has to be asked. */
+export const mayBeBlocked = ({ kind }: Pick<LockedConversation, 'kind'>, { blocks }: Pick<Sender, 'blocks'>): boolean => kind === 'direct' && blocks;
 
 // `limit 1` keeps each look-up an index probe of one partition.
 const KNOWN = `
