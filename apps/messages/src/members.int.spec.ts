@@ -57,6 +57,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       },
     });
     expect(last(anna!, conversationId, 'member:changed')).toMatchObject({ conversationId, rev: 4, memberCount: 2, member: { userId: ben, role: 'member', status: 'active', readSeq: 2, deliveredSeq: 2 } });
+    // Told with a description's `rev`, nobody would notice that they missed this one.
+    const [row] = await engine.owner.query(`select conversation_rev, members_rev, rev from chat.conversation where id = $1`, [conversationId]);
+    expect(row).toEqual({ conversation_rev: 1, members_rev: 4, rev: 5 });
     await settled(conversationId);
   });
 

@@ -210,14 +210,13 @@ async function depart(change: Change, member: StoredMember, reason: Removal): Pr
 
 const counts = ({ left_at, status }: StoredMember): boolean => left_at === null && status !== 'banned';
 
-/** Writes a member's row as the conversation's next change, and keeps `member_count`. Catch-up tells the count with the conversation's description. */
+/** Writes a member's row as the conversation's next change, and keeps `member_count`. */
 async function store(change: Change, member: StoredMember): Promise<StoredMember> {
   const counted = counts(member);
-  const delta = Number(counted) - Number(member.counted);
-  change.conversation.member_count += delta;
+  change.conversation.member_count += Number(counted) - Number(member.counted);
   const { status, muted_until, banned_until } = member;
   const until = { muted_until: status === 'muted' ? muted_until : null, banned_until: status === 'banned' ? banned_until : null };
-  const stored = { ...member, ...until, counted, rev: delta === 0 ? change.nextRev('members') : change.nextRev('members', 'conversation') };
+  const stored = { ...member, ...until, counted, rev: change.nextRev('members') };
   await storeMember(change.sql, change.conversation.id, stored);
   return stored;
 }
