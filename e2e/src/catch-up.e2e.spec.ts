@@ -25,7 +25,7 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
         while (next < first + histories) {
           const seed = next++;
           const { held, fresh } = await team.live(seed, length);
-          expect(held, `seed ${seed}`).toEqual(fresh);
+          for (const index of held.keys()) expect(held[index], `seed ${seed}, person ${index}, who was told:\n${team.told(index)}`).toEqual(fresh[index]);
           expect(fresh.flatMap(Object.keys), `seed ${seed}`).not.toEqual([]);
         }
       } finally {

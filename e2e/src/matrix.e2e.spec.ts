@@ -71,15 +71,22 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
     return placeOf(conversation.id, message.id);
   }
 
-  async function placeFor(actor: Actor, entry: Extract<Entry, { kind: 'place' }>): Promise<Place> {
-    if (actor === 'blocked') return shared.direct;
+  /** The direct place, with its webhook or, when that was deleted, another one. */
+  async function hooked(place: Place): Promise<Place> {
+    const { items } = await people.blocked.http('webhook.list', { conversationId: place.conversationId });
+    const webhookId = items[0]?.id ?? (await people.blocked.http('webhook.create', { conversationId: place.conversationId, url: 'https://hooks.example.org/parley' })).webhook.id;
+    return { ...place, webhookId };
+  }
+
+  async function placeFor(name: CallName, actor: Actor, entry: Extract<Entry, { kind: 'place' }>): Promise<Place> {
+    if (actor === 'blocked') return name.startsWith('webhook.') ? hooked(shared.direct) : shared.direct;
     return entry.fresh ? group() : shared.group;
   }
 
   /** One cell after another: what one does may count for the next of a shared place. */
   async function inPlaces(name: CallName, entry: Extract<Entry, { kind: 'place' }>, over: Interface): Promise<Record<string, Expected>> {
     const outcomes: Record<string, Expected> = {};
-    for (const actor of present) outcomes[actor] = await outcome(name, people[actor], over, entry.input(await placeFor(actor, entry)));
+    for (const actor of present) outcomes[actor] = await outcome(name, people[actor], over, entry.input(await placeFor(name, actor, entry)));
     return outcomes;
   }
 

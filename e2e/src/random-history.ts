@@ -80,6 +80,14 @@ export class Team {
     return new Team(people);
   }
 
+  /** What one of them was told of the conversations of this history, for whoever looks into a failure. */
+  told(index: number): string {
+    return this.people[index]!.events.flatMap(({ name, payload }) => {
+      const text = JSON.stringify(payload);
+      return name === 'session:ready' || this.ids.some((id) => text.includes(id)) ? `${name} ${text.slice(0, 400)}` : [];
+    }).join('\n');
+  }
+
   leave(): void {
     for (const one of this.people) one.disconnect();
   }
@@ -98,7 +106,7 @@ export class Team {
     // The first never dropped: live events alone have to bring it there, with what it was let in to loaded as a whole.
     await Promise.all(this.people.slice(1).map((one) => this.sync(one)));
     await eventually(async () => {
-      await this.people[0]!.loadWhole();
+      if (await this.people[0]!.loadWhole()) await this.people[0]!.sync();
       return JSON.stringify(held(this.people[0]!, this.ids)) === JSON.stringify(fresh[0]);
     }, { timeoutMs: 3_000 }).catch(() => undefined);
     const result = { held: this.people.map((one) => held(one, this.ids)), fresh };

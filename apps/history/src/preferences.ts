@@ -21,15 +21,14 @@ const SET = `
  */
 export async function setPreferences(database: Database, push: Push, caller: Actor, { conversationId, notifications, unreadFrom }: CallInput<'conversation.me'>): Promise<CallOutput<'conversation.me'>> {
   const { userId, connectionId } = caller;
-  const { conversation_rev } = await demandMember(database, conversationId, userId);
+  await demandMember(database, conversationId, userId);
   if (notifications !== undefined || unreadFrom !== undefined) await database.query(SET, [conversationId, userId, notifications, unreadFrom]);
   const [conversation] = await describeConversations(database, userId, [conversationId]);
   if (!conversation?.me) throw new ChatError('not_found', 'No such conversation');
-  const { me, lastMessage: _lastMessage, ...description } = conversation;
+  const { me } = conversation;
   const except = connectionId === undefined ? {} : { except: connectionId };
-  if (unreadFrom !== undefined) await push.toUsers([userId], 'unread:changed', unreadEvent(conversationId, me), except);
-  // Settings are no change of the conversation: a `rev` that the client does not have yet would hide the change that took it.
-  if (notifications !== undefined) await push.toUsers([userId], 'conversation:updated', { conversation: { ...description, rev: conversation_rev, me } }, except);
+  // Not with the conversation: settings are no change of it, and its `rev` would hide a change that the other devices missed.
+  await push.toUsers([userId], 'unread:changed', { ...unreadEvent(conversationId, me), ...(notifications === undefined ? {} : { notifications }) }, except);
   return { me };
 }
 

@@ -1,7 +1,7 @@
 /** What the server tells a client unasked. Each is sent at most once to a connection; `sync` has what one missed. */
 import { z } from 'zod';
 import { Limits } from './limits.js';
-import { Conversation, Id, Line, Member, Message, Position, Presence, Receipt, User } from './shapes.js';
+import { Conversation, Id, Line, Member, Message, Notifications, Position, Presence, Receipt, User } from './shapes.js';
 
 
 export const serverEvents = {
@@ -21,8 +21,10 @@ export const serverEvents = {
     z.object({ conversationId: Id, member: Member, rev: Position, memberCount: z.number().int().optional() }),
     z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: Position, memberCount: z.number().int().optional() }),
   ]),
-  /** `unreadFrom`: the private mark, while there is one. */
-  'unread:changed': z.object({ conversationId: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position, unreadFrom: Position.optional() }),
+  /** `unreadFrom`: the private mark, while there is one. `notifications`: there when the user set it just now. */
+  'unread:changed': z.object({
+    conversationId: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position, unreadFrom: Position.optional(), notifications: Notifications.optional(),
+  }),
   /** `active: false` comes when they stop, or a while after they last said that they type. */
   typing: z.object({ conversationId: Id, userId: Id, active: z.boolean() }),
   'presence:changed': Presence,

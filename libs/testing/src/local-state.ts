@@ -90,7 +90,7 @@ export class LocalState {
       case 'receipt:updated':
         return this.receipt(event.payload);
       case 'unread:changed':
-        this.marked(event.payload.conversationId, event.payload.unreadFrom);
+        this.marked(event.payload.conversationId, event.payload.unreadFrom, event.payload.notifications);
         return this.receipt({ ...event.payload, userId: this.userId, deliveredSeq: event.payload.readSeq });
       case 'drawing:reset':
         this.emptied(event.payload.conversationId, event.payload.rev);
@@ -161,10 +161,10 @@ export class LocalState {
     this.receipt({ conversationId, userId: this.userId, deliveredSeq: me.deliveredSeq, readSeq: me.readSeq });
   }
 
-  /** The private mark as it is now. */
-  marked(conversationId: string, unreadFrom: number | undefined): void {
+  /** The private mark as it is now, and what the user is notified of, where that was told. */
+  marked(conversationId: string, unreadFrom: number | undefined, notifications?: Membership['notifications']): void {
     const held = this.conversations.get(conversationId);
-    if (held) held.mine = { notifications: held.mine.notifications, ...(unreadFrom === undefined ? {} : { unreadFrom }) };
+    if (held) held.mine = { notifications: notifications ?? held.mine.notifications, ...(unreadFrom === undefined ? {} : { unreadFrom }) };
   }
 
   private counted({ conversationId, rev, memberCount }: ServerEvent<'member:changed'>): void {
