@@ -13,6 +13,12 @@ interface View {
   readonly unread: readonly [number, number];
 }
 
+/** What each person holds, and what each would load afresh. */
+interface Seen {
+  readonly held: readonly Record<string, View>[];
+  readonly fresh: readonly Record<string, View>[];
+}
+
 const withoutMine = (message: Message): Message => ({ ...message, reactions: message.reactions.map(({ mine: _mine, ...reaction }) => reaction) });
 
 /** What a client holds. */
@@ -83,6 +89,8 @@ export class Team {
   private ids: string[] = [];
   private random: () => number = Math.random;
   private drawn = 0;
+  /** Whether a call of this history was not answered. */
+  private cutOff = false;
   /** Whether the first has still the connection that it began this history with. */
   private steady: () => boolean = () => true;
 
@@ -107,8 +115,9 @@ export class Team {
   }
 
   /** Lives through the history of a seed; answers what each holds, and what each would load afresh. Deletes its conversations afterwards. */
-  async live(seed: number, length: number): Promise<{ held: Record<string, View>[]; fresh: Record<string, View>[] }> {
+  async live(seed: number, length: number): Promise<Seen> {
     this.random = seeded(seed);
+    this.cutOff = false;
     await this.begin();
     const connections = this.people[0]!.readyCount;
     this.steady = () => this.people[0]!.readyCount === connections;
@@ -117,6 +126,14 @@ export class Team {
       const acting = Array.from({ length: 1 + this.below(3) }, () => this.act(this.one(this.people)));
       await Promise.all(acting);
     }
+    // A call whose connection was lost may still be carried out: then what is loaded and what is held are of different moments, and are taken again.
+    let seen = await this.compare();
+    for (let again = 0; again < 3 && this.cutOff && JSON.stringify(seen.held) !== JSON.stringify(seen.fresh); again++) seen = await this.compare();
+    await this.end();
+    return seen;
+  }
+
+  private async compare(): Promise<Seen> {
     const fresh = await Promise.all(this.people.map((one) => this.load(one)));
     // The first never dropped, unless the server itself sent it elsewhere: live events alone have to bring it there, with what it was let in to loaded as a whole.
     await Promise.all(this.people.slice(this.steady() ? 1 : 0).map((one) => this.sync(one)));
@@ -124,9 +141,7 @@ export class Team {
       if (this.steady() && (await this.people[0]!.loadWhole())) await this.sync(this.people[0]!);
       return JSON.stringify(held(this.people[0]!, this.ids)) === JSON.stringify(fresh[0]);
     }, { timeoutMs: 3_000 }).catch(() => undefined);
-    const result = { held: this.people.map((one) => held(one, this.ids)), fresh };
-    await this.end();
-    return result;
+    return { held: this.people.map((one) => held(one, this.ids)), fresh };
   }
 
   private async begin(): Promise<void> {
@@ -152,7 +167,7 @@ export class Team {
     try {
       await act(this, who);
     } catch (error) {
-      if (error instanceof NoAnswer) return;
+      if (error instanceof NoAnswer) return void (this.cutOff = true);
       if (!(error instanceof ChatError) || error.code === 'internal' || error.code === 'unavailable') throw error;
     }
   }

@@ -53,10 +53,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(last(ben!, conversationId, 'conversation:new')).toMatchObject({
       conversation: {
         id: conversationId, lastSeq: 3, rev: 5, memberCount: 2, lastMessage: { seq: 3, type: 'system', senderId: ben, system: { kind: 'joined' } },
-        me: { role: 'member', status: 'active', readSeq: 2, deliveredSeq: 2, unread: 0, mentions: 0, notifications: 'all' },
+        me: { role: 'member', status: 'active', readSeq: 3, deliveredSeq: 3, unread: 0, mentions: 0, notifications: 'all' },
       },
     });
-    expect(last(anna!, conversationId, 'member:changed')).toMatchObject({ conversationId, rev: 4, memberCount: 2, member: { userId: ben, role: 'member', status: 'active', readSeq: 2, deliveredSeq: 2 } });
+    expect(last(anna!, conversationId, 'member:changed')).toMatchObject({ conversationId, rev: 4, memberCount: 2, member: { userId: ben, role: 'member', status: 'active', readSeq: 3, deliveredSeq: 3 } });
     // Told with a description's `rev`, nobody would notice that they missed this one.
     const [row] = await engine.owner.query(`select conversation_rev, members_rev, rev from chat.conversation where id = $1`, [conversationId]);
     expect(row).toEqual({ conversation_rev: 1, members_rev: 4, rev: 5 });
@@ -102,7 +102,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await notes(conversationId)).toEqual([{ sender_id: ben, system: { kind: 'joined' } }, { sender_id: ben, system: { kind: 'left' } }]);
     expect(await codeOf(leave(ben!, conversationId))).toBe('forbidden');
     await join(ben!, conversationId);
-    await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.me?.readSeq === 4);
+    await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.me?.readSeq === 5);
     await settled(conversationId);
   });
 
@@ -129,7 +129,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     const [anna, ben, cara, dan] = await people(4);
     const conversationId = await service.group(anna!, ben!);
     expect(await codeOf(add(ben!, conversationId, cara!))).toBe('forbidden');
-    expect(await add(anna!, conversationId, cara!, { role: 'admin' })).toMatchObject({ member: { userId: cara, role: 'admin', status: 'active', readSeq: 1, deliveredSeq: 1 } });
+    expect(await add(anna!, conversationId, cara!, { role: 'admin' })).toMatchObject({ member: { userId: cara, role: 'admin', status: 'active', readSeq: 2, deliveredSeq: 2 } });
     expect(await codeOf(add(cara!, conversationId, dan!, { role: 'admin' }))).toBe('forbidden');
     expect(await add(cara!, conversationId, dan!)).toMatchObject({ member: { userId: dan, role: 'member' } });
     expect(await add(anna!, conversationId, dan!, { role: 'admin' })).toMatchObject({ member: { userId: dan, role: 'member' } });
@@ -240,7 +240,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await codeOf(leave(ben!, conversationId))).toBe('banned');
     await update(anna!, conversationId, ben!, { status: 'active' });
     await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.me?.unread === 1);
-    expect(last(ben!, conversationId, 'conversation:new')).toMatchObject({ conversation: { memberCount: 2, me: { role: 'member', readSeq: 1, unread: 1 }, lastMessage: { clientId: 'meanwhile' } } });
+    expect(last(ben!, conversationId, 'conversation:new')).toMatchObject({ conversation: { memberCount: 2, me: { role: 'member', readSeq: 2, unread: 1 }, lastMessage: { clientId: 'meanwhile' } } });
     expect((await notes(conversationId)).map(({ system }) => system)).toEqual([{ kind: 'joined' }, { kind: 'banned', userId: ben }]);
     await settled(conversationId);
   });

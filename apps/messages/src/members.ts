@@ -180,13 +180,15 @@ function demandGuestsWelcome({ conversation }: Change): void {
   if (!guestsMayEnter(conversation.policy)) throw new ChatError('forbidden', 'Guests are not admitted there');
 }
 
+/** Their positions begin at the system message that tells of their coming, which is the next one. */
 async function arrive(change: Change, userId: string, role: 'admin' | 'member'): Promise<StoredMember> {
   const { conversation, now } = change;
   const earlier = await findMember(change.sql, conversation.id, userId);
   const mute = earlier?.status === 'muted' ? { status: 'muted', muted_until: earlier.muted_until } : { status: 'active', muted_until: null };
-  const position = Math.max(conversation.last_seq, earlier?.read_seq ?? 0);
+  const begin = conversation.last_seq + 1;
+  const position = Math.max(begin, earlier?.read_seq ?? 0);
   return store(change, {
-    user_id: userId, role, ...mute, banned_until: null, joined_at: now, base_seq: conversation.last_seq, left_at: null, rev: 0, counted: false, read_seq: position, delivered_seq: position,
+    user_id: userId, role, ...mute, banned_until: null, joined_at: now, base_seq: begin, left_at: null, rev: 0, counted: false, read_seq: position, delivered_seq: position,
   });
 }
 
