@@ -76,7 +76,7 @@ const weights = steps.reduce((sum, [weight]) => sum + weight, 0);
 async function persist(who: ChatClient): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      await eventually(() => who.connected, { timeoutMs: 20_000 });
+      await eventually(() => who.connected, { timeoutMs: 20_000 }).catch(() => Promise.reject(new Error(`${who.user.username} did not come back: ${who.connectionState}`)));
       return void (await who.sync());
     } catch (error) {
       if (!(error instanceof NoAnswer) || attempt === 5) throw error;

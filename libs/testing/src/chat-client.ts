@@ -48,6 +48,7 @@ export class ChatClient {
   /** How often `session:ready` arrived: once, and again after each reconnect. */
   readyCount = 0;
   private socket: Socket | undefined;
+  private lastTrouble = 'none';
   private readonly waiting = new Set<Waiting>();
   /** What was loaded as a whole: a conversation that was lost and came back is another one. */
   private readonly loaded = new Map<string, HeldConversation>();
@@ -95,6 +96,8 @@ export class ChatClient {
       auth: { token: this.session.accessToken }, transports: this.options.transports ?? ['websocket'], forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 1000,
     });
     this.socket = socket;
+    socket.on('disconnect', (reason) => (this.lastTrouble = reason));
+    socket.on('connect_error', (error) => (this.lastTrouble = error.message));
     for (const name of Object.keys(serverEvents) as ServerEventName[]) {
       socket.on(name as string, (payload: unknown) => this.record({ name, payload, at: performance.now() } as RecordedEvent));
     }
@@ -110,6 +113,12 @@ export class ChatClient {
       socket.disconnect();
       throw error;
     }
+  }
+
+  /** For whoever looks into a failure: in which state the connection is, and how it ended or was refused last. */
+  get connectionState(): string {
+    const { socket } = this;
+    return `${socket?.connected ? 'connected' : 'not connected'}, manager ${socket?.io._readyState}, engine ${socket?.io.engine?.readyState}, ready ${this.readyCount} times, last: ${this.lastTrouble}`;
   }
 
   /** Goes offline cleanly. Events and state stay. */
