@@ -1,10 +1,10 @@
 import { newId, type Message } from '@parley/contracts';
-import { eventually } from '@parley/testing';
+import { eventually, seeded } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { contains, termsOf } from './folding.js';
 import { Chat } from './spec/chat.js';
 import { engines, type Engine } from '@parley/store/testing';
-import { codeOf, range, seeded, Service } from './spec/service.js';
+import { codeOf, range, Service } from './spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s', (_, open) => {
   let engine: Engine;

@@ -1,9 +1,9 @@
 import { newId, type Member } from '@parley/contracts';
-import { LocalState } from '@parley/testing';
+import { LocalState, seeded } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
 import { engines, type Engine } from '@parley/store/testing';
-import { range, seeded, Service } from './spec/service.js';
+import { range, Service } from './spec/service.js';
 
 /** The same user cannot react twice with one emoji. */
 const ignoreSecond = (error: Error & { code?: string }) => {

@@ -84,14 +84,3 @@ export class Service {
 
 export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
 export const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32, Tommy Ettinger, public domain). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
