@@ -129,7 +129,8 @@ export class ChatClient {
 
   /** Ends the connection without a word, as a lost network does; the socket reconnects by itself. */
   drop(): void {
-    this.socket?.io.engine.close();
+    // One that is just opening would be noticed only when socket.io's own time limit for that ends, 20 s later.
+    if (this.socket?.connected) this.socket.io.engine.close();
   }
 
   /** A call over the socket. */
