@@ -1,8 +1,12 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { calls, ChatError, newId, type Call } from '@parley/contracts';
+import { RequestMethod, type Type } from '@nestjs/common';
+import { calls, ChatError, errorTable, newId, serverEvents, type Call } from '@parley/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Edge, type Person } from './spec/edge.js';
+import { FilesController } from './files/files.controller.js';
+import { httpCallsController } from './http-calls.js';
+import { RootController } from './root.controller.js';
+import { answerTo, Edge, type Person } from './spec/edge.js';
 
 const conversationId = newId();
 let edge: Edge;
@@ -215,18 +219,36 @@ describe('at the root', () => {
     expectReferencesToLead(document);
   });
 
-  it('AsyncAPI has every socket call and every event, and only references that lead somewhere', async () => {
-    const { serverEvents } = await import('@parley/contracts');
-    const document = (await (await edge.fetch('/api/asyncapi.json')).json()) as { asyncapi: string; channels: { socket: { messages: Record<string, { name: string }> } } };
+  it('OpenAPI has exactly the routes that are served', async () => {
+    const { paths } = (await (await edge.fetch('/api/openapi.json')).json()) as { paths: Record<string, object> };
+    const documented = Object.entries(paths).flatMap(([path, operations]) => Object.keys(operations).map((method) => `${method} ${path}`));
+    // Express answers HEAD wherever there is GET. What tus takes at which of its addresses is its own affair.
+    const served = [RootController, FilesController, httpCallsController()].flatMap(routesOf).flatMap((route) => (route.startsWith('all ') ? tusRoutes(route.slice(4)) : route));
+    expect(documented.toSorted()).toEqual(served.toSorted());
+  });
+
+  it('AsyncAPI has exactly the socket calls and events of the tables, and only references that lead somewhere', async () => {
+    const document = (await (await edge.fetch('/api/asyncapi.json')).json()) as {
+      asyncapi: string; channels: { socket: { messages: Record<string, { name: string }> } }; operations: Record<string, { action: string; messages: { $ref: string }[] }>;
+    };
     expect(document.asyncapi).toBe('3.0.0');
-    const names = Object.values(document.channels.socket.messages).map(({ name }) => name);
-    const expected = [...Object.values(calls as Record<string, Call>).flatMap(({ socket }) => socket ?? []), ...Object.keys(serverEvents)];
-    expect(names).toEqual(expect.arrayContaining(expected));
+    const { messages } = document.channels.socket;
+    const named = (action: string) => Object.values(document.operations).filter((one) => one.action === action).flatMap((one) => one.messages.map(({ $ref }) => messages[$ref.split('/').at(-1)!]!.name)).toSorted();
+    const received = Object.values(calls as Record<string, Call>).flatMap(({ socket }) => socket ?? []);
+    expect(named('receive')).toEqual(received.toSorted());
+    expect(named('send')).toEqual(Object.keys(serverEvents).toSorted());
+    const all = [...received, ...received.map((event) => `${event} (acknowledgement)`), ...Object.keys(serverEvents)];
+    expect(Object.values(messages).map(({ name }) => name).toSorted()).toEqual(all.toSorted());
     expectReferencesToLead(document);
   });
 
+  it('answers `invalid` to socket events that AsyncAPI does not have as calls', async () => {
+    const { socket } = await edge.connect();
+    const unknown = ['conversation:delete', 'presence:get', 'message:pin', ...Object.keys(serverEvents).filter((event) => !Object.values(calls as Record<string, Call>).some((call) => call.socket === event))];
+    for (const event of unknown) expect([event, await answerTo(socket, event, {})]).toMatchObject([event, { ok: false, error: { code: 'invalid' } }]);
+  });
+
   it('the page for people names every call, event and code, and loads nothing', async () => {
-    const { errorTable, serverEvents } = await import('@parley/contracts');
     const answer = await edge.fetch('/api/docs');
     const html = await answer.text();
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
@@ -235,6 +257,21 @@ describe('at the root', () => {
     expect(html).not.toMatch(/<script|<link|<img|src=|\[object|undefined</);
   });
 });
+
+/** The routes of a controller, from what Nest serves it by. */
+function routesOf(controller: Type): string[] {
+  const path = (...parts: string[]) => `/${parts.join('/')}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1').replace(/:(\w+)/g, '{$1}');
+  const base = Reflect.getMetadata('path', controller) as string;
+  const names = Object.getOwnPropertyNames(controller.prototype).filter((name) => name !== 'constructor');
+  return names.flatMap((name) => {
+    const handler = (controller.prototype as Record<string, object>)[name]!;
+    const paths = Reflect.getMetadata('path', handler) as string | string[] | undefined;
+    const method = RequestMethod[Reflect.getMetadata('method', handler) as RequestMethod];
+    return [paths ?? []].flat().map((one) => `${method.toLowerCase()} ${path(base, one)}`);
+  });
+}
+
+const tusRoutes = (path: string): string[] => (path.endsWith('{id}') ? ['head', 'patch', 'delete'] : ['post']).map((method) => `${method} ${path}`);
 
 function expectReferencesToLead(document: object): void {
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference!);

@@ -1,0 +1,335 @@
+import { limits, newId, type Attachment, type Session } from '@parley/contracts';
+import { ChatClient, eventually, uniqueName } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modes } from './modes.js';
+import { allCodes, codeOf, codesOf, idsOf, Stage, told } from './stage.js';
+
+const password = 'correct horse battery';
+
+describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('the rules of people, in %s mode', (_, start) => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await Stage.open(start);
+  });
+  afterAll(() => stage?.close());
+
+  const open = (method: string, path: string, body?: object, token?: string) => fetch(new URL(path, stage.url), {
+    method, headers: { ...(body && { 'content-type': 'application/json' }), ...(token !== undefined && { authorization: `Bearer ${token}` }) }, ...(body && { body: JSON.stringify(body) }),
+  });
+  const login = (username: string, word = password) => ChatClient.login(stage.url, username, word);
+  /** The reason for which the server closed the connection, within 5 s. */
+  const ended = async (who: ChatClient): Promise<string> => {
+    const { payload } = await who.waitFor('session:revoked', () => true, 5_000);
+    await eventually(() => !who.connected);
+    return payload.reason;
+  };
+
+  describe('accounts', () => {
+    it('a username is 3 to 32 of `a-z 0-9 _ . -`, case folded and taken once; a password has 10 to 200 characters', async () => {
+      const username = uniqueName('Anna.B_c');
+      const registered = await open('POST', '/api/v1/auth/register', { username, password });
+      expect(registered.status).toBe(201);
+      const { user, ...session } = (await registered.json()) as Session;
+      expect(user).toEqual({ id: expect.any(String), username: username.toLowerCase(), displayName: expect.any(String), kind: 'person', createdAt: expect.any(String) });
+      expect(Object.keys(session).toSorted()).toEqual(['accessToken', 'accessTokenExpiresAt', 'refreshToken', 'sessionId']);
+      expect(await codeOf(ChatClient.register(stage.url, { username: username.toUpperCase() }))).toBe('conflict');
+      expect(await allCodes(['ab', 'a'.repeat(33), 'with space', 'ünï'].map((name) => ChatClient.register(stage.url, { username: name })))).toEqual(['invalid']);
+      expect(await allCodes(['123456789', 'x'.repeat(201)].map((word) => ChatClient.register(stage.url, { username: uniqueName('u'), password: word })))).toEqual(['invalid']);
+      expect((await login(username.toUpperCase())).user).toEqual(user);
+    });
+
+    it('a wrong name or password is `unauthenticated`, a wrong current password `forbidden`', async () => {
+      const ann = await stage.person();
+      expect(await allCodes([login(ann.user.username, 'wrong horse battery'), login(uniqueName('nobody')), ChatClient.login(stage.url, ann.user.username, 'x')])).toEqual(['unauthenticated']);
+      expect(await codeOf(ann.http('auth.refresh', { refreshToken: 'nonsense' }))).toBe('unauthenticated');
+      expect(await codeOf(ann.http('auth.password', { current: 'wrong horse battery', next: password }))).toBe('forbidden');
+    });
+
+    it('a guest who registers keeps id, conversations and messages', async () => {
+      const guest = await stage.guest();
+      const { id } = await stage.group([guest]);
+      const { message } = await guest.send(id, 'as a guest');
+      const answer = await open('POST', '/api/v1/auth/register', { username: uniqueName('person'), password }, guest.session.accessToken);
+      const session = (await answer.json()) as Session;
+      expect([answer.status, session.user.id, session.user.kind]).toEqual([201, guest.user.id, 'person']);
+      const person = await login(session.user.username);
+      await person.connect();
+      expect(idsOf((await person.http('conversation.list', {})).items)).toEqual([id]);
+      expect((await person.history(id)).at(-1)).toEqual(message);
+      person.disconnect();
+    });
+
+    it('a guest’s name is made up when not given', async () => {
+      const [named, unnamed] = [await stage.guest({ displayName: 'Zoë' }), await stage.guest()];
+      expect([named.user.displayName, named.user.kind, unnamed.user.kind]).toEqual(['Zoë', 'guest', 'guest']);
+      expect(unnamed.user.displayName).toMatch(/\S/);
+    });
+
+    it('only `me` shows e-mail and names; people are found by a part of their names in any case', async () => {
+      const [ann, ben] = [await stage.person(), await stage.guest()];
+      const displayName = uniqueName('Añejo');
+      const changed = await ann.fetch('PATCH', '/api/v1/users/me', { displayName, email: 'ann@example.org', firstName: 'Ann', lastName: 'Other' });
+      const { displayName: _name, ...rest } = ann.user;
+      expect(changed).toMatchObject({ status: 200, body: { ...rest, displayName, email: 'ann@example.org', firstName: 'Ann', lastName: 'Other' } });
+      expect((await ann.http('user.me', {})).user).toEqual(changed.body);
+      const shown = { ...rest, displayName };
+      expect((await ben.http('user.get', { userId: ann.user.id })).user).toEqual(shown);
+      for (const query of [displayName.slice(2).toUpperCase(), ann.user.username.slice(3).toUpperCase()]) expect((await ben.http('user.list', { query })).items).toEqual([shown]);
+      expect(await codeOf(ben.http('user.get', { userId: newId() }))).toBe('not_found');
+      expect(await codeOf(ann.http('user.update', { username: ben.user.username }))).toBe('conflict');
+    });
+  });
+
+  describe('sessions', () => {
+    it('a connection is greeted with who it is, the epoch, and the limits', async () => {
+      const ann = await stage.guest();
+      const { payload } = await ann.waitFor('session:ready');
+      expect(payload).toEqual({
+        connectionId: expect.any(String), user: ann.user, serverTime: expect.any(String), epoch: expect.any(String), protocol: 1, heartbeatMs: expect.any(Number),
+        limits: {
+          bodyBytes: 8192, packetBytes: 65536, attachmentBytes: 26214400, uploadBytes: 1073741824, membersPerGroup: 5000, pageSize: 100, socketsPerUser: 10, presenceWatches: 200,
+          messagesPerSecond: expect.any(Number), messageBurst: expect.any(Number), receiptsToAllUpTo: 200,
+        },
+      });
+    });
+
+    it('devices are listed, and one that is ended is refused and closed within 5 s', async () => {
+      const ann = await stage.person();
+      const other = await login(ann.user.username);
+      await other.connect();
+      const { items } = await ann.http('auth.sessions', {});
+      expect(items.map(({ id, current }) => [id, current]).toSorted()).toEqual([[ann.session.sessionId, true], [other.session.sessionId, false]].toSorted());
+      expect(items[0]).toMatchObject({ createdAt: expect.any(String), lastSeenAt: expect.any(String) });
+      expect(await ann.fetch('DELETE', `/api/v1/auth/sessions/${other.session.sessionId}`)).toMatchObject({ status: 204, body: '' });
+      expect(await ended(other)).toBe('ended');
+      await eventually(async () => expect(await codeOf(other.http('user.me', {}))).toBe('unauthenticated'), { timeoutMs: 5_000 });
+      expect(await codeOf(other.http('auth.refresh', { refreshToken: other.session.refreshToken }))).toBe('unauthenticated');
+      expect([ann.connected, await codeOf(ann.http('auth.end', { sessionId: newId() }))]).toEqual([true, 'not_found']);
+    });
+
+    it('logging out refuses the tokens and closes the sockets of this session everywhere within 5 s', async () => {
+      const ann = await stage.person();
+      const tablet = await stage.device(ann);
+      expect(await ann.fetch('POST', '/api/v1/auth/logout')).toMatchObject({ status: 204, body: '' });
+      expect(await Promise.all([ended(ann), ended(tablet)])).toEqual(['logout', 'logout']);
+      await eventually(async () => expect(await codeOf(ann.http('user.me', {}))).toBe('unauthenticated'), { timeoutMs: 5_000 });
+      expect(await codeOf(ann.device().connect())).toBe('unauthenticated');
+    });
+
+    it('a refresh keeps the session, spends the token, and leaves the earlier access token alive; a second use ends the session', async () => {
+      const ann = await stage.person();
+      const { refreshToken, sessionId } = ann.session;
+      const refreshed = await open('POST', '/api/v1/auth/refresh', { refreshToken });
+      const next = (await refreshed.json()) as Session;
+      expect([refreshed.status, next.sessionId, next.user.id]).toEqual([200, sessionId, ann.user.id]);
+      expect(next.refreshToken).not.toBe(refreshToken);
+      for (const token of [ann.session.accessToken, next.accessToken]) expect((await open('GET', '/api/v1/users/me', undefined, token)).status).toBe(200);
+      const newest = (await (await open('POST', '/api/v1/auth/refresh', { refreshToken: next.refreshToken })).json()) as Session;
+      expect(await codeOf(ann.http('auth.refresh', { refreshToken }))).toBe('unauthenticated');
+      expect(await ended(ann)).toBe('reuse');
+      expect(await codeOf(ChatClient.guest(stage.url).then((one) => one.http('auth.refresh', { refreshToken: newest.refreshToken })))).toBe('unauthenticated');
+    });
+
+    it('a new password ends every other session', async () => {
+      const ann = await stage.person();
+      const other = await login(ann.user.username);
+      await other.connect();
+      expect(await ann.fetch('POST', '/api/v1/auth/password', { current: password, next: 'another horse battery' })).toMatchObject({ status: 204, body: '' });
+      expect(await ended(other)).toBe('password');
+      expect([ann.connected, await codeOf(ann.http('user.me', {}))]).toEqual([true, 'ok']);
+      expect(await codeOf(login(ann.user.username))).toBe('unauthenticated');
+      expect(await codeOf(login(ann.user.username, 'another horse battery'))).toBe('ok');
+    });
+
+    it('the 11th socket of a user closes the oldest', async () => {
+      const oldest = await stage.guest();
+      const devices: ChatClient[] = [];
+      for (let n = 1; n < limits.socketsPerUser; n++) devices.push(await stage.device(oldest));
+      await stage.settle(oldest);
+      expect(oldest.connected).toBe(true);
+      devices.push(await stage.device(oldest));
+      expect(await ended(oldest)).toBe('too_many');
+      expect(devices.map(({ connected }) => connected)).toEqual(devices.map(() => true));
+    });
+  });
+
+  describe('contacts and blocks', () => {
+    it('contacts and blocks are lists of `{user, createdAt}`, one-way, and answered 204', async () => {
+      const [ann, ben] = await stage.guests(2);
+      for (const list of ['contact', 'block'] as const) {
+        const path = `/api/v1/${list}s/${ben.user.id}`;
+        for (let n = 0; n < 2; n++) expect(await ann.fetch('PUT', path)).toMatchObject({ status: 204, body: '' });
+        expect(await ann.http(`${list}.list`, {})).toEqual({ items: [{ user: ben.user, createdAt: expect.any(String) }] });
+        expect(await ben.http(`${list}.list`, {})).toEqual({ items: [] });
+        for (let n = 0; n < 2; n++) expect(await ann.fetch('DELETE', path)).toMatchObject({ status: 204, body: '' });
+        expect(await ann.http(`${list}.list`, {})).toEqual({ items: [] });
+        expect(await codeOf(ann.http(`${list}.add`, { userId: newId() }))).toBe('not_found');
+      }
+    });
+
+    it('while one blocks the other, the direct conversation is neither created nor written in by either; reading stays, and groups are unaffected', async () => {
+      const [ann, ben] = await stage.guests(2);
+      const { id: group } = await stage.group([ann, ben]);
+      await ann.http('block.add', { userId: ben.user.id });
+      for (const [who, other] of [[ann, ben], [ben, ann]] as const) expect(await codesOf(who, 'conversation.create', { kind: 'direct', memberIds: [other.user.id] })).toEqual(['blocked', 'blocked']);
+      await ann.http('block.remove', { userId: ben.user.id });
+      const conversationId = await stage.direct(ann, ben);
+      const sent = new Map<ChatClient, string>();
+      for (const who of [ann, ben]) sent.set(who, (await who.send(conversationId, 'hello')).message.id);
+      await ann.http('block.add', { userId: ben.user.id });
+      const from = [ann.events.length, ben.events.length];
+      for (const [who, other] of [[ann, ben], [ben, ann]] as const) {
+        const messageId = sent.get(who)!;
+        expect(await allCodes([
+          who.send(conversationId, 'x'), who.http('message.send', { conversationId, clientId: newId(), body: 'x' }), who.call('message.edit', { messageId, body: 'x' }), who.http('message.edit', { messageId, body: 'x' }),
+          who.call('reaction.add', { messageId, emoji: '👍' }), who.http('reaction.add', { messageId, emoji: '👍' }), who.call('typing', { conversationId, active: true }),
+          who.call('drawing.draw', { conversationId, line: { id: 'l', color: '#000000', width: 1, points: [0, 0] } }), who.call('peer.signal', { conversationId, to: other.user.id, data: 1 }),
+        ])).toEqual(['blocked']);
+        expect(await allCodes([who.call('conversation.open', { conversationId }), who.http('conversation.history', { conversationId }), who.http('drawing.get', { conversationId }), who.send(group, 'in a group')])).toEqual(['ok']);
+      }
+      await stage.settle(ann, ben);
+      expect([ann, ben].flatMap((who, n) => told(who, conversationId, from[n]))).toEqual([]);
+      await ann.http('block.remove', { userId: ben.user.id });
+      expect(await codesOf(ben, 'message.send', { conversationId, clientId: newId(), body: 'again' })).toEqual(['ok', 'ok']);
+    });
+  });
+
+  describe('presence', () => {
+    const stateOf = async (who: ChatClient, of: ChatClient) => (await who.http('presence.get', { userIds: [of.user.id] })).items.map(({ state }) => state);
+
+    it('is shown to those who share a conversation or are contacts; others are left out of the answer', async () => {
+      const [ann, ben, cem, dan] = await stage.guests(4);
+      await stage.group([ann, ben]);
+      await ann.http('contact.add', { userId: cem.user.id });
+      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
+      const userIds = [ben, cem, dan].map(({ user }) => user.id);
+      const { items } = await ann.http('presence.get', { userIds });
+      expect(items.map(({ userId }) => userId).toSorted()).toEqual(userIds.slice(0, 2).toSorted());
+      expect(items[0]).toEqual({ userId: expect.any(String), state: 'online', lastSeenAt: expect.any(String) });
+      const { presence } = await ann.call('presence.watch', { userIds });
+      expect(presence.map(({ userId }) => userId).toSorted()).toEqual(userIds.slice(0, 2).toSorted());
+    });
+
+    it('of several devices the strongest counts; a heartbeat without `state` keeps it; offline shows within 5 s to those who watch', async () => {
+      const [ann, ben] = await stage.guests(2);
+      const tablet = await stage.device(ben);
+      await stage.group([ann, ben]);
+      await ann.call('presence.watch', { userIds: [ben.user.id] });
+      const seen = (state: string, from = 0) => ann.waitFor('presence:changed', (event) => event.userId === ben.user.id && event.state === state, 5_000, from);
+      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
+      await ben.call('presence.heartbeat', { state: 'busy' });
+      await tablet.call('presence.heartbeat', { state: 'busy' });
+      expect((await seen('busy')).payload).toEqual({ userId: ben.user.id, state: 'busy', lastSeenAt: expect.any(String) });
+      expect(await ben.call('presence.heartbeat', {})).toEqual({ serverTime: expect.any(String) });
+      expect(await stateOf(ann, ben)).toEqual(['busy']);
+      await tablet.call('presence.heartbeat', { state: 'away' });
+      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['away']));
+      await ben.call('presence.heartbeat', { state: 'online' });
+      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
+      const from = ann.events.length;
+      ben.disconnect();
+      tablet.disconnect();
+      await seen('offline', from);
+      await ann.call('presence.unwatch', { userIds: [ben.user.id] });
+      const unwatched = ann.events.length;
+      await ben.connect();
+      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
+      await stage.settle(ann);
+      expect(told(ann, ben.user.id, unwatched).filter(({ name }) => name === 'presence:changed')).toEqual([]);
+    });
+
+    it('shows offline to either of two while one blocks the other', async () => {
+      const [ann, ben] = await stage.guests(2);
+      await stage.group([ann, ben]);
+      for (const [who, other] of [[ann, ben], [ben, ann]] as const) {
+        await eventually(async () => expect(await stateOf(who, other)).toEqual(['online']));
+        await who.call('presence.watch', { userIds: [other.user.id] });
+      }
+      await ann.http('block.add', { userId: ben.user.id });
+      expect(await stateOf(ben, ann)).toEqual(['offline']);
+      await ben.waitFor('presence:changed', ({ userId, state }) => userId === ann.user.id && state === 'offline', 5_000);
+    });
+
+    it('more watches than allowed are `too_large`', async () => {
+      const ann = await stage.guest();
+      expect(await codeOf(ann.call('presence.watch', { userIds: Array.from({ length: limits.presenceWatches }, newId) }))).toBe('ok');
+      expect(await codeOf(ann.call('presence.watch', { userIds: [newId()] }))).toBe('too_large');
+    });
+  });
+
+  describe('bots', () => {
+    it('a bot connects with its token and writes; a new token refuses the old one, and deleting ends it', async () => {
+      const [ann, guest] = [await stage.person(), await stage.guest()];
+      expect(await codeOf(guest.http('bot.create', { username: uniqueName('bot') }))).toBe('forbidden');
+      const made = await ann.fetch('POST', '/api/v1/bots', { username: uniqueName('bot'), displayName: 'Helpful' });
+      const { user, token } = made.body as { user: Session['user']; token: string };
+      expect([made.status, user.kind, user.displayName]).toEqual([201, 'bot', 'Helpful']);
+      expect((await ann.http('bot.list', {})).items).toEqual([user]);
+      const bot = new ChatClient(stage.url, { ...ann.session, user, accessToken: token });
+      await bot.connect();
+      const { id } = await stage.group([ann, bot]);
+      const { message } = await bot.send(id, 'beep');
+      expect((await ann.waitFor('message:new', (event) => event.message.id === message.id)).payload.message.senderId).toBe(user.id);
+      const { token: next } = await ann.http('bot.token', { userId: user.id });
+      await eventually(async () => expect(await codeOf(bot.http('user.me', {}))).toBe('unauthenticated'), { timeoutMs: 5_000 });
+      const again = new ChatClient(stage.url, { ...ann.session, user, accessToken: next });
+      await again.connect();
+      expect(await ann.fetch('DELETE', `/api/v1/bots/${user.id}`)).toMatchObject({ status: 204, body: '' });
+      await eventually(() => !again.connected, { timeoutMs: 5_000 });
+      expect((await ann.history(id)).at(-1)?.body).toBe('beep');
+      bot.disconnect();
+      again.disconnect();
+    });
+  });
+
+  describe('attachments', () => {
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+    const upload = async (who: ChatClient, bytes: Uint8Array<ArrayBuffer>, name: string) => {
+      const form = new FormData();
+      form.set('file', new Blob([bytes]), name);
+      return fetch(new URL('/api/v1/attachments', who.url), { method: 'POST', body: form, headers: { authorization: `Bearer ${who.session.accessToken}` } });
+    };
+    const get = (who: ChatClient, id: string, headers: Record<string, string> = {}) => fetch(new URL(`/api/v1/attachments/${id}`, who.url), { headers: { authorization: `Bearer ${who.session.accessToken}`, ...headers } });
+
+    it('only the uploader sees one before it is sent, then the members, and nobody once its message is deleted', async () => {
+      const [ann, ben, cem] = await stage.guests(3);
+      const { id: conversationId } = await stage.group([ann, ben]);
+      const uploaded = await upload(ann, png, 'dot.png');
+      const attachment = (await uploaded.json()) as Attachment;
+      expect([uploaded.status, attachment]).toEqual([201, { id: expect.any(String), name: 'dot.png', mediaType: 'image/png', size: png.length, width: 1, height: 1, url: expect.stringContaining(attachment.id) }]);
+      const statuses = async () => Promise.all([ann, ben, cem].map(async (who) => (await get(who, attachment.id)).status));
+      expect(await statuses()).toEqual([200, 404, 404]);
+      expect(await codesOf(ben, 'message.send', { conversationId, clientId: 'theirs', attachmentIds: [attachment.id] })).toEqual(['not_found', 'not_found']);
+      const { message } = await ann.call('message.send', { conversationId, clientId: 'a', type: 'image', attachmentIds: [attachment.id] });
+      expect(message).toMatchObject({ type: 'image', body: '', attachments: [attachment] });
+      expect(await statuses()).toEqual([200, 200, 404]);
+      const part = await get(ben, attachment.id, { range: 'bytes=1-3' });
+      expect([part.status, part.headers.get('content-range'), Buffer.from(await part.arrayBuffer())]).toEqual([206, `bytes 1-3/${png.length}`, png.subarray(1, 4)]);
+      const whole = await get(ben, attachment.id);
+      expect([whole.headers.get('content-type'), Buffer.from(await whole.arrayBuffer()).equals(png)]).toEqual(['image/png', true]);
+      await ann.call('message.delete', { messageId: message.id });
+      expect(await statuses()).toEqual([404, 404, 404]);
+    });
+
+    it('what it is is recognised by its content', async () => {
+      const ann = await stage.guest();
+      const refused = await upload(ann, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0x3e, 0]), 'picture.png');
+      expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([415, 'unsupported_media']);
+      const text = await upload(ann, Buffer.from('plain text'), 'notes.png');
+      expect(((await text.json()) as Attachment).mediaType).toMatch(/^text\/plain/);
+    });
+
+    it('a finished tus upload’s last path segment is the attachment’s id', async () => {
+      const ann = await stage.guest();
+      const { id: conversationId } = await stage.group([ann]);
+      const headers = { 'authorization': `Bearer ${ann.session.accessToken}`, 'tus-resumable': '1.0.0' };
+      const begun = await fetch(new URL('/api/v1/uploads', ann.url), { method: 'POST', headers: { ...headers, 'upload-length': String(png.length), 'upload-metadata': `filename ${Buffer.from('dot.png').toString('base64')}` } });
+      const location = new URL(begun.headers.get('location')!, begun.url);
+      const send = (from: number, to: number) => fetch(location, { method: 'PATCH', body: png.subarray(from, to), headers: { ...headers, 'upload-offset': String(from), 'content-type': 'application/offset+octet-stream' } });
+      expect([begun.status, (await send(0, 20)).status, (await send(20, png.length)).status]).toEqual([201, 204, 204]);
+      const id = location.pathname.split('/').at(-1)!;
+      const { message } = await ann.call('message.send', { conversationId, clientId: 'a', type: 'image', attachmentIds: [id] });
+      expect(message.attachments).toMatchObject([{ id, name: 'dot.png', mediaType: 'image/png', size: png.length }]);
+    });
+  });
+});
