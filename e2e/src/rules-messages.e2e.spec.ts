@@ -283,4 +283,64 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
       expect(changes).toMatchObject([{ conversationId, messages: [], receipts: expect.arrayContaining([expect.objectContaining({ userId: ben.user.id, readSeq: message.seq })]) }]);
     });
   });
+
+  describe('input', () => {
+    it('is strict: whatever breaks its schema is `invalid`, over sockets and HTTP', async () => {
+      const ann = await stage.guest();
+      const { id: conversationId } = await stage.group([ann]);
+      const { message } = await ann.send(conversationId, 'hello');
+      const { id: messageId } = message;
+      const send = (change: object) => ann.emit('message:send', { conversationId, clientId: newId(), body: 'x', ...change });
+      const broken = [{ more: 1 }, { body: '' }, { body: ' \n' }, { body: undefined }, { type: 'system' }, { type: 'telegram' }, { clientId: '' }, { clientId: 'x'.repeat(65) }, { conversationId: 'nonsense' }, { replyTo: 'nonsense' }, { body: null }];
+      const answers = [
+        ...broken.map(send),
+        ann.emit('message:edit', { messageId, body: '' }), ann.emit('message:edit', { messageId: 'nonsense', body: 'x' }), ann.emit('conversation:open', { conversationId, limit: 101 }),
+        ann.emit('conversation:history', { conversationId, before: 1, after: 1 }), ann.emit('conversation:create', { kind: 'group', title: 'x'.repeat(201) }),
+        ann.emit('conversation:explode', {}), ann.emit('message:new', {}), ann.emit('typing', 'a text'),
+      ];
+      expect(await Promise.all(answers.map(codeOf))).toEqual(answers.map(() => 'invalid'));
+      const at = `/api/v1/conversations/${conversationId}`;
+      const requests: [string, string, object?][] = [
+        ...broken.slice(0, 8).map((change): [string, string, object] => ['POST', `${at}/messages`, { clientId: newId(), body: 'x', ...change }]),
+        ['PATCH', `/api/v1/messages/${messageId}`, { body: '' }], ['GET', '/api/v1/conversations/nonsense'], ['GET', `${at}/messages?limit=101`], ['GET', `${at}/messages?limit=0`],
+        ...['before=1&after=1', 'before=1&around=1', 'after=1&around=1', 'before=-1', 'before=x', 'colour=red'].map((query): [string, string] => ['GET', `${at}/messages?${query}`]),
+        ['GET', '/api/v1/conversations?cursor=nonsense'], ['GET', '/api/v1/users?cursor=nonsense'], ['GET', `${at}/members?cursor=nonsense`], ['GET', '/api/v1/conversations/public?order=random'], ['PATCH', at, { createdBy: ann.user.id }],
+      ];
+      for (const [method, path, body] of requests) {
+        const { status, headers, body: problem } = await ann.fetch(method, path, body);
+        expect([method, path, body, status, headers.get('content-type')?.split(';')[0], problem]).toEqual([method, path, body, 400, 'application/problem+json', expect.objectContaining({ status: 400, code: 'invalid', traceId: expect.any(String) })]);
+      }
+      expect((await ann.history(conversationId)).map(({ body }) => body)).toEqual(['', 'hello']);
+    });
+
+    it('a body has at most 8,192 bytes of UTF-8; one more is `too_large`', async () => {
+      const ann = await stage.guest();
+      const { id: conversationId } = await stage.group([ann]);
+      for (const [body, code] of [['x'.repeat(8_192), 'ok'], ['é'.repeat(4_096), 'ok'], ['x'.repeat(8_193), 'too_large'], [`${'é'.repeat(4_096)}x`, 'too_large']] as const) {
+        expect([await codeOf(ann.call('message.send', { conversationId, clientId: newId(), body })), await codeOf(ann.http('message.send', { conversationId, clientId: newId(), body }))]).toEqual([code, code]);
+      }
+      const { message } = await ann.send(conversationId, 'short');
+      expect(await codesOf(ann, 'message.edit', { messageId: message.id, body: 'x'.repeat(8_193) })).toEqual(['too_large', 'too_large']);
+    });
+
+    it('a packet over its limit ends the connection', async () => {
+      const ann = await stage.guest();
+      const { id: conversationId } = await stage.group([ann]);
+      const lost = ann.emit('message:send', { conversationId, clientId: 'large', body: 'x'.repeat(70_000) }).then(() => 'answered', () => 'not answered');
+      await eventually(() => ann.readyCount === 2);
+      expect(await lost).toBe('not answered');
+      expect(await codeOf(ann.send(conversationId, 'here again'))).toBe('ok');
+    });
+
+    it('what does not exist and what one may not see are `not_found` alike', async () => {
+      const [ann, ben] = await stage.guests(2);
+      const { id: conversationId } = await stage.group([ann]);
+      const { message } = await ann.send(conversationId, 'secret');
+      for (const [where, messageId] of [[conversationId, message.id], [newId(), newId()]] as const) {
+        expect(await codesOf(ben, 'message.send', { conversationId: where, clientId: 'c', body: 'x' })).toEqual(['not_found', 'not_found']);
+        expect(await codesOf(ben, 'reaction.add', { messageId, emoji: '👍' })).toEqual(['not_found', 'not_found']);
+        expect(await codeOf(ben.http('conversation.get', { conversationId: where }))).toBe('not_found');
+      }
+    });
+  });
 });

@@ -93,6 +93,13 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
       });
     });
 
+    it('keys, health, metrics and documents are open, at the root; nothing else is', async () => {
+      const paths = ['/.well-known/jwks.json', '/health/live', '/health/ready', '/metrics', '/api/docs', '/api/openapi.json', '/api/asyncapi.json'];
+      expect(await Promise.all(paths.map(async (path) => (await open('GET', path)).status))).toEqual(paths.map(() => 200));
+      const closed = ['/api/v1/users/me', '/api/v1/conversations', `/api/v1/attachments/${newId()}`, '/api/v1/unread'];
+      expect(await Promise.all(closed.map(async (path) => (await open('GET', path)).status))).toEqual(closed.map(() => 401));
+    });
+
     it('devices are listed, and one that is ended is refused and closed within 5 s', async () => {
       const ann = await stage.person();
       const other = await login(ann.user.username);
@@ -222,10 +229,10 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
       expect((await seen('busy')).payload).toEqual({ userId: ben.user.id, state: 'busy', lastSeenAt: expect.any(String) });
       expect(await ben.call('presence.heartbeat', {})).toEqual({ serverTime: expect.any(String) });
       expect(await stateOf(ann, ben)).toEqual(['busy']);
-      await tablet.call('presence.heartbeat', { state: 'away' });
-      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['away']));
-      await ben.call('presence.heartbeat', { state: 'online' });
-      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
+      for (const [who, state, strongest] of [[tablet, 'online', 'online'], [ben, 'away', 'online'], [tablet, 'busy', 'busy'], [tablet, 'away', 'away'], [ben, 'online', 'online']] as const) {
+        await who.call('presence.heartbeat', { state });
+        await eventually(async () => expect(await stateOf(ann, ben)).toEqual([strongest]));
+      }
       const from = ann.events.length;
       ben.disconnect();
       tablet.disconnect();
@@ -252,8 +259,8 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
 
     it('more watches than allowed are `too_large`', async () => {
       const ann = await stage.guest();
-      expect(await codeOf(ann.call('presence.watch', { userIds: Array.from({ length: limits.presenceWatches }, newId) }))).toBe('ok');
-      expect(await codeOf(ann.call('presence.watch', { userIds: [newId()] }))).toBe('too_large');
+      const watch = (count: number) => ann.call('presence.watch', { userIds: Array.from({ length: count }, newId) });
+      expect([await codeOf(watch(limits.presenceWatches)), await codeOf(watch(limits.presenceWatches + 1))]).toEqual(['ok', 'too_large']);
     });
   });
 
@@ -296,19 +303,19 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
       const { id: conversationId } = await stage.group([ann, ben]);
       const uploaded = await upload(ann, png, 'dot.png');
       const attachment = (await uploaded.json()) as Attachment;
-      expect([uploaded.status, attachment]).toEqual([201, { id: expect.any(String), name: 'dot.png', mediaType: 'image/png', size: png.length, width: 1, height: 1, url: expect.stringContaining(attachment.id) }]);
-      const statuses = async () => Promise.all([ann, ben, cem].map(async (who) => (await get(who, attachment.id)).status));
+      expect([uploaded.status, attachment]).toEqual([201, { id: expect.any(String), name: 'dot.png', mediaType: 'image/png', size: png.length, width: 1, height: 1, thumbnailId: expect.any(String), url: expect.stringContaining(attachment.id) }]);
+      const statuses = async (id = attachment.id) => Promise.all([ann, ben, cem].map(async (who) => (await get(who, id)).status));
       expect(await statuses()).toEqual([200, 404, 404]);
       expect(await codesOf(ben, 'message.send', { conversationId, clientId: 'theirs', attachmentIds: [attachment.id] })).toEqual(['not_found', 'not_found']);
       const { message } = await ann.call('message.send', { conversationId, clientId: 'a', type: 'image', attachmentIds: [attachment.id] });
       expect(message).toMatchObject({ type: 'image', body: '', attachments: [attachment] });
-      expect(await statuses()).toEqual([200, 200, 404]);
+      for (const id of [attachment.id, attachment.thumbnailId]) expect(await statuses(id)).toEqual([200, 200, 404]);
       const part = await get(ben, attachment.id, { range: 'bytes=1-3' });
       expect([part.status, part.headers.get('content-range'), Buffer.from(await part.arrayBuffer())]).toEqual([206, `bytes 1-3/${png.length}`, png.subarray(1, 4)]);
       const whole = await get(ben, attachment.id);
       expect([whole.headers.get('content-type'), Buffer.from(await whole.arrayBuffer()).equals(png)]).toEqual(['image/png', true]);
       await ann.call('message.delete', { messageId: message.id });
-      expect(await statuses()).toEqual([404, 404, 404]);
+      for (const id of [attachment.id, attachment.thumbnailId]) expect(await statuses(id)).toEqual([404, 404, 404]);
     });
 
     it('what it is is recognised by its content', async () => {
