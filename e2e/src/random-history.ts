@@ -219,22 +219,32 @@ export class Team {
     return known.length === 0 ? this.ids[0]! : this.one(known.slice(-8)).id;
   }
 
-  async read(who: ChatClient): Promise<void> {
-    const conversationId = this.conversation();
-    const { receipt } = await who.call('receipt.read', { conversationId, seq: this.below(40) });
-    who.state.receipt(receipt);
-    who.state.marked(conversationId, undefined);
+  read(who: ChatClient): Promise<void> {
+    const [conversationId, seq] = [this.conversation(), this.below(40)];
+    return this.alone(who, async () => {
+      const { receipt } = await who.call('receipt.read', { conversationId, seq });
+      who.state.receipt(receipt);
+      who.state.marked(conversationId, undefined);
+    });
   }
 
-  async mark(who: ChatClient): Promise<void> {
-    const conversationId = this.conversation();
-    const { me } = await who.http('conversation.me', { conversationId, unreadFrom: 1 + this.below(20) });
-    who.state.own(conversationId, me);
+  mark(who: ChatClient): Promise<void> {
+    return this.set(who, { conversationId: this.conversation(), unreadFrom: 1 + this.below(20) });
   }
 
-  async notify(who: ChatClient): Promise<void> {
-    const conversationId = this.conversation();
-    const { me } = await who.http('conversation.me', { conversationId, notifications: this.one(['all', 'mentions', 'none']) });
-    who.state.own(conversationId, me);
+  notify(who: ChatClient): Promise<void> {
+    return this.set(who, { conversationId: this.conversation(), notifications: this.one(['all', 'mentions', 'none'] as const) });
+  }
+
+  private set(who: ChatClient, wish: CallArguments<'conversation.me'>): Promise<void> {
+    return this.alone(who, async () => who.state.own(wish.conversationId, (await who.http('conversation.me', wish)).me));
+  }
+
+  private readonly alones = new Map<ChatClient, Promise<unknown>>();
+  /** One after another for each person: of two answers about their own settings, on two connections, nobody could say which is the newer. */
+  private alone(who: ChatClient, work: () => Promise<void>): Promise<void> {
+    const next = (this.alones.get(who) ?? Promise.resolve()).catch(() => undefined).then(work);
+    this.alones.set(who, next);
+    return next;
   }
 }

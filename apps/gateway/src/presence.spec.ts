@@ -3,7 +3,8 @@ import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerTo, Edge, heard } from './spec/edge.js';
 
-const hidden = newId();
+const stranger = newId();
+const hidden = new Set([stranger]);
 const wishes: RequestPayload<'presence.watching.v1'>[] = [];
 const states = new Map<string, Presence['state']>();
 /** Pairs with a block between them. */
@@ -18,7 +19,7 @@ beforeAll(async () => {
     starting.serveBasics({
       'presence.watching.v1': async (payload) => {
         wishes.push(payload);
-        const presence = payload.add.filter((userId) => userId !== hidden).map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
+        const presence = payload.add.filter((userId) => !hidden.has(userId)).map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
         const blocked = payload.add.filter((userId) => blocks.has(pair(payload.userId, userId)));
         await asked();
         return { presence: presence.map((one) => (blocked.includes(one.userId) ? { ...one, state: 'offline' } : one)), blocked };
@@ -37,9 +38,9 @@ describe('presence:watch', () => {
   it('answers those who may be seen, and passes their changes on to those who watch', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
-    expect(await watch(ann.socket, bob, hidden)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+    expect(await watch(ann.socket, bob, stranger)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
     const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
-    await edge.push(frame(hidden, 'online'));
+    await edge.push(frame(stranger, 'online'));
     await edge.push(frame(bob, 'online'));
     await eventually(() => expect(annHears).toEqual([{ userId: bob, state: 'online' }]));
     expect(eveHears).toEqual([]);
@@ -82,6 +83,25 @@ describe('presence:watch', () => {
     const changes = heard(ann.socket, 'presence:changed');
     states.set(bob, 'away');
     await eventually(() => expect(changes).toEqual([{ userId: bob, state: 'away' }]), { timeoutMs: 12_000 });
+  });
+
+  it.each<[string, (bob: string) => { event: string; payload: object }]>([
+    ['leaves', (bob) => ({ event: 'member:changed', payload: { conversationId: newId(), userId: bob, left: true, rev: 2 } })],
+    ['is banned', (bob) => ({ event: 'member:changed', payload: { conversationId: newId(), member: { userId: bob, status: 'banned' }, rev: 2 } })],
+    ['stays where the watcher is removed', () => ({ event: 'conversation:removed', payload: { conversationId: newId(), reason: 'removed' } })],
+  ])('asks at once whether somebody may still be seen who %s', async (_, parting) => {
+    const ann = await edge.connect();
+    const bob = newId();
+    await watch(ann.socket, bob);
+    const changes = heard(ann.socket, 'presence:changed');
+    const questions = () => wishes.filter(({ userId, add }) => userId === ann.user.id && add.includes(bob)).length;
+    hidden.add(bob);
+    await edge.push({ kind: 'users', users: [ann.user.id], ...parting(bob) });
+    await eventually(() => expect(questions()).toBe(2), { timeoutMs: 4_000 });
+    expect((await watch(ann.socket)).ok).toBe(true);
+    await edge.push(frame(bob, 'online'));
+    await edge.push({ kind: 'users', users: [ann.user.id], event: 'presence:changed', payload: { userId: stranger, state: 'away' } });
+    await eventually(() => expect(changes).toEqual([{ userId: stranger, state: 'away' }]));
   });
 });
 

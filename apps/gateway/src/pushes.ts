@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { InstanceListener } from '@parley/broker';
-import type { DomainEvent, DomainEventName, PushFrame } from '@parley/contracts';
+import type { DomainEvent, DomainEventName, PushFrame, ServerEvent } from '@parley/contracts';
 import type { Server } from 'socket.io';
 import { Connections, userRoom } from './connections.js';
 import { Departures } from './departures.js';
@@ -55,6 +55,17 @@ export class Pushes implements InstanceListener {
     const left = except === undefined ? undefined : this.connections.find(except)?.socket.id;
     const audience = this.server!.to(here);
     (left === undefined ? audience : audience.except(left)).emit(event, payload);
+    if (event === 'conversation:removed' || event === 'member:changed') this.partingOf(frame);
+  }
+
+  /** Who is in no conversation with somebody any more may not see their presence: asked at once, not only with the next renewal. */
+  private partingOf({ event, users, payload }: Extract<PushFrame, { kind: 'users' }>): void {
+    const hearers = new Set(users);
+    const gone = event === 'member:changed' ? goneOf(payload as ServerEvent<'member:changed'>) : undefined;
+    if (event === 'member:changed' && gone === undefined) return;
+    const concerned = this.connections.all.filter(({ userId, watches }) => hearers.has(userId) && (gone === undefined ? watches.size > 0 : watches.has(gone)));
+    // Where presence is away the next renewal asks again.
+    if (concerned.length > 0) void this.watches.announce(concerned).catch(() => undefined);
   }
 
   onEvent(name: DomainEventName, event: unknown): void {
@@ -100,3 +111,6 @@ export class Pushes implements InstanceListener {
     this.connections.endSessions(await this.revocations.load(), 'ended');
   }
 }
+
+const goneOf = (change: ServerEvent<'member:changed'>): string | undefined =>
+  'left' in change ? change.userId : change.member.status === 'banned' ? change.member.userId : undefined;

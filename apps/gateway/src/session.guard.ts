@@ -4,13 +4,13 @@ import { calls, type Call, type CallName } from '@parley/contracts';
 import type { Request } from 'express';
 import { refusalOf } from './token.strategy.js';
 
-/** Lets a call through with a good token; an `open` one also without any. A bad token is refused everywhere. */
+/** Lets a call through with a good token; an `optional` one also without any, an `open` one whatever token comes with it: whoever logs in may still have an old one. */
 @Injectable()
 export class SessionGuard extends AuthGuard() {
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>();
-    const open = (calls[context.getHandler().name as CallName] as Call | undefined)?.auth === 'open';
-    if (open && request.headers.authorization === undefined) return true;
+    const auth = (calls[context.getHandler().name as CallName] as Call | undefined)?.auth ?? 'session';
+    if (auth === 'open' || (auth === 'optional' && request.headers.authorization === undefined)) return true;
     return (await super.canActivate(context)) as boolean;
   }
 

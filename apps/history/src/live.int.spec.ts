@@ -46,13 +46,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       expect(await Promise.all(codes.map(codeOf))).toEqual(['answered', 'forbidden', 'muted', 'answered', 'blocked', 'blocked', 'forbidden', 'not_found', 'not_found']);
     });
 
-    it('may always be stopped, and only members tell the others', async () => {
+    it('may be stopped by members also when they may not write any more', async () => {
       const [anna, muted, gone, banned] = [await service.connect(), newId(), newId(), newId()];
       const conversationId = await chat.conversation([anna, muted, gone, banned]);
       await chat.member(conversationId, muted, `status = 'muted'`);
       await chat.leave(conversationId, gone);
       await chat.member(conversationId, banned, `status = 'banned'`);
-      for (const userId of [muted, gone, banned]) expect(await type(userId, conversationId, false)).toEqual({});
+      expect(await type(muted, conversationId, false)).toEqual({});
+      expect(await Promise.all([gone, banned].map((userId) => codeOf(type(userId, conversationId, false))))).toEqual(['not_found', 'banned']);
       expect(service.heard(anna, 'typing').map(({ payload }) => payload)).toEqual([{ conversationId, userId: muted, active: false }]);
       expect(await codeOf(type(newId(), conversationId, false))).toBe('not_found');
     });

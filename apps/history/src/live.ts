@@ -32,14 +32,13 @@ export class Live {
   ) {}
 
   /**
-   * Tells the members, beside the connection that types, that somebody types or stopped. Refuses whoever may not write. To stop is refused to strangers only: who was muted or blocked while typing
-   * still tells it; of those who left or were banned the members have heard already.
+   * Tells the members, beside the connection that types, that somebody types or stopped. Refuses whoever may not write; to stop is not refused to members who were muted or blocked while
+   * they typed.
    */
   async type({ userId, connectionId, conversationId, active }: RequestPayload<'history.typing.v1'>): Promise<void> {
     const standing = await standingOf(this.database, conversationId, userId);
     const refused = refusalOf(standing, 'content');
-    if (refused && (active || standing?.role === undefined || standing.role === null)) throw refused;
-    if (refused) return;
+    if (refused) throw refused;
     const silence = active ? await silenced(this.database, standing!, userId) : undefined;
     if (silence) throw silence;
     const members = await this.audience.of(this.database, [{ conversationId, membersRev: standing!.members_rev }]);

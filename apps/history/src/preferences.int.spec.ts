@@ -59,6 +59,15 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     expect(await me(ben, conversationId)).toMatchObject({ unread: 1, unreadFrom: 10, readSeq: 0 });
   });
 
+  it('changes no count with what one is notified of', async () => {
+    const { ben, conversationId } = await talk();
+    const [before] = (await service.ask('unread.list.v1', ben, {})).conversations;
+    const me = await set(ben, conversationId, { notifications: 'none' });
+    expect(me).not.toHaveProperty('unreadFrom');
+    expect(me).toMatchObject({ unread: before!.unread, mentions: before!.mentions, readSeq: 0 });
+    expect((await service.ask('unread.list.v1', ben, {})).conversations).toEqual([before]);
+  });
+
   it('keeps what is not mentioned, and concerns nobody else', async () => {
     const { anna, ben, conversationId } = await talk();
     await set(ben, conversationId, { notifications: 'mentions' });

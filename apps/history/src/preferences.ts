@@ -9,7 +9,7 @@ const SET = `
   with own as (
     select c.id, c.last_seq, m.user_id, m.joined_at from chat.conversation c join chat.member m on m.conversation_id = c.id and m.user_id = $2 and ${belongsNow('m')} where c.id = $1)
   insert into history.preference as p (conversation_id, user_id, notifications, unread_from, updated_at)
-  select id, user_id, coalesce($3::text, 'all'), least($4::bigint, last_seq + 1), clock_timestamp() from own
+  select id, user_id, coalesce($3::text, 'all'), case when $4::bigint is not null then least($4, last_seq + 1) end, clock_timestamp() from own
   on conflict (conversation_id, user_id) do update set
     notifications = coalesce($3::text, case when p.updated_at >= (select joined_at from own) then p.notifications end, 'all'),
     unread_from = case when $4::bigint is not null then excluded.unread_from when p.updated_at >= (select joined_at from own) then p.unread_from end,

@@ -16,6 +16,9 @@ export interface Command {
 }
 export const commandOf = ({ payload: { caller }, redelivered }: Pick<Delivery<{ caller: Actor }>, 'payload' | 'redelivered'>): Command => ({ caller, redelivered });
 
+/** The clientId of the system message that a request writes: longer than those that clients may choose, so that none is ever in its way. */
+export const noteKey = (requestId: string, conversationId: string): string => `system:${requestId}:${conversationId}`;
+
 /**
  * One change of one conversation, under the lock of its row: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. The row is written back once, at
  * the end, and only when a `rev` was taken.
@@ -96,9 +99,8 @@ export class Change {
     return row && toMessage(row);
   }
 
-  /** Longer than the ids that clients may choose, so that none is ever in its way. */
   private get noteKey(): string {
-    return `system:${this.command.caller.requestId}:${this.conversation.id}`;
+    return noteKey(this.command.caller.requestId, this.conversation.id);
   }
 
   /** Writes the conversation's row back, if it was changed. Called by {@link changeConversation} at the end; earlier only where something reads the row meanwhile. */

@@ -121,14 +121,14 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
   });
 
   describe('mentions', () => {
-    it('are the members whom the body names, but not its sender', async () => {
+    it('are the members whom the body names', async () => {
       const [anna, ben, cara, away, banned] = [await person('anna'), await person('ben.b'), await person('cara-'), await person('away'), await person('banned')];
       await person('stranger');
       const conversationId = await service.group(anna, ben, cara, away, banned);
       await engine.owner.query(`update chat.member set left_at = now() where conversation_id = $1 and user_id = $2`, [conversationId, away]);
       await engine.owner.query(`update chat.member set status = 'banned' where conversation_id = $1 and user_id = $2`, [conversationId, banned]);
       const said = async (body: string) => (await service.send(anna, { conversationId, body })).message.mentions;
-      expect(await said('@Cara-. @BEN.B, @ben.b! @anna @stranger @nobody @away @banned mail@anna')).toEqual([cara, ben]);
+      expect(await said('@Cara-. @BEN.B, @ben.b! @anna @stranger @nobody @away @banned mail@anna')).toEqual([cara, ben, anna]);
       expect(await said('nobody')).toEqual([]);
       const { message } = await service.send(ben, { conversationId, body: 'and @anna' });
       const [row] = await engine.owner.query(`select mentions from chat.message where id = $1`, [message.id]);

@@ -1,6 +1,7 @@
 import type { Broker } from '@parley/broker';
 import { ChatError, newId, type Conversation, type Message, type RequestPayload } from '@parley/contracts';
 import { toConversation, toMembership, toMessage, type Database } from '@parley/store';
+import { noteKey } from './change.js';
 import { createDirect, createGroup, describe, rolesOf, type MemberRole } from './conversation-sql.js';
 import { invalid, knownUsers } from './known.js';
 import { guestsMayEnter } from './member-sql.js';
@@ -57,7 +58,7 @@ async function storeDirect(database: Database, { requestId, userId }: CreateComm
 async function storeGroup(database: Database, { caller, input }: CreateCommand, others: readonly string[]): Promise<string> {
   const { kind, visibility = 'private', title, topic, color, policy = {} } = input;
   const conversation = { id: caller.requestId, kind, visibility, createdBy: caller.userId, title, topic: topic === '' ? undefined : topic, color, policy };
-  await createGroup(database, conversation, [caller.userId, ...others], { id: newId(conversation.id), clientId: `system:${conversation.id}` });
+  await createGroup(database, conversation, [caller.userId, ...others], { id: newId(conversation.id), clientId: noteKey(caller.requestId, conversation.id) });
   return conversation.id;
 }
 

@@ -13,7 +13,7 @@ export async function editMessage(change: Change, row: MessageRow, body: string,
   await demandWriting('write', change);
   demandLiving(row);
   if (row.forwarded_from !== null) throw new ChatError('forbidden', 'A forwarded message stays as it was written');
-  const [mentions] = await mentionsOf(change.sql, [{ conversationId: change.conversation.id, senderId: change.userId, body }], names);
+  const [mentions] = await mentionsOf(change.sql, [{ conversationId: change.conversation.id, body }], names);
   if (mentions === undefined) throw new ChatError('unavailable', 'Who is mentioned cannot be said now');
   if (row.body === body || (await wasDone(change, row))) return { row };
   const edited = await rewrite(change, row, 'body = $4, mentions = $5::uuid[], edited_at = $6', [body, mentions, change.now]);

@@ -46,22 +46,21 @@ export async function namesOf(broker: Broker, bodies: readonly string[]): Promis
   }
 }
 
-/** A body in a conversation, and who wrote it. */
+/** A body in a conversation. */
 export interface Written {
   readonly conversationId: string;
-  readonly senderId: string;
   readonly body: string;
 }
 
 /**
- * Whom each body mentions: members of its conversation, in the order of their mention, but not its writer. Undefined for a body that names somebody when the names are not known. No
+ * Whom each body mentions: members of its conversation, in the order of their mention. Undefined for a body that names somebody when the names are not known. No
  * query when nobody is named, which is the rule.
  */
 export async function mentionsOf(sql: Sql, written: readonly Written[], names: Names | undefined): Promise<(readonly string[] | undefined)[]> {
-  const named = written.map(({ body, senderId }) => {
+  const named = written.map(({ body }) => {
     const candidates = candidatesOf(body);
     if (candidates.length === 0) return [];
-    return names && [...new Set(candidates.flatMap((readings) => firstNamed(readings, names)))].filter((userId) => userId !== senderId);
+    return names && [...new Set(candidates.flatMap((readings) => firstNamed(readings, names)))];
   });
   const pairs = written.flatMap(({ conversationId }, at) => named[at]?.map((userId) => ({ conversationId, userId })) ?? []);
   const members = await membersAmong(sql, pairs);

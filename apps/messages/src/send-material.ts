@@ -20,7 +20,7 @@ export async function materialOf(sql: Sql, commands: readonly SendCommand[], nam
   const targets = await targetsOf(sql, commands.flatMap(({ input }) => input.replyTo ?? []));
   const sources = await sourcesOf(sql, commands);
   const attachable = await attachableOf(sql, commands.flatMap((command) => wanted(command, sources.get(command))));
-  const mentions = await mentionsOf(sql, commands.map(({ caller, input }) => ({ conversationId: input.conversationId, senderId: caller.userId, body: input.body })), names);
+  const mentions = await mentionsOf(sql, commands.map(({ input }) => ({ conversationId: input.conversationId, body: input.body })), names);
   return commands.map((command, at) => {
     const { replyTo } = command.input;
     const source = sources.get(command);

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import {
   Body, BotToken, Changes, Color, Conversation, ConversationKind, Cursor, Device, Drawing, Edit, Emoji, Found, Id, Limit, Listed, Me, Member, Membership, MemberStatus, Message, MessagePage,
-  MessageType, NewLine, Notifications, page, Password, Policy, Position, Presence, PresenceState, Receipt, Role, Session, text, label, Time, Unread, User, Username, Visibility, Webhook,
+  MessageType, NewLine, Notifications, page, Passed, Password, Policy, Position, Presence, PresenceState, Receipt, Role, Session, text, label, Time, Unread, User, Username, Visibility, Webhook,
   WebhookDelivery, WebhookEvent,
 } from './shapes.js';
 import { limits } from './limits.js';
@@ -36,8 +36,8 @@ export interface HttpRoute {
 
 export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
   readonly summary: string;
-  /** `open`: no token needed; one that is there must be good. */
-  readonly auth: 'open' | 'session';
+  /** `open`: no token needed, and none looked at. `optional`: none needed; one that is there must be good, and says who calls. */
+  readonly auth: 'open' | 'optional' | 'session';
   readonly service: Service | 'gateway';
   readonly via: Via;
   readonly socket?: string;
@@ -90,7 +90,7 @@ export const calls = {
   // ── auth ──────────────────────────────────────────────────────────────────────────────────────────────────────
   'auth.register': call({
     summary: 'Create an account; with a guest’s token, the guest becomes that person and keeps everything',
-    auth: 'open', service: 'auth', via: 'query', http: route('POST', '/auth/register', 201),
+    auth: 'optional', service: 'auth', via: 'query', http: route('POST', '/auth/register', 201),
     input: z.strictObject({
       username: Username, password: Password, displayName: optionalName, deviceName: optionalName,
       email: z.email().max(320).optional(), firstName: optionalName, lastName: optionalName,
@@ -369,7 +369,7 @@ export const calls = {
   }),
   'peer.signal': call({
     summary: 'WebRTC signalling to the other one of a direct conversation; never stored', auth: 'session', service: 'history', via: 'query', socket: 'peer:signal',
-    input: z.strictObject({ to: Id, ...conversationId, data: z.json() }), output: z.object({ delivered: z.boolean() }),
+    input: z.strictObject({ to: Id, ...conversationId, data: Passed }), output: z.object({ delivered: z.boolean() }),
   }),
   'drawing.draw': call({
     summary: 'Draw a line on the conversation’s board; a line whose id is there already stays as it is', auth: 'session', service: 'messages', via: 'shard', socket: 'drawing:draw',

@@ -1,7 +1,7 @@
 /** What the server tells a client unasked. Each is sent at most once to a connection; `sync` has what one missed. */
 import { z } from 'zod';
 import { Limits } from './limits.js';
-import { Conversation, Id, Line, Member, Message, Notifications, Position, Presence, Receipt, User } from './shapes.js';
+import { Conversation, Id, Line, Member, Message, Notifications, Passed, Position, Presence, Receipt, User } from './shapes.js';
 
 
 export const serverEvents = {
@@ -30,7 +30,7 @@ export const serverEvents = {
   'presence:changed': Presence,
   'drawing:line': z.object({ conversationId: Id, userId: Id, line: Line }),
   'drawing:reset': z.object({ conversationId: Id, userId: Id, rev: Position }),
-  'peer:signal': z.object({ from: Id, conversationId: Id, data: z.json() }),
+  'peer:signal': z.object({ from: Id, conversationId: Id, data: Passed }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type ServerEventName = keyof typeof serverEvents;

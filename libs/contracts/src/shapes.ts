@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { limits } from './limits.js';
 
-/** Ids are UUIDv7 strings, lower case. */
-export const Id = z.uuidv7().regex(/^[0-9a-f-]+$/, 'must be lower case');
+/** Ids are UUIDv7 strings, lower case. Whatever else is a UUID may be asked for: it names nothing. */
+export const Id = z.guid().toLowerCase();
 /** ISO-8601 UTC with milliseconds. */
 export const Time = z.iso.datetime({ precision: 3 });
 /** A position in a conversation, or 0 for "before the first". */
@@ -210,6 +210,16 @@ export const Changes = z.object({
   epoch: z.string(),
 });
 export type Changes = z.infer<typeof Changes>;
+
+/** Levels of what is passed on unread; a stack holds many more. */
+const DEEPEST = 64;
+/** Not looked into: only how deep it is. */
+function isFlat(value: unknown, levels = DEEPEST): boolean {
+  if (typeof value !== 'object' || value === null) return value !== undefined;
+  return levels > 0 && !ArrayBuffer.isView(value) && !(value instanceof ArrayBuffer) && Object.values(value).every((one) => isFlat(one, levels - 1));
+}
+/** Any JSON, of at most 64 levels. */
+export const Passed = z.unknown().refine((value) => isFlat(value), `must be JSON of at most ${DEEPEST} levels`);
 
 /** A line that a client draws; its id is the client's own. Points are x, y, x, y … */
 export const NewLine = z.strictObject({

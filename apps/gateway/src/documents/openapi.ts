@@ -42,7 +42,7 @@ function operation(name: string, call: Call, route: HttpRoute, schemas: Schemas)
     operationId: name,
     summary: call.summary,
     tags: [name.split('.')[0]],
-    security: call.auth === 'open' ? [{}, { session: [] }] : [{ session: [] }],
+    security: { open: [], optional: [{}, { session: [] }], session: [{ session: [] }] }[call.auth],
     parameters: [
       ...inPath.map((field) => ({ name: field, in: 'path', required: true, schema: fields[field] })),
       ...Object.entries(route.query ?? {}).map(([field, kind]) => ({

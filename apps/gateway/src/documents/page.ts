@@ -43,7 +43,7 @@ const all = Object.entries(calls as Record<string, Call>);
 
 const callRows = all.map(([name, { summary, auth, socket, http, input, output }]) =>
   row(
-    `<a id="call-${escape(name)}"></a>${code(name)}<p>${escape(summary)}${auth === 'open' ? ' <em>(open)</em>' : ''}</p>`,
+    `<a id="call-${escape(name)}"></a>${code(name)}<p>${escape(summary)}${auth === 'session' ? '' : ' <em>(open)</em>'}</p>`,
     [socket && code(socket), http && code(`${http.method} /api/v1${http.path}`), http?.query && code(`?${Object.keys(http.query).join('&')}`)].filter(Boolean).map((line) => `<span>${line}</span>`).join('<br>'),
     shapeCode(input),
     shapeCode(output),
