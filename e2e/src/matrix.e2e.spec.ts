@@ -102,25 +102,37 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
     return outcomes;
   }
 
-  it.each(callNames.map((name) => [name]))('%s', async (name) => {
+  type Answers = Record<string, Expected | Record<string, Expected>>;
+
+  /** An open call: without a token, and with a bad one, which counts only where a token says something. */
+  async function openly(name: CallName, entry: Extract<Entry, { kind: 'open' }>): Promise<{ seen: Answers; wanted: Answers }> {
+    const url = deployment.urls[0]!;
+    const [one, another] = [await ChatClient.register(url), await ChatClient.register(url)];
+    const without = new ChatClient(url, { ...one.session, accessToken: undefined as never });
+    const seen = { without: await outcome(name, without, 'http', entry.input(one)), bad: await outcome(name, nobody, 'http', entry.input(another)) };
+    return { seen, wanted: { without: 'ok', bad: calls[name].auth === 'open' ? 'ok' : 'unauthenticated' } };
+  }
+
+  /** Every cell of a call's row, over each of its interfaces. */
+  async function rowOf(name: CallName): Promise<{ seen: Answers; wanted: Answers }> {
     const entry = matrix[name] as Entry;
-    const call: Call = calls[name];
-    expect(call.auth === 'session').toBe(entry.kind !== 'open');
-    if (entry.kind === 'open') {
-      const someone = await ChatClient.register(deployment.urls[0]!);
-      const without = new ChatClient(deployment.urls[0]!, { ...someone.session, accessToken: undefined as never });
-      expect(await outcome(name, without, 'http', entry.input(someone))).toBe('ok');
-      const withBad = await outcome(name, nobody, 'http', entry.input(await ChatClient.register(deployment.urls[0]!)));
-      expect(withBad, 'a bad token counts only where a token says something').toBe(call.auth === 'open' ? 'ok' : 'unauthenticated');
-      return;
-    }
-    for (const over of interfacesOf(call)) {
-      if (entry.kind === 'place') expect(await inPlaces(name, entry, over), over).toEqual(entry.expected);
-      else expect(await alone(name, entry, over), over).toEqual({ guest: entry.guest, person: 'ok' });
+    if (entry.kind === 'open') return openly(name, entry);
+    const [seen, wanted]: [Answers, Answers] = [{}, {}];
+    for (const over of interfacesOf(calls[name])) {
+      seen[over] = entry.kind === 'place' ? await inPlaces(name, entry, over) : await alone(name, entry, over);
+      wanted[over] = entry.kind === 'place' ? entry.expected : { guest: entry.guest, person: 'ok' };
       if (over === 'socket') continue;
       const input = entry.kind === 'place' ? entry.input(shared.group) : await entry.input(people.member, people.outsider);
-      expect(await outcome(name, nobody, over, input), 'none').toBe('unauthenticated');
+      seen['none'] = await outcome(name, nobody, over, input);
+      wanted['none'] = 'unauthenticated';
     }
+    return { seen, wanted };
+  }
+
+  it.each(callNames.map((name) => [name]))('%s', async (name) => {
+    const { seen, wanted } = await rowOf(name);
+    expect(seen).toEqual(wanted);
+    expect((calls[name] as Call).auth === 'session').toBe(matrix[name].kind !== 'open');
   });
 
   it('has no socket for nobody', async () => {
