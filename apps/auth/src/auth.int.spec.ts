@@ -1,5 +1,5 @@
 import type { Broker } from '@parley/broker';
-import { newId, Session, type ChatError } from '@parley/contracts';
+import { ChatError, newId, Session } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { memoryDatabase, SpecDatabase } from '@parley/store/testing';
@@ -249,6 +249,34 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect(user).toEqual({ ...mine.user, displayName: 'After', avatarId, email: 'me@example.org', lastName: 'Last' });
       expect((await auth.heard('user.updated.v1', (event) => event.user.id === user.id)).user).toEqual({ ...mine.user, displayName: 'After', avatarId });
       expect((await auth.call('user.me.v1', as(mine), {})).user).toEqual(user);
+    });
+
+    it('make a picture public only once they name it', async () => {
+      const [mine, other] = [await auth.register(), await auth.register()];
+      const avatarId = newId();
+      auth.pictures.set(avatarId, mine.user.id);
+      await refused(auth.call('user.update.v1', as(mine), { avatarId, username: other.user.username }), 'conflict');
+      expect(auth.published.has(mine.user.id)).toBe(false);
+      auth.onPublish = () => Promise.reject(new ChatError('unavailable'));
+      await refused(auth.call('user.update.v1', as(mine), { avatarId }), 'unavailable');
+      auth.onPublish = () => Promise.resolve();
+      expect((await auth.heard('user.updated.v1', ({ user }) => user.id === mine.user.id)).user.avatarId).toBe(avatarId);
+      await auth.call('user.update.v1', as(mine), { avatarId });
+      expect(auth.published.get(mine.user.id)).toBe(avatarId);
+    });
+
+    it('that change twice at once show the picture that they name in the end', async () => {
+      const mine = await auth.register();
+      const [first, last] = [newId(), newId()];
+      for (const id of [first, last]) auth.pictures.set(id, mine.user.id);
+      auth.onPublish = async (id) => {
+        auth.onPublish = () => Promise.resolve();
+        expect(id).toBe(first);
+        await auth.call('user.update.v1', as(mine), { avatarId: last });
+      };
+      await auth.call('user.update.v1', as(mine), { avatarId: first });
+      expect((await auth.call('user.me.v1', as(mine), {})).user.avatarId).toBe(last);
+      expect(auth.published.get(mine.user.id)).toBe(last);
     });
 
     it('cannot take the username of somebody else', async () => {

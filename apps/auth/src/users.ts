@@ -55,10 +55,13 @@ export class Users {
     return meOf(entity);
   }
 
-  /** Changes what is given. `conflict`: the username is somebody else's. `not_found`, `unsupported_media`: the picture is not the caller's, or none. */
+  /**
+   * Changes what is given. `conflict`: the username is somebody else's. `not_found`, `unsupported_media`: the picture is not the caller's, or none. A picture becomes public once the profile
+   * names it, and never before; where that fails, nobody else sees it yet, and the same call again shows it.
+   */
   async update(caller: Actor, changes: CallInput<'user.update'>): Promise<Me> {
-    // First: who sees the profile must see its picture.
-    if (changes.avatarId !== undefined) await this.parts.broker.request('attachment.publish.v1', { userId: caller.userId, attachmentId: changes.avatarId });
+    const { avatarId } = changes;
+    if (avatarId !== undefined) await this.parts.broker.request('attachment.publishable.v1', { userId: caller.userId, attachmentId: avatarId });
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
     const me = await this.parts.database
       .entities(async (em) => {
@@ -69,8 +72,27 @@ export class Users {
         return meOf(entity);
       })
       .catch(taken);
-    await this.announcer.announce('user.updated.v1', { user: publicPart(me) });
+    try {
+      // Before it is told: who hears of the profile must see its picture.
+      if (avatarId !== undefined) await this.showPicture(caller.userId, avatarId);
+    } finally {
+      await this.announcer.announce('user.updated.v1', { user: publicPart(me) });
+    }
     return me;
+  }
+
+  /** Goes on until the profile still names what was published: of changes at the same time the last one counts. */
+  private async showPicture(userId: string, avatarId: string): Promise<void> {
+    let shown: string | null = null;
+    for (let named: string | null = avatarId; named !== null && named !== shown; named = await this.pictureOf(userId)) {
+      await this.parts.broker.request('attachment.publish.v1', { userId, attachmentId: named });
+      shown = named;
+    }
+  }
+
+  private async pictureOf(userId: string): Promise<string | null> {
+    const [row] = await this.parts.database.query<{ avatar_id: string | null }>(`select avatar_id from auth."user" where id = $1`, [userId]);
+    return row?.avatar_id ?? null;
   }
 
   async get(userId: string): Promise<User> {

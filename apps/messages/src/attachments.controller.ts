@@ -19,6 +19,12 @@ export class AttachmentsController {
     return { attachment: await this.attachments.record(request) };
   }
 
+  @MessagePattern<string>('attachment.publishable.v1')
+  async publishable(@Payload() request: RequestPayload<'attachment.publishable.v1'>): Promise<RequestAnswer<'attachment.publishable.v1'>> {
+    await this.attachments.demandPublishable(request);
+    return {};
+  }
+
   @MessagePattern<string>('attachment.publish.v1')
   async publish(@Payload() request: RequestPayload<'attachment.publish.v1'>): Promise<RequestAnswer<'attachment.publish.v1'>> {
     await this.attachments.publish(request);

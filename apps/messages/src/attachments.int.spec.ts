@@ -24,6 +24,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
   const record = async (userId: string, file = stored(), thumbnail?: StoredAttachment): Promise<Attachment> =>
     (await service.broker.request('attachment.record.v1', { userId, stored: file, ...(thumbnail && { thumbnail }) })).attachment;
   const publish = (userId: string, attachmentId: string) => codeOf(service.broker.request('attachment.publish.v1', { userId, attachmentId }));
+  const publishable = (userId: string, attachmentId: string) => codeOf(service.broker.request('attachment.publishable.v1', { userId, attachmentId }));
+  const publicOf = async (userId: string) => (await engine.owner.query<{ id: string }>(`select id from chat.attachment where uploader_id = $1 and public order by id`, [userId])).map(({ id }) => id);
   const sweep = async () => (await service.broker.request('attachment.sweep.v1', { limit: 1000 })).dropped.map(({ id }) => id);
   const age = (id: string, hours: number) =>
     engine.owner.query(`update chat.attachment set created_at = now() - $2 * interval '1 hour' where id = $1`, [id, hours]);
@@ -58,12 +60,44 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     const userId = newId();
     const thumbnail = stored({ mediaType: 'image/webp' });
     const [image, text] = [await record(userId, stored(), thumbnail), await record(userId, stored({ mediaType: 'text/plain' }))];
-    expect(await publish(newId(), image.id)).toBe('not_found');
-    expect(await publish(userId, thumbnail.id)).toBe('not_found');
-    expect(await publish(userId, newId())).toBe('not_found');
-    expect(await publish(userId, text.id)).toBe('unsupported_media');
+    for (const attempt of [publishable, publish]) {
+      expect(await attempt(newId(), image.id)).toBe('not_found');
+      expect(await attempt(userId, thumbnail.id)).toBe('not_found');
+      expect(await attempt(userId, newId())).toBe('not_found');
+      expect(await attempt(userId, text.id)).toBe('unsupported_media');
+    }
+    expect(await publishable(userId, image.id)).toBe('answered');
+    expect(await publicOf(userId)).toEqual([]);
     expect(await publish(userId, image.id)).toBe('answered');
-    expect(await engine.owner.query(`select id from chat.attachment where uploader_id = $1 and public order by id`, [userId])).toEqual([image.id, thumbnail.id].toSorted().map((id) => ({ id })));
+    expect(await publicOf(userId)).toEqual([image.id, thumbnail.id].toSorted());
+  });
+
+  it('become no profile pictures once every message that showed them is gone', async () => {
+    const userId = newId();
+    const [kept, wiped, dissolved] = [await record(userId), await record(userId), await record(userId)];
+    await attach(userId, kept.id);
+    const [first, last] = [await attach(userId, wiped.id), await attach(userId, dissolved.id)];
+    await engine.owner.query(`delete from chat.message_attachment where message_id = $1`, [first.messageId]);
+    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [last.conversationId]);
+    for (const attempt of [publishable, publish]) {
+      expect(await attempt(userId, wiped.id)).toBe('not_found');
+      expect(await attempt(userId, dissolved.id)).toBe('not_found');
+    }
+    expect(await publicOf(userId)).toEqual([]);
+    expect(await publish(userId, kept.id)).toBe('answered');
+  });
+
+  it('are no longer public when another picture takes their place, and go when they were never sent', async () => {
+    const userId = newId();
+    const thumbnail = stored({ mediaType: 'image/webp' });
+    const [first, sent, next] = [await record(userId, stored(), thumbnail), await record(userId), await record(userId)];
+    await attach(userId, sent.id);
+    for (const { id } of [first, sent, next]) expect(await publish(userId, id)).toBe('answered');
+    expect(await publicOf(userId)).toEqual([next.id]);
+    await Promise.all([first.id, sent.id, next.id].map((id) => age(id, 25)));
+    expect((await sweep()).filter((id) => [first.id, thumbnail.id, sent.id, next.id].includes(id)).toSorted()).toEqual([first.id, thumbnail.id].toSorted());
+    await Promise.all([first, sent, next].map(({ id }) => publish(userId, id)));
+    expect(await publicOf(userId)).toHaveLength(1);
   });
 
   it('go when they were not sent within a day, with their previews, and are forgotten once their bytes are gone', async () => {

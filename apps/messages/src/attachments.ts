@@ -10,6 +10,17 @@ const START = '00000000-0000-0000-0000-000000000000';
 /** Leaves time for what began while the message was there, like forwarding it. */
 const DELETED_FOR = `interval '1 hour'`;
 
+// As with sending: what all messages lost is on its way to be dropped, and a message that was deleted shows it to nobody.
+const PUBLISHABLE = `
+  select a.media_type from chat.attachment a
+   where a.id = $1 and a.uploader_id = $2 and a.thumbnail_of is null and a.dropped_at is null
+     and (a.public or a.attached_at is null or exists (
+       select 1 from chat.message_attachment l
+         join chat.conversation c on c.id = l.conversation_id and c.deleted_at is null
+         join chat.message m on m.conversation_id = l.conversation_id and m.id = l.message_id and m.deleted_at is null
+        where l.attachment_id = a.id))
+     for no key update of a`;
+
 /** The rows of attachments; their bytes are the gateway's. */
 @Injectable()
 export class Attachments {
@@ -28,7 +39,7 @@ export class Attachments {
   /** Of one user one at a time, so that many at once don't pass the quota together. */
   record({ userId, stored, thumbnail }: RequestPayload<'attachment.record.v1'>): Promise<Attachment> {
     return this.database.transaction(async (sql) => {
-      await sql.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [userId]);
+      await lockUser(sql, userId);
       const known = await rowOf(sql, userId, stored.id);
       if (known) return toAttachment(known);
       await this.demandRoom(sql, userId, stored.size);
@@ -40,14 +51,23 @@ export class Attachments {
     });
   }
 
-  async publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): Promise<void> {
-    const row = await rowOf(this.database, userId, attachmentId);
+  /** Refuses with `not_found` what is not the user's to show, with `unsupported_media` what is no image. In a transaction it holds the row: it is not dropped meanwhile. */
+  async demandPublishable({ userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>, sql: Sql = this.database): Promise<void> {
+    const [row] = await sql.query<{ media_type: string }>(PUBLISHABLE, [attachmentId, userId]);
     if (!row) throw new ChatError('not_found', 'No such attachment');
     if (!row.media_type.startsWith('image/')) throw new ChatError('unsupported_media', 'A profile picture is an image');
-    const changed = await this.database.query(
-      `update chat.attachment set public = true where dropped_at is null and (id = $1 or thumbnail_of = $1) returning id`, [attachmentId],
-    );
-    if (changed.length === 0) throw new ChatError('not_found', 'No such attachment');
+  }
+
+  /** Of one user one at a time, so that only the last stays public. */
+  publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): Promise<void> {
+    return this.database.transaction(async (sql) => {
+      await lockUser(sql, userId);
+      await this.demandPublishable({ userId, attachmentId }, sql);
+      await sql.query(
+        `update chat.attachment set public = not public
+          where uploader_id = $1 and dropped_at is null and public <> (coalesce(thumbnail_of, id) = $2)`, [userId, attachmentId],
+      );
+    });
   }
 
   async sweep({ limit }: RequestPayload<'attachment.sweep.v1'>): Promise<RequestAnswer<'attachment.sweep.v1'>> {
@@ -104,6 +124,11 @@ export class Attachments {
       [looked.map(({ id }) => id)],
     );
   }
+}
+
+/** Until the transaction ends, other changes of this user's attachments wait. */
+async function lockUser(sql: Sql, userId: string): Promise<void> {
+  await sql.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [userId]);
 }
 
 async function rowOf(sql: Sql, userId: string, id: string): Promise<AttachmentRow | undefined> {

@@ -75,7 +75,14 @@ export const internalRequests = {
   'attachment.record.v1': request({
     service: 'messages', via: 'query', input: z.object({ userId: Id, stored: StoredAttachment, thumbnail: StoredAttachment.optional() }), output: z.object({ attachment: Attachment }),
   }),
-  /** Makes an image of the user's a profile picture, which everybody sees. Refuses with `not_found`; with `unsupported_media` what is no image. */
+  /**
+   * Whether an image may become the user's profile picture: refuses with `not_found` what is not theirs, or was sent and is on no message any more; with `unsupported_media` what is
+   * no image. Changes nothing.
+   */
+  'attachment.publishable.v1': request({
+    service: 'messages', via: 'query', input: z.object({ userId: Id, attachmentId: Id }), output: z.object({}),
+  }),
+  /** Makes an image the user's profile picture, which everybody sees, and the only one: earlier ones are seen as their messages are, or go. Refuses as `attachment.publishable.v1` does. */
   'attachment.publish.v1': request({
     service: 'messages', via: 'query', input: z.object({ userId: Id, attachmentId: Id }), output: z.object({}),
   }),

@@ -22,6 +22,10 @@ export const nobody = (): Caller => ({ requestId: newId(), address: '192.0.2.7' 
 export class AuthService {
   /** Images that were uploaded, and by whom. */
   readonly pictures = new Map<string, string>();
+  /** The one picture of a user's that everybody sees. */
+  readonly published = new Map<string, string>();
+  /** Called before a picture is published. */
+  onPublish: (attachmentId: string) => Promise<void> = () => Promise.resolve();
   readonly events: { name: DomainEventName; event: unknown }[] = [];
 
   private constructor(
@@ -44,13 +48,21 @@ export class AuthService {
       onGap: () => undefined,
     });
     await broker.serve('messages', {
-      requests: new Map([['attachment.publish.v1', async ({ payload }) => service.publish(payload as RequestPayload<'attachment.publish.v1'>)]]), events: new Map(),
+      requests: new Map([
+        ['attachment.publishable.v1', async ({ payload }) => service.demandPicture(payload as RequestPayload<'attachment.publishable.v1'>)],
+        ['attachment.publish.v1', async ({ payload }) => service.publish(payload as RequestPayload<'attachment.publish.v1'>)],
+      ]), events: new Map(),
     });
     return service;
   }
 
-  private publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): object {
+  private demandPicture({ userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>): object {
     if (this.pictures.get(attachmentId) !== userId) throw new ChatError('not_found');
+    return {};
+  }
+  private async publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): Promise<object> {
+    await this.onPublish(attachmentId);
+    this.published.set(userId, attachmentId);
     return {};
   }
 
