@@ -79,7 +79,8 @@ const memberInput = { ...conversationId, userId: Id };
 const personInput = z.strictObject({ userId: Id });
 const messageInput = z.strictObject({ messageId: Id });
 const reactionInput = z.strictObject({ messageId: Id, emoji: Emoji });
-const WebhookUrl = text(1, 2000).refine((value) => URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol), 'must be an https address');
+// Parsers of addresses pass over white space and control characters: what is stored would not be what is called.
+const WebhookUrl = text(1, 2000).refine((value) => !/[\s\p{Cc}]/u.test(value), 'must not contain white space or control characters').refine((value) => URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol), 'must be an https address');
 const WebhookEvents = z.array(WebhookEvent).min(1).max(WebhookEvent.options.length);
 
 /** What the answer of a cursor call carries. */

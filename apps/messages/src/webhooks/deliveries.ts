@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { newId, type WebhookEvent } from '@parley/contracts';
-import type { Database, Row } from '@parley/store';
+import { belongsNow, type Database, type Row } from '@parley/store';
 import { SETTINGS, type Settings } from '../settings.js';
 import { DATABASE } from '../tokens.js';
 import type { Outcome } from './post.js';
@@ -29,6 +29,10 @@ export interface Happening {
 export interface Due extends Row {
   id: string; webhook_id: string; event: string; payload: object; attempts: number; created_at: Date; url: string; secret: string;
 }
+
+/** SQL: whether who made the webhook `alias` is still creator or admin of its conversation. It hears nothing from the moment that they are not. */
+export const led = (alias: string): string =>
+  `exists (select 1 from chat.member m where m.conversation_id = ${alias}.conversation_id and m.user_id = ${alias}.created_by and m.role in ('creator', 'admin') and ${belongsNow('m')})`;
 
 /**
  * The queue of what is sent to webhooks, in the database: one row for each webhook and event, however often the event comes. At least once: an attempt whose end was not recorded
@@ -63,22 +67,23 @@ export class Deliveries {
   }
 
   private async store(happenings: readonly Happening[]): Promise<void> {
-    const webhooks = await this.database.query<{ id: string; conversation_id: string; events: string[] }>(
-      `select id, conversation_id, events from chat.webhook where conversation_id = any($1::uuid[]) and disabled_at is null`,
+    const webhooks = await this.database.query<{ id: string; conversation_id: string; events: string[]; led: boolean }>(
+      `select w.id, w.conversation_id, w.events, ${led('w')} as led from chat.webhook w where w.conversation_id = any($1::uuid[]) and w.disabled_at is null`,
       [[...new Set(happenings.map(({ conversationId }) => conversationId))]],
     );
-    const rows = webhooks.flatMap(({ id, conversation_id, events }) =>
+    await this.switchOff(webhooks.filter((webhook) => !webhook.led).map(({ id }) => id));
+    const rows = webhooks.filter((webhook) => webhook.led).flatMap(({ id, conversation_id, events }) =>
       happenings
         .filter(({ conversationId, event }) => conversationId === conversation_id && events.includes(event))
         .map(({ event, key, data }) => ({ id: newId(), webhook_id: id, event, event_key: key, payload: data })),
     );
     if (rows.length === 0) return;
-    // A webhook that is deleted or switched off meanwhile takes nothing any more.
+    // A webhook that is deleted or switched off meanwhile takes nothing any more, nor does one whose maker manages the conversation no more.
     await this.database.query(
       `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at)
        select r.id, r.webhook_id, r.event, r.event_key, r.payload, now(), now()
          from jsonb_to_recordset($1::jsonb) as r(id uuid, webhook_id uuid, event text, event_key text, payload jsonb)
-         join chat.webhook w on w.id = r.webhook_id and w.disabled_at is null
+         join chat.webhook w on w.id = r.webhook_id and w.disabled_at is null and ${led('w')}
           for share of w
        on conflict (webhook_id, event_key) do nothing`,
       [JSON.stringify(rows)],
@@ -86,9 +91,12 @@ export class Deliveries {
     this.onAdded();
   }
 
-  /** Takes at most `limit` deliveries that are due, a few of each webhook, none of `busy` ones. Several replicas may take at once: none gets what another has. */
-  take(limit: number, busy: readonly string[]): Promise<Due[]> {
-    return this.database.query<Due>(
+  /**
+   * Takes at most `limit` deliveries that are due, a few of each webhook, none of `busy` ones. Several replicas may take at once: none gets what another has. A webhook whose maker manages
+   * the conversation no more is switched off instead.
+   */
+  async take(limit: number, busy: readonly string[]): Promise<Due[]> {
+    const taken = await this.database.query<Due & { led: boolean }>(
       `with due as materialized (
          select d.id, row_number() over (partition by d.webhook_id order by d.next_attempt_at, d.id) as n
            from (select id, webhook_id, next_attempt_at from chat.webhook_delivery
@@ -96,11 +104,13 @@ export class Deliveries {
        taken as materialized (
          select d.id from chat.webhook_delivery d join due on due.id = d.id
           where due.n <= ${MOST_EACH} and d.state = 'waiting' and d.next_attempt_at <= now() order by d.next_attempt_at limit $1 for update of d skip locked)
-       update chat.webhook_delivery d set attempts = d.attempts + 1, next_attempt_at = now() + interval '${LEASE_MS} milliseconds'
+       update chat.webhook_delivery d set attempts = d.attempts + ${led('w')}::int, next_attempt_at = now() + interval '${LEASE_MS} milliseconds'
          from taken, chat.webhook w where d.id = taken.id and w.id = d.webhook_id
-       returning d.id, d.webhook_id, d.event, d.payload, d.attempts, d.created_at, w.url, w.secret`,
+       returning d.id, d.webhook_id, d.event, d.payload, d.attempts, d.created_at, w.url, w.secret, ${led('w')} as led`,
       [limit, busy],
     );
+    await this.switchOff(taken.filter((due) => !due.led).map(({ webhook_id }) => webhook_id));
+    return taken.filter((due) => due.led);
   }
 
   /** Records how an attempt ended. True when that switched the webhook off. */
@@ -121,6 +131,15 @@ export class Deliveries {
       `delete from chat.webhook_delivery where id in (select id from chat.webhook_delivery where created_at < now() - ${KEPT} order by created_at limit ${SWEPT} for update skip locked) returning 1 as one`,
     );
     return rows.length;
+  }
+
+  private async switchOff(webhookIds: readonly string[]): Promise<void> {
+    for (const id of new Set(webhookIds)) {
+      await this.database.transaction(async (sql) => {
+        await sql.query(`update chat.webhook set disabled_at = coalesce(disabled_at, now()) where id = $1`, [id]);
+        await sql.query(KILL, [id]);
+      });
+    }
   }
 
   private async delivered({ id, webhook_id }: Due, { status }: Outcome): Promise<false> {

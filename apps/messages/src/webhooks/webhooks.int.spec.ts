@@ -16,7 +16,7 @@ interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  readonly body: { id: string; event: string; createdAt: string; data: { message?: { body: string; type: string }; conversationId?: string; member?: { userId: string } } };
+  readonly body: { id: string; event: string; createdAt: string; data: { message?: { body: string; type: string; rev: number }; rev?: number; conversationId?: string; member?: { userId: string } } };
 }
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %s', (_, open) => {
@@ -188,6 +188,46 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect(await codeOf(ask('webhook.list.v1', ben, { conversationId }))).toBe('forbidden');
   });
 
+  it.each([
+    ['is an admin no more', { call: 'member.update.v1', input: { role: 'member' } }],
+    ['is removed', { call: 'member.remove.v1', input: {} }],
+    ['is banned', { call: 'member.update.v1', input: { status: 'banned' } }],
+  ] as const)('hear nothing more when who made them %s, and are switched off', async (_how, { call, input }) => {
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await service.group(anna, ben);
+    await service.ask('member.update.v1', anna, { conversationId, userId: ben, role: 'admin' });
+    const [to, others] = [path(), path()];
+    const webhook = await create(ben, conversationId, to);
+    const marker = await create(anna, conversationId, others);
+    await engine.owner.query(
+      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`, [newId(), webhook.id],
+    );
+    const { message: last } = await service.send(anna, { conversationId, body: 'heard' });
+    await eventually(() => expect(at(to).map(({ body }) => body.data.message?.body)).toContain('heard'));
+    await service.ask(call, anna, { conversationId, userId: ben, ...input });
+    await service.send(anna, { conversationId, body: 'unheard' });
+    await eventually(() => expect(at(others).map(({ body }) => body.data.message?.body)).toContain('unheard'));
+    const state = async () => (await ask('webhook.list.v1', anna, { conversationId })).items.find(({ id }) => id === webhook.id)!;
+    await eventually(async () => expect(await state()).toMatchObject({ disabledAt: expect.any(String) }));
+    expect((await deliveries(anna, webhook.id)).filter(({ state: one }) => one !== 'delivered')).toMatchObject([{ state: 'dead', attempts: 0, problem: 'the webhook was switched off' }]);
+    expect(at(to).filter(({ body: { data } }) => (data.message ?? data).rev! > last.rev)).toEqual([]);
+    expect(await codeOf(ask('webhook.update.v1', anna, { webhookId: webhook.id, enabled: true }))).toBe('conflict');
+    expect(await ask('webhook.update.v1', anna, { webhookId: marker.id, enabled: true })).not.toHaveProperty('webhook.disabledAt');
+  });
+
+  it('are not sent what waited when who made them is an admin no more, whatever the event of it does', async () => {
+    const { anna, conversationId, to } = await setting();
+    const webhook = await create(anna, conversationId, to);
+    await engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [conversationId, anna]);
+    await engine.owner.query(
+      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'now', '{}', now(), now())`, [newId(), webhook.id],
+    );
+    await eventually(async () =>
+      expect(await engine.owner.query(`select d.state, d.attempts, w.disabled_at is not null as off from chat.webhook_delivery d join chat.webhook w on w.id = d.webhook_id where w.id = $1`, [webhook.id]))
+        .toEqual([{ state: 'dead', attempts: 0, off: true }]));
+    expect(at(to)).toEqual([]);
+  });
+
   it('are at most ten in a conversation, and one for a request that comes twice', async () => {
     const { anna, conversationId } = await setting();
     const requestId = newId();
@@ -228,7 +268,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const { anna, conversationId } = await setting();
     const strict = await Service.start(engine.database, { settings: { webhooks: { ...quick, allowPrivate: false, pollMs: 60_000 } } });
     const refused = (url: string) => codeOf(strict.broker.request('webhook.create.v1', { caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, url } }));
-    for (const url of ['http://example.org/', 'https://127.0.0.1/', 'https://localhost/', 'https://a.localhost/', 'https://[::1]/', 'https://169.254.169.254/latest', 'https://0x7f.1/', 'https://me:secret@example.org/']) {
+    for (const url of ['http://example.org/', 'https://127.0.0.1/', 'https://localhost/', 'https://a.localhost/', 'https://localhost./', 'https://a.localhost./', 'https://[::1]/', 'https://169.254.169.254/latest', 'https://0x7f.1/', 'https://me:secret@example.org/']) {
       expect([url, await refused(url)]).toEqual([url, 'invalid']);
     }
     expect(await refused('https://example.org/hook')).toBe('answered');

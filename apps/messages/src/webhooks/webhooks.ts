@@ -8,7 +8,7 @@ import { demand } from '../permissions.js';
 import { lockConversations, sendersOf } from '../send-sql.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { DATABASE } from '../tokens.js';
-import { KILL } from './deliveries.js';
+import { KILL, led } from './deliveries.js';
 import { isPublic } from './post.js';
 
 const MOST = 10;
@@ -54,10 +54,11 @@ export class Webhooks {
     });
   }
 
-  /** Switched off, it gives up what waits; switched on, it begins anew. */
+  /** Switched off, it gives up what waits; switched on, it begins anew. `conflict`: who made it is neither creator nor admin any more, so it can't be switched on. */
   async update(caller: Actor, { webhookId, url, events, enabled }: CallInput<'webhook.update'>): Promise<Webhook> {
     if (url !== undefined) this.demandAddress(url);
     return this.managed(caller, await this.conversationOf(caller, webhookId), async (sql) => {
+      if (enabled) await demandLed(sql, webhookId);
       const [row] = await sql.query<WebhookRow>(
         `update chat.webhook set url = coalesce($2, url), events = coalesce($3::text[], events),
            disabled_at = case when $4 then null when not $4 then coalesce(disabled_at, now()) else disabled_at end, failures = case when $4 then 0 else failures end
@@ -110,7 +111,8 @@ export class Webhooks {
   /** What can be seen of an address before anybody is asked; the rest is checked with every attempt. */
   private demandAddress(url: string): void {
     const { protocol, hostname, username, password } = new URL(url);
-    const host = hostname.replace(/^\[|\]$/g, '');
+    // A dot at the end only says that the name is complete.
+    const host = hostname.replace(/^\[|\]$|\.$/g, '');
     if (username !== '' || password !== '') throw invalid('must not contain a name or password');
     if (this.settings.webhooks.allowPrivate) return;
     if (protocol !== 'https:') throw invalid('must be an https address');
@@ -119,6 +121,11 @@ export class Webhooks {
 }
 
 const invalid = (message: string): ChatError => new ChatError('invalid', `url: ${message}`, { details: [{ path: 'url', message }] });
+
+async function demandLed(sql: Sql, webhookId: string): Promise<void> {
+  const [webhook] = await sql.query<{ led: boolean }>(`select ${led('w')} as led from chat.webhook w where w.id = $1`, [webhookId]);
+  if (webhook?.led === false) throw new ChatError('conflict', 'Who made it manages this conversation no more: make a new one');
+}
 
 function demandPerson({ kind }: Actor): void {
   if (kind !== 'person') throw new ChatError('forbidden', 'Webhooks are for people');
