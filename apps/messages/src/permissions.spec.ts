@@ -39,3 +39,27 @@ it('answers what a role may not do with forbidden before muted, and lets the mut
 it('keeps admins from each other and from the creator', () => {
   expect(roles.map((role) => roles.filter((other) => outranks(role, other)))).toEqual([['admin', 'member'], ['member'], []]);
 });
+
+it('docs/permissions.md is what the table says', async () => {
+  const meanings: Record<Action, string> = {
+    write: 'send and edit messages', draw: 'draw on the board and empty it', react: 'react to messages', pin: 'pin and unpin messages', deleteOthers: 'delete messages of others', webhooks: 'have webhooks',
+    invite: 'add members', remove: 'remove members', mute: 'mute and unmute', ban: 'ban and unban', promote: 'make admins, and members of them again', handOver: 'hand the conversation over',
+    describe: 'change title, topic, colour and policy', publish: 'make it public or private', delete: 'delete the conversation', leave: 'leave',
+  };
+  const who = (action: Action, kind: LockedConversation['kind']) => roles.filter((role) => may(role, action, at(kind))).join(', ') || 'nobody';
+  const rows = (Object.keys(permissions) as Action[]).map((action) => `| ${meanings[action]} | ${who(action, 'direct')} | ${who(action, 'group')} | ${who(action, 'channel')} |`);
+  await expect(`# Who may do what
+
+Printed from \`apps/messages/src/permissions.ts\` (\`npm test -- apps/messages/src/permissions.spec.ts -u\` prints it anew).
+
+| | direct | group | channel |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+
+- Both people of a direct conversation are its creators.
+- Members add members where the policy has \`membersInvite\`.
+- Whom somebody removes, mutes or bans has a lower role: admins touch neither the creator nor each other.
+- Whoever is muted reads, gives receipts and may leave, nothing else; a role that may not do something is told so first (\`forbidden\`, not \`muted\`).
+- Everybody edits and deletes their own messages; nobody edits another's.
+`).toMatchFileSnapshot('../../../docs/permissions.md');
+});
