@@ -70,7 +70,8 @@ function bodyOf({ method }: HttpRoute, request: Request): Record<string, unknown
   return body as Record<string, unknown>;
 }
 
-function queryOf({ query = {} }: HttpRoute, url: string): Record<string, unknown> {
+/** The parameters that the address may have; throws `invalid` for others. */
+export function queryOf({ query = {} }: Pick<HttpRoute, 'query'>, url: string): Record<string, unknown> {
   const at = url.indexOf('?');
   const parameters = new URLSearchParams(at < 0 ? '' : url.slice(at));
   const input: Record<string, unknown> = {};

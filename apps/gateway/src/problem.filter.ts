@@ -1,5 +1,5 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { ChatError, errorTable, newId } from '@parley/contracts';
+import { ChatError, errorTable, newId, type ErrorCode } from '@parley/contracts';
 import type { Logger } from '@parley/service-kit';
 import type { NextFunction, Request, Response } from 'express';
 import { describeError } from './errors.js';
@@ -21,12 +21,17 @@ export class ProblemFilter implements ExceptionFilter {
     // The client has gone, or the answer is half out: there is nobody to tell.
     if (response.headersSent || response.destroyed) return void response.end();
     const { code, message, ...more } = describeError(known(error), traceOf(response), this.logger);
-    const { status, title } = errorTable[code];
+    const { status } = errorTable[code];
     if (status === 429 || status === 503) response.setHeader('retry-after', Math.max(1, Math.ceil((more.retryAfterMs ?? 1000) / 1000)));
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
-    response.status(status).type('application/problem+json');
-    response.send(JSON.stringify({ type: `/api/docs#error-${code}`, title, status, detail: message, code, ...more }));
+    sendProblem(response, code, message, { status, ...more });
   }
+}
+
+/** Answers with a problem. `status`: where it is not the code's own, because a protocol has a narrower one that the table does not know. */
+export function sendProblem(response: Response, code: ErrorCode, detail: string, { status = errorTable[code].status, ...more }: { readonly status?: number } = {}): void {
+  response.status(status).type('application/problem+json');
+  response.send(JSON.stringify({ type: `/api/docs#error-${code}`, title: errorTable[code].title, status, detail, code, traceId: traceOf(response), ...more }));
 }
 
 /** Errors of Express, its parsers and Nest's router, in our codes. */

@@ -1,14 +1,14 @@
 import { pipeline } from 'node:stream/promises';
 import { All, Controller, Get, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { ChatError, errorTable, Id, limits, newId, type Attachment } from '@parley/contracts';
+import { ChatError, Id, limits, newId, type Attachment } from '@parley/contracts';
 import { withTrace } from '@parley/service-kit';
 import type { Request, Response } from 'express';
 import type { Client } from '../client.js';
-import { clientOf } from '../http-calls.js';
+import { clientOf, queryOf } from '../http-calls.js';
 import { Limits } from '../limits.js';
 import { Metrics, type FileCall } from '../metrics.js';
 import { PARTS, type GatewayParts } from '../parts.js';
-import { traceOf } from '../problem.filter.js';
+import { sendProblem, traceOf } from '../problem.filter.js';
 import { SessionGuard } from '../session.guard.js';
 import { Files } from './files.js';
 import { receiveFile } from './multipart.js';
@@ -65,6 +65,7 @@ export class FilesController {
     try {
       await withTrace({ correlationId: traceOf(response), userId: client.session!.userId }, async () => {
         await this.limits.request(client);
+        queryOf({}, request.originalUrl);
         await work(client);
       });
       ended('ok');
@@ -99,13 +100,16 @@ const matches = (header: string | undefined, tag: string): boolean => (header ??
 function rangeOf(request: Request, size: number, tag: string): Range | 'unsatisfiable' | undefined {
   const condition = request.headers['if-range'];
   if (condition !== undefined && condition !== tag) return undefined;
-  const ranges = request.range(size, { combine: true });
-  if (ranges === -1) return 'unsatisfiable';
-  if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined;
-  return ranges[0];
+  const [, from, to] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(request.headers.range ?? '') ?? [];
+  if (from === undefined || to === undefined || (from === '' && to === '')) return undefined;
+  // The last bytes; of a shorter file, all.
+  if (from === '') return Number(to) === 0 ? 'unsatisfiable' : { start: Math.max(0, size - Number(to)), end: size - 1 };
+  const [start, end] = [Number(from), to === '' ? Infinity : Number(to)];
+  if (end < start) return undefined;
+  return start < size ? { start, end: Math.min(end, size - 1) } : 'unsatisfiable';
 }
 
 function outside(response: Response, size: number): void {
-  response.status(416).set('Content-Range', `bytes */${size}`).type('application/problem+json');
-  response.send(JSON.stringify({ type: '/api/docs#error-invalid', title: errorTable.invalid.title, status: 416, detail: 'the range lies outside the file', code: 'invalid', traceId: traceOf(response) }));
+  response.set('Content-Range', `bytes */${size}`);
+  sendProblem(response, 'invalid', 'the range lies outside the file', { status: 416 });
 }

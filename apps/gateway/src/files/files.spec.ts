@@ -240,7 +240,7 @@ describe('the bytes of an attachment', () => {
   });
 
   it.each([
-    ['bytes=0-9', 0, 9], ['bytes=100-', 100, undefined], ['bytes=-10', -10, undefined], ['bytes=5-999999', 5, undefined],
+    ['bytes=0-9', 0, 9], ['bytes=100-', 100, undefined], ['bytes=-10', -10, undefined], ['bytes=5-999999', 5, undefined], ['bytes=-999999', 0, undefined],
   ] as const)('come in part: %s', async (range, from, to) => {
     const answer = await get(attachment.id, { range });
     const part = bytes.subarray(from, to === undefined ? undefined : to + 1);
@@ -249,19 +249,26 @@ describe('the bytes of an attachment', () => {
     expect(Buffer.from(await answer.arrayBuffer())).toEqual(part);
   });
 
-  it.each(['bytes=0-1,5-6', 'bytes=x-y', 'lines=1-2'])('come whole where a range is of another kind: %s', async (range) => {
+  it.each(['bytes=0-1,5-6', 'bytes=x-y', 'bytes=3-1', 'bytes=-', 'lines=1-2'])('come whole where a range is of another kind: %s', async (range) => {
     const answer = await get(attachment.id, { range });
     expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, bytes.length]);
   });
 
   it('don’t come for a range outside, and are not sent again to who has them', async () => {
-    const outside = await get(attachment.id, { range: `bytes=${bytes.length}-` });
-    expect([outside.status, outside.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
+    for (const range of [`bytes=${bytes.length}-`, 'bytes=999999-9999999', 'bytes=-0']) {
+      const outside = await get(attachment.id, { range });
+      expect([outside.status, outside.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
+    }
     const etag = (await get(attachment.id, {}, 'HEAD')).headers.get('etag')!;
     const again = await get(attachment.id, { 'if-none-match': etag });
     expect([again.status, await again.text()]).toEqual([304, '']);
     expect((await get(attachment.id, { 'if-range': '"another"', 'range': 'bytes=0-9' })).status).toBe(200);
     expect((await get(attachment.id, { 'if-range': etag, 'range': 'bytes=0-9' })).status).toBe(206);
+  });
+
+  it('have an address without parameters, as files that come have', async () => {
+    expect(await codeOf(await get(`${attachment.id}?x=1`))).toEqual([400, 'invalid']);
+    expect(await codeOf(await edge.fetch('/api/v1/attachments?x=1', { method: 'POST', token, body: form(pdf, 'a.pdf') }))).toEqual([400, 'invalid']);
   });
 
   it('are described by HEAD alone', async () => {
@@ -343,7 +350,22 @@ describe('an upload in parts', () => {
     expect(await codeOf(await create(QUOTA + 1))).toEqual([413, 'too_large']);
     expect(await codeOf(await create(0))).toEqual([400, 'invalid']);
     expect(await codeOf(await tus('/api/v1/uploads/..%2F..%2Fetc', 'PATCH'))).toEqual([404, 'not_found']);
-    expect((await edge.fetch('/api/v1/uploads', { method: 'POST', token, headers: { 'upload-length': '5' } })).status).toBe(412);
+  });
+
+  it('is refused with the status of its code where its headers are wrong', async () => {
+    const location = await begin(5);
+    const patch = (headers: Record<string, string>) => tus(location, 'PATCH', headers, text('hello'));
+    expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream' }))).toEqual([400, 'invalid']);
+    expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream', 'upload-offset': 'x' }))).toEqual([400, 'invalid']);
+    expect(await codeOf(await patch({ 'content-type': 'text/plain', 'upload-offset': '0' }))).toEqual([415, 'unsupported_media']);
+    expect(await codeOf(await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-concat': 'partial' }))).toEqual([400, 'invalid']);
+    expect(await state(location)).toEqual([200, 0, 5]);
+    expect((await tus(location, 'DELETE')).status).toBe(204);
+    for (const version of [{}, { 'tus-resumable': '0.2.2' }]) {
+      const answer = await edge.fetch('/api/v1/uploads', { method: 'POST', token, headers: { 'upload-length': '5', ...version } });
+      expect(answer.headers.get('tus-version')).toBe('1.0.0');
+      expect(await codeOf(answer)).toEqual([412, 'invalid']);
+    }
   });
 
   it('leaves nothing of what is no attachment', async () => {

@@ -1,14 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, errorTable, Id, limits, newId, type Attachment, type ErrorCode } from '@parley/contracts';
+import { ChatError, Id, limits, newId, type Attachment, type ErrorCode } from '@parley/contracts';
 import { FileStore } from '@tus/file-store';
 import { Server, type DataStore, type Upload } from '@tus/server';
 import type { Request, Response as ExpressResponse } from 'express';
 import { NodeRequest } from 'srvx/node';
 import type { Session } from '../client.js';
 import { PARTS, type GatewayParts } from '../parts.js';
-import { traceOf } from '../problem.filter.js';
+import { sendProblem } from '../problem.filter.js';
 import { Files } from './files.js';
 import { fileName } from './names.js';
 import { filesDir, s3Config } from './store.js';
@@ -43,6 +43,11 @@ export class Uploads {
     response.setHeader('Tus-Resumable', capabilities['Tus-Resumable']);
     const id = request.params['id'] as string | undefined;
     if (id !== undefined && !Id.safeParse(id).success) throw new ChatError('not_found', 'no such upload');
+    if (!['GET', 'OPTIONS'].includes(request.method) && request.headers['tus-resumable'] !== capabilities['Tus-Resumable']) {
+      response.setHeader('Tus-Version', capabilities['Tus-Version']);
+      return sendProblem(response, 'invalid', 'Tus-Resumable: must be 1.0.0', { status: 412 });
+    }
+    demandHeaders(request);
     const tus = await this.server();
     const answer = await tus.handleWeb(new NodeRequest({ req: request as never, res: response as never }));
     const refusal = this.refusals.get(request);
@@ -154,13 +159,18 @@ export class Uploads {
   }
 }
 
+/** Refuses what tus's server would refuse with statuses that are not ours. */
+function demandHeaders({ method, headers }: Request): void {
+  if (method === 'POST' && headers['upload-concat'] !== undefined) throw new ChatError('invalid', 'Upload-Concat: not supported');
+  if (method !== 'PATCH') return;
+  if (headers['upload-offset'] === undefined) throw new ChatError('invalid', 'Upload-Offset: is missing');
+  if (headers['content-type'] !== 'application/offset+octet-stream') throw new ChatError('unsupported_media', 'Content-Type: must be application/offset+octet-stream');
+}
+
 /** Passes tus's answer on; a refusal with its status, which tus clients go by, and as a problem. */
 async function send(response: ExpressResponse, answer: globalThis.Response): Promise<void> {
   for (const [name, value] of answer.headers) if (!name.startsWith('access-control-') && name !== 'content-length') response.setHeader(name, value);
-  response.status(answer.status);
-  if (answer.ok) return void response.end(Buffer.from(await answer.arrayBuffer()));
+  if (answer.ok) return void response.status(answer.status).end(Buffer.from(await answer.arrayBuffer()));
   const code = codes[answer.status] ?? (answer.status < 500 ? 'invalid' : 'internal');
-  const detail = (await answer.text()).trim();
-  response.type('application/problem+json');
-  response.send(JSON.stringify({ type: `/api/docs#error-${code}`, title: errorTable[code].title, status: answer.status, detail, code, traceId: traceOf(response) }));
+  sendProblem(response, code, (await answer.text()).trim(), { status: answer.status });
 }

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { newId, type CallInput, type RequestAnswer, type RequestName, type RequestPayload, type User, type Webhook } from '@parley/contracts';
+import { calls, newId, type CallInput, type RequestAnswer, type RequestName, type RequestPayload, type User, type Webhook } from '@parley/contracts';
 import { engines, type Engine } from '@parley/store/testing';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -271,6 +271,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     for (const url of ['http://example.org/', 'https://127.0.0.1/', 'https://localhost/', 'https://a.localhost/', 'https://localhost./', 'https://a.localhost./', 'https://[::1]/', 'https://169.254.169.254/latest', 'https://0x7f.1/', 'https://me:secret@example.org/']) {
       expect([url, await refused(url)]).toEqual([url, 'invalid']);
     }
+    for (const gap of [' ', '\n', '\t', '\u0000', '\u00a0']) expect(calls['webhook.create'].input.safeParse({ conversationId, url: `https://example.org/ho${gap}ok` }).success).toBe(false);
     expect(await refused('https://example.org/hook')).toBe('answered');
     await strict.stop();
   });
