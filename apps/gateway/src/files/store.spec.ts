@@ -18,6 +18,7 @@ describe('where files lie', () => {
     const { bucket, client } = store as BucketStore;
     expect(bucket).toBe('parley');
     expect([await client.config.region(), client.config.forcePathStyle, (await client.config.endpoint!()).hostname, await client.config.credentials()]).toMatchObject(['eu-central-1', true, 'minio', { accessKeyId: 'key', secretAccessKey: 'secret' }]);
+    expect([await client.config.requestChecksumCalculation(), await client.config.responseChecksumValidation()]).toEqual(['WHEN_REQUIRED', 'WHEN_REQUIRED']);
   });
 
   it('leaves address and keys to the machine where only a bucket is named', () => {

@@ -44,7 +44,13 @@ export function s3Config(config: FilesConfig): S3Config | undefined {
     bucket,
     client: {
       region: config.S3_REGION,
-      ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
+      // Many stores do not know the checksums that Amazon's client adds by itself: they keep its framing as part of the file.
+      ...(endpoint !== undefined && {
+        endpoint,
+        forcePathStyle: true,
+        requestChecksumCalculation: 'WHEN_REQUIRED' as const,
+        responseChecksumValidation: 'WHEN_REQUIRED' as const,
+      }),
       ...(accessKeyId !== undefined && secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
     },
   };
