@@ -139,6 +139,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await started.stop();
   });
 
+  it('shows what was sent in the same millisecond in the order of the conversation, page by page', async () => {
+    const anna = newId();
+    const conversationId = await chat.conversation([anna]);
+    for (const n of range(8)) await chat.message(conversationId, anna, { body: `quick ${n}` });
+    await engine.owner.query(`update chat.message set created_at = '2026-01-02T03:04:05.678Z' where conversation_id = $1`, [conversationId]);
+    for (const n of range(8)) await service.broker.publish('message.created.v1', { message: await messageAt(anna, conversationId, 2 + n) });
+    await eventually(async () => expect(await indexed(conversationId)).toHaveLength(8));
+    expect((await service.all('message.search.v1', anna, { q: 'quick' }, 3)).map(({ message }) => message.seq)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
+  });
+
   it.each([21, 22])('finds exactly what contains all terms, whatever is written and asked (seed %i)', async (seed) => {
     const random = seeded(seed);
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;

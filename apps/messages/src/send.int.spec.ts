@@ -89,7 +89,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
 
     const other = await service.send(ben, { conversationId, clientId: 'c1' });
     expect(other.duplicate).toBe(false);
-    expect((await stored(conversationId)).map(({ client_id }) => client_id)).toEqual([`system:${conversationId}`, 'c1', 'c2', 'c3', 'c1']);
+    expect((await stored(conversationId)).map(({ client_id }) => client_id)).toEqual([expect.stringMatching(/^system:/), 'c1', 'c2', 'c3', 'c1']);
   });
 
   it('pushes nothing again for a resend, and repeats pushes under the same id for a redelivery', async () => {

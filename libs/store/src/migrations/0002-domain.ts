@@ -161,7 +161,7 @@ export class Migration0002Domain extends Migration {
       primary key (conversation_id, seq))`);
     this.addSql(`create index message_text_folded on history.message_text using gin (folded gin_trgm_ops)`);
     this.addSql(`create index message_text_words on history.message_text using gin (words)`);
-    this.addSql(`create index message_text_newest on history.message_text (created_at, message_id)`);
+    this.addSql(`create index message_text_newest on history.message_text (created_at, seq, message_id)`);
     // Up to which rev of a conversation search is known to be complete.
     this.addSql(`create table history.text_progress (conversation_id uuid primary key, rev bigint not null)`);
   }
