@@ -1,13 +1,15 @@
-import { newId, names, shardOf } from '@parley/contracts';
+import { domainEvents, newId, names, requests, shardOf } from '@parley/contracts';
 import { createLogger } from '@parley/service-kit';
-import { eventually, startRabbit, TcpProxy } from '@parley/testing';
+import { eventually, rounds, startRabbit, TcpProxy } from '@parley/testing';
 import { connect, type ChannelModel } from 'amqplib';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Death } from './arrival.js';
 import type { Broker, Delivery } from './broker.js';
 import { brokerConformance, clientIdOf, conversationOf, echo, frame, Gate, retries, send, serving, SHARDS, type System, type SystemOptions } from './conformance.js';
 import { createRabbitBroker, type RabbitOptions } from './rabbit/broker.js';
 import { Link } from './rabbit/link.js';
+import { PROBE } from './rabbit/shares.js';
 import { Subscription } from './rabbit/subscription.js';
 import { listDeadLetters, redrive } from './redrive.js';
 
@@ -346,5 +348,82 @@ describe('RabbitMQ, when things break', () => {
     const failure = await wrong.start().then(() => 'none', (error: Error) => error.message);
     expect(failure).toContain('ACCESS');
     expect(failure).not.toContain('secret');
+  });
+});
+
+describe('RabbitMQ, fed with anything', () => {
+  afterEach(async () => void (await Promise.all(brokers.splice(0).map((broker) => broker.close(100)))));
+
+  /** Values as any client may put them into a header; doubles that no integer holds among them. */
+  const header: fc.Arbitrary<unknown> = fc.oneof(
+    fc.string({ unit: 'binary' }), fc.integer(), fc.boolean(), fc.constant(null), fc.array(fc.integer()), fc.dictionary(fc.string({ maxLength: 20 }), fc.string()),
+    fc.double().map((value) => ({ '!': 'double', value })), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => ({ '!': 'int64', value })),
+    fc.nat().map((value) => ({ '!': 'timestamp', value })), fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+  );
+  const headerName = fc.constantFrom('correlation-id', 'traceparent', 'deadline', 'attempts', 'stream', 'number', 'reason', 'queue', 'x-death', 'x-first-death-queue', '__proto__');
+  const type = fc.oneof(fc.constantFrom(...Object.keys(requests), ...Object.keys(domainEvents), 'frame', 'answer'), fc.string({ unit: 'binary', maxLength: 60 }).filter((one) => one !== PROBE));
+  const letter = fc.record({
+    at: fc.nat(),
+    content: fc.oneof(fc.uint8Array().map((bytes) => Buffer.from(bytes)), fc.json().map((text) => Buffer.from(text))),
+    type,
+    replyTo: fc.string({ unit: 'binary', maxLength: 60 }),
+    correlationId: fc.oneof(fc.nat(50).map((id) => id.toString(36)), fc.string({ unit: 'binary', maxLength: 60 })),
+    headers: fc.oneof(fc.dictionary(fc.oneof(headerName, fc.string({ maxLength: 40 })), header, { maxKeys: 4 }), fc.record({ deadline: header, attempts: header, stream: header, number: header }, { requiredKeys: [] }), fc.constant({ long: 'x'.repeat(65_400) })),
+  }, { requiredKeys: ['at', 'content', 'headers'] });
+
+  it('buries what nobody can handle, with a reason, and everybody else goes on', async () => {
+    url = await newHost();
+    const server = await started();
+    const client = await started();
+    await server.serve('messages', serving({ 'message.send.v1': echo, 'webhook.delete.v1': echo }, { 'user.updated.v1': async () => {} }));
+    await server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: 'e' }) }));
+    const pushed: string[] = [];
+    await client.listen({ events: ['block.changed.v1'], onPush: (one) => void pushed.push((one as { id: string }).id), onEvent: () => undefined, onGap: () => undefined });
+    const admin = await connect(url);
+    admin.on('error', () => undefined);
+    const channel = await admin.createConfirmChannel();
+    const shards = Array.from({ length: SHARDS }, (_, shard) => `messages.commands.${shard}`);
+    const kept = [...shards, 'messages.commands', 'messages.events', 'messages.events.retry.50'];
+    const queues = [...kept, 'history.queries', 'messages.replicas', `replies.${client.instance}`, `push.${client.instance}`];
+    await fc.assert(
+      fc.asyncProperty(fc.array(letter, { minLength: 1, maxLength: 40 }), async (letters) => {
+        await channel.purgeQueue(names.dead);
+        for (const { at, content, ...properties } of letters) channel.sendToQueue(queues[at % queues.length]!, content, properties);
+        await channel.waitForConfirms();
+        const died = letters.filter(({ at }) => at % queues.length < kept.length).length;
+        const found = async () => (await listDeadLetters(url)).map(({ reason }) => reason);
+        await eventually(async () => expect((await found()).length).toBe(died));
+        for (const reason of await found()) expect(['not-json', 'unknown-type', 'invalid']).toContain(reason);
+        const id = newId();
+        const neighbours = [...shards.map((_, shard) => send(client, conversationOf(shard), 'a', 2000)), client.request('history.epoch.v1', {}, { deadlineMs: 2000 }), server.push(client.instance, frame(id))];
+        await Promise.all(neighbours);
+        await eventually(() => expect(pushed).toContain(id));
+        expect([server.status, client.status]).toEqual([{ ready: true }, { ready: true }]);
+        expect(await redrive(url)).toEqual({ redriven: died, stuck: 0 });
+        await eventually(async () => expect((await found()).length).toBe(died));
+      }),
+      rounds(8),
+    );
+    await admin.close();
+  });
+
+  it('takes for an answer only what is one, whoever sends it', async () => {
+    url = await newHost();
+    const server = await started();
+    const client = await started();
+    const gate = new Gate();
+    await server.serve('history', serving({ 'history.epoch.v1': async () => (await gate.pass(), { epoch: 'e' }) }));
+    const asked = client.request('history.epoch.v1', {}, { deadlineMs: 5000 });
+    await gate.entered;
+    const admin = await connect(url);
+    admin.on('error', () => undefined);
+    const channel = await admin.createConfirmChannel();
+    for (const body of ['null', '5', '"ok"', '[]', '{}', '{"error":5}', '{"error":{"code":"odd","message":""}}', '{', '']) {
+      for (let id = 0; id < 10; id++) channel.sendToQueue(`replies.${client.instance}`, Buffer.from(body), { correlationId: id.toString(36) });
+    }
+    await channel.waitForConfirms();
+    gate.open();
+    expect(await asked).toEqual({ epoch: 'e' });
+    await admin.close();
   });
 });

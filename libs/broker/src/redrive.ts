@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { names } from '@parley/contracts';
 import { env, loadConfig } from '@parley/service-kit';
 import { connect, type ConfirmChannel, type GetMessage } from 'amqplib';
+import { headersOf, isShort } from './rabbit/arrival.js';
 
 export interface DeadLetter {
   /** Where it died. */
@@ -72,16 +73,14 @@ function describe({ properties }: GetMessage): DeadLetter {
   };
 }
 
-const ours = ['correlation-id', 'traceparent', 'deadline'];
-
 async function putBack(channel: ConfirmChannel, message: GetMessage, queue: string): Promise<boolean> {
-  const before = Object.entries((message.properties.headers ?? {}) as Record<string, unknown>).filter(([name]) => ours.includes(name));
   // Nobody waits for an answer any more; `attempts` marks it as redelivered.
-  const headers = { ...Object.fromEntries(before), attempts: 1 };
+  const { stream: _stream, number: _number, ...before } = headersOf(message);
+  const headers = { ...before, attempts: 1 };
   let returned = false;
   channel.once('return', () => (returned = true));
   await new Promise<void>((resolve, reject) => {
-    channel.publish('', queue, message.content, { type: String(message.properties.type), persistent: true, mandatory: true, headers }, (error: unknown) => (error ? reject(error as Error) : resolve()));
+    channel.publish('', queue, message.content, { ...(isShort(message.properties.type) && { type: message.properties.type }), persistent: true, mandatory: true, headers }, (error: unknown) => (error ? reject(error as Error) : resolve()));
   });
   return !returned;
 }

@@ -8,3 +8,11 @@ export function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
+
+/**
+ * How often something random is tried, and from which seed: the parameters of a fast-check property. `SEED` chooses another seed than the one that is always tried, `ROUNDS` multiplies
+ * how often.
+ */
+export const rounds = (numRuns: number): { readonly seed: number; readonly numRuns: number } => ({
+  seed: Number(process.env['SEED'] ?? 1), numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)),
+});

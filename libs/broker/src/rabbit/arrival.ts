@@ -10,12 +10,23 @@ import { retryQueue } from './topology.js';
 /** Headers of our messages. */
 export interface Headers {
   readonly 'correlation-id'?: string;
+  readonly traceparent?: string;
   readonly deadline?: number;
   /** How often an event was tried. */
   readonly attempts?: number;
   readonly stream?: string;
   readonly number?: number;
 }
+
+/** AMQP's short strings are shorter than 256 bytes; bytes that are no UTF-8 have grown when they were read. */
+export const isShort = (value: unknown): value is string => typeof value === 'string' && Buffer.byteLength(value) < 256;
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const ours: ReadonlyMap<string, (value: unknown) => boolean> = new Map<keyof Headers, (value: unknown) => boolean>([
+  ['correlation-id', isShort], ['traceparent', isShort], ['deadline', Number.isFinite], ['attempts', isCount], ['stream', isShort], ['number', isCount],
+]);
+
+/** Our headers, as we write them: what else a message carries is not believed, nor passed on, where it might not even fit. */
+export const headersOf = ({ properties }: Pick<ConsumeMessage, 'properties'>): Headers => Object.fromEntries(Object.entries(properties.headers ?? {}).filter(([name, value]) => ours.get(name)?.(value)));
 
 /** What an arrival needs of its broker. */
 export interface Office {
@@ -27,17 +38,18 @@ export interface Office {
 
 /** A message from RabbitMQ. */
 export class RabbitArrival implements Arrival {
+  private readonly headers: Headers;
+
   constructor(
     private readonly message: ConsumeMessage,
     private readonly flow: Flow,
     readonly queue: string,
     private readonly service: Service,
     private readonly office: Office,
-  ) {}
-
-  private get headers(): Headers {
-    return (this.message.properties.headers ?? {}) as Headers;
+  ) {
+    this.headers = headersOf(message);
   }
+
   get name(): string {
     return String(this.message.properties.type);
   }
@@ -101,7 +113,7 @@ export class RabbitArrival implements Arrival {
   }
 
   private kept(): Options.Publish {
-    const { type, replyTo, correlationId } = this.message.properties as { type: string; replyTo?: string; correlationId?: string };
-    return { type, persistent: true, ...(replyTo && { replyTo }), ...(correlationId && { correlationId }) };
+    const { type, replyTo, correlationId } = this.message.properties as { type?: string; replyTo?: string; correlationId?: string };
+    return { persistent: true, ...Object.fromEntries(Object.entries({ type, replyTo, correlationId }).filter(([, value]) => isShort(value))) };
   }
 }

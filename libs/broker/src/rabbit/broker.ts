@@ -1,5 +1,5 @@
 import {
-  DEFAULT_SHARDS, names, newId, queueOf, requests, times,
+  DEFAULT_SHARDS, ErrorBody, names, newId, queueOf, requests, times,
   type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
 } from '@parley/contracts';
 import { currentTrace, StartError, Unavailable, type Logger } from '@parley/service-kit';
@@ -185,7 +185,7 @@ class RabbitBroker implements Broker {
   private onReply(message: ConsumeMessage, flow: Flow): void {
     const id = message.properties.correlationId as string;
     // An answer that nobody waits for any more is not worth parsing.
-    if (this.requests.has(id)) this.requests.settle(id, JSON.parse(message.content.toString()) as Answer);
+    if (this.requests.has(id)) this.requests.settle(id, answerIn(message.content));
     flow.done(message);
   }
 
@@ -229,6 +229,12 @@ class RabbitBroker implements Broker {
       // They expire.
     }
   }
+}
+
+/** Throws when it is no answer: then the requester goes on waiting for theirs. */
+function answerIn(content: Buffer): Answer {
+  const answer = JSON.parse(content.toString()) as Answer;
+  return 'ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody };
 }
 
 const traceId = (): string => currentTrace()?.correlationId ?? newId();

@@ -1,8 +1,8 @@
-import { names, PushFrame, type DomainEventName } from '@parley/contracts';
+import { domainEvents, names, PushFrame, type DomainEventName } from '@parley/contracts';
 import type { ConsumeMessage } from 'amqplib';
 import type { InstanceListener } from '../broker.js';
 import { Seen } from '../seen.js';
-import type { Headers } from './arrival.js';
+import { headersOf } from './arrival.js';
 import { Sequence } from './frames.js';
 
 /** Hands what comes out of an instance's queue to its listener: each once, in order, holes noticed. Throws what the listener throws. */
@@ -16,13 +16,17 @@ export class Listening {
   ) {}
 
   take(message: ConsumeMessage): void {
-    const { stream, number } = (message.properties.headers ?? {}) as Headers;
+    const { stream, number } = headersOf(message);
     const order = stream !== undefined && number !== undefined ? this.sequence.check(stream, number, message.fields.routingKey === this.instance) : 'next';
     if (order === 'old') return;
     if (order === 'gap') this.listener.onGap();
     const content = JSON.parse(message.content.toString()) as unknown;
-    if (message.fields.exchange === names.events) this.listener.onEvent(message.properties.type as DomainEventName, content);
+    if (message.fields.exchange === names.events) this.event(message.properties.type as DomainEventName, content);
     else this.push(PushFrame.parse(content));
+  }
+
+  private event(name: DomainEventName, content: unknown): void {
+    if (this.listener.events.includes(name)) this.listener.onEvent(name, domainEvents[name].parse(content));
   }
 
   private push(frame: PushFrame): void {
