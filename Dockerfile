@@ -27,7 +27,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 HEALTH_HOST=0.0.0.0 HEALTH_PORT=9
 WORKDIR /app
 COPY --from=production /app ./
 COPY --from=build /built ./
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data /accounts && chown node:node /data /accounts
 USER node
 VOLUME /data
 EXPOSE 3000 9090

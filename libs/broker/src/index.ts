@@ -3,3 +3,4 @@ export { createInProcessBroker, type InProcessBroker, type InProcessOptions } fr
 export { BrokerStrategy } from './strategy.js';
 export { Unavailable } from '@parley/service-kit';
 export { createRabbitBroker, type RabbitOptions } from './rabbit/broker.js';
+export { shared as sharedTopology } from './rabbit/topology.js';

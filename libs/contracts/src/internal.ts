@@ -224,13 +224,14 @@ export const names = Object.freeze({
   commands: 'parley.commands',
   events: 'parley.events',
   push: 'parley.push',
+  replies: 'parley.replies',
   dead: 'parley.dead',
   shardQueue: (service: Service, shard: number) => `${service}.commands.${shard}`,
   commandQueue: (service: Service) => `${service}.commands`,
   queryQueue: (service: Service) => `${service}.queries`,
   eventQueue: (service: Service) => `${service}.events`,
   /** A process's own queues: answers; and, at gateways, pushes and events together. */
-  replyQueue: (instance: string) => `replies.${instance}`,
+  replyQueue: (service: string, instance: string) => `replies.${service}.${instance}`,
   pushQueue: (instance: string) => `push.${instance}`,
 });
 

@@ -5,3 +5,4 @@ export * from './push.js';
 export * from './limiter.js';
 export * from './redis-link.js';
 export * from './birth.js';
+export * from './accounts.js';

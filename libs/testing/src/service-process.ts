@@ -129,22 +129,39 @@ export interface ClusterOptions {
   readonly replicas?: Partial<Record<ServiceName, number>>;
   /** For every process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Makes accounts for the parts, given the cluster's virtual host and Redis as their owner; answers with which addresses each part goes there. Without it, all go as the owner. */
+  readonly accounts?: (owner: Addresses) => Promise<Readonly<Record<ServiceName | 'gateway', Addresses>>>;
+}
+
+/** Where a part finds RabbitMQ and Redis, with name and password. */
+export interface Addresses {
+  readonly amqpUrl: string;
+  readonly redisUrl: string;
 }
 
 /** Limits out of the way of tests that make many users and sends from one address. */
 const unlimited = { ADDRESS_LIMIT_SCALE: '10000', USER_LIMIT_SCALE: '10000' };
 const rolePassword = 'parley-test';
+const asOwner = async (owner: Addresses) => ({ gateway: owner, auth: owner, messages: owner, history: owner, presence: owner });
 
 /** The five services as processes, on a database (and, where the management API is there, a virtual host) of their own. */
 export class Cluster {
   readonly gateways: ServiceProcess[] = [];
   readonly services: Record<ServiceName, ServiceProcess[]> = { auth: [], messages: [], history: [], presence: [] };
 
-  private constructor(private readonly env: Readonly<Record<string, string>>, private readonly base: Base) {}
+  private constructor(
+    private readonly env: Readonly<Record<string, string>>,
+    private readonly base: Base,
+    private readonly addresses: Readonly<Record<ServiceName | 'gateway', Addresses>>,
+  ) {}
 
-  static async start({ servers, gateways = 2, replicas = {}, env = {} }: ClusterOptions): Promise<Cluster> {
+  static async start({ servers, gateways = 2, replicas = {}, env = {}, accounts = asOwner }: ClusterOptions): Promise<Cluster> {
     const base = await prepare(servers);
-    const cluster = new Cluster({ ...unlimited, ...env, AMQP_URL: base.amqpUrl, REDIS_URL: servers.redisUrl }, base);
+    const addresses = await accounts({ amqpUrl: base.amqpUrl, redisUrl: servers.redisUrl }).catch(async (error: unknown) => {
+      await base.drop();
+      throw error;
+    });
+    const cluster = new Cluster({ ...unlimited, ...env }, base, addresses);
     try {
       await Promise.all(services.flatMap((name) => Array.from({ length: replicas[name] ?? 1 }, () => cluster.add(name))));
       await Promise.all(Array.from({ length: gateways }, () => cluster.add('gateway')));
@@ -171,7 +188,8 @@ export class Cluster {
 
   /** One more replica; resolves when it is ready. */
   async add(name: ServiceName | 'gateway'): Promise<ServiceProcess> {
-    const process = await launch(name, { ...this.env, ...this.database(name) });
+    const { amqpUrl, redisUrl } = this.addresses[name];
+    const process = await launch(name, { ...this.env, AMQP_URL: amqpUrl, REDIS_URL: redisUrl, ...this.database(name) });
     (name === 'gateway' ? this.gateways : this.services[name]).push(process);
     return process.ready();
   }

@@ -103,7 +103,7 @@ export class RabbitArrival implements Arrival {
     if (attempts > limit) return false;
     const delay = delaysMs[Math.min(attempts, delaysMs.length) - 1]!;
     try {
-      await this.office.keep('', retryQueue(this.service, delay), this.message.content, { ...this.kept(), mandatory: true, headers: { ...this.headers, attempts } });
+      await this.office.keep(names.commands, retryQueue(this.service, delay), this.message.content, { ...this.kept(), mandatory: true, headers: { ...this.headers, attempts } });
       this.done();
     } catch {
       // Not safe elsewhere: it goes back to its own queue when the channel closes, or now.

@@ -48,7 +48,9 @@ class RabbitBroker implements Broker {
   private readonly servings = new Set<Serving>();
   private readonly requests = new Requests();
   private readonly numbering = new Numbering(this.instance);
-  private readonly replies = names.replyQueue(this.instance);
+  private readonly replies: string;
+  /** The queues of this instance. */
+  private readonly own: string[];
   private readonly logger: Logger;
   private readonly shards: number;
   private readonly connectMs: number;
@@ -60,6 +62,8 @@ class RabbitBroker implements Broker {
 
   constructor(private readonly options: RabbitOptions) {
     this.logger = options.logger;
+    this.replies = names.replyQueue(options.service, this.instance);
+    this.own = [this.replies];
     this.shards = options.shards ?? DEFAULT_SHARDS;
     this.connectMs = options.connectTimeoutMs ?? 15_000;
     this.confirmMs = options.confirmTimeoutMs ?? 8_000;
@@ -80,7 +84,7 @@ class RabbitBroker implements Broker {
     this.consuming.open();
     try {
       await this.publishing.connected(this.connectMs);
-      const declare: Subscription['options']['declare'] = (channel) => declareReplies(channel, this.instance);
+      const declare: Subscription['options']['declare'] = (channel) => declareReplies(channel, this.replies);
       await this.subscribe({ queue: this.replies, prefetch: 1000, declare, onMessage: (message, flow) => this.onReply(message, flow) });
     } catch (error) {
       await this.close(0);
@@ -155,8 +159,10 @@ class RabbitBroker implements Broker {
 
   async listen(listener: InstanceListener): Promise<Serving> {
     const listening = new Listening(this.instance, listener);
+    const queue = names.pushQueue(this.instance);
+    this.own.push(queue);
     const subscription = await this.subscribe({
-      queue: names.pushQueue(this.instance),
+      queue,
       prefetch: 1000,
       declare: (channel) => declareInstance(channel, this.instance, listener.events),
       onMessage: (message, flow) => {
@@ -191,7 +197,7 @@ class RabbitBroker implements Broker {
 
   private answer(queue: string, id: string, answer: Answer, deadline = Date.now() + this.confirmMs): void {
     this.publisher.send({
-      exchange: '', key: queue, content: encode(answer), deadline, repeatable: true, options: { type: 'answer', correlationId: id },
+      exchange: names.replies, key: queue, content: encode(answer), deadline, repeatable: true, options: { type: 'answer', correlationId: id },
       failed: (error) => this.logger.warn({ err: error }, 'an answer was not sent'),
     });
   }
@@ -224,7 +230,7 @@ class RabbitBroker implements Broker {
   private async forget(): Promise<void> {
     try {
       const channel = await (await this.consuming.connected(0)).createChannel();
-      for (const queue of [this.replies, names.pushQueue(this.instance)]) await channel.deleteQueue(queue);
+      for (const queue of this.own) await channel.deleteQueue(queue);
     } catch {
       // They expire.
     }

@@ -3,7 +3,7 @@ import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Opt
 import { messageOf } from '../arrival.js';
 import { Deadlines } from '../deadlines.js';
 import { end } from './link.js';
-import { declareExchanges } from './topology.js';
+import { declareShared } from './topology.js';
 
 export interface Publication {
   readonly exchange: string;
@@ -70,7 +70,7 @@ export class Publisher {
       void end(model);
     });
     model.on('blocked', (reason) => this.logger.warn({ reason }, 'RabbitMQ takes no messages for now'));
-    await declareExchanges(channel);
+    await declareShared(model);
     this.channel = channel;
     this.writable = true;
     this.flush();

@@ -7,17 +7,20 @@
  * | `<service>.commands.<k>`   | quorum  | `parley.commands`, own name    | 200,000, then publishers are refused (`unavailable`)  |
  * | `<service>.commands`       | quorum  | `parley.commands`, own name    | the same                                              |
  * | `<service>.queries`        | classic | `parley.commands`, own name    | 20,000; each gone at its deadline; the queue itself after a minute without a consumer, so that requests fail at once |
- * | `<service>.events`         | quorum  | `parley.events`, event names   | 1,000,000, then the oldest become dead letters        |
- * | `<service>.events.retry.n` | quorum  | default exchange               | each goes back to `<service>.events` after its delay  |
+ * | `<service>.events`         | quorum  | `parley.events`, event names; `parley.commands`, own name | 1,000,000, then the oldest become dead letters |
+ * | `<service>.events.retry.n` | quorum  | `parley.commands`, own name    | each goes back to `<service>.events` after its delay  |
  * | `<service>.replicas`       | classic | nothing                        | always empty: its consumers are the replicas that share the shards; gone a minute after the last |
- * | `replies.<instance>`       | classic | default exchange               | 50,000; gone a minute after its process               |
+ * | `replies.<service>.<instance>` | classic | `parley.replies`, own name | 50,000; gone a minute after its process               |
  * | `push.<instance>`          | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which the listener notices; gone a minute after its process |
  * | `parley.dead`              | quorum  | `parley.dead`                  | 100,000, then the oldest are lost                     |
  *
  * Instance queues are durable with an expiry, not exclusive: they must survive a cut connection, or answers under way would be lost.
+ *
+ * Nothing goes through the default exchange, which leads to every queue, and commands and replies have topic exchanges, although their keys are plain names: RabbitMQ
+ * checks the keys of topic exchanges alone, and so an account can be kept from commanding, answering for, and listening to others.
  */
 import { names, type DomainEventName, type Service } from '@parley/contracts';
-import type { Channel } from 'amqplib';
+import type { Channel, ChannelModel } from 'amqplib';
 import type { PlannedQueue } from '../plan.js';
 
 /**
@@ -27,6 +30,8 @@ import type { PlannedQueue } from '../plan.js';
 const DELIVERY_LIMIT = 20;
 const MINUTE = 60_000;
 const MIB = 1024 * 1024;
+/** AMQP's code for what does not exist. */
+const NOT_FOUND = 404;
 /** The routing key on `parley.push` that reaches every listening instance. */
 export const EVERYBODY = 'all';
 
@@ -40,15 +45,37 @@ const commands = {
   'x-max-length': 200_000,
 };
 
-/** What everybody needs: the exchanges, and the queue of the dead letters. */
-export async function declareExchanges(channel: Channel): Promise<void> {
-  await channel.assertExchange(names.commands, 'direct');
-  await channel.assertExchange(names.events, 'topic');
-  await channel.assertExchange(names.push, 'direct');
-  await channel.assertExchange(names.dead, 'fanout');
+/** What everybody needs: the exchanges, and the queue of the dead letters, which is bound to the exchange of its name. */
+export const shared = {
+  exchanges: { [names.commands]: 'topic', [names.events]: 'topic', [names.push]: 'direct', [names.replies]: 'topic', [names.dead]: 'fanout' },
   // A dead letter is looked at and given back any number of times; RabbitMQ 4 would drop it after the twentieth.
-  await channel.assertQueue(names.dead, quorum({ 'x-max-length': 100_000, 'x-delivery-limit': 1_000_000_000 }));
+  dead: quorum({ 'x-max-length': 100_000, 'x-delivery-limit': 1_000_000_000 }),
+} as const;
+
+/** Declares what everybody needs, unless it is there: the account of a service may not, and finds it declared by whoever made the account. */
+export async function declareShared(model: ChannelModel): Promise<void> {
+  if (await sharedIsThere(model)) return;
+  const channel = await model.createChannel();
+  channel.on('error', () => undefined);
+  for (const [name, type] of Object.entries(shared.exchanges)) await channel.assertExchange(name, type);
+  await channel.assertQueue(names.dead, shared.dead);
   await channel.bindQueue(names.dead, names.dead, '');
+  await channel.close();
+}
+
+async function sharedIsThere(model: ChannelModel): Promise<boolean> {
+  const channel = await model.createChannel();
+  // What is not there fails the channel too.
+  channel.on('error', () => undefined);
+  try {
+    for (const name of Object.keys(shared.exchanges)) await channel.checkExchange(name);
+    await channel.checkQueue(names.dead);
+  } catch (error) {
+    if ((error as { code?: number }).code === NOT_FOUND) return false;
+    throw error;
+  }
+  await channel.close();
+  return true;
 }
 
 /** A queue that a service consumes, and its bindings. */
@@ -66,18 +93,21 @@ export async function declareServed(channel: Channel, { name, kind }: PlannedQue
 async function declareEvents(channel: Channel, name: string, service: Service, events: Iterable<string>, delays: readonly number[]): Promise<void> {
   await channel.assertQueue(name, quorum({ 'x-delivery-limit': DELIVERY_LIMIT, 'x-dead-letter-exchange': names.dead, 'x-max-length': 1_000_000 }));
   for (const event of events) await channel.bindQueue(name, names.events, event);
+  await channel.bindQueue(name, names.commands, name);
   for (const delay of delays) {
+    const waiting = retryQueue(service, delay);
     await channel.assertQueue(
-      retryQueue(service, delay),
+      waiting,
       quorum({
         'x-message-ttl': delay,
-        'x-dead-letter-exchange': '',
+        'x-dead-letter-exchange': names.commands,
         'x-dead-letter-routing-key': name,
         'x-dead-letter-strategy': 'at-least-once',
         'x-overflow': 'reject-publish',
         'x-delivery-limit': 1_000_000_000,
       }),
     );
+    await channel.bindQueue(waiting, names.commands, waiting);
   }
 }
 
@@ -91,8 +121,9 @@ export async function declareRoster(channel: Channel, service: Service): Promise
   await channel.assertQueue(rosterQueue(service), classic({ 'x-expires': MINUTE }));
 }
 
-export async function declareReplies(channel: Channel, instance: string): Promise<void> {
-  await channel.assertQueue(names.replyQueue(instance), classic({ 'x-expires': MINUTE, 'x-max-length': 50_000 }));
+export async function declareReplies(channel: Channel, queue: string): Promise<void> {
+  await channel.assertQueue(queue, classic({ 'x-expires': MINUTE, 'x-max-length': 50_000 }));
+  await channel.bindQueue(queue, names.replies, queue);
 }
 
 export async function declareInstance(channel: Channel, instance: string, events: readonly DomainEventName[]): Promise<void> {
