@@ -31,7 +31,7 @@ export interface Gateway extends Running {
   /** For clients on this machine. */
   readonly url: string;
   readonly port: number;
-  /** Removes the bytes of files that nobody can see any more; done every few minutes anyway. */
+  /** Removes the bytes of files that nobody can see any more, and uploads that nobody goes on with; done every few minutes anyway. */
   sweep(): Promise<void>;
 }
 
@@ -65,7 +65,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     server.closeAllConnections();
     await app.close();
   };
-  return { port, sweep: () => app.get(Files).sweep(), url: `http://${urlHost(parts.config.HOST)}:${port}`, stop: () => (stopped ??= stop()) };
+  return { port, sweep: () => sweep(app), url: `http://${urlHost(parts.config.HOST)}:${port}`, stop: () => (stopped ??= stop()) };
 }
 
 const exposedHeaders = [
@@ -112,10 +112,7 @@ function recurring(app: NestExpressApplication, { health, logger }: GatewayParts
   const stops = [
     every(() => times.renewMs, 'renew leases', logger, () => app.get(Leases).renew()),
     every(() => times.renewMs, 'renew watches', logger, () => watches.announce(connections.settled)),
-    every(() => SWEEP_MS, 'sweep files', logger, async () => {
-      await app.get(Files).sweep();
-      await app.get(Uploads).expire();
-    }),
+    every(() => SWEEP_MS, 'sweep files', logger, () => sweep(app)),
     every(() => 1_000, 'end typing', logger, async () => app.get(Typing).expire()),
     every(() => (known() ? REVOCATIONS_MS : FIRST_LOAD_MS), 'load revocations', logger, async () => {
       if (!keys.loaded) await keys.refresh();
@@ -123,6 +120,11 @@ function recurring(app: NestExpressApplication, { health, logger }: GatewayParts
     }),
   ];
   return () => stops.forEach((stop) => stop());
+}
+
+async function sweep(app: NestExpressApplication): Promise<void> {
+  await app.get(Files).sweep();
+  await app.get(Uploads).expire();
 }
 
 async function listen(app: NestExpressApplication, { config }: GatewayParts): Promise<void> {

@@ -31,6 +31,9 @@ const page = `# Configuration
 Printed from the schemas that read it (\`npm test -- apps/standalone/src/configuration.spec.ts -u\` prints it anew). Everything is an environment variable; an empty one counts as unset.
 A process whose configuration is wrong says everything that is wrong with it, and ends with code 1.
 
+Files lie in a bucket where \`S3_BUCKET\` names one: \`docker compose --profile minio up\` brings a MinIO with that bucket, at \`S3_ENDPOINT=http://minio:9000\`, with the key and the secret (8 characters at least) that you give it.
+The bucket store is tested against a stand-in that speaks S3's protocol, not against MinIO or Amazon S3 themselves.
+
 ${apps.map(([title, shape]) => `## ${title}\n\n| variable | default | what it does |\n| --- | --- | --- |\n${table(shape)}\n`).join('\n')}`;
 
 it('every variable says what it does', () => {

@@ -1,405 +1,401 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChatError, limits, newId, type Attachment, type RequestPayload } from '@parley/contracts';
+import { ChatError, limits, newId, type Attachment } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Edge, type Person } from '../spec/edge.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Edge } from '../spec/edge.js';
+import { FileSite, idOf, metadata, QUOTA, sha256, text } from '../spec/file-site.js';
 
-type Recorded = RequestPayload<'attachment.record.v1'>;
-const QUOTA = 64 * 1024 ** 2;
+const MB = 1024 ** 2;
 
-/** The rows, as messages and history keep them: who uploaded, sees. */
-const rows = new Map<string, { userId: string; key: string; attachment: Attachment }>();
-let recordFails: ChatError | undefined;
-const dropped: { id: string; key: string }[] = [];
-const forgotten: string[] = [];
+describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
+  const site = new FileSite(place);
+  const { begin, get, hashOf, onDisk, part, partly, state, stored, tus, underWay } = site;
+  beforeAll(() => site.start());
+  afterAll(() => site.stop());
 
-const attachmentOf = ({ id, key: _key, ...stored }: Recorded['stored'], thumbnailId?: string): Attachment => ({ id, ...stored, ...(thumbnailId && { thumbnailId }), url: `/api/v1/attachments/${id}` });
-function record({ userId, stored, thumbnail }: Recorded) {
-  if (recordFails) throw recordFails;
-  const row = rows.get(stored.id) ?? { userId, key: stored.key, attachment: attachmentOf(stored, thumbnail?.id) };
-  rows.set(stored.id, row);
-  if (thumbnail && row.attachment.thumbnailId === thumbnail.id) rows.set(thumbnail.id, { userId, key: thumbnail.key, attachment: attachmentOf(thumbnail) });
-  return { attachment: row.attachment };
-}
-
-let folder: string;
-let edge: Edge;
-let ann: Person;
-let token: string;
-let strangersToken: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'parley-files-'));
-  edge = await Edge.start({ FILES_DIR: folder, USER_LIMIT_SCALE: '10' }, (starting) =>
-    starting.serveBasics({
-      'attachment.admit.v1': ({ bytes }) => {
-        if (bytes > QUOTA) throw new ChatError('too_large');
-        return {};
-      },
-      'attachment.record.v1': record,
-      'attachment.locate.v1': ({ userId, attachmentId }) => {
-        const row = rows.get(attachmentId);
-        if (row?.userId !== userId) throw new ChatError('not_found');
-        return { attachment: row.attachment, key: row.key };
-      },
-      'attachment.sweep.v1': () => ({ dropped }),
-      'attachment.forget.v1': ({ ids }) => (forgotten.push(...ids), {}),
-    }),
-  );
-  ann = edge.person();
-  [token, strangersToken] = [await edge.token(ann), await edge.token(edge.person())];
-});
-afterAll(async () => {
-  await edge.stop();
-  await rm(folder, { recursive: true });
-});
-
-/** Every file in the folder, by its last name. */
-const stored = async (under = ''): Promise<string[]> => {
-  const entries = await readdir(join(folder, under), { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name).toSorted();
-};
-const form = (bytes: Uint8Array, name: string, type = 'application/octet-stream', field = 'file'): FormData => {
-  const data = new FormData();
-  data.append(field, new Blob([Uint8Array.from(bytes)], { type }), name);
-  return data;
-};
-const post = (body: FormData | string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) => edge.fetch('/api/v1/attachments', { method: 'POST', token, body, headers });
-const upload = async (bytes: Uint8Array, name: string, type?: string): Promise<Attachment> => {
-  const answer = await post(form(bytes, name, type));
-  expect(answer.status).toBe(201);
-  return (await answer.json()) as Attachment;
-};
-const codeOf = async (answer: Response) => [answer.status, ((await answer.json()) as { code: string }).code];
-const get = (id: string, headers: Record<string, string> = {}, method = 'GET') => edge.fetch(`/api/v1/attachments/${id}`, { token, headers, method });
-
-const picture = (width = 800, height = 400) => sharp({ create: { width, height, channels: 3, background: '#336699' } });
-const text = (content: string) => Buffer.from(content);
-/** A second of silence. */
-function wav(): Buffer {
-  const samples = Buffer.alloc(8000);
-  const header = Buffer.from('RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\x01\0\x08\0data\0\0\0\0', 'latin1');
-  header.writeUInt32LE(36 + samples.length, 4);
-  header.writeUInt32LE(8000, 24);
-  header.writeUInt32LE(8000, 28);
-  header.writeUInt32LE(samples.length, 40);
-  return Buffer.concat([header, samples]);
-}
-const box = (type: string, ...content: Buffer[]): Buffer => {
-  const body = Buffer.concat(content);
-  const head = Buffer.alloc(8);
-  head.writeUInt32BE(body.length + 8);
-  head.write(type, 4, 'latin1');
-  return Buffer.concat([head, body]);
-};
-const mp4 = (brand = 'isom') => Buffer.concat([box('ftyp', text(brand), Buffer.alloc(4), text('isommp42')), box('mdat', Buffer.alloc(32))]);
-const zip = Buffer.concat([text('PK\x05\x06'), Buffer.alloc(18)]);
-const pdf = text('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n');
-
-describe('a file in one piece', () => {
-  it('becomes an attachment with its size in pixels and a preview, and comes back as it was', async () => {
-    const bytes = await picture().png().toBuffer();
-    const attachment = await upload(bytes, 'holiday.png', 'image/png');
-    expect(attachment).toMatchObject({ name: 'holiday.png', mediaType: 'image/png', size: bytes.length, width: 800, height: 400, thumbnailId: expect.any(String), url: `/api/v1/attachments/${attachment.id}` });
-    const answer = await edge.fetch(attachment.url, { token });
-    expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
-    expect(Object.fromEntries(answer.headers)).toMatchObject({
-      'content-type': 'image/png', 'content-length': String(bytes.length), 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache', 'accept-ranges': 'bytes',
-      'content-disposition': `inline; filename="holiday.png"; filename*=UTF-8''holiday.png`,
-    });
-    const preview = await get(attachment.thumbnailId!);
-    const { format, width, height } = await sharp(Buffer.from(await preview.arrayBuffer())).metadata();
-    expect([preview.headers.get('content-type'), format, width, height]).toEqual(['image/webp', 'webp', 320, 160]);
-    expect(await stored('incoming')).toEqual([]);
-  });
-
-  it('is turned as its camera was held', async () => {
-    const bytes = await picture(40, 20).jpeg().withMetadata({ orientation: 6 }).toBuffer();
-    expect(await upload(bytes, 'turned.jpg')).toMatchObject({ mediaType: 'image/jpeg', width: 20, height: 40 });
-  });
-
-  it.each<[string, () => Buffer | Promise<Buffer>, string, object?]>([
-    ['a.gif', () => picture(3, 2).gif().toBuffer(), 'image/gif', { width: 3, height: 2 }],
-    ['a.webp', () => picture(3, 2).webp().toBuffer(), 'image/webp', { width: 3, height: 2 }],
-    ['a.avif', () => picture(16, 16).avif().toBuffer(), 'image/avif', { width: 16, height: 16 }],
-    ['a.wav', wav, 'audio/wav', { durationMs: 1000 }],
-    ['a.mp4', mp4, 'video/mp4'],
-    ['a.m4a', () => mp4('M4A '), 'audio/mp4'],
-    ['a.pdf', () => pdf, 'application/pdf'],
-    ['a.zip', () => zip, 'application/zip'],
-    ['a.txt', () => text('Ähnliches\r\n\t漢字 🙂\n'), 'text/plain; charset=utf-8'],
-    ['a.json', () => text('{"a": 1}'), 'text/plain; charset=utf-8'],
-  ])('is recognised by its content, whatever the client says: %s', async (name, bytes, mediaType, more = {}) => {
-    expect(await upload(await bytes(), name, 'application/x-msdownload')).toMatchObject({ name, mediaType, ...more });
-  });
-
-  it.each<[string, () => Buffer | Promise<Buffer>]>([
-    ['HTML that calls itself a picture', () => text('<!DOCTYPE html><script>alert(1)</script>')],
-    ['HTML after a comment', () => text('\n <!-- hello --><html>')],
-    ['SVG', () => text('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>')],
-    ['XML', () => text('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')],
-    ['a program', () => Buffer.concat([text('MZ'), randomBytes(200)])],
-    ['a TIFF', () => picture(4, 4).tiff().toBuffer()],
-    ['a picture cut short', async () => (await picture().png({ compressionLevel: 0 }).toBuffer()).subarray(0, 5000)],
-    ['only the beginning of a picture', () => Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
-    ['text with NUL', () => text('a\0b')],
-    ['text with control characters', () => text('a\x1b[31mb')],
-    ['text that is not UTF-8', () => Buffer.from([0x61, 0xff, 0x62])],
-    ['text that ends within a character', () => text('aé').subarray(0, 2)],
-  ])('is refused when it is of no allowed kind: %s', async (_, bytes) => {
-    const before = await stored();
-    expect(await codeOf(await post(form(await bytes(), 'cat.png', 'image/png')))).toEqual([415, 'unsupported_media']);
-    expect(await stored()).toEqual(before);
-  });
-
-  it('is refused when it is too large, empty, or not alone, and leaves nothing', async () => {
-    const before = await stored();
-    const large = Buffer.alloc(limits.attachmentBytes + 1, 'a');
-    expect(await codeOf(await post(form(large, 'a.txt')))).toEqual([413, 'too_large']);
-    expect(await codeOf(await post(form(Buffer.alloc(limits.attachmentBytes * 2, 'a'), 'a.txt')))).toEqual([413, 'too_large']);
-    expect(await codeOf(await post(form(Buffer.alloc(0), 'a.txt')))).toEqual([400, 'invalid']);
-    const two = form(pdf, 'a.pdf');
-    two.append('file', new Blob(['b']), 'b.txt');
-    expect(await codeOf(await post(two))).toEqual([400, 'invalid']);
-    const more = form(pdf, 'a.pdf');
-    more.append('colour', 'red');
-    expect(await codeOf(await post(more))).toEqual([400, 'invalid']);
-    expect(await codeOf(await post(form(pdf, 'a.pdf', 'application/pdf', 'document')))).toEqual([400, 'invalid']);
-    expect(await codeOf(await post(new FormData()))).toEqual([400, 'invalid']);
-    expect(await codeOf(await post('{}', { 'content-type': 'application/json' }))).toEqual([400, 'invalid']);
-    expect(await codeOf(await post('abc', { 'content-type': 'multipart/form-data' }))).toEqual([400, 'invalid']);
-    expect(await codeOf(await post('--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nabc', { 'content-type': 'multipart/form-data; boundary=x' }))).toEqual([400, 'invalid']);
-    await eventually(async () => expect(await stored()).toEqual(before));
-  });
-
-  it('may be as large as the limit', async () => {
-    expect(await upload(Buffer.alloc(limits.attachmentBytes, 'a'), 'a.txt')).toMatchObject({ size: limits.attachmentBytes, mediaType: 'text/plain; charset=utf-8' });
-  });
-
-  it('leaves nothing when its client goes away in the middle', async () => {
-    const before = await stored();
-    const request = httpRequest(`${edge.gateway.url}/api/v1/attachments`, {
-      method: 'POST', headers: { 'authorization': `Bearer ${token}`, 'content-type': 'multipart/form-data; boundary=x', 'content-length': '1000000' },
-    });
-    request.on('error', () => undefined);
-    request.write(`--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n${'a'.repeat(100_000)}`);
-    await eventually(async () => expect(await stored('incoming')).toHaveLength(1));
-    request.destroy();
-    await eventually(async () => expect(await stored()).toEqual(before));
-  });
-
-  it('leaves nothing when it cannot be recorded', async () => {
-    const before = await stored();
-    recordFails = new ChatError('too_large');
-    expect(await codeOf(await post(form(await picture().png().toBuffer(), 'a.png')))).toEqual([413, 'too_large']);
-    recordFails = undefined;
-    expect(await stored()).toEqual(before);
-  });
-
-  it('needs a token', async () => {
-    expect((await edge.fetch('/api/v1/attachments', { method: 'POST', body: form(pdf, 'a.pdf') })).status).toBe(401);
-    expect((await edge.fetch(`/api/v1/attachments/${newId()}`)).status).toBe(401);
-    expect((await edge.fetch('/api/v1/uploads', { method: 'POST' })).status).toBe(401);
-  });
-
-  it.each([
-    ['../../../etc/passwd', 'passwd', `filename="passwd"; filename*=UTF-8''passwd`],
-    ['C:\\secrets\\plan.txt', 'plan.txt', `filename="plan.txt"; filename*=UTF-8''plan.txt`],
-    ['..', 'file', `filename="file"; filename*=UTF-8''file`],
-    ['a"b\u2067.txt', 'a"b.txt', `filename="a_b.txt"; filename*=UTF-8''a%22b.txt`],
-    ['\u202Egnp.exe', 'gnp.exe', `filename="gnp.exe"; filename*=UTF-8''gnp.exe`],
-    ['Zeugnis (ä) 漢.txt', 'Zeugnis (ä) 漢.txt', `filename="Zeugnis (_) _.txt"; filename*=UTF-8''Zeugnis%20%28%C3%A4%29%20%E6%BC%A2.txt`],
-  ])('keeps a name that harms nobody: %j', async (given, name, header) => {
-    const boundary = 'boundary';
-    const body = Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${given.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"\r\n\r\nhello\r\n--${boundary}--\r\n`);
-    const answer = await post(Uint8Array.from(body), { 'content-type': `multipart/form-data; boundary=${boundary}` });
-    const attachment = (await answer.json()) as Attachment;
-    expect(attachment).toMatchObject({ name, size: 5 });
-    expect((await get(attachment.id)).headers.get('content-disposition')).toBe(`attachment; ${header}`);
-  });
-});
-
-describe('the bytes of an attachment', () => {
-  let bytes: Buffer;
-  let attachment: Attachment;
-  beforeAll(async () => {
-    bytes = text(Array.from({ length: 3000 }, (_, n) => `${n}\n`).join(''));
-    attachment = await upload(bytes, 'numbers.txt');
-  });
-
-  it('are nobody’s who may not see them, whatever the address says', async () => {
-    const answer = await edge.fetch(attachment.url, { token: strangersToken });
-    expect(await codeOf(answer)).toEqual([404, 'not_found']);
-    expect(await codeOf(await get(newId()))).toEqual([404, 'not_found']);
-    expect(await codeOf(await get('..%2F..%2Fetc%2Fpasswd'))).toEqual([400, 'invalid']);
-    expect((await edge.fetch(`${attachment.url}?token=${token}`)).status).toBe(401);
-  });
-
-  it.each([
-    ['bytes=0-9', 0, 9], ['bytes=100-', 100, undefined], ['bytes=-10', -10, undefined], ['bytes=5-999999', 5, undefined], ['bytes=-999999', 0, undefined],
-  ] as const)('come in part: %s', async (range, from, to) => {
-    const answer = await get(attachment.id, { range });
-    const part = bytes.subarray(from, to === undefined ? undefined : to + 1);
-    const start = from < 0 ? bytes.length + from : from;
-    expect([answer.status, answer.headers.get('content-range'), answer.headers.get('content-length')]).toEqual([206, `bytes ${start}-${start + part.length - 1}/${bytes.length}`, String(part.length)]);
-    expect(Buffer.from(await answer.arrayBuffer())).toEqual(part);
-  });
-
-  it.each(['bytes=0-1,5-6', 'bytes=x-y', 'bytes=3-1', 'bytes=-', 'lines=1-2'])('come whole where a range is of another kind: %s', async (range) => {
-    const answer = await get(attachment.id, { range });
-    expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, bytes.length]);
-  });
-
-  it('don’t come for a range outside, and are not sent again to who has them', async () => {
-    for (const range of [`bytes=${bytes.length}-`, 'bytes=999999-9999999', 'bytes=-0']) {
-      const outside = await get(attachment.id, { range });
-      expect([outside.status, outside.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
-    }
-    const etag = (await get(attachment.id, {}, 'HEAD')).headers.get('etag')!;
-    const again = await get(attachment.id, { 'if-none-match': etag });
-    expect([again.status, await again.text()]).toEqual([304, '']);
-    expect((await get(attachment.id, { 'if-range': '"another"', 'range': 'bytes=0-9' })).status).toBe(200);
-    expect((await get(attachment.id, { 'if-range': etag, 'range': 'bytes=0-9' })).status).toBe(206);
-  });
-
-  it('have an address without parameters, as files that come have', async () => {
-    expect(await codeOf(await get(`${attachment.id}?x=1`))).toEqual([400, 'invalid']);
-    expect(await codeOf(await edge.fetch('/api/v1/attachments?x=1', { method: 'POST', token, body: form(pdf, 'a.pdf') }))).toEqual([400, 'invalid']);
-  });
-
-  it('are described by HEAD alone', async () => {
-    const answer = await get(attachment.id, {}, 'HEAD');
-    expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([200, String(bytes.length), '']);
-  });
-
-  it('are removed once nobody can see them, and their row is forgotten after that', async () => {
-    const gone = await upload(text('gone'), 'gone.txt');
-    dropped.push({ id: gone.id, key: gone.id }, { id: newId(), key: newId() });
-    await edge.gateway.sweep();
-    expect(forgotten).toEqual(dropped.map(({ id }) => id));
-    expect(await stored()).not.toContain(gone.id);
-    expect(await codeOf(await get(gone.id))).toEqual([404, 'not_found']);
-  });
-});
-
-describe('an upload in parts', () => {
-  const tus = (path: string, method: string, headers: Record<string, string> = {}, body?: Buffer, by = token) =>
-    edge.fetch(path, { method, token: by, headers: { 'tus-resumable': '1.0.0', ...headers }, ...(body && { body: Uint8Array.from(body) }) });
-  const metadata = (name: string) => `filename ${Buffer.from(name).toString('base64')}`;
-  const begin = async (size: number, name = 'big.txt') => {
-    const answer = await tus('/api/v1/uploads', 'POST', { 'upload-length': String(size), 'upload-metadata': metadata(name) });
+  const form = (bytes: Uint8Array, name: string, type = 'application/octet-stream', field = 'file'): FormData => {
+    const data = new FormData();
+    data.append(field, new Blob([Uint8Array.from(bytes)], { type }), name);
+    return data;
+  };
+  const post = (body: FormData | string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) => site.edge.fetch('/api/v1/attachments', { method: 'POST', token: site.token, body, headers });
+  const upload = async (bytes: Uint8Array, name: string, type?: string): Promise<Attachment> => {
+    const answer = await post(form(bytes, name, type));
     expect(answer.status).toBe(201);
-    return answer.headers.get('location')!;
+    return (await answer.json()) as Attachment;
   };
-  const part = (location: string, offset: number, body: Buffer) => tus(location, 'PATCH', { 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' }, body);
-  const state = async (location: string) => {
-    const answer = await tus(location, 'HEAD');
-    return [answer.status, Number(answer.headers.get('upload-offset')), Number(answer.headers.get('upload-length'))];
-  };
+  const codeOf = async (answer: Response) => [answer.status, ((await answer.json()) as { code: string }).code];
 
-  it('goes on after a cut, and becomes an attachment under its own id', async () => {
-    const bytes = Buffer.from(randomBytes(150_000).toString('hex'));
-    const location = await begin(bytes.length, 'groß.txt');
-    expect(location).toMatch(/^\/api\/v1\/uploads\/[0-9a-f-]{36}$/);
-    const request = httpRequest(`${edge.gateway.url}${location}`, {
-      method: 'PATCH', headers: { 'authorization': `Bearer ${token}`, 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': 'application/offset+octet-stream', 'content-length': String(bytes.length) },
+  const picture = (width = 800, height = 400) => sharp({ create: { width, height, channels: 3, background: '#336699' } });
+  /** A second of silence. */
+  function wav(): Buffer {
+    const samples = Buffer.alloc(8000);
+    const header = Buffer.from('RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\x01\0\x08\0data\0\0\0\0', 'latin1');
+    header.writeUInt32LE(36 + samples.length, 4);
+    header.writeUInt32LE(8000, 24);
+    header.writeUInt32LE(8000, 28);
+    header.writeUInt32LE(samples.length, 40);
+    return Buffer.concat([header, samples]);
+  }
+  const box = (type: string, ...content: Buffer[]): Buffer => {
+    const body = Buffer.concat(content);
+    const head = Buffer.alloc(8);
+    head.writeUInt32BE(body.length + 8);
+    head.write(type, 4, 'latin1');
+    return Buffer.concat([head, body]);
+  };
+  const mp4 = (brand = 'isom') => Buffer.concat([box('ftyp', text(brand), Buffer.alloc(4), text('isommp42')), box('mdat', Buffer.alloc(32))]);
+  const zip = Buffer.concat([text('PK\x05\x06'), Buffer.alloc(18)]);
+  const pdf = text('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n');
+
+  describe('a file in one piece', () => {
+    it('becomes an attachment with its size in pixels and a preview, and comes back as it was', async () => {
+      const bytes = await picture().png().toBuffer();
+      const attachment = await upload(bytes, 'holiday.png', 'image/png');
+      expect(attachment).toMatchObject({ name: 'holiday.png', mediaType: 'image/png', size: bytes.length, width: 800, height: 400, thumbnailId: expect.any(String), url: `/api/v1/attachments/${attachment.id}` });
+      const answer = await site.edge.fetch(attachment.url, { token: site.token });
+      expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
+      expect(Object.fromEntries(answer.headers)).toMatchObject({
+        'content-type': 'image/png', 'content-length': String(bytes.length), 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache', 'accept-ranges': 'bytes',
+        'content-disposition': `inline; filename="holiday.png"; filename*=UTF-8''holiday.png`,
+      });
+      const preview = await get(attachment.thumbnailId!);
+      const { format, width, height } = await sharp(Buffer.from(await preview.arrayBuffer())).metadata();
+      expect([preview.headers.get('content-type'), format, width, height]).toEqual(['image/webp', 'webp', 320, 160]);
+      expect(await onDisk('incoming')).toEqual([]);
     });
-    request.on('error', () => undefined);
-    request.write(bytes.subarray(0, 100_000));
-    const id = location.split('/').at(-1)!;
-    await eventually(async () => expect((await readFile(join(folder, 'uploads', id))).length).toBe(100_000));
-    request.destroy();
-    expect(await eventually(async () => {
-      const [status, offset] = await state(location);
-      expect(offset).toBe(100_000);
-      return status;
-    })).toBe(200);
-    expect(await codeOf(await part(location, 5, bytes.subarray(5)))).toEqual([409, 'conflict']);
-    const last = await part(location, 100_000, bytes.subarray(100_000));
-    expect([last.status, last.headers.get('upload-offset')]).toEqual([204, String(bytes.length)]);
-    const answer = await get(id);
-    expect(createHash('sha256').update(Buffer.from(await answer.arrayBuffer())).digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
-    expect(rows.get(id)!.attachment).toMatchObject({ name: 'groß.txt', mediaType: 'text/plain; charset=utf-8', size: bytes.length });
-    expect(await stored('uploads')).toEqual([]);
-    expect(await state(location)).toEqual([200, bytes.length, bytes.length]);
+
+    it('is turned as its camera was held', async () => {
+      const bytes = await picture(40, 20).jpeg().withMetadata({ orientation: 6 }).toBuffer();
+      expect(await upload(bytes, 'turned.jpg')).toMatchObject({ mediaType: 'image/jpeg', width: 20, height: 40 });
+    });
+
+    it.each<[string, () => Buffer | Promise<Buffer>, string, object?]>([
+      ['a.gif', () => picture(3, 2).gif().toBuffer(), 'image/gif', { width: 3, height: 2 }],
+      ['a.webp', () => picture(3, 2).webp().toBuffer(), 'image/webp', { width: 3, height: 2 }],
+      ['a.avif', () => picture(16, 16).avif().toBuffer(), 'image/avif', { width: 16, height: 16 }],
+      ['a.wav', wav, 'audio/wav', { durationMs: 1000 }],
+      ['a.mp4', mp4, 'video/mp4'],
+      ['a.m4a', () => mp4('M4A '), 'audio/mp4'],
+      ['a.pdf', () => pdf, 'application/pdf'],
+      ['a.zip', () => zip, 'application/zip'],
+      ['a.txt', () => text('Ähnliches\r\n\t漢字 🙂\n'), 'text/plain; charset=utf-8'],
+      ['a.json', () => text('{"a": 1}'), 'text/plain; charset=utf-8'],
+    ])('is recognised by its content, whatever the client says: %s', async (name, bytes, mediaType, more = {}) => {
+      expect(await upload(await bytes(), name, 'application/x-msdownload')).toMatchObject({ name, mediaType, ...more });
+    });
+
+    it.each<[string, () => Buffer | Promise<Buffer>]>([
+      ['HTML that calls itself a picture', () => text('<!DOCTYPE html><script>alert(1)</script>')],
+      ['HTML after a comment', () => text('\n <!-- hello --><html>')],
+      ['SVG', () => text('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>')],
+      ['XML', () => text('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')],
+      ['a program', () => Buffer.concat([text('MZ'), randomBytes(200)])],
+      ['a TIFF', () => picture(4, 4).tiff().toBuffer()],
+      ['a picture cut short', async () => (await picture().png({ compressionLevel: 0 }).toBuffer()).subarray(0, 5000)],
+      ['only the beginning of a picture', () => Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
+      ['text with NUL', () => text('a\0b')],
+      ['text with control characters', () => text('a\x1b[31mb')],
+      ['text that is not UTF-8', () => Buffer.from([0x61, 0xff, 0x62])],
+      ['text that ends within a character', () => text('aé').subarray(0, 2)],
+    ])('is refused when it is of no allowed kind: %s', async (_, bytes) => {
+      const before = await stored();
+      expect(await codeOf(await post(form(await bytes(), 'cat.png', 'image/png')))).toEqual([415, 'unsupported_media']);
+      expect(await stored()).toEqual(before);
+    });
+
+    it('is refused when it is too large, empty, or not alone, and leaves nothing', async () => {
+      const before = await stored();
+      const large = Buffer.alloc(limits.attachmentBytes + 1, 'a');
+      expect(await codeOf(await post(form(large, 'a.txt')))).toEqual([413, 'too_large']);
+      expect(await codeOf(await post(form(Buffer.alloc(limits.attachmentBytes * 2, 'a'), 'a.txt')))).toEqual([413, 'too_large']);
+      expect(await codeOf(await post(form(Buffer.alloc(0), 'a.txt')))).toEqual([400, 'invalid']);
+      const two = form(pdf, 'a.pdf');
+      two.append('file', new Blob(['b']), 'b.txt');
+      expect(await codeOf(await post(two))).toEqual([400, 'invalid']);
+      const more = form(pdf, 'a.pdf');
+      more.append('colour', 'red');
+      expect(await codeOf(await post(more))).toEqual([400, 'invalid']);
+      expect(await codeOf(await post(form(pdf, 'a.pdf', 'application/pdf', 'document')))).toEqual([400, 'invalid']);
+      expect(await codeOf(await post(new FormData()))).toEqual([400, 'invalid']);
+      expect(await codeOf(await post('{}', { 'content-type': 'application/json' }))).toEqual([400, 'invalid']);
+      expect(await codeOf(await post('abc', { 'content-type': 'multipart/form-data' }))).toEqual([400, 'invalid']);
+      expect(await codeOf(await post('--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nabc', { 'content-type': 'multipart/form-data; boundary=x' }))).toEqual([400, 'invalid']);
+      await eventually(async () => expect(await stored()).toEqual(before));
+    });
+
+    it('may be as large as the limit', async () => {
+      expect(await upload(Buffer.alloc(limits.attachmentBytes, 'a'), 'a.txt')).toMatchObject({ size: limits.attachmentBytes, mediaType: 'text/plain; charset=utf-8' });
+    });
+
+    it('leaves nothing when its client goes away in the middle', async () => {
+      const before = await stored();
+      const request = httpRequest(`${site.edge.gateway.url}/api/v1/attachments`, {
+        method: 'POST', headers: { 'authorization': `Bearer ${site.token}`, 'content-type': 'multipart/form-data; boundary=x', 'content-length': '1000000' },
+      });
+      request.on('error', () => undefined);
+      request.write(`--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n${'a'.repeat(100_000)}`);
+      await eventually(async () => expect(await onDisk('incoming')).toHaveLength(1));
+      request.destroy();
+      await eventually(async () => expect(await stored()).toEqual(before));
+    });
+
+    it('leaves nothing when it cannot be recorded', async () => {
+      const before = await stored();
+      site.recordFails = new ChatError('too_large');
+      expect(await codeOf(await post(form(await picture().png().toBuffer(), 'a.png')))).toEqual([413, 'too_large']);
+      site.recordFails = undefined;
+      expect(await stored()).toEqual(before);
+    });
+
+    it('needs a token', async () => {
+      expect((await site.edge.fetch('/api/v1/attachments', { method: 'POST', body: form(pdf, 'a.pdf') })).status).toBe(401);
+      expect((await site.edge.fetch(`/api/v1/attachments/${newId()}`)).status).toBe(401);
+      expect((await site.edge.fetch('/api/v1/uploads', { method: 'POST' })).status).toBe(401);
+    });
+
+    it.each([
+      ['../../../etc/passwd', 'passwd', `filename="passwd"; filename*=UTF-8''passwd`],
+      ['C:\\secrets\\plan.txt', 'plan.txt', `filename="plan.txt"; filename*=UTF-8''plan.txt`],
+      ['..', 'file', `filename="file"; filename*=UTF-8''file`],
+      ['a"b\u2067.txt', 'a"b.txt', `filename="a_b.txt"; filename*=UTF-8''a%22b.txt`],
+      ['\u202Egnp.exe', 'gnp.exe', `filename="gnp.exe"; filename*=UTF-8''gnp.exe`],
+      ['Zeugnis (ä) 漢.txt', 'Zeugnis (ä) 漢.txt', `filename="Zeugnis (_) _.txt"; filename*=UTF-8''Zeugnis%20%28%C3%A4%29%20%E6%BC%A2.txt`],
+    ])('keeps a name that harms nobody: %j', async (given, name, header) => {
+      const boundary = 'boundary';
+      const body = Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${given.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"\r\n\r\nhello\r\n--${boundary}--\r\n`);
+      const answer = await post(Uint8Array.from(body), { 'content-type': `multipart/form-data; boundary=${boundary}` });
+      const attachment = (await answer.json()) as Attachment;
+      expect(attachment).toMatchObject({ name, size: 5 });
+      expect((await get(attachment.id)).headers.get('content-disposition')).toBe(`attachment; ${header}`);
+    });
   });
 
-  it('takes a first part with its beginning', async () => {
-    const answer = await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-metadata': metadata('a.txt'), 'content-type': 'application/offset+octet-stream' }, text('hello'));
-    expect([answer.status, answer.headers.get('upload-offset')]).toEqual([201, '5']);
-    expect(rows.get(answer.headers.get('location')!.split('/').at(-1)!)!.attachment).toMatchObject({ name: 'a.txt', size: 5 });
+  describe('the bytes of an attachment', () => {
+    let bytes: Buffer;
+    let attachment: Attachment;
+    beforeAll(async () => {
+      bytes = text(Array.from({ length: 3000 }, (_, n) => `${n}\n`).join(''));
+      attachment = await upload(bytes, 'numbers.txt');
+    });
+
+    it('are nobody’s who may not see them, whatever the address says', async () => {
+      const answer = await site.edge.fetch(attachment.url, { token: site.strangersToken });
+      expect(await codeOf(answer)).toEqual([404, 'not_found']);
+      expect(await codeOf(await get(newId()))).toEqual([404, 'not_found']);
+      expect(await codeOf(await get('..%2F..%2Fetc%2Fpasswd'))).toEqual([400, 'invalid']);
+      expect((await site.edge.fetch(`${attachment.url}?token=${site.token}`)).status).toBe(401);
+    });
+
+    it.each([
+      ['bytes=0-9', 0, 9], ['bytes=100-', 100, undefined], ['bytes=-10', -10, undefined], ['bytes=5-999999', 5, undefined], ['bytes=-999999', 0, undefined],
+    ] as const)('come in part: %s', async (range, from, to) => {
+      const answer = await get(attachment.id, { range });
+      const part = bytes.subarray(from, to === undefined ? undefined : to + 1);
+      const start = from < 0 ? bytes.length + from : from;
+      expect([answer.status, answer.headers.get('content-range'), answer.headers.get('content-length')]).toEqual([206, `bytes ${start}-${start + part.length - 1}/${bytes.length}`, String(part.length)]);
+      expect(Buffer.from(await answer.arrayBuffer())).toEqual(part);
+    });
+
+    it.each(['bytes=0-1,5-6', 'bytes=x-y', 'bytes=3-1', 'bytes=-', 'lines=1-2'])('come whole where a range is of another kind: %s', async (range) => {
+      const answer = await get(attachment.id, { range });
+      expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, bytes.length]);
+    });
+
+    it('don’t come for a range outside, and are not sent again to who has them', async () => {
+      for (const range of [`bytes=${bytes.length}-`, 'bytes=999999-9999999', 'bytes=-0']) {
+        const outside = await get(attachment.id, { range });
+        expect([outside.status, outside.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
+      }
+      const etag = (await get(attachment.id, {}, 'HEAD')).headers.get('etag')!;
+      const again = await get(attachment.id, { 'if-none-match': etag });
+      expect([again.status, await again.text()]).toEqual([304, '']);
+      expect((await get(attachment.id, { 'if-range': '"another"', 'range': 'bytes=0-9' })).status).toBe(200);
+      expect((await get(attachment.id, { 'if-range': etag, 'range': 'bytes=0-9' })).status).toBe(206);
+    });
+
+    it('have an address without parameters, as files that come have', async () => {
+      expect(await codeOf(await get(`${attachment.id}?x=1`))).toEqual([400, 'invalid']);
+      expect(await codeOf(await site.edge.fetch('/api/v1/attachments?x=1', { method: 'POST', token: site.token, body: form(pdf, 'a.pdf') }))).toEqual([400, 'invalid']);
+    });
+
+    it('are described by HEAD alone', async () => {
+      const answer = await get(attachment.id, {}, 'HEAD');
+      expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([200, String(bytes.length), '']);
+    });
+
+    it('are removed once nobody can see them, and their row is forgotten after that', async () => {
+      const gone = await upload(text('gone'), 'gone.txt');
+      site.dropped.push({ id: gone.id, key: gone.id }, { id: newId(), key: newId() });
+      await site.edge.gateway.sweep();
+      expect(site.forgotten.splice(0)).toEqual(site.dropped.splice(0).map(({ id }) => id));
+      expect(await stored()).not.toContain(gone.id);
+      expect(await codeOf(await get(gone.id))).toEqual([404, 'not_found']);
+    });
   });
 
-  it('is its creator’s only', async () => {
-    const location = await begin(5);
-    for (const method of ['HEAD', 'DELETE']) expect((await tus(location, method, {}, undefined, strangersToken)).status).toBe(404);
-    const foreign = await tus(location, 'PATCH', { 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' }, text('hello'), strangersToken);
-    expect(await codeOf(foreign)).toEqual([404, 'not_found']);
-    expect(await state(location)).toEqual([200, 0, 5]);
-    expect((await tus(location, 'DELETE')).status).toBe(204);
-    expect((await state(location))[0]).toBe(404);
-  });
+  describe('an upload in parts', () => {
+    afterEach(() => void vi.useRealTimers());
+    it('goes on after a cut, and becomes an attachment under its own id', async () => {
+      const [size, sent] = [20 * MB, 9 * MB];
+      const bytes = Buffer.from(randomBytes(size / 2).toString('hex'));
+      const location = await begin(bytes.length, 'groß.txt');
+      expect(location).toMatch(/^\/api\/v1\/uploads\/[0-9a-f-]{36}$/);
+      const request = httpRequest(`${site.edge.gateway.url}${location}`, {
+        method: 'PATCH', headers: { 'authorization': `Bearer ${site.token}`, 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': 'application/offset+octet-stream', 'content-length': String(bytes.length) },
+      });
+      request.on('error', () => undefined);
+      request.write(bytes.subarray(0, sent));
+      await eventually(async () => expect(await partly(idOf(location))).toBeGreaterThan(sent / 2));
+      request.destroy();
+      const [status, kept = 0] = await state(location);
+      expect([status, kept >= sent / 2 && kept <= sent]).toEqual([200, true]);
+      expect(await codeOf(await part(location, 5, bytes.subarray(5)))).toEqual([409, 'conflict']);
+      const last = await part(location, kept, bytes.subarray(kept));
+      expect([last.status, last.headers.get('upload-offset')]).toEqual([204, String(bytes.length)]);
+      expect(await hashOf(idOf(location))).toBe(sha256(bytes));
+      expect(site.rows.get(idOf(location))!.attachment).toMatchObject({ name: 'groß.txt', mediaType: 'text/plain; charset=utf-8', size: bytes.length });
+      await eventually(async () => expect(await underWay()).toEqual([]));
+      expect(await state(location)).toEqual([200, bytes.length, bytes.length]);
+    });
 
-  it('is refused when it would be too large, empty, or over the quota, and where its address is none', async () => {
-    const create = (size: number) => tus('/api/v1/uploads', 'POST', { 'upload-length': String(size) });
-    expect(await codeOf(await create(limits.uploadBytes + 1))).toEqual([413, 'too_large']);
-    expect(await codeOf(await create(QUOTA + 1))).toEqual([413, 'too_large']);
-    expect(await codeOf(await create(0))).toEqual([400, 'invalid']);
-    expect(await codeOf(await tus('/api/v1/uploads/..%2F..%2Fetc', 'PATCH'))).toEqual([404, 'not_found']);
-  });
+    it.each([
+      ['small ones', 1_000, [300, 300, 300, 100]], ['parts of a bucket’s least size and less', 17 * MB, [5 * MB, 6 * MB, MB, 5 * MB - 1, 1]], ['a whole one, and little more', 8 * MB + 1, [8 * MB, 1]],
+    ])('may come in pieces of any size, to any gateway: %s', async (_, size, pieces) => {
+      const bytes = Buffer.from(randomBytes(size / 2 + 1).toString('hex')).subarray(0, size);
+      const location = await begin(size);
+      let offset = 0;
+      for (const [turn, length] of pieces.entries()) {
+        const by = turn % 2 === 0 ? site.edge : site.other;
+        expect((await part(location, offset, bytes.subarray(offset, offset + length), by)).status).toBe(204);
+        offset += length;
+        for (const gateway of [site.edge, site.other]) expect(await state(location, gateway)).toEqual([200, offset, size]);
+      }
+      expect(await hashOf(idOf(location))).toBe(sha256(bytes));
+      await eventually(async () => expect(await underWay()).toEqual([]));
+    });
 
-  it('is refused with the status of its code where its headers are wrong', async () => {
-    const location = await begin(5);
-    const patch = (headers: Record<string, string>) => tus(location, 'PATCH', headers, text('hello'));
-    expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream' }))).toEqual([400, 'invalid']);
-    expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream', 'upload-offset': 'x' }))).toEqual([400, 'invalid']);
-    expect(await codeOf(await patch({ 'content-type': 'text/plain', 'upload-offset': '0' }))).toEqual([415, 'unsupported_media']);
-    expect(await codeOf(await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-concat': 'partial' }))).toEqual([400, 'invalid']);
-    expect(await state(location)).toEqual([200, 0, 5]);
-    expect((await tus(location, 'DELETE')).status).toBe(204);
-    for (const version of [{}, { 'tus-resumable': '0.2.2' }]) {
-      const answer = await edge.fetch('/api/v1/uploads', { method: 'POST', token, headers: { 'upload-length': '5', ...version } });
-      expect(answer.headers.get('tus-version')).toBe('1.0.0');
-      expect(await codeOf(answer)).toEqual([412, 'invalid']);
-    }
-  });
+    it('may learn its length from another gateway than the one it began at', async () => {
+      const answer = await tus('/api/v1/uploads', 'POST', { 'upload-defer-length': '1', 'upload-metadata': metadata('a.txt') });
+      const location = answer.headers.get('location')!;
+      expect((await part(location, 0, text('hel'))).status).toBe(204);
+      expect((await tus(location, 'PATCH', { 'upload-offset': '3', 'upload-length': '5', 'content-type': 'application/offset+octet-stream' }, text('l'), site.other)).status).toBe(204);
+      expect((await part(location, 4, text('o'))).status).toBe(204);
+      expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
+      await eventually(async () => expect(await underWay()).toEqual([]));
+    });
 
-  it('leaves nothing of what is no attachment', async () => {
-    const before = await stored();
-    const location = await begin(6, 'cat.png');
-    expect(await codeOf(await part(location, 0, text('<html>')))).toEqual([415, 'unsupported_media']);
-    expect(await stored()).toEqual(before);
-    expect((await state(location))[0]).toBe(404);
-  });
+    it('is gone everywhere when it was given up, with all that had come', async () => {
+      const before = await stored();
+      const location = await begin(10);
+      expect((await part(location, 0, text('hello'))).status).toBe(204);
+      expect(await state(location, site.other)).toEqual([200, 5, 10]);
+      expect((await tus(location, 'DELETE')).status).toBe(204);
+      expect((await state(location, site.other))[0]).toBe(404);
+      expect((await part(location, 5, text('hello'), site.other)).status).toBe(404);
+      expect(await stored()).toEqual(before);
+    });
 
-  it('is recorded by the next question when it could not be at once', async () => {
-    const location = await begin(5);
-    recordFails = new ChatError('unavailable');
-    expect(await codeOf(await part(location, 0, text('hello')))).toEqual([503, 'unavailable']);
-    expect((await tus(location, 'HEAD')).status).toBe(503);
-    recordFails = undefined;
-    expect(await state(location)).toEqual([200, 5, 5]);
-    expect(rows.get(location.split('/').at(-1)!)!.attachment).toMatchObject({ size: 5 });
-    expect(await stored('uploads')).toEqual([]);
-  });
+    it('is given up after a day, with all that had come', async () => {
+      const before = await stored();
+      const old = await begin(10);
+      expect((await part(old, 0, text('hello'))).status).toBe(204);
+      await site.edge.gateway.sweep();
+      expect(await state(old)).toEqual([200, 5, 10]);
+      vi.setSystemTime(Date.now() + 25 * 3_600_000);
+      await site.edge.gateway.sweep();
+      vi.useRealTimers();
+      expect((await state(old))[0]).toBe(404);
+      expect(await stored()).toEqual(before);
+    });
 
-  it('is a defect, and no more, where its folder cannot be made', async () => {
-    const broken = await Edge.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) => starting.serveBasics({ 'attachment.admit.v1': () => ({}) }));
-    const [person, create] = [broken.person(), { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } }];
-    const by = await broken.token(person);
-    for (let times = 0; times < 2; times++) expect(await codeOf(await broken.fetch('/api/v1/uploads', { ...create, token: by }))).toEqual([500, 'internal']);
-    expect(await codeOf(await broken.fetch('/api/v1/attachments', { method: 'POST', token: by, body: form(pdf, 'a.pdf') }))).toEqual([500, 'internal']);
-    await broken.stop();
-  });
+    it('stays an attachment whoever wants to give it up after its end', async () => {
+      const location = await begin(5);
+      site.recordFails = new ChatError('unavailable');
+      expect((await part(location, 0, text('hello'))).status).toBe(503);
+      expect((await tus(location, 'DELETE')).status).toBe(400);
+      site.recordFails = undefined;
+      expect(await state(location)).toEqual([200, 5, 5]);
+      expect((await tus(location, 'DELETE')).status).toBe(404);
+      expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
+    });
 
-  it('tells what it can, and lets pages of other origins read it', async () => {
-    const answer = await edge.fetch('/api/v1/uploads', { method: 'OPTIONS', headers: { origin: 'https://chat.example.org' } });
-    expect(Object.fromEntries(answer.headers)).toMatchObject({ 'tus-version': '1.0.0', 'tus-max-size': String(limits.uploadBytes), 'tus-extension': expect.stringContaining('creation'), 'access-control-allow-origin': '*' });
-    const created = await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'origin': 'https://chat.example.org' });
-    expect(created.headers.get('access-control-expose-headers')).toContain('upload-offset');
+    it('takes a first part with its beginning', async () => {
+      const answer = await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-metadata': metadata('a.txt'), 'content-type': 'application/offset+octet-stream' }, text('hello'));
+      expect([answer.status, answer.headers.get('upload-offset')]).toEqual([201, '5']);
+      expect(site.rows.get(idOf(answer.headers.get('location')!))!.attachment).toMatchObject({ name: 'a.txt', size: 5 });
+    });
+
+    it('is its creator’s only', async () => {
+      const location = await begin(5);
+      for (const method of ['HEAD', 'DELETE']) expect((await tus(location, method, {}, undefined, site.edge, site.strangersToken)).status).toBe(404);
+      const foreign = await tus(location, 'PATCH', { 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' }, text('hello'), site.edge, site.strangersToken);
+      expect(await codeOf(foreign)).toEqual([404, 'not_found']);
+      expect(await state(location)).toEqual([200, 0, 5]);
+      expect((await tus(location, 'DELETE')).status).toBe(204);
+      expect((await state(location))[0]).toBe(404);
+    });
+
+    it('is refused when it would be too large, empty, or over the quota, and where its address is none', async () => {
+      const create = (size: number) => tus('/api/v1/uploads', 'POST', { 'upload-length': String(size) });
+      expect(await codeOf(await create(limits.uploadBytes + 1))).toEqual([413, 'too_large']);
+      expect(await codeOf(await create(QUOTA + 1))).toEqual([413, 'too_large']);
+      expect(await codeOf(await create(0))).toEqual([400, 'invalid']);
+      expect(await codeOf(await tus('/api/v1/uploads/..%2F..%2Fetc', 'PATCH'))).toEqual([404, 'not_found']);
+    });
+
+    it('is refused with the status of its code where its headers are wrong', async () => {
+      const location = await begin(5);
+      const patch = (headers: Record<string, string>) => tus(location, 'PATCH', headers, text('hello'));
+      expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream' }))).toEqual([400, 'invalid']);
+      expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream', 'upload-offset': 'x' }))).toEqual([400, 'invalid']);
+      expect(await codeOf(await patch({ 'content-type': 'text/plain', 'upload-offset': '0' }))).toEqual([415, 'unsupported_media']);
+      expect(await codeOf(await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-concat': 'partial' }))).toEqual([400, 'invalid']);
+      expect(await state(location)).toEqual([200, 0, 5]);
+      expect((await tus(location, 'DELETE')).status).toBe(204);
+      for (const version of [{}, { 'tus-resumable': '0.2.2' }]) {
+        const answer = await site.edge.fetch('/api/v1/uploads', { method: 'POST', token: site.token, headers: { 'upload-length': '5', ...version } });
+        expect(answer.headers.get('tus-version')).toBe('1.0.0');
+        expect(await codeOf(answer)).toEqual([412, 'invalid']);
+      }
+    });
+
+    it('leaves nothing of what is no attachment', async () => {
+      const before = await stored();
+      const location = await begin(6, 'cat.png');
+      expect(await codeOf(await part(location, 0, text('<html>')))).toEqual([415, 'unsupported_media']);
+      expect(await stored()).toEqual(before);
+      expect((await state(location))[0]).toBe(404);
+    });
+
+    it('is recorded by the next question when it could not be at once', async () => {
+      const location = await begin(5);
+      site.recordFails = new ChatError('unavailable');
+      expect(await codeOf(await part(location, 0, text('hello')))).toEqual([503, 'unavailable']);
+      expect((await tus(location, 'HEAD')).status).toBe(503);
+      site.recordFails = undefined;
+      expect(await state(location)).toEqual([200, 5, 5]);
+      expect(site.rows.get(idOf(location))!.attachment).toMatchObject({ size: 5 });
+      await eventually(async () => expect(await underWay()).toEqual([]));
+    });
+
+    it('is a defect, and no more, where its folder cannot be made', async () => {
+      const broken = await Edge.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) => starting.serveBasics({ 'attachment.admit.v1': () => ({}) }));
+      const [person, create] = [broken.person(), { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } }];
+      const by = await broken.token(person);
+      for (let times = 0; times < 2; times++) expect(await codeOf(await broken.fetch('/api/v1/uploads', { ...create, token: by }))).toEqual([500, 'internal']);
+      expect(await codeOf(await broken.fetch('/api/v1/attachments', { method: 'POST', token: by, body: form(pdf, 'a.pdf') }))).toEqual([500, 'internal']);
+      await broken.stop();
+    });
+
+    it('tells what it can, and lets pages of other origins read it', async () => {
+      const answer = await site.edge.fetch('/api/v1/uploads', { method: 'OPTIONS', headers: { origin: 'https://chat.example.org' } });
+      expect(Object.fromEntries(answer.headers)).toMatchObject({ 'tus-version': '1.0.0', 'tus-max-size': String(limits.uploadBytes), 'tus-extension': expect.stringContaining('creation'), 'access-control-allow-origin': '*' });
+      const created = await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'origin': 'https://chat.example.org' });
+      expect(created.headers.get('access-control-expose-headers')).toContain('upload-offset');
+    });
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { ChatError, Id, limits, newId, type Attachment, type ErrorCode } from '@parley/contracts';
 import { FileStore } from '@tus/file-store';
-import { Server, type DataStore, type Upload } from '@tus/server';
+import { ERRORS, Server, type DataStore, type Upload } from '@tus/server';
 import type { Request, Response as ExpressResponse } from 'express';
 import { NodeRequest } from 'srvx/node';
 import type { Session } from '../client.js';
@@ -11,7 +11,8 @@ import { PARTS, type GatewayParts } from '../parts.js';
 import { sendProblem } from '../problem.filter.js';
 import { Files } from './files.js';
 import { fileName } from './names.js';
-import { filesDir, s3Config } from './store.js';
+import type { BucketUploads } from './s3.js';
+import { filesDir, MissingFile, s3Config } from './store.js';
 
 /** An upload that is not finished by then is given up. */
 const EXPIRY_MS = 24 * 3_600_000;
@@ -32,6 +33,8 @@ const userOf = (request: Request): string => (request.user as Session).userId;
 @Injectable()
 export class Uploads {
   private serving: Promise<Server> | undefined;
+  /** Where parts lie, unless it is a folder. */
+  private bucket: BucketUploads | undefined;
   /** Attachments that are being made of complete uploads. */
   private readonly finishing = new Map<string, Promise<Attachment>>();
   /** What a hook refused, until the answer goes out. */
@@ -57,9 +60,22 @@ export class Uploads {
     if (answer.ok) await this.cleared(tus.datastore, answer.headers.get('location')?.split('/').at(-1) ?? id);
   }
 
-  /** Gives up what was begun and not finished. */
+  /** Gives up what was begun and not finished. What was finished, and about which nobody asked again, is recorded, so that it is swept as any attachment that was never sent. */
   async expire(): Promise<void> {
-    await (await this.server()).cleanUpExpiredUploads();
+    const tus = await this.server();
+    await tus.cleanUpExpiredUploads();
+    for await (const id of this.bucket?.left() ?? []) await this.settle(tus.datastore, id);
+  }
+
+  private async settle(store: DataStore, id: string): Promise<void> {
+    try {
+      const upload = await store.getUpload(id);
+      if (upload.offset !== upload.size) return;
+      await this.finish(store, upload);
+    } catch (error) {
+      if (error instanceof ChatError ? error.code === 'unavailable' : error !== ERRORS.FILE_NOT_FOUND) throw error;
+    }
+    await this.bucket!.forget(id);
   }
 
   private async state(store: DataStore, request: Request, response: ExpressResponse, id: string, answer: globalThis.Response): Promise<void> {
@@ -88,12 +104,15 @@ export class Uploads {
 
   private async open(): Promise<Server> {
     const s3 = s3Config(this.parts.config);
-    const datastore = s3 ? (await import('./s3.js')).bucketUploads(s3, EXPIRY_MS) : await this.folder();
+    this.bucket = s3 && new (await import('./s3.js')).BucketUploads(s3, EXPIRY_MS);
+    const datastore = this.bucket ?? (await this.folder());
     return new Server({
       path: '/api/v1/uploads',
       datastore,
       maxSize: limits.uploadBytes,
       relativeLocation: true,
+      // Its bytes may be the attachment's already.
+      disableTerminationForFinishedUploads: true,
       namingFunction: () => newId(),
       getFileIdFromRequest: (request) => nodeOf(request).params['id'] as string | undefined,
       onIncomingRequest: (request, id) => this.demandOwner(datastore, nodeOf(request), id),
@@ -142,9 +161,11 @@ export class Uploads {
 
   private record({ id, metadata, storage }: Upload): Promise<Attachment> {
     const [owner, name] = [metadata!['owner']!, decodeURIComponent(metadata!['filename']!)];
-    if (storage?.type === 'file') return this.files.keep(owner, { id, path: storage.path, name });
+    if (!this.bucket) return this.files.keep(owner, { id, path: storage!.path, name });
     return this.files.withPlace(async (path) => {
-      await this.files.fetch(id, path);
+      await this.files.fetch(id, path).catch((error: unknown) => {
+        throw error instanceof MissingFile ? new ChatError('not_found', 'no such upload') : error;
+      });
       return this.files.keep(owner, { id, path, name }, true);
     });
   }
@@ -153,9 +174,8 @@ export class Uploads {
   private async cleared(store: DataStore, id: string | undefined): Promise<void> {
     const upload = id === undefined ? undefined : await store.getUpload(id).catch(() => undefined);
     if (!upload || upload.offset !== upload.size) return;
-    if (upload.storage?.type === 'file') await store.remove(upload.id);
-    // The object itself is the attachment now.
-    else await (await this.files.store).remove(`${upload.id}.info`);
+    // In a bucket, the object itself is the attachment now.
+    await (this.bucket ? this.bucket.forget(upload.id) : store.remove(upload.id));
   }
 }
 

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { ChatError } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { FileSite, idOf, sha256, text } from '../spec/file-site.js';
+
+const MB = 1024 ** 2;
+const site = new FileSite('bucket');
+const { begin, hashOf, part, state, tus, underWay } = site;
+beforeAll(() => site.start());
+afterAll(() => site.stop());
+afterEach(() => {
+  vi.useRealTimers();
+  Object.assign(site.s3!, { pageSize: 1000, delay: () => undefined });
+});
+
+describe('an upload to a bucket', () => {
+  it('is recorded within a day although nobody asks again', async () => {
+    const location = await begin(5);
+    site.recordFails = new ChatError('unavailable');
+    expect((await part(location, 0, text('hello'))).status).toBe(503);
+    await site.edge.gateway.sweep();
+    site.recordFails = undefined;
+    expect(site.rows.get(idOf(location))).toBeUndefined();
+    vi.setSystemTime(Date.now() + 25 * 3_600_000);
+    await site.edge.gateway.sweep();
+    vi.useRealTimers();
+    expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
+    expect(await underWay()).toEqual([]);
+  });
+
+  it('is not confused by what a gateway stores late that its client left', async () => {
+    const bytes = Buffer.from(randomBytes(5 * MB).toString('hex'));
+    const location = await begin(bytes.length);
+    const late = Promise.withResolvers<void>();
+    const waiting = Promise.withResolvers<void>();
+    site.s3!.delay = (method, key) => (method === 'PUT' && key.includes(idOf(location)) ? (waiting.resolve(), late.promise) : undefined);
+    const left = part(location, 0, bytes.subarray(0, MB));
+    await waiting.promise;
+    site.s3!.delay = () => undefined;
+    expect(await state(location, site.other)).toEqual([200, 0, bytes.length]);
+    expect((await part(location, 0, bytes.subarray(0, 8 * MB), site.other)).status).toBe(204);
+    late.resolve();
+    await left;
+    expect(await state(location, site.other)).toEqual([200, 8 * MB, bytes.length]);
+    expect((await part(location, 8 * MB, bytes.subarray(8 * MB), site.other)).status).toBe(204);
+    expect(await hashOf(idOf(location))).toBe(sha256(bytes));
+    await eventually(async () => expect(await underWay()).toEqual([]));
+  });
+
+  it('may have more parts than one page of a list, and there may be more of them', async () => {
+    site.s3!.pageSize = 1;
+    const bytes = Buffer.from(randomBytes(9 * MB).toString('hex'));
+    const [location, others] = [await begin(bytes.length), [await begin(5), await begin(5)]];
+    expect((await part(location, 0, bytes.subarray(0, 17 * MB))).status).toBe(204);
+    expect(await state(location, site.other)).toEqual([200, 17 * MB, bytes.length]);
+    expect((await part(location, 17 * MB, bytes.subarray(17 * MB))).status).toBe(204);
+    expect(await hashOf(idOf(location))).toBe(sha256(bytes));
+    await eventually(async () => expect(await underWay()).toHaveLength(2 * others.length));
+    vi.setSystemTime(Date.now() + 25 * 3_600_000);
+    await site.edge.gateway.sweep();
+    expect(await underWay()).toEqual([]);
+  });
+
+  it('is not told to be gone where the bucket cannot be asked', async () => {
+    const location = await begin(5);
+    site.s3!.delay = () => Promise.reject(new Error('out of order'));
+    expect((await state(location))[0]).toBe(500);
+    site.s3!.delay = () => undefined;
+    expect(await state(location)).toEqual([200, 0, 5]);
+    expect((await tus(location, 'DELETE')).status).toBe(204);
+  });
+});

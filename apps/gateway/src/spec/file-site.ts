@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ChatError, type Attachment, type RequestPayload } from '@parley/contracts';
+import { Edge } from './edge.js';
+import { S3Server } from './s3-server.js';
+
+type Recorded = RequestPayload<'attachment.record.v1'>;
+type Row = { userId: string; key: string; attachment: Attachment };
+
+export const QUOTA = 64 * 1024 ** 2;
+export const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+export const idOf = (location: string): string => location.split('/').at(-1)!;
+export const metadata = (name: string): string => `filename ${Buffer.from(name).toString('base64')}`;
+export const text = (content: string): Buffer => Buffer.from(content);
+
+const attachmentOf = ({ id, key: _key, ...stored }: Recorded['stored'], thumbnailId?: string): Attachment => ({ id, ...stored, ...(thumbnailId && { thumbnailId }), url: `/api/v1/attachments/${id}` });
+
+/** Two gateways over the same files, in a folder or a bucket, and somebody with a session at both. */
+export class FileSite {
+  folder!: string;
+  s3: S3Server | undefined;
+  edge!: Edge;
+  other!: Edge;
+  token!: string;
+  strangersToken!: string;
+  /** The rows, as messages and history keep them: who uploaded, sees. */
+  readonly rows = new Map<string, Row>();
+  recordFails: ChatError | undefined;
+  readonly dropped: { id: string; key: string }[] = [];
+  readonly forgotten: string[] = [];
+  private othersToken!: string;
+
+  constructor(private readonly place: 'folder' | 'bucket') {}
+
+  async start(): Promise<void> {
+    this.folder = await mkdtemp(join(tmpdir(), 'parley-files-'));
+    if (this.place === 'bucket') this.s3 = await S3Server.start();
+    [this.edge, this.other] = [await this.open(), await this.open()];
+    const ann = this.edge.person();
+    [this.token, this.othersToken, this.strangersToken] = [await this.edge.token(ann), await this.other.token(ann), await this.edge.token(this.edge.person())];
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.edge.stop(), this.other.stop()]);
+    await this.s3?.stop();
+    await rm(this.folder, { recursive: true });
+  }
+
+  /** Every file in the folder, by its last name. */
+  readonly onDisk = async (under = ''): Promise<string[]> => {
+    const entries = await readdir(join(this.folder, under), { recursive: true, withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name).toSorted();
+  };
+  /** What there is of uploads that are not finished. */
+  readonly underWay = async (): Promise<string[]> =>
+    this.s3 ? [...[...this.s3.uploads.values()].map(({ key }) => key), ...[...this.s3.objects.keys()].filter((key) => key.includes('/'))] : this.onDisk('uploads');
+  /** Everything that is kept, here and there. */
+  readonly stored = async (): Promise<string[]> => [...(await this.onDisk()), ...(this.s3?.objects.keys() ?? []), ...(this.s3?.uploads.keys() ?? [])].toSorted();
+  /** Bytes of an unfinished upload that nothing can take away; of a bucket, of its first part. */
+  readonly partly = async (id: string): Promise<number | undefined> =>
+    (this.s3 ? [...this.s3.uploads.values()].find(({ key }) => key === id)!.parts.get(1)?.bytes : await readFile(join(this.folder, 'uploads', id)))?.length;
+
+  readonly get = (id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> => this.edge.fetch(`/api/v1/attachments/${id}`, { token: this.token, headers, method });
+  readonly hashOf = async (id: string): Promise<string> => sha256(Buffer.from(await (await this.get(id)).arrayBuffer()));
+
+  /** A request of tus to one of the gateways. */
+  readonly tus = (path: string, method: string, headers: Record<string, string> = {}, body?: Buffer, at = this.edge, by = at === this.other ? this.othersToken : this.token): Promise<Response> =>
+    at.fetch(path, { method, token: by, headers: { 'tus-resumable': '1.0.0', ...headers }, ...(body && { body: Uint8Array.from(body) }) });
+  /** Where the new upload is. */
+  readonly begin = async (size: number, name = 'big.txt'): Promise<string> => {
+    const answer = await this.tus('/api/v1/uploads', 'POST', { 'upload-length': String(size), 'upload-metadata': metadata(name) });
+    if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
+    return answer.headers.get('location')!;
+  };
+  readonly part = (location: string, offset: number, body: Buffer, at = this.edge): Promise<Response> =>
+    this.tus(location, 'PATCH', { 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' }, body, at);
+  /** Status, offset and length. */
+  readonly state = async (location: string, at = this.edge): Promise<number[]> => {
+    const answer = await this.tus(location, 'HEAD', {}, undefined, at);
+    return [answer.status, Number(answer.headers.get('upload-offset')), Number(answer.headers.get('upload-length'))];
+  };
+
+  private open(): Promise<Edge> {
+    return Edge.start({ FILES_DIR: this.folder, USER_LIMIT_SCALE: '10', ...this.s3?.environment }, (starting) =>
+      starting.serveBasics({
+        'attachment.admit.v1': ({ bytes }) => {
+          if (bytes > QUOTA) throw new ChatError('too_large');
+          return {};
+        },
+        'attachment.record.v1': (recorded) => this.record(recorded),
+        'attachment.locate.v1': ({ userId, attachmentId }) => {
+          const row = this.rows.get(attachmentId);
+          if (row?.userId !== userId) throw new ChatError('not_found');
+          return { attachment: row.attachment, key: row.key };
+        },
+        'attachment.sweep.v1': () => ({ dropped: this.dropped }),
+        'attachment.forget.v1': ({ ids }) => (this.forgotten.push(...ids), {}),
+      }),
+    );
+  }
+
+  private record({ userId, stored, thumbnail }: Recorded): { attachment: Attachment } {
+    if (this.recordFails) throw this.recordFails;
+    const row = this.rows.get(stored.id) ?? { userId, key: stored.key, attachment: attachmentOf(stored, thumbnail?.id) };
+    this.rows.set(stored.id, row);
+    if (thumbnail && row.attachment.thumbnailId === thumbnail.id) this.rows.set(thumbnail.id, { userId, key: thumbnail.key, attachment: attachmentOf(thumbnail) });
+    return { attachment: row.attachment };
+  }
+}
