@@ -384,7 +384,7 @@ describe('RabbitMQ, fed with anything', () => {
     const channel = await admin.createConfirmChannel();
     const shards = Array.from({ length: SHARDS }, (_, shard) => `messages.commands.${shard}`);
     const kept = [...shards, 'messages.commands', 'messages.events', 'messages.events.retry.50'];
-    const queues = [...kept, 'history.queries', 'messages.replicas', `replies.${client.instance}`, `push.${client.instance}`];
+    const queues = [...kept, 'history.queries', 'messages.replicas', names.replyQueue('test', client.instance), `push.${client.instance}`];
     await fc.assert(
       fc.asyncProperty(fc.array(letter, { minLength: 1, maxLength: 40 }), async (letters) => {
         await channel.purgeQueue(names.dead);
@@ -419,7 +419,7 @@ describe('RabbitMQ, fed with anything', () => {
     admin.on('error', () => undefined);
     const channel = await admin.createConfirmChannel();
     for (const body of ['null', '5', '"ok"', '[]', '{}', '{"error":5}', '{"error":{"code":"odd","message":""}}', '{', '']) {
-      for (let id = 0; id < 10; id++) channel.sendToQueue(`replies.${client.instance}`, Buffer.from(body), { correlationId: id.toString(36) });
+      for (let id = 0; id < 10; id++) channel.sendToQueue(names.replyQueue('test', client.instance), Buffer.from(body), { correlationId: id.toString(36) });
     }
     await channel.waitForConfirms();
     gate.open();
