@@ -1,0 +1,83 @@
+import { globSync, readFileSync } from 'node:fs';
+import { calls, type Call } from '@parley/contracts';
+import { isSafePattern } from 'redos-detector';
+import { parseAst } from 'vite';
+import { describe, expect, it } from 'vitest';
+import { toJSONSchema } from 'zod';
+
+const root = new URL('..', import.meta.url);
+interface Pattern {
+  readonly pattern: string;
+  readonly flags: string;
+}
+
+/** Everything of an object and what is in it that `pick` takes. */
+function* gather(value: unknown, pick: (node: Record<string, unknown>) => Pattern | undefined): Iterable<Pattern> {
+  if (typeof value !== 'object' || value === null) return;
+  const found = pick(value as Record<string, unknown>);
+  if (found) yield found;
+  for (const one of Object.values(value)) yield* gather(one, pick);
+}
+
+/** Regular expressions as they are written in a file. */
+const written = (file: string): Pattern[] => {
+  const program = parseAst(readFileSync(new URL(file, root), 'utf8'), { lang: 'ts' });
+  return [...gather(program, ({ type, regex }) => (type === 'Literal' ? (regex as Pattern | undefined) : undefined))];
+};
+
+/** Those that zod makes of the shapes of calls: ids, times, addresses. */
+const ofShapes = (): Pattern[] =>
+  Object.values(calls as Record<string, Call>).flatMap(({ input }) =>
+    [...gather(toJSONSchema(input, { unrepresentable: 'any', io: 'input' }), ({ pattern }) => (typeof pattern === 'string' ? { pattern, flags: '' } : undefined))]);
+
+/** The documents are made of our own names, once. */
+const files = globSync('{libs,apps}/*/src/**/*.ts', { cwd: root.pathname }).filter((file) => !/spec|conformance|libs\/testing|gateway\/src\/documents/.test(file));
+const patterns = [...files.flatMap(written), ...ofShapes()];
+const distinct = [...new Map(patterns.map((one) => [`/${one.pattern}/${one.flags}`, one])).entries()];
+
+/** Whether it is proven that the ways through the pattern are few, however long the text is: then time grows as the text does. What the analysis cannot read is not proven. */
+const proven = ({ pattern, flags }: Pattern): boolean => {
+  const unicode = /[uv]/.test(flags);
+  try {
+    return isSafePattern(pattern, { unicode, caseInsensitive: flags.includes('i') && !unicode, maxScore: 20, timeout: 10_000 }).safe;
+  } catch {
+    return false;
+  }
+};
+
+const LONGEST = 64 * 1024;
+/** Many times what the longest packet takes in proportion, a thousandth of what it takes by the square. */
+const PATIENCE_MS = 250;
+const pieces = ['a', 'Z', '0', ' ', '\t', '.', '-', '@', '/', ':', '"', 'a.', 'a-', 'a@', '@a.', 'a ', '0.', '0-', 'connection ', 'ä', '\u0300', '漢'];
+
+/** Whether texts of repeated pieces, longer and longer up to a whole packet, are matched in reasonable time; the best of three times counts. */
+function quick({ pattern, flags }: Pattern): boolean {
+  const took = (text: string): number => {
+    const expression = new RegExp(pattern, flags.replace('g', ''));
+    const begun = performance.now();
+    expression.test(text);
+    return performance.now() - begun;
+  };
+  return pieces.every((piece) => {
+    for (let length = 8; length <= LONGEST; length = Math.ceil(length * 1.2)) {
+      const text = `${piece.repeat(Math.ceil(length / piece.length))}!`;
+      if (took(text) > PATIENCE_MS && took(text) > PATIENCE_MS && took(text) > PATIENCE_MS) return false;
+    }
+    return true;
+  });
+}
+
+describe('a regular expression', () => {
+  it('is found wherever there is one', () => {
+    expect(distinct.length).toBeGreaterThan(30);
+    expect(ofShapes().length).toBeGreaterThan(10);
+  });
+
+  it('that explodes is noticed, by either way', () => {
+    for (const pattern of ['(a+)+$', String.raw`\s+$`]) expect([pattern, proven({ pattern, flags: '' }), quick({ pattern, flags: '' })]).toEqual([pattern, false, false]);
+  });
+
+  it.each(distinct)('takes time in proportion to the text, whatever that is: %s', (_, pattern) => {
+    expect(proven(pattern) || quick(pattern)).toBe(true);
+  });
+});
