@@ -17,8 +17,11 @@ export interface Deployment {
   stop(): Promise<void>;
 }
 
-export async function cluster(): Promise<Deployment> {
-  const running: Cluster = await startCluster({ servers: inject('servers') });
+/** Configuration of every process, beside what the mode needs. */
+type Environment = Readonly<Record<string, string>>;
+
+export async function cluster(env: Environment = {}): Promise<Deployment> {
+  const running: Cluster = await startCluster({ servers: inject('servers'), env });
   return {
     urls: running.urls,
     killWriter: async () => void (await Promise.all(running.services.messages.map((one) => one.kill()))),
@@ -28,15 +31,15 @@ export async function cluster(): Promise<Deployment> {
   };
 }
 
-export async function embedded(): Promise<Deployment> {
+export async function embedded(env: Environment = {}): Promise<Deployment> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'));
-  let server: ServiceProcess = await startEmbedded({ dataDir });
+  let server: ServiceProcess = await startEmbedded({ dataDir, env });
   const { url } = server;
   return {
     urls: [url],
     killWriter: async () => void (await server.kill()),
     restartWriter: async () => {
-      server = await startEmbedded({ dataDir, env: { PORT: new URL(url).port } });
+      server = await startEmbedded({ dataDir, env: { ...env, PORT: new URL(url).port } });
     },
     stored: async () => undefined,
     stop: async () => {
