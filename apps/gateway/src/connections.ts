@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { ChatError, type RevocationReason } from '@parley/contracts';
+import { without } from '@parley/faults';
 import type { Connection } from '@parley/realtime';
 import type { Server, Socket } from 'socket.io';
 import type { Session } from './client.js';
@@ -120,6 +121,7 @@ export class Connections {
 
   /** Ends all connections of these sessions. */
   endSessions(sessionIds: readonly string[], reason: RevocationReason): void {
+    if (without('revocation-fan-out')) return;
     for (const sessionId of sessionIds) {
       this.server?.to(sessionRoom(sessionId)).emit('session:revoked', { reason });
       this.server?.in(sessionRoom(sessionId)).disconnectSockets(true);

@@ -1,4 +1,5 @@
 import type { PushFrame } from '@parley/contracts';
+import { without } from '@parley/faults';
 
 type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 interface Left {
@@ -31,7 +32,7 @@ export class Departures {
   /** Those whom a frame is still for. Frames have to be shown here in the order in which they came. */
   audience({ event, users, payload }: Pick<UsersFrame, 'event' | 'users' | 'payload'>): readonly string[] {
     if (event === 'conversation:removed') return this.leave((payload as { conversationId: string }).conversationId, users);
-    if (this.left.size === 0) return users;
+    if (this.left.size === 0 || without('membership-on-push')) return users;
     this.forget();
     const conversationId = conversationOf(payload);
     const left = conversationId === undefined ? undefined : this.left.get(conversationId);

@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { InstanceListener } from '@parley/broker';
 import type { DomainEvent, DomainEventName, PushFrame, ServerEvent } from '@parley/contracts';
+import { reached, without } from '@parley/faults';
 import type { Server } from 'socket.io';
 import { Connections, userRoom } from './connections.js';
 import { Departures } from './departures.js';
 import { Metrics } from './metrics.js';
 import { PARTS, type GatewayParts } from './parts.js';
+import { Positions } from './positions.js';
 import { Revocations } from './revocations.js';
 import { Watches } from './watches.js';
 
@@ -23,6 +25,7 @@ export class Pushes implements InstanceListener {
   readonly events: readonly DomainEventName[] = ['session.revoked.v1', 'block.changed.v1'];
   private server: Server | undefined;
   private readonly departures = new Departures();
+  private readonly positions = new Positions();
   private gapAt = 0;
   private resyncing = false;
 
@@ -48,10 +51,13 @@ export class Pushes implements InstanceListener {
 
   /** One emit for all: Socket.IO encodes the packet once. */
   private toUsers(frame: Extract<PushFrame, { kind: 'users' }>): void {
-    const { event, payload, except } = frame;
+    void reached('gateway.pushed');
+    const { event, except } = frame;
     const rooms = this.server?.of('/').adapter.rooms;
     const here = this.departures.audience(frame).map(userRoom).filter((room) => rooms?.has(room));
     if (here.length === 0) return;
+    const payload = event === 'receipt:updated' ? this.positions.forward(frame.payload as ServerEvent<'receipt:updated'>) : frame.payload;
+    if (payload === undefined) return;
     const left = except === undefined ? undefined : this.connections.find(except)?.socket.id;
     const audience = this.server!.to(here);
     (left === undefined ? audience : audience.except(left)).emit(event, payload);
@@ -86,6 +92,7 @@ export class Pushes implements InstanceListener {
 
   /** Frames may be missing: nobody may keep a silent hole, so everybody who is here reconnects and syncs. */
   onGap(): void {
+    if (without('gaps')) return;
     this.gapAt = Date.now();
     if (this.resyncing) return;
     this.resyncing = true;

@@ -1,6 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection, type OnGatewayDisconnect, type OnGatewayInit } from '@nestjs/websockets';
 import { calls, ChatError, newId, type Call, type CallName, type ErrorBody } from '@parley/contracts';
+import { reached } from '@parley/faults';
 import type { Server, Socket } from 'socket.io';
 import { clientAddress } from './address.js';
 import type { Session } from './client.js';
@@ -81,6 +82,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     this.call(connection, event, rest, traceId).then((data) => outcome.resolve({ ok: true, data }), refuse);
     const answer = await outcome.promise;
     await connection.outgoing.room();
+    await reached('gateway.answered');
     try {
       acknowledge?.(answer);
     } catch (error) {
@@ -93,6 +95,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
 
   private async call(connection: LocalConnection, event: unknown, payload: readonly unknown[], traceId: string): Promise<unknown> {
     connection.admit();
+    await reached('gateway.received');
     const name = byEvent.get(event as string);
     if (name === undefined) throw new ChatError('invalid', 'unknown event');
     if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');

@@ -1,5 +1,6 @@
 import type { Broker } from '@parley/broker';
 import type { DomainEvent, DomainEventName, Membership, Role, ServerEvent, ServerEventName } from '@parley/contracts';
+import { reached } from '@parley/faults';
 import type { Push, PushOptions } from '@parley/realtime';
 import type { Created } from './create-conversation.js';
 import type { Sent } from './send-batch.js';
@@ -32,6 +33,7 @@ export class Announcer {
   /** `message:new` to every connection of every member, the sender's own included. */
   async messages(all: readonly Pick<Sent, 'message' | 'members'>[]): Promise<void> {
     await Promise.all(all.map(({ message, members }) => this.push.toUsers(members, 'message:new', { message }, { id: `${message.conversationId}:${message.rev}` })));
+    await reached('messages.pushed');
     await Promise.all(all.map(({ message }) => this.broker.publish('message.created.v1', { message })));
   }
 

@@ -2,6 +2,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
 import { ChatError } from '@parley/contracts';
+import { reached } from '@parley/faults';
 import type { Logger } from '@parley/service-kit';
 import { Commands } from './commands.js';
 import { createConversation, type CreateCommand } from './create-conversation.js';
@@ -20,8 +21,10 @@ export class MessagesController {
 
   @MessagePattern<string>('message.send.v1', { batch: { max: 500, lanes: 4 } })
   async send(@Payload() deliveries: readonly Delivery<SendCommand>[]): Promise<void> {
+    await reached('messages.received');
     const { database, audience, push, broker, announcer } = this.commands;
     const outcomes = await sendBatch({ database, audience, push, broker, policies: this.policies, logger: this.logger }, deliveries.map(({ payload }) => payload));
+    await reached('messages.committed');
     const sent: Sent[] = [];
     for (const [at, outcome] of outcomes.entries()) {
       const delivery = deliveries[at]!;
@@ -33,7 +36,9 @@ export class MessagesController {
       delivery.reply(recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline });
       if (outcome.announce) sent.push(outcome);
     }
+    await reached('messages.answered');
     await announcer.messages(sent);
+    await reached('messages.published');
   }
 
   @MessagePattern<string>('conversation.create.v1')

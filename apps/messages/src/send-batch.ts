@@ -1,5 +1,6 @@
 import type { Broker } from '@parley/broker';
 import { ChatError, type Message } from '@parley/contracts';
+import { reached, without } from '@parley/faults';
 import type { Push } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import { toMessage, type Audience, type Database, type MessageRow, type Sql } from '@parley/store';
@@ -107,6 +108,7 @@ async function carryOut(sql: Sql, { audience, push, policies, logger }: SendPart
   if (batch.messages.length > 0) {
     if (!(await storeMessages(sql, batch.advanced, batch.messages))) throw new Resent();
     await linkAttachments(sql, batch.messages);
+    await reached('messages.stored');
   }
   return { decisions, members, direct: new Set(direct), online };
 }
@@ -176,7 +178,7 @@ function decideOne({ command, question, denied, situation }: Entry, ruling: Ruli
   if (situation === undefined) return denied?.code === 'forbidden' && row !== undefined ? new ChatError('not_found', 'No such conversation') : denied!;
   const requested = messageIdOf(command.caller.requestId, command.input.conversationId);
   const known = batch.known(question) ?? (row && toMessage(row));
-  if (known) return { message: known, requested };
+  if (known && !without('dedupe')) return { message: known, requested };
   return ruling.refusal(situation, batch) ?? { message: batch.add(situation, requested), requested };
 }
 

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { newId, type DomainEvent, type Presence } from '@parley/contracts';
+import { without } from '@parley/faults';
 import { Unavailable } from '@parley/service-kit';
 import { PARTS, type PresenceParts } from './parts.js';
 import { alive, claimed, closed, presenceOf, settle, stateOf, toldBy, unknown, type PresenceRecord, type Sign } from './record.js';
@@ -49,6 +50,7 @@ export class Presences {
 
   /** Lets time pass for everybody for whom it changes something. Several replicas may do so at a time. */
   async sweep(): Promise<void> {
+    if (without('leases')) return;
     const { store, holdMs } = this.parts;
     for (let size = SWEEP_LIMIT, rounds = 0; size >= SWEEP_LIMIT / 16 && rounds < 50; rounds++) {
       const { userIds, held } = await store.due(SWEEP_LIMIT);

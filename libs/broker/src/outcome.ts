@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChatError } from '@parley/contracts';
+import { reached, without } from '@parley/faults';
 import { Unavailable, withTrace, type Logger } from '@parley/service-kit';
 import { messageOf, open, type Arrival, Inbound } from './arrival.js';
 import type { BatchHandler, Handler } from './broker.js';
@@ -52,6 +53,7 @@ export class Outcomes {
   }
 
   private async settle(inbounds: readonly Inbound[], call: (inbounds: readonly Inbound[]) => Promise<Outcome>, failures = 0): Promise<void> {
+    if (without('ack-after-commit')) for (const { arrival } of inbounds) arrival.done();
     let outcome = await call(inbounds);
     for (let times = 0; isAway(outcome); times++) {
       if (this.whenAway !== 'wait') return this.away(inbounds, outcome.away);
@@ -61,8 +63,10 @@ export class Outcomes {
       outcome = await call(inbounds);
       if (!isAway(outcome)) this.logger.info({ queue: inbounds[0]!.arrival.queue }, 'the queue goes on');
     }
-    if (outcome === 'done') for (const { arrival } of inbounds) arrival.done();
-    else await this.failed(inbounds, outcome.failed, call, failures);
+    if (outcome === 'done') {
+      await reached('broker.settled');
+      for (const { arrival } of inbounds) arrival.done();
+    } else await this.failed(inbounds, outcome.failed, call, failures);
   }
 
   /** Once more alone, then the dead letters. */
@@ -98,7 +102,7 @@ export class Outcomes {
     this.logger.error({ queue: arrival.queue, name: arrival.name, correlationId: arrival.correlationId, ...death }, 'dead letter');
     arrival.answer({ error: refusal.toBody() });
     // A query may carry a password, which must not be kept, and nobody waits for it when it is put back.
-    if (this.whenAway === 'refuse') arrival.done();
+    if (this.whenAway === 'refuse' || without('dead-letters')) arrival.done();
     else await arrival.die(death);
   }
 }

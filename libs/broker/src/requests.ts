@@ -1,4 +1,5 @@
 import { ChatError } from '@parley/contracts';
+import { without } from '@parley/faults';
 import type { Answer } from './arrival.js';
 import { Deadlines } from './deadlines.js';
 
@@ -14,7 +15,7 @@ export const unavailable = (why: string): Answer => ({ error: new ChatError('una
 /** Requests that wait for their answer: each is settled once, at its deadline with `unavailable`. */
 export class Requests {
   private readonly pending = new Map<string, Pending>();
-  private readonly deadlines = new Deadlines<Pending>(({ id }) => this.settle(id, unavailable('no answer in time')));
+  private readonly deadlines = new Deadlines<Pending>(({ id }) => without('deadlines') || this.settle(id, unavailable('no answer in time')));
   private count = 0;
 
   get size(): number {

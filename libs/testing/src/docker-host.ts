@@ -90,6 +90,12 @@ export class DockerHost implements Host {
     await (await this.engine()).unpause();
   }
 
+  async run(program: string, ...args: readonly string[]): Promise<void> {
+    if (!this.started) throw new Error(`the container of ${this.image.name} was never started`);
+    const { exitCode, output } = await limited(this.started.exec([program, ...args]), 30_000, program);
+    if (exitCode !== 0) throw new Error(`${program} ended with ${exitCode}: ${output}`);
+  }
+
   async remove(): Promise<void> {
     this.up = false;
     if (this.started) await (await this.engine()).remove({ force: true, v: true });

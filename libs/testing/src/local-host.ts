@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { chown, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { eventually } from './eventually.js';
 import { hold } from './guard.js';
 import type { Host } from './private-server.js';
@@ -113,6 +114,11 @@ export class LocalHost implements Host {
 
   async thaw(): Promise<void> {
     for (const pid of await this.family()) send(pid, 'SIGCONT');
+  }
+
+  async run(program: string, ...args: readonly string[]): Promise<void> {
+    const { file, env, user } = this.command;
+    await promisify(execFile)(join(dirname(file), program), args, { cwd: this.folder.path, env: { ...process.env, ...env }, ...user, timeout: 30_000 });
   }
 
   async remove(): Promise<void> {

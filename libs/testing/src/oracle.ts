@@ -6,8 +6,8 @@ export interface Attempt {
   readonly conversationId: string;
   readonly senderId: string;
   readonly clientId: string;
-  /** Position in the order in which its sender sent one after another in this conversation. */
-  readonly order: number;
+  /** Position in the order in which its sender sent one after another in this conversation; absent where a retry may have changed places with what was sent beside it. */
+  readonly order?: number;
   /** Every acknowledgement that it got. Empty: the sender never learnt what became of it. */
   readonly answers: readonly Pick<Message, 'id' | 'seq'>[];
 }

@@ -12,6 +12,8 @@ export interface Host {
   /** SIGSTOP and SIGCONT, or what comes closest. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
+  /** Runs a program beside the server, in its environment, and waits for it. */
+  run(program: string, ...args: readonly string[]): Promise<void>;
   /** Kills it if it runs, and deletes its data. */
   remove(): Promise<void>;
   /** undefined while it runs, otherwise what it said last. */
@@ -75,6 +77,11 @@ export class PrivateServer {
 
   thaw(): Promise<void> {
     return this.host.thaw();
+  }
+
+  /** Runs a program that comes with the server, such as `rabbitmqctl`, as the server's own administrator would. */
+  run(program: string, ...args: readonly string[]): Promise<void> {
+    return this.host.run(program, ...args);
   }
 
   /** For good: kills it and deletes its data. */

@@ -186,12 +186,26 @@ export class Cluster {
     return this.base.databaseUrl;
   }
 
-  /** One more replica; resolves when it is ready. */
-  async add(name: ServiceName | 'gateway'): Promise<ServiceProcess> {
+  /** What every process of that kind is started with. */
+  environment(name: ServiceName | 'gateway'): Readonly<Record<string, string>> {
     const { amqpUrl, redisUrl } = this.addresses[name];
-    const process = await launch(name, { ...this.env, AMQP_URL: amqpUrl, REDIS_URL: redisUrl, ...this.database(name) });
+    return { ...this.env, AMQP_URL: amqpUrl, REDIS_URL: redisUrl, ...this.database(name) };
+  }
+
+  /** One more replica, with `env` beside or instead of what all have; resolves when it is ready. */
+  async add(name: ServiceName | 'gateway', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+    const process = await launch(name, { ...this.environment(name), ...env });
     (name === 'gateway' ? this.gateways : this.services[name]).push(process);
     return process.ready();
+  }
+
+  /** Instead of one that has ended or is ended now: another at the same address. Resolves when it is ready. */
+  async replace(old: ServiceProcess, env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+    const name = old.name as ServiceName | 'gateway';
+    const list = name === 'gateway' ? this.gateways : this.services[name];
+    await old.kill();
+    list.splice(list.indexOf(old), 1);
+    return this.add(name, { ...(name === 'gateway' && { PORT: new URL(old.url).port }), ...env });
   }
 
   /** Every process, in the order of their start. */

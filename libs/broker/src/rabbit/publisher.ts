@@ -1,3 +1,4 @@
+import { without } from '@parley/faults';
 import { Unavailable, type Logger } from '@parley/service-kit';
 import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
 import { messageOf } from '../arrival.js';
@@ -131,6 +132,7 @@ export class Publisher {
     try {
       this.writable = channel.publish(entry.exchange, entry.key, entry.content, entry.options, (error: unknown) => this.settle(channel, entry, error));
       entry.sent = true;
+      if (without('confirms') && this.remove(entry)) entry.confirmed?.();
       return true;
     } catch (error) {
       if (!(error instanceof IllegalOperationError)) {

@@ -19,6 +19,7 @@
  * Nothing goes through the default exchange, which leads to every queue, and commands and replies have topic exchanges, although their keys are plain names: RabbitMQ
  * checks the keys of topic exchanges alone, and so an account can be kept from commanding, answering for, and listening to others.
  */
+import { without } from '@parley/faults';
 import { names, type DomainEventName, type Service } from '@parley/contracts';
 import type { Channel, ChannelModel } from 'amqplib';
 import type { PlannedQueue } from '../plan.js';
@@ -85,7 +86,7 @@ export async function declareServed(channel: Channel, { name, kind }: PlannedQue
     name,
     kind === 'query'
       ? classic({ 'x-expires': MINUTE, 'x-overflow': 'reject-publish', 'x-max-length': 20_000 })
-      : quorum(kind === 'shard' ? { ...commands, 'x-single-active-consumer': true } : commands),
+      : quorum(kind === 'shard' && !without('single-active-consumer') ? { ...commands, 'x-single-active-consumer': true } : commands),
   );
   await channel.bindQueue(name, names.commands, name);
 }

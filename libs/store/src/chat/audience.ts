@@ -1,3 +1,4 @@
+import { without } from '@parley/faults';
 import type { Moment } from './rows.js';
 import { belongsNow } from './rows.js';
 import type { Sql } from '../database.js';
@@ -37,7 +38,7 @@ export class Audience {
     const missing: string[] = [];
     for (const { conversationId, membersRev } of keys) {
       const entry = this.known.get(conversationId);
-      if (entry?.membersRev === membersRev && entry.until > now) {
+      if (entry && (entry.membersRev === membersRev || without('membership-on-push')) && entry.until > now) {
         this.touch(conversationId, entry);
         found.set(conversationId, entry.users);
       } else {

@@ -1,0 +1,163 @@
+/** What has to hold when a fault is over. */
+import { eventually, judge, storedMessages, type Reader } from '@parley/testing';
+import type { RecordedEvent } from '@parley/testing';
+import pg from 'pg';
+import { held } from '../random-history.js';
+import type { Load, Person } from './load.js';
+
+/** Names of promises that were broken, with what shows it. Empty: all held. */
+export type Findings = Record<string, string[]>;
+
+const note = (findings: Findings, kind: string, entries: readonly string[]): void => {
+  if (entries.length > 0) (findings[kind] ??= []).push(...entries);
+};
+
+/** Waits until everybody is back, and then looks at everything: the database, what each was answered, was shown and holds. */
+export async function check(load: Load, databaseUrl: string): Promise<Findings> {
+  const findings: Findings = {};
+  note(findings, 'unanswered', load.complaints.unanswered);
+  note(findings, 'refused', load.complaints.refused);
+  for (const person of load.all) note(findings, 'away', await back(person));
+  note(findings, 'stale', await stale(load));
+  const stored = await storedMessages(databaseUrl, load.groups);
+  for (const [kind, entries] of Object.entries(judge(load.attempts, stored, load.people.map((person) => reader(person, load.groups))))) note(findings, kind, entries as string[]);
+  for (const person of load.all) {
+    note(findings, 'leaked', leaks(person, person === load.stranger ? load.groups : []));
+    note(findings, 'backwards', backwards(person));
+  }
+  note(findings, 'unread', await unread(load, databaseUrl));
+  note(findings, 'unsearchable', await unsearchable(load, databaseUrl));
+  return findings;
+}
+
+async function back(person: Person): Promise<string[]> {
+  try {
+    await eventually(async () => {
+      await person.caughtUp();
+      return person.client.connected;
+    }, { timeoutMs: 35_000 });
+    return [];
+  } catch (error) {
+    return [`${person.name} did not come back: ${person.client.connectionState}; ${String(error)}`];
+  }
+}
+
+/** What a device that stayed or caught up holds, without asking again, against what a new one loads (I9). */
+async function stale(load: Load): Promise<string[]> {
+  const entries: string[] = [];
+  for (const { client, name } of load.people) {
+    const fresh = client.device();
+    await fresh.connect();
+    try {
+      let difference = '';
+      await eventually(async () => {
+        await fresh.sync();
+        const [mine, theirs] = [held(client, load.groups), held(fresh, load.groups)];
+        difference = JSON.stringify(mine) === JSON.stringify(theirs) ? '' : differenceOf(mine, theirs);
+        return difference === '';
+      }, { timeoutMs: 8_000, intervalMs: 200 }).catch(() => undefined);
+      if (difference !== '') entries.push(`${name} ${difference}`);
+    } finally {
+      fresh.disconnect();
+    }
+  }
+  return entries;
+}
+
+function differenceOf(mine: object, theirs: object): string {
+  const walk = (a: unknown, b: unknown, path: string): string | undefined => {
+    if (JSON.stringify(a) === JSON.stringify(b)) return undefined;
+    if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return `${path}: holds ${JSON.stringify(a)}, loads ${JSON.stringify(b)}`.slice(0, 300);
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+      const found = walk((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key], `${path}/${key}`);
+      if (found) return found;
+    }
+    return undefined;
+  };
+  return walk(mine, theirs, '') ?? '';
+}
+
+const reader = ({ client, name }: Person, conversationIds: readonly string[]): Reader => ({
+  name, conversationIds,
+  live: client.connections.map((events) => events.flatMap((event) => (event.name === 'message:new' ? [event.payload.message.id] : []))),
+  held: conversationIds.flatMap((id) => client.state.messages(id)),
+});
+
+const conversationOf = ({ payload }: RecordedEvent): string | undefined => {
+  const { conversationId, message, conversation } = payload as { conversationId?: string; message?: { conversationId?: string }; conversation?: { id?: string } };
+  return conversationId ?? message?.conversationId ?? conversation?.id;
+};
+
+/** Events of a conversation between its `conversation:removed` and its next `conversation:new`, and any of those that are never theirs (I8). */
+function leaks({ client, name }: Person, never: readonly string[]): string[] {
+  return client.connections.flatMap((events) => {
+    const gone = new Set(never);
+    return events.flatMap((event) => {
+      const id = conversationOf(event);
+      if (id === undefined) return [];
+      if (event.name === 'conversation:new' && !never.includes(id)) gone.delete(id);
+      else if (gone.has(id)) return [`${name} was shown ${event.name} of ${id}`];
+      else if (event.name === 'conversation:removed') gone.add(id);
+      return [];
+    });
+  });
+}
+
+/** Positions that were shown to go back on one connection (I5). */
+function backwards({ client, name }: Person): string[] {
+  return client.connections.flatMap((events) => {
+    const furthest = new Map<string, { readSeq: number; deliveredSeq: number }>();
+    return events.flatMap((event) => {
+      if (event.name !== 'receipt:updated') return [];
+      const { conversationId, userId, readSeq, deliveredSeq } = event.payload;
+      const key = `${conversationId} ${userId}`;
+      const before = furthest.get(key) ?? { readSeq: 0, deliveredSeq: 0 };
+      furthest.set(key, { readSeq, deliveredSeq });
+      const wrong = readSeq < before.readSeq || deliveredSeq < before.deliveredSeq || deliveredSeq < readSeq;
+      return wrong ? [`${name} was shown ${userId} at ${readSeq}/${deliveredSeq} after ${before.readSeq}/${before.deliveredSeq}`] : [];
+    });
+  });
+}
+
+/** Positions of the database against what was acknowledged (I5), and counts that the server tells against counting the rows (I4). */
+async function unread(load: Load, databaseUrl: string): Promise<string[]> {
+  const entries: string[] = [];
+  for (const { client, name, id, read } of load.people) {
+    const told = new Map((await client.http('unread.list', {})).conversations.map((one) => [one.id, one.unread]));
+    const rows = await query<{ conversation_id: string; read_seq: number; unread: number }>(databaseUrl, `
+      select m.conversation_id, greatest(coalesce(k.read_seq, 0), m.base_seq)::int as read_seq,
+        (select count(*) from chat.message o where o.conversation_id = m.conversation_id and o.seq > greatest(coalesce(k.read_seq, 0), m.base_seq)
+          and o.sender_id <> m.user_id and o.deleted_at is null and o.type <> 'system')::int as unread
+      from chat.member m left join history.cursor k using (conversation_id, user_id) where m.user_id = $1 and m.conversation_id = any($2::uuid[])`, [id, load.groups]);
+    for (const row of rows) {
+      const acknowledged = read.get(row.conversation_id) ?? 0;
+      if (row.read_seq < acknowledged) entries.push(`${name} had ${acknowledged} acknowledged as read, and stands at ${row.read_seq}`);
+      const count = told.get(row.conversation_id) ?? 0;
+      if (count !== row.unread) entries.push(`${name} is told ${count} unread instead of ${row.unread}`);
+    }
+  }
+  return entries;
+}
+
+/** Messages that search does not know: their event was lost. */
+async function unsearchable(load: Load, databaseUrl: string): Promise<string[]> {
+  let missing: string[] = [];
+  await eventually(async () => {
+    missing = (await query<{ place: string }>(databaseUrl, `
+      select o.conversation_id || ' #' || o.seq as place from chat.message o
+      left join history.message_text t on t.conversation_id = o.conversation_id and t.seq = o.seq
+      where o.conversation_id = any($1::uuid[]) and o.type <> 'system' and o.deleted_at is null and t.seq is null limit 20`, [load.groups])).map(({ place }) => place);
+    return missing.length === 0;
+  }, { timeoutMs: 15_000, intervalMs: 250 }).catch(() => undefined);
+  return missing;
+}
+
+export async function query<T>(databaseUrl: string, text: string, values: readonly unknown[]): Promise<T[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    return (await client.query(text, values as unknown[])).rows as T[];
+  } finally {
+    await client.end();
+  }
+}

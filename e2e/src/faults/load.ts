@@ -1,0 +1,284 @@
+/** People who chat while things break: each sends, reads, edits and comes back as a well-made client does, and everything they do and see is written down. */
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ChatError, errorTable, type CallArguments, type CallName, type CallOutput, type Message } from '@parley/contracts';
+import { ChatClient, eventually, NoAnswer, seeded, type Attempt } from '@parley/testing';
+
+/** The promise is an answer within 10 s (I10); a client that has waited longer, on a connection that stayed, was left without. */
+export const PATIENCE_MS = 12_000;
+
+/** One line of a history: a call that began, or how it ended, or something that a client was shown. */
+type Line = Readonly<Record<string, unknown>>;
+
+export class History {
+  private readonly file: WriteStream | undefined;
+  private readonly begun = performance.now();
+  constructor(path: string | undefined) {
+    this.file = path === undefined ? undefined : createWriteStream(path);
+  }
+  write(line: Line): void {
+    this.file?.write(`${JSON.stringify({ ms: Math.round(performance.now() - this.begun), ...line })}\n`);
+  }
+  async close(): Promise<void> {
+    if (this.file) await new Promise<void>((resolve) => this.file!.end(resolve));
+  }
+}
+
+/** Somebody with one device. */
+export class Person {
+  /** The furthest that a receipt of theirs was acknowledged, by conversation. */
+  readonly read = new Map<string, number>();
+  private followed = 0;
+  private following: Promise<void> | undefined;
+
+  constructor(readonly client: ChatClient, readonly name: string) {}
+
+  get id(): string {
+    return this.client.user.id;
+  }
+
+  /** After each reconnect: catches up. Resolves when it has, as far as it is connected. */
+  async caughtUp(): Promise<void> {
+    const { client } = this;
+    if (this.followed >= client.readyCount && client.connected) return;
+    this.following ??= (async () => {
+      while (client.connected && this.followed < client.readyCount) {
+        const ready = client.readyCount;
+        await client.sync();
+        this.followed = ready;
+      }
+    })().finally(() => (this.following = undefined));
+    await this.following;
+  }
+}
+
+export interface LoadOptions {
+  readonly seed: number;
+  /** Addresses of the gateways, over which people are spread. */
+  readonly urls: readonly string[];
+  readonly history: History;
+  readonly people?: number;
+  readonly groups?: number;
+  /** Between two things that one person does in one conversation, on average. */
+  readonly paceMs?: number;
+}
+
+/** What went wrong for a caller, beyond what the oracle finds in the data. */
+export interface Complaints {
+  /** Calls that were not answered although their connection stayed (I10). */
+  readonly unanswered: string[];
+  /** Refusals that no client could have expected. */
+  readonly refused: string[];
+}
+
+export class Load {
+  readonly attempts: Attempt[] = [];
+  readonly complaints: Complaints = { unanswered: [], refused: [] };
+  readonly latencies: number[] = [];
+  calls = 0;
+  retries = 0;
+  acknowledged = 0;
+  people: Person[] = [];
+  /** A member of none of the others' conversations, who must never hear of them (I8). */
+  stranger!: Person;
+  /** Comes and goes in the first group. */
+  churner!: Person;
+  groups: string[] = [];
+  private running = false;
+  private readonly work: Promise<void>[] = [];
+
+  constructor(private readonly options: LoadOptions) {}
+
+  get all(): Person[] {
+    return [...this.people, this.churner, this.stranger];
+  }
+
+  /** Everybody comes in, and conversations are made. */
+  async begin(): Promise<void> {
+    const { urls, people = 6, groups = 3 } = this.options;
+    const arrive = async (index: number): Promise<Person> => {
+      const client = await ChatClient.guest(urls[index % urls.length]!, { callTimeoutMs: PATIENCE_MS });
+      await client.connect();
+      return new Person(client, `p${index}`);
+    };
+    const all = await Promise.all(Array.from({ length: people + 2 }, (_, index) => arrive(index)));
+    this.people = all.slice(0, people);
+    [this.churner, this.stranger] = all.slice(people) as [Person, Person];
+    const [first, ...others] = this.people;
+    const memberIds = others.map(({ id }) => id);
+    const made = await Promise.all(Array.from({ length: groups }, (_, n) => first!.client.call('conversation.create', { kind: 'group', title: `group ${n}`, memberIds })));
+    this.groups = made.map(({ conversation }) => conversation.id);
+    const own = await this.stranger.client.call('conversation.create', { kind: 'group', title: 'elsewhere', memberIds: [] });
+    await this.stranger.client.send(own.conversation.id, 'alone');
+    for (const person of this.all) await person.caughtUp();
+    for (const person of this.all) this.listen(person);
+  }
+
+  /** Everybody does what they do, until `stop`. */
+  start(): void {
+    this.running = true;
+    for (const [index, person] of this.people.entries()) {
+      for (const [n, conversationId] of this.groups.entries()) this.work.push(this.talk(person, conversationId, seeded(this.options.seed * 1000 + index * 10 + n)));
+      this.work.push(this.receive(person, seeded(this.options.seed * 1000 + index * 10 + 9)));
+    }
+    for (const person of this.all) this.work.push(this.follow(person));
+    this.work.push(this.comeAndGo());
+  }
+
+  /** Nobody begins anything more; resolves when all that was begun has ended well, which retries see to. */
+  async stop(timeoutMs = 90_000): Promise<void> {
+    this.running = false;
+    const late = new AbortController();
+    const end = pause(timeoutMs, 'late', { signal: late.signal }).catch(() => undefined);
+    const outcome = await Promise.race([Promise.all(this.work), end]);
+    late.abort();
+    if (outcome === 'late') this.complaints.unanswered.push(`work that was begun did not end within ${timeoutMs} ms after the fault`);
+  }
+
+  leave(): void {
+    for (const { client } of this.all) client.disconnect();
+  }
+
+  /** A call until it is answered, as an outbox does; refusals that a retry can't mend are noted, and thrown. Answers whether the first attempt did it, too. */
+  async insist<N extends CallName>(person: Person, name: N, input: CallArguments<N>): Promise<{ output: CallOutput<N>; atOnce: boolean }> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return { output: await this.attempt(person, name, input), atOnce: tries === 0 };
+      } catch (error) {
+        if (!(error instanceof NoAnswer) && !(error instanceof ChatError && errorTable[error.code].retry)) {
+          this.complaints.refused.push(`${name}: ${String(error)}`);
+          throw error;
+        }
+        this.retries += 1;
+        await pause(50 + Math.min(1_000, 50 * tries));
+        await eventually(() => person.client.connected, { timeoutMs: 120_000 });
+      }
+    }
+  }
+
+  private async attempt<N extends CallName>(person: Person, name: N, input: CallArguments<N>): Promise<CallOutput<N>> {
+    const { client } = person;
+    const op = ++this.calls;
+    const connection = client.readyCount;
+    const begun = performance.now();
+    this.options.history.write({ type: 'invoke', op, by: person.name, call: name, input });
+    try {
+      const output = await client.call(name, input);
+      this.latencies.push(performance.now() - begun);
+      this.options.history.write({ type: 'ok', op, output });
+      return output;
+    } catch (error) {
+      const known = error instanceof ChatError;
+      this.options.history.write({ type: known ? 'fail' : 'unknown', op, error: String(error) });
+      if (error instanceof NoAnswer && performance.now() - begun > PATIENCE_MS - 500 && client.connected && client.readyCount === connection) {
+        this.complaints.unanswered.push(`${person.name} ${name} (op ${op})`);
+      }
+      throw error;
+    }
+  }
+
+  /** Sends one after another, sometimes three without waiting; now and then edits, reacts and deletes. */
+  private async talk(person: Person, conversationId: string, random: () => number): Promise<void> {
+    const { paceMs = 700 } = this.options;
+    let order = 0;
+    const sent: Message[] = [];
+    while (this.running) {
+      await pause(paceMs * 2 * random());
+      if (!this.running || !person.client.connected) continue;
+      const dice = random();
+      if (dice < 0.75 || sent.length === 0) sent.push(...(await this.burst(person, conversationId, order, dice < 0.15 ? 3 : 1)));
+      else if (dice < 0.85) await this.insist(person, 'message.edit', { messageId: sent.at(-1)!.id, body: `edited ${order}` });
+      else if (dice < 0.97) await this.insist(person, 'reaction.add', { messageId: sent[Math.floor(random() * sent.length)]!.id, emoji: '👍' });
+      else await this.insist(person, 'message.delete', { messageId: sent.pop()!.id });
+      order += 3;
+    }
+  }
+
+  private async burst(person: Person, conversationId: string, from: number, size: number): Promise<Message[]> {
+    const answers = await Promise.all(Array.from({ length: size }, async (_, n) => {
+      const clientId = `${person.id}-${conversationId.slice(-8)}-${from + n}`;
+      const { output, atOnce } = await this.insist(person, 'message.send', { conversationId, clientId, body: `message ${from + n}` });
+      this.acknowledged += 1;
+      return { clientId, message: output.message, atOnce };
+    }));
+    // A retry goes after what was sent beside it: order is promised to those that needed none.
+    const ordered = answers.length === 1 || answers.every(({ atOnce }) => atOnce);
+    for (const [n, { clientId, message }] of answers.entries()) {
+      this.attempts.push({ conversationId, senderId: person.id, clientId, answers: [message], ...(ordered && { order: from + n }) });
+    }
+    return answers.map(({ message }) => message);
+  }
+
+  /** Receipts for what was shown, coalesced; sometimes two at once, the older one last. */
+  private async receive(person: Person, random: () => number): Promise<void> {
+    const done = new Map<string, number>();
+    const move = async (call: 'receipt.read' | 'receipt.delivered', conversationId: string, seq: number): Promise<void> => {
+      if (seq < 1) return;
+      const { output } = await this.insist(person, call, { conversationId, seq });
+      if (call === 'receipt.read') person.read.set(conversationId, Math.max(person.read.get(conversationId) ?? 0, seq));
+      person.client.state.receipt(output.receipt);
+    };
+    while (this.running) {
+      await pause(300 + 400 * random());
+      const newest = this.groups.flatMap((id) => {
+        const seq = person.client.state.messages(id).at(-1)?.seq ?? 0;
+        return seq > (done.get(id) ?? 0) ? [{ id, seq }] : [];
+      });
+      for (const { id, seq } of newest) {
+        done.set(id, seq);
+        const call = random() < 0.4 ? 'receipt.read' : 'receipt.delivered';
+        await Promise.all([move(call, id, seq), ...(random() < 0.3 ? [move('receipt.delivered', id, seq - 2)] : [])]);
+      }
+    }
+  }
+
+  /** The creator of the first group lets the churner in and out again. */
+  private async comeAndGo(): Promise<void> {
+    const [creator] = this.people;
+    const [conversationId] = this.groups;
+    for (let inside = false; ; inside = !inside) {
+      if (!this.running && !inside) return;
+      await pause(400);
+      const input = { conversationId: conversationId!, userId: this.churner.id };
+      // Over HTTP: a retry finds it done.
+      await this.untilDone(async () => {
+        if (inside) await creator!.client.http('member.remove', input);
+        else await creator!.client.http('member.add', input);
+      });
+    }
+  }
+
+  private async untilDone(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof ChatError && (error.code === 'not_found' || error.code === 'conflict')) return;
+        await pause(300);
+      }
+    }
+  }
+
+  /** Catches up after every reconnect. */
+  private async follow(person: Person): Promise<void> {
+    while (this.running) {
+      await person.caughtUp().catch(() => undefined);
+      await pause(100);
+    }
+  }
+
+  private listen(person: Person): void {
+    let shown = person.client.events.length;
+    const note = setInterval(() => {
+      for (const { name, payload } of person.client.events.slice(shown)) this.options.history.write({ type: 'shown', to: person.name, name, payload });
+      shown = person.client.events.length;
+    }, 250).unref();
+    this.work.push(Promise.resolve());
+    this.notes.push(note);
+  }
+  private readonly notes: NodeJS.Timeout[] = [];
+  /** The last events are written, and no more. */
+  endNotes(): void {
+    for (const note of this.notes) clearInterval(note);
+  }
+}

@@ -1,0 +1,421 @@
+/** The faults, each as something that is done to a world under load and is over when the promise resolves. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Place } from '@parley/faults';
+import { newId, shardOf } from '@parley/contracts';
+import { ChatClient, eventually, type ServiceProcess } from '@parley/testing';
+import { query } from './check.js';
+import type { Load } from './load.js';
+import type { Process, World } from './world.js';
+
+export interface Row {
+  readonly name: string;
+  /** What breaks, for people. */
+  readonly what: string;
+  /** Whether it is in the short run of `npm test`. */
+  readonly short?: true;
+  /** Breaks it, and mends it. Answers what was wrong beyond what is looked at after every row. */
+  run(world: World, load: Load): Promise<string[] | void>;
+}
+
+const seconds = (n: number): Promise<void> => pause(n * 1000);
+
+/** Whether calls are answered, within the time that the promise gives: a send under a new id. */
+const sendsAgain = async (load: Load, withinMs: number): Promise<string[]> => {
+  const before = load.acknowledged;
+  try {
+    await eventually(() => load.acknowledged > before + 5, { timeoutMs: withinMs });
+    return [];
+  } catch {
+    return [`no message was acknowledged within ${withinMs} ms after it was over`];
+  }
+};
+
+const kill = (process: Process, more: { short?: true } = {}): Row => ({
+  name: `kill-${process}`, what: `SIGKILL of one ${process}, which starts again after 2 s`, ...more,
+  async run(world) {
+    const one = world.one(process);
+    await one.kill();
+    await seconds(2);
+    await world.cluster.replace(one);
+  },
+});
+
+const killAll = (process: Process): Row => ({
+  name: `kill-all-${process}`, what: `SIGKILL of every ${process}; they start again after 3 s`,
+  async run(world) {
+    const all = [...(process === 'gateway' ? world.cluster.gateways : world.cluster.services[process])];
+    await Promise.all(all.map((one) => one.kill()));
+    await seconds(3);
+    await Promise.all(all.map((one) => world.cluster.replace(one)));
+  },
+});
+
+/** Every replica dies at that place, so that the one that has the shard does. */
+const killAt = (place: Place, process: Process, more: { short?: true } = {}): Row => ({
+  name: `kill-at-${place}`, what: `SIGKILL of ${process} at ${place}, of each replica once`, ...more,
+  async run(world) {
+    const count = world.cluster.processes.filter(({ name }) => name === process).length;
+    for (let n = 0; n < count; n++) {
+      const doomed = await world.replaceOne(process, { FAULT_AT: `${place}:15:kill` });
+      const { signal } = await within(45_000, doomed.exited, `${process} did not reach ${place}`);
+      if (signal !== 'SIGKILL') throw new Error(`${process} ended otherwise: ${doomed.output}`);
+      await world.cluster.replace(doomed);
+    }
+  },
+});
+
+async function within<T>(ms: number, work: Promise<T>, otherwise: string): Promise<T> {
+  const late = new AbortController();
+  try {
+    return await Promise.race([work, pause(ms, undefined, { signal: late.signal }).then(() => Promise.reject(new Error(otherwise)))]);
+  } finally {
+    late.abort();
+  }
+}
+
+const freeze = (process: Process, forSeconds: number): Row => ({
+  name: `freeze-${process}`, what: `SIGSTOP of one ${process} for ${forSeconds} s, then SIGCONT`,
+  async run(world, load) {
+    const one = world.one(process);
+    one.freeze();
+    try {
+      await seconds(forSeconds / 2);
+      // A frozen gateway's clients are elsewhere only when they go there: the rest of the system has to go on.
+      const trouble = process === 'gateway' ? [] : await sendsAgain(load, 15_000);
+      await seconds(forSeconds / 2);
+      return trouble;
+    } finally {
+      one.thaw();
+    }
+  },
+});
+
+/** Each process of every service leaves in good order and is replaced, while the other stays. */
+const rolling: Row = {
+  name: 'rolling-deploy', what: 'every process is stopped by SIGTERM and replaced, one after another', short: true,
+  async run(world) {
+    for (const one of world.cluster.processes) {
+      const { code } = await one.stop();
+      if (code !== 0) return [`${one.name} ended with ${code} after SIGTERM`];
+      await world.cluster.replace(one);
+    }
+    return [];
+  },
+};
+
+const brokerRows: readonly Row[] = [
+  {
+    name: 'broker-restart', what: 'RabbitMQ stops in good order and starts again',
+    run: (world) => world.servers.rabbit.restart(),
+  },
+  {
+    name: 'broker-kill', what: 'SIGKILL of RabbitMQ, which starts again', short: true,
+    async run(world) {
+      // A quorum queue that was declared moments before a crash may come back without a leader.
+      await seconds(4);
+      await world.servers.rabbit.kill();
+      await seconds(1);
+      await world.servers.rabbit.start();
+    },
+  },
+  {
+    name: 'broker-cut', what: 'all connections to RabbitMQ are reset, five times', short: true,
+    async run(world) {
+      for (let n = 0; n < 5; n++) {
+        world.proxies.rabbit.cut();
+        await seconds(1.5);
+      }
+    },
+  },
+  {
+    name: 'broker-half-open', what: 'RabbitMQ’s connections swallow everything for 25 s, and nobody is told',
+    async run(world) {
+      world.proxies.rabbit.swallow('up', 'down');
+      await seconds(25);
+      world.proxies.rabbit.heal();
+    },
+  },
+  {
+    name: 'confirms-lost', what: 'what RabbitMQ says is lost for 4 s, then the connections are reset', short: true,
+    async run(world) {
+      world.proxies.rabbit.swallow('down');
+      await seconds(4);
+      world.proxies.rabbit.heal();
+    },
+  },
+  {
+    name: 'publishes-lost', what: 'what is said to RabbitMQ is lost for 4 s, then the connections are reset',
+    async run(world) {
+      world.proxies.rabbit.swallow('up');
+      await seconds(4);
+      world.proxies.rabbit.heal();
+    },
+  },
+  {
+    name: 'broker-slow', what: '80 ms more on the way to RabbitMQ and back, for 8 s',
+    async run(world) {
+      world.proxies.rabbit.latency(80);
+      await seconds(8);
+      world.proxies.rabbit.heal();
+    },
+  },
+  {
+    name: 'broker-frozen', what: 'SIGSTOP of RabbitMQ for 15 s',
+    async run(world) {
+      await world.servers.rabbit.freeze();
+      await seconds(15);
+      await world.servers.rabbit.thaw();
+    },
+  },
+  {
+    name: 'queues-deleted', what: 'queues of every service and of a gateway are deleted, which cancels their consumers', short: true,
+    async run(world, load) {
+      const queues = (await world.queues()).map(({ name }) => name);
+      const some = [...queues.filter((name) => /^(messages\.commands\.[0-7]|history\.queries|auth\.queries|presence\.commands)$/.test(name)), ...queues.filter((name) => /^(push|replies)\./.test(name)).slice(0, 6)];
+      for (const name of some) await world.management('DELETE', `/api/queues/${world.vhost}/${encodeURIComponent(name)}`).catch(() => undefined);
+      return sendsAgain(load, 10_000);
+    },
+  },
+  {
+    name: 'broker-alarm', what: 'RabbitMQ’s alarm for memory is on for 14 s: it takes nothing',
+    async run(world, load) {
+      await world.rabbitctl('set_vm_memory_high_watermark', '0.0000001');
+      const before = load.retries;
+      await seconds(14);
+      await world.rabbitctl('set_vm_memory_high_watermark', '0.6');
+      return load.retries === before ? ['nobody was told `unavailable`'] : [];
+    },
+  },
+];
+
+const databaseRows: readonly Row[] = [
+  {
+    name: 'postgres-crash', what: 'SIGKILL of Postgres, which starts again after 2 s', short: true,
+    async run(world) {
+      await world.servers.postgres.kill();
+      await seconds(2);
+      await world.servers.postgres.start();
+    },
+  },
+  {
+    name: 'postgres-terminate', what: 'every connection to Postgres is terminated, five times',
+    async run(world) {
+      for (let n = 0; n < 5; n++) {
+        await query(world.servers.postgres.url, `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'parley_%'`, []);
+        await seconds(1.2);
+      }
+    },
+  },
+  {
+    name: 'postgres-read-only', what: 'Postgres takes no writes for 8 s',
+    async run(world) {
+      const { postgres } = world.servers;
+      const all = `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'parley_%'`;
+      await query(postgres.url, 'alter system set default_transaction_read_only = on', []);
+      await query(postgres.url, 'select pg_reload_conf()', []);
+      await query(postgres.url, all, []);
+      await seconds(8);
+      await query(postgres.url, 'set default_transaction_read_only = off; alter system reset default_transaction_read_only; select pg_reload_conf()', []).catch(async () => {
+        // `alter system` runs in no transaction of several statements.
+        await query(postgres.url, 'alter system reset default_transaction_read_only', []);
+        await query(postgres.url, 'select pg_reload_conf()', []);
+      });
+      await query(postgres.url, all, []);
+    },
+  },
+  {
+    name: 'postgres-cut', what: 'all connections to Postgres are reset, five times',
+    async run(world) {
+      for (let n = 0; n < 5; n++) {
+        world.proxies.postgres.cut();
+        await seconds(1.2);
+      }
+    },
+  },
+  {
+    name: 'postgres-half-open', what: 'Postgres’ connections swallow everything for 20 s, and nobody is told',
+    async run(world) {
+      world.proxies.postgres.swallow('up', 'down');
+      await seconds(20);
+      world.proxies.postgres.heal();
+    },
+  },
+  {
+    name: 'commits-lost', what: 'what Postgres says is lost for 3 s, then the connections are reset: commits without an answer',
+    async run(world) {
+      for (let n = 0; n < 2; n++) {
+        world.proxies.postgres.swallow('down');
+        await seconds(3);
+        world.proxies.postgres.heal();
+        await seconds(3);
+      }
+    },
+  },
+  {
+    name: 'postgres-frozen', what: 'SIGSTOP of Postgres for 12 s',
+    async run(world) {
+      await world.servers.postgres.freeze();
+      await seconds(12);
+      await world.servers.postgres.thaw();
+    },
+  },
+];
+
+const redisRows: readonly Row[] = [
+  {
+    name: 'redis-flush', what: 'FLUSHALL, three times',
+    async run(world, load) {
+      for (let n = 0; n < 3; n++) {
+        await world.redis('FLUSHALL');
+        await seconds(2);
+      }
+      return sendsAgain(load, 5_000);
+    },
+  },
+  {
+    name: 'redis-kill', what: 'SIGKILL of Redis, which starts again, empty, after 8 s', short: true,
+    async run(world, load) {
+      await world.servers.redis.kill();
+      await seconds(2);
+      const trouble = await sendsAgain(load, 6_000);
+      await seconds(4);
+      await world.servers.redis.start();
+      return trouble;
+    },
+  },
+  {
+    name: 'redis-frozen', what: 'SIGSTOP of Redis for 15 s',
+    async run(world, load) {
+      await world.servers.redis.freeze();
+      await seconds(3);
+      const trouble = await sendsAgain(load, 8_000);
+      await seconds(8);
+      await world.servers.redis.thaw();
+      return trouble;
+    },
+  },
+];
+
+const messageRows: readonly Row[] = [
+  {
+    name: 'publish-three-times', what: 'the same send command is published three times, five times over', short: true,
+    async run(world, load) {
+      const [sender] = load.people;
+      for (let n = 0; n < 5; n++) {
+        const conversationId = load.groups[n % load.groups.length]!;
+        const clientId = `thrice-${n}-${sender!.id}`;
+        const command = { caller: { requestId: newId(), userId: sender!.id, sessionId: newId(), kind: 'guest' }, input: { conversationId, clientId, type: 'text', body: 'three times', attachmentIds: [] } };
+        await world.publish('message.send.v1', `messages.commands.${shardOf(conversationId)}`, JSON.stringify(command), 3);
+        const { output } = await load.insist(sender!, 'message.send', { conversationId, clientId, body: 'three times' });
+        load.attempts.push({ conversationId, senderId: sender!.id, clientId, answers: [output.message] });
+      }
+    },
+  },
+  {
+    name: 'poison', what: 'bad JSON, unknown types and wrong shapes in every shard’s queue', short: true,
+    async run(world, load) {
+      const before = await world.deadLetters();
+      const poison = [['message.send.v1', '{"oh'], ['message.send.v9', '{}'], ['message.send.v1', '{"caller":1}']] as const;
+      const sent = 16 * poison.length;
+      for (let shard = 0; shard < 16; shard++) for (const [type, body] of poison) await world.publish(type, `messages.commands.${shard}`, body);
+      const trouble = await sendsAgain(load, 10_000);
+      try {
+        await eventually(async () => (await world.deadLetters()) >= before + sent, { timeoutMs: 20_000, intervalMs: 500 });
+      } catch {
+        trouble.push(`of ${sent} poisonous messages ${(await world.deadLetters()) - before} are among the dead letters`);
+      }
+      return trouble;
+    },
+  },
+  {
+    name: 'slow-consumer', what: 'every batch of both replicas of messages takes 400 ms more, for 10 s',
+    async run(world) {
+      const slow = await Promise.all([0, 1].map(() => world.replaceOne('messages', { FAULT_AT: 'messages.received:1:sleep:400' })));
+      await seconds(10);
+      for (const one of slow) await world.cluster.replace(one);
+    },
+  },
+  {
+    name: 'clock-ahead', what: 'the clock of one replica of each service goes an hour ahead',
+    run: (world) => skewed(world, 3_600_000),
+  },
+  {
+    name: 'clock-behind', what: 'the clock of one replica of each service goes an hour behind',
+    run: (world) => skewed(world, -3_600_000),
+  },
+];
+
+async function skewed(world: World, ms: number): Promise<void> {
+  const wrong: ServiceProcess[] = [];
+  for (const process of ['auth', 'messages', 'history', 'presence'] as const) wrong.push(await world.replaceOne(process, world.clock(ms)));
+  await seconds(10);
+  for (const one of wrong) await world.cluster.replace(one);
+}
+
+const clientRows: readonly Row[] = [
+  {
+    name: 'clients-cut', what: 'half of the clients lose their connection every second, ten times', short: true,
+    async run(_world, load) {
+      for (let n = 0; n < 10; n++) {
+        for (const [index, { client }] of load.people.entries()) if ((index + n) % 2 === 0) client.drop();
+        await seconds(1);
+      }
+    },
+  },
+  {
+    name: 'reconnect-storm', what: 'four hundred connections are reset at once, three times',
+    async run(world) {
+      const crowd = await Promise.all(Array.from({ length: 8 }, (_, n) => ChatClient.guest(world.cluster.urls[n % 2]!)));
+      const devices = crowd.flatMap((one) => Array.from({ length: 8 }, () => one.device()));
+      for (let at = 0; at < devices.length; at += 16) await Promise.all(devices.slice(at, at + 16).map((one) => one.connect(20_000)));
+      const trouble: string[] = [];
+      for (let n = 0; n < 3; n++) {
+        const before = devices.map(({ readyCount }) => readyCount);
+        for (const one of devices) one.drop();
+        await eventually(() => devices.every(({ readyCount }, index) => readyCount > before[index]!), { timeoutMs: 30_000 }).catch(() => {
+          trouble.push(`${devices.filter(({ readyCount }, index) => readyCount <= before[index]!).length} of ${devices.length} did not come back within 30 s`);
+        });
+      }
+      for (const one of devices) one.disconnect();
+      return trouble;
+    },
+  },
+  {
+    name: 'flood', what: 'somebody calls as fast as they can for 6 s',
+    async run(world) {
+      const flooder = await ChatClient.guest(world.cluster.urls[0]!);
+      await flooder.connect();
+      const codes = new Map<string, number>();
+      const until = Date.now() + 6_000;
+      await Promise.all(Array.from({ length: 40 }, async () => {
+        while (Date.now() < until) await flooder.call('conversation.list', {}).then(() => undefined, (error: { code?: string }) => codes.set(String(error.code), (codes.get(String(error.code)) ?? 0) + 1));
+      }));
+      flooder.disconnect();
+      return (codes.get('rate_limited') ?? 0) > 0 ? [] : [`nobody was told rate_limited: ${JSON.stringify([...codes])}`];
+    },
+  },
+];
+
+const partitionRows: readonly Row[] = (['messages', 'history', 'gateway', 'auth', 'presence'] as const).flatMap((process) =>
+  (['up', 'down'] as const).map((direction): Row => ({
+    name: `partition-${process}-${direction}`, what: `one ${process} is cut off from RabbitMQ in one direction (${direction}) for 20 s`,
+    async run(world, load) {
+      const proxy = await world.behindProxy(process, 'rabbit');
+      await world.healed();
+      proxy.swallow(direction);
+      await seconds(20);
+      const trouble = process === 'gateway' ? [] : await sendsAgain(load, 10_000);
+      proxy.heal();
+      return trouble;
+    },
+  })));
+
+export const rows: readonly Row[] = [
+  kill('messages', { short: true }), kill('history'), kill('auth'), kill('presence'), kill('gateway', { short: true }),
+  killAll('messages'), killAll('history'), killAll('auth'),
+  killAt('messages.received', 'messages'), killAt('messages.stored', 'messages'), killAt('messages.committed', 'messages', { short: true }), killAt('messages.answered', 'messages'),
+  killAt('messages.pushed', 'messages'), killAt('messages.published', 'messages'), killAt('history.received', 'history'), killAt('history.moved', 'history'),
+  killAt('broker.settled', 'messages'), killAt('gateway.received', 'gateway'), killAt('gateway.answered', 'gateway'), killAt('gateway.pushed', 'gateway'),
+  freeze('messages', 60), freeze('history', 30), freeze('auth', 30), freeze('presence', 30), freeze('gateway', 30),
+  ...brokerRows, ...databaseRows, ...redisRows, ...messageRows, ...clientRows, rolling, ...partitionRows,
+];

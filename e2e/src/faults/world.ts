@@ -1,0 +1,171 @@
+/** A cluster of its own to break: private servers, each behind a proxy, and two replicas of every service as processes that break on demand. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newId } from '@parley/contracts';
+import {
+  eventually, startCluster, startPostgres, startRabbit, startRedis, TcpProxy,
+  type Cluster, type PrivateServer, type ServiceName, type ServiceProcess,
+} from '@parley/testing';
+import { connect } from 'amqplib';
+import { Redis } from 'ioredis';
+
+export type Part = 'rabbit' | 'postgres' | 'redis';
+export type Process = ServiceName | 'gateway';
+const parts: readonly Part[] = ['rabbit', 'postgres', 'redis'];
+const names: readonly ServiceName[] = ['auth', 'messages', 'history', 'presence'];
+
+/** What makes a process one that can be broken from its environment. */
+const armed = '--conditions=@parley/faults';
+
+/** A queue of RabbitMQ, as its management API describes it. */
+export interface Queue {
+  readonly name: string;
+  readonly messages?: number;
+  readonly consumers?: number;
+}
+
+export class World {
+  private constructor(
+    readonly servers: Readonly<Record<Part, PrivateServer>>,
+    readonly proxies: Readonly<Record<Part, TcpProxy>>,
+    readonly cluster: Cluster,
+    private readonly extra: TcpProxy[],
+  ) {}
+
+  /** `without`: guards that are taken away from every process. */
+  static async open({ without = [], replicas = 2 }: { without?: readonly string[]; replicas?: number } = {}): Promise<World> {
+    const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(), startRedis()]);
+    const servers = { rabbit, postgres, redis };
+    try {
+      const [toRabbit, toPostgres, toRedis] = await Promise.all([TcpProxy.to(rabbit.url), TcpProxy.to(postgres.url), TcpProxy.to(redis.url)]);
+      const cluster = await startCluster({
+        servers: { amqpUrl: toRabbit.url(rabbit.url), managementUrl: rabbit.managementUrl, databaseUrl: toPostgres.url(postgres.url), redisUrl: toRedis.url(redis.url) },
+        gateways: 2,
+        replicas: Object.fromEntries(names.map((name) => [name, replicas])),
+        env: { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }) },
+      });
+      return new World(servers, { rabbit: toRabbit, postgres: toPostgres, redis: toRedis }, cluster, []);
+    } catch (error) {
+      await Promise.allSettled(parts.map((part) => servers[part].stop()));
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const process of this.cluster.processes) process.thaw();
+    for (const proxy of [...Object.values(this.proxies), ...this.extra]) proxy.heal();
+    await this.cluster.stop().catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+    await Promise.allSettled([...Object.values(this.proxies), ...this.extra].map((proxy) => proxy.close()));
+    await Promise.allSettled(parts.map((part) => this.servers[part].stop()));
+  }
+
+  /** The options of a process whose clock is `ms` ahead. */
+  clock(ms: number): Readonly<Record<string, string>> {
+    return { NODE_OPTIONS: `${armed} --import ${new URL('clock.js', import.meta.url).href}`, CLOCK_SHIFT_MS: String(ms) };
+  }
+
+  one(name: Process): ServiceProcess {
+    return (name === 'gateway' ? this.cluster.gateways : this.cluster.services[name])[0]!;
+  }
+
+  /** Another process in the place of the first of its kind, with something in its environment. */
+  replaceOne(name: Process, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+    return this.cluster.replace(this.one(name), env);
+  }
+
+  /** The same, with a way of its own to one of the servers. */
+  async behindProxy(name: Process, part: Part): Promise<TcpProxy> {
+    const proxy = await TcpProxy.to(this.servers[part].url);
+    this.extra.push(proxy);
+    const variable = { rabbit: 'AMQP_URL', postgres: 'DATABASE_URL', redis: 'REDIS_URL' }[part];
+    await this.replaceOne(name, { [variable]: proxy.url(this.cluster.environment(name)[variable]!) });
+    return proxy;
+  }
+
+  /** Everything answers that it is ready, and every queue has somebody who takes from it; with `idle`, also nothing waits in one. */
+  async healed(idle = false, timeoutMs = 60_000): Promise<void> {
+    await eventually(async () => {
+      const troubles = await this.troubles(idle);
+      if (troubles.length > 0) throw new Error(troubles.join('; '));
+    }, { timeoutMs, intervalMs: 250 });
+  }
+
+  private async troubles(demandIdle: boolean): Promise<string[]> {
+    const ready = await Promise.all(this.cluster.processes.map(async ({ name, url }) => {
+      const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(3_000) }).catch((error: unknown) => error as Error);
+      return answer instanceof Error || !answer.ok ? [`${name} is not ready`] : [];
+    }));
+    const queues = await this.queues();
+    // What belonged to an instance that died goes by itself a minute later; an instance that lives is not ready without its own.
+    const idle = queues.filter(({ name, consumers = 0, messages = 0 }) => /^(auth|messages|history|presence)\./.test(name) && !/retry|delay/.test(name) && (consumers === 0 || (demandIdle && messages > 0)));
+    return [...ready.flat(), ...idle.map(({ name, consumers, messages }) => `${name}: ${consumers} consumers, ${messages} messages`)];
+  }
+
+  /** What the management API says; its counts are some seconds old. */
+  async queues(): Promise<Queue[]> {
+    return (await this.management('GET', `/api/queues/${this.vhost}?disable_stats=false`)) as Queue[];
+  }
+
+  get vhost(): string {
+    return new URL(this.cluster.environment('gateway')['AMQP_URL']!).pathname.slice(1);
+  }
+
+  async management(method: string, path: string, body?: unknown): Promise<unknown> {
+    const url = new URL(this.servers.rabbit.managementUrl!);
+    const authorization = `Basic ${Buffer.from(`${url.username}:${url.password}`).toString('base64')}`;
+    const answer = await fetch(new URL(path, `${url.protocol}//${url.host}`), {
+      method, headers: { authorization, 'content-type': 'application/json' }, signal: AbortSignal.timeout(10_000), ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`RabbitMQ's management API answered ${answer.status} to ${method} ${path}`);
+    const text = await answer.text();
+    return text === '' ? undefined : (JSON.parse(text) as unknown);
+  }
+
+  /** Publishes a command `times` times, as a broker that delivers more than once would. */
+  async publish(type: string, key: string, body: string, times = 1): Promise<void> {
+    const connection = await connect(this.amqpUrl);
+    const channel = await connection.createConfirmChannel();
+    for (let n = 0; n < times; n++) channel.publish('parley.commands', key, Buffer.from(body), { type, persistent: true, messageId: newId(), headers: {} });
+    await channel.waitForConfirms();
+    await connection.close();
+  }
+
+  /** Past the proxy. */
+  private get amqpUrl(): string {
+    const url = new URL(this.servers.rabbit.url);
+    url.pathname = `/${this.vhost}`;
+    return url.href;
+  }
+
+  async deadLetters(): Promise<number> {
+    const connection = await connect(this.amqpUrl);
+    try {
+      const channel = await connection.createChannel();
+      return (await channel.checkQueue('parley.dead')).messageCount;
+    } finally {
+      await connection.close();
+    }
+  }
+
+  rabbitctl(...args: readonly string[]): Promise<void> {
+    return this.servers.rabbit.run('rabbitmqctl', ...args);
+  }
+
+  async redis(command: string): Promise<void> {
+    const redis = new Redis(this.servers.redis.url, { maxRetriesPerRequest: 1 });
+    try {
+      await redis.call(command);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** Megabytes of memory of the process that uses most. */
+  async memory(): Promise<number> {
+    const sizes = await Promise.all(this.cluster.processes.map(async ({ child }) => {
+      const status = await readFile(join('/proc', String(child.pid), 'status'), 'utf8').catch(() => '');
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+    }));
+    return Math.round(Math.max(...sizes));
+  }
+}
