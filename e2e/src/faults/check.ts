@@ -1,6 +1,5 @@
 /** What has to hold when a fault is over. */
-import { eventually, judge, storedMessages, type Reader } from '@parley/testing';
-import type { RecordedEvent } from '@parley/testing';
+import { ChatClient, eventually, judge, type Reader, type RecordedEvent, type StoredMessage } from '@parley/testing';
 import pg from 'pg';
 import { held } from '../random-history.js';
 import type { Load, Person } from './load.js';
@@ -12,21 +11,32 @@ const note = (findings: Findings, kind: string, entries: readonly string[]): voi
   if (entries.length > 0) (findings[kind] ??= []).push(...entries);
 };
 
-/** Waits until everybody is back, and then looks at everything: the database, what each was answered, was shown and holds. */
-export async function check(load: Load, databaseUrl: string): Promise<Findings> {
+/** Asks the database as its owner. */
+export type Ask = <T>(text: string, values: readonly unknown[]) => Promise<T[]>;
+
+/**
+ * Waits until everybody is back, and then looks at everything: what each was answered, was shown and holds, and after that the database. The first question to the database may
+ * end the server, where that is the only way to ask it.
+ */
+export async function check(load: Load, ask: Ask): Promise<Findings> {
   const findings: Findings = {};
   note(findings, 'unanswered', load.complaints.unanswered);
   note(findings, 'refused', load.complaints.refused);
   for (const person of load.all) note(findings, 'away', await back(person));
   note(findings, 'stale', await stale(load));
-  const stored = await storedMessages(databaseUrl, load.groups);
+  note(findings, 'presence', await presence(load));
+  const told = await Promise.all(load.people.map(async ({ client }) => new Map((await client.http('unread.list', {})).conversations.map((one) => [one.id, one.unread]))));
+  note(findings, 'revoked', await revocation(load.urls));
+  const stored = await ask<StoredMessage>(`
+    select id, conversation_id as "conversationId", sender_id as "senderId", client_id as "clientId", seq::int as seq
+    from chat.message where conversation_id = any($1::uuid[]) order by conversation_id, seq`, [load.groups]);
   for (const [kind, entries] of Object.entries(judge(load.attempts, stored, load.people.map((person) => reader(person, load.groups))))) note(findings, kind, entries as string[]);
   for (const person of load.all) {
     note(findings, 'leaked', leaks(person, person === load.stranger ? load.groups : []));
     note(findings, 'backwards', backwards(person));
   }
-  note(findings, 'unread', await unread(load, databaseUrl));
-  note(findings, 'unsearchable', await unsearchable(load, databaseUrl));
+  note(findings, 'unread', await unread(load, told, ask));
+  note(findings, 'unsearchable', await unsearchable(load, ask));
   return findings;
 }
 
@@ -120,11 +130,10 @@ function backwards({ client, name }: Person): string[] {
 }
 
 /** Positions of the database against what was acknowledged (I5), and counts that the server tells against counting the rows (I4). */
-async function unread(load: Load, databaseUrl: string): Promise<string[]> {
+async function unread(load: Load, told: readonly ReadonlyMap<string, number>[], ask: Ask): Promise<string[]> {
   const entries: string[] = [];
-  for (const { client, name, id, read } of load.people) {
-    const told = new Map((await client.http('unread.list', {})).conversations.map((one) => [one.id, one.unread]));
-    const rows = await query<{ conversation_id: string; read_seq: number; unread: number }>(databaseUrl, `
+  for (const [index, { name, id, read }] of load.people.entries()) {
+    const rows = await ask<{ conversation_id: string; read_seq: number; unread: number }>(`
       select m.conversation_id, greatest(coalesce(k.read_seq, 0), m.base_seq)::int as read_seq,
         (select count(*) from chat.message o where o.conversation_id = m.conversation_id and o.seq > greatest(coalesce(k.read_seq, 0), m.base_seq)
           and o.sender_id <> m.user_id and o.deleted_at is null and o.type <> 'system')::int as unread
@@ -132,7 +141,7 @@ async function unread(load: Load, databaseUrl: string): Promise<string[]> {
     for (const row of rows) {
       const acknowledged = read.get(row.conversation_id) ?? 0;
       if (row.read_seq < acknowledged) entries.push(`${name} had ${acknowledged} acknowledged as read, and stands at ${row.read_seq}`);
-      const count = told.get(row.conversation_id) ?? 0;
+      const count = told[index]!.get(row.conversation_id) ?? 0;
       if (count !== row.unread) entries.push(`${name} is told ${count} unread instead of ${row.unread}`);
     }
   }
@@ -140,16 +149,48 @@ async function unread(load: Load, databaseUrl: string): Promise<string[]> {
 }
 
 /** Messages that search does not know: their event was lost. */
-async function unsearchable(load: Load, databaseUrl: string): Promise<string[]> {
+async function unsearchable(load: Load, ask: Ask): Promise<string[]> {
   let missing: string[] = [];
   await eventually(async () => {
-    missing = (await query<{ place: string }>(databaseUrl, `
+    missing = (await ask<{ place: string }>(`
       select o.conversation_id || ' #' || o.seq as place from chat.message o
       left join history.message_text t on t.conversation_id = o.conversation_id and t.seq = o.seq
       where o.conversation_id = any($1::uuid[]) and o.type <> 'system' and o.deleted_at is null and t.seq is null limit 20`, [load.groups])).map(({ place }) => place);
     return missing.length === 0;
   }, { timeoutMs: 15_000, intervalMs: 250 }).catch(() => undefined);
   return missing;
+}
+
+/** Who is connected is shown as online to whoever watches them (I6). */
+async function presence(load: Load): Promise<string[]> {
+  const [watcher, ...others] = load.people;
+  const states = new Map<string, string>();
+  try {
+    await eventually(async () => {
+      const { presence: now } = await watcher!.client.call('presence.watch', { userIds: others.map(({ id }) => id) });
+      for (const one of now) states.set(one.userId, one.state);
+      return others.every(({ id }) => states.get(id) === 'online');
+    }, { timeoutMs: 35_000, intervalMs: 500 });
+    return [];
+  } catch (error) {
+    return [...others.filter(({ id }) => states.get(id) !== 'online').map(({ id, name }) => `${name} is here and shown as ${states.get(id) ?? 'nothing'}`), String(error)];
+  }
+}
+
+/** A session that is ended at one gateway: its sockets at all gateways are closed within 5 s, and its token is good for nothing (I7). */
+export async function revocation(urls: readonly string[]): Promise<string[]> {
+  const one = await ChatClient.guest(urls[0]!);
+  const devices = urls.map((url) => one.device(url));
+  await Promise.all(devices.map((device) => device.connect()));
+  await one.http('auth.logout', {});
+  const trouble: string[] = [];
+  await eventually(() => devices.every(({ connected }) => !connected), { timeoutMs: 5_000 }).catch(() => trouble.push(`${devices.filter(({ connected }) => connected).length} sockets of an ended session are open after 5 s`));
+  for (const device of devices) {
+    const { status } = await device.fetch('GET', '/api/v1/users/me');
+    if (status !== 401) trouble.push(`the token of an ended session was answered with ${status}`);
+    device.disconnect();
+  }
+  return trouble;
 }
 
 export async function query<T>(databaseUrl: string, text: string, values: readonly unknown[]): Promise<T[]> {

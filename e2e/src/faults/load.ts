@@ -89,6 +89,10 @@ export class Load {
 
   constructor(private readonly options: LoadOptions) {}
 
+  get urls(): readonly string[] {
+    return this.options.urls;
+  }
+
   get all(): Person[] {
     return [...this.people, this.churner, this.stranger];
   }

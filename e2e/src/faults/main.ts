@@ -2,16 +2,16 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { held, run, type Outcome } from './run.js';
-import { rows, type Row } from './rows.js';
-import { World } from './world.js';
+import { mutations, type Mutation } from './mutations.js';
+import { embeddedRows, rows, type Row } from './rows.js';
+import { EmbeddedWorld, World, type Stand } from './world.js';
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string' }, minutes: { type: 'string' }, random: { type: 'boolean' }, mutations: { type: 'boolean' } } });
 const folder = join(process.cwd(), '.cache/faults');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 const wanted = (values.only ?? '').split(',').filter((name) => name !== '');
-const chosen = rows.filter(({ name }) => wanted.length === 0 || wanted.some((one) => name.startsWith(one)));
-if (chosen.length === 0) throw new Error(`no such fault; there are: ${rows.map(({ name }) => name).join(', ')}`);
+const asked = ({ name }: { name: string }): boolean => wanted.length === 0 || wanted.some((one) => name.startsWith(one));
 const until = Date.now() + Number(values.minutes ?? 0) * 60_000;
 
 const line = (cells: readonly (string | number)[]): string => {
@@ -25,25 +25,65 @@ function tell(outcome: Outcome): void {
   for (const [kind, entries] of Object.entries(findings)) for (const entry of entries.slice(0, 5)) say(`    ${kind}: ${entry}`);
 }
 
-async function every(list: readonly Row[], from: number): Promise<Outcome[]> {
-  const world = await World.open();
+async function one<W extends Stand>(world: W, row: Row<W>, from: number): Promise<Outcome> {
+  const outcome = await run(world, row, { seed: from, folder });
+  tell(outcome);
+  return outcome;
+}
+
+/** All rows of cluster mode on one cluster; embedded mode begins anew for each. */
+async function every(from: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  try {
-    for (const row of list) {
-      const outcome = await run(world, row, { seed: from, folder });
-      outcomes.push(outcome);
-      tell(outcome);
+  const list = rows.filter(asked);
+  if (list.length > 0) {
+    const world = await World.open();
+    try {
+      for (const row of list) outcomes.push(await one(world, row, from));
+    } finally {
+      await world.close();
     }
-  } finally {
-    await world.close();
+  }
+  for (const row of embeddedRows.filter(asked)) {
+    const world = await EmbeddedWorld.open();
+    try {
+      outcomes.push(await one(world, row, from));
+    } finally {
+      await world.close();
+    }
   }
   return outcomes;
 }
 
-say(`seed ${seed}; ${chosen.length} faults; histories in ${folder}`);
-say(line(['fault', 'seed', 'acks', 'retries', 'p99', 'recovery', 'took', 'verdict']));
-const outcomes: Outcome[] = [];
-for (let round = 0; round === 0 || (values.random === true && Date.now() < until); round++) outcomes.push(...(await every(chosen, seed + round)));
-const broken = outcomes.filter((outcome) => !held(outcome));
-say(broken.length === 0 ? `${outcomes.length} faults, every promise held` : `${broken.length} of ${outcomes.length} faults broke a promise: ${broken.map(({ row, seed: at }) => `${row.name} (seed ${at})`).join(', ')}`);
-process.exitCode = broken.length === 0 ? 0 : 1;
+/** Whether the row finds out that its guard is away. */
+async function mutated({ guard, row: name, finding, sql }: Mutation): Promise<boolean> {
+  const world = await World.open({ without: [guard] });
+  try {
+    if (sql !== undefined) await world.ask(sql, []);
+    const { findings } = await run(world, rows.find((row) => row.name === name)!, { seed, folder: join(folder, `without-${guard}`) });
+    const found = findings[finding] !== undefined;
+    say(`${guard.padEnd(24)} ${name.padEnd(28)} ${found ? `found: ${finding}` : 'NOT FOUND'} (${Object.entries(findings).map(([kind, entries]) => `${kind} ${entries.length}`).join(', ')})`);
+    if (!found || values.only !== undefined) for (const [kind, entries] of Object.entries(findings)) for (const entry of entries.slice(0, 3)) say(`    ${kind}: ${entry}`);
+    return found;
+  } finally {
+    await world.close();
+  }
+}
+
+async function allMutations(): Promise<void> {
+  let missed = 0;
+  for (const mutation of mutations.filter(({ guard }) => asked({ name: guard }))) if (!(await mutated(mutation))) missed += 1;
+  say(missed === 0 ? 'every guard that was taken away was missed' : `${missed} guards were taken away and nobody noticed`);
+  process.exitCode = missed === 0 ? 0 : 1;
+}
+
+async function allFaults(): Promise<void> {
+  const outcomes: Outcome[] = [];
+  say(line(['fault', 'seed', 'acks', 'retries', 'p99', 'recovery', 'took', 'verdict']));
+  for (let round = 0; round === 0 || (values.random === true && Date.now() < until); round++) outcomes.push(...(await every(seed + round)));
+  const broken = outcomes.filter((outcome) => !held(outcome));
+  say(broken.length === 0 ? `${outcomes.length} faults, every promise held` : `${broken.length} of ${outcomes.length} faults broke a promise: ${broken.map(({ row, seed: at }) => `${row.name} (seed ${at})`).join(', ')}`);
+  process.exitCode = broken.length === 0 && outcomes.length > 0 ? 0 : 1;
+}
+
+say(`seed ${seed}; histories in ${folder}`);
+await (values.mutations === true ? allMutations() : allFaults());

@@ -3,18 +3,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Place } from '@parley/faults';
 import { newId, shardOf } from '@parley/contracts';
 import { ChatClient, eventually, type ServiceProcess } from '@parley/testing';
-import { query } from './check.js';
+import { query, revocation } from './check.js';
 import type { Load } from './load.js';
-import type { Process, World } from './world.js';
+import type { EmbeddedWorld, Process, Stand, World } from './world.js';
 
-export interface Row {
+export interface Row<W extends Stand = World> {
   readonly name: string;
   /** What breaks, for people. */
   readonly what: string;
   /** Whether it is in the short run of `npm test`. */
   readonly short?: true;
   /** Breaks it, and mends it. Answers what was wrong beyond what is looked at after every row. */
-  run(world: World, load: Load): Promise<string[] | void>;
+  run(world: W, load: Load): Promise<string[] | void>;
 }
 
 const seconds = (n: number): Promise<void> => pause(n * 1000);
@@ -28,6 +28,35 @@ const sendsAgain = async (load: Load, withinMs: number): Promise<string[]> => {
   } catch {
     return [`no message was acknowledged within ${withinMs} ms after it was over`];
   }
+};
+
+/** Somebody who goes down with a gateway, and does not come back: whoever watches hears of it within 35 s (I6). */
+async function ghost(world: World, load: Load, die: () => Promise<void>): Promise<string[]> {
+  const [watcher] = load.people;
+  const one = await ChatClient.guest(world.cluster.urls[0]!);
+  await one.connect();
+  await watcher!.client.call('conversation.create', { kind: 'direct', memberIds: [one.user.id] });
+  const state = async (): Promise<string | undefined> => (await watcher!.client.http('presence.get', { userIds: [one.user.id] })).items[0]?.state;
+  await eventually(async () => (await state()) === 'online', { timeoutMs: 10_000 });
+  one.stopReading();
+  await die();
+  one.disconnect();
+  try {
+    await eventually(async () => (await state()) === 'offline', { timeoutMs: 35_000, intervalMs: 250 });
+    return [];
+  } catch (error) {
+    return [`somebody whose gateway died is not shown as offline after 35 s: ${String(error)}`];
+  }
+}
+
+const killGateway: Row = {
+  name: 'kill-gateway', what: 'SIGKILL of one gateway, which starts again after 2 s; somebody there does not come back', short: true,
+  run: (world, load) => ghost(world, load, async () => {
+    const one = world.one('gateway');
+    await one.kill();
+    await seconds(2);
+    await world.cluster.replace(one);
+  }),
 };
 
 const kill = (process: Process, more: { short?: true } = {}): Row => ({
@@ -277,8 +306,8 @@ const redisRows: readonly Row[] = [
     async run(world, load) {
       await world.servers.redis.kill();
       await seconds(2);
-      const trouble = await sendsAgain(load, 6_000);
-      await seconds(4);
+      const trouble = [...(await sendsAgain(load, 6_000)), ...(await revocation(world.urls))];
+      await seconds(2);
       await world.servers.redis.start();
       return trouble;
     },
@@ -345,11 +374,13 @@ const messageRows: readonly Row[] = [
   },
 ];
 
-async function skewed(world: World, ms: number): Promise<void> {
+async function skewed(world: World, ms: number): Promise<string[]> {
   const wrong: ServiceProcess[] = [];
   for (const process of ['auth', 'messages', 'history', 'presence'] as const) wrong.push(await world.replaceOne(process, world.clock(ms)));
-  await seconds(10);
+  await seconds(8);
+  const trouble = await revocation(world.urls);
   for (const one of wrong) await world.cluster.replace(one);
+  return trouble;
 }
 
 const clientRows: readonly Row[] = [
@@ -377,6 +408,32 @@ const clientRows: readonly Row[] = [
         });
       }
       for (const one of devices) one.disconnect();
+      return trouble;
+    },
+  },
+  {
+    name: 'slow-reader', what: 'a member stops reading while 24 MB are sent to them, and reads again',
+    async run(world, load) {
+      const [sender] = load.people;
+      const reader = await ChatClient.guest(world.cluster.urls[1]!);
+      await reader.connect();
+      const { conversation: { id } } = await sender!.client.call('conversation.create', { kind: 'direct', memberIds: [reader.user.id] });
+      const ready = reader.readyCount;
+      const read = reader.stopReading();
+      const body = 'x'.repeat(8_000);
+      for (let n = 0; n < 3_000; n += 50) await Promise.all(Array.from({ length: 50 }, (_, at) => load.insist(sender!, 'message.send', { conversationId: id, clientId: `big-${n + at}`, body })));
+      const memory = await world.memory();
+      read();
+      const trouble = memory > 400 ? [`a process uses ${memory} MB for somebody who does not read`] : [];
+      try {
+        await eventually(() => reader.readyCount > ready && reader.connected, { timeoutMs: 20_000 });
+        await reader.sync();
+        const shown = reader.state.messages(id).length;
+        if (shown !== 3_000) trouble.push(`after coming back the reader holds ${shown} of 3000 messages`);
+      } catch {
+        trouble.push('the reader was not cut off');
+      }
+      reader.disconnect();
       return trouble;
     },
   },
@@ -410,8 +467,29 @@ const partitionRows: readonly Row[] = (['messages', 'history', 'gateway', 'auth'
     },
   })));
 
+/** Embedded mode dies as a whole; I1 to I5 hold after its restart. */
+export const embeddedRows: readonly Row<EmbeddedWorld>[] = [
+  {
+    name: 'embedded-kill', what: 'SIGKILL of the whole process, three times, which starts again over its data', short: true,
+    async run(world) {
+      for (let n = 0; n < 3; n++) {
+        await seconds(2);
+        await world.restart();
+      }
+    },
+  },
+  ...(['messages.stored', 'messages.committed', 'messages.answered'] as const).map((place): Row<EmbeddedWorld> => ({
+    name: `embedded-kill-at-${place}`, what: `SIGKILL of the whole process at ${place}`,
+    async run(world) {
+      await world.restart({ FAULT_AT: `${place}:15:kill` });
+      await within(30_000, world.server.exited, `the process did not reach ${place}`);
+      await world.restart();
+    },
+  })),
+];
+
 export const rows: readonly Row[] = [
-  kill('messages', { short: true }), kill('history'), kill('auth'), kill('presence'), kill('gateway', { short: true }),
+  kill('messages', { short: true }), kill('history'), kill('auth'), kill('presence'), killGateway,
   killAll('messages'), killAll('history'), killAll('auth'),
   killAt('messages.received', 'messages'), killAt('messages.stored', 'messages'), killAt('messages.committed', 'messages', { short: true }), killAt('messages.answered', 'messages'),
   killAt('messages.pushed', 'messages'), killAt('messages.published', 'messages'), killAt('history.received', 'history'), killAt('history.moved', 'history'),

@@ -5,10 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { check, type Findings } from './check.js';
 import { History, Load } from './load.js';
 import type { Row } from './rows.js';
-import type { World } from './world.js';
+import type { Stand } from './world.js';
 
 export interface Outcome {
-  readonly row: Row;
+  readonly row: Pick<Row, 'name' | 'what'>;
   readonly seed: number;
   readonly findings: Findings;
   readonly acknowledged: number;
@@ -34,11 +34,11 @@ export interface RunOptions {
 /** Megabytes that no process may pass. */
 const MOST_MEMORY = 700;
 
-export async function run(world: World, row: Row, { seed, folder, calmMs = 2_000, paceMs }: RunOptions): Promise<Outcome> {
+export async function run<W extends Stand>(world: W, row: Row<W>, { seed, folder, calmMs = 2_000, paceMs }: RunOptions): Promise<Outcome> {
   const begun = performance.now();
   if (folder !== undefined) await mkdir(folder, { recursive: true });
   const history = new History(folder && join(folder, `${row.name}-${seed}.jsonl`));
-  const load = new Load({ seed, urls: world.cluster.urls, history, ...(paceMs !== undefined && { paceMs }) });
+  const load = new Load({ seed, urls: world.urls, history, ...(paceMs !== undefined && { paceMs }) });
   const troubles: string[] = [];
   await load.begin();
   load.start();
@@ -54,7 +54,7 @@ export async function run(world: World, row: Row, { seed, folder, calmMs = 2_000
   await world.healed(true, 30_000).catch((error: unknown) => void troubles.push(`did not come to rest: ${error instanceof Error ? error.message : String(error)}`));
   const memory = await world.memory();
   if (memory > MOST_MEMORY) troubles.push(`a process uses ${memory} MB`);
-  const findings = await check(load, world.cluster.databaseUrl).catch((error: unknown): Findings => ({ 'cannot be checked': [String(error instanceof Error ? error.stack : error)] }));
+  const findings = await check(load, (text, values) => world.ask(text, values)).catch((error: unknown): Findings => ({ 'cannot be checked': [String(error instanceof Error ? error.stack : error)] }));
   load.endNotes();
   load.leave();
   history.write({ type: 'verdict', findings, troubles });

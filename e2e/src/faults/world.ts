@@ -1,13 +1,17 @@
 /** A cluster of its own to break: private servers, each behind a proxy, and two replicas of every service as processes that break on demand. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { newId } from '@parley/contracts';
 import {
-  eventually, startCluster, startPostgres, startRabbit, startRedis, TcpProxy,
+  eventually, startCluster, startEmbedded, startPostgres, startRabbit, startRedis, TcpProxy,
   type Cluster, type PrivateServer, type ServiceName, type ServiceProcess,
 } from '@parley/testing';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
+import { query } from './check.js';
 
 export type Part = 'rabbit' | 'postgres' | 'redis';
 export type Process = ServiceName | 'gateway';
@@ -24,9 +28,19 @@ export interface Queue {
   readonly consumers?: number;
 }
 
-export class World {
+/** What a row is run on. */
+export interface Stand {
+  readonly urls: readonly string[];
+  healed(idle?: boolean, timeoutMs?: number): Promise<void>;
+  /** Megabytes of memory of the process that uses most. */
+  memory(): Promise<number>;
+  /** Asks the database as its owner. Nobody calls anything after the first question. */
+  ask<T>(text: string, values: readonly unknown[]): Promise<T[]>;
+}
+
+export class World implements Stand {
   private constructor(
-    readonly servers: Readonly<Record<Part, PrivateServer>>,
+    readonly servers: Record<Part, PrivateServer>,
     readonly proxies: Readonly<Record<Part, TcpProxy>>,
     readonly cluster: Cluster,
     private readonly extra: TcpProxy[],
@@ -62,6 +76,14 @@ export class World {
   /** The options of a process whose clock is `ms` ahead. */
   clock(ms: number): Readonly<Record<string, string>> {
     return { NODE_OPTIONS: `${armed} --import ${new URL('clock.js', import.meta.url).href}`, CLOCK_SHIFT_MS: String(ms) };
+  }
+
+  get urls(): readonly string[] {
+    return this.cluster.urls;
+  }
+
+  ask<T>(text: string, values: readonly unknown[]): Promise<T[]> {
+    return query<T>(this.cluster.databaseUrl, text, values);
   }
 
   one(name: Process): ServiceProcess {
@@ -160,12 +182,61 @@ export class World {
     }
   }
 
-  /** Megabytes of memory of the process that uses most. */
-  async memory(): Promise<number> {
-    const sizes = await Promise.all(this.cluster.processes.map(async ({ child }) => {
-      const status = await readFile(join('/proc', String(child.pid), 'status'), 'utf8').catch(() => '');
-      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-    }));
-    return Math.round(Math.max(...sizes));
+  memory(): Promise<number> {
+    return memoryOf(this.cluster.processes);
+  }
+}
+
+async function memoryOf(processes: readonly ServiceProcess[]): Promise<number> {
+  const sizes = await Promise.all(processes.map(async ({ child }) => {
+    const status = await readFile(join('/proc', String(child.pid), 'status'), 'utf8').catch(() => '');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  }));
+  return Math.round(Math.max(...sizes));
+}
+
+/** Embedded mode: one process over a data folder. */
+export class EmbeddedWorld implements Stand {
+  private database: PGlite | undefined;
+
+  private constructor(private readonly dataDir: string, private readonly env: Readonly<Record<string, string>>, public server: ServiceProcess) {}
+
+  static async open({ without = [] }: { without?: readonly string[] } = {}): Promise<EmbeddedWorld> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'parley-faults-'));
+    const env = { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }) };
+    return new EmbeddedWorld(dataDir, env, await startEmbedded({ dataDir, env }));
+  }
+
+  get urls(): readonly string[] {
+    return [this.server.url];
+  }
+
+  /** At the same address, over the same data, after it has ended or is ended now. */
+  async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.server.kill();
+    this.server = await startEmbedded({ dataDir: this.dataDir, env: { ...this.env, PORT: new URL(this.server.url).port, ...env } });
+  }
+
+  async healed(): Promise<void> {
+    await this.server.ready();
+  }
+
+  memory(): Promise<number> {
+    return memoryOf([this.server]);
+  }
+
+  /** The folder has one opener: the server ends before. */
+  async ask<T>(text: string, values: readonly unknown[]): Promise<T[]> {
+    if (!this.database) {
+      await this.server.stop();
+      this.database = await PGlite.create({ dataDir: join(this.dataDir, 'database'), extensions: { pg_trgm } });
+    }
+    return (await this.database.query<T>(text, [...values])).rows;
+  }
+
+  async close(): Promise<void> {
+    await this.database?.close();
+    await this.server.kill();
+    await rm(this.dataDir, { recursive: true, force: true });
   }
 }

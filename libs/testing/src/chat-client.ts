@@ -49,6 +49,8 @@ export class ChatClient {
   readyCount = 0;
   private socket: Socket | undefined;
   private lastTrouble = 'none';
+  /** Where in {@link events} each connection began. */
+  private readonly beginnings: number[] = [];
   private readonly waiting = new Set<Waiting>();
   /** What was loaded as a whole: a conversation that was lost and came back is another one. */
   private readonly loaded = new Map<string, HeldConversation>();
@@ -96,6 +98,7 @@ export class ChatClient {
       auth: { token: this.session.accessToken }, transports: this.options.transports ?? ['websocket'], forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 1000,
     });
     this.socket = socket;
+    socket.on('connect', () => this.beginnings.push(this.events.length));
     socket.on('disconnect', (reason) => (this.lastTrouble = reason));
     socket.on('connect_error', (error) => (this.lastTrouble = error.message));
     for (const name of Object.keys(serverEvents) as ServerEventName[]) {
@@ -138,6 +141,13 @@ export class ChatClient {
     const { socket: event } = calls[name] as Call;
     if (event === undefined) throw new Error(`${name} is not a socket call`);
     return (await this.emit(event, input, timeoutMs)) as CallOutput<N>;
+  }
+
+  /** Takes nothing more from the network, until the answer is called. */
+  stopReading(): () => void {
+    const { ws } = this.socket!.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
+    ws.pause();
+    return () => ws.resume();
   }
 
   /** Any event with any arguments, as a careless client may send them; resolves with the answer's `data`. */
@@ -258,12 +268,7 @@ export class ChatClient {
 
   /** The recorded events, connection by connection. */
   get connections(): RecordedEvent[][] {
-    const connections: RecordedEvent[][] = [];
-    for (const event of this.events) {
-      if (event.name === 'session:ready') connections.push([]);
-      connections.at(-1)?.push(event);
-    }
-    return connections;
+    return this.beginnings.map((begin, index) => this.events.slice(begin, this.beginnings[index + 1]));
   }
 
   private record(event: RecordedEvent): void {
