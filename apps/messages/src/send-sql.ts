@@ -1,4 +1,5 @@
 import type { Attachment, Forwarded } from '@parley/contracts';
+import { without } from '@parley/faults';
 import { conversationColumns, messageColumns, statusNow, type ConversationRow, type MessageRow, type Row, type Sql } from '@parley/store';
 
 /** A conversation whose row this transaction has locked: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. */
@@ -77,7 +78,7 @@ const STORE = `
   select id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, coalesce(mentions::uuid[], '{}'), attachments::jsonb, forwarded_from::jsonb
   from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[], $15::text[], $16::text[], $17::text[])
     as n(id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from)
-  on conflict (conversation_id, sender_id, client_id) do nothing returning 1`;
+  on conflict ${without('dedupe') ? '' : '(conversation_id, sender_id, client_id)'} do nothing returning 1`;
 /**
  * Inserts the messages and moves their conversations on, in one statement. The conversations carry their new `last_seq`, `rev` and `active_at`.
  * False when a clientId was known after all: then the transaction must not be committed.

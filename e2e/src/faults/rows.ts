@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Place } from '@parley/faults';
 import { newId, shardOf } from '@parley/contracts';
-import { ChatClient, eventually, type ServiceProcess } from '@parley/testing';
+import { ChatClient, eventually, startStandby, type ServiceProcess } from '@parley/testing';
 import { query, revocation } from './check.js';
 import type { Load } from './load.js';
 import type { EmbeddedWorld, Process, Stand, World } from './world.js';
@@ -290,6 +290,21 @@ const databaseRows: readonly Row[] = [
   },
 ];
 
+/** Runs last: the world goes on with the other server. */
+const failover: Row = {
+  name: 'postgres-failover', what: 'Postgres dies for good, and its synchronous standby takes over',
+  async run(world) {
+    const old = world.servers.postgres;
+    const standby = await startStandby(old);
+    await seconds(3);
+    await old.kill();
+    world.servers.postgres = standby;
+    await query(standby.url, 'select pg_promote()', []);
+    world.proxies.postgres.retarget(standby.url);
+    await old.stop();
+  },
+};
+
 const redisRows: readonly Row[] = [
   {
     name: 'redis-flush', what: 'FLUSHALL, three times',
@@ -495,5 +510,5 @@ export const rows: readonly Row[] = [
   killAt('messages.pushed', 'messages'), killAt('messages.published', 'messages'), killAt('history.received', 'history'), killAt('history.moved', 'history'),
   killAt('broker.settled', 'messages'), killAt('gateway.received', 'gateway'), killAt('gateway.answered', 'gateway'), killAt('gateway.pushed', 'gateway'),
   freeze('messages', 60), freeze('history', 30), freeze('auth', 30), freeze('presence', 30), freeze('gateway', 30),
-  ...brokerRows, ...databaseRows, ...redisRows, ...messageRows, ...clientRows, rolling, ...partitionRows,
+  ...brokerRows, ...databaseRows, ...redisRows, ...messageRows, ...clientRows, rolling, ...partitionRows, failover,
 ];

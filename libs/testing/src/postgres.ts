@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { findProgram } from './binaries.js';
+import { eventually } from './eventually.js';
 import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';
@@ -52,6 +53,33 @@ async function initialise(folder: Folder, user: { uid: number; gid: number } | u
   const locale = process.platform === 'linux' ? 'C.UTF-8' : 'en_US.UTF-8';
   const args = ['-D', join(folder.path, 'data'), '-U', 'postgres', '-A', 'scram-sha-256', '--pwfile', password, '-E', 'UTF8', '--locale', locale, '--no-sync'];
   await run(initdb, args, { cwd: folder.path, ...user, timeout: 60_000 });
+}
+
+/**
+ * A standby of a local Postgres, from which the primary waits for every commit from now on. It takes over by `select pg_promote()`, and then waits for nobody.
+ */
+export async function standbyLocally(primaryUrl: string): Promise<PrivateServer> {
+  const [file, basebackup] = [findProgram('postgres', 'postgres'), findProgram('postgres', 'pg_basebackup')];
+  if (file === undefined || basebackup === undefined) throw new Error('Postgres is not installed');
+  const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('standby')];
+  if (user) await folder.own(user);
+  const data = join(folder.path, 'data');
+  await run(basebackup, ['-d', primaryUrl, '-D', data, '-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'], { cwd: folder.path, ...user, timeout: 60_000 });
+  const args = ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...settings({})];
+  const standby = await PrivateServer.started(new LocalHost(folder, { file, args, ...(user && { user }) }, 'SIGINT'), `postgres://${credentials}@127.0.0.1:${port}/postgres`, probe);
+  const primary = new Client({ connectionString: primaryUrl, connectionTimeoutMillis: 5_000 });
+  await primary.connect();
+  try {
+    await primary.query(`alter system set synchronous_standby_names = '*'`);
+    await primary.query('select pg_reload_conf()');
+    await eventually(async () => {
+      const { rows } = await primary.query<{ sync_state: string }>('select sync_state from pg_stat_replication');
+      return rows.some(({ sync_state }) => sync_state === 'sync');
+    }, { timeoutMs: 20_000 });
+  } finally {
+    await primary.end();
+  }
+  return standby;
 }
 
 export async function postgresLocally(options: PostgresOptions = {}): Promise<PrivateServer> {

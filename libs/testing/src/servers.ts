@@ -1,6 +1,6 @@
 import { ensurePrograms } from './binaries.js';
 import type { PrivateServer } from './private-server.js';
-import { postgresImage, postgresInDocker, postgresLocally, type PostgresOptions } from './postgres.js';
+import { postgresImage, postgresInDocker, postgresLocally, standbyLocally, type PostgresOptions } from './postgres.js';
 import { rabbitImage, rabbitInDocker, rabbitLocally } from './rabbit.js';
 import { redisImage, redisInDocker, redisLocally } from './redis.js';
 
@@ -72,6 +72,9 @@ async function start(inDocker: (host: string) => Promise<PrivateServer>, local: 
 export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
 /** A Postgres (superuser postgres, passwords are checked) that belongs to the caller alone. Takes 1 to 5 s. */
 export const startPostgres = (options?: PostgresOptions): Promise<PrivateServer> => start((host) => postgresInDocker(host, options), () => postgresLocally(options));
+/** A synchronous standby of such a Postgres. Only for one that is a local process. */
+export const startStandby = (primary: PrivateServer): Promise<PrivateServer> =>
+  primary.place === 'local' ? standbyLocally(primary.url) : Promise.reject(new Error('a standby is made of local programs only: set TEST_SERVERS=local'));
 /** A Redis without persistence that belongs to the caller alone. */
 export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, redisLocally);
 

@@ -19,7 +19,7 @@ export class TcpProxy {
   private refusing = false;
   private delayMs = 0;
 
-  private constructor(private readonly listener: Server, private readonly target: { host: string; port: number }) {
+  private constructor(private readonly listener: Server, private target: { host: string; port: number }) {
     listener.on('connection', (client) => this.accept(client));
   }
 
@@ -71,6 +71,13 @@ export class TcpProxy {
   /** Half-open: from now on bytes in these directions vanish, and so do ends of connections. Nobody is told. */
   swallow(...directions: Direction[]): void {
     for (const direction of directions) this.swallowed.add(direction);
+  }
+
+  /** From now on to another server; connections to the one before are reset. */
+  retarget(url: string): void {
+    const { hostname, port } = new URL(url);
+    this.target = { host: hostname, port: Number(port) };
+    this.cut();
   }
 
   /** Ends latency, swallowing and refusing; connections that may have lost bytes are reset. */
