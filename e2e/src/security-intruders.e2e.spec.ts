@@ -242,4 +242,62 @@ describe.each([['embedded', () => modes.embedded(env)], ['cluster', () => modes.
       expect(answer.message.id).not.toBe(message.id);
     });
   });
+
+  describe('who uploads what is not what it says', () => {
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+    const script = '<html><script>alert(document.domain)</script></html>';
+    /** A form as its bytes, so that the part's headers are as they are given. */
+    const upload = async (content: Buffer | string, partHeaders = 'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/html') => {
+      const body = Buffer.concat([Buffer.from(`--x\r\n${partHeaders}\r\n\r\n`), Buffer.from(content), Buffer.from('\r\n--x--\r\n')]);
+      return request('/api/v1/attachments', { method: 'POST', body, token: ann.session.accessToken, headers: { 'content-type': 'multipart/form-data; boundary=x' } });
+    };
+    const served = async (answer: Response) => {
+      const { id } = (await answer.json()) as { id: string };
+      return request(`/api/v1/attachments/${id}`, { token: ann.session.accessToken });
+    };
+
+    it.each([
+      ['a page', script], ['a page after a byte order mark', `\ufeff${script}`], ['a page after blank lines', `\n\t \r\n${script}`], ['a page after a comment', `<!-- --> ${script}`],
+      ['a drawing with a script', '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'], ['a page in UTF-16', Buffer.from(`\ufeff${script}`, 'utf16le')],
+      ['a GIF that is a script', "GIF89a/*\0\0\0\0*/=alert(1)//"], ['a JPEG by its first bytes', Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.from(script)])], ['a program', Buffer.from('7f454c4602010100', 'hex')],
+    ])('has it refused: %s', async (_what, content) => {
+      expect(await codeIn(await upload(content))).toBe('unsupported_media');
+    });
+
+    it('has a picture that is a page too served as a picture, and nothing run of it', async () => {
+      const answer = await served(await upload(Buffer.concat([png, Buffer.from(script)])));
+      expect(Object.fromEntries(answer.headers)).toMatchObject({ 'content-type': 'image/png', 'x-content-type-options': 'nosniff', 'content-security-policy': expect.stringContaining("default-src 'none'") });
+    });
+
+    it('has text with a page in its middle served as text, to be saved', async () => {
+      const answer = await served(await upload(`hello ${script}`));
+      expect(Object.fromEntries(answer.headers)).toMatchObject({ 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff', 'content-disposition': expect.stringMatching(/^attachment;/) });
+    });
+
+    it.each([
+      [`name="file"; filename*=UTF-8''a%0d%0aX-Evil:%20yes%0d%0a%0d%0a<html>.txt`], ['name="file"; filename="a%0D%0AX-Evil: yes.txt"'], [String.raw`name="file"; filename="a\r\nX-Evil: yes\".txt"; x=".html"`],
+      ['name="file"; filename="a\u2028X-Evil: yes\u0085.txt"'], ['name="file"; filename="a\u0000.txt"'], [`name="file"; filename*=UTF-8''%FF%FE`], ['name="file"; filename="; filename=evil.html"'],
+    ])('writes no header by a name: %j', async (disposition) => {
+      const answer = await upload('hello', `Content-Disposition: form-data; ${disposition}`);
+      expect([201, 400]).toContain(answer.status);
+      const { headers } = answer.ok ? await served(answer) : answer;
+      expect(headers.get('x-evil')).toBeNull();
+      // One name in quotes, and one in percent signs: nothing ends either of them early.
+      expect(headers.get('content-disposition') ?? `attachment; filename="x"; filename*=UTF-8''x`).toMatch(/^attachment; filename="[\x20\x21\x23-\x5b\x5d-\x7e]*"; filename\*=UTF-8''[\w.~!%-]*$/);
+    });
+
+    it('writes no header by the name of an upload in parts, and no file elsewhere', async () => {
+      for (const name of ['a\r\nX-Evil: yes\r\n\r\n.txt', '../../../../tmp/evil.txt', '..\\..\\evil.txt', '/etc/passwd', '"; filename="evil.html', 'a\u202etxt.html']) {
+        const created = await request('/api/v1/uploads', {
+          method: 'POST', token: ann.session.accessToken, body: 'hello',
+          headers: { ...uploading.headers, 'content-type': 'application/offset+octet-stream', 'upload-metadata': `filename ${Buffer.from(name).toString('base64')}` },
+        });
+        expect([created.status, created.headers.get('x-evil')]).toEqual([201, null]);
+        const id = created.headers.get('location')!.split('/').at(-1)!;
+        const { headers } = await request(`/api/v1/attachments/${id}`, { token: ann.session.accessToken });
+        expect(headers.get('content-disposition')).toMatch(/^attachment; filename="[\x20\x21\x23-\x5b\x5d-\x7e]*"; filename\*=UTF-8''[\w.~!%-]*$/);
+        expect(decodeURIComponent(headers.get('content-disposition')!)).not.toMatch(/\.\.|etc\/|[\r\n\u202e]/);
+      }
+    });
+  });
 });
