@@ -1,0 +1,78 @@
+import type { ServerAddresses } from '@parley/testing';
+import type { Fleet, Measured, Window } from './fleet.js';
+import type { Calls, Pace } from './load.js';
+import { quantile } from './stats.js';
+import type { Target, TargetName, TargetOptions } from './targets.js';
+
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface Column {
+  readonly key: string;
+  readonly title: string;
+  readonly digits?: number;
+  /** Whether the product's figure is divided by its peers'. */
+  readonly ratio?: boolean;
+}
+
+/** One thing that is measured, in every round and at every target. */
+export interface Phase {
+  readonly name: string;
+  readonly columns: readonly Column[];
+  /** The metric in units of which CPU is told. */
+  readonly per?: string;
+  /** Where it runs, when that is not the scenario's target; started when it is needed first. */
+  elsewhere?(): Promise<Place>;
+  /** Whether what the parts reach alone belongs beside it. */
+  readonly atLimit?: boolean;
+  run(window: Window): Promise<Metrics>;
+}
+
+export interface Place {
+  readonly target: Target;
+  readonly fleet: Fleet;
+}
+
+export interface Context extends Place {
+  /** Of the measured part of a phase. */
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  /** Multiplies users, connections and rows. */
+  readonly size: number;
+  readonly servers: ServerAddresses;
+  readonly options: TargetOptions;
+  /** Work for the end of the scenario. */
+  after(work: () => Promise<void>): void;
+}
+
+/** `queue` and `insert` are what RabbitMQ and Postgres do alone. */
+export type LimitName = 'queue' | 'insert';
+
+export interface Scenario {
+  /** To be compared with, unless others are asked for. */
+  readonly peers: readonly TargetName[];
+  readonly limits: readonly LimitName[];
+  /** Load generators of each target. */
+  readonly generators: number;
+  /** Makes users and what they need, and connects them. Phases are the same for every target. */
+  open(context: Context): Promise<readonly Phase[]>;
+}
+
+export const scaled = (count: number, size: number, least = 2): number => Math.max(least, Math.round(count * size));
+
+export const answered: readonly Column[] = [
+  { key: 'perSecond', title: 'answered/s', ratio: true }, { key: 'ackP50', title: 'ack p50 ms', digits: 2, ratio: true }, { key: 'ackP99', title: 'ack p99 ms', digits: 2, ratio: true },
+];
+export const received: readonly Column[] = [
+  { key: 'deliveries', title: 'deliveries/s', ratio: true }, { key: 'receivedP50', title: 'received p50 ms', digits: 2, ratio: true }, { key: 'receivedP99', title: 'received p99 ms', digits: 2, ratio: true },
+];
+export const failures: Column = { key: 'failed', title: 'failed' };
+
+export const metricsOf = ({ seconds, answered: count, received: deliveries, failed, answerMs, receivedMs }: Measured): Metrics => ({
+  perSecond: count / seconds, ackP50: quantile(answerMs, 0.5), ackP99: quantile(answerMs, 0.99),
+  deliveries: deliveries / seconds, receivedP50: quantile(receivedMs, 0.5), receivedP99: quantile(receivedMs, 0.99), failed,
+});
+
+/** A phase that calls at a pace. */
+export const load = ({ fleet, warmUpSeconds, seconds }: Context, name: string, calls: readonly Calls[], pace: Pace, columns: readonly Column[] = [...answered, ...received, failures], per = 'perSecond'): Phase => ({
+  name, columns, per, atLimit: 'outstanding' in pace, run: async (window) => metricsOf(await fleet.run(calls, pace, warmUpSeconds, seconds, window)),
+});

@@ -1,0 +1,25 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, inject, it } from 'vitest';
+
+const run = promisify(execFile);
+const root = new URL('../..', import.meta.url);
+
+// One cluster does for these.
+const phases = ['saturated, 5', 'a group of', 'handshakes', 'back at once', 'a page of', 'sync', '/unread', 'search', 'heartbeats, one', 'half load', '/s'];
+const scenarios = ['send', 'room', 'fanout', 'connect', 'history', 'presence', 'soak', 'scale'];
+
+it('every benchmark runs, and prints a whole table', async () => {
+  const { amqpUrl, managementUrl, databaseUrl, redisUrl } = inject('servers');
+  const env = { ...process.env, TEST_AMQP_URL: amqpUrl, TEST_MANAGEMENT_URL: managementUrl, TEST_DATABASE_URL: databaseUrl, TEST_REDIS_URL: redisUrl };
+  const args = [...scenarios.flatMap((name) => ['--scenario', name]), ...phases.flatMap((text) => ['--phase', text]), '--seconds', '0.2', '--rounds', '1', '--size', '0.01'];
+  const { stdout } = await run(process.execPath, ['bench/dist/bench.js', ...args], { cwd: root, env });
+  const tables = stdout.split(/^## /m).slice(1);
+  expect(tables.map((table) => table.split('\n')[0])).toEqual(scenarios);
+  for (const table of tables) {
+    const rows = table.split('\n').filter((line) => line.startsWith('| cluster |'));
+    expect(rows.length, table).toBeGreaterThan(0);
+    for (const row of rows) expect(row).not.toContain('| - |');
+  }
+  for (const name of ['naive', 'naive2', 'bare', 'quorum queue alone', 'batched insert alone']) expect(tables[0]).toContain(`\n| cluster ÷ ${name} |`);
+});
