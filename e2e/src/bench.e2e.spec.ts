@@ -6,7 +6,7 @@ const run = promisify(execFile);
 const root = new URL('../..', import.meta.url);
 
 // One cluster does for these.
-const phases = ['saturated, 5', 'a group of', 'handshakes', 'back at once', 'a page of', 'sync', '/unread', 'search', 'heartbeats, one', 'half load', '/s'];
+const phases = ['saturated, 5', 'a group of', 'handshakes', 'back at once', 'a page of', 'sync', '/unread', 'search', 'heartbeats, one', 'half load', 'stored messages'];
 const scenarios = ['send', 'room', 'fanout', 'connect', 'history', 'presence', 'soak', 'scale'];
 
 it('every benchmark runs, and prints a whole table', async () => {
