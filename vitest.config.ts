@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@parley/source', 'node'];
 const resolve = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 const servers = './libs/testing/src/global-setup.ts';
+/** Random tests that go on for longer may take longer. */
+const longer = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 const nowhere = ['**/node_modules/**', '**/dist/**', 'tools/lint-canary/**'];
 
 /** One run, three groups one after another: logic; single parts on real servers; whole systems, one spec file at a time. */
@@ -14,9 +16,9 @@ export default defineConfig({
     // A spec that waits for something is a failure long before this; what hangs must not hang the run.
     teardownTimeout: 30_000,
     projects: [
-      { ...resolve, test: { name: 'unit', include: ['{libs,apps,tools}/**/*.spec.ts'], exclude: [...nowhere, '**/*.int.spec.ts'], sequence: { groupOrder: 0 }, maxWorkers: 2, testTimeout: 15_000 } },
-      { ...resolve, test: { name: 'int', include: ['{libs,apps}/**/*.int.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 1 }, maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000 } },
-      { ...resolve, test: { name: 'e2e', include: ['e2e/**/*.e2e.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 2 }, fileParallelism: false, testTimeout: 180_000, hookTimeout: 120_000 } },
+      { ...resolve, test: { name: 'unit', include: ['{libs,apps,tools}/**/*.spec.ts'], exclude: [...nowhere, '**/*.int.spec.ts'], sequence: { groupOrder: 0 }, maxWorkers: 2, testTimeout: 15_000 * longer } },
+      { ...resolve, test: { name: 'int', include: ['{libs,apps}/**/*.int.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 1 }, maxWorkers: 2, testTimeout: 60_000 * longer, hookTimeout: 60_000 } },
+      { ...resolve, test: { name: 'e2e', include: ['e2e/**/*.e2e.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 2 }, fileParallelism: false, testTimeout: 180_000 * longer, hookTimeout: 120_000 } },
     ],
   },
 });

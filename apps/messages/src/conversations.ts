@@ -14,7 +14,7 @@ export async function updateConversation(change: Change, input: Update): Promise
     await tellDescription(change, earlier);
     return answer;
   }
-  for (const action of actionsOf(input)) demand(action, change);
+  demand(actionsOf(input), change);
   const title = conversation.title;
   if (describe(change, input)) {
     change.nextRev('conversation');

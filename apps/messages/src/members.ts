@@ -71,8 +71,7 @@ export async function add(change: Change, input: CallInput<'member.add'>, asked:
   const { userId, role = 'member' } = input;
   const told = await retell(change, userId);
   if (told) return { member: toMember(told) };
-  demand('invite', change);
-  if (role === 'admin') demand('promote', change);
+  demand(role === 'admin' ? ['invite', 'promote'] : 'invite', change);
   const member = await findMember(change.sql, change.conversation.id, userId);
   if (member?.status === 'banned') throw new ChatError('conflict', 'They are banned');
   if (member && member.left_at === null) return { member: toMember(member) };
@@ -102,7 +101,7 @@ export async function update(change: Change, input: CallInput<'member.update'>):
   const told = await retell(change, input.userId);
   if (told) return { member: toMember(told) };
   const member = await findMember(change.sql, change.conversation.id, input.userId);
-  for (const action of actionsOf(input, member)) demand(action, change);
+  demand(actionsOf(input, member), change);
   // Who left can be banned, and unbanned: that decides whether they may come back.
   if (!member || (member.left_at !== null && member.status !== 'banned' && input.status !== 'banned')) throw new ChatError('not_found', 'No such member');
   const updated = input.role === 'creator' ? await handOver(change, member) : await adjust(change, member, input);

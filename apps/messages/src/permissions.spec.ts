@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { may, outranks, permissions, refusalTo, type Action } from './permissions.js';
+import { demand, may, outranks, permissions, refusalTo, type Action } from './permissions.js';
 import type { LockedConversation } from './send-sql.js';
 
 const roles = ['creator', 'admin', 'member'] as const;
@@ -34,6 +34,11 @@ it('lets strangers do nothing', () => {
 it('answers what a role may not do with forbidden before muted, and lets the muted leave', () => {
   const muted = (role: string, action: Action) => refusalTo(action, { conversation: at('group'), standing: { role, status: 'muted' } })?.code;
   expect([muted('member', 'pin'), muted('member', 'write'), muted('admin', 'pin'), muted('member', 'leave')]).toEqual(['forbidden', 'muted', 'muted', undefined]);
+});
+
+it('answers so too where a command is several actions at once', () => {
+  expect(() => demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'admin', status: 'muted' } })).toThrow(expect.objectContaining({ code: 'forbidden' }));
+  expect(() => demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'creator', status: 'muted' } })).toThrow(expect.objectContaining({ code: 'muted' }));
 });
 
 it('keeps admins from each other and from the creator', () => {

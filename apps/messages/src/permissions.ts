@@ -50,10 +50,10 @@ export function refusalTo(action: Action, { conversation, standing }: { readonly
   return standing.status === 'muted' && !evenMuted.includes(action) ? new ChatError('muted') : undefined;
 }
 
-/** Throws {@link refusalTo}. Takes a `Change` as it is. */
-export function demand(action: Action, change: Parameters<typeof refusalTo>[1]): void {
-  const refused = refusalTo(action, change);
-  if (refused) throw refused;
+/** Throws what keeps a member from one of these actions: what their role may not, before what they may not while muted. Takes a `Change` as it is. */
+export function demand(actions: Action | readonly Action[], change: Parameters<typeof refusalTo>[1]): void {
+  const refused = [actions].flat().flatMap((action) => refusalTo(action, change) ?? []);
+  if (refused.length > 0) throw refused.find(({ code }) => code === 'forbidden') ?? refused[0]!;
 }
 
 const rank = (role: string | null): number => [...all].reverse().indexOf(role as Role);
