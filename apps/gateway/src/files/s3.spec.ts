@@ -11,7 +11,7 @@ beforeAll(() => site.start());
 afterAll(() => site.stop());
 afterEach(() => {
   vi.useRealTimers();
-  Object.assign(site.s3!, { pageSize: 1000, delay: () => undefined });
+  Object.assign(site.s3!, { pageSize: 1000, listsUploads: true, delay: () => undefined });
 });
 
 describe('an upload to a bucket', () => {
@@ -60,6 +60,26 @@ describe('an upload to a bucket', () => {
     vi.setSystemTime(Date.now() + 25 * 3_600_000);
     await site.edge.gateway.sweep();
     expect(await underWay()).toEqual([]);
+  });
+
+  it('is given up after a day also where the store does not tell which there are', async () => {
+    const location = await begin(10 * MB);
+    expect((await part(location, 0, Buffer.alloc(9 * MB, 'a'))).status).toBe(204);
+    site.s3!.listsUploads = false;
+    vi.setSystemTime(Date.now() + 25 * 3_600_000);
+    await site.edge.gateway.sweep();
+    vi.useRealTimers();
+    expect((await state(location))[0]).toBe(404);
+    expect(await underWay()).toEqual([]);
+  });
+
+  it('is no attachment where the store gave it up by itself', async () => {
+    const location = await begin(10);
+    expect((await part(location, 0, text('hello'))).status).toBe(204);
+    site.s3!.uploads.clear();
+    expect((await state(location))[0]).toBe(404);
+    expect(site.rows.get(idOf(location))).toBeUndefined();
+    await eventually(async () => expect(await underWay()).toEqual([]));
   });
 
   it('is not told to be gone where the bucket cannot be asked', async () => {

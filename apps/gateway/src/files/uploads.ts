@@ -70,8 +70,8 @@ export class Uploads {
   private async settle(store: DataStore, id: string): Promise<void> {
     try {
       const upload = await store.getUpload(id);
-      if (upload.offset !== upload.size) return;
-      await this.finish(store, upload);
+      // Not every store lists its multipart uploads, so some of those that expired are left.
+      await (upload.offset === upload.size ? this.finish(store, upload) : store.remove(id));
     } catch (error) {
       if (error instanceof ChatError ? error.code === 'unavailable' : error !== ERRORS.FILE_NOT_FOUND) throw error;
     }

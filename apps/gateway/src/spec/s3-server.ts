@@ -59,6 +59,8 @@ export class S3Server {
   readonly uploads = new Map<string, MultipartUpload>();
   /** Entries of a list's page. */
   pageSize = 1000;
+  /** Whether it lists multipart uploads of all keys; MinIO lists those of one key only. */
+  listsUploads = true;
   /** What a request for a key waits for before it is carried out. */
   delay: (method: string, key: string) => Promise<unknown> | undefined = () => undefined;
   private readonly server = createServer((request, response) => void this.serve(request, response));
@@ -185,7 +187,7 @@ export class S3Server {
   private listUploads({ query }: Call): Answer {
     const place = (key: string, id: string) => `${key}\n${id}`;
     const marker = query.has('key-marker') ? place(query.get('key-marker')!, query.get('upload-id-marker') ?? '\uFFFF') : '';
-    const all = [...this.uploads].map(([UploadId, { key, at }]) => ({ Key: key, UploadId, Initiated: at.toISOString() })).filter(({ Key, UploadId }) => place(Key, UploadId) > marker).toSorted((a, b) => (place(a.Key, a.UploadId) < place(b.Key, b.UploadId) ? -1 : 1));
+    const all = [...(this.listsUploads ? this.uploads : [])].map(([UploadId, { key, at }]) => ({ Key: key, UploadId, Initiated: at.toISOString() })).filter(({ Key, UploadId }) => place(Key, UploadId) > marker).toSorted((a, b) => (place(a.Key, a.UploadId) < place(b.Key, b.UploadId) ? -1 : 1));
     const Upload = all.slice(0, this.pageSize);
     return { body: xml('ListMultipartUploadsResult', { Bucket: bucket, IsTruncated: all.length > Upload.length, NextKeyMarker: Upload.at(-1)?.Key, NextUploadIdMarker: Upload.at(-1)?.UploadId, Upload }) };
   }
