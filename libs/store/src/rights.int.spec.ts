@@ -66,6 +66,19 @@ describe('the role of a service', () => {
     expect(await connected[service].query('select name from parley.migration')).toEqual(migrations.map(({ name }) => ({ name })));
   });
 
+  it.each(services)('%s reaches neither files nor programs of the server, nor what other roles do', async (service) => {
+    await refused(service, `select pg_read_file('postgresql.conf')`);
+    await refused(service, `select pg_ls_dir('.')`);
+    await refused(service, `copy (select 1) to program 'true'`);
+    await refused(service, `copy (select 1) to '/tmp/parley'`);
+    await refused(service, `alter system set log_statement = 'all'`);
+    await refused(service, `select rolpassword from pg_authid`);
+    await refused(service, `create extension dblink`);
+    await refused(service, `create database own`);
+    // The session behind these is the owner's; a service logs in as the role itself, which belongs to no other.
+    expect(await connected[service].query(`select rolname from pg_roles where rolname <> current_user and pg_has_role(current_user, oid, 'MEMBER')`)).toEqual([]);
+  });
+
   it('also holds for tables that later migrations make', async () => {
     const owner = await database.connect();
     await owner.query('create table chat.later (id uuid primary key)');
