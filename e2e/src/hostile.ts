@@ -123,6 +123,8 @@ export const upgrade = (path = '/socket.io/?EIO=4&transport=websocket'): string 
 export class RawSocket {
   /** By the number of the call: its answers. */
   readonly answers = new Map<number, Json[]>();
+  /** How it was ended, and what else it was told of itself. */
+  readonly heard: string[] = [];
   private calls = 0;
   private constructor(private readonly socket: WebSocket) {}
 
@@ -130,19 +132,20 @@ export class RawSocket {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
       const raw = new RawSocket(socket);
-      socket.addEventListener('close', ({ code }) => reject(new Error(`closed: ${code}`)));
+      socket.addEventListener('close', ({ code }) => {
+        raw.heard.push(`closed: ${code}`);
+        reject(new Error(`closed: ${code}`));
+      });
       socket.addEventListener('message', ({ data }) => {
         const packet = String(data);
         if (packet.startsWith('0')) socket.send(`40${JSON.stringify({ token })}`);
         else if (packet === '2') socket.send('3');
         else if (packet.startsWith('42["session:ready"')) resolve(raw);
         else if (packet.startsWith('43')) raw.take(packet);
+        else if (!packet.startsWith('42')) raw.heard.push(packet);
+        if (packet.startsWith('42["session:revoked"')) raw.heard.push(packet);
       });
     });
-  }
-
-  get open(): boolean {
-    return this.socket.readyState === WebSocket.OPEN;
   }
 
   /** Makes a call with any arguments. Answers its number. */
