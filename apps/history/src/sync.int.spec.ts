@@ -1,7 +1,8 @@
-import { newId, type Member } from '@parley/contracts';
+import { newId } from '@parley/contracts';
 import { LocalState, seeded } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
+import { catchUp, demandFresh } from './spec/device.js';
 import { engines, type Engine } from '@parley/store/testing';
 import { range, Service } from './spec/service.js';
 
@@ -222,22 +223,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     const users = range(4).map(() => newId());
     const [anna] = users as [string];
     const conversations = [await chat.conversation(users), await chat.conversation(users.slice(0, 2), { kind: 'direct' }), await chat.conversation(users.slice(1))];
-    const state = new LocalState(anna);
-    const catchUp = async () => {
-      for (let complete = false; !complete; ) {
-        const answer = await service.ask('sync.v1', anna, { ...(state.epoch === undefined ? {} : { epoch: state.epoch }), cursors: state.cursors() });
-        state.applySync(answer);
-        ({ complete } = answer);
-        for (const { id } of answer.added) {
-          const opened = await service.ask('conversation.open.v1', anna, { conversationId: id, limit: 100 });
-          state.applyPage(opened.messages.items);
-          for (const member of opened.members!) {
-            state.conversations.get(id)!.members.set(member.userId, member);
-            state.receipt({ conversationId: id, ...member });
-          }
-        }
-      }
-    };
+    const device = new LocalState(anna);
     for (let step = 0; step < 80; step++) {
       const id = pick(conversations);
       const members = (await engine.owner.query<{ user_id: string }>(`select user_id from chat.member where conversation_id = $1 and left_at is null order by user_id`, [id])).map(({ user_id }) => user_id);
@@ -248,7 +234,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
       else if (dice < 0.6 && last > 0) await chat.erase(id, seq);
       else if (dice < 0.65) await chat.react(id, seq, pick(['👍', '🎉']), [someone]).catch(ignoreSecond);
       else if (dice < 0.68) await chat.pin(id, seq, someone);
-      else if (dice < 0.72 && state.conversations.has(id)) await service.ask('conversation.me.v1', anna, { conversationId: id, ...pick([{ unreadFrom: seq }, { notifications: 'none' }, { notifications: 'all' }] as const) }).catch(ignoreRefusal);
+      else if (dice < 0.72 && device.conversations.has(id)) await service.ask('conversation.me.v1', anna, { conversationId: id, ...pick([{ unreadFrom: seq }, { notifications: 'none' }, { notifications: 'all' }] as const) }).catch(ignoreRefusal);
       else if (dice < 0.75) await service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq).catch(ignoreRefusal);
       else if (id === conversations[1]) await chat.message(id, someone);
       else if (dice < 0.78) await chat.rename(id, `title ${step}`);
@@ -256,20 +242,8 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
       else if (dice < 0.9 && members.length > 1) await chat.leave(id, someone);
       else await chat.join(id, users.find((userId) => !members.includes(userId)) ?? newId());
       if (random() > 0.2) continue;
-      await catchUp();
-      const fresh = await service.ask('conversation.list.v1', anna, { limit: 100 });
-      expect([...state.conversations.keys()].toSorted()).toEqual(fresh.items.map(({ id: one }) => one).toSorted());
-      for (const { id: one, me, lastMessage, rev, title, memberCount } of fresh.items) {
-        const held = state.conversations.get(one)!;
-        const opened = await service.ask('conversation.open.v1', anna, { conversationId: one, limit: 100 });
-        expect(state.messages(one)).toEqual(opened.messages.items);
-        expect([held.cursor, held.conversation.title, state.messages(one).at(-1), state.unread(one), state.mentions(one)]).toEqual([rev, title, lastMessage, me!.unread, me!.mentions]);
-        expect([held.conversation.memberCount, held.mine.notifications, held.mine.unreadFrom]).toEqual([memberCount, me!.notifications, me!.unreadFrom]);
-        const standings = (members: Iterable<Member>) => [...members].map(({ userId, role, status, joinedAt }) => [userId, role, status, joinedAt]).toSorted();
-        expect(standings(held.members.values())).toEqual(standings(opened.members!));
-        const told = opened.members!.filter(({ deliveredSeq }) => deliveredSeq > 0);
-        expect(told.map(({ userId }) => held.receipts.get(userId))).toEqual(told.map(({ readSeq, deliveredSeq }) => ({ readSeq, deliveredSeq })));
-      }
+      await catchUp(service, device);
+      await demandFresh(service, device);
     }
   });
 });
