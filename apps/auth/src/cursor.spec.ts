@@ -1,3 +1,5 @@
+import { rounds } from '@parley/testing';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { guestName } from './guest-names.js';
@@ -6,6 +8,20 @@ describe('a cursor', () => {
   it('leads back to its position', () => expect(decodeCursor(encodeCursor('user', 'ann:e'), 'user')).toBe('ann:e'));
   it.each(['', '%%', encodeCursor('session', 'x'), `${encodeCursor('user', 'x')}=`, encodeCursor('user', 'a\0b')])('%j is not one of users', (cursor) => {
     expect(() => decodeCursor(cursor, 'user')).toThrow(expect.objectContaining({ code: 'invalid' }));
+  });
+
+  it('is either good or refused as none, whatever it is', () => {
+    const refusal = expect.objectContaining({ code: 'invalid' }) as Error;
+    const outcome = (cursor: string): unknown => {
+      try {
+        return encodeCursor('user', decodeCursor(cursor, 'user')) === cursor;
+      } catch (error) {
+        return error;
+      }
+    };
+    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String(), fc.string({ unit: 'binary' }).map((at) => encodeCursor('user', at))), (cursor) => {
+      expect([true, refusal]).toContainEqual(outcome(cursor));
+    }), rounds(200));
   });
 });
 

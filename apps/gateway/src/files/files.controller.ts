@@ -13,7 +13,8 @@ import { SessionGuard } from '../session.guard.js';
 import { Files } from './files.js';
 import { receiveFile } from './multipart.js';
 import { disposition } from './names.js';
-import { MissingFile, type Range } from './store.js';
+import { rangeOf } from './range.js';
+import { MissingFile } from './store.js';
 import { Uploads } from './uploads.js';
 
 /** Files in and out: what is too large for a call. */
@@ -80,7 +81,7 @@ export class FilesController {
     const tag = `"${id}"`;
     response.set({ 'ETag': tag, 'Cache-Control': 'private, no-cache', 'Vary': 'Authorization, Origin', 'Accept-Ranges': 'bytes' });
     if (matches(request.headers['if-none-match'], tag)) return void response.status(304).end();
-    const range = rangeOf(request, size, tag);
+    const range = rangeOf(request.headers, size, tag);
     if (range === 'unsatisfiable') return outside(response, size);
     response.set({ 'Content-Type': mediaType, 'Content-Disposition': disposition(mediaType, name), 'Content-Length': String(range ? range.end - range.start + 1 : size) });
     if (range) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${size}`);
@@ -95,19 +96,6 @@ export class FilesController {
 }
 
 const matches = (header: string | undefined, tag: string): boolean => (header ?? '').split(',').some((one) => [tag, `W/${tag}`, '*'].includes(one.trim()));
-
-/** The one range that is wanted; anything else that `Range` may say is answered with the whole file. */
-function rangeOf(request: Request, size: number, tag: string): Range | 'unsatisfiable' | undefined {
-  const condition = request.headers['if-range'];
-  if (condition !== undefined && condition !== tag) return undefined;
-  const [, from, to] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(request.headers.range ?? '') ?? [];
-  if (from === undefined || to === undefined || (from === '' && to === '')) return undefined;
-  // The last bytes; of a shorter file, all.
-  if (from === '') return Number(to) === 0 ? 'unsatisfiable' : { start: Math.max(0, size - Number(to)), end: size - 1 };
-  const [start, end] = [Number(from), to === '' ? Infinity : Number(to)];
-  if (end < start) return undefined;
-  return start < size ? { start, end: Math.min(end, size - 1) } : 'unsatisfiable';
-}
 
 function outside(response: Response, size: number): void {
   response.set('Content-Range', `bytes */${size}`);
