@@ -9,7 +9,7 @@ import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Fleet } from './fleet.js';
 import { machineLine, machineOf, phaseReport, type Machine, type Sample } from './report.js';
-import type { LimitName, Phase, Place, Scenario } from './scenario.js';
+import { limits, type LimitName, type Metrics, type Phase, type Place, type Scenario } from './scenario.js';
 import { scenarios, type ScenarioName } from './scenarios/index.js';
 import { query, targets, type Target, type TargetName } from './targets.js';
 import { coresBetween, memoryOf, usageOf, type Usage } from './usage.js';
@@ -77,10 +77,10 @@ async function measure(session: Session, phase: Phase, round: number): Promise<S
 }
 const between = ({ atUs: fromUs }: Usage, { atUs: toUs }: Usage): Pick<Sample, 'fromUs' | 'toUs'> => ({ fromUs, toUs });
 
-async function limit(name: LimitName, { amqpUrl, databaseUrl }: ServerAddresses, phase: string, round: number): Promise<Sample> {
-  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(new URL('limits.js', import.meta.url)), name, name === 'queue' ? amqpUrl : databaseUrl, String(Math.min(seconds, 3))]);
-  const { perSecond, p50Ms } = JSON.parse(stdout) as { perSecond: number; p50Ms: number };
-  return { phase, server: name === 'queue' ? 'quorum queue alone' : 'batched insert alone', round, metrics: { perSecond, ackP50: p50Ms }, cores: {}, memory: {}, fromUs: 0, toUs: 0 };
+async function limit(name: LimitName, { amqpUrl, databaseUrl }: ServerAddresses, round: number): Promise<Sample> {
+  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(new URL('limits.js', import.meta.url)), name, name === 'queue' || name === 'hop' ? amqpUrl : databaseUrl, String(Math.min(seconds, 3))]);
+  const metrics = JSON.parse(stdout) as Metrics;
+  return { phase: '', server: limits[name], round, metrics, cores: {}, memory: {}, fromUs: 0, toUs: 0 };
 }
 
 async function runScenario(name: ScenarioName, servers: ServerAddresses, running: Running): Promise<{ samples: Sample[]; report: string }> {
@@ -99,10 +99,10 @@ async function runScenario(name: ScenarioName, servers: ServerAddresses, running
     const phases = chosen(sessions[0]!.phases);
     for (let round = 1; round <= rounds; round++) {
       note(`${name}: round ${round} of ${rounds}`);
-      const limits: Sample[] = [];
-      for (const one of scenario.limits) limits.push(await limit(one, servers, '', round));
+      const alone = new Map<LimitName, Sample>();
+      for (const one of new Set(phases.flatMap(({ phase }) => phase.beside ?? []))) alone.set(one, await limit(one, servers, round));
       for (const { phase, at } of phases) {
-        if (phase.atLimit) samples.push(...limits.map((sample) => ({ ...sample, phase: phase.name })));
+        for (const one of phase.beside ?? []) samples.push({ ...alone.get(one)!, phase: phase.name });
         for (const session of sessions) samples.push(await measure(session, session.phases[at]!, round));
       }
     }

@@ -22,8 +22,8 @@ export interface Phase {
   readonly per?: string;
   /** Where it runs, when that is not the scenario's target; started when it is needed first. */
   elsewhere?(): Promise<Place>;
-  /** Whether what the parts reach alone belongs beside it. */
-  readonly atLimit?: boolean;
+  /** What parts reach alone that belongs beside it. */
+  readonly beside?: readonly LimitName[];
   run(window: Window): Promise<Metrics>;
 }
 
@@ -44,13 +44,13 @@ export interface Context extends Place {
   after(work: () => Promise<void>): void;
 }
 
-/** `queue` and `insert` are what RabbitMQ and Postgres do alone. */
-export type LimitName = 'queue' | 'insert';
+/** What RabbitMQ and Postgres do alone: as much as they can, and one thing after another. */
+export const limits = { queue: 'quorum queue alone', insert: 'batched insert alone', hop: 'quorum queue, one by one', commit: 'insert, one by one' } as const;
+export type LimitName = keyof typeof limits;
 
 export interface Scenario {
   /** To be compared with, unless others are asked for. */
   readonly peers: readonly TargetName[];
-  readonly limits: readonly LimitName[];
   /** Load generators of each target. */
   readonly generators: number;
   /** Makes users and what they need, and connects them. Phases are the same for every target. */
@@ -74,5 +74,5 @@ export const metricsOf = ({ seconds, answered: count, received: deliveries, fail
 
 /** A phase that calls at a pace. */
 export const load = ({ fleet, warmUpSeconds, seconds }: Context, name: string, calls: readonly Calls[], pace: Pace, columns: readonly Column[] = [...answered, ...received, failures], per = 'perSecond'): Phase => ({
-  name, columns, per, atLimit: 'outstanding' in pace, run: async (window) => metricsOf(await fleet.run(calls, pace, warmUpSeconds, seconds, window)),
+  name, columns, per, run: async (window) => metricsOf(await fleet.run(calls, pace, warmUpSeconds, seconds, window)),
 });

@@ -10,7 +10,6 @@ const edgeOf = ({ target }: Context): number => Object.entries(memoryOf(target))
 
 export const connect: Scenario = {
   peers: ['naive', 'bare'],
-  limits: [],
   generators: 2,
   async open(context): Promise<Phase[]> {
     const { target, fleet, size } = context;

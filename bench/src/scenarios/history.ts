@@ -25,7 +25,6 @@ async function bareSql(databaseUrl: string, conversationId: string, before: numb
 /** What one client reads, one call after another. */
 export const history: Scenario = {
   peers: [],
-  limits: [],
   generators: 1,
   async open(context) {
     const { target, fleet, size } = context;

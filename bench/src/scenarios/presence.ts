@@ -6,7 +6,6 @@ const GROUP = 50;
 /** Everybody's heartbeats; then states that change, each told to those who watch. */
 export const presence: Scenario = {
   peers: ['bare'],
-  limits: [],
   generators: 2,
   async open(context) {
     const { target, fleet, size } = context;

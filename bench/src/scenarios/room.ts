@@ -27,7 +27,7 @@ async function rooms(context: Context, sizes: readonly number[], writers: number
   return phases;
 }
 
-export const room: Scenario = { peers: ['naive', 'naive2', 'bare'], limits: [], generators: 2, open: (context) => rooms(context, [100, 1_000], 20, 2) };
+export const room: Scenario = { peers: ['naive', 'naive2', 'bare'], generators: 2, open: (context) => rooms(context, [100, 1_000], 20, 2) };
 
 /** How much one gateway gives out: few messages, many who get them. */
-export const fanout: Scenario = { peers: ['bare'], limits: [], generators: 2, open: (context) => rooms(context, [50, 500], 4, 4) };
+export const fanout: Scenario = { peers: ['bare'], generators: 2, open: (context) => rooms(context, [50, 500], 4, 4) };

@@ -27,7 +27,6 @@ function withShape(context: Context, gateways: number, messages: number): Phase 
 /** More replicas; and what a message costs with more members, more conversations and more stored messages. */
 export const scale: Scenario = {
   peers: [],
-  limits: [],
   generators: 1,
   async open(context) {
     const { target, fleet, size } = context;

@@ -15,13 +15,12 @@ export async function pairs({ target, fleet, size }: Context, count = 200): Prom
 
 export const send: Scenario = {
   peers: ['naive', 'naive2', 'bare'],
-  limits: ['queue', 'insert'],
   generators: 1,
   async open(context) {
     const calls = await pairs(context);
     return [
-      ...[1, 5, 20].map((outstanding) => load(context, `saturated, ${outstanding} outstanding a sender`, calls, { outstanding })),
-      ...[200, 500, 1_000, 2_000].map((rate) => scaled(rate, Math.min(1, context.size), 10)).map((perSecond) => load(context, `${perSecond}/s`, calls, { perSecond })),
+      ...[1, 5, 20].map((outstanding) => ({ ...load(context, `saturated, ${outstanding} outstanding a sender`, calls, { outstanding }), beside: ['queue', 'insert'] as const })),
+      ...[200, 500, 1_000, 2_000].map((rate) => scaled(rate, Math.min(1, context.size), 10)).map((perSecond) => ({ ...load(context, `${perSecond}/s`, calls, { perSecond }), beside: ['hop', 'commit'] as const })),
     ];
   },
 };

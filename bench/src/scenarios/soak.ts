@@ -7,7 +7,6 @@ const PARTS = 6;
 /** Half of what it can, for a while: nothing may grow. */
 export const soak: Scenario = {
   peers: ['naive'],
-  limits: [],
   generators: 1,
   async open(context) {
     const calls = await pairs(context);
