@@ -354,13 +354,13 @@ describe('RabbitMQ, when things break', () => {
 describe('RabbitMQ, fed with anything', () => {
   afterEach(async () => void (await Promise.all(brokers.splice(0).map((broker) => broker.close(100)))));
 
-  /** Values as any client may put them into a header; doubles that no integer holds among them. */
+  /** Values as any client may put them into a header. RabbitMQ itself does not bear all: it hangs up on NaN, and falls over an `x-death` that it did not write. */
   const header: fc.Arbitrary<unknown> = fc.oneof(
     fc.string({ unit: 'binary' }), fc.integer(), fc.boolean(), fc.constant(null), fc.array(fc.integer()), fc.dictionary(fc.string({ maxLength: 20 }), fc.string()),
-    fc.double().map((value) => ({ '!': 'double', value })), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => ({ '!': 'int64', value })),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => ({ '!': 'double', value })), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => ({ '!': 'int64', value })),
     fc.nat().map((value) => ({ '!': 'timestamp', value })), fc.uint8Array().map((bytes) => Buffer.from(bytes)),
   );
-  const headerName = fc.constantFrom('correlation-id', 'traceparent', 'deadline', 'attempts', 'stream', 'number', 'reason', 'queue', 'x-death', 'x-first-death-queue', '__proto__');
+  const headerName = fc.constantFrom('correlation-id', 'traceparent', 'deadline', 'attempts', 'stream', 'number', 'reason', 'queue', 'x-first-death-queue', '__proto__');
   const type = fc.oneof(fc.constantFrom(...Object.keys(requests), ...Object.keys(domainEvents), 'frame', 'answer'), fc.string({ unit: 'binary', maxLength: 60 }).filter((one) => one !== PROBE));
   const letter = fc.record({
     at: fc.nat(),
@@ -402,7 +402,7 @@ describe('RabbitMQ, fed with anything', () => {
         expect(await redrive(url)).toEqual({ redriven: died, stuck: 0 });
         await eventually(async () => expect((await found()).length).toBe(died));
       }),
-      rounds(8),
+      { ...rounds(8), examples: [[[{ at: 0, content: Buffer.from('{}'), headers: { deadline: { '!': 'double', 'value': -1e300 } } }, { at: 1, content: Buffer.from('{}'), headers: { long: 'x'.repeat(65_400) } }]]] },
     );
     await admin.close();
   });

@@ -22,7 +22,7 @@ export interface Headers {
 export const isShort = (value: unknown): value is string => typeof value === 'string' && Buffer.byteLength(value) < 256;
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const ours: ReadonlyMap<string, (value: unknown) => boolean> = new Map<keyof Headers, (value: unknown) => boolean>([
-  ['correlation-id', isShort], ['traceparent', isShort], ['deadline', Number.isFinite], ['attempts', isCount], ['stream', isShort], ['number', isCount],
+  ['correlation-id', isShort], ['traceparent', isShort], ['deadline', isCount], ['attempts', isCount], ['stream', isShort], ['number', isCount],
 ]);
 
 /** Our headers, as we write them: what else a message carries is not believed, nor passed on, where it might not even fit. */

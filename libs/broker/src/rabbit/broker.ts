@@ -102,7 +102,7 @@ class RabbitBroker implements Broker {
     const content = encode(payload);
     const key = queueOf(name, payload, this.shards);
     const kept = requests[name].via !== 'query';
-    const deadline = Date.now() + deadlineMs;
+    const deadline = Math.ceil(Date.now() + deadlineMs);
     return new Promise((resolve, reject) => {
       const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
       if (this.state !== 'open' || this.requests.size > this.outbox.messages) return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
