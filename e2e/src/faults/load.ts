@@ -84,6 +84,8 @@ export class Load {
   /** Comes and goes in the first group. */
   churner!: Person;
   groups: string[] = [];
+  /** Gateways that cannot answer anybody, because they are stopped. */
+  readonly mute = new Set<string>();
   private running = false;
   private readonly work: Promise<void>[] = [];
 
@@ -174,7 +176,7 @@ export class Load {
     } catch (error) {
       const known = error instanceof ChatError;
       this.options.history.write({ type: known ? 'fail' : 'unknown', op, error: String(error) });
-      if (error instanceof NoAnswer && performance.now() - begun > PATIENCE_MS - 500 && client.connected && client.readyCount === connection) {
+      if (error instanceof NoAnswer && !this.mute.has(client.url) && performance.now() - begun > PATIENCE_MS - 500 && client.connected && client.readyCount === connection) {
         this.complaints.unanswered.push(`${person.name} ${name} (op ${op})`);
       }
       throw error;

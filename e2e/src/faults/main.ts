@@ -31,14 +31,15 @@ async function one<W extends Stand>(world: W, row: Row<W>, from: number): Promis
   return outcome;
 }
 
-/** All rows of cluster mode on one cluster; embedded mode begins anew for each. */
+/** All rows of cluster mode on one cluster, but those that want their own; embedded mode begins anew for each. */
 async function every(from: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const list = rows.filter(asked);
-  if (list.length > 0) {
-    const world = await World.open();
+  const shared = list.filter(({ own }) => own === undefined);
+  for (const group of [...(shared.length > 0 ? [shared] : []), ...list.filter(({ own }) => own !== undefined).map((row) => [row])]) {
+    const world = await World.open(group[0]!.own);
     try {
-      for (const row of list) outcomes.push(await one(world, row, from));
+      for (const row of group) outcomes.push(await one(world, row, from));
     } finally {
       await world.close();
     }

@@ -1,16 +1,20 @@
 /** The faults, each as something that is done to a world under load and is over when the promise resolves. */
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Place } from '@parley/faults';
 import { newId, shardOf } from '@parley/contracts';
 import { ChatClient, eventually, startStandby, type ServiceProcess } from '@parley/testing';
 import { query, revocation } from './check.js';
 import type { Load } from './load.js';
-import type { EmbeddedWorld, Process, Stand, World } from './world.js';
+import type { EmbeddedWorld, Process, Stand, World, WorldOptions } from './world.js';
 
 export interface Row<W extends Stand = World> {
   readonly name: string;
   /** What breaks, for people. */
   readonly what: string;
+  /** What its world has to be; without it, it is run on a world that other rows were run on. */
+  readonly own?: WorldOptions;
   /** Whether it is in the short run of `npm test`. */
   readonly short?: true;
   /** Breaks it, and mends it. Answers what was wrong beyond what is looked at after every row. */
@@ -107,6 +111,7 @@ const freeze = (process: Process, forSeconds: number): Row => ({
   async run(world, load) {
     const one = world.one(process);
     one.freeze();
+    load.mute.add(one.url);
     try {
       await seconds(forSeconds / 2);
       // A frozen gateway's clients are elsewhere only when they go there: the rest of the system has to go on.
@@ -290,9 +295,8 @@ const databaseRows: readonly Row[] = [
   },
 ];
 
-/** Runs last: the world goes on with the other server. */
 const failover: Row = {
-  name: 'postgres-failover', what: 'Postgres dies for good, and its synchronous standby takes over',
+  name: 'postgres-failover', what: 'Postgres dies for good, and its synchronous standby takes over', own: {},
   async run(world) {
     const old = world.servers.postgres;
     const standby = await startStandby(old);
@@ -304,6 +308,32 @@ const failover: Row = {
     await old.stop();
   },
 };
+
+const diskFull: Row = {
+  name: 'postgres-disk-full', what: 'Postgres’ disk is full for 10 s; where that ends it, it starts again', own: { postgres: { diskMb: 400 } },
+  async run(world) {
+    const { postgres } = world.servers;
+    const [row] = await query<{ data_directory: string }>(postgres.url, 'show data_directory', []);
+    const filler = join(row!.data_directory, '..', 'filler');
+    await fill(filler);
+    await seconds(10);
+    await rm(filler);
+    await postgres.restart();
+  },
+};
+
+/** Takes all the room that there is. */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    for (let size = 1 << 20; size >= 1 << 10; size >>= 1) {
+      const block = Buffer.alloc(size);
+      for (let full = false; !full; ) full = await file.write(block).then(({ bytesWritten }) => bytesWritten < size, () => true);
+    }
+  } finally {
+    await file.close();
+  }
+}
 
 const redisRows: readonly Row[] = [
   {
@@ -510,5 +540,5 @@ export const rows: readonly Row[] = [
   killAt('messages.pushed', 'messages'), killAt('messages.published', 'messages'), killAt('history.received', 'history'), killAt('history.moved', 'history'),
   killAt('broker.settled', 'messages'), killAt('gateway.received', 'gateway'), killAt('gateway.answered', 'gateway'), killAt('gateway.pushed', 'gateway'),
   freeze('messages', 60), freeze('history', 30), freeze('auth', 30), freeze('presence', 30), freeze('gateway', 30),
-  ...brokerRows, ...databaseRows, ...redisRows, ...messageRows, ...clientRows, rolling, ...partitionRows, failover,
+  ...brokerRows, ...databaseRows, ...redisRows, ...messageRows, ...clientRows, rolling, ...partitionRows, failover, diskFull,
 ];

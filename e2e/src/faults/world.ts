@@ -7,7 +7,7 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { newId } from '@parley/contracts';
 import {
   eventually, startCluster, startEmbedded, startPostgres, startRabbit, startRedis, TcpProxy,
-  type Cluster, type PrivateServer, type ServiceName, type ServiceProcess,
+  type Cluster, type PostgresOptions, type PrivateServer, type ServiceName, type ServiceProcess,
 } from '@parley/testing';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
@@ -38,6 +38,13 @@ export interface Stand {
   ask<T>(text: string, values: readonly unknown[]): Promise<T[]>;
 }
 
+export interface WorldOptions {
+  /** Guards that are taken away from every process. */
+  readonly without?: readonly string[];
+  readonly replicas?: number;
+  readonly postgres?: PostgresOptions;
+}
+
 export class World implements Stand {
   private constructor(
     readonly servers: Record<Part, PrivateServer>,
@@ -46,9 +53,8 @@ export class World implements Stand {
     private readonly extra: TcpProxy[],
   ) {}
 
-  /** `without`: guards that are taken away from every process. */
-  static async open({ without = [], replicas = 2 }: { without?: readonly string[]; replicas?: number } = {}): Promise<World> {
-    const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(), startRedis()]);
+  static async open({ without = [], replicas = 2, postgres: options }: WorldOptions = {}): Promise<World> {
+    const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(options), startRedis()]);
     const servers = { rabbit, postgres, redis };
     try {
       const [toRabbit, toPostgres, toRedis] = await Promise.all([TcpProxy.to(rabbit.url), TcpProxy.to(postgres.url), TcpProxy.to(redis.url)]);

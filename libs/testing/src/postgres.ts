@@ -16,8 +16,12 @@ const credentials = 'postgres:postgres';
 export interface PostgresOptions {
   /** Whether commits reach the disk, as they have to in production and in benchmarks. Tests survive crashes of the server, and need not survive the machine's. */
   readonly durable?: boolean;
+  /** A disk of its own of that many megabytes, at least 200, for tests that fill it. Local programs only; takes Linux, and root. */
+  readonly diskMb?: number;
 }
-const settings = ({ durable = false }: PostgresOptions): string[] => ['-c', `fsync=${durable ? 'on' : 'off'}`, '-c', 'max_connections=300', '-c', 'shared_buffers=64MB'];
+const settings = ({ durable = false, diskMb }: PostgresOptions): string[] => [
+  '-c', `fsync=${durable ? 'on' : 'off'}`, '-c', 'max_connections=300', '-c', 'shared_buffers=64MB', ...(diskMb === undefined ? [] : ['-c', 'max_wal_size=64MB', '-c', 'min_wal_size=32MB']),
+];
 
 async function probe(url: string): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
@@ -86,6 +90,7 @@ export async function postgresLocally(options: PostgresOptions = {}): Promise<Pr
   const file = findProgram('postgres', 'postgres');
   if (file === undefined) throw new Error('Postgres is not installed');
   const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('postgres')];
+  if (options.diskMb !== undefined) await folder.mount(options.diskMb);
   await initialise(folder, user);
   const args = ['-D', join(folder.path, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...settings(options)];
   // SIGINT is its fast shutdown: SIGTERM would wait until every client has left.
