@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly without?: readonly string[];
   readonly replicas?: number;
   readonly postgres?: PostgresOptions;
+  /** For every process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class World implements Stand {
@@ -53,7 +55,7 @@ export class World implements Stand {
     private readonly extra: TcpProxy[],
   ) {}
 
-  static async open({ without = [], replicas = 2, postgres: options }: WorldOptions = {}): Promise<World> {
+  static async open({ without = [], replicas = 2, postgres: options, env = {} }: WorldOptions = {}): Promise<World> {
     const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(options), startRedis()]);
     const servers = { rabbit, postgres, redis };
     try {
@@ -62,7 +64,7 @@ export class World implements Stand {
         servers: { amqpUrl: toRabbit.url(rabbit.url), managementUrl: rabbit.managementUrl, databaseUrl: toPostgres.url(postgres.url), redisUrl: toRedis.url(redis.url) },
         gateways: 2,
         replicas: Object.fromEntries(names.map((name) => [name, replicas])),
-        env: { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }) },
+        env: { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }), ...env },
       });
       return new World(servers, { rabbit: toRabbit, postgres: toPostgres, redis: toRedis }, cluster, []);
     } catch (error) {
