@@ -4,6 +4,7 @@ export * from './fresh-database.js';
 export * from './local-state.js';
 export * from './oracle.js';
 export * from './ports.js';
+export type { PostgresOptions } from './postgres.js';
 export * from './private-server.js';
 export * from './seeded.js';
 export * from './servers.js';
