@@ -148,7 +148,7 @@ async function unread(load: Load, told: readonly ReadonlyMap<string, number>[], 
   return entries;
 }
 
-/** Messages that search does not know: their event was lost. */
+/** Messages that search does not know: their event was lost. One that could not be handled is tried again after at most 30 s. */
 async function unsearchable(load: Load, ask: Ask): Promise<string[]> {
   let missing: string[] = [];
   await eventually(async () => {
@@ -157,7 +157,7 @@ async function unsearchable(load: Load, ask: Ask): Promise<string[]> {
       left join history.message_text t on t.conversation_id = o.conversation_id and t.seq = o.seq
       where o.conversation_id = any($1::uuid[]) and o.type <> 'system' and o.deleted_at is null and t.seq is null limit 20`, [load.groups])).map(({ place }) => place);
     return missing.length === 0;
-  }, { timeoutMs: 15_000, intervalMs: 250 }).catch(() => undefined);
+  }, { timeoutMs: 45_000, intervalMs: 250 }).catch(() => undefined);
   return missing;
 }
 

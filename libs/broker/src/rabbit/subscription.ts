@@ -114,9 +114,14 @@ export class Subscription {
   /** Resolves when it consumes for the first time; rejects when that takes longer than `ms`, and goes on trying. */
   async start(ms: number): Promise<void> {
     const first = Promise.withResolvers<void>();
-    this.running = this.run(first.resolve);
+    let consumed = false;
+    this.running = this.run(() => {
+      consumed = true;
+      first.resolve();
+    });
     await atMost(ms, first.promise);
-    if (this.problem !== undefined) throw new Error(`${this.queue}: ${this.problem}`);
+    // Whatever ended it again meanwhile is overcome like everything later.
+    if (!consumed) throw new Error(`${this.queue}: ${this.problem}`);
   }
 
   /** Takes no more deliveries, without telling the broker: no other consumer gets any before this one's channel closes. */
