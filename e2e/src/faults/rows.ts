@@ -186,6 +186,19 @@ const brokerRows: readonly Row[] = [
     },
   },
   {
+    name: 'publisher-lost', what: 'what one messages publishes is lost for 5 s, while it goes on taking commands; then its connections are reset',
+    async run(world) {
+      const proxy = await world.behindProxy('messages', 'rabbit');
+      await world.healed();
+      // Until it has its share of the shards.
+      await seconds(6);
+      proxy.only('messages: publish');
+      proxy.swallow('up');
+      await seconds(5);
+      proxy.heal();
+    },
+  },
+  {
     name: 'broker-slow', what: '80 ms more on the way to RabbitMQ and back, for 8 s',
     async run(world) {
       world.proxies.rabbit.latency(80);

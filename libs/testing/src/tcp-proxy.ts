@@ -4,7 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Which bytes: from the client to the server, or back. */
 export type Direction = 'up' | 'down';
 
+/** Bytes of its client that a connection is known by. */
+const GREETING = 4096;
+
 interface Pipe {
+  /** The first that its client said. */
+  greeting: string;
   readonly client: Socket;
   readonly server: Socket;
 }
@@ -68,6 +73,12 @@ export class TcpProxy {
     this.cut();
   }
 
+  /** What is swallowed from now on is only that of connections whose client said this at their beginning. */
+  only(text: string): void {
+    this.text = text;
+  }
+  private text = '';
+
   /** Half-open: from now on bytes in these directions vanish, and so do ends of connections. Nobody is told. */
   swallow(...directions: Direction[]): void {
     for (const direction of directions) this.swallowed.add(direction);
@@ -84,6 +95,7 @@ export class TcpProxy {
   heal(): void {
     if (this.swallowed.size > 0) this.cut();
     this.swallowed.clear();
+    this.text = '';
     this.refusing = false;
     this.delayMs = 0;
   }
@@ -99,10 +111,13 @@ export class TcpProxy {
       return;
     }
     const server = connect({ ...this.target, allowHalfOpen: true, noDelay: true });
-    const pipe = { client, server };
+    const pipe: Pipe = { client, server, greeting: '' };
+    client.on('data', (chunk) => {
+      if (pipe.greeting.length < GREETING) pipe.greeting += chunk.toString('latin1');
+    });
     this.pipes.add(pipe);
-    this.forward(client, server, 'up');
-    this.forward(server, client, 'down');
+    this.forward(pipe, client, server, 'up');
+    this.forward(pipe, server, client, 'down');
     for (const [one, other] of [[client, server], [server, client]] as const) {
       one.on('error', () => other.resetAndDestroy());
       one.on('close', () => {
@@ -112,11 +127,11 @@ export class TcpProxy {
     }
   }
 
-  private forward(from: Socket, to: Socket, direction: Direction): void {
+  private forward(pipe: Pipe, from: Socket, to: Socket, direction: Direction): void {
     let waiting = 0;
     let tail = Promise.resolve();
     const pass = (step: () => void): void => {
-      if (this.swallowed.has(direction)) return;
+      if (this.swallowed.has(direction) && pipe.greeting.includes(this.text)) return;
       if (this.delayMs === 0 && waiting === 0) return step();
       const due = Date.now() + this.delayMs;
       waiting += 1;
