@@ -161,7 +161,7 @@ async function unsearchable(load: Load, ask: Ask): Promise<string[]> {
   return missing;
 }
 
-/** Who is connected is shown as online to whoever watches them (I6). */
+/** Who is connected is shown as here, if perhaps away from the keyboard, to whoever watches them (I6). */
 async function presence(load: Load): Promise<string[]> {
   const [watcher, ...others] = load.people;
   const states = new Map<string, string>();
@@ -169,13 +169,15 @@ async function presence(load: Load): Promise<string[]> {
     await eventually(async () => {
       const { presence: now } = await watcher!.client.call('presence.watch', { userIds: others.map(({ id }) => id) });
       for (const one of now) states.set(one.userId, one.state);
-      return others.every(({ id }) => states.get(id) === 'online');
+      return others.every(({ id }) => here(states.get(id)));
     }, { timeoutMs: 35_000, intervalMs: 500 });
     return [];
   } catch (error) {
-    return [...others.filter(({ id }) => states.get(id) !== 'online').map(({ id, name }) => `${name} is here and shown as ${states.get(id) ?? 'nothing'}`), String(error)];
+    return [...others.filter(({ id }) => !here(states.get(id))).map(({ id, name }) => `${name} is here and shown as ${states.get(id) ?? 'nothing'}`), String(error)];
   }
 }
+
+const here = (state: string | undefined): boolean => state !== undefined && state !== 'offline';
 
 /** A session that is ended at one gateway: its sockets at all gateways are closed within 5 s, and its token is good for nothing (I7). */
 export async function revocation(urls: readonly string[]): Promise<string[]> {

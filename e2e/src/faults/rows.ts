@@ -505,7 +505,7 @@ const clientRows: readonly Row[] = [
       const until = Date.now() + 8_000;
       await Promise.all(Array.from({ length: 40 }, async () => {
         while (Date.now() < until && flooder.connected) {
-          const code = await flooder.send(id, 'more').then(() => 'ok', (error: { code?: string }) => error.code ?? String(error));
+          const code = await flooder.send(id, 'more').then(() => 'ok', (error: Error & { code?: string }) => error.code ?? error.message);
           codes.set(code, (codes.get(code) ?? 0) + 1);
         }
       }));
