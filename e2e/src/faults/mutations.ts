@@ -20,7 +20,7 @@ export const mutations: readonly Mutation[] = [
   { guard: 'revocation-fan-out', row: 'redis-kill', finding: 'revoked' },
   { guard: 'frame-numbers', row: 'kill-at-messages.pushed', finding: 'repeated' },
   { guard: 'gaps', row: 'queues-deleted', finding: 'stale' },
-  { guard: 'deadlines', row: 'kill-all-history', finding: 'unanswered' },
+  { guard: 'deadlines', row: 'freeze-history', finding: 'unanswered' },
   { guard: 'leases', row: 'kill-gateway', finding: 'row' },
   { guard: 'dead-letters', row: 'poison', finding: 'row' },
   { guard: 'slow-sockets', row: 'slow-reader', finding: 'row' },
