@@ -17,8 +17,8 @@ export class SearchController {
   }
 
   @EventPattern<string>('message.created.v1')
-  created(@Payload() { message }: DomainEvent<'message.created.v1'>): Promise<void> | undefined {
-    return message.type === 'system' ? undefined : this.index.add(message);
+  created(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
+    return this.index.add(...messages.filter(({ type }) => type !== 'system'));
   }
 
   @EventPattern<string>('message.updated.v1')

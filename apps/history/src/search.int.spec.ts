@@ -25,7 +25,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
   /** Says it, and publishes it as the messages service does. */
   const say = async (conversationId: string, userId: string, body: string): Promise<Message> => {
     const message = await messageAt(userId, conversationId, await chat.message(conversationId, userId, { body }));
-    await service.broker.publish('message.created.v1', { message });
+    await service.broker.publish('message.created.v1', { messages: [message] });
     return message;
   };
   const found = async (userId: string, q: string, more: { conversationId?: string; senderId?: string } = {}) => (await service.ask('message.search.v1', userId, { q, ...more })).items.map(({ message }) => message.body);
@@ -107,14 +107,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await chat.edit(conversationId, kept.seq, 'afterwards');
     await chat.erase(conversationId, erased.seq);
     const events = await Promise.all([kept, erased].map(async ({ seq }) => messageAt(anna, conversationId, seq)));
-    await Promise.all(range(5).flatMap(() => [...events.map((message) => service.broker.publish('message.updated.v1', { message })), ...[kept, erased].map((message) => service.broker.publish('message.created.v1', { message }))]));
+    await Promise.all(range(5).flatMap(() => [...events.map((message) => service.broker.publish('message.updated.v1', { message })), ...[kept, erased].map((message) => service.broker.publish('message.created.v1', { messages: [message] }))]));
     await eventually(async () => expect(await indexed(conversationId)).toEqual([[2, 5, 'afterwards']]));
   });
 
   it('indexes no system messages', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
-    await service.broker.publish('message.created.v1', { message: await messageAt(anna, conversationId, 1) });
+    await service.broker.publish('message.created.v1', { messages: [await messageAt(anna, conversationId, 1)] });
     await say(conversationId, anna, 'marker');
     await eventually(async () => expect((await indexed(conversationId)).map(([seq]) => seq)).toEqual([2]));
   });
@@ -144,7 +144,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     const conversationId = await chat.conversation([anna]);
     for (const n of range(8)) await chat.message(conversationId, anna, { body: `quick ${n}` });
     await engine.owner.query(`update chat.message set created_at = '2026-01-02T03:04:05.678Z' where conversation_id = $1`, [conversationId]);
-    for (const n of range(8)) await service.broker.publish('message.created.v1', { message: await messageAt(anna, conversationId, 2 + n) });
+    for (const n of range(8)) await service.broker.publish('message.created.v1', { messages: [await messageAt(anna, conversationId, 2 + n)] });
     await eventually(async () => expect(await indexed(conversationId)).toHaveLength(8));
     expect((await service.all('message.search.v1', anna, { q: 'quick' }, 3)).map(({ message }) => message.seq)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
   });

@@ -13,6 +13,8 @@ const STEP = { messages: 200, conversations: 100, pauseMs: 20 } as const;
 /** After a round of catching up: the next one, which finds what was lost as a dead letter. */
 const AGAIN_MS = 60 * 60 * 1000;
 const AWAY_MS = 5_000;
+/** How long what is to be indexed waits for more. */
+const GATHER_MS = 40;
 
 interface Present extends Row {
   conversation_id: string; seq: number; rev: number; id: string; sender_id: string; created_at: Date; body: string; gone: boolean;
@@ -60,16 +62,20 @@ export class TextIndex {
 
   constructor(private readonly database: Database) {}
 
-  /** Indexes a message as it is now. What is added while a write is under way shares the next one. Resolves when it is found; rejects with `Unavailable`. */
-  add(key: MessageKey): Promise<void> {
+  /**
+   * Indexes messages as they are now. What is added while a write is under way, and within a moment before one, shares the next one: a write costs much beside what each message adds to it. Resolves when
+   * they are found; rejects with `Unavailable`.
+   */
+  async add(...keys: readonly MessageKey[]): Promise<void> {
+    if (keys.length === 0) return;
     this.gathering ??= this.gather();
-    this.gathering.keys.push(key);
-    return this.gathering.done;
+    this.gathering.keys.push(...keys);
+    await this.gathering.done;
   }
 
   private gather(): { keys: MessageKey[]; done: Promise<void> } {
     const keys: MessageKey[] = [];
-    const done = this.last.then(() => {
+    const done = this.last.then(() => delay(GATHER_MS)).then(() => {
       this.gathering = undefined;
       return this.index(keys);
     });

@@ -5,6 +5,9 @@ import type { Push, PushOptions } from '@parley/realtime';
 import type { Created } from './create-conversation.js';
 import type { Sent } from './send-batch.js';
 
+/** Messages in one event: with the longest bodies, less than a megabyte. */
+const TOGETHER = 50;
+
 /** One thing to tell: to users, as a live event, and to the other services. */
 export type News =
   | { [E in ServerEventName]: { readonly to: readonly string[]; readonly event: E; readonly payload: ServerEvent<E> } & PushOptions }[ServerEventName]
@@ -34,7 +37,8 @@ export class Announcer {
   async messages(all: readonly Pick<Sent, 'message' | 'members'>[]): Promise<void> {
     await Promise.all(all.map(({ message, members }) => this.push.toUsers(members, 'message:new', { message }, { id: `${message.conversationId}:${message.rev}` })));
     await reached('messages.pushed');
-    await Promise.all(all.map(({ message }) => this.broker.publish('message.created.v1', { message })));
+    const created = Array.from({ length: Math.ceil(all.length / TOGETHER) }, (_, n) => all.slice(n * TOGETHER, (n + 1) * TOGETHER).map(({ message }) => message));
+    await Promise.all(created.map((messages) => this.broker.publish('message.created.v1', { messages })));
   }
 
   /** `conversation:new` to every member, each with its own `me`, and its system message after it. */

@@ -53,7 +53,7 @@ async function tellDescription(change: Change, note?: Message): Promise<void> {
   change.news.push({ to, event: 'conversation:updated', payload: { conversation: described }, id: `${id}:${conversation_rev}` });
   if (note) change.news.push({ to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` });
   change.news.push({ publish: 'conversation.updated.v1', payload: { conversation: described } });
-  if (note) change.news.push({ publish: 'message.created.v1', payload: { message: note } });
+  if (note) change.news.push({ publish: 'message.created.v1', payload: { messages: [note] } });
 }
 
 /** Deletes it for everybody. Access is checked here: its creator is answered again when this very command deleted it. */

@@ -246,7 +246,7 @@ async function tell(change: Change, { changed, came, went, note }: Story): Promi
     const news = { conversationId: id, rev: member.rev, ...(member.left_at === null ? { member: toMember(member) } : { userId: member.user_id, left: true as const }) };
     change.news.push({ to, event: 'member:changed', payload: { ...news, memberCount }, id: `${id}:${member.rev}` }, { publish: 'member.changed.v1', payload: news });
   }
-  if (note) change.news.push({ to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` }, { publish: 'message.created.v1', payload: { message: note } });
+  if (note) change.news.push({ to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` }, { publish: 'message.created.v1', payload: { messages: [note] } });
 }
 
 /** The conversation as it is after this change, to who has just come into it. */

@@ -24,6 +24,8 @@ export interface Arrival {
   readonly live: boolean;
   /** The payload as it came. Throws when it is not JSON. */
   read(): unknown;
+  /** Whether somebody waits for an answer. */
+  readonly asked: boolean;
   /** Answers the requester, if there is one. Never throws. */
   answer(answer: Answer): void;
   /** Acknowledges. */
@@ -65,7 +67,7 @@ export class Inbound implements Delivery {
     if (this.first()) this.arrival.answer({ error: error.toBody() });
   }
   private first(): boolean {
-    if (this.answered) return false;
+    if (this.answered || !this.arrival.asked) return false;
     this.answered = true;
     return !isPast(this.deadline);
   }

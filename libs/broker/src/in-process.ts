@@ -198,6 +198,7 @@ export class InProcessBroker implements Broker {
         return mailbox.generation === generation;
       },
       read: () => letter.payload,
+      asked: letter.answer !== undefined,
       answer: (answer) => letter.answer?.(answer),
       done: () => void (mailbox.generation === generation && mailbox.letters.delete(letter)),
       die: async (death) => {

@@ -185,7 +185,8 @@ export const domainEvents = {
     z.object({ conversationId: Id, member: Member, rev: z.number().int() }),
     z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: z.number().int() }),
   ]),
-  'message.created.v1': z.object({ message: Message }),
+  /** Messages that were stored together; those of one conversation in the order of their `seq`. */
+  'message.created.v1': z.object({ messages: z.array(Message).min(1) }),
   /** An edit, a deletion, a reaction or a pin; the message as it is after that. */
   'message.updated.v1': z.object({ message: Message }),
   /** One of the two blocks the other, or does so no more. */

@@ -21,7 +21,7 @@ export interface Heard {
 
 /** The messages service behind an in-process broker, with a gateway's ear and auth's answers. */
 export class Service {
-  readonly events: { name: string; event: { message: Message; conversation: Conversation; memberIds: string[] } }[] = [];
+  readonly events: { name: string; event: { message: Message; messages: Message[]; conversation: Conversation; memberIds: string[] } }[] = [];
   readonly frames: Users[] = [];
   /** Users that auth does not know. */
   readonly unknown = new Set<string>();
@@ -95,13 +95,10 @@ export class Service {
   }
 
   created(): Message[] {
-    return this.published('message.created.v1');
+    return this.events.filter(({ name }) => name === 'message.created.v1').flatMap(({ event }) => event.messages);
   }
   updated(): Message[] {
-    return this.published('message.updated.v1');
-  }
-  private published(wanted: string): Message[] {
-    return this.events.filter(({ name }) => name === wanted).map(({ event }) => event.message);
+    return this.events.filter(({ name }) => name === 'message.updated.v1').map(({ event }) => event.message);
   }
 
   private caller(userId: string, requestId: string): RequestPayload<'message.send.v1'>['caller'] {

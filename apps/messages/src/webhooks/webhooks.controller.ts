@@ -43,8 +43,8 @@ export class WebhooksController {
   }
 
   @EventPattern<string>('message.created.v1')
-  created(@Payload() { message }: DomainEvent<'message.created.v1'>): Promise<void> {
-    return this.deliveries.add({ conversationId: message.conversationId, event: 'message.created', key: `created:${message.id}`, data: { message } });
+  async created(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
+    for (const message of messages) await this.deliveries.add({ conversationId: message.conversationId, event: 'message.created', key: `created:${message.id}`, data: { message } });
   }
 
   @EventPattern<string>('message.updated.v1')

@@ -66,6 +66,10 @@ export class RabbitArrival implements Arrival {
     return this.flow.live;
   }
 
+  get asked(): boolean {
+    return this.message.properties.replyTo !== undefined;
+  }
+
   read(): unknown {
     return JSON.parse(this.message.content.toString());
   }
