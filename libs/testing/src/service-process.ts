@@ -144,7 +144,7 @@ const unlimited = { ADDRESS_LIMIT_SCALE: '10000', USER_LIMIT_SCALE: '10000' };
 const rolePassword = 'parley-test';
 const asOwner = async (owner: Addresses) => ({ gateway: owner, auth: owner, messages: owner, history: owner, presence: owner });
 
-/** The five services as processes, on a database (and, where the management API is there, a virtual host) of their own. */
+/** The five services as processes, on a database (and, where the management API is there, a virtual host) of their own; on one of Redis’ databases. */
 export class Cluster {
   readonly gateways: ServiceProcess[] = [];
   readonly services: Record<ServiceName, ServiceProcess[]> = { auth: [], messages: [], history: [], presence: [] };
@@ -157,7 +157,7 @@ export class Cluster {
 
   static async start({ servers, gateways = 2, replicas = {}, env = {}, accounts = asOwner }: ClusterOptions): Promise<Cluster> {
     const base = await prepare(servers);
-    const addresses = await accounts({ amqpUrl: base.amqpUrl, redisUrl: servers.redisUrl }).catch(async (error: unknown) => {
+    const addresses = await accounts({ amqpUrl: base.amqpUrl, redisUrl: base.redisUrl }).catch(async (error: unknown) => {
       await base.drop();
       throw error;
     });
@@ -239,6 +239,7 @@ export async function startEmbedded({ dataDir, env = {} }: { dataDir: string; en
 
 interface Base {
   readonly amqpUrl: string;
+  readonly redisUrl: string;
   readonly databaseUrl: string;
   drop(): Promise<void>;
 }
@@ -258,7 +259,8 @@ async function prepare(servers: ClusterServers): Promise<Base> {
     await drop();
     throw error;
   }
-  return { amqpUrl, databaseUrl, drop };
+  // Clusters of spec files that run side by side share a Redis, not its database.
+  return { amqpUrl, redisUrl: withPath(servers.redisUrl, process.env['VITEST_POOL_ID'] ?? '0'), databaseUrl, drop };
 }
 
 /** Runs the migration job of a cluster, as its own process. */
