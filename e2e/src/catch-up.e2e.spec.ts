@@ -3,7 +3,7 @@ import { modes, type Deployment } from './modes.js';
 import { Team } from './random-history.js';
 
 /** Histories in one run; each has its seed. `HISTORIES=1000 SEED=1` runs more, or others. */
-const histories = Number(process.env['HISTORIES'] ?? 24);
+const histories = Number(process.env['HISTORIES'] ?? 16);
 const first = Number(process.env['SEED'] ?? 1);
 const teams = 6;
 const length = 24;

@@ -54,7 +54,7 @@ async function ghost(world: World, load: Load, die: () => Promise<void>): Promis
 }
 
 const killGateway: Row = {
-  name: 'kill-gateway', what: 'SIGKILL of one gateway, which starts again after 2 s; somebody there does not come back', short: true,
+  name: 'kill-gateway', what: 'SIGKILL of one gateway, which starts again after 2 s; somebody there does not come back',
   run: (world, load) => ghost(world, load, async () => {
     const one = world.one('gateway');
     await one.kill();
@@ -126,7 +126,7 @@ const freeze = (process: Process, forSeconds: number): Row => ({
 
 /** Each process of every service leaves in good order and is replaced, while the other stays. */
 const rolling: Row = {
-  name: 'rolling-deploy', what: 'every process is stopped by SIGTERM and replaced, one after another', short: true,
+  name: 'rolling-deploy', what: 'every process is stopped by SIGTERM and replaced, one after another',
   async run(world) {
     for (const one of world.cluster.processes) {
       const { code } = await one.stop();
@@ -143,7 +143,7 @@ const brokerRows: readonly Row[] = [
     run: (world) => world.servers.rabbit.restart(),
   },
   {
-    name: 'broker-kill', what: 'SIGKILL of RabbitMQ, which starts again', short: true,
+    name: 'broker-kill', what: 'SIGKILL of RabbitMQ, which starts again',
     async run(world) {
       // A quorum queue that was declared moments before a crash may come back without a leader.
       await seconds(4);
@@ -153,7 +153,7 @@ const brokerRows: readonly Row[] = [
     },
   },
   {
-    name: 'broker-cut', what: 'all connections to RabbitMQ are reset, five times', short: true,
+    name: 'broker-cut', what: 'all connections to RabbitMQ are reset, five times',
     async run(world) {
       for (let n = 0; n < 5; n++) {
         world.proxies.rabbit.cut();
@@ -215,7 +215,7 @@ const brokerRows: readonly Row[] = [
     },
   },
   {
-    name: 'queues-deleted', what: 'queues of every service and of a gateway are deleted, which cancels their consumers', short: true,
+    name: 'queues-deleted', what: 'queues of every service and of a gateway are deleted, which cancels their consumers',
     async run(world, load) {
       const queues = (await world.queues()).map(({ name }) => name);
       const some = [...queues.filter((name) => /^(messages\.commands\.[0-7]|history\.queries|auth\.queries|presence\.commands)$/.test(name)), ...queues.filter((name) => /^(push|replies)\./.test(name)).slice(0, 6)];
@@ -360,7 +360,7 @@ const redisRows: readonly Row[] = [
     },
   },
   {
-    name: 'redis-kill', what: 'SIGKILL of Redis, which starts again, empty, after 8 s', short: true,
+    name: 'redis-kill', what: 'SIGKILL of Redis, which starts again, empty, after 8 s',
     async run(world, load) {
       await world.servers.redis.kill();
       await seconds(2);
@@ -399,7 +399,7 @@ const messageRows: readonly Row[] = [
     },
   },
   {
-    name: 'poison', what: 'bad JSON, unknown types and wrong shapes in every shard’s queue', short: true,
+    name: 'poison', what: 'bad JSON, unknown types and wrong shapes in every shard’s queue',
     async run(world, load) {
       const before = await world.deadLetters();
       const poison = [['message.send.v1', '{"oh'], ['message.send.v9', '{}'], ['message.send.v1', '{"caller":1}']] as const;
@@ -443,7 +443,7 @@ async function skewed(world: World, ms: number): Promise<string[]> {
 
 const clientRows: readonly Row[] = [
   {
-    name: 'clients-cut', what: 'half of the clients lose their connection every second, ten times', short: true,
+    name: 'clients-cut', what: 'half of the clients lose their connection every second, ten times',
     async run(_world, load) {
       for (let n = 0; n < 10; n++) {
         for (const [index, { client }] of load.people.entries()) if ((index + n) % 2 === 0) client.drop();
@@ -553,7 +553,7 @@ export const embeddedRows: readonly Row<EmbeddedWorld>[] = [
 export const rows: readonly Row[] = [
   kill('messages', { short: true }), kill('history'), kill('auth'), kill('presence'), killGateway,
   killAll('messages'), killAll('history'), killAll('auth'),
-  killAt('messages.received', 'messages'), killAt('messages.stored', 'messages'), killAt('messages.committed', 'messages', { short: true }), killAt('messages.answered', 'messages'),
+  killAt('messages.received', 'messages'), killAt('messages.stored', 'messages'), killAt('messages.committed', 'messages'), killAt('messages.answered', 'messages'),
   killAt('messages.pushed', 'messages'), killAt('messages.published', 'messages'), killAt('history.received', 'history'), killAt('history.moved', 'history'),
   killAt('broker.settled', 'messages'), killAt('gateway.received', 'gateway'), killAt('gateway.answered', 'gateway'), killAt('gateway.pushed', 'gateway'),
   freeze('messages', 60), freeze('history', 30), freeze('auth', 30), freeze('presence', 30), freeze('gateway', 30),
