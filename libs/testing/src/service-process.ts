@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -259,8 +260,28 @@ async function prepare(servers: ClusterServers): Promise<Base> {
     await drop();
     throw error;
   }
-  // Clusters of spec files that run side by side share a Redis, not its database.
-  return { amqpUrl, redisUrl: withPath(servers.redisUrl, process.env['VITEST_POOL_ID'] ?? '0'), databaseUrl, drop };
+  return { amqpUrl, redisUrl: await emptyRedis(servers.redisUrl), databaseUrl, drop };
+}
+
+let clusters = 0;
+
+/**
+ * One of Redis' sixteen databases without anything of Parley in it: spec files that run side by side share a Redis, and neither presence nor what was counted for an address may come from another cluster.
+ * Of one file, the last eight clusters have each its own.
+ */
+async function emptyRedis(url: string): Promise<string> {
+  const pool = Number(process.env['VITEST_POOL_ID'] ?? 1);
+  const own = withPath(url, String((pool % 2) * 8 + (clusters++ % 8)));
+  const redis = new Redis(own, { lazyConnect: true, maxRetriesPerRequest: 1 });
+  redis.on('error', () => undefined);
+  try {
+    await redis.connect();
+    const keys = await redis.keys('parley:*');
+    if (keys.length > 0) await redis.unlink(...keys);
+  } finally {
+    redis.disconnect();
+  }
+  return own;
 }
 
 /** Runs the migration job of a cluster, as its own process. */
