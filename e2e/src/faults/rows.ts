@@ -237,7 +237,7 @@ const brokerRows: readonly Row[] = [
 
 const databaseRows: readonly Row[] = [
   {
-    name: 'postgres-crash', what: 'SIGKILL of Postgres, which starts again after 2 s', short: true,
+    name: 'postgres-crash', what: 'SIGKILL of Postgres, which starts again after 2 s',
     async run(world) {
       await world.servers.postgres.kill();
       await seconds(2);
