@@ -170,7 +170,7 @@ const brokerRows: readonly Row[] = [
     },
   },
   {
-    name: 'confirms-lost', what: 'what RabbitMQ says is lost for 4 s, then the connections are reset', short: true,
+    name: 'confirms-lost', what: 'what RabbitMQ says is lost for 4 s, then the connections are reset',
     async run(world) {
       world.proxies.rabbit.swallow('down');
       await seconds(4);
