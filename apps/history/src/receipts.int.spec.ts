@@ -1,4 +1,5 @@
 import { newId } from '@parley/contracts';
+import { Unavailable } from '@parley/service-kit';
 import { eventually, seeded } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
@@ -57,6 +58,30 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     const rows = await engine.owner.query<{ user_id: string; delivered_seq: number; read_seq: number }>(`select user_id, delivered_seq, read_seq from history.cursor where conversation_id = $1`, [conversationId]);
     expect(new Map(rows.map((row) => [row.user_id, [row.delivered_seq, row.read_seq]]))).toEqual(seen);
     await other.stop();
+  });
+
+  it('tells the members also when the answer to the commit was lost, and the repeated receipt finds nothing to move', async () => {
+    let losses = 1;
+    const losing = new Proxy(engine.database, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key, target);
+        if (key !== 'query') return value;
+        return async (text: string, values: readonly unknown[]) => {
+          const rows = await target.query(text, values);
+          if (text.includes('insert into history.cursor') && losses-- > 0) throw new Unavailable('cut');
+          return rows;
+        };
+      },
+    });
+    const cut = await Service.start(losing);
+    const [anna, ben] = [await cut.connect(), await cut.connect()];
+    const conversationId = await chat.conversation([anna, ben], { kind: 'direct' });
+    await chat.messages(conversationId, anna, 3);
+    expect(await codeOf(cut.receipt('read', ben, conversationId, 2))).toBe('unavailable');
+    const repeated = await cut.receipt('read', ben, conversationId, 2);
+    await eventually(() => expect(cut.heard(anna, 'receipt:updated').map(({ payload }) => payload)).toEqual([repeated]));
+    expect(cut.heard(ben, 'unread:changed')).toEqual([{ payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: undefined }]);
+    await cut.stop();
   });
 
   it('tells the members and the reader’s other devices what moved, and nobody when nothing did', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker, Delivery } from '@parley/broker';
 import { ChatError, limits, type CallOutput, type RequestPayload, type ServerEvent } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
@@ -70,6 +71,13 @@ const STANDINGS = `
   left join history.cursor k on k.conversation_id = c.id and k.user_id = w.user_id
   left join unmarked u on u.conversation_id = w.conversation_id and u.user_id = w.user_id
   order by w.n`;
+// Where cursors are that may have moved without anybody having been told; as of their beginnings, as it is not known from where they moved.
+const UNTOLD = `
+  select c.id as conversation_id, m.user_id, k.delivered_seq, k.read_seq, k.updated_at, c.member_count, c.members_rev, m.base_seq as read_before, m.base_seq as delivered_before
+  from unnest($1::uuid[], $2::uuid[]) as w(conversation_id, user_id)
+  join chat.conversation c on c.id = w.conversation_id and c.deleted_at is null
+  join chat.member m on m.conversation_id = c.id and m.user_id = w.user_id and ${belongsNow('m')}
+  join history.cursor k on k.conversation_id = c.id and k.user_id = m.user_id and k.delivered_seq > m.base_seq`;
 type StandingRow = Pick<Standing, 'visibility' | 'deleted_at' | 'role' | 'status' | 'left_at'> & { visibility: Standing['visibility'] | null; unmarked: boolean } & ReceiptRow;
 type Reader = Pick<ReceiptRow, 'conversation_id' | 'user_id' | 'read_seq'>;
 
@@ -86,10 +94,17 @@ function wishesOf(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Wi
   return [...wishes.values()];
 }
 
-const columns = (wishes: readonly Wish[]): [string[], string[]] => [wishes.map(({ conversationId }) => conversationId), wishes.map(({ userId }) => userId)];
+const columns = (wishes: readonly Pick<Wish, 'conversationId' | 'userId'>[]): [string[], string[]] => [wishes.map(({ conversationId }) => conversationId), wishes.map(({ userId }) => userId)];
+
+/** How often, and how many times, members are told again of what they may not have been told of; and the most cursors of which that is remembered. */
+const AGAIN = { everyMs: 500, times: 120, most: 20_000 } as const;
 
 /** Moves delivered and read cursors forward, in batches, and tells those who want to know. */
 export class Receipts {
+  /** Cursors that may have moved without anybody having been told, because the database or the broker went away in between. */
+  private readonly untold = new Map<string, Pick<Wish, 'conversationId' | 'userId'>>();
+  private telling = false;
+
   constructor(
     private readonly database: Database,
     private readonly broker: Broker,
@@ -99,11 +114,41 @@ export class Receipts {
 
   /**
    * Answers every delivery with where the cursors are now, which is never behind what was asked and never ahead of the newest message. Reading also ends the reader's own mark. Then pushes and
-   * publishes what moved; nothing when nothing did. Throws `Unavailable` when the database or the broker is away: the caller of a receipt repeats it.
+   * publishes what moved; nothing when nothing did. Throws `Unavailable` when the database or the broker is away: the caller of a receipt repeats it. The repetition may find nothing to move, so
+   * this process goes on for about a minute to tell those who want to know.
    */
   async move(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Promise<void> {
     await reached('history.received');
     const wishes = wishesOf(deliveries, kind);
+    try {
+      await this.carryOut(deliveries, wishes, kind);
+    } catch (error) {
+      for (const { conversationId, userId } of wishes) if (this.untold.size < AGAIN.most) this.untold.set(`${conversationId} ${userId}`, { conversationId, userId });
+      void this.tellAgain();
+      throw error;
+    }
+  }
+
+  /** Never rejects. */
+  private async tellAgain(): Promise<void> {
+    if (this.telling) return;
+    this.telling = true;
+    for (let times = 0; times < AGAIN.times && this.untold.size > 0; times++) {
+      await delay(AGAIN.everyMs, undefined, { ref: false });
+      const keys = [...this.untold.keys()];
+      try {
+        const rows = await this.database.query<Moved>(UNTOLD, columns([...this.untold.values()]));
+        await this.tell(rows, rows, []);
+        for (const key of keys) this.untold.delete(key);
+      } catch {
+        // Still away: whoever calls hears of that.
+      }
+    }
+    this.untold.clear();
+    this.telling = false;
+  }
+
+  private async carryOut(deliveries: readonly ReceiptDelivery[], wishes: readonly Wish[], kind: ReceiptKind): Promise<void> {
     const moved = await this.database.query<Moved>(MOVE, [...columns(wishes), wishes.map(({ delivered }) => delivered), wishes.map(({ read }) => read)]);
     await reached('history.moved');
     const unmarked = await this.answer(deliveries, wishes, kind);

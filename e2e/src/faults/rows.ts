@@ -170,7 +170,7 @@ const brokerRows: readonly Row[] = [
     },
   },
   {
-    name: 'confirms-lost', what: 'what RabbitMQ says is lost for 4 s, then the connections are reset',
+    name: 'confirms-lost', what: 'what RabbitMQ says is lost for 4 s, then the connections are reset', short: true,
     async run(world) {
       world.proxies.rabbit.swallow('down');
       await seconds(4);
@@ -237,7 +237,7 @@ const brokerRows: readonly Row[] = [
 
 const databaseRows: readonly Row[] = [
   {
-    name: 'postgres-crash', what: 'SIGKILL of Postgres, which starts again after 2 s',
+    name: 'postgres-crash', what: 'SIGKILL of Postgres, which starts again after 2 s', short: true,
     async run(world) {
       await world.servers.postgres.kill();
       await seconds(2);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { ChatError } from '@parley/contracts';
 import { without } from '@parley/faults';
 import type { Answer } from './arrival.js';
@@ -17,6 +18,8 @@ export class Requests {
   private readonly pending = new Map<string, Pending>();
   private readonly deadlines = new Deadlines<Pending>(({ id }) => without('deadlines') || this.settle(id, unavailable('no answer in time')));
   private count = 0;
+  /** Nobody else's answer names one of these by chance. */
+  private readonly nonce = randomBytes(6).toString('base64url');
 
   get size(): number {
     return this.pending.size;
@@ -27,7 +30,7 @@ export class Requests {
 
   /** Answers the id under which to settle it. */
   add(deadline: number, resolve: Pending['resolve'], reject: Pending['reject']): string {
-    const pending = { id: (this.count++).toString(36), deadline, resolve, reject };
+    const pending = { id: `${this.nonce}.${(this.count++).toString(36)}`, deadline, resolve, reject };
     this.pending.set(pending.id, pending);
     this.deadlines.add(pending);
     return pending.id;
