@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Place } from '@parley/faults';
 import { newId, shardOf } from '@parley/contracts';
-import { ChatClient, eventually, startStandby, type ServiceProcess } from '@parley/testing';
+import { ChatClient, eventually, startStandby, type Direction, type ServiceProcess } from '@parley/testing';
 import { query, revocation } from './check.js';
 import type { Load } from './load.js';
-import type { EmbeddedWorld, Process, Stand, World, WorldOptions } from './world.js';
+import type { EmbeddedWorld, Part, Process, Stand, World, WorldOptions } from './world.js';
 
 export interface Row<W extends Stand = World> {
   readonly name: string;
@@ -89,7 +89,8 @@ const killAt = (place: Place, process: Process, more: { short?: true } = {}): Ro
   async run(world) {
     const count = world.cluster.processes.filter(({ name }) => name === process).length;
     for (let n = 0; n < count; n++) {
-      const doomed = await world.replaceOne(process, { FAULT_AT: `${place}:15:kill` });
+      // With what waits for it, it may get there before it is ready.
+      const doomed = await world.cluster.beginInstead(world.one(process), { FAULT_AT: `${place}:15:kill` });
       const { signal } = await within(45_000, doomed.exited, `${process} did not reach ${place}`);
       if (signal !== 'SIGKILL') throw new Error(`${process} ended otherwise: ${doomed.output}`);
       await world.cluster.replace(doomed);
@@ -137,6 +138,29 @@ const rolling: Row = {
   },
 };
 
+/** The connections to a server stay, and nothing comes through in these directions; nobody is told, until they are reset. */
+const silence = (part: Part, forSeconds: number, ...directions: Direction[]) => async (world: World): Promise<void> => {
+  world.proxies[part].swallow(...directions);
+  await seconds(forSeconds);
+  world.proxies[part].heal();
+};
+
+const standstill = (part: Part, forSeconds: number) => async (world: World): Promise<void> => {
+  await world.servers[part].freeze();
+  await seconds(forSeconds);
+  await world.servers[part].thaw();
+};
+
+const often = (times: number, pauseSeconds: number, harm: (world: World) => void | Promise<void>) => async (world: World): Promise<void> => {
+  for (let n = 0; n < times; n++) {
+    await harm(world);
+    await seconds(pauseSeconds);
+  }
+};
+
+const terminateAll = async (world: World): Promise<void> =>
+  void (await query(world.servers.postgres.url, `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'parley_%'`, []));
+
 const brokerRows: readonly Row[] = [
   {
     name: 'broker-restart', what: 'RabbitMQ stops in good order and starts again',
@@ -154,36 +178,19 @@ const brokerRows: readonly Row[] = [
   },
   {
     name: 'broker-cut', what: 'all connections to RabbitMQ are reset, five times',
-    async run(world) {
-      for (let n = 0; n < 5; n++) {
-        world.proxies.rabbit.cut();
-        await seconds(1.5);
-      }
-    },
+    run: often(5, 1.5, (world) => void world.proxies.rabbit.cut()),
   },
   {
     name: 'broker-half-open', what: 'RabbitMQ’s connections swallow everything for 25 s, and nobody is told',
-    async run(world) {
-      world.proxies.rabbit.swallow('up', 'down');
-      await seconds(25);
-      world.proxies.rabbit.heal();
-    },
+    run: silence('rabbit', 25, 'up', 'down'),
   },
   {
     name: 'confirms-lost', what: 'what RabbitMQ says is lost for 4 s, then the connections are reset', short: true,
-    async run(world) {
-      world.proxies.rabbit.swallow('down');
-      await seconds(4);
-      world.proxies.rabbit.heal();
-    },
+    run: silence('rabbit', 4, 'down'),
   },
   {
     name: 'publishes-lost', what: 'what is said to RabbitMQ is lost for 4 s, then the connections are reset',
-    async run(world) {
-      world.proxies.rabbit.swallow('up');
-      await seconds(4);
-      world.proxies.rabbit.heal();
-    },
+    run: silence('rabbit', 4, 'up'),
   },
   {
     name: 'publisher-lost', what: 'what one messages publishes is lost for 5 s, while it goes on taking commands; then its connections are reset',
@@ -208,11 +215,7 @@ const brokerRows: readonly Row[] = [
   },
   {
     name: 'broker-frozen', what: 'SIGSTOP of RabbitMQ for 15 s',
-    async run(world) {
-      await world.servers.rabbit.freeze();
-      await seconds(15);
-      await world.servers.rabbit.thaw();
-    },
+    run: standstill('rabbit', 15),
   },
   {
     name: 'queues-deleted', what: 'queues of every service and of a gateway are deleted, which cancels their consumers',
@@ -246,65 +249,37 @@ const databaseRows: readonly Row[] = [
   },
   {
     name: 'postgres-terminate', what: 'every connection to Postgres is terminated, five times',
-    async run(world) {
-      for (let n = 0; n < 5; n++) {
-        await query(world.servers.postgres.url, `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'parley_%'`, []);
-        await seconds(1.2);
-      }
-    },
+    run: often(5, 1.2, terminateAll),
   },
   {
     name: 'postgres-read-only', what: 'Postgres takes no writes for 8 s',
     async run(world) {
-      const { postgres } = world.servers;
-      const all = `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'parley_%'`;
-      await query(postgres.url, 'alter system set default_transaction_read_only = on', []);
-      await query(postgres.url, 'select pg_reload_conf()', []);
-      await query(postgres.url, all, []);
+      const { url } = world.servers.postgres;
+      const set = async (change: string): Promise<void> => {
+        await query(url, `alter system ${change}`, []);
+        await query(url, 'select pg_reload_conf()', []);
+        await terminateAll(world);
+      };
+      await set('set default_transaction_read_only = on');
       await seconds(8);
-      await query(postgres.url, 'set default_transaction_read_only = off; alter system reset default_transaction_read_only; select pg_reload_conf()', []).catch(async () => {
-        // `alter system` runs in no transaction of several statements.
-        await query(postgres.url, 'alter system reset default_transaction_read_only', []);
-        await query(postgres.url, 'select pg_reload_conf()', []);
-      });
-      await query(postgres.url, all, []);
+      await set('reset default_transaction_read_only');
     },
   },
   {
     name: 'postgres-cut', what: 'all connections to Postgres are reset, five times',
-    async run(world) {
-      for (let n = 0; n < 5; n++) {
-        world.proxies.postgres.cut();
-        await seconds(1.2);
-      }
-    },
+    run: often(5, 1.2, (world) => void world.proxies.postgres.cut()),
   },
   {
     name: 'postgres-half-open', what: 'Postgres’ connections swallow everything for 20 s, and nobody is told',
-    async run(world) {
-      world.proxies.postgres.swallow('up', 'down');
-      await seconds(20);
-      world.proxies.postgres.heal();
-    },
+    run: silence('postgres', 20, 'up', 'down'),
   },
   {
     name: 'commits-lost', what: 'what Postgres says is lost for 3 s, then the connections are reset: commits without an answer',
-    async run(world) {
-      for (let n = 0; n < 2; n++) {
-        world.proxies.postgres.swallow('down');
-        await seconds(3);
-        world.proxies.postgres.heal();
-        await seconds(3);
-      }
-    },
+    run: often(2, 3, silence('postgres', 3, 'down')),
   },
   {
     name: 'postgres-frozen', what: 'SIGSTOP of Postgres for 12 s',
-    async run(world) {
-      await world.servers.postgres.freeze();
-      await seconds(12);
-      await world.servers.postgres.thaw();
-    },
+    run: standstill('postgres', 12),
   },
 ];
 

@@ -195,18 +195,32 @@ export class Cluster {
 
   /** One more replica, with `env` beside or instead of what all have; resolves when it is ready. */
   async add(name: ServiceName | 'gateway', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+    return (await this.begin(name, env)).ready();
+  }
+
+  /** The same, but does not wait: for one that may end before it is ready. */
+  async begin(name: ServiceName | 'gateway', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const process = await launch(name, { ...this.environment(name), ...env });
-    (name === 'gateway' ? this.gateways : this.services[name]).push(process);
-    return process.ready();
+    this.replicas(name).push(process);
+    return process;
   }
 
   /** Instead of one that has ended or is ended now: another at the same address. Resolves when it is ready. */
   async replace(old: ServiceProcess, env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+    return (await this.beginInstead(old, env)).ready();
+  }
+
+  /** The same, but does not wait. */
+  async beginInstead(old: ServiceProcess, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
     const name = old.name as ServiceName | 'gateway';
-    const list = name === 'gateway' ? this.gateways : this.services[name];
     await old.kill();
+    const list = this.replicas(name);
     list.splice(list.indexOf(old), 1);
-    return this.add(name, { ...(name === 'gateway' && { PORT: new URL(old.url).port }), ...env });
+    return this.begin(name, { ...(name === 'gateway' && { PORT: new URL(old.url).port }), ...env });
+  }
+
+  private replicas(name: ServiceName | 'gateway'): ServiceProcess[] {
+    return name === 'gateway' ? this.gateways : this.services[name];
   }
 
   /** Every process, in the order of their start. */
