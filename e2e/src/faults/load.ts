@@ -279,7 +279,6 @@ export class Load {
       for (const { name, payload } of person.client.events.slice(shown)) this.options.history.write({ type: 'shown', to: person.name, name, payload });
       shown = person.client.events.length;
     }, 250).unref();
-    this.work.push(Promise.resolve());
     this.notes.push(note);
   }
   private readonly notes: NodeJS.Timeout[] = [];

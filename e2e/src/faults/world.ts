@@ -41,7 +41,6 @@ export interface Stand {
 export interface WorldOptions {
   /** Guards that are taken away from every process. */
   readonly without?: readonly string[];
-  readonly replicas?: number;
   readonly postgres?: PostgresOptions;
   /** For every process. */
   readonly env?: Readonly<Record<string, string>>;
@@ -55,7 +54,7 @@ export class World implements Stand {
     private readonly extra: TcpProxy[],
   ) {}
 
-  static async open({ without = [], replicas = 2, postgres: options, env = {} }: WorldOptions = {}): Promise<World> {
+  static async open({ without = [], postgres: options, env = {} }: WorldOptions = {}): Promise<World> {
     const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(options), startRedis()]);
     const servers = { rabbit, postgres, redis };
     try {
@@ -63,7 +62,7 @@ export class World implements Stand {
       const cluster = await startCluster({
         servers: { amqpUrl: toRabbit.url(rabbit.url), managementUrl: rabbit.managementUrl, databaseUrl: toPostgres.url(postgres.url), redisUrl: toRedis.url(redis.url) },
         gateways: 2,
-        replicas: Object.fromEntries(names.map((name) => [name, replicas])),
+        replicas: Object.fromEntries(names.map((name) => [name, 2])),
         env: { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }), ...env },
       });
       return new World(servers, { rabbit: toRabbit, postgres: toPostgres, redis: toRedis }, cluster, []);

@@ -1,7 +1,7 @@
 /** Moments of a command's life at which a process under test may die or be held up. */
 export type Place =
   | 'messages.received' | 'messages.stored' | 'messages.committed' | 'messages.answered' | 'messages.pushed' | 'messages.published'
-  | 'history.received' | 'history.moved' | 'history.told'
+  | 'history.received' | 'history.moved'
   | 'gateway.received' | 'gateway.answered' | 'gateway.pushed'
   | 'broker.settled';
 
