@@ -413,13 +413,17 @@ describe('RabbitMQ, fed with anything', () => {
     const client = await started();
     const gate = new Gate();
     await server.serve('history', serving({ 'history.epoch.v1': async () => (await gate.pass(), { epoch: 'e' }) }));
-    const asked = client.request('history.epoch.v1', {}, { deadlineMs: 5000 });
-    await gate.entered;
     const admin = await connect(url);
     admin.on('error', () => undefined);
     const channel = await admin.createConfirmChannel();
+    const { queue: tap } = await channel.assertQueue('', { exclusive: true });
+    await channel.bindQueue(tap, names.commands, 'history.queries');
+    const asked = client.request('history.epoch.v1', {}, { deadlineMs: 5000 });
+    await gate.entered;
+    const copy = await eventually(() => channel.get(tap));
+    const correlationId = copy.properties.correlationId as string;
     for (const body of ['null', '5', '"ok"', '[]', '{}', '{"error":5}', '{"error":{"code":"odd","message":""}}', '{', '']) {
-      for (let id = 0; id < 10; id++) channel.sendToQueue(names.replyQueue('test', client.instance), Buffer.from(body), { correlationId: id.toString(36) });
+      channel.sendToQueue(names.replyQueue('test', client.instance), Buffer.from(body), { correlationId });
     }
     await channel.waitForConfirms();
     gate.open();
