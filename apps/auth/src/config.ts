@@ -1,4 +1,4 @@
-import { commonConfig, env } from '@parley/service-kit';
+import { commonConfig, env, secret } from '@parley/service-kit';
 
 const DAY_S = 86_400;
 
@@ -16,7 +16,7 @@ export const authSettings = {
 export const authConfig = {
   ...commonConfig,
   ...authSettings,
-  AMQP_URL: env.url('amqp', 'amqps').describe('RabbitMQ, as the user of this service'),
-  DATABASE_URL: env.url('postgres', 'postgresql').describe('Postgres, as role parley_auth'),
+  AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),
+  DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'Postgres, as role parley_auth'),
   DATABASE_POOL: env.integer(1, 1000).default(10).describe('Database connections of one replica at most'),
 };

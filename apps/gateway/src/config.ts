@@ -1,4 +1,4 @@
-import { commonConfig, env } from '@parley/service-kit';
+import { commonConfig, env, secret } from '@parley/service-kit';
 import { times } from '@parley/contracts';
 import { z } from 'zod';
 
@@ -32,8 +32,8 @@ export const gatewayConfig = {
   S3_BUCKET: z.string().optional().describe('S3 bucket of attachments, instead of the folder; it must exist, and be private'),
   S3_ENDPOINT: env.url('http', 'https').optional().describe('Address of an S3-compatible store other than Amazon’s, such as MinIO'),
   S3_REGION: z.string().default('us-east-1').describe('Region of the bucket'),
-  S3_ACCESS_KEY_ID: z.string().optional().describe('Key of the bucket; without it, what the machine’s role or profile gives'),
-  S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of that key'),
+  S3_ACCESS_KEY_ID: secret(z.string().optional(), 'Key of the bucket; without it, what the machine’s role or profile gives'),
+  S3_SECRET_ACCESS_KEY: secret(z.string().optional(), 'Secret of that key'),
   CALL_DEADLINE_MS: env.integer(100, 9_000).default(times.deadlineMs).describe('The longest that a call waits for the services behind the gateway'),
 };
 export type GatewayConfig = Readonly<z.output<z.ZodObject<typeof gatewayConfig>>>;
@@ -41,6 +41,6 @@ export type GatewayConfig = Readonly<z.output<z.ZodObject<typeof gatewayConfig>>
 /** The gateway as a process of its own. */
 export const gatewayProcessConfig = {
   ...gatewayConfig,
-  AMQP_URL: env.url('amqp', 'amqps').describe('RabbitMQ'),
-  REDIS_URL: env.url('redis', 'rediss').describe('Redis of the connection registry and the rates'),
+  AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),
+  REDIS_URL: secret(env.url('redis', 'rediss'), 'Redis of the connection registry and the rates'),
 };

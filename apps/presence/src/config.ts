@@ -1,8 +1,8 @@
-import { commonConfig, env } from '@parley/service-kit';
+import { commonConfig, env, secret } from '@parley/service-kit';
 
 /** Configuration of the presence service. */
 export const presenceConfig = {
   ...commonConfig,
-  AMQP_URL: env.url('amqp', 'amqps').describe('RabbitMQ, as the user of this service'),
-  REDIS_URL: env.url('redis', 'rediss').describe('Redis, where presence keeps what it knows'),
+  AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),
+  REDIS_URL: secret(env.url('redis', 'rediss'), 'Redis, where presence keeps what it knows'),
 };

@@ -1,7 +1,7 @@
 import { authSettings } from '@parley/auth';
 import { gatewayConfig } from '@parley/gateway';
 import { messagesSettings } from '@parley/messages';
-import { commonConfig, ConfigError, env, loadConfig } from '@parley/service-kit';
+import { commonConfig, ConfigError, env, loadConfig, secret } from '@parley/service-kit';
 import { z } from 'zod';
 
 /** What everything-in-one-process understands. Each of the three addresses exchanges one part; none set is embedded mode. */
@@ -14,10 +14,10 @@ export const standaloneConfig = {
   HOST: z.string().default('127.0.0.1').describe('Address that the port listens on. The default lets in this machine only, because anybody who reaches the port may register; 0.0.0.0 lets in all'),
   DATA_DIR: z.string().default('./data').describe('Folder of the data, made when missing; one process at a time. Not used with DATABASE_URL'),
   HEALTH_PORT: env.port.default(0).describe('One more port for /health/live, /health/ready and /metrics, which PORT serves too; 0: none'),
-  AMQP_URL: env.url('amqp', 'amqps').optional().describe('RabbitMQ instead of the in-process broker; needs the other two addresses'),
-  DATABASE_URL: env.url('postgres', 'postgresql').optional().describe('Postgres instead of PGlite, as an owner who may migrate it and act as the services’ roles'),
+  AMQP_URL: secret(env.url('amqp', 'amqps').optional(), 'RabbitMQ instead of the in-process broker; needs the other two addresses'),
+  DATABASE_URL: secret(env.url('postgres', 'postgresql').optional(), 'Postgres instead of PGlite, as an owner who may migrate it and act as the services’ roles'),
   DATABASE_POOL: env.integer(1, 1000).default(10).describe('Connections to Postgres of each service at most'),
-  REDIS_URL: env.url('redis', 'rediss').optional().describe('Redis instead of memory, for connections, presence and rates'),
+  REDIS_URL: secret(env.url('redis', 'rediss').optional(), 'Redis instead of memory, for connections, presence and rates'),
 };
 export type StandaloneConfig = Readonly<z.output<z.ZodObject<typeof standaloneConfig>>>;
 

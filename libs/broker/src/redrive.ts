@@ -1,11 +1,8 @@
 /**
- * `npm run redrive -- --list | --all | --queue NAME [--limit N]`: shows dead letters, and puts them back into the queues they came from.
- * `AMQP_URL` says where. A letter leaves the dead only when its queue has confirmed it: an end in between leaves it in both, and handlers
- * are idempotent. Letters whose queue is gone stay.
+ * Dead letters: what is there, and putting it back into the queues it came from. A letter leaves the dead only when its queue has confirmed it: an end in between leaves it in
+ * both, and handlers are idempotent. Letters whose queue is gone stay.
  */
-import { parseArgs } from 'node:util';
 import { names } from '@parley/contracts';
-import { env, loadConfig } from '@parley/service-kit';
 import { connect, type ConfirmChannel, type GetMessage } from 'amqplib';
 import { headersOf, isShort } from './rabbit/arrival.js';
 
@@ -83,28 +80,4 @@ async function putBack(channel: ConfirmChannel, message: GetMessage, queue: stri
     channel.publish('', queue, message.content, { ...(isShort(message.properties.type) && { type: message.properties.type }), persistent: true, mandatory: true, headers }, (error: unknown) => (error ? reject(error as Error) : resolve()));
   });
   return !returned;
-}
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { list: { type: 'boolean' }, all: { type: 'boolean' }, queue: { type: 'string' }, limit: { type: 'string' } } });
-  const { AMQP_URL } = loadConfig({ AMQP_URL: env.url('amqp', 'amqps') });
-  if (!values.list && !values.all && values.queue === undefined) throw new Error('say --list, --all or --queue NAME (with --limit N if you like)');
-  if (values.list) {
-    const groups = Map.groupBy(await listDeadLetters(AMQP_URL), ({ queue, name, reason, detail }) => [queue, name, reason, detail].join('\t'));
-    for (const [group, letters] of groups) process.stdout.write(`${letters.length}\t${group}\n`);
-    if (groups.size === 0) process.stdout.write('no dead letters\n');
-    return;
-  }
-  const limit = values.limit === undefined ? Infinity : Number(values.limit);
-  if (Number.isNaN(limit)) throw new Error('--limit must be a number');
-  const { redriven, stuck } = await redrive(AMQP_URL, { limit, ...(values.queue === undefined ? {} : { queue: values.queue }) });
-  process.stdout.write(`${redriven} put back${stuck > 0 ? `, ${stuck} stay: their queue is gone` : ''}\n`);
-  if (stuck > 0) process.exitCode = 1;
-}
-
-if (import.meta.main) {
-  main().catch((error: unknown) => {
-    process.stderr.write(`redrive: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  });
 }

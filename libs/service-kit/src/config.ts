@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 
 /** Refuses to start: `problems` are for the person who set the variables. */
@@ -24,12 +25,58 @@ export const commonConfig = {
 };
 
 /**
- * Reads a configuration from the environment: typed, frozen. Empty variables count as unset.
+ * Marks what nobody but the process may see; comes last, after `optional` and `default`. Such a variable may also be given as the path of a file that holds it, in `<NAME>_FILE`,
+ * as Docker and Kubernetes mount secrets.
+ */
+export const secret = <T extends z.ZodType>(field: T, description: string): T => field.meta({ description, secret: true });
+export const isSecret = (field: z.ZodType): boolean => field.meta()?.['secret'] === true;
+
+/** A secret is short; a path that leads to anything else is a mistake. */
+const MOST_SECRET_BYTES = 65_536;
+
+/** The text of a secret's file, without the line break at its end. Throws what is wrong, for people. */
+function readSecret(path: string): string {
+  try {
+    if (statSync(path).size > MOST_SECRET_BYTES) throw new Error(`is longer than ${MOST_SECRET_BYTES} bytes`);
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`names a file that ${code === undefined ? message : `cannot be read (${code})`}`, { cause: error });
+  }
+}
+
+/** What the environment, and the files that it names, say of each variable. */
+function gather(shape: z.ZodRawShape, source: NodeJS.ProcessEnv): { values: Record<string, string | undefined>; problems: Map<string, string> } {
+  const problems = new Map<string, string>();
+  const given = (name: string): string | undefined => (source[name] === '' ? undefined : source[name]);
+  const valueOf = (name: string, field: z.ZodType): string | undefined => {
+    const [value, path] = [given(name), isSecret(field) ? given(`${name}_FILE`) : undefined];
+    if (path === undefined) return value;
+    if (value !== undefined) problems.set(name, `${name}: is given twice, by itself and by ${name}_FILE`);
+    try {
+      return value ?? (readSecret(path) || undefined);
+    } catch (error) {
+      problems.set(name, `${name}_FILE: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  return { values: Object.fromEntries(Object.entries(shape).map(([name, field]) => [name, valueOf(name, field as z.ZodType)])), problems };
+}
+
+/**
+ * Reads a configuration from the environment, and from the files that it names for secrets: typed, frozen. Empty variables and files count as unset.
  * Throws {@link ConfigError} with all problems at once, and never with a variable's value (it may be a secret).
  */
 export function loadConfig<T extends z.ZodRawShape>(shape: T, source: NodeJS.ProcessEnv = process.env): Readonly<z.output<z.ZodObject<T>>> {
-  const values = Object.fromEntries(Object.keys(shape).map((key) => [key, source[key] === '' ? undefined : source[key]]));
+  const { values, problems } = gather(shape, source);
   const result = z.object(shape).safeParse(values);
-  if (result.success) return Object.freeze(result.data);
-  throw new ConfigError(result.error.issues.map(({ path, message }) => `${path.join('.')}: ${values[String(path[0])] === undefined ? 'is required' : message}`));
+  if (result.success && problems.size === 0) return Object.freeze(result.data);
+  for (const { path, message } of result.error?.issues ?? []) {
+    const name = String(path[0]);
+    if (!problems.has(name)) problems.set(name, `${path.join('.')}: ${values[name] === undefined ? 'is required' : message}`);
+  }
+  throw new ConfigError([...problems.values()]);
 }
+
+/** The environment of this process, for what only checks it. */
+export const processEnvironment = (): NodeJS.ProcessEnv => process.env;

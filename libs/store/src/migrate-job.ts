@@ -1,15 +1,6 @@
-import { createLogger, env, loadConfig, run } from '@parley/service-kit';
-import { z } from 'zod';
+import { createLogger, loadConfig, run } from '@parley/service-kit';
+import { migrateJobConfig } from './migrate-config.js';
 import { migrate, type RolePasswords } from './migrate.js';
-
-/** Configuration of the migration job. */
-export const migrateJobConfig = {
-  DATABASE_URL: env.url('postgres', 'postgresql').describe('The database, as its owner, who may create roles'),
-  AUTH_DB_PASSWORD: z.string().optional().describe('Lets the role parley_auth log in with this password'),
-  MESSAGES_DB_PASSWORD: z.string().optional().describe('Lets the role parley_messages log in with this password'),
-  HISTORY_DB_PASSWORD: z.string().optional().describe('Lets the role parley_history log in with this password'),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('The least level that is logged'),
-};
 
 // Ends by itself; the signals that `run` listens to can wait for it, as a migration is all or nothing.
 await run('migrate', async () => {

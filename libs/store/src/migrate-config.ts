@@ -1,0 +1,13 @@
+import { env, secret } from '@parley/service-kit';
+import { z } from 'zod';
+
+const password = (role: string) => secret(z.string().optional(), `Lets the role ${role} log in with this password`);
+
+/** Configuration of the migration job. */
+export const migrateJobConfig = {
+  DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'The database, as its owner, who may create roles'),
+  AUTH_DB_PASSWORD: password('parley_auth'),
+  MESSAGES_DB_PASSWORD: password('parley_messages'),
+  HISTORY_DB_PASSWORD: password('parley_history'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('The least level that is logged'),
+};
