@@ -1,0 +1,521 @@
+import type { Attachment, CallArguments, Conversation, Me, Member, Message, PresenceState, Session, User } from '@parley/contracts';
+import { CatchUp } from './sync.js';
+import { Connection, type SocketSettings } from './connection.js';
+import { Emitter } from './emitter.js';
+import { ParleyError } from './errors.js';
+import type { RequestOptions } from './http.js';
+import { Outbox } from './outbox.js';
+import { People } from './people.js';
+import { PresenceWatch } from './presence.js';
+import { Receipts } from './receipts.js';
+import { SessionKeeper } from './session.js';
+import { defaultStorage, type ClientStorage } from './storage.js';
+import { Store } from './store.js';
+import type { ChatMessage, ClientEvents, ClientState, ConnectionState, Draft, Sent, SocketCall, SocketInput, SocketOutput, UploadOptions } from './types.js';
+import { Typing } from './typing.js';
+import { Uploads, type Uploadable } from './uploads.js';
+
+const PAGE = 50;
+/** Pages that are loaded to close the gap between an older window and the newest message, before the window is loaded anew instead. */
+const MOST_FILLS = 5;
+const REMEMBERED_ATTACHMENTS = 200;
+
+export interface ClientOptions {
+  /** The server's address, without a path. */
+  readonly url: string;
+  /** Where the session and unsent messages are kept. Default: IndexedDB in browsers, memory elsewhere; see `fileStorage` in `@parley/client/node`. */
+  readonly storage?: ClientStorage;
+  /** For socket.io-client, beside or instead of what the client sets. */
+  readonly socketOptions?: SocketSettings;
+}
+
+/** A client of one server, for one user at a time. Nothing happens until `restore`, `login`, `register`, `guest` or `bot`. */
+export function createClient(options: ClientOptions): ParleyClient {
+  return new ParleyClient(options);
+}
+
+export class ParleyClient {
+  readonly url: string;
+  private readonly events = new Emitter<ClientEvents>();
+  private readonly session: SessionKeeper;
+  private readonly store: Store;
+  private readonly connection: Connection;
+  private readonly catchUp: CatchUp;
+  private readonly outbox: Outbox;
+  private readonly receipts: Receipts;
+  private readonly typings: Typing;
+  private readonly presences: PresenceWatch;
+  private readonly people: People;
+  private readonly uploads: Uploads;
+  private readonly attachments = new Map<string, Attachment>();
+  /** Whether everything up to the beginning of this connection is held. */
+  private caughtUp = false;
+
+  constructor({ url, storage, socketOptions = {} }: ClientOptions) {
+    this.url = new URL(url).origin;
+    const place = storage ?? defaultStorage(`parley ${this.url}`);
+    const online = () => this.connection.online;
+    const error = (problem: ParleyError) => this.events.emit('error', problem);
+    this.session = new SessionKeeper(this.url, place, () => void this.ended(), ({ user, sessionId }) => this.store.setOwn({ user, sessionId }));
+    this.store = new Store({
+      onDoubt: () => this.catchUp.soon(),
+      onOwn: (message) => this.outbox.arrived(message),
+      onMessage: (message) => {
+        this.events.emit('message', { message });
+        this.receipts.arrived();
+      },
+      onPeople: (userIds) => this.people.want(userIds),
+    });
+    this.connection = new Connection(this.url, socketOptions, {
+      token: () => this.session.current?.accessToken,
+      refused: async (token) => (await this.session.refresh(token)) !== undefined,
+      state: (state) => this.connectionChanged(state),
+      ready: ({ user, epoch, heartbeatMs, limits }) => this.ready(user, epoch, heartbeatMs, limits),
+      event: (name, payload) => this.receive(name, payload),
+      revoked: (reason) => void this.revoked(reason),
+      frame: (frame) => this.events.emit('frame', frame),
+    });
+    this.catchUp = new CatchUp(this.store, {
+      online,
+      error,
+      sync: (input) => this.connection.call('sync', input),
+      conversation: (id) => this.request<Conversation>('GET', `/conversations/${id}`),
+      epochChanged: () => this.startAfresh(),
+      done: () => this.complete(),
+    });
+    this.outbox = new Outbox(place, {
+      online,
+      error,
+      send: (input) => this.connection.call('message:send', input),
+      stored: (message) => this.store.message(message, 'new'),
+      changed: (conversationId) => this.showPending(conversationId),
+    });
+    this.receipts = new Receipts(this.store, {
+      online,
+      error,
+      delivered: (conversationId, seq) => this.call('receipt:delivered', { conversationId, seq }),
+      read: (conversationId, seq) => this.call('receipt:read', { conversationId, seq }),
+    });
+    this.typings = new Typing((conversationId, active) => {
+      if (online()) this.connection.call('typing', { conversationId, active }).catch(() => undefined);
+    });
+    this.presences = new PresenceWatch({
+      online,
+      watch: async (userIds) => (await this.connection.call('presence:watch', { userIds })).presence,
+      unwatch: (userIds) => this.connection.call('presence:unwatch', { userIds }),
+      heartbeat: (state) => this.connection.call('presence:heartbeat', state === undefined ? {} : { state }),
+      show: (presence, forget) => this.store.setPresence(presence, forget),
+    });
+    this.people = new People((userId) => this.request<User>('GET', `/users/${userId}`), (users) => this.store.addUsers(users));
+    this.uploads = new Uploads((method, path, requestOptions) => this.session.request(method, path, requestOptions), place);
+  }
+
+  // ── state and events ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The state as it is now: the same object until something changes, and inside it the same objects for what did not. */
+  getState = (): ClientState => this.store.state;
+
+  /** Calls `listener` after changes, once for those of one moment. Answers how to stop. */
+  subscribe = (listener: () => void): (() => void) => this.store.subscribe(listener);
+
+  /** Calls `listener` on each event of that name. Answers how to stop. */
+  on<N extends keyof ClientEvents>(name: N, listener: (payload: ClientEvents[N]) => void): () => void {
+    return this.events.on(name, listener);
+  }
+
+  // ── session ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Goes on with the session that the storage holds, if there is one: resolves with its user, online or not. */
+  async restore(): Promise<User | undefined> {
+    const session = await this.session.restore();
+    return session && this.begin(session);
+  }
+
+  /** A new account. Somebody who is here as a guest becomes that person, and keeps everything. */
+  async register(input: CallArguments<'auth.register'>): Promise<User> {
+    const guest = this.store.state.user?.kind === 'guest';
+    const response = guest ? await this.session.request('POST', '/auth/register', { body: input }) : await this.session.open('POST', '/auth/register', { body: input });
+    return this.enter(response);
+  }
+
+  async login(input: CallArguments<'auth.login'>): Promise<User> {
+    return this.enter(await this.session.open('POST', '/auth/login', { body: input }));
+  }
+
+  /** Without an account; the name is made up when it is not given. */
+  async guest(input: CallArguments<'auth.guest'> = {}): Promise<User> {
+    return this.enter(await this.session.open('POST', '/auth/guest', { body: input }));
+  }
+
+  /** As a bot, with the token that `POST /bots` answered. */
+  async bot(token: string): Promise<User> {
+    const user = (await (await this.session.open('GET', '/users/me', {}, token)).json()) as Me;
+    return this.take({ user, accessToken: token, accessTokenExpiresAt: '', refreshToken: '', sessionId: user.id });
+  }
+
+  /** Ends the session, here and at the server, and drops what was not sent. Here also when the server cannot be reached. */
+  async logout(): Promise<void> {
+    const { current } = this.session;
+    if (!current) return;
+    const told = current.refreshToken ? this.session.request('POST', '/auth/logout').catch(() => undefined) : undefined;
+    this.connection.close();
+    await told;
+    await this.session.clear();
+    await this.leave(true);
+  }
+
+  /** Connects, where the session is known and the connection was closed: after `disconnect`, and after the server closed it because of too many. */
+  connect(): void {
+    if (this.session.current) this.connection.open();
+  }
+
+  /** Closes the connection until `connect`. Session, state and outbox stay. */
+  disconnect(): void {
+    this.connection.close();
+    this.connectionChanged('offline');
+  }
+
+  /** Connects and asks what was missed at once, where it otherwise would after a while: for `online` and `visibilitychange` of a page. */
+  wake(): void {
+    if (this.connection.online) this.catchUp.now();
+    else this.connection.hurry();
+  }
+
+  // ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Loads a conversation's newest messages, unread ones included, and keeps them current until `close`. Does nothing more for one that is open. */
+  async open(id: string): Promise<void> {
+    if (this.store.held.get(id)?.opened) return;
+    await this.load(id);
+  }
+
+  /** The window holds the newest messages again. */
+  async jumpToNewest(id: string): Promise<void> {
+    if (this.store.held.get(id)?.atNewest) return;
+    await this.load(id);
+  }
+
+  /** One more page before the window. */
+  async loadOlder(id: string): Promise<void> {
+    const held = this.store.held.get(id);
+    if (!held?.opened || held.oldest <= 1) return;
+    await this.page(id, { before: held.oldest }, (page) => this.store.change(id, (now) => now.join(page, 'before')));
+  }
+
+  /** One more page after the window. */
+  async loadNewer(id: string): Promise<void> {
+    const held = this.store.held.get(id);
+    if (!held?.opened || held.atNewest) return;
+    await this.page(id, { after: held.newest }, (page) => this.store.change(id, (now) => now.join(page, 'after')));
+  }
+
+  /** The window is the surroundings of a message: a quoted one, a hit of a search. */
+  async loadAround(id: string, seq: number): Promise<void> {
+    await this.page(id, { around: seq }, (page) => this.store.change(id, (held) => held.replace(page)));
+  }
+
+  /** Forgets the messages of a conversation; it stays in the list. */
+  close(id: string): void {
+    this.store.change(id, (held) => held.close());
+  }
+
+  /** All members of a large conversation, which `open` does not load. */
+  async loadMembers(id: string): Promise<void> {
+    const rev = this.store.held.get(id)?.cursor ?? 0;
+    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+      const page = await this.request<{ items: Member[]; nextCursor?: string }>('GET', `/conversations/${id}/members`, { query: { cursor, limit: 100 } });
+      this.store.members(id, page.items, rev);
+      cursor = page.nextCursor;
+    }
+  }
+
+  async createConversation(input: CallArguments<'conversation.create'>): Promise<Conversation> {
+    return (await this.call('conversation:create', input)).conversation;
+  }
+
+  async join(conversationId: string): Promise<Conversation> {
+    return (await this.call('conversation:join', { conversationId })).conversation;
+  }
+
+  async leaveConversation(conversationId: string): Promise<void> {
+    await this.call('conversation:leave', { conversationId });
+  }
+
+  // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Puts a message into the outbox and answers at once. It is stored once, in the order of sending, however long that takes and however often the page is loaded meanwhile. */
+  send(conversationId: string, draft: Draft): Sent {
+    if (!this.store.userId) throw new ParleyError('unauthenticated', 'signed out');
+    const clientId = newClientId();
+    this.typings.sent(conversationId);
+    const stored = this.outbox.add(conversationId, clientId, draft);
+    const message = this.shown(conversationId).find((one) => one.clientId === clientId)!;
+    return { clientId, message, stored };
+  }
+
+  /** Sends a failed message again. */
+  retry(conversationId: string, clientId: string): Promise<Message> | undefined {
+    return this.outbox.retry(conversationId, clientId);
+  }
+
+  /** Drops a message that is not stored. */
+  discard(conversationId: string, clientId: string): boolean {
+    return this.outbox.discard(conversationId, clientId);
+  }
+
+  async edit(messageId: string, body: string): Promise<Message> {
+    return (await this.call('message:edit', { messageId, body })).message;
+  }
+
+  async remove(messageId: string): Promise<Message> {
+    return (await this.call('message:delete', { messageId })).message;
+  }
+
+  async react(messageId: string, emoji: string): Promise<Message> {
+    return (await this.call('reaction:add', { messageId, emoji })).message;
+  }
+
+  async unreact(messageId: string, emoji: string): Promise<Message> {
+    return (await this.call('reaction:remove', { messageId, emoji })).message;
+  }
+
+  pin(messageId: string): Promise<Message> {
+    return this.changeMessage('PUT', `/messages/${messageId}/pin`);
+  }
+
+  unpin(messageId: string): Promise<Message> {
+    return this.changeMessage('DELETE', `/messages/${messageId}/pin`);
+  }
+
+  // ── read state, presence, what is not kept ────────────────────────────────────────────────────────────────────
+
+  /** Everything up to `seq`, or up to the newest message, was read. Shown at once, told to the server as soon as possible. */
+  markRead(id: string, seq?: number): void {
+    const held = this.store.held.get(id);
+    if (!held) return;
+    const upTo = Math.min(seq ?? held.lastSeq, held.lastSeq);
+    if (upTo > held.own.readSeq || held.own.unreadFrom !== undefined) this.receipts.read(id, upTo);
+  }
+
+  /** The user types, or stopped. Call it as often as they press a key. */
+  typing(id: string, active: boolean): void {
+    this.typings.type(id, active);
+  }
+
+  /** Keeps `state.presence` current for these users until the answer is called. */
+  watchPresence(userIds: readonly string[]): () => void {
+    return this.presences.watch(userIds);
+  }
+
+  /** How the user is shown to others. */
+  setPresence(state: Exclude<PresenceState, 'offline'>): void {
+    this.presences.set(state);
+  }
+
+  async draw(conversationId: string, line: SocketInput<'drawing:draw'>['line']): Promise<void> {
+    await this.call('drawing:draw', { conversationId, line });
+  }
+
+  async resetDrawing(conversationId: string): Promise<void> {
+    await this.call('drawing:reset', { conversationId });
+  }
+
+  /** The lines on a conversation's board. Those that follow are events `drawing:line` and `drawing:reset`. */
+  drawing(conversationId: string): Promise<{ items: { id: string; userId: string; color: string; width: number; points: number[]; createdAt: string }[]; rev: number }> {
+    return this.request('GET', `/conversations/${conversationId}/drawing`);
+  }
+
+  /** WebRTC signalling to the other one of a direct conversation; whether they have a connection. */
+  async signal(to: string, conversationId: string, data: unknown): Promise<boolean> {
+    return (await this.call('peer:signal', { to, conversationId, data })).delivered;
+  }
+
+  // ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Uploads a file; send it with `attachmentIds`. */
+  async upload(data: Uploadable, options: UploadOptions = {}): Promise<Attachment> {
+    const attachment = await this.uploads.upload(data, options);
+    this.attachments.set(attachment.id, attachment);
+    if (this.attachments.size > REMEMBERED_ATTACHMENTS) this.attachments.delete(this.attachments.keys().next().value!);
+    return attachment;
+  }
+
+  /** Where an attachment's bytes are. They need the token: see {@link fetchAttachment}. */
+  attachmentUrl({ url }: Pick<Attachment, 'url'>): string {
+    return new URL(url, this.url).href;
+  }
+
+  /** An attachment's bytes; with `thumbnail` its preview's, where it has one. */
+  async fetchAttachment(attachment: string | Attachment, { thumbnail = false, signal }: { thumbnail?: boolean; signal?: AbortSignal } = {}): Promise<Blob> {
+    const id = typeof attachment === 'string' ? attachment : ((thumbnail ? attachment.thumbnailId : undefined) ?? attachment.id);
+    const response = await this.session.request('GET', `/attachments/${id}`, { timeoutMs: 60_000, ...(signal && { signal }) });
+    return response.blob();
+  }
+
+  // ── everything else ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Any call over the socket, as soon as there is a connection. What it answers is shown too. Rejects with a ParleyError. */
+  async call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>> {
+    const data = await this.connection.call(event, payload);
+    this.fold(event, data);
+    return data;
+  }
+
+  /** Any HTTP request under `/api/v1`, with the session's token; one that is refused because it has expired is made again with a new one. Resolves with the answer's JSON, if it has one. */
+  async request<T = unknown>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const response = await this.session.request(method, path, options);
+    const text = await response.text();
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  // ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private async enter(response: Response): Promise<User> {
+    return this.take((await response.json()) as Session);
+  }
+
+  private async take(session: Session): Promise<User> {
+    const before = this.store.userId;
+    if (before) {
+      this.connection.close();
+      if (before !== session.user.id) await this.leave(false);
+    }
+    await this.session.adopt(session);
+    return this.begin(session);
+  }
+
+  private async begin({ user, sessionId }: Session): Promise<User> {
+    this.people.know(user.id);
+    this.store.setOwn({ user, sessionId });
+    this.store.addUsers([user]);
+    await this.outbox.load(user.id);
+    this.connection.open();
+    return user;
+  }
+
+  /** The server ended the session. What was not sent stays, for when the user is back. */
+  private async ended(): Promise<void> {
+    this.connection.close();
+    await this.leave(false);
+  }
+
+  private async leave(forever: boolean): Promise<void> {
+    this.catchUp.stop();
+    this.receipts.clear();
+    this.typings.clear();
+    this.presences.clear();
+    this.people.clear();
+    this.attachments.clear();
+    this.store.clear(true);
+    this.connectionChanged('signed-out');
+    await this.outbox.clear(forever);
+  }
+
+  private async revoked(reason: ClientEvents['revoked']['reason']): Promise<void> {
+    this.connection.close();
+    if (reason === 'too_many') this.connectionChanged('offline');
+    else {
+      await this.session.clear();
+      await this.leave(false);
+    }
+    this.events.emit('revoked', { reason });
+  }
+
+  private connectionChanged(state: ConnectionState): void {
+    if (state === this.store.connectionState) return;
+    if (state !== 'online') {
+      this.caughtUp = false;
+      this.presences.disconnected();
+    }
+    this.store.setConnection(state);
+    this.events.emit('connection', { state });
+  }
+
+  private ready(user: User, epoch: string, heartbeatMs: number, limits: NonNullable<ClientState['limits']>): void {
+    this.store.setOwn({ user: { ...this.store.state.user, ...user }, limits });
+    if (this.store.epoch !== undefined && this.store.epoch !== epoch) this.startAfresh();
+    this.presences.connected(heartbeatMs);
+    this.catchUp.now();
+    this.outbox.resume();
+    this.receipts.resume();
+  }
+
+  private receive(name: string, payload: unknown): void {
+    this.events.emit('server', { event: name, payload });
+    if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal') this.events.emit(name, payload as never);
+    this.store.event(name, payload);
+  }
+
+  /** Another database: cursors mean nothing there. What was open is opened again. */
+  private startAfresh(): void {
+    const opened = [...this.store.held.values()].filter((held) => held.opened).map(({ id }) => id);
+    this.store.clear(false);
+    for (const id of opened) this.load(id).catch((error: unknown) => this.events.emit('error', ParleyError.of(error)));
+  }
+
+  /** Everything is held: windows that should end with the newest message do so again. */
+  private complete(): void {
+    this.receipts.arrived();
+    this.caughtUp = true;
+    for (const conversationId of this.outbox.conversations) this.showPending(conversationId);
+  }
+
+  private async load(id: string): Promise<void> {
+    let version = 0;
+    const opened = await this.whileLoading(id, () => {
+      version = this.store.held.get(id)?.ownVersion ?? 0;
+      return this.connection.call('conversation:open', { conversationId: id });
+    });
+    if (!this.store.held.has(id)) this.store.whole(opened.conversation);
+    this.store.change(id, (held) => held.open(opened, version));
+    this.store.members(id, [], 0);
+    this.people.want([...opened.messages.items.map(({ senderId }) => senderId), ...(opened.members ?? []).map(({ userId }) => userId)]);
+    this.showPending(id);
+    this.receipts.arrived();
+    for (let fills = 0; fills < MOST_FILLS && this.store.held.get(id)?.atNewest === false; fills++) await this.loadNewer(id);
+  }
+
+  private async page(conversationId: string, where: { before: number } | { after: number } | { around: number }, use: (page: SocketOutput<'conversation:history'>) => void): Promise<void> {
+    // The socket's call has no `around`.
+    const page = await this.whileLoading(conversationId, () => this.request<SocketOutput<'conversation:history'>>('GET', `/conversations/${conversationId}/messages`, { query: { ...where, limit: PAGE } }));
+    use(page);
+    this.people.want(page.items.map(({ senderId }) => senderId));
+  }
+
+  /** What arrives while a page is on its way may be newer than the page. */
+  private async whileLoading<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const held = this.store.held.get(id);
+    held?.begin();
+    try {
+      return await work();
+    } finally {
+      held?.end();
+    }
+  }
+
+  private async changeMessage(method: string, path: string): Promise<Message> {
+    const message = await this.request<Message>(method, path);
+    this.store.message(message, 'updated');
+    return message;
+  }
+
+  /** Answers tell what live events are going to, and sooner. */
+  private fold(event: SocketCall, data: object): void {
+    if (event.startsWith('message:') || event.startsWith('reaction:')) this.store.message((data as { message: Message }).message, event === 'message:send' ? 'new' : 'updated');
+    else if (event === 'receipt:delivered' || event === 'receipt:read') this.store.event('receipt:updated', (data as SocketOutput<'receipt:read'>).receipt);
+    else if (event === 'conversation:create' || event === 'conversation:join') this.store.whole((data as { conversation: Conversation }).conversation);
+  }
+
+  private shown(conversationId: string): ChatMessage[] {
+    return this.outbox.shown(conversationId, this.store.userId, (id) => this.attachments.get(id));
+  }
+
+  private showPending(conversationId: string): void {
+    this.store.setPending(conversationId, this.shown(conversationId), this.outbox.size);
+  }
+}
+
+/** Also where a page is not secure, and `crypto.randomUUID` missing. */
+function newClientId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
