@@ -3,6 +3,7 @@ import { createLogger } from '@parley/service-kit';
 import { eventually, rounds, startRabbit, TcpProxy } from '@parley/testing';
 import { connect, type ChannelModel } from 'amqplib';
 import fc from 'fast-check';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Death } from './arrival.js';
 import type { Broker, Delivery } from './broker.js';
@@ -31,6 +32,16 @@ async function newHost(): Promise<string> {
   const host = new URL(rabbit.url);
   host.pathname = name;
   return host.href;
+}
+
+/** Begins one a turn of the event loop: what is sent within one turn may be one message. */
+async function eachTurn<T>(count: number, begin: (at: number) => Promise<T>): Promise<Promise<T>[]> {
+  const begun: Promise<T>[] = [];
+  for (let at = 0; at < count; at++) {
+    begun.push(begin(at));
+    await nextTurn();
+  }
+  return begun;
 }
 
 const brokers: Broker[] = [];
@@ -232,7 +243,7 @@ describe('RabbitMQ, when things break', () => {
     const gate = new Gate();
     await server.serve('messages', serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }));
     const conversation = newId();
-    const asked = Array.from({ length: 50 }, (_, at) => send(server, conversation, `${at}`));
+    const asked = await eachTurn(50, (at) => send(server, conversation, `${at}`));
     await gate.entered;
     const channel = await admin.createChannel();
     await eventually(async () => expect((await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)))).messageCount).toBe(40));
@@ -242,6 +253,57 @@ describe('RabbitMQ, when things break', () => {
     await server.close();
     const { messageCount } = await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)));
     expect(messageCount).toBe(0);
+  });
+
+  it('makes one message of requests of one moment to one shard, of which each is answered, or buried, by itself, and which is acknowledged when all are', async () => {
+    const server = await started();
+    const client = await started();
+    const gate = new Gate();
+    const taken: string[] = [];
+    const handle = async (deliveries: readonly Delivery[]) => {
+      await gate.pass();
+      if (deliveries.some((delivery) => clientIdOf(delivery) === 'bad')) throw new Error('cannot be handled');
+      for (const delivery of deliveries) {
+        taken.push(clientIdOf(delivery));
+        delivery.reply({ clientId: clientIdOf(delivery) });
+      }
+    };
+    await server.serve('messages', serving({ 'message.send.v1': { max: 100, lanes: 2, handle } }));
+    const conversation = newId();
+    const shard = names.shardQueue('messages', shardOf(conversation, SHARDS));
+    const channel = await admin.createConfirmChannel();
+    const { queue: tap } = await channel.assertQueue('', { exclusive: true });
+    await channel.bindQueue(tap, names.commands, shard);
+    const asked = ['a', 'b', 'bad', 'c'].map((clientId) => send(client, conversation, clientId));
+    await gate.entered;
+    gate.open();
+    expect(await Promise.allSettled(asked)).toMatchObject([
+      { value: { clientId: 'a' } }, { value: { clientId: 'b' } }, { reason: { code: 'internal' } }, { value: { clientId: 'c' } },
+    ]);
+    expect(taken).toEqual(['a', 'b', 'c']);
+    expect(await channel.checkQueue(tap)).toMatchObject({ messageCount: 1 });
+    await eventually(async () => expect(await listDeadLetters(url)).toMatchObject([{ queue: shard, name: 'message.send.v1', reason: 'failed', detail: 'cannot be handled' }]));
+    await server.close();
+    expect(await channel.checkQueue(shard)).toMatchObject({ messageCount: 0 });
+    const letter = await channel.get(names.dead);
+    expect(letter && JSON.parse(letter.content.toString())).toMatchObject({ input: { clientId: 'bad' } });
+  });
+
+  it('delivers what was in one message again when its process goes before all of it is settled, in order', async () => {
+    const { broker: dying, proxy } = await proxied();
+    const client = await started();
+    const first = new Gate();
+    const stopped = await dying.serve('messages', serving({ 'message.send.v1': (delivery) => (clientIdOf(delivery) === 'b' ? first.pass().then(() => echo(delivery)) : echo(delivery)) }));
+    const conversation = newId();
+    const asked = ['a', 'b', 'c'].map((clientId) => send(client, conversation, clientId, 20_000));
+    await first.entered;
+    const server = await started();
+    const { seen } = await witness(server);
+    proxy.cut();
+    await stopped.stop(0);
+    expect(await Promise.all(asked)).toMatchObject([{ message: { clientId: 'a' } }, { clientId: 'b' }, { clientId: 'c' }]);
+    expect(seen).toEqual(new Map([[conversation, ['a', 'b', 'c']]]));
+    first.open();
   });
 
   it('buries what is not JSON', async () => {
@@ -334,9 +396,9 @@ describe('RabbitMQ, when things break', () => {
     await eventually(() => expect(events.toSorted()).toEqual(['frame', 'frame', 'gap']));
 
     events.length = 0;
-    proxy.latency(600);
+    proxy.latency(3000);
     // So many at a time as are confirmed in time also on a busy machine.
-    for (let sent = 0; sent < 30_000; sent += 1_000) await Promise.all(Array.from({ length: 1_000 }, () => client.push(gateway.instance, frame())));
+    for (let sent = 0; sent < 30_000; sent += 1_000) await Promise.all(await eachTurn(1_000, () => client.push(gateway.instance, frame())));
     proxy.heal();
     await eventually(() => expect(events).toContain('gap'), { timeoutMs: 20_000 });
   });
@@ -360,8 +422,8 @@ describe('RabbitMQ, fed with anything', () => {
     fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => ({ '!': 'double', value })), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => ({ '!': 'int64', value })),
     fc.nat().map((value) => ({ '!': 'timestamp', value })), fc.uint8Array().map((bytes) => Buffer.from(bytes)),
   );
-  const headerName = fc.constantFrom('correlation-id', 'traceparent', 'deadline', 'attempts', 'stream', 'number', 'reason', 'queue', 'x-first-death-queue', '__proto__');
-  const type = fc.oneof(fc.constantFrom(...Object.keys(requests), ...Object.keys(domainEvents), 'frame', 'answer'), fc.string({ unit: 'binary', maxLength: 60 }).filter((one) => one !== PROBE));
+  const headerName = fc.constantFrom('correlation-id', 'traceparent', 'deadline', 'attempts', 'stream', 'number', 'bundle', 'reason', 'queue', 'x-first-death-queue', '__proto__');
+  const type = fc.oneof(fc.constantFrom(...Object.keys(requests), ...Object.keys(domainEvents), 'frames', 'answers'), fc.string({ unit: 'binary', maxLength: 60 }).filter((one) => one !== PROBE));
   const letter = fc.record({
     at: fc.nat(),
     content: fc.oneof(fc.uint8Array().map((bytes) => Buffer.from(bytes)), fc.json().map((text) => Buffer.from(text))),
@@ -422,9 +484,9 @@ describe('RabbitMQ, fed with anything', () => {
     await gate.entered;
     const copy = await eventually(() => channel.get(tap));
     const correlationId = copy.properties.correlationId as string;
-    for (const body of ['null', '5', '"ok"', '[]', '{}', '{"error":5}', '{"error":{"code":"odd","message":""}}', '{', '']) {
-      channel.sendToQueue(names.replyQueue('test', client.instance), Buffer.from(body), { correlationId });
-    }
+    const answers = ['null', '5', '"ok"', '[]', '{}', '{"error":5}', '{"error":{"code":"odd","message":""}}'];
+    const forged = [...answers.map((answer) => `[["${correlationId}",${answer}]]`), ...answers, ...answers.map((answer) => `[${answer}]`), `[["${correlationId}"]]`, '{', ''];
+    for (const body of forged) channel.sendToQueue(names.replyQueue('test', client.instance), Buffer.from(body));
     await channel.waitForConfirms();
     gate.open();
     expect(await asked).toEqual({ epoch: 'e' });

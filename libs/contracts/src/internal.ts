@@ -147,7 +147,11 @@ export interface RequestRoute {
   readonly payload: z.ZodType;
   /** For `via: 'shard'`: the id whose shard the request belongs to. */
   readonly shardKey: (payload: unknown) => string;
+  /** Frequent ones, whose handler takes many at once: those of one moment to one queue may travel in one message. Repeating such a request must do nothing but answer it again. */
+  readonly together: boolean;
 }
+
+const together: ReadonlySet<string> = new Set<RequestName>(['message.send.v1', 'receipt.delivered.v1', 'receipt.read.v1']);
 
 const relayed = Object.entries(calls as Record<string, Call>)
   .filter(([, { via }]) => via !== 'edge')
@@ -164,11 +168,12 @@ const relayed = Object.entries(calls as Record<string, Call>)
         const { caller, input } = payload as { caller: Caller; input: unknown };
         return definition.shardKey ? definition.shardKey(input as never) : caller.requestId;
       },
+      together: together.has(`${name}.v1`),
     },
   ]);
 const internal = Object.entries(internalRequests as Record<string, RequestDefinition>).map(([name, definition]): [string, RequestRoute] => [
   name,
-  { service: definition.service, via: definition.via, payload: definition.input, shardKey: (payload) => definition.shardKey?.(payload as never) ?? '00' },
+  { service: definition.service, via: definition.via, payload: definition.input, shardKey: (payload) => definition.shardKey?.(payload as never) ?? '00', together: false },
 ]);
 
 /** Every request between parts: who serves it, how it travels, what it carries. */

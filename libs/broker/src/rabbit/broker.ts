@@ -5,6 +5,7 @@ import {
 import { currentTrace, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { ConsumeMessage, Options } from 'amqplib';
 import { messageOf, type Answer } from '../arrival.js';
+import { each } from '../each.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '../broker.js';
 import { plan } from '../plan.js';
 import { Requests, unavailable } from '../requests.js';
@@ -13,7 +14,8 @@ import type { Office } from './arrival.js';
 import { Numbering } from './frames.js';
 import { Link } from './link.js';
 import { Listening } from './listening.js';
-import { Publisher, type OutboxLimits } from './publisher.js';
+import { Gathering, type Part } from './gathering.js';
+import { Publisher, type OutboxLimits, type Publication } from './publisher.js';
 import { Served } from './served.js';
 import { PROBE } from './shares.js';
 import { Subscription, type Flow } from './subscription.js';
@@ -37,6 +39,14 @@ export interface RabbitOptions {
   readonly retries?: Retries;
 }
 
+/** A request on its way. */
+interface Wanted extends Part {
+  readonly name: RequestName;
+  readonly key: string;
+  readonly id: string;
+  readonly correlationId: string;
+}
+
 const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 class RabbitBroker implements Broker {
@@ -44,6 +54,7 @@ class RabbitBroker implements Broker {
   private readonly publishing: Link;
   private readonly consuming: Link;
   private readonly publisher: Publisher;
+  private readonly gathering = new Gathering((publication) => this.publisher.send(publication));
   private readonly subscriptions = new Set<Subscription>();
   private readonly servings = new Set<Serving>();
   private readonly requests = new Requests();
@@ -99,24 +110,35 @@ class RabbitBroker implements Broker {
   }
 
   async request<N extends RequestName>(name: N, payload: RequestPayload<N>, { deadlineMs = times.deadlineMs, correlationId = traceId() }: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
-    const content = encode(payload);
+    const content = JSON.stringify(payload);
     const key = queueOf(name, payload, this.shards);
-    const kept = requests[name].via !== 'query';
     const deadline = Math.ceil(Date.now() + deadlineMs);
     return new Promise((resolve, reject) => {
       const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
       if (this.state !== 'open' || this.requests.size > this.outbox.messages) return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
-      this.publisher.send({
-        exchange: names.commands, key, content, deadline,
-        options: {
-          type: name, messageId: id, correlationId: id, replyTo: this.replies, mandatory: true, persistent: kept,
-          headers: { ...trace(correlationId), deadline }, ...(kept ? {} : { expiration: Math.max(0, Math.floor(deadlineMs)) }),
-        },
-        // Nobody may do a query twice without being asked to: a refresh token is good for one use.
-        repeatable: kept,
-        failed: (error) => this.requests.settle(id, unavailable(error.message)),
-      });
+      const wanted: Wanted = { name, key, id, correlationId, deadline, content, failed: (error) => this.requests.settle(id, unavailable(error.message)) };
+      if (requests[name].together) this.gathering.together(key, name, wanted, (all) => this.asked(all as readonly Wanted[]));
+      else this.gathering.alone(key, { ...this.asked([wanted]), deadline, failed: (error) => wanted.failed?.(error) });
     });
+  }
+
+  /** The message of requests of one name to one queue. */
+  private asked(all: readonly Wanted[]): Omit<Publication, 'deadline' | 'failed'> {
+    const { name, key, id, correlationId, deadline, content } = all[0]!;
+    const kept = requests[name].via !== 'query';
+    const last = Math.max(...all.map((one) => one.deadline));
+    const alone = all.length === 1;
+    return {
+      exchange: names.commands, key,
+      content: Buffer.from(alone ? content : `[${all.map((one) => `["${one.id}",${JSON.stringify(one.correlationId)},${one.deadline},${one.content}]`).join(',')}]`),
+      options: {
+        type: name, messageId: id, replyTo: this.replies, mandatory: true, persistent: kept,
+        ...(alone ? { correlationId: id } : {}), headers: { ...trace(correlationId), ...(alone ? { deadline } : { bundle: all.length }) },
+        ...(kept ? {} : { expiration: Math.max(0, Math.floor(last - Date.now())) }),
+      },
+      // Nobody may do a query twice without being asked to: a refresh token is good for one use.
+      repeatable: kept,
+    };
   }
 
   async publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, { correlationId = traceId() }: { correlationId?: string } = {}): Promise<void> {
@@ -126,9 +148,15 @@ class RabbitBroker implements Broker {
   }
 
   async push(gateway: string, frame: PushFrame): Promise<void> {
-    const content = encode(frame);
-    const { stream, number } = this.numbering.next(gateway);
-    await this.confirmed(names.push, gateway, content, { type: 'frame', headers: { ...trace(traceId()), stream, number } });
+    if (this.state === 'closed' || this.state === 'new') throw new Unavailable('the broker is closed');
+    const content = JSON.stringify(frame);
+    const correlationId = traceId();
+    await new Promise<void>((confirmed, failed) => {
+      this.gathering.together(gateway, 'frames', { content, deadline: Date.now() + this.confirmMs, confirmed, failed }, (frames) => {
+        const { stream, number } = this.numbering.next(gateway);
+        return { exchange: names.push, key: gateway, content: listOf(frames), repeatable: true, options: { type: 'frames', headers: { ...trace(correlationId), stream, number } } };
+      });
+    });
   }
 
   pushAll(frame: PushFrame): Promise<void> {
@@ -179,6 +207,7 @@ class RabbitBroker implements Broker {
     const until = Date.now() + graceMs;
     await Promise.all([...this.servings].map((serving) => serving.stop(graceMs)));
     this.state = 'closing';
+    this.gathering.flush();
     await this.publisher.drained(Math.max(0, until - Date.now()));
     this.requests.settleAll(unavailable('the broker is closed'));
     await Promise.all([...this.subscriptions].map((subscription) => this.drop(subscription)));
@@ -189,17 +218,15 @@ class RabbitBroker implements Broker {
   }
 
   private onReply(message: ConsumeMessage, flow: Flow): void {
-    const id = message.properties.correlationId as string;
-    // An answer that nobody waits for any more is not worth parsing.
-    if (this.requests.has(id)) this.requests.settle(id, answerIn(message.content));
+    each(answersIn(message.content), ([id, answer]) => this.requests.has(id) && this.requests.settle(id, answerIn(answer)));
     flow.done(message);
   }
 
   private answer(queue: string, id: string, answer: Answer, deadline = Date.now() + this.confirmMs): void {
-    this.publisher.send({
-      exchange: names.replies, key: queue, content: encode(answer), deadline, repeatable: true, options: { type: 'answer', correlationId: id },
-      failed: (error) => this.logger.warn({ err: error }, 'an answer was not sent'),
-    });
+    const failed = (error: Unavailable) => this.logger.warn({ err: error }, 'an answer was not sent');
+    this.gathering.together(queue, 'answers', { content: `[${JSON.stringify(id)},${JSON.stringify(answer)}]`, deadline, failed }, (answers) => ({
+      exchange: names.replies, key: queue, content: listOf(answers), repeatable: true, options: { type: 'answers' },
+    }));
   }
 
   private confirmed(exchange: string, key: string, content: Buffer, properties: Options.Publish): Promise<void> {
@@ -237,11 +264,16 @@ class RabbitBroker implements Broker {
   }
 }
 
-/** Throws when it is no answer: then the requester goes on waiting for theirs. */
-function answerIn(content: Buffer): Answer {
-  const answer = JSON.parse(content.toString()) as Answer;
-  return 'ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody };
+const listOf = (parts: readonly Part[]): Buffer => Buffer.from(`[${parts.map(({ content }) => content).join(',')}]`);
+
+/** Throws when these are no answers: then the requesters go on waiting for theirs. */
+function answersIn(content: Buffer): (readonly [id: string, answer: Answer])[] {
+  const answers = JSON.parse(content.toString()) as unknown;
+  if (!Array.isArray(answers)) throw new Error('not a list of answers');
+  return answers.filter((one): one is [string, Answer] => Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'object' && one[1] !== null);
 }
+
+const answerIn = (answer: Answer): Answer => ('ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody });
 
 const traceId = (): string => currentTrace()?.correlationId ?? newId();
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -2,6 +2,7 @@ import { domainEvents, names, PushFrame, type DomainEventName } from '@parley/co
 import { without } from '@parley/faults';
 import type { ConsumeMessage } from 'amqplib';
 import type { InstanceListener } from '../broker.js';
+import { each } from '../each.js';
 import { Seen } from '../seen.js';
 import { headersOf } from './arrival.js';
 import { Sequence } from './frames.js';
@@ -22,8 +23,9 @@ export class Listening {
     if (order === 'old' && !without('frame-numbers')) return;
     if (order === 'gap') this.listener.onGap();
     const content = JSON.parse(message.content.toString()) as unknown;
-    if (message.fields.exchange === names.events) this.event(message.properties.type as DomainEventName, content);
-    else this.push(PushFrame.parse(content));
+    if (message.fields.exchange === names.events) return this.event(message.properties.type as DomainEventName, content);
+    if (!Array.isArray(content)) throw new Error('not a list of frames');
+    each(content, (frame) => this.push(frameIn(frame)));
   }
 
   private event(name: DomainEventName, content: unknown): void {
@@ -33,4 +35,13 @@ export class Listening {
   private push(frame: PushFrame): void {
     if (frame.kind !== 'users' || frame.id === undefined || this.seen.first(frame.id) || without('frame-numbers')) this.listener.onPush(frame);
   }
+}
+
+/** What is most of all traffic is looked at by hand: the schema would look at each of its users. */
+const frameIn = (frame: unknown): PushFrame => (isForUsers(frame) ? frame : PushFrame.parse(frame));
+
+const isTextOrAbsent = (value: unknown): boolean => value === undefined || typeof value === 'string';
+function isForUsers(value: unknown): value is Extract<PushFrame, { kind: 'users' }> {
+  const { kind, event, users, id, except } = (value ?? {}) as Partial<Record<string, unknown>>;
+  return kind === 'users' && typeof event === 'string' && Array.isArray(users) && users.every((user) => typeof user === 'string') && isTextOrAbsent(id) && isTextOrAbsent(except);
 }

@@ -3,7 +3,7 @@ import type { Logger } from '@parley/service-kit';
 import type { Handlers } from '../broker.js';
 import { atMost } from '../deadlines.js';
 import { CONCURRENCY, type PlannedQueue } from '../plan.js';
-import { RabbitArrival, type Office } from './arrival.js';
+import { arrivalsOf, type Office } from './arrival.js';
 import type { Link } from './link.js';
 import { PROBE, Shares, type ShardSubscription } from './shares.js';
 import { Subscription } from './subscription.js';
@@ -67,7 +67,7 @@ export class Served {
       declare: (channel) => declareServed(channel, queue, service, handlers.events.keys(), office.retries.delaysMs),
       onMessage: (message, flow) => {
         if (message.properties.type === PROBE) flow.done(message);
-        else queue.intake.add(new RabbitArrival(message, flow, queue.name, service, office));
+        else for (const arrival of arrivalsOf(message, flow, queue.name, service, office)) queue.intake.add(arrival);
       },
     }, logger);
   }
