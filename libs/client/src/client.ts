@@ -1,23 +1,19 @@
-import type { Attachment, CallArguments, Conversation, Me, Member, Message, PresenceState, Session, User } from '@parley/contracts';
-import { CatchUp } from './sync.js';
+import type { Attachment, CallArguments, CallOutput, Conversation, Me, Message, PresenceState, ServerEvent, Session, User } from '@parley/contracts';
 import { Connection, type SocketSettings } from './connection.js';
 import { Emitter } from './emitter.js';
 import { ParleyError } from './errors.js';
 import type { RequestOptions } from './http.js';
-import { Outbox } from './outbox.js';
 import { People } from './people.js';
 import { PresenceWatch } from './presence.js';
-import { Receipts } from './receipts.js';
+import { Replica } from './replica.js';
 import { SessionKeeper } from './session.js';
-import { defaultStorage, type ClientStorage } from './storage.js';
-import { Store } from './store.js';
-import type { ChatMessage, ClientEvents, ClientState, ConnectionState, Draft, Sent, SocketCall, SocketInput, SocketOutput, UploadOptions } from './types.js';
+import { defaultStorage, tolerant, type ClientStorage } from './storage.js';
+import type { Store } from './store.js';
+import type { ClientEvents, ClientState, ConnectionState, Draft, Sent, SocketCall, SocketInput, SocketOutput, UploadOptions } from './types.js';
 import { Typing } from './typing.js';
 import { Uploads, type Uploadable } from './uploads.js';
 
-const PAGE = 50;
-/** Pages that are loaded to close the gap between an older window and the newest message, before the window is loaded anew instead. */
-const MOST_FILLS = 5;
+const LOGOUT_MS = 5_000;
 const REMEMBERED_ATTACHMENTS = 200;
 
 export interface ClientOptions {
@@ -38,64 +34,33 @@ export class ParleyClient {
   readonly url: string;
   private readonly events = new Emitter<ClientEvents>();
   private readonly session: SessionKeeper;
-  private readonly store: Store;
   private readonly connection: Connection;
-  private readonly catchUp: CatchUp;
-  private readonly outbox: Outbox;
-  private readonly receipts: Receipts;
+  private readonly replica: Replica;
   private readonly typings: Typing;
   private readonly presences: PresenceWatch;
   private readonly people: People;
   private readonly uploads: Uploads;
   private readonly attachments = new Map<string, Attachment>();
-  /** Whether everything up to the beginning of this connection is held. */
-  private caughtUp = false;
 
   constructor({ url, storage, socketOptions = {} }: ClientOptions) {
     this.url = new URL(url).origin;
-    const place = storage ?? defaultStorage(`parley ${this.url}`);
+    const place = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) => this.problem(new ParleyError('internal', 'the storage failed', { cause })));
     const online = () => this.connection.online;
-    const error = (problem: ParleyError) => this.events.emit('error', problem);
-    this.session = new SessionKeeper(this.url, place, () => void this.ended(), ({ user, sessionId }) => this.store.setOwn({ user, sessionId }));
-    this.store = new Store({
-      onDoubt: () => this.catchUp.soon(),
-      onOwn: (message) => this.outbox.arrived(message),
-      onMessage: (message) => {
-        this.events.emit('message', { message });
-        this.receipts.arrived();
-      },
-      onPeople: (userIds) => this.people.want(userIds),
-    });
+    this.session = new SessionKeeper(this.url, place, () => void this.ended('expired'), ({ user, sessionId }) => this.store.setOwn({ user, sessionId }));
     this.connection = new Connection(this.url, socketOptions, {
       token: () => this.session.current?.accessToken,
       refused: async (token) => (await this.session.refresh(token)) !== undefined,
       state: (state) => this.connectionChanged(state),
-      ready: ({ user, epoch, heartbeatMs, limits }) => this.ready(user, epoch, heartbeatMs, limits),
+      ready: (ready) => this.ready(ready),
       event: (name, payload) => this.receive(name, payload),
-      revoked: (reason) => void this.revoked(reason),
+      revoked: (reason) => void this.ended(reason),
       frame: (frame) => this.events.emit('frame', frame),
     });
-    this.catchUp = new CatchUp(this.store, {
-      online,
-      error,
-      sync: (input) => this.connection.call('sync', input),
-      conversation: (id) => this.request<Conversation>('GET', `/conversations/${id}`),
-      epochChanged: () => this.startAfresh(),
-      done: () => this.complete(),
-    });
-    this.outbox = new Outbox(place, {
-      online,
-      error,
-      send: (input) => this.connection.call('message:send', input),
-      stored: (message) => this.store.message(message, 'new'),
-      changed: (conversationId) => this.showPending(conversationId),
-    });
-    this.receipts = new Receipts(this.store, {
-      online,
-      error,
-      delivered: (conversationId, seq) => this.call('receipt:delivered', { conversationId, seq }),
-      read: (conversationId, seq) => this.call('receipt:read', { conversationId, seq }),
-    });
+    this.replica = new Replica(
+      { online, call: (event, payload) => this.connection.call(event, payload), request: (method, path, options) => this.request(method, path, options) },
+      place,
+      { message: (message) => this.events.emit('message', { message }), people: (userIds) => this.people.want(userIds), error: (error) => this.problem(error) },
+    );
     this.typings = new Typing((conversationId, active) => {
       if (online()) this.connection.call('typing', { conversationId, active }).catch(() => undefined);
     });
@@ -105,9 +70,10 @@ export class ParleyClient {
       unwatch: (userIds) => this.connection.call('presence:unwatch', { userIds }),
       heartbeat: (state) => this.connection.call('presence:heartbeat', state === undefined ? {} : { state }),
       show: (presence, forget) => this.store.setPresence(presence, forget),
+      error: (error) => this.problem(error),
     });
     this.people = new People((userId) => this.request<User>('GET', `/users/${userId}`), (users) => this.store.addUsers(users));
-    this.uploads = new Uploads((method, path, requestOptions) => this.session.request(method, path, requestOptions), place);
+    this.uploads = new Uploads((method, path, options) => this.session.request(method, path, options), place);
   }
 
   // ── state and events ──────────────────────────────────────────────────────────────────────────────────────────
@@ -157,11 +123,11 @@ export class ParleyClient {
   async logout(): Promise<void> {
     const { current } = this.session;
     if (!current) return;
-    const told = current.refreshToken ? this.session.request('POST', '/auth/logout').catch(() => undefined) : undefined;
     this.connection.close();
-    await told;
+    await this.replica.outbox.clear(true);
+    if (current.refreshToken) await this.session.request('POST', '/auth/logout', { timeoutMs: LOGOUT_MS }).catch(() => undefined);
     await this.session.clear();
-    await this.leave(true);
+    await this.leave();
   }
 
   /** Connects, where the session is known and the connection was closed: after `disconnect`, and after the server closed it because of too many. */
@@ -177,7 +143,7 @@ export class ParleyClient {
 
   /** Connects and asks what was missed at once, where it otherwise would after a while: for `online` and `visibilitychange` of a page. */
   wake(): void {
-    if (this.connection.online) this.catchUp.now();
+    if (this.connection.online) this.replica.refresh();
     else this.connection.hurry();
   }
 
@@ -185,33 +151,27 @@ export class ParleyClient {
 
   /** Loads a conversation's newest messages, unread ones included, and keeps them current until `close`. Does nothing more for one that is open. */
   async open(id: string): Promise<void> {
-    if (this.store.held.get(id)?.opened) return;
-    await this.load(id);
+    if (!this.store.held.get(id)?.opened) await this.replica.open(id);
   }
 
   /** The window holds the newest messages again. */
   async jumpToNewest(id: string): Promise<void> {
-    if (this.store.held.get(id)?.atNewest) return;
-    await this.load(id);
+    if (!this.store.held.get(id)?.atNewest) await this.replica.open(id);
   }
 
   /** One more page before the window. */
-  async loadOlder(id: string): Promise<void> {
-    const held = this.store.held.get(id);
-    if (!held?.opened || held.oldest <= 1) return;
-    await this.page(id, { before: held.oldest }, (page) => this.store.change(id, (now) => now.join(page, 'before')));
+  loadOlder(id: string): Promise<void> {
+    return this.replica.loadOlder(id);
   }
 
   /** One more page after the window. */
-  async loadNewer(id: string): Promise<void> {
-    const held = this.store.held.get(id);
-    if (!held?.opened || held.atNewest) return;
-    await this.page(id, { after: held.newest }, (page) => this.store.change(id, (now) => now.join(page, 'after')));
+  loadNewer(id: string): Promise<void> {
+    return this.replica.loadNewer(id);
   }
 
   /** The window is the surroundings of a message: a quoted one, a hit of a search. */
-  async loadAround(id: string, seq: number): Promise<void> {
-    await this.page(id, { around: seq }, (page) => this.store.change(id, (held) => held.replace(page)));
+  loadAround(id: string, seq: number): Promise<void> {
+    return this.replica.loadAround(id, seq);
   }
 
   /** Forgets the messages of a conversation; it stays in the list. */
@@ -220,13 +180,8 @@ export class ParleyClient {
   }
 
   /** All members of a large conversation, which `open` does not load. */
-  async loadMembers(id: string): Promise<void> {
-    const rev = this.store.held.get(id)?.cursor ?? 0;
-    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
-      const page = await this.request<{ items: Member[]; nextCursor?: string }>('GET', `/conversations/${id}/members`, { query: { cursor, limit: 100 } });
-      this.store.members(id, page.items, rev);
-      cursor = page.nextCursor;
-    }
+  loadMembers(id: string): Promise<void> {
+    return this.replica.loadMembers(id);
   }
 
   async createConversation(input: CallArguments<'conversation.create'>): Promise<Conversation> {
@@ -246,21 +201,18 @@ export class ParleyClient {
   /** Puts a message into the outbox and answers at once. It is stored once, in the order of sending, however long that takes and however often the page is loaded meanwhile. */
   send(conversationId: string, draft: Draft): Sent {
     if (!this.store.userId) throw new ParleyError('unauthenticated', 'signed out');
-    const clientId = newClientId();
     this.typings.sent(conversationId);
-    const stored = this.outbox.add(conversationId, clientId, draft);
-    const message = this.shown(conversationId).find((one) => one.clientId === clientId)!;
-    return { clientId, message, stored };
+    return this.replica.send(conversationId, newClientId(), draft, (draft.attachmentIds ?? []).flatMap((id) => this.attachments.get(id) ?? []));
   }
 
   /** Sends a failed message again. */
   retry(conversationId: string, clientId: string): Promise<Message> | undefined {
-    return this.outbox.retry(conversationId, clientId);
+    return this.replica.outbox.retry(conversationId, clientId);
   }
 
   /** Drops a message that is not stored. */
   discard(conversationId: string, clientId: string): boolean {
-    return this.outbox.discard(conversationId, clientId);
+    return this.replica.outbox.discard(conversationId, clientId);
   }
 
   async edit(messageId: string, body: string): Promise<Message> {
@@ -280,21 +232,18 @@ export class ParleyClient {
   }
 
   pin(messageId: string): Promise<Message> {
-    return this.changeMessage('PUT', `/messages/${messageId}/pin`);
+    return this.replica.changeMessage('PUT', `/messages/${messageId}/pin`);
   }
 
   unpin(messageId: string): Promise<Message> {
-    return this.changeMessage('DELETE', `/messages/${messageId}/pin`);
+    return this.replica.changeMessage('DELETE', `/messages/${messageId}/pin`);
   }
 
   // ── read state, presence, what is not kept ────────────────────────────────────────────────────────────────────
 
   /** Everything up to `seq`, or up to the newest message, was read. Shown at once, told to the server as soon as possible. */
   markRead(id: string, seq?: number): void {
-    const held = this.store.held.get(id);
-    if (!held) return;
-    const upTo = Math.min(seq ?? held.lastSeq, held.lastSeq);
-    if (upTo > held.own.readSeq || held.own.unreadFrom !== undefined) this.receipts.read(id, upTo);
+    this.replica.markRead(id, seq);
   }
 
   /** The user types, or stopped. Call it as often as they press a key. */
@@ -321,7 +270,7 @@ export class ParleyClient {
   }
 
   /** The lines on a conversation's board. Those that follow are events `drawing:line` and `drawing:reset`. */
-  drawing(conversationId: string): Promise<{ items: { id: string; userId: string; color: string; width: number; points: number[]; createdAt: string }[]; rev: number }> {
+  drawing(conversationId: string): Promise<CallOutput<'drawing.get'>> {
     return this.request('GET', `/conversations/${conversationId}/drawing`);
   }
 
@@ -355,10 +304,8 @@ export class ParleyClient {
   // ── everything else ───────────────────────────────────────────────────────────────────────────────────────────
 
   /** Any call over the socket, as soon as there is a connection. What it answers is shown too. Rejects with a ParleyError. */
-  async call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>> {
-    const data = await this.connection.call(event, payload);
-    this.fold(event, data);
-    return data;
+  call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>> {
+    return this.replica.call(event, payload);
   }
 
   /** Any HTTP request under `/api/v1`, with the session's token; one that is refused because it has expired is made again with a new one. Resolves with the answer's JSON, if it has one. */
@@ -378,7 +325,7 @@ export class ParleyClient {
     const before = this.store.userId;
     if (before) {
       this.connection.close();
-      if (before !== session.user.id) await this.leave(false);
+      if (before !== session.user.id) await this.leave();
     }
     await this.session.adopt(session);
     return this.begin(session);
@@ -388,130 +335,56 @@ export class ParleyClient {
     this.people.know(user.id);
     this.store.setOwn({ user, sessionId });
     this.store.addUsers([user]);
-    await this.outbox.load(user.id);
+    await this.replica.outbox.load(user.id);
     this.connection.open();
     return user;
   }
 
-  /** The server ended the session. What was not sent stays, for when the user is back. */
-  private async ended(): Promise<void> {
-    this.connection.close();
-    await this.leave(false);
-  }
-
-  private async leave(forever: boolean): Promise<void> {
-    this.catchUp.stop();
-    this.receipts.clear();
-    this.typings.clear();
-    this.presences.clear();
-    this.people.clear();
-    this.attachments.clear();
-    this.store.clear(true);
-    this.connectionChanged('signed-out');
-    await this.outbox.clear(forever);
-  }
-
-  private async revoked(reason: ClientEvents['revoked']['reason']): Promise<void> {
+  /** The server ended the session, or this connection. What was not sent stays, for when the user is back. */
+  private async ended(reason: ClientEvents['revoked']['reason']): Promise<void> {
     this.connection.close();
     if (reason === 'too_many') this.connectionChanged('offline');
     else {
       await this.session.clear();
-      await this.leave(false);
+      await this.leave();
     }
     this.events.emit('revoked', { reason });
   }
 
+  private async leave(): Promise<void> {
+    this.typings.clear();
+    this.presences.clear();
+    this.people.clear();
+    this.attachments.clear();
+    this.connectionChanged('signed-out');
+    await this.replica.clear();
+  }
+
   private connectionChanged(state: ConnectionState): void {
     if (state === this.store.connectionState) return;
-    if (state !== 'online') {
-      this.caughtUp = false;
-      this.presences.disconnected();
-    }
+    if (state !== 'online') this.presences.disconnected();
     this.store.setConnection(state);
     this.events.emit('connection', { state });
   }
 
-  private ready(user: User, epoch: string, heartbeatMs: number, limits: NonNullable<ClientState['limits']>): void {
+  private ready({ user, epoch, heartbeatMs, limits }: ServerEvent<'session:ready'>): void {
     this.store.setOwn({ user: { ...this.store.state.user, ...user }, limits });
-    if (this.store.epoch !== undefined && this.store.epoch !== epoch) this.startAfresh();
     this.presences.connected(heartbeatMs);
-    this.catchUp.now();
-    this.outbox.resume();
-    this.receipts.resume();
+    this.replica.connected(epoch);
   }
 
   private receive(name: string, payload: unknown): void {
     this.events.emit('server', { event: name, payload });
     if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal') this.events.emit(name, payload as never);
-    this.store.event(name, payload);
+    this.replica.event(name, payload);
   }
 
-  /** Another database: cursors mean nothing there. What was open is opened again. */
-  private startAfresh(): void {
-    const opened = [...this.store.held.values()].filter((held) => held.opened).map(({ id }) => id);
-    this.store.clear(false);
-    for (const id of opened) this.load(id).catch((error: unknown) => this.events.emit('error', ParleyError.of(error)));
+  private problem(error: ParleyError): void {
+    this.events.emit('error', error);
   }
 
-  /** Everything is held: windows that should end with the newest message do so again. */
-  private complete(): void {
-    this.receipts.arrived();
-    this.caughtUp = true;
-    for (const conversationId of this.outbox.conversations) this.showPending(conversationId);
-  }
-
-  private async load(id: string): Promise<void> {
-    let version = 0;
-    const opened = await this.whileLoading(id, () => {
-      version = this.store.held.get(id)?.ownVersion ?? 0;
-      return this.connection.call('conversation:open', { conversationId: id });
-    });
-    if (!this.store.held.has(id)) this.store.whole(opened.conversation);
-    this.store.change(id, (held) => held.open(opened, version));
-    this.store.members(id, [], 0);
-    this.people.want([...opened.messages.items.map(({ senderId }) => senderId), ...(opened.members ?? []).map(({ userId }) => userId)]);
-    this.showPending(id);
-    this.receipts.arrived();
-    for (let fills = 0; fills < MOST_FILLS && this.store.held.get(id)?.atNewest === false; fills++) await this.loadNewer(id);
-  }
-
-  private async page(conversationId: string, where: { before: number } | { after: number } | { around: number }, use: (page: SocketOutput<'conversation:history'>) => void): Promise<void> {
-    // The socket's call has no `around`.
-    const page = await this.whileLoading(conversationId, () => this.request<SocketOutput<'conversation:history'>>('GET', `/conversations/${conversationId}/messages`, { query: { ...where, limit: PAGE } }));
-    use(page);
-    this.people.want(page.items.map(({ senderId }) => senderId));
-  }
-
-  /** What arrives while a page is on its way may be newer than the page. */
-  private async whileLoading<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const held = this.store.held.get(id);
-    held?.begin();
-    try {
-      return await work();
-    } finally {
-      held?.end();
-    }
-  }
-
-  private async changeMessage(method: string, path: string): Promise<Message> {
-    const message = await this.request<Message>(method, path);
-    this.store.message(message, 'updated');
-    return message;
-  }
-
-  /** Answers tell what live events are going to, and sooner. */
-  private fold(event: SocketCall, data: object): void {
-    if (event.startsWith('message:') || event.startsWith('reaction:')) this.store.message((data as { message: Message }).message, event === 'message:send' ? 'new' : 'updated');
-    else if (event === 'receipt:delivered' || event === 'receipt:read') this.store.event('receipt:updated', (data as SocketOutput<'receipt:read'>).receipt);
-    else if (event === 'conversation:create' || event === 'conversation:join') this.store.whole((data as { conversation: Conversation }).conversation);
-  }
-
-  private shown(conversationId: string): ChatMessage[] {
-    return this.outbox.shown(conversationId, this.store.userId, (id) => this.attachments.get(id));
-  }
-
-  private showPending(conversationId: string): void {
-    this.store.setPending(conversationId, this.shown(conversationId), this.outbox.size);
+  private get store(): Store {
+    return this.replica.store;
   }
 }
 

@@ -29,6 +29,8 @@ export interface ConnectionHooks {
 export class Connection {
   private socket: Socket | undefined;
   private ready: Ready | undefined;
+  /** The token that the last handshake was made with. */
+  private token: string | undefined;
   private attempt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly waiting = new Set<() => void>();
@@ -44,13 +46,14 @@ export class Connection {
     if (this.socket) return;
     this.hooks.state('connecting');
     const socket = io(this.url, {
-      transports: ['websocket'], reconnectionDelay: 500, reconnectionDelayMax: 15_000, forceNew: true, ...this.settings, auth: (give) => give({ token: this.hooks.token() }),
+      transports: ['websocket'], reconnectionDelay: 500, reconnectionDelayMax: 15_000, forceNew: true, ...this.settings, auth: (give) => give({ token: (this.token = this.hooks.token()) }),
     });
     this.socket = socket;
     const current = <A extends unknown[]>(listener: (...args: A) => void) => (...args: A) => void (this.socket === socket && listener(...args));
     socket.on('connect_error', current((error: Error & { data?: ErrorBody }) => void this.refused(error.data?.code)));
     socket.on('disconnect', current(() => this.lost()));
     socket.onAny(current((name: string, payload: unknown) => this.receive(name, payload)));
+    if (typeof addEventListener === 'function') addEventListener('online', this.hurry);
   }
 
   /** For good, until `open`. */
@@ -60,12 +63,13 @@ export class Connection {
     this.socket = this.ready = undefined;
     this.attempt = 0;
     socket?.disconnect();
+    if (typeof removeEventListener === 'function') removeEventListener('online', this.hurry);
   }
 
   /** Opens it anew at once, where it waits to be. */
-  hurry(): void {
+  readonly hurry = (): void => {
     if (this.socket && !this.socket.connected) this.socket.connect();
-  }
+  };
 
   /**
    * Makes a call, as soon as there is a connection. Rejects with the server's refusal; with `unavailable` when there is no connection or no answer within `timeoutMs`; with `too_large` what
@@ -124,7 +128,7 @@ export class Connection {
     const { socket } = this;
     this.hooks.state('offline');
     if (code === 'unauthenticated') {
-      const renewed = await this.hooks.refused(this.hooks.token() ?? '').catch(() => false);
+      const renewed = await this.hooks.refused(this.token ?? '').catch(() => false);
       if (this.socket === socket && renewed && this.attempt++ === 0) return void socket?.connect();
     }
     this.again();

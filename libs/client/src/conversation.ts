@@ -35,10 +35,15 @@ export class HeldConversation {
   /** One's own that are not stored yet. */
   pending: readonly ChatMessage[] = [];
   private conversation: Conversation;
+  /** The `rev`s that the description and the number of members are of: messages have passed them by. */
+  private describedRev = 0;
+  private countedRev = 0;
   private me: Membership;
   private countsRev: number;
   private window: Message[] | undefined;
   private to = 0;
+  /** Whether the window ends where the conversation does, but for holes, and new messages join it. */
+  private following = false;
   private readonly parked = new Map<number, Message>();
   private loading = 0;
   private readonly memberRevs = new Map<string, number>();
@@ -48,9 +53,10 @@ export class HeldConversation {
 
   constructor(whole: Conversation, private readonly userId: string) {
     this.conversation = whole;
-    this.cursor = this.countsRev = whole.rev;
+    this.cursor = this.countsRev = this.describedRev = this.countedRev = whole.rev;
     this.me = whole.me ?? { role: 'member', status: 'active', readSeq: 0, deliveredSeq: 0, unread: 0, mentions: 0, notifications: 'all' };
     if (!whole.me) this.stale = true;
+    this.memberRevs.set(userId, whole.rev);
     this.receipts.set(userId, { deliveredSeq: this.me.deliveredSeq, readSeq: this.me.readSeq });
   }
 
@@ -85,6 +91,11 @@ export class HeldConversation {
     return this.opened && this.to >= this.lastSeq;
   }
 
+  /** Whether it should, and does not: some of what arrived did not fit to it. */
+  get lagging(): boolean {
+    return this.following && !this.atNewest;
+  }
+
   get own(): Membership {
     return this.me;
   }
@@ -100,8 +111,11 @@ export class HeldConversation {
   /** The conversation as a whole, as of its `rev`. `ownVersion`: what that was when it was asked for; absent for what came unasked. */
   whole(conversation: Conversation, ownVersion?: number): void {
     this.describe(conversation);
-    this.skipTo(conversation.rev);
+    // It says nothing of the messages and members that a window is there to show.
+    if (this.opened) return this.advance(conversation.rev);
     if (conversation.me && ownVersion !== undefined) this.adopt(conversation.me, conversation.rev, ownVersion);
+    else this.stale = true;
+    this.skipTo(conversation.rev);
   }
 
   /** Conversation fields as of its `rev`. */
@@ -124,8 +138,12 @@ export class HeldConversation {
     }
     this.countsRev = rev;
     this.stale = false;
+    if (rev >= (this.memberRevs.get(this.userId) ?? 0)) this.memberRevs.set(this.userId, rev);
+    const told = me.readSeq;
     this.me = { ...me, ...this.positions(me) };
     this.moved(this.userId, me);
+    // The server has not heard yet what was read here.
+    if (this.me.readSeq > told) this.countedAnew();
     this.recount();
     this.changed();
   }
@@ -139,16 +157,14 @@ export class HeldConversation {
   }
 
   /** One entry of `sync`. */
-  changes({ conversation, messages, members, receipts, rev }: Changes): void {
-    if (conversation) {
-      this.describe(conversation);
-      this.settings(conversation.me);
-    }
-    const lastSeq = messages.reduce((last, { seq }) => Math.max(last, seq), this.lastSeq);
+  changes({ conversation, messages, members, receipts, rev }: Omit<Changes, 'epoch' | 'complete'>, ownVersion: number): void {
     if (this.hasHole && messages.length > 0) this.stale = true;
     for (const message of messages) this.count(message, message.seq > this.lastSeq ? 'new' : 'updated', false);
     for (const message of messages.toSorted((a, b) => a.seq - b.seq)) this.keep(message);
-    this.raise(lastSeq);
+    if (conversation) {
+      this.describe(conversation);
+      if (conversation.me && ownVersion === this.ownVersion) this.settings(conversation.me);
+    }
     for (const member of members ?? []) this.member(member, rev);
     for (const receipt of receipts) this.receipt(receipt);
     this.skipTo(rev);
@@ -176,8 +192,12 @@ export class HeldConversation {
   }
 
   memberChanged(event: ServerEvent<'member:changed'>): void {
-    this.member('member' in event ? event.member : event, event.rev);
-    if (event.memberCount !== undefined && event.rev >= this.conversation.rev) this.conversation = { ...this.conversation, memberCount: event.memberCount, rev: event.rev };
+    if (event.rev > this.cursor) this.member('member' in event ? event.member : event, event.rev);
+    if (event.memberCount !== undefined && event.rev >= this.countedRev) {
+      this.conversation = { ...this.conversation, memberCount: event.memberCount };
+      this.countedRev = event.rev;
+      delete this.parts.messages;
+    }
     this.advance(event.rev);
     this.changed();
   }
@@ -189,12 +209,13 @@ export class HeldConversation {
   }
 
   /** Another device of the user read, or set a mark. */
-  unreadChanged({ readSeq, unreadFrom, notifications, unread }: ServerEvent<'unread:changed'>): void {
+  unreadChanged({ readSeq, unreadFrom, notifications }: ServerEvent<'unread:changed'>): void {
     this.ownVersion++;
     const { unreadFrom: _, ...me } = this.me;
     this.me = { ...me, ...(unreadFrom !== undefined && { unreadFrom }), ...(notifications !== undefined && { notifications }) };
     this.moved(this.userId, { readSeq, deliveredSeq: readSeq });
-    this.countedAnew(unread === 0);
+    // Its counts may be older than a message that is here already.
+    this.countedAnew();
   }
 
   /** The user has read up to `readSeq`, on this device or as the server tells. A private mark is gone when they do it here. */
@@ -207,7 +228,7 @@ export class HeldConversation {
     this.moved(this.userId, { readSeq, deliveredSeq });
     if (this.me.readSeq === before.readSeq && this.me.unreadFrom === before.unreadFrom) return;
     this.ownVersion++;
-    this.countedAnew(false);
+    this.countedAnew();
   }
 
   /** Everything up to `rev` is held, however it came. */
@@ -238,6 +259,7 @@ export class HeldConversation {
       for (const member of members) this.member(member, conversation.rev);
     }
     this.replace(messages);
+    this.skipTo(conversation.rev);
     if (conversation.me) this.adopt(conversation.me, conversation.rev, ownVersion);
   }
 
@@ -245,6 +267,7 @@ export class HeldConversation {
   replace({ items, lastSeq }: Page): void {
     this.window = items.map((message) => this.newestOf(message));
     this.to = this.window.at(-1)?.seq ?? lastSeq;
+    this.following = this.to >= lastSeq;
     this.raise(lastSeq);
     this.unpark();
     this.recount();
@@ -265,6 +288,7 @@ export class HeldConversation {
       if (fitting[0]?.seq !== this.to + 1) return this.raise(lastSeq);
       this.window = [...this.window, ...fitting];
       this.to = fitting.at(-1)!.seq;
+      this.following ||= this.to >= lastSeq;
       this.unpark();
       this.cut('before');
     }
@@ -278,6 +302,7 @@ export class HeldConversation {
   close(): void {
     this.window = undefined;
     this.to = 0;
+    this.following = false;
     this.parked.clear();
     this.members.clear();
     this.memberRevs.clear();
@@ -353,19 +378,22 @@ export class HeldConversation {
     const { lastMessage } = conversation;
     const lastSeq = Math.max(this.lastSeq, conversation.lastSeq);
     const newest = latest(this.conversation.lastMessage, lastMessage);
-    const base = conversation.rev >= this.conversation.rev ? conversation : this.conversation;
-    this.conversation = { ...base, lastSeq, rev: Math.max(base.rev, this.conversation.rev), ...(newest && { lastMessage: newest }) };
+    const base = conversation.rev >= this.describedRev ? conversation : this.conversation;
+    const { memberCount } = conversation.rev >= this.countedRev ? conversation : this.conversation;
+    this.describedRev = Math.max(this.describedRev, conversation.rev);
+    this.countedRev = Math.max(this.countedRev, conversation.rev);
+    this.conversation = { ...base, memberCount, lastSeq, rev: Math.max(conversation.rev, this.conversation.rev), ...(newest && { lastMessage: newest }) };
+    delete this.parts.messages;
     this.changed();
   }
 
   /** Notifications and mark, as an answer describes them; counts follow by themselves. */
-  private settings(me: Membership | undefined): void {
-    if (!me) return;
+  private settings(me: Membership): void {
     const { unreadFrom: _, ...rest } = this.me;
     const marked = me.unreadFrom !== this.me.unreadFrom;
     this.me = { ...rest, notifications: me.notifications, ...(me.unreadFrom !== undefined && { unreadFrom: me.unreadFrom }) };
     this.moved(this.userId, me);
-    if (marked) this.countedAnew(false);
+    if (marked) this.countedAnew();
   }
 
   private role({ role, status, mutedUntil }: Member): void {
@@ -409,8 +437,8 @@ export class HeldConversation {
   }
 
   /** The first unread message is another one now. */
-  private countedAnew(none: boolean): void {
-    if (none || this.firstUnread > this.lastSeq) this.me = { ...this.me, unread: 0, mentions: 0 };
+  private countedAnew(): void {
+    if (this.firstUnread > this.lastSeq) this.me = { ...this.me, unread: 0, mentions: 0 };
     else this.stale = true;
     this.recount();
     this.changed();
@@ -453,7 +481,7 @@ export class HeldConversation {
     if (this.window && held) {
       if (held.rev < message.rev) this.window = this.window.with(at, this.withMine(message, held, reaction));
       else if (held.rev === message.rev && message.reactions.some(({ mine }) => mine)) this.window = this.window.with(at, message);
-    } else if (message.seq > this.to || this.loading > 0) {
+    } else if (this.loading > 0 || (this.following && message.seq > this.to)) {
       this.park(message);
       this.unpark();
     }
@@ -489,13 +517,15 @@ export class HeldConversation {
 
   private tidy(): void {
     if (this.loading > 0) return;
-    for (const seq of this.parked.keys()) if (!this.window || seq <= this.to) this.parked.delete(seq);
+    for (const seq of this.parked.keys()) if (!this.following || seq <= this.to) this.parked.delete(seq);
   }
 
   private cut(side: 'before' | 'after'): void {
     if (!this.window || this.window.length <= MOST_MESSAGES) return;
     this.window = side === 'before' ? this.window.slice(-KEPT_MESSAGES) : this.window.slice(0, KEPT_MESSAGES);
+    if (side === 'before') return;
     this.to = this.window.at(-1)!.seq;
+    this.following = false;
   }
 
   /** Events don't say which reactions are one's own: what the event or the state before it told is kept. */

@@ -1,4 +1,4 @@
-import type { ErrorBody, Message } from '@parley/contracts';
+import type { Attachment, ErrorBody, Message } from '@parley/contracts';
 import { backoffMs, pause } from './backoff.js';
 import { ParleyError } from './errors.js';
 import type { ClientStorage } from './storage.js';
@@ -6,12 +6,16 @@ import type { ChatMessage, Draft, SocketInput, SocketOutput } from './types.js';
 
 /** A defect of the server that happens again and again is the message's. */
 const MOST_DEFECTS = 5;
+/** Messages that may wait. */
+const MOST_WAITING = 1000;
 
 /** A message that waits to be stored, as it is kept. */
 export interface Queued {
   readonly clientId: string;
   readonly conversationId: string;
   readonly draft: Draft;
+  /** What is known of the draft's attachments, to show them. */
+  readonly attachments: readonly Attachment[];
   readonly createdAt: string;
   /** Keys sort as messages were written. */
   readonly key: string;
@@ -31,7 +35,6 @@ export interface OutboxHooks {
   stored(message: Message): void;
   /** What waits in a conversation changed. */
   changed(conversationId: string): void;
-  error(error: ParleyError): void;
 }
 
 /**
@@ -41,7 +44,7 @@ export interface OutboxHooks {
 export class Outbox {
   private readonly queues = new Map<string, Item[]>();
   private readonly sending = new Set<string>();
-  private writes: Promise<unknown> = Promise.resolve();
+  private writes: Promise<void> = Promise.resolve();
   private last = 0;
   private userId: string | undefined;
 
@@ -75,9 +78,11 @@ export class Outbox {
     });
   }
 
-  add(conversationId: string, clientId: string, draft: Draft): Promise<Message> {
+  /** Throws `rate_limited` when too many wait. */
+  add(conversationId: string, clientId: string, draft: Draft, attachments: readonly Attachment[]): Promise<Message> {
+    if (this.size >= MOST_WAITING) throw new ParleyError('rate_limited', `${MOST_WAITING} messages wait to be sent`);
     const now = (this.last = Math.max(Date.now(), this.last + 1));
-    const item = this.item({ clientId, conversationId, draft, createdAt: new Date(now).toISOString(), key: `${this.prefix}${String(now).padStart(15, '0')}-${clientId}` });
+    const item = this.item({ clientId, conversationId, draft, attachments, createdAt: new Date(now).toISOString(), key: `${this.prefix}${String(now).padStart(15, '0')}-${clientId}` });
     this.queueOf(conversationId).push(item);
     void this.keep(item);
     this.hooks.changed(conversationId);
@@ -132,9 +137,9 @@ export class Outbox {
   }
 
   /** As they are shown, in the order in which they were written. */
-  shown(conversationId: string, senderId: string, attachments: (id: string) => Message['attachments'][number] | undefined): ChatMessage[] {
-    return (this.queues.get(conversationId) ?? []).map(({ clientId, draft, createdAt, state, error }) => ({
-      id: clientId, conversationId, seq: 0, rev: 0, senderId, clientId, type: draft.type ?? 'text', body: draft.body ?? '', attachments: (draft.attachmentIds ?? []).flatMap((id) => attachments(id) ?? []),
+  shown(conversationId: string, senderId: string): ChatMessage[] {
+    return (this.queues.get(conversationId) ?? []).map(({ clientId, draft, attachments, createdAt, state, error }) => ({
+      id: clientId, conversationId, seq: 0, rev: 0, senderId, clientId, type: draft.type ?? 'text', body: draft.body ?? '', attachments: [...attachments],
       ...(draft.replyTo !== undefined && { replyTo: draft.replyTo }), mentions: [], createdAt, reactions: [], status: state, local: { state, ...(error && { error }) },
     }));
   }
@@ -223,14 +228,12 @@ export class Outbox {
     return `outbox/${this.userId ?? ''}/`;
   }
 
-  private keep({ clientId, conversationId, draft, createdAt, key, error }: Item): Promise<void> {
-    return this.write(() => this.storage.set(key, { clientId, conversationId, draft, createdAt, key, ...(error && { error }) } satisfies Queued));
+  private keep({ clientId, conversationId, draft, attachments, createdAt, key, error }: Item): Promise<void> {
+    return this.write(() => this.storage.set(key, { clientId, conversationId, draft, attachments, createdAt, key, ...(error && { error }) } satisfies Queued));
   }
 
-  /** In the order of asking: what is removed must not come back. Storage that fails is reported, and the message sent all the same. */
+  /** In the order of asking: what is removed must not come back. */
   private write(work: () => Promise<unknown>): Promise<void> {
-    const turn = this.writes.then(work).then(() => undefined, (cause: unknown) => this.hooks.error(new ParleyError('internal', 'the storage failed', { cause })));
-    this.writes = turn;
-    return turn;
+    return (this.writes = this.writes.then(work).then(() => undefined));
   }
 }

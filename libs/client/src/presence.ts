@@ -1,6 +1,8 @@
+import { ParleyError } from './errors.js';
 import type { Presence as PresenceOf, PresenceState } from '@parley/contracts';
 
 const GATHER_MS = 20;
+const AGAIN_MS = 3_000;
 
 export interface PresenceHooks {
   online(): boolean;
@@ -8,6 +10,8 @@ export interface PresenceHooks {
   unwatch(userIds: string[]): Promise<unknown>;
   heartbeat(state: Exclude<PresenceState, 'offline'> | undefined): Promise<unknown>;
   show(presence: readonly PresenceOf[], forget: readonly string[]): void;
+  /** Refused: more are watched than may be. */
+  error(error: ParleyError): void;
 }
 
 /** Whose presence is watched, counted over everybody who asked, and the user's own: heartbeats as often as the server wants them. */
@@ -69,11 +73,11 @@ export class PresenceWatch {
   }
 
   /** Lists that are shown one after another are one call. */
-  private soon(): void {
+  private soon(ms = GATHER_MS): void {
     this.gathering ??= setTimeout(() => {
       this.gathering = undefined;
-      this.settle().catch(() => undefined);
-    }, GATHER_MS);
+      void this.settle();
+    }, ms);
   }
 
   private async settle(): Promise<void> {
@@ -81,7 +85,7 @@ export class PresenceWatch {
     if (gone.length > 0) {
       for (const id of gone) this.watched.delete(id);
       this.hooks.show([], gone);
-      if (this.hooks.online()) await this.hooks.unwatch(gone);
+      if (this.hooks.online()) await this.hooks.unwatch(gone).catch(() => undefined);
     }
     const added = [...this.counts.keys()].filter((id) => !this.watched.has(id));
     if (added.length === 0 || !this.hooks.online()) return;
@@ -90,7 +94,9 @@ export class PresenceWatch {
       this.hooks.show(await this.hooks.watch(added), []);
     } catch (error) {
       for (const id of added) this.watched.delete(id);
-      throw error;
+      const problem = ParleyError.of(error);
+      if (!problem.temporary) this.hooks.error(problem);
+      else if (this.hooks.online()) this.soon(AGAIN_MS);
     }
   }
 }

@@ -34,9 +34,12 @@ export class SessionKeeper {
     await this.storage.set(KEY, session);
   }
 
+  /** Forgets the session, also in the storage, unless another one is there by now. */
   async clear(): Promise<void> {
+    const { current } = this;
     this.current = undefined;
-    await this.storage.delete(KEY);
+    const stored = (await this.storage.get(KEY)) as Session | undefined;
+    if (stored?.sessionId === current?.sessionId) await this.storage.delete(KEY);
   }
 
   /** A request with the session's token; one that is refused is refreshed once, and the request repeated. */
@@ -66,7 +69,7 @@ export class SessionKeeper {
   private async exchange(refused: string): Promise<Session | undefined> {
     const stored = (await this.storage.get(KEY)) as Session | undefined;
     // Somebody signed out, or in, or refreshed, while this waited for the lock.
-    if (stored === undefined || !stored.refreshToken) return this.end(refused);
+    if (stored === undefined || !stored.refreshToken || stored.user.id !== this.current?.user.id) return this.end(refused);
     if (stored.accessToken !== refused) return this.take(stored);
     await send(new URL('/health/live', this.url), 'GET', {});
     try {

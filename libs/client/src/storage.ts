@@ -45,6 +45,32 @@ export function memoryStorage(): ClientStorage {
   };
 }
 
+/** The same, but one that fails is reported and stood in for by memory: a private window, or a full disk, does not keep anybody from chatting. */
+export function tolerant(storage: ClientStorage, report: (cause: unknown) => void): ClientStorage {
+  const memory = memoryStorage();
+  const attempt = async <T>(work: (one: ClientStorage) => Promise<T>): Promise<T> => {
+    try {
+      return await work(storage);
+    } catch (cause) {
+      report(cause);
+      return work(memory);
+    }
+  };
+  return {
+    get: (key) => attempt((one) => one.get(key)),
+    async set(key, value) {
+      await memory.set(key, value);
+      await attempt((one) => one.set(key, value));
+    },
+    async delete(key) {
+      await memory.delete(key);
+      await attempt((one) => one.delete(key));
+    },
+    entries: (prefix) => attempt((one) => one.entries(prefix)),
+    lock: (name, work) => storage.lock(name, work),
+  };
+}
+
 const STORE = 'values';
 
 const done = <T>(request: IDBRequest<T>): Promise<T> =>

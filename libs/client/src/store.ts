@@ -63,7 +63,7 @@ export class Store {
   /** What `sync` is asked with. Conversations whose counts are not certain, and of which nothing else is held, are left out: they come back as a whole. */
   cursors(): Record<string, number> {
     const known = [...this.held.values()].filter(({ stale, opened }) => opened || !stale);
-    const recent = known.length <= MOST_CURSORS ? known : known.toSorted((a, b) => (a.activity < b.activity ? 1 : -1)).slice(0, MOST_CURSORS);
+    const recent = known.length <= MOST_CURSORS ? known : known.toSorted((a, b) => Number(b.opened) - Number(a.opened) || (a.activity < b.activity ? 1 : -1)).slice(0, MOST_CURSORS);
     return Object.fromEntries(recent.map(({ id, cursor }) => [id, cursor]));
   }
 
@@ -162,7 +162,10 @@ export class Store {
   }
 
   remove(conversationId: string): void {
-    if (!this.held.delete(conversationId)) return;
+    const held = this.held.get(conversationId);
+    if (!held) return;
+    for (const timer of held.typing.values()) clearTimeout(timer);
+    this.held.delete(conversationId);
     this.removed.add(conversationId);
     if (this.removed.size > REMEMBERED_REMOVALS) this.removed.delete(this.removed.values().next().value!);
     this.changed();
@@ -228,7 +231,7 @@ export class Store {
       const held = this.held.get(conversationId);
       if (!held) continue;
       const { lastSeq } = held;
-      held.changes(entry);
+      held.changes(entry, versions.get(conversationId) ?? 0);
       for (const message of entry.messages) this.arrived(message, message.seq > lastSeq);
       this.hooks.onPeople((entry.members ?? []).map(({ userId }) => userId));
     }

@@ -58,12 +58,12 @@ export class CatchUp {
     if (this.running) return;
     this.running = true;
     try {
-      for (let answers = 0; this.hooks.online() && this.needed && answers < MOST_ANSWERS; answers++) {
-        this.again = false;
-        this.again = !(await this.round()) || this.again;
-      }
-      this.attempt = 0;
-      if (this.hooks.online()) this.hooks.done();
+      if (this.needed) await this.catchUp();
+      if (!this.hooks.online()) return;
+      // What is in doubt still, because something happened meanwhile or is on its way, is asked for again: not at once, or it would never end.
+      if (this.needed) this.later(backoffMs(this.attempt++, PATIENCE_MS, 5_000));
+      else this.attempt = 0;
+      this.hooks.done();
     } catch (error) {
       const problem = ParleyError.of(error);
       if (!problem.temporary) this.hooks.error(problem);
@@ -81,6 +81,15 @@ export class CatchUp {
     return [...this.store.held.values()].filter(({ stale, opened }) => stale && opened).map(({ id }) => id);
   }
 
+  /** Until an answer is the last. */
+  private async catchUp(): Promise<void> {
+    for (let answers = 0, complete = false; !complete && this.hooks.online() && answers < MOST_ANSWERS; answers++) {
+      this.again = false;
+      complete = await this.round();
+    }
+    for (const id of this.uncounted) await this.recount(id);
+  }
+
   /** One answer; whether it was the last. */
   private async round(): Promise<boolean> {
     const { store } = this;
@@ -94,7 +103,6 @@ export class CatchUp {
     }
     store.epoch = answer.epoch;
     store.synced(answer, versions);
-    for (const id of this.uncounted) await this.recount(id);
     // More conversations than cursors fit into a call: the rest come as a whole, again and again.
     return answer.complete || (answer.changes.length === 0 && store.held.size > Object.keys(cursors).length && answer.added.every(({ id }) => versions.has(id)));
   }
