@@ -4,8 +4,9 @@ import { UsageError, wordsOf, type Command } from './command.js';
 import { configCheck } from './config-check.js';
 import { configDoc } from './config-doc.js';
 import { redriveCommand } from './redrive.js';
+import { secretsCommand } from './secrets.js';
 
-const commands: readonly Command[] = [configCheck, configDoc, redriveCommand];
+const commands: readonly Command[] = [configCheck, configDoc, redriveCommand, secretsCommand];
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);

@@ -64,12 +64,14 @@ export const accounts: Readonly<Record<Account, Rights>> = {
 };
 
 /** The name of a service's account, on either server. */
-export const accountName = (account: Account): string => `parley-${account}`;
+export const accountName = (account: Account | 'monitor'): string => `parley-${account}`;
 
 export interface RabbitAccounts {
   readonly vhost: string;
   /** Name and password of the account that may do everything. */
   readonly operator?: { readonly name: string; readonly password: string };
+  /** Of an account that sees how long queues are, over HTTP, and nothing that is in them. */
+  readonly monitorPassword?: string;
   readonly passwords: Readonly<Record<Account, string>>;
 }
 
@@ -77,16 +79,18 @@ export interface RabbitAccounts {
  * Definitions for RabbitMQ (`load_definitions`, `rabbitmqctl import_definitions`, or POST to `/api/definitions`): the virtual host, the accounts, and what all share, which no
  * service may declare. Passwords are in it as salted hashes.
  */
-export function rabbitDefinitions({ vhost, operator, passwords }: RabbitAccounts): object {
+export function rabbitDefinitions({ vhost, operator, monitorPassword, passwords }: RabbitAccounts): object {
   const given = Object.keys(accounts) as Account[];
   return {
     vhosts: [{ name: vhost }],
     users: [
       ...(operator ? [rabbitUser(operator.name, operator.password, 'administrator')] : []),
+      ...(monitorPassword === undefined ? [] : [rabbitUser(accountName('monitor'), monitorPassword, 'monitoring')]),
       ...given.map((account) => rabbitUser(accountName(account), passwords[account], '')),
     ],
     permissions: [
       ...(operator ? [{ user: operator.name, vhost, configure: '.*', write: '.*', read: '.*' }] : []),
+      ...(monitorPassword === undefined ? [] : [{ user: accountName('monitor'), vhost, configure: '^$', write: '^$', read: '^$' }]),
       ...given.map((account) => ({ user: accountName(account), vhost, ...permissionsOf(account) })),
     ],
     topic_permissions: given.flatMap((account) => topicPermissionsOf(account).map((permission) => ({ user: accountName(account), vhost, ...permission }))),

@@ -1,0 +1,245 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Cluster } from '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1';
+import { ScaledObject, TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1';
+import { Health, isSecret } from '@parley/service-kit';
+import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
+import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2';
+import { Job } from 'kubernetes-models/batch/v1';
+import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
+import { ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount, type IContainer, type IPodSpec } from 'kubernetes-models/v1';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { problemsOf } from './config-check.js';
+import { programs } from './processes.js';
+import { secretsCommand } from './secrets.js';
+import { passes, selects, type End, type Labels } from './spec/flows.js';
+import { render, renderByKubectl, type KubernetesObject } from './spec/kustomize.js';
+
+const root = join(import.meta.dirname, '../../..');
+const models = {
+  Deployment, StatefulSet, HorizontalPodAutoscaler, Job, Ingress, NetworkPolicy, PodDisruptionBudget, ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount,
+  Cluster, ScaledObject, TriggerAuthentication,
+};
+/** Where each model comes from, for the compiler. */
+const homes: Readonly<Record<string, string>> = {
+  'apps/v1': 'kubernetes-models/apps/v1', 'autoscaling/v2': 'kubernetes-models/autoscaling/v2', 'batch/v1': 'kubernetes-models/batch/v1', 'networking.k8s.io/v1': 'kubernetes-models/networking.k8s.io/v1',
+  'policy/v1': 'kubernetes-models/policy/v1', v1: 'kubernetes-models/v1', 'postgresql.cnpg.io/v1': '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1',
+  'keda.sh/v1alpha1': '@kubernetes-models/keda/keda.sh/v1alpha1',
+};
+/** The Cluster Operator's own object has no package of models: these are the fields that are used, after its reference. */
+const RabbitmqCluster = z.strictObject({
+  apiVersion: z.literal('rabbitmq.com/v1beta1'), kind: z.literal('RabbitmqCluster'), metadata: z.object({ name: z.string() }),
+  spec: z.strictObject({
+    replicas: z.int(), image: z.string(), resources: z.object({}), persistence: z.strictObject({ storage: z.string() }), affinity: z.object({}),
+    rabbitmq: z.strictObject({ additionalConfig: z.string() }),
+    override: z.strictObject({ statefulSet: z.strictObject({ spec: z.strictObject({ template: z.strictObject({ spec: z.strictObject({ containers: z.array(z.object({})), volumes: z.array(z.object({})) }) }) }) }) }),
+  }),
+});
+
+const overlays = ['dev', 'prod'] as const;
+/** What the operators make, which no file shows: the services' names lead to pods with these labels. */
+const madeByOperators: Readonly<Record<(typeof overlays)[number], Readonly<Record<string, Labels>>>> = {
+  dev: {},
+  prod: { rabbitmq: { 'app.kubernetes.io/name': 'rabbitmq' }, 'postgres-rw': { 'cnpg.io/cluster': 'postgres' } },
+};
+const addresses = {
+  dev: [],
+  prod: ['--database', 'postgres://postgres-rw:5432/parley', '--redis', 'rediss://192.0.2.7:6379'],
+};
+
+const folder = mkdtempSync(join(root, '.cache-kubernetes-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const rendered = new Map<string, KubernetesObject[]>();
+beforeAll(async () => {
+  cpSync(join(root, 'k8s'), folder, { recursive: true, filter: (path) => !path.endsWith('/secrets') });
+  for (const overlay of overlays) {
+    const place = join(folder, 'overlays', overlay);
+    await secretsCommand.run(['--dir', join(place, 'secrets'), ...addresses[overlay]], () => undefined);
+    rendered.set(overlay, render(place));
+  }
+});
+
+describe.each(overlays)('k8s/overlays/%s', (overlay) => {
+  const all = () => rendered.get(overlay)!;
+  const of = (kind: string) => all().filter((object) => object.kind === kind);
+  const named = (kind: string, name: string): KubernetesObject => {
+    const found = of(kind).find(({ metadata }) => metadata.name === name);
+    if (!found) throw new Error(`there is no ${kind} ${name}`);
+    return found;
+  };
+  const workloads = () => all().filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job'].includes(kind));
+  const podOf = ({ spec }: KubernetesObject) => (spec as { template: { metadata: { labels: Labels }; spec: IPodSpec } }).template;
+  const containerOf = (object: KubernetesObject): IContainer => podOf(object).spec.containers[0]!;
+  const ours = () => workloads().filter((object) => containerOf(object).image?.includes('parley-'));
+  /** The environment of a workload's container, with what its ConfigMaps give; secrets' files are read. */
+  const environment = (object: KubernetesObject): Record<string, string> => {
+    const { env = [], envFrom = [], volumeMounts = [] } = containerOf(object);
+    const given = Object.fromEntries([
+      ...envFrom.flatMap(({ configMapRef }) => Object.entries(named('ConfigMap', configMapRef!.name!)['data'] as Record<string, string>)), ...env.map(({ name, value }) => [name, value!] as const),
+    ]);
+    return Object.fromEntries(Object.entries(given).map(([name, value]) => {
+      if (!name.endsWith('_FILE')) return [name, value];
+      const mount = volumeMounts.find(({ mountPath }) => value.startsWith(`${mountPath}/`))!;
+      const { secret } = podOf(object).spec.volumes!.find((volume) => volume.name === mount.name)!;
+      const data = named('Secret', secret!.secretName!)['data'] as Record<string, string>;
+      return [name.slice(0, -'_FILE'.length), Buffer.from(data[value.slice(mount.mountPath.length + 1)]!, 'base64').toString()];
+    }));
+  };
+
+  it('is what kubectl makes of it, too', () => {
+    const byName = (objects: KubernetesObject[]) => Object.fromEntries(objects.map((object) => [`${object.kind} ${object.metadata.name}`, object]));
+    const real = renderByKubectl(join(folder, 'overlays', overlay));
+    expect(byName(real ?? all())).toEqual(byName(all()));
+  });
+
+  it('has only objects that are valid', () => {
+    for (const object of all()) {
+      if (object.kind === 'RabbitmqCluster') RabbitmqCluster.parse(object);
+      else new models[object.kind as keyof typeof models](object as never).validate();
+    }
+  });
+
+  it('has no field that Kubernetes does not know', async () => {
+    const checked = all().filter(({ apiVersion }) => homes[apiVersion] !== undefined);
+    expect(checked.length).toBeGreaterThan(all().length - 2);
+    const lines = checked.map((object, at) => `export const o${at}: import('${homes[object.apiVersion]}').I${object.kind} = ${JSON.stringify(object)};`);
+    const place = join(import.meta.dirname, '../.kubernetes', overlay);
+    mkdirSync(place, { recursive: true });
+    writeFileSync(join(place, 'objects.ts'), `${lines.join('\n')}\n`);
+    try {
+      const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--ignoreConfig', join(place, 'objects.ts')];
+      await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options]);
+    } catch (error) {
+      throw new Error((error as { stdout: string }).stdout.slice(0, 4_000), { cause: error });
+    } finally {
+      rmSync(join(import.meta.dirname, '../.kubernetes', overlay), { recursive: true });
+    }
+  });
+
+  it('gives every program what it requires, nothing that it does not know, and secrets as files alone', () => {
+    expect(ours().map(({ metadata }) => metadata.name).toSorted()).toEqual(['auth', 'gateway', 'history', 'messages', 'migrate', 'presence']);
+    for (const object of ours()) {
+      const program = programs.find(({ name }) => name === object.metadata.name)!;
+      expect(problemsOf(program, environment(object)), program.name).toEqual([]);
+      expect((containerOf(object).env ?? []).filter(({ name, valueFrom }) => valueFrom !== undefined || (program.shape[name] && isSecret(program.shape[name] as z.ZodType)))).toEqual([]);
+      expect((containerOf(object).env ?? []).map(({ name }) => name.replace(/_FILE$/, '')).filter((name) => !(name in program.shape))).toEqual([]);
+    }
+  });
+
+  it('gives every service a Secret of its own', () => {
+    const secrets = ours().flatMap((object) => (podOf(object).spec.volumes ?? []).flatMap(({ secret }) => (secret ? [secret.secretName] : [])));
+    expect(new Set(secrets).size).toBe(secrets.length);
+  });
+
+  it('lets every connection through that a program makes, and no service reach a server that it does not use', () => {
+    const servers = { AMQP_URL: 5672, DATABASE_URL: 5432, REDIS_URL: 6379 } as const;
+    const places = new Map<string, End>();
+    const placeOf = (host: string): End => {
+      const made = madeByOperators[overlay][host];
+      if (made) return { labels: made };
+      if (/^[\d.]+$/.test(host)) return { outside: host.split('.').slice(0, 3).join('.') };
+      return { labels: (named('Service', host)['spec'] as { selector: Labels }).selector };
+    };
+    for (const object of ours()) {
+      for (const name of Object.keys(servers) as (keyof typeof servers)[]) {
+        const url = environment(object)[name];
+        if (url !== undefined) places.set(name, placeOf(new URL(url).hostname));
+      }
+    }
+    for (const object of ours()) {
+      const from = { labels: podOf(object).metadata.labels };
+      for (const [name, port] of Object.entries(servers)) {
+        const uses = environment(object)[name] !== undefined;
+        const to = places.get(name)!;
+        // The bucket lies outside too, and Redis is on another port there.
+        expect(passes(of('NetworkPolicy'), from, to, port), `${object.metadata.name} → ${name}`).toBe(uses);
+      }
+      expect(passes(of('NetworkPolicy'), from, { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } }, 53)).toBe(true);
+    }
+  });
+
+  it('lets clients through the ingress controller to the gateway alone, Prometheus to the metrics, webhooks out, and no service to another', () => {
+    const policies = of('NetworkPolicy');
+    const pod = (name: string): End => ({ labels: podOf(named('Deployment', name)).metadata.labels });
+    const services = of('Deployment').map(({ metadata }) => metadata.name);
+    const controller: End = { namespace: 'ingress', labels: {} };
+    const internet: End = { outside: '93.184.216' };
+    for (const name of services) {
+      expect(passes(policies, controller, pod(name), 3000), name).toBe(name === 'gateway');
+      expect(passes(policies, controller, pod(name), 9090), name).toBe(false);
+      expect(passes(policies, { namespace: 'monitoring', labels: {} }, pod(name), 9090), name).toBe(true);
+      expect(passes(policies, { namespace: 'elsewhere', labels: {} }, pod(name), 9090), name).toBe(false);
+      expect(passes(policies, pod(name), internet, 443), name).toBe(name === 'messages' || (name === 'gateway' && overlay === 'prod'));
+      for (const other of services) for (const port of [3000, 9090]) expect(passes(policies, pod(name), pod(other), port), `${name} → ${other}`).toBe(false);
+    }
+  });
+
+  it('has pods that are restricted, without tokens, with bounds, and with a root file system that nobody writes', () => {
+    expect(named('Namespace', 'parley').metadata.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+    for (const object of workloads()) {
+      const { spec } = podOf(object);
+      expect(spec, object.metadata.name).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false, securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } } });
+      for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const) expect(spec[field]).toBeUndefined();
+      expect((spec.volumes ?? []).filter((volume) => Object.keys(volume).some((kind) => !['name', 'secret', 'emptyDir', 'persistentVolumeClaim'].includes(kind)))).toEqual([]);
+      expect(spec.containers).toHaveLength(1);
+      const { securityContext, resources } = containerOf(object);
+      expect(securityContext, object.metadata.name).toMatchObject({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, ...(object.metadata.name !== 'rabbitmq' && { readOnlyRootFilesystem: true }) });
+      expect(resources?.requests?.['memory']).toBeTruthy();
+      expect(resources?.limits?.['memory']).toBeTruthy();
+    }
+    for (const object of ours()) {
+      expect(podOf(object).spec.serviceAccountName).toBe(object.metadata.name);
+      expect(named('ServiceAccount', object.metadata.name)['automountServiceAccountToken']).toBe(false);
+    }
+  });
+
+  it('asks of every service what it answers: each probe’s port is named and its path exists', async () => {
+    const health = new Health('probe');
+    for (const object of of('Deployment')) {
+      const { ports = [], startupProbe, livenessProbe, readinessProbe } = containerOf(object);
+      for (const probe of [startupProbe, livenessProbe, readinessProbe]) {
+        expect(ports.find(({ name }) => name === probe?.httpGet?.port)?.containerPort).toBe(9090);
+        expect((await health.answer(probe!.httpGet!.path!)).status).not.toBe(404);
+      }
+    }
+  });
+
+  it('gives every service longer to stop than it takes, and replaces it without a gap', () => {
+    for (const object of of('Deployment')) {
+      const { terminationGracePeriodSeconds } = podOf(object).spec;
+      // `run` ends a process 25 s after the signal, however far it is.
+      expect(terminationGracePeriodSeconds).toBe(60);
+      expect((containerOf(object).lifecycle?.preStop?.sleep?.seconds ?? 0) + 25).toBeLessThan(60);
+      const { strategy } = object['spec'] as { strategy: unknown };
+      const alone = overlay === 'dev' && object.metadata.name === 'gateway';
+      expect(strategy).toEqual(alone ? { type: 'Recreate' } : { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+      expect(podOf(object).spec.topologySpreadConstraints).toHaveLength(2);
+    }
+    expect(containerOf(named('Deployment', 'gateway')).lifecycle?.preStop?.sleep?.seconds).toBe(5);
+  });
+
+  it('has selectors that select what they are for', () => {
+    for (const object of of('Deployment')) {
+      const { labels } = podOf(object).metadata;
+      for (const selector of [(object['spec'] as { selector: object }).selector, (named('PodDisruptionBudget', object.metadata.name)['spec'] as { selector: object }).selector, ...podOf(object).spec.topologySpreadConstraints!.map((one) => one.labelSelector!)]) {
+        expect(selects(selector as never, labels)).toBe(true);
+      }
+    }
+    const ingress = named('Ingress', 'gateway')['spec'] as { rules: { http: { paths: { backend: { service: { name: string; port: { name: string } } } }[] } }[] };
+    const { name, port } = ingress.rules[0]!.http.paths[0]!.backend.service;
+    const service = named('Service', name)['spec'] as { selector: Labels; ports: { name: string; targetPort: string }[] };
+    expect(selects({ matchLabels: service.selector }, podOf(named('Deployment', 'gateway')).metadata.labels)).toBe(true);
+    const target = service.ports.find((one) => one.name === port.name)!.targetPort;
+    expect(containerOf(named('Deployment', 'gateway')).ports).toContainEqual({ name: target, containerPort: 3000 });
+  });
+
+  it('keeps the services back until the database is migrated, when told to', () => {
+    const held = all().filter(({ metadata }) => metadata.labels?.['parley/rollout'] === 'services').map(({ kind }) => kind);
+    expect(new Set(held)).toEqual(new Set(['Deployment', 'PodDisruptionBudget', 'Service']));
+    expect(named('Job', 'migrate').metadata.labels).not.toHaveProperty('parley/rollout');
+  });
+});

@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { accountName, accounts, rabbitDefinitions, redisUsers, type Account } from '@parley/realtime';
+import { StartError } from '@parley/service-kit';
+import { roles } from '@parley/store';
+import { UsageError, type Command } from './command.js';
+
+const OPERATOR = 'parley';
+const services = Object.keys(accounts) as Account[];
+const withRedis = services.filter((service) => accounts[service].redis);
+const withDatabase = Object.keys(roles) as (keyof typeof roles)[];
+const names = [
+  'RABBITMQ_PASSWORD', 'REDIS_PASSWORD', 'POSTGRES_PASSWORD', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY', 'GRAFANA_PASSWORD', 'MONITOR_AMQP_PASSWORD',
+  ...services.map((service) => `${service.toUpperCase()}_AMQP_PASSWORD`), ...withRedis.map((service) => `${service.toUpperCase()}_REDIS_PASSWORD`),
+  ...withDatabase.map((service) => `${service.toUpperCase()}_DB_PASSWORD`),
+];
+
+/** Addresses of the servers, without accounts. */
+export interface Servers {
+  readonly amqp: string;
+  readonly database: string;
+  readonly redis: string;
+}
+/** Contents of files, by their path below the folder. */
+export type Files = Readonly<Record<string, string>>;
+
+/** Everything that a cluster needs to know in secret, from passwords by name: for each program its own folder, whose files are named like its variables, and what RabbitMQ and Redis read at their start. */
+export function secretFiles(password: (name: string) => string, servers: Servers, place = '/accounts'): Files {
+  const of = (service: Account, server: string): string => password(`${service.toUpperCase()}_${server}_PASSWORD`);
+  const as = (address: string, user: string, secret: string): string => {
+    const url = new URL(address);
+    return Object.assign(url, { username: encodeURIComponent(user), password: encodeURIComponent(secret) }).href;
+  };
+  const each = <T>(list: readonly Account[], make: (service: Account) => T): Record<string, T> => Object.fromEntries(list.map((service) => [service, make(service)]));
+  const vhost = decodeURIComponent(new URL(servers.amqp).pathname.slice(1)) || '/';
+  const definitions = rabbitDefinitions({
+    vhost, operator: { name: OPERATOR, password: password('RABBITMQ_PASSWORD') }, monitorPassword: password('MONITOR_AMQP_PASSWORD'),
+    passwords: each(services, (service) => of(service, 'AMQP')) as Record<Account, string>,
+  });
+  const acl = redisUsers({ operator: { name: OPERATOR, password: password('REDIS_PASSWORD') }, passwords: each(withRedis, (service) => of(service, 'REDIS')) });
+  const owner = as(servers.database, OPERATOR, password('POSTGRES_PASSWORD'));
+  const files = {
+    ...Object.fromEntries(services.map((service) => [`${service}/AMQP_URL`, as(servers.amqp, accountName(service), of(service, 'AMQP'))])),
+    ...Object.fromEntries(withRedis.map((service) => [`${service}/REDIS_URL`, as(servers.redis, accountName(service), of(service, 'REDIS'))])),
+    ...Object.fromEntries(withDatabase.map((service) => [`${service}/DATABASE_URL`, as(servers.database, roles[service], of(service, 'DB'))])),
+    ...Object.fromEntries(withDatabase.map((service) => [`migrate/${service.toUpperCase()}_DB_PASSWORD`, of(service, 'DB')])),
+    'migrate/DATABASE_URL': owner,
+    'admin/AMQP_URL': as(servers.amqp, OPERATOR, password('RABBITMQ_PASSWORD')),
+    'admin/DATABASE_URL': owner,
+    'keda/MANAGEMENT_URL': managementUrl(servers.amqp, password('MONITOR_AMQP_PASSWORD')),
+    'postgres/POSTGRES_PASSWORD': password('POSTGRES_PASSWORD'),
+    'files/S3_ACCESS_KEY_ID': password('S3_ACCESS_KEY_ID'),
+    'files/S3_SECRET_ACCESS_KEY': password('S3_SECRET_ACCESS_KEY'),
+    'grafana/GRAFANA_PASSWORD': password('GRAFANA_PASSWORD'),
+    'accounts/rabbitmq.json': JSON.stringify(definitions),
+    'accounts/rabbitmq.conf': `load_definitions = ${place}/rabbitmq.json\n`,
+    'accounts/redis.acl': `${acl.join('\n')}\n`,
+  };
+  return files;
+}
+
+/** RabbitMQ's HTTP API, for the account that may only look; its path is the virtual host. */
+function managementUrl(amqp: string, password: string): string {
+  const { protocol, hostname, pathname } = new URL(amqp);
+  return `${protocol === 'amqps:' ? 'https' : 'http'}://${accountName('monitor')}:${encodeURIComponent(password)}@${hostname}:${protocol === 'amqps:' ? 15671 : 15672}${pathname || '/'}`;
+}
+
+/** The password that is there; a new one is made and kept otherwise. */
+async function passwordAt(folder: string, name: string, mode: number): Promise<string> {
+  const path = join(folder, name);
+  try {
+    await writeFile(path, randomBytes(24).toString('base64url'), { flag: 'wx', mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const kept = (await readFile(path, 'utf8')).trim();
+  if (kept === '') throw new StartError(`${path} is empty; delete it for a new password`);
+  return kept;
+}
+
+/** Takes a password that was chosen elsewhere from standard input. */
+async function setPassword(folder: string, name: string): Promise<void> {
+  if (!names.includes(name)) throw new UsageError(`there is no secret ${name}; there are ${names.join(', ')}`);
+  const given = (await text(process.stdin)).trim();
+  if (given === '') throw new UsageError('standard input is empty');
+  await writeFile(join(folder, name), given, { mode: 0o600 });
+}
+
+export const secretsCommand: Command = {
+  usage: 'secrets --dir DIR [--set NAME] [--amqp URL] [--database URL] [--redis URL] [--place DIR] [--world-readable]',
+  does: 'writes the secrets of a cluster into files, for compose and kustomize; passwords that are in DIR/passwords stay, others are made; --set takes one from standard input',
+  async run(args, say) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        dir: { type: 'string' }, set: { type: 'string' }, amqp: { type: 'string', default: 'amqp://rabbitmq:5672' }, database: { type: 'string', default: 'postgres://postgres:5432/parley' },
+        redis: { type: 'string', default: 'redis://redis:6379' }, place: { type: 'string', default: '/accounts' }, 'world-readable': { type: 'boolean', default: false },
+      },
+    });
+    const { dir, amqp, database, redis } = values;
+    if (dir === undefined) throw new UsageError('say --dir');
+    for (const address of [amqp, database, redis]) if (!URL.canParse(address)) throw new UsageError(`${address} is no address`);
+    // In volumes that only their reader mounts, the reader's user is not known here.
+    const [fileMode, folderMode] = values['world-readable'] ? [0o644, 0o755] : [0o600, 0o700];
+    const kept = join(dir, 'passwords');
+    await mkdir(kept, { recursive: true, mode: 0o700 });
+    if (values.set !== undefined) await setPassword(kept, values.set);
+    const passwords = new Map<string, string>();
+    for (const name of names) passwords.set(name, await passwordAt(kept, name, 0o600));
+    for (const [path, content] of Object.entries(secretFiles((name) => passwords.get(name)!, { amqp, database, redis }, values.place))) {
+      await mkdir(join(dir, path, '..'), { recursive: true, mode: folderMode });
+      await writeFile(join(dir, path), content, { mode: fileMode });
+    }
+    say(`the secrets are in ${dir}`);
+    return 0;
+  },
+};
