@@ -4,6 +4,7 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import { limits } from '@parley/contracts';
 import { Server } from 'socket.io';
 import type { GatewayConfig } from './config.js';
+import type { SocketGateway } from './socket.gateway.js';
 
 /** Whether a page of this origin may connect. Clients that are no browsers send none. */
 export const originAllowed = (allowed: readonly string[], origin: string | undefined): boolean =>
@@ -38,4 +39,7 @@ export class SocketAdapter extends IoAdapter {
     // Nest's adapter brings a Socket.IO of its own, of another patch version; it only passes the server on.
     return server as unknown as NestServer;
   }
+
+  /** {@link SocketGateway} hears everything by itself: what Nest would hold for each socket to pass messages on is some kilobytes. */
+  override bindMessageHandlers(): void {}
 }

@@ -62,6 +62,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
   }
 
   handleConnection(socket: ClientSocket): void {
+    forgetHandshake(socket);
     const connection = this.connections.open(socket, socket.data.session, socket.data.address);
     socket.data.connection = connection;
     // `next` is never called: nothing else listens.
@@ -101,6 +102,12 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
     return this.dispatcher.execute(name, payload[0], connection, traceId);
   }
+}
+
+/** Its request and its token would stay in memory as long as the socket does. */
+function forgetHandshake(socket: ClientSocket): void {
+  Object.assign(socket.conn, { request: undefined });
+  Object.assign(socket, { handshake: undefined });
 }
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

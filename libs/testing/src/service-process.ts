@@ -60,7 +60,7 @@ export class ServiceProcess {
   }
 
   /** Resolves when `/health/ready` answers 200. Rejects with its output when it ends before that, or after `timeoutMs`. */
-  async ready(timeoutMs = 30_000): Promise<this> {
+  async ready(timeoutMs = 90_000): Promise<this> {
     let ended: Exit | undefined;
     void this.exited.then((exit) => (ended = exit));
     for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await pause(50)) {
