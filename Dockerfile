@@ -16,7 +16,7 @@ WORKDIR /app
 COPY --from=manifests /app ./
 RUN npm ci
 COPY . .
-RUN npx tsc -b apps/admin
+RUN npx tsc -b apps/admin && npx vite build apps/web
 
 # What this one app needs at run time: its packages, and those of this repository that it leads to. libs/testing leads to no app; without it npm leaves out what only tests need.
 FROM node:24-bookworm-slim AS production
@@ -31,6 +31,7 @@ RUN mkdir /image && cp -r package.json node_modules /image && for name in $(ls n
       part=$(cd /built && ls -d "libs/$name" "apps/$name" 2>/dev/null | head -1) && mkdir -p "/image/$part" && cp -r "/built/$part/package.json" "/built/$part/dist" "/image/$part/"; \
       if [ -d "$part/node_modules" ]; then cp -r "$part/node_modules" "/image/$part/"; fi; \
     done \
+ && case "$APP" in gateway|standalone) mkdir -p /image/apps/web && cp -r /built/apps/web/dist /image/apps/web/ ;; esac \
  && find /image/libs /image/apps \( -name '*.map' -o -name '*.d.ts' -o -name '.tsbuildinfo' \) -type f -delete && rm -rf /image/libs/*/dist/spec /image/apps/*/dist/spec \
  && ln -s "apps/$APP/dist/main.js" /image/main.js
 

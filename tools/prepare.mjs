@@ -1,6 +1,7 @@
 // What every script needs first: Node 24, the installed packages, the build. Runs on Node 20 with nothing installed.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -136,11 +137,40 @@ async function install() {
   if (code !== 0) throw new Failure('npm ci failed');
 }
 
+/** What the web app is made of. */
+const webSources = ['apps/web', 'libs/client/src', 'libs/contracts/src', 'package-lock.json'];
+
+/** Says whether anything of it has changed: names, sizes and times. */
+function webState() {
+  const hash = createHash('sha256');
+  /** @param {string} path */
+  const add = (path) => {
+    const stat = statSync(join(root, path));
+    if (stat.isFile()) hash.update(`${path} ${stat.size} ${stat.mtimeMs}\n`);
+    else for (const name of readdirSync(join(root, path)).toSorted()) if (name !== 'dist' && name !== 'node_modules') add(`${path}/${name}`);
+  };
+  for (const path of webSources) add(path);
+  return hash.digest('hex');
+}
+
+/** Builds the web app, unless what it is made of is as it was. @param {string} node */
+export async function buildWeb(node) {
+  const record = join(root, '.cache', 'web-build');
+  const state = webState();
+  const done = existsSync(join(root, 'apps', 'web', 'dist', 'index.html')) && existsSync(record) && readFileSync(record, 'utf8') === state;
+  if (done) return;
+  rmSync(record, { force: true });
+  const code = await run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn', join(root, 'apps', 'web')], { env: environment(node) });
+  if (code !== 0) throw new Failure('the web app could not be built');
+  mkdirSync(dirname(record), { recursive: true });
+  writeFileSync(record, state);
+}
+
 /**
- * Makes everything ready: Node 24, packages, build. Each step takes next to no time when it has been done. Resolves with the path of Node.
- * @param {{ build?: boolean }} [options]
+ * Makes everything ready: Node 24, packages, build, and with `web` the web app. Each step takes next to no time when it has been done. Resolves with the path of Node.
+ * @param {{ build?: boolean, web?: boolean }} [options]
  */
-export async function prepare({ build = true } = {}) {
+export async function prepare({ build = true, web = false } = {}) {
   if (!nodeReady() || !installed()) {
     await alone(async () => {
       const results = await Promise.allSettled([fetchNode(), install()]);
@@ -149,8 +179,12 @@ export async function prepare({ build = true } = {}) {
   }
   if (build) {
     if (!existsSync(join(root, 'apps', 'standalone', 'dist', 'main.js'))) say('building');
-    const code = await run(nodeThere, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], { env: environment(nodeThere) });
-    if (code !== 0) throw new Failure('the build failed');
+    const types = run(nodeThere, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], { env: environment(nodeThere) });
+    // Each to its end, whatever becomes of the other.
+    const [built, builtWeb] = await Promise.allSettled([types, web ? buildWeb(nodeThere) : undefined]);
+    if (built.status === 'rejected') throw built.reason;
+    if (built.value !== 0) throw new Failure('the build failed');
+    if (builtWeb.status === 'rejected') throw builtWeb.reason;
   }
   return nodeThere;
 }

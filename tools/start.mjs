@@ -9,7 +9,7 @@ const follow = `data:text/javascript,${encodeURIComponent(`
 `)}`;
 
 await main(async () => {
-  const node = await prepare();
+  const node = await prepare({ web: true });
   // A group of its own, so that Ctrl-C reaches the server once, through here; and over the channel it learns when this process is killed.
   const args = ['--import', follow, join(root, 'apps', 'standalone', 'dist', 'main.js'), ...process.argv.slice(2)];
   const server = spawn(node, args, { env: environment(node), detached: process.platform !== 'win32', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });

@@ -9,7 +9,7 @@ await main(async () => {
   mkdirSync(join(root, '.cache'), { recursive: true });
   let code = 1;
   try {
-    const node = await prepare();
+    const node = await prepare({ web: true });
     const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)];
     code = Number(await run(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), ...args], { env: environment(node) }));
   } catch (error) {

@@ -22,6 +22,7 @@ import { SigningKeys } from './signing-keys.js';
 import { SocketAdapter } from './socket.adapter.js';
 import { Typing } from './typing.js';
 import { Watches } from './watches.js';
+import { webApp } from './web.js';
 
 const REVOCATIONS_MS = 3_000;
 const FIRST_LOAD_MS = 250;
@@ -86,6 +87,7 @@ async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {
     // The operator's proxy speaks TLS, and so knows whether clients may insist on it.
     strictTransportSecurity: false,
   });
+  app.use(await webApp());
   app.enableCors({ origin: origins.includes('*') ? '*' : [...origins], exposedHeaders, maxAge: 600 });
   app.use(json({ limit: limits.packetBytes, verify: demandUtf8 }));
   app.useGlobalFilters(new ProblemFilter(parts.logger));

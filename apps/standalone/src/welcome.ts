@@ -4,7 +4,7 @@ import type { StandaloneConfig } from './config.js';
 /** What a person at the terminal needs to know, in one block. Says honestly which parts run. */
 export function welcome(config: StandaloneConfig, url: string): string {
   const lines: [string, string][] = [
-    ['Address', `${url}${config.HOST === '127.0.0.1' ? '   (this machine only; HOST=0.0.0.0 lets others in)' : `   (listening on ${config.HOST})`}`],
+    ['Chat', `${url}${config.HOST === '127.0.0.1' ? '   (this machine only; HOST=0.0.0.0 lets others in)' : `   (listening on ${config.HOST})`}`],
     ['Mode', modeOf(config)],
     ['', partsOf(config)],
     ['Data', config.DATABASE_URL === undefined ? resolve(config.DATA_DIR) : 'in Postgres (DATABASE_URL)'],

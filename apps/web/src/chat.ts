@@ -1,0 +1,38 @@
+import type { ClientState, ConversationView } from '@parley/client';
+import { useClient, useParley } from '@parley/client/react';
+import type { Conversation, User } from '@parley/contracts';
+import { useEffect } from 'react';
+import { usePartnerOf } from './partners.ts';
+
+export { useClient } from '@parley/client/react';
+
+/** A part of the client's state; draws again when that part is another one. */
+export const useChat = <T>(select: (state: ClientState) => T): T => useParley(select);
+export const useView = (id: string): ConversationView | undefined => useChat(({ conversations }) => conversations.get(id));
+export const useUser = (id: string | undefined): User | undefined => useChat(({ users, user }) => (id === undefined ? undefined : id === user?.id ? user : users.get(id)));
+export const useMe = (): User => {
+  const user = useChat((state) => state.user);
+  if (!user) throw new Error('nobody is logged in');
+  return user;
+};
+
+/** Keeps an eye on these people's presence for as long as the component is there. */
+export function usePresenceOf(userIds: readonly string[]): void {
+  const client = useClient();
+  const key = userIds.join(' ');
+  useEffect(() => (key === '' ? undefined : client.watchPresence(key.split(' '))), [client, key]);
+}
+
+/** The other one of a direct conversation, once they are known. */
+export function usePartner(id: string): User | undefined {
+  const me = useChat(({ user }) => user?.id);
+  const kind = useView(id)?.conversation.kind;
+  const partner = usePartnerOf(kind === 'direct' ? id : undefined, me);
+  return useUser(partner?.id) ?? partner;
+}
+
+export const titleOf = (conversation: Conversation, partner?: User): string =>
+  conversation.kind === 'direct' ? (partner?.displayName ?? 'Direct chat') : (conversation.title ?? (conversation.kind === 'channel' ? 'Channel' : 'Group'));
+
+/** Creates the direct conversation with somebody, or finds the one that exists; resolves with its id. */
+export const directWith = async (client: ReturnType<typeof useClient>, userId: string): Promise<string> => (await client.createConversation({ kind: 'direct', memberIds: [userId] })).id;

@@ -1,0 +1,14 @@
+import { createClient } from '@parley/client';
+import { ParleyProvider } from '@parley/client/react';
+import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import './base.css';
+import { frameLogOf } from './frames.ts';
+import './themes.css';
+import { applyTheme, rememberedTheme } from './themes.ts';
+
+applyTheme(rememberedTheme());
+const client = createClient({ url: location.origin });
+frameLogOf(client);
+for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
+createRoot(document.getElementById('app')!).render(<ParleyProvider client={client}><App /></ParleyProvider>);

@@ -1,0 +1,27 @@
+import { useEffect, useState } from 'react';
+import { useRoute } from 'wouter';
+import { useChat, useClient } from '../chat.ts';
+import { notifyOf } from '../notifications.ts';
+import { summaryOf } from './message.tsx';
+
+/** Tells of new messages: screen readers of those in the open conversation, everybody of others by sound and the system's notifications; and the window's title counts. */
+export function Announcer() {
+  const client = useClient();
+  const [, params] = useRoute('/c/:id');
+  const open = params?.id;
+  const [text, setText] = useState('');
+  useEffect(() => client.on('message', ({ message }) => {
+    const { users, conversations } = client.getState();
+    const sender = users.get(message.senderId)?.displayName ?? 'Somebody';
+    const view = conversations.get(message.conversationId);
+    if (message.type === 'system' || !view) return;
+    const looking = message.conversationId === open && document.hasFocus();
+    if (looking) setText(`${sender}: ${summaryOf(message)}`);
+    else notifyOf(view, message, sender, client.getState().user?.id);
+  }), [client, open]);
+  const unread = useChat(({ conversations }) => [...conversations.values()].reduce((sum, view) => sum + (view.conversation.me?.notifications === 'none' ? 0 : view.unread), 0));
+  useEffect(() => {
+    document.title = unread > 0 ? `(${unread}) Parley` : 'Parley';
+  }, [unread]);
+  return <div className="hidden-text" role="status" aria-live="polite">{text}</div>;
+}

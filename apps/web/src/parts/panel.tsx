@@ -1,0 +1,23 @@
+import { X } from 'lucide-react';
+import { useEffect, useId, useRef, type ReactNode } from 'react';
+
+interface Props {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+  readonly wide?: boolean;
+  readonly actions?: ReactNode;
+}
+
+/** What opens beside the messages, and over them where there is no room. Escape closes it. */
+export function Panel({ title, onClose, children, wide = false, actions }: Props) {
+  const id = useId();
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  return (
+    <aside className={`panel${wide ? ' wide' : ''}`} aria-labelledby={id} onKeyDown={(event) => event.key === 'Escape' && !event.defaultPrevented && onClose()}>
+      <header><h2 id={id} ref={heading} tabIndex={-1}>{title}</h2>{actions}<button type="button" className="icon-button" aria-label="Close" onClick={onClose}><X size={20} /></button></header>
+      {children}
+    </aside>
+  );
+}

@@ -1,0 +1,48 @@
+export type Token =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'link'; readonly text: string; readonly href: string }
+  | { readonly kind: 'mention'; readonly text: string; readonly name: string };
+
+/** Each alternative reads forward only: no body makes it slow. */
+const candidates = /(?<=^|[\s(<"'“„‘])(?:https?:\/\/[^\s<>"'”“]+|@[a-z0-9_.-]{3,32})/giu;
+const closers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
+
+/** Without what belongs to the sentence around the address: `(see https://a.b/c).` */
+function trimmed(address: string): string {
+  let end = address.length;
+  for (; end > 0; end--) {
+    const last = address[end - 1]!;
+    const opener = closers[last];
+    if (opener !== undefined) {
+      const inside = address.slice(0, end);
+      if (inside.split(opener).length >= inside.split(last).length) break;
+    } else if (!/[.,;:!?…*_~'"]/u.test(last)) break;
+  }
+  return address.slice(0, end);
+}
+
+/** Only addresses of the web become links, and one that pretends to be elsewhere by a user name in front (`https://bank.example@evil.example`) does not. */
+function safeHref(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  return (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '' && url.hostname !== '' ? url.href : undefined;
+}
+
+/** Splits a body into text, links (http and https only) and mentions. Joined again, the texts are the body. */
+export function tokenize(body: string): Token[] {
+  const tokens: Token[] = [];
+  let done = 0;
+  const push = (token: Token) => {
+    if (token.text !== '') tokens.push(token);
+  };
+  for (const match of body.matchAll(candidates)) {
+    const text = trimmed(match[0]);
+    const href = text.startsWith('@') ? undefined : safeHref(text);
+    if (text.length < 4 || (!text.startsWith('@') && href === undefined)) continue;
+    push({ kind: 'text', text: body.slice(done, match.index) });
+    push(href === undefined ? { kind: 'mention', text, name: text.slice(1).toLowerCase() } : { kind: 'link', text, href });
+    done = match.index + text.length;
+  }
+  push({ kind: 'text', text: body.slice(done) });
+  return tokens;
+}

@@ -1,0 +1,169 @@
+import type { ConversationView } from '@parley/client';
+import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
+import { lazy, Suspense, useCallback, useEffect, useState, type DragEvent } from 'react';
+import { Link, useLocation, useSearch as useQuery } from 'wouter';
+import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../chat.ts';
+import { explain } from '../errors.ts';
+import { Avatar, RoomAvatar } from '../parts/avatar.tsx';
+import { Composer, type Context } from '../parts/composer.tsx';
+import { DetailsPanel } from '../parts/details-panel.tsx';
+import { Menu, type MenuItem } from '../parts/menu.tsx';
+import { PinsPanel } from '../parts/pins-panel.tsx';
+import { SearchPanel } from '../parts/search-panel.tsx';
+import { sinceOf } from '../parts/times.ts';
+import { Timeline, type Jump } from '../parts/timeline.tsx';
+import { attempt, toast } from '../parts/toasts.tsx';
+import { useUploads } from '../uploads.ts';
+import './conversation.css';
+
+// What few people open, and not at once.
+const Board = lazy(() => import('../parts/board.tsx'));
+const LogPanel = lazy(() => import('../parts/log-panel.tsx'));
+const PeerPanel = lazy(() => import('../parts/peer-panel.tsx'));
+
+export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'log' | 'peer';
+
+export function ConversationPage({ id }: { readonly id: string }) {
+  const client = useClient();
+  const view = useView(id);
+  const online = useChat(({ connection }) => connection === 'online');
+  const [problem, setProblem] = useState<string>();
+  const opened = view?.opened ?? false;
+  useEffect(() => {
+    if (opened || !online) return undefined;
+    let current = true;
+    client.open(id).then(() => current && setProblem(undefined), (error: unknown) => current && setProblem(explain(error)));
+    return () => {
+      current = false;
+    };
+  }, [client, id, online, opened]);
+  if (view?.opened) return <Conversation id={id} view={view} />;
+  return (
+    <div className="empty grow">
+      {problem === undefined ? <div className="spinner" role="img" aria-label="Loading" /> : <><h2>This conversation can’t be shown</h2><p>{problem}</p><Link href="/" className="button">Back to your chats</Link></>}
+    </div>
+  );
+}
+
+let jumps = 0;
+
+function Conversation({ id, view }: { readonly id: string; readonly view: ConversationView }) {
+  const client = useClient();
+  const [panel, setPanel] = useState<PanelName>();
+  const [context, setContext] = useState<Context>();
+  const [jump, setJump] = useState<Jump>();
+  const [dropping, setDropping] = useState(false);
+  const uploads = useUploads(client);
+  const [, navigate] = useLocation();
+  const query = useQuery();
+
+  const jumpTo = useCallback((seq: number) => setJump({ seq, id: ++jumps }), []);
+  const reply = useCallback((messageId: string) => setContext({ kind: 'reply', messageId }), []);
+  const edit = useCallback((messageId: string) => setContext({ kind: 'edit', messageId }), []);
+  // A link to a message: shown once, and then the plain address again.
+  useEffect(() => {
+    const at = Number(new URLSearchParams(query).get('at'));
+    if (!Number.isSafeInteger(at) || at <= 0) return;
+    jumpTo(at);
+    navigate(`/c/${id}`, { replace: true });
+  }, [id, jumpTo, navigate, query]);
+
+  const toggle = (name: PanelName) => setPanel((open) => (open === name ? undefined : name));
+  const close = () => setPanel(undefined);
+  const showMessage = (seq: number) => {
+    jumpTo(seq);
+    if (matchMedia('(max-width: 980px)').matches) close();
+  };
+  const withFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files');
+
+  return (
+    <div className="conversation">
+      <section
+        className="conversation-main" aria-label="Conversation"
+        onDragEnter={(event) => withFiles(event) && setDropping(true)}
+        onDragOver={(event) => withFiles(event) && event.preventDefault()}
+        onDragLeave={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)}
+        onDrop={(event) => {
+          if (!withFiles(event)) return;
+          event.preventDefault();
+          setDropping(false);
+          uploads.add(event.dataTransfer.files);
+        }}
+      >
+        <Head id={id} view={view} panel={panel} onPanel={toggle} />
+        <Timeline id={id} jump={jump} onJump={jumpTo} onReply={reply} onEdit={edit} />
+        <Composer view={view} uploads={uploads} context={context} onContext={setContext} />
+        {dropping && <div className="drop">Drop files to send them</div>}
+      </section>
+      <Suspense>
+        {panel === 'details' && <DetailsPanel id={id} onClose={close} />}
+        {panel === 'search' && <SearchPanel id={id} onClose={close} onPick={showMessage} />}
+        {panel === 'pins' && <PinsPanel id={id} onClose={close} onPick={showMessage} />}
+        {panel === 'board' && <Board id={id} onClose={close} />}
+        {panel === 'log' && <LogPanel onClose={close} />}
+        {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
+      </Suspense>
+    </div>
+  );
+}
+
+interface HeadProps {
+  readonly id: string;
+  readonly view: ConversationView;
+  readonly panel: PanelName | undefined;
+  readonly onPanel: (name: PanelName) => void;
+}
+
+function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
+  const client = useClient();
+  const [, navigate] = useLocation();
+  const partner = usePartner(id);
+  const direct = conversation.kind === 'direct';
+  const share = () => void navigator.clipboard.writeText(`${location.origin}/r/${id}`).then(() => toast('Link copied'), () => toast(`${location.origin}/r/${id}`));
+  const leave = () => void attempt(() => client.leaveConversation(id)).then((left) => left && navigate('/'));
+  const items: (MenuItem | false)[] = [
+    { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
+    { label: 'Drawing board', icon: <Brush size={17} />, onSelect: () => onPanel('board') },
+    direct && { label: 'Direct connection', icon: <Radio size={17} />, onSelect: () => onPanel('peer') },
+    { label: 'Protocol log', icon: <Terminal size={17} />, onSelect: () => onPanel('log') },
+    conversation.visibility === 'public' && { label: 'Copy link', icon: <Link2 size={17} />, onSelect: share },
+    !direct && { label: 'Leave', icon: <LogOut size={17} />, danger: true, onSelect: leave },
+  ];
+  return (
+    <header className="conversation-head">
+      <Link href="/" className="icon-button back" aria-label="Back to your chats"><ArrowLeft size={22} /></Link>
+      <button type="button" className="who" aria-label={`${titleOf(conversation, partner)}, details`} onClick={() => onPanel('details')}>
+        {direct ? <PartnerFace userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
+        <span><h2 className="cut">{titleOf(conversation, partner)}</h2><Subtitle id={id} /></span>
+      </button>
+      <button type="button" className="icon-button" aria-label="Search messages" title="Search messages" aria-pressed={panel === 'search'} onClick={() => onPanel('search')}><Search size={20} /></button>
+      <button type="button" className="icon-button optional" aria-label="Drawing board" title="Drawing board" aria-pressed={panel === 'board'} onClick={() => onPanel('board')}><Brush size={20} /></button>
+      <button type="button" className="icon-button optional" aria-label="Details and members" title="Details and members" aria-pressed={panel === 'details'} onClick={() => onPanel('details')}><Info size={20} /></button>
+      <Menu label="More" icon={<Ellipsis size={20} />} items={items.filter((item) => item !== false)} />
+    </header>
+  );
+}
+
+function PartnerFace({ userId }: { readonly userId: string | undefined }) {
+  const user = useUser(userId);
+  const state = useChat(({ presence }) => (userId === undefined ? undefined : presence.get(userId)?.state));
+  return <Avatar user={user} size={42} presence={state} />;
+}
+
+const states = { online: 'Online', away: 'Away', busy: 'Busy', offline: 'Offline' } as const;
+
+function Subtitle({ id }: { readonly id: string }) {
+  const me = useMe();
+  const { conversation, typing, members } = useView(id)!;
+  const partner = usePartner(id);
+  const watched = conversation.kind === 'direct' ? (partner ? [partner.id] : []) : [...members.keys()].filter((userId) => userId !== me.id).slice(0, 50);
+  usePresenceOf(watched);
+  const presence = useChat((state) => state.presence);
+  if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">typing…</p>;
+  if (conversation.kind === 'direct') {
+    const now = partner && presence.get(partner.id);
+    return <p className="cut">{now ? (now.state === 'offline' && now.lastSeenAt !== undefined ? `Last seen ${sinceOf(now.lastSeenAt)}` : states[now.state]) : `@${partner?.username ?? ''}`}</p>;
+  }
+  const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length;
+  return <p className="cut">{conversation.memberCount} member{conversation.memberCount === 1 ? '' : 's'}{online > 0 && `, ${online} online`}{conversation.topic !== undefined && conversation.topic !== '' && ` · ${conversation.topic}`}</p>;
+}
