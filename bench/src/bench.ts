@@ -1,6 +1,6 @@
 /** `npm run bench`: see README.md beside this folder. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -13,6 +13,7 @@ import { limits, type LimitName, type Metrics, type Phase, type Place, type Scen
 import { scenarios, type ScenarioName } from './scenarios/index.js';
 import { query, targets, type Target, type TargetName } from './targets.js';
 import { coresBetween, memoryOf, usageOf, type Usage } from './usage.js';
+import { verdicts } from './verdicts.js';
 
 const products: readonly TargetName[] = ['cluster', 'embedded'];
 const usage = `npm run bench -- --scenario NAME [options]
@@ -25,13 +26,14 @@ const usage = `npm run bench -- --scenario NAME [options]
   --gateways N     gateways of the cluster (1)
   --size N         multiplies users, connections and rows (1)
   --profile DIR    write a CPU profile of every process there
+  --report FILE    also put the whole result, with what was wanted, into this Markdown file, between its marks
 Servers come as for the tests: TEST_AMQP_URL, TEST_DATABASE_URL and TEST_REDIS_URL, or private ones.
 `;
 const { values: given } = parseArgs({
   options: {
     scenario: { type: 'string', multiple: true, default: [] }, mode: { type: 'string', multiple: true, default: ['cluster'] }, peer: { type: 'string', multiple: true }, phase: { type: 'string', multiple: true },
     seconds: { type: 'string', default: '5' }, rounds: { type: 'string', default: '3' }, gateways: { type: 'string', default: '1' }, size: { type: 'string', default: '1' },
-    profile: { type: 'string' }, help: { type: 'boolean', default: false },
+    profile: { type: 'string' }, report: { type: 'string' }, help: { type: 'boolean', default: false },
   },
 });
 
@@ -90,13 +92,14 @@ async function runScenario(name: ScenarioName, servers: ServerAddresses, running
   const samples: Sample[] = [];
   const ends: (() => Promise<void>)[] = [];
   try {
-    for (const one of [...peers, ...(given.mode as TargetName[])]) {
+    const modes = (given.mode as TargetName[]).filter((mode) => mode === 'cluster' || scenario.clusterOnly !== true);
+    for (const one of [...peers, ...modes]) {
       const [target, fleet] = [await running.get(one), new Fleet(scenario.generators)];
       const session: Session = { target, fleet, phases: [] };
       sessions.push(session);
       session.phases = await scenario.open({ target, fleet, size, seconds, warmUpSeconds: Math.min(1, seconds), servers, options, after: (work) => void ends.push(work) });
     }
-    const phases = chosen(sessions[0]!.phases);
+    const phases = chosen(sessions[0]?.phases ?? []);
     for (let round = 1; round <= rounds; round++) {
       note(`${name}: round ${round} of ${rounds}`);
       const alone = new Map<LimitName, Sample>();
@@ -129,6 +132,16 @@ async function versionsOf({ amqpUrl, databaseUrl, redisUrl }: ServerAddresses): 
   return machineOf({ postgres: postgres?.server_version ?? '?', fsync: fsync?.fsync ?? '?', rabbitmq: properties.version ?? '?', redis: version ?? '?' });
 }
 
+const marks = ['<!-- measured: begin -->', '<!-- measured: end -->'] as const;
+
+/** Replaces what stands between the marks. */
+function putInto(file: string, text: string): void {
+  const before = readFileSync(file, 'utf8');
+  const [begin, end] = [before.indexOf(marks[0]), before.indexOf(marks[1])];
+  if (begin < 0 || end < begin) throw new Error(`${file} has no marks to put the result between`);
+  writeFileSync(file, `${before.slice(0, begin)}${marks[0]}\n\n${text}\n\n${before.slice(end)}`);
+}
+
 async function main(): Promise<void> {
   const names = given.scenario as ScenarioName[];
   if (given.help || names.length === 0 || !names.every((name) => name in scenarios)) return say(usage);
@@ -139,13 +152,18 @@ async function main(): Promise<void> {
     const head = `${machineLine(machine)}; medians of ${rounds} rounds of ${seconds} s (least–most)`;
     say(head);
     mkdirSync(results, { recursive: true });
+    const [all, reports] = [new Map<string, Sample[]>(), [] as string[]];
     for (const name of names) {
       const { samples, report } = await runScenario(name, addresses, running);
+      all.set(name, samples);
+      reports.push(report);
       say(`\n${report}`);
       const file = join(results, `${name}-${new Date().toISOString().replaceAll(':', '')}`);
       writeFileSync(`${file}.md`, `${head}\n\n${report}\n`);
       writeFileSync(`${file}.json`, JSON.stringify({ machine, given, processes: running.processes, samples }, undefined, 1));
+      if (given.report !== undefined) putInto(given.report, [`Measured ${new Date().toISOString().slice(0, 10)}: ${head}.`, verdicts(all), ...reports].join('\n\n'));
     }
+    say(`\n${verdicts(all)}`);
   } finally {
     await running.stop();
     await stop();

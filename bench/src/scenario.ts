@@ -51,6 +51,8 @@ export type LimitName = keyof typeof limits;
 export interface Scenario {
   /** To be compared with, unless others are asked for. */
   readonly peers: readonly TargetName[];
+  /** Its rows are seeded by SQL, so it needs a Postgres: other modes are left out. */
+  readonly clusterOnly?: true;
   /** Load generators of each target. */
   readonly generators: number;
   /** Makes users and what they need, and connects them. Phases are the same for every target. */

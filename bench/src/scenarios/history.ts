@@ -25,11 +25,12 @@ async function bareSql(databaseUrl: string, conversationId: string, before: numb
 /** What one client reads, one call after another. */
 export const history: Scenario = {
   peers: [],
+  clusterOnly: true,
   generators: 1,
   async open(context) {
     const { target, fleet, size } = context;
     const { databaseUrl } = target;
-    if (databaseUrl === undefined) throw new Error('history is measured on a cluster: its rows are seeded by SQL');
+    if (databaseUrl === undefined) throw new Error('it needs a Postgres');
     const [ann, bob] = await target.users(2) as [{ id: string; token: string }, { id: string; token: string }];
     await fleet.open(target.urls, [ann.token, bob.token]);
     const create = async (title: string): Promise<string> => (await fleet.ask<{ conversation: { id: string } }>(0, 'conversation:create', { kind: 'group', title, memberIds: [bob.id] })).conversation.id;

@@ -27,11 +27,12 @@ function withShape(context: Context, gateways: number, messages: number): Phase 
 /** More replicas; and what a message costs with more members, more conversations and more stored messages. */
 export const scale: Scenario = {
   peers: [],
+  clusterOnly: true,
   generators: 1,
   async open(context) {
     const { target, fleet, size } = context;
     const { databaseUrl } = target;
-    if (databaseUrl === undefined) throw new Error('scale is measured on a cluster: its rows are seeded by SQL');
+    if (databaseUrl === undefined) throw new Error('it needs a Postgres');
     const users = await target.users(2 * scaled(1_000, size, 2));
     await fleet.open(target.urls, users.map(({ token }) => token));
     const direct: string[] = [];
