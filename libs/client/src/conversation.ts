@@ -38,6 +38,9 @@ export class HeldConversation {
   /** The `rev`s that the description and the number of members are of: messages have passed them by. */
   private describedRev = 0;
   private countedRev = 0;
+  /** The newest `rev` that it came as a whole with, and that a window was opened with. */
+  private wholeRev: number;
+  private openedRev = 0;
   private me: Membership;
   private countsRev: number;
   private window: Message[] | undefined;
@@ -53,7 +56,7 @@ export class HeldConversation {
 
   constructor(whole: Conversation, private readonly userId: string) {
     this.conversation = whole;
-    this.cursor = this.countsRev = this.describedRev = this.countedRev = whole.rev;
+    this.cursor = this.wholeRev = this.countsRev = this.describedRev = this.countedRev = whole.rev;
     this.me = whole.me ?? { role: 'member', status: 'active', readSeq: 0, deliveredSeq: 0, unread: 0, mentions: 0, notifications: 'all' };
     if (!whole.me) this.stale = true;
     this.memberRevs.set(userId, whole.rev);
@@ -115,6 +118,7 @@ export class HeldConversation {
     if (this.opened) return this.advance(conversation.rev);
     if (conversation.me && ownVersion !== undefined) this.adopt(conversation.me, conversation.rev, ownVersion);
     else this.stale = true;
+    this.wholeRev = Math.max(this.wholeRev, conversation.rev);
     this.skipTo(conversation.rev);
   }
 
@@ -181,7 +185,7 @@ export class HeldConversation {
       this.members.delete(userId);
       this.receipts.delete(userId);
     } else {
-      if (this.opened) this.members.set(userId, member);
+      if (this.opened || this.loading > 0) this.members.set(userId, member);
       this.moved(userId, member);
       if (userId === this.userId) this.role(member);
     }
@@ -250,8 +254,11 @@ export class HeldConversation {
     this.tidy();
   }
 
-  /** The newest page is the window now. `ownVersion` as for {@link whole}. */
-  open({ conversation, messages, members }: Opened, ownVersion: number): void {
+  /** The newest page is the window now. `ownVersion` as for {@link whole}. False when the answer is older than what is held as a whole: it says nothing of what happened between the two. */
+  open({ conversation, messages, members }: Opened, ownVersion: number): boolean {
+    if (conversation.rev < this.wholeRev) return false;
+    if (conversation.rev < this.openedRev) return true;
+    this.openedRev = conversation.rev;
     this.describe(conversation);
     this.window ??= [];
     if (members) {
@@ -261,6 +268,7 @@ export class HeldConversation {
     this.replace(messages);
     this.skipTo(conversation.rev);
     if (conversation.me) this.adopt(conversation.me, conversation.rev, ownVersion);
+    return true;
   }
 
   /** A page is the window now. */
@@ -390,10 +398,10 @@ export class HeldConversation {
   /** Notifications and mark, as an answer describes them; counts follow by themselves. */
   private settings(me: Membership): void {
     const { unreadFrom: _, ...rest } = this.me;
-    const marked = me.unreadFrom !== this.me.unreadFrom;
+    const before = this.firstUnread;
     this.me = { ...rest, notifications: me.notifications, ...(me.unreadFrom !== undefined && { unreadFrom: me.unreadFrom }) };
     this.moved(this.userId, me);
-    if (marked) this.countedAnew();
+    if (this.firstUnread !== before) this.countedAnew();
   }
 
   private role({ role, status, mutedUntil }: Member): void {

@@ -114,21 +114,22 @@ export class Replica {
   /** The newest messages become the window, unread ones included. */
   async open(id: string): Promise<void> {
     let version = 0;
-    const known = this.store.held.get(id);
+    const known = this.store.held.has(id);
     const opened = await this.whileLoading(id, () => {
-      version = known?.ownVersion ?? 0;
+      version = this.store.held.get(id)?.ownVersion ?? 0;
       return this.server.call('conversation:open', { conversationId: id });
     }, (answer) => {
-      if (!this.store.held.has(id)) this.store.whole(answer.conversation);
-      this.store.change(id, (held) => held.open(answer, version));
-      return answer;
+      if (!known && !this.store.held.has(id)) {
+        this.store.whole(answer.conversation);
+        // It may have gone while the answer was on its way.
+        this.catchUp.soon(true);
+      }
+      return { ...answer, current: this.store.change(id, (held) => held.open(answer, version)) };
     });
+    if (opened.current === false) return this.open(id);
     this.hooks.people([...opened.messages.items.map(({ senderId }) => senderId), ...(opened.members ?? []).map(({ userId }) => userId)]);
     this.showPending(id);
     this.receipts.arrived();
-    const held = this.store.held.get(id);
-    // It came in while the page was on its way: nobody kept what the page is too old for.
-    if (held && held !== known && held.cursor > opened.conversation.rev) return this.open(id);
     await this.fill(id);
   }
 
@@ -210,7 +211,7 @@ export class Replica {
   }
 
   /** What arrives while a page is on its way may be newer than the page. */
-  private async whileLoading<T>(id: string, work: () => Promise<T>, use: (answer: T) => T): Promise<T> {
+  private async whileLoading<T, U>(id: string, work: () => Promise<T>, use: (answer: T) => U): Promise<U> {
     const held = this.store.held.get(id);
     held?.begin();
     try {

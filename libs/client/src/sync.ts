@@ -103,6 +103,8 @@ export class CatchUp {
     }
     store.epoch = answer.epoch;
     store.synced(answer, versions);
+    // What was left out of the cursors and does not come back as a whole is not the user's any more.
+    if (answer.complete) for (const id of versions.keys()) if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.remove(id);
     // More conversations than cursors fit into a call: the rest come as a whole, again and again.
     return answer.complete || (answer.changes.length === 0 && store.held.size > Object.keys(cursors).length && answer.added.every(({ id }) => versions.has(id)));
   }

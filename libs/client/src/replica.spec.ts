@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Replica } from './replica.js';
+import { ModelServer } from './spec/model-server.js';
+import { Network, randomFrom } from './spec/network.js';
+import { memoryStorage } from './storage.js';
+import type { ClientState } from './types.js';
+
+const rounds = (numRuns: number) => ({ endOnFailure: process.env['SHRINK'] === undefined, seed: Number(process.env['SEED'] ?? 1), numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)) });
+const ME = 'me';
+
+const kinds = [
+  'post', 'post', 'post', 'post', 'system', 'edit', 'erase', 'react', 'rename', 'board', 'move-member', 'role', 'create', 'throw-out', 'mute', 'others-receipt', 'read-elsewhere', 'mark',
+  'send', 'send', 'send', 'open', 'open', 'close', 'older', 'newer', 'around', 'newest', 'read', 'drop', 'connect', 'backup', 'restore', 'wait', 'wait', 'wait',
+] as const;
+const step = fc.record({ kind: fc.constantFrom(...kinds), which: fc.nat(30), how: fc.nat(1000) });
+type Step = { kind: (typeof kinds)[number]; which: number; how: number };
+
+class World {
+  readonly network: Network;
+  readonly server: ModelServer;
+  readonly replica: Replica;
+  readonly errors: unknown[] = [];
+  /** What the user sent, in order, by conversation. */
+  readonly sent: { conversationId: string; clientId: string; stored?: number; refused?: string }[] = [];
+  restored = false;
+
+  constructor(seed: number) {
+    this.network = new Network(randomFrom(seed));
+    this.server = new ModelServer(ME, (event, payload) => this.network.emit(event, payload));
+    this.network.server = this.server;
+    this.replica = new Replica(this.network, memoryStorage(), { message: () => undefined, people: () => undefined, error: (error) => this.errors.push(error) });
+    this.network.hear = (event, payload) => this.replica.event(event, payload);
+    const user = { id: ME, username: ME, displayName: ME, kind: 'person' as const, createdAt: '2026-01-01T00:00:00.000Z' };
+    this.replica.store.setOwn({ user });
+    this.replica.store.subscribe(() => holdsTogether(this.state));
+  }
+
+  get state(): ClientState {
+    return this.replica.store.state;
+  }
+
+  connect(): void {
+    if (this.network.online()) return;
+    this.network.connect();
+    this.replica.store.setConnection('online');
+    this.replica.connected(this.server.epoch);
+  }
+
+  disconnect(): void {
+    this.network.disconnect();
+    this.replica.store.setConnection('offline');
+  }
+
+  async do({ kind, which, how }: Step): Promise<void> {
+    const { server, replica } = this;
+    const held = [...server.conversations.values()][which % Math.max(1, server.conversations.size)];
+    const message = held?.messages[how % Math.max(1, held.messages.length)];
+    const other = ['ann', 'ben', 'cid'][how % 3]!;
+    const ids = [...replica.store.held.keys()];
+    const id = ids[which % Math.max(1, ids.length)];
+    const load = (work: Promise<void>) => void work.catch(() => undefined);
+    switch (kind) {
+      case 'create': return server.conversations.size < 5 ? server.create() : undefined;
+      case 'post': return held && void server.post(held, other, { mention: how % 2 === 0 });
+      case 'system': return held && void server.post(held, other, { type: 'system' });
+      case 'edit': return message && server.edit(held!, message, how % 2 === 0);
+      case 'erase': return message && server.erase(held!, message);
+      case 'react': return message && server.react(held!, message, how % 4 === 0 ? ME : other);
+      case 'rename': return held && server.rename(held);
+      case 'board': return held && server.emptyBoard(held);
+      case 'move-member': return held && server.moveMember(held, other);
+      case 'throw-out': return held && server.moveMember(held, ME);
+      case 'role': return held && server.changeMember(held, how % 4 === 0 ? ME : other, { role: how % 2 === 0 ? 'admin' : 'member' });
+      case 'mute': return held && server.changeMember(held, ME, { status: how % 3 === 0 ? 'muted' : 'active' });
+      case 'others-receipt': return held && server.members(held).has(other) ? void server.move(held, other, how % 20, how % 2 === 0 ? 'readSeq' : 'deliveredSeq') : undefined;
+      case 'read-elsewhere': return held && server.isMine(held) ? void server.move(held, ME, how % 20, 'readSeq') : undefined;
+      case 'mark': return held && server.mark(held, 1 + (how % 10));
+      case 'send': return id === undefined ? undefined : this.send(id);
+      case 'open': return id === undefined ? undefined : load(replica.open(id));
+      case 'close': return id === undefined ? undefined : void replica.store.change(id, (one) => one.close());
+      case 'older': return id === undefined ? undefined : load(replica.loadOlder(id));
+      case 'newer': return id === undefined ? undefined : load(replica.loadNewer(id));
+      case 'around': return id === undefined || !message ? undefined : load(replica.loadAround(id, message.seq));
+      case 'newest': return id !== undefined && replica.store.held.get(id)!.opened ? load(replica.open(id)) : undefined;
+      case 'read': return id === undefined ? undefined : replica.markRead(id, how % 2 === 0 ? undefined : how % 20);
+      case 'drop': return this.disconnect();
+      case 'connect': return this.connect();
+      case 'backup': return server.keepBackup();
+      case 'restore':
+        this.restored = true;
+        this.disconnect();
+        return server.restore();
+      case 'wait': await vi.advanceTimersByTimeAsync(how);
+    }
+  }
+
+  private send(conversationId: string): void {
+    const clientId = `client-${this.sent.length}`;
+    const one: World['sent'][number] = { conversationId, clientId };
+    this.sent.push(one);
+    const { stored } = this.replica.send(conversationId, clientId, { body: clientId }, []);
+    stored.then(({ seq }) => (one.stored = seq), (error: { code: string }) => (one.refused = error.code));
+  }
+}
+
+/** What is true of every snapshot. */
+function holdsTogether({ conversations }: ClientState): void {
+  for (const { messages } of conversations.values()) {
+    const stored = messages.filter(({ local }) => !local);
+    expect(messages.slice(0, stored.length)).toEqual(stored);
+    expect(stored.map(({ seq }) => seq)).toEqual(stored.map((_, at) => stored[0]!.seq + at));
+    const own = messages.flatMap(({ senderId, clientId }) => (senderId === ME ? [clientId] : []));
+    expect(new Set(own).size).toBe(own.length);
+  }
+}
+
+/** What the state shows is what the server holds. */
+function isCurrent({ state, server, replica }: World): void {
+  const own = server.own();
+  expect([...state.conversations.keys()].toSorted()).toEqual(own.map(({ id }) => id).toSorted());
+  const activity = (held: (typeof own)[number]) => `${held.messages.at(-1)?.createdAt ?? held.createdAt} ${held.id}`;
+  expect(state.order).toEqual(own.toSorted((a, b) => (activity(a) < activity(b) ? 1 : -1)).map(({ id }) => id));
+  for (const held of own) {
+    const view = state.conversations.get(held.id)!;
+    const truth = server.describe(held);
+    expect(view.conversation).toEqual(truth);
+    expect({ unread: view.unread, mentions: view.mentions, readSeq: view.readSeq }).toEqual({ unread: truth.me!.unread, mentions: truth.me!.mentions, readSeq: truth.me!.readSeq });
+    if (!view.opened) continue;
+    const stored = view.messages.filter(({ local }) => !local);
+    const from = stored[0]?.seq ?? 1;
+    expect(stored.map(({ status: _, ...message }) => ({ ...message, reactions: message.reactions.map(({ mine: __, ...reaction }) => reaction) }))).toEqual(held.messages.slice(from - 1, from - 1 + stored.length));
+    expect(replica.store.held.get(held.id)!.lagging).toBe(false);
+    expect(view.hasAfter).toBe(from - 1 + stored.length < held.messages.length);
+    const members = server.members(held);
+    const bare = (all: ReadonlyMap<string, object>) => new Map([...all].map(([userId, member]) => [userId, { ...member, readSeq: 0, deliveredSeq: 0 }]));
+    expect(bare(view.members)).toEqual(bare(members));
+    for (const [userId, { readSeq, deliveredSeq }] of members) expect(view.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 }).toEqual({ readSeq, deliveredSeq });
+    for (const [userId] of view.receipts) expect(members.has(userId)).toBe(true);
+  }
+}
+
+/** What was sent is stored once, in order, or was refused, and the user knows. */
+function isDelivered({ sent, server, restored, state }: World): void {
+  expect(state.pendingCount).toBe(0);
+  for (const held of server.conversations.values()) {
+    const own = held.messages.filter(({ senderId }) => senderId === ME).map(({ clientId }) => clientId);
+    expect(new Set(own).size).toBe(own.length);
+    const mine = sent.filter(({ conversationId }) => conversationId === held.id);
+    const numbers = own.map((clientId) => sent.findIndex((one) => one.clientId === clientId));
+    if (!restored) expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+    for (const { clientId, stored, refused } of mine) {
+      expect([stored !== undefined, refused !== undefined]).toContain(true);
+      if (stored !== undefined && !restored) expect(held.messages[stored - 1]).toMatchObject({ clientId, senderId: ME });
+    }
+  }
+}
+
+describe('what is held here', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('is what the server holds, and what was sent is there once and in order, whatever was lost, late, out of order or repeated', { timeout: 60_000 }, async () => {
+    await fc.assert(fc.asyncProperty(fc.integer(), fc.array(step, { minLength: 5, maxLength: 120, size: 'max' }), async (seed, steps) => {
+      const world = new World(seed);
+      await world.replica.outbox.load(ME);
+      world.server.create();
+      world.server.create();
+      world.connect();
+      await vi.advanceTimersByTimeAsync(1_000);
+      for (const one of steps) {
+        await world.do(one);
+        await vi.advanceTimersByTimeAsync(one.how % 40);
+      }
+      // The network is well again: one more connection, and the time that waiting attempts take at most.
+      world.network.heal();
+      world.disconnect();
+      await vi.advanceTimersByTimeAsync(5_000);
+      world.connect();
+      await vi.advanceTimersByTimeAsync(120_000);
+      expect(world.errors).toEqual([]);
+      isCurrent(world);
+      isDelivered(world);
+      world.disconnect();
+      await world.replica.clear();
+      vi.clearAllTimers();
+    }), rounds(150));
+  });
+});
