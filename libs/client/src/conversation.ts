@@ -25,6 +25,8 @@ const noPositions: Positions = Object.freeze({ deliveredSeq: 0, readSeq: 0 });
 export class HeldConversation {
   cursor: number;
   readonly ahead = new Set<number>();
+  /** A `rev` that is known to exist, though nothing told what happened up to it. */
+  private expected = 0;
   /** Whether the counts are not certain any more. */
   stale = false;
   /** Counts up what is not numbered, so that whoever asks can tell whether their answer is older. */
@@ -50,6 +52,8 @@ export class HeldConversation {
   private readonly parked = new Map<number, Message>();
   private loading = 0;
   private readonly memberRevs = new Map<string, number>();
+  /** Those who are known to have left. */
+  private readonly left = new Set<string>();
   private view: ConversationView | undefined;
   private parts: { messages?: readonly ChatMessage[]; members?: ReadonlyMap<string, Member>; receipts?: ReadonlyMap<string, Positions>; typing?: readonly string[] } = {};
   private readonly shown = new WeakMap<Message, ChatMessage>();
@@ -72,7 +76,7 @@ export class HeldConversation {
   }
 
   get hasHole(): boolean {
-    return this.ahead.size > 0;
+    return this.ahead.size > 0 || this.expected > this.cursor;
   }
 
   get lastSeq(): number {
@@ -114,8 +118,9 @@ export class HeldConversation {
   /** The conversation as a whole, as of its `rev`. `ownVersion`: what that was when it was asked for; absent for what came unasked. */
   whole(conversation: Conversation, ownVersion?: number): void {
     this.describe(conversation);
+    if (ownVersion === undefined) this.ownVersion++;
     // It says nothing of the messages and members that a window is there to show.
-    if (this.opened) return this.advance(conversation.rev);
+    if (this.opened) return void (this.expected = Math.max(this.expected, conversation.rev));
     if (conversation.me && ownVersion !== undefined) this.adopt(conversation.me, conversation.rev, ownVersion);
     else this.stale = true;
     this.wholeRev = Math.max(this.wholeRev, conversation.rev);
@@ -142,7 +147,8 @@ export class HeldConversation {
     }
     this.countsRev = rev;
     this.stale = false;
-    if (rev >= (this.memberRevs.get(this.userId) ?? 0)) this.memberRevs.set(this.userId, rev);
+    this.memberRevs.set(this.userId, Math.max(rev, this.memberRevs.get(this.userId) ?? 0));
+    this.ownMember(me);
     const told = me.readSeq;
     this.me = { ...me, ...this.positions(me) };
     this.moved(this.userId, me);
@@ -184,7 +190,9 @@ export class HeldConversation {
     if ('left' in member) {
       this.members.delete(userId);
       this.receipts.delete(userId);
+      this.left.add(userId);
     } else {
+      this.left.delete(userId);
       if (this.opened || this.loading > 0) this.members.set(userId, member);
       this.moved(userId, member);
       if (userId === this.userId) this.role(member);
@@ -208,6 +216,8 @@ export class HeldConversation {
 
   receipt({ userId, deliveredSeq, readSeq }: Pick<Receipt, 'userId' | 'deliveredSeq' | 'readSeq'>): void {
     if (userId === this.userId) return this.read(readSeq, deliveredSeq);
+    // Nothing numbers a receipt: it may be older than their leaving.
+    if (this.left.has(userId)) return;
     this.moved(userId, { deliveredSeq, readSeq });
     this.changed();
   }
@@ -262,7 +272,8 @@ export class HeldConversation {
     this.describe(conversation);
     this.window ??= [];
     if (members) {
-      for (const userId of this.members.keys()) if (!members.some((member) => member.userId === userId)) this.member({ userId, left: true }, conversation.rev);
+      const present = new Set(members.map(({ userId }) => userId));
+      for (const userId of [...this.members.keys(), ...this.receipts.keys()]) if (!present.has(userId)) this.member({ userId, left: true }, conversation.rev);
       for (const member of members) this.member(member, conversation.rev);
     }
     this.replace(messages);
@@ -271,8 +282,9 @@ export class HeldConversation {
     return true;
   }
 
-  /** A page is the window now. */
+  /** A page is the window now, where there is one. */
   replace({ items, lastSeq }: Page): void {
+    if (!this.window) return;
     this.window = items.map((message) => this.newestOf(message));
     this.to = this.window.at(-1)?.seq ?? lastSeq;
     this.following = this.to >= lastSeq;
@@ -308,12 +320,15 @@ export class HeldConversation {
 
   /** Forgets messages and members; goes on counting. */
   close(): void {
+    // What a page on its way is too old for is not kept any more.
+    this.wholeRev = Math.max(this.wholeRev, this.cursor, ...this.ahead);
     this.window = undefined;
     this.to = 0;
     this.following = false;
     this.parked.clear();
     this.members.clear();
     this.memberRevs.clear();
+    this.left.clear();
     this.parts = {};
     this.changed();
   }
@@ -407,6 +422,15 @@ export class HeldConversation {
   private role({ role, status, mutedUntil }: Member): void {
     const { mutedUntil: _, ...rest } = this.me;
     this.me = { ...rest, role, status, ...(mutedUntil !== undefined && { mutedUntil }) };
+  }
+
+  /** The user's own entry among the members says what `me` says. */
+  private ownMember({ role, status, mutedUntil }: Membership): void {
+    const member = this.members.get(this.userId);
+    if (!member) return;
+    const { mutedUntil: _, ...rest } = member;
+    this.members.set(this.userId, { ...rest, role, status, ...(mutedUntil !== undefined && { mutedUntil }) });
+    delete this.parts.members;
   }
 
   /** Positions never go back. */

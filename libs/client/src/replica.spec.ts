@@ -4,8 +4,9 @@ import { Replica } from './replica.js';
 import { ModelServer } from './spec/model-server.js';
 import { Network, randomFrom } from './spec/network.js';
 import { memoryStorage } from './storage.js';
-import type { ClientState } from './types.js';
+import type { ChatMessage, ClientState, Message } from './types.js';
 
+// Making a failing history small takes minutes: SHRINK=1 asks for it.
 const rounds = (numRuns: number) => ({ endOnFailure: process.env['SHRINK'] === undefined, seed: Number(process.env['SEED'] ?? 1), numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)) });
 const ME = 'me';
 
@@ -115,6 +116,11 @@ function holdsTogether({ conversations }: ClientState): void {
   }
 }
 
+/** Without what the client adds. */
+function bare({ status: _status, local: _local, reactions, ...message }: ChatMessage): Message {
+  return { ...message, reactions: reactions.map(({ emoji, count, userIds }) => ({ emoji, count, userIds })) };
+}
+
 /** What the state shows is what the server holds. */
 function isCurrent({ state, server, replica }: World): void {
   const own = server.own();
@@ -129,12 +135,13 @@ function isCurrent({ state, server, replica }: World): void {
     if (!view.opened) continue;
     const stored = view.messages.filter(({ local }) => !local);
     const from = stored[0]?.seq ?? 1;
-    expect(stored.map(({ status: _, ...message }) => ({ ...message, reactions: message.reactions.map(({ mine: __, ...reaction }) => reaction) }))).toEqual(held.messages.slice(from - 1, from - 1 + stored.length));
+    expect(stored.map(bare)).toEqual(held.messages.slice(from - 1, from - 1 + stored.length));
     expect(replica.store.held.get(held.id)!.lagging).toBe(false);
     expect(view.hasAfter).toBe(from - 1 + stored.length < held.messages.length);
     const members = server.members(held);
-    const bare = (all: ReadonlyMap<string, object>) => new Map([...all].map(([userId, member]) => [userId, { ...member, readSeq: 0, deliveredSeq: 0 }]));
-    expect(bare(view.members)).toEqual(bare(members));
+    // Positions are in the receipts.
+    const places = (all: ReadonlyMap<string, object>) => new Map([...all].map(([userId, member]) => [userId, { ...member, readSeq: 0, deliveredSeq: 0 }]));
+    expect(places(view.members)).toEqual(places(members));
     for (const [userId, { readSeq, deliveredSeq }] of members) expect(view.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 }).toEqual({ readSeq, deliveredSeq });
     for (const [userId] of view.receipts) expect(members.has(userId)).toBe(true);
   }
@@ -146,12 +153,13 @@ function isDelivered({ sent, server, restored, state }: World): void {
   for (const held of server.conversations.values()) {
     const own = held.messages.filter(({ senderId }) => senderId === ME).map(({ clientId }) => clientId);
     expect(new Set(own).size).toBe(own.length);
-    const mine = sent.filter(({ conversationId }) => conversationId === held.id);
     const numbers = own.map((clientId) => sent.findIndex((one) => one.clientId === clientId));
-    if (!restored) expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
-    for (const { clientId, stored, refused } of mine) {
+    // A backup does not know what was sent after it.
+    const remembered = restored ? [] : sent.filter(({ conversationId }) => conversationId === held.id);
+    expect(restored ? [] : numbers).toEqual(restored ? [] : numbers.toSorted((a, b) => a - b));
+    for (const { clientId, stored, refused } of remembered) {
       expect([stored !== undefined, refused !== undefined]).toContain(true);
-      if (stored !== undefined && !restored) expect(held.messages[stored - 1]).toMatchObject({ clientId, senderId: ME });
+      expect(stored === undefined ? clientId : held.messages[stored - 1]?.clientId).toBe(clientId);
     }
   }
 }
@@ -160,7 +168,7 @@ describe('what is held here', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('is what the server holds, and what was sent is there once and in order, whatever was lost, late, out of order or repeated', { timeout: 60_000 }, async () => {
+  it('is what the server holds, and what was sent is there once and in order, whatever was lost, late, out of order or repeated', { timeout: 60_000 * Math.max(1, Number(process.env['ROUNDS'] ?? 1)) }, async () => {
     await fc.assert(fc.asyncProperty(fc.integer(), fc.array(step, { minLength: 5, maxLength: 120, size: 'max' }), async (seed, steps) => {
       const world = new World(seed);
       await world.replica.outbox.load(ME);
@@ -184,6 +192,6 @@ describe('what is held here', () => {
       world.disconnect();
       await world.replica.clear();
       vi.clearAllTimers();
-    }), rounds(150));
+    }), rounds(60));
   });
 });

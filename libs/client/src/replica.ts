@@ -43,7 +43,7 @@ export class Replica {
   constructor(private readonly server: Server, storage: ClientStorage, private readonly hooks: ReplicaHooks) {
     const online = () => server.online();
     this.store = new Store({
-      onDoubt: () => this.catchUp.soon(),
+      onDoubt: (sure) => this.catchUp.soon(sure),
       onOwn: (message) => this.outbox.arrived(message),
       onMessage: (message) => {
         hooks.message(message);
@@ -76,6 +76,7 @@ export class Replica {
   /** There is a connection, to a database of this epoch. */
   connected(epoch: string): void {
     if (this.store.epoch !== undefined && this.store.epoch !== epoch) this.startAfresh();
+    this.store.epoch = epoch;
     this.catchUp.now();
     this.outbox.resume();
     this.receipts.resume();

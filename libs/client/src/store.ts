@@ -4,7 +4,7 @@ import { report } from './emitter.js';
 import type { ChatMessage, ClientState, ConnectionState, ConversationView } from './types.js';
 
 /** More cursors than this would not fit into a packet of `sync`; conversations that were quiet for longer are asked about without. */
-const MOST_CURSORS = 1200;
+export const MOST_CURSORS = 1200;
 /** Others' typing ends by itself a little after the server would have told. */
 const TYPING_MS = 8_000;
 const REMEMBERED_REMOVALS = 200;
@@ -12,8 +12,8 @@ const REMEMBERED_REMOVALS = 200;
 type Sync = CallOutput<'sync'>;
 
 export interface StoreHooks {
-  /** Something was missed, or cannot be told from what is here: a `sync` would. */
-  onDoubt(): void;
+  /** Something was missed, or cannot be told from what is here: a `sync` would. `sure`: nothing that comes by itself settles it. */
+  onDoubt(sure: boolean): void;
   /** A message of the user's own is stored. */
   onOwn(message: Message): void;
   /** Somebody else's message that was not known. */
@@ -123,7 +123,7 @@ export class Store {
     if (!held) return undefined;
     const result = work(held);
     this.changed();
-    if (held.hasHole || (held.stale && this.connection === 'online')) this.hooks.onDoubt();
+    if (held.hasHole || (held.stale && this.connection === 'online')) this.hooks.onDoubt(false);
     return result;
   }
 
@@ -141,7 +141,7 @@ export class Store {
   /** A message, told by an answer or live. */
   message(message: Message, origin: 'new' | 'updated', reaction?: { userId: string; emoji: string; added: boolean }): void {
     const held = this.held.get(message.conversationId);
-    if (!held) return this.removed.has(message.conversationId) ? undefined : this.hooks.onDoubt();
+    if (!held) return this.removed.has(message.conversationId) ? undefined : this.hooks.onDoubt(true);
     const isNew = message.seq > held.lastSeq;
     this.change(message.conversationId, () => held.message(message, origin, reaction));
     this.arrived(message, isNew);
@@ -182,18 +182,18 @@ export class Store {
       case 'conversation:new': {
         const { conversation } = payload as ServerEvent<'conversation:new'>;
         // It may be older than the removal.
-        if (this.removed.has(conversation.id)) return this.hooks.onDoubt();
+        if (this.removed.has(conversation.id)) return this.hooks.onDoubt(true);
         return this.whole(conversation);
       }
       case 'conversation:updated': {
         const { conversation } = payload as ServerEvent<'conversation:updated'>;
-        if (!this.held.has(conversation.id)) return this.hooks.onDoubt();
+        if (!this.held.has(conversation.id)) return this.hooks.onDoubt(true);
         return void this.change(conversation.id, (held) => held.updated(conversation));
       }
       case 'conversation:removed': {
         this.remove((payload as ServerEvent<'conversation:removed'>).conversationId);
         // They may be back already: nothing numbers this.
-        return this.hooks.onDoubt();
+        return this.hooks.onDoubt(true);
       }
       case 'member:changed': {
         const event = payload as ServerEvent<'member:changed'>;
@@ -225,7 +225,7 @@ export class Store {
 
   /** One answer of `sync`, which was asked for when the conversations' own versions were `versions`. */
   synced({ changes, added, removed }: Sync, versions: ReadonlyMap<string, number>): void {
-    for (const conversationId of removed) this.remove(conversationId);
+    for (const conversationId of removed) this.gone(conversationId, versions);
     for (const conversation of added) this.whole(conversation, versions.get(conversation.id) ?? 0);
     for (const { conversationId, ...entry } of changes) {
       const held = this.held.get(conversationId);
@@ -236,6 +236,14 @@ export class Store {
       this.hooks.onPeople((entry.members ?? []).map(({ userId }) => userId));
     }
     this.changed();
+  }
+
+  /** An answer says that it is not the user's any more; a `conversation:new` that came meanwhile may say otherwise. */
+  gone(conversationId: string, versions: ReadonlyMap<string, number>): void {
+    const held = this.held.get(conversationId);
+    if (!held) return;
+    if (held.ownVersion === versions.get(conversationId)) this.remove(conversationId);
+    else this.hooks.onDoubt(true);
   }
 
   /** The members of a page, as of now. */

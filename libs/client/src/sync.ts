@@ -1,7 +1,7 @@
 import type { CallOutput } from '@parley/contracts';
 import { backoffMs } from './backoff.js';
 import { ParleyError } from './errors.js';
-import type { Store } from './store.js';
+import { MOST_CURSORS, type Store } from './store.js';
 import type { SocketInput } from './types.js';
 
 /** Events of one moment may come in another order: a hole is given that long to close by itself. */
@@ -104,9 +104,9 @@ export class CatchUp {
     store.epoch = answer.epoch;
     store.synced(answer, versions);
     // What was left out of the cursors and does not come back as a whole is not the user's any more.
-    if (answer.complete) for (const id of versions.keys()) if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.remove(id);
-    // More conversations than cursors fit into a call: the rest come as a whole, again and again.
-    return answer.complete || (answer.changes.length === 0 && store.held.size > Object.keys(cursors).length && answer.added.every(({ id }) => versions.has(id)));
+    if (answer.complete) for (const id of versions.keys()) if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.gone(id, versions);
+    // Where more conversations are held than cursors fit into a call, the rest would come as a whole again and again.
+    return answer.complete || (Object.keys(cursors).length >= MOST_CURSORS && answer.changes.length === 0);
   }
 
   private async recount(id: string): Promise<void> {

@@ -147,14 +147,16 @@ export class ModelServer {
 
   call(event: SocketCall, payload: object): unknown {
     const input = payload as { conversationId: string; seq: number; clientId: string; body: string; limit?: number; epoch?: string; cursors: Record<string, number> };
-    switch (event) {
-      case 'sync': return structuredClone(this.sync(input.epoch, input.cursors));
-      case 'message:send': return structuredClone(this.send(this.mine(input.conversationId), input.clientId, input.body));
-      case 'receipt:delivered': return { receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'deliveredSeq', true) };
-      case 'receipt:read': return { receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'readSeq', true) };
-      case 'conversation:open': return structuredClone(this.open(this.mine(input.conversationId)));
-      default: throw new ParleyError('invalid', event);
-    }
+    const answers: Partial<Record<SocketCall, () => unknown>> = {
+      sync: () => this.sync(input.epoch, input.cursors),
+      'message:send': () => this.send(this.mine(input.conversationId), input.clientId, input.body),
+      'receipt:delivered': () => ({ receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'deliveredSeq', true) }),
+      'receipt:read': () => ({ receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'readSeq', true) }),
+      'conversation:open': () => this.open(this.mine(input.conversationId)),
+    };
+    const answer = answers[event];
+    if (!answer) throw new ParleyError('invalid', event);
+    return structuredClone(answer());
   }
 
   request(path: string, query: Readonly<Record<string, string | number | undefined>>): unknown {

@@ -1,0 +1,308 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Session } from '@parley/contracts';
+import { eventually, startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createClient, memoryStorage, type ClientStorage, type ParleyClient } from './index.js';
+import { fileStorage } from './node.js';
+
+const PASSWORD = 'correct horse battery';
+
+describe('the client, with a real server', { timeout: 60_000 }, () => {
+  let folder: string;
+  let server: ServiceProcess;
+  const clients: ParleyClient[] = [];
+  // With the limits as they are in use.
+  const start = (port?: string) => startEmbedded({ dataDir: join(folder, 'data'), env: { USER_LIMIT_SCALE: '1', ...(port !== undefined && { PORT: port }) } });
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'parley-client-'));
+    server = await start();
+  }, 120_000);
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.disconnect();
+    vi.restoreAllMocks();
+  });
+  afterAll(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  function client(storage: ClientStorage = memoryStorage()): ParleyClient {
+    const one = createClient({ url: server.url, storage, socketOptions: { reconnectionDelay: 50, reconnectionDelayMax: 200 } });
+    clients.push(one);
+    return one;
+  }
+  async function person(storage?: ClientStorage): Promise<ParleyClient> {
+    const one = client(storage);
+    await one.register({ username: uniqueName('user'), password: PASSWORD });
+    return one;
+  }
+  const idOf = (one: ParleyClient) => one.getState().user!.id;
+  const view = (one: ParleyClient, id: string) => one.getState().conversations.get(id);
+  const bodies = (one: ParleyClient, id: string) => view(one, id)?.messages.map(({ body }) => body);
+  async function pair(): Promise<{ ann: ParleyClient; ben: ParleyClient; id: string }> {
+    const [ann, ben] = await Promise.all([person(), person()]);
+    const { id } = await ann.createConversation({ kind: 'direct', memberIds: [idOf(ben)] });
+    await Promise.all([ann.open(id), ben.open(id)]);
+    return { ann, ben, id };
+  }
+
+  it('shows a message at once, stored soon, and how far the other one has got', async () => {
+    const { ann, ben, id } = await pair();
+    const { message, stored, clientId } = ann.send(id, { body: 'Hello, Ben' });
+    expect(message).toMatchObject({ body: 'Hello, Ben', clientId, local: { state: 'sending' }, status: 'sending' });
+    expect(view(ann, id)!.messages).toMatchObject([{ clientId }]);
+    expect(await stored).toMatchObject({ seq: 1, clientId });
+    await eventually(() => expect(view(ben, id)).toMatchObject({ unread: 1, messages: [{ body: 'Hello, Ben', status: 'sent' }] }));
+    await eventually(() => expect(view(ann, id)!.messages).toMatchObject([{ seq: 1, status: 'delivered' }]));
+    ben.markRead(id);
+    expect(view(ben, id)).toMatchObject({ unread: 0, readSeq: 1 });
+    await eventually(() => expect(view(ann, id)!.messages).toMatchObject([{ seq: 1, status: 'read' }]));
+    expect(ben.getState().users.get(idOf(ann))).toMatchObject({ id: idOf(ann) });
+  });
+
+  it('keeps what was written while the server was killed and away, and stores it once and in order', async () => {
+    const { ann, ben, id } = await pair();
+    const stored: number[] = [];
+    const send = (n: number) => void ann.send(id, { body: `message ${n}` }).stored.then(({ seq }) => stored.push(seq));
+    for (let n = 1; n <= 20; n++) send(n);
+    await eventually(() => expect(stored.length).toBeGreaterThan(4));
+    await server.kill();
+    for (let n = 21; n <= 30; n++) send(n);
+    await eventually(() => expect(ann.getState()).toMatchObject({ connection: 'offline', pendingCount: 30 - stored.length }));
+    expect(bodies(ann, id)).toEqual(Array.from({ length: 30 }, (_, n) => `message ${n + 1}`));
+    server = await start(new URL(server.url).port);
+    await eventually(() => expect(stored).toEqual(Array.from({ length: 30 }, (_, n) => n + 1)), { timeoutMs: 20_000 });
+    const expected = Array.from({ length: 30 }, (_, n) => `message ${n + 1}`);
+    await eventually(() => expect(bodies(ben, id)).toEqual(expected), { timeoutMs: 20_000 });
+    expect(bodies(ann, id)).toEqual(expected);
+    expect(ann.getState().pendingCount).toBe(0);
+  });
+
+  it('sends after a restart what was written before it, under the same clientId', async () => {
+    const place = join(folder, 'outbox');
+    const first = await person(fileStorage(place));
+    const { id } = await first.createConversation({ kind: 'group', title: 'Notes' });
+    first.disconnect();
+    const { clientId } = first.send(id, { body: 'written offline' });
+    first.send(id, { body: 'and this' });
+    await eventually(async () => expect(await fileStorage(place).entries('outbox/')).toHaveLength(2));
+
+    const second = client(fileStorage(place));
+    expect(await second.restore()).toEqual(first.getState().user);
+    await eventually(() => expect(second.getState().pendingCount).toBe(0));
+    await second.open(id);
+    expect(view(second, id)!.messages.slice(-2)).toMatchObject([{ body: 'written offline', clientId }, { body: 'and this' }]);
+    await eventually(async () => expect(await fileStorage(place).entries('outbox/')).toEqual([]));
+  });
+
+  it('refreshes an access token that has expired, once for all tabs, and never sends a refresh token again', async () => {
+    const storage = memoryStorage();
+    const name = uniqueName('user');
+    const first = client(storage);
+    await first.register({ username: name, password: PASSWORD });
+    first.disconnect();
+    const session = (await storage.get('session')) as Session;
+    await storage.set('session', { ...session, accessToken: `${session.accessToken}x` });
+    const sent: string[] = [];
+    const real = globalThis.fetch;
+    vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => {
+      if ((input as URL).pathname.endsWith('/auth/refresh')) sent.push(init!.body as string);
+      return real(input, init);
+    });
+    const tabs = [client(storage), client(storage), client(storage)];
+    await Promise.all(tabs.map((tab) => tab.restore()));
+    const [me] = await Promise.all([tabs[0]!.request<{ username: string }>('GET', '/users/me'), tabs[1]!.request('GET', '/users/me')]);
+    expect(me.username).toBe(name);
+    await eventually(() => expect(tabs.map((tab) => tab.getState().connection)).toEqual(['online', 'online', 'online']));
+    expect(sent).toEqual([JSON.stringify({ refreshToken: session.refreshToken })]);
+    expect((await storage.get('session')) as Session).toMatchObject({ sessionId: session.sessionId });
+  });
+
+  it('is signed out when its session is ended elsewhere, and what it had not sent goes out once the user is back', async () => {
+    const storage = memoryStorage();
+    const name = uniqueName('user');
+    const phone = client(storage);
+    await phone.register({ username: name, password: PASSWORD });
+    const { id } = await phone.createConversation({ kind: 'group', title: 'Notes' });
+    const revoked = vi.fn<(event: { reason: string }) => void>();
+    phone.on('revoked', revoked);
+    const laptop = client();
+    await laptop.login({ username: name, password: PASSWORD });
+    await eventually(() => expect(laptop.getState().order).toEqual([id]));
+    await laptop.request('POST', '/auth/password', { body: { current: PASSWORD, next: `${PASSWORD}!` } });
+    await eventually(() => expect(revoked).toHaveBeenCalledWith({ reason: 'password' }));
+    expect(phone.getState()).toMatchObject({ connection: 'signed-out', order: [] });
+    expect(phone.getState().user).toBeUndefined();
+    expect(await storage.get('session')).toBeUndefined();
+    expect(() => phone.send(id, { body: 'too late' })).toThrow('signed out');
+    await expect(phone.restore()).resolves.toBeUndefined();
+
+    await phone.login({ username: name, password: `${PASSWORD}!` });
+    phone.disconnect();
+    phone.send(id, { body: 'kept' });
+    const again = client(storage);
+    await again.restore();
+    await eventually(async () => {
+      await laptop.open(id);
+      expect(bodies(laptop, id)).toContain('kept');
+    });
+  });
+
+  it('shows the same on two devices: what one sends, reads and marks', async () => {
+    const { ann, ben, id } = await pair();
+    const place = memoryStorage();
+    const other = client(place);
+    await other.login({ username: ben.getState().user!.username, password: PASSWORD });
+    await eventually(() => expect(other.getState().order).toEqual([id]));
+    await ann.send(id, { body: 'one' }).stored;
+    await ann.send(id, { body: 'two' }).stored;
+    await eventually(() => expect(view(other, id)).toMatchObject({ unread: 2, opened: false, conversation: { lastMessage: { body: 'two' } } }));
+    ben.markRead(id);
+    await eventually(() => expect(view(other, id)).toMatchObject({ unread: 0, readSeq: 2 }));
+    await ben.request('PATCH', `/conversations/${id}/me`, { body: { unreadFrom: 2 } });
+    await eventually(() => expect(view(other, id)).toMatchObject({ unread: 1, readSeq: 2 }));
+    await ben.send(id, { body: 'three' }).stored;
+    await other.open(id);
+    expect(bodies(other, id)).toEqual(['one', 'two', 'three']);
+    other.markRead(id);
+    await eventually(() => expect(view(ben, id)).toMatchObject({ unread: 0, readSeq: 3 }));
+  });
+
+  it('marks a refused message as failed with its code, and goes on with the next; one too large for a packet does not end the connection', async () => {
+    const { ann, ben, id } = await pair();
+    const connection = vi.fn<(event: unknown) => void>();
+    ann.on('connection', connection);
+    const huge = ann.send(id, { body: 'x'.repeat(70_000) });
+    const large = ann.send(id, { body: 'x'.repeat(9_000) });
+    const fine = ann.send(id, { body: 'fine' });
+    await expect(huge.stored).rejects.toMatchObject({ code: 'too_large' });
+    await expect(large.stored).rejects.toMatchObject({ code: 'too_large' });
+    expect(await fine.stored).toMatchObject({ seq: 1 });
+    expect(view(ann, id)!.messages).toMatchObject([{ body: 'fine' }, { status: 'failed', local: { error: { code: 'too_large' } } }, { status: 'failed' }]);
+    expect(ann.discard(id, huge.clientId)).toBe(true);
+    expect(ann.discard(id, large.clientId)).toBe(true);
+    expect(bodies(ann, id)).toEqual(['fine']);
+
+    await ben.request('PUT', `/blocks/${idOf(ann)}`);
+    const blocked = ann.send(id, { body: 'hello?' });
+    await expect(blocked.stored).rejects.toMatchObject({ code: 'blocked' });
+    await ben.request('DELETE', `/blocks/${idOf(ann)}`);
+    expect(await ann.retry(id, blocked.clientId)).toMatchObject({ seq: 2, body: 'hello?' });
+    expect(connection).not.toHaveBeenCalled();
+  });
+
+  it('waits where it is too fast, and keeps the order', async () => {
+    const { ann, ben, id } = await pair();
+    const sent = Array.from({ length: 75 }, (_, n) => ann.send(id, { body: `${n}` }));
+    const stored = await Promise.all(sent.map((one) => one.stored));
+    expect(stored.map(({ seq, body }) => [seq, body])).toEqual(Array.from({ length: 75 }, (_, n) => [n + 1, `${n}`]));
+    await eventually(() => expect(bodies(ben, id)).toHaveLength(75));
+  });
+
+  it('edits, deletes, reacts and pins, for everybody', async () => {
+    const { ann, ben, id } = await pair();
+    const { id: messageId } = await ann.send(id, { body: 'hello' }).stored;
+    await ann.edit(messageId, 'hello!');
+    await ann.pin(messageId);
+    await ben.react(messageId, '👍');
+    expect(view(ben, id)!.messages).toMatchObject([{ body: 'hello!', reactions: [{ emoji: '👍', count: 1, mine: true }] }]);
+    await eventually(() => expect(view(ann, id)!.messages).toMatchObject([{ body: 'hello!', reactions: [{ emoji: '👍', count: 1 }] }]));
+    expect(view(ann, id)!.messages[0]!.pinnedAt).toBeDefined();
+    await ben.unreact(messageId, '👍');
+    await ann.remove(messageId);
+    await eventually(() => expect(view(ben, id)!.messages).toMatchObject([{ body: '', reactions: [] }]));
+    expect(view(ben, id)!.messages[0]!.deletedAt).toBeDefined();
+    await eventually(() => expect(view(ben, id)!.unread).toBe(0));
+  });
+
+  it('shows who types and who is here, for as long as somebody looks', async () => {
+    const { ann, ben, id } = await pair();
+    for (let n = 0; n < 5; n++) ann.typing(id, true);
+    await eventually(() => expect(view(ben, id)!.typing).toEqual([idOf(ann)]));
+    await ann.send(id, { body: 'done' }).stored;
+    await eventually(() => expect(view(ben, id)!.typing).toEqual([]));
+    const [one, two] = [ben.watchPresence([idOf(ann)]), ben.watchPresence([idOf(ann)])];
+    await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'online' }));
+    ann.setPresence('busy');
+    await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'busy' }));
+    one();
+    ann.disconnect();
+    await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'offline' }));
+    two();
+    await eventually(() => expect(ben.getState().presence.has(idOf(ann))).toBe(false));
+  });
+
+  describe('uploads', () => {
+    const part = 4 * 1024 * 1024;
+    const longText = (name: string) => new File([new Uint8Array(2 * part + 1000).fill(97)], name, { type: 'text/plain', lastModified: 1 });
+    /** Lets `through` decide about each part: undefined lets it through. */
+    function meddle(through: (part: number) => Promise<Response> | undefined): { readonly parts: number } {
+      const real = globalThis.fetch;
+      const seen = { parts: 0 };
+      vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => (init?.method === 'PATCH' ? through(++seen.parts) : undefined) ?? real(input, init));
+      return seen;
+    }
+
+    it('takes small files in one piece and shows them in a message', async () => {
+      const { ann, ben, id } = await pair();
+      const attachment = await ann.upload(new Blob(['hello']), { name: 'hello.txt' });
+      const { message, stored } = ann.send(id, { attachmentIds: [attachment.id], type: 'document' });
+      expect(message.attachments).toEqual([attachment]);
+      await stored;
+      await eventually(() => expect(view(ben, id)!.messages[0]?.attachments).toMatchObject([{ id: attachment.id, name: 'hello.txt', size: 5 }]));
+      expect(await (await ben.fetchAttachment(attachment.id)).text()).toBe('hello');
+    });
+
+    it('go on where they stopped when the network fails, and tell how far they are', async () => {
+      const ann = await person();
+      const seen = meddle((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
+      const told: number[] = [];
+      const attachment = await ann.upload(longText('a.txt'), { onProgress: (sent) => told.push(sent) });
+      expect(attachment).toMatchObject({ name: 'a.txt', size: 2 * part + 1000 });
+      expect(told).toEqual([0, part, 2 * part, 2 * part + 1000]);
+      expect(seen.parts).toBe(4);
+      expect((await ann.fetchAttachment(attachment)).size).toBe(attachment.size);
+    });
+
+    it('go on after a reload, when the same file is chosen again', async () => {
+      const storage = memoryStorage();
+      const before = await person(storage);
+      const seen = meddle((n) => (n === 2 ? new Promise(() => undefined) : undefined));
+      void before.upload(longText('b.txt')).catch(() => undefined);
+      await eventually(() => expect(seen.parts).toBe(2));
+      const after = client(storage);
+      await after.restore();
+      const told: number[] = [];
+      expect(await after.upload(longText('b.txt'), { onProgress: (sent) => told.push(sent) })).toMatchObject({ name: 'b.txt' });
+      expect(told).toEqual([part, 2 * part, 2 * part + 1000]);
+    });
+
+    it('are gone at the server too when they are cancelled', async () => {
+      const ann = await person();
+      const cancel = new AbortController();
+      let address = '';
+      const real = globalThis.fetch;
+      vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => {
+        if (init?.method === 'PATCH') {
+          address = (input as URL).pathname;
+          cancel.abort();
+        }
+        return real(input, init);
+      });
+      await expect(ann.upload(longText('c.txt'), { signal: cancel.signal })).rejects.toMatchObject({ name: 'AbortError' });
+      await expect(ann.request('HEAD', address.replace('/api/v1', ''), { headers: { 'tus-resumable': '1.0.0' } })).rejects.toMatchObject({ code: 'not_found' });
+    });
+
+    it('take streams whose length nobody knows', async () => {
+      const ann = await person();
+      const chunks = Array.from({ length: 9 }, () => new Uint8Array(700_000).fill(98));
+      const stream = new ReadableStream<Uint8Array>({ pull: (controller) => (chunks.length > 0 ? controller.enqueue(chunks.pop()!) : controller.close()) });
+      meddle((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
+      const attachment = await ann.upload(stream, { name: 'd.txt' });
+      expect(attachment).toMatchObject({ name: 'd.txt', size: 6_300_000 });
+    });
+  });
+});
