@@ -40,7 +40,7 @@ describe(`a cluster whose queues hold anything (SEED=${seed})`, () => {
     ])();
     const json = Buffer.from(JSON.stringify(draw.chance(0.3) ? right : draw.twist(right)) ?? '');
     const header = (): unknown => draw.one([null, true, 5, -1.5, 1e300, 'x', '', [1, ['x']], { a: {} }, Buffer.from([0, 255]), { '!': 'timestamp', 'value': 1 }]);
-    const headers = Object.fromEntries(['correlation-id', 'traceparent', 'deadline', 'attempts', 'number', 'reason', 'queue', '__proto__'].filter(() => draw.chance(0.2)).map((name) => [name, header()]));
+    const headers = Object.fromEntries(['correlation-id', 'traceparent', 'budget', 'bundle', 'attempts', 'number', 'reason', 'queue', '__proto__'].filter(() => draw.chance(0.2)).map((name) => [name, header()]));
     return {
       content: draw.one([() => json, () => json, () => draw.mutate(json), () => draw.bytes(200), () => Buffer.alloc(0)])(),
       options: {

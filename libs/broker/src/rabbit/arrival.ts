@@ -11,7 +11,8 @@ import { retryQueue } from './topology.js';
 export interface Headers {
   readonly 'correlation-id'?: string;
   readonly traceparent?: string;
-  readonly deadline?: number;
+  /** How long its requester waits, in milliseconds from when it was sent: a time of day would be another one on another machine. */
+  readonly budget?: number;
   /** How often an event was tried. */
   readonly attempts?: number;
   readonly stream?: string;
@@ -24,7 +25,7 @@ export interface Headers {
 export const isShort = (value: unknown): value is string => typeof value === 'string' && Buffer.byteLength(value) < 256;
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const ours: ReadonlyMap<string, (value: unknown) => boolean> = new Map<keyof Headers, (value: unknown) => boolean>([
-  ['correlation-id', isShort], ['traceparent', isShort], ['deadline', isCount], ['attempts', isCount], ['stream', isShort], ['number', isCount], ['bundle', isCount],
+  ['correlation-id', isShort], ['traceparent', isShort], ['budget', isCount], ['attempts', isCount], ['stream', isShort], ['number', isCount], ['bundle', isCount],
 ]);
 
 /** Our headers, as we write them: what else a message carries is not believed, nor passed on, where it might not even fit. */
@@ -57,8 +58,8 @@ interface Letter {
   giveBack(): void;
 }
 
-/** A request among others of its name in one message: its id, its correlation id, its deadline, its payload. */
-export type BundledRequest = readonly [requestId: string, correlationId: string, deadline: number, payload: unknown];
+/** A request among others of its name in one message: its id, its correlation id, its budget, its payload. */
+export type BundledRequest = readonly [requestId: string, correlationId: string, budget: number, payload: unknown];
 const isBundled = (part: unknown): part is BundledRequest =>
   Array.isArray(part) && part.length === 4 && isShort(part[0]) && isShort(part[1]) && isCount(part[2]);
 
@@ -99,10 +100,10 @@ function bundled(message: ConsumeMessage, flow: Flow): Letter[] | undefined {
   const settled = () => {
     if (--open === 0) flow.done(message);
   };
-  return parts.map(([requestId, correlationId, deadline, payload]): Letter => ({
+  return parts.map(([requestId, correlationId, budget, payload]): Letter => ({
     ...propertiesOf(message),
     requestId,
-    headers: { ...headers, 'correlation-id': correlationId, deadline },
+    headers: { ...headers, 'correlation-id': correlationId, budget },
     correlationId,
     redelivered: message.fields.redelivered || (headers.attempts ?? 0) > 0,
     get live() {
@@ -126,12 +127,18 @@ function partsIn(content: Buffer): BundledRequest[] | undefined {
 
 /** A request or event from RabbitMQ. */
 class RabbitArrival implements Arrival {
+  /** By the clock of this process. What a request waited in its queue does not count: RabbitMQ drops queries that wait too long, and commands are carried out however late. */
+  readonly deadline: number | undefined;
+
   constructor(
     private readonly letter: Letter,
     readonly queue: string,
     private readonly service: Service,
     private readonly office: Office,
-  ) {}
+  ) {
+    const { budget } = letter.headers;
+    this.deadline = budget === undefined ? undefined : Date.now() + budget;
+  }
 
   get name(): string {
     return this.letter.name;
@@ -141,9 +148,6 @@ class RabbitArrival implements Arrival {
   }
   get redelivered(): boolean {
     return this.letter.redelivered;
-  }
-  get deadline(): number | undefined {
-    return this.letter.headers.deadline;
   }
   get live(): boolean {
     return this.letter.live;

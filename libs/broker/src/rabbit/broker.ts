@@ -126,15 +126,15 @@ class RabbitBroker implements Broker {
   private asked(all: readonly Wanted[]): Omit<Publication, 'deadline' | 'failed'> {
     const { name, key, id, correlationId, deadline, content } = all[0]!;
     const kept = requests[name].via !== 'query';
-    const last = Math.max(...all.map((one) => one.deadline));
+    const left = (until: number): number => Math.max(0, Math.floor(until - Date.now()));
     const alone = all.length === 1;
     return {
       exchange: names.commands, key,
-      content: Buffer.from(alone ? content : `[${all.map((one) => `["${one.id}",${JSON.stringify(one.correlationId)},${one.deadline},${one.content}]`).join(',')}]`),
+      content: Buffer.from(alone ? content : `[${all.map((one) => `["${one.id}",${JSON.stringify(one.correlationId)},${left(one.deadline)},${one.content}]`).join(',')}]`),
       options: {
         type: name, messageId: id, replyTo: this.replies, mandatory: true, persistent: kept,
-        ...(alone ? { correlationId: id } : {}), headers: { ...trace(correlationId), ...(alone ? { deadline } : { bundle: all.length }) },
-        ...(kept ? {} : { expiration: Math.max(0, Math.floor(last - Date.now())) }),
+        ...(alone ? { correlationId: id } : {}), headers: { ...trace(correlationId), ...(alone ? { budget: left(deadline) } : { bundle: all.length }) },
+        ...(kept ? {} : { expiration: left(Math.max(...all.map((one) => one.deadline))) }),
       },
       // Nobody may do a query twice without being asked to: a refresh token is good for one use.
       repeatable: kept,

@@ -1,0 +1,53 @@
+/**
+ * `npm run model [-- RESULTS.json]`: what a run of `send` cost, what the model makes of it beside what was measured, and what more machines carry by the same costs. Without a file it takes the
+ * measurement that is kept beside this program (`bench/model/measured.json`); with `--keep` it replaces that.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Sample } from '../report.js';
+import { capacityTable } from './capacity.js';
+import { costsOf, machineOf, measuredOf, paceOf, type Measured } from './costs.js';
+import { simulate } from './simulate.js';
+
+const kept = fileURLToPath(new URL('../../model/measured.json', import.meta.url));
+
+export const keptMeasurement = (): Measured => JSON.parse(readFileSync(kept, 'utf8')) as Measured;
+
+/** The phases that can be simulated, with what was measured and what the model says. */
+export function compared(measured: Measured, seconds?: number): { name: string; measured: number; predicted: number; measuredMs: number; predictedMs: number }[] {
+  const machine = machineOf('cluster', measured.cores, costsOf(measured));
+  return measured.phases.flatMap(({ name, perSecond, ackP50Ms }) => {
+    const pace = paceOf(name);
+    if (pace === undefined) return [];
+    const { perSecond: predicted, ackP50Ms: predictedMs } = simulate(machine, pace, seconds);
+    return [{ name, measured: perSecond, predicted, measuredMs: ackP50Ms, predictedMs }];
+  });
+}
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+function main(): void {
+  const { values, positionals } = parseArgs({ options: { keep: { type: 'boolean' } }, allowPositionals: true });
+  const file = positionals[0];
+  const measured = file === undefined ? keptMeasurement() : fromResults(file);
+  if (values.keep && file !== undefined) writeFileSync(kept, `${JSON.stringify(measured, undefined, 1)}\n`);
+  const costs = costsOf(measured);
+  const rows = Object.entries(costs).filter(([, { fixedUs, eachUs, idle }]) => fixedUs + eachUs >= 1 || idle >= 0.005);
+  const out = [
+    `${measured.cores} cores; microseconds of CPU`,
+    table(['', 'a message alone', 'among many', 'all the time, share of a core'], rows.map(([name, { fixedUs, eachUs, idle }]) => [name, (fixedUs + eachUs).toFixed(0), eachUs.toFixed(0), idle.toFixed(3)])),
+    table(['', 'measured/s', 'model/s', 'model ÷ measured', 'ack p50 measured, ms', 'model, ms'], compared(measured).map((one) =>
+      [one.name, one.measured.toFixed(0), one.predicted.toFixed(0), (one.predicted / one.measured).toFixed(2), one.measuredMs.toFixed(1), one.predictedMs.toFixed(1)])),
+    capacityTable(costs),
+  ];
+  process.stdout.write(`${out.join('\n\n')}\n`);
+}
+
+function fromResults(file: string): Measured {
+  const { machine, samples } = JSON.parse(readFileSync(file, 'utf8')) as { machine: { cores: number }; samples: Sample[] };
+  return measuredOf(machine.cores, samples, 'cluster');
+}
+
+if (import.meta.main) main();
