@@ -26,9 +26,30 @@ function tell(outcome: Outcome): void {
 }
 
 async function one<W extends Stand>(world: W, row: Row<W>, from: number): Promise<Outcome> {
-  const outcome = await run(world, row, { seed: from, folder });
+  const outcome = await run(world, row, { seed: from, folder }).catch((error: unknown): Outcome => {
+    const why = error instanceof Error ? error.message : String(error);
+    return { row, seed: from, findings: { 'cannot be run': [why] }, acknowledged: 0, retries: 0, p99: 0, recovery: 0, seconds: 0 };
+  });
   tell(outcome);
   return outcome;
+}
+
+/** One after another on one cluster; on a new one after a row that broke something, which may not be whole again. */
+async function onOne(group: readonly Row[], from: number): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  let world: World | undefined;
+  try {
+    for (const row of group) {
+      world ??= await World.open(row.own);
+      outcomes.push(await one(world, row, from));
+      if (held(outcomes.at(-1)!)) continue;
+      await world.close();
+      world = undefined;
+    }
+  } finally {
+    await world?.close();
+  }
+  return outcomes;
 }
 
 /** All rows of cluster mode on one cluster, but those that want their own; embedded mode begins anew for each. */
@@ -36,14 +57,8 @@ async function every(from: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const list = rows.filter(asked);
   const shared = list.filter(({ own }) => own === undefined);
-  for (const group of [...(shared.length > 0 ? [shared] : []), ...list.filter(({ own }) => own !== undefined).map((row) => [row])]) {
-    const world = await World.open(group[0]!.own);
-    try {
-      for (const row of group) outcomes.push(await one(world, row, from));
-    } finally {
-      await world.close();
-    }
-  }
+  outcomes.push(...(await onOne(shared, from)));
+  for (const row of list.filter(({ own }) => own !== undefined)) outcomes.push(...(await onOne([row], from)));
   for (const row of embeddedRows.filter(asked)) {
     const world = await EmbeddedWorld.open();
     try {
