@@ -141,6 +141,11 @@ export class ParleyClient {
     this.connectionChanged('offline');
   }
 
+  /** Resolves when the storage holds everything that was sent and is not stored yet: before the process ends. */
+  flush(): Promise<void> {
+    return this.replica.outbox.flush();
+  }
+
   /** Connects and asks what was missed at once, where it otherwise would after a while: for `online` and `visibilitychange` of a page. */
   wake(): void {
     if (this.connection.online) this.replica.refresh();

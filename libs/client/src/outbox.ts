@@ -127,6 +127,11 @@ export class Outbox {
     for (const conversationId of this.queues.keys()) void this.pump(conversationId);
   }
 
+  /** Resolves when the storage holds what is here now. */
+  flush(): Promise<void> {
+    return this.writes;
+  }
+
   get conversations(): Iterable<string> {
     return this.queues.keys();
   }
