@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { inline, jsonLine, printable } from './printable.js';
 
 /** What a terminal could obey, and what could make a text look like another one. */
-// oxlint-disable-next-line no-control-regex -- it is what must not be there
+// eslint-disable-next-line no-control-regex -- it is what must not be there
 const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 const hostile = fc.string({
   unit: fc.oneof(

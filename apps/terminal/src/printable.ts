@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/* oxlint-disable no-control-regex -- control characters are what this file is about */
+/* eslint-disable no-control-regex -- control characters are what this file is about */
 /** C0 but newline, DEL, and C1: terminals obey these. */
 const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
 /** Orders of reading, invisible marks and tags: they make a text look like another one. Joiners stay, for emoji are made with them. */
@@ -8,7 +8,7 @@ const invisible = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u20
 const breaks = /\r\n?|[\u0085\u000b\u000c\u2028\u2029]/g;
 /** A pile of accents grows over the lines above. */
 const piles = /(\p{Mn}{4})\p{Mn}+/gu;
-/* oxlint-enable no-control-regex */
+/* eslint-enable no-control-regex */
 
 /** A text that somebody else wrote, as it may go to the terminal: without escape sequences and control characters other than newlines. */
 export const printable = (text: string): string =>
