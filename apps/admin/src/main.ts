@@ -1,12 +1,18 @@
 /** The operator's commands: `npm run admin -- COMMAND`. */
 import { ConfigError, StartError } from '@parley/service-kit';
+import { backupCommand, migrateCommand, restoreCommand } from './backup.js';
 import { UsageError, wordsOf, type Command } from './command.js';
 import { configCheck } from './config-check.js';
 import { configDoc } from './config-doc.js';
+import { exportCommand } from './export.js';
+import { reconcileCommand } from './reconcile.js';
 import { redriveCommand } from './redrive.js';
 import { secretsCommand } from './secrets.js';
+import { revokeCommand, usersCommand } from './users.js';
 
-const commands: readonly Command[] = [configCheck, configDoc, redriveCommand, secretsCommand];
+const commands: readonly Command[] = [
+  backupCommand, restoreCommand, migrateCommand, usersCommand, revokeCommand, exportCommand, reconcileCommand, redriveCommand, secretsCommand, configCheck, configDoc,
+];
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);

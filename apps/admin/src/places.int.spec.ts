@@ -1,0 +1,177 @@
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger } from '@parley/service-kit';
+import { migrate } from '@parley/store';
+import { ChatClient, eventually, freshDatabase, launch, startEmbedded, type FreshDatabase, type ServiceProcess } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { backup, copyPlace, restore } from './backup.js';
+import { exportConversation } from './export.js';
+import { openCluster, openFolder, within, type Place } from './place.js';
+import { reconcile } from './reconcile.js';
+import { rowsOf, snapshot, tablesOf } from './tables.js';
+import { revokeCommand, usersCommand } from './users.js';
+
+const PASSWORD = 'correct horse battery';
+
+/** Every row of every table, as text. */
+const everything = ({ database }: Place): Promise<Record<string, string[]>> =>
+  snapshot(database, async (sql) => {
+    const tables: Record<string, string[]> = {};
+    for (const table of await tablesOf(sql)) {
+      tables[table.name] = [];
+      for await (const lines of rowsOf(sql, table)) tables[table.name]!.push(...lines);
+    }
+    return tables;
+  });
+
+/** What somebody finds who logs in anew. */
+async function found(url: string, username: string) {
+  const client = await ChatClient.login(url, username, PASSWORD);
+  const { epoch } = await client.connect();
+  const { items } = await client.call('conversation.list', {});
+  const histories = await Promise.all(items.map(({ id }) => client.history(id)));
+  const unread = await client.http('unread.list', {});
+  const attachment = histories.flat().flatMap(({ attachments }) => attachments)[0]!;
+  const bytes = await fetch(`${url}/api/v1/attachments/${attachment.id}`, { headers: { authorization: `Bearer ${client.session.accessToken}` } }).then((answer) => answer.text());
+  client.disconnect();
+  return { epoch, view: { items, histories, unread, bytes } };
+}
+
+describe('what a deployment keeps', { timeout: 180_000 }, () => {
+  let folder: string;
+  let dataDir: string;
+  let filesDir: string;
+  let database: FreshDatabase;
+  let ann: ChatClient;
+  let ben: ChatClient;
+  let conversationId: string;
+  let before: Awaited<ReturnType<typeof found>>;
+  const cluster = async (): Promise<Place> => {
+    process.env['FILES_DIR'] = filesDir;
+    return openCluster(database.url);
+  };
+  const overPostgres = async (): Promise<ServiceProcess> => (await launch('standalone', { DATABASE_URL: database.url, FILES_DIR: filesDir, DATA_DIR: join(folder, 'unused') })).ready();
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'parley-admin-'));
+    [dataDir, filesDir] = [join(folder, 'data'), join(folder, 'files')];
+    database = await freshDatabase(inject('servers').databaseUrl);
+    const server = await startEmbedded({ dataDir });
+    [ann, ben] = await Promise.all([ChatClient.register(server.url), ChatClient.register(server.url)]);
+    await Promise.all([ann.connect(), ben.connect()]);
+    ({ conversation: { id: conversationId } } = await ann.call('conversation.create', { kind: 'group', title: 'Füchse', memberIds: [ben.user.id] }));
+    const form = new FormData();
+    form.append('file', new Blob(['hello']), 'hello.txt');
+    const attachment = (await (await fetch(`${server.url}/api/v1/attachments`, { method: 'POST', body: form, headers: { authorization: `Bearer ${ann.session.accessToken}` } })).json()) as { id: string };
+    await ann.call('message.send', { conversationId, clientId: 'file', body: 'see this "…" \\ \u2028', attachmentIds: [attachment.id] });
+    for (let n = 0; n < 600; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => ann.call('message.send', { conversationId, clientId: `m${n + i}`, body: `message ${n + i}` })));
+    const { message } = await ann.send(conversationId, 'first version');
+    await ann.call('message.edit', { messageId: message.id, body: 'second version' });
+    const gone = await ann.send(conversationId, 'to be deleted');
+    await ann.call('message.delete', { messageId: gone.message.id });
+    await ben.call('reaction.add', { messageId: message.id, emoji: '👍' });
+    await ben.call('receipt.read', { conversationId, seq: 100 });
+    before = await found(server.url, ben.user.username);
+    for (const one of [ann, ben]) one.disconnect();
+    await server.stop();
+    await migrate({ url: database.url, logger: createLogger('test', 'silent') });
+  }, 120_000);
+  afterAll(async () => {
+    delete process.env['FILES_DIR'];
+    await database.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('goes from a data folder into Postgres, row by row and byte by byte, and everybody finds it there', async () => {
+    const source = await within(openFolder(dataDir), async (from) => {
+      const { files, rows } = await within(cluster(), (to) => copyPlace(from, to));
+      expect(files).toBe(1);
+      expect(rows.get('chat.message')).toBeGreaterThan(600);
+      return everything(from);
+    });
+    expect(await within(cluster(), everything)).toEqual(source);
+
+    const server = await overPostgres();
+    const after = await found(server.url, ben.user.username);
+    expect(after).toEqual(before);
+    // A token of before is good still, and what was sent before is known.
+    const old = new ChatClient(server.url, ann.session);
+    await old.connect();
+    expect(await old.call('message.send', { conversationId, clientId: 'm7', body: 'message 7' })).toMatchObject({ duplicate: true, message: { body: 'message 7' } });
+    old.disconnect();
+    await server.stop();
+  });
+
+  it('does not go where something is already', async () => {
+    await expect(within(openFolder(dataDir), (from) => within(cluster(), (to) => copyPlace(from, to)))).rejects.toThrow(/is in use: auth.* has rows/);
+  });
+
+  it('is backed up while it is used, and restored in the other mode under a new epoch, so that clients load afresh', async () => {
+    const [backupDir, restored] = [join(folder, 'backup'), join(folder, 'restored')];
+    const server = await overPostgres();
+    const manifest = await within(cluster(), (place) => backup(place, backupDir));
+    expect(manifest.files).toBe(1);
+    await server.stop();
+    await within(openFolder(restored), (place) => restore(place, backupDir));
+
+    const again = await startEmbedded({ dataDir: restored });
+    const after = await found(again.url, ben.user.username);
+    expect(after.view).toEqual(before.view);
+    expect(after.epoch).not.toBe(before.epoch);
+    await again.stop();
+
+    await expect(within(openFolder(restored), (place) => restore(place, backupDir))).rejects.toThrow(/is in use/);
+    await appendFile(join(backupDir, 'tables', 'chat.message.jsonl'), `${JSON.stringify({ conversation_id: conversationId, seq: 100_000, rev: 1, id: crypto.randomUUID(), sender_id: ben.user.id, client_id: 'x', type: 'text', body: '', mentions: [], created_at: '2026-01-01' })}\n`);
+    const damaged = join(folder, 'damaged');
+    await expect(within(openFolder(damaged), (place) => restore(place, backupDir))).rejects.toThrow('the backup is damaged: chat.message is not what the manifest says');
+    expect(await within(openFolder(damaged), async (place) => (await everything(place))['chat.message'])).toEqual([]);
+  });
+
+  it('is exported by conversation: members first, then all messages in order, deleted ones without a body', async () => {
+    const lines = await within(cluster(), async ({ database: sql }) => {
+      const all: Record<string, unknown>[] = [];
+      for await (const line of exportConversation(sql, conversationId)) all.push(JSON.parse(line) as Record<string, unknown>);
+      return all;
+    });
+    const [head, ...messages] = lines;
+    expect(head).toMatchObject({ kind: 'conversation', title: 'Füchse', members: [{ username: ann.user.username }, { username: ben.user.username }] });
+    expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: messages.length }, (_, at) => at + 1));
+    expect(messages.find(({ body }) => body === 'second version')).toMatchObject({ edits: [{ body: 'first version' }], reactions: [{ emoji: '👍', userId: ben.user.id }] });
+    expect(messages.at(-1)).toMatchObject({ body: null, edits: [] });
+  });
+
+  it('is in order, and found out when it is not', async () => {
+    await within(cluster(), async (place) => {
+      const wrong = async () => (await snapshot(place.database, (sql) => reconcile(sql, 10))).filter((check) => check.wrong.length > 0).map(({ what }) => what);
+      expect(await wrong()).toEqual([]);
+      await place.database.query(`update chat.conversation set last_seq = last_seq + 1, member_count = 7 where id = $1`, [conversationId]);
+      await place.database.query(`update history.cursor set delivered_seq = 100000 where user_id = $1`, [ben.user.id]);
+      expect(await wrong()).toHaveLength(4);
+      await place.database.query(`update chat.conversation set last_seq = last_seq - 1, member_count = 2 where id = $1`, [conversationId]);
+      await place.database.query(`update history.cursor set delivered_seq = 100 where user_id = $1`, [ben.user.id]);
+      expect(await wrong()).toEqual([]);
+    });
+  });
+
+  it('has its users listed and their sessions ended: sockets close within 5 s, tokens are refused', async () => {
+    process.env['DATABASE_URL'] = database.url;
+    const server = await overPostgres();
+    try {
+      const client = await ChatClient.login(server.url, ben.user.username, PASSWORD);
+      await client.connect();
+      const lines: string[] = [];
+      await usersCommand.run(['--search', ben.user.username], (line) => void lines.push(line));
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toMatch(new RegExp(`^${ben.user.id}  person .*${ben.user.username}.* [1-9] sessions`));
+      expect(await revokeCommand.run(['--user', ben.user.username], () => undefined)).toBe(0);
+      await eventually(() => expect(client.events.some(({ name }) => name === 'session:revoked')).toBe(true), { timeoutMs: 5_000 });
+      expect((await client.fetch('GET', '/users/me')).status).toBe(401);
+      await expect(revokeCommand.run(['--user', 'nobody-of-that-name'], () => undefined)).rejects.toThrow('there is no user nobody-of-that-name');
+      client.disconnect();
+    } finally {
+      delete process.env['DATABASE_URL'];
+      await server.stop();
+    }
+  });
+});

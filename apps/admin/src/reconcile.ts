@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util';
+import { belongsNow, preferenceJoin, unreadAbove, unreadCount, type Sql } from '@parley/store';
+import type { Command } from './command.js';
+import { openPlace, within } from './place.js';
+import { snapshot } from './tables.js';
+
+interface Check {
+  readonly what: string;
+  /** Answers one row for each thing that is wrong. */
+  readonly sql: string;
+}
+
+const above = unreadAbove('m', 'k', 'p');
+
+/** Unread counts are derived whenever they are asked for, so none can be wrong by itself: these are the facts that they are derived from, and the derivation against plain counting. */
+export const checks: readonly Check[] = [
+  {
+    what: 'messages of a conversation are numbered 1 to last_seq, without holes',
+    sql: `select c.id as conversation, c.last_seq, count(m.seq)::int as messages, max(m.seq) as highest from chat.conversation c left join chat.message m on m.conversation_id = c.id
+           where c.deleted_at is null group by c.id having count(m.seq) <> c.last_seq or coalesce(max(m.seq), 0) <> c.last_seq`,
+  },
+  {
+    what: 'cursors lie within their conversation, read not beyond delivered',
+    sql: `select k.conversation_id as conversation, k.user_id as "user", k.read_seq, k.delivered_seq, c.last_seq from history.cursor k join chat.conversation c on c.id = k.conversation_id
+           where k.read_seq > k.delivered_seq or k.delivered_seq > c.last_seq or k.read_seq < 0`,
+  },
+  {
+    what: 'conversations have as many members as they say',
+    sql: `select c.id as conversation, c.member_count, count(m.user_id)::int as members from chat.conversation c left join chat.member m on m.conversation_id = c.id and m.left_at is null
+           where c.deleted_at is null group by c.id having count(m.user_id) <> c.member_count`,
+  },
+  {
+    what: 'unread is what counting message by message comes to',
+    sql: `select * from (
+            select c.id as conversation, m.user_id as "user", ${unreadCount('c.id', 'c.last_seq', 'm.user_id', above)} as unread,
+              (select count(*)::int from chat.message x where x.conversation_id = c.id and x.seq > ${above} and x.sender_id <> m.user_id and x.deleted_at is null and x.type <> 'system') as counted
+            from chat.member m join chat.conversation c on c.id = m.conversation_id
+            left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id ${preferenceJoin('m', 'p')}
+            where ${belongsNow('m')} and c.deleted_at is null) both_ways
+           where unread <> counted`,
+  },
+];
+
+/** What is wrong, by check; all of one moment. At most `limit` of each. */
+export const reconcile = (sql: Sql, limit: number): Promise<{ what: string; wrong: Record<string, unknown>[] }[]> =>
+  Promise.all(checks.map(async ({ what, sql: text }) => ({ what, wrong: await sql.query(`${text} limit ${limit}`) })));
+
+export const reconcileCommand: Command = {
+  usage: 'reconcile unread [--limit N] [--data-dir DIR]',
+  does: 'looks whether what unread counts are derived from is in order, and counts them anew message by message; changes nothing, and ends with 1 when something is wrong',
+  async run(args, say) {
+    const { values } = parseArgs({ args: [...args], options: { limit: { type: 'string', default: '100' }, 'data-dir': { type: 'string' } } });
+    return within(openPlace(values['data-dir']), async ({ database }) => {
+      const limit = Math.max(1, Math.trunc(Number(values.limit)) || 100);
+      const found = await snapshot(database, (sql) => reconcile(sql, limit));
+      for (const { what, wrong } of found) {
+        say(`${wrong.length === 0 ? 'fine ' : 'WRONG'}  ${what}`);
+        for (const row of wrong) say(`       ${JSON.stringify(row)}`);
+      }
+      return found.every(({ wrong }) => wrong.length === 0) ? 0 : 1;
+    });
+  },
+};
