@@ -3,7 +3,6 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
@@ -94,12 +93,28 @@ async function demandEmpty(sql: Sql, tables: readonly Table[], title: string): P
   }
 }
 
+/** Lines between line feeds alone: `readline` would split at separators that stand in what people wrote. */
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest = '';
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  for await (const chunk of chunks) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
+}
+
 async function readTable(sql: Sql, table: Table, folder: string, expected: Manifest['tables'][number]): Promise<void> {
   const hash = createHash('sha256');
-  const input = createReadStream(fileOf(folder, table));
-  input.on('data', (chunk) => hash.update(chunk));
+  async function* hashed(): AsyncGenerator<Buffer> {
+    for await (const chunk of createReadStream(fileOf(folder, table)) as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
   let [lines, rows]: [string[], number] = [[], 0];
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+  for await (const line of linesOf(hashed())) {
     lines.push(line);
     rows += 1;
     if (lines.length < batchSize) continue;

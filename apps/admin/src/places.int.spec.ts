@@ -29,7 +29,7 @@ const everything = ({ database }: Place): Promise<Record<string, string[]>> =>
 async function found(url: string, username: string) {
   const client = await ChatClient.login(url, username, PASSWORD);
   const { epoch } = await client.connect();
-  const { items } = await client.call('conversation.list', {});
+  const { items } = await client.http('conversation.list', {});
   const histories = await Promise.all(items.map(({ id }) => client.history(id)));
   const unread = await client.http('unread.list', {});
   const attachment = histories.flat().flatMap(({ attachments }) => attachments)[0]!;
@@ -51,7 +51,7 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     process.env['FILES_DIR'] = filesDir;
     return openCluster(database.url);
   };
-  const overPostgres = async (): Promise<ServiceProcess> => (await launch('standalone', { DATABASE_URL: database.url, FILES_DIR: filesDir, DATA_DIR: join(folder, 'unused') })).ready();
+  const overPostgres = async (): Promise<ServiceProcess> => (await launch('standalone', { DATABASE_URL: database.url, FILES_DIR: filesDir, DATA_DIR: join(folder, 'unused') })).ready(90_000);
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'parley-admin-'));

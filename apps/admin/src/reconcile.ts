@@ -42,8 +42,11 @@ export const checks: readonly Check[] = [
 ];
 
 /** What is wrong, by check; all of one moment. At most `limit` of each. */
-export const reconcile = (sql: Sql, limit: number): Promise<{ what: string; wrong: Record<string, unknown>[] }[]> =>
-  Promise.all(checks.map(async ({ what, sql: text }) => ({ what, wrong: await sql.query(`${text} limit ${limit}`) })));
+export async function reconcile(sql: Sql, limit: number): Promise<{ what: string; wrong: Record<string, unknown>[] }[]> {
+  const found: { what: string; wrong: Record<string, unknown>[] }[] = [];
+  for (const { what, sql: text } of checks) found.push({ what, wrong: await sql.query(`${text} limit ${limit}`) });
+  return found;
+}
 
 export const reconcileCommand: Command = {
   usage: 'reconcile unread [--limit N] [--data-dir DIR]',
