@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { closure } from './image.mjs';
 
 const root = new URL('..', import.meta.url);
 const { packages } = JSON.parse(readFileSync(new URL('package-lock.json', root), 'utf8')) as { packages: Parameters<typeof closure>[0] };
 
-describe.each(readdirSync(new URL('apps', root)).filter((name) => packages[`apps/${name}`]))('the image of %s', (app) => {
+describe.each(['gateway', 'auth', 'messages', 'history', 'presence', 'admin', 'standalone'])('the image of %s', (app) => {
   const paths = closure(packages, app);
 
   it('holds the app, all that it depends on, and nothing twice', () => {
