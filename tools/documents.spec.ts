@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 const root = new URL('..', import.meta.url);
@@ -24,5 +24,29 @@ describe.each([
   it.each(claims)('names $file, which is there and has its sentences', ({ file, sentences }) => {
     expect(existsSync(new URL(file, root))).toBe(true);
     for (const sentence of sentences) expect(read(file)).toContain(sentence);
+  });
+});
+
+/** As GitHub makes them of headings. */
+const anchorsOf = (text: string) => [...text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'));
+
+describe('links', () => {
+  const documents = globSync('{*.md,docs/**/*.md,bench/*.md,apps/*/*.md,libs/*/*.md}', { cwd: root.pathname, exclude: (path) => path.includes('node_modules') });
+  const links = documents.flatMap((document) => [...read(document).replaceAll(/^```[^]*?^```/gm, '').matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => ({ document, link: link! }))).filter(({ link }) => !/^https?:|^mailto:/.test(link));
+
+  it.each(links)('$link in $document leads somewhere', ({ document, link }) => {
+    const [path, anchor] = link.split('#') as [string, string | undefined];
+    const target = path === '' ? new URL(document, root) : new URL(path, new URL(document, root));
+    expect(existsSync(target)).toBe(true);
+    expect(anchor === undefined || anchorsOf(readFileSync(target, 'utf8')).includes(anchor)).toBe(true);
+  });
+});
+
+describe('commands', () => {
+  const scripts = Object.keys((JSON.parse(read('package.json')) as { scripts: object }).scripts);
+  const named = globSync('{*.md,docs/**/*.md,bench/*.md}', { cwd: root.pathname }).flatMap((document) => [...read(document).matchAll(/npm run ([a-z][\w:-]*)/g)].map(([, script]) => ({ document, script: script! })));
+
+  it.each(named)('npm run $script, which $document names, is there', ({ script }) => {
+    expect(scripts).toContain(script);
   });
 });

@@ -38,7 +38,7 @@ export function closure(packages, app) {
 }
 
 /** What no process reads. @param {string} path */
-const useful = (path) => !/\.(map|d\.[cm]?ts|tsbuildinfo)$/.test(path) && !/\/dist\/spec$/.test(path);
+const useful = (path) => !/\.(map|d\.[cm]?ts|tsbuildinfo)$/.test(path) && !path.endsWith('/dist/spec');
 
 if (import.meta.main) {
   const [app, folder] = process.argv.slice(2);

@@ -64,6 +64,7 @@ export class Connections {
     const connection = new LocalConnection(socket, session, address, this.parts.config.USER_LIMIT_SCALE, () => this.metrics.closed.inc({ reason: 'slow' }));
     this.live.set(connection.id, connection);
     this.metrics.connections.set(this.live.size);
+    this.metrics.opened.inc();
     void socket.join([userRoom(session.userId), sessionRoom(session.sessionId)]);
     // It may have been revoked between the check of its token and the join.
     if (this.revocations.has(session.sessionId)) this.end(connection, 'ended');

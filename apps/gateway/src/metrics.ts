@@ -13,7 +13,10 @@ export class Metrics {
   private readonly seconds: Histogram<'call'>;
   readonly connections: Gauge;
   readonly pushes: Counter<'kind'>;
+  readonly opened: Counter;
   readonly closed: Counter<'reason'>;
+  /** Seconds from a message's commit to its emission here. Clocks of different machines are compared: what is below nothing counts as nothing. */
+  readonly delivery: Histogram;
 
   constructor(@Inject(PARTS) { health }: GatewayParts) {
     const registers = [health.metrics];
@@ -24,6 +27,11 @@ export class Metrics {
     });
     this.connections = new Gauge({ name: 'parley_gateway_connections', help: 'Live sockets', registers });
     this.pushes = new Counter({ name: 'parley_gateway_frames_total', help: 'Frames received for local connections', labelNames: ['kind'], registers });
+    this.opened = new Counter({ name: 'parley_gateway_opened_total', help: 'Sockets that came in', registers });
+    this.delivery = new Histogram({
+      name: 'parley_gateway_delivery_seconds', help: 'From the commit of a message to its emission to the recipients here', registers,
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    });
     this.closed = new Counter({ name: 'parley_gateway_closed_total', help: 'Sockets that the gateway closed itself', labelNames: ['reason'], registers });
   }
 

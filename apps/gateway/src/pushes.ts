@@ -61,6 +61,7 @@ export class Pushes implements InstanceListener {
     const left = except === undefined ? undefined : this.connections.find(except)?.socket.id;
     const audience = this.server!.to(here);
     (left === undefined ? audience : audience.except(left)).emit(event, payload);
+    if (event === 'message:new') this.metrics.delivery.observe(Math.max(0, Date.now() - Date.parse((payload as ServerEvent<'message:new'>).message.createdAt)) / 1000);
     if (event === 'conversation:removed' || event === 'member:changed') this.partingOf(frame);
   }
 

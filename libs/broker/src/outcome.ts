@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChatError } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
-import { Unavailable, withTrace, type Logger } from '@parley/service-kit';
+import { queueLabel, Unavailable, withTrace, work, type Logger } from '@parley/service-kit';
 import { messageOf, open, type Arrival, Inbound } from './arrival.js';
 import type { BatchHandler, Handler } from './broker.js';
 
@@ -54,13 +54,13 @@ export class Outcomes {
 
   private async settle(inbounds: readonly Inbound[], call: (inbounds: readonly Inbound[]) => Promise<Outcome>, failures = 0): Promise<void> {
     if (without('ack-after-commit')) for (const { arrival } of inbounds) arrival.done();
-    let outcome = await call(inbounds);
+    let outcome = await counted(inbounds, call);
     for (let times = 0; isAway(outcome); times++) {
       if (this.whenAway !== 'wait') return this.away(inbounds, outcome.away);
       if (times === 0) this.logger.warn({ queue: inbounds[0]!.arrival.queue, err: outcome.away }, 'a dependency is away; the queue waits');
       await sleep(backOff(times, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
       if (this.stopped || !inbounds.some(({ arrival }) => arrival.live)) return;
-      outcome = await call(inbounds);
+      outcome = await counted(inbounds, call);
       if (!isAway(outcome)) this.logger.info({ queue: inbounds[0]!.arrival.queue }, 'the queue goes on');
     }
     if (outcome === 'done') {
@@ -90,6 +90,7 @@ export class Outcomes {
         inbound.refuse(new ChatError('unavailable'));
         inbound.arrival.done();
       } else if (!(await inbound.arrival.later())) {
+        work.deadLetters.inc({ queue: queueLabel(inbound.arrival.queue), reason: 'retries' });
         await inbound.arrival.die({ reason: 'retries', detail: messageOf(error) });
       }
     }
@@ -100,11 +101,23 @@ export class Outcomes {
 
   private async bury(arrival: Arrival, death: Parameters<Arrival['die']>[0], refusal: ChatError): Promise<void> {
     this.logger.error({ queue: arrival.queue, name: arrival.name, correlationId: arrival.correlationId, ...death }, 'dead letter');
+    work.deadLetters.inc({ queue: queueLabel(arrival.queue), reason: death.reason });
     arrival.answer({ error: refusal.toBody() });
     // A query may carry a password, which must not be kept, and nobody waits for it when it is put back.
     if (this.whenAway === 'refuse' || without('dead-letters')) arrival.done();
     else await arrival.die(death);
   }
+}
+
+/** Calls a handler, and counts it. A batch has one name. */
+async function counted(inbounds: readonly Inbound[], call: (inbounds: readonly Inbound[]) => Promise<Outcome>): Promise<Outcome> {
+  const { name } = inbounds[0]!.arrival;
+  const begun = performance.now();
+  const outcome = await call(inbounds);
+  work.seconds.observe({ name }, (performance.now() - begun) / 1000);
+  work.batchSize.observe({ name }, inbounds.length);
+  work.handled.inc({ name, end: outcome === 'done' ? 'done' : 'away' in outcome ? 'away' : 'failed' }, inbounds.length);
+  return outcome;
 }
 
 const isAway = (outcome: Outcome): outcome is { away: Error } => outcome !== 'done' && 'away' in outcome;

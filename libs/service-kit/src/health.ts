@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { listen } from './ports.js';
+import { work } from './work-metrics.js';
 
 /** What `/health/ready` asks: undefined when fine, otherwise what is missing, for people. Must answer at once. */
 export type ReadinessCheck = () => string | undefined;
@@ -58,7 +59,7 @@ export class Health {
       const { ready, problems } = this.report();
       return { status: ready ? 200 : 503, type: 'application/json', body: JSON.stringify({ status: ready ? 'ok' : 'unavailable', problems }) };
     }
-    if (path === '/metrics') return { status: 200, type: this.metrics.contentType, body: await this.metrics.metrics() };
+    if (path === '/metrics') return { status: 200, type: this.metrics.contentType, body: `${await this.metrics.metrics()}\n${await work.registry.metrics()}` };
     return { status: 404, type: 'application/json', body: '{"status":"not found"}' };
   }
 

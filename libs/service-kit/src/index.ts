@@ -4,3 +4,4 @@ export * from './health.js';
 export * from './run.js';
 export * from './unavailable.js';
 export * from './ports.js';
+export { queueLabel, work } from './work-metrics.js';
