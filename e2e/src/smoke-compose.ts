@@ -79,6 +79,8 @@ async function smoke(compose: Compose, urls: readonly string[], databasePort: nu
   await demo(urls, (line) => say(`  ${line}`));
   const load = new Load({ seed: 1, urls, history: new History(undefined) });
   await load.begin();
+  // What somebody gives up on is a finding, and no end of this.
+  process.on('unhandledRejection', (error) => void load.complaints.unanswered.push(String(error)));
   load.start();
   for (const service of values.replicas ? restarted.flatMap((one) => (['redis', 'rabbitmq', 'postgres'].includes(one) ? [one] : [one, `${one}-2`])) : restarted) {
     await pause(4_000);
@@ -89,7 +91,7 @@ async function smoke(compose: Compose, urls: readonly string[], databasePort: nu
     say(`restarted ${service} in ${((Date.now() - from) / 1000).toFixed(1)} s; ${load.acknowledged - before} messages were acknowledged meanwhile`);
   }
   await pause(5_000);
-  await load.stop();
+  await load.stop().catch((error: unknown) => void load.complaints.unanswered.push(String(error)));
   const password = (await compose.do('exec', '-T', 'postgres', 'cat', '/run/secrets/POSTGRES_PASSWORD')).trim();
   const findings = await check(load, async <T>(text: string, parameters: readonly unknown[]) => {
     const client = new pg.Client({ host: '127.0.0.1', port: databasePort, user: 'parley', database: 'parley', password });

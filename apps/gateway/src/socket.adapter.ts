@@ -4,7 +4,6 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import { limits } from '@parley/contracts';
 import { Server } from 'socket.io';
 import type { GatewayConfig } from './config.js';
-import type { SocketGateway } from './socket.gateway.js';
 
 /** Whether a page of this origin may connect. Clients that are no browsers send none. */
 export const originAllowed = (allowed: readonly string[], origin: string | undefined): boolean =>
@@ -40,6 +39,6 @@ export class SocketAdapter extends IoAdapter {
     return server as unknown as NestServer;
   }
 
-  /** {@link SocketGateway} hears everything by itself: what Nest would hold for each socket to pass messages on is some kilobytes. */
+  /** `SocketGateway` hears everything by itself: what Nest would hold for each socket to pass messages on is some kilobytes. */
   override bindMessageHandlers(): void {}
 }
