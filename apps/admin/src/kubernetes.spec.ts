@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Cluster } from '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1';
@@ -12,6 +12,7 @@ import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount, type IContainer, type IPodSpec } from 'kubernetes-models/v1';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { problemsOf } from './config-check.js';
 import { programs } from './processes.js';
@@ -128,6 +129,14 @@ describe.each(overlays)('k8s/overlays/%s', (overlay) => {
       expect((containerOf(object).env ?? []).filter(({ name, valueFrom }) => valueFrom !== undefined || (program.shape[name] && isSecret(program.shape[name] as z.ZodType)))).toEqual([]);
       expect((containerOf(object).env ?? []).map(({ name }) => name.replace(/_FILE$/, '')).filter((name) => !(name in program.shape))).toEqual([]);
     }
+  });
+
+  it('gives no hash to the names of secrets that objects of operators refer to, into which Kustomize does not look', () => {
+    const operators = JSON.stringify(all().filter(({ kind }) => ['RabbitmqCluster', 'Cluster', 'TriggerAuthentication'].includes(kind)));
+    const { secretGenerator } = parse(readFileSync(join(folder, 'overlays', overlay, 'kustomization.yaml'), 'utf8')) as { secretGenerator: { name: string; options?: { disableNameSuffixHash?: boolean } }[] };
+    const referred = secretGenerator.filter(({ name }) => operators.includes(`"secretName":"${name}"`) || operators.includes(`"name":"${name}","key"`) || operators.includes(`ecret":{"name":"${name}"}`));
+    expect(referred.map(({ name }) => name)).toEqual(overlay === 'prod' ? ['accounts', 'keda', 'postgres-owner'] : []);
+    expect(referred.filter(({ options }) => options?.disableNameSuffixHash !== true)).toEqual([]);
   });
 
   it('gives every service a Secret of its own', () => {
