@@ -82,7 +82,7 @@ export const draftOf = (line: string): Draft => ({ body: line.startsWith('//') ?
 
 const keys = [
   ['Enter', 'send'], ['Alt-Enter, Ctrl-J', 'new line'], ['Tab, Shift-Tab', 'next or previous conversation; completes commands'], ['Ctrl-G', 'next conversation with unread messages'],
-  ['PgUp, PgDn', 'scroll; further back loads more'], ['Esc', 'to the newest message'], ['Up, Down', 'what you sent before'], ['Ctrl-A E U K W', 'edit the line'], ['Ctrl-L', 'draw the screen anew'], ['Ctrl-C', 'leave'],
+  ['PgUp, PgDn', 'scroll; further back loads more'], ['Esc', 'to the newest message'], ['Up, Down', 'what you sent before'], ['Ctrl-A E U K W', 'edit the line'], ['Ctrl-C', 'leave'],
 ] as const;
 
 function help(desk: Desk): void {

@@ -34,6 +34,10 @@ async function main(args: readonly string[]): Promise<number> {
 async function chat(client: ParleyClient, options: Options): Promise<number> {
   const directory = new Directory(client);
   const { stdin, stdout, stderr } = process;
+  if (!options.plain && stdin.isTTY && stdout.isTTY) {
+    const { runScreen } = await import('./screen/screen.js');
+    return runScreen(client, directory, options);
+  }
   const leaving = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => leaving.abort());
   // Whoever read it has had enough.
