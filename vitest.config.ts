@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@parley/source', 'node'];
 const resolve = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 const servers = './libs/testing/src/global-setup.ts';
+const browser = './libs/testing/src/browser-setup.ts';
 /** Random tests that go on for longer may take longer. */
 const longer = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 const nowhere = ['**/node_modules/**', '**/dist/**', 'tools/lint-canary/**'];
@@ -18,7 +19,7 @@ export default defineConfig({
     projects: [
       { ...resolve, test: { name: 'unit', include: ['{libs,apps,tools}/**/*.spec.ts'], exclude: [...nowhere, '**/*.int.spec.ts'], sequence: { groupOrder: 0 }, maxWorkers: 2, testTimeout: 15_000 * longer } },
       { ...resolve, test: { name: 'int', include: ['{libs,apps}/**/*.int.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 1 }, maxWorkers: 2, testTimeout: 60_000 * longer, hookTimeout: 60_000 } },
-      { ...resolve, test: { name: 'e2e', include: ['e2e/**/*.e2e.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 2 }, maxWorkers: 2, testTimeout: 180_000 * longer, hookTimeout: 120_000 } },
+      { ...resolve, test: { name: 'e2e', include: ['e2e/**/*.e2e.spec.ts'], exclude: nowhere, globalSetup: [servers, browser], sequence: { groupOrder: 2 }, maxWorkers: 2, testTimeout: 180_000 * longer, hookTimeout: 120_000 } },
     ],
   },
 });

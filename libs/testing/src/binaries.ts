@@ -59,21 +59,23 @@ async function withoutServices(work: () => Promise<void>): Promise<void> {
   });
 }
 
-/**
- * Makes sure that the programs are there. As root on Debian or Ubuntu it installs missing packages, having said so; their services are not started.
- * Otherwise rejects with a message that says what to install.
- */
-export async function ensurePrograms(say: (line: string) => void): Promise<void> {
-  const missing = missingProducts().map((product) => debian[product]);
-  if (missing.length === 0) return;
-  if (!canInstall()) throw new Error(`not installed: ${missing.join(', ')}`);
-  say(`installing ${missing.join(', ')} with apt-get (their services stay off)`);
+/** Installs packages of Debian or Ubuntu, as root, having said so; their services are not started. Where that can't be, rejects with a message that says what is missing. */
+export async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
+  if (!canInstall()) throw new Error(`not installed: ${packages.join(', ')}`);
+  say(`installing ${packages.join(', ')} with apt-get (services stay off)`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const limits = { env, timeout: 420_000, maxBuffer: 64 << 20 };
   await withoutServices(async () => {
     await run('apt-get', ['update', '-qq'], limits);
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], limits);
+    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], limits);
   });
+}
+
+/** Makes sure that the servers' programs are there: installs those that are missing, see {@link installPackages}. */
+export async function ensurePrograms(say: (line: string) => void): Promise<void> {
+  const missing = missingProducts().map((product) => debian[product]);
+  if (missing.length === 0) return;
+  await installPackages(missing, say);
   const still = missingProducts();
   if (still.length > 0) throw new Error(`installed, but not found: ${still.join(', ')}`);
 }

@@ -1,0 +1,419 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { ChatClient, eventually, uniqueName } from '@parley/testing';
+import type { Page } from '@parley/testing/browser';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { desktop, phone, row, say, talk, tick, WebStage, writeTo } from './web/stage.js';
+
+let stage: WebStage;
+beforeAll(async () => {
+  stage = await WebStage.open();
+});
+afterEach(async () => {
+  await stage.leave();
+  // Each test begins with none: a complaint belongs to the test that caused it.
+  expect(stage.complaints.splice(0)).toEqual([]);
+});
+afterAll(() => stage?.close());
+
+/** Somebody who is no browser. */
+async function other(displayName: string): Promise<ChatClient> {
+  const client = await ChatClient.register(stage.url, { displayName });
+  await client.connect();
+  return client;
+}
+
+const message = (client: ChatClient, conversationId: string, body: string) => client.call('message.send', { conversationId, clientId: uniqueName('m'), body });
+const idOf = (page: Page): string => new URL(page.url()).pathname.split('/').at(-1)!;
+
+describe('two people', () => {
+  it('see each other’s presence, typing, messages and how far they have got', async () => {
+    const [ann, ben] = await Promise.all([stage.register(uniqueName('Ann')), stage.register(uniqueName('Ben'), phone)]);
+    await writeTo(ann.page, ben.name);
+    await ann.page.locator('.conversation-head', { hasText: 'Online' }).waitFor();
+    await say(ann.page, 'Hello, Ben');
+    await tick(ann.page, 'Hello, Ben', 'delivered').waitFor();
+
+    await talk(ben.page, ann.name).getByLabel('1 unread').waitFor();
+    await talk(ben.page, ann.name).click();
+    await row(ben.page, 'Hello, Ben').waitFor();
+    await tick(ann.page, 'Hello, Ben', 'read').waitFor();
+
+    await ben.page.getByRole('textbox', { name: 'Message' }).pressSequentially('Hi');
+    await ann.page.getByText('typing…').first().waitFor();
+    await say(ben.page, 'Hi, Ann');
+    await row(ann.page, 'Hi, Ann').waitFor();
+    await ann.page.getByText('typing…').first().waitFor({ state: 'detached' });
+
+    await ben.context.close();
+    await ann.page.locator('.conversation-head', { hasText: 'Last seen' }).waitFor();
+  });
+
+  it('edit, reply, react and delete, and the other one sees it at once', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await other(uniqueName('Ben'));
+    await writeTo(ann.page, ben.user.displayName);
+    await say(ann.page, 'Frist');
+    const bubble = row(ann.page, 'Frist');
+    await tick(ann.page, 'Frist', 'sent').or(tick(ann.page, 'Frist', 'delivered')).waitFor();
+    await bubble.hover();
+    await bubble.getByRole('button', { name: 'More' }).click();
+    await ann.page.getByRole('menuitem', { name: 'Edit' }).click();
+    await ann.page.getByRole('textbox', { name: 'Message' }).fill('First');
+    await ann.page.keyboard.press('Enter');
+    await row(ann.page, 'First').getByText('edited').waitFor();
+
+    const { payload: { message: { id, conversationId } } } = await ben.waitFor('message:updated', ({ message: one }) => one.body === 'First');
+    await ben.call('reaction.add', { messageId: id, emoji: '🎉' });
+    await row(ann.page, 'First').getByRole('button', { name: `🎉 1, ${ben.user.displayName}` }).click();
+    await ben.waitFor('message:updated', ({ message: one }) => one.reactions[0]?.count === 2);
+
+    const { message: reply } = await ben.call('message.send', { conversationId, clientId: uniqueName('m'), body: 'Second', replyTo: id });
+    await row(ann.page, 'Second').locator('.quote', { hasText: 'First' }).click();
+    await row(ann.page, 'First').first().hover();
+    await row(ann.page, 'First').first().getByRole('button', { name: 'More' }).click();
+    await ann.page.getByRole('menuitem', { name: 'Delete' }).click();
+    await ann.page.getByText('This message was deleted').first().waitFor();
+    await ben.waitFor('message:updated', ({ message: one }) => one.id === id && one.deletedAt !== undefined);
+    expect(reply.replyTo).toBe(id);
+  });
+});
+
+describe('what people write', () => {
+  it('is text, whatever it looks like; only web addresses become links', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await other('<img src=x onerror="document.title=\'owned\'">');
+    const { conversation } = await ben.call('conversation.create', { kind: 'direct', memberIds: [await idOfUser(ben, ann.username)] });
+    const hostile = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'"> javascript:alert(1) [x](javascript:alert(1)) https://example.org/?a=1&b=<i>';
+    await message(ben, conversation.id, hostile);
+    await ann.page.locator('.talk').first().click();
+    await row(ann.page, 'javascript:alert').waitFor();
+    const body = row(ann.page, 'javascript:alert').locator('.bubble-text');
+    expect(await body.textContent()).toBe(hostile);
+    expect(await body.locator('script, img, i').count()).toBe(0);
+    expect(await body.locator('a').evaluateAll((links) => links.map((link) => [link.getAttribute('href'), link.getAttribute('rel'), link.getAttribute('target')]))).toEqual([
+      ['https://example.org/?a=1&b=', 'noopener noreferrer nofollow ugc', '_blank'],
+    ]);
+    expect(await ann.page.title()).not.toContain('owned');
+  });
+});
+
+async function idOfUser(client: ChatClient, username: string): Promise<string> {
+  const { items } = await client.http('user.list', { query: username });
+  return items[0]!.id;
+}
+
+describe('without a server', () => {
+  it('what is written waits, survives a reload, and is sent once when the server is back', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await other(uniqueName('Ben'));
+    await writeTo(ann.page, ben.user.displayName);
+    await say(ann.page, 'Before');
+    await tick(ann.page, 'Before', 'delivered').or(tick(ann.page, 'Before', 'sent')).waitFor();
+    const address = ann.page.url();
+    ben.disconnect();
+
+    await stage.killServer();
+    await ann.page.getByText('No connection to the server').waitFor();
+    await say(ann.page, 'While away 1');
+    await say(ann.page, 'While away 2');
+    await tick(ann.page, 'While away 2', 'queued').waitFor();
+    await ann.page.getByText('2 messages wait').waitFor();
+    await ann.page.goto('about:blank');
+
+    await stage.startServer();
+    await ann.page.goto(address);
+    await tick(ann.page, 'While away 2', 'sent').waitFor();
+    expect(await row(ann.page, 'While away').count()).toBe(2);
+    await ben.connect();
+    const { items } = await ben.http('conversation.history', { conversationId: idOf(ann.page) });
+    expect(items.map(({ body }) => body)).toEqual(['Before', 'While away 1', 'While away 2']);
+    ben.disconnect();
+  });
+});
+
+describe('files', () => {
+  it('are shown before they are sent, arrive, and are viewed', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await stage.register(uniqueName('Ben'), phone);
+    await writeTo(ann.page, ben.name);
+    const picture = await ann.page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 200 } });
+    await ann.page.locator('input[type=file]').setInputFiles([{ name: 'view.png', mimeType: 'image/png', buffer: picture }, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Bring bread.') }]);
+    await ann.page.getByRole('list', { name: 'Files to send' }).getByRole('img', { name: 'view.png' }).waitFor();
+    await ann.page.getByRole('list', { name: 'Files to send' }).getByRole('progressbar').first().waitFor({ state: 'detached' });
+    await say(ann.page, 'Look');
+
+    await talk(ben.page, ann.name).click();
+    const image = ben.page.getByRole('img', { name: 'view.png' });
+    await image.waitFor();
+    await eventually(async () => (await image.evaluate((element) => (element as HTMLImageElement).naturalWidth)) > 0);
+    await ben.page.getByRole('button', { name: 'Open picture view.png' }).click();
+    const viewed = ben.page.getByRole('dialog', { name: 'view.png' }).getByRole('img');
+    await eventually(async () => (await viewed.evaluate((element) => (element as HTMLImageElement).naturalWidth)) === 320);
+    await ben.page.keyboard.press('Escape');
+    const [download] = await Promise.all([ben.page.waitForEvent('download'), ben.page.getByRole('button', { name: 'Download notes.txt' }).click()]);
+    expect(download.suggestedFilename()).toBe('notes.txt');
+    expect(await readFile(await download.path(), 'utf8')).toBe('Bring bread.');
+  });
+
+  it('of a kind that is not allowed are refused with a reason, and a voice is recorded and heard', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await other(uniqueName('Ben'));
+    await writeTo(ann.page, ben.user.displayName);
+    await ann.page.locator('input[type=file]').setInputFiles([{ name: 'tool.exe', mimeType: 'application/octet-stream', buffer: Buffer.from('MZ\x90\x00\x03\x00\x00\x00binary\x00\x00') }]);
+    await ann.page.getByText('Files of this kind can’t be sent.').waitFor();
+    await ann.page.getByRole('button', { name: 'Remove tool.exe' }).click();
+
+    await ann.page.getByRole('button', { name: 'Record a voice message' }).click();
+    await ann.page.getByRole('timer').filter({ hasText: '0:01' }).waitFor();
+    await ann.page.getByRole('button', { name: 'Send the recording' }).click();
+    const { payload } = await ben.waitFor('message:new', ({ message: one }) => one.type === 'voice');
+    expect(payload.message.attachments).toHaveLength(1);
+    await ann.page.getByRole('button', { name: /^Play voice/ }).click();
+    await ann.page.getByRole('button', { name: 'Pause' }).waitFor();
+  });
+});
+
+describe('a board', () => {
+  it('shows what the other one draws, while they draw, and is empty for both once one empties it', async () => {
+    const [ann, ben] = await Promise.all([stage.register(uniqueName('Ann')), stage.register(uniqueName('Ben'))]);
+    await writeTo(ann.page, ben.name);
+    await talk(ben.page, ann.name).click();
+    for (const { page } of [ann, ben]) await page.getByRole('button', { name: 'Drawing board' }).click();
+    const ink = (page: Page) => page.getByRole('img', { name: 'The shared drawing' }).evaluate((canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;
+      for (let at = 3; at < data.length; at += 4) if (data[at]! > 0) count++;
+      return count;
+    });
+    const box = (await ann.page.getByRole('img', { name: 'The shared drawing' }).boundingBox())!;
+    await ann.page.mouse.move(box.x + 40, box.y + 40);
+    await ann.page.mouse.down();
+    await ann.page.mouse.move(box.x + 200, box.y + 120, { steps: 40 });
+    await ann.page.mouse.move(box.x + 40, box.y + 120, { steps: 40 });
+    await ann.page.mouse.up();
+    const drawn = await ink(ann.page);
+    expect(drawn).toBeGreaterThan(1000);
+    await eventually(async () => Math.abs((await ink(ben.page)) - drawn) < drawn / 20);
+    await ben.page.getByRole('button', { name: 'Empty the board' }).click();
+    await eventually(async () => (await ink(ann.page)) === 0 && (await ink(ben.page)) === 0);
+  });
+});
+
+describe('a room', () => {
+  it('is made by one, and entered by its address by a guest', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const title = uniqueName('Hiking');
+    await ann.page.getByRole('link', { name: 'Rooms' }).click();
+    await ann.page.getByRole('button', { name: 'New room' }).click();
+    await ann.page.getByLabel('Name').fill(title);
+    await ann.page.getByRole('radio', { name: 'Colour #a8326b' }).check();
+    await ann.page.getByRole('button', { name: 'Create group' }).click();
+    await ann.page.getByRole('log', { name: 'Messages' }).waitFor();
+    await say(ann.page, 'Who comes along?');
+
+    const { page } = await stage.page(phone, `/r/${idOf(ann.page)}`);
+    await page.getByRole('button', { name: /guest/ }).click();
+    await page.getByRole('heading', { name: title }).waitFor();
+    await page.getByRole('button', { name: 'Join this room' }).click();
+    await row(page, 'Who comes along?').waitFor();
+    await say(page, 'Me!');
+    await row(ann.page, 'Me!').waitFor();
+
+    // The guest is muted, and sees why they can't write.
+    await ann.page.getByRole('button', { name: 'Details and members' }).click();
+    await ann.page.getByRole('button', { name: /^Actions for/ }).click();
+    await ann.page.getByRole('menuitem', { name: 'Mute', exact: true }).click();
+    await page.getByText('You are muted here').waitFor();
+  });
+});
+
+describe('this device', () => {
+  it('keeps the theme that was slid to', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    await ann.page.getByRole('link', { name: 'Settings' }).click();
+    const slider = ann.page.getByRole('slider', { name: 'Theme' });
+    await slider.focus();
+    for (let step = 0; step < 5; step++) await ann.page.keyboard.press('ArrowRight');
+    await ann.page.getByText('midnight', { exact: true }).waitFor();
+    const ground = () => ann.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    expect(await ground()).toBe('rgb(12, 15, 20)');
+    await ann.page.reload();
+    await slider.waitFor();
+    expect(await ground()).toBe('rgb(12, 15, 20)');
+  });
+
+  it('is logged out from another one, while it is open, and says so', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const second = await stage.logIn(ann.username, phone);
+    await second.page.getByRole('link', { name: 'Settings' }).click();
+    await second.page.getByRole('link', { name: /Devices/ }).click();
+    await second.page.getByRole('button', { name: 'Log out everywhere else' }).click();
+    await ann.page.getByText('This device was logged out from another one.').waitFor();
+    await ann.page.getByLabel('Username').waitFor();
+    await second.page.getByText('This one').waitFor();
+  });
+});
+
+describe('the keyboard alone', () => {
+  it('finds somebody, writes, completes a mention, goes back to a message, and reacts', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await other('Benedict Bright');
+    const { page } = ann;
+    const { conversation } = await ben.call('conversation.create', { kind: 'group', title: 'Keys', memberIds: [await idOfUser(ben, ann.username)] });
+    await message(ben, conversation.id, 'Press something');
+    await talk(page, 'Keys').focus();
+    await page.keyboard.press('Enter');
+    await row(page, 'Press something').waitFor();
+    const field = page.getByRole('textbox', { name: 'Message' });
+    await field.focus();
+    await page.keyboard.type('Hello @bene');
+    await page.getByRole('option', { name: /Benedict Bright/ }).waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    const { payload } = await ben.waitFor('message:new', ({ message: one }) => one.body.startsWith('Hello @'));
+    expect(payload.message.mentions).toEqual([ben.user.id]);
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Shift+Tab');
+    await row(page, 'Hello @').focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    await ben.waitFor('message:updated', ({ message: one }) => one.reactions[0]?.emoji === '👍');
+  });
+});
+
+describe('messages that are not stored', () => {
+  it('go from browser to browser, and the database has none of them', async () => {
+    const [ann, ben] = await Promise.all([stage.register(uniqueName('Ann')), stage.register(uniqueName('Ben'))]);
+    await writeTo(ann.page, ben.name);
+    await talk(ben.page, ann.name).click();
+    await ann.page.getByRole('button', { name: 'More' }).click();
+    await ann.page.getByRole('menuitem', { name: 'Direct connection' }).click();
+    await ann.page.getByText('Not stored.').waitFor();
+    await ann.page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await ben.page.getByRole('button', { name: 'Accept' }).click();
+    await ann.page.getByRole('textbox', { name: 'Message that is not stored' }).fill('Between us');
+    await ann.page.keyboard.press('Enter');
+    await ben.page.getByRole('log', { name: 'Messages that are not stored' }).getByText('Between us').waitFor();
+    await ben.page.reload();
+    await ben.page.getByRole('log', { name: 'Messages' }).waitFor();
+    expect(await ben.page.getByText('Between us').count()).toBe(0);
+  });
+});
+
+describe('ten thousand messages', () => {
+  it('scroll by without more than 200 rows in the page, in order, none left out where one looks', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await other(uniqueName('Ben'));
+    const { conversation } = await ben.call('conversation.create', { kind: 'group', title: 'Long', memberIds: [await idOfUser(ben, ann.username)] });
+    for (let first = 0; first < 10_000; first += 500) await Promise.all(Array.from({ length: 500 }, (_, at) => message(ben, conversation.id, `Number ${first + at + 1}`)));
+    await ben.call('receipt.read', { conversationId: conversation.id, seq: 10_001 });
+    await ann.page.goto(`${stage.url}/c/${conversation.id}?at=5001`);
+    await row(ann.page, 'Number 5000').waitFor();
+
+    const scroller = ann.page.getByRole('log', { name: 'Messages' });
+    let most = 0;
+    let lowest = Infinity;
+    for (let step = 0; step < 60; step++) {
+      const seen = await scroller.evaluate(async (box) => {
+        box.scrollTop -= 1500;
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        return [...box.querySelectorAll<HTMLElement>('[data-seq]')].map((one) => Number(one.dataset['seq']));
+      });
+      most = Math.max(most, seen.length);
+      lowest = Math.min(lowest, seen[0]!);
+      expect(seen).toEqual(Array.from(seen, (_, at) => seen[0]! + at));
+    }
+    expect(most).toBeLessThanOrEqual(200);
+    expect(lowest).toBeLessThan(4_500);
+    await ann.page.getByRole('button', { name: /^Jump to newest/ }).click();
+    await row(ann.page, 'Number 10000').waitFor();
+    await message(ben, conversation.id, 'And one more');
+    await row(ann.page, 'And one more').waitFor();
+  });
+
+  it('a new message does not move what one reads', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    const ben = await other(uniqueName('Ben'));
+    const { conversation } = await ben.call('conversation.create', { kind: 'group', title: 'Steady', memberIds: [await idOfUser(ben, ann.username)] });
+    await Promise.all(Array.from({ length: 120 }, (_, at) => message(ben, conversation.id, `Line ${at + 1}`)));
+    await ann.page.goto(`${stage.url}/c/${conversation.id}?at=61`);
+    await row(ann.page, 'Line 60').waitFor();
+    const place = async () => Math.round((await ann.page.locator('[data-seq="61"]').boundingBox())!.y);
+    await eventually(async () => (await place()) > 0);
+    const before = await place();
+    for (let at = 0; at < 5; at++) await message(ben, conversation.id, `Later ${at}`);
+    await ann.page.getByRole('button', { name: /^Jump to newest, \d+ unread/ }).waitFor();
+    expect(await place()).toBe(before);
+  });
+});
+
+describe('everybody can use it', () => {
+  const axe = readFile(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
+
+  /** What axe finds that keeps people out. */
+  async function barriers(page: Page, where: string): Promise<string[]> {
+    await page.evaluate(await axe);
+    const violations = await page.evaluate(async () => {
+      interface Found { readonly violations: { id: string; impact: string; nodes: { html: string; failureSummary?: string }[] }[] }
+      const { violations: found } = await (globalThis as unknown as { axe: { run(options: object): Promise<Found> } }).axe.run({ resultTypes: ['violations'] });
+      return found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary ?? ''}`).join(' | ')}`);
+    });
+    return violations.map((violation) => `${where}: ${violation}`);
+  }
+
+  it.each([['desktop', desktop], ['phone', phone]] as const)('axe finds nothing serious on any page, on a %s', async (_, size) => {
+    const { page: welcome } = await stage.page(size);
+    const found = await barriers(welcome, 'welcome');
+    await welcome.getByRole('button', { name: 'Create account' }).first().click();
+    found.push(...(await barriers(welcome, 'register')));
+
+    const { page, username } = await stage.register(uniqueName('Ann'), size);
+    found.push(...(await barriers(page, 'empty list')));
+    const ben = await other(uniqueName('Ben'));
+    const { conversation } = await ben.call('conversation.create', { kind: 'group', visibility: 'public', color: '#ffd400', title: uniqueName('Room'), topic: 'All of it', memberIds: [await idOfUser(ben, username)] });
+    const { message: first } = await message(ben, conversation.id, 'Hello https://example.org @nobody');
+    await ben.call('reaction.add', { messageId: first.id, emoji: '🎉' });
+    await ben.call('message.pin', { messageId: first.id });
+    await message(ben, conversation.id, 'Another one');
+    await page.goto(`${stage.url}/c/${conversation.id}`);
+    await say(page, 'Mine');
+    await row(page, 'Mine').hover();
+    found.push(...(await barriers(page, 'conversation')));
+    for (const [name, panel] of [['Details', 'Details'], ['Pinned messages', 'Pinned messages'], ['Drawing board', 'Drawing board'], ['Protocol log', 'Protocol log'], ['Search', 'Search messages']] as const) {
+      if (name === 'Details') await page.getByRole('button', { name: /, details$/ }).click();
+      else if (name === 'Search') await page.getByRole('button', { name: 'Search messages' }).click();
+      else {
+        await page.locator('.conversation-head').getByRole('button', { name: 'More' }).click();
+        await page.getByRole('menuitem', { name }).click();
+      }
+      await page.getByRole('complementary', { name: panel }).waitFor();
+      found.push(...(await barriers(page, panel)));
+      await page.getByRole('complementary', { name: panel }).getByRole('button', { name: 'Close' }).click();
+    }
+    for (const path of ['/rooms', '/people', '/settings', '/settings/devices', '/r/0198c2f0-0000-7000-8000-000000000000']) {
+      await page.goto(stage.url + path);
+      await page.locator('.main h1, .main h2').first().waitFor();
+      found.push(...(await barriers(page, path)));
+    }
+    await page.goto(`${stage.url}/rooms`);
+    await page.getByRole('button', { name: 'New room' }).click();
+    await page.getByRole('dialog').waitFor();
+    found.push(...(await barriers(page, 'new room')));
+    expect(found).toEqual([]);
+  });
+});
+
+describe('the first load', () => {
+  it('is at most 250 kB, zipped, all scripts and styles taken together', async () => {
+    const folder = join(import.meta.dirname, '../../apps/web/dist');
+    const files = (await readdir(folder, { recursive: true })).filter((name) => /\.(?:js|css|html|svg)$/.test(name));
+    const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(folder, name))).length));
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(250_000);
+    expect(files.length).toBeGreaterThan(3);
+  });
+});
