@@ -243,6 +243,7 @@ describe('this device', () => {
     await ann.page.reload();
     await slider.waitFor();
     expect(await ground()).toBe('rgb(12, 15, 20)');
+    expect(await slider.getAttribute('aria-valuetext')).toBe('midnight');
   });
 
   it('is logged out from another one, while it is open, and says so', async () => {
@@ -277,10 +278,11 @@ describe('the keyboard alone', () => {
     expect(payload.message.mentions).toEqual([ben.user.id]);
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Shift+Tab');
-    await row(page, 'Hello @').focus();
     await page.keyboard.press('ArrowUp');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toContain('Press something');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
+    await eventually(() => page.evaluate(() => document.activeElement?.textContent === '👍'));
     await page.keyboard.press('Enter');
     await ben.waitFor('message:updated', ({ message: one }) => one.reactions[0]?.emoji === '👍');
   });
@@ -318,7 +320,9 @@ describe('ten thousand messages', () => {
     const scroller = ann.page.getByRole('log', { name: 'Messages' });
     let most = 0;
     let lowest = Infinity;
-    for (let step = 0; step < 60; step++) {
+    let holes = 0;
+    // As far as one gets depends on the machine: it goes on until many pages have come, and rows have gone.
+    await eventually(async () => {
       const seen = await scroller.evaluate(async (box) => {
         box.scrollTop -= 1500;
         await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
@@ -326,10 +330,11 @@ describe('ten thousand messages', () => {
       });
       most = Math.max(most, seen.length);
       lowest = Math.min(lowest, seen[0]!);
-      expect(seen).toEqual(Array.from(seen, (_, at) => seen[0]! + at));
-    }
+      holes += seen.filter((seq, at) => seq !== seen[0]! + at).length;
+      return lowest < 4_500;
+    }, { timeoutMs: 90_000, intervalMs: 1 });
+    expect(holes).toBe(0);
     expect(most).toBeLessThanOrEqual(200);
-    expect(lowest).toBeLessThan(4_500);
     await ann.page.getByRole('button', { name: /^Jump to newest/ }).click();
     await row(ann.page, 'Number 10000').waitFor();
     await message(ben, conversation.id, 'And one more');
@@ -378,14 +383,14 @@ describe('everybody can use it', () => {
     const { conversation } = await ben.call('conversation.create', { kind: 'group', visibility: 'public', color: '#ffd400', title: uniqueName('Room'), topic: 'All of it', memberIds: [await idOfUser(ben, username)] });
     const { message: first } = await message(ben, conversation.id, 'Hello https://example.org @nobody');
     await ben.call('reaction.add', { messageId: first.id, emoji: '🎉' });
-    await ben.call('message.pin', { messageId: first.id });
+    await ben.http('message.pin', { messageId: first.id });
     await message(ben, conversation.id, 'Another one');
     await page.goto(`${stage.url}/c/${conversation.id}`);
     await say(page, 'Mine');
     await row(page, 'Mine').hover();
     found.push(...(await barriers(page, 'conversation')));
     for (const [name, panel] of [['Details', 'Details'], ['Pinned messages', 'Pinned messages'], ['Drawing board', 'Drawing board'], ['Protocol log', 'Protocol log'], ['Search', 'Search messages']] as const) {
-      if (name === 'Details') await page.getByRole('button', { name: /, details$/ }).click();
+      if (name === 'Details') await page.locator('.conversation-head .who').click();
       else if (name === 'Search') await page.getByRole('button', { name: 'Search messages' }).click();
       else {
         await page.locator('.conversation-head').getByRole('button', { name: 'More' }).click();

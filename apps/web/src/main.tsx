@@ -4,11 +4,13 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import './base.css';
 import { frameLogOf } from './frames.ts';
+import { peersOf } from './peer.ts';
 import './themes.css';
 import { applyTheme, rememberedTheme } from './themes.ts';
 
 applyTheme(rememberedTheme());
 const client = createClient({ url: location.origin });
 frameLogOf(client);
+peersOf(client);
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
 createRoot(document.getElementById('app')!).render(<ParleyProvider client={client}><App /></ParleyProvider>);

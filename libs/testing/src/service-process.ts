@@ -249,7 +249,7 @@ export const startCluster = (options: ClusterOptions): Promise<Cluster> => Clust
 
 /** Embedded mode as a child process over a data folder. */
 export async function startEmbedded({ dataDir, env = {} }: { dataDir: string; env?: Readonly<Record<string, string>> }): Promise<ServiceProcess> {
-  return spawnService('standalone', { ...unlimited, DATA_DIR: dataDir, ...env }, 60_000);
+  return spawnService('standalone', { ...unlimited, DATA_DIR: dataDir, ...env }, 110_000);
 }
 
 interface Base {

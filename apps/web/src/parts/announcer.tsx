@@ -1,8 +1,10 @@
 import { useEffect, useState } from 'react';
 import { useRoute } from 'wouter';
 import { useChat, useClient } from '../chat.ts';
-import { notifyOf } from '../notifications.ts';
+import { chime, notifyOf } from '../notifications.ts';
+import { peersOf } from '../peer.ts';
 import { summaryOf } from './message.tsx';
+import { toast } from './toasts.tsx';
 
 /** Tells of new messages: screen readers of those in the open conversation, everybody of others by sound and the system's notifications; and the window's title counts. */
 export function Announcer() {
@@ -18,6 +20,11 @@ export function Announcer() {
     const looking = message.conversationId === open && document.hasFocus();
     if (looking) setText(`${sender}: ${summaryOf(message)}`);
     else notifyOf(view, message, sender, client.getState().user?.id);
+  }), [client, open]);
+  // Somebody asks for a direct connection; the conversation itself has the buttons.
+  useEffect(() => peersOf(client).onRing((id) => {
+    if (id !== open) toast('Somebody wants to talk directly. Open your chat with them to answer.');
+    chime();
   }), [client, open]);
   const unread = useChat(({ conversations }) => [...conversations.values()].reduce((sum, view) => sum + (view.conversation.me?.notifications === 'none' ? 0 : view.unread), 0));
   useEffect(() => {

@@ -26,7 +26,6 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
       <div className="peer-foot">
         {problem !== undefined && phase === 'idle' && <p className="notice" role="status">{problem}</p>}
         {phase === 'idle' && <button type="button" className="button primary wide" disabled={!partner} onClick={() => void attempt(() => chat.start(partner!.id))}>Connect</button>}
-        {phase === 'ringing' && <button type="button" className="button primary wide" onClick={() => void attempt(() => chat.accept())}>Accept</button>}
       </div>
     </Panel>
   );
@@ -37,7 +36,10 @@ type Chat = ReturnType<ReturnType<typeof peersOf>['of']>;
 function Talk({ chat, live, messages }: { readonly chat: Chat; readonly live: boolean; readonly messages: Chat['state']['messages'] }) {
   const [text, setText] = useState('');
   const end = useRef<HTMLDivElement>(null);
-  useEffect(() => end.current?.scrollIntoView({ block: 'end' }), [messages]);
+  useEffect(() => {
+    // Some browsers answer a promise, which is no clean-up.
+    void end.current?.scrollIntoView({ block: 'end' });
+  }, [messages]);
   return (
     <>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}

@@ -1,6 +1,6 @@
 import type { ConversationView } from '@parley/client';
 import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
-import { lazy, Suspense, useCallback, useEffect, useState, type DragEvent } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore, type DragEvent } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
 import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../chat.ts';
 import { explain } from '../errors.ts';
@@ -13,6 +13,7 @@ import { SearchPanel } from '../parts/search-panel.tsx';
 import { sinceOf } from '../parts/times.ts';
 import { Timeline, type Jump } from '../parts/timeline.tsx';
 import { attempt, toast } from '../parts/toasts.tsx';
+import { peersOf } from '../peer.ts';
 import { useUploads } from '../uploads.ts';
 import './conversation.css';
 
@@ -91,6 +92,7 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
         }}
       >
         <Head id={id} view={view} panel={panel} onPanel={toggle} />
+        <Ringing id={id} onAccept={() => setPanel('peer')} />
         <Timeline id={id} jump={jump} onJump={jumpTo} onReply={reply} onEdit={edit} />
         <Composer view={view} uploads={uploads} context={context} onContext={setContext} />
         {dropping && <div className="drop">Drop files to send them</div>}
@@ -103,6 +105,25 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
         {panel === 'log' && <LogPanel onClose={close} />}
         {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
       </Suspense>
+    </div>
+  );
+}
+
+/** The other one asks for a direct connection. */
+function Ringing({ id, onAccept }: { readonly id: string; readonly onAccept: () => void }) {
+  const chat = peersOf(useClient()).of(id);
+  const { phase } = useSyncExternalStore(chat.subscribe, () => chat.state);
+  const partner = usePartner(id);
+  if (phase !== 'ringing') return null;
+  const accept = () => {
+    onAccept();
+    void attempt(() => chat.accept());
+  };
+  return (
+    <div className="peer-note" role="alert">
+      <Radio size={18} /><span><strong>{partner?.displayName ?? 'The other one'}</strong> wants to talk directly, without anything being stored.</span>
+      <button type="button" className="button slim" onClick={() => chat.hangUp()}>Decline</button>
+      <button type="button" className="button primary slim" onClick={accept}>Accept</button>
     </div>
   );
 }
@@ -132,7 +153,7 @@ function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
   return (
     <header className="conversation-head">
       <Link href="/" className="icon-button back" aria-label="Back to your chats"><ArrowLeft size={22} /></Link>
-      <button type="button" className="who" aria-label={`${titleOf(conversation, partner)}, details`} onClick={() => onPanel('details')}>
+      <button type="button" className="who" title="Details" onClick={() => onPanel('details')}>
         {direct ? <PartnerFace userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
         <span><h2 className="cut">{titleOf(conversation, partner)}</h2><Subtitle id={id} /></span>
       </button>
