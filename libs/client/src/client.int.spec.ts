@@ -25,7 +25,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     vi.restoreAllMocks();
   });
   afterAll(async () => {
-    await server.stop();
+    await server?.stop();
     await rm(folder, { recursive: true, force: true });
   }, 60_000);
 

@@ -177,6 +177,7 @@ export class HeldConversation {
     }
     for (const member of members ?? []) this.member(member, rev);
     for (const receipt of receipts) this.receipt(receipt);
+    if (rev > this.conversation.rev) this.conversation = { ...this.conversation, rev };
     this.skipTo(rev);
     this.recount();
     this.changed();

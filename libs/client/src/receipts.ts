@@ -19,21 +19,18 @@ export class Receipts {
   ) {}
 
   /** Something may have arrived. */
-  arrived(): void {
+  arrived(ms = DELIVERED_MS): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       void this.tell();
-    }, DELIVERED_MS);
+    }, ms);
   }
 
   /** The user has read up to `seq`. Shown at once. */
   read(conversationId: string, seq: number): void {
     this.store.change(conversationId, (held) => held.read(seq, seq, true));
     this.reads.set(conversationId, Math.max(seq, this.reads.get(conversationId) ?? 0));
-    this.reading ??= setTimeout(() => {
-      this.reading = undefined;
-      void this.tellReads();
-    }, READ_MS);
+    this.soon(READ_MS);
   }
 
   /** There is a connection again. */
@@ -60,7 +57,7 @@ export class Receipts {
         this.told.set(id, seq);
         await this.attempt(() => this.hooks.delivered(id, seq), () => {
           this.told.delete(id);
-          this.again();
+          this.arrived(AGAIN_MS);
         });
       }
     } finally {
@@ -76,17 +73,16 @@ export class Receipts {
       this.reads.delete(id);
       await this.attempt(() => this.hooks.read(id, seq), () => {
         this.reads.set(id, Math.max(seq, this.reads.get(id) ?? 0));
-        this.again();
+        this.soon(AGAIN_MS);
       });
     }
   }
 
-  private again(): void {
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      void this.tell();
+  private soon(ms: number): void {
+    this.reading ??= setTimeout(() => {
+      this.reading = undefined;
       void this.tellReads();
-    }, AGAIN_MS);
+    }, ms);
   }
 
   private async attempt(tell: () => Promise<unknown>, again: () => void): Promise<void> {

@@ -96,6 +96,24 @@ class World {
     }
   }
 
+  /** The network is well again, and there is one more connection. Waiting attempts take two minutes at most. */
+  async reconnect(): Promise<void> {
+    this.network.heal();
+    this.disconnect();
+    await vi.advanceTimersByTimeAsync(5_000);
+    this.connect();
+    await vi.advanceTimersByTimeAsync(120_000);
+  }
+
+  /** The network is well again, and the connection stays: one more event in each conversation shows whatever was missed. */
+  async hearMore(): Promise<void> {
+    this.connect();
+    this.network.heal();
+    await vi.advanceTimersByTimeAsync(5_000);
+    for (const held of this.server.own()) this.server.post(held, 'ann');
+    await vi.advanceTimersByTimeAsync(120_000);
+  }
+
   private send(conversationId: string): void {
     const clientId = `client-${this.sent.length}`;
     const one: World['sent'][number] = { conversationId, clientId };
@@ -180,12 +198,7 @@ describe('what is held here', () => {
         await world.do(one);
         await vi.advanceTimersByTimeAsync(one.how % 40);
       }
-      // The network is well again: one more connection, and the time that waiting attempts take at most.
-      world.network.heal();
-      world.disconnect();
-      await vi.advanceTimersByTimeAsync(5_000);
-      world.connect();
-      await vi.advanceTimersByTimeAsync(120_000);
+      await (steps.length % 2 === 0 ? world.reconnect() : world.hearMore());
       expect(world.errors).toEqual([]);
       isCurrent(world);
       isDelivered(world);
@@ -193,5 +206,26 @@ describe('what is held here', () => {
       await world.replica.clear();
       vi.clearAllTimers();
     }), rounds(60));
+  });
+
+  it('brings a window to the newest message, also when more was missed than waits for a place in it', async () => {
+    const world = new World(1);
+    world.network.heal();
+    world.server.create();
+    world.connect();
+    await vi.advanceTimersByTimeAsync(1_000);
+    const [held] = world.server.own();
+    await Promise.all([world.replica.open(held!.id), vi.advanceTimersByTimeAsync(100)]);
+    world.disconnect();
+    const first = world.server.post(held!, 'ann');
+    for (let n = 0; n < 1_020; n++) world.server.post(held!, 'ben');
+    // Its change comes last, so everything else waits for it.
+    world.server.edit(held!, first, false);
+    world.connect();
+    await vi.advanceTimersByTimeAsync(60_000);
+    const { messages, hasAfter, unread } = world.state.conversations.get(held!.id)!;
+    expect({ newest: messages.at(-1)!.seq, hasAfter, unread }).toEqual({ newest: 1_021, hasAfter: false, unread: 1_021 });
+    isCurrent(world);
+    world.disconnect();
   });
 });

@@ -22,6 +22,8 @@ interface Held {
   readonly messages: Message[];
   readonly places: Map<string, Place>;
   unreadFrom: number | undefined;
+  /** Whether there ever was a mark: marks have no number, so the whole description is told again from then on. */
+  marked: boolean;
   notifications: Membership['notifications'];
 }
 
@@ -39,7 +41,7 @@ export class ModelServer {
 
   create(): void {
     const id = `conversation-${this.ids++}`;
-    const held: Held = { id, title: id, createdAt: this.now(), rev: 1, describedRev: 1, membersRev: 1, drawingRev: 0, messages: [], places: new Map(), unreadFrom: undefined, notifications: 'all' };
+    const held: Held = { id, title: id, createdAt: this.now(), rev: 1, describedRev: 1, membersRev: 1, drawingRev: 0, messages: [], places: new Map(), unreadFrom: undefined, marked: false, notifications: 'all' };
     this.conversations.set(id, held);
     for (const userId of [this.me, 'ann', 'ben']) held.places.set(userId, { member: this.newMember(userId, 0), rev: 1, left: false });
     this.emit('conversation:new', { conversation: this.describe(held) });
@@ -130,6 +132,7 @@ export class ModelServer {
   /** The user marks from another device. */
   mark(held: Held, seq: number): void {
     if (!this.isMine(held)) return;
+    held.marked = true;
     held.unreadFrom = Math.max(1, Math.min(seq, held.messages.length));
     this.tellUnread(held);
   }
@@ -247,7 +250,7 @@ export class ModelServer {
     if (complete) {
       for (const held of own) {
         if (!cursors.has(held.id) || behind.includes(held)) continue;
-        changes.push({ conversationId: held.id, messages: [], receipts: this.receipts(held), rev: held.rev, complete: true, epoch: this.epoch, conversation: this.describe(held) });
+        changes.push({ conversationId: held.id, messages: [], receipts: this.receipts(held), rev: held.rev, complete: true, epoch: this.epoch, ...(held.marked && { conversation: this.describe(held) }) });
       }
     }
     return { epoch: this.epoch, changes, added: absent.slice(0, most.added).map((held) => this.describe(held)), removed: [...cursors.keys()].filter((id) => !own.some((held) => held.id === id)), complete };
@@ -263,7 +266,7 @@ export class ModelServer {
     return {
       messages, receipts: this.receipts(held), rev, complete,
       ...(members.length > 0 && { members }), ...(within(held.drawingRev) && { drawing: { rev: held.drawingRev } }),
-      ...((within(held.describedRev) || within(held.membersRev) || complete) && { conversation: this.describe(held) }),
+      ...((within(held.describedRev) || within(held.membersRev) || (complete && held.marked)) && { conversation: this.describe(held) }),
     };
   }
 

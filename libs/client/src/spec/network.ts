@@ -25,6 +25,7 @@ export class Network implements Server {
   private connection = 0;
   private up = false;
   private healed = false;
+  private lastWord = 0;
   private readonly cut = new Set<() => void>();
 
   constructor(private readonly random: () => number) {}
@@ -58,6 +59,11 @@ export class Network implements Server {
     const deliver = () => this.up && connection === this.connection && this.hear(event, structuredClone(copy));
     if (this.healed) return void queueMicrotask(deliver);
     if (!unnumbered.has(event) && this.random() < 0.15) return;
+    if (event === 'unread:changed') {
+      // The last word counts, and nothing tells which that is: they come in order, once.
+      this.lastWord = Math.max(this.lastWord, Date.now() + this.delay());
+      return void setTimeout(deliver, this.lastWord - Date.now());
+    }
     setTimeout(deliver, this.delay());
     if (this.random() < 0.15) setTimeout(deliver, this.delay());
   }
