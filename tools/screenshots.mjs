@@ -1,8 +1,10 @@
-// npm run screenshots [-- FOLDER]: installs what is missing, builds, and takes the pictures of docs/screenshots.
+// npm run screenshots [-- FOLDER]: installs what is missing, builds, and takes the pictures of docs/screenshots. `--typing` measures how long a key takes to the screen instead.
 import { join } from 'node:path';
 import { environment, main, prepare, root, run } from './prepare.mjs';
 
 await main(async () => {
   const node = await prepare({ web: true });
-  return run(node, [join(root, 'e2e', 'dist', 'web', 'screenshots.js'), ...process.argv.slice(2)], { env: environment(node) });
+  const [first, ...rest] = process.argv.slice(2);
+  const args = first === '--typing' ? ['typing.js', ...rest] : ['screenshots.js', ...(first === undefined ? [] : [first])];
+  return run(node, [join(root, 'e2e', 'dist', 'web', String(args[0])), ...args.slice(1)], { env: environment(node) });
 });

@@ -162,6 +162,8 @@ describe('an origin', () => {
         await new Promise((resolve) => socket.once('connect_error', resolve));
         expect((await strict.connect(strict.person(), { ...from('https://chat.example.org'), transports })).socket.connected).toBe(true);
       }
+      // The page that this gateway serves itself.
+      expect((await strict.connect(strict.person(), from(new URL(strict.gateway.url).origin))).socket.connected).toBe(true);
       expect((await strict.connect()).socket.connected).toBe(true);
       const cors = async (origin: string) => (await strict.fetch('/health/live', { headers: { origin } })).headers.get('access-control-allow-origin');
       expect(await cors('https://evil.example')).not.toBe('https://evil.example');

@@ -5,9 +5,9 @@ import { limits } from '@parley/contracts';
 import { Server } from 'socket.io';
 import type { GatewayConfig } from './config.js';
 
-/** Whether a page of this origin may connect. Clients that are no browsers send none. */
-export const originAllowed = (allowed: readonly string[], origin: string | undefined): boolean =>
-  origin === undefined || allowed.includes('*') || allowed.includes(origin);
+/** Whether a page of this origin may connect: one that is allowed, or the gateway's own, whose origin names the host that was asked. Clients that are no browsers send none. */
+export const originAllowed = (allowed: readonly string[], origin: string | undefined, host?: string): boolean =>
+  origin === undefined || allowed.includes('*') || allowed.includes(origin) || (host !== undefined && [`http://${host}`, `https://${host}`].includes(origin));
 
 type NestServer = ReturnType<IoAdapter['createIOServer']>;
 
@@ -31,7 +31,7 @@ export class SocketAdapter extends IoAdapter {
       // `cors` restrains long polling only: a WebSocket is let in or not by `allowRequest`.
       cors: { origin: allowed.includes('*') ? '*' : [...allowed] },
       allowRequest: (request: IncomingMessage, decide) => {
-        const known = originAllowed(allowed, request.headers.origin);
+        const known = originAllowed(allowed, request.headers.origin, request.headers.host);
         decide(known ? null : 'origin not allowed', known);
       },
     });

@@ -29,8 +29,8 @@ export class WebStage {
 
   static async open(): Promise<WebStage> {
     const dataDir = await mkdtemp(join(tmpdir(), 'parley-web-'));
-    const [server, browser] = await Promise.all([startEmbedded({ dataDir }), launchBrowser()]);
-    return new WebStage(dataDir, server, browser);
+    const server = await startEmbedded({ dataDir });
+    return new WebStage(dataDir, server, await launchBrowser());
   }
 
   get url(): string {
