@@ -1,0 +1,79 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eventually, startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createClient, memoryStorage, type ParleyClient } from './index.js';
+
+const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
+
+describe('the examples', { timeout: 120_000 }, () => {
+  let folder: string;
+  let server: ServiceProcess;
+  let person: ParleyClient;
+  const children: ChildProcess[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'parley-examples-'));
+    server = await startEmbedded({ dataDir: join(folder, 'data') });
+    person = createClient({ url: server.url, storage: memoryStorage() });
+    await person.register({ username: uniqueName('ann'), password: 'correct horse battery' });
+  }, 180_000);
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+  });
+  afterAll(async () => {
+    person?.disconnect();
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    const child = spawn(process.execPath, [join(examples, script), ...args], { cwd: folder, env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    children.push(child);
+    const told = { output: '', code: undefined as number | null | undefined, child };
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (told.output += chunk.toString()));
+    child.once('close', (code) => (told.code = code));
+    return told;
+  }
+
+  it('socket-io.mjs: two guests chat', async () => {
+    const told = run('socket-io.mjs', [server.url]);
+    await eventually(() => expect(told.code).toBe(0), { timeoutMs: 30_000 });
+    expect(told.output).toBe('stored as #1\nBen hears: Hello, Ben\n');
+  });
+
+  it('bot.mjs: answers', async () => {
+    const { user, token } = await person.request<{ user: { id: string; username: string }; token: string }>('POST', '/bots', { body: { username: uniqueName('echo') } });
+    const { id } = await person.createConversation({ kind: 'group', title: 'Echo', memberIds: [user.id] });
+    await person.open(id);
+    const bodies = () => person.getState().conversations.get(id)!.messages.filter(({ senderId }) => senderId === user.id).map(({ body }) => body);
+    const bot = run('bot.mjs', [server.url], { PARLEY_BOT_TOKEN: token, PARLEY_BOT_FOLDER: join(folder, 'bot') });
+    await eventually(() => expect(bot.output).toContain(`I am ${user.username}`), { timeoutMs: 30_000 });
+    await eventually(() => expect(bot.output).toContain('online'), { timeoutMs: 30_000 });
+    person.send(id, { body: '!echo hello' });
+    await eventually(() => expect(bodies()).toEqual(['hello']), { timeoutMs: 30_000 });
+    bot.child.kill('SIGTERM');
+    await eventually(() => expect(bot.code).toBe(0), { timeoutMs: 30_000 });
+  });
+
+  it('serve.mjs and page.html: a page and the one file that it imports', async () => {
+    const told = run('serve.mjs', ['0']);
+    await eventually(() => expect(told.output).toMatch(/^http:\/\/localhost:\d+\/$/m), { timeoutMs: 60_000 });
+    const address = /^http:\/\/localhost:\d+\/$/m.exec(told.output)![0].replace('localhost', '127.0.0.1');
+    const page = await (await fetch(address)).text();
+    expect(page).toContain("import { createClient } from './parley-client.js'");
+    const bundle = await fetch(new URL('parley-client.js', address));
+    expect(bundle.headers.get('content-type')).toBe('text/javascript');
+    const code = await bundle.text();
+    // All that it needs is in it.
+    expect(code).not.toMatch(/^import\s|from\s*["'](?!\.)/m);
+    const { createClient: create } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { createClient: typeof createClient };
+    const guest = create({ url: server.url, storage: memoryStorage() });
+    await guest.guest();
+    await eventually(() => expect(guest.getState().connection).toBe('online'));
+    guest.disconnect();
+  });
+});
