@@ -32,6 +32,6 @@ USER node
 VOLUME /data
 EXPOSE 3000 9090
 # No shell is needed, neither to start nor to look whether it is ready.
-HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=60s CMD ["node", "libs/service-kit/dist/healthcheck.js"]
+HEALTHCHECK --interval=10s --timeout=10s --retries=3 --start-period=60s CMD ["node", "libs/service-kit/dist/healthcheck.js"]
 ENTRYPOINT ["node"]
 CMD ["main.js"]
