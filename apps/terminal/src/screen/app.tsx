@@ -217,10 +217,11 @@ function useKeys({ stage, composer }: Props): void {
   });
 }
 
-/** Who types faster than this draws has their keys arrive together, Enter among them. */
+/** Who types faster than this draws has their keys arrive together, Enter and Tab among them. */
 function typed(stage: Stage, composer: Composer, input: string): void {
-  for (const part of input.split(/(\r)/)) {
+  for (const part of input.split(/([\r\t])/)) {
     if (part === '\r') submit(stage, composer);
+    else if (part === '\t' && composer.complete()) continue;
     else if (part !== '') composer.type(part);
   }
 }
