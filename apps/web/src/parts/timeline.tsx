@@ -48,6 +48,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const anchor = useRef<{ readonly key: string; readonly top: number } | 'bottom'>('bottom');
   const target = useRef<string>(undefined);
   const busy = useRef(false);
+  const again = useRef<() => void>(() => undefined);
   const [away, setAway] = useState(false);
 
   const latest = useRef({ range, keys, from, to, hasBefore, hasAfter, following });
@@ -91,8 +92,10 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const now = latest.current;
     const fetchMore = (work: Promise<unknown>) => {
       busy.current = true;
-      void attempt(() => work).finally(() => {
+      void attempt(() => work).then((done) => {
         busy.current = false;
+        // Nobody scrolls where there is nothing more to scroll to: what came may not be enough.
+        if (done) requestAnimationFrame(() => again.current());
       });
     };
     if (box.scrollTop < NEAR) {
@@ -105,6 +108,8 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     }
     return undefined;
   }, [client, id]);
+
+  again.current = fill;
 
   const markRead = useCallback(() => {
     const box = scroller.current;
