@@ -286,6 +286,8 @@ export class HeldConversation {
   /** A page is the window now, where there is one. */
   replace({ items, lastSeq }: Page): void {
     if (!this.window) return;
+    // What arrived while the page was on its way, and is in the window already.
+    for (const message of this.window) if (message.seq > lastSeq) this.park(message);
     this.window = items.map((message) => this.newestOf(message));
     this.to = this.window.at(-1)?.seq ?? lastSeq;
     this.following = this.to >= lastSeq;
