@@ -32,6 +32,23 @@ describe('what comes late and is older', () => {
     expect(held.snapshot().members.get('ann')!.role).toBe('admin');
   });
 
+  it('is no newer state of a message, live or caught up with', () => {
+    const held = opened(2, [message(1)]);
+    held.message(message(1, 4, { body: 'newest' }), 'updated');
+    held.message(message(1, 3, { body: 'older' }), 'updated');
+    held.changes({ messages: [message(1, 2)], receipts: [], rev: 4 }, 0);
+    expect(held.snapshot().messages.map(({ body }) => body)).toEqual(['newest']);
+  });
+
+  it('is not shown beside what it became: a stored message takes the place of the one that waits', () => {
+    const held = opened();
+    const pending = { ...message(0, 0, { senderId: 'me', clientId: 'mine' }), status: 'sending' as const, local: { state: 'sending' as const } };
+    held.setPending([pending]);
+    expect(held.snapshot().messages).toEqual([pending]);
+    held.message(message(1, 2, { senderId: 'me', clientId: 'mine' }), 'new');
+    expect(held.snapshot().messages).toMatchObject([{ seq: 1, status: 'sent' }]);
+  });
+
   it('is no newer description, also when messages have passed it by', () => {
     const held = opened();
     held.updated(conversation(4, { title: 'new' }));

@@ -205,7 +205,7 @@ describe('what is held here', () => {
       world.disconnect();
       await world.replica.clear();
       vi.clearAllTimers();
-    }), rounds(60));
+    }), rounds(150));
   });
 
   it('brings a window to the newest message, also when more was missed than waits for a place in it', async () => {
@@ -225,6 +225,30 @@ describe('what is held here', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     const { messages, hasAfter, unread } = world.state.conversations.get(held!.id)!;
     expect({ newest: messages.at(-1)!.seq, hasAfter, unread }).toEqual({ newest: 1_021, hasAfter: false, unread: 1_021 });
+    isCurrent(world);
+    world.disconnect();
+  });
+
+  it('asks for counts that a window which is elsewhere cannot tell, and notices what is not the user’s any more', async () => {
+    const world = new World(1);
+    world.network.heal();
+    for (let n = 0; n < 2; n++) world.server.create();
+    world.connect();
+    await vi.advanceTimersByTimeAsync(1_000);
+    const [held, other] = world.server.own();
+    for (let n = 0; n < 30; n++) world.server.post(held!, 'ann');
+    await Promise.all([world.replica.loadAround(held!.id, 1), vi.advanceTimersByTimeAsync(1_000)]);
+    world.server.erase(held!, held!.messages[19]!);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(world.state.conversations.get(held!.id)).toMatchObject({ unread: 29, hasAfter: true });
+    // What makes its counts doubtful is all that is told of it.
+    world.server.post(other!, 'ann');
+    await vi.advanceTimersByTimeAsync(10);
+    world.disconnect();
+    world.server.moveMember(other!, ME);
+    world.replica.store.change(other!.id, (one) => (one.stale = true));
+    world.connect();
+    await vi.advanceTimersByTimeAsync(10_000);
     isCurrent(world);
     world.disconnect();
   });
