@@ -108,10 +108,20 @@ async function create(desk: Desk, text: string): Promise<void> {
   const [, kind, rest = ''] = /^(direct|group|channel)\s+([^]+)$/.exec(text) ?? [];
   if (kind === 'direct') return desk.select((await desk.directory.conversation(`@${rest.replace(/^@/, '')}`)).id);
   if (kind !== 'group' && kind !== 'channel') throw new UsageError('/new direct USERNAME, /new group TITLE or /new channel TITLE');
-  const [, title = '', names = '', open] = /^(.*?)(?:\s+with((?:\s+@\S+)+))?(\s+public)?$/s.exec(rest) ?? [];
-  const invited = await Promise.all(names.split(/\s+/).filter(Boolean).map((name) => desk.directory.user(name)));
-  const conversation = await desk.client.createConversation({ kind, title, visibility: open === undefined ? 'private' : 'public', ...(invited.length > 0 && { memberIds: invited.map(({ id }) => id) }) });
+  const { title, names, isPublic } = newConversation(rest);
+  const invited = await Promise.all(names.map((name) => desk.directory.user(name)));
+  const conversation = await desk.client.createConversation({ kind, title, visibility: isPublic ? 'public' : 'private', ...(invited.length > 0 && { memberIds: invited.map(({ id }) => id) }) });
   desk.select(conversation.id);
+}
+
+/** `TITLE [with @NAME …] [public]`. */
+function newConversation(text: string): { title: string; names: string[]; isPublic: boolean } {
+  const words = text.split(/\s+/);
+  const isPublic = words.length > 1 && words.at(-1) === 'public';
+  if (isPublic) words.pop();
+  const before = words.findLastIndex((word) => !word.startsWith('@'));
+  const named = words[before] === 'with' && before < words.length - 1;
+  return { title: words.slice(0, named ? before : undefined).join(' '), names: named ? words.slice(before + 1) : [], isPublic };
 }
 
 async function rooms(desk: Desk, text: string): Promise<void> {

@@ -15,7 +15,7 @@ export const printable = (text: string): string =>
   stripVTControlCharacters(text.toWellFormed()).replace(breaks, '\n').replaceAll('\t', '    ').replace(controls, '').replace(invisible, '').replace(piles, '$1');
 
 /** The same in one line: names, and whatever else must not look like more than it is. */
-export const inline = (text: string): string => printable(text).replaceAll(/\s*\n\s*/g, ' ⏎ ').trim();
+export const inline = (text: string): string => printable(text).split('\n').map((line) => line.trim()).filter((line) => line !== '').join(' ⏎ ');
 
 /** JSON in one line that a terminal shows as it is; parsed, it is the value. */
 export const jsonLine = (value: unknown): string =>

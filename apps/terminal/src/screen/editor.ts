@@ -25,4 +25,11 @@ export const eraseBefore = (edited: Edited): Edited => cut(edited, previous(edit
 export const eraseAfter = (edited: Edited): Edited => cut(edited, edited.cursor, next(edited));
 export const eraseToHome = (edited: Edited): Edited => cut(edited, home(edited).cursor, edited.cursor);
 export const eraseToEnd = (edited: Edited): Edited => cut(edited, edited.cursor, end(edited).cursor);
-export const eraseWord = (edited: Edited): Edited => cut(edited, before(edited).search(/\S*\s*$/), edited.cursor);
+export const eraseWord = (edited: Edited): Edited => cut(edited, wordBefore(before(edited)), edited.cursor);
+
+/** Where the last word begins, with what follows it. */
+function wordBefore(text: string): number {
+  let at = text.trimEnd().length;
+  while (at > 0 && text[at - 1]!.trim() !== '') at--;
+  return at;
+}
