@@ -43,7 +43,7 @@ describe('lint', () => {
     const { output } = nx('show', 'projects', '--with-target', 'lint', '--json');
     const packages = ['libs', 'apps'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => `@parley/${name}`));
     const json = output.split('\n').find((line) => line.startsWith('['));
-    expect((JSON.parse(json ?? '[]') as string[]).toSorted()).toEqual([...packages, 'bench', 'e2e', 'tools'].toSorted());
+    expect((JSON.parse(json ?? '[]') as string[]).toSorted()).toEqual([...packages, 'bench', 'e2e', 'examples', 'tools'].toSorted());
   }, 120_000);
 
   it('is the same command in every package', () => {
