@@ -1,13 +1,13 @@
-import type { ClientState, ConversationView } from '@parley/client';
-import { useClient, useParley } from '@parley/client/react';
+import type { ConversationView } from '@parley/client';
+import { useClient } from '@parley/client/react';
 import type { Conversation, User } from '@parley/contracts';
 import { useEffect } from 'react';
 import { usePartnerOf } from './partners.ts';
+import { useChat } from './state.ts';
 
 export { useClient } from '@parley/client/react';
+export { useChat } from './state.ts';
 
-/** A part of the client's state; draws again when that part is another one. */
-export const useChat = <T>(select: (state: ClientState) => T): T => useParley(select);
 export const useView = (id: string): ConversationView | undefined => useChat(({ conversations }) => conversations.get(id));
 export const useUser = (id: string | undefined): User | undefined => useChat(({ users, user }) => (id === undefined ? undefined : id === user?.id ? user : users.get(id)));
 export const useMe = (): User => {

@@ -1,7 +1,8 @@
 import type { ParleyClient } from '@parley/client';
-import { useClient, useParley } from '@parley/client/react';
+import { useClient } from '@parley/client/react';
 import type { Member, User } from '@parley/contracts';
 import { useEffect, useSyncExternalStore } from 'react';
+import { useChat } from './state.ts';
 
 const AT_ONCE = 3;
 
@@ -59,7 +60,7 @@ function partnersOf(client: ParleyClient): Partners {
 
 export function usePartnerOf(conversationId: string | undefined, ownId: string | undefined): User | undefined {
   const partners = partnersOf(useClient());
-  const online = useParley(({ connection }) => connection === 'online');
+  const online = useChat(({ connection }) => connection === 'online');
   const partner = useSyncExternalStore(partners.subscribe, () => partners.get(conversationId));
   const unknown = conversationId !== undefined && ownId !== undefined && !partner;
   useEffect(() => {

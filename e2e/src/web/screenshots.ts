@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ChatClient, uniqueName } from '@parley/testing';
 import type { Page } from '@parley/testing/browser';
 import { ensureChromium } from '@parley/testing/browser';
-import { desktop, phone, row, talk, WebStage } from './stage.js';
+import { phone, row, talk, WebStage } from './stage.js';
 
 const folder = process.argv[2] ?? join(import.meta.dirname, '../../../docs/screenshots');
 await mkdir(folder, { recursive: true });
@@ -85,11 +85,6 @@ try {
   await page.getByRole('heading', { name: 'Kitchen talk' }).waitFor();
   await theme(page, 'daylight');
   await shoot(page, 'rooms');
-  await page.goto(`${stage.url}/settings`);
-  await theme(page, 'forest');
-  await page.reload();
-  await page.getByRole('heading', { name: 'Theme' }).waitFor();
-  await shoot(page, 'settings');
 
   const { page: small } = await stage.logIn(ann.username, phone);
   await talk(small, 'Tomas Vidal').waitFor();
@@ -98,9 +93,7 @@ try {
   await talk(small, 'Sunday hike').click();
   await row(small, 'too much cake” ').waitFor();
   await shoot(small, 'phone-conversation');
-
-  const { page: door } = await stage.page(desktop);
-  await shoot(door, 'welcome');
+  for (const one of people) one.disconnect();
 } finally {
   await stage.close();
 }

@@ -40,6 +40,7 @@ try {
   for (const end = performance.now() + SECONDS * 1000; performance.now() < end; await delay(80)) await ann.page.keyboard.press('a');
   arriving = false;
   await flood;
+  ben.disconnect();
   const times = (await ann.page.evaluate(() => (globalThis as unknown as { pressed: number[] }).pressed)).toSorted((a, b) => a - b);
   const at = (share: number) => (times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? NaN).toFixed(1);
   process.stdout.write(`${times.length} keys while ${sent} messages arrived in ${SECONDS} s: key to screen p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms\n`);

@@ -28,7 +28,11 @@ export function Announcer() {
   }), [client, open]);
   const unread = useChat(({ conversations }) => [...conversations.values()].reduce((sum, view) => sum + (view.conversation.me?.notifications === 'none' ? 0 : view.unread), 0));
   useEffect(() => {
-    document.title = unread > 0 ? `(${unread}) Parley` : 'Parley';
+    // A title costs more than it looks: it goes to the browser's own window.
+    const timer = setTimeout(() => {
+      document.title = unread > 0 ? `(${unread}) Parley` : 'Parley';
+    }, 300);
+    return () => clearTimeout(timer);
   }, [unread]);
   return <div className="hidden-text" role="status" aria-live="polite">{text}</div>;
 }

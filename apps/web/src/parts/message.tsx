@@ -39,7 +39,12 @@ export const MessageRow = memo(function MessageRow(props: Props) {
       {row.message.type === 'system' ? <SystemNote message={row.message} rowKey={row.key} /> : <Post {...props} />}
     </>
   );
-});
+}, looksTheSame);
+
+/** Rows are made anew whenever anything changes in the conversation; most of them look as they did. */
+function looksTheSame({ row: { key: _, ...row }, ...rest }: Props, { row: nextRow, ...next }: Props): boolean {
+  return (Object.keys(row) as (keyof typeof row)[]).every((name) => row[name] === nextRow[name]) && (Object.keys(rest) as (keyof typeof rest)[]).every((name) => rest[name] === next[name]);
+}
 
 function SystemNote({ message, rowKey }: { readonly message: ChatMessage; readonly rowKey: string }) {
   const sender = useUser(message.senderId)?.displayName ?? 'Somebody';

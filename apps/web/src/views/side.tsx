@@ -1,6 +1,6 @@
 import type { Found, User } from '@parley/contracts';
 import { BellOff, Search, SquarePen } from 'lucide-react';
-import { memo, useState } from 'react';
+import { memo, useEffect, useState } from 'react';
 import { Link, useLocation, useRoute } from 'wouter';
 import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../chat.ts';
 import { Avatar, RoomAvatar } from '../parts/avatar.tsx';
@@ -34,9 +34,9 @@ export function Side() {
 
 function Conversations({ onCreate }: { readonly onCreate: () => void }) {
   const order = useChat((state) => state.order);
-  const connecting = useChat(({ connection }) => connection === 'connecting');
+  const none = useNone(order.length === 0);
   if (order.length === 0) {
-    if (connecting) return <div className="empty"><div className="spinner" role="img" aria-label="Loading" /></div>;
+    if (!none) return <div className="empty"><div className="spinner" role="img" aria-label="Loading" /></div>;
     return (
       <div className="empty">
         <h2>No chats yet</h2>
@@ -47,6 +47,18 @@ function Conversations({ onCreate }: { readonly onCreate: () => void }) {
     );
   }
   return <nav aria-label="Your conversations">{order.map((id) => <Talk key={id} id={id} />)}</nav>;
+}
+
+/** Whether the server says that there is no conversation: an empty list may be one that has not arrived. */
+function useNone(empty: boolean): boolean {
+  const client = useClient();
+  const online = useChat(({ connection }) => connection === 'online');
+  const [none, setNone] = useState(false);
+  useEffect(() => {
+    if (!empty || !online) return;
+    client.request<{ items: readonly unknown[] }>('GET', '/conversations', { query: { limit: 1 } }).then(({ items }) => setNone(items.length === 0), () => undefined);
+  }, [client, empty, online]);
+  return none;
 }
 
 /** One conversation in the list. */
