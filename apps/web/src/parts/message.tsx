@@ -42,8 +42,8 @@ export const MessageRow = memo(function MessageRow(props: Props) {
 }, looksTheSame);
 
 /** Rows are made anew whenever anything changes in the conversation; most of them look as they did. */
-function looksTheSame({ row: { key: _, ...row }, ...rest }: Props, { row: nextRow, ...next }: Props): boolean {
-  return (Object.keys(row) as (keyof typeof row)[]).every((name) => row[name] === nextRow[name]) && (Object.keys(rest) as (keyof typeof rest)[]).every((name) => rest[name] === next[name]);
+function looksTheSame({ row, ...rest }: Props, { row: nextRow, ...next }: Props): boolean {
+  return (Object.keys(row) as (keyof Row)[]).every((name) => row[name] === nextRow[name]) && (Object.keys(rest) as (keyof typeof rest)[]).every((name) => rest[name] === next[name]);
 }
 
 function SystemNote({ message, rowKey }: { readonly message: ChatMessage; readonly rowKey: string }) {
