@@ -7,7 +7,9 @@ const servers = './libs/testing/src/global-setup.ts';
 const browser = './libs/testing/src/browser-setup.ts';
 /** Random tests that go on for longer may take longer. */
 const longer = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
-const nowhere = ['**/node_modules/**', '**/dist/**', 'tools/lint-canary/**'];
+/** What takes long and is about tools, or proves in another way what others prove too: `npm test` runs it, a run for every change (`SHORT=1`) does not. */
+const long = ['e2e/src/{bench,demo,matrix,refusals,presence,gateways,crash}.e2e.spec.ts', 'libs/testing/src/private-server.int.spec.ts', 'apps/{admin/src/places,terminal/src/terminal}.int.spec.ts'];
+const nowhere = ['**/node_modules/**', '**/dist/**', 'tools/lint-canary/**', ...(process.env['SHORT'] === undefined ? [] : long)];
 
 /** One run, three groups one after another: logic; single parts on real servers; whole systems. */
 export default defineConfig({
