@@ -1,6 +1,6 @@
 /** `npm run bench`: see README.md beside this folder. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -134,9 +134,9 @@ async function versionsOf({ amqpUrl, databaseUrl, redisUrl }: ServerAddresses): 
 
 const marks = ['<!-- measured: begin -->', '<!-- measured: end -->'] as const;
 
-/** Replaces what stands between the marks. */
+/** Replaces what stands between the marks; begins the page where there is none. */
 function putInto(file: string, text: string): void {
-  const before = readFileSync(file, 'utf8');
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : `# How fast\n\n${marks.join('\n')}\n`;
   const [begin, end] = [before.indexOf(marks[0]), before.indexOf(marks[1])];
   if (begin < 0 || end < begin) throw new Error(`${file} has no marks to put the result between`);
   writeFileSync(file, `${before.slice(0, begin)}${marks[0]}\n\n${text}\n\n${before.slice(end)}`);

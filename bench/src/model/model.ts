@@ -1,26 +1,17 @@
-/**
- * `npm run model [-- RESULTS.json]`: what a run of `send` cost, what the model makes of it beside what was measured, and what more machines carry by the same costs. Without a file it takes the
- * measurement that is kept beside this program (`bench/model/measured.json`); with `--keep` it replaces that.
- */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+/** `node bench/dist/model/model.js RESULTS.json`: what a run of `send` cost, what the model makes of it beside what was measured, and what more machines carry by the same costs. */
+import { readFileSync } from 'node:fs';
 import type { Sample } from '../report.js';
 import { capacityTable } from './capacity.js';
 import { costsOf, machineOf, measuredOf, paceOf, type Measured } from './costs.js';
 import { simulate } from './simulate.js';
 
-const kept = fileURLToPath(new URL('../../model/measured.json', import.meta.url));
-
-export const keptMeasurement = (): Measured => JSON.parse(readFileSync(kept, 'utf8')) as Measured;
-
 /** The phases that can be simulated, with what was measured and what the model says. */
-export function compared(measured: Measured, seconds?: number): { name: string; measured: number; predicted: number; measuredMs: number; predictedMs: number }[] {
+function compared(measured: Measured): { name: string; measured: number; predicted: number; measuredMs: number; predictedMs: number }[] {
   const machine = machineOf('cluster', measured.cores, costsOf(measured));
   return measured.phases.flatMap(({ name, perSecond, ackP50Ms }) => {
     const pace = paceOf(name);
     if (pace === undefined) return [];
-    const { perSecond: predicted, ackP50Ms: predictedMs } = simulate(machine, pace, seconds);
+    const { perSecond: predicted, ackP50Ms: predictedMs } = simulate(machine, pace);
     return [{ name, measured: perSecond, predicted, measuredMs: ackP50Ms, predictedMs }];
   });
 }
@@ -29,10 +20,7 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): s
   [head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
 function main(): void {
-  const { values, positionals } = parseArgs({ options: { keep: { type: 'boolean' } }, allowPositionals: true });
-  const file = positionals[0];
-  const measured = file === undefined ? keptMeasurement() : fromResults(file);
-  if (values.keep && file !== undefined) writeFileSync(kept, `${JSON.stringify(measured, undefined, 1)}\n`);
+  const measured = fromResults(process.argv[2] ?? '');
   const costs = costsOf(measured);
   const rows = Object.entries(costs).filter(([, { fixedUs, eachUs, idle }]) => fixedUs + eachUs >= 1 || idle >= 0.005);
   const out = [
@@ -50,4 +38,4 @@ function fromResults(file: string): Measured {
   return measuredOf(machine.cores, samples, 'cluster');
 }
 
-if (import.meta.main) main();
+main();
