@@ -244,7 +244,8 @@ async function upload(desk: Desk, text: string): Promise<void> {
   const attachment = await desk.client.upload(await openFile(path), {
     name: basename(path), onProgress: (sent, total) => total && desk.say(`${basename(path)}: ${Math.floor((sent / total) * 100)} %`),
   });
-  desk.client.send(conversation.id, { attachmentIds: [attachment.id], type: typeOf(attachment), ...(body !== '' && { body }) });
+  // Until it is stored it is no message that the next command could be about.
+  await desk.client.send(conversation.id, { attachmentIds: [attachment.id], type: typeOf(attachment), ...(body !== '' && { body }) }).stored;
 }
 
 async function openFile(path: string): Promise<Blob> {
