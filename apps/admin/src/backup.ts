@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
 import { migrations, type Sql } from '@parley/store';
 import { z } from 'zod';
-import { UsageError, type Command, type Say } from './command.js';
+import { required, UsageError, type Command, type Say } from './command.js';
 import { demandStopped, openCluster, openFolder, openPlace, within, type Place } from './place.js';
 import { batchSize, rowsOf, snapshot, storeRows, tablesOf, type Table } from './tables.js';
 
@@ -188,10 +188,6 @@ async function copyFiles(from: Place, to: Place, files: readonly StoredFile[]): 
 }
 
 const total = ({ tables }: Manifest): number => tables.reduce((sum, { rows }) => sum + rows, 0);
-const required = (name: string, value: string | undefined): string => {
-  if (value === undefined) throw new UsageError(`say --${name}`);
-  return value;
-};
 
 export const backupCommand: Command = {
   usage: 'backup --to DIR [--data-dir DIR]',

@@ -14,5 +14,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** An option that has to be there. Throws a {@link UsageError} that names it. */
+export function required(name: string, value: string | undefined): string {
+  if (value === undefined) throw new UsageError(`say --${name}`);
+  return value;
+}
+
 /** The words of a usage line that name the command, before what may follow. */
 export const wordsOf = ({ usage }: Command): readonly string[] => usage.split(' ').filter((word) => /^[a-z-]+$/.test(word) && !word.startsWith('--'));

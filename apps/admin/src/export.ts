@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { UsageError, type Command } from './command.js';
+import { required, type Command } from './command.js';
 import { openPlace, within } from './place.js';
 import { snapshot } from './tables.js';
 
@@ -40,8 +40,8 @@ export const exportCommand: Command = {
   does: 'writes a conversation as lines of JSON: itself with its members, then its messages in order',
   async run(args, say) {
     const { values } = parseArgs({ args: [...args], options: { id: { type: 'string' }, to: { type: 'string' }, 'data-dir': { type: 'string' } } });
-    const { id, to } = values;
-    if (id === undefined) throw new UsageError('say --id');
+    const { to } = values;
+    const id = required('id', values.id);
     return within(openPlace(values['data-dir']), ({ database }) =>
       snapshot(database, async (sql) => {
         const file = to === undefined ? undefined : createWriteStream(to, { flags: 'wx', mode: 0o600 });

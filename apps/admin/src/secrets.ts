@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { accountName, accounts, rabbitDefinitions, redisUsers, type Account } from '@parley/realtime';
 import { StartError } from '@parley/service-kit';
 import { roles } from '@parley/store';
-import { UsageError, type Command } from './command.js';
+import { required, UsageError, type Command } from './command.js';
 
 const OPERATOR = 'parley';
 const services = Object.keys(accounts) as Account[];
@@ -100,8 +100,8 @@ export const secretsCommand: Command = {
         redis: { type: 'string', default: 'redis://redis:6379' }, place: { type: 'string', default: '/accounts' }, 'world-readable': { type: 'boolean', default: false },
       },
     });
-    const { dir, amqp, database, redis } = values;
-    if (dir === undefined) throw new UsageError('say --dir');
+    const { amqp, database, redis } = values;
+    const dir = required('dir', values.dir);
     for (const address of [amqp, database, redis]) if (!URL.canParse(address)) throw new UsageError(`${address} is no address`);
     // In volumes that only their reader mounts, the reader's user is not known here.
     const [fileMode, folderMode] = values['world-readable'] ? [0o644, 0o755] : [0o600, 0o700];

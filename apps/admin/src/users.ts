@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { UsageError, type Command } from './command.js';
+import { required, UsageError, type Command } from './command.js';
 import { openPlace, within } from './place.js';
 
 interface UserRow extends Record<string, unknown> {
@@ -65,8 +65,8 @@ export const revokeCommand: Command = {
   does: 'ends the sessions of a user, or one; their sockets are closed within 5 s and their tokens refused',
   async run(args, say) {
     const { values } = parseArgs({ args: [...args], options: { user: { type: 'string' }, session: { type: 'string' }, 'data-dir': { type: 'string' } } });
-    const { user, session } = values;
-    if (user === undefined) throw new UsageError('say --user');
+    const { session } = values;
+    const user = required('user', values.user);
     return within(openPlace(values['data-dir']), async ({ database }) => {
       const ended = await endSessions(database, await userNamed(database, user), session);
       say(`${ended.length} ${ended.length === 1 ? 'session' : 'sessions'} of ${user} ended`);

@@ -21,7 +21,7 @@ export const gatewayConfig = {
   HOST: z.string().default('0.0.0.0').describe('Address that the port listens on'),
   ALLOWED_ORIGINS: origins
     .default(['*'])
-    .describe('Origins whose pages may use HTTP and sockets, separated by commas. The default, *, lets all in: nothing rests on cookies, a page needs a token of its own. Clients that send no Origin are always let in'),
+    .describe('Origins whose pages may use HTTP and sockets, separated by commas. The default, *, lets all in: nothing rests on cookies, a page needs a token of its own. Clients that send no Origin are always let in, and so are pages that this server itself gave out'),
   TRUST_PROXY: env.integer(0, 16).default(0).describe('Proxies in front whose X-Forwarded-For is believed, by count. 0: the address of the TCP connection counts'),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user and per connection'),

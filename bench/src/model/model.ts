@@ -1,7 +1,6 @@
-/** `node bench/dist/model/model.js RESULTS.json`: what a run of `send` cost, what the model makes of it beside what was measured, and what more machines carry by the same costs. */
+/** `node bench/dist/model/model.js RESULTS.json`: what a run of `send` cost by process, and what a simulation by these costs makes of it beside what was measured. */
 import { readFileSync } from 'node:fs';
 import type { Sample } from '../report.js';
-import { capacityTable } from './capacity.js';
 import { costsOf, machineOf, measuredOf, paceOf, type Measured } from './costs.js';
 import { simulate } from './simulate.js';
 
@@ -28,7 +27,6 @@ function main(): void {
     table(['', 'a message alone', 'among many', 'all the time, share of a core'], rows.map(([name, { fixedUs, eachUs, idle }]) => [name, (fixedUs + eachUs).toFixed(0), eachUs.toFixed(0), idle.toFixed(3)])),
     table(['', 'measured/s', 'model/s', 'model ÷ measured', 'ack p50 measured, ms', 'model, ms'], compared(measured).map((one) =>
       [one.name, one.measured.toFixed(0), one.predicted.toFixed(0), (one.predicted / one.measured).toFixed(2), one.measuredMs.toFixed(1), one.predictedMs.toFixed(1)])),
-    capacityTable(costs),
   ];
   process.stdout.write(`${out.join('\n\n')}\n`);
 }

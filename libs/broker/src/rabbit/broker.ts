@@ -117,7 +117,7 @@ class RabbitBroker implements Broker {
       const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
       if (this.state !== 'open' || this.requests.size > this.outbox.messages) return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
       const wanted: Wanted = { name, key, id, correlationId, deadline, content, failed: (error) => this.requests.settle(id, unavailable(error.message)) };
-      if (requests[name].together) this.gathering.together(key, name, wanted, (all) => this.asked(all as readonly Wanted[]));
+      if (requests[name].together) this.gathering.together(key, name, wanted, (all) => this.asked(all));
       else this.gathering.alone(key, { ...this.asked([wanted]), deadline, failed: (error) => wanted.failed?.(error) });
     });
   }

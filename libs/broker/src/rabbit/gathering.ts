@@ -12,18 +12,18 @@ export interface Part {
 }
 
 /** Makes one message of parts that have the same target, in their order; at least one. */
-export type Bind = (parts: readonly Part[]) => Omit<Publication, 'deadline' | 'confirmed' | 'failed'>;
+export type Bind<P extends Part = Part> = (parts: readonly P[]) => Omit<Publication, 'deadline' | 'confirmed' | 'failed'>;
 
 interface Bundle {
   readonly kind: string;
   readonly parts: Part[];
   readonly bind: Bind;
-  bytes: number;
+  length: number;
 }
 
-/** Of one message. A longer part has one of its own. */
-export const MOST_PARTS = 64;
-const MOST_BYTES = 64 * 1024;
+/** Of one message, in parts and in characters. A longer part has one of its own. */
+const MOST_PARTS = 64;
+const MOST_LENGTH = 64 * 1024;
 
 /**
  * Makes one message of what is sent to one target within a turn of the event loop: for RabbitMQ, and for everybody who reads it, one message with twenty things in it costs little more than
@@ -35,15 +35,15 @@ export class Gathering {
 
   constructor(private readonly send: (publication: Publication) => void) {}
 
-  /** Goes with the part that was given for the same target before it, if that is of the same kind. The first one's `bind` binds them. */
-  together(target: string, kind: string, part: Part, bind: Bind): void {
+  /** Goes with the part that was given for the same target before it, if that is of the same kind: parts of a kind have one type. The first one's `bind` binds them. */
+  together<P extends Part>(target: string, kind: string, part: P, bind: Bind<P>): void {
     let bundle = this.open.get(target);
-    if (bundle?.kind !== kind || bundle.parts.length >= MOST_PARTS || bundle.bytes + part.content.length > MOST_BYTES) {
-      this.open.set(target, (bundle = { kind, parts: [], bind, bytes: 0 }));
+    if (bundle?.kind !== kind || bundle.parts.length >= MOST_PARTS || bundle.length + part.content.length > MOST_LENGTH) {
+      this.open.set(target, (bundle = { kind, parts: [], bind: bind as Bind, length: 0 }));
       this.add(bundle);
     }
     bundle.parts.push(part);
-    bundle.bytes += part.content.length;
+    bundle.length += part.content.length;
   }
 
   /** Goes by itself, after everything that was given for the same target. */
