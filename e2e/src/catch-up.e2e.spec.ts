@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { modes, type Deployment } from './modes.js';
+import { shared, type Deployment } from './modes.js';
 import { Team } from './random-history.js';
 
 /** Histories in one run; each has its seed. `HISTORIES=1000 SEED=1` runs more, or others. */
@@ -8,7 +8,7 @@ const first = Number(process.env['SEED'] ?? 1);
 const teams = 6;
 const length = 24;
 
-describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('I9 in %s mode', (_, start) => {
+describe.each(Object.entries(shared))('I9 in %s mode', (_, start) => {
   let deployment: Deployment | undefined;
   afterEach(async () => {
     await deployment?.stop();

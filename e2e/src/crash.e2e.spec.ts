@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ChatError, errorTable, type CallOutput } from '@parley/contracts';
 import { ChatClient, judge, NoAnswer, type Attempt, type Reader, type StoredMessage, type Verdict } from '@parley/testing';
-import { modes, type Deployment } from './modes.js';
+import { modes, type OwnDeployment } from './modes.js';
 
 const users = 4;
 const conversations = 4;
@@ -58,7 +58,7 @@ const reader = (client: ChatClient, conversationIds: readonly string[]): Reader 
 });
 
 describe.each(Object.entries(modes))('in %s mode', (_, start) => {
-  let deployment: Deployment | undefined;
+  let deployment: OwnDeployment | undefined;
   const clients: ChatClient[] = [];
   afterEach(async () => {
     for (const client of clients.splice(0)) client.disconnect();

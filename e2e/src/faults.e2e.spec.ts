@@ -12,7 +12,7 @@ describe('every promise holds under load', () => {
   beforeAll(async () => {
     world = await World.open();
   });
-  afterAll(() => world.close());
+  afterAll(() => world?.close());
 
   it.each(rows.filter(({ short }) => short).map((row) => [row.what, row] as const))('when this happens to a cluster: %s', async (_what, row) => {
     const { findings, acknowledged } = await run(world, row, quick);

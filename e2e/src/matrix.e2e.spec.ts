@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callNames, calls, ChatError, type Call, type CallName } from '@parley/contracts';
 import { ChatClient } from '@parley/testing';
 import { actors, matrix, type Actor, type Entry, type Expected, type Place } from './matrix.js';
-import { modes, type Deployment } from './modes.js';
+import { shared, type Deployment } from './modes.js';
 
 type Interface = 'socket' | 'http';
 const interfacesOf = ({ socket, http }: Call): Interface[] => [...(socket === undefined ? [] : ['socket' as const]), ...(http ? ['http' as const] : [])];
@@ -19,10 +19,10 @@ async function outcome(name: CallName, by: ChatClient, over: Interface, input: u
   }
 }
 
-describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('who may call what, in %s mode', (_, start) => {
+describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start) => {
   let deployment: Deployment;
   const people = {} as Record<Exclude<Actor, 'none'> | 'outsider' | 'victim' | 'peer', ChatClient>;
-  const shared = {} as Record<'group' | 'direct', Place>;
+  const places = {} as Record<'group' | 'direct', Place>;
   let nobody: ChatClient;
 
   beforeAll(async () => {
@@ -34,8 +34,8 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
       people[who as keyof typeof people] = client;
     }));
     nobody = new ChatClient(url, { ...people.member.session, accessToken: '' });
-    shared.group = await group();
-    shared.direct = await direct();
+    places.group = await group();
+    places.direct = await direct();
     // Only now: whoever is blocked could not have written.
     await people.peer.http('block.add', { userId: people.blocked.user.id });
   }, 120_000);
@@ -79,8 +79,8 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
   }
 
   async function placeFor(name: CallName, actor: Actor, entry: Extract<Entry, { kind: 'place' }>): Promise<Place> {
-    if (actor === 'blocked') return name.startsWith('webhook.') ? hooked(shared.direct) : shared.direct;
-    return entry.fresh ? group() : shared.group;
+    if (actor === 'blocked') return name.startsWith('webhook.') ? hooked(places.direct) : places.direct;
+    return entry.fresh ? group() : places.group;
   }
 
   /** One cell after another: what one does may count for the next of a shared place. */
@@ -122,7 +122,7 @@ describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as cons
       seen[over] = entry.kind === 'place' ? await inPlaces(name, entry, over) : await alone(name, entry, over);
       wanted[over] = entry.kind === 'place' ? entry.expected : { guest: entry.guest, person: 'ok' };
       if (over === 'socket') continue;
-      const input = entry.kind === 'place' ? entry.input(shared.group) : await entry.input(people.member, people.outsider);
+      const input = entry.kind === 'place' ? entry.input(places.group) : await entry.input(people.member, people.outsider);
       seen['none'] = await outcome(name, nobody, over, input);
       wanted['none'] = 'unauthenticated';
     }

@@ -8,19 +8,22 @@ import { startCluster, startEmbedded, storedMessages, type Cluster, type Service
 export interface Deployment {
   /** One address per gateway. */
   readonly urls: readonly string[];
+  stop(): Promise<void>;
+}
+
+export interface OwnDeployment extends Deployment {
   /** SIGKILL to a process that writes messages. */
   killWriter(): Promise<void>;
   /** Starts it again where it takes that; resolves when it is ready. */
   restartWriter(): Promise<void>;
   /** Rows of the database; undefined where only the killed process itself can read them. */
   stored(conversationIds: readonly string[]): Promise<StoredMessage[] | undefined>;
-  stop(): Promise<void>;
 }
 
 /** Configuration of every process, beside what the mode needs. */
 type Environment = Readonly<Record<string, string>>;
 
-export async function cluster(env: Environment = {}): Promise<Deployment> {
+export async function cluster(env: Environment = {}): Promise<OwnDeployment> {
   const running: Cluster = await startCluster({ servers: inject('servers'), env });
   return {
     urls: running.urls,
@@ -31,7 +34,7 @@ export async function cluster(env: Environment = {}): Promise<Deployment> {
   };
 }
 
-export async function embedded(env: Environment = {}): Promise<Deployment> {
+export async function embedded(env: Environment = {}): Promise<OwnDeployment> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'));
   let server: ServiceProcess = await startEmbedded({ dataDir, env });
   const { url } = server;
@@ -50,7 +53,7 @@ export async function embedded(env: Environment = {}): Promise<Deployment> {
 }
 
 /** Two replicas of messages: when one dies, the other takes its shards over, and nobody starts anything. */
-export async function replicated(): Promise<Deployment> {
+export async function replicated(): Promise<OwnDeployment> {
   const running = await startCluster({ servers: inject('servers'), replicas: { messages: 2 } });
   return {
     urls: running.urls,
@@ -61,4 +64,12 @@ export async function replicated(): Promise<Deployment> {
   };
 }
 
+/** One that other specs use too, some at the same time: it can be neither broken nor configured, and whoever counts counts what is its own. */
+async function common(mode: 'embedded' | 'cluster'): Promise<Deployment> {
+  const answer = await fetch(new URL(mode, inject('deployments')));
+  if (!answer.ok) throw new Error(`no ${mode} server for all: ${await answer.text()}`);
+  return { urls: (await answer.json()) as string[], stop: async () => undefined };
+}
+
 export const modes = { embedded, cluster, replicated } as const;
+export const shared = { embedded: () => common('embedded'), cluster: () => common('cluster') } as const;

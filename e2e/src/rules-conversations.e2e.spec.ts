@@ -1,10 +1,10 @@
 import type { CallArguments, Conversation } from '@parley/contracts';
 import { eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { modes } from './modes.js';
+import { shared } from './modes.js';
 import { ahead, allCodes, codeOf, codesOf, idsOf, names, Stage, told } from './stage.js';
 
-describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('the rules of conversations, in %s mode', (_, start) => {
+describe.each(Object.entries(shared))('the rules of conversations, in %s mode', (_, start) => {
   let stage: Stage;
   beforeAll(async () => {
     stage = await Stage.open(start);

@@ -1,12 +1,12 @@
 import { limits, newId, type Attachment, type Session } from '@parley/contracts';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { modes } from './modes.js';
+import { shared } from './modes.js';
 import { allCodes, codeOf, codesOf, idsOf, Stage, told } from './stage.js';
 
 const password = 'correct horse battery';
 
-describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('the rules of people, in %s mode', (_, start) => {
+describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, start) => {
   let stage: Stage;
   beforeAll(async () => {
     stage = await Stage.open(start);

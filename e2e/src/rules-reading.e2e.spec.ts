@@ -1,10 +1,10 @@
 import type { CallArguments } from '@parley/contracts';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { modes } from './modes.js';
+import { shared } from './modes.js';
 import { allCodes, codeOf, codesOf, idsOf, Stage, told } from './stage.js';
 
-describe.each([['embedded', modes.embedded], ['cluster', modes.cluster]] as const)('the rules of reading, in %s mode', (_, start) => {
+describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, start) => {
   let stage: Stage;
   beforeAll(async () => {
     stage = await Stage.open(start);

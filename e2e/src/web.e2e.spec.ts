@@ -204,10 +204,29 @@ describe('a board', () => {
 });
 
 describe('a room', () => {
+  it('has a form that keeps its place when the people arrive who could be in it', async () => {
+    const ann = await stage.register(uniqueName('Ann'));
+    await other(uniqueName('Ben'));
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    await ann.page.route('**/api/v1/users?*', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await ann.page.getByRole('link', { name: 'Rooms', exact: true }).click();
+    await ann.page.getByRole('button', { name: 'New room' }).click();
+    const button = ann.page.getByRole('button', { name: 'Create group' });
+    await button.hover();
+    const before = await button.boundingBox();
+    letGo();
+    await ann.page.locator('.person').first().waitFor();
+    expect(await button.boundingBox()).toEqual(before);
+  });
+
   it('is made by one, and entered by its address by a guest', async () => {
     const ann = await stage.register(uniqueName('Ann'));
     const title = uniqueName('Hiking');
-    await ann.page.getByRole('link', { name: 'Rooms' }).click();
+    await ann.page.getByRole('link', { name: 'Rooms', exact: true }).click();
     await ann.page.getByRole('button', { name: 'New room' }).click();
     await ann.page.getByLabel('Name').fill(title);
     await ann.page.getByRole('radio', { name: 'Colour #a8326b' }).check();

@@ -1,10 +1,23 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** A port of 127.0.0.1 that was free a moment ago. Two calls at the same time get different ones. */
+// Below what operating systems give to outgoing connections and to listeners on port 0: one of those could take it before its server does.
+const first = 10_000;
+const last = 32_000;
+
+/** A random port of 127.0.0.1 that nobody listens on, for a server that starts later. */
 export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = randomInt(first, last);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port between ${first} and ${last}`);
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return new Promise((resolve, reject) => {
+    server.once('error', ({ code }: NodeJS.ErrnoException) => (code === 'EADDRINUSE' || code === 'EACCES' ? resolve(false) : reject(new Error(`cannot listen on 127.0.0.1: ${code}`))));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { freePort } from './ports.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const services = ['auth', 'messages', 'history', 'presence'] as const;
@@ -119,7 +119,7 @@ export async function spawnService(app: string, env: Readonly<Record<string, str
 /** The same, but does not wait: for programs that are expected to refuse. */
 export async function launch(app: string, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
   const edge = app === 'gateway' || app === 'standalone';
-  const port = await pickPort();
+  const port = await freePort();
   const ports: Record<string, string> = edge ? { PORT: String(port), HOST: '127.0.0.1' } : { HEALTH_PORT: String(port) };
   return new ServiceProcess(app, `apps/${app}/dist/main.js`, { LOG_LEVEL: 'warn', ...ports, ...env }, Number(env['PORT'] ?? port));
 }
@@ -281,11 +281,11 @@ let clusters = 0;
 
 /**
  * One of Redis' sixteen databases without anything of Parley in it: spec files that run side by side share a Redis, and neither presence nor what was counted for an address may come from another cluster.
- * Of one file, the last eight clusters have each its own.
+ * Of one file, the last seven clusters have each its own; what the run itself starts has the first one.
  */
 async function emptyRedis(url: string): Promise<string> {
-  const pool = Number(process.env['VITEST_POOL_ID'] ?? 1);
-  const own = withPath(url, String((pool % 2) * 8 + (clusters++ % 8)));
+  const pool = process.env['VITEST_POOL_ID'];
+  const own = withPath(url, String(pool === undefined ? clusters++ % 16 : (Number(pool) % 2) * 8 + 1 + (clusters++ % 7)));
   const redis = new Redis(own, { lazyConnect: true, maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
   try {
@@ -348,14 +348,6 @@ async function answersOk(url: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function pickPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }
 
 const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());
