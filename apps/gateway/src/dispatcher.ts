@@ -27,9 +27,9 @@ export class Dispatcher {
     @Inject(Metrics) private readonly metrics: Metrics,
   ) {}
 
-  execute(name: CallName, raw: unknown, client: Client, requestId: string): Promise<unknown> {
+  execute(name: CallName, raw: unknown, client: Client, requestId: string, traceId: string): Promise<unknown> {
     const ended = this.metrics.called(name, client.connection ? 'socket' : 'http');
-    const answer = withTrace({ correlationId: requestId, ...(client.session && { userId: client.session.userId }) }, () =>
+    const answer = withTrace({ traceId, ...(client.session && { userId: client.session.userId }) }, () =>
       this.admitted(name, raw, client, requestId),
     );
     answer.then(() => ended('ok'), (error: unknown) => ended(error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'internal'));
@@ -63,7 +63,7 @@ export class Dispatcher {
   private ask(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
     const payload = { caller: callerOf(client, requestId), input };
     const deadlineMs = Math.max(LEAST_MS, until - Date.now());
-    return this.parts.broker.request(`${name}.v1` as RequestName, payload as never, { deadlineMs, correlationId: requestId });
+    return this.parts.broker.request(`${name}.v1` as RequestName, payload as never, { deadlineMs });
   }
 
   /** The writer cannot see the reader's cursors: of a conversation that exists already, the reading service has the caller's view. */

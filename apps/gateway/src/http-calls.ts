@@ -1,5 +1,5 @@
 import { Controller, Inject, Req, RequestMapping, RequestMethod, Res, UseGuards, type Type } from '@nestjs/common';
-import { callNames, calls, ChatError, type Call, type HttpRoute } from '@parley/contracts';
+import { callNames, calls, ChatError, newId, type Call, type HttpRoute } from '@parley/contracts';
 import type { Request, Response } from 'express';
 import { clientAddress } from './address.js';
 import type { Client, Session } from './client.js';
@@ -22,7 +22,7 @@ export function httpCallsController(): Type {
     // A computed key names the function; the guard reads the call's name there.
     const { [name]: handler } = {
       async [name](this: HttpCallsController, request: Request, response: Response) {
-        const data = await this.dispatcher.execute(name, inputOf(http, request), clientOf(this.parts, request), traceOf(response));
+        const data = await this.dispatcher.execute(name, inputOf(http, request), clientOf(this.parts, request), newId(), traceOf(response));
         send(http, response, data);
       },
     };

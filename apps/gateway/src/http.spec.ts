@@ -58,6 +58,16 @@ describe('a call over HTTP', () => {
     expect([answer.status, await answer.json()]).toEqual([200, { id: ann.user.id, email: 'a@example.org' }]);
   });
 
+  it('has the trace id of a well-formed traceparent, and otherwise one of its own, which its problem has too', async () => {
+    const traced = (traceparent: string) => edge.fetch('/api/v1/users/you', { token, headers: { traceparent } });
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const given = await traced(`00-${traceId}-b7ad6b7169203331-01`);
+    expect([given.headers.get('trace-id'), ((await given.json()) as { traceId: string }).traceId]).toEqual([traceId, traceId]);
+    const own = await traced(`00-${'0'.repeat(32)}-b7ad6b7169203331-01`);
+    expect(own.headers.get('trace-id')).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
+    expect(((await own.json()) as { traceId: string }).traceId).toBe(own.headers.get('trace-id'));
+  });
+
   it('finds fixed addresses before those with parts', async () => {
     const id = newId();
     expect(await (await edge.fetch(`/api/v1/users/${id}`, { token })).json()).toEqual({ id });

@@ -38,7 +38,7 @@ describe('presence:watch', () => {
   it('answers those who may be seen, and passes their changes on to those who watch', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
-    expect(await watch(ann.socket, bob, stranger)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+    expect(await watch(ann.socket, bob, stranger)).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
     const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
     await edge.push(frame(stranger, 'online'));
     await edge.push(frame(bob, 'online'));
@@ -138,8 +138,8 @@ describe('a block', () => {
     const bob = newId();
     states.set(bob, 'online');
     blocks.add(pair(ann.user.id, bob));
-    expect(await watch(ann.socket, bob)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
-    expect(await watch(eve.socket, bob)).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'online' }] } });
+    expect(await watch(ann.socket, bob)).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+    expect(await watch(eve.socket, bob)).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'online' }] } });
     const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
     await edge.push(frame(bob, 'busy'));
     await eventually(() => expect(eveHears).toEqual([{ userId: bob, state: 'busy' }]));
@@ -159,14 +159,14 @@ describe('a block', () => {
       await new Promise((resolve) => setImmediate(resolve));
     };
     const answer = await watch(ann.socket, bob).finally(() => (asked = () => Promise.resolve()));
-    expect(answer).toEqual({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+    expect(answer).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
   });
 });
 
 describe('presence:heartbeat', () => {
   it('answers the server’s time, and forwards a new state at once', async () => {
     const ann = await edge.connect();
-    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toEqual({ ok: true, data: { serverTime: expect.any(String) } });
+    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toMatchObject({ ok: true, data: { serverTime: expect.any(String) } });
     await eventually(() =>
       expect(signs.map(({ event }) => event)).toContainEqual({
         gatewayId: edge.broker.instance,

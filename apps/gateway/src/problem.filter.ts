@@ -1,15 +1,18 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { ChatError, errorTable, newId, type ErrorCode } from '@parley/contracts';
-import type { Logger } from '@parley/service-kit';
+import { ChatError, errorTable, type ErrorCode } from '@parley/contracts';
+import { parseTraceparent, traceIdOf, type Logger } from '@parley/service-kit';
 import type { NextFunction, Request, Response } from 'express';
 import { describeError } from './errors.js';
 
-/** Gives every request the id that its log lines, its caller and its problem carry. */
-export function traceRequests(_request: Request, response: Response, next: NextFunction): void {
-  response.locals['traceId'] = newId();
+/** Gives every request the trace id that its log lines, its answer and its problem carry: the one of its `traceparent`, if that is well-formed. */
+export function traceRequests(request: Request, response: Response, next: NextFunction): void {
+  const traceId = parseTraceparent(request.headers['traceparent'])?.traceId ?? traceIdOf();
+  response.locals['traceId'] = traceId;
+  response.setHeader(TRACE_HEADER, traceId);
   next();
 }
-export const traceOf = (response: Response): string => (response.locals['traceId'] ??= newId()) as string;
+export const traceOf = (response: Response): string => (response.locals['traceId'] ??= traceIdOf()) as string;
+export const TRACE_HEADER = 'trace-id';
 
 /** Every error over HTTP is `application/problem+json` (RFC 9457) with the code and what belongs to it. */
 @Catch()

@@ -2,6 +2,7 @@ import { Inject } from '@nestjs/common';
 import { WebSocketGateway, type OnGatewayConnection, type OnGatewayDisconnect, type OnGatewayInit } from '@nestjs/websockets';
 import { calls, ChatError, newId, type Call, type CallName, type ErrorBody } from '@parley/contracts';
 import { reached } from '@parley/faults';
+import { traceIdOf } from '@parley/service-kit';
 import type { Server, Socket } from 'socket.io';
 import { clientAddress } from './address.js';
 import type { Session } from './client.js';
@@ -13,7 +14,7 @@ import { PARTS, strategyName, type GatewayParts } from './parts.js';
 import { Pushes } from './pushes.js';
 import { verifyToken } from './token.strategy.js';
 
-type Answer = { ok: true; data: unknown } | { ok: false; error: ErrorBody };
+type Answer = { ok: true; data: unknown; traceId: string } | { ok: false; error: ErrorBody };
 type Acknowledge = (answer: Answer) => void;
 
 interface SocketData {
@@ -57,7 +58,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
 
   /** Arrives at the client as `connect_error` with `data`. */
   private refusal(error: unknown): Error {
-    const { code, message, ...more } = describeError(error, newId(), this.parts.logger);
+    const { code, message, ...more } = describeError(error, traceIdOf(), this.parts.logger);
     return Object.assign(new Error(message), { data: { code, message, ...more } });
   }
 
@@ -76,11 +77,12 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
   /** Answers whatever came, once. Without an acknowledgement callback a call is made all the same, and its outcome told to nobody. Never rejects. */
   private async receive(connection: LocalConnection, [event, ...rest]: readonly unknown[]): Promise<void> {
     const acknowledge = typeof rest.at(-1) === 'function' ? (rest.pop() as Acknowledge) : undefined;
-    const traceId = newId();
+    const requestId = newId();
+    const traceId = traceIdOf(requestId);
     const outcome = Promise.withResolvers<Answer>();
     const refuse = (error: unknown) => outcome.resolve({ ok: false, error: describeError(error, traceId, this.parts.logger) });
     const end = connection.begin(() => refuse(new ChatError('unavailable', 'the connection closes before the answer came; repeat the call')));
-    this.call(connection, event, rest, traceId).then((data) => outcome.resolve({ ok: true, data }), refuse);
+    this.call(connection, event, rest, requestId, traceId).then((data) => outcome.resolve({ ok: true, data, traceId }), refuse);
     const answer = await outcome.promise;
     await connection.outgoing.room();
     await reached('gateway.answered');
@@ -94,13 +96,13 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     }
   }
 
-  private async call(connection: LocalConnection, event: unknown, payload: readonly unknown[], traceId: string): Promise<unknown> {
+  private async call(connection: LocalConnection, event: unknown, payload: readonly unknown[], requestId: string, traceId: string): Promise<unknown> {
     connection.admit();
     await reached('gateway.received');
     const name = byEvent.get(event as string);
     if (name === undefined) throw new ChatError('invalid', 'unknown event');
     if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
-    return this.dispatcher.execute(name, payload[0], connection, traceId);
+    return this.dispatcher.execute(name, payload[0], connection, requestId, traceId);
   }
 }
 

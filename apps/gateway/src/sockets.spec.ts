@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { acknowledgements, answerTo, Edge, heard } from './spec/edge.js';
 
 const conversationId = newId();
-const sent: { body: string; caller: Record<string, unknown> }[] = [];
+const sent: { body: string; caller: Record<string, unknown>; correlationId: string }[] = [];
 const message = { body: 'hello', conversationId };
 let failure: unknown;
 
@@ -13,9 +13,9 @@ let edge: Edge;
 beforeAll(async () => {
   edge = await Edge.start({ CALL_DEADLINE_MS: '400', USER_LIMIT_SCALE: '50' }, (starting) =>
     starting.serveBasics({
-      'message.send.v1': ({ caller, input }) => {
+      'message.send.v1': ({ caller, input }, { correlationId }) => {
         if (failure !== undefined) throw failure;
-        sent.push({ body: input.body, caller });
+        sent.push({ body: input.body, caller, correlationId });
         return { message: { ...message, body: input.body }, duplicate: false };
       },
       'receipt.read.v1': () => new Promise(() => undefined),
@@ -31,10 +31,16 @@ const send = (body: string, more: object = {}) => ({ conversationId, clientId: n
 describe('an acknowledgement', () => {
   it('carries the answer of the service, which was told who calls', async () => {
     const { socket, user, sessionId, ready } = await edge.connect();
-    expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([{ ok: true, data: { message: { ...message, body: 'hi' }, duplicate: false } }]);
+    expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([{ ok: true, data: { message: { ...message, body: 'hi' }, duplicate: false }, traceId: expect.stringMatching(/^[0-9a-f]{32}$/) }]);
     expect(sent.at(-1)!.caller).toEqual({
       requestId: expect.any(String), address: '127.0.0.1', userId: user.id, sessionId, kind: 'person', connectionId: ready.connectionId,
     });
+  });
+
+  it('carries the trace id under which the service worked', async () => {
+    const { socket } = await edge.connect();
+    const answer = await answerTo(socket, 'message:send', send('traced'));
+    expect(sent.at(-1)).toMatchObject({ body: 'traced', correlationId: (answer as { traceId?: string }).traceId });
   });
 
   it('carries a refusal of the service as it is', async () => {

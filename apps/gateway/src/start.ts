@@ -15,7 +15,7 @@ import { capabilities, Uploads } from './files/uploads.js';
 import { limitTime } from './time-limits.js';
 import { Leases } from './leases.js';
 import type { GatewayParts } from './parts.js';
-import { ProblemFilter, traceRequests } from './problem.filter.js';
+import { ProblemFilter, TRACE_HEADER, traceRequests } from './problem.filter.js';
 import { Pushes } from './pushes.js';
 import { Revocations } from './revocations.js';
 import { SigningKeys } from './signing-keys.js';
@@ -70,7 +70,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 }
 
 const exposedHeaders = [
-  'retry-after', 'location', 'etag', 'content-disposition', 'content-range', 'accept-ranges', 'upload-offset', 'upload-length', 'upload-expires', 'upload-metadata', ...Object.keys(capabilities),
+  TRACE_HEADER, 'retry-after', 'location', 'etag', 'content-disposition', 'content-range', 'accept-ranges', 'upload-offset', 'upload-length', 'upload-expires', 'upload-metadata', ...Object.keys(capabilities),
 ];
 
 async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {

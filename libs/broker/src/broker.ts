@@ -4,7 +4,7 @@ import type { ChatError, DomainEvent, DomainEventName, PushFrame, RequestAnswer,
 export interface Delivery<P = unknown> {
   readonly name: string;
   readonly payload: P;
-  /** Follows the work through all parts; in every log line. */
+  /** Follows the work through all parts: the trace id of the request, in every log line. */
   readonly correlationId: string;
   /** True when it may have been handled before, in part or whole: handlers must repeat their answers, not their effects. */
   readonly redelivered: boolean;

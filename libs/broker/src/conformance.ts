@@ -76,7 +76,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
   describe('requests', () => {
     it('are answered by their handler, in the trace of the one who asked', async () => {
-      await system.server.serve('history', serving({ 'history.epoch.v1': async ({ correlationId }) => ({ epoch: `${correlationId} ${currentTrace()?.correlationId}` }) }));
+      await system.server.serve('history', serving({ 'history.epoch.v1': async ({ correlationId }) => ({ epoch: `${correlationId} ${currentTrace()?.traceId}` }) }));
       expect(await system.client.request('history.epoch.v1', {}, { correlationId: 'c1' })).toEqual({ epoch: 'c1 c1' });
     });
 

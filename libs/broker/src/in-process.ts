@@ -2,7 +2,7 @@ import {
   DEFAULT_SHARDS, newId, queueOf, times,
   type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
 } from '@parley/contracts';
-import { currentTrace, Unavailable, type Logger } from '@parley/service-kit';
+import { currentTrace, traceIdOf, Unavailable, type Logger } from '@parley/service-kit';
 import type { Answer, Arrival, Death } from './arrival.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
 import { atMost } from './deadlines.js';
@@ -154,7 +154,7 @@ export class InProcessBroker implements Broker {
     return this.post({ ...this.envelope(name, payload), queue, deadline: undefined, answer: undefined });
   }
 
-  private envelope(name: string, payload: unknown, correlationId = currentTrace()?.correlationId ?? newId()) {
+  private envelope(name: string, payload: unknown, correlationId = currentTrace()?.traceId ?? traceIdOf()) {
     return { name, payload, correlationId, redelivered: false, attempts: 0 };
   }
 

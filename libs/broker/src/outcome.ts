@@ -79,7 +79,7 @@ export class Outcomes {
       return;
     }
     for (const { arrival } of inbounds) {
-      this.logger.error({ err: error, queue: arrival.queue, name: arrival.name, correlationId: arrival.correlationId }, 'a handler failed twice');
+      this.logger.error({ err: error, queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId }, 'a handler failed twice');
       await this.bury(arrival, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal', undefined, { traceId: arrival.correlationId }));
     }
   }
@@ -100,7 +100,7 @@ export class Outcomes {
   }
 
   private async bury(arrival: Arrival, death: Parameters<Arrival['die']>[0], refusal: ChatError): Promise<void> {
-    this.logger.error({ queue: arrival.queue, name: arrival.name, correlationId: arrival.correlationId, ...death }, 'dead letter');
+    this.logger.error({ queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId, ...death }, 'dead letter');
     work.deadLetters.inc({ queue: queueLabel(arrival.queue), reason: death.reason });
     arrival.answer({ error: refusal.toBody() });
     // A query may carry a password, which must not be kept, and nobody waits for it when it is put back.
@@ -124,7 +124,7 @@ const isAway = (outcome: Outcome): outcome is { away: Error } => outcome !== 'do
 
 async function single(handler: Handler, inbound: Inbound): Promise<Outcome> {
   try {
-    inbound.reply(await withTrace({ correlationId: inbound.correlationId }, () => handler(inbound)));
+    inbound.reply(await withTrace({ traceId: inbound.correlationId }, () => handler(inbound)));
     return 'done';
   } catch (error) {
     return judge(error, [inbound]);
@@ -134,7 +134,7 @@ async function single(handler: Handler, inbound: Inbound): Promise<Outcome> {
 async function batch(handle: BatchHandler['handle'], inbounds: readonly Inbound[]): Promise<Outcome> {
   try {
     // One log line of a batch belongs to many; the first one's id leads to it.
-    await withTrace({ correlationId: inbounds[0]!.correlationId }, () => handle(inbounds));
+    await withTrace({ traceId: inbounds[0]!.correlationId }, () => handle(inbounds));
     for (const inbound of inbounds) inbound.reply(undefined);
     return 'done';
   } catch (error) {

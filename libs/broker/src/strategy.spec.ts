@@ -20,7 +20,7 @@ class HistoryController {
   async epoch(@Payload() _: unknown, @Ctx() delivery: Delivery) {
     const error = epochFails();
     if (error) throw error;
-    return { epoch: `${delivery.correlationId} ${currentTrace()?.correlationId}` };
+    return { epoch: `${delivery.correlationId} ${currentTrace()?.traceId}` };
   }
 
   @MessagePattern<string>('history.visible.v1', { batch: { max: 10, lanes: 1 } })

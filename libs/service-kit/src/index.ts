@@ -1,5 +1,6 @@
 export * from './config.js';
 export * from './logging.js';
+export * from './trace-context.js';
 export * from './health.js';
 export * from './run.js';
 export * from './unavailable.js';

@@ -3,9 +3,9 @@ import { createLogger, currentTrace, withTrace } from './logging.js';
 
 describe('traces', () => {
   it('follow asynchronous work and do not leak out of it', async () => {
-    const inside = await withTrace({ correlationId: 'c1' }, async () => {
+    const inside = await withTrace({ traceId: 'c1' }, async () => {
       await Promise.resolve();
-      return currentTrace()?.correlationId;
+      return currentTrace()?.traceId;
     });
     expect(inside).toBe('c1');
     expect(currentTrace()).toBeUndefined();
@@ -13,11 +13,11 @@ describe('traces', () => {
 });
 
 describe('log lines', () => {
-  it('carry service and correlation id, and hide secrets and bodies', () => {
+  it('carry service and trace id, and hide secrets and bodies', () => {
     const lines: string[] = [];
     const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
-    withTrace({ correlationId: 'c2' }, () => logger.info({ input: { password: 'hunter2', body: 'dear diary' }, token: 'abc' }, 'a line'));
-    expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'info', service: 'probe', correlationId: 'c2', msg: 'a line' });
+    withTrace({ traceId: 'c2' }, () => logger.info({ input: { password: 'hunter2', body: 'dear diary' }, token: 'abc' }, 'a line'));
+    expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'info', service: 'probe', traceId: 'c2', msg: 'a line' });
     expect(lines[0]).not.toMatch(/hunter2|diary|abc/);
   });
 });

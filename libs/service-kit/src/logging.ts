@@ -6,7 +6,8 @@ export type { Logger } from 'pino';
 
 /** What follows one piece of work through a process; every log line carries it. */
 export interface Trace {
-  correlationId: string;
+  /** See {@link TraceContext}; whatever else a message of the broker named it by. */
+  traceId: string;
   conversationId?: string;
   messageId?: string;
   userId?: string;
@@ -19,7 +20,7 @@ export const currentTrace = (): Trace | undefined => traces.getStore();
 const secrets = ['password', 'accessToken', 'refreshToken', 'token', 'authorization', 'body'];
 
 /**
- * JSON lines, on standard output unless told: level, time, service, correlation id. Bodies, passwords and tokens are not given to it by anybody;
+ * JSON lines, on standard output unless told: level, time, service, trace id. Bodies, passwords and tokens are not given to it by anybody;
  * hiding fields of those names is the net below that rule.
  */
 export function createLogger(service: string, level: string = 'info', destination?: DestinationStream): Logger {

@@ -38,4 +38,4 @@ export function asyncapi(): Json {
   };
 }
 
-const accepted = (data: Json): Json => ({ type: 'object', required: ['ok', 'data'], properties: { ok: { const: true }, data } });
+const accepted = (data: Json): Json => ({ type: 'object', required: ['ok', 'data', 'traceId'], properties: { ok: { const: true }, data, traceId: { type: 'string' } } });

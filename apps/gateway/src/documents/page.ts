@@ -74,7 +74,7 @@ const html = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Parley: the interface</title><style>${style}</style></head>
 <body><h1>Parley: the interface</h1>
 <p>HTTP under <code>/api/v1</code>, Socket.IO under <code>/socket.io</code>, one port. For machines: <a href="/api/openapi.json">OpenAPI</a> and <a href="/api/asyncapi.json">AsyncAPI</a>.</p>
-<p>HTTP wants <code>Authorization: Bearer &lt;accessToken&gt;</code>, sockets <code>auth: {token}</code>. A socket call is answered once, through its acknowledgement: <code>{ok: true, data}</code> or
+<p>HTTP wants <code>Authorization: Bearer &lt;accessToken&gt;</code>, sockets <code>auth: {token}</code>. A socket call is answered once, through its acknowledgement: <code>{ok: true, data, traceId}</code> or
 <code>{ok: false, error: {code, message, details?, retryAfterMs?, traceId?}}</code>; without an acknowledgement callback it is made, and its outcome told to nobody. HTTP errors are <code>application/problem+json</code> with the same fields.</p>
 <pre>${escape(example)}</pre>
 <h2>Calls</h2>${table(['call', 'socket event · HTTP', 'input', 'answer'], callRows)}

@@ -2,7 +2,7 @@ import {
   DEFAULT_SHARDS, ErrorBody, names, newId, queueOf, requests, times,
   type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
 } from '@parley/contracts';
-import { currentTrace, StartError, Unavailable, type Logger } from '@parley/service-kit';
+import { currentTrace, formatTraceparent, isTraceId, StartError, traceIdOf, Unavailable, type Logger } from '@parley/service-kit';
 import type { ConsumeMessage, Options } from 'amqplib';
 import { messageOf, type Answer } from '../arrival.js';
 import { each } from '../each.js';
@@ -275,16 +275,15 @@ function answersIn(content: Buffer): (readonly [id: string, answer: Answer])[] {
 
 const answerIn = (answer: Answer): Answer => ('ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody });
 
-const traceId = (): string => currentTrace()?.correlationId ?? newId();
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const traceId = (): string => currentTrace()?.traceId ?? traceIdOf();
 const spans = newId().slice(-8);
 let span = 0;
 
-/** The correlation id as our header, and, where it is a UUID, as the W3C trace of which this message is a span. */
+/** The correlation id as our header, and, where it is a trace id, as the W3C trace of which this message is a span. */
 function trace(correlationId: string): Record<string, string> {
-  if (!uuid.test(correlationId)) return { 'correlation-id': correlationId };
+  if (!isTraceId(correlationId)) return { 'correlation-id': correlationId };
   span = (span + 1) % 0xffff_ffff;
-  return { 'correlation-id': correlationId, traceparent: `00-${correlationId.replaceAll('-', '')}-${spans}${span.toString(16).padStart(8, '0')}-01` };
+  return { 'correlation-id': correlationId, traceparent: formatTraceparent({ traceId: correlationId, spanId: `${spans}${span.toString(16).padStart(8, '0')}` }) };
 }
 
 /**
