@@ -315,6 +315,13 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.call('user.list.v1', as(sessions[0]!), { cursor: 'made-up' }), 'invalid');
     });
 
+    it('are answered together to whoever has their ids', async () => {
+      const people = [await auth.register(), await auth.register()];
+      const { items, nextCursor } = await auth.call('user.list.v1', as(people[0]!), { ids: [...people.map(({ user }) => user.id), newId()] });
+      expect(items.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(people.map(({ user }) => user));
+      expect(nextCursor).toBeUndefined();
+    });
+
     it('are known to the other services', async () => {
       const people = [await auth.register(), await auth.register()];
       const { users } = await auth.broker.request('users.known.v1', { userIds: [...people.map(({ user }) => user.id), newId()] });

@@ -112,8 +112,9 @@ export class Users {
     return rows.map(userOf);
   }
 
-  /** By username, those whose username or display name has `query` in it. */
-  async list({ query, cursor, limit = DEFAULT_PAGE }: CallInput<'user.list'>): Promise<CallOutput<'user.list'>> {
+  /** By username, those whose username or display name has `query` in it; or those whom `ids` name, in no order. */
+  async list({ query, ids, cursor, limit = DEFAULT_PAGE }: CallInput<'user.list'>): Promise<CallOutput<'user.list'>> {
+    if (ids) return { items: await this.known(ids) };
     const after = cursor === undefined ? null : decodeCursor(cursor, 'user');
     const part = query === undefined ? null : partPattern(foldName(query));
     const rows = await this.parts.database.query<UserRow>(

@@ -96,6 +96,8 @@ describe('a call over HTTP', () => {
     const [a, b] = [newId(), newId()];
     await edge.fetch(`/api/v1/presence?userIds=${a},${b}`, { token });
     expect(asked.at(-1)).toEqual({ userIds: [a, b] });
+    await edge.fetch(`/api/v1/users?ids=${a},${b}`, { token });
+    expect(asked.at(-1)).toEqual({ ids: [a, b] });
   });
 
   it('takes the address of the client from a trusted proxy only', async () => {
@@ -134,6 +136,7 @@ const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'a limit that is no number': [get(`${messages}?limit=1e1`), 400, 'invalid'],
   'a limit over 100': [get(`${messages}?limit=101`), 400, 'invalid'],
   'an empty number': [get(`${messages}?limit=`), 400, 'invalid'],
+  'ids beside a name': [get(`/api/v1/users?ids=${newId()}&query=ann`), 400, 'invalid'],
   'both before and after': [get(`${messages}?before=1&after=1`), 400, 'invalid'],
   'an address with bad escapes': [get('/api/v1/users/%FF'), 400, 'invalid'],
   'an unknown address': [get('/api/v1/nothing'), 404, 'not_found'],

@@ -1,6 +1,6 @@
 import { foldName, limits, partPattern, type CallInput, type Conversation, type Member } from '@parley/contracts';
 import {
-  belongsNow, conversationColumns, messageColumns, statusNow, toConversation, toMember, toMembership, toMessage,
+  belongsNow, conversationColumns, memberIdsColumn, messageColumns, statusNow, toConversation, toMember, toMembership, toMessage,
   type ConversationRow, type MemberRow, type MembershipRow, type MessageRow, type Moment, type Sql,
 } from '@parley/store';
 import { pageByTime, type ListRequest, type Page, type TimePlace } from './cursor.js';
@@ -13,7 +13,7 @@ interface Item extends ConversationRow {
   last_message: MessageRow | null;
 }
 /** A conversation `c` with the membership of user $1 and its newest message. Those who are no members get the bare description. */
-const ITEM_COLUMNS = `${conversationColumns('c')}, c.active_at, to_jsonb(mine) as me, to_jsonb(l) as last_message`;
+const ITEM_COLUMNS = `${conversationColumns('c')}, ${memberIdsColumn('c')}, c.active_at, to_jsonb(mine) as me, to_jsonb(l) as last_message`;
 const ITEM_JOINS = `
   left join lateral (
     select ${membershipColumns('c', 'm', 'k', 'p')}

@@ -1,5 +1,5 @@
 import { foldName, type Policy } from '@parley/contracts';
-import { conversationColumns, messageColumns, statusNow, type ConversationRow, type MembershipRow, type MessageRow, type Row, type Sql } from '@parley/store';
+import { conversationColumns, memberIdsColumn, messageColumns, statusNow, type ConversationRow, type MembershipRow, type MessageRow, type Row, type Sql } from '@parley/store';
 
 /** A conversation to be stored. Its members are given apart; `createdBy` is one of them and its creator. */
 export interface NewConversation {
@@ -58,7 +58,7 @@ export interface Described extends ConversationRow {
 }
 // The read cursors are the history service's: what a member has before the first receipt stands for them here.
 const DESCRIBE = `
-  select ${conversationColumns('c')}, to_jsonb(m) as me, to_jsonb(l) as last_message
+  select ${conversationColumns('c')}, ${memberIdsColumn('c')}, to_jsonb(m) as me, to_jsonb(l) as last_message
   from chat.conversation c
   join lateral (
     select m.role, ${statusNow('m')} as status, m.muted_until, 'all' as notifications, null::bigint as unread_from, m.base_seq as read_seq, m.base_seq as delivered_seq, 0 as unread, 0 as mentions

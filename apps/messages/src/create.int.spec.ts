@@ -26,6 +26,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     const { conversation, created } = await service.create(
       anna, { kind: 'group', title: 'Tea', topic: 'all about it', color: '#aabbcc', memberIds: [ben, cara, ben, anna], policy: { slowModeSeconds: 5 } }, requestId);
     expect(created).toBe(true);
+    expect(conversation).not.toHaveProperty('memberIds');
     expect(conversation).toMatchObject({
       id: requestId, kind: 'group', visibility: 'private', title: 'Tea', topic: 'all about it', color: '#aabbcc', createdBy: anna, lastSeq: 1, rev: 2, memberCount: 3,
       policy: { slowModeSeconds: 5 }, me: { role: 'creator', status: 'active', readSeq: 0, deliveredSeq: 0, unread: 0, mentions: 0, notifications: 'all' },
@@ -52,12 +53,13 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     }
   });
 
-  it('keeps one direct conversation per pair, with both as creators and no system message', async () => {
-    const [anna, ben] = [newId(), newId()];
+  it('keeps one direct conversation per pair, with both as creators and no system message, and says who they are', async () => {
+    const [anna, ben] = [newId(), await service.connect()];
     const first = await service.create(anna, { kind: 'direct', memberIds: [ben] });
     const second = await service.create(ben, { kind: 'direct', memberIds: [anna] });
-    expect(first).toMatchObject({ created: true, conversation: { kind: 'direct', visibility: 'private', lastSeq: 0, rev: 1, memberCount: 2, me: { role: 'creator' } } });
+    expect(first).toMatchObject({ created: true, conversation: { kind: 'direct', visibility: 'private', lastSeq: 0, rev: 1, memberCount: 2, memberIds: [anna, ben].toSorted(), me: { role: 'creator' } } });
     expect(first.conversation).not.toHaveProperty('lastMessage');
+    await eventually(() => expect(service.heard(ben, 'conversation:new').map(({ payload }) => payload.conversation.memberIds)).toEqual([[anna, ben].toSorted()]));
     expect(second).toMatchObject({ created: false, conversation: { id: first.conversation.id, me: { role: 'creator' } } });
   });
 

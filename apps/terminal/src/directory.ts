@@ -1,9 +1,7 @@
-import type { Conversation, Member, ParleyClient, User } from '@parley/client';
+import type { Conversation, ParleyClient, User } from '@parley/client';
 import { UsageError } from './options.js';
 import { inline } from './printable.js';
 
-const AT_ONCE = 3;
-const AGAIN_MS = 5_000;
 /** Pages of one's own conversations among which a title is looked for. */
 const MOST_PAGES = 20;
 const idPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -12,26 +10,10 @@ type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: string };
 
 /** What people and conversations are called, and who is meant by a name. All names that it answers are fit for the terminal. */
 export class Directory {
-  /** The other one of each direct conversation: the list of conversations does not tell. */
-  private readonly partners = new Map<string, string>();
-  private readonly asked = new Set<string>();
-  private readonly waiting: string[] = [];
-  private running = 0;
-  private readonly listeners = new Set<() => void>();
-  private known = 0;
   /** People that the client does not know. */
   private readonly users = new Map<string, User>();
 
   constructor(private readonly client: ParleyClient) {}
-
-  /** Calls `listener` when more is known. Answers how to stop. */
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
-  };
-
-  /** Another number whenever more is known. */
-  readonly version = (): number => this.known;
 
   /** What somebody is called; unknown at first, of whom nothing was heard yet. */
   name(userId: string): string {
@@ -41,15 +23,14 @@ export class Directory {
 
   title(conversation: Conversation): string {
     if (conversation.kind !== 'direct') return inline(conversation.title ?? '') || `${conversation.kind} without a title`;
-    const partner = this.partner(conversation.id);
+    const partner = this.partner(conversation);
     return partner === undefined ? '…' : this.name(partner);
   }
 
-  /** The other one of a direct conversation, once they are known. */
-  partner(conversationId: string): string | undefined {
-    const found = this.partners.get(conversationId);
-    if (found === undefined) this.want(conversationId);
-    return found;
+  /** The other one of a direct conversation. */
+  partner({ memberIds = [] }: Conversation): string | undefined {
+    const own = this.client.getState().user?.id;
+    return memberIds.find((userId) => userId !== own);
   }
 
   /** Resolves when it is known what somebody is called. */
@@ -60,9 +41,8 @@ export class Directory {
 
   /** Resolves when it is known what a conversation is called. */
   async learnTitle(conversation: Conversation): Promise<void> {
-    if (conversation.kind !== 'direct' || this.partners.has(conversation.id)) return;
-    this.asked.add(conversation.id);
-    await this.ask(conversation.id);
+    const partner = this.partner(conversation);
+    if (partner !== undefined) await this.learnName(partner);
   }
 
   /** One of the user's own conversations by its id, its title or a part of it; with `@username` the direct one, which is made when there is none. */
@@ -99,45 +79,6 @@ export class Directory {
       if (cursor === undefined) break;
     }
     return found;
-  }
-
-  private want(conversationId: string): void {
-    if (this.asked.has(conversationId)) return;
-    this.asked.add(conversationId);
-    this.waiting.push(conversationId);
-    this.start();
-  }
-
-  private start(): void {
-    while (this.running < AT_ONCE && this.waiting.length > 0) {
-      this.running++;
-      void this.work().finally(() => this.running--);
-    }
-  }
-
-  private async work(): Promise<void> {
-    for (let id = this.waiting.shift(); id !== undefined; id = this.waiting.shift()) {
-      const conversationId = id;
-      await this.ask(conversationId).catch(() => setTimeout(() => {
-        this.asked.delete(conversationId);
-        this.told();
-      }, AGAIN_MS).unref());
-    }
-  }
-
-  private async ask(conversationId: string): Promise<void> {
-    const own = this.client.getState().user?.id;
-    const { items } = await this.client.request<Page<Member>>('GET', `/conversations/${conversationId}/members`);
-    const partner = items.find(({ userId }) => userId !== own)?.userId;
-    if (partner === undefined) return;
-    await this.learnName(partner);
-    this.partners.set(conversationId, partner);
-    this.told();
-  }
-
-  private told(): void {
-    this.known++;
-    for (const listener of this.listeners) listener();
   }
 }
 

@@ -2,7 +2,6 @@ import type { ConversationView } from '@parley/client';
 import { useClient } from '@parley/client/react';
 import type { Conversation, User } from '@parley/contracts';
 import { useEffect } from 'react';
-import { usePartnerOf } from './partners.ts';
 import { useChat } from './state.ts';
 
 export { useClient } from '@parley/client/react';
@@ -24,12 +23,7 @@ export function usePresenceOf(userIds: readonly string[]): void {
 }
 
 /** The other one of a direct conversation, once they are known. */
-export function usePartner(id: string): User | undefined {
-  const me = useChat(({ user }) => user?.id);
-  const kind = useView(id)?.conversation.kind;
-  const partner = usePartnerOf(kind === 'direct' ? id : undefined, me);
-  return useUser(partner?.id) ?? partner;
-}
+export const usePartner = (id: string): User | undefined => useUser(useView(id)?.partnerId);
 
 export const titleOf = (conversation: Conversation, partner?: User): string =>
   conversation.kind === 'direct' ? (partner?.displayName ?? 'Direct chat') : (conversation.title ?? (conversation.kind === 'channel' ? 'Channel' : 'Group'));

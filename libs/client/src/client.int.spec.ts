@@ -63,6 +63,26 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(ben.getState().users.get(idOf(ann))).toMatchObject({ id: idOf(ann) });
   });
 
+  it('knows of any number of direct conversations who the other one is, after asking once', async () => {
+    const ann = await person();
+    const others = await Promise.all(Array.from({ length: 12 }, () => person()));
+    // Half of them begin it; nobody has written yet.
+    const ids = await Promise.all(others.map((other, n) => (n % 2 ? ann : other).createConversation({ kind: 'direct', memberIds: [idOf(n % 2 ? other : ann)] }).then(({ id }) => id)));
+    const partnersOf = (one: ParleyClient) => ids.map((id) => one.getState().users.get(view(one, id)?.partnerId ?? '')?.id);
+    await eventually(() => expect(partnersOf(ann)).toEqual(others.map(idOf)));
+    await eventually(() => expect(others.map((other) => other.getState().users.has(idOf(ann)))).toEqual(others.map(() => true)));
+    const device = client();
+    const real = globalThis.fetch;
+    const asked: string[] = [];
+    vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => {
+      asked.push((input as URL).pathname);
+      return real(input, init);
+    });
+    await device.login({ username: ann.getState().user!.username, password: PASSWORD });
+    await eventually(() => expect(partnersOf(device)).toEqual(others.map(idOf)));
+    expect(asked).toEqual(['/api/v1/auth/login', '/api/v1/users']);
+  });
+
   it('keeps what was written while the server was killed and away, and stores it once and in order', async () => {
     const { ann, ben, id } = await pair();
     const stored: number[] = [];

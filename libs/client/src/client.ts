@@ -72,7 +72,7 @@ export class ParleyClient {
       show: (presence, forget) => this.store.setPresence(presence, forget),
       error: (error) => this.problem(error),
     });
-    this.people = new People((userId) => this.request<User>('GET', `/users/${userId}`), (users) => this.store.addUsers(users));
+    this.people = new People(async (userIds) => (await this.request<{ items: User[] }>('GET', '/users', { query: { ids: userIds.join() } })).items, (users) => this.store.addUsers(users));
     this.uploads = new Uploads((method, path, options) => this.session.request(method, path, options), place);
   }
 

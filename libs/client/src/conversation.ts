@@ -356,8 +356,10 @@ export class HeldConversation {
   /** The same object until something changes. */
   snapshot(): ConversationView {
     const { conversation, me, parts } = this;
+    const partnerId = conversation.memberIds?.find((userId) => userId !== this.userId);
     return (this.view ??= {
       conversation: { ...conversation, me },
+      ...(partnerId !== undefined && { partnerId }),
       unread: me.unread,
       mentions: me.mentions,
       readSeq: me.readSeq,

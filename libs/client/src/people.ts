@@ -2,18 +2,19 @@ import type { User } from '@parley/contracts';
 import { ParleyError } from './errors.js';
 
 const GATHER_MS = 30;
-const AT_A_TIME = 4;
+/** As many as one call answers. */
+const AT_A_TIME = 100;
 const MOST_WAITING = 2000;
 const AGAIN_MS = 3_000;
 
-/** Who people are, asked for when they appear: each once, a few at a time. */
+/** Who people are, asked for when they appear: each once, all of one moment together. */
 export class People {
   private readonly asked = new Set<string>();
   private waiting: string[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private running = 0;
+  private running = false;
 
-  constructor(private readonly fetch: (userId: string) => Promise<User>, private readonly found: (users: readonly User[]) => void) {}
+  constructor(private readonly fetch: (userIds: readonly string[]) => Promise<readonly User[]>, private readonly found: (users: readonly User[]) => void) {}
 
   want(userIds: readonly string[]): void {
     for (const id of userIds) {
@@ -21,7 +22,7 @@ export class People {
       this.asked.add(id);
       this.waiting.push(id);
     }
-    if (this.waiting.length > 0) this.timer ??= setTimeout(() => this.start(), GATHER_MS);
+    if (this.waiting.length > 0) this.soon(GATHER_MS);
   }
 
   /** Whom it need not ask for. */
@@ -36,28 +37,27 @@ export class People {
     this.waiting = [];
   }
 
-  private start(): void {
-    this.timer = undefined;
-    while (this.running < AT_A_TIME && this.waiting.length > 0) {
-      this.running++;
-      void this.work().finally(() => this.running--);
-    }
+  private soon(ms: number): void {
+    if (!this.running) this.timer ??= setTimeout(() => void this.work(), ms);
   }
 
   private async work(): Promise<void> {
-    const found: User[] = [];
-    for (let id = this.waiting.shift(); id !== undefined; id = this.waiting.shift()) {
+    this.timer = undefined;
+    this.running = true;
+    let again = 0;
+    while (this.waiting.length > 0 && again === 0) {
+      const asking = this.waiting.splice(0, AT_A_TIME);
       try {
-        found.push(await this.fetch(id));
+        const users = await this.fetch(asking);
+        // Whoever signed out meanwhile wants to know nobody.
+        if (asking.every((id) => this.asked.has(id))) this.found(users);
       } catch (error) {
-        if (!(error instanceof ParleyError) || !error.temporary) continue;
-        this.waiting.push(id);
-        this.timer ??= setTimeout(() => this.start(), Math.max(error.retryAfterMs ?? 0, AGAIN_MS));
-        break;
+        if (!(error instanceof ParleyError) || !error.temporary || !asking.every((id) => this.asked.has(id))) continue;
+        this.waiting.unshift(...asking);
+        again = Math.max(error.retryAfterMs ?? 0, AGAIN_MS);
       }
-      // Shown a few at a time, so that a long list does not wait for its last.
-      if (found.length >= 10) this.found(found.splice(0));
     }
-    if (found.length > 0) this.found(found);
+    this.running = false;
+    if (this.waiting.length > 0) this.soon(again);
   }
 }

@@ -133,8 +133,8 @@ export class Store {
     const held = this.held.get(conversation.id);
     if (held) this.change(conversation.id, () => held.whole(conversation, ownVersion));
     else this.held.set(conversation.id, new HeldConversation(conversation, this.userId));
-    const { lastMessage } = conversation;
-    this.hooks.onPeople([conversation.createdBy, ...(lastMessage ? [lastMessage.senderId] : [])]);
+    const { createdBy, memberIds = [], lastMessage } = conversation;
+    this.hooks.onPeople([createdBy, ...memberIds, ...(lastMessage ? [lastMessage.senderId] : [])]);
     this.changed();
   }
 

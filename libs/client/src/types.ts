@@ -29,6 +29,8 @@ export interface Positions {
 /** One of the user's own conversations. */
 export interface ConversationView {
   readonly conversation: Conversation;
+  /** The other one of a direct conversation. Who that is appears in `state.users`. */
+  readonly partnerId?: string;
   /** Exact, as the server counts it. */
   readonly unread: number;
   readonly mentions: number;

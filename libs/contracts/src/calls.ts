@@ -142,9 +142,11 @@ export const calls = {
     output: z.object({ user: Me }),
   }),
   'user.list': call({
-    summary: 'People by name: a part of the username or the display name', auth: 'session', service: 'auth', via: 'query',
-    http: route('GET', '/users', 200, { query: { query: 'text', ...list } }),
-    input: z.strictObject({ query: text(1, 100).optional(), ...listInput }), output: page(User),
+    summary: 'People by name: a part of the username or the display name; or, all at once, those whom `ids` name and who are known', auth: 'session', service: 'auth', via: 'query',
+    http: route('GET', '/users', 200, { query: { query: 'text', ids: 'list', ...list } }),
+    input: z.strictObject({ query: text(1, 100).optional(), ids: z.array(Id).min(1).max(limits.pageSize).optional(), ...listInput })
+      .refine(({ ids, query, cursor, limit }) => ids === undefined || (query ?? cursor ?? limit) === undefined, '`ids` stand alone'),
+    output: page(User),
   }),
   'user.get': call({
     summary: 'One user', auth: 'session', service: 'auth', via: 'query', http: route('GET', '/users/:userId', 200, { bare: 'user' }),

@@ -183,6 +183,8 @@ export const Conversation = z.object({
   lastSeq: Position,
   rev: z.number().int().positive(),
   memberCount: z.number().int(),
+  /** Of a direct conversation: the two people. */
+  memberIds: z.array(Id).optional(),
   policy: Policy,
   me: Membership.optional(),
   lastMessage: Message.optional(),

@@ -31,8 +31,9 @@ export function App({ stage, composer }: Props): ReactNode {
   const { selected, page } = useSyncExternalStore(stage.subscribe, stage.get);
   const view = useConversation(selected);
   const edited = useSyncExternalStore(composer.subscribe, composer.get);
-  useSyncExternalStore(stage.directory.subscribe, stage.directory.version);
-  useWatch(stage.directory, view);
+  // Names are shown all over.
+  useParley(({ users }) => users);
+  useWatch(view);
   useKeys({ stage, composer });
 
   const listWidth = columns >= 80 ? 28 : columns >= 56 ? 20 : 0;
@@ -83,9 +84,8 @@ function ConversationList({ directory, selected, width, height }: { readonly dir
   const start = Math.max(0, Math.min(at - Math.floor(height / 2), views.length - height));
   return (
     <Box flexDirection="column" width={width + 1} height={height} flexShrink={0} borderStyle="single" borderTop={false} borderBottom={false} borderLeft={false} borderDimColor>
-      {views.slice(start, start + height).map(({ conversation, unread, mentions }) => {
-        const partner = conversation.kind === 'direct' ? directory.partner(conversation.id) : undefined;
-        const mark = partner === undefined ? { text: conversation.kind === 'channel' ? '»' : '#', dim: true } : dots[presence.get(partner)?.state ?? 'offline'];
+      {views.slice(start, start + height).map(({ conversation, partnerId, unread, mentions }) => {
+        const mark = partnerId === undefined ? { text: conversation.kind === 'channel' ? '»' : '#', dim: true } : dots[presence.get(partnerId)?.state ?? 'offline'];
         const count = unread > 0 ? ` ${mentions > 0 ? '@' : ''}${unread > 999 ? '999+' : unread} ` : ' ';
         const title = fit(directory.title(conversation), width - 3 - count.length);
         const gap = ' '.repeat(Math.max(0, width - 2 - stringWidth(title) - count.length));
@@ -97,9 +97,9 @@ function ConversationList({ directory, selected, width, height }: { readonly dir
 }
 
 /** Keeps an eye on those whose presence is shown. */
-function useWatch(directory: Directory, view: ConversationView | undefined): void {
+function useWatch(view: ConversationView | undefined): void {
   const views = useConversations();
-  const partners = views.flatMap(({ conversation }) => (conversation.kind === 'direct' ? (directory.partner(conversation.id) ?? []) : []));
+  const partners = views.flatMap(({ partnerId }) => partnerId ?? []);
   usePresence([...new Set([...partners, ...(view?.members.keys() ?? [])])].slice(0, MOST_WATCHED));
 }
 
@@ -108,7 +108,7 @@ function headerOf(directory: Directory, view: ConversationView | undefined, pres
   const { conversation, members } = view;
   const title: Span = { text: ` ${directory.title(conversation)}`, bold: true };
   if (conversation.kind === 'direct') {
-    const { state = 'offline', lastSeenAt } = presence.get(directory.partner(conversation.id) ?? '') ?? {};
+    const { state = 'offline', lastSeenAt } = presence.get(view.partnerId ?? '') ?? {};
     return [title, { text: `  ${state}${state === 'offline' && lastSeenAt !== undefined ? ` since ${dayOf(lastSeenAt)} ${timeOf(lastSeenAt)}` : ''}` }];
   }
   const here = [...members.keys()].filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length;
@@ -122,12 +122,11 @@ function Timeline({ directory, view, width, height }: { readonly directory: Dire
   const { id } = view.conversation;
   const users = useParley((state) => state.users);
   const ownId = useParley(({ user }) => user?.id ?? '');
-  const known = useSyncExternalStore(directory.subscribe, directory.version);
   const [newFrom] = useState(() => (view.unread > 0 ? view.readSeq + 1 : undefined));
   const [anchor, setAnchor] = useState<Anchor>();
   // What people are called is in the rows.
-  // eslint-disable-next-line react-hooks/exhaustive-deps -- `users` and `known` stand for the names
-  const layout = useMemo(() => new Layout(directory, ownId, width), [directory, ownId, width, users, known]);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- `users` stand for the names
+  const layout = useMemo(() => new Layout(directory, ownId, width), [directory, ownId, width, users]);
   const rows = layout.of(view, newFrom);
   const visible = visibleOf(rows, anchor, height);
 

@@ -52,6 +52,8 @@ export function toAttachment(row: AttachmentRow): Attachment {
 export interface ConversationRow extends Row {
   id: string; kind: string; visibility: string; title: string | null; topic: string | null; color: string | null; policy: Policy;
   created_by: string; created_at: Moment; last_seq: number; rev: number; member_count: number;
+  /** Where {@link memberIdsColumn} was asked for; null of one that is not direct. */
+  member_ids?: string[] | null;
 }
 /** The columns of {@link ConversationRow}, of `chat.conversation` under an alias. */
 export const conversationColumns = (alias: string): string =>
@@ -59,11 +61,16 @@ export const conversationColumns = (alias: string): string =>
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
+/** The two people of a direct conversation, of `chat.conversation` under an alias: they never change. */
+export const memberIdsColumn = (alias: string): string =>
+  `(select array_agg(d.user_id order by d.user_id) from chat.member d where ${alias}.kind = 'direct' and d.conversation_id = ${alias}.id) as member_ids`;
+
 export function toConversation(row: ConversationRow, me?: Membership, lastMessage?: Message): Conversation {
   const conversation: Conversation = {
     id: row.id, kind: row.kind as Conversation['kind'], visibility: row.visibility as Conversation['visibility'],
     createdBy: row.created_by, createdAt: iso(row.created_at), lastSeq: row.last_seq, rev: row.rev, memberCount: row.member_count, policy: row.policy,
   };
+  if (row.member_ids) conversation.memberIds = row.member_ids;
   if (row.title !== null) conversation.title = row.title;
   if (row.topic !== null) conversation.topic = row.topic;
   if (row.color !== null) conversation.color = row.color;
