@@ -98,10 +98,10 @@ const describe = (desk: Desk, conversation: Conversation, unread = 0): string =>
   `${desk.directory.title(conversation)}  ${conversation.kind}, ${conversation.memberCount} members${unread > 0 ? `, ${unread} unread` : ''}  ${conversation.id}`;
 
 async function list(desk: Desk): Promise<void> {
-  const { order, conversations } = desk.client.getState();
-  const views = order.flatMap((id) => conversations.get(id) ?? []);
-  await Promise.all(views.map(({ conversation }) => desk.directory.learnTitle(conversation)));
-  desk.show('Conversations', views.map(({ conversation, unread }) => describe(desk, conversation, unread)));
+  // As the server knows them: just after the start the client may not know them yet.
+  const conversations = await desk.directory.own();
+  await Promise.all(conversations.map((one) => desk.directory.learnTitle(one)));
+  desk.show('Conversations', conversations.map((one) => describe(desk, one, one.me?.unread)));
 }
 
 async function create(desk: Desk, text: string): Promise<void> {

@@ -135,6 +135,7 @@ it('commands do what the screen does: groups, replies, edits, reactions, files, 
   expect(told).toMatchObject({ code: 1, problems: expect.stringMatching(/saved .*notes 2\.txt[^]*there is no command \/nonsense/) as string });
   for (const line of [`${name}  creator  online`, 'Ben  member  online', 'Tea party  group, 2 members']) expect(told.output).toContain(line);
   expect(await readFile(join(home, 'notes 2.txt'), 'utf8')).toBe('remember the milk');
+  expect(await lines(['--user', name, '--commands'], '/list')).toMatchObject({ code: 0, output: expect.stringContaining('Tea party  group, 2 members') as string });
   const { items: [tea] } = await ben.http('conversation.list', {});
   const { items } = await ben.call('conversation.history', { conversationId: tea!.id });
   expect(items.slice(1)).toMatchObject([
