@@ -6,21 +6,21 @@ interface UnreadRow extends Row {
   id: string; last_seq: number; read_seq: number; unread: number; mentions: number;
 }
 const above = unreadAbove('m', 'k', 'p');
-// One statement is one snapshot. Conversations that are read to their end are left out before anything is counted.
+// One statement is one snapshot. Conversations that are read to their end are left out before anything is counted; those with nothing but one's own messages
+// after it only here in the service, or Postgres would count everything twice, for the condition and for the answer.
 const UNREAD = `
-  select * from (
-    select c.id, c.last_seq, ${readSeq('m', 'k')} as read_seq, c.active_at,
-      ${unreadCount('c.id', 'c.last_seq', 'm.user_id', above)} as unread, ${mentionCount('c.id', 'm.user_id', above)} as mentions
-    from chat.member m
-    join chat.conversation c on c.id = m.conversation_id
-    left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
-    ${preferenceJoin('m', 'p')}
-    where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null and c.last_seq > ${above}) counted
-  where unread > 0 order by active_at desc, id desc`;
+  select c.id, c.last_seq, ${readSeq('m', 'k')} as read_seq,
+    ${unreadCount('c.id', 'c.last_seq', 'm.user_id', above)} as unread, ${mentionCount('c.id', 'm.user_id', above)} as mentions
+  from chat.member m
+  join chat.conversation c on c.id = m.conversation_id
+  left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
+  ${preferenceJoin('m', 'p')}
+  where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null and c.last_seq > ${above}
+  order by c.active_at desc, c.id desc`;
 
 /** What a user has unread, from one snapshot, most recently active first; only conversations with something unread. */
 export async function unreadOf(sql: Sql, userId: string): Promise<Unread> {
-  const rows = await sql.query<UnreadRow>(UNREAD, [userId]);
+  const rows = (await sql.query<UnreadRow>(UNREAD, [userId])).filter(({ unread }) => unread > 0);
   return {
     total: rows.reduce((sum, { unread }) => sum + unread, 0),
     mentions: rows.reduce((sum, { mentions }) => sum + mentions, 0),
