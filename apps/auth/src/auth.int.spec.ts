@@ -5,7 +5,7 @@ import type { Database } from '@parley/store';
 import { memoryDatabase, SpecDatabase } from '@parley/store/testing';
 import { eventually } from '@parley/testing';
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { as, AuthService, nobody, PASSWORD, uniqueName } from './spec/service.js';
 
 const engines = {
@@ -51,6 +51,16 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect(protectedHeader).toMatchObject({ alg: 'ES256', typ: 'at+jwt', kid: expect.any(String) });
       const { keys } = await auth.broker.request('auth.keys.v1', {});
       for (const key of keys) expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+    });
+
+    // In embedded mode there is one clock only.
+    if (engine === 'Postgres') it.each([-3_600_000, 3_600_000])('gives tokens that are good from now on, by the clock of the database, when its own is %i ms ahead', async (ms) => {
+      const real = Date.now();
+      vi.useFakeTimers({ toFake: ['Date'], now: real + ms });
+      const { accessToken } = await auth.register().finally(() => vi.useRealTimers());
+      const { payload } = await claimsOf(accessToken);
+      expect(Math.abs(payload.iat! * 1000 - real)).toBeLessThan(60_000);
+      expect(payload.exp! - payload.iat!).toBe(900);
     });
 
     it('keeps one account per username, whatever its case, also when many want it at once', async () => {

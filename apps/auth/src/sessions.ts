@@ -13,6 +13,8 @@ export interface Granted {
   readonly user: User;
   readonly sessionId: string;
   readonly refreshToken: string;
+  /** By the database's clock. */
+  readonly at: Date;
 }
 type Refreshed = { readonly granted: Granted } | { readonly reused: { userId: string; sessionId: string } } | undefined;
 
@@ -50,7 +52,7 @@ export class Sessions {
       `insert into auth.session (id, user_id, device_name, address, expires_at) values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond')`,
       [sessionId, user.id, deviceName, caller.address, this.settings.sessionMs],
     );
-    return { user, sessionId, refreshToken: await this.issue(sql, sessionId) };
+    return { user, sessionId, ...(await this.issue(sql, sessionId)) };
   }
 
   /** Goes on with a live session of `user` under a new refresh token, all earlier ones spent; undefined when it has ended. */
@@ -62,12 +64,12 @@ export class Sessions {
     );
     if (live.length === 0) return undefined;
     await sql.query(`update auth.refresh_token set spent_at = now() where session_id = $1 and spent_at is null`, [sessionId]);
-    return { user, sessionId, refreshToken: await this.issue(sql, sessionId) };
+    return { user, sessionId, ...(await this.issue(sql, sessionId)) };
   }
 
   /** What the client gets, once its session is committed. */
-  async grant({ user, sessionId, refreshToken }: Granted): Promise<Session> {
-    return { user, sessionId, refreshToken, ...(await this.keys.sign(user, sessionId)) };
+  async grant({ user, sessionId, refreshToken, at }: Granted): Promise<Session> {
+    return { user, sessionId, refreshToken, ...(await this.keys.sign(user, sessionId, at)) };
   }
 
   /** Exchanges a refresh token. One that was spent before ends its session: somebody has a copy, and nobody can tell who. */
@@ -163,10 +165,10 @@ export class Sessions {
     return Math.max(sessions.length, tokens.length);
   }
 
-  private async issue(sql: Sql, sessionId: string): Promise<string> {
-    const token = randomBytes(32).toString('base64url');
-    await sql.query(`insert into auth.refresh_token (hash, session_id) values ($1, $2)`, [digest(token), sessionId]);
-    return token;
+  private async issue(sql: Sql, sessionId: string): Promise<Pick<Granted, 'refreshToken' | 'at'>> {
+    const refreshToken = randomBytes(32).toString('base64url');
+    const [row] = await sql.query<{ created_at: Date }>(`insert into auth.refresh_token (hash, session_id) values ($1, $2) returning created_at`, [digest(refreshToken), sessionId]);
+    return { refreshToken, at: row!.created_at };
   }
 }
 

@@ -33,10 +33,10 @@ export class SigningKeys {
     @Inject(SETTINGS) private readonly settings: Settings,
   ) {}
 
-  /** A new access token, and when it expires. */
-  async sign(user: Pick<User, 'id' | 'kind'>, sessionId: string): Promise<{ accessToken: string; accessTokenExpiresAt: string }> {
+  /** A new access token, good from `at`, and when it expires. `at` is not this process's time: one whose clock is wrong would give out tokens that are over, or that outlive what is remembered of ended sessions. */
+  async sign(user: Pick<User, 'id' | 'kind'>, sessionId: string, at: Date): Promise<{ accessToken: string; accessTokenExpiresAt: string }> {
     const { kid, key } = await this.ready();
-    const issued = Math.floor(Date.now() / 1000);
+    const issued = Math.floor(at.getTime() / 1000);
     const expires = issued + Math.floor(this.settings.accessTokenMs / 1000);
     const accessToken = await new SignJWT({ sid: sessionId, kind: user.kind })
       .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid })
