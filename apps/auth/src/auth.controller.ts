@@ -65,6 +65,6 @@ export class AuthController {
 
   @MessagePattern<string>('auth.revocations.v1')
   async revocations(): Promise<RequestAnswer<'auth.revocations.v1'>> {
-    return { sessionIds: await this.sessions.revocations() };
+    return this.sessions.revocations();
   }
 }

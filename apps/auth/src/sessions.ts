@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, Id, newId, type Actor, type CallInput, type CallOutput, type Caller, type RevocationReason, type Session, type User } from '@parley/contracts';
+import { ChatError, Id, newId, type Actor, type CallInput, type CallOutput, type Caller, type RequestAnswer, type RevocationReason, type Session, type User } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 import { Announcer } from './announcer.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
@@ -129,13 +129,13 @@ export class Sessions {
     return rows.length > limit ? { items, nextCursor: encodeCursor('session', items.at(-1)!.id) } : { items };
   }
 
-  /** Sessions whose access tokens may still be alive though they ended. */
-  async revocations(): Promise<string[]> {
-    const rows = await this.parts.database.query<{ id: string }>(
-      `select id from auth.session where ended_at > now() - $1 * interval '1 millisecond'`,
+  /** Sessions whose access tokens may still be alive though they ended, and the time by which tokens are issued. */
+  async revocations(): Promise<RequestAnswer<'auth.revocations.v1'>> {
+    const [row] = await this.parts.database.query<{ at: Date; ids: string[] }>(
+      `select clock_timestamp() as at, (select coalesce(json_agg(id), '[]') from auth.session where ended_at > now() - $1 * interval '1 millisecond') as ids`,
       [this.settings.accessTokenMs + 60_000],
     );
-    return rows.map(({ id }) => id);
+    return { sessionIds: row!.ids, at: row!.at.getTime() };
   }
 
   /** Ends a batch of expired sessions; answers how many. Several replicas may sweep at once. */

@@ -66,6 +66,23 @@ describe('a bad token', () => {
   });
 });
 
+describe('a gateway whose clock is wrong', () => {
+  it.each([['behind', 3_600_000], ['ahead', -3_600_000]] as const)('tells tokens that are good from those that are over by auth’s time: an hour %s', async (_, aheadMs) => {
+    const own = await Edge.start({}, (one) => {
+      one.authAheadMs = aheadMs;
+      return one.serveBasics();
+    });
+    try {
+      const [person, now] = [own.person(), Math.floor((Date.now() + aheadMs) / 1000)];
+      await own.connect(person, {}, await own.token(person, { claims: { iat: now, exp: now + 60 } }));
+      const answer = await own.fetch('/api/v1/users/me', { token: await own.token(person, { claims: { iat: now - 900, exp: now - 60 } }) });
+      expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
 describe('a good token', () => {
   it('is let in and told everything that session:ready promises', async () => {
     const { user, ready } = await edge.connect();

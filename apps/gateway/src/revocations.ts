@@ -11,6 +11,8 @@ const EVENT_KEEP_MS = 60_000;
 @Injectable()
 export class Revocations {
   private readonly refused = new Map<string, number>();
+  /** Milliseconds that the clock by which tokens are issued is ahead of this process's. */
+  private ahead = 0;
   private everLoaded = false;
   private loading: Promise<string[]> | undefined;
 
@@ -22,6 +24,11 @@ export class Revocations {
 
   has(sessionId: string): boolean {
     return this.refused.has(sessionId);
+  }
+
+  /** Whether a token that is good until then, in seconds since 1970, is over: by the clock by which it was issued, for this process's may be wrong. */
+  isOver(expires: number): boolean {
+    return expires * 1000 <= Date.now() + this.ahead;
   }
 
   /** Refuses these from now on. */
@@ -42,7 +49,8 @@ export class Revocations {
 
   private async fetch(): Promise<string[]> {
     const asked = Date.now();
-    const { sessionIds } = await this.parts.broker.request('auth.revocations.v1', {}, { deadlineMs: 3_000 });
+    const { sessionIds, at } = await this.parts.broker.request('auth.revocations.v1', {}, { deadlineMs: 3_000 });
+    if (at !== undefined) this.ahead = at - (asked + Date.now()) / 2;
     const listed = new Set(sessionIds);
     const news = sessionIds.filter((sessionId) => !this.refused.has(sessionId));
     for (const [sessionId, since] of this.refused) {

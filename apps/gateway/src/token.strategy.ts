@@ -29,6 +29,8 @@ export function tokenStrategy(name: string): Type<OnModuleDestroy> {
         algorithms: ['ES256'],
         issuer: 'parley',
         audience: 'parley',
+        // Looked at below.
+        ignoreExpiration: true,
         secretOrKeyProvider: (_request: unknown, token: string, done: KeyCallback) => {
           // jsonwebtoken takes a KeyObject; its types in passport-jwt are older than that.
           void keyFor(keys, token).then((key) => done(null, key as never), done);
@@ -45,7 +47,9 @@ export function tokenStrategy(name: string): Type<OnModuleDestroy> {
     async validate(payload: unknown): Promise<Session> {
       const claims = Claims.safeParse(payload);
       if (!claims.success) throw new ChatError('unauthenticated');
-      const { sub, sid, kind } = claims.data;
+      const { sub, sid, kind, exp } = claims.data;
+      await this.revocations.ready();
+      if (this.revocations.isOver(exp)) throw new ChatError('unauthenticated', 'the token is over');
       return this.alive({ userId: sub, sessionId: sid, kind });
     }
 

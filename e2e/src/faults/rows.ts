@@ -414,7 +414,7 @@ const messageRows: readonly Row[] = [
 
 async function skewed(world: World, ms: number): Promise<string[]> {
   const wrong: ServiceProcess[] = [];
-  for (const process of ['auth', 'messages', 'history', 'presence'] as const) wrong.push(await world.replaceOne(process, world.clock(ms)));
+  for (const process of ['auth', 'messages', 'history', 'presence', 'gateway'] as const) wrong.push(await world.replaceOne(process, world.clock(ms)));
   await seconds(8);
   const trouble = await revocation(world.urls);
   for (const one of wrong) await world.cluster.replace(one);

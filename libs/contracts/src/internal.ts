@@ -46,8 +46,8 @@ export const internalRequests = {
   'auth.keys.v1': request({
     service: 'auth', via: 'query', input: z.object({}), output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
   }),
-  /** Sessions ended within the lifetime of an access token: what a gateway loads when it may have missed `session.revoked.v1`. */
-  'auth.revocations.v1': request({ service: 'auth', via: 'query', input: z.object({}), output: z.object({ sessionIds: z.array(Id) }) }),
+  /** Sessions ended within the lifetime of an access token: what a gateway loads when it may have missed `session.revoked.v1`. `at`: the time by which tokens are issued, in milliseconds since 1970. */
+  'auth.revocations.v1': request({ service: 'auth', via: 'query', input: z.object({}), output: z.object({ sessionIds: z.array(Id), at: z.number().optional() }) }),
   /** Those of the given ids that exist, in no particular order. At most 5,000. */
   'users.known.v1': request({
     service: 'auth', via: 'query', input: z.object({ userIds: z.array(Id).max(5000) }), output: z.object({ users: z.array(User) }),

@@ -38,6 +38,8 @@ export class Edge {
   readonly revoked: string[] = [];
   readonly keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   readonly kid = newId();
+  /** How far auth's clock is ahead of the gateway's. */
+  authAheadMs = 0;
   private readonly sockets: Socket[] = [];
   private readonly servings: Serving[] = [];
 
@@ -67,7 +69,7 @@ export class Edge {
     const jwk = { ...this.keys.publicKey.export({ format: 'jwk' }), kid: this.kid, alg: 'ES256', use: 'sig' };
     await this.serve('auth', {
       'auth.keys.v1': () => ({ keys: [jwk] }),
-      'auth.revocations.v1': () => ({ sessionIds: this.revoked }),
+      'auth.revocations.v1': () => ({ sessionIds: this.revoked, at: Date.now() + this.authAheadMs }),
       'users.known.v1': ({ userIds }) => ({ users: userIds.flatMap((id) => this.people.get(id) ?? []) }),
       ...pick(more, 'auth'),
     });
