@@ -27,7 +27,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     '/embedded': async () => {
       const dataDir = await mkdtemp(join(tmpdir(), 'parley-e2e-'));
       const server = await startEmbedded({ dataDir });
-      return { urls: [server.url], stop: () => server.stop().finally(() => rm(dataDir, { recursive: true, force: true })) };
+      const stop = async (): Promise<void> => {
+        await server.stop();
+        await rm(dataDir, { recursive: true, force: true });
+      };
+      return { urls: [server.url], stop };
     },
   };
   const running = new Map<string, Promise<Running>>();

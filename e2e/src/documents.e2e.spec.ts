@@ -36,20 +36,29 @@ class Terminal {
     return shell;
   }
 
-  /** Its exit code. */
-  async run(script: string): Promise<number | null> {
+  /** All of them; answers the first that failed, with what was printed. */
+  async follow(blocks: readonly Block[]): Promise<string | undefined> {
+    for (const { kind, script } of blocks) {
+      if (kind === 'stopped') await this.interrupt();
+      if (kind === 'server') await this.serve(script);
+      else if ((await this.run(script)) !== 0) return `${script}\n${this.output}`;
+    }
+    return undefined;
+  }
+
+  private async run(script: string): Promise<number | null> {
     const shell = this.type(script);
     const [code] = (await once(shell, 'close', { signal: AbortSignal.timeout(120_000) })) as [number | null];
     return code;
   }
 
-  async serve(script: string): Promise<void> {
+  private async serve(script: string): Promise<void> {
     this.server = this.type(script);
-    await eventually(async () => expect((await fetch(`http://localhost:${this.port}/health/ready`)).status).toBe(200), { timeoutMs: 90_000 });
+    await eventually(async () => (await fetch(`http://localhost:${this.port}/health/ready`)).ok, { timeoutMs: 90_000 });
   }
 
   /** Ctrl-C. */
-  async interrupt(): Promise<void> {
+  private async interrupt(): Promise<void> {
     const { server } = this;
     this.server = undefined;
     if (server?.pid === undefined || server.exitCode !== null) return;
@@ -74,12 +83,6 @@ describe.each(['docs/getting-started.md'])('%s', (document) => {
   it('has commands that work as they stand there, one after another', async () => {
     const blocks = blocksOf(await readFile(join(root, document), 'utf8'));
     expect(blocks.length).toBeGreaterThan(0);
-    for (const { kind, script } of blocks) {
-      if (kind === 'server') await terminal.serve(script);
-      else {
-        if (kind === 'stopped') await terminal.interrupt();
-        expect(await terminal.run(script), `${script}\n${terminal.output}`).toBe(0);
-      }
-    }
+    expect(await terminal.follow(blocks)).toBeUndefined();
   });
 });
