@@ -109,6 +109,7 @@ export const matrix: { readonly [N in CallName]: Entry<N> } = {
   'reaction.remove': place(writes, ({ messageId }) => ({ messageId, emoji: '👍' })),
   'message.search': place(reads, ({ conversationId }) => ({ conversationId, q: 'hello' })),
   'message.receipts': place(reads, message),
+  'message.trace': place({ ...reads, muted: 'not_found', guest: 'not_found', admin: 'not_found', creator: 'not_found' }, message),
 
   'receipt.delivered': place(reads, ({ conversationId }) => ({ conversationId, seq: 1 })),
   'receipt.read': place(reads, ({ conversationId }) => ({ conversationId, seq: 1 })),

@@ -1,4 +1,4 @@
-import type { CallArguments } from '@parley/contracts';
+import type { CallArguments, CallOutput } from '@parley/contracts';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shared } from './modes.js';
@@ -59,6 +59,25 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { receipt } = await cem.call('receipt.read', { conversationId, seq: message.seq });
       expect(await receipts()).toEqual([[ben.user.id, cem.user.id].toSorted(), [cem.user.id]]);
       expect((await ben.http('message.receipts', { messageId: message.id })).read).toEqual([{ userId: cem.user.id, at: receipt.at }]);
+    });
+
+    it('the trace of a message tells its sender how far it got, and under which trace id', async () => {
+      const [ann, ben] = await stage.guests(2);
+      const { id: conversationId } = await stage.group([ann, ben]);
+      const before = Date.now();
+      const { headers, body } = await ann.fetch('POST', `/api/v1/conversations/${conversationId}/messages`, { clientId: 'traced', body: 'hello' });
+      const { message } = body as CallOutput<'message.send'>;
+      await ben.call('receipt.read', { conversationId, seq: message.seq });
+      const shown = await eventually(async () => {
+        const trace = await ann.http('message.trace', { messageId: message.id });
+        return trace.committed !== undefined && trace.pushed?.length === 2 && trace;
+      });
+      expect(shown).toMatchObject({ messageId: message.id, traceId: headers.get('trace-id'), delivered: [{ userId: ben.user.id }], read: [{ userId: ben.user.id }] });
+      expect(new Set(shown.pushed!.map(({ userId }) => userId))).toEqual(new Set([ann.user.id, ben.user.id]));
+      // One machine, so one clock.
+      const times = [shown.received, shown.committed!, ...shown.pushed!.map(({ at }) => at)].map((at) => Date.parse(at));
+      expect([Math.min(...times) >= before, shown.received <= shown.committed!]).toEqual([true, true]);
+      expect(await codeOf(ben.http('message.trace', { messageId: message.id }))).toBe('not_found');
     });
 
     it('in large conversations only message senders are told, and `changes` has the caller’s alone', async () => {

@@ -55,13 +55,14 @@ describe('the services under accounts of their own', () => {
     await demo(cluster.urls, () => undefined);
   });
 
-  it('ask each other what they may: names in messages, profile pictures, ends of sessions and of bans, presence, and what waits in between', async () => {
+  it('ask each other what they may: names in messages, traces, profile pictures, ends of sessions and of bans, presence, and what waits in between', async () => {
     const [ann, ben] = await Promise.all(cluster.urls.map((url) => ChatClient.register(url)));
     await Promise.all([ann!.connect(), ben!.connect()]);
     const { conversation } = await ann!.call('conversation.create', { kind: 'group', title: 'tea', memberIds: [ben!.user.id] });
     const { message } = await ann!.call('message.send', { conversationId: conversation.id, clientId: 'c', body: `@${ben!.user.username} tea?` });
     expect(message.mentions).toEqual([ben!.user.id]);
     await eventually(async () => expect((await ben!.http('message.search', { q: 'tea' })).items).toHaveLength(1));
+    await eventually(async () => expect(await ann!.http('message.trace', { messageId: message.id })).toMatchObject({ committed: expect.any(String), pushed: [{}, {}] }));
     expect((await ben!.call('presence.watch', { userIds: [ann!.user.id] })).presence).toMatchObject([{ state: 'online' }]);
     await ann!.call('typing', { conversationId: conversation.id, active: true });
     await ben!.waitFor('typing');

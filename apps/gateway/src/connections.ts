@@ -55,6 +55,17 @@ export class Connections {
     return this.stopping;
   }
 
+  /** Whose connections are in the rooms, and which; read while it is gone through. */
+  *inRooms(rooms: readonly string[]): Iterable<{ readonly userId: string; readonly connectionId: string }> {
+    const { adapter, sockets } = this.server!.of('/');
+    for (const room of rooms) {
+      for (const id of adapter.rooms.get(room) ?? []) {
+        const connection = (sockets.get(id)?.data as { connection?: LocalConnection } | undefined)?.connection;
+        if (connection) yield { userId: connection.userId, connectionId: connection.id };
+      }
+    }
+  }
+
   find(connectionId: string): LocalConnection | undefined {
     return this.live.get(connectionId);
   }

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { createRabbitBroker } from '@parley/broker';
-import { createRedisLimiters, createRedisRegistry } from '@parley/realtime';
+import { createRedisLimiters, createRedisRegistry, createRedisTraces } from '@parley/realtime';
 import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
 import { gatewayProcessConfig } from './config.js';
 import { startGateway } from './start.js';
@@ -12,9 +12,9 @@ await run('gateway', async () => {
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'gateway', logger, shards: config.SHARDS });
   await broker.start();
   const redis = { url: config.REDIS_URL, logger };
-  const [registry, limiters] = await Promise.all([createRedisRegistry(redis), createRedisLimiters(redis)]);
+  const [registry, limiters, traces] = await Promise.all([createRedisRegistry(redis), createRedisLimiters(redis), createRedisTraces(redis)]);
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
-  const gateway = await startGateway({ config, broker, registry, limiters, logger, health });
+  const gateway = await startGateway({ config, broker, registry, limiters, traces, logger, health });
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
   health.open();
   logger.info({ port: gateway.port }, 'the gateway listens');
@@ -24,7 +24,7 @@ await run('gateway', async () => {
       health.drain();
       await gateway.stop();
       await broker.close();
-      await Promise.all([registry.close(), limiters.close()]);
+      await Promise.all([registry.close(), limiters.close(), traces.close()]);
       await health.close();
     },
   };

@@ -1,5 +1,5 @@
 import type { Broker } from '@parley/broker';
-import type { Limiters, Registry } from '@parley/realtime';
+import type { Limiters, Registry, Traces } from '@parley/realtime';
 import type { Health, Logger } from '@parley/service-kit';
 import type { GatewayConfig } from './config.js';
 
@@ -12,6 +12,7 @@ export interface GatewayParts {
   readonly health: Health;
   /** Counts what all gateways allow together. */
   readonly limiters: Limiters;
+  readonly traces: Traces;
 }
 
 export const PARTS = Symbol('GatewayParts');

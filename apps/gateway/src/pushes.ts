@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { InstanceListener } from '@parley/broker';
-import type { DomainEvent, DomainEventName, PushFrame, ServerEvent } from '@parley/contracts';
+import type { DomainEvent, DomainEventName, Message, PushFrame, ServerEvent } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
 import type { Server } from 'socket.io';
 import { Connections, userRoom } from './connections.js';
@@ -61,8 +61,13 @@ export class Pushes implements InstanceListener {
     const left = except === undefined ? undefined : this.connections.find(except)?.socket.id;
     const audience = this.server!.to(here);
     (left === undefined ? audience : audience.except(left)).emit(event, payload);
-    if (event === 'message:new') this.metrics.delivery.observe(Math.max(0, Date.now() - Date.parse((payload as ServerEvent<'message:new'>).message.createdAt)) / 1000);
+    if (event === 'message:new') this.written((payload as ServerEvent<'message:new'>).message, here);
     if (event === 'conversation:removed' || event === 'member:changed') this.partingOf(frame);
+  }
+
+  private written({ id, createdAt }: Message, rooms: readonly string[]): void {
+    this.metrics.delivery.observe(Math.max(0, Date.now() - Date.parse(createdAt)) / 1000);
+    this.parts.traces.pushed(id, this.connections.inRooms(rooms));
   }
 
   /** Who is in no conversation with somebody any more may not see their presence: asked at once, not only with the next renewal. */

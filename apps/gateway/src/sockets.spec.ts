@@ -250,6 +250,15 @@ describe('answers', () => {
 });
 
 describe('a push', () => {
+  it('of a message is noted, for each connection that it was written to', async () => {
+    const [phone, bob] = [await edge.connect(), await edge.connect()];
+    const laptop = await edge.connect(phone);
+    const id = newId();
+    await edge.push({ kind: 'users', users: [phone.user.id, bob.user.id, newId()], event: 'message:new', payload: { message: { ...message, id, createdAt: new Date().toISOString() } } });
+    const { pushed } = (await edge.traces.of(id))!;
+    expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(new Set([phone, laptop, bob].map(({ user, ready }) => `${user.id} ${ready.connectionId}`)));
+  });
+
   const frame = (users: string[], more: object = {}) => ({ kind: 'users' as const, users, event: 'message:new' satisfies ServerEventName, payload: { message }, ...more });
 
   it('reaches every device of its users once, and nobody else', async () => {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { createInProcessBroker } from '@parley/broker';
 import { newId } from '@parley/contracts';
-import { createMemoryLimiters, createMemoryRegistry } from '@parley/realtime';
+import { createMemoryLimiters, createMemoryRegistry, createMemoryTraces } from '@parley/realtime';
 import { createLogger, Health, loadConfig, StartError } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { describe, expect, it } from 'vitest';
@@ -66,7 +66,7 @@ describe('starting', () => {
     const broker = createInProcessBroker({ service: 'gateway', logger });
     const registry = createMemoryRegistry();
     const config = loadConfig(gatewayConfig, { PORT: String(port), HOST: '127.0.0.1' });
-    const start = startGateway({ config, broker, registry, limiters: createMemoryLimiters(), logger, health: new Health('gateway') });
+    const start = startGateway({ config, broker, registry, limiters: createMemoryLimiters(), traces: createMemoryTraces(), logger, health: new Health('gateway') });
     await expect(start).rejects.toThrow(new StartError(`port ${port} is taken by another process; set PORT to a free one`));
     await registry.close();
     await new Promise((resolve) => taken.close(resolve));

@@ -1,5 +1,5 @@
 import { createRabbitBroker } from '@parley/broker';
-import { createRedisRegistry } from '@parley/realtime';
+import { createRedisRegistry, createRedisTraces } from '@parley/realtime';
 import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
 import { historyConfig } from './config.js';
@@ -11,20 +11,21 @@ await run('history', async () => {
   const health = new Health('history');
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
   const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-history', logger });
-  const registry = await createRedisRegistry({ url: config.REDIS_URL, logger });
+  const redis = { url: config.REDIS_URL, logger };
+  const [registry, traces] = await Promise.all([createRedisRegistry(redis), createRedisTraces(redis)]);
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'history', logger, shards: config.SHARDS });
   await broker.start();
   // Redis is not among the checks: without it pushes go to all gateways, and everything else goes on.
   health.check('database', () => database.problem());
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
-  const history = await startHistory({ broker, database, registry, logger, graceMs: config.SHUTDOWN_GRACE_MS });
+  const history = await startHistory({ broker, database, registry, traces, logger, graceMs: config.SHUTDOWN_GRACE_MS });
   health.open();
   logger.info('serving');
   const stop = async () => {
     health.drain();
     await history.stop();
     await broker.close(config.SHUTDOWN_GRACE_MS);
-    await registry.close();
+    await Promise.all([registry.close(), traces.close()]);
     await database.close();
     await health.close();
   };

@@ -1,6 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { type RequestAnswer, type RequestPayload } from '@parley/contracts';
+import type { Traces } from '@parley/realtime';
 import type { Database, Sql } from '@parley/store';
 import { locateAttachment } from './attachments.js';
 import { readBoard } from './board.js';
@@ -11,7 +12,8 @@ import { listEdits, listPins } from './message-lists.js';
 import { isSent, openRange, rangeOf, readPage } from './pages.js';
 import { receiptsOfMessage } from './receipts.js';
 import { sync } from './sync.js';
-import { DATABASE } from './tokens.js';
+import { DATABASE, TRACES } from './tokens.js';
+import { traceOfMessage } from './trace.js';
 import { unreadOf } from './unread.js';
 
 /** Messages in a page, unless the caller says otherwise. */
@@ -22,7 +24,7 @@ const CHANGES = 100;
 /** The questions that history answers. Each reads one snapshot where its answer has parts that must fit together. */
 @Controller()
 export class ReadsController {
-  constructor(@Inject(DATABASE) private readonly database: Database) {}
+  constructor(@Inject(DATABASE) private readonly database: Database, @Inject(TRACES) private readonly traces: Traces) {}
 
   @MessagePattern<string>('conversation.list.v1')
   list(@Payload() { caller, input }: RequestPayload<'conversation.list.v1'>): Promise<RequestAnswer<'conversation.list.v1'>> {
@@ -82,6 +84,11 @@ export class ReadsController {
   @MessagePattern<string>('message.receipts.v1')
   receipts(@Payload() { caller, input }: RequestPayload<'message.receipts.v1'>): Promise<RequestAnswer<'message.receipts.v1'>> {
     return receiptsOfMessage(this.database, caller.userId, input.messageId);
+  }
+
+  @MessagePattern<string>('message.trace.v1')
+  trace(@Payload() { caller, input }: RequestPayload<'message.trace.v1'>): Promise<RequestAnswer<'message.trace.v1'>> {
+    return traceOfMessage(this.database, this.traces, caller.userId, input.messageId);
   }
 
   @MessagePattern<string>('history.epoch.v1')

@@ -2,3 +2,4 @@
 export const DATABASE = Symbol('database');
 export const BROKER = Symbol('broker');
 export const PUSH = Symbol('push');
+export const TRACES = Symbol('traces');

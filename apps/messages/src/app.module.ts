@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { Broker } from '@parley/broker';
-import { Push, type Registry } from '@parley/realtime';
+import { Push, type Registry, type Traces } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { Attachments } from './attachments.js';
@@ -14,7 +14,7 @@ import { MessagesController } from './messages.controller.js';
 import { policies as ours } from './policies/index.js';
 import type { Policy } from './policies/policy.js';
 import { defaultSettings, SETTINGS, type Settings } from './settings.js';
-import { BROKER, DATABASE, LOGGER, POLICIES, PUSH } from './tokens.js';
+import { BROKER, DATABASE, LOGGER, POLICIES, PUSH, TRACES } from './tokens.js';
 import { Deliveries } from './webhooks/deliveries.js';
 import { WebhooksController } from './webhooks/webhooks.controller.js';
 import { Webhooks } from './webhooks/webhooks.js';
@@ -26,6 +26,7 @@ export interface MessagesParts {
   /** Under a role that may write schema `chat`. */
   readonly database: Database;
   readonly registry: Registry;
+  readonly traces: Traces;
   readonly logger: Logger;
   /** Those that are absent have their defaults. */
   readonly settings?: Partial<Settings>;
@@ -37,7 +38,7 @@ export interface MessagesParts {
 
 @Module({})
 export class AppModule {
-  static register({ broker, database, registry, logger, settings, policies = ours }: MessagesParts): DynamicModule {
+  static register({ broker, database, registry, traces, logger, settings, policies = ours }: MessagesParts): DynamicModule {
     return {
       module: AppModule,
       controllers: [MessagesController, MessageController, ConversationsController, DrawingController, AttachmentsController, WebhooksController],
@@ -45,6 +46,7 @@ export class AppModule {
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
         { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
+        { provide: TRACES, useValue: traces },
         { provide: LOGGER, useValue: logger },
         { provide: POLICIES, useValue: policies },
         { provide: SETTINGS, useValue: { ...defaultSettings, ...settings } },

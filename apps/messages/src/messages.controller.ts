@@ -3,11 +3,12 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
 import { ChatError } from '@parley/contracts';
 import { reached } from '@parley/faults';
+import type { Traces } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import { Commands } from './commands.js';
 import { createConversation, type CreateCommand } from './create-conversation.js';
 import { sendBatch, type Sent } from './send-batch.js';
-import { LOGGER, POLICIES } from './tokens.js';
+import { LOGGER, POLICIES, TRACES } from './tokens.js';
 import type { Policy, SendCommand } from './policies/policy.js';
 
 /** Sending, and creating what is sent to. */
@@ -16,6 +17,7 @@ export class MessagesController {
   constructor(
     @Inject(Commands) private readonly commands: Commands,
     @Inject(POLICIES) private readonly policies: readonly Policy[],
+    @Inject(TRACES) private readonly traces: Traces,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -23,7 +25,8 @@ export class MessagesController {
   async send(@Payload() deliveries: readonly Delivery<SendCommand>[]): Promise<void> {
     await reached('messages.received');
     const { database, audience, push, broker, announcer } = this.commands;
-    const outcomes = await sendBatch({ database, audience, push, broker, policies: this.policies, logger: this.logger }, deliveries.map(({ payload }) => payload));
+    const commands = deliveries.map(({ payload, correlationId }) => ({ ...payload, traceId: correlationId }));
+    const outcomes = await sendBatch({ database, audience, push, broker, traces: this.traces, policies: this.policies, logger: this.logger }, commands);
     await reached('messages.committed');
     const sent: Sent[] = [];
     for (const [at, outcome] of outcomes.entries()) {

@@ -35,7 +35,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
   });
   /** In one transaction for certain. */
   const batch = (commands: readonly SendCommand[], those = policies): Promise<Outcome[]> =>
-    sendBatch({ database: engine.database, audience: new Audience(), push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), broker: service.broker, policies: those, logger: quiet }, commands);
+    sendBatch({ database: engine.database, audience: new Audience(), push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), traces: service.traces, broker: service.broker, policies: those, logger: quiet }, commands);
   const codes = (outcomes: readonly Outcome[]) => outcomes.map((outcome) => ('code' in outcome ? outcome.code : outcome.duplicate ? 'known' : 'stored'));
   const stored = async (conversationId: string) =>
     (await engine.owner.query<{ client_id: string }>(`select client_id from chat.message where conversation_id = $1 and type <> 'system' order by seq`, [conversationId])).map(({ client_id }) => client_id);
@@ -221,7 +221,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       },
     });
     const audience = new Audience();
-    const parts = { database: counting, audience, push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), broker: service.broker, policies, logger: quiet };
+    const parts = { database: counting, audience, push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), traces: service.traces, broker: service.broker, policies, logger: quiet };
     const send = () => sendBatch(parts, conversations.flatMap((conversationId) => [command(anna, conversationId), command(ben, conversationId)]));
     await send();
     texts.length = 0;
@@ -244,7 +244,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
         });
       },
     });
-    const parts = { database: watched(), audience: new Audience(), push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), broker: service.broker, policies, logger: quiet };
+    const parts = { database: watched(), audience: new Audience(), push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), traces: service.traces, broker: service.broker, policies, logger: quiet };
     const outcomes: Outcome[] = await sendBatch(parts, [command(anna, conversationId)]);
     expect(codes(outcomes)).toEqual(['stored']);
     const [[before, after]] = limits as [[unknown, unknown]];

@@ -1,8 +1,8 @@
 import type { Broker } from '@parley/broker';
 import { ChatError, type Message } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
-import type { Push } from '@parley/realtime';
-import type { Logger } from '@parley/service-kit';
+import type { Push, Traces } from '@parley/realtime';
+import { isTraceId, type Logger } from '@parley/service-kit';
 import { toMessage, type Audience, type Database, type MessageRow, type Sql } from '@parley/store';
 import { accessRefusal } from './access.js';
 import { namesOf, type Names } from './mentions.js';
@@ -41,6 +41,7 @@ export interface SendParts {
   readonly database: Database;
   readonly audience: Audience;
   readonly push: Push;
+  readonly traces: Traces;
   readonly broker: Broker;
   readonly policies: readonly Policy[];
   readonly logger: Logger;
@@ -70,6 +71,7 @@ export async function sendBatch(parts: SendParts, commands: readonly SendCommand
   for (;;) {
     try {
       const done = await parts.database.transaction((sql) => carryOut(sql, parts, commands, names, lessons));
+      parts.traces.committed(done.stored);
       return outcomesOf(done, await done.online);
     } catch (error) {
       learn(lessons, error, parts.logger);
@@ -90,6 +92,8 @@ function learn(lessons: Lessons, error: unknown, logger: Logger): void {
 }
 
 interface Done {
+  /** The ids of the messages that were new. */
+  readonly stored: readonly string[];
   readonly decisions: readonly Decision[];
   readonly members: ReadonlyMap<string, readonly string[]>;
   readonly direct: ReadonlySet<string>;
@@ -110,7 +114,7 @@ async function carryOut(sql: Sql, { audience, push, policies, logger }: SendPart
     await linkAttachments(sql, batch.messages);
     await reached('messages.stored');
   }
-  return { decisions, members, direct: new Set(direct), online };
+  return { stored: batch.messages.map(({ id }) => id), decisions, members, direct: new Set(direct), online };
 }
 
 function outcomesOf({ decisions, members, direct }: Done, online: ReadonlyMap<string, boolean>): Outcome[] {
@@ -220,7 +224,7 @@ class GrowingBatch implements Batch {
     const after = { ...before, last_seq: before.last_seq + 1, rev: before.rev + 1, active_at: createdAt };
     this.conversations.set(after.id, after);
     const { conversationId, clientId, replyTo } = command.input;
-    return { id, conversationId, seq: after.last_seq, rev: after.rev, senderId: command.caller.userId, clientId, replyTo, createdAt, ...contentOf(situation) };
+    return { id, conversationId, seq: after.last_seq, rev: after.rev, senderId: command.caller.userId, clientId, replyTo, createdAt, traceId: command.traceId !== undefined && isTraceId(command.traceId) ? command.traceId : undefined, ...contentOf(situation) };
   }
 }
 
@@ -230,7 +234,7 @@ function contentOf({ command, source, attachments, mentions }: Situation): Pick<
   return { type: source.type, body: source.body, attachments: attachments!, mentions: [], forwardedFrom: source.forwarded_from ?? { messageId: source.id, senderId: source.sender_id } };
 }
 
-function messageOf({ replyTo, createdAt, forwardedFrom, attachments, mentions, ...row }: NewMessage): Message {
+function messageOf({ replyTo, createdAt, forwardedFrom, attachments, mentions, traceId: _traceId, ...row }: NewMessage): Message {
   return {
     ...row, type: row.type as Message['type'], attachments: [...attachments], mentions: [...mentions], createdAt: createdAt.toISOString(), reactions: [],
     ...(replyTo === undefined ? {} : { replyTo }), ...(forwardedFrom === undefined ? {} : { forwardedFrom }),

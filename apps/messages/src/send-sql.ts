@@ -68,16 +68,17 @@ export interface NewMessage {
   readonly id: string; readonly conversationId: string; readonly seq: number; readonly rev: number; readonly senderId: string; readonly clientId: string;
   readonly type: string; readonly body: string; readonly replyTo: string | undefined; readonly createdAt: Date;
   readonly mentions: readonly string[]; readonly attachments: readonly Attachment[]; readonly forwardedFrom: Forwarded | undefined;
+  readonly traceId: string | undefined;
 }
 const STORE = `
   with advanced as (
     update chat.conversation c set last_seq = a.last_seq, rev = a.rev, active_at = a.active_at
     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) as a(id, last_seq, rev, active_at)
     where c.id = a.id)
-  insert into chat.message (id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from)
-  select id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, coalesce(mentions::uuid[], '{}'), attachments::jsonb, forwarded_from::jsonb
-  from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[], $15::text[], $16::text[], $17::text[])
-    as n(id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from)
+  insert into chat.message (id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from, trace_id)
+  select id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, coalesce(mentions::uuid[], '{}'), attachments::jsonb, forwarded_from::jsonb, trace_id
+  from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::uuid[])
+    as n(id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from, trace_id)
   on conflict ${without('dedupe') ? '' : '(conversation_id, sender_id, client_id)'} do nothing returning 1`;
 /**
  * Inserts the messages and moves their conversations on, in one statement. The conversations carry their new `last_seq`, `rev` and `active_at`.
@@ -95,6 +96,7 @@ export async function storeMessages(sql: Sql, conversations: readonly LockedConv
     messages.map(({ mentions }) => (mentions.length === 0 ? undefined : `{${mentions.join(',')}}`)),
     messages.map(({ attachments }) => (attachments.length === 0 ? undefined : JSON.stringify(attachments))),
     messages.map(({ forwardedFrom }) => forwardedFrom && JSON.stringify(forwardedFrom)),
+    column('traceId'),
   ]);
   return stored.length === messages.length;
 }

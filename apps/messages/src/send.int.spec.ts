@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
-import { ChatError, newId, type CallOutput } from '@parley/contracts';
+import { ChatError, newId, timeOf, type CallOutput } from '@parley/contracts';
 import { Push } from '@parley/realtime';
-import { Unavailable } from '@parley/service-kit';
+import { traceIdOf, Unavailable, withTrace } from '@parley/service-kit';
 import { Audience } from '@parley/store';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -45,6 +45,26 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(mine(anna)).toEqual([{ event: 'message:new', id: `${conversationId}:3`, payload: { message } }]);
     expect(mine(ben)).toEqual(mine(anna));
     expect(mine(stranger)).toEqual([]);
+  });
+
+  it('notes under which trace a message was sent, and when it was committed; a resend changes neither', async () => {
+    const anna = newId();
+    const conversationId = await service.group(anna);
+    const [first, second] = [traceIdOf(), traceIdOf()];
+    const send = (traceId: string) => withTrace({ traceId }, () => service.send(anna, { conversationId, clientId: 'traced' }));
+    const { message } = await send(first);
+    const trace = await service.traces.of(message.id);
+    expect(trace?.committed).toBeGreaterThanOrEqual(timeOf(message.id));
+    expect((await send(second)).duplicate).toBe(true);
+    expect(await engine.owner.query(`select replace(trace_id::text, '-', '') as trace from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace: first }]);
+    expect(await service.traces.of(message.id)).toEqual(trace);
+  });
+
+  it('notes no trace that is none', async () => {
+    const anna = newId();
+    const conversationId = await service.group(anna);
+    await withTrace({ traceId: 'somebody’s own' }, () => service.send(anna, { conversationId }));
+    expect(await engine.owner.query(`select trace_id from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace_id: null }]);
   });
 
   it('gives out seq and rev without holes to 32 senders at once, each in its own order', async () => {
@@ -248,7 +268,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     const command = (conversationId: string): SendCommand => ({
       caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
     });
-    const batches = range(12).map((n) => sendBatch({ database: engine.database, audience: new Audience(), push, broker: service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
+    const batches = range(12).map((n) => sendBatch({ database: engine.database, audience: new Audience(), push, traces: service.traces, broker: service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
     expect((await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate)).toBe(true);
     for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
   });

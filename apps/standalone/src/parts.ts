@@ -1,6 +1,6 @@
 import { createInProcessBroker, createRabbitBroker, type Broker } from '@parley/broker';
 import { createMemoryStore, createRedisStore, type PresenceStore } from '@parley/presence';
-import { createMemoryLimiters, createMemoryRegistry, createRedisLimiters, createRedisRegistry, type Limiters, type Registry } from '@parley/realtime';
+import { createMemoryLimiters, createMemoryRegistry, createMemoryTraces, createRedisLimiters, createRedisRegistry, createRedisTraces, type Limiters, type Registry, type Traces } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import { connectPostgres, migrate, openPglite, roles, type Database } from '@parley/store';
 import type { Closers } from './closers.js';
@@ -19,6 +19,7 @@ export interface Parts {
   readonly databases: Databases;
   readonly registry: Registry;
   readonly limiters: Limiters;
+  readonly traces: Traces;
   readonly presence: PresenceStore;
 }
 
@@ -55,5 +56,6 @@ async function openMemory({ REDIS_URL: url }: StandaloneConfig, logger: Logger, 
   const registry = closers.open('memory', redis ? await createRedisRegistry(redis) : createMemoryRegistry());
   const limiters = closers.open('memory', redis ? await createRedisLimiters(redis) : createMemoryLimiters());
   const presence = closers.open('memory', redis ? await createRedisStore(redis) : createMemoryStore());
-  return { registry, limiters, presence };
+  const traces = closers.open('memory', redis ? await createRedisTraces(redis) : createMemoryTraces());
+  return { registry, limiters, presence, traces };
 }

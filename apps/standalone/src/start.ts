@@ -32,8 +32,8 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
     const parts = await openParts(config, logger, closers);
     watchParts(health, parts);
     await startServices(config, parts, logger, closers);
-    const { broker, registry, limiters } = parts;
-    const gateway = await startGateway({ config: { ...config, FILES_DIR: config.FILES_DIR ?? join(config.DATA_DIR, 'files') }, broker, registry, limiters, logger, health });
+    const { broker, registry, limiters, traces } = parts;
+    const gateway = await startGateway({ config: { ...config, FILES_DIR: config.FILES_DIR ?? join(config.DATA_DIR, 'files') }, broker, registry, limiters, traces, logger, health });
     closers.add('edge', () => gateway.stop());
     if (config.HEALTH_PORT !== 0) await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
     await ready(health);
@@ -50,12 +50,12 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
   }
 }
 
-async function startServices(config: StandaloneConfig, { broker, databases, registry, presence }: Parts, logger: Logger, closers: Closers): Promise<void> {
+async function startServices(config: StandaloneConfig, { broker, databases, registry, presence, traces }: Parts, logger: Logger, closers: Closers): Promise<void> {
   const graceMs = config.SHUTDOWN_GRACE_MS;
   const starting = [
     startAuth({ broker, database: databases.auth, logger, graceMs, settings: settingsOf(config) }),
-    startMessages({ broker, database: databases.messages, registry, logger, graceMs, settings: messagesSettingsOf(config) }),
-    startHistory({ broker, database: databases.history, registry, logger, graceMs }),
+    startMessages({ broker, database: databases.messages, registry, traces, logger, graceMs, settings: messagesSettingsOf(config) }),
+    startHistory({ broker, database: databases.history, registry, traces, logger, graceMs }),
     startPresence({ broker, store: presence, logger, graceMs }),
   ];
   for (const service of starting) void service.then((running) => closers.add('services', () => running.stop())).catch(() => undefined);

@@ -350,6 +350,15 @@ export const calls = {
     input: z.strictObject({ messageId: Id }),
     output: z.object({ delivered: z.array(z.object({ userId: Id, at: z.string() })), read: z.array(z.object({ userId: Id, at: z.string() })) }),
   }),
+  'message.trace': call({
+    summary: 'How far a message of one’s own got: when it was received and committed, what connections it was written to, who has it. Absent is what is not known, or not any more',
+    auth: 'session', service: 'history', via: 'query', http: route('GET', '/messages/:messageId/trace'), input: messageInput,
+    output: z.object({
+      messageId: Id, traceId: z.string().optional(), received: z.string(), committed: z.string().optional(),
+      pushed: z.array(z.object({ userId: Id, connectionId: Id, at: z.string() })).optional(),
+      delivered: z.array(z.object({ userId: Id, at: z.string() })), read: z.array(z.object({ userId: Id, at: z.string() })),
+    }),
+  }),
 
   // ── read state ────────────────────────────────────────────────────────────────────────────────────────────────
   'receipt.delivered': call({

@@ -35,6 +35,9 @@ export function newId(like?: string, now: number = Date.now()): string {
   return id + (like === undefined ? hex[bytes[15]!]! : like.slice(-2));
 }
 
+/** When a UUIDv7 was made, in milliseconds. */
+export const timeOf = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+
 /**
  * The shard of a conversation, or of a message by its own id alone: the id's last byte, which is random in a
  * conversation's id and copied from there into the ids of its messages.

@@ -24,6 +24,10 @@ interface Rights {
 }
 
 const locating = { keys: '~parley:at:born %R~parley:at:{*', commands: 'info eval time get set zrange' };
+/** Notes what happens to messages, or only reads it. */
+const noting = { keys: '~parley:trace:*', commands: 'hset pexpire' };
+const tracing = { keys: '%R~parley:trace:*', commands: 'hgetall' };
+const both = (one: { keys: string; commands: string }, other: { keys: string; commands: string }) => ({ keys: `${one.keys} ${other.keys}`, commands: `${one.commands} ${other.commands}` });
 
 export const accounts: Readonly<Record<Account, Rights>> = {
   gateway: {
@@ -33,8 +37,8 @@ export const accounts: Readonly<Record<Account, Rights>> = {
     hears: ['session.revoked.v1', 'block.changed.v1'],
     pushes: true,
     redis: {
-      keys: '~parley:at:* ~parley:limit:* ~parley:bucket:*',
-      commands: 'info eval evalsha multi exec time get set del incrby pttl expire pexpire zadd zcard zrange zrem zremrangebyscore zscore',
+      keys: '~parley:at:* ~parley:limit:* ~parley:bucket:* ~parley:trace:*',
+      commands: 'info eval evalsha multi exec time get set del incrby pttl expire pexpire hset zadd zcard zrange zrem zremrangebyscore zscore',
     },
   },
   auth: { asks: ['messages'], publishes: ['session.revoked.v1', 'user.updated.v1'], hears: [], pushes: false },
@@ -45,14 +49,14 @@ export const accounts: Readonly<Record<Account, Rights>> = {
     ],
     hears: ['message.created.v1', 'message.updated.v1', 'member.changed.v1', 'conversation.updated.v1'],
     pushes: true,
-    redis: locating,
+    redis: both(locating, noting),
   },
   history: {
     asks: ['auth'],
     publishes: ['receipt.updated.v1'],
     hears: ['message.created.v1', 'message.updated.v1', 'conversation.deleted.v1'],
     pushes: true,
-    redis: locating,
+    redis: both(locating, tracing),
   },
   presence: {
     asks: ['history'],

@@ -3,6 +3,7 @@ export { createMemoryRegistry } from './memory-registry.js';
 export { createRedisRegistry } from './redis-registry.js';
 export * from './push.js';
 export * from './limiter.js';
+export * from './traces.js';
 export * from './redis-link.js';
 export * from './birth.js';
 export * from './accounts.js';

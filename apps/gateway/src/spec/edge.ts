@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { createInProcessBroker, type Broker, type Delivery, type InstanceListener, type Serving } from '@parley/broker';
 import { newId, requests, type PushFrame, type RequestName, type RequestPayload, type Service, type ServerEvent, type User } from '@parley/contracts';
-import { createMemoryLimiters, createMemoryRegistry, type Registry } from '@parley/realtime';
+import { createMemoryLimiters, createMemoryRegistry, createMemoryTraces, type Registry, type Traces } from '@parley/realtime';
 import { createLogger, Health, loadConfig } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { SignJWT } from 'jose';
@@ -43,7 +43,7 @@ export class Edge {
   private readonly sockets: Socket[] = [];
   private readonly servings: Serving[] = [];
 
-  private constructor(readonly broker: Broker, readonly registry: Registry, readonly health: Health, readonly logged: string[]) {}
+  private constructor(readonly broker: Broker, readonly registry: Registry, readonly traces: Traces, readonly health: Health, readonly logged: string[]) {}
   gateway!: Gateway;
   /** The gateway as the broker sees it. */
   listener!: InstanceListener;
@@ -54,12 +54,13 @@ export class Edge {
     const logger = createLogger('gateway', 'warn', { write: (line: string) => void logged.push(line) });
     const { broker = createInProcessBroker({ service: 'gateway', logger }), registry = createMemoryRegistry(), limiters = createMemoryLimiters() } = parts;
     await broker.start();
-    const edge = new Edge(broker, registry, new Health('gateway'), logged);
+    const traces = createMemoryTraces();
+    const edge = new Edge(broker, registry, traces, new Health('gateway'), logged);
     await before(edge);
     const config = loadConfig(gatewayConfig, { PORT: '0', HOST: '127.0.0.1', SHUTDOWN_GRACE_MS: '2000', ...environment });
     const listen = broker.listen.bind(broker);
     broker.listen = (listener) => listen((edge.listener = listener));
-    edge.gateway = await startGateway({ config, broker, registry: edge.registry, limiters, logger, health: edge.health });
+    edge.gateway = await startGateway({ config, broker, registry: edge.registry, limiters, traces, logger, health: edge.health });
     edge.health.open();
     return edge;
   }

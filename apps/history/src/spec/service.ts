@@ -1,6 +1,6 @@
 import { createInProcessBroker, type InProcessBroker } from '@parley/broker';
 import { newId, type CallInput, type PushFrame, type Receipt, type RequestAnswer, type RequestName, type RequestPayload, type ServerEvent, type ServerEventName } from '@parley/contracts';
-import { createMemoryRegistry, type Registry } from '@parley/realtime';
+import { createMemoryRegistry, createMemoryTraces, type Registry, type Traces } from '@parley/realtime';
 import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { startHistory } from '../start.js';
@@ -19,14 +19,16 @@ export class Service {
   private constructor(
     readonly broker: InProcessBroker,
     private readonly registry: Registry,
+    readonly traces: Traces,
     private readonly running: Running,
   ) {}
 
   static async start(database: Database): Promise<Service> {
     const broker = createInProcessBroker({ service: 'spec', logger: quiet });
     const registry = createMemoryRegistry();
+    const traces = createMemoryTraces();
     await broker.start();
-    const service = new Service(broker, registry, await startHistory({ broker, database, registry, logger: quiet }));
+    const service = new Service(broker, registry, traces, await startHistory({ broker, database, registry, traces, logger: quiet }));
     await broker.listen({
       events: ['receipt.updated.v1'],
       onPush: (frame) => void (frame.kind === 'users' && service.frames.push(frame)),

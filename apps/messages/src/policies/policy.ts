@@ -3,7 +3,10 @@ import type { Sql } from '@parley/store';
 import type { Material } from '../send-material.js';
 import type { LockedConversation, NewMessage, Sender } from '../send-sql.js';
 
-export type SendCommand = RequestPayload<'message.send.v1'>;
+export type SendCommand = RequestPayload<'message.send.v1'> & {
+  /** What the log lines about it carry. */
+  readonly traceId?: string;
+};
 
 /** A command to send by a member of the conversation, and what is known of it. Under the conversation's lock. */
 export interface Situation extends Material {

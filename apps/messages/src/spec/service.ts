@@ -2,7 +2,7 @@ import { createInProcessBroker, type Broker, type Handler, type InProcessBroker 
 import {
   domainEvents, newId, type CallInput, type CallOutput, type Conversation, type DomainEventName, type Message, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type User,
 } from '@parley/contracts';
-import { createMemoryRegistry, type Registry } from '@parley/realtime';
+import { createMemoryRegistry, createMemoryTraces, type Registry, type Traces } from '@parley/realtime';
 import { Unavailable, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import type { MessagesParts } from '../app.module.js';
@@ -33,6 +33,7 @@ export class Service {
   private constructor(
     readonly broker: InProcessBroker,
     readonly registry: Registry,
+    readonly traces: Traces,
     private readonly running: Running,
   ) {}
 
@@ -40,9 +41,10 @@ export class Service {
   static async start(database: Database, { through, auth = true, ...parts }: Pick<MessagesParts, 'settings' | 'policies'> & { auth?: boolean; through?: (broker: Broker) => Broker } = {}): Promise<Service> {
     const broker = createInProcessBroker({ service: 'spec', logger: quiet });
     const registry = createMemoryRegistry();
+    const traces = createMemoryTraces();
     await broker.start();
-    const running = await startMessages({ broker: through?.(broker) ?? broker, database, registry, logger: quiet, ...parts });
-    const service = new Service(broker, registry, running);
+    const running = await startMessages({ broker: through?.(broker) ?? broker, database, registry, traces, logger: quiet, ...parts });
+    const service = new Service(broker, registry, traces, running);
     await broker.listen({
       events: Object.keys(domainEvents) as DomainEventName[],
       onPush: (frame) => void (frame.kind === 'users' && service.frames.push(frame)),

@@ -83,6 +83,7 @@ export const MessageEntity = defineEntity({
     forwardedFrom: p.json<Forwarded>().nullable(),
     pinnedAt: at().nullable(),
     pinnedBy: p.uuid().nullable(),
+    traceId: p.uuid().nullable(),
   },
 });
 export type MessageEntity = InferEntity<typeof MessageEntity>;

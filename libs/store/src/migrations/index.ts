@@ -1,5 +1,6 @@
 import { Migration0001Initial } from './0001-initial.js';
 import { Migration0002Domain } from './0002-domain.js';
+import { Migration0003Trace } from './0003-trace.js';
 
 /** Where the names of the migrations that ran are kept. Every role may read it. */
 export const migrationTable = { schema: 'parley', name: 'migration' } as const;
@@ -8,6 +9,7 @@ export const migrationTable = { schema: 'parley', name: 'migration' } as const;
 export const migrations = [
   { name: '0001-initial', class: Migration0001Initial },
   { name: '0002-domain', class: Migration0002Domain },
+  { name: '0003-trace', class: Migration0003Trace },
 ];
 
 /** The database roles of the services. */

@@ -1,0 +1,73 @@
+import { newId, timeOf, type CallOutput } from '@parley/contracts';
+import { traceIdOf } from '@parley/service-kit';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Chat } from './spec/chat.js';
+import { engines, type Engine } from '@parley/store/testing';
+import { codeOf, Service } from './spec/service.js';
+
+describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace on %s', (_, open) => {
+  let engine: Engine;
+  let service: Service;
+  let chat: Chat;
+  beforeAll(async () => {
+    engine = await open();
+    service = await Service.start(engine.database);
+    chat = new Chat(engine.owner);
+  });
+  afterAll(async () => {
+    await service.stop();
+    await engine.close();
+  });
+
+  const sent = async (...members: string[]) => {
+    const conversationId = await chat.conversation(members);
+    const seq = await chat.message(conversationId, members[0]!);
+    return { conversationId, seq, messageId: await chat.idOf(conversationId, seq) };
+  };
+  const trace = (userId: string, messageId: string): Promise<CallOutput<'message.trace'>> => service.ask('message.trace.v1', userId, { messageId });
+  const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+
+  it('tells its sender how far a message got', async () => {
+    const [anna, ben, cara] = [newId(), newId(), newId()];
+    const { conversationId, seq, messageId } = await sent(anna, ben, cara);
+    const traceId = traceIdOf();
+    await engine.owner.query('update chat.message set trace_id = $3 where conversation_id = $1 and seq = $2', [conversationId, seq, traceId]);
+    const phone = { userId: ben, connectionId: newId() };
+    service.traces.committed([messageId]);
+    service.traces.pushed(messageId, [phone]);
+    await service.receipt('delivered', ben, conversationId, seq);
+    await service.receipt('read', cara, conversationId, seq);
+    const told = await trace(anna, messageId);
+    expect(told).toEqual({
+      messageId, traceId, received: new Date(timeOf(messageId)).toISOString(), committed: time, pushed: [{ ...phone, at: time }],
+      delivered: expect.arrayContaining([{ userId: ben, at: time }, { userId: cara, at: time }]), read: [{ userId: cara, at: time }],
+    });
+    expect(told.delivered).toHaveLength(2);
+  });
+
+  it('leaves out what is not known', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const { messageId } = await sent(anna, ben);
+    expect(await trace(anna, messageId)).toEqual({ messageId, received: time, delivered: [], read: [] });
+  });
+
+  it('says nothing of where those are with whom there is a block', async () => {
+    const [anna, ben, cara] = [newId(), newId(), newId()];
+    const { messageId } = await sent(anna, ben, cara);
+    service.traces.pushed(messageId, [anna, ben, cara].map((userId) => ({ userId, connectionId: newId() })));
+    const shown = async () => (await trace(anna, messageId)).pushed?.map(({ userId }) => userId);
+    expect(await shown()).toEqual([anna, ben, cara]);
+    await chat.block(ben, anna);
+    expect(await shown()).toEqual([anna, cara]);
+  });
+
+  it('is of a message that does not exist, for everybody but its sender', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const { messageId } = await sent(anna, ben);
+    const refusal = (userId: string, id: string) => trace(userId, id).catch(({ code, message }: Error & { code: string }) => ({ code, message }));
+    const none = await refusal(anna, newId());
+    expect(none).toEqual({ code: 'not_found', message: 'No such message' });
+    expect(await refusal(ben, messageId)).toEqual(none);
+    expect(await codeOf(trace(newId(), messageId))).toBe('not_found');
+  });
+});
