@@ -1,12 +1,15 @@
-/** `npm run faults [-- --only NAME,… --seed N --minutes M --random --mutations]`: every fault under load, one table, histories in `.cache/faults`. Ends with 1 when a promise was broken. */
+/**
+ * `npm run faults [-- --only NAME,… --seed N --minutes M --random --mutations --checkout FOLDER]`: every fault under load, one table, histories in `.cache/faults`. Ends with 1 when a promise was broken.
+ * With the folder of a build of another version, that is replaced by this one, and nothing else is done.
+ */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { held, run, type Outcome } from './run.js';
 import { mutations, type Mutation } from './mutations.js';
-import { embeddedRows, rows, type Row } from './rows.js';
+import { embeddedRows, rows, upgrade, type Row } from './rows.js';
 import { EmbeddedWorld, World, type Stand } from './world.js';
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string' }, minutes: { type: 'string' }, random: { type: 'boolean' }, mutations: { type: 'boolean' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string' }, minutes: { type: 'string' }, random: { type: 'boolean' }, mutations: { type: 'boolean' }, checkout: { type: 'string' } } });
 const folder = join(process.cwd(), '.cache/faults');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
@@ -54,6 +57,7 @@ async function onOne(group: readonly Row[], from: number): Promise<Outcome[]> {
 
 /** All rows of cluster mode on one cluster, but those that want their own; embedded mode begins anew for each. */
 async function every(from: number): Promise<Outcome[]> {
+  if (values.checkout !== undefined) return onOne([upgrade(values.checkout)], from);
   const outcomes: Outcome[] = [];
   const list = rows.filter(asked);
   const shared = list.filter(({ own }) => own === undefined);

@@ -143,6 +143,22 @@ const rolling: Row = {
   },
 };
 
+/** From another version to this one as docs/upgrading.md has it: the migration first, then one process after another. Both versions work side by side meanwhile. */
+export const upgrade = (checkout: string): Row => ({
+  name: 'upgrade', what: 'the version before is replaced by this one under load', own: { checkout },
+  async run(world, load) {
+    await world.cluster.upgrade();
+    const trouble = await sendsAgain(load, 10_000);
+    for (const one of world.cluster.processes) {
+      const { code } = await one.stop();
+      if (code !== 0) trouble.push(`${one.name} ended with ${code} after SIGTERM`);
+      await world.cluster.replace(one);
+      await seconds(2);
+    }
+    return trouble;
+  },
+});
+
 /** The connections to a server stay, and nothing comes through in these directions; nobody is told, until they are reset. */
 const silence = (part: Part, forSeconds: number, ...directions: Direction[]) => async (world: World): Promise<void> => {
   world.proxies[part].swallow(...directions);
@@ -397,7 +413,7 @@ const messageRows: readonly Row[] = [
   {
     name: 'slow-consumer', what: 'every batch of both replicas of messages takes 400 ms more, for 10 s',
     async run(world) {
-      const slow = await Promise.all([0, 1].map(() => world.replaceOne('messages', { FAULT_AT: 'messages.received:1:sleep:400' })));
+      const slow = await Promise.all([...world.cluster.services.messages].map((one) => world.cluster.replace(one, { FAULT_AT: 'messages.received:1:sleep:400' })));
       await seconds(10);
       for (const one of slow) await world.cluster.replace(one);
     },

@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly postgres?: PostgresOptions;
   /** For every process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A build of another version, which everything is started from. */
+  readonly checkout?: string;
 }
 
 export class World implements Stand {
@@ -54,13 +56,14 @@ export class World implements Stand {
     private readonly extra: TcpProxy[],
   ) {}
 
-  static async open({ without = [], postgres: options, env = {} }: WorldOptions = {}): Promise<World> {
+  static async open({ without = [], postgres: options, env = {}, checkout }: WorldOptions = {}): Promise<World> {
     const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(options), startRedis()]);
     const servers = { rabbit, postgres, redis };
     try {
       const [toRabbit, toPostgres, toRedis] = await Promise.all([TcpProxy.to(rabbit.url), TcpProxy.to(postgres.url), TcpProxy.to(redis.url)]);
       const cluster = await startCluster({
         servers: { amqpUrl: toRabbit.url(rabbit.url), managementUrl: rabbit.managementUrl, databaseUrl: toPostgres.url(postgres.url), redisUrl: toRedis.url(redis.url) },
+        checkout,
         gateways: 2,
         replicas: Object.fromEntries(names.map((name) => [name, 2])),
         env: { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }), ...env },

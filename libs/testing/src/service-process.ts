@@ -39,10 +39,11 @@ export class ServiceProcess {
   readonly url: string;
   private readonly chunks: string[] = [];
 
-  constructor(readonly name: string, script: string, env: Readonly<Record<string, string>>, port: number) {
+  /** `checkout` is where the program was built: this repository, or another version of it. */
+  constructor(readonly name: string, script: string, env: Readonly<Record<string, string>>, port: number, checkout = root) {
     this.url = `http://127.0.0.1:${port}`;
-    this.child = spawn(process.execPath, [join(root, script)], {
-      cwd: root, env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+    this.child = spawn(process.execPath, [join(checkout, script)], {
+      cwd: checkout, env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => void this.chunks.push(text));
     this.exited = new Promise((resolve, reject) => {
@@ -117,11 +118,11 @@ export async function spawnService(app: string, env: Readonly<Record<string, str
 }
 
 /** The same, but does not wait: for programs that are expected to refuse. */
-export async function launch(app: string, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+export async function launch(app: string, env: Readonly<Record<string, string>>, checkout?: string): Promise<ServiceProcess> {
   const edge = app === 'gateway' || app === 'standalone';
   const port = await freePort();
   const ports: Record<string, string> = edge ? { PORT: String(port), HOST: '127.0.0.1' } : { HEALTH_PORT: String(port) };
-  return new ServiceProcess(app, `apps/${app}/dist/main.js`, { LOG_LEVEL: 'warn', ...ports, ...env }, Number(env['PORT'] ?? port));
+  return new ServiceProcess(app, `apps/${app}/dist/main.js`, { LOG_LEVEL: 'warn', ...ports, ...env }, Number(env['PORT'] ?? port), checkout);
 }
 
 export interface ClusterOptions {
@@ -132,6 +133,8 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Makes accounts for the parts, given the cluster's virtual host and Redis as their owner; answers with which addresses each part goes there. Without it, all go as the owner. */
   readonly accounts?: (owner: Addresses) => Promise<Readonly<Record<ServiceName | 'gateway', Addresses>>>;
+  /** Another version of this repository, built, whose programs are run. */
+  readonly checkout?: string | undefined;
 }
 
 /** Where a part finds RabbitMQ and Redis, with name and password. */
@@ -154,15 +157,16 @@ export class Cluster {
     private readonly env: Readonly<Record<string, string>>,
     private readonly base: Base,
     private readonly addresses: Readonly<Record<ServiceName | 'gateway', Addresses>>,
+    private checkout: string | undefined,
   ) {}
 
-  static async start({ servers, gateways = 2, replicas = {}, env = {}, accounts = asOwner }: ClusterOptions): Promise<Cluster> {
-    const base = await prepare(servers);
+  static async start({ servers, gateways = 2, replicas = {}, env = {}, accounts = asOwner, checkout }: ClusterOptions): Promise<Cluster> {
+    const base = await prepare(servers, checkout);
     const addresses = await accounts({ amqpUrl: base.amqpUrl, redisUrl: base.redisUrl }).catch(async (error: unknown) => {
       await base.drop();
       throw error;
     });
-    const cluster = new Cluster({ ...unlimited, ...env }, base, addresses);
+    const cluster = new Cluster({ ...unlimited, ...env }, base, addresses, checkout);
     try {
       await Promise.all(services.flatMap((name) => Array.from({ length: replicas[name] ?? 1 }, () => cluster.add(name))));
       await Promise.all(Array.from({ length: gateways }, () => cluster.add('gateway')));
@@ -200,7 +204,7 @@ export class Cluster {
 
   /** The same, but does not wait: for one that may end before it is ready. */
   async begin(name: ServiceName | 'gateway', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
-    const process = await launch(name, { ...this.environment(name), ...env });
+    const process = await launch(name, { ...this.environment(name), ...env }, this.checkout);
     this.replicas(name).push(process);
     return process;
   }
@@ -213,10 +217,18 @@ export class Cluster {
   /** The same, but does not wait. */
   async beginInstead(old: ServiceProcess, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
     const name = old.name as ServiceName | 'gateway';
-    await old.kill();
     const list = this.replicas(name);
-    list.splice(list.indexOf(old), 1);
+    const at = list.indexOf(old);
+    if (at < 0) throw new Error(`this ${name} was replaced already`);
+    list.splice(at, 1);
+    await old.kill();
     return this.begin(name, { ...(name === 'gateway' && { PORT: new URL(old.url).port }), ...env });
+  }
+
+  /** Migrates the database to this version, and starts all further processes in it; those that run go on. */
+  async upgrade(): Promise<void> {
+    await migrateDatabase(this.databaseUrl);
+    this.checkout = undefined;
   }
 
   private replicas(name: ServiceName | 'gateway'): ServiceProcess[] {
@@ -259,7 +271,7 @@ interface Base {
   drop(): Promise<void>;
 }
 
-async function prepare(servers: ClusterServers): Promise<Base> {
+async function prepare(servers: ClusterServers, checkout?: string): Promise<Base> {
   const name = `parley_e2e_${randomBytes(4).toString('hex')}`;
   await sql(servers.databaseUrl, `create database ${name}`);
   const databaseUrl = withPath(servers.databaseUrl, name);
@@ -269,7 +281,7 @@ async function prepare(servers: ClusterServers): Promise<Base> {
     if (servers.managementUrl !== undefined) await management(servers.managementUrl, servers.amqpUrl, 'DELETE', `/api/vhosts/${name}`);
   };
   try {
-    await migrateDatabase(databaseUrl);
+    await migrateDatabase(databaseUrl, checkout);
   } catch (error) {
     await drop();
     throw error;
@@ -299,9 +311,9 @@ async function emptyRedis(url: string): Promise<string> {
 }
 
 /** Runs the migration job of a cluster, as its own process. */
-export async function migrateDatabase(databaseUrl: string): Promise<void> {
+export async function migrateDatabase(databaseUrl: string, checkout?: string): Promise<void> {
   const passwords = Object.fromEntries(['AUTH', 'MESSAGES', 'HISTORY'].map((name) => [`${name}_DB_PASSWORD`, rolePassword]));
-  const job = new ServiceProcess('migrate', 'libs/store/dist/migrate-job.js', { DATABASE_URL: databaseUrl, ...passwords }, 0);
+  const job = new ServiceProcess('migrate', 'libs/store/dist/migrate-job.js', { DATABASE_URL: databaseUrl, ...passwords }, 0, checkout);
   const { code } = await job.exited;
   if (code !== 0) throw new Error(`the migration job ended with ${code}:\n${job.output}`);
 }
