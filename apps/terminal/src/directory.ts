@@ -10,14 +10,11 @@ type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: string };
 
 /** What people and conversations are called, and who is meant by a name. All names that it answers are fit for the terminal. */
 export class Directory {
-  /** People that the client does not know. */
-  private readonly users = new Map<string, User>();
-
   constructor(private readonly client: ParleyClient) {}
 
   /** What somebody is called; unknown at first, of whom nothing was heard yet. */
   name(userId: string): string {
-    const user = this.client.getState().users.get(userId) ?? this.users.get(userId);
+    const user = this.client.getState().users.get(userId);
     return user ? nameOf(user) : '…';
   }
 
@@ -35,8 +32,7 @@ export class Directory {
 
   /** Resolves when it is known what somebody is called. */
   async learnName(userId: string): Promise<void> {
-    if (this.client.getState().users.has(userId) || this.users.has(userId)) return;
-    this.users.set(userId, await this.client.request<User>('GET', `/users/${userId}`));
+    await this.client.user(userId);
   }
 
   /** Resolves when it is known what a conversation is called. */

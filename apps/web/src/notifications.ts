@@ -32,7 +32,7 @@ export function notifyOf(view: ConversationView, message: Message, sender: strin
 }
 
 let audio: AudioContext | undefined;
-let lastAt = 0;
+let lastAt = -Infinity;
 
 /** Two soft tones, at most one pair a second. */
 export function chime(): void {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
+import { ChatClient, startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
 import { launchBrowser, type Browser, type BrowserContext, type Page } from '@parley/testing/browser';
 
 export interface Size {
@@ -48,6 +48,25 @@ export class WebStage {
     });
     await page.goto(this.url + path);
     return { page, context };
+  }
+
+  /** Somebody who is logged in from the beginning, which takes less than a form: in a window, and, not connected, as `client`. */
+  async visitor(displayName: string, size: Size = desktop): Promise<Visitor & { readonly client: ChatClient }> {
+    const client = await ChatClient.register(this.url, { displayName });
+    const { page, context } = await this.page(size, '/favicon.svg');
+    await page.evaluate(([name, session]) => new Promise<void>((resolve, reject) => {
+      const opening = indexedDB.open(name);
+      opening.onupgradeneeded = () => void opening.result.createObjectStore('values');
+      opening.onsuccess = () => {
+        const writing = opening.result.transaction('values', 'readwrite');
+        writing.objectStore('values').put(session, 'session');
+        writing.oncomplete = () => (opening.result.close(), resolve());
+        writing.onerror = () => reject(writing.error!);
+      };
+    }), [`parley ${this.url}`, client.session] as const);
+    await page.goto(this.url);
+    await page.getByRole('navigation', { name: 'Parts of Parley' }).waitFor();
+    return { page, context, name: displayName, client };
   }
 
   /** Registers by the page's form. */

@@ -91,6 +91,14 @@ export class ParleyClient {
 
   // ── session ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Changes the user's own profile, which is shown at once. An `avatarId` is the id of an uploaded picture. */
+  async updateProfile(changes: CallArguments<'user.update'>): Promise<Me> {
+    const user = await this.request<Me>('PATCH', '/users/me', { body: changes });
+    this.store.setOwn({ user });
+    this.store.addUsers([user]);
+    return user;
+  }
+
   /** Goes on with the session that the storage holds, if there is one: resolves with its user, online or not. */
   async restore(): Promise<User | undefined> {
     const session = await this.session.restore();
@@ -254,6 +262,15 @@ export class ParleyClient {
   /** The user types, or stopped. Call it as often as they press a key. */
   typing(id: string, active: boolean): void {
     this.typings.type(id, active);
+  }
+
+  /** Somebody, asked for if nothing was heard of them yet; then they are in `state.users` too. */
+  async user(userId: string): Promise<User> {
+    const known = this.store.state.users.get(userId);
+    if (known) return known;
+    const user = await this.request<User>('GET', `/users/${userId}`);
+    this.store.addUsers([user]);
+    return user;
   }
 
   /** Keeps `state.presence` current for these users until the answer is called. */

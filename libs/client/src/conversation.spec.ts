@@ -24,6 +24,20 @@ function opened(rev = 1, items: Message[] = []): HeldConversation {
   return held;
 }
 
+it('a message is read when everybody has read it who is still there: nobody waits for the banned', () => {
+  const held = opened(2, [message(1, 2, { senderId: 'me' })]);
+  const status = () => held.snapshot().messages[0]!.status;
+  held.memberChanged({ conversationId: 'c', member: member('ben'), rev: 3, memberCount: 3 });
+  held.receipt({ userId: 'ann', deliveredSeq: 1, readSeq: 1 });
+  expect(status()).toBe('sent');
+  held.memberChanged({ conversationId: 'c', member: { ...member('ben'), status: 'banned' }, rev: 4, memberCount: 2 });
+  expect(status()).toBe('read');
+  held.memberChanged({ conversationId: 'c', member: member('ben'), rev: 5, memberCount: 3 });
+  expect(status()).toBe('sent');
+  held.receipt({ userId: 'ben', deliveredSeq: 1, readSeq: 0 });
+  expect(status()).toBe('delivered');
+});
+
 describe('what comes late and is older', () => {
   it('is no newer state of a member', () => {
     const held = opened();

@@ -193,9 +193,15 @@ export class HeldConversation {
       this.receipts.delete(userId);
       this.left.add(userId);
     } else {
-      this.left.delete(userId);
       if (this.opened || this.loading > 0) this.members.set(userId, member);
-      this.moved(userId, member);
+      if (member.status === 'banned') {
+        // Nobody waits for them any more.
+        this.receipts.delete(userId);
+        this.left.add(userId);
+      } else {
+        this.left.delete(userId);
+        this.moved(userId, member);
+      }
       if (userId === this.userId) this.role(member);
     }
     delete this.parts.members;

@@ -7,6 +7,8 @@ import { installPackages } from './binaries.js';
 const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 const flags = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  // Pages reach each other by their addresses: names of mDNS lead nowhere on a machine without a network.
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
   // A microphone that beeps, and nobody asked whether the page may have it.
   '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
 ];

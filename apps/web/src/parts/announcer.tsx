@@ -13,13 +13,15 @@ export function Announcer() {
   const open = params?.id;
   const [text, setText] = useState('');
   useEffect(() => client.on('message', ({ message }) => {
-    const { users, conversations } = client.getState();
-    const sender = users.get(message.senderId)?.displayName ?? 'Somebody';
+    const { conversations, user } = client.getState();
     const view = conversations.get(message.conversationId);
     if (message.type === 'system' || !view) return;
     const looking = message.conversationId === open && document.hasFocus();
-    if (looking) setText(`${sender}: ${summaryOf(message)}`);
-    else notifyOf(view, message, sender, client.getState().user?.id);
+    // Of somebody who writes for the first time the name is not here yet.
+    void client.user(message.senderId).then(({ displayName }) => displayName, () => 'Somebody').then((sender) => {
+      if (looking) setText(`${sender}: ${summaryOf(message)}`);
+      else notifyOf(view, message, sender, user?.id);
+    });
   }), [client, open]);
   // Somebody asks for a direct connection; the conversation itself has the buttons.
   useEffect(() => peersOf(client).onRing((id) => {

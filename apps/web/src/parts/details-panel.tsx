@@ -131,34 +131,32 @@ function Members({ id }: { readonly id: string }) {
   const client = useClient();
   const { members, conversation } = useView(id)!;
   const [shown, setShown] = useState(FIRST);
-  const complete = members.size >= conversation.memberCount;
+  const here = [...members.values()].filter(({ status }) => status !== 'banned').toSorted((a, b) => order[a.role] - order[b.role]);
+  const banned = [...members.values()].filter(({ status }) => status === 'banned');
+  const complete = here.length >= conversation.memberCount;
   useEffect(() => {
     if (!complete) void attempt(() => client.loadMembers(id));
   }, [client, complete, id]);
-  const sorted = [...members.values()].toSorted((a, b) => order[a.role] - order[b.role]);
   return (
     <section className="stack">
       <h3 className="muted small">Members</h3>
-      <div className="person-list">{sorted.slice(0, shown).map((member) => <MemberRow key={member.userId} conversation={conversation} member={member} />)}</div>
-      {sorted.length > shown && <button type="button" className="button" onClick={() => setShown(shown + FIRST)}>Show more</button>}
-      {conversation.me?.role !== 'member' && <Banned id={id} />}
+      <div className="person-list">{here.slice(0, shown).map((member) => <MemberRow key={member.userId} conversation={conversation} member={member} />)}</div>
+      {here.length > shown && <button type="button" className="button" onClick={() => setShown(shown + FIRST)}>Show more</button>}
+      {conversation.me?.role !== 'member' && banned.length > 0 && (
+        <>
+          <h3 className="muted small">Banned</h3>
+          <div className="person-list">{banned.slice(0, shown).map(({ userId }) => <BannedRow key={userId} conversationId={id} userId={userId} />)}</div>
+        </>
+      )}
     </section>
   );
 }
 
-function Banned({ id }: { readonly id: string }) {
+function BannedRow({ conversationId, userId }: { readonly conversationId: string; readonly userId: string }) {
   const client = useClient();
-  const [list, setList] = useState<readonly Member[]>();
-  const load = () => void attempt(async () => setList((await client.request<{ items: Member[] }>('GET', `/conversations/${id}/members`, { query: { limit: 100 } })).items.filter(({ status }) => status === 'banned')));
-  const unban = (userId: string) => void attempt(() => client.request('PATCH', `/conversations/${id}/members/${userId}`, { body: { status: 'active' } })).then(load);
-  if (!list) return <button type="button" className="button slim" onClick={load}>Who is banned?</button>;
-  if (list.length === 0) return <p className="muted small">Nobody is banned.</p>;
-  return <div className="person-list">{list.map(({ userId }) => <BannedRow key={userId} userId={userId} onUnban={() => unban(userId)} />)}</div>;
-}
-
-function BannedRow({ userId, onUnban }: { readonly userId: string; readonly onUnban: () => void }) {
-  const user = useUser(userId);
-  return <div className="person"><Avatar user={user} size={34} /><span className="grow cut">{user?.displayName ?? 'Somebody'}</span><button type="button" className="button slim" onClick={onUnban}>Unban</button></div>;
+  const name = useUser(userId)?.displayName ?? 'Somebody';
+  const unban = () => void attempt(() => client.request('PATCH', `/conversations/${conversationId}/members/${userId}`, { body: { status: 'active' } })).then((done) => done && toast(`${name} is not banned any more`));
+  return <div className="person"><Avatar user={useUser(userId)} size={34} /><span className="grow cut">{name}</span><button type="button" className="button slim" onClick={unban}>Unban</button></div>;
 }
 
 function MemberRow({ conversation, member }: { readonly conversation: Conversation; readonly member: Member }) {

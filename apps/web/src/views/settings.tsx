@@ -38,11 +38,11 @@ function Profile() {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const displayName = fieldOf(new FormData(event.currentTarget), 'displayName').trim();
-    void attempt(() => client.request('PATCH', '/users/me', { body: { displayName } })).then((done) => done && toast('Saved'));
+    void attempt(() => client.updateProfile({ displayName })).then((done) => done && toast('Saved'));
   };
   const choose = (picked: File | undefined) => picked && void attempt(async () => {
     const { id } = await client.upload(await squared(picked), { name: 'avatar.jpg' });
-    await client.request('PATCH', '/users/me', { body: { avatarId: id } });
+    await client.updateProfile({ avatarId: id });
   });
   return (
     <section className="card">
