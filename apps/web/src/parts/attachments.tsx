@@ -27,6 +27,9 @@ function One({ attachment, voice, alone }: { readonly attachment: Attachment; re
   return <File attachment={attachment} />;
 }
 
+/** By the ending of its name, as people know it; without one by its media type. */
+const kindOf = ({ name, mediaType }: Attachment): string => /\.(\w{1,5})$/.exec(name)?.[1]?.toUpperCase() ?? mediaType.replace(/;.*/, '').split('/').at(-1)!.split('.').at(-1)!;
+
 /** Its place is kept free before it has arrived, so that nothing jumps. */
 function Picture({ attachment, alone }: { readonly attachment: Attachment; readonly alone: boolean }) {
   const preview = usePicture(attachment.thumbnailId ?? attachment.id);
@@ -115,7 +118,7 @@ function File({ attachment }: { readonly attachment: Attachment }) {
   return (
     <button type="button" className="file" onClick={() => void attempt(() => download(client, attachment))} aria-label={`Download ${attachment.name}`}>
       <span><FileText size={20} /></span>
-      <span className="grow"><strong className="cut">{attachment.name}</strong><small>{sizeOf(attachment.size)} · {attachment.mediaType.split('/').at(-1)?.split('.').at(-1)}</small></span>
+      <span className="grow"><strong className="cut">{attachment.name}</strong><small>{sizeOf(attachment.size)} · {kindOf(attachment)}</small></span>
       <Download size={18} />
     </button>
   );

@@ -78,7 +78,7 @@ function Post({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props)
           {message.forwardedFrom && <Forwarded senderId={message.forwardedFrom.senderId} />}
           {message.replyTo !== undefined && !gone && <Quote conversationId={message.conversationId} messageId={message.replyTo} onJump={onJump} />}
           {message.attachments.length > 0 && <Attachments message={message} />}
-          <span className="bubble-text">{gone ? 'This message was deleted' : <RichText body={message.body} />}</span>
+          <span className="bubble-text">{gone ? 'This message was deleted' : <Body message={message} />}</span>
           <Foot message={message} own={own} />
           {(active || open) && !gone && !message.local && <Tools message={message} own={own} role={role} onReply={onReply} onEdit={onEdit} onToggle={setOpen} />}
         </div>
@@ -87,6 +87,12 @@ function Post({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props)
       </div>
     </div>
   );
+}
+
+/** Whoever the server says is mentioned is; other words that begin with @ are words. */
+function Body({ message: { body, mentions } }: { readonly message: ChatMessage }) {
+  const names = useChat(({ users }) => mentions.map((id) => users.get(id)?.username ?? '').join(' '));
+  return <RichText body={body} names={names.split(' ')} />;
 }
 
 function Foot({ message, own }: { readonly message: ChatMessage; readonly own: boolean }) {
