@@ -1,9 +1,32 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
+
+/** Tells the service worker, `worker/sw.ts`, what the build consists of. */
+const worker: Plugin = {
+  name: 'parley-worker',
+  apply: 'build',
+  enforce: 'post',
+  generateBundle: {
+    order: 'post',
+    handler(_, bundle) {
+      const hash = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('base64');
+      const page = bundle['index.html'];
+      const sw = bundle['sw.js'];
+      if (page?.type !== 'asset' || sw?.type !== 'chunk') throw new Error('the build has no page or no service worker');
+      const hashed = { '/': hash(page.source), '/favicon.svg': hash(readFileSync(new URL('public/favicon.svg', import.meta.url))) };
+      const assets = Object.keys(bundle).filter((name) => name.startsWith('assets/')).map((name) => `/${name}`).toSorted();
+      const parts = { hashed, assets };
+      sw.code = `const BUILD=${JSON.stringify({ id: createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16), ...parts })};\n${sw.code}`;
+    },
+  },
+};
 
 /** `npm run dev -w apps/web` serves the app with hot reload, over a server that runs on port 3000. */
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), worker],
   resolve: { conditions: ['@parley/source', 'module', 'browser', 'development|production'] },
   build: {
     target: 'es2022',
@@ -11,6 +34,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: { index: fileURLToPath(new URL('index.html', import.meta.url)), sw: fileURLToPath(new URL('worker/sw.ts', import.meta.url)) },
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
   server: { proxy: { '/api': 'http://127.0.0.1:3000', '/socket.io': { target: 'http://127.0.0.1:3000', ws: true } } },
 });

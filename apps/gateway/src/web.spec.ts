@@ -26,6 +26,7 @@ beforeAll(async () => {
   await mkdir(join(folder, 'assets'));
   await writeFile(join(folder, 'index.html'), '<!doctype html><title>Parley</title>');
   await writeFile(join(folder, 'assets/index-abc.js'), 'console.log("parley");'.repeat(100));
+  await writeFile(join(folder, 'sw.js'), 'addEventListener("fetch", () => undefined);');
   await writeFile(join(folder, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
   url = await serve(folder);
 });
@@ -62,6 +63,14 @@ describe('the web app', () => {
     const plain = await fetch(`${url}/assets/index-abc.js`, { headers: { 'accept-encoding': 'identity' } });
     expect(plain.headers.get('content-encoding')).toBeNull();
     expect(await plain.text()).toBe('console.log("parley");'.repeat(100));
+  });
+
+  it('has a service worker that is always asked for again, and may load what is here', async () => {
+    const answer = await fetch(`${url}/sw.js`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toContain('text/javascript');
+    expect(answer.headers.get('cache-control')).toBe('no-cache');
+    expect(answer.headers.get('content-security-policy')).toBe("default-src 'none'; connect-src 'self'");
   });
 
   it('answers HEAD without a body, and leaves other methods alone', async () => {

@@ -19,12 +19,17 @@ const pages = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
 
 const page = {
   'content-security-policy': [
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob:", "media-src blob:", "connect-src 'self'", "font-src 'self'", "manifest-src 'self'",
-    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob:", "media-src blob:", "connect-src 'self'", "font-src 'self'", "manifest-src 'self'", "worker-src 'self'",
+    // The one policy that the page may make answers one constant: the service worker's address.
+    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types parley-worker",
   ].join('; '),
   'permissions-policy': 'camera=(), geolocation=(), microphone=(self), payment=(), usb=()',
   'cross-origin-opener-policy': 'same-origin',
 };
+
+/** The service worker, which keeps the page for when the server is away. It is never taken from a browser's cache, and loads what is the app's own. */
+const WORKER = '/sw.js';
+const worker = { 'content-security-policy': "default-src 'none'; connect-src 'self'" };
 
 interface Asset {
   readonly type: string;
@@ -59,7 +64,7 @@ function send({ type, etag, body, zipped }: Asset, path: string, isPage: boolean
     'content-type': type, etag, vary: 'accept-encoding', 'cross-origin-resource-policy': 'same-origin',
     // Vite puts a hash of the content into these names.
     'cache-control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
-    ...(isPage && page),
+    ...(isPage && page), ...(path === WORKER && worker),
   });
   if (request.fresh) return void response.status(304).end();
   const smaller = zipped !== undefined && request.acceptsEncodings('gzip') === 'gzip' ? zipped : undefined;

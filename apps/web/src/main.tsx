@@ -5,6 +5,7 @@ import { App } from './app.tsx';
 import './base.css';
 import { frameLogOf } from './frames.ts';
 import { peersOf } from './peer.ts';
+import { keepPage } from './keep-page.ts';
 import './themes.css';
 import { applyTheme, rememberedTheme } from './themes.ts';
 
@@ -12,5 +13,6 @@ applyTheme(rememberedTheme());
 const client = createClient({ url: location.origin });
 frameLogOf(client);
 peersOf(client);
+if (import.meta.env.PROD) keepPage();
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
 createRoot(document.getElementById('app')!).render(<ParleyProvider client={client}><App /></ParleyProvider>);

@@ -30,6 +30,7 @@ export class Store {
   private connection: ConnectionState = 'signed-out';
   private users: ReadonlyMap<string, User> = new Map();
   private presence: ReadonlyMap<string, Presence> = new Map();
+  private pending: ReadonlyMap<string, readonly ChatMessage[]> = new Map();
   private pendingCount = 0;
   private order: readonly string[] = [];
   private conversations: ReadonlyMap<string, ConversationView> = new Map();
@@ -86,6 +87,10 @@ export class Store {
 
   setPending(conversationId: string, pending: readonly ChatMessage[], pendingCount: number): void {
     this.held.get(conversationId)?.setPending(pending);
+    const pendings = new Map(this.pending);
+    if (pending.length > 0) pendings.set(conversationId, pending);
+    else pendings.delete(conversationId);
+    this.pending = pendings;
     this.pendingCount = pendingCount;
     this.changed();
   }
@@ -112,6 +117,7 @@ export class Store {
     if (signedOut) {
       this.own = {};
       this.users = this.presence = new Map();
+      this.pending = new Map();
       this.pendingCount = 0;
     }
     this.changed();
@@ -277,7 +283,7 @@ export class Store {
       const order = held.toSorted((a, b) => (a.activity < b.activity ? 1 : -1)).map(({ id }) => id);
       if (order.length !== this.order.length || order.some((id, at) => id !== this.order[at])) this.order = order;
     }
-    const { own, connection, order, conversations, users, presence, pendingCount } = this;
-    return Object.freeze({ connection, ...own, order, conversations, users, presence, pendingCount });
+    const { own, connection, order, conversations, users, presence, pending, pendingCount } = this;
+    return Object.freeze({ connection, ...own, order, conversations, users, presence, pending, pendingCount });
   }
 }

@@ -61,6 +61,8 @@ export interface ClientState {
   readonly users: ReadonlyMap<string, User>;
   /** Of those who are watched. */
   readonly presence: ReadonlyMap<string, Presence>;
+  /** What is in the outbox, failed ones among them, by conversation: also of those that are not here, as after a start without a connection. */
+  readonly pending: ReadonlyMap<string, readonly ChatMessage[]>;
   /** Messages in the outbox, failed ones not among them. */
   readonly pendingCount: number;
 }

@@ -8,9 +8,11 @@ import { Avatar, RoomAvatar } from '../parts/avatar.tsx';
 import { Composer, type Context } from '../parts/composer.tsx';
 import { DetailsPanel } from '../parts/details-panel.tsx';
 import { Menu, type MenuItem } from '../parts/menu.tsx';
+import { MessageRow } from '../parts/message.tsx';
 import { PinsPanel } from '../parts/pins-panel.tsx';
 import { SearchPanel } from '../parts/search-panel.tsx';
 import { sinceOf } from '../parts/times.ts';
+import { rowsOf } from '../parts/timeline-rows.ts';
 import { Timeline, type Jump } from '../parts/timeline.tsx';
 import { attempt, toast } from '../parts/toasts.tsx';
 import { peersOf } from '../peer.ts';
@@ -39,12 +41,32 @@ export function ConversationPage({ id }: { readonly id: string }) {
     };
   }, [client, id, online, opened]);
   if (view?.opened) return <Conversation id={id} view={view} />;
+  if (problem === undefined && !online) return <Away id={id} />;
   return (
     <div className="empty grow">
       {problem === undefined ? <div className="spinner" role="img" aria-label="Loading" /> : <><h2>This conversation can’t be shown</h2><p>{problem}</p><Link href="/" className="button">Back to your chats</Link></>}
     </div>
   );
 }
+
+/** What can be shown of a conversation that the server would have to tell of: what waits to be sent. */
+function Away({ id }: { readonly id: string }) {
+  const me = useMe();
+  const state = useChat(({ connection }) => connection);
+  const waiting = useChat(({ pending }) => pending.get(id));
+  return (
+    <section className="conversation-main" aria-label="Conversation">
+      <div className="timeline-scroll">
+        <div className="timeline-rows">
+          <div className="empty grow">{state === 'offline' ? <><h2>No connection</h2><p>This conversation is shown as soon as the server answers.</p></> : <div className="spinner" role="img" aria-label="Loading" />}</div>
+          {waiting && rowsOf(waiting, me.id, undefined).map((row) => <MessageRow key={row.key} row={row} kind="direct" own role={undefined} dayText={undefined} tabStop={false} onJump={nothing} onReply={nothing} onEdit={nothing} />)}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+const nothing = (): void => undefined;
 
 let jumps = 0;
 

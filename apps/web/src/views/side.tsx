@@ -35,7 +35,9 @@ export function Side() {
 function Conversations({ onCreate }: { readonly onCreate: () => void }) {
   const order = useChat((state) => state.order);
   const none = useNone(order.length === 0);
+  const offline = useChat(({ connection }) => connection === 'offline');
   if (order.length === 0) {
+    if (!none && offline) return <div className="empty"><p>Your chats are shown as soon as the server answers.</p></div>;
     if (!none) return <div className="empty"><div className="spinner" role="img" aria-label="Loading" /></div>;
     return (
       <div className="empty">
