@@ -1,11 +1,19 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { useClient } from '@parley/client/react';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import type { Page } from '@parley/testing/browser';
+import { createElement } from 'react';
+import { renderToStaticMarkup } from 'react-dom/server';
+import { build, type Rolldown } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { desktop, phone, row, say, talk, tick, WebStage, writeTo, type Size } from './web/stage.js';
+import type { BindingPage } from './web/binding.js';
+import { desktop, password, phone, row, say, talk, tick, WebStage, writeTo, type Size } from './web/stage.js';
 
 let stage: WebStage;
 beforeAll(async () => {
@@ -17,7 +25,25 @@ afterEach(async () => {
   const complaints = stage.complaints.splice(0);
   if (complaints.length > 0) throw new Error(`a page complained: ${complaints.join('; ')}`);
 });
-afterAll(() => stage?.close());
+afterAll(async () => {
+  for (const server of frontends) server.close();
+  await stage?.close();
+});
+
+const frontends: Server[] = [];
+const types = { '.js': 'text/javascript', '.css': 'text/css', '.html': 'text/html', '.svg': 'image/svg+xml' } as const;
+/** Another place to have pages from. Answers its address. While it is not `here` it answers as a proxy does whose server is away. */
+async function serve(files: (path: string) => string | undefined, here = () => true): Promise<string> {
+  const server = createServer(({ url = '' }, response) => {
+    const path = url === '/' ? '/index.html' : url;
+    const body = files(path);
+    if (body === undefined) return void response.writeHead(here() ? 404 : 503).end();
+    response.writeHead(200, { 'content-type': types[extname(path) as keyof typeof types], 'cache-control': path.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache' }).end(body);
+  });
+  frontends.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 /** Somebody who is no browser. */
 async function other(displayName: string): Promise<ChatClient> {
@@ -108,14 +134,14 @@ describe('what people write', () => {
 });
 
 describe('without a server', () => {
-  it('what is written waits, survives a reload, and is sent once when the server is back', async () => {
+  it('what is written waits, is there after a reload, and is sent once when the server is back', async () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const ben = await other(uniqueName('Ben'));
     await meet(ann, ben);
     await say(ann.page, 'Before');
     await tick(ann.page, 'Before', 'delivered').or(tick(ann.page, 'Before', 'sent')).waitFor();
-    const address = ann.page.url();
     ben.disconnect();
+    await ann.page.evaluate(() => navigator.serviceWorker.ready);
 
     await stage.killServer();
     await ann.page.getByText('No connection to the server').waitFor();
@@ -123,10 +149,13 @@ describe('without a server', () => {
     await say(ann.page, 'While away 2');
     await tick(ann.page, 'While away 2', 'queued').waitFor();
     await ann.page.getByText('2 messages wait').waitFor();
-    await ann.page.goto('about:blank');
+    await ann.page.reload();
+    await ann.page.getByText('2 messages wait').waitFor();
+    await tick(ann.page, 'While away 1', 'queued').waitFor();
+    await tick(ann.page, 'While away 2', 'queued').waitFor();
 
     await stage.startServer();
-    await ann.page.goto(address);
+    await row(ann.page, 'Before').waitFor();
     await tick(ann.page, 'While away 2', 'sent').waitFor();
     expect(await row(ann.page, 'While away').count()).toBe(2);
     await ben.connect();
@@ -454,6 +483,7 @@ describe('the keyboard alone', () => {
     await page.keyboard.press('Enter');
     const { payload } = await ben.waitFor('message:new', ({ message: one }) => one.body.startsWith('Hello @'));
     expect(payload.message.mentions).toEqual([ben.user.id]);
+    await page.locator('.mention', { hasText: `@${ben.user.username}` }).waitFor();
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('ArrowUp');
@@ -598,11 +628,104 @@ describe('everybody can use it', () => {
   }
 });
 
+describe('the client’s binding for React', () => {
+  it('shows what changes, when it changes, and asks for nothing that is not shown', async () => {
+    const output = (await build({
+      configFile: false, logLevel: 'silent', define: { 'process.env.NODE_ENV': '"development"' }, resolve: { conditions: ['@parley/source', 'browser'] },
+      build: { write: false, minify: false, lib: { entry: join(import.meta.dirname, 'web/binding.ts'), formats: ['es'], fileName: 'binding' } },
+    })) as Rolldown.RolldownOutput[];
+    const script = output[0]!.output[0].code;
+    const [ann, ben] = await Promise.all([other(uniqueName('Ann')), other(uniqueName('Ben'))]);
+    const { conversation: { id } } = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.user.id] });
+    await ben.call('conversation.create', { kind: 'group', title: 'Garden', memberIds: [ann.user.id] });
+    await message(ben, id, 'Hello');
+
+    const frontend = await serve((path) => (path === '/page.js' ? script : path === '/page.html' ? '<!doctype html><body><script type="module" src="/page.js"></script>' : undefined));
+    const { page } = await stage.page();
+    await page.goto(`${frontend}/page.html#${new URLSearchParams({ url: stage.url, username: ann.user.username, password })}`);
+    await page.getByRole('button', { name: 'Garden (0)' }).waitFor();
+    await page.getByRole('button', { name: 'direct (1)' }).click();
+    await page.getByText('Hello, sent').click();
+    await page.getByRole('button', { name: 'direct (0)' }).waitFor();
+    await page.getByText(`${ben.user.displayName} is online`).waitFor();
+
+    const drawn = () => page.evaluate(() => (globalThis as unknown as { here: BindingPage }).here.drawn['partner']);
+    const before = await drawn();
+    await message(ben, id, 'Again');
+    await page.getByText('Again, sent').waitFor();
+    expect(await drawn()).toBe(before);
+    const watched = () => page.evaluate((userId) => (globalThis as unknown as { here: BindingPage }).here.client.getState().presence.has(userId), ben.user.id);
+    expect(await watched()).toBe(true);
+    await page.getByRole('button', { name: 'Close' }).click();
+    await eventually(async () => !(await watched()));
+    await page.getByText('Again, sent').waitFor({ state: 'detached' });
+  });
+
+  it('says what is missing around a component', () => {
+    expect(() => renderToStaticMarkup(createElement(() => useClient().url))).toThrow('there is no ParleyProvider around');
+  });
+});
+
+const built = join(import.meta.dirname, '../../apps/web/dist');
+
+describe('a new build of the app', () => {
+  it('is there at the next load, whole, and stays when the server goes away; half of one is not taken', async () => {
+    const names = (await readdir(built, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    const first = new Map(await Promise.all(names.map(async (name) => [name.slice(built.length), await readFile(name, 'utf8')] as const)));
+    const hashOf = (text: string) => createHash('sha256').update(text).digest('base64');
+    const script = /index-[\w-]+\.js/.exec(first.get('/index.html')!)![0];
+    /** The same app, as if it were another one. */
+    function another(title: string): Map<string, string> {
+      const page = first.get('/index.html')!.replace('<title>Parley', `<title>${title}`).replace(script, `index-${title}.js`);
+      const worker = first.get('/sw.js')!.replace(/"id":"\w+"/, `"id":"${title}"`).replace(script, `index-${title}.js`).replace(hashOf(first.get('/index.html')!), hashOf(page));
+      const files = new Map(first).set('/index.html', page).set('/sw.js', worker).set(`/assets/index-${title}.js`, first.get(`/assets/${script}`)!);
+      files.delete(`/assets/${script}`);
+      return files;
+    }
+    let serving: ReadonlyMap<string, string> | undefined = first;
+    const frontend = await serve((path) => serving?.get(path), () => serving !== undefined);
+    const context = await stage.browser.newContext();
+    try {
+      const page = await context.newPage();
+      const kept = () => page.evaluate(() => caches.keys());
+      const update = () => page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
+      const shown = async () => {
+        await page.reload();
+        await page.getByLabel('Username').waitFor();
+        return page.title();
+      };
+      await page.goto(frontend);
+      await page.evaluate(() => navigator.serviceWorker.ready);
+
+      serving = another('Second');
+      await update();
+      await eventually(async () => (await kept()).includes('parley-Second'));
+      // The page that is open is of the build before.
+      expect(await page.evaluate(async (name) => (await fetch(name)).status, `/assets/${script}`)).toBe(200);
+      expect(await shown()).toBe('Second');
+      serving = undefined;
+      expect(await shown()).toBe('Second');
+
+      const third = another('Third');
+      serving = new Map(another('Second')).set('/sw.js', third.get('/sw.js')!);
+      await update().catch(() => undefined);
+      serving = undefined;
+      expect(await shown()).toBe('Second');
+      expect(await kept()).not.toContain('parley-Third');
+
+      serving = third;
+      expect(await shown()).toBe('Third');
+      await eventually(async () => expect(await kept()).toEqual(['parley-Second', 'parley-Third']));
+    } finally {
+      await context.close();
+    }
+  });
+});
+
 describe('the first load', () => {
   it('is at most 250 kB, zipped, all scripts and styles taken together', async () => {
-    const folder = join(import.meta.dirname, '../../apps/web/dist');
-    const files = (await readdir(folder, { recursive: true })).filter((name) => /\.(?:js|css|html|svg)$/.test(name));
-    const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(folder, name))).length));
+    const files = (await readdir(built, { recursive: true })).filter((name) => /\.(?:js|css|html|svg)$/.test(name));
+    const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(built, name))).length));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(250_000);
     expect(files.length).toBeGreaterThan(3);
   });
