@@ -1,5 +1,5 @@
 import { createRabbitBroker } from '@parley/broker';
-import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
+import { createLogger, Health, loadConfig, run, startTracing } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
 import { authConfig } from './config.js';
 import { settingsOf, startAuth } from './start.js';
@@ -7,6 +7,7 @@ import { settingsOf, startAuth } from './start.js';
 await run('auth', async () => {
   const config = loadConfig(authConfig);
   const logger = createLogger('auth', config.LOG_LEVEL);
+  const tracing = await startTracing('auth', config, logger);
   const health = new Health('auth');
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
   const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-auth', logger });
@@ -23,6 +24,7 @@ await run('auth', async () => {
     await broker.close(config.SHUTDOWN_GRACE_MS);
     await database.close();
     await health.close();
+    await tracing.stop();
   };
   return { stop, logger };
 });

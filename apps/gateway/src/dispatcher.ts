@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { calls, ChatError, parseInput, type Call, type CallInput, type CallName, type CallOutput, type RequestName } from '@parley/contracts';
-import { withTrace } from '@parley/service-kit';
+import { inSpans, type Trace } from '@parley/service-kit';
 import { callerOf, type Client } from './client.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
 import { Limits } from './limits.js';
@@ -27,9 +27,10 @@ export class Dispatcher {
     @Inject(Metrics) private readonly metrics: Metrics,
   ) {}
 
-  execute(name: CallName, raw: unknown, client: Client, requestId: string, traceId: string): Promise<unknown> {
-    const ended = this.metrics.called(name, client.connection ? 'socket' : 'http');
-    const answer = withTrace({ traceId, ...(client.session && { userId: client.session.userId }) }, () =>
+  execute(name: CallName, raw: unknown, client: Client, requestId: string, trace: Trace): Promise<unknown> {
+    const transport = client.connection ? 'socket' : 'http';
+    const ended = this.metrics.called(name, transport);
+    const answer = inSpans(`${transport} ${name}`, 'server', [{ ...trace, ...(client.session && { userId: client.session.userId }) }], () =>
       this.admitted(name, raw, client, requestId),
     );
     answer.then(() => ended('ok'), (error: unknown) => ended(error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'internal'));

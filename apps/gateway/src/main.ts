@@ -1,13 +1,14 @@
 import 'reflect-metadata';
 import { createRabbitBroker } from '@parley/broker';
 import { createRedisLimiters, createRedisRegistry, createRedisTraces } from '@parley/realtime';
-import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
+import { createLogger, Health, loadConfig, run, startTracing } from '@parley/service-kit';
 import { gatewayProcessConfig } from './config.js';
 import { startGateway } from './start.js';
 
 await run('gateway', async () => {
   const config = loadConfig(gatewayProcessConfig);
   const logger = createLogger('gateway', config.LOG_LEVEL);
+  const tracing = await startTracing('gateway', config, logger);
   const health = new Health('gateway');
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'gateway', logger, shards: config.SHARDS });
   await broker.start();
@@ -26,6 +27,7 @@ await run('gateway', async () => {
       await broker.close();
       await Promise.all([registry.close(), limiters.close(), traces.close()]);
       await health.close();
+      await tracing.stop();
     },
   };
 });

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { InstanceListener } from '@parley/broker';
 import type { DomainEvent, DomainEventName, Message, PushFrame, ServerEvent } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
+import { inSpans, parseTraceparent } from '@parley/service-kit';
 import type { Server } from 'socket.io';
 import { Connections, userRoom } from './connections.js';
 import { Departures } from './departures.js';
@@ -43,10 +44,16 @@ export class Pushes implements InstanceListener {
 
   onPush(frame: PushFrame): void {
     this.metrics.pushes.inc({ kind: frame.kind });
-    if (frame.kind === 'users') return this.toUsers(frame);
+    if (frame.kind === 'users') return frame.traceparent === undefined ? this.toUsers(frame) : this.traced(frame, frame.traceparent);
     if (frame.kind === 'watchers') return this.watches.changed(frame);
     const connection = this.connections.find(frame.connectionId);
     if (connection) this.connections.end(connection, frame.reason);
+  }
+
+  private traced(frame: Extract<PushFrame, { kind: 'users' }>, traceparent: string): void {
+    const parent = parseTraceparent(traceparent);
+    if (!parent) return this.toUsers(frame);
+    inSpans(`emit ${frame.event}`, 'consumer', [parent], () => this.toUsers(frame));
   }
 
   /** One emit for all: Socket.IO encodes the packet once. */

@@ -102,7 +102,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     const name = byEvent.get(event as string);
     if (name === undefined) throw new ChatError('invalid', 'unknown event');
     if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
-    return this.dispatcher.execute(name, payload[0], connection, requestId, traceId);
+    return this.dispatcher.execute(name, payload[0], connection, requestId, { traceId });
   }
 }
 

@@ -1,6 +1,6 @@
 import { createRabbitBroker } from '@parley/broker';
 import { createRedisRegistry, createRedisTraces } from '@parley/realtime';
-import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
+import { createLogger, Health, loadConfig, run, startTracing } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
 import { historyConfig } from './config.js';
 import { startHistory } from './start.js';
@@ -8,6 +8,7 @@ import { startHistory } from './start.js';
 await run('history', async () => {
   const config = loadConfig(historyConfig);
   const logger = createLogger('history', config.LOG_LEVEL);
+  const tracing = await startTracing('history', config, logger);
   const health = new Health('history');
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
   const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-history', logger });
@@ -28,6 +29,7 @@ await run('history', async () => {
     await Promise.all([registry.close(), traces.close()]);
     await database.close();
     await health.close();
+    await tracing.stop();
   };
   return { stop, logger };
 });

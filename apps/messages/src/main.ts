@@ -1,6 +1,6 @@
 import { createRabbitBroker } from '@parley/broker';
 import { createRedisRegistry, createRedisTraces } from '@parley/realtime';
-import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
+import { createLogger, Health, loadConfig, run, startTracing } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
 import { messagesConfig } from './config.js';
 import { settingsOf } from './settings.js';
@@ -9,6 +9,7 @@ import { startMessages } from './start.js';
 await run('messages', async () => {
   const config = loadConfig(messagesConfig);
   const logger = createLogger('messages', config.LOG_LEVEL);
+  const tracing = await startTracing('messages', config, logger);
   const health = new Health('messages');
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
   const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-messages', logger });
@@ -29,6 +30,7 @@ await run('messages', async () => {
     await Promise.all([registry.close(), traces.close()]);
     await database.close();
     await health.close();
+    await tracing.stop();
   };
   return { stop, logger };
 });

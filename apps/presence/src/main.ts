@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { createRabbitBroker } from '@parley/broker';
-import { createLogger, Health, loadConfig, run } from '@parley/service-kit';
+import { createLogger, Health, loadConfig, run, startTracing } from '@parley/service-kit';
 import { presenceConfig } from './config.js';
 import { createRedisStore } from './redis-store.js';
 import { startPresence } from './start.js';
@@ -8,6 +8,7 @@ import { startPresence } from './start.js';
 await run('presence', async () => {
   const config = loadConfig(presenceConfig);
   const logger = createLogger('presence', config.LOG_LEVEL);
+  const tracing = await startTracing('presence', config, logger);
   const health = new Health('presence');
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'presence', logger, shards: config.SHARDS });
   await broker.start();
@@ -26,6 +27,7 @@ await run('presence', async () => {
       await broker.close();
       await store.close();
       await health.close();
+      await tracing.stop();
     },
   };
 });

@@ -1,4 +1,4 @@
-import { createLogger, run } from '@parley/service-kit';
+import { createLogger, run, startTracing } from '@parley/service-kit';
 import { readConfig } from './config.js';
 import { startStandalone } from './start.js';
 import { welcome } from './welcome.js';
@@ -8,6 +8,7 @@ const say = (text: string): void => void process.stdout.write(text);
 await run('parley', async () => {
   const config = readConfig();
   const logger = createLogger('standalone', config.LOG_LEVEL, process.stderr);
+  const tracing = await startTracing('standalone', config, logger);
   const standalone = await startStandalone(config, logger);
   say(welcome(config, standalone.url));
   return {
@@ -15,6 +16,7 @@ await run('parley', async () => {
     async stop() {
       say('\nParley is stopping …\n');
       await standalone.stop();
+      await tracing.stop();
       say('Parley stopped.\n');
     },
   };

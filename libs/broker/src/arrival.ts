@@ -18,6 +18,8 @@ export interface Arrival {
   readonly queue: string;
   readonly name: string;
   readonly correlationId: string;
+  /** The span that asked for it, if there was one. */
+  readonly spanId: string | undefined;
   readonly redelivered: boolean;
   readonly deadline: number | undefined;
   /** False once the channel that it came on is gone: it comes again, and is not handled here any more. */

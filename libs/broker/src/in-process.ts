@@ -2,10 +2,11 @@ import {
   DEFAULT_SHARDS, newId, queueOf, times,
   type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
 } from '@parley/contracts';
-import { currentTrace, traceIdOf, Unavailable, type Logger } from '@parley/service-kit';
+import { inSpan, Unavailable, type Logger } from '@parley/service-kit';
 import type { Answer, Arrival, Death } from './arrival.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
 import { atMost } from './deadlines.js';
+import { originOf, type Origin } from './origin.js';
 import { plan, type PlannedQueue } from './plan.js';
 import { Requests, unavailable } from './requests.js';
 import { defaultRetries, type Retries } from './retries.js';
@@ -20,11 +21,10 @@ export interface InProcessOptions {
   readonly retries?: Retries;
 }
 
-interface Letter {
+interface Letter extends Origin {
   readonly queue: string;
   readonly name: string;
   readonly payload: unknown;
-  readonly correlationId: string;
   readonly deadline: number | undefined;
   readonly answer: ((answer: Answer) => void) | undefined;
   redelivered: boolean;
@@ -76,16 +76,20 @@ export class InProcessBroker implements Broker {
 
   async request<N extends RequestName>(name: N, payload: RequestPayload<N>, options: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
     const deadline = Date.now() + (options.deadlineMs ?? times.deadlineMs);
-    const envelope = this.envelope(name, payload, options.correlationId);
     const queue = queueOf(name, payload, this.shards);
-    return new Promise((resolve, reject) => {
+    return inSpan(`request ${name}`, 'client', () => new Promise((resolve, reject) => {
+      const envelope = this.envelope(name, payload, options.correlationId);
       const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
       const taken = this.post({ ...envelope, queue, deadline, answer: (answer) => this.requests.settle(id, answer) });
       if (!taken) this.requests.settle(id, unavailable('no queue for it, or the queue is full'));
-    });
+    }));
   }
 
-  async publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, options: { correlationId?: string } = {}): Promise<void> {
+  publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, options: { correlationId?: string } = {}): Promise<void> {
+    return inSpan(`publish ${name}`, 'producer', () => this.spread(name, event, options));
+  }
+
+  private async spread<N extends DomainEventName>(name: N, event: DomainEvent<N>, options: { correlationId?: string }): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
     const envelope = this.envelope(name, event, options.correlationId);
     const posted = [...(this.subscribers.get(name) ?? [])].map((queue) => this.post({ ...envelope, queue, deadline: undefined, answer: undefined }));
@@ -154,8 +158,8 @@ export class InProcessBroker implements Broker {
     return this.post({ ...this.envelope(name, payload), queue, deadline: undefined, answer: undefined });
   }
 
-  private envelope(name: string, payload: unknown, correlationId = currentTrace()?.traceId ?? traceIdOf()) {
-    return { name, payload, correlationId, redelivered: false, attempts: 0 };
+  private envelope(name: string, payload: unknown, correlationId?: string) {
+    return { name, payload, ...originOf(correlationId), redelivered: false, attempts: 0 };
   }
 
   private subscribe(event: string, queue: string): void {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChatError } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
-import { queueLabel, Unavailable, withTrace, work, type Logger } from '@parley/service-kit';
+import { inSpans, queueLabel, Unavailable, work, type Logger, type Trace } from '@parley/service-kit';
 import { messageOf, open, type Arrival, Inbound } from './arrival.js';
 import type { BatchHandler, Handler } from './broker.js';
 
@@ -122,9 +122,11 @@ async function counted(inbounds: readonly Inbound[], call: (inbounds: readonly I
 
 const isAway = (outcome: Outcome): outcome is { away: Error } => outcome !== 'done' && 'away' in outcome;
 
+const traceOf = ({ arrival: { correlationId, spanId } }: Inbound): Trace => ({ traceId: correlationId, ...(spanId !== undefined && { spanId }) });
+
 async function single(handler: Handler, inbound: Inbound): Promise<Outcome> {
   try {
-    inbound.reply(await withTrace({ traceId: inbound.correlationId }, () => handler(inbound)));
+    inbound.reply(await inSpans(`handle ${inbound.name}`, 'consumer', [traceOf(inbound)], () => handler(inbound)));
     return 'done';
   } catch (error) {
     return judge(error, [inbound]);
@@ -134,7 +136,7 @@ async function single(handler: Handler, inbound: Inbound): Promise<Outcome> {
 async function batch(handle: BatchHandler['handle'], inbounds: readonly Inbound[]): Promise<Outcome> {
   try {
     // One log line of a batch belongs to many; the first one's id leads to it.
-    await withTrace({ traceId: inbounds[0]!.correlationId }, () => handle(inbounds));
+    await inSpans(`handle ${inbounds[0]!.name}`, 'consumer', inbounds.map(traceOf), () => handle(inbounds));
     for (const inbound of inbounds) inbound.reply(undefined);
     return 'done';
   } catch (error) {

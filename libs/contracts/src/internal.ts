@@ -216,8 +216,8 @@ export type DomainEvent<N extends DomainEventName> = z.output<(typeof domainEven
 
 /** A frame to one gateway, or to all of them. At most once per connection: a frame whose `id` was seen is dropped. */
 export const PushFrame = z.discriminatedUnion('kind', [
-  /** To every local connection of `users`, but not to the connection `except`. */
-  z.object({ kind: z.literal('users'), id: z.string().optional(), users: z.array(Id), except: Id.optional(), event: z.string(), payload: z.unknown() }),
+  /** To every local connection of `users`, but not to the connection `except`. `traceparent`: the span that pushes it, where there is one. */
+  z.object({ kind: z.literal('users'), id: z.string().optional(), users: z.array(Id), except: Id.optional(), event: z.string(), payload: z.unknown(), traceparent: z.string().optional() }),
   /** To the local connections that watch `userId`. */
   z.object({ kind: z.literal('watchers'), userId: Id, event: z.string(), payload: z.unknown() }),
   /** Ends one connection, after `session:revoked` with the reason. */

@@ -1,6 +1,6 @@
 import type { Broker } from '@parley/broker';
 import type { PushFrame, ServerEvent, ServerEventName } from '@parley/contracts';
-import { Unavailable, type Logger } from '@parley/service-kit';
+import { currentTraceparent, inSpan, Unavailable, type Logger } from '@parley/service-kit';
 import type { Located, Registry } from './registry.js';
 
 export interface PushParts {
@@ -34,8 +34,12 @@ export class Push {
    * or does not answer in time, the frame goes to all gateways. Resolves when the broker has confirmed all frames; rejects with {@link Unavailable} when it did not.
    */
   async toUsers<E extends ServerEventName>(userIds: readonly string[], event: E, payload: ServerEvent<E>, options: PushOptions = {}): Promise<void> {
-    if (userIds.length === 0) return;
-    const frame = (users: readonly string[]): PushFrame => ({ kind: 'users', ...options, users: users as string[], event, payload });
+    if (userIds.length > 0) await inSpan(`push ${event}`, 'producer', () => this.send(userIds, event, payload, options));
+  }
+
+  private async send<E extends ServerEventName>(userIds: readonly string[], event: E, payload: ServerEvent<E>, options: PushOptions): Promise<void> {
+    const traceparent = currentTraceparent();
+    const frame = (users: readonly string[]): PushFrame => ({ kind: 'users', ...options, users: users as string[], event, payload, ...(traceparent !== undefined && { traceparent }) });
     const located = await this.locate(userIds);
     if (!located?.complete) return this.broker.pushAll(frame(userIds));
     const { gateways } = located;

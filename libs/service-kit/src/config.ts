@@ -22,6 +22,8 @@ export const commonConfig = {
   HEALTH_HOST: z.string().default('127.0.0.1').describe('Address that the health port listens on'),
   SHARDS: env.integer(1, 256).refine((count) => 256 % count === 0, 'must be a power of two').default(16).describe('Shard queues of the messages service; the same everywhere'),
   SHUTDOWN_GRACE_MS: env.integer(0, 300_000).default(10_000).describe('The longest that a stop waits for work under way'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: env.url('http', 'https').optional().describe('Collector of OpenTelemetry traces (OTLP over HTTP), such as http://jaeger:4318. Unless set, none are made'),
+  OTEL_TRACES_SAMPLER_ARG: z.string().regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be between 0 and 1').transform(Number).default(1).describe('Share of the traces that are exported, from 0 to 1; the same everywhere'),
 };
 
 /**

@@ -8,6 +8,8 @@ export type { Logger } from 'pino';
 export interface Trace {
   /** See {@link TraceContext}; whatever else a message of the broker named it by. */
   traceId: string;
+  /** The span that the work is, or that it was asked for in. */
+  spanId?: string;
   conversationId?: string;
   messageId?: string;
   userId?: string;

@@ -14,6 +14,9 @@ export interface Sql {
   query<T extends Row = Row>(text: string, parameters?: readonly unknown[]): Promise<T[]>;
 }
 
+/** Of spans. */
+export const system = { 'db.system.name': 'postgresql' };
+
 export interface TransactionOptions {
   readonly isolation?: 'read committed' | 'repeatable read';
   readonly readOnly?: boolean;

@@ -3,10 +3,10 @@ import { join, resolve } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
-import { StartError, Unavailable, type Logger } from '@parley/service-kit';
+import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import { attempts, Contact } from './attempts.js';
 import { encode, parsers } from './codec.js';
-import type { Database, Row, Sql, TransactionOptions } from './database.js';
+import { system, type Database, type Row, type Sql, type TransactionOptions } from './database.js';
 import { reasonOf } from './failures.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from './orm.js';
@@ -65,16 +65,16 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return this.attempts(() => run<T>(this.engine, text, parameters));
+    return inSpan('query', 'client', () => this.attempts(() => run<T>(this.engine, text, parameters)), system);
   }
 
   transaction<T>(work: (sql: Sql) => Promise<T>, { isolation, readOnly }: TransactionOptions = {}): Promise<T> {
-    return this.attempts(() =>
+    const attempt = () =>
       this.engine.transaction(async (engine) => {
         if (isolation === 'repeatable read' || readOnly) await engine.query(`set transaction isolation level ${isolation ?? 'read committed'}${readOnly ? ' read only' : ''}`);
         return work({ query: (text, parameters = []) => run(engine, text, parameters) });
-      }),
-    );
+      });
+    return inSpan('transaction', 'client', () => this.attempts(attempt), system);
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {

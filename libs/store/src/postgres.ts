@@ -1,9 +1,9 @@
 import { MikroORM, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
-import { StartError, Unavailable, type Logger } from '@parley/service-kit';
+import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { Pool, PoolClient } from 'pg';
 import { attempts, Contact } from './attempts.js';
 import { encode, parserOf } from './codec.js';
-import type { Database, Row, Sql, TransactionOptions } from './database.js';
+import { system, type Database, type Row, type Sql, type TransactionOptions } from './database.js';
 import { judge, reasonOf } from './failures.js';
 import { ormOptions, type Orm } from './orm.js';
 import { compareSchema, newer } from './schema.js';
@@ -59,11 +59,11 @@ class PostgresDatabase implements Database {
   ) {}
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return attempts(this.contact, () => this.onClient((client) => run<T>(client, text, parameters)));
+    return inSpan('query', 'client', () => attempts(this.contact, () => this.onClient((client) => run<T>(client, text, parameters))), system);
   }
 
   transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return attempts(this.contact, () => this.onClient((client) => inTransaction(client, work, options)));
+    return inSpan('transaction', 'client', () => attempts(this.contact, () => this.onClient((client) => inTransaction(client, work, options))), system);
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {

@@ -64,7 +64,7 @@ export class FilesController {
     const client = clientOf(this.parts, request);
     const ended = this.metrics.called(call, 'http');
     try {
-      await withTrace({ traceId: traceOf(response), userId: client.session!.userId }, async () => {
+      await withTrace({ ...traceOf(response), userId: client.session!.userId }, async () => {
         await this.limits.request(client);
         queryOf({}, request.originalUrl);
         await work(client);

@@ -2,6 +2,7 @@ import { ChatError, names, type Service } from '@parley/contracts';
 import type { ConsumeMessage, Options } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Arrival, Death } from '../arrival.js';
+import { headersFor, readOrigin, type Origin } from '../origin.js';
 import { backOff } from '../outcome.js';
 import type { Retries } from '../retries.js';
 import type { Flow } from './subscription.js';
@@ -40,10 +41,9 @@ export interface Office {
 }
 
 /** One request or event as it came: a message of RabbitMQ, or one part of a message. */
-interface Letter {
+interface Letter extends Origin {
   readonly name: string;
   readonly headers: Headers;
-  readonly correlationId: string;
   readonly replyTo: string | undefined;
   /** Under which its requester waits for the answer. */
   readonly requestId: string | undefined;
@@ -58,8 +58,8 @@ interface Letter {
   giveBack(): void;
 }
 
-/** A request among others of its name in one message: its id, its correlation id, its budget, its payload. */
-export type BundledRequest = readonly [requestId: string, correlationId: string, budget: number, payload: unknown];
+/** A request among others of its name in one message: its id, its origin, its budget, its payload. */
+export type BundledRequest = readonly [requestId: string, origin: string, budget: number, payload: unknown];
 const isBundled = (part: unknown): part is BundledRequest =>
   Array.isArray(part) && part.length === 4 && isShort(part[0]) && isShort(part[1]) && isCount(part[2]);
 
@@ -73,12 +73,19 @@ const propertiesOf = ({ properties }: ConsumeMessage): { name: string; replyTo: 
   name: String(properties.type), replyTo: properties.replyTo as string | undefined, requestId: properties.correlationId as string | undefined,
 });
 
+/** A span is believed only where it is one of the trace that the message names. */
+function originIn({ 'correlation-id': correlationId, traceparent }: Headers, otherwise: string): Origin {
+  const parent = traceparent === undefined ? undefined : readOrigin(traceparent);
+  if (correlationId === undefined) return { correlationId: otherwise, spanId: undefined };
+  return parent?.correlationId === correlationId ? parent : { correlationId, spanId: undefined };
+}
+
 function single(message: ConsumeMessage, flow: Flow): Letter {
   const headers = headersOf(message);
   return {
     ...propertiesOf(message),
     headers,
-    correlationId: headers['correlation-id'] ?? String(message.properties.messageId ?? 'none'),
+    ...originIn(headers, String(message.properties.messageId ?? 'none')),
     redelivered: message.fields.redelivered || (headers.attempts ?? 0) > 0,
     get live() {
       return flow.live;
@@ -92,7 +99,7 @@ function single(message: ConsumeMessage, flow: Flow): Letter {
 
 /** Undefined when it is no bundle, or says so and is none. */
 function bundled(message: ConsumeMessage, flow: Flow): Letter[] | undefined {
-  const { bundle, ...headers } = headersOf(message);
+  const { bundle, traceparent: _first, ...headers } = headersOf(message);
   if (bundle === undefined) return undefined;
   const parts = partsIn(message.content);
   if (parts === undefined) return undefined;
@@ -100,11 +107,11 @@ function bundled(message: ConsumeMessage, flow: Flow): Letter[] | undefined {
   const settled = () => {
     if (--open === 0) flow.done(message);
   };
-  return parts.map(([requestId, correlationId, budget, payload]): Letter => ({
+  return parts.map(([requestId, text, budget, payload]): Letter => ({
     ...propertiesOf(message),
     requestId,
-    headers: { ...headers, 'correlation-id': correlationId, budget },
-    correlationId,
+    headers: { ...headers, ...headersFor(readOrigin(text)), budget },
+    ...readOrigin(text),
     redelivered: message.fields.redelivered || (headers.attempts ?? 0) > 0,
     get live() {
       return flow.live;
@@ -145,6 +152,9 @@ class RabbitArrival implements Arrival {
   }
   get correlationId(): string {
     return this.letter.correlationId;
+  }
+  get spanId(): string | undefined {
+    return this.letter.spanId;
   }
   get redelivered(): boolean {
     return this.letter.redelivered;

@@ -2,11 +2,12 @@ import {
   DEFAULT_SHARDS, ErrorBody, names, newId, queueOf, requests, times,
   type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
 } from '@parley/contracts';
-import { currentTrace, formatTraceparent, isTraceId, StartError, traceIdOf, Unavailable, type Logger } from '@parley/service-kit';
+import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { ConsumeMessage, Options } from 'amqplib';
 import { messageOf, type Answer } from '../arrival.js';
 import { each } from '../each.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '../broker.js';
+import { headersFor, originOf, textOf, type Origin } from '../origin.js';
 import { plan } from '../plan.js';
 import { Requests, unavailable } from '../requests.js';
 import { defaultRetries, type Retries } from '../retries.js';
@@ -40,11 +41,10 @@ export interface RabbitOptions {
 }
 
 /** A request on its way. */
-interface Wanted extends Part {
+interface Wanted extends Part, Origin {
   readonly name: RequestName;
   readonly key: string;
   readonly id: string;
-  readonly correlationId: string;
 }
 
 const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
@@ -109,31 +109,31 @@ class RabbitBroker implements Broker {
     return reason === undefined ? { ready: true } : { ready: false, reason };
   }
 
-  async request<N extends RequestName>(name: N, payload: RequestPayload<N>, { deadlineMs = times.deadlineMs, correlationId = traceId() }: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
+  async request<N extends RequestName>(name: N, payload: RequestPayload<N>, { deadlineMs = times.deadlineMs, correlationId }: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
     const content = JSON.stringify(payload);
     const key = queueOf(name, payload, this.shards);
     const deadline = Math.ceil(Date.now() + deadlineMs);
-    return new Promise((resolve, reject) => {
+    return inSpan(`request ${name}`, 'client', () => new Promise((resolve, reject) => {
       const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
       if (this.state !== 'open' || this.requests.size > this.outbox.messages) return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
-      const wanted: Wanted = { name, key, id, correlationId, deadline, content, failed: (error) => this.requests.settle(id, unavailable(error.message)) };
+      const wanted: Wanted = { name, key, id, ...originOf(correlationId), deadline, content, failed: (error) => this.requests.settle(id, unavailable(error.message)) };
       if (requests[name].together) this.gathering.together(key, name, wanted, (all) => this.asked(all));
       else this.gathering.alone(key, { ...this.asked([wanted]), deadline, failed: (error) => wanted.failed?.(error) });
-    });
+    }));
   }
 
   /** The message of requests of one name to one queue. */
   private asked(all: readonly Wanted[]): Omit<Publication, 'deadline' | 'failed'> {
-    const { name, key, id, correlationId, deadline, content } = all[0]!;
+    const { name, key, id, deadline, content } = all[0]!;
     const kept = requests[name].via !== 'query';
     const left = (until: number): number => Math.max(0, Math.floor(until - Date.now()));
     const alone = all.length === 1;
     return {
       exchange: names.commands, key,
-      content: Buffer.from(alone ? content : `[${all.map((one) => `["${one.id}",${JSON.stringify(one.correlationId)},${left(one.deadline)},${one.content}]`).join(',')}]`),
+      content: Buffer.from(alone ? content : `[${all.map((one) => `["${one.id}",${JSON.stringify(textOf(one))},${left(one.deadline)},${one.content}]`).join(',')}]`),
       options: {
         type: name, messageId: id, replyTo: this.replies, mandatory: true, persistent: kept,
-        ...(alone ? { correlationId: id } : {}), headers: { ...trace(correlationId), ...(alone ? { budget: left(deadline) } : { bundle: all.length }) },
+        ...(alone ? { correlationId: id } : {}), headers: { ...headersFor(all[0]!), ...(alone ? { budget: left(deadline) } : { bundle: all.length }) },
         ...(kept ? {} : { expiration: left(Math.max(...all.map((one) => one.deadline))) }),
       },
       // Nobody may do a query twice without being asked to: a refresh token is good for one use.
@@ -141,20 +141,22 @@ class RabbitBroker implements Broker {
     };
   }
 
-  async publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, { correlationId = traceId() }: { correlationId?: string } = {}): Promise<void> {
+  async publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, { correlationId }: { correlationId?: string } = {}): Promise<void> {
     const content = encode(event);
-    const { stream, number } = this.numbering.next(name);
-    await this.confirmed(names.events, name, content, { type: name, persistent: true, headers: { ...trace(correlationId), stream, number } });
+    await inSpan(`publish ${name}`, 'producer', () => {
+      const { stream, number } = this.numbering.next(name);
+      return this.confirmed(names.events, name, content, { type: name, persistent: true, headers: { ...headersFor(originOf(correlationId)), stream, number } });
+    });
   }
 
   async push(gateway: string, frame: PushFrame): Promise<void> {
     if (this.state === 'closed' || this.state === 'new') throw new Unavailable('the broker is closed');
     const content = JSON.stringify(frame);
-    const correlationId = traceId();
+    const origin = originOf();
     await new Promise<void>((confirmed, failed) => {
       this.gathering.together(gateway, 'frames', { content, deadline: Date.now() + this.confirmMs, confirmed, failed }, (frames) => {
         const { stream, number } = this.numbering.next(gateway);
-        return { exchange: names.push, key: gateway, content: listOf(frames), repeatable: true, options: { type: 'frames', headers: { ...trace(correlationId), stream, number } } };
+        return { exchange: names.push, key: gateway, content: listOf(frames), repeatable: true, options: { type: 'frames', headers: { ...headersFor(origin), stream, number } } };
       });
     });
   }
@@ -274,17 +276,6 @@ function answersIn(content: Buffer): (readonly [id: string, answer: Answer])[] {
 }
 
 const answerIn = (answer: Answer): Answer => ('ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody });
-
-const traceId = (): string => currentTrace()?.traceId ?? traceIdOf();
-const spans = newId().slice(-8);
-let span = 0;
-
-/** The correlation id as our header, and, where it is a trace id, as the W3C trace of which this message is a span. */
-function trace(correlationId: string): Record<string, string> {
-  if (!isTraceId(correlationId)) return { 'correlation-id': correlationId };
-  span = (span + 1) % 0xffff_ffff;
-  return { 'correlation-id': correlationId, traceparent: formatTraceparent({ traceId: correlationId, spanId: `${spans}${span.toString(16).padStart(8, '0')}` }) };
-}
 
 /**
  * A {@link Broker} on RabbitMQ 3.10 or later. One connection to publish and one to consume; both come back after anything, with everything that this process consumes,

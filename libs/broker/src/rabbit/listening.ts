@@ -42,6 +42,6 @@ const frameIn = (frame: unknown): PushFrame => (isForUsers(frame) ? frame : Push
 
 const isTextOrAbsent = (value: unknown): boolean => value === undefined || typeof value === 'string';
 function isForUsers(value: unknown): value is Extract<PushFrame, { kind: 'users' }> {
-  const { kind, event, users, id, except } = (value ?? {}) as Partial<Record<string, unknown>>;
-  return kind === 'users' && typeof event === 'string' && Array.isArray(users) && users.every((user) => typeof user === 'string') && isTextOrAbsent(id) && isTextOrAbsent(except);
+  const { kind, event, users, id, except, traceparent } = (value ?? {}) as Partial<Record<string, unknown>>;
+  return kind === 'users' && typeof event === 'string' && Array.isArray(users) && users.every((user) => typeof user === 'string') && isTextOrAbsent(id) && isTextOrAbsent(except) && isTextOrAbsent(traceparent);
 }

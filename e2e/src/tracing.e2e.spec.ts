@@ -1,0 +1,118 @@
+/** The spans of one message, as a collector gets them. */
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { cluster, embedded } from './modes.js';
+import { Stage } from './stage.js';
+
+const Span = z.object({ traceId: z.string(), spanId: z.string(), parentSpanId: z.string().optional(), name: z.string(), status: z.object({ code: z.number().optional() }).optional() });
+const Exported = z.object({
+  resourceSpans: z.array(z.object({
+    resource: z.object({ attributes: z.array(z.object({ key: z.string(), value: z.object({ stringValue: z.string().optional() }) })) }),
+    scopeSpans: z.array(z.object({ spans: z.array(Span) })),
+  })),
+});
+type Kept = z.infer<typeof Span> & { readonly service: string };
+
+/** Takes OTLP over HTTP, as JSON. */
+class Collector {
+  readonly spans: Kept[] = [];
+  readonly problems: unknown[] = [];
+  private readonly server: Server = createServer((request, response) => {
+    this.take(request).then(() => response.setHeader('content-type', 'application/json').end('{}'), (error: unknown) => (this.problems.push(error), response.writeHead(400).end()));
+  });
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  stop(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+
+  private async take(request: IncomingMessage): Promise<void> {
+    if (request.url !== '/v1/traces') throw new Error(`not an address of OTLP: ${request.url}`);
+    for (const { resource, scopeSpans } of Exported.parse(await json(request)).resourceSpans) {
+      const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
+      this.spans.push(...scopeSpans.flatMap(({ spans }) => spans).map((span) => ({ ...span, service })));
+    }
+  }
+}
+
+describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode', (mode, start) => {
+  const collector = new Collector();
+  let stage: Stage;
+  beforeAll(async () => {
+    const endpoint = await collector.start();
+    stage = await Stage.open(() => start({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_BSP_SCHEDULE_DELAY: '100' }));
+  });
+  afterAll(async () => {
+    await stage?.close();
+    collector.stop();
+  });
+
+  /** Name and service of a span, after those of all above it. */
+  const pathsOf = (traceId: string): string[] => {
+    const own = collector.spans.filter((span) => span.traceId === traceId);
+    const byId = new Map(own.map((span) => [span.spanId, span]));
+    const path = ({ name, service, parentSpanId }: Kept): string => {
+      const step = mode === 'cluster' ? `${service}: ${name}` : name;
+      return parentSpanId === undefined ? step : `${byId.has(parentSpanId) ? path(byId.get(parentSpanId)!) : '?'} > ${step}`;
+    };
+    return own.map(path);
+  };
+  const by = (service: string, name: string): string => (mode === 'cluster' ? `${service}: ${name}` : name);
+  const asked = (root: string) => `${by('gateway', root)} > ${by('gateway', 'request message.send.v1')}`;
+  const handled = (root: string) => `${asked(root)} > ${by('messages', 'handle message.send.v1')}`;
+
+  it('shows the way of a message as spans of its one trace', async () => {
+    const [ann, ben] = await stage.guests(2);
+    const { id: conversationId } = await stage.group([ann, ben]);
+    const { message } = await ann.send(conversationId, 'hello');
+    const { traceId } = await ann.http('message.trace', { messageId: message.id });
+    const root = 'socket message.send';
+    const expected = [
+      by('gateway', root), asked(root), handled(root), `${handled(root)} > ${by('messages', 'transaction')}`,
+      `${handled(root)} > ${by('messages', 'push message:new')}`, `${handled(root)} > ${by('messages', 'push message:new')} > ${by('gateway', 'emit message:new')}`,
+      `${handled(root)} > ${by('messages', 'publish message.created.v1')}`, `${handled(root)} > ${by('messages', 'publish message.created.v1')} > ${by('history', 'handle message.created.v1')}`,
+    ];
+    await eventually(() => expect(pathsOf(traceId!)).toEqual(expect.arrayContaining(expected)));
+    expect(pathsOf(traceId!).filter((path) => path.includes('?'))).toEqual([]);
+    expect(collector.problems).toEqual([]);
+  });
+
+  it('goes on in the trace of a request over HTTP, below its span', async () => {
+    const ann = await stage.guest();
+    const { id: conversationId } = await stage.group([ann]);
+    const [traceId, spanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
+    const headers = { 'authorization': `Bearer ${ann.session.accessToken}`, 'content-type': 'application/json', 'traceparent': `00-${traceId}-${spanId}-01` };
+    const answer = await fetch(new URL(`/api/v1/conversations/${conversationId}/messages`, ann.url), { method: 'POST', headers, body: JSON.stringify({ clientId: 'c', body: 'hello' }) });
+    expect([answer.status, answer.headers.get('trace-id')]).toEqual([201, traceId]);
+    await eventually(() => expect(pathsOf(traceId)).toEqual(expect.arrayContaining([`? > ${by('gateway', 'http message.send')}`, `? > ${handled('http message.send')}`])));
+    expect(collector.spans.find(({ name }) => name === 'http message.send')?.parentSpanId).toBe(spanId);
+  });
+
+  it('gives each of the messages that are stored together a trace of its own', async () => {
+    const ann = await stage.guest();
+    const { id: conversationId } = await stage.group([ann]);
+    const sent = await Promise.all(Array.from({ length: 20 }, (_, n) => ann.send(conversationId, `text ${n}`)));
+    const traces = await Promise.all(sent.map(async ({ message }) => (await ann.http('message.trace', { messageId: message.id })).traceId!));
+    expect(new Set(traces).size).toBe(20);
+    await eventually(() => {
+      for (const traceId of traces) expect(pathsOf(traceId)).toContain(handled('socket message.send'));
+    });
+  });
+
+  it('says of a refusal which it was', async () => {
+    const [ann, eve] = await stage.guests(2);
+    const { id: conversationId } = await stage.group([ann]);
+    const failed = () => collector.spans.filter(({ name, status }) => name === 'socket message.send' && status?.code === 2).length;
+    await expect(eve.send(conversationId, 'let me in')).rejects.toMatchObject({ code: 'not_found' });
+    await eventually(() => failed() === 1);
+  });
+});

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import type { Attributes, SpanContext, Tracer } from '@opentelemetry/api';
+import { ChatError } from '@parley/contracts';
+import type { z } from 'zod';
+import type { commonConfig } from './config.js';
+import { currentTrace, withTrace, type Logger, type Trace } from './logging.js';
+import { formatTraceparent, isTraceId, traceIdOf } from './trace-context.js';
+
+type TracingConfig = Pick<z.output<z.ZodObject<typeof commonConfig>>, 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_TRACES_SAMPLER_ARG'>;
+
+/** As OpenTelemetry has it: who asks and who answers, who tells and who hears, and what is between. */
+export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
+const kinds: readonly SpanKind[] = ['internal', 'server', 'client', 'producer', 'consumer'];
+
+interface Active {
+  readonly tracer: Tracer;
+  readonly api: typeof import('@opentelemetry/api');
+}
+/** Undefined while tracing is off: all that the ways of messages then pay is to look here. */
+let active: Active | undefined;
+
+/**
+ * Exports the spans of this process until it is stopped, if the configuration names a collector; the libraries for it are loaded only then. Spans wait in a bounded queue: while the collector is away they are dropped, and
+ * a warning says so.
+ */
+export async function startTracing(service: string, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share }: TracingConfig, logger: Logger): Promise<{ stop(): Promise<void> }> {
+  if (endpoint === undefined) return { stop: async () => undefined };
+  const [api, { BasicTracerProvider, BatchSpanProcessor, TraceIdRatioBasedSampler }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
+    import('@opentelemetry/api'), import('@opentelemetry/sdk-trace-base'), import('@opentelemetry/exporter-trace-otlp-http'), import('@opentelemetry/resources'),
+  ]);
+  const warn = (reason: string) => logger.warn({ reason }, 'spans were not exported');
+  api.diag.setLogger({ error: warn, warn, info: () => undefined, debug: () => undefined, verbose: () => undefined }, { logLevel: api.DiagLogLevel.ERROR, suppressOverrideMessage: true });
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({ 'service.name': service }),
+    // By the trace id alone, so that all services decide alike.
+    sampler: new TraceIdRatioBasedSampler(share),
+    idGenerator: { generateTraceId: rootTraceId, generateSpanId: () => randomBytes(8).toString('hex') },
+    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` }))],
+  });
+  active = { tracer: provider.getTracer('parley'), api };
+  return {
+    async stop() {
+      active = undefined;
+      await provider.shutdown().catch((error: unknown) => warn(String(error)));
+    },
+  };
+}
+
+/** A trace begins with the id that the work has already. */
+function rootTraceId(): string {
+  const { traceId } = currentTrace() ?? {};
+  return traceId !== undefined && isTraceId(traceId) ? traceId : traceIdOf();
+}
+
+/** Does `work` as a span of the current trace, and what it begins as spans below; without tracing, only does it. */
+export function inSpan<T>(name: string, kind: SpanKind, work: () => T, attributes: Attributes = {}): T {
+  return active ? within([begin(active, name, kind, currentTrace(), attributes)], work) : work();
+}
+
+/**
+ * Does `work`, which belongs to many traces at once, within the first one; its spans are there. The others get a span of the same time with a link to that one.
+ * There has to be one.
+ */
+export function inSpans<T>(name: string, kind: SpanKind, traces: readonly Trace[], work: () => T): T {
+  const [first, ...others] = traces as [Trace, ...Trace[]];
+  if (!active) return withTrace(first, work);
+  const here = active;
+  const shared = begin(here, name, kind, first, { 'parley.batch': traces.length });
+  return within([shared, ...others.map((other) => begin(here, name, kind, other, { 'parley.batch': traces.length }, shared.trace))], work);
+}
+
+/** What other processes are told of the current span; undefined without tracing. */
+export function currentTraceparent(): string | undefined {
+  const trace = active && currentTrace();
+  return isParent(trace) ? formatTraceparent(trace) : undefined;
+}
+
+interface Begun {
+  readonly trace: Trace & { readonly spanId: string };
+  end(failure?: { readonly error: unknown }): void;
+}
+
+const contextOf = ({ api }: Active, { traceId, spanId }: Begun['trace']): SpanContext => ({ traceId, spanId, traceFlags: api.TraceFlags.SAMPLED, isRemote: true });
+const isParent = (trace: Trace | undefined): trace is Begun['trace'] => trace?.spanId !== undefined && isTraceId(trace.traceId);
+
+function begin(here: Active, name: string, kind: SpanKind, trace: Trace | undefined, attributes: Attributes, linked?: Begun['trace']): Begun {
+  const { api, tracer } = here;
+  const parent = isParent(trace) ? api.trace.setSpanContext(api.ROOT_CONTEXT, contextOf(here, trace)) : api.ROOT_CONTEXT;
+  const start = () => tracer.startSpan(name, { kind: kinds.indexOf(kind), attributes, links: linked ? [{ context: contextOf(here, linked) }] : [] }, parent);
+  const span = trace ? withTrace(trace, start) : start();
+  const { traceId, spanId } = span.spanContext();
+  return {
+    trace: { ...trace, traceId, spanId },
+    end(failure) {
+      // Texts of errors may say what nobody else is to read.
+      if (failure) span.setAttribute('error.type', typeOf(failure.error)).setStatus({ code: api.SpanStatusCode.ERROR });
+      span.end();
+    },
+  };
+}
+
+const typeOf = (error: unknown): string => (error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'unknown');
+
+/** Does `work` in the first one's trace, and ends all with it. */
+function within<T>(begun: readonly [Begun, ...Begun[]], work: () => T): T {
+  const end = (failure?: { readonly error: unknown }) => {
+    for (const one of begun) one.end(failure);
+  };
+  try {
+    const result = withTrace(begun[0].trace, work);
+    if (result instanceof Promise) result.then(() => end(), (error: unknown) => end({ error }));
+    else end();
+    return result;
+  } catch (error) {
+    end({ error });
+    throw error;
+  }
+}
