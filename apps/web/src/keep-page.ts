@@ -4,10 +4,12 @@ interface Policies {
 
 /** Has the browser keep the app, so that it opens while the server is away too. Where the browser can't, or may not, it opens as any page. */
 export function keepPage(): void {
-  if (!('serviceWorker' in navigator)) return;
+  // After what the page itself needs.
+  if ('serviceWorker' in navigator) addEventListener('load', () => void register().catch(() => undefined));
+}
+
+async function register(): Promise<void> {
   // The one address of a script that the page's policy lets be made of a text, and it is always this one.
   const policies = (globalThis as { trustedTypes?: Policies }).trustedTypes;
-  const address = policies?.createPolicy('parley-worker', { createScriptURL: () => '/sw.js' }).createScriptURL('') ?? '/sw.js';
-  // After what the page itself needs.
-  addEventListener('load', () => void navigator.serviceWorker.register(address).catch(() => undefined));
+  await navigator.serviceWorker.register(policies?.createPolicy('parley-worker', { createScriptURL: () => '/sw.js' }).createScriptURL('') ?? '/sw.js');
 }
