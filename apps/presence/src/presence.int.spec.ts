@@ -11,7 +11,7 @@ import type { PresenceStore } from './store.js';
 
 const logger = createLogger('test', 'silent');
 /** As in service, with leases that a test can wait for. */
-const quick = { ...presenceTimes, leaseMs: 1_200, graceMs: 300 };
+const quick = { ...presenceTimes, leaseMs: 2_500, graceMs: 300 };
 const kinds: [string, (prefix: string) => Promise<PresenceStore>][] = [
   ['in memory', () => Promise.resolve(createMemoryStore({ holdMs: 100 }))],
   ['in Redis', (prefix) => createRedisStore({ url: inject('servers').redisUrl, logger, prefix, holdMs: 100 })],
@@ -113,7 +113,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await eventually(async () => {
       await renew(lively);
       expect(statesOf(crashed.userId)).toEqual(['online', 'offline']);
-    }, { timeoutMs: 5_000, intervalMs: 100 });
+    }, { timeoutMs: 15_000, intervalMs: 100 });
     expect(statesOf(lively.userId)).toEqual(['online']);
   });
 
