@@ -52,6 +52,9 @@ const addresses = {
   prod: ['--database', 'postgres://postgres-rw:5432/parley', '--redis', 'rediss://192.0.2.7:6379'],
 };
 
+/** Each overlay as it is, and with the line about the component that exports traces. */
+const variants = overlays.flatMap((overlay) => [{ name: `k8s/overlays/${overlay}`, overlay, place: overlay as string, traced: false }, { name: `k8s/overlays/${overlay}, traced`, overlay, place: `${overlay}-traced`, traced: true }]);
+
 const folder = mkdtempSync(join(root, '.cache-kubernetes-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const rendered = new Map<string, KubernetesObject[]>();
@@ -60,12 +63,15 @@ beforeAll(async () => {
   for (const overlay of overlays) {
     const place = join(folder, 'overlays', overlay);
     await secretsCommand.run(['--dir', join(place, 'secrets'), ...addresses[overlay]], () => undefined);
-    rendered.set(overlay, render(place));
+    cpSync(place, `${place}-traced`, { recursive: true });
+    const file = join(`${place}-traced`, 'kustomization.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^# (?=components:)/m, ''));
   }
+  for (const { place } of variants) rendered.set(place, render(join(folder, 'overlays', place)));
 });
 
-describe.each(overlays)('k8s/overlays/%s', (overlay) => {
-  const all = () => rendered.get(overlay)!;
+describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
+  const all = () => rendered.get(variant)!;
   const of = (kind: string) => all().filter((object) => object.kind === kind);
   const named = (kind: string, name: string): KubernetesObject => {
     const found = of(kind).find(({ metadata }) => metadata.name === name);
@@ -93,7 +99,7 @@ describe.each(overlays)('k8s/overlays/%s', (overlay) => {
 
   it('is what kubectl makes of it, too', () => {
     const byName = (objects: KubernetesObject[]) => Object.fromEntries(objects.map((object) => [`${object.kind} ${object.metadata.name}`, object]));
-    const real = renderByKubectl(join(folder, 'overlays', overlay));
+    const real = renderByKubectl(join(folder, 'overlays', variant));
     expect(byName(real ?? all())).toEqual(byName(all()));
   });
 
@@ -108,7 +114,7 @@ describe.each(overlays)('k8s/overlays/%s', (overlay) => {
     const checked = all().filter(({ apiVersion }) => homes[apiVersion] !== undefined);
     expect(checked.length).toBeGreaterThan(all().length - 2);
     const lines = checked.map((object, at) => `export const o${at}: import('${homes[object.apiVersion]}').I${object.kind} = ${JSON.stringify(object)};`);
-    const place = join(import.meta.dirname, '../.kubernetes', overlay);
+    const place = join(import.meta.dirname, '../.kubernetes', variant);
     mkdirSync(place, { recursive: true });
     writeFileSync(join(place, 'objects.ts'), `${lines.join('\n')}\n`);
     try {
@@ -117,7 +123,7 @@ describe.each(overlays)('k8s/overlays/%s', (overlay) => {
     } catch (error) {
       throw new Error((error as { stdout: string }).stdout.slice(0, 4_000), { cause: error });
     } finally {
-      rmSync(join(import.meta.dirname, '../.kubernetes', overlay), { recursive: true });
+      rmSync(place, { recursive: true });
     }
   });
 
@@ -133,7 +139,7 @@ describe.each(overlays)('k8s/overlays/%s', (overlay) => {
 
   it('gives no hash to the names of secrets that objects of operators refer to, into which Kustomize does not look', () => {
     const operators = JSON.stringify(all().filter(({ kind }) => ['RabbitmqCluster', 'Cluster', 'TriggerAuthentication'].includes(kind)));
-    const { secretGenerator } = parse(readFileSync(join(folder, 'overlays', overlay, 'kustomization.yaml'), 'utf8')) as { secretGenerator: { name: string; options?: { disableNameSuffixHash?: boolean } }[] };
+    const { secretGenerator } = parse(readFileSync(join(folder, 'overlays', variant, 'kustomization.yaml'), 'utf8')) as { secretGenerator: { name: string; options?: { disableNameSuffixHash?: boolean } }[] };
     const referred = secretGenerator.filter(({ name }) => operators.includes(`"secretName":"${name}"`) || operators.includes(`"name":"${name}","key"`) || operators.includes(`ecret":{"name":"${name}"}`));
     expect(referred.map(({ name }) => name)).toEqual(overlay === 'prod' ? ['accounts', 'keda', 'postgres-owner'] : []);
     expect(referred.filter(({ options }) => options?.disableNameSuffixHash !== true)).toEqual([]);
@@ -184,6 +190,22 @@ describe.each(overlays)('k8s/overlays/%s', (overlay) => {
       expect(passes(policies, { namespace: 'elsewhere', labels: {} }, pod(name), 9090), name).toBe(false);
       expect(passes(policies, pod(name), internet, 443), name).toBe(name === 'messages' || (name === 'gateway' && overlay === 'prod'));
       for (const other of services) for (const port of [3000, 9090]) expect(passes(policies, pod(name), pod(other), port), `${name} → ${other}`).toBe(false);
+    }
+  });
+
+  it('lets the services alone reach the collector when they export traces, and nobody when they do not', () => {
+    const policies = of('NetworkPolicy');
+    for (const object of ours()) {
+      const from: End = { labels: podOf(object).metadata.labels };
+      const exporter = object.kind === 'Deployment' && traced;
+      const endpoint = environment(object)['OTEL_EXPORTER_OTLP_ENDPOINT'];
+      expect(endpoint !== undefined, object.metadata.name).toBe(exporter);
+      const { hostname, port } = new URL(endpoint ?? 'http://otel-collector.monitoring:4318');
+      const collector: End = { namespace: hostname.split('.')[1]!, labels: {} };
+      expect(passes(policies, from, collector, Number(port)), object.metadata.name).toBe(exporter);
+      expect(passes(policies, from, collector, 9090), object.metadata.name).toBe(false);
+      expect(passes(policies, from, { namespace: 'elsewhere', labels: {} }, Number(port)), object.metadata.name).toBe(false);
+      expect(passes(policies, from, { outside: '93.184.216' }, Number(port)), object.metadata.name).toBe(false);
     }
   });
 

@@ -22,6 +22,7 @@ interface Generator {
 interface Kustomization {
   namespace?: string;
   resources?: string[];
+  components?: string[];
   labels?: { pairs: Record<string, string> }[];
   images?: { name: string; newName?: string; newTag?: string }[];
   patches?: { path: string }[];
@@ -29,7 +30,7 @@ interface Kustomization {
   secretGenerator?: Generator[];
 }
 
-const known = ['apiVersion', 'kind', 'namespace', 'resources', 'labels', 'images', 'patches', 'configMapGenerator', 'secretGenerator'];
+const known = ['apiVersion', 'kind', 'namespace', 'resources', 'components', 'labels', 'images', 'patches', 'configMapGenerator', 'secretGenerator'];
 /** Kubernetes reads YAML 1.1, where 0440 is octal. Long values of Secrets may be broken into lines. */
 const read = (text: string): KubernetesObject[] =>
   parseAllDocuments(text, { version: '1.1' }).map((document) => {
@@ -39,11 +40,12 @@ const read = (text: string): KubernetesObject[] =>
   });
 const documents = (path: string): KubernetesObject[] => read(readFileSync(path, 'utf8'));
 
-/** What a folder's kustomization comes to. Names of generated objects have no hash. Throws on what it does not know. */
-export function render(folder: string): KubernetesObject[] {
+/** What a folder's kustomization comes to, or with `objects` a component's that changes them. Names of generated objects have no hash. Throws on what it does not know. */
+export function render(folder: string, objects: KubernetesObject[] = []): KubernetesObject[] {
   const file = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as Kustomization;
   for (const key of Object.keys(file)) if (!known.includes(key)) throw new Error(`${folder}: ${key} is not known here`);
-  const objects = (file.resources ?? []).flatMap((path) => (statSync(join(folder, path)).isDirectory() ? render(join(folder, path)) : documents(join(folder, path))));
+  objects.push(...(file.resources ?? []).flatMap((path) => (statSync(join(folder, path)).isDirectory() ? render(join(folder, path)) : documents(join(folder, path)))));
+  for (const path of file.components ?? []) render(join(folder, path), objects);
   for (const generator of file.configMapGenerator ?? []) generate(objects, { apiVersion: 'v1', kind: 'ConfigMap', data: dataOf(folder, generator) }, generator);
   for (const generator of file.secretGenerator ?? []) {
     const data = Object.fromEntries(Object.entries(dataOf(folder, generator)).map(([key, value]) => [key, Buffer.from(value).toString('base64')]));
