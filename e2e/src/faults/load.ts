@@ -116,8 +116,11 @@ export class Load {
     this.groups = made.map(({ conversation }) => conversation.id);
     const own = await this.stranger.client.call('conversation.create', { kind: 'group', title: 'elsewhere', memberIds: [] });
     await this.stranger.client.send(own.conversation.id, 'alone');
+    // Who is written to while the churner is there, and remembered longer than that, is written to wrongly.
+    await first!.client.http('member.add', { conversationId: this.groups[0]!, userId: this.churner.id });
     for (const person of this.all) await person.caughtUp();
     for (const person of this.all) this.listen(person);
+    await this.burst(first!, this.groups[0]!, -3, 1);
   }
 
   /** Everybody does what they do, until `stop`. */
@@ -242,7 +245,7 @@ export class Load {
   private async comeAndGo(): Promise<void> {
     const [creator] = this.people;
     const [conversationId] = this.groups;
-    for (let inside = false; ; inside = !inside) {
+    for (let inside = true; ; inside = !inside) {
       if (!this.running && !inside) return;
       await pause(400);
       const input = { conversationId: conversationId!, userId: this.churner.id };
