@@ -95,7 +95,7 @@ function help(desk: Desk): void {
 // ── conversations ───────────────────────────────────────────────────────────────────────────────────────────────
 
 const describe = (desk: Desk, conversation: Conversation, unread = 0): string =>
-  `${desk.directory.title(conversation)}  ${conversation.kind}, ${conversation.memberCount} members${unread > 0 ? `, ${unread} unread` : ''}  ${conversation.id}`;
+  `${desk.directory.title(conversation)}  ${conversation.kind}, ${conversation.memberCount} member${conversation.memberCount === 1 ? '' : 's'}${unread > 0 ? `, ${unread} unread` : ''}  ${conversation.id}`;
 
 async function list(desk: Desk): Promise<void> {
   // As the server knows them: just after the start the client may not know them yet.

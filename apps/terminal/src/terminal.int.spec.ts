@@ -130,10 +130,10 @@ it('commands do what the screen does: groups, replies, edits, reactions, files, 
   await writeFile(join(home, 'notes.txt'), 'remember the milk');
   const name = uniqueName('cleo');
   const told = await lines(['--user', name, '--register', '--commands'], [
-    `/new group Tea party with @${ben.user.username}`, 'first', '/edit first of all', '/reply #2 an answer', '/react #2 👍', '/upload notes.txt have a look', '/save #4', 'gone soon', '/delete', '/members', '/list', '/nonsense',
+    `/new group Tea party with @${ben.user.username}`, 'first', '/edit first of all', '/reply #2 an answer', '/react #2 👍', '/upload notes.txt have a look', '/save #4', 'gone soon', '/delete', '/members', '/new group Den', '/list', '/nonsense',
   ].join('\n'));
   expect(told).toMatchObject({ code: 1, problems: expect.stringMatching(/saved .*notes 2\.txt[^]*there is no command \/nonsense/) as string });
-  for (const line of [`${name}  creator  online`, 'Ben  member  online', 'Tea party  group, 2 members']) expect(told.output).toContain(line);
+  for (const line of [`${name}  creator  online`, 'Ben  member  online', 'Tea party  group, 2 members', 'Den  group, 1 member ']) expect(told.output).toContain(line);
   expect(await readFile(join(home, 'notes 2.txt'), 'utf8')).toBe('remember the milk');
   expect(await lines(['--user', name, '--commands'], '/list')).toMatchObject({ code: 0, output: expect.stringContaining('Tea party  group, 2 members') as string });
   const { items: [tea] } = await ben.http('conversation.list', {});

@@ -57,8 +57,10 @@ export class PresenceWatch {
     this.soon();
   }
 
+  /** Nobody knows who is here. */
   disconnected(): void {
     clearInterval(this.beating);
+    this.hooks.show([], [...this.watched]);
   }
 
   clear(): void {

@@ -112,7 +112,7 @@ function headerOf(directory: Directory, view: ConversationView | undefined, pres
     return [title, { text: `  ${state}${state === 'offline' && lastSeenAt !== undefined ? ` since ${dayOf(lastSeenAt)} ${timeOf(lastSeenAt)}` : ''}` }];
   }
   const here = [...members.keys()].filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length;
-  return [title, { text: `  ${conversation.visibility} ${conversation.kind}, ${conversation.memberCount} members${here > 0 ? `, ${here} here` : ''}${conversation.topic === undefined ? '' : `  ${inline(conversation.topic)}`}` }];
+  return [title, { text: `  ${conversation.visibility} ${conversation.kind}, ${conversation.memberCount} member${conversation.memberCount === 1 ? '' : 's'}${here > 0 ? `, ${here} here` : ''}${conversation.topic === undefined ? '' : `  ${inline(conversation.topic)}`}` }];
 }
 
 // ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────
