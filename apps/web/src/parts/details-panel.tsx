@@ -1,8 +1,10 @@
-import type { CallArguments, Conversation, Member, User } from '@parley/contracts';
+import type { ParleyClient } from '@parley/client';
+import type { CallArguments, Conversation, Listed, Member, User } from '@parley/contracts';
 import { Ban, Crown, Ellipsis, Link2, LogOut, MessageCircle, MicOff, Mic, ShieldCheck, ShieldOff, Trash2, UserMinus, UserPlus } from 'lucide-react';
 import { useEffect, useState, type FormEvent } from 'react';
 import { useLocation } from 'wouter';
 import { directWith, titleOf, useChat, useClient, useMe, usePartner, useUser, useView } from '../chat.ts';
+import { listOf } from '../lists.ts';
 import { Avatar, RoomAvatar } from './avatar.tsx';
 import { Dialog } from './dialog.tsx';
 import './forms.css';
@@ -48,11 +50,23 @@ function Notifications({ conversation: { id, me } }: { readonly conversation: Co
   );
 }
 
+async function isBlocked(client: ParleyClient, userId: string): Promise<boolean> {
+  for await (const { user } of listOf<Listed>(client, '/blocks')) if (user.id === userId) return true;
+  return false;
+}
+
 function PartnerActions({ partner }: { readonly partner: User }) {
   const client = useClient();
   const [blocked, setBlocked] = useState<boolean>();
   useEffect(() => {
-    void attempt(async () => setBlocked((await client.request<{ items: { user: User }[] }>('GET', '/blocks', { query: { limit: 100 } })).items.some(({ user }) => user.id === partner.id)));
+    let current = true;
+    void attempt(async () => {
+      const found = await isBlocked(client, partner.id);
+      if (current) setBlocked(found);
+    });
+    return () => {
+      current = false;
+    };
   }, [client, partner.id]);
   const put = (list: 'contacts' | 'blocks', there: boolean) => attempt(() => client.request(there ? 'PUT' : 'DELETE', `/${list}/${partner.id}`));
   return (

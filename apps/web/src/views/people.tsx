@@ -3,6 +3,7 @@ import { Ban, MessageCircle, UserMinus, UserPlus } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useLocation } from 'wouter';
 import { directWith, useChat, useClient, usePresenceOf } from '../chat.ts';
+import { listOf } from '../lists.ts';
 import { Avatar } from '../parts/avatar.tsx';
 import { PeoplePicker } from '../parts/people-picker.tsx';
 import { attempt } from '../parts/toasts.tsx';
@@ -12,7 +13,11 @@ type List = 'contacts' | 'blocks';
 function useList(name: List) {
   const client = useClient();
   const [users, setUsers] = useState<readonly User[]>();
-  const load = useCallback(() => attempt(async () => setUsers((await client.request<{ items: Listed[] }>('GET', `/${name}`, { query: { limit: 100 } })).items.map(({ user }) => user))), [client, name]);
+  const load = useCallback(() => attempt(async () => {
+    const all: User[] = [];
+    for await (const { user } of listOf<Listed>(client, `/${name}`)) all.push(user);
+    setUsers(all);
+  }), [client, name]);
   useEffect(() => void load(), [load]);
   const put = (userId: string, there: boolean) => void attempt(() => client.request(there ? 'PUT' : 'DELETE', `/${name}/${userId}`)).then(load);
   return { users, put };
