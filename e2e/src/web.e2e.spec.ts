@@ -59,6 +59,15 @@ async function meet({ page, client }: { page: Page; client: ChatClient }, { user
   await talk(page, user.displayName).click();
   await page.getByRole('log', { name: 'Messages' }).waitFor();
 }
+/** The messages that the browser keeps of each conversation. */
+const kept = (page: Page): Promise<string[][]> => page.evaluate((name) => new Promise<string[][]>((resolve, reject) => {
+  const opening = indexedDB.open(name);
+  opening.onsuccess = () => {
+    const reading = opening.result.transaction('values').objectStore('values').getAll() as IDBRequest<{ messages?: { body: string }[] }[]>;
+    reading.onsuccess = () => (opening.result.close(), resolve(reading.result.flatMap(({ messages }) => (messages ? [messages.map(({ body }) => body)] : []))));
+    reading.onerror = () => reject(reading.error!);
+  };
+}), `parley ${stage.url}`);
 const idOf = (page: Page): string => new URL(page.url()).pathname.split('/').at(-1)!;
 
 describe('two people', () => {
@@ -162,6 +171,50 @@ describe('without a server', () => {
     const { items } = await ben.http('conversation.history', { conversationId: idOf(ann.page) });
     expect(items.map(({ body }) => body)).toEqual(['Before', 'While away 1', 'While away 2']);
     ben.disconnect();
+  });
+
+  it('what was last known is shown, as that, and becomes what is when the server is back', async () => {
+    const ann = await stage.visitor(uniqueName('Ann'));
+    const [ben, eve] = await Promise.all([other(uniqueName('Ben')), other(uniqueName('Eve'))]);
+    const { conversation: garden } = await eve.call('conversation.create', { kind: 'group', title: 'Garden', memberIds: [ann.client.user.id] });
+    await meet(ann, ben);
+    const id = idOf(ann.page);
+    const { message: first } = await message(ben, id, 'First');
+    await row(ann.page, 'First').waitFor();
+    await say(ann.page, 'Second');
+    await message(eve, garden.id, 'The roses are out');
+    await talk(ann.page, 'Garden').getByText('The roses are out').waitFor();
+    await ann.page.evaluate(() => navigator.serviceWorker.ready);
+    await eventually(async () => expect(await kept(ann.page)).toEqual(expect.arrayContaining([['First', 'Second'], expect.arrayContaining(['The roses are out'])])));
+    await ann.page.goto('about:blank');
+    await ben.call('message.delete', { messageId: first.id });
+    await message(ben, id, 'Third');
+    for (const one of [ben, eve]) one.disconnect();
+    await stage.killServer();
+
+    await ann.page.goto(`${stage.url}/c/${id}`);
+    await ann.page.getByText('No connection to the server: you see what was last known').waitFor();
+    for (const body of ['First', 'Second']) await row(ann.page, body).waitFor();
+    expect(await row(ann.page, 'Third').count()).toBe(0);
+    expect(await ann.page.locator('.dot').count()).toBe(0);
+    await talk(ann.page, 'Garden').click();
+    await row(ann.page, 'The roses are out').waitFor();
+    await talk(ann.page, ben.user.displayName).click();
+    await say(ann.page, 'Fourth');
+    await tick(ann.page, 'Fourth', 'queued').waitFor();
+    await ann.page.getByRole('textbox', { name: 'Message' }).fill('Half a sentence');
+
+    await stage.startServer();
+    await row(ann.page, 'Third').waitFor();
+    await tick(ann.page, 'Fourth', 'sent').waitFor();
+    expect(await row(ann.page, 'First').count()).toBe(0);
+    expect(await ann.page.getByRole('textbox', { name: 'Message' }).inputValue()).toBe('Half a sentence');
+    await ann.page.getByText('No connection to the server').waitFor({ state: 'detached' });
+
+    await ann.page.getByRole('link', { name: 'Settings' }).click();
+    await ann.page.getByRole('button', { name: 'Log out' }).click();
+    await ann.page.getByLabel('Username').waitFor();
+    await eventually(async () => expect(await kept(ann.page)).toEqual([]));
   });
 });
 
@@ -307,6 +360,19 @@ describe('people', () => {
     await row(ann.page, 'Not yet').getByRole('button', { name: 'Try again' }).click();
     await ben.waitFor('message:new', ({ message: one }) => one.body === 'Not yet');
     await tick(ann.page, 'Not yet', 'sent').or(tick(ann.page, 'Not yet', 'delivered')).waitFor();
+  });
+
+  it('are known to be blocked, however many are', async () => {
+    const ann = await stage.visitor(uniqueName('Ann'));
+    const [ben, eve, dan] = await Promise.all([other(uniqueName('Ben')), other(uniqueName('Eve')), other(uniqueName('Dan'))]);
+    // As if each page of the list were full.
+    await ann.page.route('**/api/v1/blocks?*', (route) => route.continue({ url: route.request().url().replace('limit=100', 'limit=1') }));
+    await meet(ann, ben);
+    for (const { user } of [ben, eve, dan]) await ann.client.http('block.add', { userId: user.id });
+    await ann.page.getByRole('button', { name: 'Details and members' }).click();
+    await ann.page.getByRole('button', { name: 'Unblock' }).waitFor();
+    await ann.page.getByRole('link', { name: 'People' }).click();
+    for (const { user } of [ben, eve, dan]) await ann.page.locator('.person', { hasText: user.displayName }).getByRole('button', { name: 'Unblock' }).waitFor();
   });
 
   it('are banned from a group and let in again, and are handed it over', async () => {

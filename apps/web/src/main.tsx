@@ -10,9 +10,10 @@ import './themes.css';
 import { applyTheme, rememberedTheme } from './themes.ts';
 
 applyTheme(rememberedTheme());
-const client = createClient({ url: location.origin });
+const client = createClient({ url: location.origin, keepConversations: true });
 frameLogOf(client);
 peersOf(client);
 if (import.meta.env.PROD) keepPage();
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
+document.addEventListener('visibilitychange', () => (document.visibilityState === 'visible' ? client.wake() : void client.flush()));
 createRoot(document.getElementById('app')!).render(<ParleyProvider client={client}><App /></ParleyProvider>);

@@ -1,5 +1,5 @@
 /**
- * Keeps one build of the app, so that its page opens, and shows what waits to be sent, while the server is away.
+ * Keeps one build of the app, so that its page opens, and shows what was last known and what waits to be sent, while the server is away.
  *
  * A page always comes from the server when that answers, and whatever a page loads is named by its content: so builds never mix, and a new one is there at the next load. What is kept is one
  * whole build or nothing: a server that is just being replaced may answer with parts of two.

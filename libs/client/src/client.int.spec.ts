@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Session } from '@parley/contracts';
 import { eventually, startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createClient, memoryStorage, type ClientStorage, type ParleyClient } from './index.js';
+import { createClient, memoryStorage, type ClientOptions, type ClientStorage, type ParleyClient } from './index.js';
 import { fileStorage } from './node.js';
 
 const PASSWORD = 'correct horse battery';
@@ -29,13 +29,13 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   }, 60_000);
 
-  function client(storage: ClientStorage = memoryStorage()): ParleyClient {
-    const one = createClient({ url: server.url, storage, socketOptions: { reconnectionDelay: 50, reconnectionDelayMax: 200 } });
+  function client(storage: ClientStorage = memoryStorage(), more: Partial<ClientOptions> = {}): ParleyClient {
+    const one = createClient({ ...more, url: server.url, storage, socketOptions: { reconnectionDelay: 50, reconnectionDelayMax: 200 } });
     clients.push(one);
     return one;
   }
-  async function person(storage?: ClientStorage): Promise<ParleyClient> {
-    const one = client(storage);
+  async function person(storage?: ClientStorage, more?: Partial<ClientOptions>): Promise<ParleyClient> {
+    const one = client(storage, more);
     await one.register({ username: uniqueName('user'), password: PASSWORD });
     return one;
   }
@@ -83,6 +83,22 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(asked).toEqual(['/api/v1/auth/login', '/api/v1/users']);
   });
 
+  it('learns of new names of those who are shown when it wakes, and when it comes back', async () => {
+    const { ann, ben } = await pair();
+    const other = client();
+    await other.login({ username: ann.getState().user!.username, password: PASSWORD });
+    const nameOf = (one: ParleyClient) => one.getState().users.get(idOf(ben))?.displayName;
+    await eventually(() => expect([nameOf(ann), nameOf(other)]).toEqual([ben.getState().user!.displayName, ben.getState().user!.displayName]));
+    other.disconnect();
+    await ben.updateProfile({ displayName: 'Benedict' });
+    await other.updateProfile({ displayName: 'Anna' });
+    ann.wake();
+    await eventually(() => expect([nameOf(ann), ann.getState().user!.displayName]).toEqual(['Benedict', 'Anna']));
+    expect(nameOf(other)).not.toBe('Benedict');
+    other.connect();
+    await eventually(() => expect(nameOf(other)).toBe('Benedict'));
+  });
+
   it('keeps what was written while the server was killed and away, and stores it once and in order', async () => {
     const { ann, ben, id } = await pair();
     const stored: number[] = [];
@@ -116,6 +132,27 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await second.open(id);
     expect(view(second, id)!.messages.slice(-2)).toMatchObject([{ body: 'written offline', clientId }, { body: 'and this' }]);
     await eventually(async () => expect(await fileStorage(place).entries('outbox/')).toEqual([]));
+  });
+
+  it('shows at once after a restart what it knew before it, where that is wanted', async () => {
+    const place = join(folder, 'known');
+    const [ben, first] = await Promise.all([person(), person(fileStorage(place), { keepConversations: true })]);
+    const { id } = await first.createConversation({ kind: 'direct', memberIds: [idOf(ben)] });
+    await ben.send(id, { body: 'hello' }).stored;
+    await eventually(() => expect(view(first, id)).toMatchObject({ unread: 1, opened: false, messages: [], conversation: { lastMessage: { body: 'hello' } } }));
+    await eventually(() => expect(first.getState().users.has(idOf(ben))).toBe(true));
+    await first.flush();
+    first.disconnect();
+
+    const second = client(fileStorage(place), { keepConversations: true });
+    await second.restore();
+    expect(second.getState().connection).not.toBe('online');
+    expect(view(second, id)).toMatchObject({ unread: 1, kept: true, partnerId: idOf(ben), messages: [{ body: 'hello' }] });
+    expect(second.getState().users.get(idOf(ben))).toEqual(first.getState().users.get(idOf(ben)));
+    await second.open(id);
+    expect(view(second, id)).toMatchObject({ kept: false, opened: true, messages: [{ body: 'hello' }] });
+    await second.logout();
+    expect(await fileStorage(place).entries('known/')).toEqual([]);
   });
 
   it('refreshes an access token that has expired, once for all tabs, and never sends a refresh token again', async () => {
@@ -247,6 +284,10 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     const [one, two] = [ben.watchPresence([idOf(ann)]), ben.watchPresence([idOf(ann)])];
     await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'online' }));
     ann.setPresence('busy');
+    await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'busy' }));
+    ben.disconnect();
+    expect(ben.getState().presence.size).toBe(0);
+    ben.connect();
     await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'busy' }));
     one();
     ann.disconnect();

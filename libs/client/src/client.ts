@@ -21,6 +21,11 @@ export interface ClientOptions {
   readonly url: string;
   /** Where the session and unsent messages are kept. Default: IndexedDB in browsers, memory elsewhere; see `fileStorage` in `@parley/client/node`. */
   readonly storage?: ClientStorage;
+  /**
+   * Whether conversations are kept in the storage too, to be shown as they were until the server answers: the 50 that were active last, with the newest 50 messages of each, as far as they were seen
+   * here. They are gone when the session is. Default: false.
+   */
+  readonly keepConversations?: boolean;
   /** For socket.io-client, beside or instead of what the client sets. */
   readonly socketOptions?: SocketSettings;
 }
@@ -42,7 +47,7 @@ export class ParleyClient {
   private readonly uploads: Uploads;
   private readonly attachments = new Map<string, Attachment>();
 
-  constructor({ url, storage, socketOptions = {} }: ClientOptions) {
+  constructor({ url, storage, keepConversations = false, socketOptions = {} }: ClientOptions) {
     this.url = new URL(url).origin;
     const place = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) => this.problem(new ParleyError('internal', 'the storage failed', { cause })));
     const online = () => this.connection.online;
@@ -60,6 +65,7 @@ export class ParleyClient {
       { online, call: (event, payload) => this.connection.call(event, payload), request: (method, path, options) => this.request(method, path, options) },
       place,
       { message: (message) => this.events.emit('message', { message }), people: (userIds) => this.people.want(userIds), error: (error) => this.problem(error) },
+      keepConversations,
     );
     this.typings = new Typing((conversationId, active) => {
       if (online()) this.connection.call('typing', { conversationId, active }).catch(() => undefined);
@@ -72,7 +78,7 @@ export class ParleyClient {
       show: (presence, forget) => this.store.setPresence(presence, forget),
       error: (error) => this.problem(error),
     });
-    this.people = new People(async (userIds) => (await this.request<{ items: User[] }>('GET', '/users', { query: { ids: userIds.join() } })).items, (users) => this.store.addUsers(users));
+    this.people = new People(async (userIds) => (await this.request<{ items: User[] }>('GET', '/users', { query: { ids: userIds.join() } })).items, (users) => this.found(users), () => this.store.shownPeople());
     this.uploads = new Uploads((method, path, options) => this.session.request(method, path, options), place);
   }
 
@@ -149,15 +155,17 @@ export class ParleyClient {
     this.connectionChanged('offline');
   }
 
-  /** Resolves when the storage holds everything that was sent and is not stored yet: before the process ends. */
+  /** Resolves when the storage holds everything that was sent and is not stored yet, and what is kept of conversations: before the process ends, or a page is left. */
   flush(): Promise<void> {
-    return this.replica.outbox.flush();
+    return this.replica.flush();
   }
 
-  /** Connects and asks what was missed at once, where it otherwise would after a while: for `online` and `visibilitychange` of a page. */
+  /** Connects and asks what was missed, and who is shown, at once, where it otherwise would after a while or never: for `online` and `visibilitychange` of a page. */
   wake(): void {
-    if (this.connection.online) this.replica.refresh();
-    else this.connection.hurry();
+    if (this.connection.online) {
+      this.replica.refresh();
+      this.people.renew();
+    } else this.connection.hurry();
   }
 
   // ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -357,7 +365,7 @@ export class ParleyClient {
     this.people.know(user.id);
     this.store.setOwn({ user, sessionId });
     this.store.addUsers([user]);
-    await this.replica.outbox.load(user.id);
+    await this.replica.load(user.id);
     this.connection.open();
     return user;
   }
@@ -384,7 +392,10 @@ export class ParleyClient {
 
   private connectionChanged(state: ConnectionState): void {
     if (state === this.store.connectionState) return;
-    if (state !== 'online') this.presences.disconnected();
+    if (state !== 'online') {
+      this.presences.disconnected();
+      this.people.disconnected();
+    }
     this.store.setConnection(state);
     this.events.emit('connection', { state });
   }
@@ -392,6 +403,8 @@ export class ParleyClient {
   private ready({ user, epoch, heartbeatMs, limits }: ServerEvent<'session:ready'>): void {
     this.store.setOwn({ user: { ...this.store.state.user, ...user }, limits });
     this.presences.connected(heartbeatMs);
+    // Whoever is known already was known before this connection.
+    if (this.store.state.order.length > 0) this.people.renew();
     this.replica.connected(epoch);
   }
 
@@ -399,6 +412,13 @@ export class ParleyClient {
     this.events.emit('server', { event: name, payload });
     if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal') this.events.emit(name, payload as never);
     this.replica.event(name, payload);
+  }
+
+  private found(users: readonly User[]): void {
+    this.store.addUsers(users);
+    const { user } = this.store.state;
+    const own = users.find(({ id }) => id === user?.id);
+    if (user && own) this.store.setOwn({ user: { ...user, ...own } });
   }
 
   private problem(error: ParleyError): void {

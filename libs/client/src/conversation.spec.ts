@@ -38,6 +38,15 @@ it('a message is read when everybody has read it who is still there: nobody wait
   expect(status()).toBe('delivered');
 });
 
+it('what is kept of it is as of the last change before which none was missed', () => {
+  const held = new HeldConversation(conversation(2, { lastSeq: 1, lastMessage: message(1) }), 'me', true);
+  held.message(message(2, 4), 'new');
+  expect(held.toKept()).toMatchObject({ conversation: { rev: 2, lastSeq: 2 }, messages: [{ seq: 2 }] });
+  held.message(message(1, 3, { deletedAt: AT }), 'updated');
+  held.message(message(3, 5), 'new');
+  expect(held.toKept()).toMatchObject({ conversation: { rev: 5 }, messages: [{ seq: 2 }, { seq: 3 }] });
+});
+
 describe('what comes late and is older', () => {
   it('is no newer state of a member', () => {
     const held = opened();

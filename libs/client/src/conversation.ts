@@ -6,11 +6,20 @@ const MOST_MESSAGES = 600;
 const KEPT_MESSAGES = 400;
 /** Messages outside of the window that wait for a place in it. */
 const MOST_PARKED = 1000;
+/** Messages of one conversation that are kept over reloads. */
+const MOST_KEPT = 50;
 
 type MemberChange = Member | { readonly userId: string; readonly left: true };
 type Opened = CallOutput<'conversation.open'>;
 type Page = CallOutput<'conversation.history'>;
 type Origin = 'new' | 'updated' | 'loaded';
+
+/** What is kept of a conversation over reloads: its newest messages, without holes, and how far one's own had got. */
+export interface KeptConversation {
+  readonly conversation: Conversation;
+  readonly messages: readonly Message[];
+  readonly ticks: { readonly delivered: number; readonly read: number };
+}
 
 const noPositions: Positions = Object.freeze({ deliveredSeq: 0, readSeq: 0 });
 
@@ -21,6 +30,8 @@ const noPositions: Positions = Object.freeze({ deliveredSeq: 0, readSeq: 0 });
  * - The window holds messages without holes, `from` to `to`. Those that arrived and don't fit to its end are parked.
  * - Unread counts are counted in the window where that reaches back to the first unread message. Elsewhere they are the server's, adjusted where an event says exactly how; where it does
  *   not, they are `stale`, and have to be asked for.
+ * - `tail`: with `keeps`, the newest messages beside the window, without holes and never older than `cursor`. One that was kept over a reload shows them until it is opened, or something turns
+ *   out to have happened meanwhile.
  */
 export class HeldConversation {
   cursor: number;
@@ -51,6 +62,8 @@ export class HeldConversation {
   private following = false;
   private readonly parked = new Map<number, Message>();
   private loading = 0;
+  private tail: readonly Message[] = [];
+  private keptTicks: KeptConversation['ticks'] | undefined;
   private readonly memberRevs = new Map<string, number>();
   /** Those who are known to have left. */
   private readonly left = new Set<string>();
@@ -58,13 +71,22 @@ export class HeldConversation {
   private parts: { messages?: readonly ChatMessage[]; members?: ReadonlyMap<string, Member>; receipts?: ReadonlyMap<string, Positions>; typing?: readonly string[] } = {};
   private readonly shown = new WeakMap<Message, ChatMessage>();
 
-  constructor(whole: Conversation, private readonly userId: string) {
+  constructor(whole: Conversation, private readonly userId: string, private readonly keeps = false) {
     this.conversation = whole;
     this.cursor = this.wholeRev = this.countsRev = this.describedRev = this.countedRev = whole.rev;
     this.me = whole.me ?? { role: 'member', status: 'active', readSeq: 0, deliveredSeq: 0, unread: 0, mentions: 0, notifications: 'all' };
     if (!whole.me) this.stale = true;
     this.memberRevs.set(userId, whole.rev);
     this.receipts.set(userId, { deliveredSeq: this.me.deliveredSeq, readSeq: this.me.readSeq });
+  }
+
+  /** As it was before a reload. All of it is asked for again. */
+  static kept({ conversation, messages, ticks }: KeptConversation, userId: string): HeldConversation {
+    const held = new HeldConversation(conversation, userId, true);
+    held.tail = messages;
+    held.keptTicks = ticks;
+    held.stale = true;
+    return held;
   }
 
   get id(): string {
@@ -121,6 +143,7 @@ export class HeldConversation {
     if (ownVersion === undefined) this.ownVersion++;
     // It says nothing of the messages and members that a window is there to show.
     if (this.opened) return void (this.expected = Math.max(this.expected, conversation.rev));
+    if (conversation.rev > this.cursor) this.forgetTail();
     if (conversation.me && ownVersion !== undefined) this.adopt(conversation.me, conversation.rev, ownVersion);
     else this.stale = true;
     this.wholeRev = Math.max(this.wholeRev, conversation.rev);
@@ -277,6 +300,7 @@ export class HeldConversation {
     if (conversation.rev < this.openedRev) return true;
     this.openedRev = conversation.rev;
     this.describe(conversation);
+    this.keptTicks = undefined;
     this.window ??= [];
     if (members) {
       const present = new Set(members.map(({ userId }) => userId));
@@ -292,6 +316,7 @@ export class HeldConversation {
   /** A page is the window now, where there is one. */
   replace({ items, lastSeq }: Page): void {
     if (!this.window) return;
+    this.takeTail();
     // What arrived while the page was on its way, and is in the window already.
     for (const message of this.window) if (message.seq > lastSeq) this.park(message);
     this.window = items.map((message) => this.newestOf(message));
@@ -307,6 +332,7 @@ export class HeldConversation {
   /** A page before or after the window joins it; one that does not fit to it is passed over. */
   join({ items, lastSeq }: Page, side: 'before' | 'after'): void {
     if (!this.window) return;
+    this.takeTail();
     const pages = items.map((message) => this.newestOf(message));
     if (side === 'before') {
       if (this.window.length === 0 || pages.at(-1)?.seq !== this.oldest - 1) return;
@@ -329,6 +355,7 @@ export class HeldConversation {
 
   /** Forgets messages and members; goes on counting. */
   close(): void {
+    this.takeTail();
     // What a page on its way is too old for is not kept any more.
     this.wholeRev = Math.max(this.wholeRev, this.cursor, ...this.ahead);
     this.window = undefined;
@@ -370,25 +397,48 @@ export class HeldConversation {
       mentions: me.mentions,
       readSeq: me.readSeq,
       messages: (parts.messages ??= this.messages()),
-      hasBefore: this.oldest > 1,
+      hasBefore: (this.isKept ? (this.tail[0]?.seq ?? Infinity) : this.oldest) > 1,
       hasAfter: this.opened && this.to < this.lastSeq,
       members: (parts.members ??= new Map(this.members)),
       receipts: (parts.receipts ??= new Map(this.receipts)),
       typing: (parts.typing ??= [...this.typing.keys()]),
       opened: this.opened,
+      kept: this.isKept,
     });
+  }
+
+  /** What is worth keeping over a reload, as of `cursor`. */
+  toKept(): KeptConversation {
+    this.takeTail();
+    const { lastMessage } = this.conversation;
+    const fits = !lastMessage || this.tail.at(-1)?.seq === lastMessage.seq;
+    return { conversation: { ...this.conversation, rev: this.cursor, me: this.me }, messages: fits ? this.tail : [lastMessage], ticks: this.ticks() };
+  }
+
+  /** Nothing is kept of it. */
+  forgetTail(): void {
+    if (this.tail.length === 0 && !this.isKept) return;
+    this.tail = [];
+    this.keptTicks = undefined;
+    delete this.parts.messages;
+    this.changed();
+  }
+
+  private get isKept(): boolean {
+    return this.keptTicks !== undefined;
   }
 
   private messages(): readonly ChatMessage[] {
     const { delivered, read } = this.ticks();
     const status = ({ senderId, seq }: Message) => (senderId !== this.userId ? 'sent' : seq <= read ? 'read' : seq <= delivered ? 'delivered' : 'sent');
-    const stored = (this.window ?? []).map((message) => this.show(message, status(message)));
+    const stored = (this.window ?? (this.isKept ? this.tail : [])).map((message) => this.show(message, status(message)));
     const known = new Set(stored.flatMap(({ senderId, clientId }) => (senderId === this.userId ? [clientId] : [])));
     return [...stored, ...this.pending.filter(({ clientId }) => !known.has(clientId))];
   }
 
   /** Up to where everybody else has, and has read, everything. Somebody of whom that is not known has nothing. */
-  private ticks(): { delivered: number; read: number } {
+  private ticks(): KeptConversation['ticks'] {
+    if (this.keptTicks) return this.keptTicks;
     const others = [...this.receipts].filter(([userId]) => userId !== this.userId).map(([, positions]) => positions);
     if (others.length === 0 || others.length < this.conversation.memberCount - 1) return { delivered: 0, read: 0 };
     return { delivered: Math.min(...others.map(({ deliveredSeq }) => deliveredSeq)), read: Math.min(...others.map(({ readSeq }) => readSeq)) };
@@ -516,6 +566,7 @@ export class HeldConversation {
   /** Puts a message where it belongs. */
   private keep(message: Message, reaction?: { userId: string; emoji: string; added: boolean }): void {
     const { lastMessage } = this.conversation;
+    this.keepInTail(message, reaction);
     if (!lastMessage || message.seq >= lastMessage.seq) this.conversation = { ...this.conversation, lastMessage: latest(lastMessage, message)! };
     this.raise(message.seq);
     if (!this.window && this.loading === 0) return this.changed();
@@ -530,6 +581,21 @@ export class HeldConversation {
     }
     delete this.parts.messages;
     this.changed();
+  }
+
+  private keepInTail(message: Message, reaction?: { userId: string; emoji: string; added: boolean }): void {
+    if (!this.keeps) return;
+    this.takeTail();
+    const next = (this.tail.at(-1)?.seq ?? message.seq - 1) + 1;
+    const at = message.seq - (this.tail[0]?.seq ?? Infinity);
+    const known = this.tail[at];
+    if (known) this.tail = known.rev < message.rev ? this.tail.with(at, this.withMine(message, known, reaction)) : this.tail;
+    else if (message.seq >= next) this.tail = message.seq === next ? [...this.tail, message].slice(-MOST_KEPT) : [message];
+  }
+
+  /** Of the window, where that holds the newest messages. */
+  private takeTail(): void {
+    if (this.keeps && this.window && this.atNewest) this.tail = this.window.slice(-MOST_KEPT);
   }
 
   private park(message: Message): void {

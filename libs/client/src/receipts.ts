@@ -9,6 +9,8 @@ const AGAIN_MS = 5_000;
 export class Receipts {
   private readonly told = new Map<string, number>();
   private readonly reads = new Map<string, number>();
+  /** Those of which the answer is on its way. */
+  private readonly reporting = new Map<string, number>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private reading: ReturnType<typeof setTimeout> | undefined;
   private telling = false;
@@ -31,6 +33,11 @@ export class Receipts {
     this.store.change(conversationId, (held) => held.read(seq, seq, true));
     this.reads.set(conversationId, Math.max(seq, this.reads.get(conversationId) ?? 0));
     this.soon(READ_MS);
+  }
+
+  /** Up to where the user has read, where the server does not know of it for certain. */
+  untold(conversationId: string): number | undefined {
+    return this.reads.get(conversationId) ?? this.reporting.get(conversationId);
   }
 
   /** There is a connection again. */
@@ -71,10 +78,12 @@ export class Receipts {
     for (const [id, seq] of due) {
       if (!this.hooks.online()) return;
       this.reads.delete(id);
+      this.reporting.set(id, seq);
       await this.attempt(() => this.hooks.read(id, seq), () => {
         this.reads.set(id, Math.max(seq, this.reads.get(id) ?? 0));
         this.soon(AGAIN_MS);
       });
+      this.reporting.delete(id);
     }
   }
 

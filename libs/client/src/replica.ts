@@ -1,6 +1,7 @@
 import type { Attachment, Conversation, Member, Message } from '@parley/contracts';
 import { ParleyError } from './errors.js';
 import type { RequestOptions } from './http.js';
+import { LastKnown } from './last-known.js';
 import { Outbox } from './outbox.js';
 import { Receipts } from './receipts.js';
 import type { ClientStorage } from './storage.js';
@@ -39,8 +40,10 @@ export class Replica {
   readonly outbox: Outbox;
   readonly receipts: Receipts;
   private readonly catchUp: CatchUp;
+  private readonly lastKnown: LastKnown | undefined;
 
-  constructor(private readonly server: Server, storage: ClientStorage, private readonly hooks: ReplicaHooks) {
+  /** `keeps`: whether conversations are kept in the storage too. */
+  constructor(private readonly server: Server, storage: ClientStorage, private readonly hooks: ReplicaHooks, keeps = false) {
     const online = () => server.online();
     this.store = new Store({
       onDoubt: (sure) => this.catchUp.soon(sure),
@@ -50,7 +53,7 @@ export class Replica {
         this.receipts.arrived();
       },
       onPeople: hooks.people,
-    });
+    }, keeps);
     this.catchUp = new CatchUp(this.store, {
       online,
       error: hooks.error,
@@ -71,6 +74,18 @@ export class Replica {
       delivered: (conversationId, seq) => this.call('receipt:delivered', { conversationId, seq }),
       read: (conversationId, seq) => this.call('receipt:read', { conversationId, seq }),
     });
+    if (keeps) this.lastKnown = new LastKnown(storage, this.store, this.receipts);
+  }
+
+  /** Takes over what the storage holds of this user. */
+  async load(userId: string): Promise<void> {
+    await this.lastKnown?.load(userId);
+    await this.outbox.load(userId);
+  }
+
+  /** Resolves when the storage holds what is here now. */
+  async flush(): Promise<void> {
+    await Promise.all([this.lastKnown?.flush(), this.outbox.flush()]);
   }
 
   /** There is a connection, to a database of this epoch. */
@@ -96,7 +111,7 @@ export class Replica {
     this.catchUp.stop();
     this.receipts.clear();
     this.store.clear(true);
-    await this.outbox.clear(false);
+    await Promise.all([this.lastKnown?.clear(), this.outbox.clear(false)]);
   }
 
   /** A call whose answer is shown too: it tells what live events are going to, and sooner. */
@@ -190,6 +205,7 @@ export class Replica {
   /** Everything up to now is held: what did not fit to the windows' ends is loaded. */
   private caughtUp(): void {
     this.receipts.arrived();
+    this.lastKnown?.caughtUp();
     for (const conversationId of this.outbox.conversations) this.showPending(conversationId);
     for (const { id, lagging } of this.store.held.values()) if (lagging) this.attempt(this.fill(id));
   }

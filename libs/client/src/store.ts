@@ -1,5 +1,5 @@
 import type { CallOutput, Conversation, Limits, Me, Member, Message, Presence, Receipt, ServerEvent, User } from '@parley/contracts';
-import { HeldConversation } from './conversation.js';
+import { HeldConversation, type KeptConversation } from './conversation.js';
 import { report } from './emitter.js';
 import type { ChatMessage, ClientState, ConnectionState, ConversationView } from './types.js';
 
@@ -8,6 +8,9 @@ export const MOST_CURSORS = 1200;
 /** Others' typing ends by itself a little after the server would have told. */
 const TYPING_MS = 8_000;
 const REMEMBERED_REMOVALS = 200;
+/** People, and conversations of the list, that count as shown. */
+const MOST_SHOWN = 300;
+const MOST_LISTED = 50;
 
 type Sync = CallOutput<'sync'>;
 
@@ -40,7 +43,8 @@ export class Store {
   /** Conversations that went away: what is told of them afterwards may be older than that. */
   private readonly removed = new Set<string>();
 
-  constructor(private readonly hooks: StoreHooks) {}
+  /** `keeps`: whether conversations have at hand what is kept over reloads. */
+  constructor(private readonly hooks: StoreHooks, private readonly keeps = false) {}
 
   // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,8 +100,21 @@ export class Store {
   }
 
   addUsers(users: readonly User[]): void {
-    this.users = new Map([...this.users, ...users.map((user) => [user.id, user] as const)]);
+    const changed = users.filter((user) => !isSame(user, this.users.get(user.id)));
+    if (changed.length === 0) return;
+    this.users = new Map([...this.users, ...changed.map((user) => [user.id, user] as const)]);
     this.changed();
+  }
+
+  /** Those who are seen, probably: in conversations that are open, at the top of the list, and those who are watched. */
+  shownPeople(): string[] {
+    const { conversations, order } = this.state;
+    const open = [...conversations.values()].filter(({ opened }) => opened);
+    const ids = new Set([
+      this.userId, ...open.flatMap(({ messages }) => messages.map(({ senderId }) => senderId)), ...this.presence.keys(), ...open.flatMap(({ members }) => [...members.keys()]),
+      ...order.slice(0, MOST_LISTED).flatMap((id) => [conversations.get(id)?.partnerId, conversations.get(id)?.conversation.lastMessage?.senderId]),
+    ]);
+    return [...ids].filter((id) => id !== undefined && this.users.has(id)).slice(0, MOST_SHOWN) as string[];
   }
 
   setPresence(presence: readonly Presence[], forget: readonly string[] = []): void {
@@ -123,6 +140,14 @@ export class Store {
     this.changed();
   }
 
+  /** What was known in a database of this epoch, before a reload; what is known since then stays. */
+  restore(epoch: string, conversations: readonly KeptConversation[], users: readonly User[]): void {
+    if (this.epoch !== undefined && this.epoch !== epoch) return;
+    this.epoch = epoch;
+    for (const kept of conversations) if (!this.held.has(kept.conversation.id)) this.held.set(kept.conversation.id, HeldConversation.kept(kept, this.userId));
+    this.addUsers(users.filter(({ id }) => !this.users.has(id)));
+  }
+
   /** Changes one conversation; nothing when it is not held. */
   change<T>(conversationId: string, work: (held: HeldConversation) => T): T | undefined {
     const held = this.held.get(conversationId);
@@ -138,7 +163,7 @@ export class Store {
     this.removed.delete(conversation.id);
     const held = this.held.get(conversation.id);
     if (held) this.change(conversation.id, () => held.whole(conversation, ownVersion));
-    else this.held.set(conversation.id, new HeldConversation(conversation, this.userId));
+    else this.held.set(conversation.id, new HeldConversation(conversation, this.userId, this.keeps));
     const { createdBy, memberIds = [], lastMessage } = conversation;
     this.hooks.onPeople([createdBy, ...memberIds, ...(lastMessage ? [lastMessage.senderId] : [])]);
     this.changed();
@@ -287,3 +312,5 @@ export class Store {
     return Object.freeze({ connection, ...own, order, conversations, users, presence, pending, pendingCount });
   }
 }
+
+const isSame = (a: User, b: User | undefined): boolean => b !== undefined && Object.keys({ ...a, ...b }).every((name) => a[name as keyof User] === b[name as keyof User]);

@@ -46,6 +46,8 @@ export interface ConversationView {
   /** Who types now. */
   readonly typing: readonly string[];
   readonly opened: boolean;
+  /** As last known, out of the storage, and not opened since: its messages are there to be shown until the server answers. */
+  readonly kept: boolean;
 }
 
 /** A snapshot. It never changes; what did not change is the same object in the next one. */

@@ -34,7 +34,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const client = useClient();
   const me = useMe();
   const view = useView(id)!;
-  const { messages, hasBefore, hasAfter } = view;
+  const { messages, hasBefore, hasAfter, kept } = view;
   const [unreadAfter] = useState(() => (view.unread > 0 ? view.readSeq : undefined));
   const [range, setRange] = useState<Range>(() => firstRange(rowsOf(messages, me.id, unreadAfter)));
   const rows = useMemo(() => rowsOf(messages, me.id, unreadAfter), [messages, me.id, unreadAfter]);
@@ -50,9 +50,10 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const busy = useRef(false);
   const again = useRef<() => void>(() => undefined);
   const [away, setAway] = useState(false);
+  const offline = useChat(({ connection }) => connection === 'offline');
 
-  const latest = useRef({ range, keys, from, to, hasBefore, hasAfter, following });
-  latest.current = { range, keys, from, to, hasBefore, hasAfter, following };
+  const latest = useRef({ range, keys, from, to, hasBefore, hasAfter, following, kept });
+  latest.current = { range, keys, from, to, hasBefore, hasAfter, following, kept };
 
   const rowAt = (key: string) => content.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? undefined;
 
@@ -90,9 +91,10 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const box = scroller.current;
     if (!box || busy.current || target.current !== undefined) return;
     const now = latest.current;
-    const fetchMore = (work: Promise<unknown>) => {
+    const fetchMore = (load: (id: string) => Promise<unknown>) => {
+      if (now.kept) return;
       busy.current = true;
-      void attempt(() => work).then((done) => {
+      void attempt(() => load(id)).then((done) => {
         busy.current = false;
         // Nobody scrolls where there is nothing more to scroll to: what came may not be enough.
         if (done) requestAnimationFrame(() => again.current());
@@ -100,11 +102,11 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     };
     if (box.scrollTop < NEAR) {
       if (now.from > 0) return setRange(grown(now.range, now.keys, 'older'));
-      if (now.hasBefore) return fetchMore(client.loadOlder(id));
+      if (now.hasBefore) return fetchMore((one) => client.loadOlder(one));
     }
     if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) {
       if (now.to < now.keys.length) return setRange(grown(now.range, now.keys, 'newer'));
-      if (now.hasAfter) return fetchMore(client.loadNewer(id));
+      if (now.hasAfter) return fetchMore((one) => client.loadNewer(one));
     }
     return undefined;
   }, [client, id]);
@@ -117,7 +119,10 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const edge = box.getBoundingClientRect().bottom;
     const seen = [...content.current!.querySelectorAll<HTMLElement>('[data-seq]')].findLast((row) => row.getBoundingClientRect().top < edge - 12);
     const seq = Number(seen?.dataset['seq'] ?? 0);
-    const known = client.getState().conversations.get(id);
+    const { conversations, connection } = client.getState();
+    const known = conversations.get(id);
+    // The server may be about to say what else is unread.
+    if (known?.kept && connection !== 'offline') return;
     if (known && seq > 0 && (seq > known.readSeq || known.unread > 0)) client.markRead(id, seq);
   }, [client, id]);
 
@@ -226,7 +231,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
         }}
       >
         <div ref={content} className="timeline-rows">
-          {from === 0 && !hasBefore ? <Start id={id} /> : <div className="timeline-more"><div className="spinner" role="img" aria-label="Loading" /></div>}
+          {from === 0 && !hasBefore ? <Start id={id} /> : from === 0 && kept && offline ? <p className="timeline-more muted small">Earlier messages are shown as soon as the server answers.</p> : <div className="timeline-more"><div className="spinner" role="img" aria-label="Loading" /></div>}
           {rows.slice(from, to).map((row) => (
             <MessageRow
               key={row.key} row={row} kind={conversation.kind === 'direct' ? 'direct' : 'group'} own={row.message.senderId === me.id} role={conversation.me?.role}

@@ -1,6 +1,6 @@
 import type { ConversationView } from '@parley/client';
 import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
-import { lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore, type DragEvent } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore, type DragEvent } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
 import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../chat.ts';
 import { explain } from '../errors.ts';
@@ -40,7 +40,10 @@ export function ConversationPage({ id }: { readonly id: string }) {
       current = false;
     };
   }, [client, id, online, opened]);
-  if (view?.opened) return <Conversation id={id} view={view} />;
+  const entered = useRef(false);
+  entered.current ||= view !== undefined && (view.opened || view.kept);
+  // Whoever writes while what was last known becomes what is keeps the field that they write in.
+  if (view && (view.opened || view.kept || (entered.current && problem === undefined))) return <Conversation id={id} view={view} />;
   if (problem === undefined && !online) return <Away id={id} />;
   return (
     <div className="empty grow">
@@ -56,6 +59,7 @@ function Away({ id }: { readonly id: string }) {
   const waiting = useChat(({ pending }) => pending.get(id));
   return (
     <section className="conversation-main" aria-label="Conversation">
+      <header className="conversation-head"><Link href="/" className="icon-button back" aria-label="Back to your chats"><ArrowLeft size={22} /></Link></header>
       <div className="timeline-scroll">
         <div className="timeline-rows">
           <div className="empty grow">{state === 'offline' ? <><h2>No connection</h2><p>This conversation is shown as soon as the server answers.</p></> : <div className="spinner" role="img" aria-label="Loading" />}</div>
@@ -115,7 +119,9 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
       >
         <Head id={id} view={view} panel={panel} onPanel={toggle} />
         <Ringing id={id} onAccept={() => setPanel('peer')} />
-        <Timeline id={id} jump={jump} onJump={jumpTo} onReply={reply} onEdit={edit} />
+        {view.opened || view.kept
+          ? <Timeline key={view.opened ? 'opened' : 'kept'} id={id} jump={jump} onJump={jumpTo} onReply={reply} onEdit={edit} />
+          : <div className="empty grow"><div className="spinner" role="img" aria-label="Loading" /></div>}
         <Composer view={view} uploads={uploads} context={context} onContext={setContext} />
         {dropping && <div className="drop">Drop files to send them</div>}
       </section>

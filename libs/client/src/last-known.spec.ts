@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Replica } from './replica.js';
+import { ModelServer } from './spec/model-server.js';
+import { Network, randomFrom } from './spec/network.js';
+import { memoryStorage } from './storage.js';
+import type { ClientState, ConversationView } from './types.js';
+
+const user = (id: string) => ({ id, username: id, displayName: id, kind: 'person' as const, createdAt: '2026-01-01T00:00:00.000Z' });
+
+/** A server, and pages of one browser, one after another. */
+class Browser {
+  readonly network = new Network(randomFrom(1));
+  readonly server = new ModelServer('me', (event, payload) => this.network.emit(event, payload));
+  readonly storage = memoryStorage();
+  replica!: Replica;
+
+  constructor() {
+    this.network.server = this.server;
+    this.network.heal();
+    this.network.hear = (event, payload) => this.replica.event(event, payload);
+  }
+
+  async load(userId = 'me'): Promise<void> {
+    this.network.disconnect();
+    this.replica = new Replica(this.network, this.storage, { message: () => undefined, people: () => undefined, error: () => undefined }, true);
+    this.replica.store.setOwn({ user: user(userId) });
+    await this.replica.load(userId);
+  }
+
+  async connect(): Promise<void> {
+    this.network.connect();
+    this.replica.store.setConnection('online');
+    this.replica.connected(this.server.epoch);
+    await vi.advanceTimersByTimeAsync(3_000);
+  }
+
+  async open(id: string): Promise<void> {
+    await Promise.all([this.replica.open(id), vi.advanceTimersByTimeAsync(3_000)]);
+  }
+
+  get state(): ClientState {
+    return this.replica.store.state;
+  }
+
+  view(id: string): ConversationView | undefined {
+    return this.state.conversations.get(id);
+  }
+
+  bodies(id: string): string[] | undefined {
+    return this.view(id)?.messages.map(({ body }) => body);
+  }
+}
+
+describe('what was last known', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** A page with one conversation that is open, with these messages. */
+  async function withMessages(...bodies: string[]): Promise<{ browser: Browser; held: ReturnType<ModelServer['own']>[number] }> {
+    const browser = new Browser();
+    browser.server.create();
+    const [held] = browser.server.own();
+    for (const body of bodies) browser.server.post(held!, 'ann', { body });
+    await browser.load();
+    await browser.connect();
+    await browser.open(held!.id);
+    return { browser, held: held! };
+  }
+
+  it('is shown after a reload, until the server answers', async () => {
+    const { browser, held } = await withMessages('one', 'two');
+    browser.server.post(held, 'ben', { body: 'three' });
+    browser.replica.store.addUsers([user('ben'), user('cid')]);
+    await vi.advanceTimersByTimeAsync(3_000);
+    await browser.load();
+    expect(browser.view(held.id)).toMatchObject({ opened: false, kept: true, unread: 3, hasBefore: false, conversation: { title: held.title, lastMessage: { body: 'three' } } });
+    expect(browser.bodies(held.id)).toEqual(['one', 'two', 'three']);
+    expect([...browser.state.users.keys()]).toEqual(['ben']);
+
+    await browser.connect();
+    expect(browser.bodies(held.id)).toEqual(['one', 'two', 'three']);
+    await browser.open(held.id);
+    expect(browser.view(held.id)).toMatchObject({ opened: true, kept: false });
+  });
+
+  it('gives way to what happened meanwhile, once that is heard of: nobody sees again what was deleted', async () => {
+    const { browser, held } = await withMessages('one', 'two');
+    await vi.advanceTimersByTimeAsync(3_000);
+    browser.network.disconnect();
+    browser.server.erase(held, held.messages[0]!);
+    browser.server.rename(held);
+    await browser.load();
+    expect(browser.bodies(held.id)).toEqual(['one', 'two']);
+    await browser.connect();
+    expect(browser.view(held.id)).toMatchObject({ kept: false, messages: [], unread: 1, conversation: { title: held.title } });
+    await vi.advanceTimersByTimeAsync(3_000);
+    await browser.load();
+    expect(browser.bodies(held.id)).toEqual(['two']);
+    expect(browser.view(held.id)).toMatchObject({ hasBefore: true });
+  });
+
+  it('has no conversation that is not the user’s any more, and none of another database', async () => {
+    const { browser, held } = await withMessages('one');
+    browser.server.create();
+    await vi.advanceTimersByTimeAsync(3_000);
+    browser.network.disconnect();
+    browser.server.moveMember(held, 'me');
+    await browser.load();
+    expect(browser.state.order).toHaveLength(2);
+    await browser.connect();
+    expect(browser.view(held.id)).toBeUndefined();
+    await browser.load();
+    expect(browser.state.order).toHaveLength(1);
+    browser.server.keepBackup();
+    browser.server.conversations.clear();
+    browser.server.epoch = 'another';
+    await browser.connect();
+    expect(browser.state.order).toEqual([]);
+    expect(await browser.storage.entries('known/me/conversation/')).toEqual([]);
+  });
+
+  it('is at most 50 conversations, those that were active last, with the newest 50 messages of each', async () => {
+    const browser = new Browser();
+    await browser.load();
+    await browser.connect();
+    for (let n = 0; n < 53; n++) {
+      browser.server.create();
+      const held = browser.server.own().at(-1)!;
+      for (let at = 1; at <= 60; at++) browser.server.post(held, 'ann', { body: `${at}` });
+      await vi.advanceTimersByTimeAsync(1_500);
+    }
+    const newest = browser.state.order.slice(0, 50);
+    await browser.load();
+    expect(browser.state.order).toEqual(newest);
+    for (const id of newest) expect(browser.bodies(id)).toEqual(Array.from({ length: 50 }, (_, at) => `${at + 11}`));
+    expect(await browser.storage.entries('known/')).toHaveLength(50);
+  });
+
+  it('is gone once the user signed out, and is nobody else’s', async () => {
+    const { browser, held } = await withMessages('one');
+    browser.replica.store.addUsers([user('ann')]);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(await browser.storage.entries('known/')).toHaveLength(2);
+    await browser.load('ann');
+    expect(browser.state.order).toEqual([]);
+    expect(await browser.storage.entries('known/me/')).toEqual([]);
+
+    await browser.load();
+    await browser.connect();
+    await browser.open(held.id);
+    browser.server.post(held, 'ann');
+    await vi.advanceTimersByTimeAsync(500);
+    await browser.replica.clear();
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(await browser.storage.entries('known/')).toEqual([]);
+  });
+
+  it('includes what was read while the server was away, which hears of it', async () => {
+    const { browser, held } = await withMessages('one', 'two');
+    browser.network.disconnect();
+    browser.replica.markRead(held.id);
+    await browser.replica.flush();
+    await browser.load();
+    expect(browser.view(held.id)).toMatchObject({ unread: 0, readSeq: 2 });
+    await browser.connect();
+    expect(browser.server.members(held).get('me')).toMatchObject({ readSeq: 2 });
+  });
+
+  it('is not kept for who does not ask for it', async () => {
+    const browser = new Browser();
+    browser.server.create();
+    browser.network.disconnect();
+    browser.replica = new Replica(browser.network, browser.storage, { message: () => undefined, people: () => undefined, error: () => undefined });
+    browser.replica.store.setOwn({ user: user('me') });
+    await browser.replica.load('me');
+    await browser.connect();
+    await browser.replica.flush();
+    expect(await browser.storage.entries('')).toEqual([]);
+  });
+});
