@@ -202,6 +202,7 @@ describe('without a server', () => {
     await talk(ann.page, ben.user.displayName).click();
     await say(ann.page, 'Fourth');
     await tick(ann.page, 'Fourth', 'queued').waitFor();
+    await talk(ann.page, ben.user.displayName).getByText('You: Fourth').waitFor();
     await ann.page.getByRole('textbox', { name: 'Message' }).fill('Half a sentence');
 
     await stage.startServer();

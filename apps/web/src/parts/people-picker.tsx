@@ -20,7 +20,7 @@ export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
   const people = items.filter(({ id }) => id !== me.id && !without?.has(id));
   return (
     <>
-      <input className="input" type="search" placeholder={label} aria-label={label} maxLength={100} value={query} onChange={(event) => setQuery(event.target.value)} />
+      <input className="input" type="search" placeholder="Search people" aria-label={label} maxLength={100} value={query} onChange={(event) => setQuery(event.target.value)} />
       <div className="person-list" aria-live="polite">
         {people.map((user) => (
           <button key={user.id} type="button" className="person" aria-pressed={picked.some(({ id }) => id === user.id)} onClick={() => onPick(user)}>

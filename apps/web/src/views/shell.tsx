@@ -49,7 +49,7 @@ function Banner() {
   const connection = useChat((state) => state.connection);
   const pending = useChat((state) => state.pendingCount);
   const kept = useChat(({ conversations }) => [...conversations.values()].some((view) => view.kept));
-  const waiting = pending === 0 ? 'What you write is sent when the connection is back.' : `${pending} message${pending === 1 ? ' waits' : 's wait'} for it, and won’t be lost.`;
+  const waiting = pending === 0 ? 'What you write is sent when the connection is back.' : `${pending} message${pending === 1 ? ' waits' : 's wait'}, and won’t be lost.`;
   return <div role="status" className={connection === 'offline' ? 'banner' : 'hidden-text'}>{connection === 'offline' && <span>No connection to the server{kept ? ': you see what was last known' : ''}. {waiting}</span>}</div>;
 }
 

@@ -93,9 +93,11 @@ function Last({ id }: { readonly id: string }) {
   const me = useMe();
   const { conversation, typing } = useView(id)!;
   const last = conversation.lastMessage;
+  const waiting = useChat(({ pending }) => pending.get(id)?.findLast(({ status }) => status !== 'failed'));
   const sender = useUser(last?.senderId);
   const subject = useUser(last?.system?.userId);
   if (typing.length > 0) return <span className="cut live">typing…</span>;
+  if (waiting) return <span className="cut">You: {summaryOf(waiting)}</span>;
   if (!last) return <span className="cut">{conversation.topic ?? 'No messages yet'}</span>;
   if (last.type === 'system') return <span className="cut">{systemText(last.system, last.senderId === me.id ? 'You' : (sender?.displayName ?? 'Somebody'), subject?.id === me.id ? 'you' : (subject?.displayName ?? 'somebody'))}</span>;
   const who = last.senderId === me.id ? 'You: ' : conversation.kind === 'direct' ? '' : `${sender?.displayName.split(' ')[0] ?? '…'}: `;
