@@ -19,7 +19,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const profile = await findProfile(options);
   if (!profile) throw new UsageError('who are you? --user NAME, or --guest');
-  const client = createClient({ url: options.url, storage: fileStorage(profile.folder) });
+  // Scripts leave nothing of what they read on the disk.
+  const client = createClient({ url: options.url, storage: fileStorage(profile.folder), keepConversations: hasScreen(options) });
   if (options.forget) return forget(client, profile);
   try {
     await signIn(client, profile, options);
@@ -31,10 +32,12 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+const hasScreen = ({ plain }: Options): boolean => !plain && process.stdin.isTTY && process.stdout.isTTY;
+
 async function chat(client: ParleyClient, options: Options): Promise<number> {
   const directory = new Directory(client);
   const { stdin, stdout, stderr } = process;
-  if (!options.plain && stdin.isTTY && stdout.isTTY) {
+  if (hasScreen(options)) {
     const { runScreen } = await import('./screen/screen.js');
     return runScreen(client, directory, options);
   }

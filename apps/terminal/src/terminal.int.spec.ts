@@ -223,6 +223,13 @@ it('a whole evening in a real terminal: history, ticks, typing, presence, a serv
     await screen.sees(/… +Eve: while you were out[^]*1 waiting/);
     const kept = await lines(['--user', eve.user.username, '--to', conversation.id, '--timeout', '1'], 'kept on the disk\n');
     expect(kept).toMatchObject({ code: 1, problems: expect.stringContaining('1 not stored yet') as string });
+    const second = new Screen(['--user', eve.user.username]);
+    try {
+      await second.sees('offline, trying again');
+      await second.sees(/✓✓ +Eve: hello from Eve/);
+    } finally {
+      second.kill();
+    }
     await startServer({ PORT: new URL(url).port });
     await screen.sees(/✓ +Eve: while you were out/);
     expect(await lines(['--user', eve.user.username, '--to', title], 'after that\n')).toMatchObject({ code: 0 });

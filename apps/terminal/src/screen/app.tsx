@@ -30,6 +30,7 @@ export function App({ stage, composer }: Props): ReactNode {
   const { columns, rows } = useWindowSize();
   const { selected, page } = useSyncExternalStore(stage.subscribe, stage.get);
   const view = useConversation(selected);
+  const online = useParley(({ connection }) => connection === 'online');
   const edited = useSyncExternalStore(composer.subscribe, composer.get);
   // Names are shown all over.
   useParley(({ users }) => users);
@@ -47,8 +48,8 @@ export function App({ stage, composer }: Props): ReactNode {
       <Box height={bodyRows}>
         {listWidth > 0 && <ConversationList directory={stage.directory} selected={selected} width={listWidth} height={bodyRows} />}
         {page ? <PageView key={page.title} stage={stage} page={page} width={width} height={bodyRows} />
-          : view ? <Timeline key={view.conversation.id} directory={stage.directory} view={view} width={width} height={bodyRows} />
-          : <Text dimColor>No conversation yet: /new, /rooms and /join make one; /help tells more.</Text>}
+          : view ? <Timeline key={`${view.conversation.id} ${view.opened}`} directory={stage.directory} view={view} width={width} height={bodyRows} />
+          : <Text dimColor>{online ? 'No conversation yet: /new, /rooms and /join make one; /help tells more.' : 'Your conversations are shown as soon as the server answers.'}</Text>}
       </Box>
       <Hint stage={stage} view={view} width={columns} />
       {composerRows.map((row, n) => <Line key={row.key} spans={[{ text: n === 0 ? '> ' : '  ', dim: true }, ...row.spans]} width={columns} />)}
@@ -108,7 +109,9 @@ function headerOf(directory: Directory, view: ConversationView | undefined, pres
   const { conversation, members } = view;
   const title: Span = { text: ` ${directory.title(conversation)}`, bold: true };
   if (conversation.kind === 'direct') {
-    const { state = 'offline', lastSeenAt } = presence.get(view.partnerId ?? '') ?? {};
+    const known = presence.get(view.partnerId ?? '');
+    if (!known) return [title];
+    const { state, lastSeenAt } = known;
     return [title, { text: `  ${state}${state === 'offline' && lastSeenAt !== undefined ? ` since ${dayOf(lastSeenAt)} ${timeOf(lastSeenAt)}` : ''}` }];
   }
   const here = [...members.keys()].filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length;
