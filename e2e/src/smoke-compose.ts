@@ -67,7 +67,7 @@ class Compose {
   }
 }
 
-async function smoke(compose: Compose, urls: readonly string[], databasePort: number): Promise<boolean> {
+async function smoke(compose: Compose, urls: readonly string[], databasePort: number, history: History): Promise<boolean> {
   if (!values['no-build']) {
     say('building the images');
     await compose.do('build');
@@ -77,7 +77,7 @@ async function smoke(compose: Compose, urls: readonly string[], databasePort: nu
   await compose.healthy();
   say('everything is healthy');
   await demo(urls, (line) => say(`  ${line}`));
-  const load = new Load({ seed: 1, urls, history: new History(undefined) });
+  const load = new Load({ seed: 1, urls, history });
   await load.begin();
   // What somebody gives up on is a finding, and no end of this.
   process.on('unhandledRejection', (error) => void load.complaints.unanswered.push(String(error)));
@@ -115,18 +115,23 @@ async function main(): Promise<number> {
   const [port, proxyPort, databasePort] = [await freePort(), await freePort(), await freePort()];
   const override = join(folder, 'smoke.yml');
   await writeFile(override, JSON.stringify({ version: '3.8', services: { postgres: { ports: [`127.0.0.1:${databasePort}:5432`] } } }));
+  // What everybody did and saw, and what the containers logged, is kept when something was broken.
+  const history = new History(join(folder, 'history.jsonl'));
+  let held = false;
   const compose = await Compose.open({ PORT: String(port), PROXY_PORT: String(proxyPort), ADDRESS_LIMIT_SCALE: '100', ...(values.replicas && { TRUST_PROXY: '1' }) }, override);
   try {
-    const held = await smoke(compose, [`http://127.0.0.1:${values.replicas ? proxyPort : port}`], databasePort);
-    return held ? 0 : 1;
+    held = await smoke(compose, [`http://127.0.0.1:${values.replicas ? proxyPort : port}`], databasePort, history);
   } catch (error) {
     say(`BROKEN  ${error instanceof Error ? error.message : String(error)}`);
     say((await compose.do('logs', '--tail', '15').catch(String)).slice(-8_000));
-    return 1;
   } finally {
+    await history.close();
+    if (!held) await writeFile(join(folder, 'containers.log'), await compose.do('logs', '--timestamps').catch(String));
     if (!values.keep) await compose.do('down', '--volumes', '--timeout', '60').then(() => say('taken down'), (error: unknown) => say(String(error)));
-    await rm(folder, { recursive: true });
+    if (held) await rm(folder, { recursive: true });
+    else say(`the history and the logs are in ${folder}`);
   }
+  return held ? 0 : 1;
 }
 
 process.exit(await main());
