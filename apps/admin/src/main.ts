@@ -4,6 +4,7 @@ import { backupCommand, migrateCommand, restoreCommand } from './backup.js';
 import { UsageError, wordsOf, type Command } from './command.js';
 import { configCheck } from './config-check.js';
 import { configDoc } from './config-doc.js';
+import { conversationsCommand } from './conversations.js';
 import { exportCommand } from './export.js';
 import { reconcileCommand } from './reconcile.js';
 import { redriveCommand } from './redrive.js';
@@ -11,7 +12,7 @@ import { secretsCommand } from './secrets.js';
 import { revokeCommand, usersCommand } from './users.js';
 
 const commands: readonly Command[] = [
-  backupCommand, restoreCommand, migrateCommand, usersCommand, revokeCommand, exportCommand, reconcileCommand, redriveCommand, secretsCommand, configCheck, configDoc,
+  backupCommand, restoreCommand, migrateCommand, usersCommand, revokeCommand, conversationsCommand, exportCommand, reconcileCommand, redriveCommand, secretsCommand, configCheck, configDoc,
 ];
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);

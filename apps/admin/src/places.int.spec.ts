@@ -6,6 +6,7 @@ import { migrate } from '@parley/store';
 import { ChatClient, eventually, freshDatabase, launch, startEmbedded, type FreshDatabase, type ServiceProcess } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { backup, copyPlace, restore } from './backup.js';
+import { conversationsCommand } from './conversations.js';
 import { exportConversation } from './export.js';
 import { openCluster, openFolder, within, type Place } from './place.js';
 import { reconcile } from './reconcile.js';
@@ -154,7 +155,7 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     });
   });
 
-  it('has its users listed and their sessions ended: sockets close within 5 s, tokens are refused', async () => {
+  it('has its users and their conversations listed and their sessions ended: sockets close within 5 s, tokens are refused', async () => {
     process.env['DATABASE_URL'] = database.url;
     const server = await overPostgres();
     try {
@@ -164,6 +165,9 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
       await usersCommand.run(['--search', ben.user.username], (line) => void lines.push(line));
       expect(lines).toHaveLength(1);
       expect(lines[0]).toMatch(new RegExp(`^${ben.user.id}  person .*${ben.user.username}.* [1-9] sessions`));
+      const conversations: string[] = [];
+      await conversationsCommand.run(['--user', ben.user.username], (line) => void conversations.push(line));
+      expect(conversations).toEqual([expect.stringMatching(new RegExp(`^${conversationId}  group    2 members .* messages .*  Füchse$`))]);
       expect(await revokeCommand.run(['--user', ben.user.username], () => undefined)).toBe(0);
       await eventually(() => expect(client.events.some(({ name }) => name === 'session:revoked')).toBe(true), { timeoutMs: 5_000 });
       expect((await client.fetch('GET', '/api/v1/users/me')).status).toBe(401);

@@ -32,7 +32,14 @@ const usersOf = (sql: Sql, { search, kind, limit }: { search: string | undefined
   );
 
 /** Names may hold anything: nothing in them steers a terminal. */
-const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '�');
+export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '�');
+
+/** Throws a {@link UsageError} unless it is a whole number of at least 1. */
+export function wholeLimit(text: string): number {
+  const limit = Number(text);
+  if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number');
+  return limit;
+}
 
 export const usersCommand: Command = {
   usage: 'users [--search TEXT] [--kind person|guest|bot] [--limit N] [--data-dir DIR]',
@@ -41,8 +48,7 @@ export const usersCommand: Command = {
     const { values } = parseArgs({
       args: [...args], options: { search: { type: 'string' }, kind: { type: 'string' }, limit: { type: 'string', default: '50' }, 'data-dir': { type: 'string' } },
     });
-    const limit = Number(values.limit);
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number');
+    const limit = wholeLimit(values.limit);
     return within(openPlace(values['data-dir']), async ({ database }) => {
       for (const user of await usersOf(database, { search: values.search, kind: values.kind, limit })) {
         const seen = user.last_seen_at === null ? 'never here now' : `last seen ${user.last_seen_at.toISOString()}`;
