@@ -30,10 +30,10 @@ left out. Giving both is a mistake. A file is read once, at the start.
 
 **Checking** starts nothing and connects to nothing:
 
-\`\`\`sh
-npm run config:check                                        # embedded mode, with the environment as it is
-npm run config:check -- gateway auth                        # these processes
-npm run config:check -- gateway --env-file production.env   # with the variables of a file alone, in which unknown names are mistakes
+\`\`\`sh runnable
+npm run config:check                                                    # embedded mode, with the environment as it is
+printf 'AMQP_URL=amqp://parley:secret@rabbitmq\\nREDIS_URL=redis://redis\\nFILES_DIR=/srv/parley\\n' > ./production.env
+npm run config:check -- gateway presence --env-file ./production.env    # these processes, with the variables of a file alone, in which unknown names are mistakes
 \`\`\`
 
 Files lie in a bucket where \`S3_BUCKET\` names one: \`docker compose --profile minio up\` brings a MinIO with that bucket, at \`S3_ENDPOINT=http://minio:9000\`.

@@ -1,0 +1,98 @@
+/** Documents as somebody follows them: blocks that are marked `sh runnable` are typed, `js runnable NAME` are saved. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eventually, freePort, freshDatabase, type FreshDatabase } from '@parley/testing';
+import { inject } from 'vitest';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+
+interface Block {
+  readonly language: string;
+  /** `server` goes on in a terminal of its own until one that is `stopped`, or the next server; anything else runs to its end. For a `database` there is a new one in DATABASE_URL. What is not for the shell is saved under this name. */
+  readonly kind: string;
+  readonly script: string;
+}
+
+/** In their order. */
+const blocksOf = (document: string): Block[] =>
+  [...document.matchAll(/^( *)```(sh|js) runnable ?(\S*)\n([^]*?)^\1```$/gm)].map(([, indent, language, kind, script]) => ({ language: language!, kind: kind!, script: script!.replaceAll(new RegExp(`^${indent}`, 'gm'), '') }));
+
+/** A terminal in the repository. Only the address and the folders are others than in the document: those may be somebody's. */
+export class Terminal {
+  private server: ChildProcess | undefined;
+  private readonly databases: FreshDatabase[] = [];
+  private output = '';
+  private constructor(private readonly folder: string, private readonly port: number) {}
+
+  static async open(): Promise<Terminal> {
+    // In the repository, so that programs that are saved find its packages.
+    const caches = join(root, '.cache');
+    await mkdir(caches, { recursive: true });
+    return new Terminal(await mkdtemp(join(caches, 'documents-')), await freePort());
+  }
+
+  private readonly elsewhere = (script: string): string => script.replaceAll('localhost:3000', `localhost:${this.port}`);
+
+  private type(script: string): ChildProcess {
+    const placed = this.elsewhere(script).replaceAll(/(?<=[ =])\.\//g, `${this.folder}/`);
+    // What one block exports the next ones have.
+    const remembered = `touch '${this.folder}/env'; . '${this.folder}/env'; set -eo pipefail\n${placed}\nexport -p > '${this.folder}/env'`;
+    const env = { ...process.env, PORT: String(this.port), DATA_DIR: join(this.folder, 'data'), XDG_STATE_HOME: join(this.folder, 'state') };
+    const shell = spawn('bash', ['-c', remembered], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [shell.stdout, shell.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    return shell;
+  }
+
+  /** Does all that the document says; answers the first block that failed, with what was printed. Throws when there is none. */
+  async follow(document: string): Promise<string | undefined> {
+    this.output = '';
+    const blocks = blocksOf(await readFile(join(root, document), 'utf8'));
+    if (blocks.length === 0) throw new Error(`${document} has nothing to type`);
+    for (const { language, kind, script } of blocks) {
+      if (kind === 'stopped' || kind === 'server') await this.interrupt();
+      if (kind === 'database') await this.run(`export DATABASE_URL='${await this.newDatabase()}' FILES_DIR=./cluster-files`);
+      if (language !== 'sh') await writeFile(join(this.folder, kind), this.elsewhere(script));
+      else if (kind === 'server') await this.serve(script);
+      else if ((await this.run(script)) !== 0) return `${script}\n${this.output}`;
+    }
+    return undefined;
+  }
+
+  private async newDatabase(): Promise<string> {
+    const database = await freshDatabase(inject('servers').databaseUrl);
+    this.databases.push(database);
+    return database.url;
+  }
+
+  private async run(script: string): Promise<number | null> {
+    const shell = this.type(script);
+    const patience = setTimeout(() => void process.kill(-shell.pid!, 'SIGKILL'), 300_000);
+    const [code] = (await once(shell, 'close')) as [number | null];
+    clearTimeout(patience);
+    return code;
+  }
+
+  private async serve(script: string): Promise<void> {
+    this.server = this.type(script);
+    await eventually(async () => (await fetch(`http://localhost:${this.port}/health/ready`)).ok, { timeoutMs: 90_000 });
+  }
+
+  /** Ctrl-C. */
+  private async interrupt(): Promise<void> {
+    const { server } = this;
+    this.server = undefined;
+    if (server?.pid === undefined || server.exitCode !== null) return;
+    const ended = once(server, 'close', { signal: AbortSignal.timeout(30_000) });
+    process.kill(-server.pid, 'SIGINT');
+    await ended;
+  }
+
+  async close(): Promise<void> {
+    await this.interrupt();
+    for (const database of this.databases) await database.drop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
