@@ -88,8 +88,8 @@ describe('a good token', () => {
     const { user, ready } = await edge.connect();
     expect(ready).toMatchObject({ user, epoch: 'e1', protocol: 1, heartbeatMs: 10_000, limits: { bodyBytes: 8192, socketsPerUser: 10 } });
     expect(Math.abs(Date.parse(ready.serverTime) - Date.now())).toBeLessThan(5_000);
-    const { gateways } = await edge.registry.locate([user.id]);
-    expect([...gateways.keys()]).toEqual([edge.broker.instance]);
+    const located = await edge.registry.locate([user.id]);
+    expect([...located.gateways([user.id]).keys()]).toEqual([edge.broker.instance]);
   });
 
   it('is let in over long polling too', async () => {

@@ -301,7 +301,7 @@ describe('a push', () => {
     const large = { message: { ...message, body: 'x'.repeat(100_000) } };
     await eventually(async () => {
       for (let n = 0; n < 20; n++) await edge.push({ ...frame([user.id]), payload: large });
-      return !(await edge.registry.locate([user.id])).gateways.size;
+      return !(await edge.registry.locate([user.id])).gateways([user.id]).size;
     });
     stream.resume();
     await gone;
@@ -381,6 +381,6 @@ describe('a connection', () => {
   it('that closes leaves the registry at once', async () => {
     const { socket, user } = await edge.connect();
     socket.disconnect();
-    await eventually(async () => expect((await edge.registry.locate([user.id])).gateways.size).toBe(0));
+    await eventually(async () => expect((await edge.registry.locate([user.id])).gateways([user.id]).size).toBe(0));
   });
 });

@@ -12,6 +12,7 @@ import { Connections } from './connections.js';
 import { every } from './every.js';
 import { Files } from './files/files.js';
 import { capabilities, Uploads } from './files/uploads.js';
+import { GatheredWrites } from './gathered-writes.js';
 import { limitTime } from './time-limits.js';
 import { Leases } from './leases.js';
 import type { GatewayParts } from './parts.js';
@@ -138,6 +139,8 @@ async function listen(app: NestExpressApplication, { config }: GatewayParts): Pr
   server.keepAliveTimeout = 65_000;
   // Anything else that asks for an upgrade (HTTP/2 without TLS, say) is answered as if it had not; engine.io would hang up.
   Object.assign(server, { shouldUpgradeCallback: ({ url = '' }: IncomingMessage) => url.startsWith('/socket.io/') });
+  const writes = new GatheredWrites();
+  server.prependListener('upgrade', (_request, socket) => writes.gather(socket));
   await app.listen(config.PORT, config.HOST);
 }
 

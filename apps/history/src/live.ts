@@ -54,7 +54,8 @@ export class Live {
     if (to !== other) throw new ChatError('not_found', 'No such member');
     if (standing.status === 'muted') throw new ChatError('muted');
     if (blocked) throw new ChatError('blocked');
-    const [online] = await Promise.all([this.push.online([to]), this.push.toUsers([to], 'peer:signal', { from: userId, conversationId, data })]);
-    return { delivered: online.get(to) ?? false };
+    const where = await this.push.find([to]);
+    await this.push.toUsers([to], 'peer:signal', { from: userId, conversationId, data }, { where });
+    return { delivered: where.online(to) ?? false };
   }
 }

@@ -5,6 +5,7 @@ import type { News } from './announce.js';
 import { accessRefusal } from './access.js';
 import { hearersOf } from './member-sql.js';
 import { lockConversations, sendersOf, type LockedConversation, type Sender } from './send-sql.js';
+import type { Standings } from './standings.js';
 
 /** What a change of the conversation's own row touches beside its `rev`: catch-up asks by these which parts to answer. */
 export type Part = 'conversation' | 'members' | 'drawing';
@@ -144,13 +145,13 @@ export function demandAccess({ conversation, standing }: Change, access: 'member
  * What it throws undoes everything.
  */
 export async function changeConversation<T>(
-  { database, audience }: { readonly database: Database; readonly audience: Audience },
+  { database, audience, standings }: { readonly database: Database; readonly audience: Audience; readonly standings: Standings },
   conversationId: string,
   command: Command,
   access: Access,
   work: (change: Change) => Promise<T>,
 ): Promise<Changed<T>> {
-  return database.transaction(async (sql) => {
+  const { after, ...changed } = await database.transaction(async (sql) => {
     const [conversation] = await lockConversations(sql, [conversationId]);
     const [standing] = await sendersOf(sql, [{ conversationId, senderId: command.caller.userId }]);
     if (!conversation) throw new ChatError('not_found', 'No such conversation');
@@ -158,8 +159,10 @@ export async function changeConversation<T>(
     if (access !== 'unchecked') demandAccess(change, access);
     const answer = await work(change);
     await change.save();
-    return { answer, news: change.news };
+    return { answer, news: change.news, after: conversation };
   });
+  standings.advance(after);
+  return changed;
 }
 
 /** The conversation of a message. Throws `not_found`. */

@@ -112,7 +112,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
         const caller = { requestId, userId: anna, sessionId: newId(), kind: 'person' as const };
         const payload: RequestPayload<'message.edit.v1'> = { caller, input: { messageId: message.id, body } };
         const answers: unknown[] = [];
-        await controller.edit({ name: 'message.edit.v1', payload, correlationId: requestId, redelivered, deadline: undefined, reply: (answer) => void answers.push(answer), refuse: (error) => { throw error; } });
+        await controller.edit({ name: 'message.edit.v1', payload, correlationId: requestId, redelivered, deadline: undefined, reply: (answer) => void answers.push(answer), until: () => undefined, refuse: (error) => { throw error; } });
         return (answers[0] as { message: Message }).message;
       };
       const [first, second] = [newId(), newId()];

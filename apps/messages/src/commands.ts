@@ -5,12 +5,14 @@ import type { Push } from '@parley/realtime';
 import { Audience, type Database } from '@parley/store';
 import { Announcer } from './announce.js';
 import { changeConversation, commandOf, type Access, type Change, type Changed } from './change.js';
+import { Standings } from './standings.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
 
 /** What all commands of the service are carried out with. After a commit always in this order: answer, push, publish; the broker's acknowledgement follows the handler's return. */
 @Injectable()
 export class Commands {
   readonly audience = new Audience();
+  readonly standings = new Standings();
   readonly announcer: Announcer;
 
   constructor(

@@ -3,13 +3,16 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
 import { ChatError } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import type { Traces } from '@parley/realtime';
+import type { Traces, Whereabouts } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import { Commands } from './commands.js';
 import { createConversation, type CreateCommand } from './create-conversation.js';
-import { sendBatch, type Sent } from './send-batch.js';
+import { sendBatch, type Outcome, type Sent } from './send-batch.js';
 import { LOGGER, POLICIES, TRACES } from './tokens.js';
 import type { Policy, SendCommand } from './policies/policy.js';
+
+/** How long an answer waits for the registry to say whether the other side is online. */
+const ONLINE_LIMIT_MS = 100;
 
 /** Sending, and creating what is sent to. */
 @Controller()
@@ -24,24 +27,19 @@ export class MessagesController {
   @MessagePattern<string>('message.send.v1', { batch: { max: 500, lanes: 4 } })
   async send(@Payload() deliveries: readonly Delivery<SendCommand>[]): Promise<void> {
     await reached('messages.received');
-    const { database, audience, push, broker, announcer } = this.commands;
+    const { database, audience, standings, broker, announcer } = this.commands;
     const commands = deliveries.map(({ payload, correlationId }) => ({ ...payload, traceId: correlationId }));
-    const outcomes = await sendBatch({ database, audience, push, broker, traces: this.traces, policies: this.policies, logger: this.logger }, commands);
+    const outcomes = await sendBatch({ database, audience, standings, broker, traces: this.traces, policies: this.policies, logger: this.logger }, commands);
     await reached('messages.committed');
-    const sent: Sent[] = [];
-    for (const [at, outcome] of outcomes.entries()) {
-      const delivery = deliveries[at]!;
-      if (outcome instanceof ChatError) {
-        delivery.refuse(outcome);
-        continue;
-      }
-      const { message, duplicate, recipientOnline } = outcome;
-      delivery.reply(recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline });
-      if (outcome.announce) sent.push(outcome);
-    }
+    const sent = outcomes.filter((outcome): outcome is Sent => !(outcome instanceof ChatError));
+    // After the commit: whoever connects later catches up with it.
+    const finding = this.commands.push.find([...new Set(sent.flatMap(({ announce, members, peer }) => (announce ? members : (peer ?? []))))]);
+    const found = await soon(finding);
+    for (const [at, outcome] of outcomes.entries()) answer(deliveries[at]!, outcome, found);
     await reached('messages.answered');
-    await announcer.messages(sent);
-    await reached('messages.published');
+    const announced = sent.filter(({ announce }) => announce);
+    if (announced.length > 0) await announcer.messages(announced, found ?? (await finding));
+    for (const [at, outcome] of outcomes.entries()) if (!(outcome instanceof ChatError) && outcome.announce) deliveries[at]!.until(() => announcer.created(outcome.message));
   }
 
   @MessagePattern<string>('conversation.create.v1')
@@ -52,4 +50,17 @@ export class MessagesController {
     delivery.reply({ conversation: created.conversation, created: created.created });
     if (created.created) await announcer.conversation(created);
   }
+}
+
+function answer(delivery: Delivery, outcome: Outcome, where: Whereabouts | undefined): void {
+  if (outcome instanceof ChatError) return delivery.refuse(outcome);
+  const { message, duplicate, peer } = outcome;
+  const recipientOnline = peer === undefined ? undefined : where?.online(peer);
+  delivery.reply(recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline });
+}
+
+async function soon<T>(work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ONLINE_LIMIT_MS)));
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

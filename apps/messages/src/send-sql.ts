@@ -101,6 +101,42 @@ export async function storeMessages(sql: Sql, conversations: readonly LockedConv
   return stored.length === messages.length;
 }
 
+const STORE_IF_UNCHANGED = `
+  with expected as (select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) as e(id, known_rev, last_seq, rev)),
+  held as (
+    select c.id, date_trunc('milliseconds', greatest(clock_timestamp(), c.active_at)) as now
+    from expected e join chat.conversation c on c.id = e.id and c.rev = e.known_rev order by c.id for update of c),
+  sure as (
+    select 1 where (select count(*) from held) = cardinality($1)
+      and not exists (select 1 from chat.block b where b.blocker_id = any($5::uuid[])) and not exists (select 1 from chat.block b where b.blocked_id = any($5::uuid[]))),
+  advanced as (
+    update chat.conversation c set last_seq = e.last_seq, rev = e.rev, active_at = h.now
+    from expected e join held h on h.id = e.id cross join sure where c.id = e.id),
+  stored as (
+    insert into chat.message (id, conversation_id, seq, rev, sender_id, client_id, type, body, created_at, trace_id)
+    select n.id, n.conversation_id, n.seq, n.rev, n.sender_id, n.client_id, n.type, n.body, h.now, n.trace_id
+    from unnest($6::uuid[], $7::uuid[], $8::bigint[], $9::bigint[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::uuid[])
+      as n(id, conversation_id, seq, rev, sender_id, client_id, type, body, trace_id)
+    join held h on h.id = n.conversation_id cross join sure)
+  select h.id, h.now from held h cross join sure`;
+/**
+ * Stores plain messages and moves their conversations on, in one statement and a transaction of its own, if every conversation still has the `rev` that it had `before`, and none of `alone`, who write in direct
+ * conversations, blocks anybody or is blocked. Answers the time of the messages by conversation, which is the database's, and never before that of the message before; undefined when nothing was
+ * stored. Rejects with a unique violation, and stores nothing, when a clientId is known.
+ *
+ * What is joined to a row that this has waited for is read as it was before, so nothing else is: that the conversation has its `rev` says that its members have not changed either.
+ */
+export async function storeIfUnchanged(
+  sql: Sql, conversations: readonly { readonly before: LockedConversation; readonly after: LockedConversation }[], messages: readonly NewMessage[], alone: readonly string[],
+): Promise<Map<string, Date> | undefined> {
+  const column = <K extends keyof NewMessage>(key: K) => messages.map((message) => message[key]);
+  const rows = await sql.query<{ id: string; now: Date }>(STORE_IF_UNCHANGED, [
+    conversations.map(({ after }) => after.id), conversations.map(({ before }) => before.rev), conversations.map(({ after }) => after.last_seq), conversations.map(({ after }) => after.rev),
+    alone, column('id'), column('conversationId'), column('seq'), column('rev'), column('senderId'), column('clientId'), column('type'), column('body'), column('traceId'),
+  ]);
+  return rows.length === 0 ? undefined : new Map(rows.map(({ id, now }) => [id, now]));
+}
+
 const LINK = `
   with linked as (
     insert into chat.message_attachment (attachment_id, conversation_id, message_id)

@@ -1,6 +1,5 @@
 import type { Broker } from '@parley/broker';
 import { ChatError, newId, timeOf, type CallOutput } from '@parley/contracts';
-import { Push } from '@parley/realtime';
 import { traceIdOf, Unavailable, withTrace } from '@parley/service-kit';
 import { Audience } from '@parley/store';
 import { eventually } from '@parley/testing';
@@ -10,6 +9,7 @@ import { policies } from './policies/index.js';
 import type { SendCommand } from './policies/policy.js';
 import { engines, quiet, type Engine } from '@parley/store/testing';
 import { Service } from './spec/service.js';
+import { Standings } from './standings.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
@@ -30,7 +30,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     engine.owner.query<{ seq: number; rev: number; sender_id: string; client_id: string; body: string }>(
       `select seq, rev, sender_id, client_id, body from chat.message where conversation_id = $1 order by seq`, [conversationId]);
   const setMember = (conversationId: string, userId: string, change: string) =>
-    engine.owner.query(`update chat.member set ${change} where conversation_id = $1 and user_id = $2`, [conversationId, userId]);
+    engine.owner.query(
+      `with moved as (update chat.conversation set rev = rev + 1, members_rev = rev + 1 where id = $1) update chat.member set ${change} where conversation_id = $1 and user_id = $2`, [conversationId, userId]);
 
   it('answers with the stored message, pushes it to every member and publishes it', async () => {
     const [anna, ben, stranger] = [await service.connect(), await service.connect(), await service.connect()];
@@ -263,13 +264,13 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
   });
 
   it('lets batches for the same conversations wait for each other: none fails, whatever their order', async () => {
-    const push = new Push({ broker: service.broker, registry: service.registry, logger: quiet });
+    const standings = new Standings();
     const anna = newId();
     const conversations = await Promise.all(range(5).map(() => service.group(anna)));
     const command = (conversationId: string): SendCommand => ({
       caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
     });
-    const batches = range(12).map((n) => sendBatch({ database: engine.database, audience: new Audience(), push, traces: service.traces, broker: service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
+    const batches = range(12).map((n) => sendBatch({ database: engine.database, audience: new Audience(), standings, traces: service.traces, broker: service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
     expect((await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate)).toBe(true);
     for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
   });

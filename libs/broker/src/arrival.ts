@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { ChatError, domainEvents, parseInput, requests, type ErrorBody } from '@parley/contracts';
 import type { Delivery } from './broker.js';
 
@@ -42,6 +43,8 @@ export interface Arrival {
 export class Inbound implements Delivery {
   private answered = false;
   private tried = false;
+  /** What the handler left to be done before the acknowledgement. */
+  rest: (() => Promise<void>)[] = [];
   constructor(
     readonly arrival: Arrival,
     readonly payload: unknown,
@@ -58,6 +61,11 @@ export class Inbound implements Delivery {
   /** A handler had it and did not end well: whatever it did may be done. */
   again(): void {
     this.tried = true;
+    this.rest = [];
+  }
+  /** The work goes on in the trace of the handler that left it. */
+  until(work: () => Promise<void>): void {
+    this.rest.push(AsyncResource.bind(work));
   }
   get deadline(): number | undefined {
     return this.arrival.deadline;

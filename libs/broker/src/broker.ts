@@ -14,6 +14,11 @@ export interface Delivery<P = unknown> {
   reply(answer: unknown): void;
   /** Answers with a refusal. */
   refuse(error: ChatError): void;
+  /**
+   * Its acknowledgement waits for this work, too, and no other delivery does: it begins when the handler has returned, and while it rejects with `Unavailable` it is begun again, with
+   * pauses. A process that ends before leaves the delivery to be handled again. Commands only.
+   */
+  until(work: () => Promise<void>): void;
 }
 
 /**

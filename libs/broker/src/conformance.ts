@@ -183,6 +183,53 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(Math.max(...own.map((call) => call.length))).toBe(60);
     });
 
+    it('goes on while the rest of a delivery is done, which begins again as long as something is away, and a stop waits for it', async () => {
+      const gate = new Gate();
+      const seen: string[] = [];
+      let tries = 0;
+      let rested = false;
+      const rest = async (): Promise<void> => {
+        if (++tries < 3) throw new Unavailable('away');
+        await gate.pass();
+        rested = true;
+      };
+      const serve = () => system.server.serve('messages', serving({
+        'message.send.v1': async (delivery) => {
+          seen.push(clientIdOf(delivery));
+          if (clientIdOf(delivery) === 'a') delivery.until(rest);
+          return answerOf(delivery);
+        },
+      }));
+      const first = await serve();
+      const conversation = newId();
+      await send(system.client, conversation, 'a');
+      await send(system.client, conversation, 'b');
+      await gate.entered;
+      const stopped = first.stop();
+      gate.open();
+      await stopped;
+      expect([tries, rested]).toEqual([3, true]);
+      await serve();
+      await send(system.client, conversation, 'c');
+      expect(seen).toEqual(['a', 'b', 'c']);
+    });
+
+    it('brings a delivery again whose rest was not done when its consumer stopped', async () => {
+      const seen: [string, boolean][] = [];
+      const handler = (away: boolean) => serving({
+        'message.send.v1': async (delivery) => {
+          seen.push([clientIdOf(delivery), delivery.redelivered]);
+          if (away) delivery.until(() => Promise.reject(new Unavailable('away')));
+          return answerOf(delivery);
+        },
+      });
+      const first = await system.server.serve('messages', handler(true));
+      await send(system.client, newId(), 'a');
+      await first.stop();
+      await system.server.serve('messages', handler(false));
+      await eventually(() => expect(seen).toEqual([['a', false], ['a', true]]));
+    });
+
     it('is never in two calls at a time, and no more calls run than there are lanes', async () => {
       let running = 0;
       let most = 0;

@@ -45,11 +45,13 @@ export class Lane implements Intake {
   async stop(): Promise<void> {
     this.outcomes.stop();
     await this.turning;
+    await this.outcomes.finished();
   }
 
   async release(queue: string): Promise<void> {
     this.inbox = this.inbox.filter((arrival) => arrival.queue !== queue);
     await this.turn;
+    await this.outcomes.finished();
   }
   private turn: Promise<void> | undefined;
 
@@ -127,6 +129,7 @@ export class Pool implements Intake {
   async stop(): Promise<void> {
     this.outcomes.stop();
     await Promise.all([...this.running, ...[...this.batches.values()].map((lane) => lane.stop())]);
+    await this.outcomes.finished();
   }
 
   async release(): Promise<void> {

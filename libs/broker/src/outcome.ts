@@ -4,6 +4,10 @@ import { reached, without } from '@parley/faults';
 import { inSpans, queueLabel, Unavailable, work, type Logger, type Trace } from '@parley/service-kit';
 import { messageOf, open, type Arrival, Inbound } from './arrival.js';
 import type { BatchHandler, Handler } from './broker.js';
+import { atMost } from './deadlines.js';
+
+/** How long a queue is kept for what its handlers left to be done. */
+const REST_MS = 5000;
 
 /** What a queue does while a dependency is away: wait in place (keeps the order), refuse the requester, or try again later. */
 export type WhenAway = 'wait' | 'refuse' | 'later';
@@ -16,6 +20,7 @@ type Outcome = 'done' | { away: Error } | { failed: unknown };
 /** Runs handlers and lets what they do decide what becomes of the deliveries (see {@link Handler}). */
 export class Outcomes {
   private readonly halt = new AbortController();
+  private readonly finishing = new Set<Promise<void>>();
   private warned = 0;
   constructor(
     private readonly whenAway: WhenAway,
@@ -28,6 +33,11 @@ export class Outcomes {
   }
   get stopped(): boolean {
     return this.halt.signal.aborted;
+  }
+
+  /** Resolves when what handlers left to be done has ended, at most after {@link REST_MS}; what has not comes again. */
+  async finished(): Promise<void> {
+    if (this.finishing.size > 0) await atMost(REST_MS, Promise.all(this.finishing));
   }
 
   /** Settles one arrival. Never rejects. */
@@ -65,8 +75,29 @@ export class Outcomes {
     }
     if (outcome === 'done') {
       await reached('broker.settled');
-      for (const { arrival } of inbounds) arrival.done();
+      for (const inbound of inbounds) this.finish(inbound);
     } else await this.failed(inbounds, outcome.failed, call, failures);
+  }
+
+  /** Acknowledges, after what the handler left to be done. */
+  private finish(inbound: Inbound): void {
+    if (inbound.rest.length === 0) return inbound.arrival.done();
+    const finishing = this.carryOn(inbound).finally(() => this.finishing.delete(finishing));
+    this.finishing.add(finishing);
+  }
+
+  private async carryOn({ arrival, rest }: Inbound): Promise<void> {
+    for (let at = 0, times = 0; at < rest.length; ) {
+      try {
+        await rest[at]!();
+        at += 1;
+      } catch (error) {
+        if (!(error instanceof Unavailable)) return this.bury(arrival, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal'));
+        await sleep(backOff(times++, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
+        if (this.stopped || !arrival.live) return;
+      }
+    }
+    arrival.done();
   }
 
   /** Once more alone, then the dead letters. */

@@ -1,5 +1,5 @@
 import { limits, times } from '@parley/contracts';
-import type { Connection, Located, Registry, RegistryOptions } from './registry.js';
+import { Located, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
 interface Lease {
   readonly connection: Connection;
@@ -38,15 +38,12 @@ class MemoryRegistry implements Registry {
   }
 
   locate(userIds: readonly string[]): Promise<Located> {
-    const gateways = new Map<string, string[]>();
+    const gatewaysOf = new Map<string, readonly string[]>();
     for (const userId of userIds) {
-      for (const { connection } of this.live(userId)) {
-        const users = gateways.get(connection.gatewayId);
-        if (!users) gateways.set(connection.gatewayId, [userId]);
-        else if (users.at(-1) !== userId) users.push(userId);
-      }
+      const gateways = new Set([...this.live(userId)].map(({ connection }) => connection.gatewayId));
+      if (gateways.size > 0) gatewaysOf.set(userId, [...gateways]);
     }
-    return Promise.resolve({ gateways, complete: true });
+    return Promise.resolve(new Located(gatewaysOf, true));
   }
 
   close(): Promise<void> {

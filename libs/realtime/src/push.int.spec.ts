@@ -50,7 +50,8 @@ describe('a push', () => {
     const push = await settle(registry);
     await push.toUsers([elsewhere, nowhere], 'receipt:updated', receipt());
     await eventually(() => expect(frames).toMatchObject([{ users: [elsewhere, nowhere] }]));
-    expect(await push.online([here, nowhere])).toEqual(new Map([[here, true]]));
+    const where = await push.find([here, nowhere]);
+    expect([here, nowhere].map((userId) => where.online(userId))).toEqual([true, undefined]);
     await registry.close();
   });
 
@@ -60,11 +61,22 @@ describe('a push', () => {
     await registry.close();
     await push.toUsers([elsewhere], 'receipt:updated', receipt());
     await eventually(() => expect(frames).toMatchObject([{ users: [elsewhere] }]));
-    expect(await push.online([here])).toEqual(new Map());
+    expect((await push.find([here])).online(here)).toBeUndefined();
   });
 
   it('knows who is online', async () => {
     const push = await settle(createMemoryRegistry());
-    expect(await push.online([here, elsewhere, nowhere])).toEqual(new Map([[here, true], [elsewhere, true], [nowhere, false]]));
+    const where = await push.find([here, elsewhere, nowhere]);
+    expect([here, elsewhere, nowhere].map((userId) => where.online(userId))).toEqual([true, true, false]);
+  });
+
+  it('goes where everybody was found before, without looking again', async () => {
+    const registry = createMemoryRegistry();
+    const push = await settle(registry);
+    const where = await push.find([here, alsoHere, nowhere]);
+    await registry.add({ userId: nowhere, gatewayId: broker.instance, connectionId: newId() });
+    await push.toUsers([alsoHere, nowhere], 'receipt:updated', receipt(), { where });
+    await eventually(() => expect(frames).toMatchObject([{ kind: 'users', users: [alsoHere] }]));
+    expect(frames[0]).not.toHaveProperty('where');
   });
 });

@@ -9,11 +9,25 @@ export interface PushParts {
   readonly logger: Logger;
 }
 
+/** Where users were connected when they were looked for. */
+export class Whereabouts {
+  /** @param located Undefined: the registry did not answer in time. */
+  constructor(readonly located: Located | undefined) {}
+
+  /** Whether one of those who were looked for has a live connection; undefined when that can't be said. */
+  online(userId: string): boolean | undefined {
+    if (this.located?.has(userId)) return true;
+    return this.located?.complete ? false : undefined;
+  }
+}
+
 export interface PushOptions {
   /** A frame with an id is delivered once to each gateway: repeating a push under the same id is harmless. */
   readonly id?: string;
   /** A connection that is left out: the one that caused the event and has its answer. */
   readonly except?: string;
+  /** What {@link Push.find} answered about all who are told, after what they are told of was committed. Otherwise they are looked for. */
+  readonly where?: Whereabouts;
 }
 
 /** Tells connected users what happened, wherever they are connected. */
@@ -37,32 +51,24 @@ export class Push {
     if (userIds.length > 0) await inSpan(`push ${event}`, 'producer', () => this.send(userIds, event, payload, options));
   }
 
-  private async send<E extends ServerEventName>(userIds: readonly string[], event: E, payload: ServerEvent<E>, options: PushOptions): Promise<void> {
+  private async send<E extends ServerEventName>(userIds: readonly string[], event: E, payload: ServerEvent<E>, { where, ...options }: PushOptions): Promise<void> {
     const traceparent = currentTraceparent();
     const frame = (users: readonly string[]): PushFrame => ({ kind: 'users', ...options, users: users as string[], event, payload, ...(traceparent !== undefined && { traceparent }) });
-    const located = await this.locate(userIds);
+    const { located } = where ?? (await this.find(userIds));
     if (!located?.complete) return this.broker.pushAll(frame(userIds));
-    const { gateways } = located;
-    if (gateways.size === 0) return;
-    await Promise.all(Array.from(gateways, ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))));
+    await Promise.all(Array.from(located.gateways(userIds), ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))));
   }
 
-  /** Who of the users has a live connection and who has none; whoever that can't be said of now is absent. */
-  async online(userIds: readonly string[]): Promise<ReadonlyMap<string, boolean>> {
-    const located = await this.locate(userIds);
-    const here = new Set(located ? [...located.gateways.values()].flat() : []);
-    return new Map(userIds.filter((userId) => here.has(userId) || located?.complete === true).map((userId) => [userId, here.has(userId)]));
-  }
-
-  private async locate(userIds: readonly string[]): Promise<Located | undefined> {
+  /** Looks for users. Those who look in the same turn of the event loop (the messages of a batch) share one round trip. */
+  async find(userIds: readonly string[]): Promise<Whereabouts> {
     try {
       const located = await this.registry.locate(userIds);
       this.noteBlindness(!located.complete, 'it lost its data lately');
-      return located;
+      return new Whereabouts(located);
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       this.noteBlindness(true, error.message);
-      return undefined;
+      return new Whereabouts(undefined);
     }
   }
 

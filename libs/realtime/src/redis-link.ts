@@ -21,6 +21,7 @@ export class RedisLink {
   private readonly timeoutMs: number;
   private away: string | undefined = 'not connected to Redis yet';
   private run: string | undefined;
+  private gathered: { readonly commands: (string | number)[][]; readonly resolve: (results: unknown[]) => void; readonly reject: (error: unknown) => void }[] = [];
 
   private constructor(readonly redis: Redis, private readonly logger: Logger, options: RedisOptions) {
     this.prefix = options.prefix ?? 'parley:';
@@ -76,13 +77,34 @@ export class RedisLink {
     }
   }
 
-  /** Like {@link call}, for many commands in one round trip. An error in one of them is an error of all. */
-  async pipeline(commands: (string | number)[][]): Promise<unknown[]> {
-    const results = await this.call((redis) => redis.pipeline(commands).exec());
-    return (results ?? []).map(([error, result]) => {
-      if (error) throw failure(error);
-      return result;
+  /**
+   * Like {@link call}, for many commands in one round trip, in their order. An error in one of them is an error of all. What is asked for within one turn of the event loop shares the round
+   * trip.
+   */
+  pipeline(commands: (string | number)[][]): Promise<unknown[]> {
+    return new Promise((resolve, reject) => {
+      if (this.gathered.length === 0) setImmediate(() => this.flush());
+      this.gathered.push({ commands, resolve, reject });
     });
+  }
+
+  private flush(): void {
+    const { gathered } = this;
+    this.gathered = [];
+    this.call((redis) => redis.pipeline(gathered.flatMap(({ commands }) => commands)).exec()).then(
+      (all) => {
+        let at = 0;
+        for (const { commands, resolve, reject } of gathered) {
+          const results = (all ?? []).slice(at, (at += commands.length));
+          const failed = results.find(([error]) => error !== null)?.[0];
+          if (failed) reject(failure(failed));
+          else resolve(results.map(([, result]) => result));
+        }
+      },
+      (error: unknown) => {
+        for (const { reject } of gathered) reject(error);
+      },
+    );
   }
 
   close(): Promise<void> {

@@ -2,7 +2,7 @@ import { limits, times } from '@parley/contracts';
 import { Birth } from './birth.js';
 import { byAge } from './memory-registry.js';
 import { RedisLink, type RedisOptions } from './redis-link.js';
-import type { Connection, Located, Registry, RegistryOptions } from './registry.js';
+import { Located, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
 /**
  * The registry in Redis. One sorted set per user, `<prefix>at:{<userId>}`: member `<gatewayId> <connectionId>`, score the end of its lease in
@@ -34,11 +34,7 @@ return lapsed`;
 
 interface Waiting {
   readonly userIds: Set<string>;
-  readonly entries: Promise<Entries>;
-}
-interface Entries {
-  readonly gatewaysOf: ReadonlyMap<string, readonly string[]>;
-  readonly complete: boolean;
+  readonly located: Promise<Located>;
 }
 
 class RedisRegistry implements Registry {
@@ -77,34 +73,21 @@ class RedisRegistry implements Registry {
     return { lapsed: users.flatMap(([userId], at) => (lapsed[at] as string[]).map((member) => connectionOf(userId, member))) };
   }
 
-  async locate(userIds: readonly string[]): Promise<Located> {
-    const { gatewaysOf, complete } = await this.entries(userIds);
-    const gateways = new Map<string, string[]>();
-    for (const userId of userIds) {
-      for (const gatewayId of gatewaysOf.get(userId) ?? []) {
-        const users = gateways.get(gatewayId);
-        if (users) users.push(userId);
-        else gateways.set(gatewayId, [userId]);
-      }
+  /** Those who ask in the same turn of the event loop share one round trip, and each user's look-up. */
+  locate(userIds: readonly string[]): Promise<Located> {
+    if (!this.waiting) {
+      const asked = new Set<string>();
+      this.waiting = { userIds: asked, located: Promise.resolve().then(() => this.fetch(asked)) };
     }
-    return { gateways, complete };
+    for (const userId of userIds) this.waiting.userIds.add(userId);
+    return this.waiting.located;
   }
 
   close(): Promise<void> {
     return this.link.close();
   }
 
-  /** Those who ask in the same turn of the event loop (the messages of a batch) share one round trip, and each user's look-up. */
-  private entries(userIds: readonly string[]): Promise<Entries> {
-    if (!this.waiting) {
-      const asked = new Set<string>();
-      this.waiting = { userIds: asked, entries: Promise.resolve().then(() => this.fetch(asked)) };
-    }
-    for (const userId of userIds) this.waiting.userIds.add(userId);
-    return this.waiting.entries;
-  }
-
-  private async fetch(asked: ReadonlySet<string>): Promise<Entries> {
+  private async fetch(asked: ReadonlySet<string>): Promise<Located> {
     this.waiting = undefined;
     const userIds = [...asked];
     const [birth, ...answers] = await this.link.pipeline([this.birth.command(), ...userIds.map((userId) => ['zrange', this.key(userId), 0, -1, 'WITHSCORES'])]);
@@ -114,7 +97,7 @@ class RedisRegistry implements Registry {
       const gateways = liveGateways(answers[i] as string[], at);
       if (gateways.length > 0) gatewaysOf.set(userIds[i]!, gateways);
     }
-    return { gatewaysOf, complete: this.birth.settled(birth) };
+    return new Located(gatewaysOf, this.birth.settled(birth));
   }
 
   private key(userId: string): string {

@@ -1,11 +1,11 @@
 import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Connection, Registry, RegistryOptions } from './registry.js';
+import { Located, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
 export const connectionOf = (userId: string, gatewayId = 'gateway-a'): Connection => ({ userId, gatewayId, connectionId: newId() });
 /** `locate`, as `{gateway: users}`. */
-export const whereAre = async (registry: Registry, ...userIds: string[]) => Object.fromEntries((await registry.locate(userIds)).gateways);
+export const whereAre = async (registry: Registry, ...userIds: string[]) => Object.fromEntries((await registry.locate(userIds)).gateways(userIds));
 
 /** What every registry guarantees. `open` makes an empty one that was whole for long enough to be complete. */
 export function registryConformance(open: (options: RegistryOptions) => Promise<Registry>): void {
@@ -19,7 +19,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
   it('finds a connection as soon as it is added, and says that it knows everybody', async () => {
     const user = newId();
     await registry.add(connectionOf(user));
-    expect(await registry.locate([user])).toEqual({ gateways: new Map([['gateway-a', [user]]]), complete: true });
+    expect(await registry.locate([user])).toEqual(new Located(new Map([[user, ['gateway-a']]]), true));
     expect(registry.problem).toBeUndefined();
   });
 
@@ -104,10 +104,10 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     const connections = Array.from({ length: 5000 }, (_, i) => connectionOf(newId(), `gateway-${i % 3}`));
     const users = connections.map(({ userId }) => userId);
     for (let from = 0; from < 5000; from += 500) await big.renew(connections.slice(from, from + 500));
-    await eventually(async () => expect([...(await big.locate(users)).gateways.values()].flat()).toHaveLength(5000));
+    await eventually(async () => expect([...(await big.locate(users)).gateways(users).values()].flat()).toHaveLength(5000));
     const [some, others] = await Promise.all([big.locate(users.slice(0, 3)), big.locate(users.slice(2, 4))]);
-    expect(Object.fromEntries(some.gateways)).toEqual({ 'gateway-0': [users[0]], 'gateway-1': [users[1]], 'gateway-2': [users[2]] });
-    expect(Object.fromEntries(others.gateways)).toEqual({ 'gateway-2': [users[2]], 'gateway-0': [users[3]] });
+    expect(Object.fromEntries(some.gateways(users.slice(0, 3)))).toEqual({ 'gateway-0': [users[0]], 'gateway-1': [users[1]], 'gateway-2': [users[2]] });
+    expect(Object.fromEntries(others.gateways(users.slice(2, 4)))).toEqual({ 'gateway-2': [users[2]], 'gateway-0': [users[3]] });
     await big.close();
   });
 }

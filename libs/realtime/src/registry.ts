@@ -5,12 +5,30 @@ export interface Connection {
   readonly gatewayId: string;
 }
 
-/** Where users are connected. */
-export interface Located {
-  /** For each gateway that holds connections of the users asked for: which of them. */
-  readonly gateways: ReadonlyMap<string, readonly string[]>;
-  /** False: the registry lost its data lately and may not know everybody yet; a push must go to all gateways. */
-  readonly complete: boolean;
+/** Where the users that were asked for are connected. */
+export class Located {
+  constructor(
+    private readonly gatewaysOf: ReadonlyMap<string, readonly string[]>,
+    /** False: the registry lost its data lately and may not know everybody yet; a push must go to all gateways. */
+    readonly complete: boolean,
+  ) {}
+
+  has(userId: string): boolean {
+    return this.gatewaysOf.has(userId);
+  }
+
+  /** For each gateway that holds connections of some of these users: of which of them. */
+  gateways(userIds: readonly string[]): Map<string, string[]> {
+    const gateways = new Map<string, string[]>();
+    for (const userId of userIds) {
+      for (const gatewayId of this.gatewaysOf.get(userId) ?? []) {
+        const users = gateways.get(gatewayId);
+        if (users) users.push(userId);
+        else gateways.set(gatewayId, [userId]);
+      }
+    }
+    return gateways;
+  }
 }
 
 /**

@@ -17,7 +17,7 @@ export interface MessageTrace {
 }
 
 /**
- * Where messages got to lately, for whoever looks into one: nothing else depends on it. Noting something never waits, throws or rejects; it is done at the end of the turn of the event loop, and
+ * Where messages got to lately, for whoever looks into one: nothing else depends on it. Noting something never waits, throws or rejects; it is done within some 50 ms, and
  * not at all beyond {@link TraceLimits} or while Redis is away. Times are by the clock of whoever noted them. Two implementations: Redis and in-memory; one conformance suite.
  */
 export interface Traces {
@@ -134,6 +134,8 @@ class MemoryTraces extends Noting {
 }
 
 const COMMITTED = 'committed';
+/** How long notes wait for others to share their way to Redis. */
+const GATHER_MS = 50;
 
 class RedisTraces extends Noting {
   private waiting = new Map<string, (string | number)[]>();
@@ -146,7 +148,7 @@ class RedisTraces extends Noting {
 
   protected note(messageId: string, what: Pushed | { readonly committed: number }): void {
     if (this.link.problem !== undefined) return;
-    if (this.waiting.size === 0) setImmediate(() => this.flush());
+    if (this.waiting.size === 0) setTimeout(() => this.flush(), GATHER_MS).unref();
     const fields = this.waiting.get(messageId) ?? [];
     this.waiting.set(messageId, fields);
     // Short enough for the compact form of a hash (hash-max-listpack-value): a tenth of the memory.

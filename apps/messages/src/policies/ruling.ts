@@ -36,6 +36,12 @@ export class Ruling {
     return new Ruling(policies, facts, failed, logger);
   }
 
+  /** A ruling that needs nothing from the database; undefined when a policy that applies has to be prepared. */
+  static unprepared(policies: readonly Policy[], situations: readonly Situation[], logger: Logger): Ruling | undefined {
+    const due = policies.some((policy) => policy.prepare !== undefined && situations.some((situation) => applies(policy, situation)));
+    return due ? undefined : new Ruling(policies, new Map(), new Set(), logger);
+  }
+
   /** The first policy's refusal, or nothing. */
   refusal(situation: Situation, batch: Batch): ChatError | undefined {
     for (const policy of this.policies) {

@@ -168,7 +168,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const other = path();
     expect(await update({ url: `${origin}${other}`, events: ['message.created'] })).toMatchObject({ url: `${origin}${other}`, events: ['message.created'] });
     expect(await update({ enabled: false })).toMatchObject({ disabledAt: expect.any(String) });
-    await service.send(anna, { conversationId, body: 'unheard' });
+    const { message } = await service.send(anna, { conversationId, body: 'unheard' });
+    await eventually(() => expect(service.created().map(({ id }) => id)).toContain(message.id));
     expect(await update({ enabled: true })).not.toHaveProperty('disabledAt');
     await service.send(anna, { conversationId, body: 'heard' });
     await eventually(() => expect(at(other)).toHaveLength(1));

@@ -2,6 +2,7 @@ import { without } from '@parley/faults';
 import type { Moment } from './rows.js';
 import { belongsNow } from './rows.js';
 import type { Sql } from '../database.js';
+import { Lru } from '../lru.js';
 
 /** A conversation as of one change of its members. */
 export interface AudienceKey {
@@ -27,23 +28,29 @@ const members = `
  * their own transaction, so that an answer is never older than what they saw. Bounded by `capacity` remembered users; the longest unused go first.
  */
 export class Audience {
-  private readonly known = new Map<string, Known>();
-  private size = 0;
+  private readonly known: Lru<Known>;
 
-  constructor(private readonly capacity = 500_000) {}
+  constructor(capacity = 500_000) {
+    this.known = new Lru(capacity, ({ users }) => users.length);
+  }
+
+  /** The members as they are remembered; undefined when not all are. */
+  remembered(keys: readonly AudienceKey[], now = Date.now()): Map<string, readonly string[]> | undefined {
+    const found = new Map(keys.flatMap((key) => {
+      const users = this.recall(key, now);
+      return users ? [[key.conversationId, users] as const] : [];
+    }));
+    return found.size === keys.length ? found : undefined;
+  }
 
   /** The members of each conversation; at most one query. Conversations that don't exist are absent. */
   async of(sql: Sql, keys: readonly AudienceKey[], now = Date.now()): Promise<Map<string, readonly string[]>> {
     const found = new Map<string, readonly string[]>();
     const missing: string[] = [];
-    for (const { conversationId, membersRev } of keys) {
-      const entry = this.known.get(conversationId);
-      if (entry && (entry.membersRev === membersRev || without('membership-on-push')) && entry.until > now) {
-        this.touch(conversationId, entry);
-        found.set(conversationId, entry.users);
-      } else {
-        missing.push(conversationId);
-      }
+    for (const key of keys) {
+      const users = this.recall(key, now);
+      if (users) found.set(key.conversationId, users);
+      else missing.push(key.conversationId);
     }
     if (missing.length > 0) await this.load(sql, missing, found);
     return found;
@@ -53,22 +60,12 @@ export class Audience {
     const rows = await sql.query<{ id: string; members_rev: number; users: string[]; until: Moment | null }>(members, [ids]);
     for (const row of rows) {
       found.set(row.id, row.users);
-      this.touch(row.id, { membersRev: row.members_rev, users: row.users, until: row.until === null ? Infinity : new Date(row.until).getTime() });
+      this.known.set(row.id, { membersRev: row.members_rev, users: row.users, until: row.until === null ? Infinity : new Date(row.until).getTime() });
     }
   }
 
-  private touch(conversationId: string, entry: Known): void {
-    this.forget(conversationId);
-    this.known.set(conversationId, entry);
-    this.size += entry.users.length;
-    for (const oldest of this.known.keys()) {
-      if (this.size <= this.capacity || oldest === conversationId) break;
-      this.forget(oldest);
-    }
-  }
-
-  private forget(conversationId: string): void {
-    this.size -= this.known.get(conversationId)?.users.length ?? 0;
-    this.known.delete(conversationId);
+  private recall({ conversationId, membersRev }: AudienceKey, now: number): readonly string[] | undefined {
+    const entry = this.known.get(conversationId);
+    return entry && (entry.membersRev === membersRev || without('membership-on-push')) && entry.until > now ? entry.users : undefined;
   }
 }
