@@ -120,7 +120,7 @@ export class Load {
     await first!.client.http('member.add', { conversationId: this.groups[0]!, userId: this.churner.id });
     for (const person of this.all) await person.caughtUp();
     for (const person of this.all) this.listen(person);
-    await this.burst(first!, this.groups[0]!, -3, 1);
+    await this.burst(first!, this.groups[0]!, 0, 1);
   }
 
   /** Everybody does what they do, until `stop`. */
@@ -189,7 +189,7 @@ export class Load {
   /** Sends one after another, sometimes three without waiting; now and then edits, reacts and deletes. */
   private async talk(person: Person, conversationId: string, random: () => number): Promise<void> {
     const { paceMs = 700 } = this.options;
-    let order = 0;
+    let order = 1;
     const sent: Message[] = [];
     while (this.running) {
       await pause(paceMs * 2 * random());
