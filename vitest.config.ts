@@ -19,7 +19,7 @@ export default defineConfig({
     // A spec that waits for something is a failure long before this; what hangs must not hang the run.
     teardownTimeout: 30_000,
     projects: [
-      { ...resolve, test: { name: 'unit', include: ['{libs,apps,tools}/**/*.spec.ts'], exclude: [...nowhere, '**/*.int.spec.ts'], sequence: { groupOrder: 0 }, maxWorkers: 2, testTimeout: 15_000 * longer } },
+      { ...resolve, test: { name: 'unit', include: ['{libs,apps,tools,bench}/**/*.spec.ts'], exclude: [...nowhere, '**/*.int.spec.ts'], sequence: { groupOrder: 0 }, maxWorkers: 2, testTimeout: 15_000 * longer } },
       { ...resolve, test: { name: 'int', include: ['{libs,apps}/**/*.int.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 1 }, maxWorkers: 2, testTimeout: 60_000 * longer, hookTimeout: 60_000 } },
       { ...resolve, test: { name: 'e2e', include: ['e2e/**/*.e2e.spec.ts'], exclude: nowhere, globalSetup: [servers, browser, './e2e/src/common.ts'], sequence: { groupOrder: 2 }, maxWorkers: 2, testTimeout: 180_000 * longer, hookTimeout: 120_000 } },
     ],

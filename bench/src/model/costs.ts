@@ -1,6 +1,6 @@
 import type { Sample } from '../report.js';
 import { spread } from '../stats.js';
-import type { Machine, Part, Pace } from './simulate.js';
+import { simulate, type Machine, type Pace, type Part } from './simulate.js';
 
 /** What `send` measured of one server, as far as the model needs it. */
 export interface Measured {
@@ -27,32 +27,68 @@ export function measuredOf(cores: number, samples: readonly Sample[], server: st
   };
 }
 
-const named = ({ phases }: Measured, name: string): Measured['phases'][number] => {
-  const phase = phases.find((one) => one.name === name);
-  if (!phase) throw new Error(`the run has no phase “${name}”`);
-  return phase;
-};
-
-/** Microseconds of CPU of one program: all the time, for a batch, and for each message of a batch. */
+/** Microseconds of CPU of one program: for a batch, however small, for each sender in it, and for each message. */
 export interface Cost {
-  /** Share of one core, whether or not there are messages. */
-  readonly idle: number;
   readonly fixedUs: number;
+  readonly senderUs: number;
   readonly eachUs: number;
+}
+export type Costs = Readonly<Record<string, Cost>>;
+
+/** From these the costs are taken; the others show what the model is worth. */
+export const FITTED: readonly string[] = ['saturated, 1 outstanding a sender', 'saturated, 20 outstanding a sender', '200/s'];
+const ROUNDS = 15;
+const FITTING_SECONDS = 3;
+
+/** What one phase says about a program: how often each of its three costs is paid for a message, and what that took. */
+interface Point {
+  readonly times: readonly [batches: number, senders: number, messages: 1];
+  readonly us: number;
 }
 
 /**
- * What each program costs, from three phases: two slow ones, in which hardly anything gathers, tell what it does without messages and what one message alone costs; the fastest tells what a message costs among many.
+ * What each program costs. How many messages share a batch is not measured, but follows from the costs: so the costs are those with which the simulation spends, for each program and in each of the
+ * {@link FITTED} phases, the CPU time a message that was measured, or as near to it as three numbers for a program come (least squares of the relative errors, again and again with the batches that
+ * the simulation makes of the costs found before).
  */
-export function costsOf(measured: Measured): Record<string, Cost> {
-  const [slow, faster, fast] = [named(measured, '200/s'), named(measured, '500/s'), named(measured, 'saturated, 20 outstanding a sender')];
-  return Object.fromEntries(Object.keys(fast.shares).map((program) => {
-    const [atSlow, atFaster, atFast] = [slow, faster, fast].map(({ shares }) => shares[program] ?? 0) as [number, number, number];
-    const aloneUs = Math.max(0, ((atFaster - atSlow) * 1e6) / (faster.perSecond - slow.perSecond));
-    const idle = Math.max(0, atSlow - (aloneUs * slow.perSecond) / 1e6);
-    const eachUs = Math.min(aloneUs, Math.max(0, ((atFast - idle) * 1e6) / fast.perSecond));
-    return [program, { idle, fixedUs: aloneUs - eachUs, eachUs }];
+export function costsOf(measured: Measured, server: string): Costs {
+  const phases = measured.phases.filter(({ name }) => FITTED.includes(name));
+  if (phases.length < FITTED.length) throw new Error(`the run lacks one of the phases ${FITTED.join('; ')}`);
+  const usOf = (phase: Measured['phases'][number], program: string): number => ((phase.shares[program] ?? 0) * 1e6) / phase.perSecond;
+  const programs = partsOf(server);
+  let costs: Costs = Object.fromEntries(programs.map((program) => {
+    const all = phases.map((phase) => usOf(phase, program));
+    const eachUs = Math.min(...all);
+    return [program, { eachUs, senderUs: 0, fixedUs: Math.max(...all) - eachUs }];
   }));
+  for (let round = 0; round < ROUNDS; round++) {
+    const runs = phases.map((phase) => ({ phase, run: simulate(machineOf(server, measured.cores, costs), paceOf(phase.name)!, FITTING_SECONDS) }));
+    costs = Object.fromEntries(programs.map((program) => {
+      const points = runs.map(({ phase, run }): Point => ({ times: [run.batches[program] ?? 1, run.senders[program] ?? 1, 1], us: usOf(phase, program) })).filter(({ us }) => us > 0);
+      const before = costs[program]!;
+      const [fixedUs, senderUs, eachUs] = fit(points, [before.fixedUs, before.senderUs, before.eachUs]);
+      return [program, { fixedUs: (before.fixedUs + fixedUs) / 2, senderUs: (before.senderUs + senderUs) / 2, eachUs: (before.eachUs + eachUs) / 2 }];
+    }));
+  }
+  return costs;
+}
+
+/** The three costs, none below 0, whose sums come nearest to what was measured: one after another is set to its best, until nothing moves. */
+function fit(points: readonly Point[], from: readonly [number, number, number]): readonly [number, number, number] {
+  const costs = [...from] as [number, number, number];
+  for (let turn = 0; turn < 2000; turn++) {
+    for (const own of [0, 1, 2] as const) {
+      let above = 0;
+      let below = 0;
+      for (const { times, us } of points) {
+        const rest = us - times.reduce((sum, count, at) => sum + (at === own ? 0 : count * costs[at]!), 0);
+        above += (times[own] * rest) / us ** 2;
+        below += (times[own] / us) ** 2;
+      }
+      costs[own] = below === 0 ? 0 : Math.max(0, above / below);
+    }
+  }
+  return costs;
 }
 
 const CLIENT = 'load generator';
@@ -64,17 +100,15 @@ const WAYS: Readonly<Record<string, { way: readonly string[]; after: readonly st
   naive: { way: [CLIENT, 'naive', 'postgres', 'naive', CLIENT], after: [] },
 };
 
-/** One machine that carries everything, its load generator too. What runs all the time takes its part of the cores from the rest. */
-export function machineOf(server: string, cores: number, costs: Readonly<Record<string, Cost>>): Machine {
+const partsOf = (server: string): string[] => [...new Set([...WAYS[server]!.way, ...WAYS[server]!.after])];
+
+/** One machine that carries everything, its load generator too. */
+export function machineOf(server: string, cores: number, costs: Costs): Machine {
   const { way, after } = WAYS[server]!;
-  const idle = Object.values(costs).reduce((sum, cost) => sum + cost.idle, 0);
-  const slower = cores / Math.max(cores / 4, cores - idle);
-  const parallel: Readonly<Record<string, number>> = { postgres: 4, rabbitmq: cores };
+  const parallel: Readonly<Record<string, number>> = { postgres: 4, rabbitmq: cores, messages: 1 };
   const waits: Readonly<Record<string, number>> = { postgres: COMMIT_US, rabbitmq: CONFIRM_US };
-  const part = (name: string): Part => ({
-    name, fixedUs: (costs[name]?.fixedUs ?? 0) * slower, eachUs: (costs[name]?.eachUs ?? 0) * slower, parallel: parallel[name] ?? 1, waitUs: waits[name] ?? 0,
-  });
-  return { cores, way, after, parts: Object.fromEntries([...new Set([...way, ...after])].map((name) => [name, part(name)])) };
+  const part = (name: string): Part => ({ name, fixedUs: costs[name]?.fixedUs ?? 0, senderUs: costs[name]?.senderUs ?? 0, eachUs: costs[name]?.eachUs ?? 0, parallel: parallel[name] ?? 1, waitUs: waits[name] ?? 0 });
+  return { cores, way, after, parts: Object.fromEntries(partsOf(server).map((name) => [name, part(name)])) };
 }
 
 /** As `send` names its phases. */
@@ -82,5 +116,5 @@ export function paceOf(phase: string): Pace | undefined {
   const outstanding = /^saturated, (\d+) /.exec(phase)?.[1];
   if (outstanding !== undefined) return { senders: 200, outstanding: Number(outstanding) };
   const perSecond = /^(\d+)\/s$/.exec(phase)?.[1];
-  return perSecond === undefined ? undefined : { perSecond: Number(perSecond) };
+  return perSecond === undefined ? undefined : { senders: 200, perSecond: Number(perSecond) };
 }

@@ -1,12 +1,12 @@
 /** `node bench/dist/model/model.js RESULTS.json`: what a run of `send` cost by process, and what a simulation by these costs makes of it beside what was measured. */
 import { readFileSync } from 'node:fs';
 import type { Sample } from '../report.js';
-import { costsOf, machineOf, measuredOf, paceOf, type Measured } from './costs.js';
+import { costsOf, FITTED, machineOf, measuredOf, paceOf, type Costs, type Measured } from './costs.js';
 import { simulate } from './simulate.js';
 
 /** The phases that can be simulated, with what was measured and what the model says. */
-function compared(measured: Measured): { name: string; measured: number; predicted: number; measuredMs: number; predictedMs: number }[] {
-  const machine = machineOf('cluster', measured.cores, costsOf(measured));
+function compared(measured: Measured, costs: Costs): { name: string; measured: number; predicted: number; measuredMs: number; predictedMs: number }[] {
+  const machine = machineOf('cluster', measured.cores, costs);
   return measured.phases.flatMap(({ name, perSecond, ackP50Ms }) => {
     const pace = paceOf(name);
     if (pace === undefined) return [];
@@ -15,18 +15,25 @@ function compared(measured: Measured): { name: string; measured: number; predict
   });
 }
 
+/** What each part spends on a message, and how many one core of it carries, when many are under way. */
+function carried(measured: Measured, costs: Costs): string[][] {
+  const { cpuUs } = simulate(machineOf('cluster', measured.cores, costs), { senders: 200, outstanding: 20 });
+  return Object.entries(cpuUs).map(([name, us]) => [name, us.toFixed(0), (Math.round(1e4 / us) * 100).toFixed(0)]);
+}
+
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
 function main(): void {
   const measured = fromResults(process.argv[2] ?? '');
-  const costs = costsOf(measured);
-  const rows = Object.entries(costs).filter(([, { fixedUs, eachUs, idle }]) => fixedUs + eachUs >= 1 || idle >= 0.005);
+  const costs = costsOf(measured, 'cluster');
+  const rows = Object.entries(costs);
   const out = [
     `${measured.cores} cores; microseconds of CPU`,
-    table(['', 'a message alone', 'among many', 'all the time, share of a core'], rows.map(([name, { fixedUs, eachUs, idle }]) => [name, (fixedUs + eachUs).toFixed(0), eachUs.toFixed(0), idle.toFixed(3)])),
-    table(['', 'measured/s', 'model/s', 'model ÷ measured', 'ack p50 measured, ms', 'model, ms'], compared(measured).map((one) =>
-      [one.name, one.measured.toFixed(0), one.predicted.toFixed(0), (one.predicted / one.measured).toFixed(2), one.measuredMs.toFixed(1), one.predictedMs.toFixed(1)])),
+    table(['', 'a batch', 'each sender in it', 'each message of it'], rows.map(([name, cost]) => [name, ...[cost.fixedUs, cost.senderUs, cost.eachUs].map((us) => us.toFixed(0))])),
+    table(['', 'measured/s', 'model/s', 'model ÷ measured', 'ack p50 measured, ms', 'model, ms'], compared(measured, costs).map((one) =>
+      [FITTED.includes(one.name) ? `${one.name} (fitted)` : one.name, one.measured.toFixed(0), one.predicted.toFixed(0), (one.predicted / one.measured).toFixed(2), one.measuredMs.toFixed(1), one.predictedMs.toFixed(1)])),
+    table(['', 'microseconds a message', 'messages/s of one core'], carried(measured, costs)),
   ];
   process.stdout.write(`${out.join('\n\n')}\n`);
 }

@@ -1,6 +1,6 @@
 /**
  * The way of a message as a net of queues, simulated event by event. Every part takes everything that waits for it as one batch (so does Parley: requests, transactions, answers and pushes all gather
- * while something is under way), works `fixedUs + n × eachUs` on it, for which it needs one of the machine's cores, and then may wait for a disk without one.
+ * while something is under way), works `fixedUs + s × senderUs + n × eachUs` on n messages of s senders, for which it needs one of the machine's cores, and then may wait for a disk without one.
  */
 
 /** A process, or a server with several. */
@@ -8,6 +8,8 @@ export interface Part {
   readonly name: string;
   /** Microseconds of CPU for a batch, however small. */
   readonly fixedUs: number;
+  /** Microseconds of CPU more for each sender who has messages in it: their sockets, their conversations' rows. */
+  readonly senderUs: number;
   /** Microseconds of CPU more for each message of it. */
   readonly eachUs: number;
   /** Batches that it works on at once. */
@@ -26,7 +28,7 @@ export interface Machine {
 }
 
 /** As fast as answers come, or at a rate. */
-export type Pace = { readonly senders: number; readonly outstanding: number } | { readonly perSecond: number };
+export type Pace = { readonly senders: number } & ({ readonly outstanding: number } | { readonly perSecond: number });
 
 export interface Predicted {
   readonly perSecond: number;
@@ -34,10 +36,14 @@ export interface Predicted {
   readonly ackP99Ms: number;
   /** Microseconds of CPU a message, by part. */
   readonly cpuUs: Readonly<Record<string, number>>;
+  /** Batches, and senders of batches, a message, by part: how often these costs are paid. */
+  readonly batches: Readonly<Record<string, number>>;
+  readonly senders: Readonly<Record<string, number>>;
 }
 
 interface Job {
   readonly begunUs: number;
+  readonly sender: number;
   /** Where on its way it is: beyond the way's end, what comes after. */
   step: number;
 }
@@ -101,7 +107,7 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
   const cores = new Cores(count);
   const route = [...way, ...after];
   const share = (name: string): number => 1 / route.filter((one) => one === name).length;
-  const states = new Map(Object.values(parts).map((part) => [part.name, { part, queue: [] as Job[], busy: 0, used: 0 }]));
+  const states = new Map(Object.values(parts).map((part) => [part.name, { part, queue: [] as Job[], busy: 0, used: 0, batches: 0, senders: 0 }]));
   const from = (seconds * 1e6) / 5;
   const acks: number[] = [];
 
@@ -115,8 +121,14 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
     state.busy++;
     cores.take(() => {
       const batch = state.queue.splice(0);
-      const cost = batch.length === 0 ? 0 : (state.part.fixedUs + batch.length * state.part.eachUs) * share(state.part.name);
-      if (agenda.now >= from) state.used += cost;
+      const { fixedUs, senderUs, eachUs, name } = state.part;
+      const senders = new Set(batch.map(({ sender }) => sender)).size;
+      const cost = batch.length === 0 ? 0 : (fixedUs + senders * senderUs + batch.length * eachUs) * share(name);
+      if (agenda.now >= from) {
+        state.used += cost;
+        if (batch.length > 0) state.batches += share(name);
+        state.senders += senders * share(name);
+      }
       agenda.add(cost, () => {
         cores.release();
         agenda.add(state.part.waitUs, () => {
@@ -132,18 +144,19 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
     if (job.step === way.length) answered(job);
     if (job.step < route.length) arrive(job);
   };
-  const send = (): void => arrive({ begunUs: agenda.now, step: 0 });
-  const answered = ({ begunUs }: Job): void => {
+  const send = (sender: number): void => arrive({ begunUs: agenda.now, sender, step: 0 });
+  const answered = ({ begunUs, sender }: Job): void => {
     if (agenda.now >= from) acks.push(agenda.now - begunUs);
-    if ('senders' in pace) send();
+    if ('outstanding' in pace) send(sender);
   };
 
-  if ('senders' in pace) {
-    for (let one = 0; one < pace.senders * pace.outstanding; one++) agenda.add(one, send);
+  if ('outstanding' in pace) {
+    for (let one = 0; one < pace.senders * pace.outstanding; one++) agenda.add(one, () => send(one % pace.senders));
   } else {
     const gap = 1e6 / pace.perSecond;
+    let count = 0;
     const tick = (): void => {
-      send();
+      send(count++ % pace.senders);
       agenda.add(gap, tick);
     };
     tick();
@@ -155,5 +168,7 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
   return {
     perSecond: acks.length / measuredSeconds, ackP50Ms: quantile(0.5), ackP99Ms: quantile(0.99),
     cpuUs: Object.fromEntries([...states].map(([name, { used }]) => [name, used / acks.length])),
+    batches: Object.fromEntries([...states].map(([name, { batches }]) => [name, batches / acks.length])),
+    senders: Object.fromEntries([...states].map(([name, { senders }]) => [name, senders / acks.length])),
   };
 }
