@@ -21,7 +21,7 @@ const rules = (parse(read('deploy/observability/alerts.yml')) as { groups: { rul
 const panels = (JSON.parse(read('deploy/observability/grafana/dashboards/parley.json')) as { panels: { title: string; targets: { expr: string }[] }[] }).panels;
 const expressions = [...rules.map(({ alert, expr }) => [alert, expr]), ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr]))] as [string, string][];
 /** Names of metrics: what stands before a brace or a range, or by itself, and is no function, label or keyword. */
-const metricsOf = (expr: string): string[] => [...expr.replaceAll(/"[^"]*"/g, '').replaceAll(/\b(?:by|without)\s*\([^)]*\)/g, '').replaceAll(/\{[^}]*\}/g, '').matchAll(/\b([a-z][a-z0-9_]*)\b(?!\s*\()/gi)].map(([, name]) => name!).filter((name) => !/^\d|^(?:by|on|and|or|unless|s|m)$/.test(name));
+const metricsOf = (expr: string): string[] => [...expr.replaceAll(/"[^"]*"/g, '').replaceAll(/\b(?:by|without)\s*\([^)]*\)/g, '').replaceAll(/\{[^}]*\}/g, '').matchAll(/\b([a-z][a-z0-9_]*)\b(?!\s*\()/gi)].map(([, name]) => name!).filter((name) => !/^\d|^(?:by|on|and|or|unless|offset|s|m)$/.test(name));
 
 describe('what is looked at', () => {
   const names = known();
