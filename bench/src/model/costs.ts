@@ -102,10 +102,10 @@ const WAYS: Readonly<Record<string, { way: readonly string[]; after: readonly st
 
 const partsOf = (server: string): string[] => [...new Set([...WAYS[server]!.way, ...WAYS[server]!.after])];
 
-/** One machine that carries everything, its load generator too. */
-export function machineOf(server: string, cores: number, costs: Costs): Machine {
+/** One machine that carries everything, its load generator too; with so many processes of some programs instead of one. */
+export function machineOf(server: string, cores: number, costs: Costs, processes: Readonly<Record<string, number>> = {}): Machine {
   const { way, after } = WAYS[server]!;
-  const parallel: Readonly<Record<string, number>> = { postgres: 4, rabbitmq: cores, messages: 1 };
+  const parallel: Readonly<Record<string, number>> = { postgres: Math.max(4, cores), rabbitmq: cores, ...processes };
   const waits: Readonly<Record<string, number>> = { postgres: COMMIT_US, rabbitmq: CONFIRM_US };
   const part = (name: string): Part => ({ name, fixedUs: costs[name]?.fixedUs ?? 0, senderUs: costs[name]?.senderUs ?? 0, eachUs: costs[name]?.eachUs ?? 0, parallel: parallel[name] ?? 1, waitUs: waits[name] ?? 0 });
   return { cores, way, after, parts: Object.fromEntries(partsOf(server).map((name) => [name, part(name)])) };

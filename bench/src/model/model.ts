@@ -15,6 +15,18 @@ function compared(measured: Measured, costs: Costs): { name: string; measured: n
   });
 }
 
+/** What more cores would bring, and more processes on them: not measured. */
+function beyond(costs: Costs): string[][] {
+  const machines = [[2, 1], [4, 1], [4, 2], [8, 2], [8, 4], [16, 4], [16, 8], [32, 8]] as const;
+  return machines.map(([cores, processes]) => {
+    const machine = machineOf('cluster', cores, costs, { 'load generator': processes, gateway: processes, messages: processes, history: processes });
+    const { perSecond, ackP50Ms, cpuUs } = simulate(machine, { senders: 1000, outstanding: 5 }, 3);
+    const busy = Object.entries(cpuUs).map(([name, us]) => ({ name, share: (us * perSecond) / 1e6 / (machine.parts[name]!.parallel) })).toSorted((a, b) => b.share - a.share)[0]!;
+    const used = Object.values(cpuUs).reduce((sum, us) => sum + us, 0) * perSecond / 1e6 / cores;
+    return [String(cores), String(processes), perSecond.toFixed(0), ackP50Ms.toFixed(0), used > 0.95 ? 'the cores' : `${busy.name} (${(busy.share * 100).toFixed(0)} % busy)`];
+  });
+}
+
 /** What each part spends on a message, and how many one core of it carries, when many are under way. */
 function carried(measured: Measured, costs: Costs): string[][] {
   const { cpuUs } = simulate(machineOf('cluster', measured.cores, costs), { senders: 200, outstanding: 20 });
@@ -34,6 +46,7 @@ function main(): void {
     table(['', 'measured/s', 'model/s', 'model ÷ measured', 'ack p50 measured, ms', 'model, ms'], compared(measured, costs).map((one) =>
       [FITTED.includes(one.name) ? `${one.name} (fitted)` : one.name, one.measured.toFixed(0), one.predicted.toFixed(0), (one.predicted / one.measured).toFixed(2), one.measuredMs.toFixed(1), one.predictedMs.toFixed(1)])),
     table(['', 'microseconds a message', 'messages/s of one core'], carried(measured, costs)),
+    table(['cores', 'gateways, messages, history each', 'messages/s', 'ack p50, ms', 'what is full'], beyond(costs)),
   ];
   process.stdout.write(`${out.join('\n\n')}\n`);
 }

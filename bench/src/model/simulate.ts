@@ -1,5 +1,8 @@
+/** Messages of one batch, at most: what the bounds of bundles, prefetching and transactions come to. */
+const MOST = 1000;
+
 /**
- * The way of a message as a net of queues, simulated event by event. Every part takes everything that waits for it as one batch (so does Parley: requests, transactions, answers and pushes all gather
+ * The way of a message as a net of queues, simulated event by event. Every part takes everything that waits for it as one batch, up to a limit (so does Parley: requests, transactions, answers and pushes all gather
  * while something is under way), works `fixedUs + s × senderUs + n × eachUs` on n messages of s senders, for which it needs one of the machine's cores, and then may wait for a disk without one.
  */
 
@@ -120,7 +123,7 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
     if (state.busy >= state.part.parallel || state.queue.length === 0) return;
     state.busy++;
     cores.take(() => {
-      const batch = state.queue.splice(0);
+      const batch = state.queue.splice(0, MOST);
       const { fixedUs, senderUs, eachUs, name } = state.part;
       const senders = new Set(batch.map(({ sender }) => sender)).size;
       const cost = batch.length === 0 ? 0 : (fixedUs + senders * senderUs + batch.length * eachUs) * share(name);
