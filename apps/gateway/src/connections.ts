@@ -135,6 +135,8 @@ export class Connections {
   endSessions(sessionIds: readonly string[], reason: RevocationReason): void {
     if (without('revocation-fan-out')) return;
     for (const sessionId of sessionIds) {
+      const here = this.server?.of('/').adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0;
+      if (here > 0) this.metrics.closed.inc({ reason }, here);
       this.server?.to(sessionRoom(sessionId)).emit('session:revoked', { reason });
       this.server?.in(sessionRoom(sessionId)).disconnectSockets(true);
     }
@@ -166,6 +168,7 @@ export class Connections {
    * `spreadMs`; each after the calls under way were answered, which after `patienceMs` is with `unavailable`.
    */
   async scatter(spreadMs: number, patienceMs: number, connections: readonly LocalConnection[] = this.all): Promise<void> {
+    if (connections.length > 0) this.metrics.closed.inc({ reason: 'sent_elsewhere' }, connections.length);
     const size = Math.max(LEAST_PER_STEP, Math.ceil((connections.length * STEP_MS) / Math.max(STEP_MS, spreadMs)));
     const closing: Promise<void>[] = [];
     for (let at = 0; at < connections.length; at += size) {

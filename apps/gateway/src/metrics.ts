@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { CallName } from '@parley/contracts';
+import { serverEvents, type CallName } from '@parley/contracts';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { PARTS, type GatewayParts } from './parts.js';
 
@@ -33,6 +33,8 @@ export class Metrics {
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     });
     this.closed = new Counter({ name: 'parley_gateway_closed_total', help: 'Sockets that the gateway closed itself', labelNames: ['reason'], registers });
+    // A rate does not see what a counter began with.
+    for (const reason of [...serverEvents['session:revoked'].shape.reason.options, 'slow', 'sent_elsewhere']) this.closed.inc({ reason }, 0);
   }
 
   /** Starts the clock of a call; the answer stops it with the call's code. */

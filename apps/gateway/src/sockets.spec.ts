@@ -323,6 +323,23 @@ describe('a connection', () => {
     expect(await reconnects(socket, () => edge.listener.onGap())).toEqual(['transport close']);
   });
 
+  it('that the gateway closes is counted by its reason, from nothing on', async () => {
+    const own = await Edge.start();
+    const closed = async (reason: string) => new RegExp(`parley_gateway_closed_total\\{reason="${reason}",.*\\} (\\d+)`).exec(await (await own.fetch('/metrics')).text())?.[1];
+    try {
+      const person = own.person();
+      const { socket } = await own.connect(person);
+      expect([await closed('sent_elsewhere'), await closed('logout')]).toEqual(['0', '0']);
+      await reconnects(socket, () => own.listener.onGap());
+      expect(await closed('sent_elsewhere')).toBe('1');
+
+      await own.broker.publish('session.revoked.v1', { userId: person.user.id, sessionIds: [person.sessionId], reason: 'logout' });
+      await eventually(async () => expect(await closed('logout')).toBe('1'));
+    } finally {
+      await own.stop();
+    }
+  });
+
   it('that closes answers the calls that it cannot wait for', async () => {
     // Its calls may wait longer than a connection that is to close does.
     const patient = await Edge.start({ CALL_DEADLINE_MS: '9000' }, (starting) => starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }));
