@@ -152,6 +152,14 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
       await place.database.query(`update chat.conversation set last_seq = last_seq - 1, member_count = 2 where id = $1`, [conversationId]);
       await place.database.query(`update history.cursor set delivered_seq = 100 where user_id = $1`, [ben.user.id]);
       expect(await wrong()).toEqual([]);
+      // Whoever is banned keeps their row, and is not counted.
+      await place.database.query(`update chat.member set status = 'banned' where conversation_id = $1 and user_id = $2`, [conversationId, ben.user.id]);
+      expect(await wrong()).toEqual(['conversations have as many members as they say']);
+      await place.database.query(`update chat.conversation set member_count = 1 where id = $1`, [conversationId]);
+      expect(await wrong()).toEqual([]);
+      await place.database.query(`update chat.conversation set member_count = 2 where id = $1`, [conversationId]);
+      await place.database.query(`update chat.member set status = 'active' where conversation_id = $1 and user_id = $2`, [conversationId, ben.user.id]);
+      expect(await wrong()).toEqual([]);
     });
   });
 

@@ -26,7 +26,7 @@ export const checks: readonly Check[] = [
   },
   {
     what: 'conversations have as many members as they say',
-    sql: `select c.id as conversation, c.member_count, count(m.user_id)::int as members from chat.conversation c left join chat.member m on m.conversation_id = c.id and m.left_at is null
+    sql: `select c.id as conversation, c.member_count, count(m.user_id)::int as members from chat.conversation c left join chat.member m on m.conversation_id = c.id and m.left_at is null and m.status <> 'banned'
            where c.deleted_at is null group by c.id having count(m.user_id) <> c.member_count`,
   },
   {
