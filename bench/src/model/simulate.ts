@@ -104,6 +104,17 @@ class Cores {
   }
 }
 
+/** Numbers from 0 to 1, always the same ones (mulberry32). */
+function numbers(): () => number {
+  let state = 1;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
 /** Runs for `seconds` of its own time, of which the first fifth is not counted. */
 export function simulate({ cores: count, parts, way, after }: Machine, pace: Pace, seconds = 5): Predicted {
   const agenda = new Agenda();
@@ -113,6 +124,7 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
   const states = new Map(Object.values(parts).map((part) => [part.name, { part, queue: [] as Job[], busy: 0, used: 0, batches: 0, senders: 0 }]));
   const from = (seconds * 1e6) / 5;
   const acks: number[] = [];
+  const random = numbers();
 
   const arrive = (job: Job): void => {
     const state = states.get(route[job.step]!)!;
@@ -126,7 +138,8 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
       const batch = state.queue.splice(0, MOST);
       const { fixedUs, senderUs, eachUs, name } = state.part;
       const senders = new Set(batch.map(({ sender }) => sender)).size;
-      const cost = batch.length === 0 ? 0 : (fixedUs + senders * senderUs + batch.length * eachUs) * share(name);
+      // Nothing ever takes quite the same: otherwise all messages might travel as one wave for ever, or never, as it happens.
+      const cost = batch.length === 0 ? 0 : (fixedUs + senders * senderUs + batch.length * eachUs) * share(name) * (0.5 + random());
       if (agenda.now >= from) {
         state.used += cost;
         if (batch.length > 0) state.batches += share(name);
@@ -134,7 +147,7 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
       }
       agenda.add(cost, () => {
         cores.release();
-        agenda.add(state.part.waitUs, () => {
+        agenda.add(state.part.waitUs * 2 * random(), () => {
           state.busy--;
           for (const job of batch) leave(job);
           start(state);
