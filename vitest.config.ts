@@ -8,7 +8,7 @@ const browser = './libs/testing/src/browser-setup.ts';
 /** Random tests that go on for longer may take longer. */
 const longer = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 /** What takes longest: `npm test` runs it, a run for every change (`SHORT=1`) does not, or it would take more than a quarter of an hour on two slow cores. */
-const long = ['e2e/src/{bench,demo,documents,matrix,refusals,presence,gateways,crash,tracing,operators}.e2e.spec.ts', 'libs/testing/src/private-server.int.spec.ts', 'apps/{admin/src/places,terminal/src/terminal}.int.spec.ts'];
+const long = ['e2e/src/{bench,demo,documents,matrix,refusals,presence,gateways,crash,tracing,operators}.e2e.spec.ts', 'libs/{testing/src/private-server,store/src/pglite}.int.spec.ts', 'apps/{admin/src/places,terminal/src/terminal,standalone/src/embedded}.int.spec.ts'];
 const nowhere = ['**/node_modules/**', '**/dist/**', 'tools/lint-canary/**', ...(process.env['SHORT'] === undefined ? [] : long)];
 
 /** One run, three groups one after another: logic; single parts on real servers; whole systems. */
