@@ -19,7 +19,7 @@ export interface AtOnceParts {
 }
 
 /** Messages that are committed, and the conversations and members as they are with them. */
-export interface AtOnce extends Plan {
+export interface Committed extends Plan {
   readonly conversations: ReadonlyMap<string, LockedConversation>;
   readonly members: ReadonlyMap<string, readonly string[]>;
 }
@@ -29,7 +29,7 @@ export interface AtOnce extends Plan {
  * with a transaction of its own, which stores nothing unless all conversations still have the `rev` that was remembered, nobody blocks, and no clientId is known. Undefined when
  * it was not to be had: then nothing is stored, and the commands have to go the long way.
  */
-export async function sendAtOnce({ database, audience, standings, policies, logger }: AtOnceParts, commands: readonly SendCommand[]): Promise<AtOnce | undefined> {
+export async function sendAtOnce({ database, audience, standings, policies, logger }: AtOnceParts, commands: readonly SendCommand[]): Promise<Committed | undefined> {
   const entries = entriesOf(standings, commands);
   const ruling = entries && Ruling.unprepared(policies, entries.map(({ situation }) => situation), logger);
   if (!ruling) return undefined;

@@ -8,7 +8,7 @@ import { changeConversation, commandOf, type Access, type Change, type Changed }
 import { Standings } from './standings.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
 
-/** What all commands of the service are carried out with. After a commit always in this order: answer, push, publish; the broker's acknowledgement follows the handler's return. */
+/** What all commands of the service are carried out with. After a commit always in this order: answer, push, publish; then the broker's acknowledgement. */
 @Injectable()
 export class Commands {
   readonly audience = new Audience();

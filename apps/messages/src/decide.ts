@@ -56,7 +56,7 @@ export class GrowingBatch implements Batch {
     return [...this.conversations.values()];
   }
 
-  /** The times of the new messages, by conversation, are these. */
+  /** The messages that are answered, and their conversations, get the times that they were stored with, by conversation; until then they have that of the decision. */
   date(times: ReadonlyMap<string, Date>): void {
     for (const [id, active_at] of times) this.conversations.set(id, { ...this.conversations.get(id)!, active_at });
     for (const message of this.byClientId.values()) message.createdAt = times.get(message.conversationId)!.toISOString();

@@ -5,7 +5,7 @@ import type { Logger } from '@parley/service-kit';
 import type { Traces } from '@parley/realtime';
 import type { Sql } from '@parley/store';
 import { accessRefusal } from './access.js';
-import { sendAtOnce, type AtOnceParts } from './at-once.js';
+import { sendAtOnce, type AtOnceParts, type Committed } from './at-once.js';
 import { decide, type Entry, type Plan } from './decide.js';
 import { namesOf, type Names } from './mentions.js';
 import type { Policy, SendCommand } from './policies/policy.js';
@@ -85,10 +85,8 @@ function learn(lessons: Lessons, error: unknown, logger: Logger): void {
   }
 }
 
-/** What is committed. */
-interface Done extends Plan {
-  readonly conversations: ReadonlyMap<string, LockedConversation>;
-  readonly members: ReadonlyMap<string, readonly string[]>;
+/** What is committed, and what was known of each command. */
+interface Done extends Committed {
   readonly entries: readonly Entry[];
 }
 
@@ -115,7 +113,7 @@ function remember({ standings }: SendParts, { conversations, entries }: Done): v
   if (last) standings.heard(last.sender.now);
 }
 
-function outcomesOf({ decisions, members, conversations }: Omit<Done, 'entries'>): Outcome[] {
+function outcomesOf({ decisions, members, conversations }: Committed): Outcome[] {
   return decisions.map((decision) => {
     if (decision instanceof ChatError) return decision;
     const { message, requested } = decision;

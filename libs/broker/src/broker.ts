@@ -23,7 +23,7 @@ export interface Delivery<P = unknown> {
 
 /**
  * Handles what arrives in one queue, in the order of arrival. What it does decides what becomes of a delivery:
- * - returns: acknowledged (a delivery that it neither answered nor refused gets its return value, or `internal`);
+ * - returns: acknowledged, after what was left to {@link Delivery.until} (a delivery that it neither answered nor refused gets its return value, or `internal`);
  * - throws a ChatError other than `unavailable`: refused with it, acknowledged;
  * - throws `Unavailable` (a dependency is down): commands pause their queue and are retried in place, so that order
  *   holds; queries are refused with `unavailable`; events are retried with delay;

@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
 import type { PushFrame, ServerEvent, ServerEventName } from '@parley/contracts';
 import { currentTraceparent, inSpan, Unavailable, type Logger } from '@parley/service-kit';
-import type { Located, Registry } from './registry.js';
+import { Located, type Registry } from './registry.js';
 
 export interface PushParts {
   readonly broker: Broker;
@@ -61,6 +61,7 @@ export class Push {
 
   /** Looks for users. Those who look in the same turn of the event loop (the messages of a batch) share one round trip. */
   async find(userIds: readonly string[]): Promise<Whereabouts> {
+    if (userIds.length === 0) return new Whereabouts(new Located(new Map(), true));
     try {
       const located = await this.registry.locate(userIds);
       this.noteBlindness(!located.complete, 'it lost its data lately');
