@@ -155,6 +155,16 @@ describe('what was last known', () => {
     expect(await browser.storage.entries('known/')).toEqual([]);
   });
 
+  it('is gone once the user signed out while it was being written', async () => {
+    const { browser, held } = await withMessages('one');
+    browser.server.create();
+    browser.server.post(held, 'ann');
+    await vi.advanceTimersByTimeAsync(500);
+    void browser.replica.flush();
+    await browser.replica.clear();
+    expect(await browser.storage.entries('known/')).toEqual([]);
+  });
+
   it('includes what was read while the server was away, which hears of it', async () => {
     const { browser, held } = await withMessages('one', 'two');
     browser.network.disconnect();

@@ -52,7 +52,7 @@ export class LastKnown {
     const entries = own.map(([, value]) => value).filter(isEntry);
     const [epoch, ...others] = new Set(entries.map((entry) => entry.epoch));
     const use = (key: string, value: unknown) => others.length === 0 && key.startsWith(this.prefix) && (key === this.peopleKey || isEntry(value));
-    for (const [key, value] of all) if (!use(key, value)) void this.write(() => this.storage.delete(key));
+    for (const [key, value] of all) if (!use(key, value)) this.delete(key);
     if (epoch === undefined || others.length > 0) return;
     for (const { conversation: { id } } of entries) this.saved.set(id, '');
     this.store.restore(epoch, entries, (own.find(([key]) => key === this.peopleKey)?.[1] ?? []) as readonly User[]);
@@ -108,12 +108,12 @@ export class LastKnown {
     if (this.saved.get(id) === state) return;
     this.saved.set(id, state);
     const entry: Entry = { version: VERSION, epoch, ...kept, ...(read !== undefined && { read }) };
-    void this.write(() => this.storage.set(this.keyOf(id), entry));
+    this.set(this.keyOf(id), entry);
   }
 
   private drop(id: string): void {
     this.store.held.get(id)?.forgetTail();
-    if (this.saved.delete(id)) void this.write(() => this.storage.delete(this.keyOf(id)));
+    if (this.saved.delete(id)) this.delete(this.keyOf(id));
   }
 
   /** Those who are named where what is kept is shown. */
@@ -122,7 +122,7 @@ export class LastKnown {
     const people = [...ids].slice(0, MOST_PEOPLE).flatMap((id) => users.get(id) ?? []);
     if (people.length === this.people.length && people.every((user, at) => user === this.people[at])) return;
     this.people = people;
-    void this.write(() => this.storage.set(this.peopleKey, people));
+    this.set(this.peopleKey, people);
   }
 
   private get prefix(): string {
@@ -135,6 +135,15 @@ export class LastKnown {
 
   private keyOf(id: string): string {
     return `${this.prefix}conversation/${id}`;
+  }
+
+  // Keys are known before the turn comes: the user may have signed out by then.
+  private set(key: string, value: unknown): void {
+    void this.write(() => this.storage.set(key, value));
+  }
+
+  private delete(key: string): void {
+    void this.write(() => this.storage.delete(key));
   }
 
   /** In the order of asking: what is dropped must not come back. */
