@@ -17,7 +17,7 @@ function known(): Set<string> {
 /** Of others: Prometheus itself, and RabbitMQ's own endpoint. */
 const foreign = new Set(['up', 'rabbitmq_queue_messages_ready', 'rabbitmq_queue_messages_unacked']);
 
-const rules = (parse(read('deploy/observability/alerts.yml')) as { groups: { rules: { alert: string; expr: string; annotations: { summary: string; runbook: string } }[] }[] }).groups.flatMap((group) => group.rules);
+const rules = (parse(read('deploy/observability/alerts.yml')) as { groups: { rules: { alert: string; expr: string; for?: string; annotations: { summary: string; runbook: string } }[] }[] }).groups.flatMap((group) => group.rules);
 const panels = (JSON.parse(read('deploy/observability/grafana/dashboards/parley.json')) as { panels: { title: string; targets: { expr: string }[] }[] }).panels;
 const expressions = [...rules.map(({ alert, expr }) => [alert, expr]), ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr]))] as [string, string][];
 /** Names of metrics: what stands before a brace or a range, or by itself, and is no function, label or keyword. */
@@ -40,4 +40,11 @@ describe('what is looked at', () => {
 it.each(rules)('$alert has a section in the runbook', ({ alert, annotations }) => {
   expect(annotations.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`);
   expect(read('docs/runbook.md')).toContain(`\n## ${alert}\n`);
+});
+
+/** In seconds. */
+const spanOf = (text: string): number => Number(text.slice(0, -1)) * { s: 1, m: 60, h: 3600 }[text.at(-1) as 's' | 'm' | 'h'];
+
+it.each(rules.filter(({ for: time, expr }) => time !== undefined && /\[\d+[smh]\]/.test(expr)))('$alert tells of what goes on: its time is longer than its range, so nothing that happened once is enough', ({ expr, for: time }) => {
+  for (const [, range] of expr.matchAll(/\[(\d+[smh])\]/g)) expect(spanOf(range!)).toBeLessThan(spanOf(time!));
 });

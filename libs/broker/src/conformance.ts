@@ -1,5 +1,5 @@
 import { ChatError, newId, shardOf, type Actor, type PushFrame, type RequestPayload } from '@parley/contracts';
-import { currentTrace, Unavailable } from '@parley/service-kit';
+import { currentTrace, Unavailable, work } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Death } from './arrival.js';
@@ -353,11 +353,14 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('are unavailable while a dependency is away, and internal after two failures; they are not kept', async () => {
       const errors = [new Unavailable('no database'), new TypeError('a defect'), new TypeError('again')];
+      const counted = () => work.deadLetters.get();
+      const before = await counted();
       await system.server.serve('history', serving({ 'history.epoch.v1': async () => Promise.reject(errors.shift() ?? new Error('too often')) }));
       await expect(system.client.request('history.epoch.v1', {})).rejects.toMatchObject({ code: 'unavailable' });
       await expect(system.client.request('history.epoch.v1', {})).rejects.toMatchObject({ code: 'internal' });
       expect(errors).toEqual([]);
       expect(await system.deadLetters()).toEqual([]);
+      expect(await counted()).toEqual(before);
     });
   });
 

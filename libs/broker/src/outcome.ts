@@ -131,11 +131,13 @@ export class Outcomes {
   }
 
   private async bury(arrival: Arrival, death: Parameters<Arrival['die']>[0], refusal: ChatError): Promise<void> {
-    this.logger.error({ queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId, ...death }, 'dead letter');
-    work.deadLetters.inc({ queue: queueLabel(arrival.queue), reason: death.reason });
-    arrival.answer({ error: refusal.toBody() });
     // A query may carry a password, which must not be kept, and nobody waits for it when it is put back.
-    if (this.whenAway === 'refuse' || without('dead-letters')) arrival.done();
+    const kept = this.whenAway !== 'refuse';
+    this.logger.error({ queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId, ...death }, kept ? 'dead letter' : 'a query failed');
+    arrival.answer({ error: refusal.toBody() });
+    if (!kept) return arrival.done();
+    work.deadLetters.inc({ queue: queueLabel(arrival.queue), reason: death.reason });
+    if (without('dead-letters')) arrival.done();
     else await arrival.die(death);
   }
 }
