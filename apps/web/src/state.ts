@@ -4,28 +4,25 @@ import { useSyncExternalStore } from 'react';
 
 /** A hidden page has no frames. */
 const HIDDEN_MS = 200;
+/** Drawing takes one in so many milliseconds at most. */
+const REST = 4;
 
 /**
- * Tells of changes once a frame, however many there were: where much arrives on a slow machine, fewer states are drawn, instead of keys waiting until all were.
- * Whoever draws for another reason meanwhile sees the newest state.
+ * Tells of changes once a frame, however many there were, and less often where drawing takes long: where much arrives on a slow machine, fewer states are drawn, instead of keys waiting until all
+ * were. Whoever draws for another reason meanwhile sees the newest state.
  */
 class FrameWise {
   private readonly listeners = new Set<() => void>();
   private waiting = false;
+  private restsUntil = 0;
 
   constructor(client: ParleyClient) {
     client.subscribe(() => {
       if (this.waiting) return;
       this.waiting = true;
-      if (document.visibilityState === 'hidden') setTimeout(this.tell, HIDDEN_MS);
-      else {
-        // One that is hidden before its next frame still tells.
-        const late = setTimeout(this.tell, HIDDEN_MS);
-        requestAnimationFrame(() => {
-          clearTimeout(late);
-          this.tell();
-        });
-      }
+      const restMs = Math.min(HIDDEN_MS, this.restsUntil - performance.now());
+      if (restMs > 0) setTimeout(this.inFrame, restMs);
+      else this.inFrame();
     });
   }
 
@@ -34,10 +31,23 @@ class FrameWise {
     return () => void this.listeners.delete(listener);
   };
 
+  private inFrame = (): void => {
+    // One that is hidden before its next frame still tells.
+    const late = setTimeout(this.tell, HIDDEN_MS);
+    if (document.visibilityState === 'hidden') return;
+    requestAnimationFrame(() => {
+      clearTimeout(late);
+      this.tell();
+    });
+  };
+
   private tell = (): void => {
     if (!this.waiting) return;
     this.waiting = false;
+    const begun = performance.now();
     for (const listener of this.listeners) listener();
+    // React draws in a microtask that it asked for by then.
+    queueMicrotask(() => void (this.restsUntil = begun + REST * (performance.now() - begun)));
   };
 }
 

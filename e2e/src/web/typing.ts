@@ -1,4 +1,4 @@
-/** npm run bench:typing: how long a pressed key takes to the screen while 50 messages a second arrive in the conversation that is written in. Prints milliseconds; no verdict. */
+/** npm run bench:typing: how long a pressed key takes to the screen while 50 messages a second arrive in the conversation that is written in. Prints milliseconds; no verdict. `-- N`: in a browser N times as slow. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ChatClient, uniqueName } from '@parley/testing';
 import { ensureChromium } from '@parley/testing/browser';
@@ -6,6 +6,7 @@ import { talk, WebStage } from './stage.js';
 
 const RATE = 50;
 const SECONDS = 15;
+const slower = Number(process.argv[2] ?? 1);
 
 await ensureChromium((line) => void process.stderr.write(`${line}\n`));
 const stage = await WebStage.open();
@@ -18,6 +19,7 @@ try {
   await talk(ann.page, 'Busy').click();
   const field = ann.page.getByRole('textbox', { name: 'Message' });
   await field.click();
+  await (await ann.page.context().newCDPSession(ann.page)).send('Emulation.setCPUThrottlingRate', { rate: slower });
   await ann.page.evaluate(() => {
     const seen = ((globalThis as unknown as { pressed: number[] }).pressed = []) as number[];
     const painted = new MessageChannel();
@@ -43,7 +45,7 @@ try {
   ben.disconnect();
   const times = (await ann.page.evaluate(() => (globalThis as unknown as { pressed: number[] }).pressed)).toSorted((a, b) => a - b);
   const at = (share: number) => (times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? NaN).toFixed(1);
-  process.stdout.write(`${times.length} keys while ${sent} messages arrived in ${SECONDS} s: key to screen p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms\n`);
+  process.stdout.write(`${times.length} keys while ${sent} messages arrived in ${SECONDS} s${slower === 1 ? '' : `, ${slower} times as slow`}: key to screen p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms\n`);
 } finally {
   await stage.close();
 }
