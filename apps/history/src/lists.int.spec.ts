@@ -1,27 +1,21 @@
 import { newId } from '@parley/contracts';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { codeOf, range } from '@parley/testing';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from '@parley/store/testing';
-import { codeOf, range, Service } from './spec/service.js';
+import { engines, running } from '@parley/store/testing';
+import { Service } from './spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-    chat = new Chat(engine.owner);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
+    chat = new Chat(on.engine.owner);
   });
 
   describe('of public conversations', () => {
     const mark = newId();
     const shown = async (userId: string, input: { query?: string; order?: 'created' | 'active' } = {}) =>
-      (await service.all('conversation.public.v1', userId, { query: mark, ...input })).map(({ title }) => title!.replace(` ${mark}`, ''));
+      (await on.service.all('conversation.public.v1', userId, { query: mark, ...input })).map(({ title }) => title!.replace(` ${mark}`, ''));
     const made = new Map<string, string>();
     const [anna, ben] = [newId(), newId()];
 
@@ -30,7 +24,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
       await chat.message(made.get('ÉTUDES')!, anna, { body: 'newest' });
       await chat.join(made.get('banned')!, ben);
       await chat.member(made.get('banned')!, ben, `status = 'banned'`);
-      await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [made.get('gone')]);
+      await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [made.get('gone')]);
     });
 
     it('come newest first, or most recently active first, page by page', async () => {
@@ -40,14 +34,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     });
 
     it('are found by a part of the title, whatever its case', async () => {
-      const found = async (query: string) => (await service.all('conversation.public.v1', ben, { query: `${query} ${mark}` })).map(({ title }) => title!.split(' ')[0]);
+      const found = async (query: string) => (await on.service.all('conversation.public.v1', ben, { query: `${query} ${mark}` })).map(({ title }) => title!.split(' ')[0]);
       expect(await found('TEA')).toEqual(['Tea']);
       expect(await found('études')).toEqual(['ÉTUDES']);
       expect(await found('%')).toEqual([]);
     });
 
     it('show members their standing and the newest message, and nobody else more than the description', async () => {
-      const of = async (userId: string) => (await service.ask('conversation.public.v1', userId, { query: `études ${mark}` })).items[0]!;
+      const of = async (userId: string) => (await on.service.ask('conversation.public.v1', userId, { query: `études ${mark}` })).items[0]!;
       expect(await of(anna)).toMatchObject({ memberCount: 1, me: { role: 'creator' }, lastMessage: { body: 'newest' } });
       const description = await of(ben);
       expect(description).toMatchObject({ id: made.get('ÉTUDES'), lastSeq: 2 });
@@ -55,9 +49,9 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     });
 
     it('have cursors of their own', async () => {
-      const { nextCursor } = await service.ask('conversation.public.v1', ben, { query: mark, limit: 1 });
-      expect(await codeOf(service.ask('conversation.public.v1', ben, { order: 'active', cursor: nextCursor! }))).toBe('invalid');
-      expect(await codeOf(service.ask('conversation.list.v1', ben, { cursor: nextCursor! }))).toBe('invalid');
+      const { nextCursor } = await on.service.ask('conversation.public.v1', ben, { query: mark, limit: 1 });
+      expect(await codeOf(on.service.ask('conversation.public.v1', ben, { order: 'active', cursor: nextCursor! }))).toBe('invalid');
+      expect(await codeOf(on.service.ask('conversation.list.v1', ben, { cursor: nextCursor! }))).toBe('invalid');
     });
   });
 
@@ -67,10 +61,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.messages(conversationId, anna, 6);
     for (const seq of [4, 2, 6, 3]) await chat.pin(conversationId, seq, anna);
     await chat.erase(conversationId, 6);
-    const pins = await service.all('message.pins.v1', ben, { conversationId });
+    const pins = await on.service.all('message.pins.v1', ben, { conversationId });
     expect(pins.map(({ seq }) => seq)).toEqual([3, 2, 4]);
     expect(pins[0]).toMatchObject({ body: 'm1', pinnedAt: expect.any(String) });
-    expect(await codeOf(service.ask('message.pins.v1', newId(), { conversationId }))).toBe('not_found');
+    expect(await codeOf(on.service.ask('message.pins.v1', newId(), { conversationId }))).toBe('not_found');
   });
 
   it('shows what edits replaced to creator and admins, newest first, and nothing of a deleted message', async () => {
@@ -80,37 +74,37 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.message(conversationId, ben, { body: 'one' });
     for (const body of ['two', 'three', 'four']) await chat.edit(conversationId, 2, body);
     const messageId = await chat.idOf(conversationId, 2);
-    for (const userId of [anna, cara]) expect((await service.all('message.edits.v1', userId, { messageId })).map(({ body }) => body)).toEqual(['three', 'two', 'one']);
-    expect(await codeOf(service.ask('message.edits.v1', ben, { messageId }))).toBe('forbidden');
-    for (const id of [messageId, newId()]) expect(await codeOf(service.ask('message.edits.v1', stranger, { messageId: id }))).toBe('not_found');
+    for (const userId of [anna, cara]) expect((await on.service.all('message.edits.v1', userId, { messageId })).map(({ body }) => body)).toEqual(['three', 'two', 'one']);
+    expect(await codeOf(on.service.ask('message.edits.v1', ben, { messageId }))).toBe('forbidden');
+    for (const id of [messageId, newId()]) expect(await codeOf(on.service.ask('message.edits.v1', stranger, { messageId: id }))).toBe('not_found');
     await chat.erase(conversationId, 2);
-    expect(await service.ask('message.edits.v1', anna, { messageId })).toEqual({ items: [] });
+    expect(await on.service.ask('message.edits.v1', anna, { messageId })).toEqual({ items: [] });
   });
 
   it('shows members the board in the order of drawing, with the rev at which it is so', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     for (const n of [2, 1, 3]) await chat.line(conversationId, n === 1 ? ben : anna, n);
-    const { items, rev } = await service.ask('drawing.get.v1', ben, { conversationId });
+    const { items, rev } = await on.service.ask('drawing.get.v1', ben, { conversationId });
     expect(items.map(({ id, userId }) => [id, userId])).toEqual([['line 1', ben], ['line 2', anna], ['line 3', anna]]);
     expect(items[0]).toEqual({ id: 'line 1', userId: ben, color: '#aabbcc', width: 1.5, points: [0.5, -1, 2, 3.25], createdAt: expect.any(String) });
     expect(rev).toBe(2);
     await chat.emptyBoard(conversationId);
-    expect(await service.ask('drawing.get.v1', ben, { conversationId })).toEqual({ items: [], rev: 3 });
-    expect(await codeOf(service.ask('drawing.get.v1', newId(), { conversationId }))).toBe('not_found');
+    expect(await on.service.ask('drawing.get.v1', ben, { conversationId })).toEqual({ items: [], rev: 3 });
+    expect(await codeOf(on.service.ask('drawing.get.v1', newId(), { conversationId }))).toBe('not_found');
   });
 
   it('lists contacts and blocks of the caller, newest first, without those who are gone', async () => {
     const [anna, gone, ...others] = [newId(), newId(), ...range(5).map(() => newId())] as [string, string, ...string[]];
-    service.unknown.add(gone);
+    on.service.unknown.add(gone);
     for (const userId of [...others.slice(0, 2), gone, ...others.slice(2)]) await chat.contact(anna, userId);
     await chat.block(anna, others[0]!);
     await chat.block(others[1]!, anna);
-    const contacts = await service.all('contact.list.v1', anna, {});
+    const contacts = await on.service.all('contact.list.v1', anna, {});
     expect(contacts.map(({ user }) => user.id)).toEqual(others.toReversed());
     expect(contacts[0]).toEqual({ user: expect.objectContaining({ id: others.at(-1), kind: 'person' }), createdAt: expect.any(String) });
-    expect((await service.all('block.list.v1', anna, {})).map(({ user }) => user.id)).toEqual([others[0]]);
-    expect(await service.ask('contact.list.v1', others[0]!, {})).toEqual({ items: [] });
+    expect((await on.service.all('block.list.v1', anna, {})).map(({ user }) => user.id)).toEqual([others[0]]);
+    expect(await on.service.ask('contact.list.v1', others[0]!, {})).toEqual({ items: [] });
   });
 
   it('finds an attachment for those who may see it, and for nobody else', async () => {
@@ -121,7 +115,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.leave(conversationId, gone);
     await chat.member(conversationId, banned, `status = 'banned'`);
     const seenBy = async (attachmentId: string) => {
-      const codes = await Promise.all(everybody.map((userId) => codeOf(service.broker.request('attachment.locate.v1', { userId, attachmentId }))));
+      const codes = await Promise.all(everybody.map((userId) => codeOf(on.service.broker.request('attachment.locate.v1', { userId, attachmentId }))));
       expect(codes.filter((code) => !['answered', 'not_found'].includes(code))).toEqual([]);
       return everybody.filter((_one, at) => codes[at] === 'answered');
     };
@@ -131,14 +125,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     for (const seq of [2, 3]) await chat.attach(image, conversationId, seq);
     await chat.erase(conversationId, 2);
     for (const id of [image, preview]) expect(await seenBy(id)).toEqual([anna, ben]);
-    expect(await service.broker.request('attachment.locate.v1', { userId: ben, attachmentId: image })).toEqual({
+    expect(await on.service.broker.request('attachment.locate.v1', { userId: ben, attachmentId: image })).toEqual({
       key: `k/${image}`, attachment: { id: image, name: 'a.png', mediaType: 'image/png', size: 70, width: 9, url: `/api/v1/attachments/${image}` },
     });
     await chat.erase(conversationId, 3);
     for (const id of [image, preview]) expect(await seenBy(id)).toEqual([]);
     const picture = await chat.attachment(anna, { isPublic: true });
     expect(await seenBy(picture)).toEqual(everybody);
-    await engine.owner.query(`update chat.attachment set dropped_at = now() where id = $1`, [picture]);
+    await on.engine.owner.query(`update chat.attachment set dropped_at = now() where id = $1`, [picture]);
     expect(await seenBy(picture)).toEqual([]);
     expect(await seenBy(newId())).toEqual([]);
   });
@@ -154,13 +148,13 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.pin(conversationId, 2, anna);
     const mine = async (userId: string) => {
       const answers = await Promise.all([
-        service.ask('conversation.history.v1', userId, { conversationId }).then(({ items }) => items.at(-1)!),
-        service.ask('conversation.open.v1', userId, { conversationId }).then(({ messages }) => messages.items.at(-1)!),
-        service.ask('conversation.changes.v1', userId, { conversationId, since: 0 }).then(({ messages }) => messages.at(-1)!),
-        service.ask('message.pins.v1', userId, { conversationId }).then(({ items }) => items[0]!),
-        service.ask('conversation.get.v1', userId, { conversationId }).then(({ conversation }) => conversation.lastMessage!),
-        service.ask('conversation.list.v1', userId, {}).then(({ items }) => items[0]!.lastMessage!),
-        service.ask('sync.v1', userId, { cursors: { [conversationId]: 1 } }).then(({ changes }) => changes[0]!.messages.at(-1)!),
+        on.service.ask('conversation.history.v1', userId, { conversationId }).then(({ items }) => items.at(-1)!),
+        on.service.ask('conversation.open.v1', userId, { conversationId }).then(({ messages }) => messages.items.at(-1)!),
+        on.service.ask('conversation.changes.v1', userId, { conversationId, since: 0 }).then(({ messages }) => messages.at(-1)!),
+        on.service.ask('message.pins.v1', userId, { conversationId }).then(({ items }) => items[0]!),
+        on.service.ask('conversation.get.v1', userId, { conversationId }).then(({ conversation }) => conversation.lastMessage!),
+        on.service.ask('conversation.list.v1', userId, {}).then(({ items }) => items[0]!.lastMessage!),
+        on.service.ask('sync.v1', userId, { cursors: { [conversationId]: 1 } }).then(({ changes }) => changes[0]!.messages.at(-1)!),
       ]);
       for (const { reactions } of answers) expect(reactions).toEqual(answers[0]!.reactions);
       return answers[0]!.reactions.filter(({ mine: own }) => own === true).map(({ emoji }) => emoji);

@@ -1,28 +1,22 @@
 import { newId } from '@parley/contracts';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { codeOf } from '@parley/testing';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from '@parley/store/testing';
-import { codeOf, Service } from './spec/service.js';
+import { engines, running } from '@parley/store/testing';
+import { Service } from './spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed on and not kept on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-    chat = new Chat(engine.owner);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
+    chat = new Chat(on.engine.owner);
   });
 
   describe('typing', () => {
-    const type = (userId: string, conversationId: string, active = true, connectionId = newId()) => service.broker.request('history.typing.v1', { userId, connectionId, conversationId, active });
+    const type = (userId: string, conversationId: string, active = true, connectionId = newId()) => on.service.broker.request('history.typing.v1', { userId, connectionId, conversationId, active });
 
     it('is told to the members, beside the connection that types', async () => {
-      const [anna, ben, gone, banned] = [await service.connect(), await service.connect(), await service.connect(), await service.connect()];
+      const [anna, ben, gone, banned] = [await on.service.connect(), await on.service.connect(), await on.service.connect(), await on.service.connect()];
       const conversationId = await chat.conversation([anna, ben, gone, banned]);
       await chat.leave(conversationId, gone);
       await chat.member(conversationId, banned, `status = 'banned'`);
@@ -30,8 +24,8 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       await type(anna, conversationId, true, connectionId);
       await type(anna, conversationId, false, connectionId);
       const told = [true, false].map((active) => ({ payload: { conversationId, userId: anna, active }, except: connectionId }));
-      for (const userId of [anna, ben]) expect(service.heard(userId, 'typing')).toEqual(told);
-      for (const userId of [gone, banned]) expect(service.heard(userId, 'typing')).toEqual([]);
+      for (const userId of [anna, ben]) expect(on.service.heard(userId, 'typing')).toEqual(told);
+      for (const userId of [gone, banned]) expect(on.service.heard(userId, 'typing')).toEqual([]);
     });
 
     it('is refused to whoever may not write', async () => {
@@ -47,32 +41,32 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
     });
 
     it('may be stopped by members also when they may not write any more', async () => {
-      const [anna, muted, gone, banned] = [await service.connect(), newId(), newId(), newId()];
+      const [anna, muted, gone, banned] = [await on.service.connect(), newId(), newId(), newId()];
       const conversationId = await chat.conversation([anna, muted, gone, banned]);
       await chat.member(conversationId, muted, `status = 'muted'`);
       await chat.leave(conversationId, gone);
       await chat.member(conversationId, banned, `status = 'banned'`);
       expect(await type(muted, conversationId, false)).toEqual({});
       expect(await Promise.all([gone, banned].map((userId) => codeOf(type(userId, conversationId, false))))).toEqual(['not_found', 'banned']);
-      expect(service.heard(anna, 'typing').map(({ payload }) => payload)).toEqual([{ conversationId, userId: muted, active: false }]);
+      expect(on.service.heard(anna, 'typing').map(({ payload }) => payload)).toEqual([{ conversationId, userId: muted, active: false }]);
       expect(await codeOf(type(newId(), conversationId, false))).toBe('not_found');
     });
   });
 
   describe('a peer signal', () => {
-    const signal = (userId: string, to: string, conversationId: string, data: RequestData = { sdp: 'x' }) => service.ask('peer.signal.v1', userId, { to, conversationId, data });
-    type RequestData = Parameters<typeof service.ask<'peer.signal.v1'>>[2]['data'];
+    const signal = (userId: string, to: string, conversationId: string, data: RequestData = { sdp: 'x' }) => on.service.ask('peer.signal.v1', userId, { to, conversationId, data });
+    type RequestData = Parameters<typeof on.service.ask<'peer.signal.v1'>>[2]['data'];
 
     it('goes to all connections of the other one, who is there or not', async () => {
-      const [anna, ben] = [newId(), await service.connect()];
+      const [anna, ben] = [newId(), await on.service.connect()];
       const conversationId = await chat.conversation([anna, ben], { kind: 'direct' });
       expect(await signal(anna, ben, conversationId, { candidate: [1, null] })).toEqual({ delivered: true });
-      expect(service.heard(ben, 'peer:signal')).toEqual([{ payload: { from: anna, conversationId, data: { candidate: [1, null] } }, except: undefined }]);
+      expect(on.service.heard(ben, 'peer:signal')).toEqual([{ payload: { from: anna, conversationId, data: { candidate: [1, null] } }, except: undefined }]);
       expect(await signal(ben, anna, conversationId)).toEqual({ delivered: false });
     });
 
     it('passes only between the two of a direct conversation who don’t block each other', async () => {
-      const [anna, ben, cara] = [newId(), await service.connect(), newId()];
+      const [anna, ben, cara] = [newId(), await on.service.connect(), newId()];
       const direct = await chat.conversation([anna, ben], { kind: 'direct' });
       const group = await chat.conversation([anna, ben]);
       const codes = [signal(anna, ben, group), signal(cara, ben, direct), signal(anna, cara, direct), signal(anna, anna, direct), signal(anna, ben, newId())];
@@ -81,7 +75,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       expect([await codeOf(signal(anna, ben, direct)), await codeOf(signal(ben, anna, direct))]).toEqual(['blocked', 'blocked']);
       await chat.unblock(ben, anna);
       expect(await signal(anna, ben, direct)).toEqual({ delivered: true });
-      expect(service.heard(ben, 'peer:signal')).toHaveLength(1);
+      expect(on.service.heard(ben, 'peer:signal')).toHaveLength(1);
     });
   });
 
@@ -95,7 +89,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
     await chat.block(dora, anna);
     await chat.block(anna, stranger);
     await chat.block(ben, cara);
-    const { userIds, blocked } = await service.broker.request('history.visible.v1', { userId: anna, userIds: [anna, ben, cara, dora, friend, stranger] });
+    const { userIds, blocked } = await on.service.broker.request('history.visible.v1', { userId: anna, userIds: [anna, ben, cara, dora, friend, stranger] });
     expect(userIds.toSorted()).toEqual([anna, ben, cara, dora, friend].toSorted());
     expect(blocked.toSorted()).toEqual([cara, dora].toSorted());
   });

@@ -1,32 +1,25 @@
 import { newId } from '@parley/contracts';
-import { eventually } from '@parley/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { codeOf, eventually } from '@parley/testing';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from '@parley/store/testing';
-import { codeOf, Service } from './spec/service.js';
+import { engines, running } from '@parley/store/testing';
+import { Service } from './spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own settings on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   let epoch: string;
   beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-    chat = new Chat(engine.owner);
-    ({ epoch } = await service.broker.request('history.epoch.v1', {}));
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
+    chat = new Chat(on.engine.owner);
+    ({ epoch } = await on.service.broker.request('history.epoch.v1', {}));
   });
 
   const set = async (userId: string, conversationId: string, wish: { notifications?: 'all' | 'mentions' | 'none'; unreadFrom?: number }, connectionId?: string) =>
-    (await service.ask('conversation.me.v1', userId, { conversationId, ...wish }, connectionId)).me;
-  const me = async (userId: string, conversationId: string) => (await service.ask('conversation.get.v1', userId, { conversationId })).conversation.me!;
+    (await on.service.ask('conversation.me.v1', userId, { conversationId, ...wish }, connectionId)).me;
+  const me = async (userId: string, conversationId: string) => (await on.service.ask('conversation.get.v1', userId, { conversationId })).conversation.me!;
   /** seq 2 to 9: others' and one's own by turns; 4 mentions ben, 6 is deleted. */
   const talk = async () => {
-    const [anna, ben] = [await service.connect(), await service.connect()];
+    const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await chat.conversation([anna, ben]);
     for (let seq = 2; seq <= 9; seq++) await chat.message(conversationId, seq % 2 ? ben : anna, seq === 4 ? { mentions: [ben] } : {});
     await chat.erase(conversationId, 6);
@@ -35,20 +28,20 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
 
   it('makes a conversation unread from a message on, everywhere it is counted, until the next read', async () => {
     const { ben, conversationId } = await talk();
-    await service.receipt('read', ben, conversationId, 9);
+    await on.service.receipt('read', ben, conversationId, 9);
     expect(await set(ben, conversationId, { unreadFrom: 4 })).toMatchObject({ readSeq: 9, deliveredSeq: 9, unread: 2, mentions: 1, unreadFrom: 4 });
     expect(await me(ben, conversationId)).toMatchObject({ readSeq: 9, unread: 2, mentions: 1, unreadFrom: 4 });
-    const unread = await service.ask('unread.list.v1', ben, {});
+    const unread = await on.service.ask('unread.list.v1', ben, {});
     expect(unread).toEqual({ total: 2, mentions: 1, conversations: [{ id: conversationId, unread: 2, mentions: 1, readSeq: 9, lastSeq: 9 }] });
-    const { messages, conversation } = await service.ask('conversation.open.v1', ben, { conversationId, limit: 1 });
+    const { messages, conversation } = await on.service.ask('conversation.open.v1', ben, { conversationId, limit: 1 });
     expect([messages.items[0]!.seq, conversation.me!.unread]).toEqual([4, 2]);
-    await service.receipt('delivered', ben, conversationId, 9);
+    await on.service.receipt('delivered', ben, conversationId, 9);
     expect((await me(ben, conversationId)).unreadFrom).toBe(4);
-    const receipt = await service.receipt('read', ben, conversationId, 1);
+    const receipt = await on.service.receipt('read', ben, conversationId, 1);
     expect(receipt.readSeq).toBe(9);
     expect(await me(ben, conversationId)).toMatchObject({ readSeq: 9, unread: 0, mentions: 0 });
     expect(await me(ben, conversationId)).not.toHaveProperty('unreadFrom');
-    expect((await service.ask('unread.list.v1', ben, {})).conversations).toEqual([]);
+    expect((await on.service.ask('unread.list.v1', ben, {})).conversations).toEqual([]);
   });
 
   it('may also lie ahead of what was read, and at most right behind the newest message', async () => {
@@ -61,11 +54,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
 
   it('changes no count with what one is notified of', async () => {
     const { ben, conversationId } = await talk();
-    const [before] = (await service.ask('unread.list.v1', ben, {})).conversations;
+    const [before] = (await on.service.ask('unread.list.v1', ben, {})).conversations;
     const me = await set(ben, conversationId, { notifications: 'none' });
     expect(me).not.toHaveProperty('unreadFrom');
     expect(me).toMatchObject({ unread: before!.unread, mentions: before!.mentions, readSeq: 0 });
-    expect((await service.ask('unread.list.v1', ben, {})).conversations).toEqual([before]);
+    expect((await on.service.ask('unread.list.v1', ben, {})).conversations).toEqual([before]);
   });
 
   it('keeps what is not mentioned, and concerns nobody else', async () => {
@@ -77,7 +70,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     const others = await me(anna, conversationId);
     expect(others).toMatchObject({ notifications: 'all', readSeq: 0 });
     expect(others).not.toHaveProperty('unreadFrom');
-    const { items } = await service.ask('conversation.members.v1', anna, { conversationId });
+    const { items } = await on.service.ask('conversation.members.v1', anna, { conversationId });
     expect(items.find(({ userId }) => userId === ben)).not.toHaveProperty('unreadFrom');
   });
 
@@ -86,13 +79,13 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     const connectionId = newId();
     await set(ben, conversationId, { unreadFrom: 4 }, connectionId);
     await set(ben, conversationId, { notifications: 'none' }, connectionId);
-    await service.receipt('read', ben, conversationId, 0, connectionId);
-    await eventually(() => expect(service.heard(ben, 'unread:changed')).toEqual([
+    await on.service.receipt('read', ben, conversationId, 0, connectionId);
+    await eventually(() => expect(on.service.heard(ben, 'unread:changed')).toEqual([
       { payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4 }, except: connectionId },
       { payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4, notifications: 'none' }, except: connectionId },
       { payload: { conversationId, unread: 3, mentions: 1, readSeq: 0 }, except: connectionId },
     ]));
-    expect(service.heard(anna, 'unread:changed')).toEqual([]);
+    expect(on.service.heard(anna, 'unread:changed')).toEqual([]);
   });
 
   it('refuses strangers and those banned, not those muted', async () => {
@@ -117,15 +110,15 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
 
   it('reaches devices that were away, by sync and by changes', async () => {
     const { anna, ben, conversationId } = await talk();
-    const { rev } = (await service.ask('conversation.get.v1', ben, { conversationId })).conversation;
+    const { rev } = (await on.service.ask('conversation.get.v1', ben, { conversationId })).conversation;
     // Longer ago than what is told for safety's sake.
-    await engine.owner.query(`update chat.message set created_at = created_at - interval '1 minute', deleted_at = deleted_at - interval '1 minute' where conversation_id = $1`, [conversationId]);
-    const sync = async (userId: string, since: number) => (await service.ask('sync.v1', userId, { epoch, cursors: { [conversationId]: since } })).changes;
+    await on.engine.owner.query(`update chat.message set created_at = created_at - interval '1 minute', deleted_at = deleted_at - interval '1 minute' where conversation_id = $1`, [conversationId]);
+    const sync = async (userId: string, since: number) => (await on.service.ask('sync.v1', userId, { epoch, cursors: { [conversationId]: since } })).changes;
     expect(await sync(ben, rev)).toEqual([]);
     await set(ben, conversationId, { notifications: 'mentions', unreadFrom: 3 });
     for (const since of [rev, rev - 1]) expect(await sync(ben, since)).toMatchObject([{ conversation: { me: { notifications: 'mentions', unreadFrom: 3, unread: 2 } }, rev }]);
-    expect(await service.ask('conversation.changes.v1', ben, { conversationId, since: rev })).toMatchObject({ conversation: { me: { unreadFrom: 3 } }, messages: [] });
-    await service.receipt('read', ben, conversationId, 0);
+    expect(await on.service.ask('conversation.changes.v1', ben, { conversationId, since: rev })).toMatchObject({ conversation: { me: { unreadFrom: 3 } }, messages: [] });
+    await on.service.receipt('read', ben, conversationId, 0);
     const [afterwards] = await sync(ben, rev);
     expect(afterwards!.conversation!.me).toMatchObject({ notifications: 'mentions', unread: 3 });
     expect(afterwards!.conversation!.me).not.toHaveProperty('unreadFrom');

@@ -1,23 +1,16 @@
 import { newId } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
-import { eventually, seeded } from '@parley/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { codeOf, eventually, range, seeded } from '@parley/testing';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from '@parley/store/testing';
-import { codeOf, range, Service } from './spec/service.js';
+import { engines, running } from '@parley/store/testing';
+import { Service } from './spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and unread on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-    chat = new Chat(engine.owner);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
+    chat = new Chat(on.engine.owner);
   });
 
   it('moves cursors forward only, cut to the newest message, and read implies delivered', async () => {
@@ -25,7 +18,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     const conversationId = await chat.conversation([anna, ben]);
     await chat.messages(conversationId, anna, 9);
     const at = async (kind: 'delivered' | 'read', seq: number) => {
-      const { deliveredSeq, readSeq } = await service.receipt(kind, ben, conversationId, seq);
+      const { deliveredSeq, readSeq } = await on.service.receipt(kind, ben, conversationId, seq);
       return [deliveredSeq, readSeq];
     };
     expect(await at('delivered', 0)).toEqual([0, 0]);
@@ -39,7 +32,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
   });
 
   it('never moves a cursor back, however many receipts come at once from two replicas', async () => {
-    const other = await Service.start(await engine.replica());
+    const other = await Service.start(await on.engine.replica());
     const users = range(6).map(() => newId());
     const conversationId = await chat.conversation(users);
     await chat.messages(conversationId, users[0]!, 60);
@@ -49,20 +42,20 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
       const userId = users[Math.floor(random() * users.length)]!;
       const wanted = Math.floor(random() * 62);
       const kind = random() < 0.5 ? 'read' : 'delivered';
-      const { deliveredSeq, readSeq } = await (n % 2 ? service : other).receipt(kind, userId, conversationId, wanted);
+      const { deliveredSeq, readSeq } = await (n % 2 ? on.service : other).receipt(kind, userId, conversationId, wanted);
       expect(deliveredSeq).toBeGreaterThanOrEqual(Math.min(wanted, 61));
       expect(readSeq).toBeGreaterThanOrEqual(kind === 'read' ? Math.min(wanted, 61) : 0);
       const [delivered, read] = seen.get(userId) ?? [0, 0];
       seen.set(userId, [Math.max(delivered, deliveredSeq), Math.max(read, readSeq)]);
     }));
-    const rows = await engine.owner.query<{ user_id: string; delivered_seq: number; read_seq: number }>(`select user_id, delivered_seq, read_seq from history.cursor where conversation_id = $1`, [conversationId]);
+    const rows = await on.engine.owner.query<{ user_id: string; delivered_seq: number; read_seq: number }>(`select user_id, delivered_seq, read_seq from history.cursor where conversation_id = $1`, [conversationId]);
     expect(new Map(rows.map((row) => [row.user_id, [row.delivered_seq, row.read_seq]]))).toEqual(seen);
     await other.stop();
   });
 
   it('tells the members also when the answer to the commit was lost, and the repeated receipt finds nothing to move', async () => {
     let losses = 1;
-    const losing = new Proxy(engine.database, {
+    const losing = new Proxy(on.engine.database, {
       get(target, key) {
         const value: unknown = Reflect.get(target, key, target);
         if (key !== 'query') return value;
@@ -85,29 +78,29 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
   });
 
   it('tells the members and the reader’s other devices what moved, and nobody when nothing did', async () => {
-    const [anna, ben, connectionId] = [await service.connect(), await service.connect(), newId()];
+    const [anna, ben, connectionId] = [await on.service.connect(), await on.service.connect(), newId()];
     const conversationId = await chat.conversation([anna, ben], { kind: 'direct' });
     await chat.messages(conversationId, anna, 3);
-    const delivered = await service.receipt('delivered', ben, conversationId, 3, connectionId);
-    const read = await service.receipt('read', ben, conversationId, 2, connectionId);
-    await service.receipt('read', ben, conversationId, 2, connectionId);
-    await service.receipt('delivered', ben, conversationId, 1, connectionId);
-    await eventually(() => service.published.filter((receipt) => receipt.conversationId === conversationId).length === 2);
+    const delivered = await on.service.receipt('delivered', ben, conversationId, 3, connectionId);
+    const read = await on.service.receipt('read', ben, conversationId, 2, connectionId);
+    await on.service.receipt('read', ben, conversationId, 2, connectionId);
+    await on.service.receipt('delivered', ben, conversationId, 1, connectionId);
+    await eventually(() => on.service.published.filter((receipt) => receipt.conversationId === conversationId).length === 2);
     expect(delivered).toMatchObject({ conversationId, userId: ben, deliveredSeq: 3, readSeq: 0 });
-    for (const userId of [anna, ben]) expect(service.heard(userId, 'receipt:updated').map(({ payload }) => payload)).toEqual([delivered, read]);
-    expect(service.heard(ben, 'unread:changed')).toEqual([{ payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: connectionId }]);
-    expect(service.heard(anna, 'unread:changed')).toEqual([]);
+    for (const userId of [anna, ben]) expect(on.service.heard(userId, 'receipt:updated').map(({ payload }) => payload)).toEqual([delivered, read]);
+    expect(on.service.heard(ben, 'unread:changed')).toEqual([{ payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: connectionId }]);
+    expect(on.service.heard(anna, 'unread:changed')).toEqual([]);
   });
 
   it('tells only the senders of what was read in a large conversation, as far as they are members', async () => {
-    const [anna, ben, gone, reader, quiet] = [await service.connect(), await service.connect(), await service.connect(), await service.connect(), await service.connect()];
+    const [anna, ben, gone, reader, quiet] = [await on.service.connect(), await on.service.connect(), await on.service.connect(), await on.service.connect(), await on.service.connect()];
     const conversationId = await chat.conversation([anna, ben, gone, reader, quiet, ...range(200).map(() => newId())]);
     for (const sender of [ben, anna, gone]) await chat.message(conversationId, sender);
-    await service.receipt('read', reader, conversationId, 2);
+    await on.service.receipt('read', reader, conversationId, 2);
     await chat.leave(conversationId, gone);
-    const receipt = await service.receipt('read', reader, conversationId, 4);
-    await eventually(() => service.published.some(({ userId, readSeq }) => userId === reader && readSeq === 4));
-    const heard = (userId: string) => service.heard(userId, 'receipt:updated').filter(({ payload }) => payload.conversationId === conversationId).map(({ payload }) => payload.readSeq);
+    const receipt = await on.service.receipt('read', reader, conversationId, 4);
+    await eventually(() => on.service.published.some(({ userId, readSeq }) => userId === reader && readSeq === 4));
+    const heard = (userId: string) => on.service.heard(userId, 'receipt:updated').filter(({ payload }) => payload.conversationId === conversationId).map(({ payload }) => payload.readSeq);
     expect([heard(anna), heard(ben), heard(gone), heard(quiet)]).toEqual([[receipt.readSeq], [2], [], []]);
   });
 
@@ -117,11 +110,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     const seq = await chat.message(conversationId, anna);
     await chat.join(conversationId, late);
     await chat.message(conversationId, anna);
-    await service.receipt('read', ben, conversationId, seq);
-    await service.receipt('delivered', cara, conversationId, seq);
-    await service.receipt('read', late, conversationId, seq + 1);
-    await service.receipt('read', anna, conversationId, seq);
-    const { delivered, read } = await service.ask('message.receipts.v1', anna, { messageId: await chat.idOf(conversationId, seq) });
+    await on.service.receipt('read', ben, conversationId, seq);
+    await on.service.receipt('delivered', cara, conversationId, seq);
+    await on.service.receipt('read', late, conversationId, seq + 1);
+    await on.service.receipt('read', anna, conversationId, seq);
+    const { delivered, read } = await on.service.ask('message.receipts.v1', anna, { messageId: await chat.idOf(conversationId, seq) });
     expect(delivered.map(({ userId }) => userId).toSorted()).toEqual([ben, cara].toSorted());
     expect(read).toEqual([{ userId: ben, at: expect.stringMatching(/Z$/) }]);
   });
@@ -132,9 +125,9 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     for (const mentions of [[ben], [anna], [ben, anna], []]) await chat.message(conversationId, anna, { mentions });
     const erased = await chat.message(conversationId, anna, { mentions: [ben] });
     await chat.erase(conversationId, erased);
-    expect(await service.ask('unread.list.v1', ben, {})).toEqual({ total: 4, mentions: 2, conversations: [{ id: conversationId, unread: 4, mentions: 2, readSeq: 0, lastSeq: 6 }] });
-    await service.receipt('read', ben, conversationId, 2);
-    const { conversation } = await service.ask('conversation.get.v1', ben, { conversationId });
+    expect(await on.service.ask('unread.list.v1', ben, {})).toEqual({ total: 4, mentions: 2, conversations: [{ id: conversationId, unread: 4, mentions: 2, readSeq: 0, lastSeq: 6 }] });
+    await on.service.receipt('read', ben, conversationId, 2);
+    const { conversation } = await on.service.ask('conversation.get.v1', ben, { conversationId });
     expect(conversation.me).toMatchObject({ unread: 3, mentions: 1, readSeq: 2 });
   });
 
@@ -143,10 +136,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     const conversationId = await chat.conversation([anna]);
     await chat.messages(conversationId, anna, 4);
     await chat.join(conversationId, late);
-    expect(await service.ask('unread.list.v1', late, {})).toEqual({ total: 0, mentions: 0, conversations: [] });
-    expect(await service.receipt('read', late, conversationId, 2)).toMatchObject({ deliveredSeq: 5, readSeq: 5 });
+    expect(await on.service.ask('unread.list.v1', late, {})).toEqual({ total: 0, mentions: 0, conversations: [] });
+    expect(await on.service.receipt('read', late, conversationId, 2)).toMatchObject({ deliveredSeq: 5, readSeq: 5 });
     await chat.message(conversationId, anna);
-    const { conversation } = await service.ask('conversation.get.v1', late, { conversationId });
+    const { conversation } = await on.service.ask('conversation.get.v1', late, { conversationId });
     expect(conversation.me).toMatchObject({ unread: 1, readSeq: 5, deliveredSeq: 5 });
   });
 
@@ -180,7 +173,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
         lines[seq - 1]!.counts = false;
       } else if (dice < 0.9) {
         const seq = Math.floor(random() * (lines.length + 2));
-        await service.receipt('read', member, id, seq);
+        await on.service.receipt('read', member, id, seq);
         read.set(member, Math.max(read.get(member)!, Math.min(seq, lines.length)));
       } else if (id === conversations[0] && former.size > 0 && random() < 0.7) {
         const [back] = [...former.keys()];
@@ -194,8 +187,8 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
       }
       if (step % 10 < 9) continue;
       for (const userId of users) {
-        const unread = await service.ask('unread.list.v1', userId, {});
-        const list = await service.ask('conversation.list.v1', userId, {});
+        const unread = await on.service.ask('unread.list.v1', userId, {});
+        const list = await on.service.ask('conversation.list.v1', userId, {});
         const wanted = expected(userId).toSorted((a, b) => (a.id < b.id ? -1 : 1));
         const listed = list.items.map(({ id: at, me }) => ({ id: at, unread: me!.unread, readSeq: me!.readSeq }));
         expect(listed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(wanted);
@@ -209,7 +202,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
   it('refuses receipts of strangers, and answers each of many at once for itself', async () => {
     const [anna, stranger] = [newId(), newId()];
     const conversationId = await chat.conversation([anna]);
-    const codes = await Promise.all([service.receipt('read', stranger, conversationId, 1), service.receipt('read', anna, conversationId, 1), service.receipt('read', anna, newId(), 1)].map(codeOf));
+    const codes = await Promise.all([on.service.receipt('read', stranger, conversationId, 1), on.service.receipt('read', anna, conversationId, 1), on.service.receipt('read', anna, newId(), 1)].map(codeOf));
     expect(codes).toEqual(['not_found', 'answered', 'not_found']);
   });
 });

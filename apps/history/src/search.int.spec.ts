@@ -1,36 +1,29 @@
 import { newId, type Message } from '@parley/contracts';
-import { eventually, seeded } from '@parley/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { codeOf, eventually, range, seeded } from '@parley/testing';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { contains, termsOf } from './folding.js';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from '@parley/store/testing';
-import { codeOf, range, Service } from './spec/service.js';
+import { engines, running } from '@parley/store/testing';
+import { Service } from './spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-    chat = new Chat(engine.owner);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
+    chat = new Chat(on.engine.owner);
   });
 
   const messageAt = async (userId: string, conversationId: string, seq: number): Promise<Message> =>
-    (await service.ask('conversation.history.v1', userId, { conversationId, around: seq, limit: 1 })).items[0]!;
-  /** Says it, and publishes it as the messages service does. */
+    (await on.service.ask('conversation.history.v1', userId, { conversationId, around: seq, limit: 1 })).items[0]!;
+  /** Says it, and publishes it as the messages on.service does. */
   const say = async (conversationId: string, userId: string, body: string): Promise<Message> => {
     const message = await messageAt(userId, conversationId, await chat.message(conversationId, userId, { body }));
-    await service.broker.publish('message.created.v1', { messages: [message] });
+    await on.service.broker.publish('message.created.v1', { messages: [message] });
     return message;
   };
-  const found = async (userId: string, q: string, more: { conversationId?: string; senderId?: string } = {}) => (await service.ask('message.search.v1', userId, { q, ...more })).items.map(({ message }) => message.body);
+  const found = async (userId: string, q: string, more: { conversationId?: string; senderId?: string } = {}) => (await on.service.ask('message.search.v1', userId, { q, ...more })).items.map(({ message }) => message.body);
   const indexed = async (conversationId: string) =>
-    (await engine.owner.query<{ seq: number; rev: number; folded: string }>(`select seq, rev, folded from history.message_text where conversation_id = $1 order by seq`, [conversationId])).map(({ seq, rev, folded }) => [seq, rev, folded]);
+    (await on.engine.owner.query<{ seq: number; rev: number; folded: string }>(`select seq, rev, folded from history.message_text where conversation_id = $1 order by seq`, [conversationId])).map(({ seq, rev, folded }) => [seq, rev, folded]);
 
   it('finds a message by its words, parts of them, and without regard to case, accents and width, and marks the hits', async () => {
     const [anna, ben] = [newId(), newId()];
@@ -41,7 +34,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     for (const q of ['cafe', 'Café', 'ｃａｆｅ', 'FLUSS', 'reff', 'am', 'a', 'sicher wir', '100%', '10']) expect([q, (await found(ben, q)).length]).toEqual([q, 1]);
     for (const q of ['京', '京都', '東京都', 'ましょう', '👍', '会い 東京']) expect([q, await found(anna, q)]).toEqual([q, ['東京都で会いましょう 👍🏽']]);
     for (const q of ['cafe bar', 'luß am im nicht', 'b', 'ff', '都京', '0%', '00%', '0_', '%', '100_']) expect([q, (await found(ben, q)).length]).toEqual([q, q === '%' ? 1 : 0]);
-    const { items } = await service.ask('message.search.v1', ben, { q: 'cafe flu' });
+    const { items } = await on.service.ask('message.search.v1', ben, { q: 'cafe flu' });
     expect(items[0]).toMatchObject({ highlight: 'Wir treffen uns im \ue000CAFÉ\ue001 am \ue000Flu\ue001ß, 100% sicher', message: { senderId: anna, conversationId, seq: 2 } });
     expect(await found(ben, '\u0301')).toEqual([]);
   });
@@ -53,15 +46,15 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     for (const n of range(7)) await say(n % 2 ? one : other, n < 4 ? anna : ben, `${word} ${n}`);
     await say(one, anna, 'something else');
     await eventually(async () => expect((await found(ben, word)).length).toBe(7));
-    // Two in the same instant.
-    for (const table of ['chat.message', 'history.message_text']) await engine.owner.query(`update ${table} set created_at = date_trunc('second', now()) where conversation_id = any($1::uuid[])`, [[one, other]]);
-    const all = await service.all('message.search.v1', ben, { q: word }, 3);
-    const ids = all.map(({ message }) => message.id);
-    expect([new Set(ids).size, ids]).toEqual([7, ids.toSorted().toReversed()]);
+    // All in the same instant: then the later one in its conversation comes first.
+    for (const table of ['chat.message', 'history.message_text']) await on.engine.owner.query(`update ${table} set created_at = date_trunc('second', now()) where conversation_id = any($1::uuid[])`, [[one, other]]);
+    const all = await on.service.all('message.search.v1', ben, { q: word }, 3);
+    const places = all.map(({ message: { id, seq } }) => ({ id, seq }));
+    expect([new Set(places.map(({ id }) => id)).size, places]).toEqual([7, places.toSorted((a, b) => b.seq - a.seq || (a.id < b.id ? 1 : -1))]);
     expect((await found(ben, word, { conversationId: one })).toSorted()).toEqual([1, 3, 5].map((n) => `${word} ${n}`));
     expect((await found(ben, word, { senderId: ben })).toSorted()).toEqual([4, 5, 6].map((n) => `${word} ${n}`));
     expect(await found(ben, word, { senderId: newId() })).toEqual([]);
-    expect(await codeOf(service.ask('message.search.v1', ben, { q: word, cursor: 'x' }))).toBe('invalid');
+    expect(await codeOf(on.service.ask('message.search.v1', ben, { q: word, cursor: 'x' }))).toBe('invalid');
   });
 
   it('finds only in the caller’s present conversations', async () => {
@@ -76,14 +69,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
       await chat.leave(id, gone);
       await chat.member(id, banned, `status = 'banned'`);
     }
-    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
+    await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
     const counts = [anna, gone, banned, stranger].map(async (userId) => (await found(userId, word)).length);
     expect(await Promise.all(counts)).toEqual([2, 0, 0, 0]);
     const codes = async (id: string) => Promise.all([anna, gone, banned, stranger].map((userId) => codeOf(found(userId, word, { conversationId: id }))));
     expect(await codes(conversationId)).toEqual(['answered', 'forbidden', 'banned', 'forbidden']);
     expect(await codes(secret)).toEqual(['answered', 'not_found', 'banned', 'not_found']);
     expect(await codeOf(found(anna, word, { conversationId: deleted }))).toBe('not_found');
-    await service.broker.publish('conversation.deleted.v1', { conversationId: deleted });
+    await on.service.broker.publish('conversation.deleted.v1', { conversationId: deleted });
     await eventually(async () => expect(await indexed(deleted)).toEqual([]));
   });
 
@@ -95,7 +88,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await chat.edit(conversationId, first.seq, 'only pears');
     await chat.erase(conversationId, second.seq);
     expect([await found(anna, 'apples'), await found(anna, 'pears')]).toEqual([[], ['only pears']]);
-    for (const { seq } of [first, second]) await service.broker.publish('message.updated.v1', { message: await messageAt(anna, conversationId, seq) });
+    for (const { seq } of [first, second]) await on.service.broker.publish('message.updated.v1', { message: await messageAt(anna, conversationId, seq) });
     await eventually(async () => expect(await indexed(conversationId)).toEqual([[2, 5, 'only pears']]));
     expect(await found(anna, 'only')).toEqual(['only pears']);
   });
@@ -107,14 +100,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await chat.edit(conversationId, kept.seq, 'afterwards');
     await chat.erase(conversationId, erased.seq);
     const events = await Promise.all([kept, erased].map(async ({ seq }) => messageAt(anna, conversationId, seq)));
-    await Promise.all(range(5).flatMap(() => [...events.map((message) => service.broker.publish('message.updated.v1', { message })), ...[kept, erased].map((message) => service.broker.publish('message.created.v1', { messages: [message] }))]));
+    await Promise.all(range(5).flatMap(() => [...events.map((message) => on.service.broker.publish('message.updated.v1', { message })), ...[kept, erased].map((message) => on.service.broker.publish('message.created.v1', { messages: [message] }))]));
     await eventually(async () => expect(await indexed(conversationId)).toEqual([[2, 5, 'afterwards']]));
   });
 
   it('indexes no system messages', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
-    await service.broker.publish('message.created.v1', { messages: [await messageAt(anna, conversationId, 1)] });
+    await on.service.broker.publish('message.created.v1', { messages: [await messageAt(anna, conversationId, 1)] });
     await say(conversationId, anna, 'marker');
     await eventually(async () => expect((await indexed(conversationId)).map(([seq]) => seq)).toEqual([2]));
   });
@@ -128,10 +121,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     const deleted = await chat.conversation([anna]);
     await say(deleted, anna, 'unheard');
     await eventually(async () => expect(await indexed(deleted)).toHaveLength(1));
-    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
-    const started = await Service.start(await engine.replica());
-    const { rev } = (await service.ask('conversation.get.v1', anna, { conversationId })).conversation;
-    const progress = () => engine.owner.query(`select rev from history.text_progress where conversation_id = $1`, [conversationId]);
+    await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
+    const started = await Service.start(await on.engine.replica());
+    const { rev } = (await on.service.ask('conversation.get.v1', anna, { conversationId })).conversation;
+    const progress = () => on.engine.owner.query(`select rev from history.text_progress where conversation_id = $1`, [conversationId]);
     await eventually(async () => expect(await progress()).toEqual([{ rev }]), { timeoutMs: 20_000 });
     expect(await indexed(conversationId)).toHaveLength(229);
     await eventually(async () => expect(await indexed(deleted)).toEqual([]));
@@ -143,10 +136,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     for (const n of range(8)) await chat.message(conversationId, anna, { body: `quick ${n}` });
-    await engine.owner.query(`update chat.message set created_at = '2026-01-02T03:04:05.678Z' where conversation_id = $1`, [conversationId]);
-    for (const n of range(8)) await service.broker.publish('message.created.v1', { messages: [await messageAt(anna, conversationId, 2 + n)] });
+    await on.engine.owner.query(`update chat.message set created_at = '2026-01-02T03:04:05.678Z' where conversation_id = $1`, [conversationId]);
+    for (const n of range(8)) await on.service.broker.publish('message.created.v1', { messages: [await messageAt(anna, conversationId, 2 + n)] });
     await eventually(async () => expect(await indexed(conversationId)).toHaveLength(8));
-    expect((await service.all('message.search.v1', anna, { q: 'quick' }, 3)).map(({ message }) => message.seq)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
+    expect((await on.service.all('message.search.v1', anna, { q: 'quick' }, 3)).map(({ message }) => message.seq)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
   });
 
   it.each([21, 22])('finds exactly what contains all terms, whatever is written and asked (seed %i)', async (seed) => {
@@ -163,7 +156,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
       const q = text(1, 4);
       if (q.trim() === '') continue;
       const wanted = bodies.filter((body) => contains(body, termsOf(q))).toReversed();
-      expect([q, (await service.all('message.search.v1', anna, { q }, 40)).map(({ message }) => message.body)]).toEqual([q, wanted]);
+      expect([q, (await on.service.all('message.search.v1', anna, { q }, 40)).map(({ message }) => message.body)]).toEqual([q, wanted]);
     }
   });
 });

@@ -1,10 +1,10 @@
 import { newId } from '@parley/contracts';
-import { LocalState, seeded } from '@parley/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { LocalState, range, seeded } from '@parley/testing';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
 import { catchUp, demandFresh } from './spec/device.js';
-import { engines, type Engine } from '@parley/store/testing';
-import { range, Service } from './spec/service.js';
+import { engines, running } from '@parley/store/testing';
+import { Service } from './spec/service.js';
 
 /** The same user cannot react twice with one emoji. */
 const ignoreSecond = (error: Error & { code?: string }) => {
@@ -16,29 +16,22 @@ const ignoreRefusal = (error: Error & { code?: string }) => {
 };
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   let epoch: string;
   beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-    chat = new Chat(engine.owner);
-    ({ epoch } = await service.broker.request('history.epoch.v1', {}));
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
+    chat = new Chat(on.engine.owner);
+    ({ epoch } = await on.service.broker.request('history.epoch.v1', {}));
   });
 
-  const sync = (userId: string, cursors: Record<string, number>, of = epoch) => service.ask('sync.v1', userId, { epoch: of, cursors });
+  const sync = (userId: string, cursors: Record<string, number>, of = epoch) => on.service.ask('sync.v1', userId, { epoch: of, cursors });
 
   it('answers each changed message once, in its present state, tombstones and departures included', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const conversationId = await chat.conversation([anna, ben, cara]);
     await chat.messages(conversationId, anna, 3);
     const since = 5;
-    const changes = (from: number, limit?: number) => service.ask('conversation.changes.v1', anna, { conversationId, since: from, ...(limit === undefined ? {} : { limit }) });
+    const changes = (from: number, limit?: number) => on.service.ask('conversation.changes.v1', anna, { conversationId, since: from, ...(limit === undefined ? {} : { limit }) });
     expect(await changes(since)).toEqual({ messages: [], receipts: [], rev: 5, complete: true, epoch });
     await chat.edit(conversationId, 2, 'first');
     await chat.edit(conversationId, 2, 'second');
@@ -47,7 +40,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     await chat.member(conversationId, ben, `role = 'admin'`);
     await chat.rename(conversationId, 'new name');
     await chat.message(conversationId, ben);
-    await service.receipt('read', ben, conversationId, 2);
+    await on.service.receipt('read', ben, conversationId, 2);
     const { messages, members, conversation, receipts, rev, complete } = await changes(since);
     expect(messages.map(({ seq, body, rev: at }) => [seq, body, at])).toEqual([[2, 'second', 7], [3, '', 8], [5, 'hello', 12]]);
     expect(members).toEqual([{ userId: cara, left: true }, expect.objectContaining({ userId: ben, role: 'admin', readSeq: 2 })]);
@@ -60,16 +53,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     const anna = newId();
     const conversationId = await chat.conversation([anna, newId()]);
     await chat.messages(conversationId, anna, 2);
-    const { rev, messages, complete } = await service.ask('conversation.changes.v1', anna, { conversationId, since: 99_999 });
-    expect({ rev, messages, complete }).toEqual({ rev: (await service.ask('conversation.get.v1', anna, { conversationId })).conversation.rev, messages: [], complete: true });
+    const { rev, messages, complete } = await on.service.ask('conversation.changes.v1', anna, { conversationId, since: 99_999 });
+    expect({ rev, messages, complete }).toEqual({ rev: (await on.service.ask('conversation.get.v1', anna, { conversationId })).conversation.rev, messages: [], complete: true });
   });
 
   it('knows which messages were sent, by their sender and clientId', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.message(conversationId, anna);
-    const [sent] = (await service.ask('conversation.history.v1', anna, { conversationId })).items;
-    const ask = (senderId: string, clientId: string) => service.broker.request('history.sent.v1', { conversationId, senderId, clientId });
+    const [sent] = (await on.service.ask('conversation.history.v1', anna, { conversationId })).items;
+    const ask = (senderId: string, clientId: string) => on.service.broker.request('history.sent.v1', { conversationId, senderId, clientId });
     expect(await Promise.all([ask(anna, sent!.clientId), ask(ben, sent!.clientId), ask(anna, 'another')])).toEqual([{ sent: true }, { sent: false }, { sent: false }]);
   });
 
@@ -82,7 +75,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     await chat.messages(conversationId, anna, 5);
     const seen: { seqs: number[]; members: number; conversation: boolean }[] = [];
     for (let since = 0, complete = false; !complete; ) {
-      const page = await service.ask('conversation.changes.v1', anna, { conversationId, since, limit: 4 });
+      const page = await on.service.ask('conversation.changes.v1', anna, { conversationId, since, limit: 4 });
       seen.push({ seqs: page.messages.map(({ seq }) => seq), members: page.members?.length ?? 0, conversation: page.conversation !== undefined });
       expect(page.rev).toBeGreaterThan(since);
       ({ rev: since, complete } = page);
@@ -98,7 +91,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     const listed = { [kept!]: 2, [left!]: 2, [banned!]: 2, [deleted!]: 2, [newId()]: 7 };
     await chat.leave(left!, anna);
     await chat.member(banned!, anna, `status = 'banned'`);
-    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
+    await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
     const answer = await sync(anna, listed);
     expect(answer.added.map(({ id }) => id)).toEqual([fresh]);
     expect(answer.added[0]).toMatchObject({ me: { role: 'member', unread: 0 }, lastMessage: { type: 'system' } });
@@ -115,7 +108,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     await chat.message(moved, anna);
     const cursors = { [moved]: 3, [still]: 2 };
     expect((await sync(anna, cursors)).changes).toEqual([]);
-    await service.receipt('read', ben, moved, 2);
+    await on.service.receipt('read', ben, moved, 2);
     expect((await sync(anna, cursors)).changes).toEqual([
       { conversationId: moved, messages: [], receipts: [expect.objectContaining({ userId: ben, readSeq: 2, deliveredSeq: 2 })], rev: 3, complete: true, epoch },
     ]);
@@ -126,18 +119,18 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     const conversationId = await chat.conversation([anna, ben]);
     await chat.messages(conversationId, anna, 3);
     await chat.line(conversationId, anna, 1);
-    const since = (await service.ask('conversation.get.v1', anna, { conversationId })).conversation.rev;
+    const since = (await on.service.ask('conversation.get.v1', anna, { conversationId })).conversation.rev;
     await chat.react(conversationId, 2, '👍', [ben]);
     await chat.pin(conversationId, 3, anna);
     await chat.emptyBoard(conversationId);
     await chat.join(conversationId, newId());
-    for (const one of [(await sync(ben, { [conversationId]: since })).changes[0]!, await service.ask('conversation.changes.v1', ben, { conversationId, since })]) {
+    for (const one of [(await sync(ben, { [conversationId]: since })).changes[0]!, await on.service.ask('conversation.changes.v1', ben, { conversationId, since })]) {
       expect(one.messages.map(({ seq, reactions, pinnedAt }) => [seq, reactions, typeof pinnedAt])).toEqual([[2, [{ emoji: '👍', count: 1, userIds: [ben], mine: true }], 'undefined'], [3, [], 'string']]);
       expect(one).toMatchObject({ drawing: { rev: since + 3 }, conversation: { memberCount: 3 }, rev: since + 4, complete: true });
     }
-    const page = await service.ask('conversation.changes.v1', ben, { conversationId, since, limit: 1 });
+    const page = await on.service.ask('conversation.changes.v1', ben, { conversationId, since, limit: 1 });
     expect([page.drawing, page.conversation, page.complete]).toEqual([undefined, undefined, false]);
-    const rest = await service.ask('conversation.changes.v1', ben, { conversationId, since: page.rev, limit: 1 });
+    const rest = await on.service.ask('conversation.changes.v1', ben, { conversationId, since: page.rev, limit: 1 });
     expect([rest.messages.length, rest.drawing, rest.complete]).toEqual([1, { rev: since + 3 }, true]);
   });
 
@@ -149,7 +142,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     expect(await seen()).toMatchObject({ members: [{ userId: ben, status: 'banned', bannedUntil: expect.any(String) }], conversation: { memberCount: 1 } });
     expect(await sync(ben, { [conversationId]: 2 })).toMatchObject({ removed: [conversationId], changes: [], added: [] });
     // Time passes, and the writer has not noticed yet.
-    await engine.owner.query(`update chat.member set banned_until = clock_timestamp() - interval '1 second' where conversation_id = $1 and user_id = $2`, [conversationId, ben]);
+    await on.engine.owner.query(`update chat.member set banned_until = clock_timestamp() - interval '1 second' where conversation_id = $1 and user_id = $2`, [conversationId, ben]);
     expect((await seen()).members).toMatchObject([{ userId: ben, status: 'active' }]);
     expect((await sync(ben, {})).added).toMatchObject([{ id: conversationId, me: { status: 'active' } }]);
     expect((await sync(ben, { [conversationId]: 2 })).changes).toMatchObject([{ conversationId, rev: 3, members: [{ userId: ben }] }]);
@@ -160,7 +153,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
   it('goes on from a cursor that is older than leaving and coming back', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
-    await service.ask('conversation.me.v1', ben, { conversationId, notifications: 'none', unreadFrom: 1 });
+    await on.service.ask('conversation.me.v1', ben, { conversationId, notifications: 'none', unreadFrom: 1 });
     await chat.message(conversationId, anna);
     await chat.leave(conversationId, ben);
     await chat.message(conversationId, anna);
@@ -185,12 +178,12 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     const ids: string[] = [];
     for (const _n of range(12)) ids.push(await chat.conversation([anna, ben]));
     for (const id of ids) {
-      await engine.owner.query(
+      await on.engine.owner.query(
         `with c as (update chat.conversation set last_seq = 151, rev = 152 where id = $1 returning id)
          insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, created_at)
          select c.id, n + 1, n + 2, gen_random_uuid(), $2, n::text, 'text', 'm', now() from c, generate_series(1, 150) n`, [id, ben]).catch((error: unknown) => { throw error; });
     }
-    await engine.owner.query(`update chat.message set id = overlay(overlay(id::text placing '7' from 15) placing 'a' from 20)::uuid where conversation_id = any($1::uuid[])`, [ids]);
+    await on.engine.owner.query(`update chat.message set id = overlay(overlay(id::text placing '7' from 15) placing 'a' from 20)::uuid where conversation_id = any($1::uuid[])`, [ids]);
     const state = new LocalState(anna);
     state.epoch = epoch;
     const cursors = Object.fromEntries(ids.map((id) => [id, 2]));
@@ -226,24 +219,24 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     const device = new LocalState(anna);
     for (let step = 0; step < 80; step++) {
       const id = pick(conversations);
-      const members = (await engine.owner.query<{ user_id: string }>(`select user_id from chat.member where conversation_id = $1 and left_at is null order by user_id`, [id])).map(({ user_id }) => user_id);
-      const [{ last_seq: last }] = (await engine.owner.query<{ last_seq: number }>(`select last_seq from chat.conversation where id = $1`, [id])) as [{ last_seq: number }];
+      const members = (await on.engine.owner.query<{ user_id: string }>(`select user_id from chat.member where conversation_id = $1 and left_at is null order by user_id`, [id])).map(({ user_id }) => user_id);
+      const [{ last_seq: last }] = (await on.engine.owner.query<{ last_seq: number }>(`select last_seq from chat.conversation where id = $1`, [id])) as [{ last_seq: number }];
       const [someone, seq, dice] = [pick(members), 1 + Math.floor(random() * last), random()];
       if (dice < 0.4) await chat.message(id, someone);
       else if (dice < 0.5 && last > 0) await chat.edit(id, seq, `edit ${step}`);
       else if (dice < 0.6 && last > 0) await chat.erase(id, seq);
       else if (dice < 0.65) await chat.react(id, seq, pick(['👍', '🎉']), [someone]).catch(ignoreSecond);
       else if (dice < 0.68) await chat.pin(id, seq, someone);
-      else if (dice < 0.72 && device.conversations.has(id)) await service.ask('conversation.me.v1', anna, { conversationId: id, ...pick([{ unreadFrom: seq }, { notifications: 'none' }, { notifications: 'all' }] as const) }).catch(ignoreRefusal);
-      else if (dice < 0.75) await service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq).catch(ignoreRefusal);
+      else if (dice < 0.72 && device.conversations.has(id)) await on.service.ask('conversation.me.v1', anna, { conversationId: id, ...pick([{ unreadFrom: seq }, { notifications: 'none' }, { notifications: 'all' }] as const) }).catch(ignoreRefusal);
+      else if (dice < 0.75) await on.service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq).catch(ignoreRefusal);
       else if (id === conversations[1]) await chat.message(id, someone);
       else if (dice < 0.78) await chat.rename(id, `title ${step}`);
       else if (dice < 0.8) await chat.member(id, someone, pick([`status = 'muted'`, `status = 'banned', banned_until = null`, `status = 'active'`, `role = 'admin'`]));
       else if (dice < 0.9 && members.length > 1) await chat.leave(id, someone);
       else await chat.join(id, users.find((userId) => !members.includes(userId)) ?? newId());
       if (random() > 0.2) continue;
-      await catchUp(service, device);
-      await demandFresh(service, device);
+      await catchUp(on.service, device);
+      await demandFresh(on.service, device);
     }
   });
 });

@@ -1,22 +1,16 @@
 import { newId, timeOf, type CallOutput } from '@parley/contracts';
 import { traceIdOf } from '@parley/service-kit';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { codeOf } from '@parley/testing';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from './spec/chat.js';
-import { engines, type Engine } from '@parley/store/testing';
-import { codeOf, Service } from './spec/service.js';
+import { engines, running } from '@parley/store/testing';
+import { Service } from './spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-    chat = new Chat(engine.owner);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
+    chat = new Chat(on.engine.owner);
   });
 
   const sent = async (...members: string[]) => {
@@ -24,19 +18,19 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     const seq = await chat.message(conversationId, members[0]!);
     return { conversationId, seq, messageId: await chat.idOf(conversationId, seq) };
   };
-  const trace = (userId: string, messageId: string): Promise<CallOutput<'message.trace'>> => service.ask('message.trace.v1', userId, { messageId });
+  const trace = (userId: string, messageId: string): Promise<CallOutput<'message.trace'>> => on.service.ask('message.trace.v1', userId, { messageId });
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 
   it('tells its sender how far a message got', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { conversationId, seq, messageId } = await sent(anna, ben, cara);
     const traceId = traceIdOf();
-    await engine.owner.query('update chat.message set trace_id = $3 where conversation_id = $1 and seq = $2', [conversationId, seq, traceId]);
+    await on.engine.owner.query('update chat.message set trace_id = $3 where conversation_id = $1 and seq = $2', [conversationId, seq, traceId]);
     const phone = { userId: ben, connectionId: newId() };
-    service.traces.committed([messageId]);
-    service.traces.pushed(messageId, [phone]);
-    await service.receipt('delivered', ben, conversationId, seq);
-    await service.receipt('read', cara, conversationId, seq);
+    on.service.traces.committed([messageId]);
+    on.service.traces.pushed(messageId, [phone]);
+    await on.service.receipt('delivered', ben, conversationId, seq);
+    await on.service.receipt('read', cara, conversationId, seq);
     const told = await trace(anna, messageId);
     expect(told).toEqual({
       messageId, traceId, received: new Date(timeOf(messageId)).toISOString(), committed: time, pushed: [{ ...phone, at: time }],
@@ -54,7 +48,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
   it('says nothing of where those are with whom there is a block', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { messageId } = await sent(anna, ben, cara);
-    service.traces.pushed(messageId, [anna, ben, cara].map((userId) => ({ userId, connectionId: newId() })));
+    on.service.traces.pushed(messageId, [anna, ben, cara].map((userId) => ({ userId, connectionId: newId() })));
     const shown = async () => (await trace(anna, messageId)).pushed?.map(({ userId }) => userId);
     expect(await shown()).toEqual([anna, ben, cara]);
     await chat.block(ben, anna);

@@ -1,14 +1,14 @@
 import { newId } from '@parley/contracts';
-import { engines, quiet, type Engine } from '@parley/store/testing';
+import { engines, quiet, running } from '@parley/store/testing';
 import { Audience, type Database, type Sql } from '@parley/store';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { range } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
 import { policies } from './policies/index.js';
 import type { Policy, SendCommand } from './policies/policy.js';
 import { sendBatch, type Outcome } from './send-batch.js';
 import { Service } from './spec/service.js';
 import { Standings } from './standings.js';
 
-const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 
 /** A database, and how often it was asked since the last time: `begin`, `commit` and what webhooks ask are not counted. */
 function counted(database: Database): { database: Database; asked: () => number } {
@@ -32,34 +32,25 @@ function counted(database: Database): { database: Database; asked: () => number 
 }
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('plain text to conversations that are remembered, on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
-  beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
-  });
+  const on = running(open, (database) => Service.start(database));
 
   const command = (userId: string, conversationId: string, more: Partial<SendCommand['input']> = {}): SendCommand => ({
     caller: { requestId: newId(), userId, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId: newId(), type: 'text', body: 'hello', ...more },
   });
   /** Sends with a memory of its own, which nobody tells of changes, as that of a replica that lost its shard. */
   function sender(those: readonly Policy[] = policies) {
-    const { database, asked } = counted(engine.database);
-    const parts = { database, audience: new Audience(), standings: new Standings(), traces: service.traces, broker: service.broker, policies: those, logger: quiet };
+    const { database, asked } = counted(on.engine.database);
+    const parts = { database, audience: new Audience(), standings: new Standings(), traces: on.service.traces, broker: on.service.broker, policies: those, logger: quiet };
     return { send: (...commands: SendCommand[]): Promise<Outcome[]> => sendBatch(parts, commands), asked };
   }
   const codes = (outcomes: readonly Outcome[]) => outcomes.map((outcome) => ('code' in outcome ? outcome.code : outcome.duplicate ? 'known' : 'stored'));
-  const direct = async (one: string, other: string): Promise<string> => (await service.create(one, { kind: 'direct', memberIds: [other] })).conversation.id;
+  const direct = async (one: string, other: string): Promise<string> => (await on.service.create(one, { kind: 'direct', memberIds: [other] })).conversation.id;
   const rows = (conversationId: string) =>
-    engine.owner.query<{ seq: number; rev: number; body: string; created_at: Date }>(`select seq, rev, body, created_at from chat.message where conversation_id = $1 order by seq`, [conversationId]);
+    on.engine.owner.query<{ seq: number; rev: number; body: string; created_at: Date }>(`select seq, rev, body, created_at from chat.message where conversation_id = $1 order by seq`, [conversationId]);
 
   it('takes one statement, whatever its number, and is stored as the long way stores it', async () => {
     const [anna, ben] = [newId(), newId()];
-    const conversations = [await direct(anna, ben), await service.group(anna, ben)];
+    const conversations = [await direct(anna, ben), await on.service.group(anna, ben)];
     const { send, asked } = sender();
     const all = (body: string) => conversations.flatMap((id) => [command(anna, id, { body }), command(ben, id, { body })]);
     await send(...all('the long way'));
@@ -69,7 +60,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('plain text to
     expect(codes(outcomes)).toEqual(['stored', 'stored', 'stored', 'stored']);
     for (const [at, id] of conversations.entries()) {
       const stored = await rows(id);
-      const [conversation] = await engine.owner.query<{ last_seq: number; rev: number; active_at: Date }>(`select last_seq, rev, active_at from chat.conversation where id = $1`, [id]);
+      const [conversation] = await on.engine.owner.query<{ last_seq: number; rev: number; active_at: Date }>(`select last_seq, rev, active_at from chat.conversation where id = $1`, [id]);
       expect(stored.slice(-4).map(({ seq, body }) => [seq - stored.at(-4)!.seq, body])).toEqual([[0, 'the long way'], [1, 'the long way'], [2, 'at once'], [3, 'at once']]);
       const told = outcomes.slice(2 * at, 2 * at + 2).map((outcome) => ('code' in outcome ? undefined : outcome.message));
       expect(told).toMatchObject(stored.slice(-2).map(({ seq, rev, created_at }) => ({ seq, rev, createdAt: created_at.toISOString() })));
@@ -86,10 +77,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('plain text to
     ['slowed down', 'slow_mode', (on, anna, _ben, conversationId) => on.ask('conversation.update.v1', anna, { conversationId, policy: { slowModeSeconds: 60 } })],
   ])('is refused to somebody who was %s meanwhile', async (_what, code, change) => {
     const [anna, ben] = [newId(), newId()];
-    const conversationId = await service.group(anna, ben);
+    const conversationId = await on.service.group(anna, ben);
     const { send } = sender();
     expect(codes(await send(command(ben, conversationId)))).toEqual(['stored']);
-    await change(service, anna, ben, conversationId);
+    await change(on.service, anna, ben, conversationId);
     expect(codes(await send(command(ben, conversationId)))).toEqual([code]);
   });
 
@@ -98,19 +89,19 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('plain text to
     const conversationId = await direct(anna, ben);
     const { send } = sender();
     await send(command(anna, conversationId), command(ben, conversationId));
-    await service.ask('block.add.v1', ben, { userId: anna });
+    await on.service.ask('block.add.v1', ben, { userId: anna });
     expect(codes(await send(command(anna, conversationId), command(ben, conversationId)))).toEqual(['blocked', 'blocked']);
-    await service.ask('block.remove.v1', ben, { userId: anna });
+    await on.service.ask('block.remove.v1', ben, { userId: anna });
     expect(codes(await send(command(anna, conversationId), command(ben, conversationId)))).toEqual(['stored', 'stored']);
   });
 
   it('reaches who came meanwhile, and nobody who left', async () => {
     const [anna, ben, cleo] = [newId(), newId(), newId()];
-    const conversationId = await service.group(anna, ben);
+    const conversationId = await on.service.group(anna, ben);
     const { send } = sender();
     await send(command(anna, conversationId));
-    await service.ask('member.remove.v1', anna, { conversationId, userId: ben });
-    await service.ask('member.add.v1', anna, { conversationId, userId: cleo });
+    await on.service.ask('member.remove.v1', anna, { conversationId, userId: ben });
+    await on.service.ask('member.add.v1', anna, { conversationId, userId: cleo });
     const [outcome] = await send(command(anna, conversationId));
     expect(outcome).toMatchObject({ members: expect.arrayContaining([anna, cleo]) as unknown });
     expect(outcome).toMatchObject({ members: { length: 2 } });
@@ -118,7 +109,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('plain text to
 
   it('is stored once under one clientId, and the rest of its batch with it', async () => {
     const anna = newId();
-    const conversations = [await service.group(anna), await service.group(anna)] as const;
+    const conversations = [await on.service.group(anna), await on.service.group(anna)] as const;
     const { send, asked } = sender();
     await send(...conversations.map((id) => command(anna, id)));
     const again = command(anna, conversations[0]);
@@ -135,7 +126,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('plain text to
 
   it('takes the long way when it is not plain, when a policy has to load something, and after somebody else wrote', async () => {
     const anna = newId();
-    const conversationId = await service.group(anna);
+    const conversationId = await on.service.group(anna);
     const loading: Policy = { name: 'loading', appliesTo: ({ command: { input } }) => input.body === 'load', prepare: async () => undefined, check: () => undefined };
     const { send, asked } = sender([...policies, loading]);
     const [first] = await send(command(anna, conversationId));
@@ -146,14 +137,14 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('plain text to
       expect(codes(await send(command(anna, conversationId, more)))).toEqual(['stored']);
       expect(asked()).toBeGreaterThan(2);
     }
-    await service.send(anna, { conversationId, clientId: 'elsewhere' });
+    await on.service.send(anna, { conversationId, clientId: 'elsewhere' });
     expect(codes(await send(command(anna, conversationId)))).toEqual(['stored']);
     expect(asked()).toBeGreaterThan(2);
     expect((await rows(conversationId)).map(({ seq }) => seq)).toEqual(range(9).map((at) => at + 1));
   });
 
   it('goes on at once after reactions and edits of the same process', async () => {
-    const { database, asked } = counted(engine.database);
+    const { database, asked } = counted(on.engine.database);
     const one = await Service.start(database);
     const anna = newId();
     const conversationId = await one.group(anna);

@@ -1,40 +1,31 @@
 import { newId, type Attachment, type StoredAttachment } from '@parley/contracts';
-import { engines, type Engine } from '@parley/store/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { engines, running } from '@parley/store/testing';
+import { codeOf } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
 import { Service } from './spec/service.js';
 
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: { code: string }) => error.code);
 const stored = (more: Partial<StoredAttachment> = {}): StoredAttachment => {
   const id = newId();
   return { id, key: id, name: 'cat.png', mediaType: 'image/png', size: 100, width: 4, height: 3, ...more };
 };
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
-  beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database, { settings: { quotaBytes: 1000 } });
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
-  });
+  const on = running(open, (database) => Service.start(database, { settings: { quotaBytes: 1000 } }));
 
   const record = async (userId: string, file = stored(), thumbnail?: StoredAttachment): Promise<Attachment> =>
-    (await service.broker.request('attachment.record.v1', { userId, stored: file, ...(thumbnail && { thumbnail }) })).attachment;
-  const publish = (userId: string, attachmentId: string) => codeOf(service.broker.request('attachment.publish.v1', { userId, attachmentId }));
-  const publishable = (userId: string, attachmentId: string) => codeOf(service.broker.request('attachment.publishable.v1', { userId, attachmentId }));
-  const publicOf = async (userId: string) => (await engine.owner.query<{ id: string }>(`select id from chat.attachment where uploader_id = $1 and public order by id`, [userId])).map(({ id }) => id);
-  const sweep = async () => (await service.broker.request('attachment.sweep.v1', { limit: 1000 })).dropped.map(({ id }) => id);
+    (await on.service.broker.request('attachment.record.v1', { userId, stored: file, ...(thumbnail && { thumbnail }) })).attachment;
+  const publish = (userId: string, attachmentId: string) => codeOf(on.service.broker.request('attachment.publish.v1', { userId, attachmentId }));
+  const publishable = (userId: string, attachmentId: string) => codeOf(on.service.broker.request('attachment.publishable.v1', { userId, attachmentId }));
+  const publicOf = async (userId: string) => (await on.engine.owner.query<{ id: string }>(`select id from chat.attachment where uploader_id = $1 and public order by id`, [userId])).map(({ id }) => id);
+  const sweep = async () => (await on.service.broker.request('attachment.sweep.v1', { limit: 1000 })).dropped.map(({ id }) => id);
   const age = (id: string, hours: number) =>
-    engine.owner.query(`update chat.attachment set created_at = now() - $2 * interval '1 hour' where id = $1`, [id, hours]);
+    on.engine.owner.query(`update chat.attachment set created_at = now() - $2 * interval '1 hour' where id = $1`, [id, hours]);
   /** As sending does. */
   const attach = async (userId: string, attachmentId: string) => {
-    const conversationId = await service.group(userId);
-    const { message } = await service.send(userId, { conversationId });
-    await engine.owner.query(`insert into chat.message_attachment (attachment_id, conversation_id, message_id) values ($1, $2, $3)`, [attachmentId, conversationId, message.id]);
-    await engine.owner.query(`update chat.attachment set attached_at = now() where id = $1`, [attachmentId]);
+    const conversationId = await on.service.group(userId);
+    const { message } = await on.service.send(userId, { conversationId });
+    await on.engine.owner.query(`insert into chat.message_attachment (attachment_id, conversation_id, message_id) values ($1, $2, $3)`, [attachmentId, conversationId, message.id]);
+    await on.engine.owner.query(`update chat.attachment set attached_at = now() where id = $1`, [attachmentId]);
     return { conversationId, messageId: message.id };
   };
 
@@ -44,7 +35,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     const attachment = await record(userId, file, thumbnail);
     expect(attachment).toEqual({ id: file.id, name: 'cat.png', mediaType: 'image/png', size: 100, width: 4, height: 3, durationMs: 5, thumbnailId: thumbnail.id, url: `/api/v1/attachments/${file.id}` });
     expect(await record(userId, file, stored())).toEqual(attachment);
-    expect(await engine.owner.query(`select id from chat.attachment where uploader_id = $1`, [userId])).toHaveLength(2);
+    expect(await on.engine.owner.query(`select id from chat.attachment where uploader_id = $1`, [userId])).toHaveLength(2);
     expect(await codeOf(record(newId(), file))).toBe('conflict');
   });
 
@@ -52,7 +43,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     const userId = newId();
     const outcomes = await Promise.all(Array.from({ length: 6 }, () => codeOf(record(userId, stored({ size: 300 }), stored({ size: 50 })))));
     expect(outcomes.toSorted()).toEqual(['answered', 'answered', 'answered', 'too_large', 'too_large', 'too_large']);
-    const admit = (bytes: number) => codeOf(service.broker.request('attachment.admit.v1', { userId, bytes }));
+    const admit = (bytes: number) => codeOf(on.service.broker.request('attachment.admit.v1', { userId, bytes }));
     expect([await admit(100), await admit(101)]).toEqual(['answered', 'too_large']);
   });
 
@@ -77,8 +68,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     const [kept, wiped, dissolved] = [await record(userId), await record(userId), await record(userId)];
     await attach(userId, kept.id);
     const [first, last] = [await attach(userId, wiped.id), await attach(userId, dissolved.id)];
-    await engine.owner.query(`delete from chat.message_attachment where message_id = $1`, [first.messageId]);
-    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [last.conversationId]);
+    await on.engine.owner.query(`delete from chat.message_attachment where message_id = $1`, [first.messageId]);
+    await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [last.conversationId]);
     for (const attempt of [publishable, publish]) {
       expect(await attempt(userId, wiped.id)).toBe('not_found');
       expect(await attempt(userId, dissolved.id)).toBe('not_found');
@@ -109,11 +100,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect((await sweep()).filter((id) => [old.id, thumbnail.id, fresh.id, picture.id].includes(id))).toEqual([thumbnail.id, old.id]);
     expect(await sweep()).toEqual(expect.arrayContaining([thumbnail.id, old.id]));
     expect(await publish(userId, old.id)).toBe('not_found');
-    await service.broker.request('attachment.forget.v1', { ids: [old.id, fresh.id] });
+    await on.service.broker.request('attachment.forget.v1', { ids: [old.id, fresh.id] });
     expect(await sweep()).toEqual(expect.arrayContaining([thumbnail.id, old.id]));
-    await service.broker.request('attachment.forget.v1', { ids: [old.id, thumbnail.id] });
+    await on.service.broker.request('attachment.forget.v1', { ids: [old.id, thumbnail.id] });
     expect((await sweep()).filter((id) => [old.id, thumbnail.id].includes(id))).toEqual([]);
-    expect(await engine.owner.query(`select id from chat.attachment where uploader_id = $1 order by id`, [userId])).toEqual([fresh.id, picture.id].toSorted().map((id) => ({ id })));
+    expect(await on.engine.owner.query(`select id from chat.attachment where uploader_id = $1 order by id`, [userId])).toEqual([fresh.id, picture.id].toSorted().map((id) => ({ id })));
   });
 
   it('go when no message shows them any more', async () => {
@@ -124,8 +115,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     const last = await attach(userId, dissolved.id);
     await Promise.all([gone.id, shown.id, dissolved.id].map((id) => age(id, 1000)));
     expect(await sweep()).not.toEqual(expect.arrayContaining([gone.id]));
-    await engine.owner.query(`update chat.message set deleted_at = now() - interval '2 hours' where id = $1`, [first.messageId]);
-    await engine.owner.query(`update chat.conversation set deleted_at = now() - interval '2 hours' where id = $1`, [last.conversationId]);
+    await on.engine.owner.query(`update chat.message set deleted_at = now() - interval '2 hours' where id = $1`, [first.messageId]);
+    await on.engine.owner.query(`update chat.conversation set deleted_at = now() - interval '2 hours' where id = $1`, [last.conversationId]);
     expect((await sweep()).filter((id) => [gone.id, shown.id, dissolved.id].includes(id)).toSorted()).toEqual([gone.id, dissolved.id].toSorted());
   });
 });

@@ -1,52 +1,41 @@
 import { newId, type ServerEvent } from '@parley/contracts';
-import { eventually } from '@parley/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { engines, type Engine } from '@parley/store/testing';
+import { codeOf, eventually, range } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
+import { engines, running } from '@parley/store/testing';
 import { Cut } from './spec/cut.js';
 import { Service } from './spec/service.js';
 import { demandSound } from './spec/standing.js';
 
-const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database, { through: cut.through }));
   const cut = new Cut();
-  beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database, { through: cut.through });
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
-  });
 
-  const people = (count: number): Promise<string[]> => Promise.all(range(count).map(() => service.connect()));
-  const publicGroup = async (creator: string, policy = {}): Promise<string> => (await service.create(creator, { kind: 'group', visibility: 'public', title: 'open', policy })).conversation.id;
-  const join = (userId: string, conversationId: string, requestId?: string) => service.ask('conversation.join.v1', userId, { conversationId }, requestId);
-  const leave = (userId: string, conversationId: string, requestId?: string) => service.ask('conversation.leave.v1', userId, { conversationId }, requestId);
-  const add = (by: string, conversationId: string, userId: string, more: { role?: string } = {}, requestId?: string) => service.ask('member.add.v1', by, { conversationId, userId, ...more }, requestId);
-  const remove = (by: string, conversationId: string, userId: string, requestId?: string) => service.ask('member.remove.v1', by, { conversationId, userId }, requestId);
-  const update = (by: string, conversationId: string, userId: string, more: object, requestId?: string) => service.ask('member.update.v1', by, { conversationId, userId, ...more }, requestId);
-  const count = async (conversationId: string): Promise<number> => (await engine.owner.query<{ member_count: number }>(`select member_count from chat.conversation where id = $1`, [conversationId]))[0]!.member_count;
+  const people = (count: number): Promise<string[]> => Promise.all(range(count).map(() => on.service.connect()));
+  const publicGroup = async (creator: string, policy = {}): Promise<string> => (await on.service.create(creator, { kind: 'group', visibility: 'public', title: 'open', policy })).conversation.id;
+  const join = (userId: string, conversationId: string, requestId?: string) => on.service.ask('conversation.join.v1', userId, { conversationId }, requestId);
+  const leave = (userId: string, conversationId: string, requestId?: string) => on.service.ask('conversation.leave.v1', userId, { conversationId }, requestId);
+  const add = (by: string, conversationId: string, userId: string, more: { role?: string } = {}, requestId?: string) => on.service.ask('member.add.v1', by, { conversationId, userId, ...more }, requestId);
+  const remove = (by: string, conversationId: string, userId: string, requestId?: string) => on.service.ask('member.remove.v1', by, { conversationId, userId }, requestId);
+  const update = (by: string, conversationId: string, userId: string, more: object, requestId?: string) => on.service.ask('member.update.v1', by, { conversationId, userId, ...more }, requestId);
+  const count = async (conversationId: string): Promise<number> => (await on.engine.owner.query<{ member_count: number }>(`select member_count from chat.conversation where id = $1`, [conversationId]))[0]!.member_count;
   const notes = async (conversationId: string) =>
-    (await engine.owner.query<{ sender_id: string; system: object }>(`select sender_id, system from chat.message where conversation_id = $1 and type = 'system' order by seq`, [conversationId])).slice(1);
+    (await on.engine.owner.query<{ sender_id: string; system: object }>(`select sender_id, system from chat.message where conversation_id = $1 and type = 'system' order by seq`, [conversationId])).slice(1);
   const toldOf = (userId: string, conversationId: string): [string, unknown][] =>
-    service.heard(userId).flatMap(({ event, payload }): [string, unknown][] => {
+    on.service.heard(userId).flatMap(({ event, payload }): [string, unknown][] => {
       const { conversation, message, conversationId: id } = payload as never as { conversation?: { id: string }; message?: { conversationId: string }; conversationId?: string };
       return (conversation?.id ?? message?.conversationId ?? id) === conversationId ? [[event, payload]] : [];
     });
   const eventsOf = (userId: string, conversationId: string): string[] => toldOf(userId, conversationId).map(([event]) => event);
   const last = <E extends 'member:changed' | 'conversation:new' | 'conversation:removed'>(userId: string, conversationId: string, event: E) =>
     toldOf(userId, conversationId).findLast(([name]) => name === event)?.[1] as ServerEvent<E> | undefined;
-  const settled = (conversationId: string) => eventually(() => demandSound(engine.owner, conversationId));
+  const settled = (conversationId: string) => eventually(() => demandSound(on.engine.owner, conversationId));
 
   it('lets anybody join a public conversation: they have its state, the members hear of them, and what was written counts as read', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
-    await service.send(anna!, { conversationId });
+    await on.service.send(anna!, { conversationId });
     expect(await join(ben!, conversationId)).toEqual({ conversation: { id: conversationId } });
     await eventually(() => expect(eventsOf(anna!, conversationId)).toEqual(['conversation:new', 'message:new', 'message:new', 'member:changed', 'message:new']));
     expect(eventsOf(ben!, conversationId)).toEqual(['conversation:new', 'member:changed', 'message:new']);
@@ -58,7 +47,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     });
     expect(last(anna!, conversationId, 'member:changed')).toMatchObject({ conversationId, rev: 4, memberCount: 2, member: { userId: ben, role: 'member', status: 'active', readSeq: 3, deliveredSeq: 3 } });
     // Told with a description's `rev`, nobody would notice that they missed this one.
-    const [row] = await engine.owner.query(`select conversation_rev, members_rev, rev from chat.conversation where id = $1`, [conversationId]);
+    const [row] = await on.engine.owner.query(`select conversation_rev, members_rev, rev from chat.conversation where id = $1`, [conversationId]);
     expect(row).toEqual({ conversation_rev: 1, members_rev: 4, rev: 5 });
     await settled(conversationId);
   });
@@ -75,8 +64,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
 
   it('keeps strangers, guests where they are not admitted, the banned, and a crowd out', async () => {
     const [anna, ben, guest] = await people(3);
-    service.guests.add(guest!);
-    expect(await codeOf(join(ben!, await service.group(anna!)))).toBe('not_found');
+    on.service.guests.add(guest!);
+    expect(await codeOf(join(ben!, await on.service.group(anna!)))).toBe('not_found');
     expect(await codeOf(join(ben!, newId()))).toBe('not_found');
     expect(await codeOf(join(guest!, await publicGroup(anna!, { guests: false })))).toBe('forbidden');
     expect(await codeOf(join(guest!, await publicGroup(anna!)))).toBe('answered');
@@ -84,7 +73,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await join(ben!, conversationId);
     await update(anna!, conversationId, ben!, { status: 'banned' });
     expect(await codeOf(join(ben!, conversationId))).toBe('banned');
-    await engine.owner.query(`update chat.conversation set member_count = 5000 where id = $1`, [conversationId]);
+    await on.engine.owner.query(`update chat.conversation set member_count = 5000 where id = $1`, [conversationId]);
     expect(await codeOf(join(newId(), conversationId))).toBe('too_large');
     expect(await codeOf(add(anna!, conversationId, newId()))).toBe('too_large');
   });
@@ -94,8 +83,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
     await leave(ben!, conversationId);
-    await service.send(anna!, { conversationId, clientId: 'after' });
-    await eventually(() => service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'after'));
+    await on.service.send(anna!, { conversationId, clientId: 'after' });
+    await eventually(() => on.service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'after'));
     expect(eventsOf(ben!, conversationId).slice(3)).toEqual(['conversation:removed']);
     expect(last(ben!, conversationId, 'conversation:removed')).toEqual({ conversationId, reason: 'left' });
     expect(last(anna!, conversationId, 'member:changed')).toEqual({ conversationId, userId: ben, left: true, rev: 5, memberCount: 1 });
@@ -117,30 +106,30 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await codeOf(leave(ben!, conversationId))).toBe('answered');
     await eventually(() => last(ben!, conversationId, 'conversation:removed')?.reason === 'left');
     expect(await codeOf(join(anna!, conversationId))).toBe('not_found');
-    await eventually(() => service.events.some(({ name, event }) => name === 'conversation.deleted.v1' && (event as never as { conversationId: string }).conversationId === conversationId));
+    await eventually(() => on.service.events.some(({ name, event }) => name === 'conversation.deleted.v1' && (event as never as { conversationId: string }).conversationId === conversationId));
     expect(await notes(conversationId)).toEqual([
       { sender_id: ben, system: { kind: 'joined' } }, { sender_id: anna, system: { kind: 'creator', userId: ben } }, { sender_id: anna, system: { kind: 'left' } },
     ]);
-    const roles = service.heard(ben!, 'member:changed').map(({ payload }) => payload as never as ServerEvent<'member:changed'>).flatMap((one) => ('member' in one && one.conversationId === conversationId ? [[one.member.userId, one.member.role, one.rev]] : []));
+    const roles = on.service.heard(ben!, 'member:changed').map(({ payload }) => payload as never as ServerEvent<'member:changed'>).flatMap((one) => ('member' in one && one.conversationId === conversationId ? [[one.member.userId, one.member.role, one.rev]] : []));
     expect(roles.slice(-2)).toEqual([[anna, 'admin', 5], [ben, 'creator', 6]]);
   });
 
   it('adds members by those who may invite, answers those who are there as they are, and names who does not exist', async () => {
     const [anna, ben, cara, dan] = await people(4);
-    const conversationId = await service.group(anna!, ben!);
+    const conversationId = await on.service.group(anna!, ben!);
     expect(await codeOf(add(ben!, conversationId, cara!))).toBe('forbidden');
     expect(await add(anna!, conversationId, cara!, { role: 'admin' })).toMatchObject({ member: { userId: cara, role: 'admin', status: 'active', readSeq: 2, deliveredSeq: 2 } });
     expect(await codeOf(add(cara!, conversationId, dan!, { role: 'admin' }))).toBe('forbidden');
     expect(await add(cara!, conversationId, dan!)).toMatchObject({ member: { userId: dan, role: 'member' } });
     expect(await add(anna!, conversationId, dan!, { role: 'admin' })).toMatchObject({ member: { userId: dan, role: 'member' } });
     const ghost = newId();
-    service.unknown.add(ghost);
+    on.service.unknown.add(ghost);
     expect(await codeOf(add(anna!, conversationId, ghost))).toBe('not_found');
     expect(await codeOf(add(ben!, conversationId, ghost))).toBe('forbidden');
-    await service.ask('conversation.update.v1', anna!, { conversationId, policy: { membersInvite: true, guests: false } });
+    await on.service.ask('conversation.update.v1', anna!, { conversationId, policy: { membersInvite: true, guests: false } });
     expect(await codeOf(add(ben!, conversationId, newId()))).toBe('answered');
     const guest = newId();
-    service.guests.add(guest);
+    on.service.guests.add(guest);
     expect(await codeOf(add(anna!, conversationId, guest))).toBe('forbidden');
     expect(eventsOf(dan!, conversationId)[0]).toBe('conversation:new');
     expect((await notes(conversationId)).map(({ system }) => system)).toEqual([{ kind: 'added', userId: cara }, { kind: 'added', userId: dan }, { kind: 'added', userId: expect.any(String) }]);
@@ -148,7 +137,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
   });
 
   it('says that auth is away only to those who may add somebody', async () => {
-    const alone = await Service.start(engine.database, { auth: false });
+    const alone = await Service.start(on.engine.database, { auth: false });
     const [anna, ben] = [newId(), newId()];
     const conversationId = await publicGroup(anna);
     await join(ben, conversationId);
@@ -159,27 +148,27 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
 
   it('removes members, who hear of nothing that comes later, while others write', async () => {
     const [anna, ben, cara] = await people(3);
-    const conversationId = await service.group(anna!, ben!, cara!);
-    const before = range(20).map((n) => service.send(cara!, { conversationId, clientId: `b${n}` }));
+    const conversationId = await on.service.group(anna!, ben!, cara!);
+    const before = range(20).map((n) => on.service.send(cara!, { conversationId, clientId: `b${n}` }));
     const removed = remove(anna!, conversationId, ben!);
-    const during = range(20).map((n) => service.send(cara!, { conversationId, clientId: `d${n}` }));
+    const during = range(20).map((n) => on.service.send(cara!, { conversationId, clientId: `d${n}` }));
     await removed;
-    const after = range(20).map((n) => service.send(cara!, { conversationId, clientId: `a${n}` }));
+    const after = range(20).map((n) => on.service.send(cara!, { conversationId, clientId: `a${n}` }));
     await Promise.all([...before, ...during, ...after]);
-    const [row] = await engine.owner.query<{ rev: number }>(`select rev from chat.member where conversation_id = $1 and user_id = $2`, [conversationId, ben]);
-    await eventually(() => service.heard(anna!, 'message:new').filter(({ payload }) => payload.message.conversationId === conversationId).length === 62);
+    const [row] = await on.engine.owner.query<{ rev: number }>(`select rev from chat.member where conversation_id = $1 and user_id = $2`, [conversationId, ben]);
+    await eventually(() => on.service.heard(anna!, 'message:new').filter(({ payload }) => payload.message.conversationId === conversationId).length === 62);
     expect(eventsOf(ben!, conversationId).at(-1)).toBe('conversation:removed');
     expect(last(ben!, conversationId, 'conversation:removed')).toEqual({ conversationId, reason: 'removed' });
-    const heard = service.heard(ben!, 'message:new').filter(({ payload }) => payload.message.conversationId === conversationId);
+    const heard = on.service.heard(ben!, 'message:new').filter(({ payload }) => payload.message.conversationId === conversationId);
     expect(heard.every(({ payload }) => payload.message.rev < row!.rev)).toBe(true);
-    expect(await codeOf(service.send(ben!, { conversationId }))).toBe('not_found');
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('not_found');
     expect(await notes(conversationId)).toEqual([{ sender_id: anna, system: { kind: 'removed', userId: ben } }]);
     await settled(conversationId);
   });
 
   it('keeps admins from the creator and from each other, and members from everybody', async () => {
     const [anna, ben, cara, dan] = await people(4);
-    const conversationId = await service.group(anna!, ben!, cara!, dan!);
+    const conversationId = await on.service.group(anna!, ben!, cara!, dan!);
     for (const admin of [ben!, cara!]) expect(await update(anna!, conversationId, admin, { role: 'admin' })).toMatchObject({ member: { role: 'admin' } });
     const refused: [string, () => Promise<unknown>][] = [
       ['forbidden', () => remove(ben!, conversationId, anna!)], ['forbidden', () => remove(ben!, conversationId, cara!)], ['forbidden', () => remove(dan!, conversationId, dan!)],
@@ -208,15 +197,15 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await update(cara!, conversationId, ben!, { status: 'muted', mutedUntil })).toMatchObject({ member: { userId: ben, status: 'muted', mutedUntil } });
     const { rev } = last(ben!, conversationId, 'member:changed')!;
     expect(await update(cara!, conversationId, ben!, { status: 'muted', mutedUntil })).toMatchObject({ member: { mutedUntil } });
-    expect(await codeOf(service.send(ben!, { conversationId }))).toBe('muted');
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('muted');
     await leave(ben!, conversationId);
     await join(ben!, conversationId);
-    expect(await codeOf(service.send(ben!, { conversationId }))).toBe('muted');
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('muted');
     await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.me?.mutedUntil === mutedUntil);
     expect(last(ben!, conversationId, 'member:changed')!.rev).toBeGreaterThan(rev);
     const active = await update(cara!, conversationId, ben!, { status: 'active' });
     expect(active.member).not.toHaveProperty('mutedUntil');
-    expect(await codeOf(service.send(ben!, { conversationId }))).toBe('answered');
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('answered');
     await update(anna!, conversationId, cara!, { status: 'muted' });
     expect(await codeOf(remove(cara!, conversationId, ben!))).toBe('muted');
     expect(await codeOf(update(cara!, conversationId, ben!, { role: 'admin' }))).toBe('forbidden');
@@ -230,8 +219,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await update(anna!, conversationId, ben!, { role: 'admin' });
     expect(await update(anna!, conversationId, ben!, { status: 'banned' })).toMatchObject({ member: { userId: ben, role: 'member', status: 'banned' } });
     expect(await count(conversationId)).toBe(1);
-    await service.send(anna!, { conversationId, clientId: 'meanwhile' });
-    await eventually(() => service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'meanwhile'));
+    await on.service.send(anna!, { conversationId, clientId: 'meanwhile' });
+    await eventually(() => on.service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'meanwhile'));
     expect(eventsOf(ben!, conversationId).at(-1)).toBe('conversation:removed');
     expect(last(ben!, conversationId, 'conversation:removed')!.reason).toBe('banned');
     expect(last(anna!, conversationId, 'member:changed')).toMatchObject({ member: { userId: ben, status: 'banned' }, memberCount: 1 });
@@ -253,7 +242,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await remove(anna!, conversationId, ben!);
     expect(await codeOf(join(ben!, conversationId))).toBe('banned');
     await update(anna!, conversationId, ben!, { status: 'active' });
-    expect([await count(conversationId), await codeOf(service.send(ben!, { conversationId })), await codeOf(join(ben!, conversationId))]).toEqual([1, 'forbidden', 'answered']);
+    expect([await count(conversationId), await codeOf(on.service.send(ben!, { conversationId })), await codeOf(join(ben!, conversationId))]).toEqual([1, 'forbidden', 'answered']);
     await settled(conversationId);
   });
 
@@ -273,8 +262,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
-    for (const n of range(3)) await service.send(anna!, { conversationId, clientId: `n${n}` });
-    await engine.owner.query(`insert into history.cursor (conversation_id, user_id, delivered_seq, read_seq, updated_at) values ($1, $2, 5, 4, now())`, [conversationId, ben]);
+    for (const n of range(3)) await on.service.send(anna!, { conversationId, clientId: `n${n}` });
+    await on.engine.owner.query(`insert into history.cursor (conversation_id, user_id, delivered_seq, read_seq, updated_at) values ($1, $2, 5, 4, now())`, [conversationId, ben]);
     expect(await update(anna!, conversationId, ben!, { role: 'admin' })).toMatchObject({ member: { role: 'admin', readSeq: 4, deliveredSeq: 5 } });
     await update(anna!, conversationId, ben!, { status: 'banned' });
     await update(anna!, conversationId, ben!, { status: 'active' });
@@ -283,7 +272,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
 
   it('leaves direct conversations as they are', async () => {
     const [anna, ben] = await people(2);
-    const { conversation } = await service.create(anna!, { kind: 'direct', memberIds: [ben!] });
+    const { conversation } = await on.service.create(anna!, { kind: 'direct', memberIds: [ben!] });
     const refused = [
       leave(anna!, conversation.id), add(anna!, conversation.id, newId()), remove(anna!, conversation.id, ben!), update(anna!, conversation.id, ben!, { status: 'muted' }),
       update(anna!, conversation.id, ben!, { role: 'creator' }),
@@ -308,12 +297,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       ['end', (requestId) => leave(cara!, conversationId, requestId)],
     ];
     for (const [what, command] of commands) {
-      const [before] = await engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [conversationId]);
+      const [before] = await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [conversationId]);
       const { count: failed } = cut;
       cut.fail();
       expect(await codeOf(command(newId())), what).toBe('answered');
       await eventually(() => cut.count === failed + 1);
-      const [after] = await engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [conversationId]);
+      const [after] = await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [conversationId]);
       expect(after!.rev - before!.rev, what).toBe({ promote: 1, mute: 1, unban: 1, end: 1, 'hand over': 3 }[what] ?? 2);
       await settled(conversationId);
     }
@@ -336,15 +325,15 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       (by) => join(by, conversationId), (by) => join(by, conversationId), (by) => leave(by, conversationId), (by, whom) => add(by, conversationId, whom), (by, whom) => remove(by, conversationId, whom),
       (by, whom) => update(by, conversationId, whom, { status: 'banned' }), (by, whom) => update(by, conversationId, whom, { status: 'active' }),
       (by, whom) => update(by, conversationId, whom, { status: 'muted' }), (by, whom) => update(by, conversationId, whom, { role: 'admin' }),
-      (by, whom) => update(by, conversationId, whom, { role: 'creator' }), (by) => service.send(by, { conversationId }),
+      (by, whom) => update(by, conversationId, whom, { role: 'creator' }), (by) => on.service.send(by, { conversationId }),
     ];
     for (let round = 0; round < 10; round++) {
       // The creator, whoever that is now, acts often: what others may not is tried as well.
-      const [creator] = await engine.owner.query<{ user_id: string }>(`select user_id from chat.member where conversation_id = $1 and role = 'creator'`, [conversationId]);
+      const [creator] = await on.engine.owner.query<{ user_id: string }>(`select user_id from chat.member where conversation_id = $1 and role = 'creator'`, [conversationId]);
       const codes = await Promise.all(range(12).map(() => codeOf(moves[random(moves.length)]!(random(2) ? creator!.user_id : anybody(), anybody()))));
       expect(codes.filter((code) => code === 'internal' || code === 'unavailable'), `seed ${seed}, round ${round}`).toEqual([]);
-      await demandSound(engine.owner, conversationId);
-      const [row] = await engine.owner.query(`select count(*) as creators from chat.member where conversation_id = $1 and role = 'creator' and left_at is null and status = 'active'`, [conversationId]);
+      await demandSound(on.engine.owner, conversationId);
+      const [row] = await on.engine.owner.query(`select count(*) as creators from chat.member where conversation_id = $1 and role = 'creator' and left_at is null and status = 'active'`, [conversationId]);
       expect(row, `seed ${seed}, round ${round}`).toEqual({ creators: 1 });
     }
   });

@@ -1,30 +1,20 @@
 import { newId } from '@parley/contracts';
-import { eventually } from '@parley/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { engines, type Engine } from '@parley/store/testing';
+import { codeOf, eventually } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
+import { engines, running } from '@parley/store/testing';
 import { Cut } from './spec/cut.js';
 import { Service } from './spec/service.js';
 
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database, { through: cut.through }));
   const cut = new Cut();
-  beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database, { through: cut.through });
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
-  });
 
   type Listing = 'contact.add.v1' | 'contact.remove.v1' | 'block.add.v1' | 'block.remove.v1';
-  const list = (name: Listing, by: string, userId: string) => service.ask(name, by, { userId });
+  const list = (name: Listing, by: string, userId: string) => on.service.ask(name, by, { userId });
   const rows = (table: string, owner: string, other: string, by: string) =>
-    engine.owner.query<{ other: string; created_at: Date }>(`select ${other} as other, created_at from chat.${table} where ${owner} = $1`, [by]);
-  const changes = (by: string) => service.events.map(({ name, event }) => (name === 'block.changed.v1' ? (event as never as { blockerId: string; blockedId: string; blocked: boolean }) : undefined)).filter((event) => event?.blockerId === by);
+    on.engine.owner.query<{ other: string; created_at: Date }>(`select ${other} as other, created_at from chat.${table} where ${owner} = $1`, [by]);
+  const changes = (by: string) => on.service.events.map(({ name, event }) => (name === 'block.changed.v1' ? (event as never as { blockerId: string; blockedId: string; blocked: boolean }) : undefined)).filter((event) => event?.blockerId === by);
 
   it('are put on a list once and taken off it, by whoever keeps it', async () => {
     const [anna, ben] = [newId(), newId()];
@@ -39,7 +29,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
 
   it.each(['contact.add.v1', 'block.add.v1'] as const)('are refused by %s when they don’t exist, or are oneself', async (name) => {
     const [anna, ghost] = [newId(), newId()];
-    service.unknown.add(ghost);
+    on.service.unknown.add(ghost);
     expect([await codeOf(list(name, anna, ghost)), await codeOf(list(name, anna, anna))]).toEqual(['not_found', 'invalid']);
   });
 
@@ -62,7 +52,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
 
   it('begin no direct conversation while one of the two blocks the other, nor find the one they have', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
-    const create = (by: string, other: string, requestId?: string) => service.create(by, { kind: 'direct', memberIds: [other] }, requestId);
+    const create = (by: string, other: string, requestId?: string) => on.service.create(by, { kind: 'direct', memberIds: [other] }, requestId);
     const requestId = newId();
     const { conversation } = await create(anna, ben, requestId);
     await list('block.add.v1', anna, ben);
@@ -70,11 +60,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
     expect(await Promise.all([create(anna, ben), create(ben, anna), create(anna, cara), create(cara, anna)].map(codeOf))).toEqual(['blocked', 'blocked', 'blocked', 'blocked']);
     // The request that began it is answered again as it was.
     expect(await create(anna, ben, requestId)).toMatchObject({ created: true, conversation: { id: conversation.id } });
-    expect(await engine.owner.query(`select 1 from chat.direct_pair where $1 in (low, high)`, [cara])).toEqual([]);
+    expect(await on.engine.owner.query(`select 1 from chat.direct_pair where $1 in (low, high)`, [cara])).toEqual([]);
     await list('block.remove.v1', anna, ben);
     await list('block.remove.v1', anna, cara);
     expect(await create(ben, anna)).toMatchObject({ created: false, conversation: { id: conversation.id } });
     expect((await create(cara, anna)).created).toBe(true);
-    expect(await codeOf(service.create(anna, { kind: 'group', memberIds: [ben] }))).toBe('answered');
+    expect(await codeOf(on.service.create(anna, { kind: 'group', memberIds: [ben] }))).toBe('answered');
   });
 });

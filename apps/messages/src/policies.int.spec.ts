@@ -1,8 +1,9 @@
 import { newId, type CallInput } from '@parley/contracts';
 import { readFileSync } from 'node:fs';
-import { engines, quiet, type Engine } from '@parley/store/testing';
+import { engines, quiet, running } from '@parley/store/testing';
 import { Audience } from '@parley/store';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { range } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
 import { policies } from './policies/index.js';
 import type { Policy, SendCommand } from './policies/policy.js';
 import { sendBatch, type Outcome } from './send-batch.js';
@@ -10,42 +11,32 @@ import { newcomers } from './spec/newcomers.js';
 import { Service } from './spec/service.js';
 import { Standings } from './standings.js';
 
-const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 const refusal = (promise: Promise<unknown>) =>
   promise.then(() => ({ code: 'answered' }), (error: { code: string; details?: unknown; retryAfterMs?: number }) => ({ code: error.code, details: error.details, retryAfterMs: error.retryAfterMs }));
 const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refusal(promise)).code;
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %s', (name, open) => {
-  let engine: Engine;
-  let service: Service;
-  beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
-  });
+  const on = running(open, (database) => Service.start(database));
 
   const group = async (policy: CallInput<'conversation.create'>['policy'], creator: string, ...memberIds: string[]) =>
-    (await service.create(creator, { kind: 'group', memberIds, ...(policy && { policy }) })).conversation.id;
-  const react = (userId: string, message: { id: string }, emoji = '👍') => service.call('reaction.add.v1', userId, { messageId: message.id, emoji });
+    (await on.service.create(creator, { kind: 'group', memberIds, ...(policy && { policy }) })).conversation.id;
+  const react = (userId: string, message: { id: string }, emoji = '👍') => on.service.call('reaction.add.v1', userId, { messageId: message.id, emoji });
   const command = (userId: string, conversationId: string, clientId: string = newId()): SendCommand => ({
     caller: { requestId: newId(), userId, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId, type: 'text', body: 'hello' },
   });
   /** In one transaction for certain. */
   const batch = (commands: readonly SendCommand[], those = policies): Promise<Outcome[]> =>
-    sendBatch({ database: engine.database, audience: new Audience(), standings: new Standings(), traces: service.traces, broker: service.broker, policies: those, logger: quiet }, commands);
+    sendBatch({ database: on.engine.database, audience: new Audience(), standings: new Standings(), traces: on.service.traces, broker: on.service.broker, policies: those, logger: quiet }, commands);
   const codes = (outcomes: readonly Outcome[]) => outcomes.map((outcome) => ('code' in outcome ? outcome.code : outcome.duplicate ? 'known' : 'stored'));
   const stored = async (conversationId: string) =>
-    (await engine.owner.query<{ client_id: string }>(`select client_id from chat.message where conversation_id = $1 and type <> 'system' order by seq`, [conversationId])).map(({ client_id }) => client_id);
+    (await on.engine.owner.query<{ client_id: string }>(`select client_id from chat.message where conversation_id = $1 and type <> 'system' order by seq`, [conversationId])).map(({ client_id }) => client_id);
 
   describe('the reaction gate', () => {
     it('opens when enough others have reacted to the sender’s last message, and counts people, not reactions', async () => {
       const [anna, ben, cara] = [newId(), newId(), newId()];
       const conversationId = await group({ reactionGate: 2 }, anna, ben, cara);
-      const write = (userId = anna) => refusal(service.send(userId, { conversationId }));
-      const { message } = await service.send(anna, { conversationId });
+      const write = (userId = anna) => refusal(on.service.send(userId, { conversationId }));
+      const { message } = await on.service.send(anna, { conversationId });
       expect(await write()).toMatchObject({ code: 'reaction_gate', details: { needed: 2, have: 0 } });
       await react(anna, message);
       await react(ben, message);
@@ -60,12 +51,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     it('looks at the newest message that is not deleted', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ reactionGate: 1 }, anna, ben);
-      const first = await service.send(anna, { conversationId });
+      const first = await on.service.send(anna, { conversationId });
       await react(ben, first.message);
-      const second = await service.send(anna, { conversationId });
-      expect(await codeOf(service.send(anna, { conversationId }))).toBe('reaction_gate');
-      await service.call('message.delete.v1', anna, { messageId: second.message.id });
-      expect(await codeOf(service.send(anna, { conversationId }))).toBe('answered');
+      const second = await on.service.send(anna, { conversationId });
+      expect(await codeOf(on.service.send(anna, { conversationId }))).toBe('reaction_gate');
+      await on.service.call('message.delete.v1', anna, { messageId: second.message.id });
+      expect(await codeOf(on.service.send(anna, { conversationId }))).toBe('answered');
     });
 
     it('lets one message of a batch through, and every sender and conversation for itself', async () => {
@@ -78,7 +69,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     it('answers what is known already, also in the batch that closes it', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ reactionGate: 1 }, anna, ben);
-      const { message } = await service.send(anna, { conversationId, clientId: 'known' });
+      const { message } = await on.service.send(anna, { conversationId, clientId: 'known' });
       expect(codes(await batch([command(anna, conversationId, 'known'), command(anna, conversationId)]))).toEqual(['known', 'reaction_gate']);
       await react(ben, message);
       expect(codes(await batch([command(anna, conversationId, 'next'), command(anna, conversationId, 'known'), command(anna, conversationId)]))).toEqual(['stored', 'known', 'reaction_gate']);
@@ -90,23 +81,23 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     it('makes members wait, says for how long, and exempts creator and admins', async () => {
       const [anna, ben, cara] = [newId(), newId(), newId()];
       const conversationId = await group({ slowModeSeconds: 60 }, anna, ben, cara);
-      await engine.owner.query(`update chat.member set role = 'admin' where conversation_id = $1 and user_id = $2`, [conversationId, cara]);
-      for (const userId of [anna, anna, cara, cara, ben]) expect(await codeOf(service.send(userId, { conversationId }))).toBe('answered');
-      const refused = await refusal(service.send(ben, { conversationId }));
+      await on.engine.owner.query(`update chat.member set role = 'admin' where conversation_id = $1 and user_id = $2`, [conversationId, cara]);
+      for (const userId of [anna, anna, cara, cara, ben]) expect(await codeOf(on.service.send(userId, { conversationId }))).toBe('answered');
+      const refused = await refusal(on.service.send(ben, { conversationId }));
       expect(refused.code).toBe('slow_mode');
       expect((refused as { retryAfterMs: number }).retryAfterMs).toBeGreaterThan(50_000);
       expect((refused as { retryAfterMs: number }).retryAfterMs).toBeLessThanOrEqual(60_000);
-      await engine.owner.query(`update chat.message set created_at = created_at - interval '61 seconds' where conversation_id = $1 and sender_id = $2`, [conversationId, ben]);
-      expect(await codeOf(service.send(ben, { conversationId }))).toBe('answered');
+      await on.engine.owner.query(`update chat.message set created_at = created_at - interval '61 seconds' where conversation_id = $1 and sender_id = $2`, [conversationId, ben]);
+      expect(await codeOf(on.service.send(ben, { conversationId }))).toBe('answered');
     });
 
     it('counts deleted messages, but not the server’s', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
-      await engine.owner.query(`update chat.message set sender_id = $2 where conversation_id = $1`, [conversationId, ben]);
-      const { message } = await service.send(ben, { conversationId });
-      await service.call('message.delete.v1', ben, { messageId: message.id });
-      expect(await codeOf(service.send(ben, { conversationId }))).toBe('slow_mode');
+      await on.engine.owner.query(`update chat.message set sender_id = $2 where conversation_id = $1`, [conversationId, ben]);
+      const { message } = await on.service.send(ben, { conversationId });
+      await on.service.call('message.delete.v1', ben, { messageId: message.id });
+      expect(await codeOf(on.service.send(ben, { conversationId }))).toBe('slow_mode');
     });
 
     it('lets one message of a batch through, and answers what is known', async () => {
@@ -120,16 +111,16 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
   describe('blocks', () => {
     it('keep both from writing in their direct conversation, but not in groups; resends are answered', async () => {
       const [anna, ben] = [newId(), newId()];
-      const { conversation } = await service.create(anna, { kind: 'direct', memberIds: [ben] });
+      const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
       const together = await group({}, anna, ben);
-      await service.send(anna, { conversationId: conversation.id, clientId: 'known' });
-      const tries = () => Promise.all([anna, ben].map((userId) => codeOf(service.send(userId, { conversationId: conversation.id }))));
+      await on.service.send(anna, { conversationId: conversation.id, clientId: 'known' });
+      const tries = () => Promise.all([anna, ben].map((userId) => codeOf(on.service.send(userId, { conversationId: conversation.id }))));
       expect(await tries()).toEqual(['answered', 'answered']);
-      await engine.owner.query(`insert into chat.block (blocker_id, blocked_id, created_at) values ($1, $2, now())`, [ben, anna]);
+      await on.engine.owner.query(`insert into chat.block (blocker_id, blocked_id, created_at) values ($1, $2, now())`, [ben, anna]);
       expect(await tries()).toEqual(['blocked', 'blocked']);
-      expect((await service.send(anna, { conversationId: conversation.id, clientId: 'known' })).duplicate).toBe(true);
-      expect(await codeOf(service.send(anna, { conversationId: together }))).toBe('answered');
-      await engine.owner.query(`delete from chat.block`);
+      expect((await on.service.send(anna, { conversationId: conversation.id, clientId: 'known' })).duplicate).toBe(true);
+      expect(await codeOf(on.service.send(anna, { conversationId: together }))).toBe('answered');
+      await on.engine.owner.query(`delete from chat.block`);
       expect(await tries()).toEqual(['answered', 'answered']);
     });
   });
@@ -145,8 +136,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     it.each(Object.keys(failing))('%s refuses what it applies to, and nothing else; what is known is answered', async (which) => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
-      await service.send(anna, { conversationId, clientId: 'known', body: 'marked' });
-      const strict = await Service.start(engine.database, { policies: [...policies, failing[which]!] });
+      await on.service.send(anna, { conversationId, clientId: 'known', body: 'marked' });
+      const strict = await Service.start(on.engine.database, { policies: [...policies, failing[which]!] });
       const say = (clientId: string, body: string, userId = anna) => strict.send(userId, { conversationId, clientId, body }).then(({ duplicate }) => (duplicate ? 'known' : 'stored'), (error: { code: string }) => error.code);
       const answers = await Promise.all([say('a', 'plain'), say('b', 'marked'), say('c', 'plain', ben), say('known', 'marked'), say('d', 'marked', ben), say('e', 'plain', ben)]);
       expect(answers).toEqual(['stored', 'unavailable', 'stored', 'known', 'slow_mode', 'slow_mode']);
@@ -188,8 +179,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
 
   it('are added as the README says', async () => {
     const [anna, ben] = [newId(), newId()];
-    const { conversation } = await service.create(anna, { kind: 'group', visibility: 'public', title: 'open', memberIds: [ben] });
-    await engine.owner.query(`update chat.member set joined_at = now() - interval '2 hours' where user_id = $1`, [anna]);
+    const { conversation } = await on.service.create(anna, { kind: 'group', visibility: 'public', title: 'open', memberIds: [ben] });
+    await on.engine.owner.query(`update chat.member set joined_at = now() - interval '2 hours' where user_id = $1`, [anna]);
     const link = (userId: string): SendCommand => {
       const one = command(userId, conversation.id);
       return { ...one, input: { ...one.input, body: 'see https://example.org' } };
@@ -212,7 +203,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     const anna = newId();
     const conversationId = await group({ reactionGate: 1 }, anna);
     const limits: unknown[] = [];
-    const watched = (): typeof engine.database => new Proxy(engine.database, {
+    const watched = (): typeof on.engine.database => new Proxy(on.engine.database, {
       get: (target, key) => {
         if (key !== 'transaction') return Reflect.get(target, key) as unknown;
         return (work: Parameters<typeof target.transaction>[0]) => target.transaction(async (sql) => {
@@ -223,7 +214,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
         });
       },
     });
-    const parts = { database: watched(), audience: new Audience(), standings: new Standings(), traces: service.traces, broker: service.broker, policies, logger: quiet };
+    const parts = { database: watched(), audience: new Audience(), standings: new Standings(), traces: on.service.traces, broker: on.service.broker, policies, logger: quiet };
     const outcomes: Outcome[] = await sendBatch(parts, [command(anna, conversationId)]);
     expect(codes(outcomes)).toEqual(['stored']);
     const [[before, after]] = limits as [[unknown, unknown]];

@@ -2,47 +2,36 @@ import type { Broker } from '@parley/broker';
 import { ChatError, newId, timeOf, type CallOutput } from '@parley/contracts';
 import { traceIdOf, Unavailable, withTrace } from '@parley/service-kit';
 import { Audience } from '@parley/store';
-import { eventually } from '@parley/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { codeOf, eventually, range } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
 import { sendBatch } from './send-batch.js';
 import { policies } from './policies/index.js';
 import type { SendCommand } from './policies/policy.js';
-import { engines, quiet, type Engine } from '@parley/store/testing';
+import { engines, quiet, running } from '@parley/store/testing';
 import { Service } from './spec/service.js';
 import { Standings } from './standings.js';
 
-const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
-  beforeAll(async () => {
-    engine = await open();
-    service = await Service.start(engine.database);
-  });
-  afterAll(async () => {
-    await service.stop();
-    await engine.close();
-  });
+  const on = running(open, (database) => Service.start(database));
 
   const stored = (conversationId: string) =>
-    engine.owner.query<{ seq: number; rev: number; sender_id: string; client_id: string; body: string }>(
+    on.engine.owner.query<{ seq: number; rev: number; sender_id: string; client_id: string; body: string }>(
       `select seq, rev, sender_id, client_id, body from chat.message where conversation_id = $1 order by seq`, [conversationId]);
   const setMember = (conversationId: string, userId: string, change: string) =>
-    engine.owner.query(
+    on.engine.owner.query(
       `with moved as (update chat.conversation set rev = rev + 1, members_rev = rev + 1 where id = $1) update chat.member set ${change} where conversation_id = $1 and user_id = $2`, [conversationId, userId]);
 
   it('answers with the stored message, pushes it to every member and publishes it', async () => {
-    const [anna, ben, stranger] = [await service.connect(), await service.connect(), await service.connect()];
-    const conversationId = await service.group(anna, ben);
-    const { message, duplicate } = await service.send(anna, { conversationId, clientId: 'first', body: 'hello' });
+    const [anna, ben, stranger] = [await on.service.connect(), await on.service.connect(), await on.service.connect()];
+    const conversationId = await on.service.group(anna, ben);
+    const { message, duplicate } = await on.service.send(anna, { conversationId, clientId: 'first', body: 'hello' });
     expect(message).toMatchObject({ conversationId, seq: 2, rev: 3, senderId: anna, clientId: 'first', type: 'text', body: 'hello', attachments: [], mentions: [], reactions: [] });
     expect(message.id.slice(-2)).toBe(conversationId.slice(-2));
     expect(duplicate).toBe(false);
     expect(await stored(conversationId)).toHaveLength(2);
-    const mine = (userId: string) => service.heard(userId, 'message:new').filter(({ payload }) => payload.message.clientId === 'first');
-    await eventually(() => service.created().some(({ id }) => id === message.id));
+    const mine = (userId: string) => on.service.heard(userId, 'message:new').filter(({ payload }) => payload.message.clientId === 'first');
+    await eventually(() => on.service.created().some(({ id }) => id === message.id));
     expect(mine(anna)).toEqual([{ event: 'message:new', id: `${conversationId}:3`, payload: { message } }]);
     expect(mine(ben)).toEqual(mine(anna));
     expect(mine(stranger)).toEqual([]);
@@ -50,42 +39,42 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
 
   it('notes under which trace a message was sent, and when it was committed; a resend changes neither', async () => {
     const anna = newId();
-    const conversationId = await service.group(anna);
+    const conversationId = await on.service.group(anna);
     const [first, second] = [traceIdOf(), traceIdOf()];
-    const send = (traceId: string) => withTrace({ traceId }, () => service.send(anna, { conversationId, clientId: 'traced' }));
+    const send = (traceId: string) => withTrace({ traceId }, () => on.service.send(anna, { conversationId, clientId: 'traced' }));
     const { message } = await send(first);
-    const trace = await service.traces.of(message.id);
+    const trace = await on.service.traces.of(message.id);
     expect(trace?.committed).toBeGreaterThanOrEqual(timeOf(message.id));
     expect((await send(second)).duplicate).toBe(true);
-    expect(await engine.owner.query(`select replace(trace_id::text, '-', '') as trace from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace: first }]);
-    expect(await service.traces.of(message.id)).toEqual(trace);
+    expect(await on.engine.owner.query(`select replace(trace_id::text, '-', '') as trace from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace: first }]);
+    expect(await on.service.traces.of(message.id)).toEqual(trace);
   });
 
   it('notes no trace that is none', async () => {
     const anna = newId();
-    const conversationId = await service.group(anna);
-    await withTrace({ traceId: 'somebody’s own' }, () => service.send(anna, { conversationId }));
-    expect(await engine.owner.query(`select trace_id from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace_id: null }]);
+    const conversationId = await on.service.group(anna);
+    await withTrace({ traceId: 'somebody’s own' }, () => on.service.send(anna, { conversationId }));
+    expect(await on.engine.owner.query(`select trace_id from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace_id: null }]);
   });
 
   it('gives out seq and rev without holes to 32 senders at once, each in its own order', async () => {
     const senders = range(32).map(() => newId());
-    const conversationId = await service.group(senders[0]!, ...senders.slice(1));
-    await Promise.all(senders.flatMap((sender) => range(12).map((n) => service.send(sender, { conversationId, clientId: `n${n}` }))));
+    const conversationId = await on.service.group(senders[0]!, ...senders.slice(1));
+    await Promise.all(senders.flatMap((sender) => range(12).map((n) => on.service.send(sender, { conversationId, clientId: `n${n}` }))));
     const rows = (await stored(conversationId)).slice(1);
     expect(rows.map(({ seq }) => seq)).toEqual(range(384).map((at) => at + 2));
     expect(rows.map(({ rev }) => rev)).toEqual(range(384).map((at) => at + 3));
     for (const sender of senders) {
       expect(rows.filter(({ sender_id }) => sender_id === sender).map(({ client_id }) => client_id)).toEqual(range(12).map((n) => `n${n}`));
     }
-    const [row] = await engine.owner.query(`select last_seq, rev from chat.conversation where id = $1`, [conversationId]);
+    const [row] = await on.engine.owner.query(`select last_seq, rev from chat.conversation where id = $1`, [conversationId]);
     expect(row).toEqual({ last_seq: 385, rev: 386 });
   });
 
   it('keeps several conversations in one batch apart', async () => {
     const sender = newId();
-    const conversations = await Promise.all(range(6).map(() => service.group(sender)));
-    const sent = await Promise.all(range(60).map((n) => service.send(sender, { conversationId: conversations[n % 6]!, clientId: 'same' + Math.floor(n / 6) })));
+    const conversations = await Promise.all(range(6).map(() => on.service.group(sender)));
+    const sent = await Promise.all(range(60).map((n) => on.service.send(sender, { conversationId: conversations[n % 6]!, clientId: 'same' + Math.floor(n / 6) })));
     for (const conversationId of conversations) {
       const seqs = sent.map(({ message }) => message).filter((message) => message.conversationId === conversationId).map(({ seq }) => seq);
       expect(seqs).toEqual(range(10).map((at) => at + 2));
@@ -94,52 +83,52 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
 
   it('stores a clientId once: sequentially, at the same time, and when the same request is delivered again', async () => {
     const [anna, ben] = [newId(), newId()];
-    const conversationId = await service.group(anna, ben);
-    const first = await service.send(anna, { conversationId, clientId: 'c1', body: 'one' });
-    const again = await service.send(anna, { conversationId, clientId: 'c1', body: 'two' });
+    const conversationId = await on.service.group(anna, ben);
+    const first = await on.service.send(anna, { conversationId, clientId: 'c1', body: 'one' });
+    const again = await on.service.send(anna, { conversationId, clientId: 'c1', body: 'two' });
     expect(again).toEqual({ message: first.message, duplicate: true });
 
-    const racing = await Promise.all(range(20).map(() => service.send(anna, { conversationId, clientId: 'c2' })));
+    const racing = await Promise.all(range(20).map(() => on.service.send(anna, { conversationId, clientId: 'c2' })));
     expect(new Set(racing.map(({ message }) => message.id)).size).toBe(1);
     expect(racing.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
 
     const requestId = newId();
-    const published = [await service.send(anna, { conversationId, clientId: 'c3' }, requestId), ...(await Promise.all(range(2).map(() => service.send(anna, { conversationId, clientId: 'c3' }, requestId))))];
+    const published = [await on.service.send(anna, { conversationId, clientId: 'c3' }, requestId), ...(await Promise.all(range(2).map(() => on.service.send(anna, { conversationId, clientId: 'c3' }, requestId))))];
     expect(published).toEqual(range(3).map(() => published[0]));
     expect(published[0]!.duplicate).toBe(false);
 
-    const other = await service.send(ben, { conversationId, clientId: 'c1' });
+    const other = await on.service.send(ben, { conversationId, clientId: 'c1' });
     expect(other.duplicate).toBe(false);
     expect((await stored(conversationId)).map(({ client_id }) => client_id)).toEqual([expect.stringMatching(/^system:/), 'c1', 'c2', 'c3', 'c1']);
   });
 
   it('pushes nothing again for a resend, and repeats pushes under the same id for a redelivery', async () => {
-    const anna = await service.connect();
-    const conversationId = await service.group(anna);
+    const anna = await on.service.connect();
+    const conversationId = await on.service.group(anna);
     const requestId = newId();
-    const { message } = await service.send(anna, { conversationId, clientId: 'r1' }, requestId);
-    await service.send(anna, { conversationId, clientId: 'r1' });
-    await service.send(anna, { conversationId, clientId: 'r1' }, requestId);
-    await eventually(() => service.created().filter(({ id }) => id === message.id).length === 2);
-    const frames = service.heard(anna, 'message:new').filter(({ payload }) => payload.message.id === message.id);
+    const { message } = await on.service.send(anna, { conversationId, clientId: 'r1' }, requestId);
+    await on.service.send(anna, { conversationId, clientId: 'r1' });
+    await on.service.send(anna, { conversationId, clientId: 'r1' }, requestId);
+    await eventually(() => on.service.created().filter(({ id }) => id === message.id).length === 2);
+    const frames = on.service.heard(anna, 'message:new').filter(({ payload }) => payload.message.id === message.id);
     expect(new Set(frames.map(({ id }) => id))).toEqual(new Set([`${conversationId}:${message.rev}`]));
   });
 
   it('answers a resend with the row as it is now', async () => {
     const anna = newId();
-    const conversationId = await service.group(anna);
-    await service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });
-    await engine.owner.query(`update chat.message set deleted_at = now(), rev = 4 where conversation_id = $1 and client_id = 'gone'`, [conversationId]);
-    const { message, duplicate } = await service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });
+    const conversationId = await on.service.group(anna);
+    await on.service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });
+    await on.engine.owner.query(`update chat.message set deleted_at = now(), rev = 4 where conversation_id = $1 and client_id = 'gone'`, [conversationId]);
+    const { message, duplicate } = await on.service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });
     expect(duplicate).toBe(true);
     expect(message).toMatchObject({ rev: 4, body: '', deletedAt: expect.any(String) });
   });
 
   it('refuses whoever may not write, and answers known clientIds to members only', async () => {
     const [creator, member] = [newId(), newId()];
-    const conversationId = await service.group(creator, member);
-    const write = (userId: string, clientId = newId()) => codeOf(service.send(userId, { conversationId, clientId }));
-    await service.send(member, { conversationId, clientId: 'known' });
+    const conversationId = await on.service.group(creator, member);
+    const write = (userId: string, clientId = newId()) => codeOf(on.service.send(userId, { conversationId, clientId }));
+    await on.service.send(member, { conversationId, clientId: 'known' });
     const table: [string, string, string][] = [
       [`status = 'muted', muted_until = null`, 'muted', 'answered'],
       [`status = 'muted', muted_until = now() + interval '1 hour'`, 'muted', 'answered'],
@@ -154,69 +143,69 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
       expect([change, await write(member), await write(member, 'known')]).toEqual([change, fresh, known]);
     }
     expect(await write(newId())).toBe('not_found');
-    expect(await codeOf(service.send(creator, { conversationId: newId() }))).toBe('not_found');
-    await engine.owner.query(`update chat.conversation set visibility = 'public' where id = $1`, [conversationId]);
+    expect(await codeOf(on.service.send(creator, { conversationId: newId() }))).toBe('not_found');
+    await on.engine.owner.query(`update chat.conversation set visibility = 'public' where id = $1`, [conversationId]);
     expect([await write(newId()), await write(member, 'known')]).toEqual(['forbidden', 'not_found']);
-    await engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [conversationId]);
+    await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [conversationId]);
     expect(await write(creator)).toBe('not_found');
   });
 
   it('lets only creator and admins write in a channel, and says so before it speaks of muting', async () => {
     const [creator, admin, member] = [newId(), newId(), newId()];
-    const { conversation } = await service.create(creator, { kind: 'channel', title: 'news', memberIds: [admin, member] });
+    const { conversation } = await on.service.create(creator, { kind: 'channel', title: 'news', memberIds: [admin, member] });
     await setMember(conversation.id, admin, `role = 'admin'`);
     await setMember(conversation.id, member, `status = 'muted'`);
-    const codes = await Promise.all([creator, admin, member].map((userId) => codeOf(service.send(userId, { conversationId: conversation.id }))));
+    const codes = await Promise.all([creator, admin, member].map((userId) => codeOf(on.service.send(userId, { conversationId: conversation.id }))));
     expect(codes).toEqual(['answered', 'answered', 'forbidden']);
   });
 
   it('replies only to living messages of the same conversation', async () => {
     const anna = newId();
-    const [here, there] = [await service.group(anna), await service.group(anna)];
-    const { message } = await service.send(anna, { conversationId: here });
-    const reply = await service.send(anna, { conversationId: here, replyTo: message.id });
+    const [here, there] = [await on.service.group(anna), await on.service.group(anna)];
+    const { message } = await on.service.send(anna, { conversationId: here });
+    const reply = await on.service.send(anna, { conversationId: here, replyTo: message.id });
     expect(reply.message.replyTo).toBe(message.id);
-    expect(await codeOf(service.send(anna, { conversationId: there, replyTo: message.id }))).toBe('not_found');
-    expect(await codeOf(service.send(anna, { conversationId: here, replyTo: newId() }))).toBe('not_found');
-    await engine.owner.query(`update chat.message set deleted_at = now() where conversation_id = $1 and id = $2`, [here, message.id]);
-    expect(await codeOf(service.send(anna, { conversationId: here, replyTo: message.id }))).toBe('conflict');
-    expect(await codeOf(service.send(anna, { conversationId: here, attachmentIds: [newId()] }))).toBe('not_found');
+    expect(await codeOf(on.service.send(anna, { conversationId: there, replyTo: message.id }))).toBe('not_found');
+    expect(await codeOf(on.service.send(anna, { conversationId: here, replyTo: newId() }))).toBe('not_found');
+    await on.engine.owner.query(`update chat.message set deleted_at = now() where conversation_id = $1 and id = $2`, [here, message.id]);
+    expect(await codeOf(on.service.send(anna, { conversationId: here, replyTo: message.id }))).toBe('conflict');
+    expect(await codeOf(on.service.send(anna, { conversationId: here, attachmentIds: [newId()] }))).toBe('not_found');
   });
 
   it('says in a direct conversation whether the other side is connected, and nothing in a group', async () => {
-    const [anna, ben] = [await service.connect(), newId()];
-    const { conversation } = await service.create(anna, { kind: 'direct', memberIds: [ben] });
-    const toBen = await service.send(anna, { conversationId: conversation.id });
-    const toAnna = await service.send(ben, { conversationId: conversation.id });
-    const toGroup = await service.send(anna, { conversationId: await service.group(anna, ben) });
+    const [anna, ben] = [await on.service.connect(), newId()];
+    const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
+    const toBen = await on.service.send(anna, { conversationId: conversation.id });
+    const toAnna = await on.service.send(ben, { conversationId: conversation.id });
+    const toGroup = await on.service.send(anna, { conversationId: await on.service.group(anna, ben) });
     expect([toBen.recipientOnline, toAnna.recipientOnline, 'recipientOnline' in toGroup]).toEqual([false, true, false]);
   });
 
   it('stores whatever text a client may send', async () => {
     const anna = newId();
-    const conversationId = await service.group(anna);
+    const conversationId = await on.service.group(anna);
     const bodies = ['"quoted", {braces}, \\back\\slashes', 'NULL', "it's; drop table chat.message; --", 'line\nbreak\ttab', '🧵 é ﷽', ' edges ', '{}', '\u0001'];
-    await Promise.all(bodies.map((body, n) => service.send(anna, { conversationId, clientId: `"${n}\\`, body })));
+    await Promise.all(bodies.map((body, n) => on.service.send(anna, { conversationId, clientId: `"${n}\\`, body })));
     expect((await stored(conversationId)).slice(1).map(({ body }) => body)).toEqual(bodies);
   });
 
   it('never dates a message before the one before it', async () => {
     const anna = newId();
-    const conversationId = await service.group(anna);
-    await engine.owner.query(`update chat.conversation set active_at = now() + interval '1 hour' where id = $1`, [conversationId]);
-    const { message } = await service.send(anna, { conversationId });
+    const conversationId = await on.service.group(anna);
+    await on.engine.owner.query(`update chat.conversation set active_at = now() + interval '1 hour' where id = $1`, [conversationId]);
+    const { message } = await on.service.send(anna, { conversationId });
     expect(new Date(message.createdAt).getTime()).toBeGreaterThan(Date.now() + 3_500_000);
   });
 
   it('pushes to the members as they are at that moment', async () => {
-    const [anna, ben] = [await service.connect(), await service.connect()];
-    const conversationId = await service.group(anna, ben);
+    const [anna, ben] = [await on.service.connect(), await on.service.connect()];
+    const conversationId = await on.service.group(anna, ben);
     const heard = async (clientId: string) => {
-      const { message } = await service.send(anna, { conversationId, clientId });
-      await eventually(() => service.created().some(({ id }) => id === message.id));
-      return service.heard(ben, 'message:new').some(({ payload }) => payload.message.id === message.id);
+      const { message } = await on.service.send(anna, { conversationId, clientId });
+      await eventually(() => on.service.created().some(({ id }) => id === message.id));
+      return on.service.heard(ben, 'message:new').some(({ payload }) => payload.message.id === message.id);
     };
-    const change = (set: string) => engine.owner.query(
+    const change = (set: string) => on.engine.owner.query(
       `with bumped as (update chat.conversation set rev = rev + 1, members_rev = rev + 1 where id = $1 returning rev)
        update chat.member set ${set}, rev = (select rev from bumped) where conversation_id = $1 and user_id = $2`, [conversationId, ben]);
     expect(await heard('a')).toBe(true);
@@ -232,12 +221,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
 
   it('lets one bad command of a batch fail alone, into the dead letters', async () => {
     const anna = newId();
-    const conversationId = await service.group(anna);
-    await engine.owner.query(`alter table chat.message add constraint no_poison check (body <> 'poison')`);
-    const codes = await Promise.all(range(20).map((n) => codeOf(service.send(anna, { conversationId, clientId: `p${n}`, body: n === 7 ? 'poison' : 'fine' }))));
-    await engine.owner.query(`alter table chat.message drop constraint no_poison`);
+    const conversationId = await on.service.group(anna);
+    await on.engine.owner.query(`alter table chat.message add constraint no_poison check (body <> 'poison')`);
+    const codes = await Promise.all(range(20).map((n) => codeOf(on.service.send(anna, { conversationId, clientId: `p${n}`, body: n === 7 ? 'poison' : 'fine' }))));
+    await on.engine.owner.query(`alter table chat.message drop constraint no_poison`);
     expect(codes).toEqual(range(20).map((n) => (n === 7 ? 'internal' : 'answered')));
-    expect(service.broker.deadLetters.map(({ name }) => name)).toEqual(['message.send.v1']);
+    expect(on.service.broker.deadLetters.map(({ name }) => name)).toEqual(['message.send.v1']);
     expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(20).map((at) => at + 1));
   });
 
@@ -251,7 +240,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
         return (...args: unknown[]) => (key === 'publish' && failures-- > 0 ? Promise.reject(new Unavailable('cut')) : method.apply(target, args));
       },
     });
-    const cut = await Service.start(engine.database, { through: failing });
+    const cut = await Service.start(on.engine.database, { through: failing });
     failures = 0;
     const anna = await cut.connect();
     const conversationId = await cut.group(anna);
@@ -266,20 +255,20 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
   it('lets batches for the same conversations wait for each other: none fails, whatever their order', async () => {
     const standings = new Standings();
     const anna = newId();
-    const conversations = await Promise.all(range(5).map(() => service.group(anna)));
+    const conversations = await Promise.all(range(5).map(() => on.service.group(anna)));
     const command = (conversationId: string): SendCommand => ({
       caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
     });
-    const batches = range(12).map((n) => sendBatch({ database: engine.database, audience: new Audience(), standings, traces: service.traces, broker: service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
+    const batches = range(12).map((n) => sendBatch({ database: on.engine.database, audience: new Audience(), standings, traces: on.service.traces, broker: on.service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
     expect((await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate)).toBe(true);
     for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
   });
 
   it('stays exact when two replicas work on the same conversations', async () => {
-    const other = await Service.start(await engine.replica());
+    const other = await Service.start(await on.engine.replica());
     const [anna, ben] = [newId(), newId()];
-    const conversations = await Promise.all(range(4).map(() => service.group(anna, ben)));
-    const work = [service, other].flatMap((one) => range(80).map((n) => one.send(n % 3 === 0 ? anna : ben, { conversationId: conversations[n % 4]!, clientId: `x${n}` })));
+    const conversations = await Promise.all(range(4).map(() => on.service.group(anna, ben)));
+    const work = [on.service, other].flatMap((one) => range(80).map((n) => one.send(n % 3 === 0 ? anna : ben, { conversationId: conversations[n % 4]!, clientId: `x${n}` })));
     const sent = await Promise.all(work);
     expect(sent.filter(({ duplicate }) => !duplicate)).toHaveLength(80);
     for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(21).map((at) => at + 1));

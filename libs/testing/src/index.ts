@@ -9,5 +9,6 @@ export * from './private-server.js';
 export * from './seeded.js';
 export * from './servers.js';
 export * from './service-process.js';
+export * from './shorthand.js';
 export * from './tcp-proxy.js';
 export type {} from './global-setup.js';

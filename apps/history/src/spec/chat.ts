@@ -55,7 +55,8 @@ export class Chat {
     await this.sql.query(before, [conversationId, seq]);
     await this.change(conversationId, `update chat.message m set body = $3, edited_at = clock_timestamp(), rev = c.rev from c where m.conversation_id = $1 and m.seq = $2`, seq, body);
   }
-  pin = (conversationId: string, seq: number, userId: string) => this.change(conversationId, `update chat.message m set pinned_at = clock_timestamp(), pinned_by = $3, rev = c.rev from c where m.conversation_id = $1 and m.seq = $2`, seq, userId);
+  /** Never two in the same millisecond. */
+  pin = (conversationId: string, seq: number, userId: string) => this.change(conversationId, `update chat.message m set pinned_at = greatest(clock_timestamp(), (select max(pinned_at) + interval '1 ms' from chat.message where conversation_id = $1)), pinned_by = $3, rev = c.rev from c where m.conversation_id = $1 and m.seq = $2`, seq, userId);
 
   /** These users, in this order, react with one emoji, all in one change. */
   async react(conversationId: string, seq: number, emoji: string, users: readonly string[]): Promise<void> {

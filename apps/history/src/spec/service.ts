@@ -83,6 +83,3 @@ export class Service {
     return { users: users.map((id) => ({ id, username: `u-${id.slice(-8)}`, displayName: 'Somebody', kind: 'person', createdAt: new Date().toISOString() })) };
   }
 }
-
-export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: Error & { code?: string }) => error.code ?? error.message);
-export const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);

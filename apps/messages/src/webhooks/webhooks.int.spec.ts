@@ -3,13 +3,12 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { calls, newId, type CallInput, type RequestAnswer, type RequestName, type RequestPayload, type User, type Webhook } from '@parley/contracts';
-import { engines, type Engine } from '@parley/store/testing';
-import { eventually } from '@parley/testing';
+import { engines, running } from '@parley/store/testing';
+import { codeOf, eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { defaultSettings, type WebhookSettings } from '../settings.js';
 import { Service } from '../spec/service.js';
 
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'answered', (error: { code: string }) => error.code);
 const quick: WebhookSettings = { ...defaultSettings.webhooks, allowPrivate: true, retryMs: 0, timeoutMs: 2_000, pollMs: 20 };
 
 interface Received {
@@ -20,8 +19,7 @@ interface Received {
 }
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %s', (_, open) => {
-  let engine: Engine;
-  let service: Service;
+  const on = running(open, (database) => Service.start(database, { settings: { webhooks: quick } }));
   let server: Server;
   let origin: string;
   const received: Received[] = [];
@@ -38,19 +36,15 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     });
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    engine = await open();
-    service = await Service.start(engine.database, { settings: { webhooks: quick } });
   });
   afterAll(async () => {
-    await service.stop();
-    await engine.close();
     server.closeAllConnections();
     server.close();
   });
 
   type Input<N extends RequestName> = RequestPayload<N> extends { input: infer I } ? I : never;
   const ask = <N extends RequestName>(name: N, userId: string, input: Input<N>, kind: User['kind'] = 'person', requestId = newId()): Promise<RequestAnswer<N>> =>
-    service.broker.request(name, { caller: { requestId, userId, sessionId: newId(), kind }, input } as never);
+    on.service.broker.request(name, { caller: { requestId, userId, sessionId: newId(), kind }, input } as never);
   const create = async (userId: string, conversationId: string, path: string, events?: CallInput<'webhook.create'>['events']): Promise<Webhook> =>
     (await ask('webhook.create.v1', userId, { conversationId, url: `${origin}${path}`, ...(events && { events }) })).webhook;
   const at = (path: string) => received.filter((one) => one.path === path);
@@ -58,7 +52,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   const path = () => `/${newId()}`;
   const setting = async () => {
     const anna = newId();
-    const conversationId = await service.group(anna, newId());
+    const conversationId = await on.service.group(anna, newId());
     await heard(anna, conversationId);
     return { anna, conversationId, to: path() };
   };
@@ -66,7 +60,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   const heard = async (userId: string, conversationId: string): Promise<void> => {
     const marker = path();
     const { id } = await create(userId, conversationId, marker, ['message.created']);
-    const { message } = await service.send(userId, { conversationId });
+    const { message } = await on.service.send(userId, { conversationId });
     await eventually(() => at(marker).some(({ body }) => body.data.message?.id === message.id));
     await ask('webhook.delete.v1', userId, { webhookId: id });
   };
@@ -78,7 +72,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
       id: webhook.id, conversationId, url: `${origin}${to}`, events: ['message.created', 'message.updated', 'member.changed', 'conversation.updated'], createdBy: anna, createdAt: webhook.createdAt, failures: 0,
       secret: expect.stringMatching(/^[\w-]{43}$/),
     });
-    const { message } = await service.send(anna, { conversationId, body: 'hello' });
+    const { message } = await on.service.send(anna, { conversationId, body: 'hello' });
     const [request] = await eventually(() => (expect(at(to)).toHaveLength(1), at(to)));
     const { headers, body, text: content } = request!;
     expect(body).toEqual({ id: expect.any(String), event: 'message.created', createdAt: expect.any(String), data: { message } });
@@ -97,14 +91,14 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   it('are told each event once, and only of those that they want', async () => {
     const { anna, conversationId, to } = await setting();
     await create(anna, conversationId, to, ['message.updated', 'member.changed', 'conversation.updated']);
-    const { message } = await service.send(anna, { conversationId });
+    const { message } = await on.service.send(anna, { conversationId });
     const change = { conversationId, userId: newId(), left: true as const, rev: 7 };
-    const conversation = (await service.create(anna, { kind: 'group' })).conversation;
+    const conversation = (await on.service.create(anna, { kind: 'group' })).conversation;
     for (let times = 0; times < 3; times++) {
-      await service.broker.publish('message.updated.v1', { message });
-      await service.broker.publish('member.changed.v1', change);
-      await service.broker.publish('conversation.updated.v1', { conversation: { ...conversation, id: conversationId } });
-      await service.broker.publish('message.updated.v1', { message: { ...message, rev: message.rev + 1 } });
+      await on.service.broker.publish('message.updated.v1', { message });
+      await on.service.broker.publish('member.changed.v1', change);
+      await on.service.broker.publish('conversation.updated.v1', { conversation: { ...conversation, id: conversationId } });
+      await on.service.broker.publish('message.updated.v1', { message: { ...message, rev: message.rev + 1 } });
     }
     await heard(anna, conversationId);
     await eventually(() => expect(at(to)).toHaveLength(4));
@@ -117,7 +111,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     let answers = 0;
     statuses.set(to, () => (++answers < 4 ? 503 : 200));
     const webhook = await create(anna, conversationId, to);
-    await service.send(anna, { conversationId });
+    await on.service.send(anna, { conversationId });
     await eventually(async () => expect(await deliveries(anna, webhook.id)).toMatchObject([{ state: 'delivered', attempts: 4, status: 200 }]));
     expect(new Set(at(to).map(({ body }) => body.id)).size).toBe(1);
     expect((await deliveries(anna, webhook.id))[0]).not.toHaveProperty('problem');
@@ -129,26 +123,26 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const webhook = await create(anna, conversationId, to);
     const state = async () => (await ask('webhook.list.v1', anna, { conversationId })).items[0]!;
     for (let dead = 1; dead <= 4; dead++) {
-      await service.send(anna, { conversationId });
+      await on.service.send(anna, { conversationId });
       await eventually(async () => expect(await state()).toMatchObject({ failures: dead }));
     }
     expect(await state()).not.toHaveProperty('disabledAt');
     expect((await deliveries(anna, webhook.id))[0]).toMatchObject({ state: 'dead', attempts: 8, status: 500, problem: 'answered 500' });
     expect(at(to)).toHaveLength(32);
-    await engine.owner.query(
+    await on.engine.owner.query(
       `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`, [newId(), webhook.id],
     );
-    await service.send(anna, { conversationId });
+    await on.service.send(anna, { conversationId });
     await eventually(async () => expect(await state()).toMatchObject({ failures: 5, disabledAt: expect.any(String) }));
     const all = await deliveries(anna, webhook.id);
     expect(all.map(({ state: one }) => one)).toEqual(Array.from({ length: 6 }, () => 'dead'));
     expect(all.filter(({ problem }) => problem === 'the webhook was switched off')).toHaveLength(1);
-    await service.send(anna, { conversationId, body: 'unheard' });
+    await on.service.send(anna, { conversationId, body: 'unheard' });
     await heard(anna, conversationId);
     statuses.set(to, 200);
     const { webhook: enabled } = await ask('webhook.update.v1', anna, { webhookId: webhook.id, enabled: true });
     expect(enabled).toEqual({ ...(await state()), failures: 0 });
-    await service.send(anna, { conversationId, body: 'heard' });
+    await on.service.send(anna, { conversationId, body: 'heard' });
     await eventually(() => expect(at(to).at(-1)!.body.data.message!.body).toBe('heard'));
     expect(at(to).map(({ body }) => body.data.message!.body)).not.toContain('unheard');
   });
@@ -156,8 +150,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   it('forget their failures with a success', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
-    await engine.owner.query(`update chat.webhook set failures = 4 where id = $1`, [webhook.id]);
-    await service.send(anna, { conversationId });
+    await on.engine.owner.query(`update chat.webhook set failures = 4 where id = $1`, [webhook.id]);
+    await on.service.send(anna, { conversationId });
     await eventually(async () => expect((await ask('webhook.list.v1', anna, { conversationId })).items).toMatchObject([{ failures: 0 }]));
   });
 
@@ -168,21 +162,21 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const other = path();
     expect(await update({ url: `${origin}${other}`, events: ['message.created'] })).toMatchObject({ url: `${origin}${other}`, events: ['message.created'] });
     expect(await update({ enabled: false })).toMatchObject({ disabledAt: expect.any(String) });
-    const { message } = await service.send(anna, { conversationId, body: 'unheard' });
-    await eventually(() => expect(service.created().map(({ id }) => id)).toContain(message.id));
+    const { message } = await on.service.send(anna, { conversationId, body: 'unheard' });
+    await eventually(() => expect(on.service.created().map(({ id }) => id)).toContain(message.id));
     expect(await update({ enabled: true })).not.toHaveProperty('disabledAt');
-    await service.send(anna, { conversationId, body: 'heard' });
+    await on.service.send(anna, { conversationId, body: 'heard' });
     await eventually(() => expect(at(other)).toHaveLength(1));
     expect([at(to), at(other)[0]!.body.data.message!.body]).toEqual([[], 'heard']);
     await ask('webhook.delete.v1', anna, { webhookId: webhook.id });
     expect((await ask('webhook.list.v1', anna, { conversationId })).items).toEqual([]);
     expect(await codeOf(ask('webhook.delete.v1', anna, { webhookId: webhook.id }))).toBe('not_found');
-    await service.send(anna, { conversationId });
+    await on.service.send(anna, { conversationId });
   });
 
   it('are for people who are creator or admin', async () => {
     const [anna, ben] = [newId(), newId()];
-    const conversationId = await service.group(anna, ben);
+    const conversationId = await on.service.group(anna, ben);
     const input = { conversationId, url: `${origin}/` };
     expect(await codeOf(ask('webhook.create.v1', ben, input))).toBe('forbidden');
     expect(await codeOf(ask('webhook.create.v1', newId(), input))).toBe('not_found');
@@ -204,18 +198,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     ['is banned', { call: 'member.update.v1', input: { status: 'banned' } }],
   ] as const)('hear nothing more when who made them %s, and are switched off', async (_how, { call, input }) => {
     const [anna, ben] = [newId(), newId()];
-    const conversationId = await service.group(anna, ben);
-    await service.ask('member.update.v1', anna, { conversationId, userId: ben, role: 'admin' });
+    const conversationId = await on.service.group(anna, ben);
+    await on.service.ask('member.update.v1', anna, { conversationId, userId: ben, role: 'admin' });
     const [to, others] = [path(), path()];
     const webhook = await create(ben, conversationId, to);
     const marker = await create(anna, conversationId, others);
-    await engine.owner.query(
+    await on.engine.owner.query(
       `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`, [newId(), webhook.id],
     );
-    const { message: last } = await service.send(anna, { conversationId, body: 'heard' });
+    const { message: last } = await on.service.send(anna, { conversationId, body: 'heard' });
     await eventually(() => expect(at(to).map(({ body }) => body.data.message?.body)).toContain('heard'));
-    await service.ask(call, anna, { conversationId, userId: ben, ...input });
-    await service.send(anna, { conversationId, body: 'unheard' });
+    await on.service.ask(call, anna, { conversationId, userId: ben, ...input });
+    await on.service.send(anna, { conversationId, body: 'unheard' });
     await eventually(() => expect(at(others).map(({ body }) => body.data.message?.body)).toContain('unheard'));
     const state = async () => (await ask('webhook.list.v1', anna, { conversationId })).items.find(({ id }) => id === webhook.id)!;
     await eventually(async () => expect(await state()).toMatchObject({ disabledAt: expect.any(String) }));
@@ -228,12 +222,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   it('are not sent what waited when who made them is an admin no more, whatever the event of it does', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
-    await engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [conversationId, anna]);
-    await engine.owner.query(
+    await on.engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [conversationId, anna]);
+    await on.engine.owner.query(
       `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'now', '{}', now(), now())`, [newId(), webhook.id],
     );
     await eventually(async () =>
-      expect(await engine.owner.query(`select d.state, d.attempts, w.disabled_at is not null as off from chat.webhook_delivery d join chat.webhook w on w.id = d.webhook_id where w.id = $1`, [webhook.id]))
+      expect(await on.engine.owner.query(`select d.state, d.attempts, w.disabled_at is not null as off from chat.webhook_delivery d join chat.webhook w on w.id = d.webhook_id where w.id = $1`, [webhook.id]))
         .toEqual([{ state: 'dead', attempts: 0, off: true }]));
     expect(at(to)).toEqual([]);
   });
@@ -248,10 +242,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   });
 
   it('are sent each delivery once, however many replicas there are', async () => {
-    const replica = await Service.start(await engine.replica(), { settings: { webhooks: quick } });
+    const replica = await Service.start(await on.engine.replica(), { settings: { webhooks: quick } });
     const { anna, conversationId, to } = await setting();
     await create(anna, conversationId, to);
-    await Promise.all(Array.from({ length: 40 }, () => service.send(anna, { conversationId })));
+    await Promise.all(Array.from({ length: 40 }, () => on.service.send(anna, { conversationId })));
     await eventually(() => expect(new Set(at(to).map(({ body }) => body.id)).size).toBe(40));
     await replica.stop();
     expect(at(to)).toHaveLength(40);
@@ -260,7 +254,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   it('list their deliveries newest first, page by page', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
-    for (let n = 0; n < 3; n++) await service.send(anna, { conversationId });
+    for (let n = 0; n < 3; n++) await on.service.send(anna, { conversationId });
     const all = await eventually(async () => {
       const items = await deliveries(anna, webhook.id);
       expect(items).toHaveLength(3);
@@ -276,7 +270,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
 
   it('lead to the public Internet only, unless the operator says otherwise', async () => {
     const { anna, conversationId } = await setting();
-    const strict = await Service.start(engine.database, { settings: { webhooks: { ...quick, allowPrivate: false, pollMs: 60_000 } } });
+    const strict = await Service.start(on.engine.database, { settings: { webhooks: { ...quick, allowPrivate: false, pollMs: 60_000 } } });
     const refused = (url: string) => codeOf(strict.broker.request('webhook.create.v1', { caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, url } }));
     for (const url of ['http://example.org/', 'https://127.0.0.1/', 'https://localhost/', 'https://a.localhost/', 'https://localhost./', 'https://a.localhost./', 'https://[::1]/', 'https://169.254.169.254/latest', 'https://0x7f.1/', 'https://me:secret@example.org/']) {
       expect([url, await refused(url)]).toEqual([url, 'invalid']);
@@ -289,15 +283,15 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   it('forget deliveries after a week', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
-    for (let n = 0; n < 2; n++) await service.send(anna, { conversationId });
+    for (let n = 0; n < 2; n++) await on.service.send(anna, { conversationId });
     const [newest, old] = await eventually(async () => {
       const items = await deliveries(anna, webhook.id);
       expect(items.map(({ state }) => state)).toEqual(['delivered', 'delivered']);
       return items;
     });
-    await engine.owner.query(`update chat.webhook_delivery set created_at = now() - interval '8 days' where id = $1`, [old!.id]);
+    await on.engine.owner.query(`update chat.webhook_delivery set created_at = now() - interval '8 days' where id = $1`, [old!.id]);
     const { Deliveries } = await import('./deliveries.js');
-    expect(await new Deliveries(engine.database, defaultSettings).sweep()).toBe(1);
+    expect(await new Deliveries(on.engine.database, defaultSettings).sweep()).toBe(1);
     expect(await deliveries(anna, webhook.id)).toEqual([newest]);
   });
 });

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createLogger } from '@parley/service-kit';
 import pg from 'pg';
+import { afterAll, beforeAll } from 'vitest';
 import type { Database } from '../database.js';
 import { migrate } from '../migrate.js';
 import { roles } from '../migrations/index.js';
@@ -102,4 +103,18 @@ async function postgresEngine(serverUrl: string, service: keyof typeof roles): P
 async function pgliteEngine(): Promise<Engine> {
   const database = await memoryDatabase();
   return { database, owner: database, replica: async () => database, close: () => database.close() };
+}
+
+/** For the tests of one block: an engine, and the service that `start` makes of it; there from the first test until after the last. */
+export function running<S extends { stop(): Promise<void> }>(open: () => Promise<Engine>, start: (database: Database) => Promise<S>): { readonly engine: Engine; readonly service: S } {
+  const on = {} as { engine: Engine; service: S };
+  beforeAll(async () => {
+    on.engine = await open();
+    on.service = await start(on.engine.database);
+  });
+  afterAll(async () => {
+    await on.service.stop();
+    await on.engine.close();
+  });
+  return on;
 }
