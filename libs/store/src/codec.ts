@@ -31,8 +31,3 @@ const own = new Map<number, Parse>([
 
 /** How a column of type `oid` is read. Types that it does not know stay text. */
 export const parserOf = (oid: number): Parse => own.get(oid) ?? builtIn(oid);
-
-// bool bytea int8 int2 int4 oid json float4 float8 timestamp timestamptz numeric jsonb, then the arrays of these and of text and uuid.
-const known = [16, 17, 20, 21, 23, 26, 114, 700, 701, 1114, 1184, 1700, 3802, 199, 1000, 1001, 1005, 1007, 1009, 1015, 1016, 1021, 1022, 1115, 1185, 1231, 2951, 3807];
-/** The same for PGlite, which wants a table. */
-export const parsers: Readonly<Record<number, Parse>> = Object.fromEntries(known.map((oid) => [oid, parserOf(oid)]));

@@ -99,6 +99,22 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     for (const each of [error, bad] as Error[]) expect(JSON.stringify(Object.entries(each)) + each.message + each.stack).not.toContain(secret);
   });
 
+  it('keeps a statement that failed good for the next time, inside a transaction and out of it', async () => {
+    const divide = 'select 10 / $1::int as result';
+    for (const parameter of ['0', 'x']) await expect(database.query(divide, [parameter])).rejects.toBeInstanceOf(SqlError);
+    await expect(database.transaction((sql) => sql.query(divide, [0]))).rejects.toMatchObject({ code: '22012' });
+    expect(await database.query(divide, [5])).toEqual([{ result: 2 }]);
+    expect(await database.transaction((sql) => Promise.all([2, 10].map((by) => sql.query(divide, [by]))))).toEqual([[{ result: 5 }], [{ result: 1 }]]);
+    expect(await database.query('select 1 as one where $1::int is null', [7])).toEqual([]);
+  });
+
+  it('runs more different statements than it keeps prepared', async () => {
+    const numbers = Array.from({ length: 600 }, (_, n) => n);
+    for (const n of [...numbers, ...numbers.slice(0, 5)]) expect(await database.query(`select $1::int + ${n} as sum`, [1])).toEqual([{ sum: n + 1 }]);
+    const [kept] = await database.query<{ count: number }>('select count(*) from pg_prepared_statements');
+    expect(kept!.count).toBeLessThan(300);
+  });
+
   it('runs entities in transactions that do not mix, beside other work', async () => {
     const users = Array.from({ length: 12 }, (_, at) => newUser(`mixed${at}`));
     const outcomes = await Promise.allSettled([

@@ -6,6 +6,8 @@ export class Lru<V> {
   constructor(
     private readonly capacity: number,
     private readonly weigh: (value: V) => number,
+    /** Is told of everything that goes, replaced or deleted too. */
+    private readonly gone: (value: V) => void = () => undefined,
   ) {}
 
   get(key: string): V | undefined {
@@ -31,5 +33,6 @@ export class Lru<V> {
     if (value === undefined) return;
     this.weight -= this.weigh(value);
     this.entries.delete(key);
+    this.gone(value);
   }
 }

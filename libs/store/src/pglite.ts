@@ -5,11 +5,11 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import { attempts, Contact } from './attempts.js';
-import { encode, parsers } from './codec.js';
 import { system, type Database, type Row, type Sql, type TransactionOptions } from './database.js';
 import { reasonOf } from './failures.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from './orm.js';
+import { Statements } from './pglite-statements.js';
 import { compareSchema, newer, runMigrations } from './schema.js';
 
 export type PgliteOptions = { readonly logger: Logger } & (
@@ -30,21 +30,11 @@ const UNFINISHED = 'database.unfinished';
 const OURS = new Set([FOLDER, UNFINISHED, 'files', 'uploads', 'lost+found']);
 const POSTGRES_VERSION = '18';
 
-const identity = (value: unknown) => value as string;
-/** Parameters are text already; PGlite asks for a serializer by the OID of each. */
-const serializers = new Proxy({}, { get: () => identity }) as Record<number, (value: unknown) => string>;
-const queryOptions = { parsers, serializers };
-
-interface Engine {
-  query<T>(text: string, parameters?: unknown[], options?: typeof queryOptions): Promise<{ rows: T[] }>;
-}
-const run = async <T extends Row>(engine: Engine, text: string, parameters: readonly unknown[]): Promise<T[]> =>
-  (await engine.query<T>(text, parameters.map(encode), queryOptions)).rows;
-
 class EmbeddedDatabase implements PgliteDatabase {
   private readonly contact = new Contact(async () => {
     await this.engine.query('select 1');
   });
+  private readonly statements: Statements;
   private closed = false;
   private lock: FolderLock | undefined;
   private readonly underWay = new Set<Promise<unknown>>();
@@ -53,7 +43,9 @@ class EmbeddedDatabase implements PgliteDatabase {
   constructor(
     private readonly engine: PGlite,
     private readonly orm: Orm,
-  ) {}
+  ) {
+    this.statements = new Statements(engine);
+  }
 
   keep(lock: FolderLock): void {
     this.lock = lock;
@@ -65,14 +57,14 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return inSpan('query', 'client', () => this.attempts(() => run<T>(this.engine, text, parameters)), system);
+    return inSpan('query', 'client', () => this.attempts(() => this.statements.alone<T>(text, parameters)), system);
   }
 
   transaction<T>(work: (sql: Sql) => Promise<T>, { isolation, readOnly }: TransactionOptions = {}): Promise<T> {
     const attempt = () =>
       this.engine.transaction(async (engine) => {
         if (isolation === 'repeatable read' || readOnly) await engine.query(`set transaction isolation level ${isolation ?? 'read committed'}${readOnly ? ' read only' : ''}`);
-        return work({ query: (text, parameters = []) => run(engine, text, parameters) });
+        return work({ query: (text, parameters = []) => this.statements.within(text, parameters) });
       });
     return inSpan('transaction', 'client', () => this.attempts(attempt), system);
   }

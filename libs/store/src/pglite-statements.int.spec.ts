@@ -1,0 +1,27 @@
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import type { Database } from './database.js';
+import { memoryDatabase } from './spec/databases.js';
+
+let database: Database;
+beforeAll(async () => {
+  database = await memoryDatabase();
+});
+afterEach(() => vi.useRealTimers());
+afterAll(() => database.close());
+
+it('a statement is prepared anew after a minute, so that its plan is for tables as they are now, and the old one is forgotten', async () => {
+  const text = 'select count(*) from chat.message where id = $1::uuid';
+  const prepared = () => database.query<{ name: string }>('select name from pg_prepared_statements where statement = $1', [text]);
+  const run = () => database.query(text, ['01900000-0000-7000-8000-000000000000']);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  await run();
+  const [first] = await prepared();
+  vi.advanceTimersByTime(50_000);
+  await run();
+  expect(await prepared()).toEqual([first]);
+  vi.advanceTimersByTime(20_000);
+  await run();
+  const second = await prepared();
+  expect(second).toHaveLength(1);
+  expect(second).not.toEqual([first]);
+});
