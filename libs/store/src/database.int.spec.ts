@@ -55,6 +55,15 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(await database.query(`select username from auth."user" where username in ('kept', 'lost')`)).toEqual([{ username: 'kept' }]);
   });
 
+  it('commits nothing when a statement failed that the transaction overlooked, and says so', async () => {
+    const careless = database.transaction(async (sql) => {
+      await sql.query(`insert into auth."user" (id, username, display_name, kind) values ($1, 'careless', 'careless', 'guest')`, [newId()]);
+      await sql.query('select 1 / 0').catch(() => undefined);
+    });
+    await expect(careless).rejects.toThrow('nothing was committed');
+    expect(await database.query(`select username from auth."user" where username = 'careless'`)).toEqual([]);
+  });
+
   it('keeps one snapshot in a repeatable read, and writes nothing in a read-only one', async () => {
     const settings = await database.transaction((sql) => sql.query(`select current_setting('transaction_isolation') as isolation, current_setting('transaction_read_only') as ro`), {
       isolation: 'repeatable read',

@@ -1,7 +1,5 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
-import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import { attempts, Contact } from './attempts.js';
@@ -9,7 +7,8 @@ import { system, type Database, type Row, type Sql, type TransactionOptions } fr
 import { reasonOf } from './failures.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from './orm.js';
-import { Statements } from './pglite-statements.js';
+import { PgliteEngine } from './pglite-engine.js';
+import { begin } from './postgres.js';
 import { compareSchema, newer, runMigrations } from './schema.js';
 
 export type PgliteOptions = { readonly logger: Logger } & (
@@ -17,7 +16,7 @@ export type PgliteOptions = { readonly logger: Logger } & (
   | { /** Gone with the process; for tests. */ readonly memory: true; /** What {@link PgliteDatabase.dump} answered: starts in 0.4 s instead of 3. */ readonly template?: Blob }
 );
 
-/** A database in this process. */
+/** A database in this process, in a thread of its own. */
 export interface PgliteDatabase extends Database {
   /** The whole database, as `template` of another in-memory one. */
   dump(): Promise<Blob>;
@@ -34,18 +33,15 @@ class EmbeddedDatabase implements PgliteDatabase {
   private readonly contact = new Contact(async () => {
     await this.engine.query('select 1');
   });
-  private readonly statements: Statements;
   private closed = false;
   private lock: FolderLock | undefined;
   private readonly underWay = new Set<Promise<unknown>>();
   private seized = false;
 
   constructor(
-    private readonly engine: PGlite,
+    private readonly engine: PgliteEngine,
     private readonly orm: Orm,
-  ) {
-    this.statements = new Statements(engine);
-  }
+  ) {}
 
   keep(lock: FolderLock): void {
     this.lock = lock;
@@ -57,16 +53,11 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return inSpan('query', 'client', () => this.attempts(() => this.statements.alone<T>(text, parameters)), system);
+    return inSpan('query', 'client', () => this.attempts(() => this.engine.query<T>(text, parameters)), system);
   }
 
-  transaction<T>(work: (sql: Sql) => Promise<T>, { isolation, readOnly }: TransactionOptions = {}): Promise<T> {
-    const attempt = () =>
-      this.engine.transaction(async (engine) => {
-        if (isolation === 'repeatable read' || readOnly) await engine.query(`set transaction isolation level ${isolation ?? 'read committed'}${readOnly ? ' read only' : ''}`);
-        return work({ query: (text, parameters = []) => this.statements.within(text, parameters) });
-      });
-    return inSpan('transaction', 'client', () => this.attempts(attempt), system);
+  transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return inSpan('transaction', 'client', () => this.attempts(() => this.engine.transaction(begin(options), work)), system);
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
@@ -78,7 +69,7 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 
   async dump(): Promise<Blob> {
-    return this.engine.dumpDataDir('none');
+    return this.engine.dump();
   }
 
   async close(): Promise<void> {
@@ -87,7 +78,7 @@ class EmbeddedDatabase implements PgliteDatabase {
     this.contact.close();
     await Promise.allSettled(this.underWay);
     await this.orm.close(true);
-    if (!this.engine.closed) await this.engine.close();
+    await this.engine.close();
     await this.lock?.release();
   }
 
@@ -102,13 +93,10 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 }
 
-// MikroORM wants times as text and reads them itself; our own queries bring their own parsers.
-const asText = Object.fromEntries([1082, 1114, 1184, 1186].map((oid) => [oid, (text: string) => text]));
-
 async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<EmbeddedDatabase> {
-  const engine = await PGlite.create({ ...(dataDir === undefined ? {} : { dataDir }), ...(template === undefined ? {} : { loadDataDir: template }), parsers: asText, extensions: { pg_trgm } });
+  const engine = await PgliteEngine.start({ ...(dataDir !== undefined && { dataDir }), ...(template && { template }) });
   try {
-    const orm = (await MikroORM.init({ ...ormOptions(logger), driver: PgliteDriver, dbName: 'postgres', driverOptions: { pglite: engine } } as never)) as unknown as Orm;
+    const orm = (await MikroORM.init({ ...ormOptions(logger), driver: PgliteDriver, dbName: 'postgres', driverOptions: { pglite: engine.client } } as never)) as unknown as Orm;
     const database = new EmbeddedDatabase(engine, orm);
     const { pending, unknown } = await compareSchema(database);
     if (unknown.length > 0) throw new StartError(newer(unknown));

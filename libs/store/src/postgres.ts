@@ -132,7 +132,8 @@ async function inTransaction<T>(client: PoolClient, work: (sql: Sql) => Promise<
   await client.query(begin(options));
   try {
     const result = await work({ query: (text, parameters = []) => run(client, text, parameters) });
-    await client.query('commit');
+    const { command } = await client.query('commit');
+    if (command !== 'COMMIT') throw new Error('a statement of the transaction had failed: nothing was committed');
     return result;
   } catch (error) {
     // A connection on which even this fails is thrown away by the caller, for the first error's sake or this one's.

@@ -25,3 +25,14 @@ it('a statement is prepared anew after a minute, so that its plan is for tables 
   expect(second).toHaveLength(1);
   expect(second).not.toEqual([first]);
 });
+
+it('a long statement holds up nobody who does not wait for it', async () => {
+  let [turns, done] = [0, false];
+  const long = database.query('select count(*) from generate_series(1, 1000000)').finally(() => (done = true));
+  while (!done) {
+    await new Promise((resolve) => setImmediate(resolve));
+    turns++;
+  }
+  expect(await long).toEqual([{ count: 1_000_000 }]);
+  expect(turns).toBeGreaterThan(100);
+});
