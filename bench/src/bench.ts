@@ -170,5 +170,7 @@ async function main(): Promise<void> {
   }
 }
 
+// Whoever is told to end takes what it started along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await main();
 process.exit(0);
