@@ -32,7 +32,7 @@ interface Result {
 
 /**
  * PGlite in a thread of its own, so that a long statement holds up nobody but those who wait for the database. PGlite's own `query` goes six times into WebAssembly for one statement, and has it
- * parsed and planned each time; here it is one message, of a statement that is prepared once a minute. One transaction, or statement outside of one, runs at a time.
+ * parsed and planned each time; here it is one message, of a statement that is prepared once a minute. One transaction, or statement outside of one, runs at a time, in the order of asking.
  */
 export class PgliteEngine {
   private readonly waiting: PromiseWithResolvers<Uint8Array>[] = [];
@@ -60,8 +60,8 @@ export class PgliteEngine {
   }
 
   /** A statement outside of transactions. */
-  query<T extends Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return this.turns.runExclusive(async () => rowsOf<T>(await this.run(text, parameters), parserOf));
+  async query<T extends Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
+    return rowsOf<T>(await this.alone(text, parameters), parserOf);
   }
 
   /** Commits when `work` resolves, rolls back when it rejects; `begin` is the statement that opens it. */
@@ -78,7 +78,7 @@ export class PgliteEngine {
     };
     return {
       ready: true, waitReady: Promise.resolve(), closed: false, close: () => Promise.resolve(),
-      query: querying((text, parameters) => this.turns.runExclusive(() => this.run(text, parameters))),
+      query: querying((text, parameters) => this.alone(text, parameters)),
       transaction: (work: (tx: object) => Promise<unknown>) => this.within('begin', (run) => work({ query: querying(run) })),
     };
   }
@@ -92,6 +92,12 @@ export class PgliteEngine {
     if (this.ended) return;
     await this.turns.runExclusive(() => this.ask('close'));
     await this.worker.terminate();
+  }
+
+  /** In turn with transactions. PGlite does one thing after another anyway: the next is on its way before this one is answered. */
+  private async alone(text: string, parameters: readonly unknown[]): Promise<Result> {
+    const { result } = await this.turns.runExclusive(async () => ({ result: this.run(text, parameters) }));
+    return result;
   }
 
   private within<T>(begin: string, work: (run: (text: string, parameters: readonly unknown[]) => Promise<Result>) => Promise<T>): Promise<T> {
