@@ -21,7 +21,7 @@ interface Present extends Row {
 }
 // How many rows an array brings is not known to the planner, and it reads whole tables rather than to look a hundred keys up; `offset 0` makes it look each up.
 // What is indexed as it is now is left out.
-const PRESENT = `
+export const PRESENT = `
   select m.conversation_id, m.seq, m.rev, m.id, m.sender_id, m.created_at, m.body, m.deleted_at is not null or c.deleted_at is not null as gone
   from unnest($1::uuid[], $2::bigint[]) as q(conversation_id, seq)
   cross join lateral (select * from chat.message m where m.conversation_id = q.conversation_id and m.seq = q.seq and m.type <> 'system' offset 0) m
@@ -29,7 +29,7 @@ const PRESENT = `
   left join lateral (select t.rev from history.message_text t where t.conversation_id = m.conversation_id and t.seq = m.seq offset 0) t on true
   where t.rev is null or t.rev < m.rev or c.deleted_at is not null`;
 // Only what has not changed since it was read; another event tells of that change.
-const PUT = `
+export const PUT = `
   insert into history.message_text as t (conversation_id, seq, rev, message_id, sender_id, created_at, folded, words)
   select m.conversation_id, m.seq, m.rev, m.id, m.sender_id, m.created_at, q.folded, array_to_tsvector(string_to_array(q.words, ' '))
   from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) as q(conversation_id, seq, rev, folded, words)
