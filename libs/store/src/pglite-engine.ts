@@ -118,7 +118,7 @@ export class PgliteEngine {
   }
 
   private command(text: string): Promise<Result> {
-    return this.exchange(serialize.query(text));
+    return this.exchange(together([serialize.query(text)]));
   }
 
   private async run(text: string, parameters: readonly unknown[]): Promise<Result> {
@@ -128,7 +128,7 @@ export class PgliteEngine {
     const name = statement?.name ?? `p${(this.count++).toString(36)}`;
     const forgotten = this.dropped;
     this.dropped = [];
-    const bytes = Buffer.concat([
+    const bytes = together([
       ...forgotten.map((one) => serialize.close({ type: 'S', name: one })),
       ...(statement ? [] : [serialize.parse({ name, text }), serialize.describe({ type: 'S', name })]),
       serialize.bind({ statement: name, values: parameters.map(encode) }), serialize.execute(), serialize.sync(),
@@ -156,7 +156,7 @@ export class PgliteEngine {
 
   private ask(order: Order): Promise<Uint8Array> {
     if (this.ended) return Promise.reject(new Unavailable(`database: ${this.ended.message}`));
-    this.worker.postMessage(order);
+    this.worker.postMessage(order, typeof order === 'string' ? [] : [order.buffer as ArrayBuffer]);
     return this.next();
   }
 
@@ -177,6 +177,17 @@ export class PgliteEngine {
     this.ended ??= error;
     while (this.waiting.length > 0) this.settle((one) => one.reject(new Unavailable(`database: ${error.message}`)));
   }
+}
+
+/** In memory of its own, which can be moved to another thread; a buffer of Node's pool would take the whole pool along. */
+function together(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** MikroORM wants times as text and reads them itself. */
