@@ -82,6 +82,24 @@ describe('an upload to a bucket', () => {
     await eventually(async () => expect(await underWay()).toEqual([]));
   });
 
+  it('is told to be there where another gateway finished it while this one was asked', async () => {
+    const location = await begin(5);
+    site.recordFails = new ChatError('unavailable');
+    expect((await part(location, 0, text('hello'))).status).toBe(503);
+    site.recordFails = undefined;
+    let asked = 0;
+    const finish = async () => {
+      site.s3!.delay = () => undefined;
+      expect(await state(location, site.other)).toEqual([200, 5, 5]);
+      asked = -1;
+    };
+    // Whose it is, how far it is, and then what to finish.
+    site.s3!.delay = (method, key) => (method === 'GET' && key.endsWith('/info') && ++asked === 5 ? finish() : undefined);
+    expect(await state(location)).toEqual([200, 5, 5]);
+    expect(asked).toBe(-1);
+    expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
+  });
+
   it('is not told to be gone where the bucket cannot be asked', async () => {
     const location = await begin(5);
     site.s3!.delay = () => Promise.reject(new Error('out of order'));

@@ -108,12 +108,12 @@ export class BucketUploads extends S3Store {
   }
 
   protected override async getIncompletePart(id: string): Promise<Readable | undefined> {
-    const got = await this.client.getObject({ Bucket: this.bucket, Key: await this.restOf(id) }).catch(nothingWhereMissing);
+    const got = await this.restOf(id).then((Key) => this.client.getObject({ Bucket: this.bucket, Key })).catch(nothingWhereMissing);
     return got?.Body as Readable | undefined;
   }
 
   protected override async getIncompletePartSize(id: string): Promise<number | undefined> {
-    return (await this.client.headObject({ Bucket: this.bucket, Key: await this.restOf(id) }).catch(nothingWhereMissing))?.ContentLength;
+    return (await this.restOf(id).then((Key) => this.client.headObject({ Bucket: this.bucket, Key })).catch(nothingWhereMissing))?.ContentLength;
   }
 
   protected override async deleteIncompletePart(id: string): Promise<void> {

@@ -79,10 +79,13 @@ export class Uploads {
   }
 
   private async state(store: DataStore, request: Request, response: ExpressResponse, id: string, answer: globalThis.Response): Promise<void> {
-    if (answer.ok && answer.headers.get('upload-offset') === answer.headers.get('upload-length')) {
-      await this.finish(store, await store.getUpload(id));
+    const whole = answer.ok && answer.headers.get('upload-offset') === answer.headers.get('upload-length');
+    // Another request may have finished it meanwhile.
+    const upload = whole ? await store.getUpload(id).catch(undefinedWhereGone) : undefined;
+    if (upload) {
+      await this.finish(store, upload);
       await this.cleared(store, id);
-    } else if (!answer.ok) {
+    } else if (whole || !answer.ok) {
       const done = await this.parts.broker.request('attachment.locate.v1', { userId: userOf(request), attachmentId: id }).catch((error: unknown) => {
         if (error instanceof ChatError && error.code === 'not_found') return undefined;
         throw error;
@@ -91,6 +94,7 @@ export class Uploads {
         response.set({ 'Cache-Control': 'no-store', 'Upload-Offset': String(done.attachment.size), 'Upload-Length': String(done.attachment.size) }).status(200).end();
         return;
       }
+      if (whole) throw new ChatError('not_found', 'no such upload');
     }
     await send(response, answer);
   }
@@ -177,6 +181,10 @@ export class Uploads {
     // In a bucket, the object itself is the attachment now.
     await (this.bucket ? this.bucket.forget(upload.id) : store.remove(upload.id));
   }
+}
+
+function undefinedWhereGone(error: unknown): undefined {
+  if (error !== ERRORS.FILE_NOT_FOUND) throw error;
 }
 
 /** Refuses what tus's server would refuse with statuses that are not ours. */
