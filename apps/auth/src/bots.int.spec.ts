@@ -59,8 +59,10 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
 
   it('are listed newest first, page by page', async () => {
     const somebody = await auth.register();
-    const ids = [];
-    for (let n = 0; n < 3; n++) ids.unshift((await create(somebody)).user.id);
+    const made = [];
+    for (let n = 0; n < 3; n++) made.push((await create(somebody)).user);
+    // Of those that were made in the same millisecond the one with the greater id.
+    const ids = made.toSorted((a, b) => (`${a.createdAt} ${a.id}` < `${b.createdAt} ${b.id}` ? 1 : -1)).map(({ id }) => id);
     const first = await auth.call('bot.list.v1', as(somebody), { limit: 2 });
     const second = await auth.call('bot.list.v1', as(somebody), { limit: 2, cursor: first.nextCursor! });
     expect([first.items, second.items].map((items) => items.map(({ id }) => id))).toEqual([ids.slice(0, 2), ids.slice(2)]);
