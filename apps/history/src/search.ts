@@ -48,7 +48,7 @@ export async function searchMessages(sql: Sql, userId: string, { q, conversation
   const wanted = limit + 1;
   for (let place = cursor === undefined ? undefined : decodeCursor(Place, cursor); ; ) {
     const [, at, seq, id] = place ?? [];
-    const rows = await sql.query<MessageRow>(text, [userId, conversationId, senderId, at, seq, id, wanted, ...patterns]);
+    const rows = await sql.query<MessageRow>(text, [userId, conversationId, senderId, at, seq, id, wanted, ...patterns], { prepared: false });
     found.push(...rows.filter(({ body }) => contains(body, terms)));
     if (rows.length < wanted || found.length >= wanted) break;
     place = placeOf(rows.at(-1)!);

@@ -117,6 +117,14 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(await database.query('select 1 as one where $1::int is null', [7])).toEqual([]);
   });
 
+  it('keeps nothing of a statement that is not to be prepared', async () => {
+    const text = 'select $1::int + 1000000 as sum';
+    const options = { prepared: false };
+    const runs = [() => database.query(text, [1], options), () => database.transaction((sql) => sql.query(text, [1], options))];
+    for (const run of [...runs, ...runs]) expect(await run()).toEqual([{ sum: 1_000_001 }]);
+    expect(await database.query('select name from pg_prepared_statements where statement = $1 and name <> $2', [text, ''])).toEqual([]);
+  });
+
   it('runs more different statements than it keeps prepared', async () => {
     const numbers = Array.from({ length: 600 }, (_, n) => n);
     for (const n of [...numbers, ...numbers.slice(0, 5)]) expect(await database.query(`select $1::int + ${n} as sum`, [1])).toEqual([{ sum: n + 1 }]);

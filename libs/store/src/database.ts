@@ -11,7 +11,15 @@ export type Row = Record<string, unknown>;
  * JSON, Dates keep their milliseconds, byte arrays become bytea, undefined is null. A JSON array has to be given as `JSON.stringify(list)`.
  */
 export interface Sql {
-  query<T extends Row = Row>(text: string, parameters?: readonly unknown[]): Promise<T[]>;
+  query<T extends Row = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions): Promise<T[]>;
+}
+
+export interface QueryOptions {
+  /**
+   * Statements are parsed once per connection, and after some calls planned once, for parameters like those. False: planned for these parameters each time, which some need: where one word is in a
+   * handful of rows and another in all of them.
+   */
+  readonly prepared?: boolean;
 }
 
 /** Of spans. */

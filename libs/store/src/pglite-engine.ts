@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { Mutex, protocol } from '@electric-sql/pglite';
 import { Unavailable } from '@parley/service-kit';
 import { encode, parserOf } from './codec.js';
-import type { Row, Sql } from './database.js';
+import type { QueryOptions, Row, Sql } from './database.js';
 import { Lru } from './lru.js';
 
 const { serialize, messages, Parser } = protocol;
@@ -22,6 +22,8 @@ interface Statement {
   readonly until: number;
   readonly fields: readonly Field[];
 }
+
+type Run = (text: string, parameters: readonly unknown[], options?: QueryOptions) => Promise<Result>;
 
 interface Result {
   readonly fields: readonly Field[];
@@ -60,18 +62,17 @@ export class PgliteEngine {
   }
 
   /** A statement outside of transactions. */
-  async query<T extends Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return rowsOf<T>(await this.alone(text, parameters), parserOf);
+  async query<T extends Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions): Promise<T[]> {
+    return rowsOf<T>(await this.alone(text, parameters, options), parserOf);
   }
 
   /** Commits when `work` resolves, rolls back when it rejects; `begin` is the statement that opens it. */
   transaction<T>(begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.within(begin, (run) => work({ query: async <R extends Row>(text: string, parameters: readonly unknown[] = []) => rowsOf<R>(await run(text, parameters), parserOf) }));
+    return this.within(begin, (run) => work({ query: async <R extends Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions) => rowsOf<R>(await run(text, parameters, options), parserOf) }));
   }
 
   /** As much of a PGlite as MikroORM uses. */
   get client(): object {
-    type Run = (text: string, parameters: readonly unknown[]) => Promise<Result>;
     const querying = (run: Run) => async (text: string, parameters: readonly unknown[] = []) => {
       const result = await run(text, parameters);
       return { rows: rowsOf(result, (oid) => (TIMES.has(oid) ? asItIs : parserOf(oid))), affectedRows: Number(/ (\d+)$/.exec(result.tag)?.[1] ?? 0) };
@@ -95,17 +96,17 @@ export class PgliteEngine {
   }
 
   /** In turn with transactions. PGlite does one thing after another anyway: the next is on its way before this one is answered. */
-  private async alone(text: string, parameters: readonly unknown[]): Promise<Result> {
-    const { result } = await this.turns.runExclusive(async () => ({ result: this.run(text, parameters) }));
+  private async alone(text: string, parameters: readonly unknown[], options?: QueryOptions): Promise<Result> {
+    const { result } = await this.turns.runExclusive(async () => ({ result: this.run(text, parameters, options) }));
     return result;
   }
 
-  private within<T>(begin: string, work: (run: (text: string, parameters: readonly unknown[]) => Promise<Result>) => Promise<T>): Promise<T> {
+  private within<T>(begin: string, work: (run: Run) => Promise<T>): Promise<T> {
     return this.turns.runExclusive(async () => {
       await this.command(begin);
       let open = true;
       try {
-        const result = await work((text, parameters) => (open ? this.run(text, parameters) : Promise.reject(new Error('the transaction has ended'))));
+        const result = await work((text, parameters, options) => (open ? this.run(text, parameters, options) : Promise.reject(new Error('the transaction has ended'))));
         open = false;
         if ((await this.command('commit')).tag !== 'COMMIT') throw new Error('a statement of the transaction had failed: nothing was committed');
         return result;
@@ -121,19 +122,25 @@ export class PgliteEngine {
     return this.exchange(together([serialize.query(text)]));
   }
 
-  private async run(text: string, parameters: readonly unknown[]): Promise<Result> {
+  private async run(text: string, parameters: readonly unknown[], { prepared = true }: QueryOptions = {}): Promise<Result> {
+    if (!prepared) return this.exchange(this.messagesOf('', text, parameters));
     const known = this.prepared.get(text);
     const statement = known && known.until > Date.now() ? known : undefined;
     if (known && !statement) this.prepared.delete(text);
     const name = statement?.name ?? `p${(this.count++).toString(36)}`;
+    const bytes = this.messagesOf(name, statement ? undefined : text, parameters);
+    return this.exchange(bytes, statement?.fields, (fields) => this.prepared.set(text, { name, fields, until: Date.now() + PREPARED_MS }));
+  }
+
+  /** Of a statement under a name, which is prepared first if its text is given. */
+  private messagesOf(name: string, text: string | undefined, parameters: readonly unknown[]): Uint8Array {
     const forgotten = this.dropped;
     this.dropped = [];
-    const bytes = together([
+    return together([
       ...forgotten.map((one) => serialize.close({ type: 'S', name: one })),
-      ...(statement ? [] : [serialize.parse({ name, text }), serialize.describe({ type: 'S', name })]),
+      ...(text === undefined ? [] : [serialize.parse({ name, text }), serialize.describe({ type: 'S', name })]),
       serialize.bind({ statement: name, values: parameters.map(encode) }), serialize.execute(), serialize.sync(),
     ]);
-    return this.exchange(bytes, statement?.fields, (fields) => this.prepared.set(text, { name, fields, until: Date.now() + PREPARED_MS }));
   }
 
   /** Sends messages that end with one to answer to. `parsed` is told when a statement was parsed, also when it failed afterwards. */

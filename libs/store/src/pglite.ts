@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import { attempts, Contact } from './attempts.js';
-import { system, type Database, type Row, type Sql, type TransactionOptions } from './database.js';
+import { system, type Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from './database.js';
 import { reasonOf } from './failures.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from './orm.js';
@@ -52,8 +52,8 @@ class EmbeddedDatabase implements PgliteDatabase {
     this.contact.failed(new Error('the data folder was taken over by another process'));
   }
 
-  query<T extends Row = Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return inSpan('query', 'client', () => this.attempts(() => this.engine.query<T>(text, parameters)), system);
+  query<T extends Row = Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions): Promise<T[]> {
+    return inSpan('query', 'client', () => this.attempts(() => this.engine.query<T>(text, parameters, options)), system);
   }
 
   transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {

@@ -3,7 +3,7 @@ import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-ki
 import type { Pool, PoolClient } from 'pg';
 import { attempts, Contact } from './attempts.js';
 import { encode, parserOf } from './codec.js';
-import { system, type Database, type Row, type Sql, type TransactionOptions } from './database.js';
+import { system, type Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from './database.js';
 import { judge, reasonOf } from './failures.js';
 import { ormOptions, type Orm } from './orm.js';
 import { compareSchema, newer } from './schema.js';
@@ -58,8 +58,8 @@ class PostgresDatabase implements Database {
     private readonly pool: Pool,
   ) {}
 
-  query<T extends Row = Row>(text: string, parameters: readonly unknown[] = []): Promise<T[]> {
-    return inSpan('query', 'client', () => attempts(this.contact, () => this.onClient((client) => run<T>(client, text, parameters))), system);
+  query<T extends Row = Row>(text: string, parameters: readonly unknown[] = [], options: QueryOptions = {}): Promise<T[]> {
+    return inSpan('query', 'client', () => attempts(this.contact, () => this.onClient((client) => run<T>(client, text, parameters, options))), system);
   }
 
   transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -118,8 +118,8 @@ function nameOf(text: string): string | undefined {
 }
 
 /** Statements with parameters are parsed and planned once per connection: a page of messages takes less than half the time. */
-async function run<T extends Row>(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<T[]> {
-  const name = parameters.length === 0 ? undefined : nameOf(text);
+async function run<T extends Row>(client: PoolClient, text: string, parameters: readonly unknown[], { prepared: wanted = true }: QueryOptions = {}): Promise<T[]> {
+  const name = parameters.length === 0 || !wanted ? undefined : nameOf(text);
   const result = await client.query<T>({ text, values: parameters.map(encode), types, ...(name === undefined ? {} : { name }) });
   return result.rows;
 }
@@ -131,7 +131,7 @@ export const begin = ({ isolation = 'read committed', readOnly = false }: Transa
 async function inTransaction<T>(client: PoolClient, work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T> {
   await client.query(begin(options));
   try {
-    const result = await work({ query: (text, parameters = []) => run(client, text, parameters) });
+    const result = await work({ query: (text, parameters = [], how = {}) => run(client, text, parameters, how) });
     const { command } = await client.query('commit');
     if (command !== 'COMMIT') throw new Error('a statement of the transaction had failed: nothing was committed');
     return result;
