@@ -19,7 +19,7 @@ describe('the model', () => {
     };
     const measured = run(2, truth);
     const machine = machineOf('cluster', 2, costsOf(measured, 'cluster'));
-    for (const name of ['saturated, 5 outstanding a sender', '1000/s']) {
+    for (const name of ['saturated, 20 outstanding a sender', '1000/s']) {
       const ratio = simulate(machine, paceOf(name)!).perSecond / measured.phases.find((phase) => phase.name === name)!.perSecond;
       expect([name, ratio > 0.85 && ratio < 1.15]).toEqual([name, true]);
     }

@@ -36,7 +36,7 @@ export interface Cost {
 export type Costs = Readonly<Record<string, Cost>>;
 
 /** From these the costs are taken; the others show what the model is worth. */
-export const FITTED: readonly string[] = ['saturated, 1 outstanding a sender', 'saturated, 20 outstanding a sender', '200/s'];
+export const FITTED: readonly string[] = ['saturated, 1 outstanding a sender', 'saturated, 5 outstanding a sender', '200/s'];
 const ROUNDS = 15;
 const FITTING_SECONDS = 3;
 

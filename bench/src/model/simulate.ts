@@ -1,5 +1,5 @@
-/** Messages of one batch, at most: what the bounds of bundles, prefetching and transactions come to. */
-const MOST = 1000;
+/** Messages of one batch, at most: as many as RabbitMQ hands out of a queue before some are acknowledged (`prefetch`). */
+const MOST = 250;
 
 /**
  * The way of a message as a net of queues, simulated event by event. Every part takes everything that waits for it as one batch, up to a limit (so does Parley: requests, transactions, answers and pushes all gather
