@@ -239,6 +239,20 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
 
   describe('an upload in parts', () => {
     afterEach(() => void vi.useRealTimers());
+    it('is whole for who asks while it becomes an attachment', async () => {
+      const location = await begin(5);
+      const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      site.recording = () => (asked.resolve(), answered.promise);
+      const last = part(location, 0, text('hello'));
+      await asked.promise;
+      site.recording = undefined;
+      const meanwhile = state(location);
+      setTimeout(answered.resolve, 100);
+      expect(await meanwhile).toEqual([200, 5, 5]);
+      expect((await last).status).toBe(204);
+      expect(site.rows.has(idOf(location))).toBe(true);
+    });
+
     it('goes on after a cut, and becomes an attachment under its own id', async () => {
       const [size, sent] = [20 * MB, 9 * MB];
       const bytes = Buffer.from(randomBytes(size / 2).toString('hex'));

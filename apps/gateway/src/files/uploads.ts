@@ -86,6 +86,8 @@ export class Uploads {
       await this.finish(store, upload);
       await this.cleared(store, id);
     } else if (whole || !answer.ok) {
+      // What is about to be an attachment is nowhere else any more.
+      await this.finishing.get(id)?.catch(() => undefined);
       const done = await this.parts.broker.request('attachment.locate.v1', { userId: userOf(request), attachmentId: id }).catch((error: unknown) => {
         if (error instanceof ChatError && error.code === 'not_found') return undefined;
         throw error;

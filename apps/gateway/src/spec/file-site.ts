@@ -28,6 +28,8 @@ export class FileSite {
   /** The rows, as messages and history keep them: who uploaded, sees. */
   readonly rows = new Map<string, Row>();
   recordFails: ChatError | undefined;
+  /** What recording waits for. */
+  recording: (() => Promise<void>) | undefined;
   readonly dropped: { id: string; key: string }[] = [];
   readonly forgotten: string[] = [];
   private othersToken!: string;
@@ -101,7 +103,8 @@ export class FileSite {
     );
   }
 
-  private record({ userId, stored, thumbnail }: Recorded): { attachment: Attachment } {
+  private async record({ userId, stored, thumbnail }: Recorded): Promise<{ attachment: Attachment }> {
+    await this.recording?.();
     if (this.recordFails) throw this.recordFails;
     const row = this.rows.get(stored.id) ?? { userId, key: stored.key, attachment: attachmentOf(stored, thumbnail?.id) };
     this.rows.set(stored.id, row);
