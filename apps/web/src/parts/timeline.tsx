@@ -11,6 +11,8 @@ import { attempt } from './toasts.tsx';
 /** How near to an end, in pixels, more is fetched. */
 const NEAR = 700;
 const AT_BOTTOM = 60;
+/** How long after a page that did not come the next attempt is. */
+const AGAIN_MS = 2_000;
 
 /** A message that is to be shown. `id` tells two wishes for the same one apart. */
 export interface Jump {
@@ -98,6 +100,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
         busy.current = false;
         // Nobody scrolls where there is nothing more to scroll to: what came may not be enough.
         if (done) requestAnimationFrame(() => again.current());
+        else setTimeout(() => again.current(), AGAIN_MS);
       });
     };
     if (box.scrollTop < NEAR) {

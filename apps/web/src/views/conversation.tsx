@@ -1,4 +1,4 @@
-import type { ConversationView } from '@parley/client';
+import { ParleyError, type ConversationView } from '@parley/client';
 import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore, type DragEvent } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
@@ -26,6 +26,8 @@ const PeerPanel = lazy(() => import('../parts/peer-panel.tsx'));
 
 export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'log' | 'peer';
 
+const AGAIN_MS = 2_000;
+
 export function ConversationPage({ id }: { readonly id: string }) {
   const client = useClient();
   const view = useView(id);
@@ -35,9 +37,19 @@ export function ConversationPage({ id }: { readonly id: string }) {
   useEffect(() => {
     if (opened || !online) return undefined;
     let current = true;
-    client.open(id).then(() => current && setProblem(undefined), (error: unknown) => current && setProblem(explain(error)));
+    let again: ReturnType<typeof setTimeout> | undefined;
+    const open = (): void => {
+      client.open(id).then(() => current && setProblem(undefined), (error: unknown) => {
+        if (!current) return;
+        // A server that is busy is asked again, as what is shown meanwhile is what was last known.
+        if (error instanceof ParleyError && error.temporary) again = setTimeout(open, AGAIN_MS);
+        else setProblem(explain(error));
+      });
+    };
+    open();
     return () => {
       current = false;
+      clearTimeout(again);
     };
   }, [client, id, online, opened]);
   const entered = useRef(false);
