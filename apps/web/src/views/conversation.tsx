@@ -26,6 +26,7 @@ const PeerPanel = lazy(() => import('../parts/peer-panel.tsx'));
 
 export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'log' | 'peer';
 
+/** How long after a busy server did not open it the next attempt is. */
 const AGAIN_MS = 2_000;
 
 export function ConversationPage({ id }: { readonly id: string }) {
@@ -41,9 +42,9 @@ export function ConversationPage({ id }: { readonly id: string }) {
     const open = (): void => {
       client.open(id).then(() => current && setProblem(undefined), (error: unknown) => {
         if (!current) return;
-        // A server that is busy is asked again, as what is shown meanwhile is what was last known.
+        setProblem(explain(error));
+        // Meanwhile what was last known is shown, if there is something: it must not stay that.
         if (error instanceof ParleyError && error.temporary) again = setTimeout(open, AGAIN_MS);
-        else setProblem(explain(error));
       });
     };
     open();
