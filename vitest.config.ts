@@ -8,8 +8,17 @@ const browser = './libs/testing/src/browser-setup.ts';
 /** Random tests that go on for longer may take longer. */
 const longer = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 /** What takes longest: `npm test` runs it, a run for every change (`SHORT=1`) does not, or it would take more than a quarter of an hour on two slow cores. */
-const long = ['e2e/src/{bench,demo,documents,matrix,refusals,presence,gateways,crash,tracing,operators}.e2e.spec.ts', 'libs/{testing/src/private-server,store/src/pglite}.int.spec.ts', 'apps/{admin/src/places,terminal/src/terminal,standalone/src/embedded}.int.spec.ts'];
-const nowhere = ['**/node_modules/**', '**/dist/**', 'tools/lint-canary/**', ...(process.env['SHORT'] === undefined ? [] : long)];
+const long = [
+  'e2e/src/{bench,demo,documents,matrix,refusals,presence,gateways,crash,tracing,operators}.e2e.spec.ts',
+  'libs/{testing/src/private-server,store/src/pglite}.int.spec.ts',
+  'apps/{admin/src/places,terminal/src/terminal,standalone/src/embedded}.int.spec.ts',
+];
+const nowhere = [
+  '**/node_modules/**',
+  '**/dist/**',
+  'tools/lint-canary/**',
+  ...(process.env['SHORT'] === undefined ? [] : long),
+];
 
 /** One run, three groups one after another: logic; single parts on real servers; whole systems. Specs leave nothing behind that another would notice, so a worker keeps what it loaded. */
 export default defineConfig({
@@ -19,9 +28,46 @@ export default defineConfig({
     // A spec that waits for something is a failure long before this; what hangs must not hang the run.
     teardownTimeout: 30_000,
     projects: [
-      { ...resolve, test: { name: 'unit', isolate: false, include: ['{libs,apps,tools,bench}/**/*.spec.ts'], exclude: [...nowhere, '**/*.int.spec.ts'], sequence: { groupOrder: 0 }, maxWorkers: 2, testTimeout: 15_000 * longer } },
-      { ...resolve, test: { name: 'int', isolate: false, include: ['{libs,apps}/**/*.int.spec.ts'], exclude: nowhere, globalSetup: servers, sequence: { groupOrder: 1 }, maxWorkers: 2, testTimeout: 60_000 * longer, hookTimeout: 60_000 } },
-      { ...resolve, test: { name: 'e2e', isolate: false, include: ['e2e/**/*.e2e.spec.ts'], exclude: nowhere, globalSetup: [servers, browser, './e2e/src/common.ts'], sequence: { groupOrder: 2 }, maxWorkers: 2, testTimeout: 180_000 * longer, hookTimeout: 120_000 } },
+      {
+        ...resolve,
+        test: {
+          name: 'unit',
+          isolate: false,
+          include: ['{libs,apps,tools,bench}/**/*.spec.ts'],
+          exclude: [...nowhere, '**/*.int.spec.ts'],
+          sequence: { groupOrder: 0 },
+          maxWorkers: 2,
+          testTimeout: 15_000 * longer,
+        },
+      },
+      {
+        ...resolve,
+        test: {
+          name: 'int',
+          isolate: false,
+          include: ['{libs,apps}/**/*.int.spec.ts'],
+          exclude: nowhere,
+          globalSetup: servers,
+          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
+          testTimeout: 60_000 * longer,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        ...resolve,
+        test: {
+          name: 'e2e',
+          isolate: false,
+          include: ['e2e/**/*.e2e.spec.ts'],
+          exclude: nowhere,
+          globalSetup: [servers, browser, './e2e/src/common.ts'],
+          sequence: { groupOrder: 2 },
+          maxWorkers: 2,
+          testTimeout: 180_000 * longer,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

@@ -7,11 +7,15 @@ import { fileStorage } from '@parley/client/node';
 const token = process.env.PARLEY_BOT_TOKEN;
 if (!token) throw new Error('PARLEY_BOT_TOKEN: is missing');
 // What the bot has written is on disk until the server has stored it.
-const client = createClient({ url: process.argv[2] ?? 'http://localhost:3000', storage: fileStorage(process.env.PARLEY_BOT_FOLDER ?? './bot-data') });
+const client = createClient({
+  url: process.argv[2] ?? 'http://localhost:3000',
+  storage: fileStorage(process.env.PARLEY_BOT_FOLDER ?? './bot-data'),
+});
 
 client.on('message', ({ message }) => {
   client.markRead(message.conversationId, message.seq);
-  if (message.type === 'text' && message.body.startsWith('!echo ')) client.send(message.conversationId, { body: message.body.slice('!echo '.length), replyTo: message.id });
+  if (message.type === 'text' && message.body.startsWith('!echo '))
+    client.send(message.conversationId, { body: message.body.slice('!echo '.length), replyTo: message.id });
 });
 client.on('connection', ({ state }) => console.log(state));
 client.on('error', (error) => console.error(`${error.code}: ${error.message}`));

@@ -6,8 +6,13 @@ import { build } from 'vite';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const built = await build({
-  configFile: false, root: here, logLevel: 'warn',
-  build: { write: false, lib: { entry: fileURLToPath(import.meta.resolve('@parley/client')), formats: ['es'], fileName: 'parley-client' } },
+  configFile: false,
+  root: here,
+  logLevel: 'warn',
+  build: {
+    write: false,
+    lib: { entry: fileURLToPath(import.meta.resolve('@parley/client')), formats: ['es'], fileName: 'parley-client' },
+  },
 });
 const [bundle] = (Array.isArray(built) ? built[0] : built).output;
 const page = await readFile(new URL('./page.html', import.meta.url));
@@ -18,4 +23,6 @@ const server = createServer((request, response) => {
   else if (pathname === '/') response.setHeader('content-type', 'text/html; charset=utf-8').end(page);
   else response.writeHead(404).end();
 });
-server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', () => console.log(`http://localhost:${server.address().port}/`));
+server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', () =>
+  console.log(`http://localhost:${server.address().port}/`),
+);

@@ -2,7 +2,14 @@
 import { io } from 'socket.io-client';
 
 const url = process.argv[2] ?? 'http://localhost:3000';
-const guest = async (displayName) => (await fetch(`${url}/api/v1/auth/guest`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ displayName }) })).json();
+const guest = async (displayName) =>
+  (
+    await fetch(`${url}/api/v1/auth/guest`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ displayName }),
+    })
+  ).json();
 const connect = ({ accessToken }) => io(url, { auth: { token: accessToken }, transports: ['websocket'] });
 const call = async (socket, event, payload) => {
   const answer = await socket.timeout(10_000).emitWithAck(event, payload);
@@ -12,10 +19,16 @@ const call = async (socket, event, payload) => {
 
 const [ann, ben] = await Promise.all([guest('Ann'), guest('Ben')]);
 const [annSocket, benSocket] = [connect(ann), connect(ben)];
-await Promise.all([annSocket, benSocket].map((socket) => new Promise((resolve) => void socket.once('session:ready', resolve))));
+await Promise.all(
+  [annSocket, benSocket].map((socket) => new Promise((resolve) => void socket.once('session:ready', resolve))),
+);
 const heard = new Promise((resolve) => void benSocket.once('message:new', ({ message }) => resolve(message)));
 const { conversation } = await call(annSocket, 'conversation:create', { kind: 'direct', memberIds: [ben.user.id] });
-const { message } = await call(annSocket, 'message:send', { conversationId: conversation.id, clientId: crypto.randomUUID(), body: 'Hello, Ben' });
+const { message } = await call(annSocket, 'message:send', {
+  conversationId: conversation.id,
+  clientId: crypto.randomUUID(),
+  body: 'Hello, Ben',
+});
 console.log(`stored as #${message.seq}`);
 console.log(`Ben hears: ${(await heard).body}`);
 for (const socket of [annSocket, benSocket]) socket.disconnect();

@@ -4,5 +4,7 @@ import { environment, main, prepare, root, run } from './prepare.mjs';
 
 await main(async () => {
   const node = await prepare();
-  return run(node, [join(root, 'apps', 'admin', 'dist', 'main.js'), ...process.argv.slice(2)], { env: environment(node) });
+  return run(node, [join(root, 'apps', 'admin', 'dist', 'main.js'), ...process.argv.slice(2)], {
+    env: environment(node),
+  });
 });

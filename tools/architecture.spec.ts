@@ -3,7 +3,10 @@ import { expect, it } from 'vitest';
 
 const root = new URL('..', import.meta.url);
 const text = readFileSync(new URL('ARCHITECTURE.md', root), 'utf8');
-const places = [...text.matchAll(/`([\w./-]+\.tsx?):(\w+)`/g)].map(([, file, symbol]) => ({ file: file!, symbol: symbol! }));
+const places = [...text.matchAll(/`([\w./-]+\.tsx?):(\w+)`/g)].map(([, file, symbol]) => ({
+  file: file!,
+  symbol: symbol!,
+}));
 
 it('ARCHITECTURE.md names many places in the code', () => {
   expect(places.length).toBeGreaterThan(20);

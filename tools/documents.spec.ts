@@ -8,11 +8,16 @@ describe.each([
   { document: 'docs/seeds.md', head: '| what', columns: 3, least: 50 },
   { document: 'docs/security.md', head: '| defended', columns: 2, least: 20 },
 ])('$document', ({ document, head, columns, least }) => {
-  const rows = read(document).split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| ---') && !line.startsWith(head));
+  const rows = read(document)
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !line.startsWith('| ---') && !line.startsWith(head));
   /** A file, and the sentences that stand behind it before the next one. */
   const claims = rows.flatMap((row) => {
     const shown = row.split('|').at(-2)!;
-    return [...shown.matchAll(/`([\w./-]+\.spec\.ts)`([^`]*)/g)].map(([, file, after]) => ({ file: file!, sentences: [...after!.matchAll(/\*([^*]+)\*/g)].map(([, sentence]) => sentence!) }));
+    return [...shown.matchAll(/`([\w./-]+\.spec\.ts)`([^`]*)/g)].map(([, file, after]) => ({
+      file: file!,
+      sentences: [...after!.matchAll(/\*([^*]+)\*/g)].map(([, sentence]) => sentence!),
+    }));
   });
 
   it('says of every row what shows it', () => {
@@ -28,11 +33,28 @@ describe.each([
 });
 
 /** As GitHub makes them of headings. */
-const anchorsOf = (text: string) => [...text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'));
+const anchorsOf = (text: string) =>
+  [...text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 
 describe('links', () => {
-  const documents = globSync('{*.md,docs/**/*.md,examples/*.md,bench/*.md,apps/*/*.md,libs/*/*.md}', { cwd: root.pathname, exclude: (path) => path.includes('node_modules') });
-  const links = documents.flatMap((document) => [...read(document).replaceAll(/^```[^]*?^```/gm, '').matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => ({ document, link: link! }))).filter(({ link }) => !/^https?:|^mailto:/.test(link));
+  const documents = globSync('{*.md,docs/**/*.md,examples/*.md,bench/*.md,apps/*/*.md,libs/*/*.md}', {
+    cwd: root.pathname,
+    exclude: (path) => path.includes('node_modules'),
+  });
+  const links = documents
+    .flatMap((document) =>
+      [
+        ...read(document)
+          .replaceAll(/^```[^]*?^```/gm, '')
+          .matchAll(/\]\(([^)\s]+)\)/g),
+      ].map(([, link]) => ({ document, link: link! })),
+    )
+    .filter(({ link }) => !/^https?:|^mailto:/.test(link));
 
   it.each(links)('$link in $document leads somewhere', ({ document, link }) => {
     const [path, anchor] = link.split('#') as [string, string | undefined];
@@ -46,7 +68,11 @@ describe('documents', () => {
   const others = globSync('{*.md,docs/*.md}', { cwd: root.pathname });
 
   it.each(globSync('docs/*.md', { cwd: root.pathname }))('%s is linked from another one', (document) => {
-    const linked = others.filter((other) => other !== document && read(other).includes(`](${other.startsWith('docs/') ? '' : 'docs/'}${document.slice('docs/'.length)}`));
+    const linked = others.filter(
+      (other) =>
+        other !== document &&
+        read(other).includes(`](${other.startsWith('docs/') ? '' : 'docs/'}${document.slice('docs/'.length)}`),
+    );
     expect(linked).not.toEqual([]);
   });
 });
@@ -54,18 +80,30 @@ describe('documents', () => {
 describe('shell blocks', () => {
   /** What somebody has not who has only a clone and Node, or what takes hours. */
   const others = /\bdocker\b|\bkubectl\b|npm test\b|npm run (faults|bench|lint)\b|--user \w+ --register +#/;
-  const blocks = globSync('{*.md,docs/*.md,examples/*.md,bench/*.md}', { cwd: root.pathname }).flatMap((document) => [...read(document).matchAll(/^ *```sh(.*)\n([^]*?)^ *```$/gm)].map(([, marks, script]) => ({ document, marks: marks!.trim(), script: script!, first: script!.trim().split('\n')[0]! })));
+  const blocks = globSync('{*.md,docs/*.md,examples/*.md,bench/*.md}', { cwd: root.pathname }).flatMap((document) =>
+    [...read(document).matchAll(/^ *```sh(.*)\n([^]*?)^ *```$/gm)].map(([, marks, script]) => ({
+      document,
+      marks: marks!.trim(),
+      script: script!,
+      first: script!.trim().split('\n')[0]!,
+    })),
+  );
   const typed = read('e2e/src/documents.e2e.spec.ts') + read('e2e/src/operators.e2e.spec.ts');
 
-  it.each(blocks)('of $document are typed by a test, or need more than a clone and Node: $first', ({ document, marks, script }) => {
-    expect(marks.startsWith('runnable')).toBe(!others.test(script));
-    expect(marks === '' || typed.includes(`'${document}'`)).toBe(true);
-  });
+  it.each(blocks)(
+    'of $document are typed by a test, or need more than a clone and Node: $first',
+    ({ document, marks, script }) => {
+      expect(marks.startsWith('runnable')).toBe(!others.test(script));
+      expect(marks === '' || typed.includes(`'${document}'`)).toBe(true);
+    },
+  );
 });
 
 describe('commands', () => {
   const scripts = Object.keys((JSON.parse(read('package.json')) as { scripts: object }).scripts);
-  const named = globSync('{*.md,docs/**/*.md,examples/*.md,bench/*.md}', { cwd: root.pathname }).flatMap((document) => [...read(document).matchAll(/npm run ([a-z][\w:-]*)/g)].map(([, script]) => ({ document, script: script! })));
+  const named = globSync('{*.md,docs/**/*.md,examples/*.md,bench/*.md}', { cwd: root.pathname }).flatMap((document) =>
+    [...read(document).matchAll(/npm run ([a-z][\w:-]*)/g)].map(([, script]) => ({ document, script: script! })),
+  );
 
   it.each(named)('npm run $script, which $document names, is there', ({ script }) => {
     expect(scripts).toContain(script);

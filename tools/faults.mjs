@@ -7,10 +7,13 @@ import { environment, Failure, main, prepare, root, run, say } from './prepare.m
 /** A checkout of another version, built by its own scripts. Resolves with its folder. @param {string} ref */
 async function versionOf(ref) {
   const folder = join(root, '.cache', 'versions', ref.replaceAll(/[^\w.-]/g, '_'));
-  if (!existsSync(folder) && (await run('git', ['clone', '--quiet', root, folder])) !== 0) throw new Failure('git clone failed');
-  if ((await run('git', ['-C', folder, 'checkout', '--quiet', '--detach', ref])) !== 0) throw new Failure(`there is no version ${ref}`);
+  if (!existsSync(folder) && (await run('git', ['clone', '--quiet', root, folder])) !== 0)
+    throw new Failure('git clone failed');
+  if ((await run('git', ['-C', folder, 'checkout', '--quiet', '--detach', ref])) !== 0)
+    throw new Failure(`there is no version ${ref}`);
   say(`building ${ref}`);
-  if ((await run(process.execPath, [join(folder, 'tools', 'build.mjs')])) !== 0) throw new Failure(`${ref} could not be built`);
+  if ((await run(process.execPath, [join(folder, 'tools', 'build.mjs')])) !== 0)
+    throw new Failure(`${ref} could not be built`);
   return folder;
 }
 

@@ -27,7 +27,11 @@ export function closure(packages, app) {
     const entry = packages[path];
     if (!entry) throw new Error(`package-lock.json has no ${path}`);
     if (entry.link) return visit(String(entry.resolved));
-    for (const name of Object.keys({ ...entry.dependencies, ...entry.optionalDependencies, ...entry.peerDependencies })) {
+    for (const name of Object.keys({
+      ...entry.dependencies,
+      ...entry.optionalDependencies,
+      ...entry.peerDependencies,
+    })) {
       const there = lookUp(path, name);
       if (there) visit(there);
       else if (entry.dependencies?.[name]) throw new Error(`${path} needs ${name}, which is not in package-lock.json`);
@@ -50,8 +54,14 @@ if (import.meta.main) {
     if (!existsSync(from)) continue;
     mkdirSync(join(to, '..'), { recursive: true });
     if (packages[path].link) symlinkSync(relative(join(to, '..'), join(folder, packages[path].resolved)), to);
-    else if (path.includes('node_modules/')) cpSync(from, to, { recursive: true, filter: (source) => useful(source) && !source.slice(from.length).includes('/node_modules') });
-    else for (const part of ['package.json', 'dist']) cpSync(join(from, part), join(to, part), { recursive: true, filter: useful });
+    else if (path.includes('node_modules/'))
+      cpSync(from, to, {
+        recursive: true,
+        filter: (source) => useful(source) && !source.slice(from.length).includes('/node_modules'),
+      });
+    else
+      for (const part of ['package.json', 'dist'])
+        cpSync(join(from, part), join(to, part), { recursive: true, filter: useful });
   }
   // The gateway serves the web app.
   const web = join('apps', 'web', 'dist');

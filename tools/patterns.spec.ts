@@ -27,11 +27,16 @@ const written = (file: string): Pattern[] => {
 
 /** Those that zod makes of the shapes of calls: ids, times, addresses. */
 const ofShapes = (): Pattern[] =>
-  Object.values(calls as Record<string, Call>).flatMap(({ input }) =>
-    [...gather(toJSONSchema(input, { unrepresentable: 'any', io: 'input' }), ({ pattern }) => (typeof pattern === 'string' ? { pattern, flags: '' } : undefined))]);
+  Object.values(calls as Record<string, Call>).flatMap(({ input }) => [
+    ...gather(toJSONSchema(input, { unrepresentable: 'any', io: 'input' }), ({ pattern }) =>
+      typeof pattern === 'string' ? { pattern, flags: '' } : undefined,
+    ),
+  ]);
 
 /** The documents are made of our own names, once. */
-const files = globSync('{libs,apps}/*/src/**/*.ts', { cwd: root.pathname }).filter((file) => !/spec|conformance|libs\/testing|gateway\/src\/documents/.test(file));
+const files = globSync('{libs,apps}/*/src/**/*.ts', { cwd: root.pathname }).filter(
+  (file) => !/spec|conformance|libs\/testing|gateway\/src\/documents/.test(file),
+);
 const patterns = [...files.flatMap(written), ...ofShapes()];
 const distinct = [...new Map(patterns.map((one) => [`/${one.pattern}/${one.flags}`, one])).entries()];
 
@@ -39,7 +44,12 @@ const distinct = [...new Map(patterns.map((one) => [`/${one.pattern}/${one.flags
 const proven = ({ pattern, flags }: Pattern): boolean => {
   const unicode = /[uv]/.test(flags);
   try {
-    return isSafePattern(pattern, { unicode, caseInsensitive: flags.includes('i') && !unicode, maxScore: 20, timeout: 3_000 }).safe;
+    return isSafePattern(pattern, {
+      unicode,
+      caseInsensitive: flags.includes('i') && !unicode,
+      maxScore: 20,
+      timeout: 3_000,
+    }).safe;
   } catch {
     return false;
   }
@@ -48,7 +58,30 @@ const proven = ({ pattern, flags }: Pattern): boolean => {
 const LONGEST = 64 * 1024;
 /** Many times what the longest packet takes in proportion, a thousandth of what it takes by the square. */
 const PATIENCE_MS = 250;
-const pieces = ['a', 'Z', '0', ' ', '\t', '.', '-', '@', '/', ':', '"', 'a.', 'a-', 'a@', '@a.', 'a ', '0.', '0-', 'connection ', 'ä', '\u0300', '漢'];
+const pieces = [
+  'a',
+  'Z',
+  '0',
+  ' ',
+  '\t',
+  '.',
+  '-',
+  '@',
+  '/',
+  ':',
+  '"',
+  'a.',
+  'a-',
+  'a@',
+  '@a.',
+  'a ',
+  '0.',
+  '0-',
+  'connection ',
+  'ä',
+  '\u0300',
+  '漢',
+];
 
 /** Whether texts of repeated pieces, longer and longer up to a whole packet, are matched in reasonable time; the best of three times counts. */
 function quick({ pattern, flags }: Pattern): boolean {
@@ -74,7 +107,8 @@ describe('a regular expression', () => {
   });
 
   it('that explodes is noticed, by either way', () => {
-    for (const pattern of ['(a+)+$', String.raw`\s+$`]) expect([pattern, proven({ pattern, flags: '' })]).toEqual([pattern, false]);
+    for (const pattern of ['(a+)+$', String.raw`\s+$`])
+      expect([pattern, proven({ pattern, flags: '' })]).toEqual([pattern, false]);
     expect(quick({ pattern: String.raw`\s+$`, flags: '' })).toBe(false);
   });
 

@@ -25,7 +25,12 @@ export class Failure extends Error {
 /** The environment in which `node` is Node 24. @param {string} node */
 export function environment(node) {
   const key = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH';
-  return { ...process.env, [key]: `${dirname(node)}${delimiter}${process.env[key] ?? ''}`, NX_DAEMON: 'false', NX_NO_CLOUD: 'true' };
+  return {
+    ...process.env,
+    [key]: `${dirname(node)}${delimiter}${process.env[key] ?? ''}`,
+    NX_DAEMON: 'false',
+    NX_NO_CLOUD: 'true',
+  };
 }
 
 /**
@@ -34,7 +39,9 @@ export function environment(node) {
  */
 export function followNpm(end) {
   const parent = process.ppid;
-  const timer = process.env.npm_lifecycle_event ? setInterval(() => process.ppid === parent || end(), 500).unref() : undefined;
+  const timer = process.env.npm_lifecycle_event
+    ? setInterval(() => process.ppid === parent || end(), 500).unref()
+    : undefined;
   return () => clearInterval(timer);
 }
 
@@ -44,7 +51,12 @@ export function followNpm(end) {
  */
 export function run(file, args, { env = process.env, quiet = false, shell = false } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: root, env, shell, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['inherit', 'inherit', 'inherit'] });
+    const child = spawn(file, args, {
+      cwd: root,
+      env,
+      shell,
+      stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['inherit', 'inherit', 'inherit'],
+    });
     /** @type {Buffer[]} */
     const output = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(chunk));
@@ -64,7 +76,8 @@ export function run(file, args, { env = process.env, quiet = false, shell = fals
   });
 }
 
-const npm = (/** @type {readonly string[]} */ args) => run(windows ? 'npm.cmd' : 'npm', args, { quiet: true, shell: windows });
+const npm = (/** @type {readonly string[]} */ args) =>
+  run(windows ? 'npm.cmd' : 'npm', args, { quiet: true, shell: windows });
 
 /** Whether the process that wrote the lock still runs. @param {string} lock */
 function held(lock) {
@@ -102,18 +115,35 @@ const major = (/** @type {string} */ version) => Number(version.replace('v', '')
 
 const packagedNode = `node-${windows ? 'win' : platform()}-${arch()}`;
 const nodeHome = join(root, '.cache', 'node24');
-const nodeThere = major(process.version) >= wanted ? process.execPath : join(nodeHome, 'node_modules', packagedNode, 'bin', windows ? 'node.exe' : 'node');
+const nodeThere =
+  major(process.version) >= wanted
+    ? process.execPath
+    : join(nodeHome, 'node_modules', packagedNode, 'bin', windows ? 'node.exe' : 'node');
 
 /** Whether Node 24 is there. npm writes its record last: without it the binary may be half of one. */
-const nodeReady = () => nodeThere === process.execPath || (existsSync(nodeThere) && existsSync(join(nodeHome, 'node_modules', '.package-lock.json')));
+const nodeReady = () =>
+  nodeThere === process.execPath ||
+  (existsSync(nodeThere) && existsSync(join(nodeHome, 'node_modules', '.package-lock.json')));
 
 /** Gets Node from npm's package of it for this platform, unless the one that runs this is new enough or it was fetched before. */
 async function fetchNode() {
   if (nodeReady()) return;
   say(`fetching Node ${wanted} (this is ${process.version})`);
   mkdirSync(nodeHome, { recursive: true });
-  const code = await npm(['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', nodeHome, `${packagedNode}@${wanted}`]);
-  if (code !== 0 || !nodeReady()) throw new Failure(`could not get Node ${wanted} from npm's package ${packagedNode}; install Node ${wanted} and try again`);
+  const code = await npm([
+    'install',
+    '--no-save',
+    '--no-package-lock',
+    '--no-audit',
+    '--no-fund',
+    '--prefix',
+    nodeHome,
+    `${packagedNode}@${wanted}`,
+  ]);
+  if (code !== 0 || !nodeReady())
+    throw new Failure(
+      `could not get Node ${wanted} from npm's package ${packagedNode}; install Node ${wanted} and try again`,
+    );
 }
 
 /** @param {string} path @returns {Record<string, { version?: string, link?: boolean, optional?: boolean, dev?: boolean }>} */
@@ -125,7 +155,11 @@ function installed() {
   if (!existsSync(record)) return false;
   const present = packagesOf(record);
   return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(
-    ([path, entry]) => !path.includes('node_modules/') || entry.optional || present[path]?.version === entry.version || (entry.link && present[path]?.link),
+    ([path, entry]) =>
+      !path.includes('node_modules/') ||
+      entry.optional ||
+      present[path]?.version === entry.version ||
+      (entry.link && present[path]?.link),
   );
 }
 
@@ -147,7 +181,9 @@ function webState() {
   const add = (path) => {
     const stat = statSync(join(root, path));
     if (stat.isFile()) hash.update(`${path} ${stat.size} ${stat.mtimeMs}\n`);
-    else for (const name of readdirSync(join(root, path)).toSorted()) if (name !== 'dist' && name !== 'node_modules') add(`${path}/${name}`);
+    else
+      for (const name of readdirSync(join(root, path)).toSorted())
+        if (name !== 'dist' && name !== 'node_modules') add(`${path}/${name}`);
   };
   for (const path of webSources) add(path);
   return hash.digest('hex');
@@ -157,10 +193,17 @@ function webState() {
 export async function buildWeb(node) {
   const record = join(root, '.cache', 'web-build');
   const state = webState();
-  const done = existsSync(join(root, 'apps', 'web', 'dist', 'index.html')) && existsSync(record) && readFileSync(record, 'utf8') === state;
+  const done =
+    existsSync(join(root, 'apps', 'web', 'dist', 'index.html')) &&
+    existsSync(record) &&
+    readFileSync(record, 'utf8') === state;
   if (done) return;
   rmSync(record, { force: true });
-  const code = await run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn', join(root, 'apps', 'web')], { env: environment(node) });
+  const code = await run(
+    node,
+    [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn', join(root, 'apps', 'web')],
+    { env: environment(node) },
+  );
   if (code !== 0) throw new Failure('the web app could not be built');
   mkdirSync(dirname(record), { recursive: true });
   writeFileSync(record, state);
@@ -179,7 +222,9 @@ export async function prepare({ build = true, web = false } = {}) {
   }
   if (build) {
     if (!existsSync(join(root, 'apps', 'standalone', 'dist', 'main.js'))) say('building');
-    const types = run(nodeThere, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], { env: environment(nodeThere) });
+    const types = run(nodeThere, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], {
+      env: environment(nodeThere),
+    });
     // Each to its end, whatever becomes of the other.
     const [built, builtWeb] = await Promise.allSettled([types, web ? buildWeb(nodeThere) : undefined]);
     if (built.status === 'rejected') throw built.reason;

@@ -5,6 +5,7 @@ import { environment, main, prepare, root, run } from './prepare.mjs';
 await main(async () => {
   const node = await prepare({ web: true });
   const [first, ...rest] = process.argv.slice(2);
-  const args = first === '--typing' ? ['typing.js', ...rest] : ['screenshots.js', ...(first === undefined ? [] : [first])];
+  const args =
+    first === '--typing' ? ['typing.js', ...rest] : ['screenshots.js', ...(first === undefined ? [] : [first])];
   return run(node, [join(root, 'e2e', 'dist', 'web', String(args[0])), ...args.slice(1)], { env: environment(node) });
 });

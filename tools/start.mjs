@@ -12,7 +12,11 @@ await main(async () => {
   const node = await prepare({ web: true });
   // A group of its own, so that Ctrl-C reaches the server once, through here; and over the channel it learns when this process is killed.
   const args = ['--import', follow, join(root, 'apps', 'standalone', 'dist', 'main.js'), ...process.argv.slice(2)];
-  const server = spawn(node, args, { env: environment(node), detached: process.platform !== 'win32', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const server = spawn(node, args, {
+    env: environment(node),
+    detached: process.platform !== 'win32',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => void server.kill(signal));
   process.on('SIGHUP', () => void server.kill('SIGTERM'));
   followNpm(() => void server.kill('SIGTERM'));

@@ -10,8 +10,16 @@ await main(async () => {
   let code = 1;
   try {
     const node = await prepare({ web: true });
-    const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)];
-    code = Number(await run(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), ...args], { env: environment(node) }));
+    const args = [
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...process.argv.slice(2),
+    ];
+    code = Number(
+      await run(node, [join(root, 'node_modules', 'vitest', 'vitest.mjs'), ...args], { env: environment(node) }),
+    );
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
   }

@@ -16,8 +16,14 @@ const worker: Plugin = {
       const page = bundle['index.html'];
       const sw = bundle['sw.js'];
       if (page?.type !== 'asset' || sw?.type !== 'chunk') throw new Error('the build has no page or no service worker');
-      const hashed = { '/': hash(page.source), '/favicon.svg': hash(readFileSync(new URL('public/favicon.svg', import.meta.url))) };
-      const assets = Object.keys(bundle).filter((name) => name.startsWith('assets/')).map((name) => `/${name}`).toSorted();
+      const hashed = {
+        '/': hash(page.source),
+        '/favicon.svg': hash(readFileSync(new URL('public/favicon.svg', import.meta.url))),
+      };
+      const assets = Object.keys(bundle)
+        .filter((name) => name.startsWith('assets/'))
+        .map((name) => `/${name}`)
+        .toSorted();
       const parts = { hashed, assets };
       sw.code = `const BUILD=${JSON.stringify({ id: createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16), ...parts })};\n${sw.code}`;
     },
@@ -35,7 +41,10 @@ export default defineConfig({
     reportCompressedSize: false,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: fileURLToPath(new URL('index.html', import.meta.url)), sw: fileURLToPath(new URL('worker/sw.ts', import.meta.url)) },
+      input: {
+        index: fileURLToPath(new URL('index.html', import.meta.url)),
+        sw: fileURLToPath(new URL('worker/sw.ts', import.meta.url)),
+      },
       output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
     },
   },

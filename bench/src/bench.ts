@@ -31,9 +31,17 @@ Servers come as for the tests: TEST_AMQP_URL, TEST_DATABASE_URL and TEST_REDIS_U
 `;
 const { values: given } = parseArgs({
   options: {
-    scenario: { type: 'string', multiple: true, default: [] }, mode: { type: 'string', multiple: true, default: ['cluster'] }, peer: { type: 'string', multiple: true }, phase: { type: 'string', multiple: true },
-    seconds: { type: 'string', default: '5' }, rounds: { type: 'string', default: '3' }, gateways: { type: 'string', default: '1' }, size: { type: 'string', default: '1' },
-    profile: { type: 'string' }, report: { type: 'string' }, help: { type: 'boolean', default: false },
+    scenario: { type: 'string', multiple: true, default: [] },
+    mode: { type: 'string', multiple: true, default: ['cluster'] },
+    peer: { type: 'string', multiple: true },
+    phase: { type: 'string', multiple: true },
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
+    gateways: { type: 'string', default: '1' },
+    size: { type: 'string', default: '1' },
+    profile: { type: 'string' },
+    report: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
 
@@ -41,7 +49,10 @@ const results = join(fileURLToPath(new URL('../..', import.meta.url)), '.cache',
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
 const [seconds, rounds, size] = [Number(given.seconds), Number(given.rounds), Number(given.size)];
-const options = { gateways: Number(given.gateways), env: given.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(given.profile)}` } };
+const options = {
+  gateways: Number(given.gateways),
+  env: given.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(given.profile)}` },
+};
 
 /** Target by name, started when it is needed first. */
 class Running {
@@ -59,7 +70,9 @@ class Running {
   }
 
   get processes(): { name: string; pid: number | undefined }[] {
-    return [...this.started.values()].flatMap(({ processes }) => processes.map(({ name, child }) => ({ name, pid: child.pid })));
+    return [...this.started.values()].flatMap(({ processes }) =>
+      processes.map(({ name, child }) => ({ name, pid: child.pid })),
+    );
   }
 
   async stop(): Promise<void> {
@@ -74,20 +87,42 @@ interface Session extends Place {
 async function measure(session: Session, phase: Phase, round: number): Promise<Sample> {
   const { target, fleet } = (await phase.elsewhere?.()) ?? session;
   let [before, after] = [usageOf(target, fleet), usageOf(target, fleet)];
-  const metrics = await phase.run({ begin: () => void (before = usageOf(target, fleet)), end: () => void (after = usageOf(target, fleet)) });
-  return { phase: phase.name, server: target.name, round, metrics, cores: coresBetween(before, after), memory: memoryOf(target), ...between(before, after) };
+  const metrics = await phase.run({
+    begin: () => void (before = usageOf(target, fleet)),
+    end: () => void (after = usageOf(target, fleet)),
+  });
+  return {
+    phase: phase.name,
+    server: target.name,
+    round,
+    metrics,
+    cores: coresBetween(before, after),
+    memory: memoryOf(target),
+    ...between(before, after),
+  };
 }
 const between = ({ atUs: fromUs }: Usage, { atUs: toUs }: Usage): Pick<Sample, 'fromUs' | 'toUs'> => ({ fromUs, toUs });
 
 async function limit(name: LimitName, { amqpUrl, databaseUrl }: ServerAddresses, round: number): Promise<Sample> {
-  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(new URL('limits.js', import.meta.url)), name, name === 'queue' || name === 'hop' ? amqpUrl : databaseUrl, String(Math.min(seconds, 3))]);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    fileURLToPath(new URL('limits.js', import.meta.url)),
+    name,
+    name === 'queue' || name === 'hop' ? amqpUrl : databaseUrl,
+    String(Math.min(seconds, 3)),
+  ]);
   const metrics = JSON.parse(stdout) as Metrics;
   return { phase: '', server: limits[name], round, metrics, cores: {}, memory: {}, fromUs: 0, toUs: 0 };
 }
 
-async function runScenario(name: ScenarioName, servers: ServerAddresses, running: Running): Promise<{ samples: Sample[]; report: string }> {
+async function runScenario(
+  name: ScenarioName,
+  servers: ServerAddresses,
+  running: Running,
+): Promise<{ samples: Sample[]; report: string }> {
   const scenario: Scenario = scenarios[name];
-  const peers = (given.peer ?? scenario.peers).filter((peer) => peer !== 'none' && scenario.peers.includes(peer as TargetName)) as TargetName[];
+  const peers = (given.peer ?? scenario.peers).filter(
+    (peer) => peer !== 'none' && scenario.peers.includes(peer as TargetName),
+  ) as TargetName[];
   const sessions: Session[] = [];
   const samples: Sample[] = [];
   const ends: (() => Promise<void>)[] = [];
@@ -97,19 +132,35 @@ async function runScenario(name: ScenarioName, servers: ServerAddresses, running
       const [target, fleet] = [await running.get(one), new Fleet(scenario.generators)];
       const session: Session = { target, fleet, phases: [] };
       sessions.push(session);
-      session.phases = await scenario.open({ target, fleet, size, seconds, warmUpSeconds: Math.min(1, seconds), servers, options, after: (work) => void ends.push(work) });
+      session.phases = await scenario.open({
+        target,
+        fleet,
+        size,
+        seconds,
+        warmUpSeconds: Math.min(1, seconds),
+        servers,
+        options,
+        after: (work) => void ends.push(work),
+      });
     }
     const phases = chosen(sessions[0]?.phases ?? []);
     for (let round = 1; round <= rounds; round++) {
       note(`${name}: round ${round} of ${rounds}`);
       const alone = new Map<LimitName, Sample>();
-      for (const one of new Set(phases.flatMap(({ phase }) => phase.beside ?? []))) alone.set(one, await limit(one, servers, round));
+      for (const one of new Set(phases.flatMap(({ phase }) => phase.beside ?? [])))
+        alone.set(one, await limit(one, servers, round));
       for (const { phase, at } of phases) {
         for (const one of phase.beside ?? []) samples.push({ ...alone.get(one)!, phase: phase.name });
         for (const session of sessions) samples.push(await measure(session, session.phases[at]!, round));
       }
     }
-    const reports = phases.map(({ phase }) => phaseReport(phase, samples.filter((sample) => sample.phase === phase.name), products));
+    const reports = phases.map(({ phase }) =>
+      phaseReport(
+        phase,
+        samples.filter((sample) => sample.phase === phase.name),
+        products,
+      ),
+    );
     return { samples, report: [`## ${name}`, ...reports].join('\n\n') };
   } finally {
     for (const { fleet } of sessions) fleet.stop();
@@ -119,17 +170,31 @@ async function runScenario(name: ScenarioName, servers: ServerAddresses, running
 
 /** With their places. Where `--size` makes several the same, one. */
 const chosen = (all: readonly Phase[]): { phase: Phase; at: number }[] =>
-  all.map((phase, at) => ({ phase, at })).filter(({ phase: { name }, at }) => (given.phase?.some((text) => name.includes(text)) ?? true) && all.findIndex((other) => other.name === name) === at);
+  all
+    .map((phase, at) => ({ phase, at }))
+    .filter(
+      ({ phase: { name }, at }) =>
+        (given.phase?.some((text) => name.includes(text)) ?? true) &&
+        all.findIndex((other) => other.name === name) === at,
+    );
 
 async function versionsOf({ amqpUrl, databaseUrl, redisUrl }: ServerAddresses): Promise<Machine> {
-  const [[postgres], [fsync]] = [await query<{ server_version: string }>(databaseUrl, 'show server_version'), await query<{ fsync: string }>(databaseUrl, 'show fsync')];
+  const [[postgres], [fsync]] = [
+    await query<{ server_version: string }>(databaseUrl, 'show server_version'),
+    await query<{ fsync: string }>(databaseUrl, 'show fsync'),
+  ];
   const rabbit = await connect(amqpUrl);
   const redis = new Redis(redisUrl);
   const properties = rabbit.connection.serverProperties as { version?: string };
   const version = /redis_version:(\S+)/.exec(await redis.info('server'))?.[1];
   redis.disconnect();
   await rabbit.close();
-  return machineOf({ postgres: postgres?.server_version ?? '?', fsync: fsync?.fsync ?? '?', rabbitmq: properties.version ?? '?', redis: version ?? '?' });
+  return machineOf({
+    postgres: postgres?.server_version ?? '?',
+    fsync: fsync?.fsync ?? '?',
+    rabbitmq: properties.version ?? '?',
+    redis: version ?? '?',
+  });
 }
 
 const marks = ['<!-- measured: begin -->', '<!-- measured: end -->'] as const;
@@ -160,8 +225,15 @@ async function main(): Promise<void> {
       say(`\n${report}`);
       const file = join(results, `${name}-${new Date().toISOString().replaceAll(':', '')}`);
       writeFileSync(`${file}.md`, `${head}\n\n${report}\n`);
-      writeFileSync(`${file}.json`, JSON.stringify({ machine, given, processes: running.processes, samples }, undefined, 1));
-      if (given.report !== undefined) putInto(given.report, [`Measured ${new Date().toISOString().slice(0, 10)}: ${head}.`, verdicts(all), ...reports].join('\n\n'));
+      writeFileSync(
+        `${file}.json`,
+        JSON.stringify({ machine, given, processes: running.processes, samples }, undefined, 1),
+      );
+      if (given.report !== undefined)
+        putInto(
+          given.report,
+          [`Measured ${new Date().toISOString().slice(0, 10)}: ${head}.`, verdicts(all), ...reports].join('\n\n'),
+        );
     }
     say(`\n${verdicts(all)}`);
   } finally {

@@ -10,9 +10,14 @@ export type CpuSnapshot = ReadonlyMap<number, { readonly label: string; readonly
 export function cpuSnapshot(programs: Readonly<Record<string, string>>): CpuSnapshot {
   const parents = new Map<number, number>();
   const all = new Map<number, { label: string; ms: number }>();
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)) {
+  for (const pid of readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)) {
     const stat = read(`/proc/${pid}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+    const fields = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
     parents.set(pid, fields[1] ?? 0);
     const label = programs[stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))];
     if (label !== undefined) all.set(pid, { label, ms: ((fields[11] ?? 0) + (fields[12] ?? 0)) * 10 });

@@ -20,7 +20,10 @@ class Generator {
   private nextId = 0;
 
   constructor() {
-    this.child = fork(fileURLToPath(new URL('generator.js', import.meta.url)), { serialization: 'advanced', execArgv: [] });
+    this.child = fork(fileURLToPath(new URL('generator.js', import.meta.url)), {
+      serialization: 'advanced',
+      execArgv: [],
+    });
     this.child.on('message', ({ id, result, error }: { id: number; result: unknown; error?: string }) => {
       const waiting = this.waiting.get(id);
       this.waiting.delete(id);
@@ -63,7 +66,16 @@ export class Fleet {
 
   /** Rejects unless all connect, where `demand` says so. */
   async open(urls: readonly string[], tokens: readonly string[], { atOnce = 20, demand = true } = {}): Promise<Opened> {
-    const opened = await Promise.all(this.generators.map((one, index) => one.do<Opened>({ do: 'open', urls, tokens: tokens.filter((_, at) => at % this.generators.length === index), atOnce: Math.ceil(atOnce / this.generators.length) })));
+    const opened = await Promise.all(
+      this.generators.map((one, index) =>
+        one.do<Opened>({
+          do: 'open',
+          urls,
+          tokens: tokens.filter((_, at) => at % this.generators.length === index),
+          atOnce: Math.ceil(atOnce / this.generators.length),
+        }),
+      ),
+    );
     const total = { opened: sum(opened, (one) => one.opened), failed: sum(opened, (one) => one.failed) };
     if (demand && total.failed > 0) throw new Error(`${total.failed} of ${tokens.length} clients could not connect`);
     return total;
@@ -75,11 +87,23 @@ export class Fleet {
   }
 
   /** Calls at a pace: `warmUpSeconds` unmeasured, then `seconds` measured. Resolves when the last answer is in. */
-  async run(calls: readonly Calls[], pace: Pace, warmUpSeconds: number, seconds: number, window: Window): Promise<Measured> {
-    const shares = this.generators.map((generator) => calls.filter(({ client }) => this.place(client)[0] === generator));
+  async run(
+    calls: readonly Calls[],
+    pace: Pace,
+    warmUpSeconds: number,
+    seconds: number,
+    window: Window,
+  ): Promise<Measured> {
+    const shares = this.generators.map((generator) =>
+      calls.filter(({ client }) => this.place(client)[0] === generator),
+    );
     await this.all((one, index) => {
       const share = shares[index]!.map((call) => ({ ...call, client: this.place(call.client)[1] }));
-      return one.do({ do: 'start', calls: share, pace: 'perSecond' in pace ? { perSecond: (pace.perSecond * share.length) / calls.length } : pace });
+      return one.do({
+        do: 'start',
+        calls: share,
+        pace: 'perSecond' in pace ? { perSecond: (pace.perSecond * share.length) / calls.length } : pace,
+      });
     });
     await pause(warmUpSeconds * 1000);
     await this.all((one) => one.do({ do: 'record' }));
@@ -91,8 +115,12 @@ export class Fleet {
     window.end();
     await this.all((one) => one.do({ do: 'halt' }));
     return {
-      seconds: took, answered: sum(recorded, (one) => one.answered), failed: sum(recorded, (one) => one.failed), received: sum(recorded, (one) => one.received),
-      answerMs: merged(recorded.map((one) => one.answerMs)), receivedMs: merged(recorded.map((one) => one.receivedMs)),
+      seconds: took,
+      answered: sum(recorded, (one) => one.answered),
+      failed: sum(recorded, (one) => one.failed),
+      received: sum(recorded, (one) => one.received),
+      answerMs: merged(recorded.map((one) => one.answerMs)),
+      receivedMs: merged(recorded.map((one) => one.receivedMs)),
     };
   }
 

@@ -23,16 +23,18 @@ async function open(order: Connecting): Promise<Opened> {
   const made: Wire[] = [];
   let lost = 0;
   const queue = order.tokens.entries();
-  await Promise.all(Array.from({ length: order.atOnce }, async () => {
-    for (const [index, token] of queue) {
-      try {
-        made[index] = await Wire.open(order.urls[index % order.urls.length]!, token);
-        made[index].onEvent = (frame) => heard(frame, index);
-      } catch {
-        lost += 1;
+  await Promise.all(
+    Array.from({ length: order.atOnce }, async () => {
+      for (const [index, token] of queue) {
+        try {
+          made[index] = await Wire.open(order.urls[index % order.urls.length]!, token);
+          made[index].onEvent = (frame) => heard(frame, index);
+        } catch {
+          lost += 1;
+        }
       }
-    }
-  }));
+    }),
+  );
   clients = made;
   return { opened: order.tokens.length - lost, failed: lost };
 }
@@ -66,14 +68,19 @@ function send({ client, event, payload }: Calls): Promise<void> {
     if (event.startsWith('GET ')) return fetchPath(event.slice(4), opening.tokens[client]!, client, done);
     const wire = clients[client];
     if (!wire) return done(false);
-    const text = event === 'message:send' ? JSON.stringify({ ...payload, clientId: stamp(client), body }) : JSON.stringify(payload);
+    const text =
+      event === 'message:send'
+        ? JSON.stringify({ ...payload, clientId: stamp(client), body })
+        : JSON.stringify(payload);
     wire.call(event, text, (frame, at) => done(frame !== undefined && frame.startsWith('[{"ok":true', at)));
   });
 }
 
 function fetchPath(path: string, token: string, client: number, done: (ok: boolean) => void): void {
   const url = `${opening.urls[client % opening.urls.length]!}/api/v1${path}`;
-  get(url, { agent, headers: { authorization: `Bearer ${token}` } }, (response) => response.resume().once('end', () => done(response.statusCode === 200))).once('error', () => done(false));
+  get(url, { agent, headers: { authorization: `Bearer ${token}` } }, (response) =>
+    response.resume().once('end', () => done(response.statusCode === 200)),
+  ).once('error', () => done(false));
 }
 
 function start(calls: readonly Calls[], pace: Pace): void {
@@ -89,7 +96,8 @@ function start(calls: readonly Calls[], pace: Pace): void {
   let sent = 0;
   const timer = setInterval(() => {
     if (!sending) return clearInterval(timer);
-    for (const due = ((performance.now() - begun) / 1000) * pace.perSecond; sent < due; sent++) void send(calls[(sent * 7919) % calls.length]!);
+    for (const due = ((performance.now() - begun) / 1000) * pace.perSecond; sent < due; sent++)
+      void send(calls[(sent * 7919) % calls.length]!);
   }, 2);
 }
 
@@ -102,22 +110,38 @@ async function halt(): Promise<void> {
 
 function rest(): Recorded {
   recording = false;
-  return { answered: answerMs.length, failed, received, answerMs: Float64Array.from(answerMs), receivedMs: Float64Array.from(receivedMs) };
+  return {
+    answered: answerMs.length,
+    failed,
+    received,
+    answerMs: Float64Array.from(answerMs),
+    receivedMs: Float64Array.from(receivedMs),
+  };
 }
 
 async function carryOut(order: Order): Promise<unknown> {
   switch (order.do) {
-    case 'open': return open(order);
-    case 'ask': return clients[order.client]!.ask(order.event, order.payload);
-    case 'start': return start(order.calls, order.pace);
-    case 'record': return void ([answerMs, receivedMs, failed, received, recording] = [[], [], 0, 0, true]);
-    case 'rest': return rest();
-    case 'halt': return halt();
-    case 'drop': return clients.forEach((client) => client.drop());
+    case 'open':
+      return open(order);
+    case 'ask':
+      return clients[order.client]!.ask(order.event, order.payload);
+    case 'start':
+      return start(order.calls, order.pace);
+    case 'record':
+      return void ([answerMs, receivedMs, failed, received, recording] = [[], [], 0, 0, true]);
+    case 'rest':
+      return rest();
+    case 'halt':
+      return halt();
+    case 'drop':
+      return clients.forEach((client) => client.drop());
   }
 }
 
 process.on('message', ({ id, order }: { id: number; order: Order }) => {
-  void carryOut(order).then((result) => process.send!({ id, result }), (error: unknown) => process.send!({ id, error: String(error) }));
+  void carryOut(order).then(
+    (result) => process.send!({ id, result }),
+    (error: unknown) => process.send!({ id, error: String(error) }),
+  );
 });
 process.on('disconnect', () => process.exit(0));

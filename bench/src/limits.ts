@@ -16,7 +16,14 @@ interface Reached {
   readonly receivedP99?: number;
 }
 
-const body = Buffer.from(JSON.stringify({ conversationId: randomUUID(), senderId: randomUUID(), clientId: randomUUID(), body: 'The quick brown fox jumps over the lazy dog, and then it rests.' }));
+const body = Buffer.from(
+  JSON.stringify({
+    conversationId: randomUUID(),
+    senderId: randomUUID(),
+    clientId: randomUUID(),
+    body: 'The quick brown fox jumps over the lazy dog, and then it rests.',
+  }),
+);
 const quantiles = (values: readonly number[]): [p50: number, p99: number] => {
   const sorted = values.toSorted((a, b) => a - b);
   return [quantile(sorted, 0.5), quantile(sorted, 0.99)];
@@ -41,7 +48,12 @@ async function queue(amqpUrl: string, seconds: number, underWay: number): Promis
     while (performance.now() < end) {
       const begun = performance.now();
       sent.push(begun);
-      await new Promise<void>((resolve, reject) => void publisher.sendToQueue(name, body, { persistent: true }, (error: unknown) => (error ? reject(error as Error) : resolve())));
+      await new Promise<void>(
+        (resolve, reject) =>
+          void publisher.sendToQueue(name, body, { persistent: true }, (error: unknown) =>
+            error ? reject(error as Error) : resolve(),
+          ),
+      );
       confirmMs.push(performance.now() - begun);
     }
   };
@@ -60,10 +72,20 @@ async function insert(databaseUrl: string, seconds: number, rows: number): Promi
   await client.connect();
   const batchMs: number[] = [];
   const conversations = Array.from({ length: 100 }, () => randomUUID());
-  for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
+  for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
     const begun = performance.now();
-    const columns = [() => randomUUID(), (n: number) => conversations[n % 100], () => randomUUID(), () => randomUUID(), () => 'The quick brown fox jumps over the lazy dog, and then it rests.'].map((value) => Array.from({ length: rows }, (_, n) => value(n)));
-    await client.query({ name: 'insert', text: 'insert into message (id, conversation_id, sender_id, client_id, body) select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])', values: columns });
+    const columns = [
+      () => randomUUID(),
+      (n: number) => conversations[n % 100],
+      () => randomUUID(),
+      () => randomUUID(),
+      () => 'The quick brown fox jumps over the lazy dog, and then it rests.',
+    ].map((value) => Array.from({ length: rows }, (_, n) => value(n)));
+    await client.query({
+      name: 'insert',
+      text: 'insert into message (id, conversation_id, sender_id, client_id, body) select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])',
+      values: columns,
+    });
     batchMs.push(performance.now() - begun);
   }
   await client.end();
@@ -73,8 +95,10 @@ async function insert(databaseUrl: string, seconds: number, rows: number): Promi
 }
 
 const parts: Record<LimitName, (address: string, seconds: number) => Promise<Reached>> = {
-  queue: (address, seconds) => queue(address, seconds, 256), hop: (address, seconds) => queue(address, seconds, 1),
-  insert: (address, seconds) => insert(address, seconds, 200), commit: (address, seconds) => insert(address, seconds, 1),
+  queue: (address, seconds) => queue(address, seconds, 256),
+  hop: (address, seconds) => queue(address, seconds, 1),
+  insert: (address, seconds) => insert(address, seconds, 200),
+  commit: (address, seconds) => insert(address, seconds, 1),
 };
 const [part, address, seconds] = process.argv.slice(2);
 const reached = await parts[part as LimitName](address!, Number(seconds));

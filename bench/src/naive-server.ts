@@ -15,13 +15,17 @@ const pool = DATABASE_URL === undefined ? undefined : new pg.Pool({ connectionSt
 const redis = (): Redis => new Redis(REDIS_URL!);
 
 const http = createServer((_request, response) => void response.end('ok'));
-const io = new Server(http, { perMessageDeflate: false, ...(REDIS_URL !== undefined && { adapter: createAdapter(redis(), redis()) }) });
+const io = new Server(http, {
+  perMessageDeflate: false,
+  ...(REDIS_URL !== undefined && { adapter: createAdapter(redis(), redis()) }),
+});
 type Answer = (answer: unknown) => void;
 
 async function store(conversationId: string, senderId: string, clientId: string, body: string): Promise<object> {
   const id = randomUUID();
   const rows = await pool?.query<{ created_at: Date }>(
-    'insert into message (id, conversation_id, sender_id, client_id, body) values ($1, $2, $3, $4, $5) returning created_at', [id, conversationId, senderId, clientId, body],
+    'insert into message (id, conversation_id, sender_id, client_id, body) values ($1, $2, $3, $4, $5) returning created_at',
+    [id, conversationId, senderId, clientId, body],
   );
   return { id, conversationId, senderId, clientId, body, createdAt: rows?.rows[0]!.created_at ?? new Date() };
 }
@@ -36,11 +40,17 @@ io.on('connection', (socket) => {
     answer({ ok: true, data: { conversation: { id } } });
   });
 
-  socket.on('message:send', async ({ conversationId, clientId, body }: { conversationId: string; clientId: string; body: string }, answer: Answer) => {
-    const message = await store(conversationId, userId, clientId, body);
-    answer({ ok: true, data: { message } });
-    io.to(conversationId).emit('message:new', { message });
-  });
+  socket.on(
+    'message:send',
+    async (
+      { conversationId, clientId, body }: { conversationId: string; clientId: string; body: string },
+      answer: Answer,
+    ) => {
+      const message = await store(conversationId, userId, clientId, body);
+      answer({ ok: true, data: { message } });
+      io.to(conversationId).emit('message:new', { message });
+    },
+  );
 
   // What a call costs that asks for nothing.
   socket.on('presence:heartbeat', (_payload: unknown, answer: Answer) => answer({ ok: true, data: {} }));

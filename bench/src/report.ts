@@ -24,48 +24,87 @@ const show = (value: number, digits: number): string => (Number.isFinite(value) 
 function withSpread(values: readonly number[], digits: number): string {
   const { median, least, most } = spread(values);
   if (!Number.isFinite(median)) return '-';
-  return least === most ? show(median, digits) : `${show(median, digits)} (${show(least, digits)}–${show(most, digits)})`;
+  return least === most
+    ? show(median, digits)
+    : `${show(median, digits)} (${show(least, digits)}–${show(most, digits)})`;
 }
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
 
-const by = (samples: readonly Sample[], server: string): Sample[] => samples.filter((sample) => sample.server === server);
+const by = (samples: readonly Sample[], server: string): Sample[] =>
+  samples.filter((sample) => sample.server === server);
 const digitsOf = ({ digits }: Column, value: number): number => digits ?? (Math.abs(value) < 10 ? 2 : 0);
-const valuesOf = (samples: readonly Sample[], key: string): number[] => samples.map(({ metrics }) => metrics[key] ?? Number.NaN);
+const valuesOf = (samples: readonly Sample[], key: string): number[] =>
+  samples.map(({ metrics }) => metrics[key] ?? Number.NaN);
 
 /** Medians of what was measured, then the products' figures divided by the others', round by round. */
-export function phaseReport({ name, columns, per }: Phase, samples: readonly Sample[], products: readonly string[]): string {
+export function phaseReport(
+  { name, columns, per }: Phase,
+  samples: readonly Sample[],
+  products: readonly string[],
+): string {
   const servers = [...new Set(samples.map(({ server }) => server))];
-  const figures = servers.map((server) => [server, ...columns.map((column) => {
-    const values = valuesOf(by(samples, server), column.key);
-    return withSpread(values, digitsOf(column, values[0] ?? 0));
-  })]);
+  const figures = servers.map((server) => [
+    server,
+    ...columns.map((column) => {
+      const values = valuesOf(by(samples, server), column.key);
+      return withSpread(values, digitsOf(column, values[0] ?? 0));
+    }),
+  ]);
   const divided = columns.filter(({ ratio }) => ratio);
-  const ratios = products.filter((product) => servers.includes(product)).flatMap((product) =>
-    servers.filter((server) => !products.includes(server)).map((server) => [`${product} ÷ ${server}`, ...divided.map(({ key }) => withSpread(quotients(by(samples, product), by(samples, server), key), 2))]));
+  const ratios = products
+    .filter((product) => servers.includes(product))
+    .flatMap((product) =>
+      servers
+        .filter((server) => !products.includes(server))
+        .map((server) => [
+          `${product} ÷ ${server}`,
+          ...divided.map(({ key }) => withSpread(quotients(by(samples, product), by(samples, server), key), 2)),
+        ]),
+    );
   const parts = [`### ${name}`, table(['', ...columns.map(({ title }) => title)], figures)];
-  if (ratios.length > 0 && divided.length > 0) parts.push(table(['ratio', ...divided.map(({ title }) => title)], ratios));
+  if (ratios.length > 0 && divided.length > 0)
+    parts.push(table(['ratio', ...divided.map(({ title }) => title)], ratios));
   const busy = servers.map((server) => usage(server, by(samples, server), per)).filter((line) => line !== undefined);
-  if (busy.length > 0) parts.push(table(['', 'CPU, share of a core', per === undefined ? '' : 'CPU each', 'memory MB'], busy));
+  if (busy.length > 0)
+    parts.push(table(['', 'CPU, share of a core', per === undefined ? '' : 'CPU each', 'memory MB'], busy));
   return parts.join('\n\n');
 }
 
 /** Within a round, because what disturbs the machine disturbs all that is measured next to one another. */
 const quotients = (own: readonly Sample[], others: readonly Sample[], key: string): number[] =>
-  own.flatMap((sample) => others.filter(({ round }) => round === sample.round).map(({ metrics }) => (sample.metrics[key] ?? Number.NaN) / (metrics[key] ?? Number.NaN)));
+  own.flatMap((sample) =>
+    others
+      .filter(({ round }) => round === sample.round)
+      .map(({ metrics }) => (sample.metrics[key] ?? Number.NaN) / (metrics[key] ?? Number.NaN)),
+  );
 
 function usage(server: string, samples: readonly Sample[], per: string | undefined): string[] | undefined {
   const programs = Object.keys(samples[0]?.cores ?? {});
   if (programs.length === 0) return undefined;
   const share = (program: string): number => spread(samples.map(({ cores }) => cores[program] ?? 0)).median;
-  const each = (program: string): number => spread(samples.map(({ cores, metrics }) => ((cores[program] ?? 0) * 1e6) / (metrics[per ?? ''] ?? Number.NaN))).median;
+  const each = (program: string): number =>
+    spread(samples.map(({ cores, metrics }) => ((cores[program] ?? 0) * 1e6) / (metrics[per ?? ''] ?? Number.NaN)))
+      .median;
   const worth = programs.filter((program) => share(program) >= 0.005);
-  const memory = Object.keys(samples[0]!.memory).map((program) => `${program} ${show(spread(samples.map((sample) => sample.memory[program] ?? Number.NaN)).median, 0)}`);
+  const memory = Object.keys(samples[0]!.memory).map(
+    (program) => `${program} ${show(spread(samples.map((sample) => sample.memory[program] ?? Number.NaN)).median, 0)}`,
+  );
   const served = worth.filter((program) => program !== generator);
   const costs = served.map((program) => `${program} ${show(each(program), 0)}`);
-  const total = show(served.reduce((sum, program) => sum + each(program), 0), 0);
-  return [server, worth.map((program) => `${program} ${show(share(program), 2)}`).join(', '), per === undefined ? '' : `${total} µs: ${costs.join(', ')}`, memory.join(', ')];
+  const total = show(
+    served.reduce((sum, program) => sum + each(program), 0),
+    0,
+  );
+  return [
+    server,
+    worth.map((program) => `${program} ${show(share(program), 2)}`).join(', '),
+    per === undefined ? '' : `${total} µs: ${costs.join(', ')}`,
+    memory.join(', '),
+  ];
 }
 
 export interface Machine {
@@ -79,7 +118,13 @@ export interface Machine {
   readonly redis: string;
 }
 
-export const machineOf = (versions: Pick<Machine, 'postgres' | 'fsync' | 'rabbitmq' | 'redis'>): Machine => ({ cores: cpus().length, model: cpus()[0]?.model ?? '?', kernel: release(), node: process.version, ...versions });
+export const machineOf = (versions: Pick<Machine, 'postgres' | 'fsync' | 'rabbitmq' | 'redis'>): Machine => ({
+  cores: cpus().length,
+  model: cpus()[0]?.model ?? '?',
+  kernel: release(),
+  node: process.version,
+  ...versions,
+});
 
 export const machineLine = ({ cores, model, node, postgres, fsync, rabbitmq, redis }: Machine): string =>
   `${cores} cores (${model}), loopback, Node ${node}, RabbitMQ ${rabbitmq}, Postgres ${postgres} (fsync ${fsync}), Redis ${redis}; load generators and servers on the same machine`;

@@ -45,7 +45,12 @@ export interface Context extends Place {
 }
 
 /** What RabbitMQ and Postgres do alone: as much as they can, and one thing after another. */
-export const limits = { queue: 'quorum queue alone', insert: 'batched insert alone', hop: 'quorum queue, one by one', commit: 'insert, one by one' } as const;
+export const limits = {
+  queue: 'quorum queue alone',
+  insert: 'batched insert alone',
+  hop: 'quorum queue, one by one',
+  commit: 'insert, one by one',
+} as const;
 export type LimitName = keyof typeof limits;
 
 export interface Scenario {
@@ -62,19 +67,45 @@ export interface Scenario {
 export const scaled = (count: number, size: number, least = 2): number => Math.max(least, Math.round(count * size));
 
 export const answered: readonly Column[] = [
-  { key: 'perSecond', title: 'answered/s', ratio: true }, { key: 'ackP50', title: 'ack p50 ms', digits: 2, ratio: true }, { key: 'ackP99', title: 'ack p99 ms', digits: 2, ratio: true },
+  { key: 'perSecond', title: 'answered/s', ratio: true },
+  { key: 'ackP50', title: 'ack p50 ms', digits: 2, ratio: true },
+  { key: 'ackP99', title: 'ack p99 ms', digits: 2, ratio: true },
 ];
 export const received: readonly Column[] = [
-  { key: 'deliveries', title: 'deliveries/s', ratio: true }, { key: 'receivedP50', title: 'received p50 ms', digits: 2, ratio: true }, { key: 'receivedP99', title: 'received p99 ms', digits: 2, ratio: true },
+  { key: 'deliveries', title: 'deliveries/s', ratio: true },
+  { key: 'receivedP50', title: 'received p50 ms', digits: 2, ratio: true },
+  { key: 'receivedP99', title: 'received p99 ms', digits: 2, ratio: true },
 ];
 export const failures: Column = { key: 'failed', title: 'failed' };
 
-export const metricsOf = ({ seconds, answered: count, received: deliveries, failed, answerMs, receivedMs }: Measured): Metrics => ({
-  perSecond: count / seconds, ackP50: quantile(answerMs, 0.5), ackP99: quantile(answerMs, 0.99),
-  deliveries: deliveries / seconds, receivedP50: quantile(receivedMs, 0.5), receivedP99: quantile(receivedMs, 0.99), failed,
+export const metricsOf = ({
+  seconds,
+  answered: count,
+  received: deliveries,
+  failed,
+  answerMs,
+  receivedMs,
+}: Measured): Metrics => ({
+  perSecond: count / seconds,
+  ackP50: quantile(answerMs, 0.5),
+  ackP99: quantile(answerMs, 0.99),
+  deliveries: deliveries / seconds,
+  receivedP50: quantile(receivedMs, 0.5),
+  receivedP99: quantile(receivedMs, 0.99),
+  failed,
 });
 
 /** A phase that calls at a pace. */
-export const load = ({ fleet, warmUpSeconds, seconds }: Context, name: string, calls: readonly Calls[], pace: Pace, columns: readonly Column[] = [...answered, ...received, failures], per = 'perSecond'): Phase => ({
-  name, columns, per, run: async (window) => metricsOf(await fleet.run(calls, pace, warmUpSeconds, seconds, window)),
+export const load = (
+  { fleet, warmUpSeconds, seconds }: Context,
+  name: string,
+  calls: readonly Calls[],
+  pace: Pace,
+  columns: readonly Column[] = [...answered, ...received, failures],
+  per = 'perSecond',
+): Phase => ({
+  name,
+  columns,
+  per,
+  run: async (window) => metricsOf(await fleet.run(calls, pace, warmUpSeconds, seconds, window)),
 });

@@ -1,7 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChatClient, freePort, ServiceProcess, startCluster, startEmbedded, type ClusterOptions, type ServerAddresses } from '@parley/testing';
+import {
+  ChatClient,
+  freePort,
+  ServiceProcess,
+  startCluster,
+  startEmbedded,
+  type ClusterOptions,
+  type ServerAddresses,
+} from '@parley/testing';
 import { newId } from '@parley/contracts';
 import pg from 'pg';
 
@@ -30,16 +38,26 @@ type Start = (servers: ServerAddresses, options: TargetOptions) => Promise<Targe
 
 const unlimitedTokens = { ACCESS_TOKEN_SECONDS: '3600' };
 
-const guests = (urls: readonly string[]) => async (count: number): Promise<User[]> => {
-  const users: User[] = [];
-  while (users.length < count) {
-    const some = await Promise.all(Array.from({ length: Math.min(20, count - users.length) }, (_, index) => ChatClient.guest(urls[index % urls.length]!)));
-    users.push(...some.map(({ session }) => ({ id: session.user.id, token: session.accessToken })));
-  }
-  return users;
-};
+const guests =
+  (urls: readonly string[]) =>
+  async (count: number): Promise<User[]> => {
+    const users: User[] = [];
+    while (users.length < count) {
+      const some = await Promise.all(
+        Array.from({ length: Math.min(20, count - users.length) }, (_, index) =>
+          ChatClient.guest(urls[index % urls.length]!),
+        ),
+      );
+      users.push(...some.map(({ session }) => ({ id: session.user.id, token: session.accessToken })));
+    }
+    return users;
+  };
 
-export async function query<R extends pg.QueryResultRow>(databaseUrl: string, text: string, values: readonly unknown[] = []): Promise<R[]> {
+export async function query<R extends pg.QueryResultRow>(
+  databaseUrl: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<R[]> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -55,32 +73,53 @@ export async function messageDatabase(databaseUrl: string): Promise<{ url: strin
   await query(databaseUrl, `create database ${name}`);
   const url = new URL(databaseUrl);
   url.pathname = name;
-  await query(url.href, 'create table message (id uuid primary key, conversation_id uuid not null, sender_id uuid not null, client_id text not null, body text not null, created_at timestamptz not null default now())');
+  await query(
+    url.href,
+    'create table message (id uuid primary key, conversation_id uuid not null, sender_id uuid not null, client_id text not null, body text not null, created_at timestamptz not null default now())',
+  );
   return { url: url.href, drop: async () => void (await query(databaseUrl, `drop database ${name} with (force)`)) };
 }
 
-const naive = (name: string, count: number, { stores }: { stores: boolean }): Start => async ({ databaseUrl, redisUrl }, { env }) => {
-  const database = stores ? await messageDatabase(databaseUrl) : undefined;
-  const processes = await Promise.all(Array.from({ length: count }, async (_, index) => {
-    const port = await freePort();
-    const more = { ...(database && { DATABASE_URL: database.url }), ...(count > 1 && { REDIS_URL: redisUrl }), PORT: String(port) };
-    return new ServiceProcess(count > 1 ? `${name} ${index + 1}` : name, 'bench/dist/naive-server.js', { ...env, ...more }, port).ready();
-  }));
-  return {
-    name, processes, urls: processes.map(({ url }) => url),
-    users: async (wanted) => Array.from({ length: wanted }, () => newId()).map((id) => ({ id, token: id })),
-    stop: async () => {
-      await Promise.all(processes.map((one) => one.stop()));
-      await database?.drop();
-    },
+const naive =
+  (name: string, count: number, { stores }: { stores: boolean }): Start =>
+  async ({ databaseUrl, redisUrl }, { env }) => {
+    const database = stores ? await messageDatabase(databaseUrl) : undefined;
+    const processes = await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        const port = await freePort();
+        const more = {
+          ...(database && { DATABASE_URL: database.url }),
+          ...(count > 1 && { REDIS_URL: redisUrl }),
+          PORT: String(port),
+        };
+        return new ServiceProcess(
+          count > 1 ? `${name} ${index + 1}` : name,
+          'bench/dist/naive-server.js',
+          { ...env, ...more },
+          port,
+        ).ready();
+      }),
+    );
+    return {
+      name,
+      processes,
+      urls: processes.map(({ url }) => url),
+      users: async (wanted) => Array.from({ length: wanted }, () => newId()).map((id) => ({ id, token: id })),
+      stop: async () => {
+        await Promise.all(processes.map((one) => one.stop()));
+        await database?.drop();
+      },
+    };
   };
-};
 
 const embedded: Start = async (_servers, { env }) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-bench-'));
   const server = await startEmbedded({ dataDir, env: { ...unlimitedTokens, ...env } });
   return {
-    name: 'embedded', urls: [server.url], processes: [server], users: guests([server.url]),
+    name: 'embedded',
+    urls: [server.url],
+    processes: [server],
+    users: guests([server.url]),
     stop: async () => {
       await server.stop();
       await rm(dataDir, { recursive: true, force: true });
@@ -89,9 +128,21 @@ const embedded: Start = async (_servers, { env }) => {
 };
 
 /** A cluster of any shape. */
-export async function cluster(servers: ServerAddresses, { gateways, env }: TargetOptions, replicas: ClusterOptions['replicas'] = {}, name = 'cluster'): Promise<Target> {
+export async function cluster(
+  servers: ServerAddresses,
+  { gateways, env }: TargetOptions,
+  replicas: ClusterOptions['replicas'] = {},
+  name = 'cluster',
+): Promise<Target> {
   const running = await startCluster({ servers, gateways, replicas, env: { ...unlimitedTokens, ...env } });
-  return { name, urls: running.urls, processes: running.processes, databaseUrl: running.databaseUrl, users: guests(running.urls), stop: () => running.stop() };
+  return {
+    name,
+    urls: running.urls,
+    processes: running.processes,
+    databaseUrl: running.databaseUrl,
+    users: guests(running.urls),
+    stop: () => running.stop(),
+  };
 }
 
 /** What can be measured: the product in its modes, its peers, and Socket.IO alone. */

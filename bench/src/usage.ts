@@ -18,14 +18,20 @@ export function usageOf(target: Target, fleet: Fleet): Usage {
   const own = new Map<string, number>();
   for (const one of target.processes) own.set(one.name, (own.get(one.name) ?? 0) + (one.cpuMs() ?? 0));
   const [seconds, nanoseconds] = process.hrtime();
-  return { atUs: seconds * 1e6 + nanoseconds / 1e3, own: own.set(generator, fleet.cpuMs), backing: cpuSnapshot(backing) };
+  return {
+    atUs: seconds * 1e6 + nanoseconds / 1e3,
+    own: own.set(generator, fleet.cpuMs),
+    backing: cpuSnapshot(backing),
+  };
 }
 
 /** Share of one core between two moments, by program. */
 export function coresBetween(before: Usage, after: Usage): Record<string, number> {
   const ms = (after.atUs - before.atUs) / 1e3;
   const own = [...after.own].map(([name, used]): [string, number] => [name, used - (before.own.get(name) ?? 0)]);
-  return Object.fromEntries([...own, ...cpuBetween(before.backing, after.backing)].map(([name, used]) => [name, used / ms]));
+  return Object.fromEntries(
+    [...own, ...cpuBetween(before.backing, after.backing)].map(([name, used]) => [name, used / ms]),
+  );
 }
 
 /** Megabytes that a process holds, what it shares with others in proportion; NaN where there is no /proc. */

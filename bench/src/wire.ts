@@ -26,7 +26,10 @@ export class Wire {
   /** Resolves when `session:ready` has come. */
   static open(url: string, token: string, timeoutMs = 20_000): Promise<Wire> {
     return new Promise((resolve, reject) => {
-      const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, { perMessageDeflate: false, handshakeTimeout: timeoutMs });
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, {
+        perMessageDeflate: false,
+        handshakeTimeout: timeoutMs,
+      });
       const wire = new Wire(socket);
       const timer = setTimeout(() => fail(new Error('no session within its time')), timeoutMs);
       const fail = (error: Error): void => {
@@ -56,7 +59,9 @@ export class Wire {
   }
 
   async ask<T>(event: string, payload: unknown): Promise<T> {
-    const [frame, at] = await new Promise<[string | undefined, number]>((resolve) => this.call(event, JSON.stringify(payload), (text, from) => resolve([text, from])));
+    const [frame, at] = await new Promise<[string | undefined, number]>((resolve) =>
+      this.call(event, JSON.stringify(payload), (text, from) => resolve([text, from])),
+    );
     const [answer] = JSON.parse(frame?.slice(at) ?? '[{"ok":false}]') as [{ ok: boolean; data: T; error?: unknown }];
     if (!answer.ok) throw new Error(`${event}: ${JSON.stringify(answer.error)}`);
     return answer.data;

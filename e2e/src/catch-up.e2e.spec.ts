@@ -25,7 +25,10 @@ describe.each(Object.entries(shared))('I9 in %s mode', (_, start) => {
         while (next < first + histories) {
           const seed = next++;
           const { held, fresh } = await team.live(seed, length);
-          for (const index of held.keys()) expect(held[index], `seed ${seed}, person ${index}, who was told:\n${team.told(index)}`).toEqual(fresh[index]);
+          for (const index of held.keys())
+            expect(held[index], `seed ${seed}, person ${index}, who was told:\n${team.told(index)}`).toEqual(
+              fresh[index],
+            );
           expect(fresh.flatMap(Object.keys), `seed ${seed}`).not.toEqual([]);
         }
       } finally {

@@ -39,7 +39,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const deployment = running.get(url) ?? start[url]?.();
     if (deployment === undefined) return void response.writeHead(404).end();
     running.set(url, deployment);
-    deployment.then(({ urls }) => response.end(JSON.stringify(urls)), (error: unknown) => response.writeHead(500).end(String(error)));
+    deployment.then(
+      ({ urls }) => response.end(JSON.stringify(urls)),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
   });
   await new Promise<void>((resolve) => desk.listen(0, '127.0.0.1', resolve));
   project.provide('deployments', `http://127.0.0.1:${(desk.address() as AddressInfo).port}`);

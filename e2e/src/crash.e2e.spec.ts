@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ChatError, errorTable, type CallOutput } from '@parley/contracts';
-import { ChatClient, judge, NoAnswer, type Attempt, type Reader, type StoredMessage, type Verdict } from '@parley/testing';
+import {
+  ChatClient,
+  judge,
+  NoAnswer,
+  type Attempt,
+  type Reader,
+  type StoredMessage,
+  type Verdict,
+} from '@parley/testing';
 import { modes, type OwnDeployment } from './modes.js';
 
 const users = 4;
@@ -8,10 +16,23 @@ const conversations = 4;
 const perStream = 63; // 4 users × 4 conversations × 63 = 1,008 sends
 const killAfter = 300;
 
-const nothing: Verdict = { lost: [], doubled: [], misanswered: [], unexpected: [], holes: [], disordered: [], missing: [], repeated: [] };
+const nothing: Verdict = {
+  lost: [],
+  doubled: [],
+  misanswered: [],
+  unexpected: [],
+  holes: [],
+  disordered: [],
+  missing: [],
+  repeated: [],
+};
 
 /** Repeats a send under its clientId until it is answered, as a client's outbox does. Refusals that a retry can't mend are thrown. */
-async function insist(client: ChatClient, conversationId: string, clientId: string): Promise<CallOutput<'message.send'>> {
+async function insist(
+  client: ChatClient,
+  conversationId: string,
+  clientId: string,
+): Promise<CallOutput<'message.send'>> {
   for (let calls = 1; ; calls++) {
     try {
       return await client.send(conversationId, `message ${clientId}`, clientId);
@@ -28,7 +49,10 @@ class Load {
   acknowledged = 0;
   private readonly reached: { count: number; resolve: () => void }[] = [];
 
-  constructor(readonly clients: readonly ChatClient[], readonly conversationIds: readonly string[]) {}
+  constructor(
+    readonly clients: readonly ChatClient[],
+    readonly conversationIds: readonly string[],
+  ) {}
 
   /** Every user sends in every conversation, one message after another; all streams at once. */
   async run(): Promise<void> {
@@ -53,7 +77,9 @@ class Load {
 const reader = (client: ChatClient, conversationIds: readonly string[]): Reader => ({
   name: client.user.username,
   conversationIds,
-  live: client.connections.map((events) => events.flatMap((event) => (event.name === 'message:new' ? [event.payload.message.id] : []))),
+  live: client.connections.map((events) =>
+    events.flatMap((event) => (event.name === 'message:new' ? [event.payload.message.id] : [])),
+  ),
   held: conversationIds.flatMap((id) => client.state.messages(id)),
 });
 
@@ -69,11 +95,17 @@ describe.each(Object.entries(modes))('in %s mode', (_, start) => {
   it('SIGKILL of the writer in the middle of 1,000 sends loses and doubles nothing', async () => {
     deployment = await start();
     const { urls } = deployment;
-    clients.push(...(await Promise.all(Array.from({ length: users }, (_unused, index) => ChatClient.register(urls[index % urls.length]!)))));
+    clients.push(
+      ...(await Promise.all(
+        Array.from({ length: users }, (_unused, index) => ChatClient.register(urls[index % urls.length]!)),
+      )),
+    );
     await Promise.all(clients.map((client) => client.connect()));
     const memberIds = clients.slice(1).map(({ user }) => user.id);
     const created = await Promise.all(
-      Array.from({ length: conversations }, (_unused, index) => clients[0]!.call('conversation.create', { kind: 'group', title: `group ${index}`, memberIds })),
+      Array.from({ length: conversations }, (_unused, index) =>
+        clients[0]!.call('conversation.create', { kind: 'group', title: `group ${index}`, memberIds }),
+      ),
     );
     const ids = created.map(({ conversation }) => conversation.id);
 
@@ -87,9 +119,17 @@ describe.each(Object.entries(modes))('in %s mode', (_, start) => {
 
     expect(acknowledgedBefore).toBeLessThan(users * conversations * perStream);
     expect(load.attempts).toHaveLength(users * conversations * perStream);
-    for (const client of clients) if (!client.connected) await client.waitFor('session:ready', () => true, 20_000, client.events.length);
+    for (const client of clients)
+      if (!client.connected) await client.waitFor('session:ready', () => true, 20_000, client.events.length);
     for (const client of clients) await client.sync();
-    const stored: StoredMessage[] = (await deployment.stored(ids)) ?? (await Promise.all(ids.map((id) => clients[0]!.history(id)))).flat();
-    expect(judge(load.attempts, stored, clients.map((client) => reader(client, ids)))).toEqual(nothing);
+    const stored: StoredMessage[] =
+      (await deployment.stored(ids)) ?? (await Promise.all(ids.map((id) => clients[0]!.history(id)))).flat();
+    expect(
+      judge(
+        load.attempts,
+        stored,
+        clients.map((client) => reader(client, ids)),
+      ),
+    ).toEqual(nothing);
   });
 });

@@ -9,7 +9,11 @@ describe('whoever comes for the first time', () => {
   });
   afterAll(() => terminal?.close());
 
-  it.each(['docs/getting-started.md', 'README.md'])('%s has commands that work as they stand there', { timeout: 600_000 }, async (document) => {
-    expect(await terminal.follow(document)).toBeUndefined();
-  });
+  it.each(['docs/getting-started.md', 'README.md'])(
+    '%s has commands that work as they stand there',
+    { timeout: 600_000 },
+    async (document) => {
+      expect(await terminal.follow(document)).toBeUndefined();
+    },
+  );
 });

@@ -18,14 +18,23 @@ interface Block {
 
 /** In their order. */
 const blocksOf = (document: string): Block[] =>
-  [...document.matchAll(/^( *)```(sh|js) runnable ?(\S*)\n([^]*?)^\1```$/gm)].map(([, indent, language, kind, script]) => ({ language: language!, kind: kind!, script: script!.replaceAll(new RegExp(`^${indent}`, 'gm'), '') }));
+  [...document.matchAll(/^( *)```(sh|js) runnable ?(\S*)\n([^]*?)^\1```$/gm)].map(
+    ([, indent, language, kind, script]) => ({
+      language: language!,
+      kind: kind!,
+      script: script!.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+    }),
+  );
 
 /** A terminal in the repository. Only the address and the folders are others than in the document: those may be somebody's. */
 export class Terminal {
   private server: ChildProcess | undefined;
   private readonly databases: FreshDatabase[] = [];
   private output = '';
-  private constructor(private readonly folder: string, private readonly port: number) {}
+  private constructor(
+    private readonly folder: string,
+    private readonly port: number,
+  ) {}
 
   static async open(): Promise<Terminal> {
     // In the repository, so that programs that are saved find its packages.
@@ -34,15 +43,27 @@ export class Terminal {
     return new Terminal(await mkdtemp(join(caches, 'documents-')), await freePort());
   }
 
-  private readonly elsewhere = (script: string): string => script.replaceAll('localhost:3000', `localhost:${this.port}`);
+  private readonly elsewhere = (script: string): string =>
+    script.replaceAll('localhost:3000', `localhost:${this.port}`);
 
   private type(script: string): ChildProcess {
     const placed = this.elsewhere(script).replaceAll(/(?<=[ =])\.\//g, `${this.folder}/`);
     // What one block exports the next ones have.
     const remembered = `touch '${this.folder}/env'; . '${this.folder}/env'; set -eo pipefail\n${placed}\nexport -p > '${this.folder}/env'`;
-    const env = { ...process.env, PORT: String(this.port), DATA_DIR: join(this.folder, 'data'), XDG_STATE_HOME: join(this.folder, 'state') };
-    const shell = spawn('bash', ['-c', remembered], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [shell.stdout, shell.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    const env = {
+      ...process.env,
+      PORT: String(this.port),
+      DATA_DIR: join(this.folder, 'data'),
+      XDG_STATE_HOME: join(this.folder, 'state'),
+    };
+    const shell = spawn('bash', ['-c', remembered], {
+      cwd: root,
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [shell.stdout, shell.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     return shell;
   }
 
@@ -53,7 +74,8 @@ export class Terminal {
     if (blocks.length === 0) throw new Error(`${document} has nothing to type`);
     for (const { language, kind, script } of blocks) {
       if (kind === 'stopped' || kind === 'server') await this.interrupt();
-      if (kind === 'database') await this.run(`export DATABASE_URL='${await this.newDatabase()}' FILES_DIR=./cluster-files`);
+      if (kind === 'database')
+        await this.run(`export DATABASE_URL='${await this.newDatabase()}' FILES_DIR=./cluster-files`);
       if (language !== 'sh') await writeFile(join(this.folder, kind), this.elsewhere(script));
       else if (kind === 'server') await this.serve(script);
       else if ((await this.run(script)) !== 0) return `${script}\n${this.output}`;

@@ -14,23 +14,29 @@ describe('every promise holds under load', () => {
   });
   afterAll(() => world?.close());
 
-  it.each(rows.filter(({ short }) => short).map((row) => [row.what, row] as const))('when this happens to a cluster: %s', async (_what, row) => {
-    const { findings, acknowledged } = await run(world, row, quick);
-    expect(findings).toEqual({});
-    expect(acknowledged).toBeGreaterThan(20);
-  });
+  it.each(rows.filter(({ short }) => short).map((row) => [row.what, row] as const))(
+    'when this happens to a cluster: %s',
+    async (_what, row) => {
+      const { findings, acknowledged } = await run(world, row, quick);
+      expect(findings).toEqual({});
+      expect(acknowledged).toBeGreaterThan(20);
+    },
+  );
 });
 
-it.each(embeddedRows.filter(({ short }) => short).map((row) => [row.what, row] as const))('every promise holds in embedded mode: %s', async (_what, row) => {
-  const world = await EmbeddedWorld.open();
-  try {
-    const { findings, acknowledged } = await run(world, row, quick);
-    expect(findings).toEqual({});
-    expect(acknowledged).toBeGreaterThan(20);
-  } finally {
-    await world.close();
-  }
-});
+it.each(embeddedRows.filter(({ short }) => short).map((row) => [row.what, row] as const))(
+  'every promise holds in embedded mode: %s',
+  async (_what, row) => {
+    const world = await EmbeddedWorld.open();
+    try {
+      const { findings, acknowledged } = await run(world, row, quick);
+      expect(findings).toEqual({});
+      expect(acknowledged).toBeGreaterThan(20);
+    } finally {
+      await world.close();
+    }
+  },
+);
 
 it('each mutation names a row that there is', () => {
   const names = rows.map(({ name }) => name);

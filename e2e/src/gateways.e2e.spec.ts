@@ -3,7 +3,11 @@ import { ChatError } from '@parley/contracts';
 import { ChatClient, startCluster, type Cluster, type ServiceName } from '@parley/testing';
 
 const seconds = (start: number): number => (performance.now() - start) / 1000;
-const refusal = async (call: Promise<unknown>): Promise<unknown> => call.then(() => 'answered', (error: unknown) => (error instanceof ChatError ? error.code : error));
+const refusal = async (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => 'answered',
+    (error: unknown) => (error instanceof ChatError ? error.code : error),
+  );
 
 describe('a cluster with two gateways', () => {
   let cluster: Cluster;
@@ -37,7 +41,9 @@ describe('a cluster with two gateways', () => {
     const devices = [ann.device(cluster.urls[1]), ben.device(cluster.urls[0])];
     await Promise.all(devices.map((device) => device.connect()));
     const { message } = await ann.send(conversationId, 'to every device');
-    await Promise.all([ann, ben, ...devices].map((client) => client.waitFor('message:new', (event) => event.message.id === message.id)));
+    await Promise.all(
+      [ann, ben, ...devices].map((client) => client.waitFor('message:new', (event) => event.message.id === message.id)),
+    );
     for (const device of devices) device.disconnect();
   });
 

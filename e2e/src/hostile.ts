@@ -29,10 +29,19 @@ export class Draw {
     let bytes = original;
     for (let times = 1 + this.below(4); times > 0; times--) {
       const [from, length] = [this.below(bytes.length + 1), this.below(this.chance(0.5) ? 4 : 64)];
-      const [before, part, after] = [bytes.subarray(0, from), bytes.subarray(from, from + length), bytes.subarray(from + length)];
+      const [before, part, after] = [
+        bytes.subarray(0, from),
+        bytes.subarray(from, from + length),
+        bytes.subarray(from + length),
+      ];
       const middle = this.one([
-        () => part.map((byte) => byte ^ (1 << this.below(8))), () => Buffer.alloc(0), () => Buffer.concat([part, part]), () => this.bytes(16), () => Buffer.from(this.one(stumbling)),
-        () => Buffer.concat([Buffer.from(this.one(stumbling)), part]), () => bytes.subarray(this.below(bytes.length + 1)).subarray(0, 64),
+        () => part.map((byte) => byte ^ (1 << this.below(8))),
+        () => Buffer.alloc(0),
+        () => Buffer.concat([part, part]),
+        () => this.bytes(16),
+        () => Buffer.from(this.one(stumbling)),
+        () => Buffer.concat([Buffer.from(this.one(stumbling)), part]),
+        () => bytes.subarray(this.below(bytes.length + 1)).subarray(0, 64),
       ])();
       bytes = Buffer.concat([before, middle, after]);
     }
@@ -48,30 +57,116 @@ export class Draw {
       entry[1] = this.twist(entry[1]);
     }
     if (Array.isArray(value)) return entries.map(([, one]) => one);
-    return Object.fromEntries(this.chance(0.1) ? [...entries, [this.one(['__proto__', 'constructor', 'toJSON', 'then', '', 'x']), this.one(odd)()]] : entries);
+    return Object.fromEntries(
+      this.chance(0.1)
+        ? [...entries, [this.one(['__proto__', 'constructor', 'toJSON', 'then', '', 'x']), this.one(odd)()]]
+        : entries,
+    );
   }
 }
 
 const stumbling = [
-  '\r\n', '\r\n\r\n', '\n', '\0', '\x1e', '%', '%00', '%ff', '../', '?', '#', ';', ':', '--', '"', '{', '[', '[[[[[[[[', '}', ',', '-1', '0', '99999999999999999999', '1e999', '0x10', 'ff\r\n', '0\r\n\r\n',
-  'Transfer-Encoding: chunked\r\n', 'Content-Length: 5\r\n', 'Content-Length: -1\r\n', 'Expect: 100-continue\r\n', 'Upgrade: h2c\r\nConnection: Upgrade\r\n', 'Content-Encoding: gzip\r\n', 'Range: bytes=9-1\r\n',
-  'X-Forwarded-For: \x7f\r\n', 'Content-Type: text/plain; charset=utf-7\r\n', '\ud83d', '\u202e', '\ufeff', 'é', '__proto__', 'null', 'undefined',
+  '\r\n',
+  '\r\n\r\n',
+  '\n',
+  '\0',
+  '\x1e',
+  '%',
+  '%00',
+  '%ff',
+  '../',
+  '?',
+  '#',
+  ';',
+  ':',
+  '--',
+  '"',
+  '{',
+  '[',
+  '[[[[[[[[',
+  '}',
+  ',',
+  '-1',
+  '0',
+  '99999999999999999999',
+  '1e999',
+  '0x10',
+  'ff\r\n',
+  '0\r\n\r\n',
+  'Transfer-Encoding: chunked\r\n',
+  'Content-Length: 5\r\n',
+  'Content-Length: -1\r\n',
+  'Expect: 100-continue\r\n',
+  'Upgrade: h2c\r\nConnection: Upgrade\r\n',
+  'Content-Encoding: gzip\r\n',
+  'Range: bytes=9-1\r\n',
+  'X-Forwarded-For: \x7f\r\n',
+  'Content-Type: text/plain; charset=utf-7\r\n',
+  '\ud83d',
+  '\u202e',
+  '\ufeff',
+  'é',
+  '__proto__',
+  'null',
+  'undefined',
 ] as const;
 
 const odd: readonly (() => Json)[] = [
-  () => null, () => true, () => -1, () => 0, () => 1.5, () => -0, () => 2 ** 53, () => 1e308, () => 5e-324, () => '', () => ' ', () => '\0', () => '\ud800', () => '__proto__', () => 'x'.repeat(9_000), () => '👍'.repeat(3_000),
-  () => '\u202e', () => '%', () => "'; drop table chat.message; --", () => 'NaN', () => [], () => {}, () => ({}), () => [[[[[[[[]]]]]]]], () => JSON.parse('['.repeat(2_000) + ']'.repeat(2_000)) as Json, () => Array(3_000).fill(0),
-  () => ({ _placeholder: true, num: 0 }), () => ({ toString: 1, valueOf: null }), () => JSON.parse('{"__proto__":{"admin":true}}') as Json, () => '00000000-0000-0000-0000-000000000000', () => '2026-02-30T00:00:00.000Z',
+  () => null,
+  () => true,
+  () => -1,
+  () => 0,
+  () => 1.5,
+  () => -0,
+  () => 2 ** 53,
+  () => 1e308,
+  () => 5e-324,
+  () => '',
+  () => ' ',
+  () => '\0',
+  () => '\ud800',
+  () => '__proto__',
+  () => 'x'.repeat(9_000),
+  () => '👍'.repeat(3_000),
+  () => '\u202e',
+  () => '%',
+  () => "'; drop table chat.message; --",
+  () => 'NaN',
+  () => [],
+  () => {},
+  () => ({}),
+  () => [[[[[[[[]]]]]]]],
+  () => JSON.parse('['.repeat(2_000) + ']'.repeat(2_000)) as Json,
+  () => Array(3_000).fill(0),
+  () => ({ _placeholder: true, num: 0 }),
+  () => ({ toString: 1, valueOf: null }),
+  () => JSON.parse('{"__proto__":{"admin":true}}') as Json,
+  () => '00000000-0000-0000-0000-000000000000',
+  () => '2026-02-30T00:00:00.000Z',
 ];
 
 /** Calls that end what the test needs, cost a password's worth of time each, or make the server call addresses. */
-const spared: readonly CallName[] = ['auth.logout', 'auth.end', 'auth.password', 'auth.register', 'auth.login', 'auth.refresh', 'conversation.delete', 'conversation.leave', 'member.remove', 'webhook.create', 'webhook.update'];
+const spared: readonly CallName[] = [
+  'auth.logout',
+  'auth.end',
+  'auth.password',
+  'auth.register',
+  'auth.login',
+  'auth.refresh',
+  'conversation.delete',
+  'conversation.leave',
+  'member.remove',
+  'webhook.create',
+  'webhook.update',
+];
 export const harassed = callNames.filter((name) => !spared.includes(name));
 
 /** A call's input with every field that is known set, as `known` has it. */
 export function inputOf(name: CallName, known: Readonly<Record<string, Json>>): Record<string, Json> {
   const { shape } = (calls[name] as Call).input as unknown as { shape: Record<string, unknown> };
-  return Object.fromEntries(Object.keys(shape).flatMap((field) => (known[field] === undefined ? [] : [[field, known[field]]])));
+  return Object.fromEntries(
+    Object.keys(shape).flatMap((field) => (known[field] === undefined ? [] : [[field, known[field]]])),
+  );
 }
 
 /** Writes the parts to a new connection one after another, and takes what comes until the other side hangs up or `patienceMs` has passed. Never rejects. */
@@ -81,7 +176,10 @@ export function pour(port: number, parts: readonly (Buffer | string)[], patience
     let answer = '';
     const end = (): void => void (clearTimeout(timer), socket.destroy(), resolve(answer));
     const timer = setTimeout(end, patienceMs);
-    socket.on('data', (chunk) => (answer += chunk.toString('latin1'))).on('error', end).on('close', end);
+    socket
+      .on('data', (chunk) => (answer += chunk.toString('latin1')))
+      .on('error', end)
+      .on('close', end);
     socket.on('connect', () => {
       for (const part of parts) socket.write(part);
     });
@@ -101,7 +199,10 @@ export interface FrameOptions {
 }
 
 /** A client's WebSocket frame (RFC 6455), right unless it is told otherwise. */
-export function frame(payload: Buffer | string, { fin = true, reserved = 0, opcode = 1, masked = true, said, wide }: FrameOptions = {}): Buffer {
+export function frame(
+  payload: Buffer | string,
+  { fin = true, reserved = 0, opcode = 1, masked = true, said, wide }: FrameOptions = {},
+): Buffer {
   const bytes = Buffer.from(payload as string);
   const length = said ?? BigInt(bytes.length);
   const width = wide ?? (length < 126n ? 1 : length < 65_536n ? 3 : 9);
@@ -113,7 +214,9 @@ export function frame(payload: Buffer | string, { fin = true, reserved = 0, opco
   if (width > 1) head[1] = width === 3 ? 126 : 127;
   if (masked) head[1]! |= 0x80;
   const key = Buffer.from([1, 2, 3, 4]);
-  return masked ? Buffer.concat([head, key, bytes.map((byte, at) => byte ^ key[at % 4]!)]) : Buffer.concat([head, bytes]);
+  return masked
+    ? Buffer.concat([head, key, bytes.map((byte, at) => byte ^ key[at % 4]!)])
+    : Buffer.concat([head, bytes]);
 }
 
 export const upgrade = (path = '/socket.io/?EIO=4&transport=websocket'): string =>
@@ -179,7 +282,11 @@ export function peace(people: readonly ChatClient[], conversationId: string): ()
     over = true;
     await chat;
     for (const one of people) {
-      const heard = () => one.eventsOf('message:new').map(({ payload }) => payload.message.id).filter((id) => sent.includes(id));
+      const heard = () =>
+        one
+          .eventsOf('message:new')
+          .map(({ payload }) => payload.message.id)
+          .filter((id) => sent.includes(id));
       await eventually(() => expect(heard()).toEqual(sent));
       expect(one.readyCount).toBe(1);
     }

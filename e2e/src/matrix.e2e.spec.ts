@@ -5,7 +5,10 @@ import { actors, matrix, type Actor, type Entry, type Expected, type Place } fro
 import { shared, type Deployment } from './modes.js';
 
 type Interface = 'socket' | 'http';
-const interfacesOf = ({ socket, http }: Call): Interface[] => [...(socket === undefined ? [] : ['socket' as const]), ...(http ? ['http' as const] : [])];
+const interfacesOf = ({ socket, http }: Call): Interface[] => [
+  ...(socket === undefined ? [] : ['socket' as const]),
+  ...(http ? ['http' as const] : []),
+];
 const present = actors.filter((actor) => actor !== 'none');
 
 /** What came of a call, as a code. */
@@ -28,11 +31,13 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
   beforeAll(async () => {
     deployment = await start();
     const url = deployment.urls[0]!;
-    await Promise.all([...present, 'outsider', 'victim', 'peer'].map(async (who) => {
-      const client = who === 'guest' ? await ChatClient.guest(url) : await ChatClient.register(url);
-      await client.connect();
-      people[who as keyof typeof people] = client;
-    }));
+    await Promise.all(
+      [...present, 'outsider', 'victim', 'peer'].map(async (who) => {
+        const client = who === 'guest' ? await ChatClient.guest(url) : await ChatClient.register(url);
+        await client.connect();
+        people[who as keyof typeof people] = client;
+      }),
+    );
     nobody = new ChatClient(url, { ...people.member.session, accessToken: '' });
     places.group = await group();
     places.direct = await direct();
@@ -46,11 +51,18 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
 
   async function group(): Promise<Place> {
     const { creator } = people;
-    const memberIds = (['former', 'banned', 'muted', 'guest', 'member', 'admin', 'victim'] as const).map((who) => people[who].user.id);
-    const { conversation } = await creator.call('conversation.create', { kind: 'group', title: 'the place', memberIds });
+    const memberIds = (['former', 'banned', 'muted', 'guest', 'member', 'admin', 'victim'] as const).map(
+      (who) => people[who].user.id,
+    );
+    const { conversation } = await creator.call('conversation.create', {
+      kind: 'group',
+      title: 'the place',
+      memberIds,
+    });
     const conversationId = conversation.id;
     const { message } = await people.member.send(conversationId, 'hello');
-    const update = (who: keyof typeof people, change: object) => creator.http('member.update', { conversationId, userId: people[who].user.id, ...change });
+    const update = (who: keyof typeof people, change: object) =>
+      creator.http('member.update', { conversationId, userId: people[who].user.id, ...change });
     await update('admin', { role: 'admin' });
     await update('muted', { status: 'muted' });
     await update('banned', { status: 'banned' });
@@ -59,14 +71,25 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
   }
 
   async function placeOf(conversationId: string, messageId: string): Promise<Place> {
-    const by = await people.creator.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' }).catch(() =>
-      people.blocked.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' }));
-    return { conversationId, messageId, outsider: people.outsider.user.id, victim: people.victim.user.id, peer: people.peer.user.id, webhookId: by.webhook.id };
+    const by = await people.creator
+      .http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' })
+      .catch(() => people.blocked.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' }));
+    return {
+      conversationId,
+      messageId,
+      outsider: people.outsider.user.id,
+      victim: people.victim.user.id,
+      peer: people.peer.user.id,
+      webhookId: by.webhook.id,
+    };
   }
 
   /** There is one per pair, so what is done to it stays. */
   async function direct(): Promise<Place> {
-    const { conversation } = await people.blocked.call('conversation.create', { kind: 'direct', memberIds: [people.peer.user.id] });
+    const { conversation } = await people.blocked.call('conversation.create', {
+      kind: 'direct',
+      memberIds: [people.peer.user.id],
+    });
     const { message } = await people.blocked.send(conversation.id, 'hello');
     return placeOf(conversation.id, message.id);
   }
@@ -74,7 +97,14 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
   /** The direct place, with its webhook or, when that was deleted, another one. */
   async function hooked(place: Place): Promise<Place> {
     const { items } = await people.blocked.http('webhook.list', { conversationId: place.conversationId });
-    const webhookId = items[0]?.id ?? (await people.blocked.http('webhook.create', { conversationId: place.conversationId, url: 'https://hooks.example.org/parley' })).webhook.id;
+    const webhookId =
+      items[0]?.id ??
+      (
+        await people.blocked.http('webhook.create', {
+          conversationId: place.conversationId,
+          url: 'https://hooks.example.org/parley',
+        })
+      ).webhook.id;
     return { ...place, webhookId };
   }
 
@@ -84,13 +114,22 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
   }
 
   /** One cell after another: what one does may count for the next of a shared place. */
-  async function inPlaces(name: CallName, entry: Extract<Entry, { kind: 'place' }>, over: Interface): Promise<Record<string, Expected>> {
+  async function inPlaces(
+    name: CallName,
+    entry: Extract<Entry, { kind: 'place' }>,
+    over: Interface,
+  ): Promise<Record<string, Expected>> {
     const outcomes: Record<string, Expected> = {};
-    for (const actor of present) outcomes[actor] = await outcome(name, people[actor], over, entry.input(await placeFor(name, actor, entry)));
+    for (const actor of present)
+      outcomes[actor] = await outcome(name, people[actor], over, entry.input(await placeFor(name, actor, entry)));
     return outcomes;
   }
 
-  async function alone(name: CallName, entry: Extract<Entry, { kind: 'own' }>, over: Interface): Promise<Record<string, Expected>> {
+  async function alone(
+    name: CallName,
+    entry: Extract<Entry, { kind: 'own' }>,
+    over: Interface,
+  ): Promise<Record<string, Expected>> {
     const outcomes: Record<string, Expected> = {};
     for (const actor of ['guest', 'person'] as const) {
       const url = deployment.urls[0]!;
@@ -105,11 +144,17 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
   type Answers = Record<string, Expected | Record<string, Expected>>;
 
   /** An open call: without a token, and with a bad one, which counts only where a token says something. */
-  async function openly(name: CallName, entry: Extract<Entry, { kind: 'open' }>): Promise<{ seen: Answers; wanted: Answers }> {
+  async function openly(
+    name: CallName,
+    entry: Extract<Entry, { kind: 'open' }>,
+  ): Promise<{ seen: Answers; wanted: Answers }> {
     const url = deployment.urls[0]!;
     const [one, another] = [await ChatClient.register(url), await ChatClient.register(url)];
     const without = new ChatClient(url, { ...one.session, accessToken: undefined as never });
-    const seen = { without: await outcome(name, without, 'http', entry.input(one)), bad: await outcome(name, nobody, 'http', entry.input(another)) };
+    const seen = {
+      without: await outcome(name, without, 'http', entry.input(one)),
+      bad: await outcome(name, nobody, 'http', entry.input(another)),
+    };
     return { seen, wanted: { without: 'ok', bad: calls[name].auth === 'open' ? 'ok' : 'unauthenticated' } };
   }
 
@@ -122,7 +167,8 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
       seen[over] = entry.kind === 'place' ? await inPlaces(name, entry, over) : await alone(name, entry, over);
       wanted[over] = entry.kind === 'place' ? entry.expected : { guest: entry.guest, person: 'ok' };
       if (over === 'socket') continue;
-      const input = entry.kind === 'place' ? entry.input(places.group) : await entry.input(people.member, people.outsider);
+      const input =
+        entry.kind === 'place' ? entry.input(places.group) : await entry.input(people.member, people.outsider);
       seen['none'] = await outcome(name, nobody, over, input);
       wanted['none'] = 'unauthenticated';
     }

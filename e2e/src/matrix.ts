@@ -4,7 +4,18 @@ import { newId, type CallArguments, type CallName, type ErrorCode } from '@parle
 import type { ChatClient } from '@parley/testing';
 
 /** Nobody, or what somebody is to a private group; `blocked` is one of a direct conversation whose other one blocks them. */
-export const actors = ['none', 'stranger', 'former', 'banned', 'muted', 'blocked', 'guest', 'member', 'admin', 'creator'] as const;
+export const actors = [
+  'none',
+  'stranger',
+  'former',
+  'banned',
+  'muted',
+  'blocked',
+  'guest',
+  'member',
+  'admin',
+  'creator',
+] as const;
 export type Actor = (typeof actors)[number];
 export type Expected = ErrorCode | 'ok';
 
@@ -25,23 +36,64 @@ export type Entry<N extends CallName = CallName> =
   /** Needs no token. */
   | { readonly kind: 'open'; input(someone: ChatClient): CallArguments<N> }
   /** About the caller alone: for a person of their own, and a guest. */
-  | { readonly kind: 'own'; readonly guest: Expected; input(who: ChatClient, other: ChatClient): CallArguments<N> | Promise<CallArguments<N>> }
+  | {
+      readonly kind: 'own';
+      readonly guest: Expected;
+      input(who: ChatClient, other: ChatClient): CallArguments<N> | Promise<CallArguments<N>>;
+    }
   /** About a conversation. `fresh`: each actor gets a place of its own. */
-  | { readonly kind: 'place'; readonly fresh: boolean; readonly expected: Readonly<Record<Exclude<Actor, 'none'>, Expected>>; input(place: Place): CallArguments<N> };
+  | {
+      readonly kind: 'place';
+      readonly fresh: boolean;
+      readonly expected: Readonly<Record<Exclude<Actor, 'none'>, Expected>>;
+      input(place: Place): CallArguments<N>;
+    };
 
-const open = <N extends CallName>(input: (someone: ChatClient) => CallArguments<N>): Entry<N> => ({ kind: 'open', input });
-const own = <N extends CallName>(input: (who: ChatClient, other: ChatClient) => CallArguments<N> | Promise<CallArguments<N>>, guest: Expected = 'ok'): Entry<N> => ({ kind: 'own', guest, input });
+const open = <N extends CallName>(input: (someone: ChatClient) => CallArguments<N>): Entry<N> => ({
+  kind: 'open',
+  input,
+});
+const own = <N extends CallName>(
+  input: (who: ChatClient, other: ChatClient) => CallArguments<N> | Promise<CallArguments<N>>,
+  guest: Expected = 'ok',
+): Entry<N> => ({ kind: 'own', guest, input });
 type Columns = Record<Exclude<Actor, 'none'>, Expected>;
-const place = <N extends CallName>(expected: Columns, input: (place: Place) => CallArguments<N>): Entry<N> => ({ kind: 'place', fresh: false, expected, input });
-const fresh = <N extends CallName>(expected: Columns, input: (place: Place) => CallArguments<N>): Entry<N> => ({ kind: 'place', fresh: true, expected, input });
+const place = <N extends CallName>(expected: Columns, input: (place: Place) => CallArguments<N>): Entry<N> => ({
+  kind: 'place',
+  fresh: false,
+  expected,
+  input,
+});
+const fresh = <N extends CallName>(expected: Columns, input: (place: Place) => CallArguments<N>): Entry<N> => ({
+  kind: 'place',
+  fresh: true,
+  expected,
+  input,
+});
 
 const outside = { stranger: 'not_found', former: 'not_found', banned: 'banned' } as const;
 /** Who is in may. */
-const reads: Columns = { ...outside, muted: 'ok', blocked: 'ok', guest: 'ok', member: 'ok', admin: 'ok', creator: 'ok' };
+const reads: Columns = {
+  ...outside,
+  muted: 'ok',
+  blocked: 'ok',
+  guest: 'ok',
+  member: 'ok',
+  admin: 'ok',
+  creator: 'ok',
+};
 /** Who is in and neither muted nor blocked may. */
 const writes: Columns = { ...reads, muted: 'muted', blocked: 'blocked' };
 /** The creator and admins may; of a direct conversation nobody may. */
-const moderates: Columns = { ...outside, muted: 'forbidden', blocked: 'forbidden', guest: 'forbidden', member: 'forbidden', admin: 'ok', creator: 'ok' };
+const moderates: Columns = {
+  ...outside,
+  muted: 'forbidden',
+  blocked: 'forbidden',
+  guest: 'forbidden',
+  member: 'forbidden',
+  admin: 'ok',
+  creator: 'ok',
+};
 /** As `moderates`, but in a direct conversation both may. */
 const moderatesAlsoDirect: Columns = { ...moderates, blocked: 'ok' };
 
@@ -94,12 +146,19 @@ export const matrix: { readonly [N in CallName]: Entry<N> } = {
   'conversation.leave': fresh({ ...reads, blocked: 'forbidden', creator: 'conflict' }, conversation),
   'conversation.me': place(reads, ({ conversationId }) => ({ conversationId, notifications: 'mentions' })),
   'member.add': fresh(moderates, ({ conversationId, outsider }) => ({ conversationId, userId: outsider })),
-  'member.update': fresh(moderates, ({ conversationId, victim }) => ({ conversationId, userId: victim, status: 'muted' })),
+  'member.update': fresh(moderates, ({ conversationId, victim }) => ({
+    conversationId,
+    userId: victim,
+    status: 'muted',
+  })),
   'member.remove': fresh(moderates, ({ conversationId, victim }) => ({ conversationId, userId: victim })),
   sync: own(() => ({ cursors: {} })),
 
   'message.send': place(writes, ({ conversationId }) => ({ conversationId, clientId: randomUUID(), body: 'hello' })),
-  'message.edit': place({ ...moderates, blocked: 'blocked', member: 'ok', admin: 'forbidden', creator: 'forbidden' }, ({ messageId }) => ({ messageId, body: 'edited' })),
+  'message.edit': place(
+    { ...moderates, blocked: 'blocked', member: 'ok', admin: 'forbidden', creator: 'forbidden' },
+    ({ messageId }) => ({ messageId, body: 'edited' }),
+  ),
   'message.delete': fresh({ ...moderatesAlsoDirect, member: 'ok' }, message),
   'message.edits': place(moderatesAlsoDirect, message),
   'message.pin': place({ ...moderates, blocked: 'blocked' }, message),
@@ -109,19 +168,31 @@ export const matrix: { readonly [N in CallName]: Entry<N> } = {
   'reaction.remove': place(writes, ({ messageId }) => ({ messageId, emoji: '👍' })),
   'message.search': place(reads, ({ conversationId }) => ({ conversationId, q: 'hello' })),
   'message.receipts': place(reads, message),
-  'message.trace': place({ ...reads, muted: 'not_found', guest: 'not_found', admin: 'not_found', creator: 'not_found' }, message),
+  'message.trace': place(
+    { ...reads, muted: 'not_found', guest: 'not_found', admin: 'not_found', creator: 'not_found' },
+    message,
+  ),
 
   'receipt.delivered': place(reads, ({ conversationId }) => ({ conversationId, seq: 1 })),
   'receipt.read': place(reads, ({ conversationId }) => ({ conversationId, seq: 1 })),
   'unread.list': own(nothing),
 
   typing: place(writes, ({ conversationId }) => ({ conversationId, active: true })),
-  'peer.signal': place({ ...moderates, blocked: 'blocked', admin: 'forbidden', creator: 'forbidden' }, ({ conversationId, peer }) => ({ conversationId, to: peer, data: { sdp: 'offer' } })),
-  'drawing.draw': place(writes, ({ conversationId }) => ({ conversationId, line: { id: newId(), color: '#123456', width: 2, points: [0, 0, 1, 1] } })),
+  'peer.signal': place(
+    { ...moderates, blocked: 'blocked', admin: 'forbidden', creator: 'forbidden' },
+    ({ conversationId, peer }) => ({ conversationId, to: peer, data: { sdp: 'offer' } }),
+  ),
+  'drawing.draw': place(writes, ({ conversationId }) => ({
+    conversationId,
+    line: { id: newId(), color: '#123456', width: 2, points: [0, 0, 1, 1] },
+  })),
   'drawing.reset': place(writes, conversation),
   'drawing.get': place(reads, conversation),
 
-  'webhook.create': fresh(moderatesAlsoDirect, ({ conversationId }) => ({ conversationId, url: 'https://hooks.example.org/parley' })),
+  'webhook.create': fresh(moderatesAlsoDirect, ({ conversationId }) => ({
+    conversationId,
+    url: 'https://hooks.example.org/parley',
+  })),
   'webhook.list': place(moderatesAlsoDirect, conversation),
   'webhook.update': place(moderatesAlsoDirect, ({ webhookId }) => ({ webhookId, enabled: true })),
   'webhook.delete': fresh(moderatesAlsoDirect, hook),

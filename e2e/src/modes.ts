@@ -3,7 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { startCluster, startEmbedded, storedMessages, type Cluster, type ServiceProcess, type StoredMessage } from '@parley/testing';
+import {
+  startCluster,
+  startEmbedded,
+  storedMessages,
+  type Cluster,
+  type ServiceProcess,
+  type StoredMessage,
+} from '@parley/testing';
 
 export interface Deployment {
   /** One address per gateway. */

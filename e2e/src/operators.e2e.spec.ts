@@ -9,7 +9,11 @@ describe('whoever operates what was begun', () => {
   });
   afterAll(() => terminal?.close());
 
-  it.each(['docs/getting-started.md', 'docs/configuration.md', 'docs/runbook.md', 'docs/deploy-kubernetes.md'])('%s has commands that work as they stand there', { timeout: 600_000 }, async (document) => {
-    expect(await terminal.follow(document)).toBeUndefined();
-  });
+  it.each(['docs/getting-started.md', 'docs/configuration.md', 'docs/runbook.md', 'docs/deploy-kubernetes.md'])(
+    '%s has commands that work as they stand there',
+    { timeout: 600_000 },
+    async (document) => {
+      expect(await terminal.follow(document)).toBeUndefined();
+    },
+  );
 });

@@ -17,7 +17,8 @@ describe('presence in a cluster, and messages while Redis suffers', () => {
     cluster = await startCluster({ servers: { ...inject('servers'), redisUrl: redis.url } });
     [ann, ben] = await Promise.all([ChatClient.register(cluster.urls[0]!), ChatClient.register(cluster.urls[1]!)]);
     await Promise.all([ann.connect(), ben.connect()]);
-    conversationId = (await ann.call('conversation.create', { kind: 'direct', memberIds: [ben.user.id] })).conversation.id;
+    conversationId = (await ann.call('conversation.create', { kind: 'direct', memberIds: [ben.user.id] })).conversation
+      .id;
   });
   afterAll(async () => {
     ann?.disconnect();
@@ -26,10 +27,17 @@ describe('presence in a cluster, and messages while Redis suffers', () => {
     await redis?.stop();
   });
 
-  const seen = (from: number) => ann.events.slice(from).flatMap(({ name, payload }) => (name === 'presence:changed' && payload.userId === ben.user.id ? [payload.state] : []));
+  const seen = (from: number) =>
+    ann.events
+      .slice(from)
+      .flatMap(({ name, payload }) =>
+        name === 'presence:changed' && payload.userId === ben.user.id ? [payload.state] : [],
+      );
   const stateOfBen = async () => (await ann.http('presence.get', { userIds: [ben.user.id] })).items[0]?.state;
-  const showsOnline = () => eventually(async () => expect(await stateOfBen()).toBe('online'), { timeoutMs: RIGHT_AGAIN_MS });
-  const changesTo = (state: string, timeoutMs: number, from: number) => ann.waitFor('presence:changed', (event) => event.userId === ben.user.id && event.state === state, timeoutMs, from);
+  const showsOnline = () =>
+    eventually(async () => expect(await stateOfBen()).toBe('online'), { timeoutMs: RIGHT_AGAIN_MS });
+  const changesTo = (state: string, timeoutMs: number, from: number) =>
+    ann.waitFor('presence:changed', (event) => event.userId === ben.user.id && event.state === state, timeoutMs, from);
   const deliver = async (body: string) => {
     const { message } = await ann.send(conversationId, body);
     await ben.waitFor('message:new', (event) => event.message.id === message.id, 5_000);

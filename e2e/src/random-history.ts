@@ -1,10 +1,19 @@
 /** A random history of one team, seen by clients that drop and come back: what they hold in the end against what a fresh load returns (I9). */
-import { ChatError, type CallArguments, type CallName, type Conversation, type Member, type Message } from '@parley/contracts';
+import {
+  ChatError,
+  type CallArguments,
+  type CallName,
+  type Conversation,
+  type Member,
+  type Message,
+} from '@parley/contracts';
 import { ChatClient, eventually, NoAnswer, seeded } from '@parley/testing';
 
 /** What somebody sees of one conversation, without what depends on how it was asked. */
 interface View {
-  readonly description: Omit<Conversation, 'me' | 'lastMessage' | 'rev' | 'lastSeq' | 'memberCount'> & { memberCount: number };
+  readonly description: Omit<Conversation, 'me' | 'lastMessage' | 'rev' | 'lastSeq' | 'memberCount'> & {
+    memberCount: number;
+  };
   readonly rev: number;
   readonly messages: readonly Message[];
   readonly members: readonly Omit<Member, 'readSeq' | 'deliveredSeq'>[];
@@ -19,7 +28,10 @@ interface Seen {
   readonly fresh: readonly Record<string, View>[];
 }
 
-const withoutMine = (message: Message): Message => ({ ...message, reactions: message.reactions.map(({ mine: _mine, ...reaction }) => reaction) });
+const withoutMine = (message: Message): Message => ({
+  ...message,
+  reactions: message.reactions.map(({ mine: _mine, ...reaction }) => reaction),
+});
 
 /** What a client holds. */
 export function held({ state }: ChatClient, ids: readonly string[]): Record<string, View> {
@@ -27,14 +39,29 @@ export function held({ state }: ChatClient, ids: readonly string[]): Record<stri
     const one = state.conversations.get(id);
     if (!one) return [];
     const { me: _me, lastMessage: _last, rev: _rev, lastSeq: _seq, ...description } = one.conversation;
-    const members = [...one.members.values()].map(({ readSeq: _read, deliveredSeq: _delivered, ...member }) => member).sort((a, b) => (a.userId < b.userId ? -1 : 1));
-    const positions = members.filter(({ status }) => status !== 'banned').map(({ userId }) => {
-      const { readSeq, deliveredSeq } = one.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 };
-      return [userId, readSeq, deliveredSeq] as const;
-    });
-    return [[id, {
-      description, rev: one.cursor, messages: state.messages(id).map(withoutMine), members, positions, mine: one.mine, unread: [state.unread(id), state.mentions(id)],
-    }]];
+    const members = [...one.members.values()]
+      .map(({ readSeq: _read, deliveredSeq: _delivered, ...member }) => member)
+      .sort((a, b) => (a.userId < b.userId ? -1 : 1));
+    const positions = members
+      .filter(({ status }) => status !== 'banned')
+      .map(({ userId }) => {
+        const { readSeq, deliveredSeq } = one.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 };
+        return [userId, readSeq, deliveredSeq] as const;
+      });
+    return [
+      [
+        id,
+        {
+          description,
+          rev: one.cursor,
+          messages: state.messages(id).map(withoutMine),
+          members,
+          positions,
+          mine: one.mine,
+          unread: [state.unread(id), state.mentions(id)],
+        },
+      ],
+    ];
   });
   return Object.fromEntries(views);
 }
@@ -44,12 +71,30 @@ const words = ['tea', 'rain', 'map', 'lamp', 'river', 'stone'];
 const emojis = ['👍', '🎉', '❤️'];
 
 /** Calls over the socket, or over HTTP where there is no other way. */
-const call = <N extends CallName>(who: ChatClient, name: N, input: CallArguments<N>): Promise<unknown> => who.http(name, input);
+const call = <N extends CallName>(who: ChatClient, name: N, input: CallArguments<N>): Promise<unknown> =>
+  who.http(name, input);
 
 const steps: readonly Step[] = [
   [10, (team, who) => who.send(team.conversation(), team.text())],
-  [2, (team, who) => who.call('message.send', { conversationId: team.conversation(), clientId: team.fresh(), body: team.text(), replyTo: team.message(who) })],
-  [1, (team, who) => who.call('message.send', { conversationId: team.conversation(), clientId: team.fresh(), forwardOf: team.message(who) })],
+  [
+    2,
+    (team, who) =>
+      who.call('message.send', {
+        conversationId: team.conversation(),
+        clientId: team.fresh(),
+        body: team.text(),
+        replyTo: team.message(who),
+      }),
+  ],
+  [
+    1,
+    (team, who) =>
+      who.call('message.send', {
+        conversationId: team.conversation(),
+        clientId: team.fresh(),
+        forwardOf: team.message(who),
+      }),
+  ],
   [3, (team, who) => who.call('message.edit', { messageId: team.message(who, true), body: team.text() })],
   [2, (team, who) => who.call('message.delete', { messageId: team.message(who, true) })],
   [5, (team, who) => who.call('reaction.add', { messageId: team.message(who), emoji: team.one(emojis) })],
@@ -60,14 +105,45 @@ const steps: readonly Step[] = [
   [2, (team, who) => who.call('receipt.delivered', { conversationId: team.conversation(), seq: team.below(40) })],
   [1, (team, who) => team.mark(who)],
   [1, (team, who) => team.notify(who)],
-  [2, (team, who) => call(who, 'conversation.update', { conversationId: team.conversation(), title: team.text().slice(0, 40), ...(team.chance(0.3) ? { color: '#a1b2c3' } : {}) })],
+  [
+    2,
+    (team, who) =>
+      call(who, 'conversation.update', {
+        conversationId: team.conversation(),
+        title: team.text().slice(0, 40),
+        ...(team.chance(0.3) ? { color: '#a1b2c3' } : {}),
+      }),
+  ],
   [2, (team, who) => call(who, 'member.add', { conversationId: team.conversation(), userId: team.somebody() })],
   [1, (team, who) => call(who, 'member.remove', { conversationId: team.conversation(), userId: team.somebody() })],
-  [1, (team, who) => call(who, 'member.update', { conversationId: team.conversation(), userId: team.somebody(), role: team.one(['admin', 'member']) })],
-  [2, (team, who) => call(who, 'member.update', { conversationId: team.conversation(), userId: team.somebody(), status: team.one(['muted', 'active', 'banned', 'active']) })],
+  [
+    1,
+    (team, who) =>
+      call(who, 'member.update', {
+        conversationId: team.conversation(),
+        userId: team.somebody(),
+        role: team.one(['admin', 'member']),
+      }),
+  ],
+  [
+    2,
+    (team, who) =>
+      call(who, 'member.update', {
+        conversationId: team.conversation(),
+        userId: team.somebody(),
+        status: team.one(['muted', 'active', 'banned', 'active']),
+      }),
+  ],
   [1, (team, who) => who.call('conversation.leave', { conversationId: team.conversation() })],
   [2, (team, who) => who.call('conversation.join', { conversationId: team.conversation() })],
-  [1, (team, who) => who.call('drawing.draw', { conversationId: team.conversation(), line: { id: team.fresh(), color: '#000000', width: 2, points: [0, 0, team.below(9), 1] } })],
+  [
+    1,
+    (team, who) =>
+      who.call('drawing.draw', {
+        conversationId: team.conversation(),
+        line: { id: team.fresh(), color: '#000000', width: 2, points: [0, 0, team.below(9), 1] },
+      }),
+  ],
   [1, (team, who) => who.call('drawing.reset', { conversationId: team.conversation() })],
 ];
 const weights = steps.reduce((sum, [weight]) => sum + weight, 0);
@@ -76,7 +152,9 @@ const weights = steps.reduce((sum, [weight]) => sum + weight, 0);
 async function persist(who: ChatClient): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      await eventually(() => who.connected, { timeoutMs: 20_000 }).catch(() => Promise.reject(new Error(`${who.user.username} did not come back: ${who.connectionState}`)));
+      await eventually(() => who.connected, { timeoutMs: 20_000 }).catch(() =>
+        Promise.reject(new Error(`${who.user.username} did not come back: ${who.connectionState}`)),
+      );
       return void (await who.sync());
     } catch (error) {
       if (!(error instanceof NoAnswer) || attempt === 5) throw error;
@@ -106,7 +184,9 @@ export class Team {
   told(index: number): string {
     return this.people[index]!.events.flatMap(({ name, payload }) => {
       const text = JSON.stringify(payload);
-      return name === 'session:ready' || this.ids.some((id) => text.includes(id)) ? `${name} ${text.slice(0, 400)}` : [];
+      return name === 'session:ready' || this.ids.some((id) => text.includes(id))
+        ? `${name} ${text.slice(0, 400)}`
+        : [];
     }).join('\n');
   }
 
@@ -128,7 +208,8 @@ export class Team {
     }
     // A call whose connection was lost may still be carried out: then what is loaded and what is held are of different moments, and are taken again.
     let seen = await this.compare();
-    for (let again = 0; again < 3 && this.cutOff && JSON.stringify(seen.held) !== JSON.stringify(seen.fresh); again++) seen = await this.compare();
+    for (let again = 0; again < 3 && this.cutOff && JSON.stringify(seen.held) !== JSON.stringify(seen.fresh); again++)
+      seen = await this.compare();
     await this.end();
     return seen;
   }
@@ -137,25 +218,40 @@ export class Team {
     const fresh = await Promise.all(this.people.map((one) => this.load(one)));
     // The first never dropped, unless the server itself sent it elsewhere: live events alone have to bring it there, with what it was let in to loaded as a whole.
     await Promise.all(this.people.slice(this.steady() ? 1 : 0).map((one) => this.sync(one)));
-    await eventually(async () => {
-      if (this.steady() && (await this.people[0]!.loadWhole())) await this.sync(this.people[0]!);
-      return JSON.stringify(held(this.people[0]!, this.ids)) === JSON.stringify(fresh[0]);
-    }, { timeoutMs: 3_000 }).catch(() => undefined);
+    await eventually(
+      async () => {
+        if (this.steady() && (await this.people[0]!.loadWhole())) await this.sync(this.people[0]!);
+        return JSON.stringify(held(this.people[0]!, this.ids)) === JSON.stringify(fresh[0]);
+      },
+      { timeoutMs: 3_000 },
+    ).catch(() => undefined);
     return { held: this.people.map((one) => held(one, this.ids)), fresh };
   }
 
   private async begin(): Promise<void> {
     const [first, ...others] = this.people.map(({ user }) => user.id);
     const creator = this.people[0]!;
-    const group = await creator.call('conversation.create', { kind: 'group', title: 'room', visibility: this.one(['public', 'private']), memberIds: others.slice(0, 2) });
-    const another = await this.people[1]!.call('conversation.create', { kind: 'group', title: 'hall', visibility: 'public', memberIds: [first!, others[2]!] });
+    const group = await creator.call('conversation.create', {
+      kind: 'group',
+      title: 'room',
+      visibility: this.one(['public', 'private']),
+      memberIds: others.slice(0, 2),
+    });
+    const another = await this.people[1]!.call('conversation.create', {
+      kind: 'group',
+      title: 'hall',
+      visibility: 'public',
+      memberIds: [first!, others[2]!],
+    });
     this.ids = [group.conversation.id, another.conversation.id];
     await Promise.all(this.people.map((one) => this.sync(one)));
   }
 
   private async end(): Promise<void> {
     for (const id of this.ids) {
-      const owner = this.people.find((one) => one.state.conversations.get(id)?.members.get(one.user.id)?.role === 'creator');
+      const owner = this.people.find(
+        (one) => one.state.conversations.get(id)?.members.get(one.user.id)?.role === 'creator',
+      );
       await owner?.http('conversation.delete', { conversationId: id });
     }
   }
@@ -175,7 +271,11 @@ export class Team {
   /** Loses the connection; socket.io brings it back, and the client syncs now or only at the end. */
   private flicker(who: ChatClient): void {
     who.drop();
-    if (this.chance(0.5)) void who.waitFor('session:ready', () => true, 10_000, who.events.length).then(() => this.sync(who)).catch(() => undefined);
+    if (this.chance(0.5))
+      void who
+        .waitFor('session:ready', () => true, 10_000, who.events.length)
+        .then(() => this.sync(who))
+        .catch(() => undefined);
   }
 
   private readonly syncing = new Map<ChatClient, Promise<unknown>>();
@@ -211,11 +311,14 @@ export class Team {
   conversation = (): string => this.one(this.ids);
   somebody = (): string => this.one(this.people).user.id;
   fresh = (): string => `n${this.drawn++}-${this.people[0]!.user.id}`;
-  text = (): string => `${this.one(words)} ${this.one(words)}${this.chance(0.3) ? ` @${this.one(this.people).user.username}` : ''}`;
+  text = (): string =>
+    `${this.one(words)} ${this.one(words)}${this.chance(0.3) ? ` @${this.one(this.people).user.username}` : ''}`;
 
   /** A message that they know of, or one of their own. */
   message(who: ChatClient, own = false): string {
-    const known = who.state.messages(this.conversation()).filter(({ senderId, type }) => type !== 'system' && (!own || senderId === who.user.id));
+    const known = who.state
+      .messages(this.conversation())
+      .filter(({ senderId, type }) => type !== 'system' && (!own || senderId === who.user.id));
     return known.length === 0 ? this.ids[0]! : this.one(known.slice(-8)).id;
   }
 
@@ -233,11 +336,16 @@ export class Team {
   }
 
   notify(who: ChatClient): Promise<void> {
-    return this.set(who, { conversationId: this.conversation(), notifications: this.one(['all', 'mentions', 'none'] as const) });
+    return this.set(who, {
+      conversationId: this.conversation(),
+      notifications: this.one(['all', 'mentions', 'none'] as const),
+    });
   }
 
   private set(who: ChatClient, wish: CallArguments<'conversation.me'>): Promise<void> {
-    return this.alone(who, async () => who.state.own(wish.conversationId, (await who.http('conversation.me', wish)).me));
+    return this.alone(who, async () =>
+      who.state.own(wish.conversationId, (await who.http('conversation.me', wish)).me),
+    );
   }
 
   private readonly alones = new Map<ChatClient, Promise<unknown>>();

@@ -27,14 +27,15 @@ describe('a program that cannot start', () => {
     expect(program.output).not.toMatch(/secret-host|\n\s+at /);
   });
 
-  it.each([['auth', ['AMQP_URL', 'DATABASE_URL']], ['messages', ['AMQP_URL', 'DATABASE_URL', 'REDIS_URL']], ['gateway', ['AMQP_URL', 'REDIS_URL']]] as const)(
-    '%s says which addresses a cluster service needs',
-    async (app, names) => {
-      const program = await launch(app, {});
-      expect((await program.exited).code).toBe(1);
-      for (const name of names) expect(program.output).toContain(`${name}: is required`);
-    },
-  );
+  it.each([
+    ['auth', ['AMQP_URL', 'DATABASE_URL']],
+    ['messages', ['AMQP_URL', 'DATABASE_URL', 'REDIS_URL']],
+    ['gateway', ['AMQP_URL', 'REDIS_URL']],
+  ] as const)('%s says which addresses a cluster service needs', async (app, names) => {
+    const program = await launch(app, {});
+    expect((await program.exited).code).toBe(1);
+    for (const name of names) expect(program.output).toContain(`${name}: is required`);
+  });
 
   it('a database that was never migrated is one clear line', async () => {
     const program = await launch('messages', addresses());
@@ -44,7 +45,10 @@ describe('a program that cannot start', () => {
   });
 
   it('a database that is not there is one clear line, without the password', async () => {
-    const program = await launch('auth', { ...addresses(), DATABASE_URL: 'postgres://parley_auth:hunter2@127.0.0.1:1/parley' });
+    const program = await launch('auth', {
+      ...addresses(),
+      DATABASE_URL: 'postgres://parley_auth:hunter2@127.0.0.1:1/parley',
+    });
     expect((await program.exited).code).toBe(1);
     expect(program.output).toMatch(/database/i);
     expect(program.output).not.toMatch(/hunter2|\n\s+at /);

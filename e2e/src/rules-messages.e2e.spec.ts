@@ -11,10 +11,21 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
   });
   afterAll(() => stage?.close());
 
-  const post = (who: ChatClient, conversationId: string, body: object) => who.fetch('POST', `/api/v1/conversations/${conversationId}/messages`, body);
-  const updateOf = async (who: ChatClient, message: Message) => (await who.waitFor('message:updated', (event) => event.message.id === message.id && event.message.rev === message.rev)).payload;
-  const withoutMine = (message: Message): Message => ({ ...message, reactions: message.reactions.map(({ mine: _mine, ...reaction }) => reaction) });
-  const read = async (who: ChatClient, { conversationId, seq }: Message) => (await who.http('conversation.history', { conversationId, after: seq - 1, limit: 1 })).items[0]!;
+  const post = (who: ChatClient, conversationId: string, body: object) =>
+    who.fetch('POST', `/api/v1/conversations/${conversationId}/messages`, body);
+  const updateOf = async (who: ChatClient, message: Message) =>
+    (
+      await who.waitFor(
+        'message:updated',
+        (event) => event.message.id === message.id && event.message.rev === message.rev,
+      )
+    ).payload;
+  const withoutMine = (message: Message): Message => ({
+    ...message,
+    reactions: message.reactions.map(({ mine: _mine, ...reaction }) => reaction),
+  });
+  const read = async (who: ChatClient, { conversationId, seq }: Message) =>
+    (await who.http('conversation.history', { conversationId, after: seq - 1, limit: 1 })).items[0]!;
 
   describe('sending', () => {
     it('an acknowledged message is there for the very next call, and is told to every connection of every member, the sender’s own included, and to nobody else', async () => {
@@ -24,19 +35,36 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const { message, ...rest } = await ann.send(conversationId, 'hello', 'my own id');
       expect(rest).toEqual({ duplicate: false });
       expect(message).toEqual({
-        id: expect.any(String), conversationId, seq: 2, rev: expect.any(Number), senderId: ann.user.id, clientId: 'my own id', type: 'text', body: 'hello', attachments: [], mentions: [], reactions: [],
+        id: expect.any(String),
+        conversationId,
+        seq: 2,
+        rev: expect.any(Number),
+        senderId: ann.user.id,
+        clientId: 'my own id',
+        type: 'text',
+        body: 'hello',
+        attachments: [],
+        mentions: [],
+        reactions: [],
         createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       });
       expect(await read(ben, message)).toEqual(message);
-      for (const who of [ann, tablet, ben]) expect((await who.waitFor('message:new', (event) => event.message.id === message.id)).payload).toEqual({ message });
+      for (const who of [ann, tablet, ben])
+        expect((await who.waitFor('message:new', (event) => event.message.id === message.id)).payload).toEqual({
+          message,
+        });
       await stage.settle(cem);
-      expect(cem.eventsOf('message:new').filter(({ payload }) => payload.message.conversationId === conversationId)).toEqual([]);
+      expect(
+        cem.eventsOf('message:new').filter(({ payload }) => payload.message.conversationId === conversationId),
+      ).toEqual([]);
     });
 
     it('`seq` and `rev` are without gaps, whoever sends at once, and everybody sees one order', async () => {
       const people = await stage.guests(3);
       const { id: conversationId } = await stage.group(people);
-      await Promise.all(people.flatMap((who) => Array.from({ length: 10 }, (__, n) => who.send(conversationId, `${n}`))));
+      await Promise.all(
+        people.flatMap((who) => Array.from({ length: 10 }, (__, n) => who.send(conversationId, `${n}`))),
+      );
       const [first, ...others] = await Promise.all(people.map((who) => who.history(conversationId)));
       expect(first!.map(({ seq }) => seq)).toEqual(Array.from({ length: 31 }, (__, n) => n + 1));
       const revs = first!.map(({ rev }) => rev);
@@ -50,7 +78,10 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       await eventually(async () => expect((await ann.send(conversationId, 'there?')).recipientOnline).toBe(true));
       ben.disconnect();
       // Absent while the registry, here a new one, does not know everybody yet.
-      await eventually(async () => expect((await ann.send(conversationId, 'there?')).recipientOnline ?? false).toBe(false), { timeoutMs: 5_000 });
+      await eventually(
+        async () => expect((await ann.send(conversationId, 'there?')).recipientOnline ?? false).toBe(false),
+        { timeoutMs: 5_000 },
+      );
       const { id: group } = await stage.group([ann, ben]);
       expect(await ann.send(group, 'there?')).not.toHaveProperty('recipientOnline');
     });
@@ -63,11 +94,18 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const { message } = first.body as { message: Message };
       expect(first).toMatchObject({ status: 201, body: { duplicate: false } });
       expect(await tablet.send(conversationId, 'another body', 'once')).toEqual({ message, duplicate: true });
-      expect(await post(ann, conversationId, { clientId: 'once', body: 'x' })).toMatchObject({ status: 200, body: { message, duplicate: true } });
+      expect(await post(ann, conversationId, { clientId: 'once', body: 'x' })).toMatchObject({
+        status: 200,
+        body: { message, duplicate: true },
+      });
       const { message: other } = await ben.send(conversationId, 'of another sender', 'once');
       expect((await ann.history(conversationId)).map(({ id }) => id).slice(1)).toEqual([message.id, other.id]);
       await stage.settle(ben);
-      expect(ben.eventsOf('message:new').filter(({ payload }) => payload.message.senderId === ann.user.id && payload.message.clientId === 'once')).toHaveLength(1);
+      expect(
+        ben
+          .eventsOf('message:new')
+          .filter(({ payload }) => payload.message.senderId === ann.user.id && payload.message.clientId === 'once'),
+      ).toHaveLength(1);
     });
 
     it('a resend is answered whatever gate, mute or block came since; after leaving it is `not_found`, banned `banned`', async () => {
@@ -98,11 +136,18 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const { id: conversationId } = await stage.group([ann, ben, cem], { policy: { reactionGate: 2 } });
       const { message } = await ann.send(conversationId, 'the first is free');
       const gate = async () => {
-        const refused = [await refusalOf(ann.send(conversationId, 'next')), await refusalOf(ann.http('message.send', { conversationId, clientId: newId(), body: 'next' }))];
+        const refused = [
+          await refusalOf(ann.send(conversationId, 'next')),
+          await refusalOf(ann.http('message.send', { conversationId, clientId: newId(), body: 'next' })),
+        ];
         return refused.map((error) => [error?.code, error?.details]);
       };
-      const closed = (have: number) => [['reaction_gate', { needed: 2, have }], ['reaction_gate', { needed: 2, have }]];
-      const react = (who: ChatClient, emoji: string, messageId = message.id) => who.call('reaction.add', { messageId, emoji });
+      const closed = (have: number) => [
+        ['reaction_gate', { needed: 2, have }],
+        ['reaction_gate', { needed: 2, have }],
+      ];
+      const react = (who: ChatClient, emoji: string, messageId = message.id) =>
+        who.call('reaction.add', { messageId, emoji });
       expect(await gate()).toEqual(closed(0));
       for (const emoji of ['👍', '🎉']) await react(ann, emoji);
       for (const emoji of ['👍', '🎉']) await react(ben, emoji);
@@ -119,31 +164,61 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const { id: conversationId } = await stage.group([ann, ben, cem], { policy: { slowModeSeconds: 1 } });
       await ann.http('member.update', { conversationId, userId: cem.user.id, role: 'admin' });
       for (const who of [ann, ann, cem, cem, ben]) await who.send(conversationId, 'hello');
-      for (const refused of [await refusalOf(ben.send(conversationId, 'again')), await refusalOf(ben.http('message.send', { conversationId, clientId: newId(), body: 'again' }))]) {
+      for (const refused of [
+        await refusalOf(ben.send(conversationId, 'again')),
+        await refusalOf(ben.http('message.send', { conversationId, clientId: newId(), body: 'again' })),
+      ]) {
         expect(refused?.code).toBe('slow_mode');
         expect(refused?.retryAfterMs).toBeGreaterThan(0);
         expect(refused?.retryAfterMs).toBeLessThanOrEqual(1_000);
       }
-      await eventually(async () => expect(await codeOf(ben.send(conversationId, 'again'))).toBe('ok'), { timeoutMs: 3_000 });
+      await eventually(async () => expect(await codeOf(ben.send(conversationId, 'again'))).toBe('ok'), {
+        timeoutMs: 3_000,
+      });
     });
 
     it('a message may answer another of its conversation, not one of elsewhere', async () => {
       const [ann, ben] = await stage.guests(2);
-      const [{ id: conversationId }, { id: elsewhere }] = [await stage.group([ann, ben]), await stage.group([ann, ben])];
+      const [{ id: conversationId }, { id: elsewhere }] = [
+        await stage.group([ann, ben]),
+        await stage.group([ann, ben]),
+      ];
       const { message } = await ann.send(conversationId, 'question');
-      expect((await ben.call('message.send', { conversationId, clientId: 'a', body: 'answer', replyTo: message.id })).message.replyTo).toBe(message.id);
-      expect(await codesOf(ben, 'message.send', { conversationId: elsewhere, clientId: 'b', body: 'answer', replyTo: message.id })).toEqual(['not_found', 'not_found']);
+      expect(
+        (await ben.call('message.send', { conversationId, clientId: 'a', body: 'answer', replyTo: message.id })).message
+          .replyTo,
+      ).toBe(message.id);
+      expect(
+        await codesOf(ben, 'message.send', {
+          conversationId: elsewhere,
+          clientId: 'b',
+          body: 'answer',
+          replyTo: message.id,
+        }),
+      ).toEqual(['not_found', 'not_found']);
     });
 
     it('`@username` of a member is a mention, resolved by the server, and counted apart', async () => {
       const [ann, ben, cem, stranger] = await stage.guests(4);
       const { id: conversationId } = await stage.group([ann, ben, cem]);
       await ann.send(conversationId, 'for nobody');
-      const { message } = await ann.send(conversationId, `@${ben.user.username.toUpperCase()}, @${stranger.user.username} and x@${cem.user.username}.example`);
+      const { message } = await ann.send(
+        conversationId,
+        `@${ben.user.username.toUpperCase()}, @${stranger.user.username} and x@${cem.user.username}.example`,
+      );
       expect(message.mentions).toEqual([ben.user.id]);
       const counts = async (who: ChatClient) => {
-        const [{ me }, unread] = [(await who.http('conversation.get', { conversationId })).conversation, await who.http('unread.list', {})];
-        return [me?.unread, me?.mentions, unread.total, unread.mentions, unread.conversations.map((one) => [one.unread, one.mentions])];
+        const [{ me }, unread] = [
+          (await who.http('conversation.get', { conversationId })).conversation,
+          await who.http('unread.list', {}),
+        ];
+        return [
+          me?.unread,
+          me?.mentions,
+          unread.total,
+          unread.mentions,
+          unread.conversations.map((one) => [one.unread, one.mentions]),
+        ];
       };
       expect(await counts(ben)).toEqual([2, 1, 2, 1, [[2, 1]]]);
       expect(await counts(cem)).toEqual([2, 0, 2, 0, [[2, 0]]]);
@@ -153,10 +228,24 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const [ann, ben, cem] = await stage.guests(3);
       const [{ id: source }, { id: conversationId }] = [await stage.group([ann, ben]), await stage.group([ben, cem])];
       const { message } = await ann.send(source, 'pass it on');
-      const { message: forwarded } = await ben.call('message.send', { conversationId, clientId: 'f', forwardOf: message.id });
-      expect(forwarded).toMatchObject({ senderId: ben.user.id, type: 'text', body: 'pass it on', forwardedFrom: { messageId: message.id, senderId: ann.user.id } });
-      expect((await cem.waitFor('message:new', (event) => event.message.id === forwarded.id)).payload.message).toEqual(forwarded);
-      expect(await codesOf(cem, 'message.send', { conversationId, clientId: 'g', forwardOf: message.id })).toEqual(['not_found', 'not_found']);
+      const { message: forwarded } = await ben.call('message.send', {
+        conversationId,
+        clientId: 'f',
+        forwardOf: message.id,
+      });
+      expect(forwarded).toMatchObject({
+        senderId: ben.user.id,
+        type: 'text',
+        body: 'pass it on',
+        forwardedFrom: { messageId: message.id, senderId: ann.user.id },
+      });
+      expect((await cem.waitFor('message:new', (event) => event.message.id === forwarded.id)).payload.message).toEqual(
+        forwarded,
+      );
+      expect(await codesOf(cem, 'message.send', { conversationId, clientId: 'g', forwardOf: message.id })).toEqual([
+        'not_found',
+        'not_found',
+      ]);
     });
   });
 
@@ -169,10 +258,19 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(edited).toEqual({ ...message, body: 'two', rev: edited.rev, editedAt: expect.any(String) });
       expect(edited.rev).toBe(message.rev + 1);
       expect(await updateOf(ann, edited)).toEqual({ message: edited });
-      expect(await ben.fetch('PATCH', `/api/v1/messages/${message.id}`, { body: 'three' })).toMatchObject({ status: 200, body: { id: message.id, body: 'three' } });
-      expect((await ann.http('message.edits', { messageId: message.id })).items).toEqual([{ body: 'two', editedAt: expect.any(String) }, { body: 'one', editedAt: edited.editedAt }]);
+      expect(await ben.fetch('PATCH', `/api/v1/messages/${message.id}`, { body: 'three' })).toMatchObject({
+        status: 200,
+        body: { id: message.id, body: 'three' },
+      });
+      expect((await ann.http('message.edits', { messageId: message.id })).items).toEqual([
+        { body: 'two', editedAt: expect.any(String) },
+        { body: 'one', editedAt: edited.editedAt },
+      ]);
       expect(await codeOf(ben.http('message.edits', { messageId: message.id }))).toBe('forbidden');
-      expect(await codesOf(ann, 'message.edit', { messageId: message.id, body: 'x' })).toEqual(['forbidden', 'forbidden']);
+      expect(await codesOf(ann, 'message.edit', { messageId: message.id, body: 'x' })).toEqual([
+        'forbidden',
+        'forbidden',
+      ]);
     });
 
     it('a deleted message stays as a tombstone, which `conflict` guards from edits, reactions, replies, pins; deleting it again answers it', async () => {
@@ -182,17 +280,31 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       await ann.call('reaction.add', { messageId: message.id, emoji: '👍' });
       await ann.http('message.pin', { messageId: message.id });
       const { message: tombstone } = await ben.call('message.delete', { messageId: message.id });
-      expect(tombstone).toMatchObject({ id: message.id, seq: message.seq, body: '', attachments: [], deletedAt: expect.any(String) });
+      expect(tombstone).toMatchObject({
+        id: message.id,
+        seq: message.seq,
+        body: '',
+        attachments: [],
+        deletedAt: expect.any(String),
+      });
       expect(await updateOf(ann, tombstone)).toEqual({ message: tombstone });
       expect(withoutMine(await read(ann, message))).toEqual(withoutMine(tombstone));
       const { id: messageId } = message;
       expect(await codesOf(ben, 'message.edit', { messageId, body: 'x' })).toEqual(['conflict', 'conflict']);
       expect(await codesOf(ann, 'reaction.add', { messageId, emoji: '👍' })).toEqual(['conflict', 'conflict']);
-      expect(await codesOf(ann, 'message.send', { conversationId, clientId: 'r', body: 'x', replyTo: messageId })).toEqual(['conflict', 'conflict']);
+      expect(
+        await codesOf(ann, 'message.send', { conversationId, clientId: 'r', body: 'x', replyTo: messageId }),
+      ).toEqual(['conflict', 'conflict']);
       expect(await codeOf(ann.http('message.pin', { messageId }))).toBe('conflict');
       expect((await ann.http('message.pins', { conversationId })).items).toEqual([]);
-      expect(await ben.fetch('DELETE', `/api/v1/messages/${messageId}`)).toMatchObject({ status: 200, body: tombstone });
-      expect((await ann.http('conversation.get', { conversationId })).conversation.me).toMatchObject({ unread: 0, mentions: 0 });
+      expect(await ben.fetch('DELETE', `/api/v1/messages/${messageId}`)).toMatchObject({
+        status: 200,
+        body: tombstone,
+      });
+      expect((await ann.http('conversation.get', { conversationId })).conversation.me).toMatchObject({
+        unread: 0,
+        mentions: 0,
+      });
     });
 
     it('reactions have counts, at most 20 user ids, and `mine` in answers only; their update says who did what', async () => {
@@ -203,23 +315,33 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const first = await ben.call('reaction.add', { messageId: message.id, emoji: '👍' });
       expect(first.message.reactions).toEqual([{ emoji: '👍', count: 1, userIds: [ben.user.id], mine: true }]);
       expect(await updateOf(ann, first.message)).toEqual({
-        message: { ...first.message, reactions: [{ emoji: '👍', count: 1, userIds: [ben.user.id] }] }, reaction: { userId: ben.user.id, emoji: '👍', added: true },
+        message: { ...first.message, reactions: [{ emoji: '👍', count: 1, userIds: [ben.user.id] }] },
+        reaction: { userId: ben.user.id, emoji: '👍', added: true },
       });
-      expect(await ben.fetch('PUT', `/api/v1/messages/${message.id}/reactions/${encodeURIComponent('👍')}`)).toMatchObject({ status: 200, body: first.message });
+      expect(
+        await ben.fetch('PUT', `/api/v1/messages/${message.id}/reactions/${encodeURIComponent('👍')}`),
+      ).toMatchObject({ status: 200, body: first.message });
       for (const who of people.slice(2)) await who.call('reaction.add', { messageId: message.id, emoji: '👍' });
       const [{ emoji, count, userIds, mine }] = (await read(ann, message)).reactions as [Message['reactions'][0]];
       expect([emoji, count, userIds.length, new Set(userIds).size, mine ?? false]).toEqual(['👍', 21, 20, 20, false]);
       expect((await read(ben, message)).reactions[0]!.mine).toBe(true);
       const removed = await ben.fetch('DELETE', `/api/v1/messages/${message.id}/reactions/${encodeURIComponent('👍')}`);
       expect(removed).toMatchObject({ status: 200, body: { reactions: [{ emoji: '👍', count: 20 }] } });
-      expect(await updateOf(ann, removed.body as Message)).toMatchObject({ reaction: { userId: ben.user.id, emoji: '👍', added: false } });
-      expect(await codesOf(ben, 'reaction.add', { messageId: message.id, emoji: 'thumbs' })).toEqual(['invalid', 'invalid']);
+      expect(await updateOf(ann, removed.body as Message)).toMatchObject({
+        reaction: { userId: ben.user.id, emoji: '👍', added: false },
+      });
+      expect(await codesOf(ben, 'reaction.add', { messageId: message.id, emoji: 'thumbs' })).toEqual([
+        'invalid',
+        'invalid',
+      ]);
     });
 
     it('pinned messages are listed, last pinned first, until they are unpinned', async () => {
       const [ann, ben] = await stage.guests(2);
       const { id: conversationId } = await stage.group([ann, ben]);
-      const sent = [await ben.send(conversationId, 'one'), await ben.send(conversationId, 'two')].map(({ message }) => message);
+      const sent = [await ben.send(conversationId, 'one'), await ben.send(conversationId, 'two')].map(
+        ({ message }) => message,
+      );
       expect(await codeOf(ben.http('message.pin', { messageId: sent[0]!.id }))).toBe('forbidden');
       for (const { id: messageId } of [sent[1]!, sent[0]!]) {
         const { message } = await ann.http('message.pin', { messageId });
@@ -234,21 +356,31 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     it('`changes` has each message once in its present state, tombstones and departures included, and says when it is complete', async () => {
       const [ann, ben, cem] = await stage.guests(3);
       const { id: conversationId, rev: since } = await stage.group([ann, ben, cem]);
-      const sent = [await ann.send(conversationId, 'one'), await ann.send(conversationId, 'two')].map(({ message }) => message);
+      const sent = [await ann.send(conversationId, 'one'), await ann.send(conversationId, 'two')].map(
+        ({ message }) => message,
+      );
       await ann.call('message.edit', { messageId: sent[0]!.id, body: 'one again' });
       await ann.call('message.delete', { messageId: sent[1]!.id });
       await ann.http('conversation.update', { conversationId, topic: 'new' });
       await ann.http('member.remove', { conversationId, userId: cem.user.id });
       await ben.call('receipt.read', { conversationId, seq: 2 });
       const all = await ben.http('conversation.changes', { conversationId, since });
-      expect(all.messages.map(({ seq, body, deletedAt }) => [seq, body, deletedAt !== undefined])).toEqual(expect.arrayContaining([[2, 'one again', false], [3, '', true], [4, '', false]]));
+      expect(all.messages.map(({ seq, body, deletedAt }) => [seq, body, deletedAt !== undefined])).toEqual(
+        expect.arrayContaining([
+          [2, 'one again', false],
+          [3, '', true],
+          [4, '', false],
+        ]),
+      );
       expect(new Set(idsOf(all.messages)).size).toBe(all.messages.length);
       expect(all.members).toEqual([{ userId: cem.user.id, left: true }]);
       expect(all.conversation).toMatchObject({ topic: 'new', memberCount: 2 });
-      expect(all.receipts).toEqual(expect.arrayContaining([expect.objectContaining({ userId: ben.user.id, readSeq: 2 })]));
+      expect(all.receipts).toEqual(
+        expect.arrayContaining([expect.objectContaining({ userId: ben.user.id, readSeq: 2 })]),
+      );
       expect([all.complete, all.rev]).toEqual([true, all.conversation!.rev]);
       const seen: number[] = [];
-      for (let at = since, complete = false; !complete; ) {
+      for (let at = since, complete = false; !complete;) {
         const page = await ben.http('conversation.changes', { conversationId, since: at, limit: 1 });
         expect(page.rev).toBeGreaterThan(at);
         seen.push(...page.messages.map(({ seq }) => seq));
@@ -256,7 +388,12 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       }
       expect(seen.toSorted()).toEqual(all.messages.map(({ seq }) => seq).toSorted());
       const { rev, epoch } = all;
-      expect(await ben.http('conversation.changes', { conversationId, since: rev })).toMatchObject({ messages: [], rev, complete: true, epoch });
+      expect(await ben.http('conversation.changes', { conversationId, since: rev })).toMatchObject({
+        messages: [],
+        rev,
+        complete: true,
+        epoch,
+      });
     });
 
     it('`sync` has what changed, what is new, and what is gone; a foreign epoch is answered with everything in `added`', async () => {
@@ -265,10 +402,21 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const { message } = await ann.send(kept, 'hello');
       await ben.call('conversation.leave', { conversationId: lost });
       const { id: fresh } = await stage.group([ann, ben]);
-      const { epoch, changes, added, removed, complete } = await ben.call('sync', { cursors: { [kept]: rev, [lost]: 1 } });
-      expect([changes.map(({ conversationId, messages }) => [conversationId, idsOf(messages)]), idsOf(added), removed, complete]).toEqual([[[kept, [message.id]]], [fresh], [lost], true]);
+      const { epoch, changes, added, removed, complete } = await ben.call('sync', {
+        cursors: { [kept]: rev, [lost]: 1 },
+      });
+      expect([
+        changes.map(({ conversationId, messages }) => [conversationId, idsOf(messages)]),
+        idsOf(added),
+        removed,
+        complete,
+      ]).toEqual([[[kept, [message.id]]], [fresh], [lost], true]);
       const foreign = await ben.call('sync', { epoch: 'another', cursors: { [kept]: rev } });
-      expect([foreign.epoch, foreign.changes, idsOf(foreign.added).toSorted()]).toEqual([epoch, [], [kept, fresh].toSorted()]);
+      expect([foreign.epoch, foreign.changes, idsOf(foreign.added).toSorted()]).toEqual([
+        epoch,
+        [],
+        [kept, fresh].toSorted(),
+      ]);
     });
 
     it('`sync` also lists conversations in which only receipts moved, with no messages', async () => {
@@ -280,7 +428,13 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       await ben.call('receipt.read', { conversationId, seq: message.seq });
       await ann.connect();
       const { changes } = await ann.call('sync', { cursors: { [conversationId]: message.rev } });
-      expect(changes).toMatchObject([{ conversationId, messages: [], receipts: expect.arrayContaining([expect.objectContaining({ userId: ben.user.id, readSeq: message.seq })]) }]);
+      expect(changes).toMatchObject([
+        {
+          conversationId,
+          messages: [],
+          receipts: expect.arrayContaining([expect.objectContaining({ userId: ben.user.id, readSeq: message.seq })]),
+        },
+      ]);
     });
   });
 
@@ -290,25 +444,65 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const { id: conversationId } = await stage.group([ann]);
       const { message } = await ann.send(conversationId, 'hello');
       const { id: messageId } = message;
-      const send = (change: object) => ann.emit('message:send', { conversationId, clientId: newId(), body: 'x', ...change });
-      const broken = [{ more: 1 }, { body: '' }, { body: ' \n' }, { body: undefined }, { type: 'system' }, { type: 'telegram' }, { clientId: '' }, { clientId: 'x'.repeat(65) }, { conversationId: 'nonsense' }, { replyTo: 'nonsense' }, { body: null }];
+      const send = (change: object) =>
+        ann.emit('message:send', { conversationId, clientId: newId(), body: 'x', ...change });
+      const broken = [
+        { more: 1 },
+        { body: '' },
+        { body: ' \n' },
+        { body: undefined },
+        { type: 'system' },
+        { type: 'telegram' },
+        { clientId: '' },
+        { clientId: 'x'.repeat(65) },
+        { conversationId: 'nonsense' },
+        { replyTo: 'nonsense' },
+        { body: null },
+      ];
       const answers = [
         ...broken.map(send),
-        ann.emit('message:edit', { messageId, body: '' }), ann.emit('message:edit', { messageId: 'nonsense', body: 'x' }), ann.emit('conversation:open', { conversationId, limit: 101 }),
-        ann.emit('conversation:history', { conversationId, before: 1, after: 1 }), ann.emit('conversation:create', { kind: 'group', title: 'x'.repeat(201) }),
-        ann.emit('conversation:explode', {}), ann.emit('message:new', {}), ann.emit('typing', 'a text'),
+        ann.emit('message:edit', { messageId, body: '' }),
+        ann.emit('message:edit', { messageId: 'nonsense', body: 'x' }),
+        ann.emit('conversation:open', { conversationId, limit: 101 }),
+        ann.emit('conversation:history', { conversationId, before: 1, after: 1 }),
+        ann.emit('conversation:create', { kind: 'group', title: 'x'.repeat(201) }),
+        ann.emit('conversation:explode', {}),
+        ann.emit('message:new', {}),
+        ann.emit('typing', 'a text'),
       ];
       expect(await Promise.all(answers.map(codeOf))).toEqual(answers.map(() => 'invalid'));
       const at = `/api/v1/conversations/${conversationId}`;
       const requests: [string, string, object?][] = [
-        ...broken.slice(0, 8).map((change): [string, string, object] => ['POST', `${at}/messages`, { clientId: newId(), body: 'x', ...change }]),
-        ['PATCH', `/api/v1/messages/${messageId}`, { body: '' }], ['GET', '/api/v1/conversations/nonsense'], ['GET', `${at}/messages?limit=101`], ['GET', `${at}/messages?limit=0`],
-        ...['before=1&after=1', 'before=1&around=1', 'after=1&around=1', 'before=-1', 'before=x', 'colour=red'].map((query): [string, string] => ['GET', `${at}/messages?${query}`]),
-        ['GET', '/api/v1/conversations?cursor=nonsense'], ['GET', '/api/v1/users?cursor=nonsense'], ['GET', `${at}/members?cursor=nonsense`], ['GET', '/api/v1/conversations/public?order=random'], ['PATCH', at, { createdBy: ann.user.id }],
+        ...broken
+          .slice(0, 8)
+          .map((change): [string, string, object] => [
+            'POST',
+            `${at}/messages`,
+            { clientId: newId(), body: 'x', ...change },
+          ]),
+        ['PATCH', `/api/v1/messages/${messageId}`, { body: '' }],
+        ['GET', '/api/v1/conversations/nonsense'],
+        ['GET', `${at}/messages?limit=101`],
+        ['GET', `${at}/messages?limit=0`],
+        ...['before=1&after=1', 'before=1&around=1', 'after=1&around=1', 'before=-1', 'before=x', 'colour=red'].map(
+          (query): [string, string] => ['GET', `${at}/messages?${query}`],
+        ),
+        ['GET', '/api/v1/conversations?cursor=nonsense'],
+        ['GET', '/api/v1/users?cursor=nonsense'],
+        ['GET', `${at}/members?cursor=nonsense`],
+        ['GET', '/api/v1/conversations/public?order=random'],
+        ['PATCH', at, { createdBy: ann.user.id }],
       ];
       for (const [method, path, body] of requests) {
         const { status, headers, body: problem } = await ann.fetch(method, path, body);
-        expect([method, path, body, status, headers.get('content-type')?.split(';')[0], problem]).toEqual([method, path, body, 400, 'application/problem+json', expect.objectContaining({ status: 400, code: 'invalid', traceId: expect.any(String) })]);
+        expect([method, path, body, status, headers.get('content-type')?.split(';')[0], problem]).toEqual([
+          method,
+          path,
+          body,
+          400,
+          'application/problem+json',
+          expect.objectContaining({ status: 400, code: 'invalid', traceId: expect.any(String) }),
+        ]);
       }
       expect((await ann.history(conversationId)).map(({ body }) => body)).toEqual(['', 'hello']);
     });
@@ -316,17 +510,31 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     it('a body has at most 8,192 bytes of UTF-8; one more is `too_large`', async () => {
       const ann = await stage.guest();
       const { id: conversationId } = await stage.group([ann]);
-      for (const [body, code] of [['x'.repeat(8_192), 'ok'], ['é'.repeat(4_096), 'ok'], ['x'.repeat(8_193), 'too_large'], [`${'é'.repeat(4_096)}x`, 'too_large']] as const) {
-        expect([await codeOf(ann.call('message.send', { conversationId, clientId: newId(), body })), await codeOf(ann.http('message.send', { conversationId, clientId: newId(), body }))]).toEqual([code, code]);
+      for (const [body, code] of [
+        ['x'.repeat(8_192), 'ok'],
+        ['é'.repeat(4_096), 'ok'],
+        ['x'.repeat(8_193), 'too_large'],
+        [`${'é'.repeat(4_096)}x`, 'too_large'],
+      ] as const) {
+        expect([
+          await codeOf(ann.call('message.send', { conversationId, clientId: newId(), body })),
+          await codeOf(ann.http('message.send', { conversationId, clientId: newId(), body })),
+        ]).toEqual([code, code]);
       }
       const { message } = await ann.send(conversationId, 'short');
-      expect(await codesOf(ann, 'message.edit', { messageId: message.id, body: 'x'.repeat(8_193) })).toEqual(['too_large', 'too_large']);
+      expect(await codesOf(ann, 'message.edit', { messageId: message.id, body: 'x'.repeat(8_193) })).toEqual([
+        'too_large',
+        'too_large',
+      ]);
     });
 
     it('a packet over its limit ends the connection', async () => {
       const ann = await stage.guest();
       const { id: conversationId } = await stage.group([ann]);
-      const lost = ann.emit('message:send', { conversationId, clientId: 'large', body: 'x'.repeat(70_000) }).then(() => 'answered', () => 'not answered');
+      const lost = ann.emit('message:send', { conversationId, clientId: 'large', body: 'x'.repeat(70_000) }).then(
+        () => 'answered',
+        () => 'not answered',
+      );
       await eventually(() => ann.readyCount === 2);
       expect(await lost).toBe('not answered');
       expect(await codeOf(ann.send(conversationId, 'here again'))).toBe('ok');
@@ -336,8 +544,14 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       const [ann, ben] = await stage.guests(2);
       const { id: conversationId } = await stage.group([ann]);
       const { message } = await ann.send(conversationId, 'secret');
-      for (const [where, messageId] of [[conversationId, message.id], [newId(), newId()]] as const) {
-        expect(await codesOf(ben, 'message.send', { conversationId: where, clientId: 'c', body: 'x' })).toEqual(['not_found', 'not_found']);
+      for (const [where, messageId] of [
+        [conversationId, message.id],
+        [newId(), newId()],
+      ] as const) {
+        expect(await codesOf(ben, 'message.send', { conversationId: where, clientId: 'c', body: 'x' })).toEqual([
+          'not_found',
+          'not_found',
+        ]);
         expect(await codesOf(ben, 'reaction.add', { messageId, emoji: '👍' })).toEqual(['not_found', 'not_found']);
         expect(await codeOf(ben.http('conversation.get', { conversationId: where }))).toBe('not_found');
       }

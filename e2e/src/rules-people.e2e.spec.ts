@@ -13,9 +13,15 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
   });
   afterAll(() => stage?.close());
 
-  const open = (method: string, path: string, body?: object, token?: string) => fetch(new URL(path, stage.url), {
-    method, headers: { ...(body && { 'content-type': 'application/json' }), ...(token !== undefined && { authorization: `Bearer ${token}` }) }, ...(body && { body: JSON.stringify(body) }),
-  });
+  const open = (method: string, path: string, body?: object, token?: string) =>
+    fetch(new URL(path, stage.url), {
+      method,
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
   const login = (username: string, word = password) => ChatClient.login(stage.url, username, word);
   /** The reason for which the server closed the connection, within 5 s. */
   const ended = async (who: ChatClient): Promise<string> => {
@@ -30,26 +36,60 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const registered = await open('POST', '/api/v1/auth/register', { username, password });
       expect(registered.status).toBe(201);
       const { user, ...session } = (await registered.json()) as Session;
-      expect(user).toEqual({ id: expect.any(String), username: username.toLowerCase(), displayName: expect.any(String), kind: 'person', createdAt: expect.any(String) });
-      expect(Object.keys(session).toSorted()).toEqual(['accessToken', 'accessTokenExpiresAt', 'refreshToken', 'sessionId']);
+      expect(user).toEqual({
+        id: expect.any(String),
+        username: username.toLowerCase(),
+        displayName: expect.any(String),
+        kind: 'person',
+        createdAt: expect.any(String),
+      });
+      expect(Object.keys(session).toSorted()).toEqual([
+        'accessToken',
+        'accessTokenExpiresAt',
+        'refreshToken',
+        'sessionId',
+      ]);
       expect(await codeOf(ChatClient.register(stage.url, { username: username.toUpperCase() }))).toBe('conflict');
-      expect(await allCodes(['ab', 'a'.repeat(33), 'with space', 'ünï'].map((name) => ChatClient.register(stage.url, { username: name })))).toEqual(['invalid']);
-      expect(await allCodes(['123456789', 'x'.repeat(201)].map((word) => ChatClient.register(stage.url, { username: uniqueName('u'), password: word })))).toEqual(['invalid']);
+      expect(
+        await allCodes(
+          ['ab', 'a'.repeat(33), 'with space', 'ünï'].map((name) => ChatClient.register(stage.url, { username: name })),
+        ),
+      ).toEqual(['invalid']);
+      expect(
+        await allCodes(
+          ['123456789', 'x'.repeat(201)].map((word) =>
+            ChatClient.register(stage.url, { username: uniqueName('u'), password: word }),
+          ),
+        ),
+      ).toEqual(['invalid']);
       expect((await login(username.toUpperCase())).user).toEqual(user);
     });
 
     it('a wrong name or password is `unauthenticated`, a wrong current password `forbidden`', async () => {
       const ann = await stage.person();
-      expect(await allCodes([login(ann.user.username, 'wrong horse battery'), login(uniqueName('nobody')), ChatClient.login(stage.url, ann.user.username, 'x')])).toEqual(['unauthenticated']);
+      expect(
+        await allCodes([
+          login(ann.user.username, 'wrong horse battery'),
+          login(uniqueName('nobody')),
+          ChatClient.login(stage.url, ann.user.username, 'x'),
+        ]),
+      ).toEqual(['unauthenticated']);
       expect(await codeOf(ann.http('auth.refresh', { refreshToken: 'nonsense' }))).toBe('unauthenticated');
-      expect(await codeOf(ann.http('auth.password', { current: 'wrong horse battery', next: password }))).toBe('forbidden');
+      expect(await codeOf(ann.http('auth.password', { current: 'wrong horse battery', next: password }))).toBe(
+        'forbidden',
+      );
     });
 
     it('a guest who registers keeps id, conversations and messages', async () => {
       const guest = await stage.guest();
       const { id } = await stage.group([guest]);
       const { message } = await guest.send(id, 'as a guest');
-      const answer = await open('POST', '/api/v1/auth/register', { username: uniqueName('person'), password }, guest.session.accessToken);
+      const answer = await open(
+        'POST',
+        '/api/v1/auth/register',
+        { username: uniqueName('person'), password },
+        guest.session.accessToken,
+      );
       const session = (await answer.json()) as Session;
       expect([answer.status, session.user.id, session.user.kind]).toEqual([201, guest.user.id, 'person']);
       const person = await login(session.user.username);
@@ -68,13 +108,22 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     it('only `me` shows e-mail and names; people are found by a part of their names in any case', async () => {
       const [ann, ben] = [await stage.person(), await stage.guest()];
       const displayName = uniqueName('Añejo');
-      const changed = await ann.fetch('PATCH', '/api/v1/users/me', { displayName, email: 'ann@example.org', firstName: 'Ann', lastName: 'Other' });
+      const changed = await ann.fetch('PATCH', '/api/v1/users/me', {
+        displayName,
+        email: 'ann@example.org',
+        firstName: 'Ann',
+        lastName: 'Other',
+      });
       const { displayName: _name, ...rest } = ann.user;
-      expect(changed).toMatchObject({ status: 200, body: { ...rest, displayName, email: 'ann@example.org', firstName: 'Ann', lastName: 'Other' } });
+      expect(changed).toMatchObject({
+        status: 200,
+        body: { ...rest, displayName, email: 'ann@example.org', firstName: 'Ann', lastName: 'Other' },
+      });
       expect((await ann.http('user.me', {})).user).toEqual(changed.body);
       const shown = { ...rest, displayName };
       expect((await ben.http('user.get', { userId: ann.user.id })).user).toEqual(shown);
-      for (const query of [displayName.slice(2).toUpperCase(), ann.user.username.slice(3).toUpperCase()]) expect((await ben.http('user.list', { query })).items).toEqual([shown]);
+      for (const query of [displayName.slice(2).toUpperCase(), ann.user.username.slice(3).toUpperCase()])
+        expect((await ben.http('user.list', { query })).items).toEqual([shown]);
       expect(await codeOf(ben.http('user.get', { userId: newId() }))).toBe('not_found');
       expect(await codeOf(ann.http('user.update', { username: ben.user.username }))).toBe('conflict');
     });
@@ -85,19 +134,45 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const ann = await stage.guest();
       const { payload } = await ann.waitFor('session:ready');
       expect(payload).toEqual({
-        connectionId: expect.any(String), user: ann.user, serverTime: expect.any(String), epoch: expect.any(String), protocol: 1, heartbeatMs: expect.any(Number),
+        connectionId: expect.any(String),
+        user: ann.user,
+        serverTime: expect.any(String),
+        epoch: expect.any(String),
+        protocol: 1,
+        heartbeatMs: expect.any(Number),
         limits: {
-          bodyBytes: 8192, packetBytes: 65536, attachmentBytes: 26214400, uploadBytes: 1073741824, membersPerGroup: 5000, pageSize: 100, socketsPerUser: 10, presenceWatches: 200,
-          messagesPerSecond: expect.any(Number), messageBurst: expect.any(Number), receiptsToAllUpTo: 200,
+          bodyBytes: 8192,
+          packetBytes: 65536,
+          attachmentBytes: 26214400,
+          uploadBytes: 1073741824,
+          membersPerGroup: 5000,
+          pageSize: 100,
+          socketsPerUser: 10,
+          presenceWatches: 200,
+          messagesPerSecond: expect.any(Number),
+          messageBurst: expect.any(Number),
+          receiptsToAllUpTo: 200,
         },
       });
     });
 
     it('keys, health, metrics and documents are open, at the root; nothing else is', async () => {
-      const paths = ['/.well-known/jwks.json', '/health/live', '/health/ready', '/metrics', '/api/docs', '/api/openapi.json', '/api/asyncapi.json'];
-      expect(await Promise.all(paths.map(async (path) => (await open('GET', path)).status))).toEqual(paths.map(() => 200));
+      const paths = [
+        '/.well-known/jwks.json',
+        '/health/live',
+        '/health/ready',
+        '/metrics',
+        '/api/docs',
+        '/api/openapi.json',
+        '/api/asyncapi.json',
+      ];
+      expect(await Promise.all(paths.map(async (path) => (await open('GET', path)).status))).toEqual(
+        paths.map(() => 200),
+      );
       const closed = ['/api/v1/users/me', '/api/v1/conversations', `/api/v1/attachments/${newId()}`, '/api/v1/unread'];
-      expect(await Promise.all(closed.map(async (path) => (await open('GET', path)).status))).toEqual(closed.map(() => 401));
+      expect(await Promise.all(closed.map(async (path) => (await open('GET', path)).status))).toEqual(
+        closed.map(() => 401),
+      );
     });
 
     it('devices are listed, and one that is ended is refused and closed within 5 s', async () => {
@@ -105,12 +180,24 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const other = await login(ann.user.username);
       await other.connect();
       const { items } = await ann.http('auth.sessions', {});
-      expect(items.map(({ id, current }) => [id, current]).toSorted()).toEqual([[ann.session.sessionId, true], [other.session.sessionId, false]].toSorted());
+      expect(items.map(({ id, current }) => [id, current]).toSorted()).toEqual(
+        [
+          [ann.session.sessionId, true],
+          [other.session.sessionId, false],
+        ].toSorted(),
+      );
       expect(items[0]).toMatchObject({ createdAt: expect.any(String), lastSeenAt: expect.any(String) });
-      expect(await ann.fetch('DELETE', `/api/v1/auth/sessions/${other.session.sessionId}`)).toMatchObject({ status: 204, body: '' });
+      expect(await ann.fetch('DELETE', `/api/v1/auth/sessions/${other.session.sessionId}`)).toMatchObject({
+        status: 204,
+        body: '',
+      });
       expect(await ended(other)).toBe('ended');
-      await eventually(async () => expect(await codeOf(other.http('user.me', {}))).toBe('unauthenticated'), { timeoutMs: 5_000 });
-      expect(await codeOf(other.http('auth.refresh', { refreshToken: other.session.refreshToken }))).toBe('unauthenticated');
+      await eventually(async () => expect(await codeOf(other.http('user.me', {}))).toBe('unauthenticated'), {
+        timeoutMs: 5_000,
+      });
+      expect(await codeOf(other.http('auth.refresh', { refreshToken: other.session.refreshToken }))).toBe(
+        'unauthenticated',
+      );
       expect([ann.connected, await codeOf(ann.http('auth.end', { sessionId: newId() }))]).toEqual([true, 'not_found']);
     });
 
@@ -119,7 +206,9 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const tablet = await stage.device(ann);
       expect(await ann.fetch('POST', '/api/v1/auth/logout')).toMatchObject({ status: 204, body: '' });
       expect(await Promise.all([ended(ann), ended(tablet)])).toEqual(['logout', 'logout']);
-      await eventually(async () => expect(await codeOf(ann.http('user.me', {}))).toBe('unauthenticated'), { timeoutMs: 5_000 });
+      await eventually(async () => expect(await codeOf(ann.http('user.me', {}))).toBe('unauthenticated'), {
+        timeoutMs: 5_000,
+      });
       expect(await codeOf(ann.device().connect())).toBe('unauthenticated');
     });
 
@@ -130,18 +219,27 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const next = (await refreshed.json()) as Session;
       expect([refreshed.status, next.sessionId, next.user.id]).toEqual([200, sessionId, ann.user.id]);
       expect(next.refreshToken).not.toBe(refreshToken);
-      for (const token of [ann.session.accessToken, next.accessToken]) expect((await open('GET', '/api/v1/users/me', undefined, token)).status).toBe(200);
-      const newest = (await (await open('POST', '/api/v1/auth/refresh', { refreshToken: next.refreshToken })).json()) as Session;
+      for (const token of [ann.session.accessToken, next.accessToken])
+        expect((await open('GET', '/api/v1/users/me', undefined, token)).status).toBe(200);
+      const newest = (await (
+        await open('POST', '/api/v1/auth/refresh', { refreshToken: next.refreshToken })
+      ).json()) as Session;
       expect(await codeOf(ann.http('auth.refresh', { refreshToken }))).toBe('unauthenticated');
       expect(await ended(ann)).toBe('reuse');
-      expect(await codeOf(ChatClient.guest(stage.url).then((one) => one.http('auth.refresh', { refreshToken: newest.refreshToken })))).toBe('unauthenticated');
+      expect(
+        await codeOf(
+          ChatClient.guest(stage.url).then((one) => one.http('auth.refresh', { refreshToken: newest.refreshToken })),
+        ),
+      ).toBe('unauthenticated');
     });
 
     it('a new password ends every other session', async () => {
       const ann = await stage.person();
       const other = await login(ann.user.username);
       await other.connect();
-      expect(await ann.fetch('POST', '/api/v1/auth/password', { current: password, next: 'another horse battery' })).toMatchObject({ status: 204, body: '' });
+      expect(
+        await ann.fetch('POST', '/api/v1/auth/password', { current: password, next: 'another horse battery' }),
+      ).toMatchObject({ status: 204, body: '' });
       expect(await ended(other)).toBe('password');
       expect([ann.connected, await codeOf(ann.http('user.me', {}))]).toEqual([true, 'ok']);
       expect(await codeOf(login(ann.user.username))).toBe('unauthenticated');
@@ -166,7 +264,9 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       for (const list of ['contact', 'block'] as const) {
         const path = `/api/v1/${list}s/${ben.user.id}`;
         for (let n = 0; n < 2; n++) expect(await ann.fetch('PUT', path)).toMatchObject({ status: 204, body: '' });
-        expect(await ann.http(`${list}.list`, {})).toEqual({ items: [{ user: ben.user, createdAt: expect.any(String) }] });
+        expect(await ann.http(`${list}.list`, {})).toEqual({
+          items: [{ user: ben.user, createdAt: expect.any(String) }],
+        });
         expect(await ben.http(`${list}.list`, {})).toEqual({ items: [] });
         for (let n = 0; n < 2; n++) expect(await ann.fetch('DELETE', path)).toMatchObject({ status: 204, body: '' });
         expect(await ann.http(`${list}.list`, {})).toEqual({ items: [] });
@@ -178,31 +278,60 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const [ann, ben] = await stage.guests(2);
       const { id: group } = await stage.group([ann, ben]);
       await ann.http('block.add', { userId: ben.user.id });
-      for (const [who, other] of [[ann, ben], [ben, ann]] as const) expect(await codesOf(who, 'conversation.create', { kind: 'direct', memberIds: [other.user.id] })).toEqual(['blocked', 'blocked']);
+      for (const [who, other] of [
+        [ann, ben],
+        [ben, ann],
+      ] as const)
+        expect(await codesOf(who, 'conversation.create', { kind: 'direct', memberIds: [other.user.id] })).toEqual([
+          'blocked',
+          'blocked',
+        ]);
       await ann.http('block.remove', { userId: ben.user.id });
       const conversationId = await stage.direct(ann, ben);
       const sent = new Map<ChatClient, string>();
       for (const who of [ann, ben]) sent.set(who, (await who.send(conversationId, 'hello')).message.id);
       await ann.http('block.add', { userId: ben.user.id });
       const from = [ann.events.length, ben.events.length];
-      for (const [who, other] of [[ann, ben], [ben, ann]] as const) {
+      for (const [who, other] of [
+        [ann, ben],
+        [ben, ann],
+      ] as const) {
         const messageId = sent.get(who)!;
-        expect(await allCodes([
-          who.send(conversationId, 'x'), who.http('message.send', { conversationId, clientId: newId(), body: 'x' }), who.call('message.edit', { messageId, body: 'x' }), who.http('message.edit', { messageId, body: 'x' }),
-          who.call('reaction.add', { messageId, emoji: '👍' }), who.http('reaction.add', { messageId, emoji: '👍' }), who.call('typing', { conversationId, active: true }),
-          who.call('drawing.draw', { conversationId, line: { id: 'l', color: '#000000', width: 1, points: [0, 0] } }), who.call('peer.signal', { conversationId, to: other.user.id, data: 1 }),
-        ])).toEqual(['blocked']);
-        expect(await allCodes([who.call('conversation.open', { conversationId }), who.http('conversation.history', { conversationId }), who.http('drawing.get', { conversationId }), who.send(group, 'in a group')])).toEqual(['ok']);
+        expect(
+          await allCodes([
+            who.send(conversationId, 'x'),
+            who.http('message.send', { conversationId, clientId: newId(), body: 'x' }),
+            who.call('message.edit', { messageId, body: 'x' }),
+            who.http('message.edit', { messageId, body: 'x' }),
+            who.call('reaction.add', { messageId, emoji: '👍' }),
+            who.http('reaction.add', { messageId, emoji: '👍' }),
+            who.call('typing', { conversationId, active: true }),
+            who.call('drawing.draw', { conversationId, line: { id: 'l', color: '#000000', width: 1, points: [0, 0] } }),
+            who.call('peer.signal', { conversationId, to: other.user.id, data: 1 }),
+          ]),
+        ).toEqual(['blocked']);
+        expect(
+          await allCodes([
+            who.call('conversation.open', { conversationId }),
+            who.http('conversation.history', { conversationId }),
+            who.http('drawing.get', { conversationId }),
+            who.send(group, 'in a group'),
+          ]),
+        ).toEqual(['ok']);
       }
       await stage.settle(ann, ben);
       expect([ann, ben].flatMap((who, n) => told(who, conversationId, from[n]))).toEqual([]);
       await ann.http('block.remove', { userId: ben.user.id });
-      expect(await codesOf(ben, 'message.send', { conversationId, clientId: newId(), body: 'again' })).toEqual(['ok', 'ok']);
+      expect(await codesOf(ben, 'message.send', { conversationId, clientId: newId(), body: 'again' })).toEqual([
+        'ok',
+        'ok',
+      ]);
     });
   });
 
   describe('presence', () => {
-    const stateOf = async (who: ChatClient, of: ChatClient) => (await who.http('presence.get', { userIds: [of.user.id] })).items.map(({ state }) => state);
+    const stateOf = async (who: ChatClient, of: ChatClient) =>
+      (await who.http('presence.get', { userIds: [of.user.id] })).items.map(({ state }) => state);
 
     it('is shown to those who share a conversation or are contacts; others are left out of the answer', async () => {
       const [ann, ben, cem, dan] = await stage.guests(4);
@@ -222,14 +351,25 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const tablet = await stage.device(ben);
       await stage.group([ann, ben]);
       await ann.call('presence.watch', { userIds: [ben.user.id] });
-      const seen = (state: string, from = 0) => ann.waitFor('presence:changed', (event) => event.userId === ben.user.id && event.state === state, 5_000, from);
+      const seen = (state: string, from = 0) =>
+        ann.waitFor('presence:changed', (event) => event.userId === ben.user.id && event.state === state, 5_000, from);
       await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
       await ben.call('presence.heartbeat', { state: 'busy' });
       await tablet.call('presence.heartbeat', { state: 'busy' });
-      expect((await seen('busy')).payload).toEqual({ userId: ben.user.id, state: 'busy', lastSeenAt: expect.any(String) });
+      expect((await seen('busy')).payload).toEqual({
+        userId: ben.user.id,
+        state: 'busy',
+        lastSeenAt: expect.any(String),
+      });
       expect(await ben.call('presence.heartbeat', {})).toEqual({ serverTime: expect.any(String) });
       expect(await stateOf(ann, ben)).toEqual(['busy']);
-      for (const [who, state, strongest] of [[tablet, 'online', 'online'], [ben, 'away', 'online'], [tablet, 'busy', 'busy'], [tablet, 'away', 'away'], [ben, 'online', 'online']] as const) {
+      for (const [who, state, strongest] of [
+        [tablet, 'online', 'online'],
+        [ben, 'away', 'online'],
+        [tablet, 'busy', 'busy'],
+        [tablet, 'away', 'away'],
+        [ben, 'online', 'online'],
+      ] as const) {
         await who.call('presence.heartbeat', { state });
         await eventually(async () => expect(await stateOf(ann, ben)).toEqual([strongest]));
       }
@@ -248,19 +388,29 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     it('shows offline to either of two while one blocks the other', async () => {
       const [ann, ben] = await stage.guests(2);
       await stage.group([ann, ben]);
-      for (const [who, other] of [[ann, ben], [ben, ann]] as const) {
+      for (const [who, other] of [
+        [ann, ben],
+        [ben, ann],
+      ] as const) {
         await eventually(async () => expect(await stateOf(who, other)).toEqual(['online']));
         await who.call('presence.watch', { userIds: [other.user.id] });
       }
       await ann.http('block.add', { userId: ben.user.id });
       expect(await stateOf(ben, ann)).toEqual(['offline']);
-      await ben.waitFor('presence:changed', ({ userId, state }) => userId === ann.user.id && state === 'offline', 5_000);
+      await ben.waitFor(
+        'presence:changed',
+        ({ userId, state }) => userId === ann.user.id && state === 'offline',
+        5_000,
+      );
     });
 
     it('more watches than allowed are `too_large`', async () => {
       const ann = await stage.guest();
       const watch = (count: number) => ann.call('presence.watch', { userIds: Array.from({ length: count }, newId) });
-      expect([await codeOf(watch(limits.presenceWatches)), await codeOf(watch(limits.presenceWatches + 1))]).toEqual(['ok', 'too_large']);
+      expect([await codeOf(watch(limits.presenceWatches)), await codeOf(watch(limits.presenceWatches + 1))]).toEqual([
+        'ok',
+        'too_large',
+      ]);
     });
   });
 
@@ -276,9 +426,13 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       await bot.connect();
       const { id } = await stage.group([ann, bot]);
       const { message } = await bot.send(id, 'beep');
-      expect((await ann.waitFor('message:new', (event) => event.message.id === message.id)).payload.message.senderId).toBe(user.id);
+      expect(
+        (await ann.waitFor('message:new', (event) => event.message.id === message.id)).payload.message.senderId,
+      ).toBe(user.id);
       const { token: next } = await ann.http('bot.token', { userId: user.id });
-      await eventually(async () => expect(await codeOf(bot.http('user.me', {}))).toBe('unauthenticated'), { timeoutMs: 5_000 });
+      await eventually(async () => expect(await codeOf(bot.http('user.me', {}))).toBe('unauthenticated'), {
+        timeoutMs: 5_000,
+      });
       const again = new ChatClient(stage.url, { ...ann.session, user, accessToken: next });
       await again.connect();
       expect(await ann.fetch('DELETE', `/api/v1/bots/${user.id}`)).toMatchObject({ status: 204, body: '' });
@@ -290,37 +444,78 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
   });
 
   describe('attachments', () => {
-    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+    const png = Buffer.from(
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+      'base64',
+    );
     const upload = async (who: ChatClient, bytes: Uint8Array<ArrayBuffer>, name: string) => {
       const form = new FormData();
       form.set('file', new Blob([bytes]), name);
-      return fetch(new URL('/api/v1/attachments', who.url), { method: 'POST', body: form, headers: { authorization: `Bearer ${who.session.accessToken}` } });
+      return fetch(new URL('/api/v1/attachments', who.url), {
+        method: 'POST',
+        body: form,
+        headers: { authorization: `Bearer ${who.session.accessToken}` },
+      });
     };
-    const get = (who: ChatClient, id: string, headers: Record<string, string> = {}) => fetch(new URL(`/api/v1/attachments/${id}`, who.url), { headers: { authorization: `Bearer ${who.session.accessToken}`, ...headers } });
+    const get = (who: ChatClient, id: string, headers: Record<string, string> = {}) =>
+      fetch(new URL(`/api/v1/attachments/${id}`, who.url), {
+        headers: { authorization: `Bearer ${who.session.accessToken}`, ...headers },
+      });
 
     it('only the uploader sees one before it is sent, then the members, and nobody once its message is deleted', async () => {
       const [ann, ben, cem] = await stage.guests(3);
       const { id: conversationId } = await stage.group([ann, ben]);
       const uploaded = await upload(ann, png, 'dot.png');
       const attachment = (await uploaded.json()) as Attachment;
-      expect([uploaded.status, attachment]).toEqual([201, { id: expect.any(String), name: 'dot.png', mediaType: 'image/png', size: png.length, width: 1, height: 1, thumbnailId: expect.any(String), url: expect.stringContaining(attachment.id) }]);
-      const statuses = async (id = attachment.id) => Promise.all([ann, ben, cem].map(async (who) => (await get(who, id)).status));
+      expect([uploaded.status, attachment]).toEqual([
+        201,
+        {
+          id: expect.any(String),
+          name: 'dot.png',
+          mediaType: 'image/png',
+          size: png.length,
+          width: 1,
+          height: 1,
+          thumbnailId: expect.any(String),
+          url: expect.stringContaining(attachment.id),
+        },
+      ]);
+      const statuses = async (id = attachment.id) =>
+        Promise.all([ann, ben, cem].map(async (who) => (await get(who, id)).status));
       expect(await statuses()).toEqual([200, 404, 404]);
-      expect(await codesOf(ben, 'message.send', { conversationId, clientId: 'theirs', attachmentIds: [attachment.id] })).toEqual(['not_found', 'not_found']);
-      const { message } = await ann.call('message.send', { conversationId, clientId: 'a', type: 'image', attachmentIds: [attachment.id] });
+      expect(
+        await codesOf(ben, 'message.send', { conversationId, clientId: 'theirs', attachmentIds: [attachment.id] }),
+      ).toEqual(['not_found', 'not_found']);
+      const { message } = await ann.call('message.send', {
+        conversationId,
+        clientId: 'a',
+        type: 'image',
+        attachmentIds: [attachment.id],
+      });
       expect(message).toMatchObject({ type: 'image', body: '', attachments: [attachment] });
       for (const id of [attachment.id, attachment.thumbnailId]) expect(await statuses(id)).toEqual([200, 200, 404]);
       const part = await get(ben, attachment.id, { range: 'bytes=1-3' });
-      expect([part.status, part.headers.get('content-range'), Buffer.from(await part.arrayBuffer())]).toEqual([206, `bytes 1-3/${png.length}`, png.subarray(1, 4)]);
+      expect([part.status, part.headers.get('content-range'), Buffer.from(await part.arrayBuffer())]).toEqual([
+        206,
+        `bytes 1-3/${png.length}`,
+        png.subarray(1, 4),
+      ]);
       const whole = await get(ben, attachment.id);
-      expect([whole.headers.get('content-type'), Buffer.from(await whole.arrayBuffer()).equals(png)]).toEqual(['image/png', true]);
+      expect([whole.headers.get('content-type'), Buffer.from(await whole.arrayBuffer()).equals(png)]).toEqual([
+        'image/png',
+        true,
+      ]);
       await ann.call('message.delete', { messageId: message.id });
       for (const id of [attachment.id, attachment.thumbnailId]) expect(await statuses(id)).toEqual([404, 404, 404]);
     });
 
     it('what it is is recognised by its content', async () => {
       const ann = await stage.guest();
-      const refused = await upload(ann, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0x3e, 0]), 'picture.png');
+      const refused = await upload(
+        ann,
+        Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0x3e, 0]),
+        'picture.png',
+      );
       expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([415, 'unsupported_media']);
       const text = await upload(ann, Buffer.from('plain text'), 'notes.png');
       expect(((await text.json()) as Attachment).mediaType).toMatch(/^text\/plain/);
@@ -329,13 +524,30 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     it('a finished tus upload’s last path segment is the attachment’s id', async () => {
       const ann = await stage.guest();
       const { id: conversationId } = await stage.group([ann]);
-      const headers = { 'authorization': `Bearer ${ann.session.accessToken}`, 'tus-resumable': '1.0.0' };
-      const begun = await fetch(new URL('/api/v1/uploads', ann.url), { method: 'POST', headers: { ...headers, 'upload-length': String(png.length), 'upload-metadata': `filename ${Buffer.from('dot.png').toString('base64')}` } });
+      const headers = { authorization: `Bearer ${ann.session.accessToken}`, 'tus-resumable': '1.0.0' };
+      const begun = await fetch(new URL('/api/v1/uploads', ann.url), {
+        method: 'POST',
+        headers: {
+          ...headers,
+          'upload-length': String(png.length),
+          'upload-metadata': `filename ${Buffer.from('dot.png').toString('base64')}`,
+        },
+      });
       const location = new URL(begun.headers.get('location')!, begun.url);
-      const send = (from: number, to: number) => fetch(location, { method: 'PATCH', body: png.subarray(from, to), headers: { ...headers, 'upload-offset': String(from), 'content-type': 'application/offset+octet-stream' } });
+      const send = (from: number, to: number) =>
+        fetch(location, {
+          method: 'PATCH',
+          body: png.subarray(from, to),
+          headers: { ...headers, 'upload-offset': String(from), 'content-type': 'application/offset+octet-stream' },
+        });
       expect([begun.status, (await send(0, 20)).status, (await send(20, png.length)).status]).toEqual([201, 204, 204]);
       const id = location.pathname.split('/').at(-1)!;
-      const { message } = await ann.call('message.send', { conversationId, clientId: 'a', type: 'image', attachmentIds: [id] });
+      const { message } = await ann.call('message.send', {
+        conversationId,
+        clientId: 'a',
+        type: 'image',
+        attachmentIds: [id],
+      });
       expect(message.attachments).toMatchObject([{ id, name: 'dot.png', mediaType: 'image/png', size: png.length }]);
     });
   });

@@ -11,10 +11,15 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
   });
   afterAll(() => stage?.close());
 
-  const me = async (who: ChatClient, conversationId: string) => (await who.http('conversation.get', { conversationId })).conversation.me!;
+  const me = async (who: ChatClient, conversationId: string) =>
+    (await who.http('conversation.get', { conversationId })).conversation.me!;
   /** Sends so many texts at once; answers the last seq. */
   const write = async (who: ChatClient, conversationId: string, count: number): Promise<number> =>
-    Math.max(...(await Promise.all(Array.from({ length: count }, (__, n) => who.send(conversationId, `text ${n}`)))).map(({ message }) => message.seq));
+    Math.max(
+      ...(await Promise.all(Array.from({ length: count }, (__, n) => who.send(conversationId, `text ${n}`)))).map(
+        ({ message }) => message.seq,
+      ),
+    );
   const seqs = (items: readonly { readonly seq: number }[]) => items.map(({ seq }) => seq);
 
   describe('receipts', () => {
@@ -23,16 +28,32 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { id: conversationId } = await stage.group([ann, ben]);
       const lastSeq = await write(ann, conversationId, 3);
       const delivered = await ben.call('receipt.delivered', { conversationId, seq: 2 });
-      expect(delivered.receipt).toEqual({ conversationId, userId: ben.user.id, deliveredSeq: 2, readSeq: 0, at: expect.any(String) });
+      expect(delivered.receipt).toEqual({
+        conversationId,
+        userId: ben.user.id,
+        deliveredSeq: 2,
+        readSeq: 0,
+        at: expect.any(String),
+      });
       const { receipt: read } = await ben.call('receipt.read', { conversationId, seq: 3 });
       expect(read).toMatchObject({ deliveredSeq: 3, readSeq: 3 });
       expect((await ann.waitFor('receipt:updated', ({ readSeq }) => readSeq === 3)).payload).toEqual(read);
       const beyond = await ben.fetch('PUT', `/api/v1/conversations/${conversationId}/read`, { seq: 1_000 });
-      expect(beyond).toMatchObject({ status: 200, body: { conversationId, userId: ben.user.id, deliveredSeq: lastSeq, readSeq: lastSeq } });
+      expect(beyond).toMatchObject({
+        status: 200,
+        body: { conversationId, userId: ben.user.id, deliveredSeq: lastSeq, readSeq: lastSeq },
+      });
       await ann.waitFor('receipt:updated', ({ readSeq }) => readSeq === lastSeq);
       const from = ann.events.length;
-      for (const call of ['receipt.read', 'receipt.delivered'] as const) expect((await ben.call(call, { conversationId, seq: 1 })).receipt).toMatchObject({ deliveredSeq: lastSeq, readSeq: lastSeq });
-      expect((await ben.http('receipt.delivered', { conversationId, seq: 1 })).receipt).toMatchObject({ deliveredSeq: lastSeq, readSeq: lastSeq });
+      for (const call of ['receipt.read', 'receipt.delivered'] as const)
+        expect((await ben.call(call, { conversationId, seq: 1 })).receipt).toMatchObject({
+          deliveredSeq: lastSeq,
+          readSeq: lastSeq,
+        });
+      expect((await ben.http('receipt.delivered', { conversationId, seq: 1 })).receipt).toMatchObject({
+        deliveredSeq: lastSeq,
+        readSeq: lastSeq,
+      });
       await stage.settle(ann);
       expect(told(ann, conversationId, from)).toEqual([]);
     });
@@ -58,7 +79,9 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       expect(await receipts()).toEqual([[ben.user.id], []]);
       const { receipt } = await cem.call('receipt.read', { conversationId, seq: message.seq });
       expect(await receipts()).toEqual([[ben.user.id, cem.user.id].toSorted(), [cem.user.id]]);
-      expect((await ben.http('message.receipts', { messageId: message.id })).read).toEqual([{ userId: cem.user.id, at: receipt.at }]);
+      expect((await ben.http('message.receipts', { messageId: message.id })).read).toEqual([
+        { userId: cem.user.id, at: receipt.at },
+      ]);
     });
 
     it('the trace of a message tells its sender how far it got, and under which trace id', async () => {
@@ -66,20 +89,36 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { id: conversationId } = await stage.group([ann, ben]);
       const before = Date.now();
       // Notes are dropped when others keep the server busy; then the next message is noted.
-      const { message, traceId, shown } = await eventually(async () => {
-        const { headers, body } = await ann.fetch('POST', `/api/v1/conversations/${conversationId}/messages`, { clientId: uniqueName('c'), body: 'hello' });
-        const { message: sent } = body as CallOutput<'message.send'>;
-        await ben.call('receipt.read', { conversationId, seq: sent.seq });
-        const trace = await eventually(async () => {
-          const found = await ann.http('message.trace', { messageId: sent.id });
-          return found.committed !== undefined && found.pushed?.length === 2 && found;
-        }, { timeoutMs: 2_000 });
-        return { message: sent, traceId: headers.get('trace-id'), shown: trace };
-      }, { timeoutMs: 20_000 });
-      expect(shown).toMatchObject({ messageId: message.id, traceId, delivered: [{ userId: ben.user.id }], read: [{ userId: ben.user.id }] });
+      const { message, traceId, shown } = await eventually(
+        async () => {
+          const { headers, body } = await ann.fetch('POST', `/api/v1/conversations/${conversationId}/messages`, {
+            clientId: uniqueName('c'),
+            body: 'hello',
+          });
+          const { message: sent } = body as CallOutput<'message.send'>;
+          await ben.call('receipt.read', { conversationId, seq: sent.seq });
+          const trace = await eventually(
+            async () => {
+              const found = await ann.http('message.trace', { messageId: sent.id });
+              return found.committed !== undefined && found.pushed?.length === 2 && found;
+            },
+            { timeoutMs: 2_000 },
+          );
+          return { message: sent, traceId: headers.get('trace-id'), shown: trace };
+        },
+        { timeoutMs: 20_000 },
+      );
+      expect(shown).toMatchObject({
+        messageId: message.id,
+        traceId,
+        delivered: [{ userId: ben.user.id }],
+        read: [{ userId: ben.user.id }],
+      });
       expect(new Set(shown.pushed!.map(({ userId }) => userId))).toEqual(new Set([ann.user.id, ben.user.id]));
       // One machine, so one clock.
-      const times = [shown.received, shown.committed!, ...shown.pushed!.map(({ at }) => at)].map((at) => Date.parse(at));
+      const times = [shown.received, shown.committed!, ...shown.pushed!.map(({ at }) => at)].map((at) =>
+        Date.parse(at),
+      );
       expect([Math.min(...times) >= before, shown.received <= shown.committed!]).toEqual([true, true]);
       expect(await codeOf(ben.http('message.trace', { messageId: message.id }))).toBe('not_found');
     });
@@ -92,7 +131,9 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       await ben.call('receipt.read', { conversationId, seq: message.seq });
       await ann.waitFor('receipt:updated', ({ userId }) => userId === ben.user.id);
       await stage.settle(cem);
-      expect(cem.eventsOf('receipt:updated').filter((event) => event.payload.conversationId === conversationId)).toEqual([]);
+      expect(
+        cem.eventsOf('receipt:updated').filter((event) => event.payload.conversationId === conversationId),
+      ).toEqual([]);
       const { receipts } = await ben.http('conversation.changes', { conversationId, since: rev });
       expect(receipts.map(({ userId, readSeq }) => [userId, readSeq])).toEqual([[ben.user.id, message.seq]]);
     });
@@ -101,7 +142,11 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
   describe('unread', () => {
     it('others’ messages after `readSeq` that are neither deleted nor system count; the list has those with something unread, and their sum', async () => {
       const [ann, ben] = await stage.guests(2);
-      const [{ id: one }, { id: two }, { id: nothing }] = [await stage.group([ann, ben]), await stage.group([ann, ben]), await stage.group([ann, ben])];
+      const [{ id: one }, { id: two }, { id: nothing }] = [
+        await stage.group([ann, ben]),
+        await stage.group([ann, ben]),
+        await stage.group([ann, ben]),
+      ];
       const { message: deleted } = await ann.send(one, 'deleted soon');
       await write(ann, one, 2);
       await write(ben, one, 1);
@@ -110,8 +155,12 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { message } = await ann.send(two, `@${ben.user.username}`);
       await write(ben, nothing, 2);
       expect(await ben.http('unread.list', {})).toEqual({
-        total: 3, mentions: 1,
-        conversations: [{ id: two, unread: 1, mentions: 1, readSeq: 0, lastSeq: message.seq }, { id: one, unread: 2, mentions: 0, readSeq: 0, lastSeq: 6 }],
+        total: 3,
+        mentions: 1,
+        conversations: [
+          { id: two, unread: 1, mentions: 1, readSeq: 0, lastSeq: message.seq },
+          { id: one, unread: 2, mentions: 0, readSeq: 0, lastSeq: 6 },
+        ],
       });
       await ben.call('receipt.read', { conversationId: two, seq: message.seq });
       expect(await ben.http('unread.list', {})).toMatchObject({ total: 2, mentions: 0, conversations: [{ id: one }] });
@@ -123,7 +172,12 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { id: conversationId } = await stage.group([ann, ben]);
       const lastSeq = await write(ann, conversationId, 3);
       await ben.call('receipt.read', { conversationId, seq: lastSeq - 1 });
-      expect((await tablet.waitFor('unread:changed')).payload).toEqual({ conversationId, unread: 1, mentions: 0, readSeq: lastSeq - 1 });
+      expect((await tablet.waitFor('unread:changed')).payload).toEqual({
+        conversationId,
+        unread: 1,
+        mentions: 0,
+        readSeq: lastSeq - 1,
+      });
       await stage.settle(ann, ben);
       expect([...ann.eventsOf('unread:changed'), ...ben.eventsOf('unread:changed')]).toEqual([]);
     });
@@ -137,24 +191,45 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       await tablet.waitFor('unread:changed', ({ unread }) => unread === 0);
       await ann.waitFor('receipt:updated', ({ readSeq }) => readSeq === lastSeq);
       const [from, tabletFrom] = [ann.events.length, tablet.events.length];
-      const marked = await ben.fetch('PATCH', `/api/v1/conversations/${conversationId}/me`, { unreadFrom: lastSeq - 1 });
-      expect(marked).toMatchObject({ status: 200, body: { role: 'member', unread: 2, unreadFrom: lastSeq - 1, readSeq: lastSeq } });
-      expect((await tablet.waitFor('unread:changed', () => true, 5_000, tabletFrom)).payload).toMatchObject({ conversationId, unread: 2, mentions: 0, readSeq: lastSeq, unreadFrom: lastSeq - 1 });
-      expect(await ben.http('unread.list', {})).toMatchObject({ total: 2, conversations: [{ id: conversationId, unread: 2, readSeq: lastSeq }] });
+      const marked = await ben.fetch('PATCH', `/api/v1/conversations/${conversationId}/me`, {
+        unreadFrom: lastSeq - 1,
+      });
+      expect(marked).toMatchObject({
+        status: 200,
+        body: { role: 'member', unread: 2, unreadFrom: lastSeq - 1, readSeq: lastSeq },
+      });
+      expect((await tablet.waitFor('unread:changed', () => true, 5_000, tabletFrom)).payload).toMatchObject({
+        conversationId,
+        unread: 2,
+        mentions: 0,
+        readSeq: lastSeq,
+        unreadFrom: lastSeq - 1,
+      });
+      expect(await ben.http('unread.list', {})).toMatchObject({
+        total: 2,
+        conversations: [{ id: conversationId, unread: 2, readSeq: lastSeq }],
+      });
       await write(ann, conversationId, 1);
       expect(await me(ben, conversationId)).toMatchObject({ unread: 3, unreadFrom: lastSeq - 1, readSeq: lastSeq });
       await stage.settle(ann);
       expect(told(ann, conversationId, from).map(({ name }) => name)).toEqual(['message:new']);
       await ben.call('receipt.read', { conversationId, seq: lastSeq });
       expect(await me(ben, conversationId)).not.toHaveProperty('unreadFrom');
-      expect((await tablet.waitFor('unread:changed', ({ unread }) => unread === 1)).payload).not.toHaveProperty('unreadFrom');
+      expect((await tablet.waitFor('unread:changed', ({ unread }) => unread === 1)).payload).not.toHaveProperty(
+        'unreadFrom',
+      );
     });
 
     it('what one is notified of is answered as `me`, and told to one’s other devices alone', async () => {
       const [ann, ben] = await stage.guests(2);
       const tablet = await stage.device(ben);
       const { id: conversationId } = await stage.group([ann, ben]);
-      expect((await ben.http('conversation.me', { conversationId, notifications: 'mentions' })).me).toMatchObject({ notifications: 'mentions', status: 'active', role: 'member', unread: 0 });
+      expect((await ben.http('conversation.me', { conversationId, notifications: 'mentions' })).me).toMatchObject({
+        notifications: 'mentions',
+        status: 'active',
+        role: 'member',
+        unread: 0,
+      });
       await tablet.waitFor('unread:changed', (event) => event.notifications === 'mentions');
       expect(await me(tablet, conversationId)).toMatchObject({ notifications: 'mentions' });
       expect(await me(ann, conversationId)).toMatchObject({ notifications: 'all' });
@@ -165,15 +240,25 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     it('`conversation:open` has the 50 newest, or all back to the first unread one, at most 200', async () => {
       const [ann, ben] = await stage.guests(2);
       const { id: conversationId } = await stage.group([ann, ben]);
-      const open = async (limit?: number) => (await ben.call('conversation.open', { conversationId, ...(limit === undefined ? {} : { limit }) })).messages;
+      const open = async (limit?: number) =>
+        (await ben.call('conversation.open', { conversationId, ...(limit === undefined ? {} : { limit }) })).messages;
       await write(ann, conversationId, 79);
       await ben.call('receipt.read', { conversationId, seq: 80 });
       const read = await open();
-      expect([seqs(read.items), read.lastSeq, read.hasBefore, read.hasAfter]).toEqual([Array.from({ length: 50 }, (__, n) => 31 + n), 80, true, false]);
+      expect([seqs(read.items), read.lastSeq, read.hasBefore, read.hasAfter]).toEqual([
+        Array.from({ length: 50 }, (__, n) => 31 + n),
+        80,
+        true,
+        false,
+      ]);
       expect(seqs((await open(2)).items)).toEqual([79, 80]);
       await write(ann, conversationId, 70);
       const unread = await open();
-      expect([seqs(unread.items), unread.hasBefore, unread.hasAfter]).toEqual([Array.from({ length: 70 }, (__, n) => 81 + n), true, false]);
+      expect([seqs(unread.items), unread.hasBefore, unread.hasAfter]).toEqual([
+        Array.from({ length: 70 }, (__, n) => 81 + n),
+        true,
+        false,
+      ]);
       await write(ann, conversationId, 200);
       const most = await open();
       expect([most.items.length, seqs(most.items).at(-1), most.hasBefore]).toEqual([200, 350, true]);
@@ -187,7 +272,12 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { conversation, messages, members } = await ben.call('conversation.open', { conversationId });
       expect(conversation).toEqual((await ben.http('conversation.get', { conversationId })).conversation);
       expect(conversation).toMatchObject({ me: { unread: 1 }, lastMessage: message });
-      expect(messages).toEqual({ items: await ann.history(conversationId), lastSeq: 2, hasBefore: false, hasAfter: false });
+      expect(messages).toEqual({
+        items: await ann.history(conversationId),
+        lastSeq: 2,
+        hasBefore: false,
+        hasAfter: false,
+      });
       expect(members?.map(({ userId }) => userId).toSorted()).toEqual([ann.user.id, ben.user.id].toSorted());
     });
 
@@ -196,7 +286,10 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { id: conversationId } = await stage.group([ann]);
       await write(ann, conversationId, 9);
       const page = async (input: Omit<CallArguments<'conversation.history'>, 'conversationId'>) => {
-        const [socket, http] = [await ann.call('conversation.history', { conversationId, ...input }), await ann.http('conversation.history', { conversationId, ...input })];
+        const [socket, http] = [
+          await ann.call('conversation.history', { conversationId, ...input }),
+          await ann.http('conversation.history', { conversationId, ...input }),
+        ];
         expect(http).toEqual(socket);
         return [seqs(socket.items), socket.lastSeq, socket.hasBefore, socket.hasAfter];
       };
@@ -214,11 +307,16 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     it('typing is told to the other members only, and ends with a word, with the connection, and by itself', async () => {
       const [ann, ben, cem, dan] = await stage.guests(4);
       const { id: conversationId } = await stage.group([ann, ben, dan]);
-      const typing = (active: boolean, userId: string, from: number) => ben.waitFor('typing', (event) => event.active === active && event.userId === userId, 12_000, from);
+      const typing = (active: boolean, userId: string, from: number) =>
+        ben.waitFor('typing', (event) => event.active === active && event.userId === userId, 12_000, from);
       const says = async (who: ChatClient, active: boolean): Promise<number> => {
         const from = ben.events.length;
         expect(await who.call('typing', { conversationId, active })).toEqual({});
-        expect((await typing(active, who.user.id, from)).payload).toEqual({ conversationId, userId: who.user.id, active });
+        expect((await typing(active, who.user.id, from)).payload).toEqual({
+          conversationId,
+          userId: who.user.id,
+          active,
+        });
         return from;
       };
       await says(ann, true);
@@ -237,9 +335,11 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const tablet = await stage.device(ben);
       const conversationId = await stage.direct(ann, ben);
       const data = { type: 'offer', sdp: ['v=0', { n: 1, none: null }] };
-      const signal = (to: ChatClient, where = conversationId) => ann.call('peer.signal', { to: to.user.id, conversationId: where, data });
+      const signal = (to: ChatClient, where = conversationId) =>
+        ann.call('peer.signal', { to: to.user.id, conversationId: where, data });
       expect(await signal(ben)).toEqual({ delivered: true });
-      for (const who of [ben, tablet]) expect((await who.waitFor('peer:signal')).payload).toEqual({ from: ann.user.id, conversationId, data });
+      for (const who of [ben, tablet])
+        expect((await who.waitFor('peer:signal')).payload).toEqual({ from: ann.user.id, conversationId, data });
       ben.disconnect();
       tablet.disconnect();
       await eventually(async () => expect(await signal(ben)).toEqual({ delivered: false }), { timeoutMs: 5_000 });
@@ -258,14 +358,21 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const line = { id: 'my line', color: '#A0B0C0', width: 2.5, points: [0, 0, 10.5, -3] };
       expect(await ben.call('drawing.draw', { conversationId, line })).toEqual({});
       const { payload } = await ann.waitFor('drawing:line');
-      expect(payload).toEqual({ conversationId, userId: ben.user.id, line: { ...line, color: '#a0b0c0', userId: ben.user.id, createdAt: expect.any(String) } });
+      expect(payload).toEqual({
+        conversationId,
+        userId: ben.user.id,
+        line: { ...line, color: '#a0b0c0', userId: ben.user.id, createdAt: expect.any(String) },
+      });
       await ben.call('drawing.draw', { conversationId, line: { ...line, points: [1, 1] } });
       const board = await ann.fetch('GET', `/api/v1/conversations/${conversationId}/drawing`);
       expect(board).toMatchObject({ status: 200, body: { items: [payload.line], rev: expect.any(Number) } });
       const { rev } = await ben.call('drawing.reset', { conversationId });
       expect((await ann.waitFor('drawing:reset')).payload).toEqual({ conversationId, userId: ben.user.id, rev });
       expect(await ann.http('drawing.get', { conversationId })).toEqual({ items: [], rev });
-      expect(await ann.fetch('DELETE', `/api/v1/conversations/${conversationId}/drawing`)).toMatchObject({ status: 204, body: '' });
+      expect(await ann.fetch('DELETE', `/api/v1/conversations/${conversationId}/drawing`)).toMatchObject({
+        status: 204,
+        body: '',
+      });
       await ben.waitFor('drawing:reset', (event) => event.userId === ann.user.id);
       await stage.settle(cem);
       expect(told(cem, conversationId)).toEqual([]);
@@ -274,15 +381,33 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     it('a line has a colour `#rrggbb`, and an even number of finite coordinates, at most 2,000', async () => {
       const [ann] = await stage.guests(1);
       const { id: conversationId } = await stage.group([ann]);
-      const draw = (change: object) => ann.emit('drawing:draw', { conversationId, line: { id: 'l', color: '#000000', width: 1, points: [0, 0], ...change } });
+      const draw = (change: object) =>
+        ann.emit('drawing:draw', {
+          conversationId,
+          line: { id: 'l', color: '#000000', width: 1, points: [0, 0], ...change },
+        });
       const points = (length: number) => Array.from({ length }, (__, n) => n);
       expect(await codeOf(draw({ points: points(2_000) }))).toBe('ok');
-      expect(await allCodes([{ color: 'red' }, { color: '#fff' }, { points: points(3) }, { points: points(2_002) }, { points: [0, null] }, { points: [0, '1'] }, { points: [] }, { shape: 'circle' }].map(draw))).toEqual(['invalid']);
+      expect(
+        await allCodes(
+          [
+            { color: 'red' },
+            { color: '#fff' },
+            { points: points(3) },
+            { points: points(2_002) },
+            { points: [0, null] },
+            { points: [0, '1'] },
+            { points: [] },
+            { shape: 'circle' },
+          ].map(draw),
+        ),
+      ).toEqual(['invalid']);
     });
   });
 
   describe('search', () => {
-    const find = async (who: ChatClient, q: string, more: Omit<CallArguments<'message.search'>, 'q'> = {}) => (await who.http('message.search', { q, ...more })).items;
+    const find = async (who: ChatClient, q: string, more: Omit<CallArguments<'message.search'>, 'q'> = {}) =>
+      (await who.http('message.search', { q, ...more })).items;
 
     it('finds parts of words whatever their case and accents, in any script, at most 5 s after they were sent, and marks the hits', async () => {
       const [ann, ben, cem] = await stage.guests(3);
@@ -290,12 +415,23 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const { message } = await ann.send(conversationId, 'Wir sehen uns im CAFÉ Zürich');
       const { message: other } = await ben.send(conversationId, '東京都で会いましょう');
       const within = { timeoutMs: 5_000 };
-      await eventually(async () => expect(await find(ben, 'cafe')).toEqual([{ message, highlight: 'Wir sehen uns im \ue000CAFÉ\ue001 Zürich' }]), within);
-      await eventually(async () => expect(await find(ann, '京都')).toEqual([{ message: other, highlight: '東\ue000京都\ue001で会いましょう' }]), within);
-      for (const q of ['CAFÉ', 'zurich', 'wir caf', 'ehe']) expect([q, idsOf((await find(ben, q)).map((found) => found.message))]).toEqual([q, [message.id]]);
+      await eventually(
+        async () =>
+          expect(await find(ben, 'cafe')).toEqual([{ message, highlight: 'Wir sehen uns im \ue000CAFÉ\ue001 Zürich' }]),
+        within,
+      );
+      await eventually(
+        async () =>
+          expect(await find(ann, '京都')).toEqual([{ message: other, highlight: '東\ue000京都\ue001で会いましょう' }]),
+        within,
+      );
+      for (const q of ['CAFÉ', 'zurich', 'wir caf', 'ehe'])
+        expect([q, idsOf((await find(ben, q)).map((found) => found.message))]).toEqual([q, [message.id]]);
       for (const q of ['cafe tokyo', 'wir nicht']) expect([q, await find(ben, q)]).toEqual([q, []]);
       expect(await find(cem, 'cafe')).toEqual([]);
-      expect(await allCodes([find(ann, ''), find(ann, ' '), find(ann, 'x', { cursor: 'nonsense' })])).toEqual(['invalid']);
+      expect(await allCodes([find(ann, ''), find(ann, ' '), find(ann, 'x', { cursor: 'nonsense' })])).toEqual([
+        'invalid',
+      ]);
     });
 
     it('answers newest first, page by page, of one conversation or one sender, only from the caller’s conversations, and nothing that was edited away or deleted', async () => {
@@ -303,9 +439,15 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       const word = uniqueName('needle').replace('-', '');
       const [{ id: one }, { id: two }] = [await stage.group([ann, ben]), await stage.group([ann, ben])];
       const sent = [];
-      for (const [who, where] of [[ann, one], [ben, one], [ann, two]] as const) sent.push((await who.send(where, `a ${word} here`)).message);
+      for (const [who, where] of [
+        [ann, one],
+        [ben, one],
+        [ann, two],
+      ] as const)
+        sent.push((await who.send(where, `a ${word} here`)).message);
       const [a, b, c] = idsOf(sent) as [string, string, string];
-      const found = async (who: ChatClient, more = {}) => idsOf((await find(who, word, more)).map(({ message }) => message));
+      const found = async (who: ChatClient, more = {}) =>
+        idsOf((await find(who, word, more)).map(({ message }) => message));
       await eventually(async () => expect(await found(ann)).toEqual([c, b, a]), { timeoutMs: 5_000 });
       expect(await found(ann, { conversationId: one })).toEqual([b, a]);
       expect(await found(ann, { senderId: ben.user.id })).toEqual([b]);
@@ -317,7 +459,10 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       await ann.http('member.remove', { conversationId: two, userId: ben.user.id });
       expect(await found(ben)).toEqual([]);
       expect(await codeOf(find(ben, word, { conversationId: two }))).toBe('not_found');
-      expect(await codesOf(ann, 'receipt.read', { conversationId: 'nonsense', seq: 1 })).toEqual(['invalid', 'invalid']);
+      expect(await codesOf(ann, 'receipt.read', { conversationId: 'nonsense', seq: 1 })).toEqual([
+        'invalid',
+        'invalid',
+      ]);
     });
   });
 });

@@ -2,7 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import { domainEvents, names, type DomainEventName } from '@parley/contracts';
 import { accountName, accounts, rabbitDefinitions, redisUsers, type Account } from '@parley/realtime';
-import { ChatClient, eventually, startCluster, startRabbit, startRedis, type Addresses, type Cluster, type PrivateServer } from '@parley/testing';
+import {
+  ChatClient,
+  eventually,
+  startCluster,
+  startRabbit,
+  startRedis,
+  type Addresses,
+  type Cluster,
+  type PrivateServer,
+} from '@parley/testing';
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -28,27 +37,38 @@ async function makeAccounts(owner: Addresses): Promise<Record<Account, Addresses
   const vhost = new URL(owner.amqpUrl).pathname.slice(1);
   const management = new URL(rabbit.managementUrl!);
   const answer = await fetch(`${management.origin}/api/definitions`, {
-    method: 'POST', body: JSON.stringify(rabbitDefinitions({ vhost, passwords })),
-    headers: { 'content-type': 'application/json', 'authorization': `Basic ${Buffer.from(`${management.username}:${management.password}`).toString('base64')}` },
+    method: 'POST',
+    body: JSON.stringify(rabbitDefinitions({ vhost, passwords })),
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Basic ${Buffer.from(`${management.username}:${management.password}`).toString('base64')}`,
+    },
   });
   expect(answer.status, await answer.text()).toBe(204);
   const admin = new Redis(owner.redisUrl);
   // The account without a name is this test's own.
-  for (const line of redisUsers({ passwords }).filter((user) => !user.startsWith('user default'))) await admin.call('ACL', 'SETUSER', ...line.split(' ').slice(1));
+  for (const line of redisUsers({ passwords }).filter((user) => !user.startsWith('user default')))
+    await admin.call('ACL', 'SETUSER', ...line.split(' ').slice(1));
   admin.disconnect();
-  return Object.fromEntries(parts.map((part) => [part, { amqpUrl: as(part, owner.amqpUrl), redisUrl: as(part, owner.redisUrl) }])) as Record<Account, Addresses>;
+  return Object.fromEntries(
+    parts.map((part) => [part, { amqpUrl: as(part, owner.amqpUrl), redisUrl: as(part, owner.redisUrl) }]),
+  ) as Record<Account, Addresses>;
 }
 
 beforeAll(async () => {
   [rabbit, redis] = await Promise.all([startRabbit(), startRedis()]);
-  const servers = { amqpUrl: rabbit.url, managementUrl: rabbit.managementUrl, databaseUrl: inject('servers').databaseUrl, redisUrl: redis.url };
+  const servers = {
+    amqpUrl: rabbit.url,
+    managementUrl: rabbit.managementUrl,
+    databaseUrl: inject('servers').databaseUrl,
+    redisUrl: redis.url,
+  };
   cluster = await startCluster({ servers, accounts: makeAccounts });
 });
 afterAll(async () => {
   await cluster?.stop();
   await Promise.all([rabbit?.stop(), redis?.stop()]);
 });
-
 
 describe('the services under accounts of their own', () => {
   it('keep every promise of the demo', async () => {
@@ -58,18 +78,46 @@ describe('the services under accounts of their own', () => {
   it('ask each other what they may: names in messages, traces, profile pictures, ends of sessions and of bans, presence, and what waits in between', async () => {
     const [ann, ben] = await Promise.all(cluster.urls.map((url) => ChatClient.register(url)));
     await Promise.all([ann!.connect(), ben!.connect()]);
-    const { conversation } = await ann!.call('conversation.create', { kind: 'group', title: 'tea', memberIds: [ben!.user.id] });
-    const { message } = await ann!.call('message.send', { conversationId: conversation.id, clientId: 'c', body: `@${ben!.user.username} tea?` });
+    const { conversation } = await ann!.call('conversation.create', {
+      kind: 'group',
+      title: 'tea',
+      memberIds: [ben!.user.id],
+    });
+    const { message } = await ann!.call('message.send', {
+      conversationId: conversation.id,
+      clientId: 'c',
+      body: `@${ben!.user.username} tea?`,
+    });
     expect(message.mentions).toEqual([ben!.user.id]);
     await eventually(async () => expect((await ben!.http('message.search', { q: 'tea' })).items).toHaveLength(1));
-    await eventually(async () => expect(await ann!.http('message.trace', { messageId: message.id })).toMatchObject({ committed: expect.any(String), pushed: [{}, {}] }));
-    expect((await ben!.call('presence.watch', { userIds: [ann!.user.id] })).presence).toMatchObject([{ state: 'online' }]);
+    await eventually(async () =>
+      expect(await ann!.http('message.trace', { messageId: message.id })).toMatchObject({
+        committed: expect.any(String),
+        pushed: [{}, {}],
+      }),
+    );
+    expect((await ben!.call('presence.watch', { userIds: [ann!.user.id] })).presence).toMatchObject([
+      { state: 'online' },
+    ]);
     await ann!.call('typing', { conversationId: conversation.id, active: true });
     await ben!.waitFor('typing');
 
     const form = new FormData();
-    form.append('file', new Blob([Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')]), 'a.png');
-    const sent = await fetch(`${ann!.url}/api/v1/attachments`, { method: 'POST', body: form, headers: { authorization: `Bearer ${ann!.session.accessToken}` } });
+    form.append(
+      'file',
+      new Blob([
+        Buffer.from(
+          'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+          'base64',
+        ),
+      ]),
+      'a.png',
+    );
+    const sent = await fetch(`${ann!.url}/api/v1/attachments`, {
+      method: 'POST',
+      body: form,
+      headers: { authorization: `Bearer ${ann!.session.accessToken}` },
+    });
     const picture = (await sent.json()) as { id: string };
     expect((await ann!.http('user.update', { avatarId: picture.id })).user.avatarId).toBe(picture.id);
 
@@ -77,8 +125,17 @@ describe('the services under accounts of their own', () => {
     await ben!.waitFor('presence:changed', ({ userId, state }) => userId === ann!.user.id && state === 'offline');
 
     const bannedUntil = new Date(Date.now() + 1_000).toISOString();
-    await ann!.http('member.update', { conversationId: conversation.id, userId: ben!.user.id, status: 'banned', bannedUntil });
-    await eventually(async () => expect((await ben!.http('conversation.get', { conversationId: conversation.id })).conversation.id).toBe(conversation.id));
+    await ann!.http('member.update', {
+      conversationId: conversation.id,
+      userId: ben!.user.id,
+      status: 'banned',
+      bannedUntil,
+    });
+    await eventually(async () =>
+      expect((await ben!.http('conversation.get', { conversationId: conversation.id })).conversation.id).toBe(
+        conversation.id,
+      ),
+    );
 
     await ben!.http('auth.logout', {});
     await ben!.waitFor('session:revoked');
@@ -109,24 +166,46 @@ describe('on RabbitMQ an account', () => {
   async function may(part: Account, act: (channel: ConfirmChannel) => Promise<unknown>): Promise<boolean> {
     const channel = await connections[part].createConfirmChannel();
     const failed = new Promise<{ code?: number }>((resolve) => channel.once('error', resolve));
-    const outcome = await Promise.race([act(channel).then(() => undefined, (error: { code?: number }) => (error.code === undefined ? failed : error)), failed]);
+    const outcome = await Promise.race([
+      act(channel).then(
+        () => undefined,
+        (error: { code?: number }) => (error.code === undefined ? failed : error),
+      ),
+      failed,
+    ]);
     await channel.close().catch(() => undefined);
     if (outcome !== undefined && outcome.code !== 403 && outcome.code !== 404) throw outcome;
     return outcome?.code !== 403;
   }
-  const whatMay = async <T extends string>(part: Account, all: readonly T[], act: (channel: ConfirmChannel, one: T) => Promise<unknown>): Promise<T[]> => {
+  const whatMay = async <T extends string>(
+    part: Account,
+    all: readonly T[],
+    act: (channel: ConfirmChannel, one: T) => Promise<unknown>,
+  ): Promise<T[]> => {
     const allowed: T[] = [];
     for (const one of all) if (await may(part, (channel) => act(channel, one))) allowed.push(one);
     return allowed;
   };
-  const each = async <T>(work: (part: Account) => Promise<T>) => Object.fromEntries(await Promise.all(parts.map(async (part) => [part, await work(part)] as const)));
+  const each = async <T>(work: (part: Account) => Promise<T>) =>
+    Object.fromEntries(await Promise.all(parts.map(async (part) => [part, await work(part)] as const)));
   const publish = (channel: ConfirmChannel, exchange: string, key: string) =>
-    new Promise<void>((resolve, reject) => channel.publish(exchange, key, Buffer.from('null'), {}, (error: unknown) => (error ? reject(error as Error) : resolve())));
+    new Promise<void>((resolve, reject) =>
+      channel.publish(exchange, key, Buffer.from('null'), {}, (error: unknown) =>
+        error ? reject(error as Error) : resolve(),
+      ),
+    );
 
   const own: Record<Account, string[]> = {
     gateway: ['replies.gateway.x', 'push.x'],
     auth: ['auth.queries', 'replies.auth.x'],
-    messages: ['messages.commands.3', 'messages.queries', 'messages.events', 'messages.events.retry.1000', 'messages.replicas', 'replies.messages.x'],
+    messages: [
+      'messages.commands.3',
+      'messages.queries',
+      'messages.events',
+      'messages.events.retry.1000',
+      'messages.replicas',
+      'replies.messages.x',
+    ],
     history: ['history.queries', 'history.events', 'history.events.retry.1000', 'replies.history.x'],
     presence: ['presence.queries', 'presence.events', 'presence.events.retry.1000', 'replies.presence.x'],
   };
@@ -139,15 +218,39 @@ describe('on RabbitMQ an account', () => {
 
   it('makes and deletes its own queues alone, and no exchange', async () => {
     expect(await each((part) => whatMay(part, queues, (channel, queue) => channel.deleteQueue(queue)))).toEqual(own);
-    expect(await each((part) => whatMay(part, [...exchanges, 'mine'], (channel, name) => channel.assertExchange(name, 'topic')))).toEqual(await each(async () => []));
-    expect(await each((part) => whatMay(part, exchanges, (channel, name) => channel.deleteExchange(name)))).toEqual(await each(async () => []));
+    expect(
+      await each((part) =>
+        whatMay(part, [...exchanges, 'mine'], (channel, name) => channel.assertExchange(name, 'topic')),
+      ),
+    ).toEqual(await each(async () => []));
+    expect(await each((part) => whatMay(part, exchanges, (channel, name) => channel.deleteExchange(name)))).toEqual(
+      await each(async () => []),
+    );
   });
 
   it('commands those whom it asks, and nobody around the exchange', async () => {
-    const served = [...queues.filter((queue) => /^(auth|messages|history|presence)\.(queries|commands)/.test(queue)), 'messages.commands', 'auth.commands'];
-    const asked = await each((part) => whatMay(part, served.filter((queue) => !queue.startsWith(`${part}.`)), (channel, key) => publish(channel, names.commands, key)));
-    expect(asked).toEqual({ gateway: served, auth: ['messages.queries'], messages: ['auth.queries'], history: ['auth.queries'], presence: ['history.queries'] });
-    expect(await each((part) => whatMay(part, queues, (channel, key) => publish(channel, '', key)))).toEqual(await each(async () => []));
+    const served = [
+      ...queues.filter((queue) => /^(auth|messages|history|presence)\.(queries|commands)/.test(queue)),
+      'messages.commands',
+      'auth.commands',
+    ];
+    const asked = await each((part) =>
+      whatMay(
+        part,
+        served.filter((queue) => !queue.startsWith(`${part}.`)),
+        (channel, key) => publish(channel, names.commands, key),
+      ),
+    );
+    expect(asked).toEqual({
+      gateway: served,
+      auth: ['messages.queries'],
+      messages: ['auth.queries'],
+      history: ['auth.queries'],
+      presence: ['history.queries'],
+    });
+    expect(await each((part) => whatMay(part, queues, (channel, key) => publish(channel, '', key)))).toEqual(
+      await each(async () => []),
+    );
   });
 
   const events = Object.keys(domainEvents) as DomainEventName[];
@@ -178,10 +281,24 @@ describe('on RabbitMQ an account', () => {
       presence: ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'],
     });
     const answers = parts.map((part) => `replies.${part}.x`);
-    expect(await each((part) => bind(names.replies)(part, [...answers, '#', 'replies.#']))).toEqual(await each(async (part) => [`replies.${part}.x`]));
-    const commands = [...queues, '#', 'auth.#'].filter((key) => !key.startsWith('replies.') && !key.startsWith('push.'));
-    expect(await each((part) => bind(names.commands)(part, commands))).toEqual(await each(async (part) => (part === 'gateway' ? [] : commands.filter((key) => key.startsWith(`${part}.`) || key === `${part}.#`))));
-    expect(await each((part) => bind(names.push)(part, ['all', 'x']))).toEqual({ gateway: ['all', 'x'], auth: [], messages: [], history: [], presence: [] });
+    expect(await each((part) => bind(names.replies)(part, [...answers, '#', 'replies.#']))).toEqual(
+      await each(async (part) => [`replies.${part}.x`]),
+    );
+    const commands = [...queues, '#', 'auth.#'].filter(
+      (key) => !key.startsWith('replies.') && !key.startsWith('push.'),
+    );
+    expect(await each((part) => bind(names.commands)(part, commands))).toEqual(
+      await each(async (part) =>
+        part === 'gateway' ? [] : commands.filter((key) => key.startsWith(`${part}.`) || key === `${part}.#`),
+      ),
+    );
+    expect(await each((part) => bind(names.push)(part, ['all', 'x']))).toEqual({
+      gateway: ['all', 'x'],
+      auth: [],
+      messages: [],
+      history: [],
+      presence: [],
+    });
     expect(await each((part) => bind(names.dead)(part, ['']))).toEqual(await each(async () => []));
   });
 
@@ -190,7 +307,9 @@ describe('on RabbitMQ an account', () => {
     root.pathname = '/';
     for (const part of parts) {
       await expect(connect(as(part, root.href)), part).rejects.toThrow('ConnectionClose');
-      const headers = { authorization: `Basic ${Buffer.from(`${accountName(part)}:${passwords[part]}`).toString('base64')}` };
+      const headers = {
+        authorization: `Basic ${Buffer.from(`${accountName(part)}:${passwords[part]}`).toString('base64')}`,
+      };
       expect((await fetch(`${new URL(rabbit.managementUrl!).origin}/api/queues`, { headers })).status).toBe(401);
     }
   });
@@ -208,20 +327,42 @@ describe('on Redis an account', () => {
     const answer = await connections[part].call(command, ...args).then(String, (error: Error) => error.message);
     return !/NOPERM|can't (run|access)/.test(answer);
   };
-  const keys = ['parley:at:{u}', 'parley:at:born', 'parley:limit:login:x', 'parley:bucket:send:x', 'parley:presence:{1}:user:u', 'parley:presence:born', 'other', 'parley:'];
+  const keys = [
+    'parley:at:{u}',
+    'parley:at:born',
+    'parley:limit:login:x',
+    'parley:bucket:send:x',
+    'parley:presence:{1}:user:u',
+    'parley:presence:born',
+    'other',
+    'parley:',
+  ];
   const which = async (part: Account, ...command: [string, ...string[]]) => {
     const allowed: string[] = [];
-    for (const key of keys) if (await may(part, ...(command.map((word) => (word === 'KEY' ? key : word)) as [string, ...string[]]))) allowed.push(key);
+    for (const key of keys)
+      if (await may(part, ...(command.map((word) => (word === 'KEY' ? key : word)) as [string, ...string[]])))
+        allowed.push(key);
     return allowed;
   };
-  const each = async (work: (part: Account) => Promise<string[]>) => Object.fromEntries(await Promise.all(withRedis.map(async (part) => [part, await work(part)] as const)));
+  const each = async (work: (part: Account) => Promise<string[]>) =>
+    Object.fromEntries(await Promise.all(withRedis.map(async (part) => [part, await work(part)] as const)));
 
   it('reads and writes its own keys alone, in scripts too', async () => {
     const gateway = keys.slice(0, 4);
     const presence = keys.slice(4, 6);
-    expect(await each((part) => which(part, 'zrange', 'KEY', '0', '-1'))).toEqual({ gateway, messages: keys.slice(0, 2), history: keys.slice(0, 2), presence });
+    expect(await each((part) => which(part, 'zrange', 'KEY', '0', '-1'))).toEqual({
+      gateway,
+      messages: keys.slice(0, 2),
+      history: keys.slice(0, 2),
+      presence,
+    });
     for (const script of ["return redis.call('SET', KEYS[1], 'x')", "return redis.call('GET', KEYS[1])"]) {
-      expect(await each((part) => which(part, 'eval', script, '1', 'KEY'))).toEqual({ gateway, messages: ['parley:at:born'], history: ['parley:at:born'], presence });
+      expect(await each((part) => which(part, 'eval', script, '1', 'KEY'))).toEqual({
+        gateway,
+        messages: ['parley:at:born'],
+        history: ['parley:at:born'],
+        presence,
+      });
     }
     // A key that the script does not announce.
     const hidden = (key: string) => `return redis.call('SET', '${key}', 'x')`;
@@ -230,17 +371,48 @@ describe('on Redis an account', () => {
   });
 
   it.each([
-    ['flushall'], ['flushdb'], ['keys', '*'], ['scan', '0'], ['config', 'get', '*'], ['config', 'set', 'dir', '/tmp'], ['acl', 'list'], ['acl', 'setuser', 'me'], ['client', 'list'], ['client', 'kill', 'id', '1'],
-    ['monitor'], ['publish', 'x', 'y'], ['subscribe', 'x'], ['script', 'flush'], ['module', 'list'], ['save'], ['replicaof', 'no', 'one'], ['slaveof', 'no', 'one'], ['migrate', '127.0.0.1', '1', 'k', '0', '1'],
-    ['select', '1'], ['swapdb', '0', '1'], ['shutdown', 'nosave'], ['function', 'list'], ['slowlog', 'get'], ['latency', 'latest'], ['dump', 'x'], ['restore', 'x', '0', 'y'], ['eval', "return redis.call('FLUSHALL')", '0'],
+    ['flushall'],
+    ['flushdb'],
+    ['keys', '*'],
+    ['scan', '0'],
+    ['config', 'get', '*'],
+    ['config', 'set', 'dir', '/tmp'],
+    ['acl', 'list'],
+    ['acl', 'setuser', 'me'],
+    ['client', 'list'],
+    ['client', 'kill', 'id', '1'],
+    ['monitor'],
+    ['publish', 'x', 'y'],
+    ['subscribe', 'x'],
+    ['script', 'flush'],
+    ['module', 'list'],
+    ['save'],
+    ['replicaof', 'no', 'one'],
+    ['slaveof', 'no', 'one'],
+    ['migrate', '127.0.0.1', '1', 'k', '0', '1'],
+    ['select', '1'],
+    ['swapdb', '0', '1'],
+    ['shutdown', 'nosave'],
+    ['function', 'list'],
+    ['slowlog', 'get'],
+    ['latency', 'latest'],
+    ['dump', 'x'],
+    ['restore', 'x', '0', 'y'],
+    ['eval', "return redis.call('FLUSHALL')", '0'],
   ] as [string, ...string[]][])('is refused %s %s', async (...command) => {
     for (const part of withRedis) expect(await may(part, ...command), `${part}: ${command.join(' ')}`).toBe(false);
   });
 
   it('is not there for auth, which has nothing in Redis', async () => {
-    const none = new Redis(as('auth', redis.url), { retryStrategy: () => null, lazyConnect: true, maxRetriesPerRequest: 0 });
+    const none = new Redis(as('auth', redis.url), {
+      retryStrategy: () => null,
+      lazyConnect: true,
+      maxRetriesPerRequest: 0,
+    });
     none.on('error', () => undefined);
-    await expect(none.connect().then(() => none.ping())).rejects.toThrow(/WRONGPASS|NOAUTH|invalid username|Connection is closed/i);
+    await expect(none.connect().then(() => none.ping())).rejects.toThrow(
+      /WRONGPASS|NOAUTH|invalid username|Connection is closed/i,
+    );
     none.disconnect();
   });
 });

@@ -21,7 +21,12 @@ interface Run {
   readonly secrets: readonly string[];
 }
 
-const s3 = { S3_BUCKET: 'b', S3_ENDPOINT: 'http://127.0.0.1:1', S3_ACCESS_KEY_ID: 'AKIDsecretive', S3_SECRET_ACCESS_KEY: 'the-secret-of-the-bucket' };
+const s3 = {
+  S3_BUCKET: 'b',
+  S3_ENDPOINT: 'http://127.0.0.1:1',
+  S3_ACCESS_KEY_ID: 'AKIDsecretive',
+  S3_SECRET_ACCESS_KEY: 'the-secret-of-the-bucket',
+};
 const env = { LOG_LEVEL: 'trace', WEBHOOKS_ALLOW_PRIVATE: 'true', ...s3 };
 const kept = [s3.S3_SECRET_ACCESS_KEY, s3.S3_ACCESS_KEY_ID];
 
@@ -33,18 +38,27 @@ async function inCluster(): Promise<Run> {
   const redis = new Redis(servers.redisUrl);
   const management = new URL(servers.managementUrl!);
   const rabbit = (method: string, path: string) =>
-    fetch(`${management.origin}${path}`, { method, headers: { authorization: `Basic ${Buffer.from(`${management.username}:${management.password}`).toString('base64')}` } });
+    fetch(`${management.origin}${path}`, {
+      method,
+      headers: {
+        authorization: `Basic ${Buffer.from(`${management.username}:${management.password}`).toString('base64')}`,
+      },
+    });
   return {
     url: cluster.url,
     output: () => cluster.processes.map(({ output }) => output).join(''),
     async disturb() {
-      await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`);
+      await admin.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+      );
       await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
       // The management learns of connections a few seconds after they were made.
       await eventually(async () => {
         const connections = (await (await rabbit('GET', '/api/connections')).json()) as { name: string }[];
         expect(connections.length).toBeGreaterThan(8);
-        await Promise.all(connections.map(({ name }) => rabbit('DELETE', `/api/connections/${encodeURIComponent(name)}`)));
+        await Promise.all(
+          connections.map(({ name }) => rabbit('DELETE', `/api/connections/${encodeURIComponent(name)}`)),
+        );
       });
     },
     async stop() {
@@ -77,8 +91,18 @@ const secret = (what: string) => `${what}-${randomBytes(8).toString('hex')}`;
 
 /** A day in the life of a deployment, with everything that goes wrong. Answers what must stay unsaid. */
 async function live(url: string, hook: string): Promise<string[]> {
-  const said = { password: secret('password'), next: secret('password'), wrong: secret('wrong'), body: secret('body'), edited: secret('edited'), title: secret('note'), file: secret('content'), query: secret('query') };
-  const post = (path: string, body: string, headers: Record<string, string> = {}) => fetch(`${url}${path}`, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } });
+  const said = {
+    password: secret('password'),
+    next: secret('password'),
+    wrong: secret('wrong'),
+    body: secret('body'),
+    edited: secret('edited'),
+    title: secret('note'),
+    file: secret('content'),
+    query: secret('query'),
+  };
+  const post = (path: string, body: string, headers: Record<string, string> = {}) =>
+    fetch(`${url}${path}`, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } });
   const ann = await ChatClient.register(url, { password: said.password });
   const ben = await ChatClient.guest(url);
   const tokens = [ann.session.accessToken, ann.session.refreshToken, ben.session.accessToken, ben.session.refreshToken];
@@ -90,24 +114,45 @@ async function live(url: string, hook: string): Promise<string[]> {
   const refreshed = await again.http('auth.refresh', { refreshToken: again.session.refreshToken });
   tokens.push(again.session.accessToken, again.session.refreshToken, refreshed.accessToken, refreshed.refreshToken);
   expect((await post('/api/v1/auth/login', JSON.stringify({ username, password: said.wrong }))).status).toBe(401);
-  expect((await post('/api/v1/auth/login', JSON.stringify({ username, password: said.wrong, more: said.wrong }))).status).toBe(400);
+  expect(
+    (await post('/api/v1/auth/login', JSON.stringify({ username, password: said.wrong, more: said.wrong }))).status,
+  ).toBe(400);
   expect((await post('/api/v1/auth/login', `{"username":"${username}","password":"${said.wrong}`)).status).toBe(400);
   expect((await post('/api/v1/auth/register', JSON.stringify({ username, password: said.wrong }))).status).toBe(409);
   await ann.http('auth.password', { current: said.password, next: said.next });
 
   // Tokens where they do not belong.
   expect((await fetch(`${url}/api/v1/users/me?token=${tokens[0]}`)).status).toBe(401);
-  expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${tokens[1]}` } })).status).toBe(401);
-  const stranger = io(url, { auth: { token: `${tokens[2]}x` }, query: { token: tokens[2] }, transports: ['websocket'], forceNew: true, reconnection: false });
+  expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${tokens[1]}` } })).status).toBe(
+    401,
+  );
+  const stranger = io(url, {
+    auth: { token: `${tokens[2]}x` },
+    query: { token: tokens[2] },
+    transports: ['websocket'],
+    forceNew: true,
+    reconnection: false,
+  });
   await new Promise((resolve) => stranger.once('connect_error', resolve));
 
   // Bots and webhooks, one of which is answered with an error.
   const bot = await ann.http('bot.create', { username: `b${randomBytes(6).toString('hex')}` });
-  expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${bot.token}` } })).status).toBe(200);
+  expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${bot.token}` } })).status).toBe(
+    200,
+  );
   const { token: renewed } = await ann.http('bot.token', { userId: bot.user.id });
-  expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${bot.token}` } })).status).toBe(401);
-  const { conversation } = await ann.call('conversation.create', { kind: 'group', title: 'a group', memberIds: [ben.user.id] });
-  const { webhook } = await ann.http('webhook.create', { conversationId: conversation.id, url: `${hook}/${said.query}` });
+  expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${bot.token}` } })).status).toBe(
+    401,
+  );
+  const { conversation } = await ann.call('conversation.create', {
+    kind: 'group',
+    title: 'a group',
+    memberIds: [ben.user.id],
+  });
+  const { webhook } = await ann.http('webhook.create', {
+    conversationId: conversation.id,
+    url: `${hook}/${said.query}`,
+  });
   tokens.push(bot.token, renewed, webhook.secret!);
 
   // Messages, and what is refused of them.
@@ -115,22 +160,42 @@ async function live(url: string, hook: string): Promise<string[]> {
   await ann.call('message.edit', { messageId: message.id, body: said.edited });
   await ben.http('message.search', { q: said.edited });
   await ben.call('message.edit', { messageId: message.id, body: said.body }).catch(() => undefined);
-  await ann.emit('message:send', { conversationId: conversation.id, clientId: 'c', body: `${said.body}\0` }).catch(() => undefined);
+  await ann
+    .emit('message:send', { conversationId: conversation.id, clientId: 'c', body: `${said.body}\0` })
+    .catch(() => undefined);
   await ann.emit(said.body, { body: said.body }).catch(() => undefined);
-  await post(`/api/v1/conversations/${conversation.id}/messages`, JSON.stringify({ clientId: 'd', body: said.body, admin: said.body }), { authorization: `Bearer ${tokens[0]}` });
-  await ann.call('drawing.draw', { conversationId: conversation.id, line: { id: said.title, color: '#123456', width: 1, points: [0, 0, 1, 1] } });
+  await post(
+    `/api/v1/conversations/${conversation.id}/messages`,
+    JSON.stringify({ clientId: 'd', body: said.body, admin: said.body }),
+    { authorization: `Bearer ${tokens[0]}` },
+  );
+  await ann.call('drawing.draw', {
+    conversationId: conversation.id,
+    line: { id: said.title, color: '#123456', width: 1, points: [0, 0, 1, 1] },
+  });
 
   // The bucket is away: a file cannot be kept.
   const form = new FormData();
   form.append('file', new Blob([said.file]), 'notes.txt');
-  expect((await fetch(`${url}/api/v1/attachments`, { method: 'POST', body: form, headers: { authorization: `Bearer ${tokens[0]}` } })).status).toBeGreaterThanOrEqual(500);
+  expect(
+    (
+      await fetch(`${url}/api/v1/attachments`, {
+        method: 'POST',
+        body: form,
+        headers: { authorization: `Bearer ${tokens[0]}` },
+      })
+    ).status,
+  ).toBeGreaterThanOrEqual(500);
   await ben.http('auth.logout', {});
   ann.disconnect();
   ben.disconnect();
   return [...Object.values(said), ...tokens];
 }
 
-describe.each([['the cluster', inCluster], ['embedded mode', inOneProcess]] as const)('what %s prints', (_, start) => {
+describe.each([
+  ['the cluster', inCluster],
+  ['embedded mode', inOneProcess],
+] as const)('what %s prints', (_, start) => {
   let run: Run;
   let hook: Server;
   let called = 0;
@@ -163,6 +228,7 @@ describe.each([['the cluster', inCluster], ['embedded mode', inOneProcess]] as c
       expect(at < 0 ? '' : output.slice(Math.max(0, at - 300), at + 100), `${one} was printed`).toBe('');
     }
     // Tokens have three parts; none is there by half.
-    for (const one of secrets.filter((text) => text.split('.').length === 3)) expect(output).not.toContain(one.split('.')[2]);
+    for (const one of secrets.filter((text) => text.split('.').length === 3))
+      expect(output).not.toContain(one.split('.')[2]);
   });
 });

@@ -15,37 +15,69 @@ import { check } from './faults/check.js';
 import { History, Load } from './faults/load.js';
 
 const root = join(import.meta.dirname, '../..');
-const { values } = parseArgs({ options: { replicas: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    replicas: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    'no-build': { type: 'boolean', default: false },
+  },
+});
 const READY_MS = 240_000;
 /** In this order: what serves first, what it stands on last. */
 const restarted = ['gateway', 'auth', 'messages', 'history', 'presence', 'redis', 'rabbitmq', 'postgres'] as const;
 
 const begun = Date.now();
-const say = (line: string): void => void process.stdout.write(`${((Date.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+const say = (line: string): void =>
+  void process.stdout.write(`${((Date.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 
 /** `docker compose`, or `docker-compose` where that is what there is. */
 async function composeCommand(): Promise<readonly [string, ...string[]]> {
   for (const [file, ...args] of [['docker', 'compose'], ['docker-compose']] as const) {
-    if (await promisify(execFile)(file, [...args, 'version']).then(() => true, () => false)) return [file, ...args];
+    if (
+      await promisify(execFile)(file, [...args, 'version']).then(
+        () => true,
+        () => false,
+      )
+    )
+      return [file, ...args];
   }
   throw new Error('there is neither docker compose nor docker-compose');
 }
 
 class Compose {
-  private constructor(private readonly command: readonly [string, ...string[]], private readonly env: NodeJS.ProcessEnv, private readonly options: readonly string[]) {}
+  private constructor(
+    private readonly command: readonly [string, ...string[]],
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly options: readonly string[],
+  ) {}
 
   static async open(env: Readonly<Record<string, string>>, override: string): Promise<Compose> {
     const profiles = values.replicas ? ['--profile', 'replicas'] : [];
     // What the user's environment says of another cluster is not for this one.
     const { PATH, HOME, DOCKER_HOST } = process.env;
-    const own = Object.fromEntries(Object.entries({ PATH, HOME, DOCKER_HOST, ...env }).filter(([, value]) => value !== undefined));
-    return new Compose(await composeCommand(), own, ['--project-name', 'parley-smoke', '--project-directory', root, '-f', join(root, 'docker-compose.yml'), '-f', override, ...profiles]);
+    const own = Object.fromEntries(
+      Object.entries({ PATH, HOME, DOCKER_HOST, ...env }).filter(([, value]) => value !== undefined),
+    );
+    return new Compose(await composeCommand(), own, [
+      '--project-name',
+      'parley-smoke',
+      '--project-directory',
+      root,
+      '-f',
+      join(root, 'docker-compose.yml'),
+      '-f',
+      override,
+      ...profiles,
+    ]);
   }
 
   /** Runs it to its end; what it prints is shown only when it fails. */
   async do(...args: string[]): Promise<string> {
     const [file, ...before] = this.command;
-    const child = spawn(file, [...before, ...this.options, ...args], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(file, [...before, ...this.options, ...args], {
+      env: this.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const [out, all]: [string[], string[]] = [[], []];
     child.stdout.setEncoding('utf8').on('data', (text: string) => void (out.push(text), all.push(text)));
     child.stderr.setEncoding('utf8').on('data', (text: string) => void all.push(text));
@@ -56,9 +88,17 @@ class Compose {
 
   /** Every container that has a health check is healthy. */
   async healthy(): Promise<void> {
-    const ids = (await this.do('ps', '-q')).trim().split('\n').filter((id) => id !== '');
+    const ids = (await this.do('ps', '-q'))
+      .trim()
+      .split('\n')
+      .filter((id) => id !== '');
     for (const deadline = Date.now() + READY_MS; ; await pause(1_000)) {
-      const { stdout } = await promisify(execFile)('docker', ['inspect', '--format', '{{.Name}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{.State.Status}} {{.State.ExitCode}}', ...ids]);
+      const { stdout } = await promisify(execFile)('docker', [
+        'inspect',
+        '--format',
+        '{{.Name}} {{if .State.Health}}{{.State.Health.Status}}{{else}}-{{end}} {{.State.Status}} {{.State.ExitCode}}',
+        ...ids,
+      ]);
       const lines = stdout.trim().split('\n');
       const bad = lines.filter((line) => !/ healthy running | - running | exited 0$/.test(line));
       if (bad.length === 0) return;
@@ -67,7 +107,12 @@ class Compose {
   }
 }
 
-async function smoke(compose: Compose, urls: readonly string[], databasePort: number, history: History): Promise<boolean> {
+async function smoke(
+  compose: Compose,
+  urls: readonly string[],
+  databasePort: number,
+  history: History,
+): Promise<boolean> {
   if (!values['no-build']) {
     say('building the images');
     await compose.do('build');
@@ -82,19 +127,29 @@ async function smoke(compose: Compose, urls: readonly string[], databasePort: nu
   // What somebody gives up on is a finding, and no end of this.
   process.on('unhandledRejection', (error) => void load.complaints.unanswered.push(String(error)));
   load.start();
-  for (const service of values.replicas ? restarted.flatMap((one) => (['redis', 'rabbitmq', 'postgres'].includes(one) ? [one] : [one, `${one}-2`])) : restarted) {
+  for (const service of values.replicas
+    ? restarted.flatMap((one) => (['redis', 'rabbitmq', 'postgres'].includes(one) ? [one] : [one, `${one}-2`]))
+    : restarted) {
     await pause(4_000);
     const before = load.acknowledged;
     const from = Date.now();
     await compose.do('restart', '--timeout', '60', service);
     await compose.healthy();
-    say(`restarted ${service} in ${((Date.now() - from) / 1000).toFixed(1)} s; ${load.acknowledged - before} messages were acknowledged meanwhile`);
+    say(
+      `restarted ${service} in ${((Date.now() - from) / 1000).toFixed(1)} s; ${load.acknowledged - before} messages were acknowledged meanwhile`,
+    );
   }
   await pause(5_000);
   await load.stop().catch((error: unknown) => void load.complaints.unanswered.push(String(error)));
   const password = (await compose.do('exec', '-T', 'postgres', 'cat', '/run/secrets/POSTGRES_PASSWORD')).trim();
   const findings = await check(load, async <T>(text: string, parameters: readonly unknown[]) => {
-    const client = new pg.Client({ host: '127.0.0.1', port: databasePort, user: 'parley', database: 'parley', password });
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port: databasePort,
+      user: 'parley',
+      database: 'parley',
+      password,
+    });
     await client.connect();
     try {
       return (await client.query(text, [...parameters])).rows as T[];
@@ -105,7 +160,8 @@ async function smoke(compose: Compose, urls: readonly string[], databasePort: nu
   load.endNotes();
   load.leave();
   say(`${load.acknowledged} messages were acknowledged, ${load.retries} calls were tried again`);
-  for (const [kind, entries] of Object.entries(findings)) for (const entry of entries.slice(0, 10)) say(`BROKEN  ${kind}: ${entry}`);
+  for (const [kind, entries] of Object.entries(findings))
+    for (const entry of entries.slice(0, 10)) say(`BROKEN  ${kind}: ${entry}`);
   if (Object.keys(findings).length === 0) say('every promise held');
   return Object.keys(findings).length === 0;
 }
@@ -114,11 +170,22 @@ async function main(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-smoke-'));
   const [port, proxyPort, databasePort] = [await freePort(), await freePort(), await freePort()];
   const override = join(folder, 'smoke.yml');
-  await writeFile(override, JSON.stringify({ version: '3.8', services: { postgres: { ports: [`127.0.0.1:${databasePort}:5432`] } } }));
+  await writeFile(
+    override,
+    JSON.stringify({ version: '3.8', services: { postgres: { ports: [`127.0.0.1:${databasePort}:5432`] } } }),
+  );
   // What everybody did and saw, and what the containers logged, is kept when something was broken.
   const history = new History(join(folder, 'history.jsonl'));
   let held = false;
-  const compose = await Compose.open({ PORT: String(port), PROXY_PORT: String(proxyPort), ADDRESS_LIMIT_SCALE: '100', ...(values.replicas && { TRUST_PROXY: '1' }) }, override);
+  const compose = await Compose.open(
+    {
+      PORT: String(port),
+      PROXY_PORT: String(proxyPort),
+      ADDRESS_LIMIT_SCALE: '100',
+      ...(values.replicas && { TRUST_PROXY: '1' }),
+    },
+    override,
+  );
   try {
     held = await smoke(compose, [`http://127.0.0.1:${values.replicas ? proxyPort : port}`], databasePort, history);
   } catch (error) {
@@ -127,7 +194,11 @@ async function main(): Promise<number> {
   } finally {
     await history.close();
     if (!held) await writeFile(join(folder, 'containers.log'), await compose.do('logs', '--timestamps').catch(String));
-    if (!values.keep) await compose.do('down', '--volumes', '--timeout', '60').then(() => say('taken down'), (error: unknown) => say(String(error)));
+    if (!values.keep)
+      await compose.do('down', '--volumes', '--timeout', '60').then(
+        () => say('taken down'),
+        (error: unknown) => say(String(error)),
+      );
     if (held) await rm(folder, { recursive: true });
     else say(`the history and the logs are in ${folder}`);
   }

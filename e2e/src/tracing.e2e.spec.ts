@@ -8,12 +8,22 @@ import { z } from 'zod';
 import { cluster, embedded } from './modes.js';
 import { Stage } from './stage.js';
 
-const Span = z.object({ traceId: z.string(), spanId: z.string(), parentSpanId: z.string().optional(), name: z.string(), status: z.object({ code: z.number().optional() }).optional() });
+const Span = z.object({
+  traceId: z.string(),
+  spanId: z.string(),
+  parentSpanId: z.string().optional(),
+  name: z.string(),
+  status: z.object({ code: z.number().optional() }).optional(),
+});
 const Exported = z.object({
-  resourceSpans: z.array(z.object({
-    resource: z.object({ attributes: z.array(z.object({ key: z.string(), value: z.object({ stringValue: z.string().optional() }) })) }),
-    scopeSpans: z.array(z.object({ spans: z.array(Span) })),
-  })),
+  resourceSpans: z.array(
+    z.object({
+      resource: z.object({
+        attributes: z.array(z.object({ key: z.string(), value: z.object({ stringValue: z.string().optional() }) })),
+      }),
+      scopeSpans: z.array(z.object({ spans: z.array(Span) })),
+    }),
+  ),
 });
 type Kept = z.infer<typeof Span> & { readonly service: string };
 
@@ -22,7 +32,10 @@ class Collector {
   readonly spans: Kept[] = [];
   readonly problems: unknown[] = [];
   private readonly server: Server = createServer((request, response) => {
-    this.take(request).then(() => response.setHeader('content-type', 'application/json').end('{}'), (error: unknown) => (this.problems.push(error), response.writeHead(400).end()));
+    this.take(request).then(
+      () => response.setHeader('content-type', 'application/json').end('{}'),
+      (error: unknown) => (this.problems.push(error), response.writeHead(400).end()),
+    );
   });
 
   async start(): Promise<string> {
@@ -62,7 +75,9 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     const byId = new Map(own.map((span) => [span.spanId, span]));
     const path = ({ name, service, parentSpanId }: Kept): string => {
       const step = mode === 'cluster' ? `${service}: ${name}` : name;
-      return parentSpanId === undefined ? step : `${byId.has(parentSpanId) ? path(byId.get(parentSpanId)!) : '?'} > ${step}`;
+      return parentSpanId === undefined
+        ? step
+        : `${byId.has(parentSpanId) ? path(byId.get(parentSpanId)!) : '?'} > ${step}`;
     };
     return own.map(path);
   };
@@ -77,9 +92,14 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     const { traceId } = await ann.http('message.trace', { messageId: message.id });
     const root = 'socket message.send';
     const expected = [
-      by('gateway', root), asked(root), handled(root), `${handled(root)} > ${by('messages', 'transaction')}`,
-      `${handled(root)} > ${by('messages', 'push message:new')}`, `${handled(root)} > ${by('messages', 'push message:new')} > ${by('gateway', 'emit message:new')}`,
-      `${handled(root)} > ${by('messages', 'publish message.created.v1')}`, `${handled(root)} > ${by('messages', 'publish message.created.v1')} > ${by('history', 'handle message.created.v1')}`,
+      by('gateway', root),
+      asked(root),
+      handled(root),
+      `${handled(root)} > ${by('messages', 'transaction')}`,
+      `${handled(root)} > ${by('messages', 'push message:new')}`,
+      `${handled(root)} > ${by('messages', 'push message:new')} > ${by('gateway', 'emit message:new')}`,
+      `${handled(root)} > ${by('messages', 'publish message.created.v1')}`,
+      `${handled(root)} > ${by('messages', 'publish message.created.v1')} > ${by('history', 'handle message.created.v1')}`,
     ];
     await eventually(() => expect(pathsOf(traceId!)).toEqual(expect.arrayContaining(expected)));
     expect(pathsOf(traceId!).filter((path) => path.includes('?'))).toEqual([]);
@@ -90,10 +110,22 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     const ann = await stage.guest();
     const { id: conversationId } = await stage.group([ann]);
     const [traceId, spanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
-    const headers = { 'authorization': `Bearer ${ann.session.accessToken}`, 'content-type': 'application/json', 'traceparent': `00-${traceId}-${spanId}-01` };
-    const answer = await fetch(new URL(`/api/v1/conversations/${conversationId}/messages`, ann.url), { method: 'POST', headers, body: JSON.stringify({ clientId: 'c', body: 'hello' }) });
+    const headers = {
+      authorization: `Bearer ${ann.session.accessToken}`,
+      'content-type': 'application/json',
+      traceparent: `00-${traceId}-${spanId}-01`,
+    };
+    const answer = await fetch(new URL(`/api/v1/conversations/${conversationId}/messages`, ann.url), {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ clientId: 'c', body: 'hello' }),
+    });
     expect([answer.status, answer.headers.get('trace-id')]).toEqual([201, traceId]);
-    await eventually(() => expect(pathsOf(traceId)).toEqual(expect.arrayContaining([`? > ${by('gateway', 'http message.send')}`, `? > ${handled('http message.send')}`])));
+    await eventually(() =>
+      expect(pathsOf(traceId)).toEqual(
+        expect.arrayContaining([`? > ${by('gateway', 'http message.send')}`, `? > ${handled('http message.send')}`]),
+      ),
+    );
     expect(collector.spans.find(({ name }) => name === 'http message.send')?.parentSpanId).toBe(spanId);
   });
 
@@ -101,7 +133,9 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     const ann = await stage.guest();
     const { id: conversationId } = await stage.group([ann]);
     const sent = await Promise.all(Array.from({ length: 20 }, (_, n) => ann.send(conversationId, `text ${n}`)));
-    const traces = await Promise.all(sent.map(async ({ message }) => (await ann.http('message.trace', { messageId: message.id })).traceId!));
+    const traces = await Promise.all(
+      sent.map(async ({ message }) => (await ann.http('message.trace', { messageId: message.id })).traceId!),
+    );
     expect(new Set(traces).size).toBe(20);
     await eventually(() => {
       for (const traceId of traces) expect(pathsOf(traceId)).toContain(handled('socket message.send'));
@@ -111,7 +145,8 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
   it('says of a refusal which it was', async () => {
     const [ann, eve] = await stage.guests(2);
     const { id: conversationId } = await stage.group([ann]);
-    const failed = () => collector.spans.filter(({ name, status }) => name === 'socket message.send' && status?.code === 2).length;
+    const failed = () =>
+      collector.spans.filter(({ name, status }) => name === 'socket message.send' && status?.code === 2).length;
     await expect(eve.send(conversationId, 'let me in')).rejects.toMatchObject({ code: 'not_found' });
     await eventually(() => failed() === 1);
   });

@@ -38,7 +38,12 @@ async function serve(files: (path: string) => string | undefined, here = () => t
     const path = url === '/' ? '/index.html' : url;
     const body = files(path);
     if (body === undefined) return void response.writeHead(here() ? 404 : 503).end();
-    response.writeHead(200, { 'content-type': types[extname(path) as keyof typeof types], 'cache-control': path.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache' }).end(body);
+    response
+      .writeHead(200, {
+        'content-type': types[extname(path) as keyof typeof types],
+        'cache-control': path.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache',
+      })
+      .end(body);
   });
   frontends.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -52,7 +57,8 @@ async function other(displayName: string): Promise<ChatClient> {
   return client;
 }
 
-const message = (client: ChatClient, conversationId: string, body: string) => client.call('message.send', { conversationId, clientId: uniqueName('m'), body });
+const message = (client: ChatClient, conversationId: string, body: string) =>
+  client.call('message.send', { conversationId, clientId: uniqueName('m'), body });
 /** Opens the first one's direct conversation with the other. */
 async function meet({ page, client }: { page: Page; client: ChatClient }, { user }: ChatClient): Promise<void> {
   await client.http('conversation.create', { kind: 'direct', memberIds: [user.id] });
@@ -60,14 +66,24 @@ async function meet({ page, client }: { page: Page; client: ChatClient }, { user
   await page.getByRole('log', { name: 'Messages' }).waitFor();
 }
 /** The messages that the browser keeps of each conversation. */
-const kept = (page: Page): Promise<string[][]> => page.evaluate((name) => new Promise<string[][]>((resolve, reject) => {
-  const opening = indexedDB.open(name);
-  opening.onsuccess = () => {
-    const reading = opening.result.transaction('values').objectStore('values').getAll() as IDBRequest<{ messages?: { body: string }[] }[]>;
-    reading.onsuccess = () => (opening.result.close(), resolve(reading.result.flatMap(({ messages }) => (messages ? [messages.map(({ body }) => body)] : []))));
-    reading.onerror = () => reject(reading.error!);
-  };
-}), `parley ${stage.url}`);
+const kept = (page: Page): Promise<string[][]> =>
+  page.evaluate(
+    (name) =>
+      new Promise<string[][]>((resolve, reject) => {
+        const opening = indexedDB.open(name);
+        opening.onsuccess = () => {
+          const reading = opening.result.transaction('values').objectStore('values').getAll() as IDBRequest<
+            { messages?: { body: string }[] }[]
+          >;
+          reading.onsuccess = () => (
+            opening.result.close(),
+            resolve(reading.result.flatMap(({ messages }) => (messages ? [messages.map(({ body }) => body)] : [])))
+          );
+          reading.onerror = () => reject(reading.error!);
+        };
+      }),
+    `parley ${stage.url}`,
+  );
 const idOf = (page: Page): string => new URL(page.url()).pathname.split('/').at(-1)!;
 
 describe('two people', () => {
@@ -99,7 +115,9 @@ describe('two people', () => {
     await meet(ann, ben);
     await say(ann.page, 'Frist');
     const bubble = row(ann.page, 'Frist');
-    await tick(ann.page, 'Frist', 'sent').or(tick(ann.page, 'Frist', 'delivered')).waitFor();
+    await tick(ann.page, 'Frist', 'sent')
+      .or(tick(ann.page, 'Frist', 'delivered'))
+      .waitFor();
     await bubble.hover();
     await bubble.getByRole('button', { name: 'More' }).click();
     await ann.page.getByRole('menuitem', { name: 'Edit' }).click();
@@ -107,12 +125,23 @@ describe('two people', () => {
     await ann.page.keyboard.press('Enter');
     await row(ann.page, 'First').getByText('edited').waitFor();
 
-    const { payload: { message: { id, conversationId } } } = await ben.waitFor('message:updated', ({ message: one }) => one.body === 'First');
+    const {
+      payload: {
+        message: { id, conversationId },
+      },
+    } = await ben.waitFor('message:updated', ({ message: one }) => one.body === 'First');
     await ben.call('reaction.add', { messageId: id, emoji: '🎉' });
-    await row(ann.page, 'First').getByRole('button', { name: `🎉 1, ${ben.user.displayName}` }).click();
+    await row(ann.page, 'First')
+      .getByRole('button', { name: `🎉 1, ${ben.user.displayName}` })
+      .click();
     await ben.waitFor('message:updated', ({ message: one }) => one.reactions[0]?.count === 2);
 
-    const { message: reply } = await ben.call('message.send', { conversationId, clientId: uniqueName('m'), body: 'Second', replyTo: id });
+    const { message: reply } = await ben.call('message.send', {
+      conversationId,
+      clientId: uniqueName('m'),
+      body: 'Second',
+      replyTo: id,
+    });
     await row(ann.page, 'Second').locator('.quote', { hasText: 'First' }).click();
     await row(ann.page, 'First').first().hover();
     await row(ann.page, 'First').first().getByRole('button', { name: 'More' }).click();
@@ -128,16 +157,21 @@ describe('what people write', () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const ben = await other('<img src=x onerror="document.title=\'owned\'">');
     const { conversation } = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.client.user.id] });
-    const hostile = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'"> javascript:alert(1) [x](javascript:alert(1)) https://example.org/?a=1&b=<i>';
+    const hostile =
+      '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'"> javascript:alert(1) [x](javascript:alert(1)) https://example.org/?a=1&b=<i>';
     await message(ben, conversation.id, hostile);
     await ann.page.locator('.talk').first().click();
     await row(ann.page, 'javascript:alert').waitFor();
     const body = row(ann.page, 'javascript:alert').locator('.bubble-text');
     expect(await body.textContent()).toBe(hostile);
     expect(await body.locator('script, img, i').count()).toBe(0);
-    expect(await body.locator('a').evaluateAll((links) => links.map((link) => [link.getAttribute('href'), link.getAttribute('rel'), link.getAttribute('target')]))).toEqual([
-      ['https://example.org/?a=1&b=', 'noopener noreferrer nofollow ugc', '_blank'],
-    ]);
+    expect(
+      await body
+        .locator('a')
+        .evaluateAll((links) =>
+          links.map((link) => [link.getAttribute('href'), link.getAttribute('rel'), link.getAttribute('target')]),
+        ),
+    ).toEqual([['https://example.org/?a=1&b=', 'noopener noreferrer nofollow ugc', '_blank']]);
     expect(await ann.page.title()).not.toContain('owned');
   });
 });
@@ -148,7 +182,9 @@ describe('without a server', () => {
     const ben = await other(uniqueName('Ben'));
     await meet(ann, ben);
     await say(ann.page, 'Before');
-    await tick(ann.page, 'Before', 'delivered').or(tick(ann.page, 'Before', 'sent')).waitFor();
+    await tick(ann.page, 'Before', 'delivered')
+      .or(tick(ann.page, 'Before', 'sent'))
+      .waitFor();
     ben.disconnect();
     await ann.page.evaluate(() => navigator.serviceWorker.ready);
 
@@ -176,7 +212,11 @@ describe('without a server', () => {
   it('what was last known is shown, as that, and becomes what is when the server is back', async () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const [ben, eve] = await Promise.all([other(uniqueName('Ben')), other(uniqueName('Eve'))]);
-    const { conversation: garden } = await eve.call('conversation.create', { kind: 'group', title: 'Garden', memberIds: [ann.client.user.id] });
+    const { conversation: garden } = await eve.call('conversation.create', {
+      kind: 'group',
+      title: 'Garden',
+      memberIds: [ann.client.user.id],
+    });
     await meet(ann, ben);
     const id = idOf(ann.page);
     const { message: first } = await message(ben, id, 'First');
@@ -185,7 +225,11 @@ describe('without a server', () => {
     await message(eve, garden.id, 'The roses are out');
     await talk(ann.page, 'Garden').getByText('The roses are out').waitFor();
     await ann.page.evaluate(() => navigator.serviceWorker.ready);
-    await eventually(async () => expect(await kept(ann.page)).toEqual(expect.arrayContaining([['First', 'Second'], expect.arrayContaining(['The roses are out'])])));
+    await eventually(async () =>
+      expect(await kept(ann.page)).toEqual(
+        expect.arrayContaining([['First', 'Second'], expect.arrayContaining(['The roses are out'])]),
+      ),
+    );
     await ann.page.goto('about:blank');
     await ben.call('message.delete', { messageId: first.id });
     await message(ben, id, 'Third');
@@ -225,9 +269,16 @@ describe('files', () => {
     const ben = await stage.visitor(uniqueName('Ben'), phone);
     await meet(ann, ben.client);
     const picture = await ann.page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 200 } });
-    await ann.page.locator('input[type=file]').setInputFiles([{ name: 'view.png', mimeType: 'image/png', buffer: picture }, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Bring bread.') }]);
+    await ann.page.locator('input[type=file]').setInputFiles([
+      { name: 'view.png', mimeType: 'image/png', buffer: picture },
+      { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Bring bread.') },
+    ]);
     await ann.page.getByRole('list', { name: 'Files to send' }).getByRole('img', { name: 'view.png' }).waitFor();
-    await ann.page.getByRole('list', { name: 'Files to send' }).getByRole('progressbar').first().waitFor({ state: 'detached' });
+    await ann.page
+      .getByRole('list', { name: 'Files to send' })
+      .getByRole('progressbar')
+      .first()
+      .waitFor({ state: 'detached' });
     await say(ann.page, 'Look');
 
     await talk(ben.page, ann.name).click();
@@ -236,9 +287,14 @@ describe('files', () => {
     await eventually(async () => (await image.evaluate((element) => (element as HTMLImageElement).naturalWidth)) > 0);
     await ben.page.getByRole('button', { name: 'Open picture view.png' }).click();
     const viewed = ben.page.getByRole('dialog', { name: 'view.png' }).getByRole('img');
-    await eventually(async () => (await viewed.evaluate((element) => (element as HTMLImageElement).naturalWidth)) === 320);
+    await eventually(
+      async () => (await viewed.evaluate((element) => (element as HTMLImageElement).naturalWidth)) === 320,
+    );
     await ben.page.keyboard.press('Escape');
-    const [download] = await Promise.all([ben.page.waitForEvent('download'), ben.page.getByRole('button', { name: 'Download notes.txt' }).click()]);
+    const [download] = await Promise.all([
+      ben.page.waitForEvent('download'),
+      ben.page.getByRole('button', { name: 'Download notes.txt' }).click(),
+    ]);
     expect(download.suggestedFilename()).toBe('notes.txt');
     expect(await readFile(await download.path(), 'utf8')).toBe('Bring bread.');
   });
@@ -247,7 +303,15 @@ describe('files', () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const ben = await other(uniqueName('Ben'));
     await meet(ann, ben);
-    await ann.page.locator('input[type=file]').setInputFiles([{ name: 'tool.exe', mimeType: 'application/octet-stream', buffer: Buffer.from('MZ\x90\x00\x03\x00\x00\x00binary\x00\x00') }]);
+    await ann.page
+      .locator('input[type=file]')
+      .setInputFiles([
+        {
+          name: 'tool.exe',
+          mimeType: 'application/octet-stream',
+          buffer: Buffer.from('MZ\x90\x00\x03\x00\x00\x00binary\x00\x00'),
+        },
+      ]);
     await ann.page.getByText('Files of this kind can’t be sent.').waitFor();
     await ann.page.getByRole('button', { name: 'Remove tool.exe' }).click();
 
@@ -267,12 +331,13 @@ describe('a board', () => {
     await meet(ann, ben.client);
     await talk(ben.page, ann.name).click();
     for (const { page } of [ann, ben]) await page.getByRole('button', { name: 'Drawing board' }).click();
-    const ink = (page: Page) => page.getByRole('img', { name: 'The shared drawing' }).evaluate((canvas: HTMLCanvasElement) => {
-      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
-      let count = 0;
-      for (let at = 3; at < data.length; at += 4) if (data[at]! > 0) count++;
-      return count;
-    });
+    const ink = (page: Page) =>
+      page.getByRole('img', { name: 'The shared drawing' }).evaluate((canvas: HTMLCanvasElement) => {
+        const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let at = 3; at < data.length; at += 4) if (data[at]! > 0) count++;
+        return count;
+      });
     const box = (await ann.page.getByRole('img', { name: 'The shared drawing' }).boundingBox())!;
     await ann.page.mouse.move(box.x + 40, box.y + 40);
     await ann.page.mouse.down();
@@ -346,7 +411,9 @@ describe('people', () => {
     await ann.page.getByRole('heading', { name: 'Blocked' }).waitFor();
     await ann.page.getByRole('button', { name: `Take ${name} off your contacts` }).click();
     await ann.page.getByText('Nobody yet.').waitFor();
-    await expect(ben.call('conversation.create', { kind: 'direct', memberIds: [ann.client.user.id] })).rejects.toMatchObject({ code: 'blocked' });
+    await expect(
+      ben.call('conversation.create', { kind: 'direct', memberIds: [ann.client.user.id] }),
+    ).rejects.toMatchObject({ code: 'blocked' });
     await ann.page.getByRole('button', { name: 'Unblock' }).click();
     await ann.page.getByRole('heading', { name: 'Blocked' }).waitFor({ state: 'detached' });
 
@@ -360,40 +427,64 @@ describe('people', () => {
     await ann.page.getByRole('button', { name: 'Block', exact: true }).waitFor();
     await row(ann.page, 'Not yet').getByRole('button', { name: 'Try again' }).click();
     await ben.waitFor('message:new', ({ message: one }) => one.body === 'Not yet');
-    await tick(ann.page, 'Not yet', 'sent').or(tick(ann.page, 'Not yet', 'delivered')).waitFor();
+    await tick(ann.page, 'Not yet', 'sent')
+      .or(tick(ann.page, 'Not yet', 'delivered'))
+      .waitFor();
   });
 
   it('are known to be blocked, however many are', async () => {
     const ann = await stage.visitor(uniqueName('Ann'));
-    const [ben, eve, dan] = await Promise.all([other(uniqueName('Ben')), other(uniqueName('Eve')), other(uniqueName('Dan'))]);
+    const [ben, eve, dan] = await Promise.all([
+      other(uniqueName('Ben')),
+      other(uniqueName('Eve')),
+      other(uniqueName('Dan')),
+    ]);
     // As if each page of the list were full.
-    await ann.page.route('**/api/v1/blocks?*', (route) => route.continue({ url: route.request().url().replace('limit=100', 'limit=1') }));
+    await ann.page.route('**/api/v1/blocks?*', (route) =>
+      route.continue({ url: route.request().url().replace('limit=100', 'limit=1') }),
+    );
     await meet(ann, ben);
     for (const { user } of [ben, eve, dan]) await ann.client.http('block.add', { userId: user.id });
     await ann.page.getByRole('button', { name: 'Details and members' }).click();
     await ann.page.getByRole('button', { name: 'Unblock' }).waitFor();
     await ann.page.getByRole('link', { name: 'People' }).click();
-    for (const { user } of [ben, eve, dan]) await ann.page.locator('.person', { hasText: user.displayName }).getByRole('button', { name: 'Unblock' }).waitFor();
+    for (const { user } of [ben, eve, dan])
+      await ann.page
+        .locator('.person', { hasText: user.displayName })
+        .getByRole('button', { name: 'Unblock' })
+        .waitFor();
   });
 
   it('are banned from a group and let in again, and are handed it over', async () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const [ben, eve] = await Promise.all([other(uniqueName('Ben')), other(uniqueName('Eve'))]);
-    const { conversation: { id } } = await ann.client.http('conversation.create', { kind: 'group', title: 'Band', memberIds: [ben.user.id, eve.user.id] });
+    const {
+      conversation: { id },
+    } = await ann.client.http('conversation.create', {
+      kind: 'group',
+      title: 'Band',
+      memberIds: [ben.user.id, eve.user.id],
+    });
     await talk(ann.page, 'Band').click();
     await ann.page.getByRole('button', { name: 'Details and members' }).click();
-    const actions = (client: ChatClient) => ann.page.getByRole('button', { name: `Actions for ${client.user.displayName}` });
+    const actions = (client: ChatClient) =>
+      ann.page.getByRole('button', { name: `Actions for ${client.user.displayName}` });
     await actions(eve).click();
     await ann.page.getByRole('menuitem', { name: 'Ban', exact: true }).click();
     await eve.waitFor('conversation:removed', ({ reason }) => reason === 'banned');
     await actions(eve).waitFor({ state: 'detached' });
     // Nobody waits for one who is not there any more.
     await say(ann.page, 'Without her');
-    await ben.call('receipt.read', { conversationId: id, seq: (await ben.waitFor('message:new', ({ message: one }) => one.body === 'Without her')).payload.message.seq });
+    await ben.call('receipt.read', {
+      conversationId: id,
+      seq: (await ben.waitFor('message:new', ({ message: one }) => one.body === 'Without her')).payload.message.seq,
+    });
     await tick(ann.page, 'Without her', 'read').waitFor();
     await ann.page.locator('.person', { hasText: eve.user.displayName }).getByRole('button', { name: 'Unban' }).click();
     await actions(eve).waitFor();
-    expect((await eve.http('conversation.get', { conversationId: id })).conversation.me).toMatchObject({ status: 'active' });
+    expect((await eve.http('conversation.get', { conversationId: id })).conversation.me).toMatchObject({
+      status: 'active',
+    });
 
     await actions(ben).click();
     await ann.page.getByRole('menuitem', { name: 'Hand over to them' }).click();
@@ -401,7 +492,9 @@ describe('people', () => {
     await ann.page.locator('.person', { hasText: ben.user.displayName }).getByText('Creator').waitFor();
     await ann.page.locator('.person', { hasText: '(you)' }).getByText('Admin').waitFor();
     await ann.page.getByRole('button', { name: 'Delete', exact: true }).waitFor({ state: 'detached' });
-    expect((await ben.http('conversation.get', { conversationId: id })).conversation.me).toMatchObject({ role: 'creator' });
+    expect((await ben.http('conversation.get', { conversationId: id })).conversation.me).toMatchObject({
+      role: 'creator',
+    });
   });
 
   it('have a name and a picture, which they change', async () => {
@@ -409,12 +502,17 @@ describe('people', () => {
     const ben = await other(uniqueName('Ben'));
     await ann.page.getByRole('link', { name: 'Settings' }).click();
     const picture = await ann.page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 200 } });
-    const [chooser] = await Promise.all([ann.page.waitForEvent('filechooser'), ann.page.getByRole('button', { name: 'Change picture' }).click()]);
+    const [chooser] = await Promise.all([
+      ann.page.waitForEvent('filechooser'),
+      ann.page.getByRole('button', { name: 'Change picture' }).click(),
+    ]);
     await chooser.setFiles([{ name: 'me.png', mimeType: 'image/png', buffer: picture }]);
     const face = ann.page.locator('.rail-me img');
     await eventually(async () => (await face.evaluate((image) => (image as HTMLImageElement).naturalWidth)) === 256);
     const { user } = await ben.http('user.get', { userId: ann.client.user.id });
-    expect((await ben.fetch('GET', `/api/v1/attachments/${user.avatarId}`)).headers.get('content-type')).toBe('image/jpeg');
+    expect((await ben.fetch('GET', `/api/v1/attachments/${user.avatarId}`)).headers.get('content-type')).toBe(
+      'image/jpeg',
+    );
     await ann.page.getByLabel('Name', { exact: true }).fill('Anna Archer');
     await ann.page.getByRole('button', { name: 'Save' }).click();
     await ann.page.getByRole('link', { name: 'Anna Archer, your profile' }).waitFor();
@@ -428,7 +526,9 @@ describe('a message', () => {
   it('goes on to another conversation, with whose it is', async () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const [ben, eve] = await Promise.all([other(uniqueName('Ben')), other(uniqueName('Eve'))]);
-    const { conversation: { id } } = await ben.call('conversation.create', { kind: 'group', title: 'Garden', memberIds: [ann.client.user.id] });
+    const {
+      conversation: { id },
+    } = await ben.call('conversation.create', { kind: 'group', title: 'Garden', memberIds: [ann.client.user.id] });
     await message(ben, id, 'The roses are out');
     await meet(ann, eve);
     await talk(ann.page, 'Garden').click();
@@ -468,8 +568,15 @@ describe('a message', () => {
         close() {}
       } as unknown as typeof Notification;
     });
-    interface Told { readonly title: string; readonly body: string; readonly notification: EventTarget }
-    const told = () => ann.page.evaluate(() => (globalThis as unknown as { told: Told[] }).told.map(({ title, body }) => ({ title, body })));
+    interface Told {
+      readonly title: string;
+      readonly body: string;
+      readonly notification: EventTarget;
+    }
+    const told = () =>
+      ann.page.evaluate(() =>
+        (globalThis as unknown as { told: Told[] }).told.map(({ title, body }) => ({ title, body })),
+      );
     const tones = () => ann.page.evaluate(() => (globalThis as unknown as { tones: number[] }).tones);
     await ann.page.goto(`${stage.url}/settings`);
     const sound = ann.page.getByRole('switch', { name: /^Sound/ });
@@ -485,9 +592,13 @@ describe('a message', () => {
     const elsewhere = await ann.context.newPage();
     await elsewhere.bringToFront();
     await eventually(() => ann.page.evaluate(() => !document.hasFocus()));
-    const { conversation: { id } } = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.client.user.id] });
+    const {
+      conversation: { id },
+    } = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.client.user.id] });
     await message(ben, id, 'Are you there?');
-    await eventually(async () => expect(await told()).toEqual([{ title: ben.user.displayName, body: 'Are you there?' }]));
+    await eventually(async () =>
+      expect(await told()).toEqual([{ title: ben.user.displayName, body: 'Are you there?' }]),
+    );
     expect(await tones()).toEqual([]);
 
     await devtools.send('Emulation.setFocusEmulationEnabled', { enabled: true });
@@ -496,7 +607,9 @@ describe('a message', () => {
     await message(ben, id, 'Hello?');
     await eventually(async () => expect(await tones()).toEqual([660, 880]));
     expect(await told()).toHaveLength(1);
-    await ann.page.evaluate(() => (globalThis as unknown as { told: Told[] }).told[0]!.notification.dispatchEvent(new Event('click')));
+    await ann.page.evaluate(() =>
+      (globalThis as unknown as { told: Told[] }).told[0]!.notification.dispatchEvent(new Event('click')),
+    );
     await row(ann.page, 'Hello?').waitFor();
     await message(ben, id, 'Good');
     await row(ann.page, 'Good').waitFor();
@@ -537,7 +650,11 @@ describe('the keyboard alone', () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const ben = await other('Benedict Bright');
     const { page } = ann;
-    const { conversation } = await ben.call('conversation.create', { kind: 'group', title: 'Keys', memberIds: [ann.client.user.id] });
+    const { conversation } = await ben.call('conversation.create', {
+      kind: 'group',
+      title: 'Keys',
+      memberIds: [ann.client.user.id],
+    });
     await message(ben, conversation.id, 'Press something');
     await talk(page, 'Keys').focus();
     await page.keyboard.press('Enter');
@@ -589,8 +706,15 @@ describe('a long conversation', () => {
   it('scrolls by without more than 200 rows in the page, in order, none left out where one looks', async () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const ben = await other(uniqueName('Ben'));
-    const { conversation } = await ben.call('conversation.create', { kind: 'group', title: 'Long', memberIds: [ann.client.user.id] });
-    for (let first = 0; first < LONG; first += 500) await Promise.all(Array.from({ length: 500 }, (_, at) => message(ben, conversation.id, `Number ${first + at + 1}`)));
+    const { conversation } = await ben.call('conversation.create', {
+      kind: 'group',
+      title: 'Long',
+      memberIds: [ann.client.user.id],
+    });
+    for (let first = 0; first < LONG; first += 500)
+      await Promise.all(
+        Array.from({ length: 500 }, (_, at) => message(ben, conversation.id, `Number ${first + at + 1}`)),
+      );
     await ben.call('receipt.read', { conversationId: conversation.id, seq: LONG + 1 });
     await ann.page.goto(`${stage.url}/c/${conversation.id}?at=${LONG / 2 + 1}`);
     await row(ann.page, `Number ${LONG / 2}`).waitFor();
@@ -600,17 +724,20 @@ describe('a long conversation', () => {
     let lowest = Infinity;
     let holes = 0;
     // As far as one gets depends on the machine: it goes on until many pages have come, and rows have gone.
-    await eventually(async () => {
-      const seen = await scroller.evaluate(async (box) => {
-        box.scrollTop -= 1500;
-        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-        return [...box.querySelectorAll<HTMLElement>('[data-seq]')].map((one) => Number(one.dataset['seq']));
-      });
-      most = Math.max(most, seen.length);
-      lowest = Math.min(lowest, seen[0]!);
-      holes += seen.filter((seq, at) => seq !== seen[0]! + at).length;
-      return lowest < LONG / 2 - 500;
-    }, { timeoutMs: 90_000, intervalMs: 1 });
+    await eventually(
+      async () => {
+        const seen = await scroller.evaluate(async (box) => {
+          box.scrollTop -= 1500;
+          await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+          return [...box.querySelectorAll<HTMLElement>('[data-seq]')].map((one) => Number(one.dataset['seq']));
+        });
+        most = Math.max(most, seen.length);
+        lowest = Math.min(lowest, seen[0]!);
+        holes += seen.filter((seq, at) => seq !== seen[0]! + at).length;
+        return lowest < LONG / 2 - 500;
+      },
+      { timeoutMs: 90_000, intervalMs: 1 },
+    );
     expect(holes).toBe(0);
     expect(most).toBeLessThanOrEqual(200);
     await ann.page.getByRole('button', { name: /^Jump to newest/ }).click();
@@ -622,7 +749,11 @@ describe('a long conversation', () => {
   it('a new message does not move what one reads', async () => {
     const ann = await stage.visitor(uniqueName('Ann'));
     const ben = await other(uniqueName('Ben'));
-    const { conversation } = await ben.call('conversation.create', { kind: 'group', title: 'Steady', memberIds: [ann.client.user.id] });
+    const { conversation } = await ben.call('conversation.create', {
+      kind: 'group',
+      title: 'Steady',
+      memberIds: [ann.client.user.id],
+    });
     await Promise.all(Array.from({ length: 120 }, (_, at) => message(ben, conversation.id, `Line ${at + 1}`)));
     await ann.page.goto(`${stage.url}/c/${conversation.id}?at=61`);
     await row(ann.page, 'Line 60').waitFor();
@@ -642,9 +773,18 @@ describe('everybody can use it', () => {
   async function barriers(page: Page, where: string): Promise<string[]> {
     if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(await axe);
     const violations = await page.evaluate(async () => {
-      interface Found { readonly violations: { id: string; impact: string; nodes: { html: string; failureSummary?: string }[] }[] }
-      const { violations: found } = await (globalThis as unknown as { axe: { run(options: object): Promise<Found> } }).axe.run({ resultTypes: ['violations'] });
-      return found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary ?? ''}`).join(' | ')}`);
+      interface Found {
+        readonly violations: { id: string; impact: string; nodes: { html: string; failureSummary?: string }[] }[];
+      }
+      const { violations: found } = await (
+        globalThis as unknown as { axe: { run(options: object): Promise<Found> } }
+      ).axe.run({ resultTypes: ['violations'] });
+      return found
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary ?? ''}`).join(' | ')}`,
+        );
     });
     return violations.map((violation) => `${where}, ${page.viewportSize()!.width} pixels wide: ${violation}`);
   }
@@ -662,7 +802,14 @@ describe('everybody can use it', () => {
     const { page, username } = await stage.register(uniqueName('Ann'), size);
     found.push(...(await barriers(page, 'empty list')));
     const ben = await other(uniqueName('Ben'));
-    const { conversation } = await ben.call('conversation.create', { kind: 'group', visibility: 'public', color: '#ffd400', title: uniqueName('Room'), topic: 'All of it', memberIds: [(await ben.http('user.list', { query: username })).items[0]!.id] });
+    const { conversation } = await ben.call('conversation.create', {
+      kind: 'group',
+      visibility: 'public',
+      color: '#ffd400',
+      title: uniqueName('Room'),
+      topic: 'All of it',
+      memberIds: [(await ben.http('user.list', { query: username })).items[0]!.id],
+    });
     const { message: first } = await message(ben, conversation.id, 'Hello https://example.org @nobody');
     await ben.call('reaction.add', { messageId: first.id, emoji: '🎉' });
     await ben.http('message.pin', { messageId: first.id });
@@ -671,7 +818,13 @@ describe('everybody can use it', () => {
     await say(page, 'Mine');
     await row(page, 'Mine').hover();
     found.push(...(await barriers(page, 'conversation')));
-    for (const [name, panel] of [['Details', 'Details'], ['Pinned messages', 'Pinned messages'], ['Drawing board', 'Drawing board'], ['Protocol log', 'Protocol log'], ['Search', 'Search messages']] as const) {
+    for (const [name, panel] of [
+      ['Details', 'Details'],
+      ['Pinned messages', 'Pinned messages'],
+      ['Drawing board', 'Drawing board'],
+      ['Protocol log', 'Protocol log'],
+      ['Search', 'Search messages'],
+    ] as const) {
       if (name === 'Details') await page.locator('.conversation-head .who').click();
       else if (name === 'Search') await page.getByRole('button', { name: 'Search messages' }).click();
       else {
@@ -682,7 +835,13 @@ describe('everybody can use it', () => {
       found.push(...(await barriers(page, panel)));
       await page.getByRole('complementary', { name: panel }).getByRole('button', { name: 'Close' }).click();
     }
-    for (const path of ['/rooms', '/people', '/settings', '/settings/devices', '/r/0198c2f0-0000-7000-8000-000000000000']) {
+    for (const path of [
+      '/rooms',
+      '/people',
+      '/settings',
+      '/settings/devices',
+      '/r/0198c2f0-0000-7000-8000-000000000000',
+    ]) {
       await page.goto(stage.url + path);
       await page.locator('.main h1, .main h2').first().waitFor();
       found.push(...(await barriers(page, path)));
@@ -698,18 +857,35 @@ describe('everybody can use it', () => {
 describe('the client’s binding for React', () => {
   it('shows what changes, when it changes, and asks for nothing that is not shown', async () => {
     const output = (await build({
-      configFile: false, logLevel: 'silent', define: { 'process.env.NODE_ENV': '"development"' }, resolve: { conditions: ['@parley/source', 'browser'] },
-      build: { write: false, minify: false, lib: { entry: join(import.meta.dirname, 'web/binding.ts'), formats: ['es'], fileName: 'binding' } },
+      configFile: false,
+      logLevel: 'silent',
+      define: { 'process.env.NODE_ENV': '"development"' },
+      resolve: { conditions: ['@parley/source', 'browser'] },
+      build: {
+        write: false,
+        minify: false,
+        lib: { entry: join(import.meta.dirname, 'web/binding.ts'), formats: ['es'], fileName: 'binding' },
+      },
     })) as Rolldown.RolldownOutput[];
     const script = output[0]!.output[0].code;
     const [ann, ben] = await Promise.all([other(uniqueName('Ann')), other(uniqueName('Ben'))]);
-    const { conversation: { id } } = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.user.id] });
+    const {
+      conversation: { id },
+    } = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.user.id] });
     await ben.call('conversation.create', { kind: 'group', title: 'Garden', memberIds: [ann.user.id] });
     await message(ben, id, 'Hello');
 
-    const frontend = await serve((path) => (path === '/page.js' ? script : path === '/page.html' ? '<!doctype html><body><script type="module" src="/page.js"></script>' : undefined));
+    const frontend = await serve((path) =>
+      path === '/page.js'
+        ? script
+        : path === '/page.html'
+          ? '<!doctype html><body><script type="module" src="/page.js"></script>'
+          : undefined,
+    );
     const { page } = await stage.page();
-    await page.goto(`${frontend}/page.html#${new URLSearchParams({ url: stage.url, username: ann.user.username, password })}`);
+    await page.goto(
+      `${frontend}/page.html#${new URLSearchParams({ url: stage.url, username: ann.user.username, password })}`,
+    );
     await page.getByRole('button', { name: 'Garden (0)' }).waitFor();
     await page.getByRole('button', { name: 'direct (1)' }).click();
     await page.getByText('Hello, sent').click();
@@ -721,7 +897,11 @@ describe('the client’s binding for React', () => {
     await message(ben, id, 'Again');
     await page.getByText('Again, sent').waitFor();
     expect(await drawn()).toBe(before);
-    const watched = () => page.evaluate((userId) => (globalThis as unknown as { here: BindingPage }).here.client.getState().presence.has(userId), ben.user.id);
+    const watched = () =>
+      page.evaluate(
+        (userId) => (globalThis as unknown as { here: BindingPage }).here.client.getState().presence.has(userId),
+        ben.user.id,
+      );
     expect(await watched()).toBe(true);
     await page.getByRole('button', { name: 'Close' }).click();
     await eventually(async () => !(await watched()));
@@ -729,7 +909,9 @@ describe('the client’s binding for React', () => {
   });
 
   it('says what is missing around a component', () => {
-    expect(() => renderToStaticMarkup(createElement(() => useClient().url))).toThrow('there is no ParleyProvider around');
+    expect(() => renderToStaticMarkup(createElement(() => useClient().url))).toThrow(
+      'there is no ParleyProvider around',
+    );
   });
 });
 
@@ -737,20 +919,37 @@ const built = join(import.meta.dirname, '../../apps/web/dist');
 
 describe('a new build of the app', () => {
   it('is there at the next load, whole, and stays when the server goes away; half of one is not taken', async () => {
-    const names = (await readdir(built, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-    const first = new Map(await Promise.all(names.map(async (name) => [name.slice(built.length), await readFile(name, 'utf8')] as const)));
+    const names = (await readdir(built, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name));
+    const first = new Map(
+      await Promise.all(names.map(async (name) => [name.slice(built.length), await readFile(name, 'utf8')] as const)),
+    );
     const hashOf = (text: string) => createHash('sha256').update(text).digest('base64');
     const script = /index-[\w-]+\.js/.exec(first.get('/index.html')!)![0];
     /** The same app, as if it were another one. */
     function another(title: string): Map<string, string> {
-      const page = first.get('/index.html')!.replace('<title>Parley', `<title>${title}`).replace(script, `index-${title}.js`);
-      const worker = first.get('/sw.js')!.replace(/"id":"\w+"/, `"id":"${title}"`).replace(script, `index-${title}.js`).replace(hashOf(first.get('/index.html')!), hashOf(page));
-      const files = new Map(first).set('/index.html', page).set('/sw.js', worker).set(`/assets/index-${title}.js`, first.get(`/assets/${script}`)!);
+      const page = first
+        .get('/index.html')!
+        .replace('<title>Parley', `<title>${title}`)
+        .replace(script, `index-${title}.js`);
+      const worker = first
+        .get('/sw.js')!
+        .replace(/"id":"\w+"/, `"id":"${title}"`)
+        .replace(script, `index-${title}.js`)
+        .replace(hashOf(first.get('/index.html')!), hashOf(page));
+      const files = new Map(first)
+        .set('/index.html', page)
+        .set('/sw.js', worker)
+        .set(`/assets/index-${title}.js`, first.get(`/assets/${script}`)!);
       files.delete(`/assets/${script}`);
       return files;
     }
     let serving: ReadonlyMap<string, string> | undefined = first;
-    const frontend = await serve((path) => serving?.get(path), () => serving !== undefined);
+    const frontend = await serve(
+      (path) => serving?.get(path),
+      () => serving !== undefined,
+    );
     const context = await stage.browser.newContext();
     try {
       const page = await context.newPage();

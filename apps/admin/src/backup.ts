@@ -25,7 +25,8 @@ export type Manifest = z.infer<typeof Manifest>;
 const known = migrations.map(({ name }) => name);
 /** What a database that was never used has: each is exchanged for what the backup has. */
 const seeded = ['chat.epoch', 'auth.signing_key'];
-const fileOf = (folder: string, { name }: Pick<Table, 'name'>): string => join(folder, 'tables', `${name.replaceAll('"', '')}.jsonl`);
+const fileOf = (folder: string, { name }: Pick<Table, 'name'>): string =>
+  join(folder, 'tables', `${name.replaceAll('"', '')}.jsonl`);
 
 /** Writes one table's rows as lines; answers what the manifest says of it. */
 async function writeTable(sql: Sql, table: Table, folder: string): Promise<Manifest['tables'][number]> {
@@ -50,7 +51,8 @@ interface StoredFile extends Record<string, unknown> {
   readonly key: string;
   readonly media_type: string;
 }
-const filesOf = (sql: Sql): Promise<StoredFile[]> => sql.query<StoredFile>(`select key, media_type from chat.attachment where dropped_at is null order by key`);
+const filesOf = (sql: Sql): Promise<StoredFile[]> =>
+  sql.query<StoredFile>(`select key, media_type from chat.attachment where dropped_at is null order by key`);
 
 /**
  * Writes a backup into a new folder: one snapshot of all tables, and after that the files that it names, which never change. Services may go on. The manifest comes last: without it, it is none.
@@ -66,9 +68,16 @@ export async function backup(place: Place, folder: string): Promise<Manifest> {
   });
   if (place.files) {
     await mkdir(join(folder, 'files'), { mode: 0o700 });
-    for (const { key } of files) await pipeline(await place.files.read(key), createWriteStream(join(folder, 'files', key), { mode: 0o600 }));
+    for (const { key } of files)
+      await pipeline(await place.files.read(key), createWriteStream(join(folder, 'files', key), { mode: 0o600 }));
   }
-  const manifest: Manifest = { format: 1, createdAt: new Date().toISOString(), migrations: known, tables, files: place.files ? files.length : null };
+  const manifest: Manifest = {
+    format: 1,
+    createdAt: new Date().toISOString(),
+    migrations: known,
+    tables,
+    files: place.files ? files.length : null,
+  };
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2), { mode: 0o600 });
   return manifest;
 }
@@ -79,8 +88,12 @@ async function readManifest(folder: string): Promise<Manifest> {
   });
   const manifest = Manifest.parse(JSON.parse(text));
   const strange = manifest.migrations.filter((name) => !known.includes(name));
-  if (strange.length > 0) throw new StartError(`the backup is newer than this version of Parley (it has ${strange.join(', ')})`);
-  if (manifest.migrations.length < known.length) throw new StartError(`the backup is of an older release: restore it with that release (its last migration is ${manifest.migrations.at(-1)}), then upgrade`);
+  if (strange.length > 0)
+    throw new StartError(`the backup is newer than this version of Parley (it has ${strange.join(', ')})`);
+  if (manifest.migrations.length < known.length)
+    throw new StartError(
+      `the backup is of an older release: restore it with that release (its last migration is ${manifest.migrations.at(-1)}), then upgrade`,
+    );
   return manifest;
 }
 
@@ -89,7 +102,8 @@ async function demandEmpty(sql: Sql, tables: readonly Table[], title: string): P
   for (const { name } of tables) {
     if (seeded.includes(name)) continue;
     const [row] = await sql.query<{ there: boolean }>(`select exists (select from ${name}) as there`);
-    if (row!.there) throw new StartError(`${title} is in use: ${name} has rows. Restore into a database or folder that is new`);
+    if (row!.there)
+      throw new StartError(`${title} is in use: ${name} has rows. Restore into a database or folder that is new`);
   }
 }
 
@@ -122,7 +136,8 @@ async function readTable(sql: Sql, table: Table, folder: string, expected: Manif
     lines = [];
   }
   await storeRows(sql, table, lines);
-  if (rows !== expected.rows || hash.digest('hex') !== expected.sha256) throw new StartError(`the backup is damaged: ${table.name} is not what the manifest says`);
+  if (rows !== expected.rows || hash.digest('hex') !== expected.sha256)
+    throw new StartError(`the backup is damaged: ${table.name} is not what the manifest says`);
 }
 
 /**
@@ -132,7 +147,8 @@ async function readTable(sql: Sql, table: Table, folder: string, expected: Manif
 export async function restore(place: Place, folder: string): Promise<Manifest> {
   const manifest = await readManifest(folder);
   const { files } = place;
-  if (manifest.files && !files) throw new UsageError('the backup has files: say where they go, with FILES_DIR or S3_BUCKET');
+  if (manifest.files && !files)
+    throw new UsageError('the backup has files: say where they go, with FILES_DIR or S3_BUCKET');
   await place.database.transaction(async (sql) => {
     const tables = await tablesOf(sql);
     await demandEmpty(sql, tables, place.title);
@@ -143,7 +159,9 @@ export async function restore(place: Place, folder: string): Promise<Manifest> {
       await readTable(sql, table, folder, expected);
     }
     // Before the commit: rows never name bytes that are not there.
-    if (files && manifest.files !== null) for (const { key, media_type } of await filesOf(sql)) await files.put(key, join(folder, 'files', key), media_type);
+    if (files && manifest.files !== null)
+      for (const { key, media_type } of await filesOf(sql))
+        await files.put(key, join(folder, 'files', key), media_type);
     await sql.query(`update chat.epoch set epoch = gen_random_uuid()::text`);
   });
   return manifest;
@@ -193,12 +211,23 @@ export const backupCommand: Command = {
   usage: 'backup --to DIR [--data-dir DIR]',
   does: 'writes everything into a new folder: of a stopped data folder, or of a cluster that may go on (DATABASE_URL as owner; files: FILES_DIR or S3_*)',
   async run(args, say) {
-    const { values } = parseArgs({ args: [...args], options: { to: { type: 'string' }, 'data-dir': { type: 'string' } } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { to: { type: 'string' }, 'data-dir': { type: 'string' } },
+    });
     const to = required('to', values.to);
-    if (await stat(to).then(() => true, () => false)) throw new UsageError(`${to} is there already; a backup takes a new folder`);
+    if (
+      await stat(to).then(
+        () => true,
+        () => false,
+      )
+    )
+      throw new UsageError(`${to} is there already; a backup takes a new folder`);
     return within(openPlace(values['data-dir']), async (place) => {
       const manifest = await backup(place, to);
-      say(`${total(manifest)} rows of ${manifest.tables.length} tables are in ${to}${manifest.files === null ? '; files were not asked for (FILES_DIR or S3_BUCKET): back them up beside it, after this' : `, and ${manifest.files} files`}`);
+      say(
+        `${total(manifest)} rows of ${manifest.tables.length} tables are in ${to}${manifest.files === null ? '; files were not asked for (FILES_DIR or S3_BUCKET): back them up beside it, after this' : `, and ${manifest.files} files`}`,
+      );
       return 0;
     });
   },
@@ -208,12 +237,17 @@ export const restoreCommand: Command = {
   usage: 'restore --from DIR [--data-dir DIR]',
   does: 'stores a backup in a new data folder, or in a new database that is migrated (DATABASE_URL as owner); clients load afresh after it',
   async run(args, say) {
-    const { values } = parseArgs({ args: [...args], options: { from: { type: 'string' }, 'data-dir': { type: 'string' } } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { from: { type: 'string' }, 'data-dir': { type: 'string' } },
+    });
     const from = required('from', values.from);
     return within(openPlace(values['data-dir']), async (place) => {
       if (values['data-dir'] === undefined) await demandStopped(place);
       const manifest = await restore(place, from);
-      say(`${total(manifest)} rows${manifest.files === null ? '' : ` and ${manifest.files} files`} of ${manifest.createdAt} are in ${place.title}, under a new epoch`);
+      say(
+        `${total(manifest)} rows${manifest.files === null ? '' : ` and ${manifest.files} files`} of ${manifest.createdAt} are in ${place.title}, under a new epoch`,
+      );
       return 0;
     });
   },
@@ -225,14 +259,19 @@ export const migrateCommand: Command = {
   async run(args, say: Say) {
     const { values } = parseArgs({ args: [...args], options: { from: { type: 'string' }, to: { type: 'string' } } });
     const from = required('from', values.from);
-    await stat(join(from, 'database')).catch(() => { throw new UsageError(`${from} is no data folder`); });
-    return within(openFolder(from), (source) => within(openCluster(values.to), async (target) => {
-      await demandStopped(target);
-      const { rows, files } = await copyPlace(source, target);
-      for (const [name, count] of rows) if (count > 0) say(`${String(count).padStart(9)}  ${name.replaceAll('"', '')}`);
-      say(`${String(files).padStart(9)}  files`);
-      say(`${from} is in ${target.title}; it was not changed`);
-      return 0;
-    }));
+    await stat(join(from, 'database')).catch(() => {
+      throw new UsageError(`${from} is no data folder`);
+    });
+    return within(openFolder(from), (source) =>
+      within(openCluster(values.to), async (target) => {
+        await demandStopped(target);
+        const { rows, files } = await copyPlace(source, target);
+        for (const [name, count] of rows)
+          if (count > 0) say(`${String(count).padStart(9)}  ${name.replaceAll('"', '')}`);
+        say(`${String(files).padStart(9)}  files`);
+        say(`${from} is in ${target.title}; it was not changed`);
+        return 0;
+      }),
+    );
   },
 };

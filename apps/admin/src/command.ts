@@ -21,4 +21,5 @@ export function required(name: string, value: string | undefined): string {
 }
 
 /** The words of a usage line that name the command, before what may follow. */
-export const wordsOf = ({ usage }: Command): readonly string[] => usage.split(' ').filter((word) => /^[a-z-]+$/.test(word) && !word.startsWith('--'));
+export const wordsOf = ({ usage }: Command): readonly string[] =>
+  usage.split(' ').filter((word) => /^[a-z-]+$/.test(word) && !word.startsWith('--'));

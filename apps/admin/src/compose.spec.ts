@@ -16,30 +16,55 @@ interface Service {
   depends_on?: Record<string, unknown>;
 }
 const root = join(import.meta.dirname, '../../..');
-const { services, volumes } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as { services: Record<string, Service>; volumes: Record<string, null> };
+const { services, volumes } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+  services: Record<string, Service>;
+  volumes: Record<string, null>;
+};
 
-const secrets = secretFiles((name) => `password-of-${name}`, { amqp: 'amqp://rabbitmq:5672', database: 'postgres://postgres:5432/parley', redis: 'redis://redis:6379' });
+const secrets = secretFiles((name) => `password-of-${name}`, {
+  amqp: 'amqp://rabbitmq:5672',
+  database: 'postgres://postgres:5432/parley',
+  redis: 'redis://redis:6379',
+});
 /** Where the job that makes secrets puts each volume. */
-const folders = Object.fromEntries(services['secrets']!.volumes!.map((mount) => mount.split(':') as [string, string]).map(([volume, place]) => [volume, place.replace('/secrets/', '')]));
+const folders = Object.fromEntries(
+  services['secrets']!.volumes!.map((mount) => mount.split(':') as [string, string]).map(([volume, place]) => [
+    volume,
+    place.replace('/secrets/', ''),
+  ]),
+);
 
 /** What a container finds in its environment: unset variables as defaults, the files of its volumes read. */
 function environmentOf({ environment = {}, volumes: mounts = [] }: Service): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).map(([name, value]) => {
-    const text = String(value).replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1');
-    if (!name.endsWith('_FILE')) return [name, text];
-    const [volume] = mounts.map((mount) => mount.split(':')).find(([, place]) => text.startsWith(`${place}/`))!;
-    return [name.slice(0, -'_FILE'.length), secrets[`${folders[volume!]}/${text.split('/').at(-1)}`]!];
-  }));
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => {
+      const text = String(value).replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1');
+      if (!name.endsWith('_FILE')) return [name, text];
+      const [volume] = mounts.map((mount) => mount.split(':')).find(([, place]) => text.startsWith(`${place}/`))!;
+      return [name.slice(0, -'_FILE'.length), secrets[`${folders[volume!]}/${text.split('/').at(-1)}`]!];
+    }),
+  );
 }
 
 describe('docker-compose.yml', () => {
-  const ours = Object.entries(services).filter(([, { image }]) => image.startsWith('parley-')).map(([name, service]) => ({ name, service }));
+  const ours = Object.entries(services)
+    .filter(([, { image }]) => image.startsWith('parley-'))
+    .map(([name, service]) => ({ name, service }));
 
-  it.each(ours)('gives $name a root file system that nobody writes, no capabilities and no new privileges', ({ service }) => {
-    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
-  });
+  it.each(ours)(
+    'gives $name a root file system that nobody writes, no capabilities and no new privileges',
+    ({ service }) => {
+      expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    },
+  );
 
-  it.each(ours.flatMap(({ name, service }) => programs.filter((program) => program.name === name.replace(/-2$/, '')).map((program) => ({ name, service, program }))))('gives $name what it requires, and nothing that it does not read', ({ service, program }) => {
+  it.each(
+    ours.flatMap(({ name, service }) =>
+      programs
+        .filter((program) => program.name === name.replace(/-2$/, ''))
+        .map((program) => ({ name, service, program })),
+    ),
+  )('gives $name what it requires, and nothing that it does not read', ({ service, program }) => {
     expect(problemsOf(program, environmentOf(service))).toEqual([]);
     expect(Object.keys(environmentOf(service)).filter((name) => !(name in program.shape))).toEqual([]);
   });
@@ -48,15 +73,24 @@ describe('docker-compose.yml', () => {
     expect(readFileSync(join(root, 'docker-compose.yml'), 'utf8')).not.toMatch(/PASSWORD: |:\/\/[^/\s]+:[^/\s]+@/);
     for (const { name, service } of ours.filter((one) => !['secrets', 'admin', 'migrate'].includes(one.name))) {
       const mounted = (service.volumes ?? []).filter((mount) => mount.startsWith('secrets-'));
-      expect(mounted.filter((mount) => mount.endsWith(':/run/secrets:ro')), name).toEqual([`secrets-${name.replace(/-2$/, '')}:/run/secrets:ro`]);
+      expect(
+        mounted.filter((mount) => mount.endsWith(':/run/secrets:ro')),
+        name,
+      ).toEqual([`secrets-${name.replace(/-2$/, '')}:/run/secrets:ro`]);
     }
   });
 
   it('names volumes and files that are there, and every secret has its place', () => {
-    const mounts = Object.values(services).flatMap((service) => (service.volumes ?? []).map((mount) => mount.split(':')[0]!));
-    expect(mounts.filter((mount) => (mount.startsWith('./') ? !existsSync(join(root, mount)) : !(mount in volumes)))).toEqual([]);
+    const mounts = Object.values(services).flatMap((service) =>
+      (service.volumes ?? []).map((mount) => mount.split(':')[0]!),
+    );
+    expect(
+      mounts.filter((mount) => (mount.startsWith('./') ? !existsSync(join(root, mount)) : !(mount in volumes))),
+    ).toEqual([]);
     const places = new Set(Object.values(folders));
-    const unplaced = Object.keys(secrets).map((path) => path.split('/')[0]!).filter((folder) => !places.has(folder));
+    const unplaced = Object.keys(secrets)
+      .map((path) => path.split('/')[0]!)
+      .filter((folder) => !places.has(folder));
     // Only Kubernetes has KEDA.
     expect(new Set(unplaced)).toEqual(new Set(['keda']));
   });

@@ -16,7 +16,10 @@ export function problemsOf(program: Program, source: NodeJS.ProcessEnv): readonl
   }
 }
 
-const namesOf = ({ shape }: Program): string[] => (Object.entries(shape) as [string, z.ZodType][]).flatMap(([name, field]) => (isSecret(field) ? [name, `${name}_FILE`] : [name]));
+const namesOf = ({ shape }: Program): string[] =>
+  (Object.entries(shape) as [string, z.ZodType][]).flatMap(([name, field]) =>
+    isSecret(field) ? [name, `${name}_FILE`] : [name],
+  );
 
 /** Names in `source` that none of the programs reads. */
 export function unknownNames(chosen: readonly Program[], source: NodeJS.ProcessEnv): string[] {
@@ -26,7 +29,10 @@ export function unknownNames(chosen: readonly Program[], source: NodeJS.ProcessE
 
 function programOf(name: string): Program {
   const found = programs.find((program) => program.name === name);
-  if (!found) throw new UsageError(`there is no program ${name}; there are ${programs.map((program) => program.name).join(', ')}`);
+  if (!found)
+    throw new UsageError(
+      `there is no program ${name}; there are ${programs.map((program) => program.name).join(', ')}`,
+    );
   return found;
 }
 
@@ -42,7 +48,11 @@ export const configCheck: Command = {
   usage: 'config check [PROGRAM …] [--env-file PATH]',
   does: 'says everything that is wrong with the configuration of these programs (standalone unless told), and starts nothing',
   async run(args, say) {
-    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { 'env-file': { type: 'string' } } });
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { 'env-file': { type: 'string' } },
+    });
     const chosen = (positionals.length > 0 ? positionals : ['standalone']).map(programOf);
     const file = values['env-file'];
     const source = file === undefined ? processEnvironment() : await readEnvFile(file);
@@ -51,7 +61,11 @@ export const configCheck: Command = {
     let bad = strange.length;
     for (const program of chosen) {
       const problems = problemsOf(program, source);
-      say(problems.length === 0 ? `${program.name}: fine` : `${program.name}: ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}`);
+      say(
+        problems.length === 0
+          ? `${program.name}: fine`
+          : `${program.name}: ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}`,
+      );
       for (const problem of problems) say(`  ${problem}`);
       bad += problems.length;
     }

@@ -10,13 +10,18 @@ const place = join(import.meta.dirname, '../../../docs/configuration.md');
 const fallback = (field: z.ZodType): string => {
   const preset = field.safeParse(undefined);
   if (!preset.success) return '*required*';
-  return preset.data === undefined ? '' : `\`${Array.isArray(preset.data) ? preset.data.join(',') : JSON.stringify(preset.data).replaceAll('"', '')}\``;
+  return preset.data === undefined
+    ? ''
+    : `\`${Array.isArray(preset.data) ? preset.data.join(',') : JSON.stringify(preset.data).replaceAll('"', '')}\``;
 };
 
-const row = ([name, field]: [string, z.ZodType]): string => `| \`${name}\`${isSecret(field) ? ' 🔑' : ''} | ${fallback(field)} | ${field.description ?? ''} |`;
+const row = ([name, field]: [string, z.ZodType]): string =>
+  `| \`${name}\`${isSecret(field) ? ' 🔑' : ''} | ${fallback(field)} | ${field.description ?? ''} |`;
 
 const table = ({ title, shape }: Program): string => {
-  const fields = (Object.entries(shape) as [string, z.ZodType][]).toSorted(([one], [other]) => one.localeCompare(other));
+  const fields = (Object.entries(shape) as [string, z.ZodType][]).toSorted(([one], [other]) =>
+    one.localeCompare(other),
+  );
   return `## ${title}\n\n| variable | default | what it does |\n| --- | --- | --- |\n${fields.map(row).join('\n')}\n`;
 };
 
@@ -48,7 +53,11 @@ export const configDoc: Command = {
     const page = configurationPage();
     if (args.includes('--check')) {
       const same = (await readFile(place, 'utf8').catch(() => '')) === page;
-      say(same ? 'docs/configuration.md is up to date' : 'docs/configuration.md is not what the schemas say: npm run config:doc');
+      say(
+        same
+          ? 'docs/configuration.md is up to date'
+          : 'docs/configuration.md is not what the schemas say: npm run config:doc',
+      );
       return same ? 0 : 1;
     }
     await writeFile(place, page);

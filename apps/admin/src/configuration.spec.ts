@@ -32,35 +32,62 @@ describe('docs/configuration.md', () => {
 });
 
 describe('secrets', () => {
-  it.each(programs)('of $name are marked as such: whatever holds a password, a key or an address with one', ({ shape }) => {
-    const telling = Object.entries(shape).filter(([name]) => /PASSWORD$|SECRET|ACCESS_KEY_ID|(AMQP|DATABASE|REDIS)_URL/.test(name));
-    expect(telling.filter(([, field]) => !isSecret(field as z.ZodType)).map(([name]) => name)).toEqual([]);
-  });
+  it.each(programs)(
+    'of $name are marked as such: whatever holds a password, a key or an address with one',
+    ({ shape }) => {
+      const telling = Object.entries(shape).filter(([name]) =>
+        /PASSWORD$|SECRET|ACCESS_KEY_ID|(AMQP|DATABASE|REDIS)_URL/.test(name),
+      );
+      expect(telling.filter(([, field]) => !isSecret(field as z.ZodType)).map(([name]) => name)).toEqual([]);
+    },
+  );
 });
 
 describe('npm run config:check', () => {
   it('reports all problems of all programs at once, those of files too, and no value', async () => {
-    const env = file('bad.env', `AMQP_URL=http://hunter2\nREDIS_URL_FILE=${join(folder, 'nowhere')}\nPORT=70000\nSHARDS=12\nALOWED_ORIGINS=*\n`);
+    const env = file(
+      'bad.env',
+      `AMQP_URL=http://hunter2\nREDIS_URL_FILE=${join(folder, 'nowhere')}\nPORT=70000\nSHARDS=12\nALOWED_ORIGINS=*\n`,
+    );
     const { code, lines } = await check('gateway', 'auth', '--env-file', env);
     expect(code).toBe(1);
     const text = lines.join('\n');
-    for (const part of ['ALOWED_ORIGINS: nobody reads it', 'gateway: 4 problems', '  PORT: ', '  REDIS_URL_FILE: names a file that cannot be read (ENOENT)', 'auth: 3 problems', '  DATABASE_URL: is required']) expect(text).toContain(part);
+    for (const part of [
+      'ALOWED_ORIGINS: nobody reads it',
+      'gateway: 4 problems',
+      '  PORT: ',
+      '  REDIS_URL_FILE: names a file that cannot be read (ENOENT)',
+      'auth: 3 problems',
+      '  DATABASE_URL: is required',
+    ])
+      expect(text).toContain(part);
     expect(text).not.toContain('hunter2');
   });
 
   it('is content with secrets in files, and with what one of the programs reads', async () => {
     const url = file('amqp', 'amqp://parley:secret@rabbitmq\n');
     const redis = file('redis', 'redis://redis');
-    const env = file('good.env', `AMQP_URL_FILE=${url}\nREDIS_URL_FILE=${redis}\nALLOWED_ORIGINS=https://chat.example.org\n`);
-    expect(await check('gateway', 'presence', '--env-file', env)).toEqual({ code: 0, lines: ['gateway: fine', 'presence: fine'] });
+    const env = file(
+      'good.env',
+      `AMQP_URL_FILE=${url}\nREDIS_URL_FILE=${redis}\nALLOWED_ORIGINS=https://chat.example.org\n`,
+    );
+    expect(await check('gateway', 'presence', '--env-file', env)).toEqual({
+      code: 0,
+      lines: ['gateway: fine', 'presence: fine'],
+    });
   });
 
   it('knows that parts of one process need each other', () => {
-    expect(problemsOf(program('standalone'), { AMQP_URL: 'amqp://localhost' })).toEqual(['DATABASE_URL: is required with AMQP_URL', 'REDIS_URL: is required with AMQP_URL']);
+    expect(problemsOf(program('standalone'), { AMQP_URL: 'amqp://localhost' })).toEqual([
+      'DATABASE_URL: is required with AMQP_URL',
+      'REDIS_URL: is required with AMQP_URL',
+    ]);
   });
 
   it('takes files for secrets only', () => {
-    expect(unknownNames([program('gateway')], { S3_SECRET_ACCESS_KEY_FILE: 'x', PORT_FILE: 'x' })).toEqual(['PORT_FILE']);
+    expect(unknownNames([program('gateway')], { S3_SECRET_ACCESS_KEY_FILE: 'x', PORT_FILE: 'x' })).toEqual([
+      'PORT_FILE',
+    ]);
   });
 
   it('does not guess which program was meant', async () => {

@@ -30,12 +30,28 @@ export const conversationsCommand: Command = {
   usage: 'conversations --user NAME_OR_ID [--limit N] [--data-dir DIR]',
   does: 'lists the conversations of a user, the most recently active first',
   async run(args, say) {
-    const { values } = parseArgs({ args: [...args], options: { user: { type: 'string' }, limit: { type: 'string', default: '50' }, 'data-dir': { type: 'string' } } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { user: { type: 'string' }, limit: { type: 'string', default: '50' }, 'data-dir': { type: 'string' } },
+    });
     const user = required('user', values.user);
     const limit = wholeLimit(values.limit);
     return within(openPlace(values['data-dir']), async ({ database }) => {
-      for (const { id, kind, members, messages, active_at, title, partner } of await conversationsOf(database, await userNamed(database, user), limit)) {
-        say([id, kind.padEnd(7), `${members} members`.padEnd(12), `${messages} messages`.padEnd(14), `last active ${active_at.toISOString()}`, printable(title ?? partner ?? '')].join('  '));
+      for (const { id, kind, members, messages, active_at, title, partner } of await conversationsOf(
+        database,
+        await userNamed(database, user),
+        limit,
+      )) {
+        say(
+          [
+            id,
+            kind.padEnd(7),
+            `${members} members`.padEnd(12),
+            `${messages} messages`.padEnd(14),
+            `last active ${active_at.toISOString()}`,
+            printable(title ?? partner ?? ''),
+          ].join('  '),
+        );
       }
       return 0;
     });

@@ -20,7 +20,7 @@ export async function* exportConversation(sql: Sql, id: string): AsyncGenerator<
   );
   if (!head) throw new StartError(`there is no conversation ${id}`);
   yield head.line;
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const rows = await sql.query<{ seq: number; line: string }>(
       `select m.seq, json_build_object('kind', 'message', 'seq', m.seq, 'id', m.id, 'type', m.type, 'senderId', m.sender_id, 'sender', u.username, 'createdAt', m.created_at, 'editedAt', m.edited_at, 'deletedAt', m.deleted_at,
          'body', case when m.deleted_at is null then m.body end, 'replyTo', m.reply_to, 'attachments', m.attachments, 'system', m.system,
@@ -39,7 +39,10 @@ export const exportCommand: Command = {
   usage: 'export conversation --id ID [--to FILE] [--data-dir DIR]',
   does: 'writes a conversation as lines of JSON: itself with its members, then its messages in order',
   async run(args, say) {
-    const { values } = parseArgs({ args: [...args], options: { id: { type: 'string' }, to: { type: 'string' }, 'data-dir': { type: 'string' } } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { id: { type: 'string' }, to: { type: 'string' }, 'data-dir': { type: 'string' } },
+    });
     const { to } = values;
     const id = required('id', values.id);
     return within(openPlace(values['data-dir']), ({ database }) =>

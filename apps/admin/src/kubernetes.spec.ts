@@ -10,7 +10,16 @@ import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2';
 import { Job } from 'kubernetes-models/batch/v1';
 import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import { ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount, type IContainer, type IPodSpec } from 'kubernetes-models/v1';
+import {
+  ConfigMap,
+  Namespace,
+  PersistentVolumeClaim,
+  Secret,
+  Service,
+  ServiceAccount,
+  type IContainer,
+  type IPodSpec,
+} from 'kubernetes-models/v1';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -22,22 +31,55 @@ import { render, renderByKubectl, type KubernetesObject } from './spec/kustomize
 
 const root = join(import.meta.dirname, '../../..');
 const models = {
-  Deployment, StatefulSet, HorizontalPodAutoscaler, Job, Ingress, NetworkPolicy, PodDisruptionBudget, ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount,
-  Cluster, ScaledObject, TriggerAuthentication,
+  Deployment,
+  StatefulSet,
+  HorizontalPodAutoscaler,
+  Job,
+  Ingress,
+  NetworkPolicy,
+  PodDisruptionBudget,
+  ConfigMap,
+  Namespace,
+  PersistentVolumeClaim,
+  Secret,
+  Service,
+  ServiceAccount,
+  Cluster,
+  ScaledObject,
+  TriggerAuthentication,
 };
 /** Where each model comes from, for the compiler. */
 const homes: Readonly<Record<string, string>> = {
-  'apps/v1': 'kubernetes-models/apps/v1', 'autoscaling/v2': 'kubernetes-models/autoscaling/v2', 'batch/v1': 'kubernetes-models/batch/v1', 'networking.k8s.io/v1': 'kubernetes-models/networking.k8s.io/v1',
-  'policy/v1': 'kubernetes-models/policy/v1', v1: 'kubernetes-models/v1', 'postgresql.cnpg.io/v1': '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1',
+  'apps/v1': 'kubernetes-models/apps/v1',
+  'autoscaling/v2': 'kubernetes-models/autoscaling/v2',
+  'batch/v1': 'kubernetes-models/batch/v1',
+  'networking.k8s.io/v1': 'kubernetes-models/networking.k8s.io/v1',
+  'policy/v1': 'kubernetes-models/policy/v1',
+  v1: 'kubernetes-models/v1',
+  'postgresql.cnpg.io/v1': '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1',
   'keda.sh/v1alpha1': '@kubernetes-models/keda/keda.sh/v1alpha1',
 };
 /** The Cluster Operator's own object has no package of models: these are the fields that are used, after its reference. */
 const RabbitmqCluster = z.strictObject({
-  apiVersion: z.literal('rabbitmq.com/v1beta1'), kind: z.literal('RabbitmqCluster'), metadata: z.object({ name: z.string() }),
+  apiVersion: z.literal('rabbitmq.com/v1beta1'),
+  kind: z.literal('RabbitmqCluster'),
+  metadata: z.object({ name: z.string() }),
   spec: z.strictObject({
-    replicas: z.int(), image: z.string(), resources: z.object({}), persistence: z.strictObject({ storage: z.string() }), affinity: z.object({}),
+    replicas: z.int(),
+    image: z.string(),
+    resources: z.object({}),
+    persistence: z.strictObject({ storage: z.string() }),
+    affinity: z.object({}),
     rabbitmq: z.strictObject({ additionalConfig: z.string() }),
-    override: z.strictObject({ statefulSet: z.strictObject({ spec: z.strictObject({ template: z.strictObject({ spec: z.strictObject({ containers: z.array(z.object({})), volumes: z.array(z.object({})) }) }) }) }) }),
+    override: z.strictObject({
+      statefulSet: z.strictObject({
+        spec: z.strictObject({
+          template: z.strictObject({
+            spec: z.strictObject({ containers: z.array(z.object({})), volumes: z.array(z.object({})) }),
+          }),
+        }),
+      }),
+    }),
   }),
 });
 
@@ -53,7 +95,10 @@ const addresses = {
 };
 
 /** Each overlay as it is, and with the line about the component that exports traces. */
-const variants = overlays.flatMap((overlay) => [{ name: `k8s/overlays/${overlay}`, overlay, place: overlay as string, traced: false }, { name: `k8s/overlays/${overlay}, traced`, overlay, place: `${overlay}-traced`, traced: true }]);
+const variants = overlays.flatMap((overlay) => [
+  { name: `k8s/overlays/${overlay}`, overlay, place: overlay as string, traced: false },
+  { name: `k8s/overlays/${overlay}, traced`, overlay, place: `${overlay}-traced`, traced: true },
+]);
 
 const folder = mkdtempSync(join(root, '.cache-kubernetes-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -79,26 +124,36 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     return found;
   };
   const workloads = () => all().filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job'].includes(kind));
-  const podOf = ({ spec }: KubernetesObject) => (spec as { template: { metadata: { labels: Labels }; spec: IPodSpec } }).template;
+  const podOf = ({ spec }: KubernetesObject) =>
+    (spec as { template: { metadata: { labels: Labels }; spec: IPodSpec } }).template;
   const containerOf = (object: KubernetesObject): IContainer => podOf(object).spec.containers[0]!;
   const ours = () => workloads().filter((object) => containerOf(object).image?.includes('parley-'));
   /** The environment of a workload's container, with what its ConfigMaps give; secrets' files are read. */
   const environment = (object: KubernetesObject): Record<string, string> => {
     const { env = [], envFrom = [], volumeMounts = [] } = containerOf(object);
     const given = Object.fromEntries([
-      ...envFrom.flatMap(({ configMapRef }) => Object.entries(named('ConfigMap', configMapRef!.name!)['data'] as Record<string, string>)), ...env.map(({ name, value }) => [name, value!] as const),
+      ...envFrom.flatMap(({ configMapRef }) =>
+        Object.entries(named('ConfigMap', configMapRef!.name!)['data'] as Record<string, string>),
+      ),
+      ...env.map(({ name, value }) => [name, value!] as const),
     ]);
-    return Object.fromEntries(Object.entries(given).map(([name, value]) => {
-      if (!name.endsWith('_FILE')) return [name, value];
-      const mount = volumeMounts.find(({ mountPath }) => value.startsWith(`${mountPath}/`))!;
-      const { secret } = podOf(object).spec.volumes!.find((volume) => volume.name === mount.name)!;
-      const data = named('Secret', secret!.secretName!)['data'] as Record<string, string>;
-      return [name.slice(0, -'_FILE'.length), Buffer.from(data[value.slice(mount.mountPath.length + 1)]!, 'base64').toString()];
-    }));
+    return Object.fromEntries(
+      Object.entries(given).map(([name, value]) => {
+        if (!name.endsWith('_FILE')) return [name, value];
+        const mount = volumeMounts.find(({ mountPath }) => value.startsWith(`${mountPath}/`))!;
+        const { secret } = podOf(object).spec.volumes!.find((volume) => volume.name === mount.name)!;
+        const data = named('Secret', secret!.secretName!)['data'] as Record<string, string>;
+        return [
+          name.slice(0, -'_FILE'.length),
+          Buffer.from(data[value.slice(mount.mountPath.length + 1)]!, 'base64').toString(),
+        ];
+      }),
+    );
   };
 
   it('is what kubectl makes of it, too', () => {
-    const byName = (objects: KubernetesObject[]) => Object.fromEntries(objects.map((object) => [`${object.kind} ${object.metadata.name}`, object]));
+    const byName = (objects: KubernetesObject[]) =>
+      Object.fromEntries(objects.map((object) => [`${object.kind} ${object.metadata.name}`, object]));
     const real = renderByKubectl(join(folder, 'overlays', variant));
     expect(byName(real ?? all())).toEqual(byName(all()));
   });
@@ -113,12 +168,23 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
   it('has no field that Kubernetes does not know', async () => {
     const checked = all().filter(({ apiVersion }) => homes[apiVersion] !== undefined);
     expect(checked.length).toBeGreaterThan(all().length - 2);
-    const lines = checked.map((object, at) => `export const o${at}: import('${homes[object.apiVersion]}').I${object.kind} = ${JSON.stringify(object)};`);
+    const lines = checked.map(
+      (object, at) =>
+        `export const o${at}: import('${homes[object.apiVersion]}').I${object.kind} = ${JSON.stringify(object)};`,
+    );
     const place = join(import.meta.dirname, '../.kubernetes', variant);
     mkdirSync(place, { recursive: true });
     writeFileSync(join(place, 'objects.ts'), `${lines.join('\n')}\n`);
     try {
-      const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--ignoreConfig', join(place, 'objects.ts')];
+      const options = [
+        '--noEmit',
+        '--strict',
+        '--skipLibCheck',
+        '--module',
+        'nodenext',
+        '--ignoreConfig',
+        join(place, 'objects.ts'),
+      ];
       await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options]);
     } catch (error) {
       throw new Error((error as { stdout: string }).stdout.slice(0, 4_000), { cause: error });
@@ -128,25 +194,49 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
   });
 
   it('gives every program what it requires, nothing that it does not know, and secrets as files alone', () => {
-    expect(ours().map(({ metadata }) => metadata.name).toSorted()).toEqual(['auth', 'gateway', 'history', 'messages', 'migrate', 'presence']);
+    expect(
+      ours()
+        .map(({ metadata }) => metadata.name)
+        .toSorted(),
+    ).toEqual(['auth', 'gateway', 'history', 'messages', 'migrate', 'presence']);
     for (const object of ours()) {
       const program = programs.find(({ name }) => name === object.metadata.name)!;
       expect(problemsOf(program, environment(object)), program.name).toEqual([]);
-      expect((containerOf(object).env ?? []).filter(({ name, valueFrom }) => valueFrom !== undefined || (program.shape[name] && isSecret(program.shape[name] as z.ZodType)))).toEqual([]);
-      expect((containerOf(object).env ?? []).map(({ name }) => name.replace(/_FILE$/, '')).filter((name) => !(name in program.shape))).toEqual([]);
+      expect(
+        (containerOf(object).env ?? []).filter(
+          ({ name, valueFrom }) =>
+            valueFrom !== undefined || (program.shape[name] && isSecret(program.shape[name] as z.ZodType)),
+        ),
+      ).toEqual([]);
+      expect(
+        (containerOf(object).env ?? [])
+          .map(({ name }) => name.replace(/_FILE$/, ''))
+          .filter((name) => !(name in program.shape)),
+      ).toEqual([]);
     }
   });
 
   it('gives no hash to the names of secrets that objects of operators refer to, into which Kustomize does not look', () => {
-    const operators = JSON.stringify(all().filter(({ kind }) => ['RabbitmqCluster', 'Cluster', 'TriggerAuthentication'].includes(kind)));
-    const { secretGenerator } = parse(readFileSync(join(folder, 'overlays', variant, 'kustomization.yaml'), 'utf8')) as { secretGenerator: { name: string; options?: { disableNameSuffixHash?: boolean } }[] };
-    const referred = secretGenerator.filter(({ name }) => operators.includes(`"secretName":"${name}"`) || operators.includes(`"name":"${name}","key"`) || operators.includes(`ecret":{"name":"${name}"}`));
+    const operators = JSON.stringify(
+      all().filter(({ kind }) => ['RabbitmqCluster', 'Cluster', 'TriggerAuthentication'].includes(kind)),
+    );
+    const { secretGenerator } = parse(
+      readFileSync(join(folder, 'overlays', variant, 'kustomization.yaml'), 'utf8'),
+    ) as { secretGenerator: { name: string; options?: { disableNameSuffixHash?: boolean } }[] };
+    const referred = secretGenerator.filter(
+      ({ name }) =>
+        operators.includes(`"secretName":"${name}"`) ||
+        operators.includes(`"name":"${name}","key"`) ||
+        operators.includes(`ecret":{"name":"${name}"}`),
+    );
     expect(referred.map(({ name }) => name)).toEqual(overlay === 'prod' ? ['accounts', 'keda', 'postgres-owner'] : []);
     expect(referred.filter(({ options }) => options?.disableNameSuffixHash !== true)).toEqual([]);
   });
 
   it('gives every service a Secret of its own', () => {
-    const secrets = ours().flatMap((object) => (podOf(object).spec.volumes ?? []).flatMap(({ secret }) => (secret ? [secret.secretName] : [])));
+    const secrets = ours().flatMap((object) =>
+      (podOf(object).spec.volumes ?? []).flatMap(({ secret }) => (secret ? [secret.secretName] : [])),
+    );
     expect(new Set(secrets).size).toBe(secrets.length);
   });
 
@@ -173,7 +263,9 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
         // The bucket lies outside too, and Redis is on another port there.
         expect(passes(of('NetworkPolicy'), from, to, port), `${object.metadata.name} → ${name}`).toBe(uses);
       }
-      expect(passes(of('NetworkPolicy'), from, { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } }, 53)).toBe(true);
+      expect(
+        passes(of('NetworkPolicy'), from, { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } }, 53),
+      ).toBe(true);
     }
   });
 
@@ -188,8 +280,12 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
       expect(passes(policies, controller, pod(name), 9090), name).toBe(false);
       expect(passes(policies, { namespace: 'monitoring', labels: {} }, pod(name), 9090), name).toBe(true);
       expect(passes(policies, { namespace: 'elsewhere', labels: {} }, pod(name), 9090), name).toBe(false);
-      expect(passes(policies, pod(name), internet, 443), name).toBe(name === 'messages' || (name === 'gateway' && overlay === 'prod'));
-      for (const other of services) for (const port of [3000, 9090]) expect(passes(policies, pod(name), pod(other), port), `${name} → ${other}`).toBe(false);
+      expect(passes(policies, pod(name), internet, 443), name).toBe(
+        name === 'messages' || (name === 'gateway' && overlay === 'prod'),
+      );
+      for (const other of services)
+        for (const port of [3000, 9090])
+          expect(passes(policies, pod(name), pod(other), port), `${name} → ${other}`).toBe(false);
     }
   });
 
@@ -204,21 +300,37 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
       const collector: End = { namespace: hostname.split('.')[1]!, labels: {} };
       expect(passes(policies, from, collector, Number(port)), object.metadata.name).toBe(exporter);
       expect(passes(policies, from, collector, 9090), object.metadata.name).toBe(false);
-      expect(passes(policies, from, { namespace: 'elsewhere', labels: {} }, Number(port)), object.metadata.name).toBe(false);
+      expect(passes(policies, from, { namespace: 'elsewhere', labels: {} }, Number(port)), object.metadata.name).toBe(
+        false,
+      );
       expect(passes(policies, from, { outside: '93.184.216' }, Number(port)), object.metadata.name).toBe(false);
     }
   });
 
   it('has pods that are restricted, without tokens, with bounds, and with a root file system that nobody writes', () => {
-    expect(named('Namespace', 'parley').metadata.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+    expect(named('Namespace', 'parley').metadata.labels).toMatchObject({
+      'pod-security.kubernetes.io/enforce': 'restricted',
+    });
     for (const object of workloads()) {
       const { spec } = podOf(object);
-      expect(spec, object.metadata.name).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false, securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } } });
+      expect(spec, object.metadata.name).toMatchObject({
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      });
       for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const) expect(spec[field]).toBeUndefined();
-      expect((spec.volumes ?? []).filter((volume) => Object.keys(volume).some((kind) => !['name', 'secret', 'emptyDir', 'persistentVolumeClaim'].includes(kind)))).toEqual([]);
+      expect(
+        (spec.volumes ?? []).filter((volume) =>
+          Object.keys(volume).some((kind) => !['name', 'secret', 'emptyDir', 'persistentVolumeClaim'].includes(kind)),
+        ),
+      ).toEqual([]);
       expect(spec.containers).toHaveLength(1);
       const { securityContext, resources } = containerOf(object);
-      expect(securityContext, object.metadata.name).toMatchObject({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, ...(object.metadata.name !== 'rabbitmq' && { readOnlyRootFilesystem: true }) });
+      expect(securityContext, object.metadata.name).toMatchObject({
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+        ...(object.metadata.name !== 'rabbitmq' && { readOnlyRootFilesystem: true }),
+      });
       expect(resources?.requests?.['memory']).toBeTruthy();
       expect(resources?.limits?.['memory']).toBeTruthy();
     }
@@ -256,20 +368,33 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
   it('has selectors that select what they are for', () => {
     for (const object of of('Deployment')) {
       const { labels } = podOf(object).metadata;
-      for (const selector of [(object['spec'] as { selector: object }).selector, (named('PodDisruptionBudget', object.metadata.name)['spec'] as { selector: object }).selector, ...podOf(object).spec.topologySpreadConstraints!.map((one) => one.labelSelector!)]) {
+      for (const selector of [
+        (object['spec'] as { selector: object }).selector,
+        (named('PodDisruptionBudget', object.metadata.name)['spec'] as { selector: object }).selector,
+        ...podOf(object).spec.topologySpreadConstraints!.map((one) => one.labelSelector!),
+      ]) {
         expect(selects(selector as never, labels)).toBe(true);
       }
     }
-    const ingress = named('Ingress', 'gateway')['spec'] as { rules: { http: { paths: { backend: { service: { name: string; port: { name: string } } } }[] } }[] };
+    const ingress = named('Ingress', 'gateway')['spec'] as {
+      rules: { http: { paths: { backend: { service: { name: string; port: { name: string } } } }[] } }[];
+    };
     const { name, port } = ingress.rules[0]!.http.paths[0]!.backend.service;
-    const service = named('Service', name)['spec'] as { selector: Labels; ports: { name: string; targetPort: string }[] };
-    expect(selects({ matchLabels: service.selector }, podOf(named('Deployment', 'gateway')).metadata.labels)).toBe(true);
+    const service = named('Service', name)['spec'] as {
+      selector: Labels;
+      ports: { name: string; targetPort: string }[];
+    };
+    expect(selects({ matchLabels: service.selector }, podOf(named('Deployment', 'gateway')).metadata.labels)).toBe(
+      true,
+    );
     const target = service.ports.find((one) => one.name === port.name)!.targetPort;
     expect(containerOf(named('Deployment', 'gateway')).ports).toContainEqual({ name: target, containerPort: 3000 });
   });
 
   it('keeps the services back until the database is migrated, when told to', () => {
-    const held = all().filter(({ metadata }) => metadata.labels?.['parley/rollout'] === 'services').map(({ kind }) => kind);
+    const held = all()
+      .filter(({ metadata }) => metadata.labels?.['parley/rollout'] === 'services')
+      .map(({ kind }) => kind);
     expect(new Set(held)).toEqual(new Set(['Deployment', 'PodDisruptionBudget', 'Service']));
     expect(named('Job', 'migrate').metadata.labels).not.toHaveProperty('parley/rollout');
   });

@@ -12,7 +12,18 @@ import { secretsCommand } from './secrets.js';
 import { revokeCommand, usersCommand } from './users.js';
 
 const commands: readonly Command[] = [
-  backupCommand, restoreCommand, migrateCommand, usersCommand, revokeCommand, conversationsCommand, exportCommand, reconcileCommand, redriveCommand, secretsCommand, configCheck, configDoc,
+  backupCommand,
+  restoreCommand,
+  migrateCommand,
+  usersCommand,
+  revokeCommand,
+  conversationsCommand,
+  exportCommand,
+  reconcileCommand,
+  redriveCommand,
+  secretsCommand,
+  configCheck,
+  configDoc,
 ];
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -23,7 +34,9 @@ function help(): void {
 }
 
 /** What `parseArgs` throws is the caller's mistake too. */
-const isUsage = (error: unknown): error is Error => error instanceof UsageError || String((error as NodeJS.ErrnoException | undefined)?.code).startsWith('ERR_PARSE_ARGS');
+const isUsage = (error: unknown): error is Error =>
+  error instanceof UsageError ||
+  String((error as NodeJS.ErrnoException | undefined)?.code).startsWith('ERR_PARSE_ARGS');
 
 async function main(args: readonly string[]): Promise<number> {
   const command = commands.find((one) => wordsOf(one).every((word, at) => args[at] === word));

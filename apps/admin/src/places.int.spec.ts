@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@parley/service-kit';
 import { migrate } from '@parley/store';
-import { ChatClient, eventually, freshDatabase, launch, startEmbedded, type FreshDatabase, type ServiceProcess } from '@parley/testing';
+import {
+  ChatClient,
+  eventually,
+  freshDatabase,
+  launch,
+  startEmbedded,
+  type FreshDatabase,
+  type ServiceProcess,
+} from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { backup, copyPlace, restore } from './backup.js';
 import { conversationsCommand } from './conversations.js';
@@ -34,7 +42,9 @@ async function found(url: string, username: string) {
   const histories = await Promise.all(items.map(({ id }) => client.history(id)));
   const unread = await client.http('unread.list', {});
   const attachment = histories.flat().flatMap(({ attachments }) => attachments)[0]!;
-  const bytes = await fetch(`${url}/api/v1/attachments/${attachment.id}`, { headers: { authorization: `Bearer ${client.session.accessToken}` } }).then((answer) => answer.text());
+  const bytes = await fetch(`${url}/api/v1/attachments/${attachment.id}`, {
+    headers: { authorization: `Bearer ${client.session.accessToken}` },
+  }).then((answer) => answer.text());
   client.disconnect();
   return { epoch, view: { items, histories, unread, bytes } };
 }
@@ -52,7 +62,10 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     process.env['FILES_DIR'] = filesDir;
     return openCluster(database.url);
   };
-  const overPostgres = async (): Promise<ServiceProcess> => (await launch('standalone', { DATABASE_URL: database.url, FILES_DIR: filesDir, DATA_DIR: join(folder, 'unused') })).ready(90_000);
+  const overPostgres = async (): Promise<ServiceProcess> =>
+    (
+      await launch('standalone', { DATABASE_URL: database.url, FILES_DIR: filesDir, DATA_DIR: join(folder, 'unused') })
+    ).ready(90_000);
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'parley-admin-'));
@@ -61,12 +74,30 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     const server = await startEmbedded({ dataDir });
     [ann, ben] = await Promise.all([ChatClient.register(server.url), ChatClient.register(server.url)]);
     await Promise.all([ann.connect(), ben.connect()]);
-    ({ conversation: { id: conversationId } } = await ann.call('conversation.create', { kind: 'group', title: 'Füchse', memberIds: [ben.user.id] }));
+    ({
+      conversation: { id: conversationId },
+    } = await ann.call('conversation.create', { kind: 'group', title: 'Füchse', memberIds: [ben.user.id] }));
     const form = new FormData();
     form.append('file', new Blob(['hello']), 'hello.txt');
-    const attachment = (await (await fetch(`${server.url}/api/v1/attachments`, { method: 'POST', body: form, headers: { authorization: `Bearer ${ann.session.accessToken}` } })).json()) as { id: string };
-    await ann.call('message.send', { conversationId, clientId: 'file', body: 'see this "…" \\ \u2028', attachmentIds: [attachment.id] });
-    for (let n = 0; n < 600; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => ann.call('message.send', { conversationId, clientId: `m${n + i}`, body: `message ${n + i}` })));
+    const attachment = (await (
+      await fetch(`${server.url}/api/v1/attachments`, {
+        method: 'POST',
+        body: form,
+        headers: { authorization: `Bearer ${ann.session.accessToken}` },
+      })
+    ).json()) as { id: string };
+    await ann.call('message.send', {
+      conversationId,
+      clientId: 'file',
+      body: 'see this "…" \\ \u2028',
+      attachmentIds: [attachment.id],
+    });
+    for (let n = 0; n < 600; n += 20)
+      await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          ann.call('message.send', { conversationId, clientId: `m${n + i}`, body: `message ${n + i}` }),
+        ),
+      );
     const { message } = await ann.send(conversationId, 'first version');
     await ann.call('message.edit', { messageId: message.id, body: 'second version' });
     const gone = await ann.send(conversationId, 'to be deleted');
@@ -99,13 +130,18 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     // A token of before is good still, and what was sent before is known.
     const old = new ChatClient(server.url, ann.session);
     await old.connect();
-    expect(await old.call('message.send', { conversationId, clientId: 'm7', body: 'message 7' })).toMatchObject({ duplicate: true, message: { body: 'message 7' } });
+    expect(await old.call('message.send', { conversationId, clientId: 'm7', body: 'message 7' })).toMatchObject({
+      duplicate: true,
+      message: { body: 'message 7' },
+    });
     old.disconnect();
     await server.stop();
   });
 
   it('does not go where something is already', async () => {
-    await expect(within(openFolder(dataDir), (from) => within(cluster(), (to) => copyPlace(from, to)))).rejects.toThrow(/is in use: auth.* has rows/);
+    await expect(within(openFolder(dataDir), (from) => within(cluster(), (to) => copyPlace(from, to)))).rejects.toThrow(
+      /is in use: auth.* has rows/,
+    );
   });
 
   it('is backed up while it is used, and restored in the other mode under a new epoch, so that clients load afresh', async () => {
@@ -123,42 +159,73 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     await again.stop();
 
     await expect(within(openFolder(restored), (place) => restore(place, backupDir))).rejects.toThrow(/is in use/);
-    await appendFile(join(backupDir, 'tables', 'chat.message.jsonl'), `${JSON.stringify({ conversation_id: conversationId, seq: 100_000, rev: 1, id: crypto.randomUUID(), sender_id: ben.user.id, client_id: 'x', type: 'text', body: '', mentions: [], created_at: '2026-01-01' })}\n`);
+    await appendFile(
+      join(backupDir, 'tables', 'chat.message.jsonl'),
+      `${JSON.stringify({ conversation_id: conversationId, seq: 100_000, rev: 1, id: crypto.randomUUID(), sender_id: ben.user.id, client_id: 'x', type: 'text', body: '', mentions: [], created_at: '2026-01-01' })}\n`,
+    );
     const damaged = join(folder, 'damaged');
-    await expect(within(openFolder(damaged), (place) => restore(place, backupDir))).rejects.toThrow('the backup is damaged: chat.message is not what the manifest says');
+    await expect(within(openFolder(damaged), (place) => restore(place, backupDir))).rejects.toThrow(
+      'the backup is damaged: chat.message is not what the manifest says',
+    );
     expect(await within(openFolder(damaged), async (place) => (await everything(place))['chat.message'])).toEqual([]);
   });
 
   it('is exported by conversation: members first, then all messages in order, deleted ones without a body', async () => {
     const lines = await within(cluster(), async ({ database: sql }) => {
       const all: Record<string, unknown>[] = [];
-      for await (const line of exportConversation(sql, conversationId)) all.push(JSON.parse(line) as Record<string, unknown>);
+      for await (const line of exportConversation(sql, conversationId))
+        all.push(JSON.parse(line) as Record<string, unknown>);
       return all;
     });
     const [head, ...messages] = lines;
-    expect(head).toMatchObject({ kind: 'conversation', title: 'Füchse', members: expect.arrayContaining([expect.objectContaining({ username: ann.user.username, role: 'creator' }), expect.objectContaining({ username: ben.user.username, role: 'member' })]) });
+    expect(head).toMatchObject({
+      kind: 'conversation',
+      title: 'Füchse',
+      members: expect.arrayContaining([
+        expect.objectContaining({ username: ann.user.username, role: 'creator' }),
+        expect.objectContaining({ username: ben.user.username, role: 'member' }),
+      ]),
+    });
     expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: messages.length }, (_, at) => at + 1));
-    expect(messages.find(({ body }) => body === 'second version')).toMatchObject({ edits: [{ body: 'first version' }], reactions: [{ emoji: '👍', userId: ben.user.id }] });
+    expect(messages.find(({ body }) => body === 'second version')).toMatchObject({
+      edits: [{ body: 'first version' }],
+      reactions: [{ emoji: '👍', userId: ben.user.id }],
+    });
     expect(messages.at(-1)).toMatchObject({ body: null, edits: [] });
   });
 
   it('is in order, and found out when it is not', async () => {
     await within(cluster(), async (place) => {
-      const wrong = async () => (await snapshot(place.database, (sql) => reconcile(sql, 10))).filter((check) => check.wrong.length > 0).map(({ what }) => what);
+      const wrong = async () =>
+        (await snapshot(place.database, (sql) => reconcile(sql, 10)))
+          .filter((check) => check.wrong.length > 0)
+          .map(({ what }) => what);
       expect(await wrong()).toEqual([]);
-      await place.database.query(`update chat.conversation set last_seq = last_seq + 1, member_count = 7 where id = $1`, [conversationId]);
+      await place.database.query(
+        `update chat.conversation set last_seq = last_seq + 1, member_count = 7 where id = $1`,
+        [conversationId],
+      );
       await place.database.query(`update history.cursor set delivered_seq = 100000 where user_id = $1`, [ben.user.id]);
       expect(await wrong()).toHaveLength(4);
-      await place.database.query(`update chat.conversation set last_seq = last_seq - 1, member_count = 2 where id = $1`, [conversationId]);
+      await place.database.query(
+        `update chat.conversation set last_seq = last_seq - 1, member_count = 2 where id = $1`,
+        [conversationId],
+      );
       await place.database.query(`update history.cursor set delivered_seq = 100 where user_id = $1`, [ben.user.id]);
       expect(await wrong()).toEqual([]);
       // Whoever is banned keeps their row, and is not counted.
-      await place.database.query(`update chat.member set status = 'banned' where conversation_id = $1 and user_id = $2`, [conversationId, ben.user.id]);
+      await place.database.query(
+        `update chat.member set status = 'banned' where conversation_id = $1 and user_id = $2`,
+        [conversationId, ben.user.id],
+      );
       expect(await wrong()).toEqual(['conversations have as many members as they say']);
       await place.database.query(`update chat.conversation set member_count = 1 where id = $1`, [conversationId]);
       expect(await wrong()).toEqual([]);
       await place.database.query(`update chat.conversation set member_count = 2 where id = $1`, [conversationId]);
-      await place.database.query(`update chat.member set status = 'active' where conversation_id = $1 and user_id = $2`, [conversationId, ben.user.id]);
+      await place.database.query(
+        `update chat.member set status = 'active' where conversation_id = $1 and user_id = $2`,
+        [conversationId, ben.user.id],
+      );
       expect(await wrong()).toEqual([]);
     });
   });
@@ -175,11 +242,17 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
       expect(lines[0]).toMatch(new RegExp(`^${ben.user.id}  person .*${ben.user.username}.* [1-9] sessions`));
       const conversations: string[] = [];
       await conversationsCommand.run(['--user', ben.user.username], (line) => void conversations.push(line));
-      expect(conversations).toEqual([expect.stringMatching(new RegExp(`^${conversationId}  group    2 members .* messages .*  Füchse$`))]);
+      expect(conversations).toEqual([
+        expect.stringMatching(new RegExp(`^${conversationId}  group    2 members .* messages .*  Füchse$`)),
+      ]);
       expect(await revokeCommand.run(['--user', ben.user.username], () => undefined)).toBe(0);
-      await eventually(() => expect(client.events.some(({ name }) => name === 'session:revoked')).toBe(true), { timeoutMs: 5_000 });
+      await eventually(() => expect(client.events.some(({ name }) => name === 'session:revoked')).toBe(true), {
+        timeoutMs: 5_000,
+      });
       expect((await client.fetch('GET', '/api/v1/users/me')).status).toBe(401);
-      await expect(revokeCommand.run(['--user', 'nobody-of-that-name'], () => undefined)).rejects.toThrow('there is no user nobody-of-that-name');
+      await expect(revokeCommand.run(['--user', 'nobody-of-that-name'], () => undefined)).rejects.toThrow(
+        'there is no user nobody-of-that-name',
+      );
       client.disconnect();
     } finally {
       delete process.env['DATABASE_URL'];

@@ -19,7 +19,12 @@ export interface Program {
   read(source: NodeJS.ProcessEnv): unknown;
 }
 
-const service = (name: string, shape: z.ZodRawShape, title = name): Program => ({ name, title, shape, read: (source) => loadConfig(shape, source) });
+const service = (name: string, shape: z.ZodRawShape, title = name): Program => ({
+  name,
+  title,
+  shape,
+  read: (source) => loadConfig(shape, source),
+});
 
 export const programs: readonly Program[] = [
   { name: 'standalone', title: 'Everything in one process (`npm start`)', shape: standaloneConfig, read: readConfig },

@@ -42,7 +42,10 @@ export const checks: readonly Check[] = [
 ];
 
 /** What is wrong, by check; all of one moment. At most `limit` of each. */
-export async function reconcile(sql: Sql, limit: number): Promise<{ what: string; wrong: Record<string, unknown>[] }[]> {
+export async function reconcile(
+  sql: Sql,
+  limit: number,
+): Promise<{ what: string; wrong: Record<string, unknown>[] }[]> {
   const found: { what: string; wrong: Record<string, unknown>[] }[] = [];
   for (const { what, sql: text } of checks) found.push({ what, wrong: await sql.query(`${text} limit ${limit}`) });
   return found;
@@ -52,7 +55,10 @@ export const reconcileCommand: Command = {
   usage: 'reconcile unread [--limit N] [--data-dir DIR]',
   does: 'looks whether what unread counts are derived from is in order, and counts them anew message by message; changes nothing, and ends with 1 when something is wrong',
   async run(args, say) {
-    const { values } = parseArgs({ args: [...args], options: { limit: { type: 'string', default: '100' }, 'data-dir': { type: 'string' } } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { limit: { type: 'string', default: '100' }, 'data-dir': { type: 'string' } },
+    });
     return within(openPlace(values['data-dir']), async ({ database }) => {
       const limit = Math.max(1, Math.trunc(Number(values.limit)) || 100);
       const found = await snapshot(database, (sql) => reconcile(sql, limit));

@@ -13,8 +13,15 @@ const services = Object.keys(accounts) as Account[];
 const withRedis = services.filter((service) => accounts[service].redis);
 const withDatabase = Object.keys(roles) as (keyof typeof roles)[];
 const names = [
-  'RABBITMQ_PASSWORD', 'REDIS_PASSWORD', 'POSTGRES_PASSWORD', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY', 'GRAFANA_PASSWORD', 'MONITOR_AMQP_PASSWORD',
-  ...services.map((service) => `${service.toUpperCase()}_AMQP_PASSWORD`), ...withRedis.map((service) => `${service.toUpperCase()}_REDIS_PASSWORD`),
+  'RABBITMQ_PASSWORD',
+  'REDIS_PASSWORD',
+  'POSTGRES_PASSWORD',
+  'S3_ACCESS_KEY_ID',
+  'S3_SECRET_ACCESS_KEY',
+  'GRAFANA_PASSWORD',
+  'MONITOR_AMQP_PASSWORD',
+  ...services.map((service) => `${service.toUpperCase()}_AMQP_PASSWORD`),
+  ...withRedis.map((service) => `${service.toUpperCase()}_REDIS_PASSWORD`),
   ...withDatabase.map((service) => `${service.toUpperCase()}_DB_PASSWORD`),
 ];
 
@@ -34,19 +41,39 @@ export function secretFiles(password: (name: string) => string, servers: Servers
     const url = new URL(address);
     return Object.assign(url, { username: encodeURIComponent(user), password: encodeURIComponent(secret) }).href;
   };
-  const each = <T>(list: readonly Account[], make: (service: Account) => T): Record<string, T> => Object.fromEntries(list.map((service) => [service, make(service)]));
+  const each = <T>(list: readonly Account[], make: (service: Account) => T): Record<string, T> =>
+    Object.fromEntries(list.map((service) => [service, make(service)]));
   const vhost = decodeURIComponent(new URL(servers.amqp).pathname.slice(1)) || '/';
   const definitions = rabbitDefinitions({
-    vhost, operator: { name: OPERATOR, password: password('RABBITMQ_PASSWORD') }, monitorPassword: password('MONITOR_AMQP_PASSWORD'),
+    vhost,
+    operator: { name: OPERATOR, password: password('RABBITMQ_PASSWORD') },
+    monitorPassword: password('MONITOR_AMQP_PASSWORD'),
     passwords: each(services, (service) => of(service, 'AMQP')) as Record<Account, string>,
   });
-  const acl = redisUsers({ operator: { name: OPERATOR, password: password('REDIS_PASSWORD') }, passwords: each(withRedis, (service) => of(service, 'REDIS')) });
+  const acl = redisUsers({
+    operator: { name: OPERATOR, password: password('REDIS_PASSWORD') },
+    passwords: each(withRedis, (service) => of(service, 'REDIS')),
+  });
   const owner = as(servers.database, OPERATOR, password('POSTGRES_PASSWORD'));
   const files = {
-    ...Object.fromEntries(services.map((service) => [`${service}/AMQP_URL`, as(servers.amqp, accountName(service), of(service, 'AMQP'))])),
-    ...Object.fromEntries(withRedis.map((service) => [`${service}/REDIS_URL`, as(servers.redis, accountName(service), of(service, 'REDIS'))])),
-    ...Object.fromEntries(withDatabase.map((service) => [`${service}/DATABASE_URL`, as(servers.database, roles[service], of(service, 'DB'))])),
-    ...Object.fromEntries(withDatabase.map((service) => [`migrate/${service.toUpperCase()}_DB_PASSWORD`, of(service, 'DB')])),
+    ...Object.fromEntries(
+      services.map((service) => [`${service}/AMQP_URL`, as(servers.amqp, accountName(service), of(service, 'AMQP'))]),
+    ),
+    ...Object.fromEntries(
+      withRedis.map((service) => [
+        `${service}/REDIS_URL`,
+        as(servers.redis, accountName(service), of(service, 'REDIS')),
+      ]),
+    ),
+    ...Object.fromEntries(
+      withDatabase.map((service) => [
+        `${service}/DATABASE_URL`,
+        as(servers.database, roles[service], of(service, 'DB')),
+      ]),
+    ),
+    ...Object.fromEntries(
+      withDatabase.map((service) => [`migrate/${service.toUpperCase()}_DB_PASSWORD`, of(service, 'DB')]),
+    ),
     'migrate/DATABASE_URL': owner,
     'admin/AMQP_URL': as(servers.amqp, OPERATOR, password('RABBITMQ_PASSWORD')),
     'admin/DATABASE_URL': owner,
@@ -96,13 +123,19 @@ export const secretsCommand: Command = {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        dir: { type: 'string' }, set: { type: 'string' }, amqp: { type: 'string', default: 'amqp://rabbitmq:5672' }, database: { type: 'string', default: 'postgres://postgres:5432/parley' },
-        redis: { type: 'string', default: 'redis://redis:6379' }, place: { type: 'string', default: '/accounts' }, 'world-readable': { type: 'boolean', default: false },
+        dir: { type: 'string' },
+        set: { type: 'string' },
+        amqp: { type: 'string', default: 'amqp://rabbitmq:5672' },
+        database: { type: 'string', default: 'postgres://postgres:5432/parley' },
+        redis: { type: 'string', default: 'redis://redis:6379' },
+        place: { type: 'string', default: '/accounts' },
+        'world-readable': { type: 'boolean', default: false },
       },
     });
     const { amqp, database, redis } = values;
     const dir = required('dir', values.dir);
-    for (const address of [amqp, database, redis]) if (!URL.canParse(address)) throw new UsageError(`${address} is no address`);
+    for (const address of [amqp, database, redis])
+      if (!URL.canParse(address)) throw new UsageError(`${address} is no address`);
     // In volumes that only their reader mounts, the reader's user is not known here.
     const [fileMode, folderMode] = values['world-readable'] ? [0o644, 0o755] : [0o600, 0o700];
     const kept = join(dir, 'passwords');
@@ -110,7 +143,9 @@ export const secretsCommand: Command = {
     if (values.set !== undefined) await setPassword(kept, values.set);
     const passwords = new Map<string, string>();
     for (const name of names) passwords.set(name, await passwordAt(kept, name, 0o600));
-    for (const [path, content] of Object.entries(secretFiles((name) => passwords.get(name)!, { amqp, database, redis }, values.place))) {
+    for (const [path, content] of Object.entries(
+      secretFiles((name) => passwords.get(name)!, { amqp, database, redis }, values.place),
+    )) {
       await mkdir(join(dir, path, '..'), { recursive: true, mode: folderMode });
       await writeFile(join(dir, path), content, { mode: fileMode });
     }

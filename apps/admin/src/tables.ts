@@ -27,21 +27,29 @@ export async function tablesOf(sql: Sql): Promise<Table[]> {
     from ours order by ours.name`);
   const sorted: typeof rows = [];
   while (sorted.length < rows.length) {
-    const next = rows.find((row) => !sorted.includes(row) && (row.needs ?? []).every((need) => sorted.some(({ name }) => name === need)));
+    const next = rows.find(
+      (row) => !sorted.includes(row) && (row.needs ?? []).every((need) => sorted.some(({ name }) => name === need)),
+    );
     if (!next) throw new Error('tables point to each other in a circle');
     sorted.push(next);
   }
-  return sorted.map(({ name, keys, own }) => ({ name, order: [...(own ?? []).map((column) => `${column} nulls first`), ...(keys ?? [])].join(', ') || '1' }));
+  return sorted.map(({ name, keys, own }) => ({
+    name,
+    order: [...(own ?? []).map((column) => `${column} nulls first`), ...(keys ?? [])].join(', ') || '1',
+  }));
 }
 
 /** One snapshot of everything: what `work` reads is of one moment. */
-export const snapshot = <T>(database: Database, work: (sql: Sql) => Promise<T>): Promise<T> => database.transaction(work, { isolation: 'repeatable read', readOnly: true });
+export const snapshot = <T>(database: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  database.transaction(work, { isolation: 'repeatable read', readOnly: true });
 
 /** The rows of a table as lines of JSON, in its order, a batch at a time; within a transaction. */
 export async function* rowsOf(sql: Sql, { name, order }: Table): AsyncGenerator<string[]> {
   // Times are written in one zone, whatever the server's.
   await sql.query(`set local timezone = 'UTC'`);
-  await sql.query(`declare rows no scroll cursor for select row_to_json(t)::text as line from ${name} t order by ${order}`);
+  await sql.query(
+    `declare rows no scroll cursor for select row_to_json(t)::text as line from ${name} t order by ${order}`,
+  );
   for (;;) {
     const rows = await sql.query<{ line: string }>(`fetch ${BATCH} from rows`);
     if (rows.length === 0) break;
@@ -52,6 +60,9 @@ export async function* rowsOf(sql: Sql, { name, order }: Table): AsyncGenerator<
 
 /** Stores rows that {@link rowsOf} answered of a database with the same migrations. */
 export async function storeRows(sql: Sql, { name }: Table, lines: readonly string[]): Promise<void> {
-  if (lines.length > 0) await sql.query(`insert into ${name} select * from json_populate_recordset(null::${name}, $1::json)`, [`[${lines.join(',')}]`]);
+  if (lines.length > 0)
+    await sql.query(`insert into ${name} select * from json_populate_recordset(null::${name}, $1::json)`, [
+      `[${lines.join(',')}]`,
+    ]);
 }
 export { BATCH as batchSize };

@@ -16,13 +16,19 @@ interface UserRow extends Record<string, unknown> {
 
 /** Whom `who` names: an id or a username. Throws a `StartError` when there is nobody. */
 export async function userNamed(sql: Sql, who: string): Promise<string> {
-  const [row] = await sql.query<{ id: string }>(`select id from auth."user" where id::text = lower($1) or lower(username) = lower($1)`, [who]);
+  const [row] = await sql.query<{ id: string }>(
+    `select id from auth."user" where id::text = lower($1) or lower(username) = lower($1)`,
+    [who],
+  );
   if (!row) throw new StartError(`there is no user ${who}`);
   return row.id;
 }
 
 /** Users, the newest first; those of whose username or display name `search` is a part. */
-const usersOf = (sql: Sql, { search, kind, limit }: { search: string | undefined; kind: string | undefined; limit: number }): Promise<UserRow[]> =>
+const usersOf = (
+  sql: Sql,
+  { search, kind, limit }: { search: string | undefined; kind: string | undefined; limit: number },
+): Promise<UserRow[]> =>
   sql.query<UserRow>(
     `select u.id, u.username, u.display_name, u.kind, u.created_at, count(s.id)::int as sessions, max(s.last_seen_at) as last_seen_at
        from auth."user" u left join auth.session s on s.user_id = u.id and s.ended_at is null and s.expires_at > now()
@@ -46,13 +52,28 @@ export const usersCommand: Command = {
   does: 'lists users, the newest first, with their live sessions',
   async run(args, say) {
     const { values } = parseArgs({
-      args: [...args], options: { search: { type: 'string' }, kind: { type: 'string' }, limit: { type: 'string', default: '50' }, 'data-dir': { type: 'string' } },
+      args: [...args],
+      options: {
+        search: { type: 'string' },
+        kind: { type: 'string' },
+        limit: { type: 'string', default: '50' },
+        'data-dir': { type: 'string' },
+      },
     });
     const limit = wholeLimit(values.limit);
     return within(openPlace(values['data-dir']), async ({ database }) => {
       for (const user of await usersOf(database, { search: values.search, kind: values.kind, limit })) {
         const seen = user.last_seen_at === null ? 'never here now' : `last seen ${user.last_seen_at.toISOString()}`;
-        say([user.id, user.kind.padEnd(6), printable(user.username).padEnd(24), `${user.sessions} sessions`.padEnd(12), seen, printable(user.display_name)].join('  '));
+        say(
+          [
+            user.id,
+            user.kind.padEnd(6),
+            printable(user.username).padEnd(24),
+            `${user.sessions} sessions`.padEnd(12),
+            seen,
+            printable(user.display_name),
+          ].join('  '),
+        );
       }
       return 0;
     });
@@ -70,7 +91,10 @@ export const revokeCommand: Command = {
   usage: 'sessions revoke --user NAME_OR_ID [--session ID] [--data-dir DIR]',
   does: 'ends the sessions of a user, or one; their sockets are closed within 5 s and their tokens refused',
   async run(args, say) {
-    const { values } = parseArgs({ args: [...args], options: { user: { type: 'string' }, session: { type: 'string' }, 'data-dir': { type: 'string' } } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: { user: { type: 'string' }, session: { type: 'string' }, 'data-dir': { type: 'string' } },
+    });
     const { session } = values;
     const user = required('user', values.user);
     return within(openPlace(values['data-dir']), async ({ database }) => {

@@ -1,5 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, foldName, newId, type Actor, type CallInput, type Caller, type Session, type User } from '@parley/contracts';
+import {
+  ChatError,
+  foldName,
+  newId,
+  type Actor,
+  type CallInput,
+  type Caller,
+  type Session,
+  type User,
+} from '@parley/contracts';
 import { isUniqueViolation, type Sql } from '@parley/store';
 import { Announcer } from './announcer.js';
 import { guestName } from './guest-names.js';
@@ -33,7 +42,9 @@ export class Accounts {
     const hash = await this.passwords.hash(input.password);
     const promoted = caller.kind === 'guest' && caller.userId !== undefined && caller.sessionId !== undefined;
     const granted = await this.parts.database
-      .transaction((sql) => (promoted ? this.promote(sql, caller as Actor, input, hash) : this.create(sql, caller, input, hash)))
+      .transaction((sql) =>
+        promoted ? this.promote(sql, caller as Actor, input, hash) : this.create(sql, caller, input, hash),
+      )
       .catch(taken);
     if (promoted) await this.announcer.announce('user.updated.v1', { user: granted.user });
     return this.sessions.grant(granted);
@@ -58,7 +69,11 @@ export class Accounts {
       const name = guestName(100 ** (draw + 1));
       try {
         const granted = await this.parts.database.transaction(async (sql) => {
-          const user = await this.insert(sql, { username: name.username, displayName: displayName ?? name.displayName }, 'guest');
+          const user = await this.insert(
+            sql,
+            { username: name.username, displayName: displayName ?? name.displayName },
+            'guest',
+          );
           return this.sessions.open(sql, user, caller, deviceName);
         });
         return await this.sessions.grant(granted);
@@ -70,8 +85,12 @@ export class Accounts {
 
   /** Ends every other session of the caller. `forbidden`: `current` is wrong, or there is no password (guests). */
   async changePassword(caller: Actor, { current, next }: CallInput<'auth.password'>): Promise<void> {
-    const [row] = await this.parts.database.query<{ password_hash: string }>(`select password_hash from auth.credential where user_id = $1`, [caller.userId]);
-    if (!(await this.passwords.matches(row?.password_hash, current))) throw new ChatError('forbidden', 'the current password is wrong');
+    const [row] = await this.parts.database.query<{ password_hash: string }>(
+      `select password_hash from auth.credential where user_id = $1`,
+      [caller.userId],
+    );
+    if (!(await this.passwords.matches(row?.password_hash, current)))
+      throw new ChatError('forbidden', 'the current password is wrong');
     const hash = await this.passwords.hash(next);
     const ended = await this.parts.database.transaction(async (sql) => {
       const changed = await sql.query(
@@ -95,7 +114,15 @@ export class Accounts {
       `update auth."user" u set kind = 'person', username = $2, display_name = coalesce($3, display_name), folded_name = coalesce($4, folded_name),
               email = $5, first_name = $6, last_name = $7
         where id = $1 and kind = 'guest' returning ${userColumns}`,
-      [caller.userId, input.username, input.displayName, input.displayName && foldName(input.displayName), input.email, input.firstName, input.lastName],
+      [
+        caller.userId,
+        input.username,
+        input.displayName,
+        input.displayName && foldName(input.displayName),
+        input.email,
+        input.firstName,
+        input.lastName,
+      ],
     );
     if (!row) throw new ChatError('conflict', 'this guest has an account already');
     await sql.query(`insert into auth.credential (user_id, password_hash) values ($1, $2)`, [row.id, hash]);
@@ -107,14 +134,25 @@ export class Accounts {
   /** Opens a session for a password that was right a moment ago, unless it was changed since. */
   private openWith(row: CredentialRow, caller: Caller, deviceName: string | undefined): Promise<Granted | undefined> {
     return this.parts.database.transaction(async (sql) => {
-      const unchanged = await sql.query(`select 1 as one from auth.credential where user_id = $1 and password_hash = $2 for share`, [row.id, row.password_hash]);
+      const unchanged = await sql.query(
+        `select 1 as one from auth.credential where user_id = $1 and password_hash = $2 for share`,
+        [row.id, row.password_hash],
+      );
       return unchanged.length === 0 ? undefined : this.sessions.open(sql, userOf(row), caller, deviceName);
     });
   }
 
   private async insert(
     sql: Sql,
-    { username, displayName, email, firstName, lastName }: { username: string; displayName: string } & Partial<Pick<CallInput<'auth.register'>, 'email' | 'firstName' | 'lastName'>>,
+    {
+      username,
+      displayName,
+      email,
+      firstName,
+      lastName,
+    }: { username: string; displayName: string } & Partial<
+      Pick<CallInput<'auth.register'>, 'email' | 'firstName' | 'lastName'>
+    >,
     kind: User['kind'],
   ): Promise<User> {
     const [row] = await sql.query<UserRow>(

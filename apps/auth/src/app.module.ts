@@ -21,7 +21,14 @@ export class AppModule {
       providers: [
         { provide: PARTS, useValue: parts },
         { provide: SETTINGS, useValue: { ...defaultSettings, ...parts.settings } },
-        Accounts, Announcer, Bots, Passwords, Sessions, SigningKeys, Sweeper, Users,
+        Accounts,
+        Announcer,
+        Bots,
+        Passwords,
+        Sessions,
+        SigningKeys,
+        Sweeper,
+        Users,
       ],
     };
   }

@@ -15,7 +15,9 @@ export class AuthController {
   ) {}
 
   @MessagePattern<string>('auth.register.v1')
-  register(@Payload() { caller, input }: RequestPayload<'auth.register.v1'>): Promise<RequestAnswer<'auth.register.v1'>> {
+  register(
+    @Payload() { caller, input }: RequestPayload<'auth.register.v1'>,
+  ): Promise<RequestAnswer<'auth.register.v1'>> {
     return this.accounts.register(caller, input);
   }
 
@@ -53,7 +55,9 @@ export class AuthController {
   }
 
   @MessagePattern<string>('auth.password.v1')
-  async password(@Payload() { caller, input }: RequestPayload<'auth.password.v1'>): Promise<RequestAnswer<'auth.password.v1'>> {
+  async password(
+    @Payload() { caller, input }: RequestPayload<'auth.password.v1'>,
+  ): Promise<RequestAnswer<'auth.password.v1'>> {
     await this.accounts.changePassword(caller, input);
     return {};
   }

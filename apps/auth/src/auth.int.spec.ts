@@ -19,25 +19,30 @@ const engines = {
     return { database, close: () => database.close() };
   },
 };
-const reasons = (outcomes: PromiseSettledResult<unknown>[]): unknown[] => outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
-const refused = (call: Promise<unknown>, code: string) => expect(call).rejects.toMatchObject({ name: 'ChatError', code });
+const reasons = (outcomes: PromiseSettledResult<unknown>[]): unknown[] =>
+  outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+const refused = (call: Promise<unknown>, code: string) =>
+  expect(call).rejects.toMatchObject({ name: 'ChatError', code });
 
 describe('an auth service whose clock is wrong', () => {
-  it.each([-3_600_000, 3_600_000])('gives tokens that are good from now on, by the clock of the database, when its own is %i ms ahead', async (ms) => {
-    const { database, close } = await engines.Postgres();
-    const auth = await AuthService.start(database);
-    try {
-      const real = Date.now();
-      vi.useFakeTimers({ toFake: ['Date'], now: real + ms });
-      const { accessToken, accessTokenExpiresAt } = await auth.register().finally(() => void vi.useRealTimers());
-      const { iat, exp } = decodeJwt(accessToken);
-      expect(Math.abs(iat! * 1000 - real)).toBeLessThan(60_000);
-      expect([exp! - iat!, Date.parse(accessTokenExpiresAt)]).toEqual([900, exp! * 1000]);
-    } finally {
-      await auth.stop();
-      await close();
-    }
-  });
+  it.each([-3_600_000, 3_600_000])(
+    'gives tokens that are good from now on, by the clock of the database, when its own is %i ms ahead',
+    async (ms) => {
+      const { database, close } = await engines.Postgres();
+      const auth = await AuthService.start(database);
+      try {
+        const real = Date.now();
+        vi.useFakeTimers({ toFake: ['Date'], now: real + ms });
+        const { accessToken, accessTokenExpiresAt } = await auth.register().finally(() => void vi.useRealTimers());
+        const { iat, exp } = decodeJwt(accessToken);
+        expect(Math.abs(iat! * 1000 - real)).toBeLessThan(60_000);
+        expect([exp! - iat!, Date.parse(accessTokenExpiresAt)]).toEqual([900, exp! * 1000]);
+      } finally {
+        await auth.stop();
+        await close();
+      }
+    },
+  );
 });
 
 describe.each(Object.entries(engines))('the auth service on %s', (engine, open) => {
@@ -68,12 +73,15 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect(new Date(session.accessTokenExpiresAt).getTime()).toBe(payload.exp! * 1000);
       expect(protectedHeader).toMatchObject({ alg: 'ES256', typ: 'at+jwt', kid: expect.any(String) });
       const { keys } = await auth.broker.request('auth.keys.v1', {});
-      for (const key of keys) expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+      for (const key of keys)
+        expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
     });
 
     it('keeps one account per username, whatever its case, also when many want it at once', async () => {
       const name = uniqueName('wanted');
-      const outcomes = await Promise.allSettled([name, name.toUpperCase(), name, `W${name.slice(1)}`].map((each) => auth.register(each)));
+      const outcomes = await Promise.allSettled(
+        [name, name.toUpperCase(), name, `W${name.slice(1)}`].map((each) => auth.register(each)),
+      );
       expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
       for (const reason of reasons(outcomes)) expect(reason).toMatchObject({ code: 'conflict' });
       expect((await auth.login(name.toUpperCase())).user.username).toBe(name);
@@ -82,14 +90,24 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
     it('answers a wrong name and a wrong password alike', async () => {
       const { user } = await auth.register();
       const answers = await Promise.all(
-        [auth.login(user.username, 'not the password'), auth.login(uniqueName('unknown')), auth.login('not even; a name')].map((login) => login.catch((error: unknown) => error)),
+        [
+          auth.login(user.username, 'not the password'),
+          auth.login(uniqueName('unknown')),
+          auth.login('not even; a name'),
+        ].map((login) => login.catch((error: unknown) => error)),
       );
-      for (const answer of answers) expect((answer as ChatError).toBody()).toEqual({ code: 'unauthenticated', message: 'wrong username or password' });
+      for (const answer of answers)
+        expect((answer as ChatError).toBody()).toEqual({
+          code: 'unauthenticated',
+          message: 'wrong username or password',
+        });
     });
 
     it('keeps neither password nor refresh token', async () => {
       const session = await auth.register();
-      const rows = await database.query(`select row_to_json(c) as row from auth.credential c union all select row_to_json(t) from auth.refresh_token t`);
+      const rows = await database.query(
+        `select row_to_json(c) as row from auth.credential c union all select row_to_json(t) from auth.refresh_token t`,
+      );
       const stored = JSON.stringify(rows);
       expect(stored).toContain('$argon2id$v=19$m=19456,t=2,p=1$');
       expect(stored).not.toContain(PASSWORD);
@@ -155,7 +173,11 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       const first = await auth.register();
       const second = await auth.refresh(first.refreshToken);
       await refused(auth.refresh(first.refreshToken), 'unauthenticated');
-      expect(await auth.revoked(first.sessionId)).toEqual({ userId: first.user.id, sessionIds: [first.sessionId], reason: 'reuse' });
+      expect(await auth.revoked(first.sessionId)).toEqual({
+        userId: first.user.id,
+        sessionIds: [first.sessionId],
+        reason: 'reuse',
+      });
       await refused(auth.refresh(second.refreshToken), 'unauthenticated');
     });
 
@@ -166,14 +188,18 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
         const good = outcomes.filter((outcome) => outcome.status === 'fulfilled');
         expect(good).toHaveLength(1);
         for (const reason of reasons(outcomes)) expect(reason).toMatchObject({ code: 'unauthenticated' });
-        const [live] = await database.query(`select count(*) as n from auth.refresh_token where session_id = $1 and spent_at is null`, [sessionId]);
+        const [live] = await database.query(
+          `select count(*) as n from auth.refresh_token where session_id = $1 and spent_at is null`,
+          [sessionId],
+        );
         expect(live).toEqual({ n: 1 });
         await refused(auth.refresh(good[0]!.value.refreshToken), 'unauthenticated');
       }
     });
 
     it('do not begin with tokens that were never given', async () => {
-      for (const token of ['x', 'a'.repeat(43), '../../etc/passwd', (await auth.register()).accessToken.slice(0, 500)]) await refused(auth.refresh(token), 'unauthenticated');
+      for (const token of ['x', 'a'.repeat(43), '../../etc/passwd', (await auth.register()).accessToken.slice(0, 500)])
+        await refused(auth.refresh(token), 'unauthenticated');
     });
 
     it('end at logout, everywhere', async () => {
@@ -191,13 +217,20 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       const me = as(first);
       const page = await auth.call('auth.sessions.v1', me, { limit: 2 });
       const rest = await auth.call('auth.sessions.v1', me, { limit: 2, cursor: page.nextCursor! });
-      expect([...page.items, ...rest.items].map(({ id }) => id)).toEqual([more[1]!.sessionId, more[0]!.sessionId, first.sessionId]);
+      expect([...page.items, ...rest.items].map(({ id }) => id)).toEqual([
+        more[1]!.sessionId,
+        more[0]!.sessionId,
+        first.sessionId,
+      ]);
       expect(rest.nextCursor).toBeUndefined();
       expect(rest.items[0]).toMatchObject({ deviceName: 'laptop', address: '192.0.2.7', current: true });
       expect(page.items[0]).toMatchObject({ deviceName: 'telephone', current: false });
 
       await auth.call('auth.end.v1', me, { sessionId: more[0]!.sessionId });
-      expect(await auth.revoked(more[0]!.sessionId)).toMatchObject({ reason: 'ended', sessionIds: [more[0]!.sessionId] });
+      expect(await auth.revoked(more[0]!.sessionId)).toMatchObject({
+        reason: 'ended',
+        sessionIds: [more[0]!.sessionId],
+      });
       expect((await auth.call('auth.sessions.v1', me, {})).items).toHaveLength(2);
       await refused(auth.call('auth.end.v1', me, { sessionId: more[0]!.sessionId }), 'not_found');
       const stranger = await auth.register();
@@ -205,7 +238,12 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect((await auth.refresh(first.refreshToken)).sessionId).toBe(first.sessionId);
     });
 
-    it.each(['x', 'dXNlcjphbm5h', Buffer.from('session:nonsense').toString('base64url'), Buffer.from('session:a').toString('base64')])('refuse the cursor %s', async (cursor) => {
+    it.each([
+      'x',
+      'dXNlcjphbm5h',
+      Buffer.from('session:nonsense').toString('base64url'),
+      Buffer.from('session:a').toString('base64'),
+    ])('refuse the cursor %s', async (cursor) => {
       await refused(auth.call('auth.sessions.v1', as(await auth.register()), { cursor }), 'invalid');
     });
 
@@ -216,7 +254,10 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
         expect(await brief.revoked(session.sessionId)).toMatchObject({ reason: 'expired', userId: session.user.id });
         await refused(brief.refresh(session.refreshToken), 'unauthenticated');
         // A session's lifetime later nothing is left of it.
-        await eventually(async () => (await database.query('select 1 from auth.session where id = $1', [session.sessionId])).length === 0);
+        await eventually(
+          async () =>
+            (await database.query('select 1 from auth.session where id = $1', [session.sessionId])).length === 0,
+        );
       } finally {
         await brief.stop();
       }
@@ -244,14 +285,21 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
 
     it('guests have none to change', async () => {
       const guest = await auth.call('auth.guest.v1', nobody(), {});
-      await refused(auth.call('auth.password.v1', as(guest), { current: PASSWORD, next: 'something longer' }), 'forbidden');
+      await refused(
+        auth.call('auth.password.v1', as(guest), { current: PASSWORD, next: 'something longer' }),
+        'forbidden',
+      );
     });
   });
 
   describe('profiles', () => {
     it('show everything to their owner, and the public part to others', async () => {
       const mine = await auth.register(uniqueName(), { email: 'me@example.org', firstName: 'Ann' });
-      expect((await auth.call('user.me.v1', as(mine), {})).user).toEqual({ ...mine.user, email: 'me@example.org', firstName: 'Ann' });
+      expect((await auth.call('user.me.v1', as(mine), {})).user).toEqual({
+        ...mine.user,
+        email: 'me@example.org',
+        firstName: 'Ann',
+      });
       const other = await auth.register();
       expect((await auth.call('user.get.v1', as(other), { userId: mine.user.id })).user).toEqual(mine.user);
       await refused(auth.call('user.get.v1', as(other), { userId: newId() }), 'not_found');
@@ -263,9 +311,17 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.call('user.update.v1', as(mine), { displayName: 'After', avatarId }), 'not_found');
       expect((await auth.call('user.me.v1', as(mine), {})).user.displayName).toBe('Before');
       auth.pictures.set(avatarId, mine.user.id);
-      const { user } = await auth.call('user.update.v1', as(mine), { displayName: 'After', avatarId, lastName: 'Last' });
+      const { user } = await auth.call('user.update.v1', as(mine), {
+        displayName: 'After',
+        avatarId,
+        lastName: 'Last',
+      });
       expect(user).toEqual({ ...mine.user, displayName: 'After', avatarId, email: 'me@example.org', lastName: 'Last' });
-      expect((await auth.heard('user.updated.v1', (event) => event.user.id === user.id)).user).toEqual({ ...mine.user, displayName: 'After', avatarId });
+      expect((await auth.heard('user.updated.v1', (event) => event.user.id === user.id)).user).toEqual({
+        ...mine.user,
+        displayName: 'After',
+        avatarId,
+      });
       expect((await auth.call('user.me.v1', as(mine), {})).user).toEqual(user);
     });
 
@@ -278,7 +334,9 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       auth.onPublish = () => Promise.reject(new ChatError('unavailable'));
       await refused(auth.call('user.update.v1', as(mine), { avatarId }), 'unavailable');
       auth.onPublish = () => Promise.resolve();
-      expect((await auth.heard('user.updated.v1', ({ user }) => user.id === mine.user.id)).user.avatarId).toBe(avatarId);
+      expect((await auth.heard('user.updated.v1', ({ user }) => user.id === mine.user.id)).user.avatarId).toBe(
+        avatarId,
+      );
       await auth.call('user.update.v1', as(mine), { avatarId });
       expect(auth.published.get(mine.user.id)).toBe(avatarId);
     });
@@ -307,8 +365,13 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
 
     it('are found by a part of either name, whatever the case and the alphabet', async () => {
       const mark = Math.random().toString(36).slice(2, 8);
-      const people = [await auth.register(`a_${mark}`, { displayName: 'ÜMIT Çelik' }), await auth.register(`b.${mark}`, { displayName: `100% ${mark}` }), await auth.register(`c-${mark}`, { displayName: 'ПЁТР' })];
-      const find = async (query: string) => (await auth.call('user.list.v1', as(people[0]!), { query })).items.map(({ username }) => username);
+      const people = [
+        await auth.register(`a_${mark}`, { displayName: 'ÜMIT Çelik' }),
+        await auth.register(`b.${mark}`, { displayName: `100% ${mark}` }),
+        await auth.register(`c-${mark}`, { displayName: 'ПЁТР' }),
+      ];
+      const find = async (query: string) =>
+        (await auth.call('user.list.v1', as(people[0]!), { query })).items.map(({ username }) => username);
       expect(await find(mark.toUpperCase())).toEqual([`a_${mark}`, `b.${mark}`, `c-${mark}`]);
       expect(await find('ümit ç')).toContain(`a_${mark}`);
       expect(await find('пётр')).toContain(`c-${mark}`);
@@ -323,8 +386,12 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       const names = ['.', '-', '_', '0', 'a'].map((letter) => `${mark}${letter}`);
       const sessions = await Promise.all(names.map((name) => auth.register(name)));
       const seen: string[] = [];
-      for (let cursor: string | undefined, more = true; more; ) {
-        const page = await auth.call('user.list.v1', as(sessions[0]!), { query: mark, limit: 2, ...(cursor === undefined ? {} : { cursor }) });
+      for (let cursor: string | undefined, more = true; more;) {
+        const page = await auth.call('user.list.v1', as(sessions[0]!), {
+          query: mark,
+          limit: 2,
+          ...(cursor === undefined ? {} : { cursor }),
+        });
         seen.push(...page.items.map(({ username }) => username));
         cursor = page.nextCursor;
         more = cursor !== undefined;
@@ -335,20 +402,26 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
 
     it('are answered together to whoever has their ids', async () => {
       const people = [await auth.register(), await auth.register()];
-      const { items, nextCursor } = await auth.call('user.list.v1', as(people[0]!), { ids: [...people.map(({ user }) => user.id), newId()] });
+      const { items, nextCursor } = await auth.call('user.list.v1', as(people[0]!), {
+        ids: [...people.map(({ user }) => user.id), newId()],
+      });
       expect(items.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(people.map(({ user }) => user));
       expect(nextCursor).toBeUndefined();
     });
 
     it('are known to the other services', async () => {
       const people = [await auth.register(), await auth.register()];
-      const { users } = await auth.broker.request('users.known.v1', { userIds: [...people.map(({ user }) => user.id), newId()] });
+      const { users } = await auth.broker.request('users.known.v1', {
+        userIds: [...people.map(({ user }) => user.id), newId()],
+      });
       expect(users.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(people.map(({ user }) => user));
     });
 
     it('are found by their usernames', async () => {
       const [anna, ben] = [await auth.register(), await auth.register()];
-      const { users } = await auth.broker.request('users.named.v1', { usernames: [ben.user.username, uniqueName('nobody'), anna.user.username] });
+      const { users } = await auth.broker.request('users.named.v1', {
+        usernames: [ben.user.username, uniqueName('nobody'), anna.user.username],
+      });
       expect(new Set(users.map(({ id }) => id))).toEqual(new Set([anna.user.id, ben.user.id]));
     });
   });
@@ -385,7 +458,9 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
   describe('signing keys', () => {
     it('are one, however many replicas start at the same time; after a rotation the old one is still published', async () => {
       const { database: empty, close: end } = await open();
-      const replicas = await Promise.all(Array.from({ length: engine === 'Postgres' ? 4 : 2 }, () => AuthService.start(empty)));
+      const replicas = await Promise.all(
+        Array.from({ length: engine === 'Postgres' ? 4 : 2 }, () => AuthService.start(empty)),
+      );
       try {
         const keys = await Promise.all(replicas.map((replica) => replica.broker.request('auth.keys.v1', {})));
         expect(new Set(keys.flatMap((set) => set.keys.map((key) => key['kid']))).size).toBe(1);
@@ -399,7 +474,9 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
         const verify = ({ accessToken }: Session) => jwtVerify(accessToken, createLocalJWKSet(published as never));
         const [old, fresh] = [await verify(before), await verify(after)];
         expect(old.protectedHeader.kid).not.toBe(fresh.protectedHeader.kid);
-        const rows = await empty.query<{ n: number }>('select count(*) as n from auth.signing_key where retired_at is null');
+        const rows = await empty.query<{ n: number }>(
+          'select count(*) as n from auth.signing_key where retired_at is null',
+        );
         expect(rows).toEqual([{ n: 1 }]);
       } finally {
         await Promise.all(replicas.map((replica) => replica.stop()));

@@ -4,7 +4,8 @@ import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { as, AuthService, nobody, PASSWORD, uniqueName } from './spec/service.js';
 
-const refused = (call: Promise<unknown>, code: string) => expect(call).rejects.toMatchObject({ name: 'ChatError', code });
+const refused = (call: Promise<unknown>, code: string) =>
+  expect(call).rejects.toMatchObject({ name: 'ChatError', code });
 
 describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, open) => {
   let engine: Engine;
@@ -19,7 +20,8 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await auth.stop();
     await engine.close();
   });
-  const create = (by = owner, username = uniqueName('bot')): Promise<Issued> => auth.call('bot.create.v1', as(by), { username, displayName: 'Helper' });
+  const create = (by = owner, username = uniqueName('bot')): Promise<Issued> =>
+    auth.call('bot.create.v1', as(by), { username, displayName: 'Helper' });
   const verify = (token: string) => auth.broker.request('auth.bot.v1', { token });
   const list = async (by = owner) => (await auth.call('bot.list.v1', as(by), {})).items.map(({ id }) => id);
 
@@ -29,7 +31,9 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     expect(token).toMatch(/^parley_bot_[\w-]{43}$/);
     expect(await verify(token)).toEqual({ userId: user.id, sessionId: expect.any(String) });
     expect((await auth.call('user.get.v1', as(owner), { userId: user.id })).user).toEqual(user);
-    const rows = await engine.owner.query(`select row_to_json(b) as row from auth.bot b union all select row_to_json(s) from auth.session s`);
+    const rows = await engine.owner.query(
+      `select row_to_json(b) as row from auth.bot b union all select row_to_json(s) from auth.session s`,
+    );
     for (const form of [token, Buffer.from(token).toString('hex')]) expect(JSON.stringify(rows)).not.toContain(form);
   });
 
@@ -62,10 +66,15 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     const made = [];
     for (let n = 0; n < 3; n++) made.push((await create(somebody)).user);
     // Of those that were made in the same millisecond the one with the greater id.
-    const ids = made.toSorted((a, b) => (`${a.createdAt} ${a.id}` < `${b.createdAt} ${b.id}` ? 1 : -1)).map(({ id }) => id);
+    const ids = made
+      .toSorted((a, b) => (`${a.createdAt} ${a.id}` < `${b.createdAt} ${b.id}` ? 1 : -1))
+      .map(({ id }) => id);
     const first = await auth.call('bot.list.v1', as(somebody), { limit: 2 });
     const second = await auth.call('bot.list.v1', as(somebody), { limit: 2, cursor: first.nextCursor! });
-    expect([first.items, second.items].map((items) => items.map(({ id }) => id))).toEqual([ids.slice(0, 2), ids.slice(2)]);
+    expect([first.items, second.items].map((items) => items.map(({ id }) => id))).toEqual([
+      ids.slice(0, 2),
+      ids.slice(2),
+    ]);
     expect(second.nextCursor).toBeUndefined();
     await refused(auth.call('bot.list.v1', as(somebody), { cursor: 'x' }), 'invalid');
   });
@@ -110,8 +119,17 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await auth.call('bot.delete.v1', as(owner), { userId: user.id });
     const swept = await auth.register();
     await auth.call('auth.logout.v1', as(swept), {});
-    await engine.owner.query(`update auth.session set ended_at = now() - interval '1 year' where id = any($1::uuid[])`, [[sessionId, swept.sessionId]]);
-    await eventually(async () => expect(await engine.owner.query(`select id from auth.session where id = any($1::uuid[])`, [[sessionId, swept.sessionId]])).toEqual([{ id: sessionId }]));
+    await engine.owner.query(
+      `update auth.session set ended_at = now() - interval '1 year' where id = any($1::uuid[])`,
+      [[sessionId, swept.sessionId]],
+    );
+    await eventually(async () =>
+      expect(
+        await engine.owner.query(`select id from auth.session where id = any($1::uuid[])`, [
+          [sessionId, swept.sessionId],
+        ]),
+      ).toEqual([{ id: sessionId }]),
+    );
   });
 
   it('stay when the operator lets no guests in', async () => {

@@ -1,6 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, foldName, Id, newId, type Actor, type BotToken, type CallInput, type CallOutput, type RequestAnswer, type User } from '@parley/contracts';
+import {
+  ChatError,
+  foldName,
+  Id,
+  newId,
+  type Actor,
+  type BotToken,
+  type CallInput,
+  type CallOutput,
+  type RequestAnswer,
+  type User,
+} from '@parley/contracts';
 import type { Sql } from '@parley/store';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { PARTS, type AuthParts } from './parts.js';
@@ -28,27 +39,44 @@ export class Bots {
   ) {}
 
   /** `forbidden` to guests and bots; `too_large`: the caller has as many as one may; `conflict`: the username is taken. */
-  async create({ userId, kind }: Actor, { username, displayName = username }: CallInput<'bot.create'>): Promise<BotToken> {
+  async create(
+    { userId, kind }: Actor,
+    { username, displayName = username }: CallInput<'bot.create'>,
+  ): Promise<BotToken> {
     if (kind !== 'person') throw new ChatError('forbidden', 'Only people have bots');
-    return this.parts.database.transaction(async (sql) => {
-      // Of one owner one at a time, so that many at once are not more than allowed.
-      await sql.query(`select 1 as one from auth."user" where id = $1 for update`, [userId]);
-      const live = await sql.query(`select user_id from auth.bot where owner_id = $1 and deleted_at is null limit ${MOST_BOTS}`, [userId]);
-      if (live.length === MOST_BOTS) throw new ChatError('too_large', `At most ${MOST_BOTS} bots each`);
-      const [row] = await sql.query<UserRow>(
-        `insert into auth."user" as u (id, username, display_name, folded_name, kind) values ($1, $2, $3, $4, 'bot') returning ${userColumns}`,
-        [newId(), username, displayName, foldName(displayName)],
-      );
-      const { sessionId, token } = await this.issue(sql, row!.id);
-      await sql.query(`insert into auth.bot (user_id, owner_id, session_id, token_hash) values ($1, $2, $3, $4)`, [row!.id, userId, sessionId, digest(token)]);
-      return { user: userOf(row!), token };
-    }).catch(taken);
+    return this.parts.database
+      .transaction(async (sql) => {
+        // Of one owner one at a time, so that many at once are not more than allowed.
+        await sql.query(`select 1 as one from auth."user" where id = $1 for update`, [userId]);
+        const live = await sql.query(
+          `select user_id from auth.bot where owner_id = $1 and deleted_at is null limit ${MOST_BOTS}`,
+          [userId],
+        );
+        if (live.length === MOST_BOTS) throw new ChatError('too_large', `At most ${MOST_BOTS} bots each`);
+        const [row] = await sql.query<UserRow>(
+          `insert into auth."user" as u (id, username, display_name, folded_name, kind) values ($1, $2, $3, $4, 'bot') returning ${userColumns}`,
+          [newId(), username, displayName, foldName(displayName)],
+        );
+        const { sessionId, token } = await this.issue(sql, row!.id);
+        await sql.query(`insert into auth.bot (user_id, owner_id, session_id, token_hash) values ($1, $2, $3, $4)`, [
+          row!.id,
+          userId,
+          sessionId,
+          digest(token),
+        ]);
+        return { user: userOf(row!), token };
+      })
+      .catch(taken);
   }
 
   /** The caller's, newest first. */
-  async list({ userId }: Actor, { cursor, limit = DEFAULT_PAGE }: CallInput<'bot.list'>): Promise<CallOutput<'bot.list'>> {
+  async list(
+    { userId }: Actor,
+    { cursor, limit = DEFAULT_PAGE }: CallInput<'bot.list'>,
+  ): Promise<CallOutput<'bot.list'>> {
     const before = cursor === undefined ? null : decodeCursor(cursor, 'bot');
-    if (before !== null && !Id.safeParse(before).success) throw new ChatError('invalid', 'cursor: unknown', { details: [{ path: 'cursor', message: 'unknown' }] });
+    if (before !== null && !Id.safeParse(before).success)
+      throw new ChatError('invalid', 'cursor: unknown', { details: [{ path: 'cursor', message: 'unknown' }] });
     const rows = await this.parts.database.query<UserRow>(
       `select ${userColumns} from auth.bot b join auth."user" u on u.id = b.user_id
         where b.owner_id = $1 and b.deleted_at is null and ($2::uuid is null or u.id < $2) order by u.id desc limit $3`,
@@ -63,7 +91,11 @@ export class Bots {
     const { ended, ...answer } = await this.parts.database.transaction(async (sql) => {
       const bot = await lock(sql, ownerId, userId);
       const { sessionId, token } = await this.issue(sql, userId);
-      await sql.query(`update auth.bot set session_id = $2, token_hash = $3 where user_id = $1`, [userId, sessionId, digest(token)]);
+      await sql.query(`update auth.bot set session_id = $2, token_hash = $3 where user_id = $1`, [
+        userId,
+        sessionId,
+        digest(token),
+      ]);
       return { user: userOf(bot), token, ended: await this.sessions.endOthers(sql, { userId, sessionId }, 'ended') };
     });
     await this.sessions.revoked(userId, ended, 'ended');
@@ -93,7 +125,10 @@ export class Bots {
 
   private async issue(sql: Sql, userId: string): Promise<{ sessionId: string; token: string }> {
     const sessionId = newId();
-    await sql.query(`insert into auth.session (id, user_id, device_name, expires_at) values ($1, $2, 'bot', now() + interval '100 years')`, [sessionId, userId]);
+    await sql.query(
+      `insert into auth.session (id, user_id, device_name, expires_at) values ($1, $2, 'bot', now() + interval '100 years')`,
+      [sessionId, userId],
+    );
     return { sessionId, token: newToken() };
   }
 }

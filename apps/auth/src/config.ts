@@ -8,8 +8,14 @@ export const authSettings = {
   SESSION_DAYS: env.integer(1, 3650).default(30).describe('A session ends so many days after its last refresh'),
   SIGNING_KEY_DAYS: env.integer(1, 3650).default(90).describe('A new signing key takes over after so many days'),
   GUESTS: env.flag.default(true).describe('Whether people may come in without an account; those who did stay'),
-  PASSWORD_CONCURRENCY: env.integer(1, 64).default(2).describe('Passwords hashed at a time; each takes 19 MiB and one of the threads that Node has for such work (4)'),
-  PASSWORD_QUEUE: env.integer(0, 100_000).default(200).describe('Passwords that may wait to be hashed; more are answered unavailable'),
+  PASSWORD_CONCURRENCY: env
+    .integer(1, 64)
+    .default(2)
+    .describe('Passwords hashed at a time; each takes 19 MiB and one of the threads that Node has for such work (4)'),
+  PASSWORD_QUEUE: env
+    .integer(0, 100_000)
+    .default(200)
+    .describe('Passwords that may wait to be hashed; more are answered unavailable'),
 };
 
 /** Configuration of the auth service as a process of its own. */

@@ -6,9 +6,12 @@ import { guestName } from './guest-names.js';
 
 describe('a cursor', () => {
   it('leads back to its position', () => expect(decodeCursor(encodeCursor('user', 'ann:e'), 'user')).toBe('ann:e'));
-  it.each(['', '%%', encodeCursor('session', 'x'), `${encodeCursor('user', 'x')}=`, encodeCursor('user', 'a\0b')])('%j is not one of users', (cursor) => {
-    expect(() => decodeCursor(cursor, 'user')).toThrow(expect.objectContaining({ code: 'invalid' }));
-  });
+  it.each(['', '%%', encodeCursor('session', 'x'), `${encodeCursor('user', 'x')}=`, encodeCursor('user', 'a\0b')])(
+    '%j is not one of users',
+    (cursor) => {
+      expect(() => decodeCursor(cursor, 'user')).toThrow(expect.objectContaining({ code: 'invalid' }));
+    },
+  );
 
   it('is either good or refused as none, whatever it is', () => {
     const refusal = expect.objectContaining({ code: 'invalid' }) as Error;
@@ -19,9 +22,19 @@ describe('a cursor', () => {
         return error;
       }
     };
-    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String(), fc.string({ unit: 'binary' }).map((at) => encodeCursor('user', at))), (cursor) => {
-      expect([true, refusal]).toContainEqual(outcome(cursor));
-    }), rounds(200));
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.base64String(),
+          fc.string({ unit: 'binary' }).map((at) => encodeCursor('user', at)),
+        ),
+        (cursor) => {
+          expect([true, refusal]).toContainEqual(outcome(cursor));
+        },
+      ),
+      rounds(200),
+    );
   });
 });
 

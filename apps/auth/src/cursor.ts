@@ -1,7 +1,8 @@
 import { ChatError } from '@parley/contracts';
 
 /** A cursor of a list: opaque to clients, and good for that list only. */
-export const encodeCursor = (list: string, position: string): string => Buffer.from(`${list}:${position}`).toString('base64url');
+export const encodeCursor = (list: string, position: string): string =>
+  Buffer.from(`${list}:${position}`).toString('base64url');
 
 /** The position in a cursor of `list`. Throws `invalid` for anything that {@link encodeCursor} did not make. */
 export function decodeCursor(cursor: string, list: string): string {

@@ -10,12 +10,23 @@ await run('auth', async () => {
   const tracing = await startTracing('auth', config, logger);
   const health = new Health('auth');
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
-  const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-auth', logger });
+  const database = await connectPostgres({
+    url: config.DATABASE_URL,
+    poolSize: config.DATABASE_POOL,
+    name: 'parley-auth',
+    logger,
+  });
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'auth', logger, shards: config.SHARDS });
   await broker.start();
   health.check('database', () => database.problem());
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
-  const auth = await startAuth({ broker, database, logger, settings: settingsOf(config), graceMs: config.SHUTDOWN_GRACE_MS });
+  const auth = await startAuth({
+    broker,
+    database,
+    logger,
+    settings: settingsOf(config),
+    graceMs: config.SHUTDOWN_GRACE_MS,
+  });
   health.open();
   logger.info('serving');
   const stop = async () => {

@@ -33,7 +33,13 @@ describe('passwords', () => {
     const all = await passwords(1, 2);
     await expect(all.matches('no hash at all', 'x')).rejects.toThrow(/./);
     const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => all.hash('some password')));
-    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected']);
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+    ]);
     expect(await all.hash('once more')).toContain('$argon2id$');
   });
 });

@@ -51,7 +51,8 @@ export class Passwords {
   }
 
   private queue(): Promise<void> {
-    if (this.waiting.length >= this.settings.passwordQueue) throw new Unavailable('too many passwords wait to be checked');
+    if (this.waiting.length >= this.settings.passwordQueue)
+      throw new Unavailable('too many passwords wait to be checked');
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 }

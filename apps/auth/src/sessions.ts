@@ -1,6 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, Id, newId, type Actor, type CallInput, type CallOutput, type Caller, type RequestAnswer, type RevocationReason, type Session, type User } from '@parley/contracts';
+import {
+  ChatError,
+  Id,
+  newId,
+  type Actor,
+  type CallInput,
+  type CallOutput,
+  type Caller,
+  type RequestAnswer,
+  type RevocationReason,
+  type Session,
+  type User,
+} from '@parley/contracts';
 import type { Sql } from '@parley/store';
 import { Announcer } from './announcer.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
@@ -63,7 +75,9 @@ export class Sessions {
       [sessionId, user.id, this.settings.sessionMs, caller.address],
     );
     if (live.length === 0) return undefined;
-    await sql.query(`update auth.refresh_token set spent_at = now() where session_id = $1 and spent_at is null`, [sessionId]);
+    await sql.query(`update auth.refresh_token set spent_at = now() where session_id = $1 and spent_at is null`, [
+      sessionId,
+    ]);
     return { user, sessionId, ...(await this.issue(sql, sessionId)) };
   }
 
@@ -98,11 +112,19 @@ export class Sessions {
       `update auth.session set ended_at = now(), ended_reason = $3 where user_id = $1 and id = any($2::uuid[]) and ended_at is null returning id`,
       [userId, sessionIds, reason],
     );
-    return this.revoked(userId, rows.map(({ id }) => id), reason);
+    return this.revoked(
+      userId,
+      rows.map(({ id }) => id),
+      reason,
+    );
   }
 
   /** Within a transaction: ends the user's sessions but one, or all. {@link revoked} has to follow the commit. */
-  async endOthers(sql: Sql, { userId, sessionId }: { readonly userId: string; readonly sessionId?: string }, reason: RevocationReason): Promise<string[]> {
+  async endOthers(
+    sql: Sql,
+    { userId, sessionId }: { readonly userId: string; readonly sessionId?: string },
+    reason: RevocationReason,
+  ): Promise<string[]> {
     const rows = await sql.query<{ id: string }>(
       `update auth.session set ended_at = now(), ended_reason = $3 where user_id = $1 and id is distinct from $2 and ended_at is null returning id`,
       [userId, sessionId, reason],
@@ -117,9 +139,13 @@ export class Sessions {
   }
 
   /** The caller's live sessions, newest first. */
-  async list(caller: Actor, { cursor, limit = DEFAULT_PAGE }: CallInput<'auth.sessions'>): Promise<CallOutput<'auth.sessions'>> {
+  async list(
+    caller: Actor,
+    { cursor, limit = DEFAULT_PAGE }: CallInput<'auth.sessions'>,
+  ): Promise<CallOutput<'auth.sessions'>> {
     const before = cursor === undefined ? null : decodeCursor(cursor, 'session');
-    if (before !== null && !Id.safeParse(before).success) throw new ChatError('invalid', 'cursor: unknown', { details: [{ path: 'cursor', message: 'unknown' }] });
+    if (before !== null && !Id.safeParse(before).success)
+      throw new ChatError('invalid', 'cursor: unknown', { details: [{ path: 'cursor', message: 'unknown' }] });
     const rows = await this.parts.database.query<SessionRow>(
       `select id, device_name, address, created_at, last_seen_at from auth.session
         where user_id = $1 and ended_at is null and expires_at > now() and ($2::uuid is null or id < $2) order by id desc limit $3`,
@@ -146,7 +172,15 @@ export class Sessions {
         returning id, user_id`,
     );
     const byUser = Map.groupBy(rows, (row) => row.user_id);
-    await Promise.all([...byUser].map(([userId, ended]) => this.revoked(userId, ended.map(({ id }) => id), 'expired')));
+    await Promise.all(
+      [...byUser].map(([userId, ended]) =>
+        this.revoked(
+          userId,
+          ended.map(({ id }) => id),
+          'expired',
+        ),
+      ),
+    );
     return rows.length;
   }
 
@@ -167,7 +201,10 @@ export class Sessions {
 
   private async issue(sql: Sql, sessionId: string): Promise<Pick<Granted, 'refreshToken' | 'at'>> {
     const refreshToken = randomBytes(32).toString('base64url');
-    const [row] = await sql.query<{ created_at: Date }>(`insert into auth.refresh_token (hash, session_id) values ($1, $2) returning created_at`, [digest(refreshToken), sessionId]);
+    const [row] = await sql.query<{ created_at: Date }>(
+      `insert into auth.refresh_token (hash, session_id) values ($1, $2) returning created_at`,
+      [digest(refreshToken), sessionId],
+    );
     return { refreshToken, at: row!.created_at };
   }
 }

@@ -34,7 +34,11 @@ export class SigningKeys {
   ) {}
 
   /** A new access token, good from `at`, and when it expires. `at` is not this process's time: one whose clock is wrong would give out tokens that are over, or that outlive what is remembered of ended sessions. */
-  async sign(user: Pick<User, 'id' | 'kind'>, sessionId: string, at: Date): Promise<{ accessToken: string; accessTokenExpiresAt: string }> {
+  async sign(
+    user: Pick<User, 'id' | 'kind'>,
+    sessionId: string,
+    at: Date,
+  ): Promise<{ accessToken: string; accessTokenExpiresAt: string }> {
     const { kid, key } = await this.ready();
     const issued = Math.floor(at.getTime() / 1000);
     const expires = issued + Math.floor(this.settings.accessTokenMs / 1000);
@@ -83,10 +87,12 @@ export class SigningKeys {
   }
 
   private async load(): Promise<{ kid: string; key: Key }> {
-    const row = (await this.fresh(this.parts.database)) ?? (await this.parts.database.transaction(async (sql) => {
-      await lock(sql);
-      return (await this.fresh(sql)) ?? (await this.replace(sql));
-    }));
+    const row =
+      (await this.fresh(this.parts.database)) ??
+      (await this.parts.database.transaction(async (sql) => {
+        await lock(sql);
+        return (await this.fresh(sql)) ?? (await this.replace(sql));
+      }));
     this.current = { kid: row.kid, key: await importJWK(row.private_jwk, 'ES256') };
     this.loadedAt = Date.now();
     return this.current;

@@ -22,8 +22,16 @@ export const settingsOf = (config: Configured): Partial<Settings> => ({
 
 /** Serves accounts, sessions and profiles. Resolves once there is a signing key and its queues are consumed; `stop` ends the work under way and leaves the parts open. */
 export async function startAuth(parts: AuthParts): Promise<Running> {
-  const strategy = new BrokerStrategy(parts.broker, 'auth', parts.graceMs === undefined ? {} : { graceMs: parts.graceMs });
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule.register(parts), { strategy, logger: nestLogger(parts.logger), abortOnError: false });
+  const strategy = new BrokerStrategy(
+    parts.broker,
+    'auth',
+    parts.graceMs === undefined ? {} : { graceMs: parts.graceMs },
+  );
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule.register(parts), {
+    strategy,
+    logger: nestLogger(parts.logger),
+    abortOnError: false,
+  });
   await app.listen();
   return { stop: () => app.close() };
 }

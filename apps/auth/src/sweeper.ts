@@ -37,9 +37,12 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
 
   private next(): void {
     if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.round = this.sweep().finally(() => this.next());
-    }, this.settings.sweepMs * (0.75 + Math.random() / 2));
+    this.timer = setTimeout(
+      () => {
+        this.round = this.sweep().finally(() => this.next());
+      },
+      this.settings.sweepMs * (0.75 + Math.random() / 2),
+    );
     this.timer.unref();
   }
 

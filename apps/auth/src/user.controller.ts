@@ -14,7 +14,9 @@ export class UserController {
   }
 
   @MessagePattern<string>('user.update.v1')
-  async update(@Payload() { caller, input }: RequestPayload<'user.update.v1'>): Promise<RequestAnswer<'user.update.v1'>> {
+  async update(
+    @Payload() { caller, input }: RequestPayload<'user.update.v1'>,
+  ): Promise<RequestAnswer<'user.update.v1'>> {
     return { user: await this.users.update(caller, input) };
   }
 

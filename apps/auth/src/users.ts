@@ -1,5 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, foldName, partPattern, type Actor, type CallInput, type CallOutput, type Me, type User } from '@parley/contracts';
+import {
+  ChatError,
+  foldName,
+  partPattern,
+  type Actor,
+  type CallInput,
+  type CallOutput,
+  type Me,
+  type User,
+} from '@parley/contracts';
 import { isUniqueViolation, UserEntity } from '@parley/store';
 import { Announcer } from './announcer.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
@@ -61,13 +70,17 @@ export class Users {
    */
   async update(caller: Actor, changes: CallInput<'user.update'>): Promise<Me> {
     const { avatarId } = changes;
-    if (avatarId !== undefined) await this.parts.broker.request('attachment.publishable.v1', { userId: caller.userId, attachmentId: avatarId });
+    if (avatarId !== undefined)
+      await this.parts.broker.request('attachment.publishable.v1', { userId: caller.userId, attachmentId: avatarId });
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
     const me = await this.parts.database
       .entities(async (em) => {
         const entity = await em.findOne(UserEntity, { id: caller.userId });
         if (!entity) throw new ChatError('not_found');
-        em.assign(entity, { ...given, ...(changes.displayName === undefined ? {} : { foldedName: foldName(changes.displayName) }) });
+        em.assign(entity, {
+          ...given,
+          ...(changes.displayName === undefined ? {} : { foldedName: foldName(changes.displayName) }),
+        });
         await em.flush();
         return meOf(entity);
       })
@@ -91,7 +104,10 @@ export class Users {
   }
 
   private async pictureOf(userId: string): Promise<string | null> {
-    const [row] = await this.parts.database.query<{ avatar_id: string | null }>(`select avatar_id from auth."user" where id = $1`, [userId]);
+    const [row] = await this.parts.database.query<{ avatar_id: string | null }>(
+      `select avatar_id from auth."user" where id = $1`,
+      [userId],
+    );
     return row?.avatar_id ?? null;
   }
 
@@ -102,13 +118,19 @@ export class Users {
   }
 
   async known(userIds: readonly string[]): Promise<User[]> {
-    const rows = await this.parts.database.query<UserRow>(`select ${userColumns} from auth."user" u where u.id = any($1::uuid[])`, [userIds]);
+    const rows = await this.parts.database.query<UserRow>(
+      `select ${userColumns} from auth."user" u where u.id = any($1::uuid[])`,
+      [userIds],
+    );
     return rows.map(userOf);
   }
 
   /** Those of the usernames, in lower case, that are somebody's. */
   async named(usernames: readonly string[]): Promise<User[]> {
-    const rows = await this.parts.database.query<UserRow>(`select ${userColumns} from auth."user" u where u.username = any($1::text[])`, [usernames]);
+    const rows = await this.parts.database.query<UserRow>(
+      `select ${userColumns} from auth."user" u where u.username = any($1::text[])`,
+      [usernames],
+    );
     return rows.map(userOf);
   }
 

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import type { IncomingMessage } from 'node:http';
 
-const plain = (address: string) => (address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address);
+const plain = (address: string) =>
+  address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
 
 /**
  * The client's address: the TCP peer's, or with `hops` trusted proxies in front, the one that the outermost of them saw.
@@ -10,7 +11,11 @@ const plain = (address: string) => (address.startsWith('::ffff:') && isIP(addres
 export function clientAddress(request: IncomingMessage, hops: number): string {
   const peer = plain(request.socket.remoteAddress ?? '');
   if (hops === 0) return peer;
-  const forwarded = [request.headers['x-forwarded-for'] ?? []].flat().join(',').split(',').map((part) => plain(part.trim()));
+  const forwarded = [request.headers['x-forwarded-for'] ?? []]
+    .flat()
+    .join(',')
+    .split(',')
+    .map((part) => plain(part.trim()));
   const chain = [...forwarded, peer].filter((address) => isIP(address) !== 0);
   return chain.at(-1 - hops) ?? chain[0] ?? peer;
 }

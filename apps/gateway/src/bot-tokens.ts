@@ -35,7 +35,9 @@ export class BotTokens {
   private async ask(hash: string, token: string): Promise<Session> {
     if (this.asked.size >= MOST_ASKED) throw new ChatError('unavailable', 'too many tokens are being checked');
     const at = Date.now();
-    const answer = this.parts.broker.request('auth.bot.v1', { token }, { deadlineMs: 3_000 }).then((ids): Session => ({ ...ids, kind: 'bot' }));
+    const answer = this.parts.broker
+      .request('auth.bot.v1', { token }, { deadlineMs: 3_000 })
+      .then((ids): Session => ({ ...ids, kind: 'bot' }));
     this.asked.set(hash, answer);
     try {
       const session = await answer;

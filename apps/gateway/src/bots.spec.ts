@@ -48,7 +48,12 @@ describe('a bot’s token', () => {
     expect(asked - before).toBe(1);
   });
 
-  it.each([['unknown', newToken()], ['cut short', newToken().slice(0, -1)], ['too long', `${newToken()}x`], ['empty', 'parley_bot_']])('is refused when it is %s', async (_, token) => {
+  it.each([
+    ['unknown', newToken()],
+    ['cut short', newToken().slice(0, -1)],
+    ['too long', `${newToken()}x`],
+    ['empty', 'parley_bot_'],
+  ])('is refused when it is %s', async (_, token) => {
     const answer = await me(token);
     expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
     expect(await refusal(token)).toMatchObject({ code: 'unauthenticated' });
@@ -75,7 +80,11 @@ describe('a bot’s token', () => {
 
   it('is unavailable, not refused, while auth cannot be asked', async () => {
     const alone = await Edge.start({}, async (starting) => {
-      await starting.serveBasics({ 'auth.bot.v1': () => { throw new ChatError('unavailable'); } });
+      await starting.serveBasics({
+        'auth.bot.v1': () => {
+          throw new ChatError('unavailable');
+        },
+      });
     });
     expect((await alone.fetch('/api/v1/users/me', { token: newToken() })).status).toBe(503);
     await alone.stop();

@@ -12,7 +12,10 @@ const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin ==
 const origins = z
   .string()
   .transform((text) => text.split(',').map((origin) => origin.trim()))
-  .refine((list) => (list.length === 1 && list[0] === '*') || list.every(isOrigin), 'must be * or origins like https://chat.example.org, separated by commas');
+  .refine(
+    (list) => (list.length === 1 && list[0] === '*') || list.every(isOrigin),
+    'must be * or origins like https://chat.example.org, separated by commas',
+  );
 
 /** What the gateway understands, in both modes. */
 export const gatewayConfig = {
@@ -21,20 +24,41 @@ export const gatewayConfig = {
   HOST: z.string().default('0.0.0.0').describe('Address that the port listens on'),
   ALLOWED_ORIGINS: origins
     .default(['*'])
-    .describe('Origins whose pages may use HTTP and sockets, separated by commas. The default, *, lets all in: nothing rests on cookies, a page needs a token of its own. Clients that send no Origin are always let in, and so are pages that this server itself gave out'),
-  TRUST_PROXY: env.integer(0, 16).default(0).describe('Proxies in front whose X-Forwarded-For is believed, by count. 0: the address of the TCP connection counts'),
+    .describe(
+      'Origins whose pages may use HTTP and sockets, separated by commas. The default, *, lets all in: nothing rests on cookies, a page needs a token of its own. Clients that send no Origin are always let in, and so are pages that this server itself gave out',
+    ),
+  TRUST_PROXY: env
+    .integer(0, 16)
+    .default(0)
+    .describe(
+      'Proxies in front whose X-Forwarded-For is believed, by count. 0: the address of the TCP connection counts',
+    ),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user and per connection'),
   FILES_DIR: z
     .string()
     .optional()
-    .describe('Folder of attachments and of uploads under way; with S3_BUCKET of the latter only. Unless set: `files` in DATA_DIR, of a gateway process ./data/files. Gateways without S3_BUCKET must share it'),
-  S3_BUCKET: z.string().optional().describe('S3 bucket of attachments, instead of the folder; it must exist, and be private'),
-  S3_ENDPOINT: env.url('http', 'https').optional().describe('Address of an S3-compatible store other than Amazon’s, such as MinIO'),
+    .describe(
+      'Folder of attachments and of uploads under way; with S3_BUCKET of the latter only. Unless set: `files` in DATA_DIR, of a gateway process ./data/files. Gateways without S3_BUCKET must share it',
+    ),
+  S3_BUCKET: z
+    .string()
+    .optional()
+    .describe('S3 bucket of attachments, instead of the folder; it must exist, and be private'),
+  S3_ENDPOINT: env
+    .url('http', 'https')
+    .optional()
+    .describe('Address of an S3-compatible store other than Amazon’s, such as MinIO'),
   S3_REGION: z.string().default('us-east-1').describe('Region of the bucket'),
-  S3_ACCESS_KEY_ID: secret(z.string().optional(), 'Key of the bucket; without it, what the machine’s role or profile gives'),
+  S3_ACCESS_KEY_ID: secret(
+    z.string().optional(),
+    'Key of the bucket; without it, what the machine’s role or profile gives',
+  ),
   S3_SECRET_ACCESS_KEY: secret(z.string().optional(), 'Secret of that key'),
-  CALL_DEADLINE_MS: env.integer(100, 9_000).default(times.deadlineMs).describe('The longest that a call waits for the services behind the gateway'),
+  CALL_DEADLINE_MS: env
+    .integer(100, 9_000)
+    .default(times.deadlineMs)
+    .describe('The longest that a call waits for the services behind the gateway'),
 };
 export type GatewayConfig = Readonly<z.output<z.ZodObject<typeof gatewayConfig>>>;
 

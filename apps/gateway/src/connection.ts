@@ -31,7 +31,13 @@ export class LocalConnection implements Client {
   /** Whether it has. */
   settled = false;
 
-  constructor(readonly socket: Socket, readonly session: Session, readonly address: string, scale: number, onCut: () => void) {
+  constructor(
+    readonly socket: Socket,
+    readonly session: Session,
+    readonly address: string,
+    scale: number,
+    onCut: () => void,
+  ) {
     this.outgoing = new Outgoing(socket, onCut);
     this.bucket = new TokenBucket(callRate.perSecond * scale, callRate.burst * scale);
     this.mostPending = PENDING_CALLS * Math.max(1, scale);
@@ -62,7 +68,8 @@ export class LocalConnection implements Client {
   /** Throws `rate_limited` when the client makes too many calls, or has too many waiting; `unavailable` once it is about to be sent elsewhere. */
   admit(): void {
     if (this.leaving) throw new ChatError('unavailable', 'this connection is about to close; connect again');
-    if (this.pending.size > this.mostPending) throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
+    if (this.pending.size > this.mostPending)
+      throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
     this.bucket.take();
   }
 

@@ -72,7 +72,9 @@ export class Connections {
 
   /** Takes a socket whose session was verified. Its calls wait until `session:ready` is sent. Throws nothing. */
   open(socket: Socket, session: Session, address: string): LocalConnection {
-    const connection = new LocalConnection(socket, session, address, this.parts.config.USER_LIMIT_SCALE, () => this.metrics.closed.inc({ reason: 'slow' }));
+    const connection = new LocalConnection(socket, session, address, this.parts.config.USER_LIMIT_SCALE, () =>
+      this.metrics.closed.inc({ reason: 'slow' }),
+    );
     this.live.set(connection.id, connection);
     this.metrics.connections.set(this.live.size);
     this.metrics.opened.inc();
@@ -86,7 +88,9 @@ export class Connections {
   /** In the registry and in its rooms before `session:ready` goes out: from there on it misses nothing. */
   private async introduce(connection: LocalConnection): Promise<void> {
     const { broker, logger } = this.parts;
-    void broker.publish('connection.opened.v1', { ...this.entry(connection), at: connection.beatAt }).catch(() => undefined);
+    void broker
+      .publish('connection.opened.v1', { ...this.entry(connection), at: connection.beatAt })
+      .catch(() => undefined);
     const added = this.register(connection);
     try {
       const ready = await this.welcome.compose(connection);
@@ -95,7 +99,10 @@ export class Connections {
     } catch (error) {
       await added;
       if (error instanceof ChatError && error.code === 'unauthenticated') return this.end(connection, 'ended');
-      logger.warn({ connectionId: connection.id, reason: error instanceof Error ? error.message : String(error) }, 'a connection could not be made ready');
+      logger.warn(
+        { connectionId: connection.id, reason: error instanceof Error ? error.message : String(error) },
+        'a connection could not be made ready',
+      );
       // Its client tries again by itself.
       void connection.leave(0);
     }
@@ -107,7 +114,10 @@ export class Connections {
       const { excess } = await this.parts.registry.add(this.entry(connection));
       for (const one of excess) this.endAnywhere(one);
     } catch (error) {
-      this.parts.logger.warn({ connectionId: connection.id, reason: error instanceof Error ? error.message : String(error) }, 'the registry did not take a connection; the next renewal will');
+      this.parts.logger.warn(
+        { connectionId: connection.id, reason: error instanceof Error ? error.message : String(error) },
+        'the registry did not take a connection; the next renewal will',
+      );
     }
   }
 
@@ -119,9 +129,11 @@ export class Connections {
     const local = this.live.get(connectionId);
     if (local) return this.end(local, 'too_many');
     if (gatewayId === this.parts.broker.instance) return;
-    void this.parts.broker.push(gatewayId, { kind: 'close', connectionId, reason: 'too_many' }).catch((error: unknown) => {
-      this.parts.logger.warn({ connectionId, err: error }, 'a connection too many could not be closed');
-    });
+    void this.parts.broker
+      .push(gatewayId, { kind: 'close', connectionId, reason: 'too_many' })
+      .catch((error: unknown) => {
+        this.parts.logger.warn({ connectionId, err: error }, 'a connection too many could not be closed');
+      });
   }
 
   /** Ends a connection for good: its client is told why, and does not come back by itself. */
@@ -159,7 +171,11 @@ export class Connections {
     // Removing must come after adding, or the entry stays until its lease ends.
     const removed = connection.opened.then(() => registry.remove(this.entry(connection)));
     for (const result of await Promise.allSettled([published, removed])) {
-      if (result.status === 'rejected') logger.warn({ connectionId: connection.id, reason: String(result.reason) }, 'a closed connection was not reported; its lease will end');
+      if (result.status === 'rejected')
+        logger.warn(
+          { connectionId: connection.id, reason: String(result.reason) },
+          'a closed connection was not reported; its lease will end',
+        );
     }
   }
 
@@ -167,7 +183,11 @@ export class Connections {
    * Makes clients (all that are here) connect anew, here or elsewhere: closes their transports, which they answer by reconnecting, in batches spread over
    * `spreadMs`; each after the calls under way were answered, which after `patienceMs` is with `unavailable`.
    */
-  async scatter(spreadMs: number, patienceMs: number, connections: readonly LocalConnection[] = this.all): Promise<void> {
+  async scatter(
+    spreadMs: number,
+    patienceMs: number,
+    connections: readonly LocalConnection[] = this.all,
+  ): Promise<void> {
     if (connections.length > 0) this.metrics.closed.inc({ reason: 'sent_elsewhere' }, connections.length);
     const size = Math.max(LEAST_PER_STEP, Math.ceil((connections.length * STEP_MS) / Math.max(STEP_MS, spreadMs)));
     const closing: Promise<void>[] = [];

@@ -5,8 +5,16 @@ import { Departures } from './departures.js';
 import { Edge } from './spec/edge.js';
 
 const [ann, ben] = [newId(), newId()];
-const removed = (conversationId: string, users: string[]) => ({ event: 'conversation:removed', users, payload: { conversationId, reason: 'removed' } });
-const typing = (conversationId: string) => ({ event: 'typing', users: [ann, ben], payload: { conversationId, userId: ben, active: true } });
+const removed = (conversationId: string, users: string[]) => ({
+  event: 'conversation:removed',
+  users,
+  payload: { conversationId, reason: 'removed' },
+});
+const typing = (conversationId: string) => ({
+  event: 'typing',
+  users: [ann, ben],
+  payload: { conversationId, userId: ben, active: true },
+});
 
 describe('departures', () => {
   it.each([
@@ -22,7 +30,9 @@ describe('departures', () => {
     expect(departures.audience(frame)).toEqual([ben]);
     expect(departures.audience({ ...frame, payload: payloadOf(newId()) })).toEqual([ann, ben]);
     expect(departures.audience(removed(id, [ann]))).toEqual([ann]);
-    expect(departures.audience({ event: 'conversation:new', users: [ann], payload: { conversation: { id } } })).toEqual([ann]);
+    expect(departures.audience({ event: 'conversation:new', users: [ann], payload: { conversation: { id } } })).toEqual(
+      [ann],
+    );
     expect(departures.audience(frame)).toEqual([ann, ben]);
   });
 
@@ -62,14 +72,26 @@ describe('a removed member’s socket', () => {
     leaving.socket.onAny((...event: unknown[]) => void heard.push(event));
     const [seen, message] = [[] as unknown[], (seq: number) => ({ message: { conversationId: id, seq } })];
     staying.socket.on('message:new', (payload) => void seen.push(payload));
-    await edge.push({ kind: 'users', users: [leaving.user.id], event: 'conversation:removed', payload: { conversationId: id, reason: 'removed' } });
+    await edge.push({
+      kind: 'users',
+      users: [leaving.user.id],
+      event: 'conversation:removed',
+      payload: { conversationId: id, reason: 'removed' },
+    });
     await edge.push({ kind: 'users', users, event: 'message:new', payload: message(1) });
-    await edge.push({ kind: 'users', users: [leaving.user.id], event: 'conversation:new', payload: { conversation: { id } } });
+    await edge.push({
+      kind: 'users',
+      users: [leaving.user.id],
+      event: 'conversation:new',
+      payload: { conversation: { id } },
+    });
     await edge.push({ kind: 'users', users, event: 'message:new', payload: message(2) });
     await eventually(() => expect(seen).toEqual([message(1), message(2)]));
     await eventually(() => expect(heard).toHaveLength(3));
     expect(heard).toEqual([
-      ['conversation:removed', { conversationId: id, reason: 'removed' }], ['conversation:new', { conversation: { id } }], ['message:new', message(2)],
+      ['conversation:removed', { conversationId: id, reason: 'removed' }],
+      ['conversation:new', { conversation: { id } }],
+      ['message:new', message(2)],
     ]);
   });
 });

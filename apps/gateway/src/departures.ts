@@ -14,7 +14,11 @@ const MOST = 100_000;
 
 /** The conversation that a frame tells of, if it tells of one. */
 function conversationOf(payload: unknown): string | undefined {
-  const { conversationId, message, conversation } = payload as { conversationId?: string; message?: { conversationId?: string }; conversation?: { id?: string } };
+  const { conversationId, message, conversation } = payload as {
+    conversationId?: string;
+    message?: { conversationId?: string };
+    conversation?: { id?: string };
+  };
   return conversationId ?? message?.conversationId ?? conversation?.id;
 }
 
@@ -27,11 +31,15 @@ export class Departures {
   private readonly left = new Map<string, Left>();
   private count = 0;
 
-  constructor(private readonly most = MOST, private readonly now: () => number = Date.now) {}
+  constructor(
+    private readonly most = MOST,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   /** Those whom a frame is still for. Frames have to be shown here in the order in which they came. */
   audience({ event, users, payload }: Pick<UsersFrame, 'event' | 'users' | 'payload'>): readonly string[] {
-    if (event === 'conversation:removed') return this.leave((payload as { conversationId: string }).conversationId, users);
+    if (event === 'conversation:removed')
+      return this.leave((payload as { conversationId: string }).conversationId, users);
     if (this.left.size === 0 || without('membership-on-push')) return users;
     this.forget();
     const conversationId = conversationOf(payload);

@@ -1,5 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { calls, ChatError, parseInput, type Call, type CallInput, type CallName, type CallOutput, type RequestName } from '@parley/contracts';
+import {
+  calls,
+  ChatError,
+  parseInput,
+  type Call,
+  type CallInput,
+  type CallName,
+  type CallOutput,
+  type RequestName,
+} from '@parley/contracts';
 import { inSpans, type Trace } from '@parley/service-kit';
 import { callerOf, type Client } from './client.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
@@ -30,17 +39,26 @@ export class Dispatcher {
   execute(name: CallName, raw: unknown, client: Client, requestId: string, trace: Trace): Promise<unknown> {
     const transport = client.connection ? 'socket' : 'http';
     const ended = this.metrics.called(name, transport);
-    const answer = inSpans(`${transport} ${name}`, 'server', [{ ...trace, ...(client.session && { userId: client.session.userId }) }], () =>
-      this.admitted(name, raw, client, requestId),
+    const answer = inSpans(
+      `${transport} ${name}`,
+      'server',
+      [{ ...trace, ...(client.session && { userId: client.session.userId }) }],
+      () => this.admitted(name, raw, client, requestId),
     );
-    answer.then(() => ended('ok'), (error: unknown) => ended(error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'internal'));
+    answer.then(
+      () => ended('ok'),
+      (error: unknown) =>
+        ended(error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'internal'),
+    );
     return answer;
   }
 
   private async admitted(name: CallName, raw: unknown, client: Client, requestId: string): Promise<unknown> {
     const until = Date.now() + this.parts.config.CALL_DEADLINE_MS;
     const input = parseInput(table[name].input, raw);
-    const admission = this.limits.admit(name, input, client).catch((error: unknown) => this.pardon(error, name, input, client));
+    const admission = this.limits
+      .admit(name, input, client)
+      .catch((error: unknown) => this.pardon(error, name, input, client));
     await (client.connection ? client.connection.inTurn(admission) : admission);
     return this.limits.counted(name, input, client, () => this.route(name, input, client, requestId, until));
   }
@@ -49,7 +67,11 @@ export class Dispatcher {
   private async pardon(error: unknown, name: CallName, input: unknown, client: Client): Promise<void> {
     if (name !== 'message.send' || !(error instanceof ChatError) || error.code !== 'rate_limited') throw error;
     const { conversationId, clientId } = input as CallInput<'message.send'>;
-    const known = this.parts.broker.request('history.sent.v1', { conversationId, senderId: client.session!.userId, clientId }, { deadlineMs: PARDON_MS });
+    const known = this.parts.broker.request(
+      'history.sent.v1',
+      { conversationId, senderId: client.session!.userId, clientId },
+      { deadlineMs: PARDON_MS },
+    );
     const { sent } = await known.catch(() => ({ sent: false }));
     if (!sent) throw error;
   }
@@ -69,17 +91,46 @@ export class Dispatcher {
 
   /** The writer cannot see the reader's cursors: of a conversation that exists already, the reading service has the caller's view. */
   private async createConversation(input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
-    const answer = (await this.ask('conversation.create', input, client, requestId, until)) as CallOutput<'conversation.create'>;
+    const answer = (await this.ask(
+      'conversation.create',
+      input,
+      client,
+      requestId,
+      until,
+    )) as CallOutput<'conversation.create'>;
     if (answer.created) return answer;
     return { ...(await this.view(answer.conversation.id, client, requestId, until)), created: false };
   }
 
-  private async changed(name: CallName, input: unknown, client: Client, requestId: string, until: number): Promise<unknown> {
-    const { conversation } = (await this.ask(name, input, client, requestId, until)) as CallOutput<'conversation.update'>;
+  private async changed(
+    name: CallName,
+    input: unknown,
+    client: Client,
+    requestId: string,
+    until: number,
+  ): Promise<unknown> {
+    const { conversation } = (await this.ask(
+      name,
+      input,
+      client,
+      requestId,
+      until,
+    )) as CallOutput<'conversation.update'>;
     return this.view(conversation.id, client, requestId, until);
   }
 
-  private async view(conversationId: string, client: Client, requestId: string, until: number): Promise<CallOutput<'conversation.get'>> {
-    return (await this.ask('conversation.get', { conversationId }, client, requestId, until)) as CallOutput<'conversation.get'>;
+  private async view(
+    conversationId: string,
+    client: Client,
+    requestId: string,
+    until: number,
+  ): Promise<CallOutput<'conversation.get'>> {
+    return (await this.ask(
+      'conversation.get',
+      { conversationId },
+      client,
+      requestId,
+      until,
+    )) as CallOutput<'conversation.get'>;
   }
 }

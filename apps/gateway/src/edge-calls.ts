@@ -8,7 +8,12 @@ import { Watches } from './watches.js';
 
 /** The calls that the gateway answers itself. */
 export type EdgeCallName = { [N in CallName]: (typeof calls)[N]['via'] extends 'edge' ? N : never }[CallName];
-type Answers = { readonly [N in EdgeCallName]: (input: CallInput<N>, connection: LocalConnection) => CallOutput<N> | Promise<CallOutput<N>> };
+type Answers = {
+  readonly [N in EdgeCallName]: (
+    input: CallInput<N>,
+    connection: LocalConnection,
+  ) => CallOutput<N> | Promise<CallOutput<N>>;
+};
 
 @Injectable()
 export class EdgeCalls {
@@ -28,7 +33,11 @@ export class EdgeCalls {
     },
   };
 
-  constructor(@Inject(Leases) private readonly leases: Leases, @Inject(Watches) private readonly watches: Watches, @Inject(Typing) private readonly typing: Typing) {}
+  constructor(
+    @Inject(Leases) private readonly leases: Leases,
+    @Inject(Watches) private readonly watches: Watches,
+    @Inject(Typing) private readonly typing: Typing,
+  ) {}
 
   async answer(name: EdgeCallName, input: unknown, { connection }: Client): Promise<unknown> {
     if (!connection) throw new ChatError('invalid', 'this call needs a socket');

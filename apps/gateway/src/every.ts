@@ -14,7 +14,11 @@ export function every(intervalMs: () => number, name: string, logger: Logger, wo
       if (failing) logger.info({ task: name }, 'a recurring task works again');
       failing = false;
     } catch (error) {
-      if (!failing) logger.warn({ task: name, reason: error instanceof Error ? error.message : String(error) }, 'a recurring task failed; it is tried again');
+      if (!failing)
+        logger.warn(
+          { task: name, reason: error instanceof Error ? error.message : String(error) },
+          'a recurring task failed; it is tried again',
+        );
       failing = true;
     }
     if (!stopped) schedule();

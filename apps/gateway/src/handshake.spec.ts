@@ -28,7 +28,8 @@ const bad: Record<string, () => Promise<unknown>> = {
   'one with spaces': async () => `${await edge.token(edge.person())} x`,
   'HS256 under the public key': () => edge.token(edge.person(), { header: { alg: 'HS256' }, key: spkiText() }),
   'alg none': async () => unsigned(await edge.token(edge.person()), { alg: 'none', typ: 'at+jwt', kid: edge.kid }),
-  'alg none that calls itself ES256': async () => unsigned(await edge.token(edge.person()), { alg: 'ES256', typ: 'at+jwt', kid: edge.kid }),
+  'alg none that calls itself ES256': async () =>
+    unsigned(await edge.token(edge.person()), { alg: 'ES256', typ: 'at+jwt', kid: edge.kid }),
   'another type': () => edge.token(edge.person(), { header: { typ: 'JWT' } }),
   'no key id': () => edge.token(edge.person(), { header: { kid: undefined } }),
   'an unknown key id': () => edge.token(edge.person(), { header: { kid: newId() } }),
@@ -45,7 +46,10 @@ const bad: Record<string, () => Promise<unknown>> = {
 
 describe('a bad token', () => {
   it.each(Object.keys(bad))('is refused by the handshake: %s', async (name) => {
-    expect(await refusal({ token: await bad[name]!() })).toMatchObject({ code: 'unauthenticated', message: expect.any(String) });
+    expect(await refusal({ token: await bad[name]!() })).toMatchObject({
+      code: 'unauthenticated',
+      message: expect.any(String),
+    });
   });
 
   it.each(Object.keys(bad))('is refused over HTTP: %s', async (name) => {
@@ -53,13 +57,20 @@ describe('a bad token', () => {
     expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
   });
 
-  it.each([[{}], [{ token: null }], [{ token: 7 }], [{ token: { toString: 'x' } }], [{ token: ['a'] }]])('is refused when it is no text: %j', async (auth) => {
-    expect(await refusal(auth)).toMatchObject({ code: 'unauthenticated' });
-  });
+  it.each([[{}], [{ token: null }], [{ token: 7 }], [{ token: { toString: 'x' } }], [{ token: ['a'] }]])(
+    'is refused when it is no text: %j',
+    async (auth) => {
+      expect(await refusal(auth)).toMatchObject({ code: 'unauthenticated' });
+    },
+  );
 
   it('is refused where it would say who calls, and not looked at on open calls', async () => {
     const person = { username: 'somebody', password: 'correct horse battery' };
-    const [registering, loggingIn] = await Promise.all(['register', 'login'].map((call) => edge.fetch(`/api/v1/auth/${call}`, { method: 'POST', json: person, token: 'garbage' })));
+    const [registering, loggingIn] = await Promise.all(
+      ['register', 'login'].map((call) =>
+        edge.fetch(`/api/v1/auth/${call}`, { method: 'POST', json: person, token: 'garbage' }),
+      ),
+    );
     expect(registering!.status).toBe(401);
     // It got as far as auth, which does not know this call here.
     expect(loggingIn!.status).not.toBe(401);
@@ -67,7 +78,10 @@ describe('a bad token', () => {
 });
 
 describe('a gateway whose clock is wrong', () => {
-  it.each([['behind', 3_600_000], ['ahead', -3_600_000]] as const)('tells tokens that are good from those that are over by auth’s time: an hour %s', async (_, aheadMs) => {
+  it.each([
+    ['behind', 3_600_000],
+    ['ahead', -3_600_000],
+  ] as const)('tells tokens that are good from those that are over by auth’s time: an hour %s', async (_, aheadMs) => {
     const own = await Edge.start({}, (one) => {
       one.authAheadMs = aheadMs;
       return one.serveBasics();
@@ -75,7 +89,9 @@ describe('a gateway whose clock is wrong', () => {
     try {
       const [person, now] = [own.person(), Math.floor((Date.now() + aheadMs) / 1000)];
       await own.connect(person, {}, await own.token(person, { claims: { iat: now, exp: now + 60 } }));
-      const answer = await own.fetch('/api/v1/users/me', { token: await own.token(person, { claims: { iat: now - 900, exp: now - 60 } }) });
+      const answer = await own.fetch('/api/v1/users/me', {
+        token: await own.token(person, { claims: { iat: now - 900, exp: now - 60 } }),
+      });
       expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
     } finally {
       await own.stop();
@@ -86,7 +102,13 @@ describe('a gateway whose clock is wrong', () => {
 describe('a good token', () => {
   it('is let in and told everything that session:ready promises', async () => {
     const { user, ready } = await edge.connect();
-    expect(ready).toMatchObject({ user, epoch: 'e1', protocol: 1, heartbeatMs: 10_000, limits: { bodyBytes: 8192, socketsPerUser: 10 } });
+    expect(ready).toMatchObject({
+      user,
+      epoch: 'e1',
+      protocol: 1,
+      heartbeatMs: 10_000,
+      limits: { bodyBytes: 8192, socketsPerUser: 10 },
+    });
     expect(Math.abs(Date.parse(ready.serverTime) - Date.now())).toBeLessThan(5_000);
     const located = await edge.registry.locate([user.id]);
     expect([...located.gateways([user.id]).keys()]).toEqual([edge.broker.instance]);
@@ -137,7 +159,11 @@ describe('a revoked session', () => {
     const phone = await edge.connect(person);
     const laptop = await edge.connect({ ...person, sessionId: newId() });
     const revoked = heard(phone.socket, 'session:revoked');
-    await edge.broker.publish('session.revoked.v1', { userId: person.user.id, sessionIds: [person.sessionId], reason: 'logout' });
+    await edge.broker.publish('session.revoked.v1', {
+      userId: person.user.id,
+      sessionIds: [person.sessionId],
+      reason: 'logout',
+    });
     await eventually(() => expect(phone.socket.connected).toBe(false));
     expect(revoked).toEqual([{ reason: 'logout' }]);
     expect(laptop.socket.connected).toBe(true);
@@ -175,14 +201,22 @@ describe('an origin', () => {
     try {
       const from = (origin: string) => ({ extraHeaders: { origin } });
       for (const transports of [['websocket'], ['polling']]) {
-        const socket = strict.dial({ token: await strict.token(strict.person()) }, { ...from('https://evil.example'), transports, reconnection: false });
+        const socket = strict.dial(
+          { token: await strict.token(strict.person()) },
+          { ...from('https://evil.example'), transports, reconnection: false },
+        );
         await new Promise((resolve) => socket.once('connect_error', resolve));
-        expect((await strict.connect(strict.person(), { ...from('https://chat.example.org'), transports })).socket.connected).toBe(true);
+        expect(
+          (await strict.connect(strict.person(), { ...from('https://chat.example.org'), transports })).socket.connected,
+        ).toBe(true);
       }
       // The page that this gateway serves itself.
-      expect((await strict.connect(strict.person(), from(new URL(strict.gateway.url).origin))).socket.connected).toBe(true);
+      expect((await strict.connect(strict.person(), from(new URL(strict.gateway.url).origin))).socket.connected).toBe(
+        true,
+      );
       expect((await strict.connect()).socket.connected).toBe(true);
-      const cors = async (origin: string) => (await strict.fetch('/health/live', { headers: { origin } })).headers.get('access-control-allow-origin');
+      const cors = async (origin: string) =>
+        (await strict.fetch('/health/live', { headers: { origin } })).headers.get('access-control-allow-origin');
       expect(await cors('https://evil.example')).not.toBe('https://evil.example');
       expect(await cors('https://chat.example.org')).toBe('https://chat.example.org');
     } finally {

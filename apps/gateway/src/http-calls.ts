@@ -13,7 +13,10 @@ export function httpCallsController(): Type {
   @Controller('api/v1')
   @UseGuards(SessionGuard)
   class HttpCallsController {
-    constructor(@Inject(PARTS) readonly parts: GatewayParts, @Inject(Dispatcher) readonly dispatcher: Dispatcher) {}
+    constructor(
+      @Inject(PARTS) readonly parts: GatewayParts,
+      @Inject(Dispatcher) readonly dispatcher: Dispatcher,
+    ) {}
   }
   const prototype = HttpCallsController.prototype;
   for (const name of callNames) {
@@ -22,7 +25,13 @@ export function httpCallsController(): Type {
     // A computed key names the function; the guard reads the call's name there.
     const { [name]: handler } = {
       async [name](this: HttpCallsController, request: Request, response: Response) {
-        const data = await this.dispatcher.execute(name, inputOf(http, request), clientOf(this.parts, request), newId(), traceOf(response));
+        const data = await this.dispatcher.execute(
+          name,
+          inputOf(http, request),
+          clientOf(this.parts, request),
+          newId(),
+          traceOf(response),
+        );
         send(http, response, data);
       },
     };
@@ -62,11 +71,13 @@ function bodyOf({ method }: HttpRoute, request: Request): Record<string, unknown
   const body: unknown = request.body;
   if (body === undefined) {
     const length = request.headers['content-length'] ?? '0';
-    if (length !== '0' || request.headers['transfer-encoding'] !== undefined) throw invalid('', 'the body must be application/json');
+    if (length !== '0' || request.headers['transfer-encoding'] !== undefined)
+      throw invalid('', 'the body must be application/json');
     return {};
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid('', 'the body must be an object');
-  if ((method === 'GET' || method === 'DELETE') && Object.keys(body).length > 0) throw invalid('', `a ${method} takes no body`);
+  if ((method === 'GET' || method === 'DELETE') && Object.keys(body).length > 0)
+    throw invalid('', `a ${method} takes no body`);
   return body as Record<string, unknown>;
 }
 
@@ -86,4 +97,6 @@ export function queryOf({ query = {} }: Pick<HttpRoute, 'query'>, url: string): 
 }
 
 const invalid = (path: string, message: string) =>
-  new ChatError('invalid', path === '' ? message : `${path}: ${message}`.slice(0, 500), { details: [{ path: path.slice(0, 200), message }] });
+  new ChatError('invalid', path === '' ? message : `${path}: ${message}`.slice(0, 500), {
+    details: [{ path: path.slice(0, 200), message }],
+  });

@@ -31,9 +31,15 @@ beforeAll(async () => {
       'auth.password.v1': () => {
         throw new Error('a defect');
       },
-      'conversation.create.v1': ({ input }) => ({ created: input.kind === 'group', conversation: { id: conversationId } }),
+      'conversation.create.v1': ({ input }) => ({
+        created: input.kind === 'group',
+        conversation: { id: conversationId },
+      }),
       'conversation.get.v1': ({ input }) => ({ conversation: { id: input.conversationId, view: 'reader' } }),
-      'conversation.history.v1': ({ input }) => (asked.push(input), { items: [], lastSeq: 0, hasBefore: false, hasAfter: false }),
+      'conversation.history.v1': ({ input }) => (
+        asked.push(input),
+        { items: [], lastSeq: 0, hasBefore: false, hasAfter: false }
+      ),
       'message.send.v1': ({ input }) => ({ message: { body: input.body }, duplicate: input.clientId === 'again' }),
       'receipt.read.v1': ({ input }) => ({ receipt: input }),
       'presence.get.v1': ({ input }) => (asked.push(input), { items: [] }),
@@ -48,7 +54,13 @@ const messages = `/api/v1/conversations/${conversationId}/messages`;
 const problem = async (answer: Response) => {
   expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   const body = (await answer.json()) as Record<string, unknown>;
-  expect(body).toMatchObject({ type: expect.any(String), title: expect.any(String), status: answer.status, detail: expect.any(String), traceId: expect.any(String) });
+  expect(body).toMatchObject({
+    type: expect.any(String),
+    title: expect.any(String),
+    status: answer.status,
+    detail: expect.any(String),
+    traceId: expect.any(String),
+  });
   return { status: answer.status, code: body['code'], details: body['details'] };
 };
 
@@ -62,7 +74,10 @@ describe('a call over HTTP', () => {
     const traced = (traceparent: string) => edge.fetch('/api/v1/users/you', { token, headers: { traceparent } });
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const given = await traced(`00-${traceId}-b7ad6b7169203331-01`);
-    expect([given.headers.get('trace-id'), ((await given.json()) as { traceId: string }).traceId]).toEqual([traceId, traceId]);
+    expect([given.headers.get('trace-id'), ((await given.json()) as { traceId: string }).traceId]).toEqual([
+      traceId,
+      traceId,
+    ]);
     const own = await traced(`00-${'0'.repeat(32)}-b7ad6b7169203331-01`);
     expect(own.headers.get('trace-id')).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
     expect(((await own.json()) as { traceId: string }).traceId).toBe(own.headers.get('trace-id'));
@@ -71,11 +86,15 @@ describe('a call over HTTP', () => {
   it('finds fixed addresses before those with parts', async () => {
     const id = newId();
     expect(await (await edge.fetch(`/api/v1/users/${id}`, { token })).json()).toEqual({ id });
-    expect(await problem(await edge.fetch('/api/v1/users/you', { token }))).toMatchObject({ status: 400, code: 'invalid' });
+    expect(await problem(await edge.fetch('/api/v1/users/you', { token }))).toMatchObject({
+      status: 400,
+      code: 'invalid',
+    });
   });
 
   it('answers 201 for what is new, and 200 for a repeated send and a conversation that exists', async () => {
-    const send = async (clientId: string) => (await edge.fetch(messages, { method: 'POST', token, json: { clientId, body: 'a' } })).status;
+    const send = async (clientId: string) =>
+      (await edge.fetch(messages, { method: 'POST', token, json: { clientId, body: 'a' } })).status;
     expect([await send('new'), await send('again')]).toEqual([201, 200]);
     const create = (json: unknown) => edge.fetch('/api/v1/conversations', { method: 'POST', token, json });
     expect((await create({ kind: 'group' })).status).toBe(201);
@@ -102,7 +121,11 @@ describe('a call over HTTP', () => {
 
   it('takes the address of the client from a trusted proxy only', async () => {
     const caller = async (forwarded: string) => {
-      const answer = await edge.fetch('/api/v1/auth/guest', { method: 'POST', json: {}, headers: { 'x-forwarded-for': forwarded } });
+      const answer = await edge.fetch('/api/v1/auth/guest', {
+        method: 'POST',
+        json: {},
+        headers: { 'x-forwarded-for': forwarded },
+      });
       return ((await answer.json()) as { caller: { address: string } }).caller.address;
     };
     expect(await caller('6.6.6.6, 203.0.113.7')).toBe('203.0.113.7');
@@ -116,7 +139,10 @@ describe('a call over HTTP', () => {
   });
 });
 
-const post = (body: string | Uint8Array<ArrayBuffer>, type = 'application/json') => () => edge.fetch(messages, { method: 'POST', token, body, headers: { 'content-type': type } });
+const post =
+  (body: string | Uint8Array<ArrayBuffer>, type = 'application/json') =>
+  () =>
+    edge.fetch(messages, { method: 'POST', token, body, headers: { 'content-type': type } });
 const get = (path: string) => () => edge.fetch(path, { token });
 const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'malformed JSON': [post('{"clientId":'), 400, 'invalid'],
@@ -124,10 +150,18 @@ const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'JSON that is a text': [post('"x"'), 400, 'invalid'],
   'another content type': [post('clientId=a', 'application/x-www-form-urlencoded'), 400, 'invalid'],
   'an unknown charset': [post('{}', 'application/json; charset=klingon'), 400, 'invalid'],
-  'a body that is not UTF-8': [post(Uint8Array.from([...Buffer.from('{"clientId":"a","body":"'), 0xff, ...Buffer.from('"}')])), 400, 'invalid'],
+  'a body that is not UTF-8': [
+    post(Uint8Array.from([...Buffer.from('{"clientId":"a","body":"'), 0xff, ...Buffer.from('"}')])),
+    400,
+    'invalid',
+  ],
   'an unknown field': [post('{"clientId":"a","body":"b","admin":true}'), 400, 'invalid'],
   'a __proto__ field': [post('{"clientId":"a","body":"b","__proto__":{"x":1}}'), 400, 'invalid'],
-  'a field that contradicts the address': [post(`{"clientId":"a","body":"b","conversationId":"${newId()}"}`), 400, 'invalid'],
+  'a field that contradicts the address': [
+    post(`{"clientId":"a","body":"b","conversationId":"${newId()}"}`),
+    400,
+    'invalid',
+  ],
   'more than 64 KiB': [post(JSON.stringify({ clientId: 'a', body: 'x'.repeat(70_000) })), 413, 'too_large'],
   'a body over 8 KiB': [post(JSON.stringify({ clientId: 'a', body: 'x'.repeat(9_000) })), 413, 'too_large'],
   'an unknown parameter': [get(`${messages}?limit=1&colour=red`), 400, 'invalid'],
@@ -144,7 +178,11 @@ const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'another method': [() => edge.fetch('/api/v1/unread', { method: 'DELETE', token }), 404, 'not_found'],
   'no token': [() => edge.fetch('/api/v1/users/me'), 401, 'unauthenticated'],
   'a silent service': [get('/api/v1/auth/sessions'), 503, 'unavailable'],
-  'a defect': [() => edge.fetch('/api/v1/auth/password', { method: 'POST', token, json: { current: 'a', next: 'correct horse' } }), 500, 'internal'],
+  'a defect': [
+    () => edge.fetch('/api/v1/auth/password', { method: 'POST', token, json: { current: 'a', next: 'correct horse' } }),
+    500,
+    'internal',
+  ],
 };
 
 describe('a refusal over HTTP', () => {
@@ -155,7 +193,12 @@ describe('a refusal over HTTP', () => {
 
   it('lists where the input is wrong', async () => {
     const { details } = await problem(await post('{"clientId":"","body":"b","extra":1}')());
-    expect(details).toEqual(expect.arrayContaining([{ path: 'clientId', message: expect.any(String) }, { path: 'extra', message: 'unknown field' }]));
+    expect(details).toEqual(
+      expect.arrayContaining([
+        { path: 'clientId', message: expect.any(String) },
+        { path: 'extra', message: 'unknown field' },
+      ]),
+    );
   });
 
   it('tells when to come back, and how to authenticate', async () => {
@@ -168,14 +211,20 @@ describe('a request that offers an upgrade which is not ours', () => {
   it('is answered as if it had not', async () => {
     const { hostname, port } = new URL(edge.gateway.url);
     const socket = connect(Number(port), hostname);
-    socket.end('GET /health/live HTTP/1.1\r\nHost: parley\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n');
+    socket.end(
+      'GET /health/live HTTP/1.1\r\nHost: parley\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n',
+    );
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 OK/);
   });
 });
 
 describe('a password guesser', () => {
   const login = (address: string, username = 'victim') =>
-    edge.fetch('/api/v1/auth/login', { method: 'POST', json: { username, password: 'wrong' }, headers: { 'x-forwarded-for': address } });
+    edge.fetch('/api/v1/auth/login', {
+      method: 'POST',
+      json: { username, password: 'wrong' },
+      headers: { 'x-forwarded-for': address },
+    });
 
   it('is throttled per account and address, while the owner elsewhere is not', async () => {
     // ADDRESS_LIMIT_SCALE is 2: 20 failures.
@@ -191,9 +240,14 @@ describe('a password guesser', () => {
 
   it('cannot get more guesses by making them at once', async () => {
     const before = guesses;
-    const statuses = (await Promise.all(Array.from({ length: 50 }, () => login('198.51.100.3')))).map(({ status }) => status);
+    const statuses = (await Promise.all(Array.from({ length: 50 }, () => login('198.51.100.3')))).map(
+      ({ status }) => status,
+    );
     // One that takes longer than a call may tells nothing, and counts for nothing.
-    const [told, late] = [401, 503].map((code) => statuses.filter((status) => status === code).length) as [number, number];
+    const [told, late] = [401, 503].map((code) => statuses.filter((status) => status === code).length) as [
+      number,
+      number,
+    ];
     expect(told).toBe(20);
     expect(statuses.filter((status) => status === 429)).toHaveLength(30 - late);
     expect(guesses - before).toBeLessThanOrEqual(20 + late);
@@ -208,7 +262,15 @@ describe('a password guesser', () => {
   it('cannot make accounts without end', async () => {
     const statuses: number[] = [];
     for (let n = 0; n < 61; n++) {
-      statuses.push((await edge.fetch('/api/v1/auth/guest', { method: 'POST', json: {}, headers: { 'x-forwarded-for': '198.51.100.20' } })).status);
+      statuses.push(
+        (
+          await edge.fetch('/api/v1/auth/guest', {
+            method: 'POST',
+            json: {},
+            headers: { 'x-forwarded-for': '198.51.100.20' },
+          })
+        ).status,
+      );
     }
     expect(statuses.filter((status) => status === 429)).toHaveLength(1);
   });
@@ -225,7 +287,10 @@ describe('at the root', () => {
   });
 
   it('OpenAPI has every call with its fields, and only references that lead somewhere', async () => {
-    const document = (await (await edge.fetch('/api/openapi.json')).json()) as { openapi: string; paths: Record<string, Record<string, { operationId: string }>> };
+    const document = (await (await edge.fetch('/api/openapi.json')).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, { operationId: string }>>;
+    };
     expect(document.openapi).toBe('3.1.0');
     for (const [name, { http }] of Object.entries(calls as Record<string, Call>)) {
       if (!http) continue;
@@ -237,31 +302,56 @@ describe('at the root', () => {
 
   it('OpenAPI has exactly the routes that are served', async () => {
     const { paths } = (await (await edge.fetch('/api/openapi.json')).json()) as { paths: Record<string, object> };
-    const documented = Object.entries(paths).flatMap(([path, operations]) => Object.keys(operations).map((method) => `${method} ${path}`));
+    const documented = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method} ${path}`),
+    );
     // Express answers HEAD wherever there is GET. What tus takes at which of its addresses is its own affair.
-    const served = [RootController, FilesController, httpCallsController()].flatMap(routesOf).flatMap((route) => (route.startsWith('all ') ? tusRoutes(route.slice(4)) : route));
+    const served = [RootController, FilesController, httpCallsController()]
+      .flatMap(routesOf)
+      .flatMap((route) => (route.startsWith('all ') ? tusRoutes(route.slice(4)) : route));
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
 
   it('AsyncAPI has exactly the socket calls and events of the tables, and only references that lead somewhere', async () => {
     const document = (await (await edge.fetch('/api/asyncapi.json')).json()) as {
-      asyncapi: string; channels: { socket: { messages: Record<string, { name: string }> } }; operations: Record<string, { action: string; messages: { $ref: string }[] }>;
+      asyncapi: string;
+      channels: { socket: { messages: Record<string, { name: string }> } };
+      operations: Record<string, { action: string; messages: { $ref: string }[] }>;
     };
     expect(document.asyncapi).toBe('3.0.0');
     const { messages } = document.channels.socket;
-    const named = (action: string) => Object.values(document.operations).filter((one) => one.action === action).flatMap((one) => one.messages.map(({ $ref }) => messages[$ref.split('/').at(-1)!]!.name)).toSorted();
+    const named = (action: string) =>
+      Object.values(document.operations)
+        .filter((one) => one.action === action)
+        .flatMap((one) => one.messages.map(({ $ref }) => messages[$ref.split('/').at(-1)!]!.name))
+        .toSorted();
     const received = Object.values(calls as Record<string, Call>).flatMap(({ socket }) => socket ?? []);
     expect(named('receive')).toEqual(received.toSorted());
     expect(named('send')).toEqual(Object.keys(serverEvents).toSorted());
     const all = [...received, ...received.map((event) => `${event} (acknowledgement)`), ...Object.keys(serverEvents)];
-    expect(Object.values(messages).map(({ name }) => name).toSorted()).toEqual(all.toSorted());
+    expect(
+      Object.values(messages)
+        .map(({ name }) => name)
+        .toSorted(),
+    ).toEqual(all.toSorted());
     expectReferencesToLead(document);
   });
 
   it('answers `invalid` to socket events that AsyncAPI does not have as calls', async () => {
     const { socket } = await edge.connect();
-    const unknown = ['conversation:delete', 'presence:get', 'message:pin', ...Object.keys(serverEvents).filter((event) => !Object.values(calls as Record<string, Call>).some((call) => call.socket === event))];
-    for (const event of unknown) expect([event, await answerTo(socket, event, {})]).toMatchObject([event, { ok: false, error: { code: 'invalid' } }]);
+    const unknown = [
+      'conversation:delete',
+      'presence:get',
+      'message:pin',
+      ...Object.keys(serverEvents).filter(
+        (event) => !Object.values(calls as Record<string, Call>).some((call) => call.socket === event),
+      ),
+    ];
+    for (const event of unknown)
+      expect([event, await answerTo(socket, event, {})]).toMatchObject([
+        event,
+        { ok: false, error: { code: 'invalid' } },
+      ]);
   });
 
   it('the page for people names every call, event and code, and loads nothing', async () => {
@@ -269,14 +359,19 @@ describe('at the root', () => {
     const html = await answer.text();
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
-    for (const name of [...Object.keys(calls), ...Object.keys(serverEvents), ...Object.keys(errorTable)]) expect(html).toContain(name);
+    for (const name of [...Object.keys(calls), ...Object.keys(serverEvents), ...Object.keys(errorTable)])
+      expect(html).toContain(name);
     expect(html).not.toMatch(/<script|<link|<img|src=|\[object|undefined</);
   });
 });
 
 /** The routes of a controller, from what Nest serves it by. */
 function routesOf(controller: Type): string[] {
-  const path = (...parts: string[]) => `/${parts.join('/')}`.replace(/\/+/g, '/').replace(/(.)\/$/, '$1').replace(/:(\w+)/g, '{$1}');
+  const path = (...parts: string[]) =>
+    `/${parts.join('/')}`
+      .replace(/\/+/g, '/')
+      .replace(/(.)\/$/, '$1')
+      .replace(/:(\w+)/g, '{$1}');
   const base = Reflect.getMetadata('path', controller) as string;
   const names = Object.getOwnPropertyNames(controller.prototype).filter((name) => name !== 'constructor');
   return names.flatMap((name) => {
@@ -287,11 +382,16 @@ function routesOf(controller: Type): string[] {
   });
 }
 
-const tusRoutes = (path: string): string[] => (path.endsWith('{id}') ? ['head', 'patch', 'delete'] : ['post']).map((method) => `${method} ${path}`);
+const tusRoutes = (path: string): string[] =>
+  (path.endsWith('{id}') ? ['head', 'patch', 'delete'] : ['post']).map((method) => `${method} ${path}`);
 
 function expectReferencesToLead(document: object): void {
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference!);
   expect(references.length).toBeGreaterThan(0);
-  const leads = (reference: string) => reference.split('/').slice(1).reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], document) !== undefined;
+  const leads = (reference: string) =>
+    reference
+      .split('/')
+      .slice(1)
+      .reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], document) !== undefined;
   expect(references.filter((reference) => !leads(reference))).toEqual([]);
 }

@@ -10,7 +10,10 @@ type Renewed = DomainEvent<'connections.renewed.v1'>['connections'][number];
 /** Tells the registry and presence, again and again, which connections live here and when their clients last gave a sign. */
 @Injectable()
 export class Leases {
-  constructor(@Inject(PARTS) private readonly parts: GatewayParts, @Inject(Connections) private readonly connections: Connections) {}
+  constructor(
+    @Inject(PARTS) private readonly parts: GatewayParts,
+    @Inject(Connections) private readonly connections: Connections,
+  ) {}
 
   /** Renews all; the registry and presence each as far as they can be reached. Rejects when one of them could not. */
   async renew(): Promise<void> {
@@ -18,10 +21,7 @@ export class Leases {
     let failure: unknown;
     for (let at = 0; at < all.length; at += CHUNK) {
       const chunk = all.slice(at, at + CHUNK);
-      const outcomes = await Promise.allSettled([
-        this.renewLeases(chunk),
-        this.publish(chunk),
-      ]);
+      const outcomes = await Promise.allSettled([this.renewLeases(chunk), this.publish(chunk)]);
       for (const outcome of outcomes) if (outcome.status === 'rejected') failure ??= outcome.reason;
     }
     if (failure !== undefined) throw failure;
@@ -49,8 +49,17 @@ export class Leases {
 
   private publish(connections: readonly LocalConnection[]): Promise<void> {
     const { broker } = this.parts;
-    return broker.publish('connections.renewed.v1', { gatewayId: broker.instance, at: Date.now(), connections: connections.map(renewed) });
+    return broker.publish('connections.renewed.v1', {
+      gatewayId: broker.instance,
+      at: Date.now(),
+      connections: connections.map(renewed),
+    });
   }
 }
 
-const renewed = ({ id, userId, beatAt, state }: LocalConnection): Renewed => ({ connectionId: id, userId, beatAt, ...(state && { state }) });
+const renewed = ({ id, userId, beatAt, state }: LocalConnection): Renewed => ({
+  connectionId: id,
+  userId,
+  beatAt,
+  ...(state && { state }),
+});

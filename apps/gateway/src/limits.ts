@@ -10,7 +10,10 @@ export class TokenBucket {
   private tokens: number;
   private at = Date.now();
 
-  constructor(private readonly perSecond: number, private readonly burst: number) {
+  constructor(
+    private readonly perSecond: number,
+    private readonly burst: number,
+  ) {
     this.tokens = burst;
   }
 
@@ -19,7 +22,8 @@ export class TokenBucket {
     const now = Date.now();
     this.tokens = Math.min(this.burst, this.tokens + (Math.max(0, now - this.at) / 1000) * this.perSecond);
     this.at = now;
-    if (this.tokens < 1) throw new ChatError('rate_limited', undefined, { retryAfterMs: ((1 - this.tokens) / this.perSecond) * 1000 });
+    if (this.tokens < 1)
+      throw new ChatError('rate_limited', undefined, { retryAfterMs: ((1 - this.tokens) / this.perSecond) * 1000 });
     this.tokens--;
   }
 }
@@ -44,12 +48,22 @@ export class Limits {
     const perAddress = (name: string, { points, seconds }: { points: number; seconds: number }) =>
       limiters.create({ name, points: points * config.ADDRESS_LIMIT_SCALE, seconds });
     const users = config.USER_LIMIT_SCALE;
-    this.messages = limiters.create({ name: 'messages', points: limits.messagesPerSecond * users, seconds: 1, burst: limits.messageBurst * users });
+    this.messages = limiters.create({
+      name: 'messages',
+      points: limits.messagesPerSecond * users,
+      seconds: 1,
+      burst: limits.messageBurst * users,
+    });
     this.registrations = perAddress('registrations', rates.register);
     this.logins = perAddress('logins', rates.login);
     this.failures = perAddress('failures', rates.failedLogin);
     const http = Math.max(users, config.ADDRESS_LIMIT_SCALE);
-    this.http = createMemoryLimiters().create({ name: 'http', points: callRate.perSecond * http, seconds: 1, burst: callRate.burst * http });
+    this.http = createMemoryLimiters().create({
+      name: 'http',
+      points: callRate.perSecond * http,
+      seconds: 1,
+      burst: callRate.burst * http,
+    });
   }
 
   /** Before a call is made. Rejects with `rate_limited`. */
@@ -75,7 +89,9 @@ export class Limits {
     if (guess === undefined) return make();
     const before = this.guesses.get(guess) ?? Promise.resolve();
     const answer = before.then(() => this.guess(guess, make));
-    const done = answer.then(nothing, nothing).then(() => void (this.guesses.get(guess) === done && this.guesses.delete(guess)));
+    const done = answer
+      .then(nothing, nothing)
+      .then(() => void (this.guesses.get(guess) === done && this.guesses.delete(guess)));
     this.guesses.set(guess, done);
     return answer;
   }
@@ -93,7 +109,8 @@ export class Limits {
 }
 
 const nothing = () => undefined;
-const isWrongGuess = (error: unknown) => error instanceof ChatError && (error.code === 'unauthenticated' || error.code === 'forbidden');
+const isWrongGuess = (error: unknown) =>
+  error instanceof ChatError && (error.code === 'unauthenticated' || error.code === 'forbidden');
 
 /** What guessing a password counts against: an account from one address, so that its owner elsewhere is not locked out. */
 function guessKey(name: CallName, input: unknown, client: Client): string | undefined {

@@ -13,7 +13,11 @@ await run('gateway', async () => {
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'gateway', logger, shards: config.SHARDS });
   await broker.start();
   const redis = { url: config.REDIS_URL, logger };
-  const [registry, limiters, traces] = await Promise.all([createRedisRegistry(redis), createRedisLimiters(redis), createRedisTraces(redis)]);
+  const [registry, limiters, traces] = await Promise.all([
+    createRedisRegistry(redis),
+    createRedisLimiters(redis),
+    createRedisTraces(redis),
+  ]);
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
   const gateway = await startGateway({ config, broker, registry, limiters, traces, logger, health });
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);

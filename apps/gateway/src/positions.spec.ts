@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { Positions } from './positions.js';
 
 const [conversationId, userId, at] = [newId(), newId(), '2026-01-02T03:04:05.678Z'];
-const receipt = (readSeq: number, deliveredSeq: number, who = userId): Receipt => ({ conversationId, userId: who, readSeq, deliveredSeq, at });
+const receipt = (readSeq: number, deliveredSeq: number, who = userId): Receipt => ({
+  conversationId,
+  userId: who,
+  readSeq,
+  deliveredSeq,
+  at,
+});
 
 describe('positions that are shown', () => {
   it('go forward, and what says nothing new is not shown', () => {

@@ -17,7 +17,11 @@ export class Positions {
     const key = `${receipt.conversationId} ${receipt.userId}`;
     const { readSeq, deliveredSeq } = this.newest.get(key) ?? { readSeq: -1, deliveredSeq: -1 };
     if (receipt.readSeq <= readSeq && receipt.deliveredSeq <= deliveredSeq) return undefined;
-    const next = { ...receipt, readSeq: Math.max(readSeq, receipt.readSeq), deliveredSeq: Math.max(deliveredSeq, receipt.deliveredSeq) };
+    const next = {
+      ...receipt,
+      readSeq: Math.max(readSeq, receipt.readSeq),
+      deliveredSeq: Math.max(deliveredSeq, receipt.deliveredSeq),
+    };
     this.newest.delete(key);
     if (this.newest.size >= this.most) this.newest.delete(this.newest.keys().next().value!);
     this.newest.set(key, next);

@@ -19,26 +19,45 @@ beforeAll(async () => {
     starting.serveBasics({
       'presence.watching.v1': async (payload) => {
         wishes.push(payload);
-        const presence = payload.add.filter((userId) => !hidden.has(userId)).map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
+        const presence = payload.add
+          .filter((userId) => !hidden.has(userId))
+          .map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
         const blocked = payload.add.filter((userId) => blocks.has(pair(payload.userId, userId)));
         await asked();
-        return { presence: presence.map((one) => (blocked.includes(one.userId) ? { ...one, state: 'offline' } : one)), blocked };
+        return {
+          presence: presence.map((one) => (blocked.includes(one.userId) ? { ...one, state: 'offline' } : one)),
+          blocked,
+        };
       },
     }),
   );
   const events = ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'] as const;
-  await edge.broker.listen({ events, onEvent: (name, event) => void signs.push({ name, event }), onPush: () => undefined, onGap: () => undefined });
+  await edge.broker.listen({
+    events,
+    onEvent: (name, event) => void signs.push({ name, event }),
+    onPush: () => undefined,
+    onGap: () => undefined,
+  });
 });
 afterAll(() => edge.stop());
 
-const frame = (userId: string, state: Presence['state']) => ({ kind: 'watchers' as const, userId, event: 'presence:changed', payload: { userId, state } });
-const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) => answerTo(socket, 'presence:watch', { userIds });
+const frame = (userId: string, state: Presence['state']) => ({
+  kind: 'watchers' as const,
+  userId,
+  event: 'presence:changed',
+  payload: { userId, state },
+});
+const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) =>
+  answerTo(socket, 'presence:watch', { userIds });
 
 describe('presence:watch', () => {
   it('answers those who may be seen, and passes their changes on to those who watch', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
-    expect(await watch(ann.socket, bob, stranger)).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+    expect(await watch(ann.socket, bob, stranger)).toMatchObject({
+      ok: true,
+      data: { presence: [{ userId: bob, state: 'offline' }] },
+    });
     const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
     await edge.push(frame(stranger, 'online'));
     await edge.push(frame(bob, 'online'));
@@ -86,9 +105,21 @@ describe('presence:watch', () => {
   });
 
   it.each<[string, (bob: string) => { event: string; payload: object }]>([
-    ['leaves', (bob) => ({ event: 'member:changed', payload: { conversationId: newId(), userId: bob, left: true, rev: 2 } })],
-    ['is banned', (bob) => ({ event: 'member:changed', payload: { conversationId: newId(), member: { userId: bob, status: 'banned' }, rev: 2 } })],
-    ['stays where the watcher is removed', () => ({ event: 'conversation:removed', payload: { conversationId: newId(), reason: 'removed' } })],
+    [
+      'leaves',
+      (bob) => ({ event: 'member:changed', payload: { conversationId: newId(), userId: bob, left: true, rev: 2 } }),
+    ],
+    [
+      'is banned',
+      (bob) => ({
+        event: 'member:changed',
+        payload: { conversationId: newId(), member: { userId: bob, status: 'banned' }, rev: 2 },
+      }),
+    ],
+    [
+      'stays where the watcher is removed',
+      () => ({ event: 'conversation:removed', payload: { conversationId: newId(), reason: 'removed' } }),
+    ],
   ])('asks at once whether somebody may still be seen who %s', async (_, parting) => {
     const ann = await edge.connect();
     const bob = newId();
@@ -100,7 +131,12 @@ describe('presence:watch', () => {
     await eventually(() => expect(questions()).toBe(2), { timeoutMs: 4_000 });
     expect((await watch(ann.socket)).ok).toBe(true);
     await edge.push(frame(bob, 'online'));
-    await edge.push({ kind: 'users', users: [ann.user.id], event: 'presence:changed', payload: { userId: stranger, state: 'away' } });
+    await edge.push({
+      kind: 'users',
+      users: [ann.user.id],
+      event: 'presence:changed',
+      payload: { userId: stranger, state: 'away' },
+    });
     await eventually(() => expect(changes).toEqual([{ userId: stranger, state: 'away' }]));
   });
 });
@@ -118,17 +154,30 @@ describe('a block', () => {
     await watch(ann.socket, bob.user.id);
     await watch(bob.socket, ann.user.id);
     await watch(eve.socket, ann.user.id, bob.user.id);
-    const [annHears, bobHears, eveHears] = [ann, bob, eve].map(({ socket }) => heard<Presence>(socket, 'presence:changed')) as [Presence[], Presence[], Presence[]];
+    const [annHears, bobHears, eveHears] = [ann, bob, eve].map(({ socket }) =>
+      heard<Presence>(socket, 'presence:changed'),
+    ) as [Presence[], Presence[], Presence[]];
     await changed(ann.user.id, bob.user.id, true);
-    await eventually(() => expect([annHears, bobHears]).toEqual([[{ userId: bob.user.id, state: 'offline' }], [{ userId: ann.user.id, state: 'offline' }]]));
-    for (const state of ['busy', 'away'] as const) for (const { user } of [ann, bob]) {
-      states.set(user.id, state);
-      await edge.push(frame(user.id, state));
-    }
+    await eventually(() =>
+      expect([annHears, bobHears]).toEqual([
+        [{ userId: bob.user.id, state: 'offline' }],
+        [{ userId: ann.user.id, state: 'offline' }],
+      ]),
+    );
+    for (const state of ['busy', 'away'] as const)
+      for (const { user } of [ann, bob]) {
+        states.set(user.id, state);
+        await edge.push(frame(user.id, state));
+      }
     await eventually(() => expect(eveHears.map(({ state }) => state)).toEqual(['busy', 'busy', 'away', 'away']));
     // Nothing came in between: what comes next is the answer of the question after the block's end.
     await changed(ann.user.id, bob.user.id, false);
-    await eventually(() => expect([annHears.map(({ state }) => state), bobHears.map(({ state }) => state)]).toEqual([['offline', 'away'], ['offline', 'away']]));
+    await eventually(() =>
+      expect([annHears.map(({ state }) => state), bobHears.map(({ state }) => state)]).toEqual([
+        ['offline', 'away'],
+        ['offline', 'away'],
+      ]),
+    );
     await edge.push(frame(bob.user.id, 'online'));
     await eventually(() => expect(annHears.at(-1)).toEqual({ userId: bob.user.id, state: 'online' }));
   });
@@ -138,8 +187,14 @@ describe('a block', () => {
     const bob = newId();
     states.set(bob, 'online');
     blocks.add(pair(ann.user.id, bob));
-    expect(await watch(ann.socket, bob)).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
-    expect(await watch(eve.socket, bob)).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'online' }] } });
+    expect(await watch(ann.socket, bob)).toMatchObject({
+      ok: true,
+      data: { presence: [{ userId: bob, state: 'offline' }] },
+    });
+    expect(await watch(eve.socket, bob)).toMatchObject({
+      ok: true,
+      data: { presence: [{ userId: bob, state: 'online' }] },
+    });
     const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
     await edge.push(frame(bob, 'busy'));
     await eventually(() => expect(eveHears).toEqual([{ userId: bob, state: 'busy' }]));
@@ -166,28 +221,44 @@ describe('a block', () => {
 describe('presence:heartbeat', () => {
   it('answers the server’s time, and forwards a new state at once', async () => {
     const ann = await edge.connect();
-    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toMatchObject({ ok: true, data: { serverTime: expect.any(String) } });
+    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toMatchObject({
+      ok: true,
+      data: { serverTime: expect.any(String) },
+    });
     await eventually(() =>
       expect(signs.map(({ event }) => event)).toContainEqual({
         gatewayId: edge.broker.instance,
         at: expect.any(Number),
-        connections: [{ connectionId: ann.ready.connectionId, userId: ann.user.id, beatAt: expect.any(Number), state: 'busy' }],
+        connections: [
+          { connectionId: ann.ready.connectionId, userId: ann.user.id, beatAt: expect.any(Number), state: 'busy' },
+        ],
       }),
     );
-    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'offline' })).toMatchObject({ error: { code: 'invalid' } });
+    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'offline' })).toMatchObject({
+      error: { code: 'invalid' },
+    });
   });
 
   it('goes with every renewal, which lists all connections', async () => {
     const ann = await edge.connect();
-    const renewals = () => signs.filter(({ name }) => name === 'connections.renewed.v1').flatMap(({ event }) => (event as DomainEvent<'connections.renewed.v1'>).connections);
-    await eventually(() => renewals().some(({ connectionId }) => connectionId === ann.ready.connectionId), { timeoutMs: 12_000 });
+    const renewals = () =>
+      signs
+        .filter(({ name }) => name === 'connections.renewed.v1')
+        .flatMap(({ event }) => (event as DomainEvent<'connections.renewed.v1'>).connections);
+    await eventually(() => renewals().some(({ connectionId }) => connectionId === ann.ready.connectionId), {
+      timeoutMs: 12_000,
+    });
   });
 });
 
 describe('a connection', () => {
   it('is reported when it opens and at once when it closes', async () => {
     const ann = await edge.connect();
-    const reported = (name: string) => signs.some((sign) => sign.name === name && (sign.event as { connectionId?: string }).connectionId === ann.ready.connectionId);
+    const reported = (name: string) =>
+      signs.some(
+        (sign) =>
+          sign.name === name && (sign.event as { connectionId?: string }).connectionId === ann.ready.connectionId,
+      );
     await eventually(() => reported('connection.opened.v1'));
     ann.socket.disconnect();
     await eventually(() => reported('connection.closed.v1'), { timeoutMs: 2_000 });

@@ -24,16 +24,32 @@ export class ProblemFilter implements ExceptionFilter {
     if (response.headersSent || response.destroyed) return void response.end();
     const { code, message, ...more } = describeError(known(error), traceOf(response).traceId, this.logger);
     const { status } = errorTable[code];
-    if (status === 429 || status === 503) response.setHeader('retry-after', Math.max(1, Math.ceil((more.retryAfterMs ?? 1000) / 1000)));
+    if (status === 429 || status === 503)
+      response.setHeader('retry-after', Math.max(1, Math.ceil((more.retryAfterMs ?? 1000) / 1000)));
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
     sendProblem(response, code, message, { status, ...more });
   }
 }
 
 /** Answers with a problem. `status`: where it is not the code's own, because a protocol has a narrower one that the table does not know. */
-export function sendProblem(response: Response, code: ErrorCode, detail: string, { status = errorTable[code].status, ...more }: { readonly status?: number } = {}): void {
+export function sendProblem(
+  response: Response,
+  code: ErrorCode,
+  detail: string,
+  { status = errorTable[code].status, ...more }: { readonly status?: number } = {},
+): void {
   response.status(status).type('application/problem+json');
-  response.send(JSON.stringify({ type: `/api/docs#error-${code}`, title: errorTable[code].title, status, detail, code, traceId: traceOf(response).traceId, ...more }));
+  response.send(
+    JSON.stringify({
+      type: `/api/docs#error-${code}`,
+      title: errorTable[code].title,
+      status,
+      detail,
+      code,
+      traceId: traceOf(response).traceId,
+      ...more,
+    }),
+  );
 }
 
 /** Errors of Express, its parsers and Nest's router, in our codes. */
@@ -42,6 +58,7 @@ function known(error: unknown): unknown {
   const status = error instanceof HttpException ? error.getStatus() : (error as { status?: unknown }).status;
   if (status === 404) return new ChatError('not_found', 'no such address');
   if (status === 413) return new ChatError('too_large', 'the body is over its limit');
-  if (typeof status === 'number' && status >= 400 && status < 500) return new ChatError('invalid', 'the request cannot be read');
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new ChatError('invalid', 'the request cannot be read');
   return error;
 }

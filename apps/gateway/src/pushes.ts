@@ -44,7 +44,8 @@ export class Pushes implements InstanceListener {
 
   onPush(frame: PushFrame): void {
     this.metrics.pushes.inc({ kind: frame.kind });
-    if (frame.kind === 'users') return frame.traceparent === undefined ? this.toUsers(frame) : this.traced(frame, frame.traceparent);
+    if (frame.kind === 'users')
+      return frame.traceparent === undefined ? this.toUsers(frame) : this.traced(frame, frame.traceparent);
     if (frame.kind === 'watchers') return this.watches.changed(frame);
     const connection = this.connections.find(frame.connectionId);
     if (connection) this.connections.end(connection, frame.reason);
@@ -61,9 +62,15 @@ export class Pushes implements InstanceListener {
     void reached('gateway.pushed');
     const { event, except } = frame;
     const rooms = this.server?.of('/').adapter.rooms;
-    const here = this.departures.audience(frame).map(userRoom).filter((room) => rooms?.has(room));
+    const here = this.departures
+      .audience(frame)
+      .map(userRoom)
+      .filter((room) => rooms?.has(room));
     if (here.length === 0) return;
-    const payload = event === 'receipt:updated' ? this.positions.forward(frame.payload as ServerEvent<'receipt:updated'>) : frame.payload;
+    const payload =
+      event === 'receipt:updated'
+        ? this.positions.forward(frame.payload as ServerEvent<'receipt:updated'>)
+        : frame.payload;
     if (payload === undefined) return;
     const left = except === undefined ? undefined : this.connections.find(except)?.socket.id;
     const audience = this.server!.to(here);
@@ -82,7 +89,9 @@ export class Pushes implements InstanceListener {
     const hearers = new Set(users);
     const gone = event === 'member:changed' ? goneOf(payload as ServerEvent<'member:changed'>) : undefined;
     if (event === 'member:changed' && gone === undefined) return;
-    const concerned = this.connections.all.filter(({ userId, watches }) => hearers.has(userId) && (gone === undefined ? watches.size > 0 : watches.has(gone)));
+    const concerned = this.connections.all.filter(
+      ({ userId, watches }) => hearers.has(userId) && (gone === undefined ? watches.size > 0 : watches.has(gone)),
+    );
     // Where presence is away the next renewal asks again.
     if (concerned.length > 0) void this.watches.announce(concerned).catch(() => undefined);
   }
@@ -98,7 +107,9 @@ export class Pushes implements InstanceListener {
   }
 
   private blockChanged(event: DomainEvent<'block.changed.v1'>): void {
-    const concerned = this.connections.all.filter(({ userId }) => userId === event.blockerId || userId === event.blockedId);
+    const concerned = this.connections.all.filter(
+      ({ userId }) => userId === event.blockerId || userId === event.blockedId,
+    );
     // Where presence is away the next renewal asks again.
     void this.watches.blockChanged(event, concerned).catch(() => undefined);
   }
@@ -115,7 +126,7 @@ export class Pushes implements InstanceListener {
 
   /** One round for gaps that come together; whoever connects after the last one stays. */
   private async resync(): Promise<void> {
-    for (let done = 0; done < this.gapAt; ) {
+    for (let done = 0; done < this.gapAt;) {
       // Those who come back want to sync: not before that can be answered.
       const until = Date.now() + READY_MS;
       while (!this.parts.broker.status.ready && Date.now() < until) await delay(50);

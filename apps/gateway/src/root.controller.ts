@@ -9,7 +9,10 @@ import { SigningKeys } from './signing-keys.js';
 /** What is open to everybody at the root: health, metrics, keys and documents. */
 @Controller()
 export class RootController {
-  constructor(@Inject(PARTS) private readonly parts: GatewayParts, @Inject(SigningKeys) private readonly keys: SigningKeys) {}
+  constructor(
+    @Inject(PARTS) private readonly parts: GatewayParts,
+    @Inject(SigningKeys) private readonly keys: SigningKeys,
+  ) {}
 
   @Get(['health/live', 'health/ready', 'metrics'])
   async health(@Req() request: Request, @Res() response: Response): Promise<void> {
@@ -27,7 +30,10 @@ export class RootController {
 
   @Get('api/docs')
   docs(@Res() response: Response): void {
-    response.setHeader('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'");
+    response.setHeader(
+      'content-security-policy',
+      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    );
     response.type('html').send(page());
   }
 

@@ -49,7 +49,9 @@ export class SigningKeys {
 
   private async fetch(): Promise<void> {
     const jwks = await this.parts.broker.request('auth.keys.v1', {}, { deadlineMs: 3_000 });
-    this.keys = new Map(jwks.keys.flatMap((jwk) => (usable(jwk) ? [[jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })]] : [])));
+    this.keys = new Map(
+      jwks.keys.flatMap((jwk) => (usable(jwk) ? [[jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })]] : [])),
+    );
     this.jwks = jwks;
     this.fetchedAt = Date.now();
   }

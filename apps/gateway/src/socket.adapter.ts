@@ -7,13 +7,19 @@ import type { GatewayConfig } from './config.js';
 
 /** Whether a page of this origin may connect: one that is allowed, or the gateway's own, whose origin names the host that was asked. Clients that are no browsers send none. */
 export const originAllowed = (allowed: readonly string[], origin: string | undefined, host?: string): boolean =>
-  origin === undefined || allowed.includes('*') || allowed.includes(origin) || (host !== undefined && [`http://${host}`, `https://${host}`].includes(origin));
+  origin === undefined ||
+  allowed.includes('*') ||
+  allowed.includes(origin) ||
+  (host !== undefined && [`http://${host}`, `https://${host}`].includes(origin));
 
 type NestServer = ReturnType<IoAdapter['createIOServer']>;
 
 /** Socket.IO on the HTTP server of the application. */
 export class SocketAdapter extends IoAdapter {
-  constructor(app: NestApplication, private readonly config: Pick<GatewayConfig, 'ALLOWED_ORIGINS'>) {
+  constructor(
+    app: NestApplication,
+    private readonly config: Pick<GatewayConfig, 'ALLOWED_ORIGINS'>,
+  ) {
     super(app);
   }
 

@@ -1,5 +1,10 @@
 import { Inject } from '@nestjs/common';
-import { WebSocketGateway, type OnGatewayConnection, type OnGatewayDisconnect, type OnGatewayInit } from '@nestjs/websockets';
+import {
+  WebSocketGateway,
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+  type OnGatewayInit,
+} from '@nestjs/websockets';
 import { calls, ChatError, newId, type Call, type CallName, type ErrorBody } from '@parley/contracts';
 import { reached } from '@parley/faults';
 import { traceIdOf } from '@parley/service-kit';
@@ -24,7 +29,11 @@ interface SocketData {
 }
 type ClientSocket = Socket<never, never, never, SocketData>;
 
-const byEvent = new Map((Object.entries(calls) as [CallName, Call][]).flatMap(([name, { socket }]) => (socket === undefined ? [] : [[socket, name]])));
+const byEvent = new Map(
+  (Object.entries(calls) as [CallName, Call][]).flatMap(([name, { socket }]) =>
+    socket === undefined ? [] : [[socket, name]],
+  ),
+);
 
 /**
  * The sockets. Nest gives the lifecycle only: authentication is in the handshake, because `handleConnection` is not awaited, and one handler answers
@@ -80,9 +89,15 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     const requestId = newId();
     const traceId = traceIdOf(requestId);
     const outcome = Promise.withResolvers<Answer>();
-    const refuse = (error: unknown) => outcome.resolve({ ok: false, error: describeError(error, traceId, this.parts.logger) });
-    const end = connection.begin(() => refuse(new ChatError('unavailable', 'the connection closes before the answer came; repeat the call')));
-    this.call(connection, event, rest, requestId, traceId).then((data) => outcome.resolve({ ok: true, data, traceId }), refuse);
+    const refuse = (error: unknown) =>
+      outcome.resolve({ ok: false, error: describeError(error, traceId, this.parts.logger) });
+    const end = connection.begin(() =>
+      refuse(new ChatError('unavailable', 'the connection closes before the answer came; repeat the call')),
+    );
+    this.call(connection, event, rest, requestId, traceId).then(
+      (data) => outcome.resolve({ ok: true, data, traceId }),
+      refuse,
+    );
     const answer = await outcome.promise;
     await connection.outgoing.room();
     await reached('gateway.answered');
@@ -96,12 +111,19 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     }
   }
 
-  private async call(connection: LocalConnection, event: unknown, payload: readonly unknown[], requestId: string, traceId: string): Promise<unknown> {
+  private async call(
+    connection: LocalConnection,
+    event: unknown,
+    payload: readonly unknown[],
+    requestId: string,
+    traceId: string,
+  ): Promise<unknown> {
     connection.admit();
     await reached('gateway.received');
     const name = byEvent.get(event as string);
     if (name === undefined) throw new ChatError('invalid', 'unknown event');
-    if (payload.length !== 1 || !isObject(payload[0])) throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
+    if (payload.length !== 1 || !isObject(payload[0]))
+      throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
     return this.dispatcher.execute(name, payload[0], connection, requestId, { traceId });
   }
 }
@@ -112,4 +134,5 @@ function forgetHandshake(socket: ClientSocket): void {
   Object.assign(socket, { handshake: undefined });
 }
 
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

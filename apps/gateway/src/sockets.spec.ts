@@ -19,8 +19,13 @@ beforeAll(async () => {
         return { message: { ...message, body: input.body }, duplicate: false };
       },
       'receipt.read.v1': () => new Promise(() => undefined),
-      'conversation.create.v1': ({ input }) => ({ created: input.kind === 'group', conversation: { id: conversationId, kind: input.kind } }),
-      'conversation.get.v1': ({ caller, input }) => ({ conversation: { id: input.conversationId, kind: 'direct', me: { asked: caller.userId } } }),
+      'conversation.create.v1': ({ input }) => ({
+        created: input.kind === 'group',
+        conversation: { id: conversationId, kind: input.kind },
+      }),
+      'conversation.get.v1': ({ caller, input }) => ({
+        conversation: { id: input.conversationId, kind: 'direct', me: { asked: caller.userId } },
+      }),
     }),
   );
 });
@@ -31,9 +36,20 @@ const send = (body: string, more: object = {}) => ({ conversationId, clientId: n
 describe('an acknowledgement', () => {
   it('carries the answer of the service, which was told who calls', async () => {
     const { socket, user, sessionId, ready } = await edge.connect();
-    expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([{ ok: true, data: { message: { ...message, body: 'hi' }, duplicate: false }, traceId: expect.stringMatching(/^[0-9a-f]{32}$/) }]);
+    expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([
+      {
+        ok: true,
+        data: { message: { ...message, body: 'hi' }, duplicate: false },
+        traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      },
+    ]);
     expect(sent.at(-1)!.caller).toEqual({
-      requestId: expect.any(String), address: '127.0.0.1', userId: user.id, sessionId, kind: 'person', connectionId: ready.connectionId,
+      requestId: expect.any(String),
+      address: '127.0.0.1',
+      userId: user.id,
+      sessionId,
+      kind: 'person',
+      connectionId: ready.connectionId,
     });
   });
 
@@ -47,7 +63,15 @@ describe('an acknowledgement', () => {
     const { socket } = await edge.connect();
     failure = new ChatError('reaction_gate', 'earn it', { details: { needed: 3, have: 1 } });
     const answer = await answerTo(socket, 'message:send', send('hi')).finally(() => (failure = undefined));
-    expect(answer).toEqual({ ok: false, error: { code: 'reaction_gate', message: 'earn it', details: { needed: 3, have: 1 }, traceId: expect.any(String) } });
+    expect(answer).toEqual({
+      ok: false,
+      error: {
+        code: 'reaction_gate',
+        message: 'earn it',
+        details: { needed: 3, have: 1 },
+        traceId: expect.any(String),
+      },
+    });
   });
 
   it('hides what a defect says, and carries a trace id', async () => {
@@ -60,14 +84,19 @@ describe('an acknowledgement', () => {
 
   it('says unavailable when the service is silent', async () => {
     const { socket } = await edge.connect();
-    expect(await answerTo(socket, 'receipt:read', { conversationId, seq: 1 })).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    expect(await answerTo(socket, 'receipt:read', { conversationId, seq: 1 })).toMatchObject({
+      ok: false,
+      error: { code: 'unavailable' },
+    });
   });
 
   it('says unavailable when nobody serves', async () => {
     const lonely = await Edge.start({}, async (starting) => {
       await starting.serveBasics();
-      starting.broker.request = ((request) => (name, payload, options) =>
-        name === 'message.send.v1' ? Promise.reject(new ChatError('unavailable')) : request(name, payload, options))(starting.broker.request.bind(starting.broker)) as typeof starting.broker.request;
+      starting.broker.request = (
+        (request) => (name, payload, options) =>
+          name === 'message.send.v1' ? Promise.reject(new ChatError('unavailable')) : request(name, payload, options)
+      )(starting.broker.request.bind(starting.broker)) as typeof starting.broker.request;
     });
     try {
       const { socket } = await lonely.connect();
@@ -79,7 +108,9 @@ describe('an acknowledgement', () => {
 
   it('of a created conversation is the writer’s; of one that exists, the reader’s view', async () => {
     const { socket, user } = await edge.connect();
-    expect(await answerTo(socket, 'conversation:create', { kind: 'group' })).toMatchObject({ data: { created: true, conversation: { kind: 'group' } } });
+    expect(await answerTo(socket, 'conversation:create', { kind: 'group' })).toMatchObject({
+      data: { created: true, conversation: { kind: 'group' } },
+    });
     expect(await answerTo(socket, 'conversation:create', { kind: 'direct', memberIds: [newId()] })).toMatchObject({
       data: { created: false, conversation: { me: { asked: user.id } } },
     });
@@ -106,7 +137,13 @@ const hostile: readonly (readonly [string, readonly unknown[]])[] = [
   ['binary inside', ['message:send', send(Buffer.from('hello') as never)]],
   ['an empty object', ['message:send', {}]],
   ['an unknown field', ['message:send', send('a', { admin: true })]],
-  ['a __proto__ field', ['message:send', JSON.parse(`{"conversationId":"${conversationId}","clientId":"a","body":"b","__proto__":{"admin":true}}`)]],
+  [
+    'a __proto__ field',
+    [
+      'message:send',
+      JSON.parse(`{"conversationId":"${conversationId}","clientId":"a","body":"b","__proto__":{"admin":true}}`),
+    ],
+  ],
   ['a constructor field', ['message:send', send('a', { constructor: { prototype: { admin: true } } })]],
   ['an id that is none', ['message:send', send('a', { conversationId: 'x' })]],
   ['an id with NUL', ['message:send', send('a', { conversationId: `${conversationId}\0` })]],
@@ -128,7 +165,9 @@ describe('hostile input', () => {
     const answers = await acknowledgements(socket, ...event);
     // A later answer on the same socket proves that no second one is on its way.
     expect(await answerTo(socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
-    expect(answers).toEqual([{ ok: false, error: expect.objectContaining({ code: 'invalid', message: expect.any(String) }) }]);
+    expect(answers).toEqual([
+      { ok: false, error: expect.objectContaining({ code: 'invalid', message: expect.any(String) }) },
+    ]);
     expect(sent.length).toBe(before);
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
     socket.disconnect();
@@ -136,15 +175,25 @@ describe('hostile input', () => {
 
   it('is told where it is wrong', async () => {
     const { socket } = await edge.connect();
-    const { error } = await answerTo(socket, 'message:send', { conversationId: 'x', clientId: newId(), body: 'a', extra: 1 });
-    expect(error!['details']).toEqual(expect.arrayContaining([
-      { path: 'conversationId', message: expect.any(String) }, { path: 'extra', message: 'unknown field' },
-    ]));
+    const { error } = await answerTo(socket, 'message:send', {
+      conversationId: 'x',
+      clientId: newId(),
+      body: 'a',
+      extra: 1,
+    });
+    expect(error!['details']).toEqual(
+      expect.arrayContaining([
+        { path: 'conversationId', message: expect.any(String) },
+        { path: 'extra', message: 'unknown field' },
+      ]),
+    );
   });
 
   it('of too many bytes in the body is too_large', async () => {
     const { socket } = await edge.connect();
-    expect(await answerTo(socket, 'message:send', send('ä'.repeat(5_000)))).toMatchObject({ error: { code: 'too_large' } });
+    expect(await answerTo(socket, 'message:send', send('ä'.repeat(5_000)))).toMatchObject({
+      error: { code: 'too_large' },
+    });
   });
 
   it('over 64 KiB ends the connection and nothing else', async () => {
@@ -197,7 +246,9 @@ describe('calls of one connection', () => {
   });
 
   it('are held back when they are too many', async () => {
-    const strict = await Edge.start({}, (starting) => starting.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) }));
+    const strict = await Edge.start({}, (starting) =>
+      starting.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) }),
+    );
     try {
       const { socket } = await strict.connect();
       // Bursts of 60, and one more for every 50 ms that this takes.
@@ -218,9 +269,12 @@ describe('a resend of one who sends too fast', () => {
   it('is answered all the same, as PROTOCOL promises of a known clientId', async () => {
     const known = newId();
     // One a second, bursts of three.
-    const strict = await Edge.start({ USER_LIMIT_SCALE: '0.05' }, (starting) => starting.serveBasics({
-      'message.send.v1': ({ input }) => ({ message, duplicate: input.clientId === known }), 'history.sent.v1': ({ clientId }) => ({ sent: clientId === known }),
-    }));
+    const strict = await Edge.start({ USER_LIMIT_SCALE: '0.05' }, (starting) =>
+      starting.serveBasics({
+        'message.send.v1': ({ input }) => ({ message, duplicate: input.clientId === known }),
+        'history.sent.v1': ({ clientId }) => ({ sent: clientId === known }),
+      }),
+    );
     try {
       const { socket } = await strict.connect();
       const sends = [send('a'), send('b'), send('c'), send('one too many'), { ...send('again'), clientId: known }];
@@ -238,10 +292,15 @@ describe('answers', () => {
   it('that add up to more than a socket may leave unread all reach a client that reads', async () => {
     const items = Array.from({ length: 100 }, () => ({ ...message, body: 'x'.repeat(8000) }));
     const generous = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
-      starting.serveBasics({ 'conversation.history.v1': () => ({ items, lastSeq: 100, hasBefore: false, hasAfter: false }) }));
+      starting.serveBasics({
+        'conversation.history.v1': () => ({ items, lastSeq: 100, hasBefore: false, hasAfter: false }),
+      }),
+    );
     try {
       const { socket } = await generous.connect(generous.person(), { reconnection: false });
-      const answers = await Promise.all(Array.from({ length: 60 }, () => answerTo(socket, 'conversation:history', { conversationId })));
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, () => answerTo(socket, 'conversation:history', { conversationId })),
+      );
       expect(answers.filter(({ ok }) => ok)).toHaveLength(60);
     } finally {
       await generous.stop();
@@ -254,12 +313,25 @@ describe('a push', () => {
     const [phone, bob] = [await edge.connect(), await edge.connect()];
     const laptop = await edge.connect(phone);
     const id = newId();
-    await edge.push({ kind: 'users', users: [phone.user.id, bob.user.id, newId()], event: 'message:new', payload: { message: { ...message, id, createdAt: new Date().toISOString() } } });
+    await edge.push({
+      kind: 'users',
+      users: [phone.user.id, bob.user.id, newId()],
+      event: 'message:new',
+      payload: { message: { ...message, id, createdAt: new Date().toISOString() } },
+    });
     const { pushed } = (await edge.traces.of(id))!;
-    expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(new Set([phone, laptop, bob].map(({ user, ready }) => `${user.id} ${ready.connectionId}`)));
+    expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(
+      new Set([phone, laptop, bob].map(({ user, ready }) => `${user.id} ${ready.connectionId}`)),
+    );
   });
 
-  const frame = (users: string[], more: object = {}) => ({ kind: 'users' as const, users, event: 'message:new' satisfies ServerEventName, payload: { message }, ...more });
+  const frame = (users: string[], more: object = {}) => ({
+    kind: 'users' as const,
+    users,
+    event: 'message:new' satisfies ServerEventName,
+    payload: { message },
+    ...more,
+  });
 
   it('reaches every device of its users once, and nobody else', async () => {
     const ann = edge.person();
@@ -325,7 +397,10 @@ describe('a connection', () => {
 
   it('that the gateway closes is counted by its reason, from nothing on', async () => {
     const own = await Edge.start();
-    const closed = async (reason: string) => new RegExp(`parley_gateway_closed_total\\{reason="${reason}",.*\\} (\\d+)`).exec(await (await own.fetch('/metrics')).text())?.[1];
+    const closed = async (reason: string) =>
+      new RegExp(`parley_gateway_closed_total\\{reason="${reason}",.*\\} (\\d+)`).exec(
+        await (await own.fetch('/metrics')).text(),
+      )?.[1];
     try {
       const person = own.person();
       const { socket } = await own.connect(person);
@@ -333,7 +408,11 @@ describe('a connection', () => {
       await reconnects(socket, () => own.listener.onGap());
       expect(await closed('sent_elsewhere')).toBe('1');
 
-      await own.broker.publish('session.revoked.v1', { userId: person.user.id, sessionIds: [person.sessionId], reason: 'logout' });
+      await own.broker.publish('session.revoked.v1', {
+        userId: person.user.id,
+        sessionIds: [person.sessionId],
+        reason: 'logout',
+      });
       await eventually(async () => expect(await closed('logout')).toBe('1'));
     } finally {
       await own.stop();
@@ -342,7 +421,9 @@ describe('a connection', () => {
 
   it('that closes answers the calls that it cannot wait for', async () => {
     // Its calls may wait longer than a connection that is to close does.
-    const patient = await Edge.start({ CALL_DEADLINE_MS: '9000' }, (starting) => starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }));
+    const patient = await Edge.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
+      starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }),
+    );
     try {
       const { socket } = await patient.connect();
       const pending = new Promise((resolve) => socket.emit('receipt:read', { conversationId, seq: 1 }, resolve));
@@ -357,13 +438,18 @@ describe('a connection', () => {
 
   it('that is not made ready in time answers the calls that waited for it', async () => {
     let known = false;
-    const deaf = await Edge.start({}, (starting) => starting.serveBasics({
-      'users.known.v1': ({ userIds }) => (known ? { users: userIds.flatMap((id) => starting.people.get(id) ?? []) } : new Promise(() => undefined)),
-    }));
+    const deaf = await Edge.start({}, (starting) =>
+      starting.serveBasics({
+        'users.known.v1': ({ userIds }) =>
+          known ? { users: userIds.flatMap((id) => starting.people.get(id) ?? []) } : new Promise(() => undefined),
+      }),
+    );
     try {
       const person = deaf.person();
       const socket = deaf.dial({ token: await deaf.token(person) });
-      const early = await new Promise((resolve) => socket.once('connect', () => void answerTo(socket, 'presence:heartbeat', {}).then(resolve)));
+      const early = await new Promise((resolve) =>
+        socket.once('connect', () => void answerTo(socket, 'presence:heartbeat', {}).then(resolve)),
+      );
       expect(early).toMatchObject({ ok: expect.any(Boolean) });
       known = true;
       await new Promise((resolve) => socket.once('session:ready', resolve));

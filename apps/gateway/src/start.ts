@@ -67,23 +67,45 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     server.closeAllConnections();
     await app.close();
   };
-  return { port, sweep: () => sweep(app), url: `http://${urlHost(parts.config.HOST)}:${port}`, stop: () => (stopped ??= stop()) };
+  return {
+    port,
+    sweep: () => sweep(app),
+    url: `http://${urlHost(parts.config.HOST)}:${port}`,
+    stop: () => (stopped ??= stop()),
+  };
 }
 
 const exposedHeaders = [
-  TRACE_HEADER, 'retry-after', 'location', 'etag', 'content-disposition', 'content-range', 'accept-ranges', 'upload-offset', 'upload-length', 'upload-expires', 'upload-metadata', ...Object.keys(capabilities),
+  TRACE_HEADER,
+  'retry-after',
+  'location',
+  'etag',
+  'content-disposition',
+  'content-range',
+  'accept-ranges',
+  'upload-offset',
+  'upload-length',
+  'upload-expires',
+  'upload-metadata',
+  ...Object.keys(capabilities),
 ];
 
 async function createApp(parts: GatewayParts): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(parts), {
-    logger: nestLogger(parts.logger), bodyParser: false, abortOnError: false, routeResolutionStrategy: 'specificity',
+    logger: nestLogger(parts.logger),
+    bodyParser: false,
+    abortOnError: false,
+    routeResolutionStrategy: 'specificity',
   });
   const { ALLOWED_ORIGINS: origins } = parts.config;
   app.disable('x-powered-by').disable('etag');
   app.use(traceRequests);
   app.use('/api/v1/uploads', tellCapabilities);
   app.useSecurityHeaders({
-    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
     crossOriginResourcePolicy: { policy: 'cross-origin' },
     // The operator's proxy speaks TLS, and so knows whether clients may insist on it.
     strictTransportSecurity: false,
@@ -110,17 +132,44 @@ function demandUtf8(_request: unknown, _response: unknown, body: Buffer): void {
 function recurring(app: NestExpressApplication, { health, logger }: GatewayParts): () => void {
   const [keys, revocations] = [app.get(SigningKeys), app.get(Revocations)];
   const [connections, watches] = [app.get(Connections), app.get(Watches)];
-  health.check('auth', () => (keys.loaded && revocations.loaded ? undefined : 'keys and revocations were not loaded yet'));
+  health.check('auth', () =>
+    keys.loaded && revocations.loaded ? undefined : 'keys and revocations were not loaded yet',
+  );
   const known = () => keys.loaded && revocations.loaded;
   const stops = [
-    every(() => times.renewMs, 'renew leases', logger, () => app.get(Leases).renew()),
-    every(() => times.renewMs, 'renew watches', logger, () => watches.announce(connections.settled)),
-    every(() => SWEEP_MS, 'sweep files', logger, () => sweep(app)),
-    every(() => 1_000, 'end typing', logger, async () => app.get(Typing).expire()),
-    every(() => (known() ? REVOCATIONS_MS : FIRST_LOAD_MS), 'load revocations', logger, async () => {
-      if (!keys.loaded) await keys.refresh();
-      await app.get(Pushes).catchUp();
-    }),
+    every(
+      () => times.renewMs,
+      'renew leases',
+      logger,
+      () => app.get(Leases).renew(),
+    ),
+    every(
+      () => times.renewMs,
+      'renew watches',
+      logger,
+      () => watches.announce(connections.settled),
+    ),
+    every(
+      () => SWEEP_MS,
+      'sweep files',
+      logger,
+      () => sweep(app),
+    ),
+    every(
+      () => 1_000,
+      'end typing',
+      logger,
+      async () => app.get(Typing).expire(),
+    ),
+    every(
+      () => (known() ? REVOCATIONS_MS : FIRST_LOAD_MS),
+      'load revocations',
+      logger,
+      async () => {
+        if (!keys.loaded) await keys.refresh();
+        await app.get(Pushes).catchUp();
+      },
+    ),
   ];
   return () => stops.forEach((stop) => stop());
 }

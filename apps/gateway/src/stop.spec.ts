@@ -13,11 +13,18 @@ describe('stopping', () => {
   it('answers pending calls, sends clients elsewhere, reports them gone, and lets the port go', async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
-    const edge = await Edge.start({}, (starting) => starting.serveBasics({ 'receipt.read.v1': async ({ input }) => (await held, { receipt: input }) }));
+    const edge = await Edge.start({}, (starting) =>
+      starting.serveBasics({ 'receipt.read.v1': async ({ input }) => (await held, { receipt: input }) }),
+    );
     const { socket, user } = await edge.connect(edge.person(), { reconnection: false });
     const reasons = heard<string>(socket, 'disconnect');
     const closed: unknown[] = [];
-    await edge.broker.listen({ events: ['connection.closed.v1'], onEvent: (_, event) => void closed.push(event), onPush: () => undefined, onGap: () => undefined });
+    await edge.broker.listen({
+      events: ['connection.closed.v1'],
+      onEvent: (_, event) => void closed.push(event),
+      onPush: () => undefined,
+      onGap: () => undefined,
+    });
     const pending = answerTo(socket, 'receipt:read', { conversationId: newId(), seq: 1 });
     // A second call, answered, proves that the first is under way.
     await answerTo(socket, 'presence:heartbeat', {});
@@ -37,15 +44,21 @@ describe('stopping amid calls', () => {
   it('answers everything that was carried out', async () => {
     const carriedOut = new Set<string>();
     const answered = new Set<string>();
-    const edge = await Edge.start({ USER_LIMIT_SCALE: '1000' }, (starting) => starting.serveBasics({
-      'receipt.read.v1': ({ input }) => (carriedOut.add(input.conversationId), { receipt: input }),
-    }));
+    const edge = await Edge.start({ USER_LIMIT_SCALE: '1000' }, (starting) =>
+      starting.serveBasics({
+        'receipt.read.v1': ({ input }) => (carriedOut.add(input.conversationId), { receipt: input }),
+      }),
+    );
     const { socket } = await edge.connect(edge.person(), { reconnection: false });
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
     const sending = setInterval(() => {
       for (let n = 0; n < 20; n++) {
         const conversationId = newId();
-        socket.emit('receipt:read', { conversationId, seq: 1 }, ({ ok }: { ok: boolean }) => void (ok && answered.add(conversationId)));
+        socket.emit(
+          'receipt:read',
+          { conversationId, seq: 1 },
+          ({ ok }: { ok: boolean }) => void (ok && answered.add(conversationId)),
+        );
       }
     }, 1);
     await eventually(() => carriedOut.size > 200);
@@ -66,14 +79,26 @@ describe('starting', () => {
     const broker = createInProcessBroker({ service: 'gateway', logger });
     const registry = createMemoryRegistry();
     const config = loadConfig(gatewayConfig, { PORT: String(port), HOST: '127.0.0.1' });
-    const start = startGateway({ config, broker, registry, limiters: createMemoryLimiters(), traces: createMemoryTraces(), logger, health: new Health('gateway') });
-    await expect(start).rejects.toThrow(new StartError(`port ${port} is taken by another process; set PORT to a free one`));
+    const start = startGateway({
+      config,
+      broker,
+      registry,
+      limiters: createMemoryLimiters(),
+      traces: createMemoryTraces(),
+      logger,
+      health: new Health('gateway'),
+    });
+    await expect(start).rejects.toThrow(
+      new StartError(`port ${port} is taken by another process; set PORT to a free one`),
+    );
     await registry.close();
     await new Promise((resolve) => taken.close(resolve));
   });
 
   it('takes only origins that are origins', () => {
     expect(() => loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example/path' })).toThrow(/ALLOWED_ORIGINS/);
-    expect(loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080' }).ALLOWED_ORIGINS).toEqual(['https://a.example', 'http://b.example:8080']);
+    expect(
+      loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080' }).ALLOWED_ORIGINS,
+    ).toEqual(['https://a.example', 'http://b.example:8080']);
   });
 });

@@ -13,7 +13,8 @@ import { SigningKeys } from './signing-keys.js';
 const Header = z.object({ alg: z.literal('ES256'), typ: z.literal('at+jwt'), kid: z.string().min(1).max(200) });
 const Claims = z.object({ sub: Id, sid: Id, kind: User.shape.kind, exp: z.number() });
 /** One token after `Bearer`, and nothing else: passport-jwt's own extractor ignores what follows. */
-const bearerToken = ({ headers }: Pick<Request, 'headers'>): string | null => /^Bearer ([\w.~+/=-]{1,4096})$/i.exec(headers.authorization ?? '')?.[1] ?? null;
+const bearerToken = ({ headers }: Pick<Request, 'headers'>): string | null =>
+  /^Bearer ([\w.~+/=-]{1,4096})$/i.exec(headers.authorization ?? '')?.[1] ?? null;
 type KeyCallback = (error: unknown, key?: string) => void;
 
 /**
@@ -23,7 +24,11 @@ type KeyCallback = (error: unknown, key?: string) => void;
 export function tokenStrategy(name: string): Type<OnModuleDestroy> {
   @Injectable()
   class TokenStrategy extends PassportStrategy(Strategy, name) implements OnModuleDestroy {
-    constructor(@Inject(SigningKeys) keys: SigningKeys, @Inject(Revocations) private readonly revocations: Revocations, @Inject(BotTokens) private readonly bots: BotTokens) {
+    constructor(
+      @Inject(SigningKeys) keys: SigningKeys,
+      @Inject(Revocations) private readonly revocations: Revocations,
+      @Inject(BotTokens) private readonly bots: BotTokens,
+    ) {
       super({
         jwtFromRequest: bearerToken,
         algorithms: ['ES256'],
@@ -41,7 +46,13 @@ export function tokenStrategy(name: string): Type<OnModuleDestroy> {
     override authenticate(request: Request, options?: object): void {
       const token = bearerToken(request);
       if (token === null || !BotTokens.isOne(token)) return super.authenticate(request, options);
-      this.bots.find(token).then((session) => this.alive(session)).then((session) => this.success(session), (error: Error) => this.error(error));
+      this.bots
+        .find(token)
+        .then((session) => this.alive(session))
+        .then(
+          (session) => this.success(session),
+          (error: Error) => this.error(error),
+        );
     }
 
     async validate(payload: unknown): Promise<Session> {
@@ -82,14 +93,18 @@ function headerOf(token: string): unknown {
 
 /** What passport reports of a token that did not pass, as a caller may see it. */
 export const refusalOf = (error: unknown, info: unknown): unknown =>
-  error ?? (info instanceof ChatError || (info instanceof Error && info.name === 'Unavailable') ? info : new ChatError('unauthenticated'));
+  error ??
+  (info instanceof ChatError || (info instanceof Error && info.name === 'Unavailable')
+    ? info
+    : new ChatError('unauthenticated'));
 
 /** Checks a token outside an HTTP request. Rejects with `unauthenticated` or `unavailable`. */
 export function verifyToken(name: string, token: unknown): Promise<Session> {
   return new Promise((resolve, reject) => {
     if (typeof token !== 'string') return reject(new ChatError('unauthenticated'));
     const request = { headers: { authorization: `Bearer ${token}` } };
-    const done = (error: unknown, session: Session | false | null, info: unknown) => (session ? resolve(session) : reject(refusalOf(error, info)));
+    const done = (error: unknown, session: Session | false | null, info: unknown) =>
+      session ? resolve(session) : reject(refusalOf(error, info));
     passport.authenticate(name, { session: false }, done)(request as never, {} as never, reject);
   });
 }

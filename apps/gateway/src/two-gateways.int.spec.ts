@@ -36,7 +36,8 @@ afterAll(async () => {
 });
 
 /** The keys of tokens are those of the first edge, whichever gateway one connects to. */
-const at = async (edge: Edge, person: Person = one.person()): Promise<Device> => edge.connect(person, {}, await one.token(person));
+const at = async (edge: Edge, person: Person = one.person()): Promise<Device> =>
+  edge.connect(person, {}, await one.token(person));
 
 describe('two gateways', () => {
   it('close the oldest of eleven sockets of a user, wherever it is', async () => {
@@ -65,7 +66,8 @@ describe('two gateways', () => {
   it('count one rate together', async () => {
     const person = one.person();
     const devices = [await at(one, person), await at(two, person)];
-    const send = ({ socket }: Device) => answerTo(socket, 'message:send', { conversationId: newId(), clientId: newId(), body: 'a' });
+    const send = ({ socket }: Device) =>
+      answerTo(socket, 'message:send', { conversationId: newId(), clientId: newId(), body: 'a' });
     // Bursts of 60, and one more for every 50 ms that this takes; each gateway for itself would let 120 through.
     const started = performance.now();
     const answers = await Promise.all(Array.from({ length: 120 }, (_, n) => send(devices[n % 2]!)));
@@ -78,7 +80,13 @@ describe('two gateways', () => {
   it('both close what was revoked', async () => {
     const person = one.person();
     const devices = [await at(one, person), await at(two, person)];
-    await one.broker.publish('session.revoked.v1', { userId: person.user.id, sessionIds: [person.sessionId], reason: 'ended' });
-    await eventually(() => expect(devices.map(({ socket }) => socket.connected)).toEqual([false, false]), { timeoutMs: 5_000 });
+    await one.broker.publish('session.revoked.v1', {
+      userId: person.user.id,
+      sessionIds: [person.sessionId],
+      reason: 'ended',
+    });
+    await eventually(() => expect(devices.map(({ socket }) => socket.connected)).toEqual([false, false]), {
+      timeoutMs: 5_000,
+    });
   });
 });

@@ -51,8 +51,10 @@ export class Watches {
     }
     const seen = wanted.length === 0 ? [] : await this.ask(connection.userId, wanted);
     // Other watch calls of this connection may have ended meanwhile.
-    const room = limits.presenceWatches - seen.filter(({ presence }) => !connection.watches.has(presence.userId)).length;
-    if (connection.watches.size > room) throw new ChatError('too_large', `at most ${limits.presenceWatches} watches per connection`);
+    const room =
+      limits.presenceWatches - seen.filter(({ presence }) => !connection.watches.has(presence.userId)).length;
+    if (connection.watches.size > room)
+      throw new ChatError('too_large', `at most ${limits.presenceWatches} watches per connection`);
     if (connection.socket.connected) for (const one of seen) this.add(connection, one);
     return seen.map(({ presence }) => presence);
   }
@@ -86,8 +88,14 @@ export class Watches {
   }
 
   /** There is a block between two users, at once; or perhaps none any more, which has to be asked: the other may block too. `connections`: those of the two that are here. */
-  async blockChanged({ blockerId, blockedId, blocked }: DomainEvent<'block.changed.v1'>, connections: readonly LocalConnection[]): Promise<void> {
-    for (const [watcher, watched] of [[blockerId, blockedId], [blockedId, blockerId]] as const) {
+  async blockChanged(
+    { blockerId, blockedId, blocked }: DomainEvent<'block.changed.v1'>,
+    connections: readonly LocalConnection[],
+  ): Promise<void> {
+    for (const [watcher, watched] of [
+      [blockerId, blockedId],
+      [blockedId, blockerId],
+    ] as const) {
       const devices = connections.filter(({ userId, watches }) => userId === watcher && watches.has(watched));
       if (blocked) this.hide(watcher, watched, devices);
       else if (devices.length > 0) await this.look(watcher, [watched], devices);
@@ -111,9 +119,11 @@ export class Watches {
       byUser.set(connection.userId, [...(byUser.get(connection.userId) ?? []), connection]);
     }
     const queue = byUser.values();
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (const devices of queue) await this.announceFor(devices);
-    }));
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        for (const devices of queue) await this.announceFor(devices);
+      }),
+    );
   }
 
   private async announceFor(devices: readonly LocalConnection[]): Promise<void> {
@@ -124,7 +134,8 @@ export class Watches {
   private async look(userId: string, asked: readonly string[], devices: readonly LocalConnection[]): Promise<void> {
     const visible = new Map<string, Seen>();
     for (let at = 0; at < asked.length; at += MOST_PER_REQUEST) {
-      for (const one of await this.ask(userId, asked.slice(at, at + MOST_PER_REQUEST))) visible.set(one.presence.userId, one);
+      for (const one of await this.ask(userId, asked.slice(at, at + MOST_PER_REQUEST)))
+        visible.set(one.presence.userId, one);
     }
     for (const device of devices) {
       for (const watched of asked) {
@@ -165,13 +176,22 @@ export class Watches {
     try {
       const { presence, blocked = [] } = await this.tell(userId, add, []);
       const hidden = new Set([...blocked, ...question.hidden]);
-      return presence.map((one) => (hidden.has(one.userId) ? { presence: offline(one.userId), hidden: true } : { presence: question.changes.get(one.userId) ?? one, hidden: false }));
+      return presence.map((one) =>
+        hidden.has(one.userId)
+          ? { presence: offline(one.userId), hidden: true }
+          : { presence: question.changes.get(one.userId) ?? one, hidden: false },
+      );
     } finally {
       this.questions.delete(question);
     }
   }
 
   private tell(userId: string, add: string[], remove: string[]) {
-    return this.parts.broker.request('presence.watching.v1', { gatewayId: this.parts.broker.instance, userId, add, remove });
+    return this.parts.broker.request('presence.watching.v1', {
+      gatewayId: this.parts.broker.instance,
+      userId,
+      add,
+      remove,
+    });
   }
 }

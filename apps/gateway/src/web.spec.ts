@@ -36,7 +36,16 @@ afterAll(async () => {
 });
 
 describe('the web app', () => {
-  it.each(['/', '/rooms', '/people', '/settings', '/settings/devices', '/c/0198c2f0-0000-7000-8000-000000000000', '/r/0198c2f0-0000-7000-8000-000000000000', '/r/a?x=1'])('is the page at %s, always asked for again, under a strict policy', async (path) => {
+  it.each([
+    '/',
+    '/rooms',
+    '/people',
+    '/settings',
+    '/settings/devices',
+    '/c/0198c2f0-0000-7000-8000-000000000000',
+    '/r/0198c2f0-0000-7000-8000-000000000000',
+    '/r/a?x=1',
+  ])('is the page at %s, always asked for again, under a strict policy', async (path) => {
     const answer = await fetch(url + path);
     expect(answer.status).toBe(200);
     expect(await answer.text()).toContain('<title>Parley</title>');
@@ -45,10 +54,31 @@ describe('the web app', () => {
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("script-src 'self';");
     expect(policy).not.toContain('unsafe');
-    expect((await fetch(url + path, { headers: { 'if-none-match': answer.headers.get('etag')!, 'cache-control': 'max-age=0' } })).status).toBe(304);
+    expect(
+      (
+        await fetch(url + path, {
+          headers: { 'if-none-match': answer.headers.get('etag')!, 'cache-control': 'max-age=0' },
+        })
+      ).status,
+    ).toBe(304);
   });
 
-  it.each(['/api', '/api/v1/nothing', '/socket.io/x', '/health/nothing', '/metrics', '/.well-known/x', '/assets/gone-abc.js', '/index.html', '/nothing', '/c/a/b', '/r/a.b', '/../package.json', '/assets/..%2f..%2fpackage.json', '//etc/passwd'])('is not the page at %s', async (path) => {
+  it.each([
+    '/api',
+    '/api/v1/nothing',
+    '/socket.io/x',
+    '/health/nothing',
+    '/metrics',
+    '/.well-known/x',
+    '/assets/gone-abc.js',
+    '/index.html',
+    '/nothing',
+    '/c/a/b',
+    '/r/a.b',
+    '/../package.json',
+    '/assets/..%2f..%2fpackage.json',
+    '//etc/passwd',
+  ])('is not the page at %s', async (path) => {
     const answer = await fetch(url + path);
     expect(answer.status).toBe(404);
     expect(await answer.text()).not.toContain('<title>');

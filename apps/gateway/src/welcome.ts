@@ -25,13 +25,23 @@ export class Welcome {
     const [user, epoch] = await Promise.all([this.user(connection.userId), this.currentEpoch()]);
     if (!user) throw new ChatError('unauthenticated');
     return {
-      connectionId: connection.id, user, serverTime: new Date().toISOString(), epoch, protocol: 1, heartbeatMs: times.heartbeatMs, limits: this.limits(),
+      connectionId: connection.id,
+      user,
+      serverTime: new Date().toISOString(),
+      epoch,
+      protocol: 1,
+      heartbeatMs: times.heartbeatMs,
+      limits: this.limits(),
     };
   }
 
   private limits() {
     const scale = this.parts.config.USER_LIMIT_SCALE;
-    return { ...limits, messagesPerSecond: limits.messagesPerSecond * scale, messageBurst: Math.round(limits.messageBurst * scale) };
+    return {
+      ...limits,
+      messagesPerSecond: limits.messagesPerSecond * scale,
+      messageBurst: Math.round(limits.messageBurst * scale),
+    };
   }
 
   private user(userId: string): Promise<User | undefined> {
@@ -52,7 +62,11 @@ export class Welcome {
 
   private async askFor(asks: readonly (readonly [string, readonly Ask[]])[]): Promise<void> {
     try {
-      const { users } = await this.parts.broker.request('users.known.v1', { userIds: asks.map(([userId]) => userId) }, { deadlineMs: WAIT_MS });
+      const { users } = await this.parts.broker.request(
+        'users.known.v1',
+        { userIds: asks.map(([userId]) => userId) },
+        { deadlineMs: WAIT_MS },
+      );
       const known = new Map(users.map((user) => [user.id, user]));
       for (const [userId, waiting] of asks) for (const { resolve } of waiting) resolve(known.get(userId));
     } catch (error) {

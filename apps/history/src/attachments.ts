@@ -17,7 +17,11 @@ const LOCATE = `
  * An attachment and where its bytes lie. Visible are profile pictures to all; what was never sent, to its uploader; what was sent, to the present members of a conversation in which a message that is
  * not deleted carries it. Others are refused with `not_found`.
  */
-export async function locateAttachment(sql: Sql, userId: string, attachmentId: string): Promise<RequestAnswer<'attachment.locate.v1'>> {
+export async function locateAttachment(
+  sql: Sql,
+  userId: string,
+  attachmentId: string,
+): Promise<RequestAnswer<'attachment.locate.v1'>> {
   const [row] = await sql.query<AttachmentRow>(LOCATE, [attachmentId, userId]);
   if (!row) throw new ChatError('not_found', 'No such attachment');
   return { attachment: toAttachment(row), key: row.key };

@@ -3,11 +3,26 @@ import { iso, type Moment, type Row, type Sql } from '@parley/store';
 
 const LINES = `select id, user_id, color, width, points, created_at from chat.drawing_line where conversation_id = $1 order by n`;
 interface LineRow extends Row {
-  id: string; user_id: string; color: string; width: number; points: number[]; created_at: Moment;
+  id: string;
+  user_id: string;
+  color: string;
+  width: number;
+  points: number[];
+  created_at: Moment;
 }
 
 /** A conversation's board in the order of drawing. `sql` must be the snapshot in which the conversation is at `rev`; the caller has checked that the user may read it. */
 export async function readBoard(sql: Sql, conversationId: string, rev: number): Promise<CallOutput<'drawing.get'>> {
   const rows = await sql.query<LineRow>(LINES, [conversationId]);
-  return { items: rows.map(({ id, user_id, color, width, points, created_at }) => ({ id, userId: user_id, color, width, points, createdAt: iso(created_at) })), rev };
+  return {
+    items: rows.map(({ id, user_id, color, width, points, created_at }) => ({
+      id,
+      userId: user_id,
+      color,
+      width,
+      points,
+      createdAt: iso(created_at),
+    })),
+    rev,
+  };
 }

@@ -1,5 +1,16 @@
 import { limits, type CallOutput, type Conversation, type Message, type Receipt } from '@parley/contracts';
-import { belongsNow, iso, messageColumns, toMember, toMessage, type MemberRow, type MessageRow, type Moment, type Row, type Sql } from '@parley/store';
+import {
+  belongsNow,
+  iso,
+  messageColumns,
+  toMember,
+  toMessage,
+  type MemberRow,
+  type MessageRow,
+  type Moment,
+  type Row,
+  type Sql,
+} from '@parley/store';
 import { describeConversations, memberColumns } from './conversations.js';
 import { deliveredSeq, readSeq } from './membership.js';
 import { withMine } from './reactions.js';
@@ -44,13 +55,23 @@ const RECEIPTS = `
   order by m.user_id`;
 
 interface ChangedMember extends MemberRow {
-  conversation_id: string; rev: number; left_at: Moment | null;
+  conversation_id: string;
+  rev: number;
+  left_at: Moment | null;
 }
 export interface ReceiptRow extends Row {
-  conversation_id: string; user_id: string; read_seq: number; delivered_seq: number; updated_at: Moment;
+  conversation_id: string;
+  user_id: string;
+  read_seq: number;
+  delivered_seq: number;
+  updated_at: Moment;
 }
 export const toReceipt = (row: ReceiptRow): Receipt => ({
-  conversationId: row.conversation_id, userId: row.user_id, deliveredSeq: row.delivered_seq, readSeq: row.read_seq, at: iso(row.updated_at),
+  conversationId: row.conversation_id,
+  userId: row.user_id,
+  deliveredSeq: row.delivered_seq,
+  readSeq: row.read_seq,
+  at: iso(row.updated_at),
 });
 
 const grouped = <T, R>(rows: readonly T[], key: (row: T) => string, value: (row: T) => R): Map<string, R[]> => {
@@ -65,7 +86,11 @@ const grouped = <T, R>(rows: readonly T[], key: (row: T) => string, value: (row:
 
 export async function receiptsOf(sql: Sql, userId: string, ids: readonly string[]): Promise<Map<string, Receipt[]>> {
   if (ids.length === 0) return new Map();
-  return grouped(await sql.query<ReceiptRow>(RECEIPTS, [ids, userId, limits.receiptsToAllUpTo]), (row) => row.conversation_id, toReceipt);
+  return grouped(
+    await sql.query<ReceiptRow>(RECEIPTS, [ids, userId, limits.receiptsToAllUpTo]),
+    (row) => row.conversation_id,
+    toReceipt,
+  );
 }
 
 /**
@@ -82,9 +107,17 @@ const PREFERRED = `
   join chat.conversation c on c.id = q.id
   where p.updated_at > ${wasThereAt('q', 'c')}`;
 /** The conversations whose private settings the user may have changed since. Settings have no `rev`, so it goes by the clock: never too few. */
-export async function preferredSince(sql: Sql, userId: string, conversations: readonly { readonly id: string; readonly since: number }[]): Promise<Set<string>> {
+export async function preferredSince(
+  sql: Sql,
+  userId: string,
+  conversations: readonly { readonly id: string; readonly since: number }[],
+): Promise<Set<string>> {
   if (conversations.length === 0) return new Set();
-  const rows = await sql.query<{ id: string }>(PREFERRED, [conversations.map(({ id }) => id), conversations.map(({ since }) => since), userId]);
+  const rows = await sql.query<{ id: string }>(PREFERRED, [
+    conversations.map(({ id }) => id),
+    conversations.map(({ since }) => since),
+    userId,
+  ]);
   return new Set(rows.map(({ id }) => id));
 }
 
@@ -93,22 +126,53 @@ export async function preferredSince(sql: Sql, userId: string, conversations: re
  * A change that is cut ends at a `rev` up to which it is complete, so that the next call goes on from there. The conversation itself comes when its description, its members (so
  * `memberCount` and `me`) or the user's own settings changed.
  */
-export async function changesOf(sql: Sql, userId: string, behind: readonly Behind[], limit: number): Promise<Map<string, Changed>> {
+export async function changesOf(
+  sql: Sql,
+  userId: string,
+  behind: readonly Behind[],
+  limit: number,
+): Promise<Map<string, Changed>> {
   const ids = behind.map(({ id }) => id);
   const sinces = behind.map(({ since }) => since);
   if (ids.length === 0) return new Map();
   const rows = await sql.query<MessageRow>(MESSAGES, [ids, sinces, limit + 1]);
-  const messages = grouped(await withMine(sql, userId, rows.map(toMessage)), ({ conversationId }) => conversationId, (message) => message);
-  const members = grouped(await sql.query<ChangedMember>(MEMBERS, [ids, sinces]), (row) => row.conversation_id, (row) => row);
+  const messages = grouped(
+    await withMine(sql, userId, rows.map(toMessage)),
+    ({ conversationId }) => conversationId,
+    (message) => message,
+  );
+  const members = grouped(
+    await sql.query<ChangedMember>(MEMBERS, [ids, sinces]),
+    (row) => row.conversation_id,
+    (row) => row,
+  );
   const receipts = await receiptsOf(sql, userId, ids);
   const preferred = await preferredSince(sql, userId, behind);
-  const wanted = behind.filter((one) => preferred.has(one.id) || one.conversation_rev > one.since || one.members_rev > one.since);
-  const described = new Map((await describeConversations(sql, userId, wanted.map(({ id }) => id))).map((conversation) => [conversation.id, conversation]));
-  return new Map(behind.map((one) => {
-    const { id } = one;
-    const parts = { messages: messages.get(id) ?? [], members: members.get(id) ?? [], receipts: receipts.get(id) ?? [], conversation: described.get(id), preferred: preferred.has(id) };
-    return [id, assemble(one, limit, parts)];
-  }));
+  const wanted = behind.filter(
+    (one) => preferred.has(one.id) || one.conversation_rev > one.since || one.members_rev > one.since,
+  );
+  const described = new Map(
+    (
+      await describeConversations(
+        sql,
+        userId,
+        wanted.map(({ id }) => id),
+      )
+    ).map((conversation) => [conversation.id, conversation]),
+  );
+  return new Map(
+    behind.map((one) => {
+      const { id } = one;
+      const parts = {
+        messages: messages.get(id) ?? [],
+        members: members.get(id) ?? [],
+        receipts: receipts.get(id) ?? [],
+        conversation: described.get(id),
+        preferred: preferred.has(id),
+      };
+      return [id, assemble(one, limit, parts)];
+    }),
+  );
 }
 
 interface Parts {
@@ -119,18 +183,28 @@ interface Parts {
   readonly preferred: boolean;
 }
 
-function assemble({ since, rev, conversation_rev, members_rev, drawing_rev }: Behind, limit: number, { messages, members, receipts, conversation, preferred }: Parts): Changed {
+function assemble(
+  { since, rev, conversation_rev, members_rev, drawing_rev }: Behind,
+  limit: number,
+  { messages, members, receipts, conversation, preferred }: Parts,
+): Changed {
   const complete = messages.length <= limit;
   const items = messages.slice(0, limit);
   const upTo = complete ? rev : items.at(-1)!.rev;
   const within = (at: number) => at > since && at <= upTo;
   const moved = members.filter((member) => member.rev <= upTo).map(toMemberChange);
   return {
-    messages: items, receipts, rev: upTo, complete,
+    messages: items,
+    receipts,
+    rev: upTo,
+    complete,
     ...(moved.length > 0 ? { members: moved } : {}),
-    ...(conversation && (within(conversation_rev) || within(members_rev) || (complete && preferred)) ? { conversation } : {}),
+    ...(conversation && (within(conversation_rev) || within(members_rev) || (complete && preferred))
+      ? { conversation }
+      : {}),
     ...(within(drawing_rev) ? { drawing: { rev: drawing_rev } } : {}),
   };
 }
 
-const toMemberChange = (row: ChangedMember): MemberChange => (row.left_at === null ? toMember(row) : { userId: row.user_id, left: true });
+const toMemberChange = (row: ChangedMember): MemberChange =>
+  row.left_at === null ? toMember(row) : { userId: row.user_id, left: true };

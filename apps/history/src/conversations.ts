@@ -1,7 +1,20 @@
 import { foldName, limits, partPattern, type CallInput, type Conversation, type Member } from '@parley/contracts';
 import {
-  belongsNow, conversationColumns, memberIdsColumn, messageColumns, statusNow, toConversation, toMember, toMembership, toMessage,
-  type ConversationRow, type MemberRow, type MembershipRow, type MessageRow, type Moment, type Sql,
+  belongsNow,
+  conversationColumns,
+  memberIdsColumn,
+  messageColumns,
+  statusNow,
+  toConversation,
+  toMember,
+  toMembership,
+  toMessage,
+  type ConversationRow,
+  type MemberRow,
+  type MembershipRow,
+  type MessageRow,
+  type Moment,
+  type Sql,
 } from '@parley/store';
 import { pageByTime, type ListRequest, type Page, type TimePlace } from './cursor.js';
 import { deliveredSeq, membershipColumns, preferenceJoin, readSeq } from './membership.js';
@@ -24,8 +37,18 @@ const ITEM_JOINS = `
 
 /** Conversations as the user sees them; their newest messages with the user's reactions. */
 async function toItems(sql: Sql, userId: string, rows: readonly Item[]): Promise<Conversation[]> {
-  const items = rows.map((row) => toConversation(row, row.me ? toMembership(row.me) : undefined, row.last_message ? toMessage(row.last_message) : undefined));
-  await withMine(sql, userId, items.flatMap(({ lastMessage }) => lastMessage ?? []));
+  const items = rows.map((row) =>
+    toConversation(
+      row,
+      row.me ? toMembership(row.me) : undefined,
+      row.last_message ? toMessage(row.last_message) : undefined,
+    ),
+  );
+  await withMine(
+    sql,
+    userId,
+    items.flatMap(({ lastMessage }) => lastMessage ?? []),
+  );
   return items;
 }
 
@@ -39,32 +62,54 @@ export async function describeConversations(sql: Sql, userId: string, ids: reado
 /** Of a list's page the conversations that `ids` selects (`page_id` of at most $4, beyond the place $2, $3), in its order. The page is cut before anything is counted. */
 const listed = (ids: string, order: 'active_at' | 'created_at'): string =>
   `with page as (${ids}) select ${ITEM_COLUMNS} from page join chat.conversation c on c.id = page_id ${ITEM_JOINS} order by c.${order} desc, c.id desc`;
-const beyond = (order: 'active_at' | 'created_at'): string => `($2::timestamptz is null or (c.${order}, c.id) < ($2::timestamptz, $3::uuid))`;
+const beyond = (order: 'active_at' | 'created_at'): string =>
+  `($2::timestamptz is null or (c.${order}, c.id) < ($2::timestamptz, $3::uuid))`;
 
-const LIST = listed(`
+const LIST = listed(
+  `
   select c.id as page_id from chat.member m join chat.conversation c on c.id = m.conversation_id
   where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null and ${beyond('active_at')}
-  order by c.active_at desc, c.id desc limit $4`, 'active_at');
+  order by c.active_at desc, c.id desc limit $4`,
+  'active_at',
+);
 
 /** A user's conversations, most recently active first. */
 export async function listConversations(sql: Sql, userId: string, request: ListRequest): Promise<Page<Conversation>> {
-  const { rows, ...next } = await pageByTime('mine', request, ({ at, id }, limit) => sql.query<Item>(LIST, [userId, at, id, limit]), (row) => [row.active_at, row.id]);
+  const { rows, ...next } = await pageByTime(
+    'mine',
+    request,
+    ({ at, id }, limit) => sql.query<Item>(LIST, [userId, at, id, limit]),
+    (row) => [row.active_at, row.id],
+  );
   return { items: await toItems(sql, userId, rows), ...next };
 }
 
 // Two texts, so that a part of a title finds its index, and its absence the order's.
-const listPublic = (order: 'active_at' | 'created_at', part: boolean): string => listed(`
+const listPublic = (order: 'active_at' | 'created_at', part: boolean): string =>
+  listed(
+    `
   select c.id as page_id from chat.conversation c
   where c.visibility = 'public' and c.deleted_at is null and ${beyond(order)} ${part ? 'and c.folded_title like $5' : ''}
     and not exists (select 1 from chat.member b where b.conversation_id = c.id and b.user_id = $1 and ${statusNow('b')} = 'banned')
-  order by c.${order} desc, c.id desc limit $4`, order);
+  order by c.${order} desc, c.id desc limit $4`,
+    order,
+  );
 
 /** Public conversations, by a part of their title, newest or most recently active first; without those from which the user is banned. */
-export async function listPublicConversations(sql: Sql, userId: string, { query, order, ...request }: CallInput<'conversation.public'>): Promise<Page<Conversation>> {
+export async function listPublicConversations(
+  sql: Sql,
+  userId: string,
+  { query, order, ...request }: CallInput<'conversation.public'>,
+): Promise<Page<Conversation>> {
   const by = order === 'active' ? 'active_at' : 'created_at';
   const pattern = query === undefined ? [] : [partPattern(foldName(query))];
   const text = listPublic(by, pattern.length > 0);
-  const { rows, ...next } = await pageByTime(`public ${by}`, request, ({ at, id }, limit) => sql.query<Item>(text, [userId, at, id, limit, ...pattern]), (row) => [row[by], row.id]);
+  const { rows, ...next } = await pageByTime(
+    `public ${by}`,
+    request,
+    ({ at, id }, limit) => sql.query<Item>(text, [userId, at, id, limit, ...pattern]),
+    (row) => [row[by], row.id],
+  );
   return { items: await toItems(sql, userId, rows), ...next };
 }
 

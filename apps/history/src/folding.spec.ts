@@ -1,25 +1,44 @@
 import { describe, expect, it } from 'vitest';
 import { contains, foldText, highlight, termsOf, wordsOf } from './folding.js';
 
-const marked = (body: string, query: string) => highlight(body, termsOf(query)).replaceAll('\ue000', '[').replaceAll('\ue001', ']');
+const marked = (body: string, query: string) =>
+  highlight(body, termsOf(query)).replaceAll('\ue000', '[').replaceAll('\ue001', ']');
 const found = (body: string, query: string) => contains(body, termsOf(query));
 
 describe('folding', () => {
   it.each([
-    ['CAFÉ', 'cafe'], ['cafe\u0301', 'cafe'], ['Straße', 'strasse'], ['ΟΔΟΣ', 'οδοσ'], ['οδός', 'οδοσ'], ['Ｆｕｌｌ　ｗｉｄｔｈ', 'full width'], ['ﬁn', 'fin'], ['İstanbul', 'istanbul'],
-    ['한국', '한국'], ['\u1112\u1161\u11ab', '한'], ['ﾊﾟﾘ', 'パリ'], ['か\u3099', 'が'], ['\ue000x\ue001', 'x'],
+    ['CAFÉ', 'cafe'],
+    ['cafe\u0301', 'cafe'],
+    ['Straße', 'strasse'],
+    ['ΟΔΟΣ', 'οδοσ'],
+    ['οδός', 'οδοσ'],
+    ['Ｆｕｌｌ　ｗｉｄｔｈ', 'full width'],
+    ['ﬁn', 'fin'],
+    ['İstanbul', 'istanbul'],
+    ['한국', '한국'],
+    ['\u1112\u1161\u11ab', '한'],
+    ['ﾊﾟﾘ', 'パリ'],
+    ['か\u3099', 'が'],
+    ['\ue000x\ue001', 'x'],
   ])('makes %s and %s the same', (one, other) => {
     expect(foldText(one)).toBe(foldText(other));
   });
 
-  it.each([['かき', 'がき'], ['कि', 'कु'], ['하', '한'], ['a', 'b']])('keeps %s and %s apart', (one, other) => {
+  it.each([
+    ['かき', 'がき'],
+    ['कि', 'कु'],
+    ['하', '한'],
+    ['a', 'b'],
+  ])('keeps %s and %s apart', (one, other) => {
     expect(foldText(one)).not.toBe(foldText(other));
   });
 });
 
 describe('words', () => {
   it('are runs of letters and digits, characters and pairs of scripts without spaces, and signs', () => {
-    expect(wordsOf(foldText('Hello, wörld_2! 東京都 👍 1+1')).toSorted()).toEqual(['+', '1', 'hello', 'world_2', '京', '京都', '東', '東京', '都', '👍'].toSorted());
+    expect(wordsOf(foldText('Hello, wörld_2! 東京都 👍 1+1')).toSorted()).toEqual(
+      ['+', '1', 'hello', 'world_2', '京', '京都', '東', '東京', '都', '👍'].toSorted(),
+    );
     expect(wordsOf('--- ... \n')).toEqual([]);
     expect(wordsOf('x'.repeat(8_000))[0]).toHaveLength(64);
   });
@@ -32,11 +51,23 @@ describe('a search', () => {
   });
 
   it('finds short terms at the beginning of words only', () => {
-    expect([found('a cab', 'ca'), found('a cab', 'ab'), found('c# and d', 'c#'), found('abc# and d', 'c#'), found('日本ab', 'ab')]).toEqual([true, false, true, false, true]);
+    expect([
+      found('a cab', 'ca'),
+      found('a cab', 'ab'),
+      found('c# and d', 'c#'),
+      found('abc# and d', 'c#'),
+      found('日本ab', 'ab'),
+    ]).toEqual([true, false, true, false, true]);
   });
 
   it('finds one character of scripts without spaces, and signs, anywhere', () => {
-    expect([found('私は東京都に住む', '京'), found('私は東京都に住む', '京都'), found('私は東京都に住む', '東都'), found('ok👍🏽', '👍'), found('what :)', ':)')]).toEqual([true, true, false, true, true]);
+    expect([
+      found('私は東京都に住む', '京'),
+      found('私は東京都に住む', '京都'),
+      found('私は東京都に住む', '東都'),
+      found('ok👍🏽', '👍'),
+      found('what :)', ':)'),
+    ]).toEqual([true, true, false, true, true]);
   });
 
   it('has no terms when it is all accents and white space', () => {

@@ -12,7 +12,10 @@ const ANY_MARKER = /[\ue000\ue001]/g;
 const UNSPACED = String.raw`[[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{scx=Hangul}]&&[\p{L}\p{Nl}\p{M}]]`;
 const LETTER = String.raw`[[\p{L}\p{N}\p{M}_]--${UNSPACED}]`;
 /** A run of those scripts; a word of any other; a sign that means something by itself. */
-const PIECES = new RegExp(String.raw`(?<run>${UNSPACED}+)|(?<word>${LETTER}+)|(?<sign>[\p{S}\p{Extended_Pictographic}])`, 'gv');
+const PIECES = new RegExp(
+  String.raw`(?<run>${UNSPACED}+)|(?<word>${LETTER}+)|(?<sign>[\p{S}\p{Extended_Pictographic}])`,
+  'gv',
+);
 const ENDS_IN_WORD = new RegExp(`${LETTER}$`, 'v');
 /** Longer words are found by their parts. */
 const MOST_OF_A_WORD = 64;
@@ -20,7 +23,8 @@ const MOST_OF_A_WORD = 64;
 const SHORT = 3;
 
 /** Upper case first: it also unites letters that only lower case tells apart (σ and ς) or has no other form of (ß). */
-const foldOne = (grapheme: string): string => grapheme.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD').replace(ACCENTS, '').normalize('NFC');
+const foldOne = (grapheme: string): string =>
+  grapheme.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD').replace(ACCENTS, '').normalize('NFC');
 
 /** Text without differences of case, accents and width; grapheme by grapheme, so that a part of a text folds to a part of what the text folds to. */
 export function foldText(text: string): string {
@@ -34,7 +38,8 @@ export function foldText(text: string): string {
 export function wordsOf(folded: string): string[] {
   const words = new Set<string>();
   for (const { groups } of folded.matchAll(PIECES)) {
-    if (groups!['run'] === undefined) words.add((groups!['word'] ?? groups!['sign']!).slice(0, MOST_OF_A_WORD).toWellFormed());
+    if (groups!['run'] === undefined)
+      words.add((groups!['word'] ?? groups!['sign']!).slice(0, MOST_OF_A_WORD).toWellFormed());
     else for (const piece of [...charactersOf(groups!['run']), ...pairsOf(groups!['run'])]) words.add(piece);
   }
   return [...words];
@@ -59,13 +64,22 @@ export interface Term {
 
 /** The terms of a search, each once. */
 export function termsOf(query: string): Term[] {
-  const texts = new Set(foldText(query.replace(ANY_MARKER, '')).split(/\s+/).filter((text) => text !== ''));
+  const texts = new Set(
+    foldText(query.replace(ANY_MARKER, ''))
+      .split(/\s+/)
+      .filter((text) => text !== ''),
+  );
   return Array.from(texts, termOf);
 }
 
 function termOf(text: string): Term {
-  const pieces = [...text.matchAll(PIECES)].map(({ index, groups }) => ({ index, ...(groups as { run?: string; word?: string; sign?: string }) }));
-  const words = pieces.flatMap(({ run, sign }) => (run === undefined ? (sign ?? []) : charactersOf(run).length === 1 ? run : pairsOf(run)));
+  const pieces = [...text.matchAll(PIECES)].map(({ index, groups }) => ({
+    index,
+    ...(groups as { run?: string; word?: string; sign?: string }),
+  }));
+  const words = pieces.flatMap(({ run, sign }) =>
+    run === undefined ? (sign ?? []) : charactersOf(run).length === 1 ? run : pairsOf(run),
+  );
   const first = pieces[0];
   const long = pieces.some(({ word }) => word !== undefined && charactersOf(word).length >= SHORT);
   const atWordStart = words.length === 0 && !long && first?.index === 0 && first.word !== undefined;
@@ -74,7 +88,7 @@ function termOf(text: string): Term {
 
 /** Where a term is in a folded text. */
 function* hitsOf(folded: string, { text, atWordStart }: Term): Generator<number> {
-  for (let at = folded.indexOf(text); at >= 0; ) {
+  for (let at = folded.indexOf(text); at >= 0;) {
     const hit = !atWordStart || !ENDS_IN_WORD.test(folded.slice(Math.max(0, at - 2), at));
     if (hit) yield at;
     at = folded.indexOf(text, at + (hit ? text.length : 1));
@@ -100,6 +114,15 @@ export function highlight(body: string, terms: readonly Term[]): string {
     for (let unit = 0; unit < one.length; unit++) origins.push(at);
   }
   const hit = new Set<number>();
-  for (const term of terms) for (const at of hitsOf(folded, term)) for (let unit = at; unit < at + term.text.length; unit++) hit.add(origins[unit]!);
-  return parts.map((part, at) => (hit.has(at) && !hit.has(at - 1) ? MARKERS[0] : '') + part + (hit.has(at) && !hit.has(at + 1) ? MARKERS[1] : '')).join('');
+  for (const term of terms)
+    for (const at of hitsOf(folded, term))
+      for (let unit = at; unit < at + term.text.length; unit++) hit.add(origins[unit]!);
+  return parts
+    .map(
+      (part, at) =>
+        (hit.has(at) && !hit.has(at - 1) ? MARKERS[0] : '') +
+        part +
+        (hit.has(at) && !hit.has(at + 1) ? MARKERS[1] : ''),
+    )
+    .join('');
 }

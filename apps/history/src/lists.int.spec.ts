@@ -15,12 +15,21 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
   describe('of public conversations', () => {
     const mark = newId();
     const shown = async (userId: string, input: { query?: string; order?: 'created' | 'active' } = {}) =>
-      (await on.service.all('conversation.public.v1', userId, { query: mark, ...input })).map(({ title }) => title!.replace(` ${mark}`, ''));
+      (await on.service.all('conversation.public.v1', userId, { query: mark, ...input })).map(({ title }) =>
+        title!.replace(` ${mark}`, ''),
+      );
     const made = new Map<string, string>();
     const [anna, ben] = [newId(), newId()];
 
     beforeAll(async () => {
-      for (const title of ['Tea', 'ÉTUDES', 'tea time', 'gone', 'hidden', 'banned']) made.set(title, await chat.conversation([anna], { visibility: title === 'hidden' ? 'private' : 'public', title: `${title} ${mark}` }));
+      for (const title of ['Tea', 'ÉTUDES', 'tea time', 'gone', 'hidden', 'banned'])
+        made.set(
+          title,
+          await chat.conversation([anna], {
+            visibility: title === 'hidden' ? 'private' : 'public',
+            title: `${title} ${mark}`,
+          }),
+        );
       await chat.message(made.get('ÉTUDES')!, anna, { body: 'newest' });
       await chat.join(made.get('banned')!, ben);
       await chat.member(made.get('banned')!, ben, `status = 'banned'`);
@@ -34,15 +43,23 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     });
 
     it('are found by a part of the title, whatever its case', async () => {
-      const found = async (query: string) => (await on.service.all('conversation.public.v1', ben, { query: `${query} ${mark}` })).map(({ title }) => title!.split(' ')[0]);
+      const found = async (query: string) =>
+        (await on.service.all('conversation.public.v1', ben, { query: `${query} ${mark}` })).map(
+          ({ title }) => title!.split(' ')[0],
+        );
       expect(await found('TEA')).toEqual(['Tea']);
       expect(await found('études')).toEqual(['ÉTUDES']);
       expect(await found('%')).toEqual([]);
     });
 
     it('show members their standing and the newest message, and nobody else more than the description', async () => {
-      const of = async (userId: string) => (await on.service.ask('conversation.public.v1', userId, { query: `études ${mark}` })).items[0]!;
-      expect(await of(anna)).toMatchObject({ memberCount: 1, me: { role: 'creator' }, lastMessage: { body: 'newest' } });
+      const of = async (userId: string) =>
+        (await on.service.ask('conversation.public.v1', userId, { query: `études ${mark}` })).items[0]!;
+      expect(await of(anna)).toMatchObject({
+        memberCount: 1,
+        me: { role: 'creator' },
+        lastMessage: { body: 'newest' },
+      });
       const description = await of(ben);
       expect(description).toMatchObject({ id: made.get('ÉTUDES'), lastSeq: 2 });
       expect([description.me, description.lastMessage]).toEqual([undefined, undefined]);
@@ -50,7 +67,9 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
 
     it('have cursors of their own', async () => {
       const { nextCursor } = await on.service.ask('conversation.public.v1', ben, { query: mark, limit: 1 });
-      expect(await codeOf(on.service.ask('conversation.public.v1', ben, { order: 'active', cursor: nextCursor! }))).toBe('invalid');
+      expect(
+        await codeOf(on.service.ask('conversation.public.v1', ben, { order: 'active', cursor: nextCursor! })),
+      ).toBe('invalid');
       expect(await codeOf(on.service.ask('conversation.list.v1', ben, { cursor: nextCursor! }))).toBe('invalid');
     });
   });
@@ -74,9 +93,15 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.message(conversationId, ben, { body: 'one' });
     for (const body of ['two', 'three', 'four']) await chat.edit(conversationId, 2, body);
     const messageId = await chat.idOf(conversationId, 2);
-    for (const userId of [anna, cara]) expect((await on.service.all('message.edits.v1', userId, { messageId })).map(({ body }) => body)).toEqual(['three', 'two', 'one']);
+    for (const userId of [anna, cara])
+      expect((await on.service.all('message.edits.v1', userId, { messageId })).map(({ body }) => body)).toEqual([
+        'three',
+        'two',
+        'one',
+      ]);
     expect(await codeOf(on.service.ask('message.edits.v1', ben, { messageId }))).toBe('forbidden');
-    for (const id of [messageId, newId()]) expect(await codeOf(on.service.ask('message.edits.v1', stranger, { messageId: id }))).toBe('not_found');
+    for (const id of [messageId, newId()])
+      expect(await codeOf(on.service.ask('message.edits.v1', stranger, { messageId: id }))).toBe('not_found');
     await chat.erase(conversationId, 2);
     expect(await on.service.ask('message.edits.v1', anna, { messageId })).toEqual({ items: [] });
   });
@@ -86,8 +111,19 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     const conversationId = await chat.conversation([anna, ben]);
     for (const n of [2, 1, 3]) await chat.line(conversationId, n === 1 ? ben : anna, n);
     const { items, rev } = await on.service.ask('drawing.get.v1', ben, { conversationId });
-    expect(items.map(({ id, userId }) => [id, userId])).toEqual([['line 1', ben], ['line 2', anna], ['line 3', anna]]);
-    expect(items[0]).toEqual({ id: 'line 1', userId: ben, color: '#aabbcc', width: 1.5, points: [0.5, -1, 2, 3.25], createdAt: expect.any(String) });
+    expect(items.map(({ id, userId }) => [id, userId])).toEqual([
+      ['line 1', ben],
+      ['line 2', anna],
+      ['line 3', anna],
+    ]);
+    expect(items[0]).toEqual({
+      id: 'line 1',
+      userId: ben,
+      color: '#aabbcc',
+      width: 1.5,
+      points: [0.5, -1, 2, 3.25],
+      createdAt: expect.any(String),
+    });
     expect(rev).toBe(2);
     await chat.emptyBoard(conversationId);
     expect(await on.service.ask('drawing.get.v1', ben, { conversationId })).toEqual({ items: [], rev: 3 });
@@ -102,7 +138,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.block(others[1]!, anna);
     const contacts = await on.service.all('contact.list.v1', anna, {});
     expect(contacts.map(({ user }) => user.id)).toEqual(others.toReversed());
-    expect(contacts[0]).toEqual({ user: expect.objectContaining({ id: others.at(-1), kind: 'person' }), createdAt: expect.any(String) });
+    expect(contacts[0]).toEqual({
+      user: expect.objectContaining({ id: others.at(-1), kind: 'person' }),
+      createdAt: expect.any(String),
+    });
     expect((await on.service.all('block.list.v1', anna, {})).map(({ user }) => user.id)).toEqual([others[0]]);
     expect(await on.service.ask('contact.list.v1', others[0]!, {})).toEqual({ items: [] });
   });
@@ -115,7 +154,9 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.leave(conversationId, gone);
     await chat.member(conversationId, banned, `status = 'banned'`);
     const seenBy = async (attachmentId: string) => {
-      const codes = await Promise.all(everybody.map((userId) => codeOf(on.service.broker.request('attachment.locate.v1', { userId, attachmentId }))));
+      const codes = await Promise.all(
+        everybody.map((userId) => codeOf(on.service.broker.request('attachment.locate.v1', { userId, attachmentId }))),
+      );
       expect(codes.filter((code) => !['answered', 'not_found'].includes(code))).toEqual([]);
       return everybody.filter((_one, at) => codes[at] === 'answered');
     };
@@ -126,7 +167,15 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     await chat.erase(conversationId, 2);
     for (const id of [image, preview]) expect(await seenBy(id)).toEqual([anna, ben]);
     expect(await on.service.broker.request('attachment.locate.v1', { userId: ben, attachmentId: image })).toEqual({
-      key: `k/${image}`, attachment: { id: image, name: 'a.png', mediaType: 'image/png', size: 70, width: 9, url: `/api/v1/attachments/${image}` },
+      key: `k/${image}`,
+      attachment: {
+        id: image,
+        name: 'a.png',
+        mediaType: 'image/png',
+        size: 70,
+        width: 9,
+        url: `/api/v1/attachments/${image}`,
+      },
     });
     await chat.erase(conversationId, 3);
     for (const id of [image, preview]) expect(await seenBy(id)).toEqual([]);
@@ -149,12 +198,20 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     const mine = async (userId: string) => {
       const answers = await Promise.all([
         on.service.ask('conversation.history.v1', userId, { conversationId }).then(({ items }) => items.at(-1)!),
-        on.service.ask('conversation.open.v1', userId, { conversationId }).then(({ messages }) => messages.items.at(-1)!),
-        on.service.ask('conversation.changes.v1', userId, { conversationId, since: 0 }).then(({ messages }) => messages.at(-1)!),
+        on.service
+          .ask('conversation.open.v1', userId, { conversationId })
+          .then(({ messages }) => messages.items.at(-1)!),
+        on.service
+          .ask('conversation.changes.v1', userId, { conversationId, since: 0 })
+          .then(({ messages }) => messages.at(-1)!),
         on.service.ask('message.pins.v1', userId, { conversationId }).then(({ items }) => items[0]!),
-        on.service.ask('conversation.get.v1', userId, { conversationId }).then(({ conversation }) => conversation.lastMessage!),
+        on.service
+          .ask('conversation.get.v1', userId, { conversationId })
+          .then(({ conversation }) => conversation.lastMessage!),
         on.service.ask('conversation.list.v1', userId, {}).then(({ items }) => items[0]!.lastMessage!),
-        on.service.ask('sync.v1', userId, { cursors: { [conversationId]: 1 } }).then(({ changes }) => changes[0]!.messages.at(-1)!),
+        on.service
+          .ask('sync.v1', userId, { cursors: { [conversationId]: 1 } })
+          .then(({ changes }) => changes[0]!.messages.at(-1)!),
       ]);
       for (const { reactions } of answers) expect(reactions).toEqual(answers[0]!.reactions);
       return answers[0]!.reactions.filter(({ mine: own }) => own === true).map(({ emoji }) => emoji);

@@ -13,17 +13,26 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
   });
 
   describe('typing', () => {
-    const type = (userId: string, conversationId: string, active = true, connectionId = newId()) => on.service.broker.request('history.typing.v1', { userId, connectionId, conversationId, active });
+    const type = (userId: string, conversationId: string, active = true, connectionId = newId()) =>
+      on.service.broker.request('history.typing.v1', { userId, connectionId, conversationId, active });
 
     it('is told to the members, beside the connection that types', async () => {
-      const [anna, ben, gone, banned] = [await on.service.connect(), await on.service.connect(), await on.service.connect(), await on.service.connect()];
+      const [anna, ben, gone, banned] = [
+        await on.service.connect(),
+        await on.service.connect(),
+        await on.service.connect(),
+        await on.service.connect(),
+      ];
       const conversationId = await chat.conversation([anna, ben, gone, banned]);
       await chat.leave(conversationId, gone);
       await chat.member(conversationId, banned, `status = 'banned'`);
       const connectionId = newId();
       await type(anna, conversationId, true, connectionId);
       await type(anna, conversationId, false, connectionId);
-      const told = [true, false].map((active) => ({ payload: { conversationId, userId: anna, active }, except: connectionId }));
+      const told = [true, false].map((active) => ({
+        payload: { conversationId, userId: anna, active },
+        except: connectionId,
+      }));
       for (const userId of [anna, ben]) expect(on.service.heard(userId, 'typing')).toEqual(told);
       for (const userId of [gone, banned]) expect(on.service.heard(userId, 'typing')).toEqual([]);
     });
@@ -36,8 +45,28 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       await chat.member(group, muted, `status = 'muted'`);
       await chat.member(channel, ben, `status = 'muted'`);
       await chat.block(ben, anna);
-      const codes = [type(anna, channel), type(ben, channel), type(muted, group), type(anna, group), type(anna, direct), type(ben, direct), type(stranger, group), type(stranger, channel), type(anna, newId())];
-      expect(await Promise.all(codes.map(codeOf))).toEqual(['answered', 'forbidden', 'muted', 'answered', 'blocked', 'blocked', 'forbidden', 'not_found', 'not_found']);
+      const codes = [
+        type(anna, channel),
+        type(ben, channel),
+        type(muted, group),
+        type(anna, group),
+        type(anna, direct),
+        type(ben, direct),
+        type(stranger, group),
+        type(stranger, channel),
+        type(anna, newId()),
+      ];
+      expect(await Promise.all(codes.map(codeOf))).toEqual([
+        'answered',
+        'forbidden',
+        'muted',
+        'answered',
+        'blocked',
+        'blocked',
+        'forbidden',
+        'not_found',
+        'not_found',
+      ]);
     });
 
     it('may be stopped by members also when they may not write any more', async () => {
@@ -47,21 +76,29 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       await chat.leave(conversationId, gone);
       await chat.member(conversationId, banned, `status = 'banned'`);
       expect(await type(muted, conversationId, false)).toEqual({});
-      expect(await Promise.all([gone, banned].map((userId) => codeOf(type(userId, conversationId, false))))).toEqual(['not_found', 'banned']);
-      expect(on.service.heard(anna, 'typing').map(({ payload }) => payload)).toEqual([{ conversationId, userId: muted, active: false }]);
+      expect(await Promise.all([gone, banned].map((userId) => codeOf(type(userId, conversationId, false))))).toEqual([
+        'not_found',
+        'banned',
+      ]);
+      expect(on.service.heard(anna, 'typing').map(({ payload }) => payload)).toEqual([
+        { conversationId, userId: muted, active: false },
+      ]);
       expect(await codeOf(type(newId(), conversationId, false))).toBe('not_found');
     });
   });
 
   describe('a peer signal', () => {
-    const signal = (userId: string, to: string, conversationId: string, data: RequestData = { sdp: 'x' }) => on.service.ask('peer.signal.v1', userId, { to, conversationId, data });
+    const signal = (userId: string, to: string, conversationId: string, data: RequestData = { sdp: 'x' }) =>
+      on.service.ask('peer.signal.v1', userId, { to, conversationId, data });
     type RequestData = Parameters<typeof on.service.ask<'peer.signal.v1'>>[2]['data'];
 
     it('goes to all connections of the other one, who is there or not', async () => {
       const [anna, ben] = [newId(), await on.service.connect()];
       const conversationId = await chat.conversation([anna, ben], { kind: 'direct' });
       expect(await signal(anna, ben, conversationId, { candidate: [1, null] })).toEqual({ delivered: true });
-      expect(on.service.heard(ben, 'peer:signal')).toEqual([{ payload: { from: anna, conversationId, data: { candidate: [1, null] } }, except: undefined }]);
+      expect(on.service.heard(ben, 'peer:signal')).toEqual([
+        { payload: { from: anna, conversationId, data: { candidate: [1, null] } }, except: undefined },
+      ]);
       expect(await signal(ben, anna, conversationId)).toEqual({ delivered: false });
     });
 
@@ -69,10 +106,25 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       const [anna, ben, cara] = [newId(), await on.service.connect(), newId()];
       const direct = await chat.conversation([anna, ben], { kind: 'direct' });
       const group = await chat.conversation([anna, ben]);
-      const codes = [signal(anna, ben, group), signal(cara, ben, direct), signal(anna, cara, direct), signal(anna, anna, direct), signal(anna, ben, newId())];
-      expect(await Promise.all(codes.map(codeOf))).toEqual(['forbidden', 'not_found', 'not_found', 'invalid', 'not_found']);
+      const codes = [
+        signal(anna, ben, group),
+        signal(cara, ben, direct),
+        signal(anna, cara, direct),
+        signal(anna, anna, direct),
+        signal(anna, ben, newId()),
+      ];
+      expect(await Promise.all(codes.map(codeOf))).toEqual([
+        'forbidden',
+        'not_found',
+        'not_found',
+        'invalid',
+        'not_found',
+      ]);
       await chat.block(ben, anna);
-      expect([await codeOf(signal(anna, ben, direct)), await codeOf(signal(ben, anna, direct))]).toEqual(['blocked', 'blocked']);
+      expect([await codeOf(signal(anna, ben, direct)), await codeOf(signal(ben, anna, direct))]).toEqual([
+        'blocked',
+        'blocked',
+      ]);
       await chat.unblock(ben, anna);
       expect(await signal(anna, ben, direct)).toEqual({ delivered: true });
       expect(on.service.heard(ben, 'peer:signal')).toHaveLength(1);
@@ -89,7 +141,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
     await chat.block(dora, anna);
     await chat.block(anna, stranger);
     await chat.block(ben, cara);
-    const { userIds, blocked } = await on.service.broker.request('history.visible.v1', { userId: anna, userIds: [anna, ben, cara, dora, friend, stranger] });
+    const { userIds, blocked } = await on.service.broker.request('history.visible.v1', {
+      userId: anna,
+      userIds: [anna, ben, cara, dora, friend, stranger],
+    });
     expect(userIds.toSorted()).toEqual([anna, ben, cara, dora, friend].toSorted());
     expect(blocked.toSorted()).toEqual([cara, dora].toSorted());
   });

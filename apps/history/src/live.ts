@@ -5,7 +5,8 @@ import { demandMember, refusalOf, standingOf, type Standing } from './membership
 import { blockBetween } from './people.js';
 
 interface Pair extends Row {
-  other: string; blocked: boolean;
+  other: string;
+  blocked: boolean;
 }
 const PAIR = `
   select o.user_id as other, ${blockBetween('$2', 'o.user_id')} as blocked
@@ -17,8 +18,13 @@ async function pairOf(sql: Sql, conversationId: string, userId: string): Promise
 }
 
 /** Why a member may not write now; undefined when they may. What a role may not do comes before a mute. */
-async function silenced(sql: Sql, { id, kind, role, status }: Standing, userId: string): Promise<ChatError | undefined> {
-  if (kind === 'channel' && role === 'member') return new ChatError('forbidden', 'Only its creator and admins write in a channel');
+async function silenced(
+  sql: Sql,
+  { id, kind, role, status }: Standing,
+  userId: string,
+): Promise<ChatError | undefined> {
+  if (kind === 'channel' && role === 'member')
+    return new ChatError('forbidden', 'Only its creator and admins write in a channel');
   if (status === 'muted') return new ChatError('muted');
   return kind === 'direct' && (await pairOf(sql, id, userId)).blocked ? new ChatError('blocked') : undefined;
 }
@@ -42,14 +48,26 @@ export class Live {
     const silence = active ? await silenced(this.database, standing!, userId) : undefined;
     if (silence) throw silence;
     const members = await this.audience.of(this.database, [{ conversationId, membersRev: standing!.members_rev }]);
-    await this.push.toUsers(members.get(conversationId) ?? [], 'typing', { conversationId, userId, active }, { except: connectionId });
+    await this.push.toUsers(
+      members.get(conversationId) ?? [],
+      'typing',
+      { conversationId, userId, active },
+      { except: connectionId },
+    );
   }
 
   /** Passes data on to all connections of the other one of a direct conversation, and answers whether they have any. */
-  async signal({ userId }: Actor, { to, conversationId, data }: CallInput<'peer.signal'>): Promise<CallOutput<'peer.signal'>> {
+  async signal(
+    { userId }: Actor,
+    { to, conversationId, data }: CallInput<'peer.signal'>,
+  ): Promise<CallOutput<'peer.signal'>> {
     const standing = await demandMember(this.database, conversationId, userId);
-    if (standing.kind !== 'direct') throw new ChatError('forbidden', 'Signals pass between the two of a direct conversation');
-    if (to === userId) throw new ChatError('invalid', 'to: must be the other one', { details: [{ path: 'to', message: 'must be the other one' }] });
+    if (standing.kind !== 'direct')
+      throw new ChatError('forbidden', 'Signals pass between the two of a direct conversation');
+    if (to === userId)
+      throw new ChatError('invalid', 'to: must be the other one', {
+        details: [{ path: 'to', message: 'must be the other one' }],
+      });
     const { other, blocked } = await pairOf(this.database, conversationId, userId);
     if (to !== other) throw new ChatError('not_found', 'No such member');
     if (standing.status === 'muted') throw new ChatError('muted');

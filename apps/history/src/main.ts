@@ -11,7 +11,12 @@ await run('history', async () => {
   const tracing = await startTracing('history', config, logger);
   const health = new Health('history');
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
-  const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-history', logger });
+  const database = await connectPostgres({
+    url: config.DATABASE_URL,
+    poolSize: config.DATABASE_POOL,
+    name: 'parley-history',
+    logger,
+  });
   const redis = { url: config.REDIS_URL, logger };
   const [registry, traces] = await Promise.all([createRedisRegistry(redis), createRedisTraces(redis)]);
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'history', logger, shards: config.SHARDS });

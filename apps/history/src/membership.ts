@@ -1,14 +1,32 @@
 import { ChatError } from '@parley/contracts';
 import { preferenceJoin, statusNow, unreadAbove, type MembershipRow, type Row, type Sql } from '@parley/store';
 
-export { deliveredSeq, membershipColumns, mentionCount, preferenceJoin, readSeq, unreadAbove, unreadCount } from '@parley/store';
+export {
+  deliveredSeq,
+  membershipColumns,
+  mentionCount,
+  preferenceJoin,
+  readSeq,
+  unreadAbove,
+  unreadCount,
+} from '@parley/store';
 
 /** What somebody may see of a conversation. */
 export interface Standing extends Row {
-  id: string; kind: 'direct' | 'group' | 'channel'; visibility: 'private' | 'public'; last_seq: number; rev: number; conversation_rev: number; members_rev: number; drawing_rev: number;
-  member_count: number; deleted_at: Date | null;
+  id: string;
+  kind: 'direct' | 'group' | 'channel';
+  visibility: 'private' | 'public';
+  last_seq: number;
+  rev: number;
+  conversation_rev: number;
+  members_rev: number;
+  drawing_rev: number;
+  member_count: number;
+  deleted_at: Date | null;
   /** Null for somebody who never was a member. */
-  role: MembershipRow['role'] | null; status: string | null; left_at: Date | null;
+  role: MembershipRow['role'] | null;
+  status: string | null;
+  left_at: Date | null;
   /** Messages above this one are unread. */
   unread_above: number | null;
 }
@@ -30,16 +48,23 @@ export async function standingOf(sql: Sql, conversationId: string, userId: strin
   return standing;
 }
 
-async function demand(sql: Sql, conversationId: string, userId: string, what: 'description' | 'content'): Promise<Standing> {
+async function demand(
+  sql: Sql,
+  conversationId: string,
+  userId: string,
+  what: 'description' | 'content',
+): Promise<Standing> {
   const standing = await standingOf(sql, conversationId, userId);
   const refused = refusalOf(standing, what);
   if (refused) throw refused;
   return standing!;
 }
 /** Refuses whoever may not know of the conversation; answers members, and anybody for a public one. */
-export const demandVisible = (sql: Sql, conversationId: string, userId: string): Promise<Standing> => demand(sql, conversationId, userId, 'description');
+export const demandVisible = (sql: Sql, conversationId: string, userId: string): Promise<Standing> =>
+  demand(sql, conversationId, userId, 'description');
 /** Refuses whoever may not read its messages and members. */
-export const demandMember = (sql: Sql, conversationId: string, userId: string): Promise<Standing> => demand(sql, conversationId, userId, 'content');
+export const demandMember = (sql: Sql, conversationId: string, userId: string): Promise<Standing> =>
+  demand(sql, conversationId, userId, 'content');
 
 /** Why somebody may not see a conversation's description, or its content; undefined when they may. Strangers can't tell a private one from none. */
 export function refusalOf(

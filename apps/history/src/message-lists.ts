@@ -11,17 +11,38 @@ const PINS = `
   order by m.pinned_at desc, m.id desc limit $4`;
 
 /** A conversation's pinned messages, last pinned first. The caller has checked that the user may read it. */
-export async function listPins(sql: Sql, userId: string, conversationId: string, request: ListRequest): Promise<Page<Message>> {
-  const { rows, ...next } = await pageByTime('pins', request, ({ at, id }, limit) => sql.query<MessageRow>(PINS, [conversationId, at, id, limit]), (row) => [row.pinned_at!, row.id]);
+export async function listPins(
+  sql: Sql,
+  userId: string,
+  conversationId: string,
+  request: ListRequest,
+): Promise<Page<Message>> {
+  const { rows, ...next } = await pageByTime(
+    'pins',
+    request,
+    ({ at, id }, limit) => sql.query<MessageRow>(PINS, [conversationId, at, id, limit]),
+    (row) => [row.pinned_at!, row.id],
+  );
   return { items: await withMine(sql, userId, rows.map(toMessage)), ...next };
 }
 
 /** A message and what the user may see of its conversation. Refuses with `not_found` whoever may not know of it. */
-export async function demandMessage(sql: Sql, userId: string, messageId: string): Promise<{ standing: Standing; seq: number; senderId: string; deleted: boolean }> {
+export async function demandMessage(
+  sql: Sql,
+  userId: string,
+  messageId: string,
+): Promise<{ standing: Standing; seq: number; senderId: string; deleted: boolean }> {
   const [row] = await sql.query<{ conversation_id: string; seq: number; sender_id: string; deleted: boolean }>(
-    `select conversation_id, seq, sender_id, deleted_at is not null as deleted from chat.message where id = $1`, [messageId]);
+    `select conversation_id, seq, sender_id, deleted_at is not null as deleted from chat.message where id = $1`,
+    [messageId],
+  );
   if (!row) throw new ChatError('not_found', 'No such message');
-  return { standing: await demandMember(sql, row.conversation_id, userId), seq: row.seq, senderId: row.sender_id, deleted: row.deleted };
+  return {
+    standing: await demandMember(sql, row.conversation_id, userId),
+    seq: row.seq,
+    senderId: row.sender_id,
+    deleted: row.deleted,
+  };
 }
 
 const EDITS = `
@@ -29,15 +50,24 @@ const EDITS = `
   where e.conversation_id = $1 and e.message_id = $2 and ($3::bigint is null or e.rev < $3) order by e.rev desc limit $4`;
 const EditCursor = z.tuple([z.literal('edits'), Position]);
 interface EditRow extends Row {
-  rev: number; body: string; edited_at: Moment;
+  rev: number;
+  body: string;
+  edited_at: Moment;
 }
 
 /** The bodies that edits replaced, newest first, for creator and admins. A deleted message shows none: what it said is gone. */
-export async function listEdits(sql: Sql, userId: string, { messageId, cursor, limit = DEFAULT_LIMIT }: CallInput<'message.edits'>): Promise<CallOutput<'message.edits'>> {
+export async function listEdits(
+  sql: Sql,
+  userId: string,
+  { messageId, cursor, limit = DEFAULT_LIMIT }: CallInput<'message.edits'>,
+): Promise<CallOutput<'message.edits'>> {
   const { standing, deleted } = await demandMessage(sql, userId, messageId);
   if (standing.role === 'member') throw new ChatError('forbidden', 'Edits are for the creator and admins');
   const before = cursor === undefined ? undefined : decodeCursor(EditCursor, cursor)[1];
   const rows = deleted ? [] : await sql.query<EditRow>(EDITS, [standing.id, messageId, before, limit + 1]);
   const items = rows.slice(0, limit);
-  return { items: items.map(({ body, edited_at }) => ({ body, editedAt: iso(edited_at) })), ...(rows.length > limit ? { nextCursor: encodeCursor(['edits', items.at(-1)!.rev]) } : {}) };
+  return {
+    items: items.map(({ body, edited_at }) => ({ body, editedAt: iso(edited_at) })),
+    ...(rows.length > limit ? { nextCursor: encodeCursor(['edits', items.at(-1)!.rev]) } : {}),
+  };
 }

@@ -31,9 +31,20 @@ export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: 
 const PAGE = `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.seq between $2 and $3 order by m.seq`;
 
 /** The messages of a range that ends at or before `lastSeq`, tombstones included, as the user sees them. */
-export async function readPage(sql: Sql, userId: string, conversationId: string, { from, to }: Range, lastSeq: number): Promise<MessagePage> {
+export async function readPage(
+  sql: Sql,
+  userId: string,
+  conversationId: string,
+  { from, to }: Range,
+  lastSeq: number,
+): Promise<MessagePage> {
   const rows = from > to ? [] : await sql.query<MessageRow>(PAGE, [conversationId, from, to]);
-  return { items: await withMine(sql, userId, rows.map(toMessage)), lastSeq, hasBefore: from > 1, hasAfter: to < lastSeq };
+  return {
+    items: await withMine(sql, userId, rows.map(toMessage)),
+    lastSeq,
+    hasBefore: from > 1,
+    hasAfter: to < lastSeq,
+  };
 }
 
 /** The most that opening a conversation answers, however much is unread. */
@@ -43,8 +54,19 @@ const FIRST_UNREAD = `
   where m.conversation_id = $1 and m.seq > $2 and m.sender_id <> $3 and m.deleted_at is null and m.type <> 'system' order by m.seq limit 1`;
 
 /** The newest `limit` positions, or more: back to the first unread message, at most {@link OPEN_LIMIT}. */
-export async function openRange(sql: Sql, conversationId: string, userId: string, unreadAbove: number, lastSeq: number, limit: number): Promise<Range> {
-  const [unread] = await sql.query<{ seq: number }>(FIRST_UNREAD, [conversationId, Math.max(unreadAbove, lastSeq - OPEN_LIMIT), userId]);
+export async function openRange(
+  sql: Sql,
+  conversationId: string,
+  userId: string,
+  unreadAbove: number,
+  lastSeq: number,
+  limit: number,
+): Promise<Range> {
+  const [unread] = await sql.query<{ seq: number }>(FIRST_UNREAD, [
+    conversationId,
+    Math.max(unreadAbove, lastSeq - OPEN_LIMIT),
+    userId,
+  ]);
   return { from: Math.max(1, Math.min(lastSeq - limit + 1, unread?.seq ?? Infinity)), to: lastSeq };
 }
 

@@ -4,18 +4,36 @@ import { belongsNow, iso, type Moment, type Row, type Sql } from '@parley/store'
 import { pageByTime, type ListRequest } from './cursor.js';
 
 interface ListedRow extends Row {
-  user_id: string; created_at: Moment;
+  user_id: string;
+  created_at: Moment;
 }
 const listed = (table: string, owner: string, listedColumn: string): string => `
   select l.${listedColumn} as user_id, l.created_at from ${table} l
   where l.${owner} = $1 and ($2::timestamptz is null or (l.created_at, l.${listedColumn}) < ($2::timestamptz, $3::uuid))
   order by l.created_at desc, l.${listedColumn} desc limit $4`;
-const LISTS = { contacts: listed('chat.contact', 'owner_id', 'user_id'), blocks: listed('chat.block', 'blocker_id', 'blocked_id') } as const;
+const LISTS = {
+  contacts: listed('chat.contact', 'owner_id', 'user_id'),
+  blocks: listed('chat.block', 'blocker_id', 'blocked_id'),
+} as const;
 
 /** Whom a user has on a list, newest first. Those who don't exist any more are left out, so that a page may be shorter than its limit. */
-export async function listPeople(sql: Sql, broker: Broker, list: keyof typeof LISTS, userId: string, request: ListRequest): Promise<CallOutput<'contact.list'>> {
-  const { rows, ...next } = await pageByTime(list, request, ({ at, id }, limit) => sql.query<ListedRow>(LISTS[list], [userId, at, id, limit]), (row) => [row.created_at, row.user_id]);
-  const { users } = rows.length === 0 ? { users: [] } : await broker.request('users.known.v1', { userIds: rows.map(({ user_id }) => user_id) });
+export async function listPeople(
+  sql: Sql,
+  broker: Broker,
+  list: keyof typeof LISTS,
+  userId: string,
+  request: ListRequest,
+): Promise<CallOutput<'contact.list'>> {
+  const { rows, ...next } = await pageByTime(
+    list,
+    request,
+    ({ at, id }, limit) => sql.query<ListedRow>(LISTS[list], [userId, at, id, limit]),
+    (row) => [row.created_at, row.user_id],
+  );
+  const { users } =
+    rows.length === 0
+      ? { users: [] }
+      : await broker.request('users.known.v1', { userIds: rows.map(({ user_id }) => user_id) });
   const byId = new Map(users.map((user) => [user.id, user]));
   const items = rows.flatMap(({ user_id, created_at }) => {
     const user = byId.get(user_id);
@@ -37,7 +55,11 @@ const VISIBLE = `
     where theirs.user_id = u.id and ${belongsNow('theirs')})`;
 
 /** Those of `userIds` whose presence `userId` may see: who shares a conversation with them, their contacts, and themselves; and with whom of these there is a block. */
-export async function visibleTo(sql: Sql, userId: string, userIds: readonly string[]): Promise<RequestAnswer<'history.visible.v1'>> {
+export async function visibleTo(
+  sql: Sql,
+  userId: string,
+  userIds: readonly string[],
+): Promise<RequestAnswer<'history.visible.v1'>> {
   const rows = await sql.query<{ id: string; blocked: boolean }>(VISIBLE, [userId, userIds]);
   return { userIds: rows.map(({ id }) => id), blocked: rows.filter(({ blocked }) => blocked).map(({ id }) => id) };
 }

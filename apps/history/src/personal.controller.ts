@@ -14,7 +14,11 @@ import { BROKER, DATABASE, PUSH } from './tokens.js';
 export class PersonalController {
   private readonly live: Live;
 
-  constructor(@Inject(DATABASE) private readonly database: Database, @Inject(BROKER) private readonly broker: Broker, @Inject(PUSH) private readonly push: Push) {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(BROKER) private readonly broker: Broker,
+    @Inject(PUSH) private readonly push: Push,
+  ) {
     this.live = new Live(database, push, new Audience());
   }
 
@@ -34,7 +38,9 @@ export class PersonalController {
   }
 
   @MessagePattern<string>('history.visible.v1')
-  visible(@Payload() { userId, userIds }: RequestPayload<'history.visible.v1'>): Promise<RequestAnswer<'history.visible.v1'>> {
+  visible(
+    @Payload() { userId, userIds }: RequestPayload<'history.visible.v1'>,
+  ): Promise<RequestAnswer<'history.visible.v1'>> {
     return visibleTo(this.database, userId, userIds);
   }
 

@@ -14,14 +14,20 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     ({ epoch } = await on.service.broker.request('history.epoch.v1', {}));
   });
 
-  const set = async (userId: string, conversationId: string, wish: { notifications?: 'all' | 'mentions' | 'none'; unreadFrom?: number }, connectionId?: string) =>
-    (await on.service.ask('conversation.me.v1', userId, { conversationId, ...wish }, connectionId)).me;
-  const me = async (userId: string, conversationId: string) => (await on.service.ask('conversation.get.v1', userId, { conversationId })).conversation.me!;
+  const set = async (
+    userId: string,
+    conversationId: string,
+    wish: { notifications?: 'all' | 'mentions' | 'none'; unreadFrom?: number },
+    connectionId?: string,
+  ) => (await on.service.ask('conversation.me.v1', userId, { conversationId, ...wish }, connectionId)).me;
+  const me = async (userId: string, conversationId: string) =>
+    (await on.service.ask('conversation.get.v1', userId, { conversationId })).conversation.me!;
   /** seq 2 to 9: others' and one's own by turns; 4 mentions ben, 6 is deleted. */
   const talk = async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await chat.conversation([anna, ben]);
-    for (let seq = 2; seq <= 9; seq++) await chat.message(conversationId, seq % 2 ? ben : anna, seq === 4 ? { mentions: [ben] } : {});
+    for (let seq = 2; seq <= 9; seq++)
+      await chat.message(conversationId, seq % 2 ? ben : anna, seq === 4 ? { mentions: [ben] } : {});
     await chat.erase(conversationId, 6);
     return { anna, ben, conversationId };
   };
@@ -29,10 +35,20 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
   it('makes a conversation unread from a message on, everywhere it is counted, until the next read', async () => {
     const { ben, conversationId } = await talk();
     await on.service.receipt('read', ben, conversationId, 9);
-    expect(await set(ben, conversationId, { unreadFrom: 4 })).toMatchObject({ readSeq: 9, deliveredSeq: 9, unread: 2, mentions: 1, unreadFrom: 4 });
+    expect(await set(ben, conversationId, { unreadFrom: 4 })).toMatchObject({
+      readSeq: 9,
+      deliveredSeq: 9,
+      unread: 2,
+      mentions: 1,
+      unreadFrom: 4,
+    });
     expect(await me(ben, conversationId)).toMatchObject({ readSeq: 9, unread: 2, mentions: 1, unreadFrom: 4 });
     const unread = await on.service.ask('unread.list.v1', ben, {});
-    expect(unread).toEqual({ total: 2, mentions: 1, conversations: [{ id: conversationId, unread: 2, mentions: 1, readSeq: 9, lastSeq: 9 }] });
+    expect(unread).toEqual({
+      total: 2,
+      mentions: 1,
+      conversations: [{ id: conversationId, unread: 2, mentions: 1, readSeq: 9, lastSeq: 9 }],
+    });
     const { messages, conversation } = await on.service.ask('conversation.open.v1', ben, { conversationId, limit: 1 });
     expect([messages.items[0]!.seq, conversation.me!.unread]).toEqual([4, 2]);
     await on.service.receipt('delivered', ben, conversationId, 9);
@@ -46,7 +62,12 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
 
   it('may also lie ahead of what was read, and at most right behind the newest message', async () => {
     const { ben, conversationId } = await talk();
-    expect(await set(ben, conversationId, { unreadFrom: 7 })).toMatchObject({ readSeq: 0, unread: 1, mentions: 0, unreadFrom: 7 });
+    expect(await set(ben, conversationId, { unreadFrom: 7 })).toMatchObject({
+      readSeq: 0,
+      unread: 1,
+      mentions: 0,
+      unreadFrom: 7,
+    });
     expect(await set(ben, conversationId, { unreadFrom: 1_000 })).toMatchObject({ unread: 0, unreadFrom: 10 });
     await chat.message(conversationId, newId());
     expect(await me(ben, conversationId)).toMatchObject({ unread: 1, unreadFrom: 10, readSeq: 0 });
@@ -80,11 +101,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     await set(ben, conversationId, { unreadFrom: 4 }, connectionId);
     await set(ben, conversationId, { notifications: 'none' }, connectionId);
     await on.service.receipt('read', ben, conversationId, 0, connectionId);
-    await eventually(() => expect(on.service.heard(ben, 'unread:changed')).toEqual([
-      { payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4 }, except: connectionId },
-      { payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4, notifications: 'none' }, except: connectionId },
-      { payload: { conversationId, unread: 3, mentions: 1, readSeq: 0 }, except: connectionId },
-    ]));
+    await eventually(() =>
+      expect(on.service.heard(ben, 'unread:changed')).toEqual([
+        { payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4 }, except: connectionId },
+        {
+          payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4, notifications: 'none' },
+          except: connectionId,
+        },
+        { payload: { conversationId, unread: 3, mentions: 1, readSeq: 0 }, except: connectionId },
+      ]),
+    );
     expect(on.service.heard(anna, 'unread:changed')).toEqual([]);
   });
 
@@ -92,7 +118,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     const { ben, conversationId } = await talk();
     expect(await codeOf(set(newId(), conversationId, { notifications: 'none' }))).toBe('not_found');
     await chat.member(conversationId, ben, `status = 'muted'`);
-    expect(await set(ben, conversationId, { notifications: 'none' })).toMatchObject({ status: 'muted', notifications: 'none' });
+    expect(await set(ben, conversationId, { notifications: 'none' })).toMatchObject({
+      status: 'muted',
+      notifications: 'none',
+    });
     await chat.member(conversationId, ben, `status = 'banned'`);
     expect(await codeOf(set(ben, conversationId, { notifications: 'all' }))).toBe('banned');
   });
@@ -105,19 +134,33 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     const fresh = await me(ben, conversationId);
     expect(fresh).toMatchObject({ notifications: 'all', unread: 0, readSeq: 9 });
     expect(fresh).not.toHaveProperty('unreadFrom');
-    expect(await set(ben, conversationId, { unreadFrom: 8 })).toMatchObject({ notifications: 'all', unreadFrom: 8, unread: 1 });
+    expect(await set(ben, conversationId, { unreadFrom: 8 })).toMatchObject({
+      notifications: 'all',
+      unreadFrom: 8,
+      unread: 1,
+    });
   });
 
   it('reaches devices that were away, by sync and by changes', async () => {
     const { anna, ben, conversationId } = await talk();
     const { rev } = (await on.service.ask('conversation.get.v1', ben, { conversationId })).conversation;
     // Longer ago than what is told for safety's sake.
-    await on.engine.owner.query(`update chat.message set created_at = created_at - interval '1 minute', deleted_at = deleted_at - interval '1 minute' where conversation_id = $1`, [conversationId]);
-    const sync = async (userId: string, since: number) => (await on.service.ask('sync.v1', userId, { epoch, cursors: { [conversationId]: since } })).changes;
+    await on.engine.owner.query(
+      `update chat.message set created_at = created_at - interval '1 minute', deleted_at = deleted_at - interval '1 minute' where conversation_id = $1`,
+      [conversationId],
+    );
+    const sync = async (userId: string, since: number) =>
+      (await on.service.ask('sync.v1', userId, { epoch, cursors: { [conversationId]: since } })).changes;
     expect(await sync(ben, rev)).toEqual([]);
     await set(ben, conversationId, { notifications: 'mentions', unreadFrom: 3 });
-    for (const since of [rev, rev - 1]) expect(await sync(ben, since)).toMatchObject([{ conversation: { me: { notifications: 'mentions', unreadFrom: 3, unread: 2 } }, rev }]);
-    expect(await on.service.ask('conversation.changes.v1', ben, { conversationId, since: rev })).toMatchObject({ conversation: { me: { unreadFrom: 3 } }, messages: [] });
+    for (const since of [rev, rev - 1])
+      expect(await sync(ben, since)).toMatchObject([
+        { conversation: { me: { notifications: 'mentions', unreadFrom: 3, unread: 2 } }, rev },
+      ]);
+    expect(await on.service.ask('conversation.changes.v1', ben, { conversationId, since: rev })).toMatchObject({
+      conversation: { me: { unreadFrom: 3 } },
+      messages: [],
+    });
     await on.service.receipt('read', ben, conversationId, 0);
     const [afterwards] = await sync(ben, rev);
     expect(afterwards!.conversation!.me).toMatchObject({ notifications: 'mentions', unread: 3 });

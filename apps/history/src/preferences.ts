@@ -1,4 +1,11 @@
-import { ChatError, type Actor, type CallInput, type CallOutput, type Membership, type ServerEvent } from '@parley/contracts';
+import {
+  ChatError,
+  type Actor,
+  type CallInput,
+  type CallOutput,
+  type Membership,
+  type ServerEvent,
+} from '@parley/contracts';
 import type { Push } from '@parley/realtime';
 import { belongsNow, type Database } from '@parley/store';
 import { describeConversations } from './conversations.js';
@@ -19,19 +26,37 @@ const SET = `
  * Sets what concerns the caller alone, and tells their other connections. Refuses whoever may not read there; a muted member may. Repeating it changes nothing.
  * Live events may be missed, as always: `sync` brings the conversation with its `me`.
  */
-export async function setPreferences(database: Database, push: Push, caller: Actor, { conversationId, notifications, unreadFrom }: CallInput<'conversation.me'>): Promise<CallOutput<'conversation.me'>> {
+export async function setPreferences(
+  database: Database,
+  push: Push,
+  caller: Actor,
+  { conversationId, notifications, unreadFrom }: CallInput<'conversation.me'>,
+): Promise<CallOutput<'conversation.me'>> {
   const { userId, connectionId } = caller;
   await demandMember(database, conversationId, userId);
-  if (notifications !== undefined || unreadFrom !== undefined) await database.query(SET, [conversationId, userId, notifications, unreadFrom]);
+  if (notifications !== undefined || unreadFrom !== undefined)
+    await database.query(SET, [conversationId, userId, notifications, unreadFrom]);
   const [conversation] = await describeConversations(database, userId, [conversationId]);
   if (!conversation?.me) throw new ChatError('not_found', 'No such conversation');
   const { me } = conversation;
   const except = connectionId === undefined ? {} : { except: connectionId };
   // Not with the conversation: settings are no change of it, and its `rev` would hide a change that the other devices missed.
-  await push.toUsers([userId], 'unread:changed', { ...unreadEvent(conversationId, me), ...(notifications === undefined ? {} : { notifications }) }, except);
+  await push.toUsers(
+    [userId],
+    'unread:changed',
+    { ...unreadEvent(conversationId, me), ...(notifications === undefined ? {} : { notifications }) },
+    except,
+  );
   return { me };
 }
 
-const unreadEvent = (conversationId: string, { unread, mentions, readSeq, unreadFrom }: Membership): ServerEvent<'unread:changed'> => ({
-  conversationId, unread, mentions, readSeq, ...(unreadFrom === undefined ? {} : { unreadFrom }),
+const unreadEvent = (
+  conversationId: string,
+  { unread, mentions, readSeq, unreadFrom }: Membership,
+): ServerEvent<'unread:changed'> => ({
+  conversationId,
+  unread,
+  mentions,
+  readSeq,
+  ...(unreadFrom === undefined ? {} : { unreadFrom }),
 });

@@ -6,7 +6,13 @@ import type { Database, Sql } from '@parley/store';
 import { locateAttachment } from './attachments.js';
 import { readBoard } from './board.js';
 import { changesOf, epochOf } from './changes.js';
-import { allMembers, describeConversations, listConversations, listMembers, listPublicConversations } from './conversations.js';
+import {
+  allMembers,
+  describeConversations,
+  listConversations,
+  listMembers,
+  listPublicConversations,
+} from './conversations.js';
 import { demandMember, demandVisible } from './membership.js';
 import { listEdits, listPins } from './message-lists.js';
 import { isSent, openRange, rangeOf, readPage } from './pages.js';
@@ -24,22 +30,31 @@ const CHANGES = 100;
 /** The questions that history answers. Each reads one snapshot where its answer has parts that must fit together. */
 @Controller()
 export class ReadsController {
-  constructor(@Inject(DATABASE) private readonly database: Database, @Inject(TRACES) private readonly traces: Traces) {}
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(TRACES) private readonly traces: Traces,
+  ) {}
 
   @MessagePattern<string>('conversation.list.v1')
-  list(@Payload() { caller, input }: RequestPayload<'conversation.list.v1'>): Promise<RequestAnswer<'conversation.list.v1'>> {
+  list(
+    @Payload() { caller, input }: RequestPayload<'conversation.list.v1'>,
+  ): Promise<RequestAnswer<'conversation.list.v1'>> {
     return listConversations(this.database, caller.userId, input);
   }
 
   @MessagePattern<string>('conversation.get.v1')
-  async get(@Payload() { caller, input }: RequestPayload<'conversation.get.v1'>): Promise<RequestAnswer<'conversation.get.v1'>> {
+  async get(
+    @Payload() { caller, input }: RequestPayload<'conversation.get.v1'>,
+  ): Promise<RequestAnswer<'conversation.get.v1'>> {
     await demandVisible(this.database, input.conversationId, caller.userId);
     const [conversation] = await describeConversations(this.database, caller.userId, [input.conversationId]);
     return { conversation: conversation! };
   }
 
   @MessagePattern<string>('conversation.open.v1')
-  open(@Payload() { caller, input }: RequestPayload<'conversation.open.v1'>): Promise<RequestAnswer<'conversation.open.v1'>> {
+  open(
+    @Payload() { caller, input }: RequestPayload<'conversation.open.v1'>,
+  ): Promise<RequestAnswer<'conversation.open.v1'>> {
     return this.snapshot(async (sql) => {
       const { id, last_seq, unread_above, member_count } = await demandMember(sql, input.conversationId, caller.userId);
       const [conversation] = await describeConversations(sql, caller.userId, [id]);
@@ -51,22 +66,39 @@ export class ReadsController {
   }
 
   @MessagePattern<string>('conversation.history.v1')
-  async history(@Payload() { caller, input }: RequestPayload<'conversation.history.v1'>): Promise<RequestAnswer<'conversation.history.v1'>> {
+  async history(
+    @Payload() { caller, input }: RequestPayload<'conversation.history.v1'>,
+  ): Promise<RequestAnswer<'conversation.history.v1'>> {
     const { id, last_seq } = await demandMember(this.database, input.conversationId, caller.userId);
-    return readPage(this.database, caller.userId, id, rangeOf({ ...input, limit: input.limit ?? PAGE }, last_seq), last_seq);
+    return readPage(
+      this.database,
+      caller.userId,
+      id,
+      rangeOf({ ...input, limit: input.limit ?? PAGE }, last_seq),
+      last_seq,
+    );
   }
 
   @MessagePattern<string>('conversation.members.v1')
-  async members(@Payload() { caller, input }: RequestPayload<'conversation.members.v1'>): Promise<RequestAnswer<'conversation.members.v1'>> {
+  async members(
+    @Payload() { caller, input }: RequestPayload<'conversation.members.v1'>,
+  ): Promise<RequestAnswer<'conversation.members.v1'>> {
     const { id } = await demandMember(this.database, input.conversationId, caller.userId);
     return listMembers(this.database, id, input);
   }
 
   @MessagePattern<string>('conversation.changes.v1')
-  changes(@Payload() { caller, input }: RequestPayload<'conversation.changes.v1'>): Promise<RequestAnswer<'conversation.changes.v1'>> {
+  changes(
+    @Payload() { caller, input }: RequestPayload<'conversation.changes.v1'>,
+  ): Promise<RequestAnswer<'conversation.changes.v1'>> {
     return this.snapshot(async (sql) => {
       const standing = await demandMember(sql, input.conversationId, caller.userId);
-      const changed = await changesOf(sql, caller.userId, [{ ...standing, since: input.since }], input.limit ?? CHANGES);
+      const changed = await changesOf(
+        sql,
+        caller.userId,
+        [{ ...standing, since: input.since }],
+        input.limit ?? CHANGES,
+      );
       return { ...changed.get(standing.id)!, epoch: await epochOf(sql) };
     });
   }
@@ -82,7 +114,9 @@ export class ReadsController {
   }
 
   @MessagePattern<string>('message.receipts.v1')
-  receipts(@Payload() { caller, input }: RequestPayload<'message.receipts.v1'>): Promise<RequestAnswer<'message.receipts.v1'>> {
+  receipts(
+    @Payload() { caller, input }: RequestPayload<'message.receipts.v1'>,
+  ): Promise<RequestAnswer<'message.receipts.v1'>> {
     return receiptsOfMessage(this.database, caller.userId, input.messageId);
   }
 
@@ -97,17 +131,23 @@ export class ReadsController {
   }
 
   @MessagePattern<string>('history.sent.v1')
-  async sent(@Payload() { conversationId, senderId, clientId }: RequestPayload<'history.sent.v1'>): Promise<RequestAnswer<'history.sent.v1'>> {
+  async sent(
+    @Payload() { conversationId, senderId, clientId }: RequestPayload<'history.sent.v1'>,
+  ): Promise<RequestAnswer<'history.sent.v1'>> {
     return { sent: await isSent(this.database, conversationId, senderId, clientId) };
   }
 
   @MessagePattern<string>('conversation.public.v1')
-  public(@Payload() { caller, input }: RequestPayload<'conversation.public.v1'>): Promise<RequestAnswer<'conversation.public.v1'>> {
+  public(
+    @Payload() { caller, input }: RequestPayload<'conversation.public.v1'>,
+  ): Promise<RequestAnswer<'conversation.public.v1'>> {
     return listPublicConversations(this.database, caller.userId, input);
   }
 
   @MessagePattern<string>('message.pins.v1')
-  async pins(@Payload() { caller, input }: RequestPayload<'message.pins.v1'>): Promise<RequestAnswer<'message.pins.v1'>> {
+  async pins(
+    @Payload() { caller, input }: RequestPayload<'message.pins.v1'>,
+  ): Promise<RequestAnswer<'message.pins.v1'>> {
     const { id } = await demandMember(this.database, input.conversationId, caller.userId);
     return listPins(this.database, caller.userId, id, input);
   }
@@ -126,7 +166,9 @@ export class ReadsController {
   }
 
   @MessagePattern<string>('attachment.locate.v1')
-  locate(@Payload() { userId, attachmentId }: RequestPayload<'attachment.locate.v1'>): Promise<RequestAnswer<'attachment.locate.v1'>> {
+  locate(
+    @Payload() { userId, attachmentId }: RequestPayload<'attachment.locate.v1'>,
+  ): Promise<RequestAnswer<'attachment.locate.v1'>> {
     return locateAttachment(this.database, userId, attachmentId);
   }
 

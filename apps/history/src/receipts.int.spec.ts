@@ -38,17 +38,27 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     await chat.messages(conversationId, users[0]!, 60);
     const random = seeded(20_260_101);
     const seen = new Map<string, [number, number]>();
-    await Promise.all(range(400).map(async (n) => {
-      const userId = users[Math.floor(random() * users.length)]!;
-      const wanted = Math.floor(random() * 62);
-      const kind = random() < 0.5 ? 'read' : 'delivered';
-      const { deliveredSeq, readSeq } = await (n % 2 ? on.service : other).receipt(kind, userId, conversationId, wanted);
-      expect(deliveredSeq).toBeGreaterThanOrEqual(Math.min(wanted, 61));
-      expect(readSeq).toBeGreaterThanOrEqual(kind === 'read' ? Math.min(wanted, 61) : 0);
-      const [delivered, read] = seen.get(userId) ?? [0, 0];
-      seen.set(userId, [Math.max(delivered, deliveredSeq), Math.max(read, readSeq)]);
-    }));
-    const rows = await on.engine.owner.query<{ user_id: string; delivered_seq: number; read_seq: number }>(`select user_id, delivered_seq, read_seq from history.cursor where conversation_id = $1`, [conversationId]);
+    await Promise.all(
+      range(400).map(async (n) => {
+        const userId = users[Math.floor(random() * users.length)]!;
+        const wanted = Math.floor(random() * 62);
+        const kind = random() < 0.5 ? 'read' : 'delivered';
+        const { deliveredSeq, readSeq } = await (n % 2 ? on.service : other).receipt(
+          kind,
+          userId,
+          conversationId,
+          wanted,
+        );
+        expect(deliveredSeq).toBeGreaterThanOrEqual(Math.min(wanted, 61));
+        expect(readSeq).toBeGreaterThanOrEqual(kind === 'read' ? Math.min(wanted, 61) : 0);
+        const [delivered, read] = seen.get(userId) ?? [0, 0];
+        seen.set(userId, [Math.max(delivered, deliveredSeq), Math.max(read, readSeq)]);
+      }),
+    );
+    const rows = await on.engine.owner.query<{ user_id: string; delivered_seq: number; read_seq: number }>(
+      `select user_id, delivered_seq, read_seq from history.cursor where conversation_id = $1`,
+      [conversationId],
+    );
     expect(new Map(rows.map((row) => [row.user_id, [row.delivered_seq, row.read_seq]]))).toEqual(seen);
     await other.stop();
   });
@@ -72,8 +82,12 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     await chat.messages(conversationId, anna, 3);
     expect(await codeOf(cut.receipt('read', ben, conversationId, 2))).toBe('unavailable');
     const repeated = await cut.receipt('read', ben, conversationId, 2);
-    await eventually(() => expect(cut.heard(anna, 'receipt:updated').map(({ payload }) => payload)).toEqual([repeated]));
-    expect(cut.heard(ben, 'unread:changed')).toEqual([{ payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: undefined }]);
+    await eventually(() =>
+      expect(cut.heard(anna, 'receipt:updated').map(({ payload }) => payload)).toEqual([repeated]),
+    );
+    expect(cut.heard(ben, 'unread:changed')).toEqual([
+      { payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: undefined },
+    ]);
     await cut.stop();
   });
 
@@ -85,22 +99,37 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     const read = await on.service.receipt('read', ben, conversationId, 2, connectionId);
     await on.service.receipt('read', ben, conversationId, 2, connectionId);
     await on.service.receipt('delivered', ben, conversationId, 1, connectionId);
-    await eventually(() => on.service.published.filter((receipt) => receipt.conversationId === conversationId).length === 2);
+    await eventually(
+      () => on.service.published.filter((receipt) => receipt.conversationId === conversationId).length === 2,
+    );
     expect(delivered).toMatchObject({ conversationId, userId: ben, deliveredSeq: 3, readSeq: 0 });
-    for (const userId of [anna, ben]) expect(on.service.heard(userId, 'receipt:updated').map(({ payload }) => payload)).toEqual([delivered, read]);
-    expect(on.service.heard(ben, 'unread:changed')).toEqual([{ payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: connectionId }]);
+    for (const userId of [anna, ben])
+      expect(on.service.heard(userId, 'receipt:updated').map(({ payload }) => payload)).toEqual([delivered, read]);
+    expect(on.service.heard(ben, 'unread:changed')).toEqual([
+      { payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: connectionId },
+    ]);
     expect(on.service.heard(anna, 'unread:changed')).toEqual([]);
   });
 
   it('tells only the senders of what was read in a large conversation, as far as they are members', async () => {
-    const [anna, ben, gone, reader, quiet] = [await on.service.connect(), await on.service.connect(), await on.service.connect(), await on.service.connect(), await on.service.connect()];
+    const [anna, ben, gone, reader, quiet] = [
+      await on.service.connect(),
+      await on.service.connect(),
+      await on.service.connect(),
+      await on.service.connect(),
+      await on.service.connect(),
+    ];
     const conversationId = await chat.conversation([anna, ben, gone, reader, quiet, ...range(200).map(() => newId())]);
     for (const sender of [ben, anna, gone]) await chat.message(conversationId, sender);
     await on.service.receipt('read', reader, conversationId, 2);
     await chat.leave(conversationId, gone);
     const receipt = await on.service.receipt('read', reader, conversationId, 4);
     await eventually(() => on.service.published.some(({ userId, readSeq }) => userId === reader && readSeq === 4));
-    const heard = (userId: string) => on.service.heard(userId, 'receipt:updated').filter(({ payload }) => payload.conversationId === conversationId).map(({ payload }) => payload.readSeq);
+    const heard = (userId: string) =>
+      on.service
+        .heard(userId, 'receipt:updated')
+        .filter(({ payload }) => payload.conversationId === conversationId)
+        .map(({ payload }) => payload.readSeq);
     expect([heard(anna), heard(ben), heard(gone), heard(quiet)]).toEqual([[receipt.readSeq], [2], [], []]);
   });
 
@@ -114,7 +143,9 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     await on.service.receipt('delivered', cara, conversationId, seq);
     await on.service.receipt('read', late, conversationId, seq + 1);
     await on.service.receipt('read', anna, conversationId, seq);
-    const { delivered, read } = await on.service.ask('message.receipts.v1', anna, { messageId: await chat.idOf(conversationId, seq) });
+    const { delivered, read } = await on.service.ask('message.receipts.v1', anna, {
+      messageId: await chat.idOf(conversationId, seq),
+    });
     expect(delivered.map(({ userId }) => userId).toSorted()).toEqual([ben, cara].toSorted());
     expect(read).toEqual([{ userId: ben, at: expect.stringMatching(/Z$/) }]);
   });
@@ -125,7 +156,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     for (const mentions of [[ben], [anna], [ben, anna], []]) await chat.message(conversationId, anna, { mentions });
     const erased = await chat.message(conversationId, anna, { mentions: [ben] });
     await chat.erase(conversationId, erased);
-    expect(await on.service.ask('unread.list.v1', ben, {})).toEqual({ total: 4, mentions: 2, conversations: [{ id: conversationId, unread: 4, mentions: 2, readSeq: 0, lastSeq: 6 }] });
+    expect(await on.service.ask('unread.list.v1', ben, {})).toEqual({
+      total: 4,
+      mentions: 2,
+      conversations: [{ id: conversationId, unread: 4, mentions: 2, readSeq: 0, lastSeq: 6 }],
+    });
     await on.service.receipt('read', ben, conversationId, 2);
     const { conversation } = await on.service.ask('conversation.get.v1', ben, { conversationId });
     expect(conversation.me).toMatchObject({ unread: 3, mentions: 1, readSeq: 2 });
@@ -147,17 +182,38 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     const random = seeded(seed);
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
     const users = range(4).map(() => newId());
-    const conversations = [await chat.conversation(users), await chat.conversation(users.slice(0, 2), { kind: 'direct' })];
-    interface Line { sender: string; counts: boolean }
-    const model = new Map(conversations.map((id, at) => [id, {
-      lines: at === 0 ? [{ sender: users[0]!, counts: false }] : ([] as Line[]),
-      read: new Map((at === 0 ? users : users.slice(0, 2)).map((userId) => [userId, 0])), former: new Map<string, number>(),
-    }]));
-    const expected = (userId: string) => conversations.flatMap((id) => {
-      const { lines, read } = model.get(id)!;
-      const at = read.get(userId);
-      return at === undefined ? [] : [{ id, unread: lines.slice(at).filter(({ sender, counts }) => counts && sender !== userId).length, readSeq: at }];
-    });
+    const conversations = [
+      await chat.conversation(users),
+      await chat.conversation(users.slice(0, 2), { kind: 'direct' }),
+    ];
+    interface Line {
+      sender: string;
+      counts: boolean;
+    }
+    const model = new Map(
+      conversations.map((id, at) => [
+        id,
+        {
+          lines: at === 0 ? [{ sender: users[0]!, counts: false }] : ([] as Line[]),
+          read: new Map((at === 0 ? users : users.slice(0, 2)).map((userId) => [userId, 0])),
+          former: new Map<string, number>(),
+        },
+      ]),
+    );
+    const expected = (userId: string) =>
+      conversations.flatMap((id) => {
+        const { lines, read } = model.get(id)!;
+        const at = read.get(userId);
+        return at === undefined
+          ? []
+          : [
+              {
+                id,
+                unread: lines.slice(at).filter(({ sender, counts }) => counts && sender !== userId).length,
+                readSeq: at,
+              },
+            ];
+      });
     for (let step = 0; step < 120; step++) {
       const id = pick(conversations);
       const { lines, read, former } = model.get(id)!;
@@ -193,7 +249,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
         const listed = list.items.map(({ id: at, me }) => ({ id: at, unread: me!.unread, readSeq: me!.readSeq }));
         expect(listed.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(wanted);
         const some = wanted.filter((one) => one.unread > 0);
-        expect(unread.conversations.map(({ id: at, unread: count, readSeq }) => ({ id: at, unread: count, readSeq })).toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(some);
+        expect(
+          unread.conversations
+            .map(({ id: at, unread: count, readSeq }) => ({ id: at, unread: count, readSeq }))
+            .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        ).toEqual(some);
         expect(unread.total).toBe(some.reduce((sum, one) => sum + one.unread, 0));
       }
     }
@@ -202,7 +262,13 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
   it('refuses receipts of strangers, and answers each of many at once for itself', async () => {
     const [anna, stranger] = [newId(), newId()];
     const conversationId = await chat.conversation([anna]);
-    const codes = await Promise.all([on.service.receipt('read', stranger, conversationId, 1), on.service.receipt('read', anna, conversationId, 1), on.service.receipt('read', anna, newId(), 1)].map(codeOf));
+    const codes = await Promise.all(
+      [
+        on.service.receipt('read', stranger, conversationId, 1),
+        on.service.receipt('read', anna, conversationId, 1),
+        on.service.receipt('read', anna, newId(), 1),
+      ].map(codeOf),
+    );
     expect(codes).toEqual(['not_found', 'answered', 'not_found']);
   });
 });

@@ -3,7 +3,16 @@ import type { Broker, Delivery } from '@parley/broker';
 import { ChatError, limits, type CallOutput, type RequestPayload, type ServerEvent } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
 import type { Push } from '@parley/realtime';
-import { belongsNow, iso, statusNow, type Audience, type Database, type Moment, type Row, type Sql } from '@parley/store';
+import {
+  belongsNow,
+  iso,
+  statusNow,
+  type Audience,
+  type Database,
+  type Moment,
+  type Row,
+  type Sql,
+} from '@parley/store';
 import { toReceipt, type ReceiptRow } from './changes.js';
 import { deliveredSeq, mentionCount, readSeq, refusalOf, unreadCount, type Standing } from './membership.js';
 import { demandMessage } from './message-lists.js';
@@ -20,7 +29,8 @@ interface Wish {
 }
 
 const moves = without('cursor-greatest') ? '<>' : '>';
-const furthest = (column: string): string => (without('cursor-greatest') ? `excluded.${column}` : `greatest(k.${column}, excluded.${column})`);
+const furthest = (column: string): string =>
+  without('cursor-greatest') ? `excluded.${column}` : `greatest(k.${column}, excluded.${column})`;
 
 // Only forwards, at most to the newest message, and only for members. Rows are taken in one order, so that two replicas never wait for each other.
 // What did not move is not returned. `read_before` is as of the statement's start: good enough to say whose messages may have been read.
@@ -50,7 +60,10 @@ const MOVE = `
   left join before using (conversation_id, user_id)`;
 
 interface Moved extends ReceiptRow {
-  member_count: number; members_rev: number; read_before: number; delivered_before: number;
+  member_count: number;
+  members_rev: number;
+  read_before: number;
+  delivered_before: number;
 }
 
 // Runs after MOVE, so that it sees no less. Reading ends the reader's own mark, also when it moves nothing ($3); rows are taken in one order here too.
@@ -78,13 +91,21 @@ const UNTOLD = `
   join chat.conversation c on c.id = w.conversation_id and c.deleted_at is null
   join chat.member m on m.conversation_id = c.id and m.user_id = w.user_id and ${belongsNow('m')}
   join history.cursor k on k.conversation_id = c.id and k.user_id = m.user_id and k.delivered_seq > m.base_seq`;
-type StandingRow = Pick<Standing, 'visibility' | 'deleted_at' | 'role' | 'status' | 'left_at'> & { visibility: Standing['visibility'] | null; unmarked: boolean } & ReceiptRow;
+type StandingRow = Pick<Standing, 'visibility' | 'deleted_at' | 'role' | 'status' | 'left_at'> & {
+  visibility: Standing['visibility'] | null;
+  unmarked: boolean;
+} & ReceiptRow;
 type Reader = Pick<ReceiptRow, 'conversation_id' | 'user_id' | 'read_seq'>;
 
 /** The furthest of each (conversation, user). */
 function wishesOf(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Wish[] {
   const wishes = new Map<string, Wish>();
-  for (const { payload: { caller, input: { conversationId, seq } } } of deliveries) {
+  for (const {
+    payload: {
+      caller,
+      input: { conversationId, seq },
+    },
+  } of deliveries) {
     const key = `${conversationId} ${caller.userId}`;
     const wish = wishes.get(key) ?? { conversationId, userId: caller.userId, delivered: 0, read: 0 };
     wishes.set(key, wish);
@@ -94,7 +115,10 @@ function wishesOf(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Wi
   return [...wishes.values()];
 }
 
-const columns = (wishes: readonly Pick<Wish, 'conversationId' | 'userId'>[]): [string[], string[]] => [wishes.map(({ conversationId }) => conversationId), wishes.map(({ userId }) => userId)];
+const columns = (wishes: readonly Pick<Wish, 'conversationId' | 'userId'>[]): [string[], string[]] => [
+  wishes.map(({ conversationId }) => conversationId),
+  wishes.map(({ userId }) => userId),
+];
 
 /** How often, and how many times, members are told again of what they may not have been told of; and the most cursors of which that is remembered. */
 const AGAIN = { everyMs: 500, times: 120, most: 20_000 } as const;
@@ -123,7 +147,8 @@ export class Receipts {
     try {
       await this.carryOut(deliveries, wishes, kind);
     } catch (error) {
-      for (const { conversationId, userId } of wishes) if (this.untold.size < AGAIN.most) this.untold.set(`${conversationId} ${userId}`, { conversationId, userId });
+      for (const { conversationId, userId } of wishes)
+        if (this.untold.size < AGAIN.most) this.untold.set(`${conversationId} ${userId}`, { conversationId, userId });
       void this.tellAgain();
       throw error;
     }
@@ -148,34 +173,58 @@ export class Receipts {
     this.telling = false;
   }
 
-  private async carryOut(deliveries: readonly ReceiptDelivery[], wishes: readonly Wish[], kind: ReceiptKind): Promise<void> {
-    const moved = await this.database.query<Moved>(MOVE, [...columns(wishes), wishes.map(({ delivered }) => delivered), wishes.map(({ read }) => read)]);
+  private async carryOut(
+    deliveries: readonly ReceiptDelivery[],
+    wishes: readonly Wish[],
+    kind: ReceiptKind,
+  ): Promise<void> {
+    const moved = await this.database.query<Moved>(MOVE, [
+      ...columns(wishes),
+      wishes.map(({ delivered }) => delivered),
+      wishes.map(({ read }) => read),
+    ]);
     await reached('history.moved');
     const unmarked = await this.answer(deliveries, wishes, kind);
-    const readers = new Map<string, Reader>([...unmarked, ...moved.filter(({ read_seq, read_before }) => read_seq > read_before)].map((row) => [`${row.conversation_id} ${row.user_id}`, row]));
+    const readers = new Map<string, Reader>(
+      [...unmarked, ...moved.filter(({ read_seq, read_before }) => read_seq > read_before)].map((row) => [
+        `${row.conversation_id} ${row.user_id}`,
+        row,
+      ]),
+    );
     if (moved.length > 0 || readers.size > 0) await this.tell(moved, [...readers.values()], deliveries);
   }
 
   /** Answers those whose mark ended. */
-  private async answer(deliveries: readonly ReceiptDelivery[], wishes: readonly Wish[], kind: ReceiptKind): Promise<Reader[]> {
+  private async answer(
+    deliveries: readonly ReceiptDelivery[],
+    wishes: readonly Wish[],
+    kind: ReceiptKind,
+  ): Promise<Reader[]> {
     const rows = await this.database.query<StandingRow>(STANDINGS, [...columns(wishes), kind === 'read']);
     const byKey = new Map(rows.map((row) => [`${row.conversation_id} ${row.user_id}`, row]));
     for (const delivery of deliveries) {
       const { caller, input } = delivery.payload;
       const row = byKey.get(`${input.conversationId} ${caller.userId}`)!;
-      const refused = row.visibility === null ? new ChatError('not_found', 'No such conversation') : refusalOf(row, 'content');
+      const refused =
+        row.visibility === null ? new ChatError('not_found', 'No such conversation') : refusalOf(row, 'content');
       if (refused) delivery.refuse(refused);
       else delivery.reply({ receipt: toReceipt(row) });
     }
     return rows.filter(({ unmarked }) => unmarked);
   }
 
-  private async tell(moved: readonly Moved[], readers: readonly Reader[], deliveries: readonly ReceiptDelivery[]): Promise<void> {
+  private async tell(
+    moved: readonly Moved[],
+    readers: readonly Reader[],
+    deliveries: readonly ReceiptDelivery[],
+  ): Promise<void> {
     const hearers = await this.hearers(moved);
     const counts = await unreadAfter(this.database, readers);
     await Promise.all([
       ...moved.map((row, at) => this.push.toUsers(hearers[at]!, 'receipt:updated', toReceipt(row))),
-      ...counts.map((count, at) => this.push.toUsers([readers[at]!.user_id], 'unread:changed', count, exceptCaller(readers[at]!, deliveries))),
+      ...counts.map((count, at) =>
+        this.push.toUsers([readers[at]!.user_id], 'unread:changed', count, exceptCaller(readers[at]!, deliveries)),
+      ),
     ]);
     await Promise.all(moved.map((row) => this.broker.publish('receipt.updated.v1', { receipt: toReceipt(row) })));
   }
@@ -183,16 +232,28 @@ export class Receipts {
   /** For each receipt who hears of it: all members, or in large conversations those whose messages it is about. */
   private async hearers(moved: readonly Moved[]): Promise<(readonly string[])[]> {
     const small = moved.filter(({ member_count }) => member_count <= limits.receiptsToAllUpTo);
-    const members = await this.audience.of(this.database, small.map((row) => ({ conversationId: row.conversation_id, membersRev: row.members_rev })));
+    const members = await this.audience.of(
+      this.database,
+      small.map((row) => ({ conversationId: row.conversation_id, membersRev: row.members_rev })),
+    );
     const large = moved.filter((row) => !small.includes(row));
     const senders = await sendersOf(this.database, large);
-    return moved.map((row) => (row.member_count <= limits.receiptsToAllUpTo ? (members.get(row.conversation_id) ?? []) : (senders.get(row) ?? [])));
+    return moved.map((row) =>
+      row.member_count <= limits.receiptsToAllUpTo
+        ? (members.get(row.conversation_id) ?? [])
+        : (senders.get(row) ?? []),
+    );
   }
 }
 
 /** The reader's connection that asked has its answer; their others hear of it. */
-function exceptCaller({ conversation_id, user_id }: Reader, deliveries: readonly ReceiptDelivery[]): { except?: string } {
-  const asked = deliveries.filter(({ payload: { caller, input } }) => caller.userId === user_id && input.conversationId === conversation_id);
+function exceptCaller(
+  { conversation_id, user_id }: Reader,
+  deliveries: readonly ReceiptDelivery[],
+): { except?: string } {
+  const asked = deliveries.filter(
+    ({ payload: { caller, input } }) => caller.userId === user_id && input.conversationId === conversation_id,
+  );
   const connections = new Set(asked.map(({ payload }) => payload.caller.connectionId));
   const [only] = connections;
   return connections.size === 1 && only !== undefined ? { except: only } : {};
@@ -206,9 +267,16 @@ const UNREAD_AFTER = `
 async function unreadAfter(sql: Sql, readers: readonly Reader[]): Promise<ServerEvent<'unread:changed'>[]> {
   if (readers.length === 0) return [];
   const rows = await sql.query<{ unread: number; mentions: number }>(UNREAD_AFTER, [
-    readers.map(({ conversation_id }) => conversation_id), readers.map(({ user_id }) => user_id), readers.map(({ read_seq }) => read_seq),
+    readers.map(({ conversation_id }) => conversation_id),
+    readers.map(({ user_id }) => user_id),
+    readers.map(({ read_seq }) => read_seq),
   ]);
-  return rows.map(({ unread, mentions }, at) => ({ conversationId: readers[at]!.conversation_id, unread, mentions, readSeq: readers[at]!.read_seq }));
+  return rows.map(({ unread, mentions }, at) => ({
+    conversationId: readers[at]!.conversation_id,
+    unread,
+    mentions,
+    readSeq: readers[at]!.read_seq,
+  }));
 }
 
 /** Senders are looked for among this many of the newest messages that a receipt is about. */
@@ -225,7 +293,9 @@ async function sendersOf(sql: Sql, moved: readonly Moved[]): Promise<Map<Moved, 
   if (moved.length === 0) return new Map();
   const rows = await sql.query<{ n: number; senders: string[] }>(SENDERS, [
     moved.map(({ conversation_id }) => conversation_id),
-    moved.map(({ read_before, delivered_before, read_seq }) => (read_seq > read_before ? read_before : delivered_before)),
+    moved.map(({ read_before, delivered_before, read_seq }) =>
+      read_seq > read_before ? read_before : delivered_before,
+    ),
     moved.map(({ delivered_seq }) => delivered_seq),
   ]);
   return new Map(rows.map(({ n, senders }) => [moved[n - 1]!, senders]));
@@ -238,20 +308,30 @@ const HOLDERS = `
   where k.conversation_id = $1 and k.delivered_seq >= $2 and m.base_seq < $2 and k.user_id <> $3
   order by k.user_id`;
 interface Holder extends Row {
-  user_id: string; delivered_seq: number; read_seq: number; delivered_at: Moment | null; read_at: Moment | null;
+  user_id: string;
+  delivered_seq: number;
+  read_seq: number;
+  delivered_at: Moment | null;
+  read_at: Moment | null;
 }
 
 /**
  * Who, beside its sender, has a message and has read it. `at` is when that member's cursor last moved: no earlier than this message reached them.
  * Refuses strangers to the conversation with `not_found`.
  */
-export async function receiptsOfMessage(sql: Sql, userId: string, messageId: string): Promise<CallOutput<'message.receipts'>> {
+export async function receiptsOfMessage(
+  sql: Sql,
+  userId: string,
+  messageId: string,
+): Promise<CallOutput<'message.receipts'>> {
   const { standing, seq, senderId } = await demandMessage(sql, userId, messageId);
   const holders = await sql.query<Holder>(HOLDERS, [standing.id, seq, senderId]);
-  const at = (holder: Holder, moment: Moment | null): { userId: string; at: string } => ({ userId: holder.user_id, at: iso(moment ?? holder.delivered_at!) });
+  const at = (holder: Holder, moment: Moment | null): { userId: string; at: string } => ({
+    userId: holder.user_id,
+    at: iso(moment ?? holder.delivered_at!),
+  });
   return {
     delivered: holders.map((holder) => at(holder, holder.delivered_at)),
     read: holders.filter(({ read_seq }) => read_seq >= seq).map((holder) => at(holder, holder.read_at)),
   };
 }
-

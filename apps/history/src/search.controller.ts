@@ -9,10 +9,15 @@ import { DATABASE } from './tokens.js';
 /** Search, and what keeps its index: the events of the messages service. */
 @Controller()
 export class SearchController {
-  constructor(@Inject(DATABASE) private readonly database: Database, @Inject(TextIndex) private readonly index: TextIndex) {}
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(TextIndex) private readonly index: TextIndex,
+  ) {}
 
   @MessagePattern<string>('message.search.v1')
-  search(@Payload() { caller, input }: RequestPayload<'message.search.v1'>): Promise<RequestAnswer<'message.search.v1'>> {
+  search(
+    @Payload() { caller, input }: RequestPayload<'message.search.v1'>,
+  ): Promise<RequestAnswer<'message.search.v1'>> {
     return searchMessages(this.database, caller.userId, input);
   }
 

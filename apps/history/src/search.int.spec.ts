@@ -21,9 +21,15 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await on.service.broker.publish('message.created.v1', { messages: [message] });
     return message;
   };
-  const found = async (userId: string, q: string, more: { conversationId?: string; senderId?: string } = {}) => (await on.service.ask('message.search.v1', userId, { q, ...more })).items.map(({ message }) => message.body);
+  const found = async (userId: string, q: string, more: { conversationId?: string; senderId?: string } = {}) =>
+    (await on.service.ask('message.search.v1', userId, { q, ...more })).items.map(({ message }) => message.body);
   const indexed = async (conversationId: string) =>
-    (await on.engine.owner.query<{ seq: number; rev: number; folded: string }>(`select seq, rev, folded from history.message_text where conversation_id = $1 order by seq`, [conversationId])).map(({ seq, rev, folded }) => [seq, rev, folded]);
+    (
+      await on.engine.owner.query<{ seq: number; rev: number; folded: string }>(
+        `select seq, rev, folded from history.message_text where conversation_id = $1 order by seq`,
+        [conversationId],
+      )
+    ).map(({ seq, rev, folded }) => [seq, rev, folded]);
 
   it('finds a message by its words, parts of them, and without regard to case, accents and width, and marks the hits', async () => {
     const [anna, ben] = [newId(), newId()];
@@ -31,11 +37,17 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await say(conversationId, anna, 'Wir treffen uns im CAFÉ am Fluß, 100% sicher');
     await say(conversationId, ben, '東京都で会いましょう 👍🏽');
     await eventually(async () => expect(await indexed(conversationId)).toHaveLength(2));
-    for (const q of ['cafe', 'Café', 'ｃａｆｅ', 'FLUSS', 'reff', 'am', 'a', 'sicher wir', '100%', '10']) expect([q, (await found(ben, q)).length]).toEqual([q, 1]);
-    for (const q of ['京', '京都', '東京都', 'ましょう', '👍', '会い 東京']) expect([q, await found(anna, q)]).toEqual([q, ['東京都で会いましょう 👍🏽']]);
-    for (const q of ['cafe bar', 'luß am im nicht', 'b', 'ff', '都京', '0%', '00%', '0_', '%', '100_']) expect([q, (await found(ben, q)).length]).toEqual([q, q === '%' ? 1 : 0]);
+    for (const q of ['cafe', 'Café', 'ｃａｆｅ', 'FLUSS', 'reff', 'am', 'a', 'sicher wir', '100%', '10'])
+      expect([q, (await found(ben, q)).length]).toEqual([q, 1]);
+    for (const q of ['京', '京都', '東京都', 'ましょう', '👍', '会い 東京'])
+      expect([q, await found(anna, q)]).toEqual([q, ['東京都で会いましょう 👍🏽']]);
+    for (const q of ['cafe bar', 'luß am im nicht', 'b', 'ff', '都京', '0%', '00%', '0_', '%', '100_'])
+      expect([q, (await found(ben, q)).length]).toEqual([q, q === '%' ? 1 : 0]);
     const { items } = await on.service.ask('message.search.v1', ben, { q: 'cafe flu' });
-    expect(items[0]).toMatchObject({ highlight: 'Wir treffen uns im \ue000CAFÉ\ue001 am \ue000Flu\ue001ß, 100% sicher', message: { senderId: anna, conversationId, seq: 2 } });
+    expect(items[0]).toMatchObject({
+      highlight: 'Wir treffen uns im \ue000CAFÉ\ue001 am \ue000Flu\ue001ß, 100% sicher',
+      message: { senderId: anna, conversationId, seq: 2 },
+    });
     expect(await found(ben, '\u0301')).toEqual([]);
   });
 
@@ -47,10 +59,17 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await say(one, anna, 'something else');
     await eventually(async () => expect((await found(ben, word)).length).toBe(7));
     // All in the same instant: then the later one in its conversation comes first.
-    for (const table of ['chat.message', 'history.message_text']) await on.engine.owner.query(`update ${table} set created_at = date_trunc('second', now()) where conversation_id = any($1::uuid[])`, [[one, other]]);
+    for (const table of ['chat.message', 'history.message_text'])
+      await on.engine.owner.query(
+        `update ${table} set created_at = date_trunc('second', now()) where conversation_id = any($1::uuid[])`,
+        [[one, other]],
+      );
     const all = await on.service.all('message.search.v1', ben, { q: word }, 3);
     const places = all.map(({ message: { id, seq } }) => ({ id, seq }));
-    expect([new Set(places.map(({ id }) => id)).size, places]).toEqual([7, places.toSorted((a, b) => b.seq - a.seq || (a.id < b.id ? 1 : -1))]);
+    expect([new Set(places.map(({ id }) => id)).size, places]).toEqual([
+      7,
+      places.toSorted((a, b) => b.seq - a.seq || (a.id < b.id ? 1 : -1)),
+    ]);
     expect((await found(ben, word, { conversationId: one })).toSorted()).toEqual([1, 3, 5].map((n) => `${word} ${n}`));
     expect((await found(ben, word, { senderId: ben })).toSorted()).toEqual([4, 5, 6].map((n) => `${word} ${n}`));
     expect(await found(ben, word, { senderId: newId() })).toEqual([]);
@@ -72,7 +91,8 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
     const counts = [anna, gone, banned, stranger].map(async (userId) => (await found(userId, word)).length);
     expect(await Promise.all(counts)).toEqual([2, 0, 0, 0]);
-    const codes = async (id: string) => Promise.all([anna, gone, banned, stranger].map((userId) => codeOf(found(userId, word, { conversationId: id }))));
+    const codes = async (id: string) =>
+      Promise.all([anna, gone, banned, stranger].map((userId) => codeOf(found(userId, word, { conversationId: id }))));
     expect(await codes(conversationId)).toEqual(['answered', 'forbidden', 'banned', 'forbidden']);
     expect(await codes(secret)).toEqual(['answered', 'not_found', 'banned', 'not_found']);
     expect(await codeOf(found(anna, word, { conversationId: deleted }))).toBe('not_found');
@@ -83,12 +103,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
   it('goes by the message as it is now, before and after the index learns of an edit or a deletion', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
-    const [first, second] = [await say(conversationId, anna, 'apples and pears'), await say(conversationId, anna, 'apples alone')];
+    const [first, second] = [
+      await say(conversationId, anna, 'apples and pears'),
+      await say(conversationId, anna, 'apples alone'),
+    ];
     await eventually(async () => expect((await found(anna, 'apples')).length).toBe(2));
     await chat.edit(conversationId, first.seq, 'only pears');
     await chat.erase(conversationId, second.seq);
     expect([await found(anna, 'apples'), await found(anna, 'pears')]).toEqual([[], ['only pears']]);
-    for (const { seq } of [first, second]) await on.service.broker.publish('message.updated.v1', { message: await messageAt(anna, conversationId, seq) });
+    for (const { seq } of [first, second])
+      await on.service.broker.publish('message.updated.v1', { message: await messageAt(anna, conversationId, seq) });
     await eventually(async () => expect(await indexed(conversationId)).toEqual([[2, 5, 'only pears']]));
     expect(await found(anna, 'only')).toEqual(['only pears']);
   });
@@ -100,7 +124,12 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await chat.edit(conversationId, kept.seq, 'afterwards');
     await chat.erase(conversationId, erased.seq);
     const events = await Promise.all([kept, erased].map(async ({ seq }) => messageAt(anna, conversationId, seq)));
-    await Promise.all(range(5).flatMap(() => [...events.map((message) => on.service.broker.publish('message.updated.v1', { message })), ...[kept, erased].map((message) => on.service.broker.publish('message.created.v1', { messages: [message] }))]));
+    await Promise.all(
+      range(5).flatMap(() => [
+        ...events.map((message) => on.service.broker.publish('message.updated.v1', { message })),
+        ...[kept, erased].map((message) => on.service.broker.publish('message.created.v1', { messages: [message] })),
+      ]),
+    );
     await eventually(async () => expect(await indexed(conversationId)).toEqual([[2, 5, 'afterwards']]));
   });
 
@@ -124,7 +153,8 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [deleted]);
     const started = await Service.start(await on.engine.replica());
     const { rev } = (await on.service.ask('conversation.get.v1', anna, { conversationId })).conversation;
-    const progress = () => on.engine.owner.query(`select rev from history.text_progress where conversation_id = $1`, [conversationId]);
+    const progress = () =>
+      on.engine.owner.query(`select rev from history.text_progress where conversation_id = $1`, [conversationId]);
     await eventually(async () => expect(await progress()).toEqual([{ rev }]), { timeoutMs: 20_000 });
     expect(await indexed(conversationId)).toHaveLength(229);
     await eventually(async () => expect(await indexed(deleted)).toEqual([]));
@@ -136,17 +166,47 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     for (const n of range(8)) await chat.message(conversationId, anna, { body: `quick ${n}` });
-    await on.engine.owner.query(`update chat.message set created_at = '2026-01-02T03:04:05.678Z' where conversation_id = $1`, [conversationId]);
-    for (const n of range(8)) await on.service.broker.publish('message.created.v1', { messages: [await messageAt(anna, conversationId, 2 + n)] });
+    await on.engine.owner.query(
+      `update chat.message set created_at = '2026-01-02T03:04:05.678Z' where conversation_id = $1`,
+      [conversationId],
+    );
+    for (const n of range(8))
+      await on.service.broker.publish('message.created.v1', {
+        messages: [await messageAt(anna, conversationId, 2 + n)],
+      });
     await eventually(async () => expect(await indexed(conversationId)).toHaveLength(8));
-    expect((await on.service.all('message.search.v1', anna, { q: 'quick' }, 3)).map(({ message }) => message.seq)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
+    expect(
+      (await on.service.all('message.search.v1', anna, { q: 'quick' }, 3)).map(({ message }) => message.seq),
+    ).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
   });
 
   it.each([21, 22])('finds exactly what contains all terms, whatever is written and asked (seed %i)', async (seed) => {
     const random = seeded(seed);
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
-    const letters = ['a', 'b', 'É', ' ', ' ', '東', '京', 'か\u3099', '👍', '#', "'", '\\', '%', '_', '1', 'ß', ':', '&'];
-    const text = (least: number, most: number) => range(least + Math.floor(random() * (most - least + 1))).map(() => pick(letters)).join('');
+    const letters = [
+      'a',
+      'b',
+      'É',
+      ' ',
+      ' ',
+      '東',
+      '京',
+      'か\u3099',
+      '👍',
+      '#',
+      "'",
+      '\\',
+      '%',
+      '_',
+      '1',
+      'ß',
+      ':',
+      '&',
+    ];
+    const text = (least: number, most: number) =>
+      range(least + Math.floor(random() * (most - least + 1)))
+        .map(() => pick(letters))
+        .join('');
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     const bodies: string[] = [];
@@ -156,7 +216,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
       const q = text(1, 4);
       if (q.trim() === '') continue;
       const wanted = bodies.filter((body) => contains(body, termsOf(q))).toReversed();
-      expect([q, (await on.service.all('message.search.v1', anna, { q }, 40)).map(({ message }) => message.body)]).toEqual([q, wanted]);
+      expect([
+        q,
+        (await on.service.all('message.search.v1', anna, { q }, 40)).map(({ message }) => message.body),
+      ]).toEqual([q, wanted]);
     }
   });
 });

@@ -29,13 +29,24 @@ function candidates(terms: readonly Term[], words: string): string {
 
 const quoted = (word: string): string => `'${word.replace(/[\\']/g, '$&$&')}'`;
 const wordsQuery = (terms: readonly Term[]): string =>
-  [...new Set(terms.flatMap(({ words, prefix }) => [...words.map(quoted), ...(prefix === undefined ? [] : [`${quoted(prefix)}:*`])]))].join(' & ');
+  [
+    ...new Set(
+      terms.flatMap(({ words, prefix }) => [
+        ...words.map(quoted),
+        ...(prefix === undefined ? [] : [`${quoted(prefix)}:*`]),
+      ]),
+    ),
+  ].join(' & ');
 
 /**
  * Messages of the caller's present conversations that contain every term of `q`, newest first. The index gives candidates; what decides is the message as it is now. Refuses a `conversationId` that
  * the caller may not read, as every read does.
  */
-export async function searchMessages(sql: Sql, userId: string, { q, conversationId, senderId, cursor, limit = DEFAULT_LIMIT }: Search): Promise<CallOutput<'message.search'>> {
+export async function searchMessages(
+  sql: Sql,
+  userId: string,
+  { q, conversationId, senderId, cursor, limit = DEFAULT_LIMIT }: Search,
+): Promise<CallOutput<'message.search'>> {
   if (conversationId !== undefined) await demandMember(sql, conversationId, userId);
   const terms = termsOf(q);
   if (terms.length === 0) return { items: [] };
@@ -46,9 +57,13 @@ export async function searchMessages(sql: Sql, userId: string, { q, conversation
   const found: MessageRow[] = [];
   // One more than the page shows whether more follows.
   const wanted = limit + 1;
-  for (let place = cursor === undefined ? undefined : decodeCursor(Place, cursor); ; ) {
+  for (let place = cursor === undefined ? undefined : decodeCursor(Place, cursor); ;) {
     const [, at, seq, id] = place ?? [];
-    const rows = await sql.query<MessageRow>(text, [userId, conversationId, senderId, at, seq, id, wanted, ...patterns], { prepared: false });
+    const rows = await sql.query<MessageRow>(
+      text,
+      [userId, conversationId, senderId, at, seq, id, wanted, ...patterns],
+      { prepared: false },
+    );
     found.push(...rows.filter(({ body }) => contains(body, terms)));
     if (rows.length < wanted || found.length >= wanted) break;
     place = placeOf(rows.at(-1)!);

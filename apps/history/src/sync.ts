@@ -10,7 +10,11 @@ type Entry = SyncAnswer['changes'][number];
 const most = { messagesPerConversation: limits.pageSize, messages: 500, conversations: 100, added: 100 } as const;
 
 interface Mine extends Row {
-  id: string; rev: number; conversation_rev: number; members_rev: number; drawing_rev: number;
+  id: string;
+  rev: number;
+  conversation_rev: number;
+  members_rev: number;
+  drawing_rev: number;
 }
 const MINE = `
   select c.id, c.rev, c.conversation_rev, c.members_rev, c.drawing_rev
@@ -37,9 +41,22 @@ export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): 
   const absent = mine.filter(({ id }) => !cursors.has(id));
 
   const changes = await entries(sql, userId, epoch, fitting(behind));
-  const added = await describeConversations(sql, userId, absent.slice(0, most.added).map(({ id }) => id));
-  const complete = changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= most.added;
-  if (complete) changes.push(...(await unnumbered(sql, userId, epoch, listed.filter(({ rev, since }) => rev <= since))));
+  const added = await describeConversations(
+    sql,
+    userId,
+    absent.slice(0, most.added).map(({ id }) => id),
+  );
+  const complete =
+    changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= most.added;
+  if (complete)
+    changes.push(
+      ...(await unnumbered(
+        sql,
+        userId,
+        epoch,
+        listed.filter(({ rev, since }) => rev <= since),
+      )),
+    );
   return { epoch, changes, added, removed: [...cursors.keys()].filter((id) => !own.has(id)), complete };
 }
 
@@ -72,11 +89,21 @@ async function unnumbered(sql: Sql, userId: string, epoch: string, current: read
   const moved = new Set((await sql.query<{ id: string }>(RECEIPTS_MOVED, parameters)).map(({ id }) => id));
   const receipts = await receiptsOf(sql, userId, [...moved]);
   const preferred = await preferredSince(sql, userId, current);
-  const described = new Map((await describeConversations(sql, userId, [...preferred])).map((conversation) => [conversation.id, conversation]));
+  const described = new Map(
+    (await describeConversations(sql, userId, [...preferred])).map((conversation) => [conversation.id, conversation]),
+  );
   return current
     .filter(({ id, rev, since }) => receipts.has(id) || described.has(id) || since > rev)
     .map(({ id, rev }) => {
       const conversation = described.get(id);
-      return { conversationId: id, messages: [], receipts: receipts.get(id) ?? [], rev, complete: true, epoch, ...(conversation ? { conversation } : {}) };
+      return {
+        conversationId: id,
+        messages: [],
+        receipts: receipts.get(id) ?? [],
+        rev,
+        complete: true,
+        epoch,
+        ...(conversation ? { conversation } : {}),
+      };
     });
 }

@@ -16,7 +16,9 @@ interface Node {
 }
 /** Rows of `chat.message` that were looked at. */
 const messagesRead = ({ Plans = [], ...node }: Node): number =>
-  (/^message_\d+$/.test(node['Relation Name'] ?? '') ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'] : 0) + Plans.reduce((sum, plan) => sum + messagesRead(plan), 0);
+  (/^message_\d+$/.test(node['Relation Name'] ?? '')
+    ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
+    : 0) + Plans.reduce((sum, plan) => sum + messagesRead(plan), 0);
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('what search looks in, on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
@@ -27,11 +29,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what search lo
     const ids = await Promise.all(range(30).map(() => chat.conversation([anna])));
     await on.engine.owner.query(
       `insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, created_at)
-       select c, n, n, gen_random_uuid(), $2, n::text, 'text', 'hello ' || n, now() from unnest($1::uuid[]) c, generate_series(2, 1000) n`, [ids, anna]);
+       select c, n, n, gen_random_uuid(), $2, n::text, 'text', 'hello ' || n, now() from unnest($1::uuid[]) c, generate_series(2, 1000) n`,
+      [ids, anna],
+    );
     await on.engine.owner.query('analyze chat.message');
     const [seqs, texts] = [ids.map(() => 500), ids.map(() => 'hello')];
     const read = async (text: string, parameters: readonly unknown[]) => {
-      const [row] = await on.engine.owner.query<{ 'QUERY PLAN': { Plan: Node }[] }>(`explain (analyze, format json) ${text}`, parameters);
+      const [row] = await on.engine.owner.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
+        `explain (analyze, format json) ${text}`,
+        parameters,
+      );
       return messagesRead(row!['QUERY PLAN'][0]!.Plan);
     };
     expect(await read(PRESENT, [ids, seqs])).toBe(30);

@@ -17,7 +17,14 @@ const AWAY_MS = 5_000;
 const GATHER_MS = 40;
 
 interface Present extends Row {
-  conversation_id: string; seq: number; rev: number; id: string; sender_id: string; created_at: Date; body: string; gone: boolean;
+  conversation_id: string;
+  seq: number;
+  rev: number;
+  id: string;
+  sender_id: string;
+  created_at: Date;
+  body: string;
+  gone: boolean;
 }
 // How many rows an array brings is not known to the planner, and it reads whole tables rather than to look a hundred keys up; `offset 0` makes it look each up.
 // What is indexed as it is now is left out.
@@ -50,7 +57,9 @@ const PROGRESS = `
   on conflict (conversation_id) do update set rev = greatest(p.rev, excluded.rev)`;
 
 interface Unfinished extends Row {
-  id: string; rev: number; since: number;
+  id: string;
+  rev: number;
+  since: number;
 }
 
 /**
@@ -76,20 +85,31 @@ export class TextIndex {
 
   private gather(): { keys: MessageKey[]; done: Promise<void> } {
     const keys: MessageKey[] = [];
-    const done = this.last.then(() => delay(GATHER_MS)).then(() => {
-      this.gathering = undefined;
-      return this.index(keys);
-    });
+    const done = this.last
+      .then(() => delay(GATHER_MS))
+      .then(() => {
+        this.gathering = undefined;
+        return this.index(keys);
+      });
     this.last = done.catch(() => undefined);
     return { keys, done };
   }
 
   private async index(keys: readonly MessageKey[]): Promise<void> {
     const unique = [...new Map(keys.map((key) => [`${key.conversationId} ${key.seq}`, key])).values()];
-    const rows = await this.database.query<Present>(PRESENT, [unique.map(({ conversationId }) => conversationId), unique.map(({ seq }) => seq)]);
+    const rows = await this.database.query<Present>(PRESENT, [
+      unique.map(({ conversationId }) => conversationId),
+      unique.map(({ seq }) => seq),
+    ]);
     const texts = rows.map((row) => ({ row, folded: row.gone ? '' : foldText(row.body) }));
-    await put(this.database, texts.filter(({ folded }) => folded !== ''));
-    await take(this.database, texts.filter(({ folded }) => folded === '').map(({ row }) => row));
+    await put(
+      this.database,
+      texts.filter(({ folded }) => folded !== ''),
+    );
+    await take(
+      this.database,
+      texts.filter(({ folded }) => folded === '').map(({ row }) => row),
+    );
   }
 
   /** A conversation was deleted. */
@@ -102,7 +122,7 @@ export class TextIndex {
    * when `signal` says so.
    */
   async catchUp(signal: AbortSignal): Promise<void> {
-    for (let after = '00000000-0000-0000-0000-000000000000'; !signal.aborted; ) {
+    for (let after = '00000000-0000-0000-0000-000000000000'; !signal.aborted;) {
       const conversations = await this.database.query<Unfinished>(UNFINISHED, [after]);
       for (const conversation of conversations) await this.complete(conversation, signal);
       if (conversations.length < STEP.conversations) break;
@@ -112,7 +132,7 @@ export class TextIndex {
   }
 
   private async complete({ id, rev, since }: Unfinished, signal: AbortSignal): Promise<void> {
-    for (let from = since; from < rev && !signal.aborted; ) {
+    for (let from = since; from < rev && !signal.aborted;) {
       const rows = await this.database.query<{ seq: number; rev: number }>(CHANGED, [id, from, rev]);
       if (rows.length > 0) await this.index(rows.map(({ seq }) => ({ conversationId: id, seq })));
       from = rows.length < STEP.messages ? rev : rows.at(-1)!.rev;
@@ -125,12 +145,21 @@ export class TextIndex {
 async function put(sql: Sql, texts: readonly { row: Present; folded: string }[]): Promise<void> {
   if (texts.length === 0) return;
   await sql.query(PUT, [
-    texts.map(({ row }) => row.conversation_id), texts.map(({ row }) => row.seq), texts.map(({ row }) => row.rev), texts.map(({ folded }) => folded), texts.map(({ folded }) => wordsOf(folded).join(' ')),
+    texts.map(({ row }) => row.conversation_id),
+    texts.map(({ row }) => row.seq),
+    texts.map(({ row }) => row.rev),
+    texts.map(({ folded }) => folded),
+    texts.map(({ folded }) => wordsOf(folded).join(' ')),
   ]);
 }
 
 async function take(sql: Sql, rows: readonly Present[]): Promise<void> {
-  if (rows.length > 0) await sql.query(TAKE, [rows.map((row) => row.conversation_id), rows.map((row) => row.seq), rows.map((row) => row.rev)]);
+  if (rows.length > 0)
+    await sql.query(TAKE, [
+      rows.map((row) => row.conversation_id),
+      rows.map((row) => row.seq),
+      rows.map((row) => row.rev),
+    ]);
 }
 
 /** Catches up in the background, now and from time to time, until stopped. A database that is away is waited for; a defect is logged. */
@@ -138,10 +167,13 @@ export function startCatchingUp(index: TextIndex, logger: Logger): { stop(): Pro
   const halt = new AbortController();
   const rounds = async () => {
     while (!halt.signal.aborted) {
-      const away = await index.catchUp(halt.signal).then(() => false, (error: unknown) => {
-        if (!(error instanceof Unavailable)) logger.error({ err: error }, 'search could not be brought up to date');
-        return error instanceof Unavailable;
-      });
+      const away = await index.catchUp(halt.signal).then(
+        () => false,
+        (error: unknown) => {
+          if (!(error instanceof Unavailable)) logger.error({ err: error }, 'search could not be brought up to date');
+          return error instanceof Unavailable;
+        },
+      );
       await delay(away ? AWAY_MS : AGAIN_MS, undefined, { signal: halt.signal, ref: false }).catch(() => undefined);
     }
   };

@@ -18,14 +18,19 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     const seq = await chat.message(conversationId, members[0]!);
     return { conversationId, seq, messageId: await chat.idOf(conversationId, seq) };
   };
-  const trace = (userId: string, messageId: string): Promise<CallOutput<'message.trace'>> => on.service.ask('message.trace.v1', userId, { messageId });
+  const trace = (userId: string, messageId: string): Promise<CallOutput<'message.trace'>> =>
+    on.service.ask('message.trace.v1', userId, { messageId });
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 
   it('tells its sender how far a message got', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { conversationId, seq, messageId } = await sent(anna, ben, cara);
     const traceId = traceIdOf();
-    await on.engine.owner.query('update chat.message set trace_id = $3 where conversation_id = $1 and seq = $2', [conversationId, seq, traceId]);
+    await on.engine.owner.query('update chat.message set trace_id = $3 where conversation_id = $1 and seq = $2', [
+      conversationId,
+      seq,
+      traceId,
+    ]);
     const phone = { userId: ben, connectionId: newId() };
     on.service.traces.committed([messageId]);
     on.service.traces.pushed(messageId, [phone]);
@@ -33,8 +38,16 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     await on.service.receipt('read', cara, conversationId, seq);
     const told = await trace(anna, messageId);
     expect(told).toEqual({
-      messageId, traceId, received: new Date(timeOf(messageId)).toISOString(), committed: time, pushed: [{ ...phone, at: time }],
-      delivered: expect.arrayContaining([{ userId: ben, at: time }, { userId: cara, at: time }]), read: [{ userId: cara, at: time }],
+      messageId,
+      traceId,
+      received: new Date(timeOf(messageId)).toISOString(),
+      committed: time,
+      pushed: [{ ...phone, at: time }],
+      delivered: expect.arrayContaining([
+        { userId: ben, at: time },
+        { userId: cara, at: time },
+      ]),
+      read: [{ userId: cara, at: time }],
     });
     expect(told.delivered).toHaveLength(2);
   });
@@ -48,7 +61,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
   it('says nothing of where those are with whom there is a block', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { messageId } = await sent(anna, ben, cara);
-    on.service.traces.pushed(messageId, [anna, ben, cara].map((userId) => ({ userId, connectionId: newId() })));
+    on.service.traces.pushed(
+      messageId,
+      [anna, ben, cara].map((userId) => ({ userId, connectionId: newId() })),
+    );
     const shown = async () => (await trace(anna, messageId)).pushed?.map(({ userId }) => userId);
     expect(await shown()).toEqual([anna, ben, cara]);
     await chat.block(ben, anna);
@@ -58,7 +74,8 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
   it('is of a message that does not exist, for everybody but its sender', async () => {
     const [anna, ben] = [newId(), newId()];
     const { messageId } = await sent(anna, ben);
-    const refusal = (userId: string, id: string) => trace(userId, id).catch(({ code, message }: Error & { code: string }) => ({ code, message }));
+    const refusal = (userId: string, id: string) =>
+      trace(userId, id).catch(({ code, message }: Error & { code: string }) => ({ code, message }));
     const none = await refusal(anna, newId());
     expect(none).toEqual({ code: 'not_found', message: 'No such message' });
     expect(await refusal(ben, messageId)).toEqual(none);

@@ -13,11 +13,18 @@ const UNBLOCKED = `select u.id from unnest($2::uuid[]) as u(id) where not ${bloc
  * How far a message got, for its sender; to everybody else it is one that does not exist. `received` is when the gateway got the call, which the message's id tells. Whom there is a block with is not among those
  * it was written to: it would say that they were there.
  */
-export async function traceOfMessage(sql: Sql, traces: Traces, userId: string, messageId: string): Promise<CallOutput<'message.trace'>> {
+export async function traceOfMessage(
+  sql: Sql,
+  traces: Traces,
+  userId: string,
+  messageId: string,
+): Promise<CallOutput<'message.trace'>> {
   const { standing, seq, senderId } = await demandMessage(sql, userId, messageId);
   if (senderId !== userId) throw new ChatError('not_found', 'No such message');
   const [receipts, noted, [row]] = await Promise.all([
-    receiptsOfMessage(sql, userId, messageId), notedOf(traces, messageId), sql.query<{ trace_id: string | null }>(TRACE_ID, [standing.id, seq]),
+    receiptsOfMessage(sql, userId, messageId),
+    notedOf(traces, messageId),
+    sql.query<{ trace_id: string | null }>(TRACE_ID, [standing.id, seq]),
   ]);
   return {
     messageId,
@@ -38,9 +45,15 @@ async function notedOf(traces: Traces, messageId: string): Promise<MessageTrace 
   }
 }
 
-async function visiblePushes(sql: Sql, userId: string, { pushed }: MessageTrace): Promise<NonNullable<CallOutput<'message.trace'>['pushed']>> {
+async function visiblePushes(
+  sql: Sql,
+  userId: string,
+  { pushed }: MessageTrace,
+): Promise<NonNullable<CallOutput<'message.trace'>['pushed']>> {
   if (pushed.length === 0) return [];
   const rows = await sql.query<{ id: string }>(UNBLOCKED, [userId, [...new Set(pushed.map((push) => push.userId))]]);
   const visible = new Set(rows.map(({ id }) => id));
-  return pushed.filter((push) => visible.has(push.userId)).map(({ at, ...device }) => ({ ...device, at: iso(new Date(at)) }));
+  return pushed
+    .filter((push) => visible.has(push.userId))
+    .map(({ at, ...device }) => ({ ...device, at: iso(new Date(at)) }));
 }

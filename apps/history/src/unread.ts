@@ -3,7 +3,11 @@ import { belongsNow, type Row, type Sql } from '@parley/store';
 import { mentionCount, preferenceJoin, readSeq, unreadAbove, unreadCount } from './membership.js';
 
 interface UnreadRow extends Row {
-  id: string; last_seq: number; read_seq: number; unread: number; mentions: number;
+  id: string;
+  last_seq: number;
+  read_seq: number;
+  unread: number;
+  mentions: number;
 }
 const above = unreadAbove('m', 'k', 'p');
 // One statement is one snapshot. Conversations that are read to their end are left out before anything is counted; those with nothing but one's own messages
@@ -24,6 +28,12 @@ export async function unreadOf(sql: Sql, userId: string): Promise<Unread> {
   return {
     total: rows.reduce((sum, { unread }) => sum + unread, 0),
     mentions: rows.reduce((sum, { mentions }) => sum + mentions, 0),
-    conversations: rows.map(({ id, unread, mentions, read_seq, last_seq }) => ({ id, unread, mentions, readSeq: read_seq, lastSeq: last_seq })),
+    conversations: rows.map(({ id, unread, mentions, read_seq, last_seq }) => ({
+      id,
+      unread,
+      mentions,
+      readSeq: read_seq,
+      lastSeq: last_seq,
+    })),
   };
 }

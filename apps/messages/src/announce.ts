@@ -1,5 +1,13 @@
 import type { Broker } from '@parley/broker';
-import type { DomainEvent, DomainEventName, Membership, Message, Role, ServerEvent, ServerEventName } from '@parley/contracts';
+import type {
+  DomainEvent,
+  DomainEventName,
+  Membership,
+  Message,
+  Role,
+  ServerEvent,
+  ServerEventName,
+} from '@parley/contracts';
 import { reached } from '@parley/faults';
 import type { Push, PushOptions, Whereabouts } from '@parley/realtime';
 import type { Created } from './create-conversation.js';
@@ -18,7 +26,13 @@ interface Untold {
 
 /** One thing to tell: to users, as a live event, and to the other services. */
 export type News =
-  | { [E in ServerEventName]: { readonly to: readonly string[]; readonly event: E; readonly payload: ServerEvent<E> } & PushOptions }[ServerEventName]
+  | {
+      [E in ServerEventName]: {
+        readonly to: readonly string[];
+        readonly event: E;
+        readonly payload: ServerEvent<E>;
+      } & PushOptions;
+    }[ServerEventName]
   | { [N in DomainEventName]: { readonly publish: N; readonly payload: DomainEvent<N> } }[DomainEventName];
 
 /**
@@ -46,7 +60,16 @@ export class Announcer {
 
   /** `message:new` to every connection of every member, the sender's own included. Resolves when the broker has it. `where`: as of after the commit, with all members. */
   async messages(all: readonly Pick<Sent, 'message' | 'members'>[], where?: Whereabouts): Promise<void> {
-    await Promise.all(all.map(({ message, members }) => this.push.toUsers(members, 'message:new', { message }, { id: `${message.conversationId}:${message.rev}`, ...(where && { where }) })));
+    await Promise.all(
+      all.map(({ message, members }) =>
+        this.push.toUsers(
+          members,
+          'message:new',
+          { message },
+          { id: `${message.conversationId}:${message.rev}`, ...(where && { where }) },
+        ),
+      ),
+    );
     await reached('messages.pushed');
   }
 
@@ -78,7 +101,12 @@ export class Announcer {
     const userIds = members.map(({ user_id }) => user_id);
     for (const role of new Set(members.map((member) => member.role))) {
       const users = members.filter((member) => member.role === role).map(({ user_id }) => user_id);
-      await this.push.toUsers(users, 'conversation:new', { conversation: { ...conversation, me: newcomer(role, 0) } }, { id: `${conversation.id}:new:${role}` });
+      await this.push.toUsers(
+        users,
+        'conversation:new',
+        { conversation: { ...conversation, me: newcomer(role, 0) } },
+        { id: `${conversation.id}:new:${role}` },
+      );
     }
     const { me: _me, ...description } = conversation;
     await this.broker.publish('conversation.created.v1', { conversation: description, memberIds: userIds });
@@ -90,5 +118,11 @@ export class Announcer {
 
 /** What somebody is who joined when the conversation was at `lastSeq`. */
 export const newcomer = (role: Role, lastSeq: number): Membership => ({
-  role, status: 'active', readSeq: lastSeq, deliveredSeq: lastSeq, unread: 0, mentions: 0, notifications: 'all',
+  role,
+  status: 'active',
+  readSeq: lastSeq,
+  deliveredSeq: lastSeq,
+  unread: 0,
+  mentions: 0,
+  notifications: 'all',
 });

@@ -38,10 +38,25 @@ export interface MessagesParts {
 
 @Module({})
 export class AppModule {
-  static register({ broker, database, registry, traces, logger, settings, policies = ours }: MessagesParts): DynamicModule {
+  static register({
+    broker,
+    database,
+    registry,
+    traces,
+    logger,
+    settings,
+    policies = ours,
+  }: MessagesParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [MessagesController, MessageController, ConversationsController, DrawingController, AttachmentsController, WebhooksController],
+      controllers: [
+        MessagesController,
+        MessageController,
+        ConversationsController,
+        DrawingController,
+        AttachmentsController,
+        WebhooksController,
+      ],
       providers: [
         { provide: BROKER, useValue: broker },
         { provide: DATABASE, useValue: database },
@@ -50,7 +65,12 @@ export class AppModule {
         { provide: LOGGER, useValue: logger },
         { provide: POLICIES, useValue: policies },
         { provide: SETTINGS, useValue: { ...defaultSettings, ...settings } },
-        Commands, Attachments, Bans, Webhooks, Deliveries, WebhookWorker,
+        Commands,
+        Attachments,
+        Bans,
+        Webhooks,
+        Deliveries,
+        WebhookWorker,
       ],
     };
   }

@@ -29,17 +29,33 @@ export interface Committed extends Plan {
  * with a transaction of its own, which stores nothing unless all conversations still have the `rev` that was remembered, nobody blocks, and no clientId is known. Undefined when
  * it was not to be had: then nothing is stored, and the commands have to go the long way.
  */
-export async function sendAtOnce({ database, audience, standings, policies, logger }: AtOnceParts, commands: readonly SendCommand[]): Promise<Committed | undefined> {
+export async function sendAtOnce(
+  { database, audience, standings, policies, logger }: AtOnceParts,
+  commands: readonly SendCommand[],
+): Promise<Committed | undefined> {
   const entries = entriesOf(standings, commands);
-  const ruling = entries && Ruling.unprepared(policies, entries.map(({ situation }) => situation), logger);
+  const ruling =
+    entries &&
+    Ruling.unprepared(
+      policies,
+      entries.map(({ situation }) => situation),
+      logger,
+    );
   if (!ruling) return undefined;
   const before = new Map(entries.map(({ situation: { conversation } }) => [conversation.id, conversation]));
-  const members = audience.remembered(Array.from(before.values(), ({ id, members_rev }) => ({ conversationId: id, membersRev: members_rev })));
+  const members = audience.remembered(
+    Array.from(before.values(), ({ id, members_rev }) => ({ conversationId: id, membersRev: members_rev })),
+  );
   if (!members) return undefined;
   const { batch, decisions } = decide(entries, ruling, new Map());
   if (decisions.some((decision) => decision instanceof ChatError)) return undefined;
   const direct = batch.messages.filter(({ conversationId }) => before.get(conversationId)!.kind === 'direct');
-  const times = await storeIfUnchanged(database, batch.advanced.map((after) => ({ before: before.get(after.id)!, after })), batch.messages, direct.map(({ senderId }) => senderId)).catch((error: unknown) => {
+  const times = await storeIfUnchanged(
+    database,
+    batch.advanced.map((after) => ({ before: before.get(after.id)!, after })),
+    batch.messages,
+    direct.map(({ senderId }) => senderId),
+  ).catch((error: unknown) => {
     if (isUniqueViolation(error)) return undefined;
     throw error;
   });
@@ -52,11 +68,19 @@ export async function sendAtOnce({ database, audience, standings, policies, logg
     standings.advance(conversation);
     standings.heard(conversation.active_at);
   }
-  return { batch, decisions, conversations: new Map(batch.advanced.map((conversation) => [conversation.id, conversation])), members };
+  return {
+    batch,
+    decisions,
+    conversations: new Map(batch.advanced.map((conversation) => [conversation.id, conversation])),
+    members,
+  };
 }
 
 /** Undefined when one of them needs more than what is remembered. */
-function entriesOf(standings: Standings, commands: readonly SendCommand[]): (Entry & { readonly situation: NonNullable<Entry['situation']> })[] | undefined {
+function entriesOf(
+  standings: Standings,
+  commands: readonly SendCommand[],
+): (Entry & { readonly situation: NonNullable<Entry['situation']> })[] | undefined {
   const { now } = standings;
   if (!now) return undefined;
   const entries = [];
@@ -66,8 +90,18 @@ function entriesOf(standings: Standings, commands: readonly SendCommand[]): (Ent
     const sender = standing?.senders.get(caller.userId);
     if (!sender || !isPlain(command) || accessRefusal(standing!.conversation, sender, 'member')) return undefined;
     entries.push({
-      command, denied: undefined, question: { conversationId: input.conversationId, senderId: caller.userId, clientId: input.clientId },
-      situation: { command, conversation: standing!.conversation, sender: { ...sender, now }, target: undefined, source: undefined, attachments: [], mentions: [] },
+      command,
+      denied: undefined,
+      question: { conversationId: input.conversationId, senderId: caller.userId, clientId: input.clientId },
+      situation: {
+        command,
+        conversation: standing!.conversation,
+        sender: { ...sender, now },
+        target: undefined,
+        source: undefined,
+        attachments: [],
+        mentions: [],
+      },
     });
   }
   return entries;

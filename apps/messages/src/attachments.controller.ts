@@ -9,24 +9,32 @@ export class AttachmentsController {
   constructor(@Inject(Attachments) private readonly attachments: Attachments) {}
 
   @MessagePattern<string>('attachment.admit.v1')
-  async admit(@Payload() request: RequestPayload<'attachment.admit.v1'>): Promise<RequestAnswer<'attachment.admit.v1'>> {
+  async admit(
+    @Payload() request: RequestPayload<'attachment.admit.v1'>,
+  ): Promise<RequestAnswer<'attachment.admit.v1'>> {
     await this.attachments.admit(request);
     return {};
   }
 
   @MessagePattern<string>('attachment.record.v1')
-  async record(@Payload() request: RequestPayload<'attachment.record.v1'>): Promise<RequestAnswer<'attachment.record.v1'>> {
+  async record(
+    @Payload() request: RequestPayload<'attachment.record.v1'>,
+  ): Promise<RequestAnswer<'attachment.record.v1'>> {
     return { attachment: await this.attachments.record(request) };
   }
 
   @MessagePattern<string>('attachment.publishable.v1')
-  async publishable(@Payload() request: RequestPayload<'attachment.publishable.v1'>): Promise<RequestAnswer<'attachment.publishable.v1'>> {
+  async publishable(
+    @Payload() request: RequestPayload<'attachment.publishable.v1'>,
+  ): Promise<RequestAnswer<'attachment.publishable.v1'>> {
     await this.attachments.demandPublishable(request);
     return {};
   }
 
   @MessagePattern<string>('attachment.publish.v1')
-  async publish(@Payload() request: RequestPayload<'attachment.publish.v1'>): Promise<RequestAnswer<'attachment.publish.v1'>> {
+  async publish(
+    @Payload() request: RequestPayload<'attachment.publish.v1'>,
+  ): Promise<RequestAnswer<'attachment.publish.v1'>> {
     await this.attachments.publish(request);
     return {};
   }
@@ -37,7 +45,9 @@ export class AttachmentsController {
   }
 
   @MessagePattern<string>('attachment.forget.v1')
-  async forget(@Payload() request: RequestPayload<'attachment.forget.v1'>): Promise<RequestAnswer<'attachment.forget.v1'>> {
+  async forget(
+    @Payload() request: RequestPayload<'attachment.forget.v1'>,
+  ): Promise<RequestAnswer<'attachment.forget.v1'>> {
     await this.attachments.forget(request);
     return {};
   }

@@ -1,5 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, type Attachment, type RequestAnswer, type RequestPayload, type StoredAttachment } from '@parley/contracts';
+import {
+  ChatError,
+  type Attachment,
+  type RequestAnswer,
+  type RequestPayload,
+  type StoredAttachment,
+} from '@parley/contracts';
 import { attachmentColumns, toAttachment, type AttachmentRow, type Database, type Sql } from '@parley/store';
 import { SETTINGS, type Settings } from './settings.js';
 import { DATABASE } from './tokens.js';
@@ -52,7 +58,10 @@ export class Attachments {
   }
 
   /** Refuses with `not_found` what is not the user's to show, with `unsupported_media` what is no image. In a transaction it holds the row: it is not dropped meanwhile. */
-  async demandPublishable({ userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>, sql: Sql = this.database): Promise<void> {
+  async demandPublishable(
+    { userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>,
+    sql: Sql = this.database,
+  ): Promise<void> {
     const [row] = await sql.query<{ media_type: string }>(PUBLISHABLE, [attachmentId, userId]);
     if (!row) throw new ChatError('not_found', 'No such attachment');
     if (!row.media_type.startsWith('image/')) throw new ChatError('unsupported_media', 'A profile picture is an image');
@@ -65,7 +74,8 @@ export class Attachments {
       await this.demandPublishable({ userId, attachmentId }, sql);
       await sql.query(
         `update chat.attachment set public = not public
-          where uploader_id = $1 and dropped_at is null and public <> (coalesce(thumbnail_of, id) = $2)`, [userId, attachmentId],
+          where uploader_id = $1 and dropped_at is null and public <> (coalesce(thumbnail_of, id) = $2)`,
+        [userId, attachmentId],
       );
     });
   }
@@ -75,7 +85,8 @@ export class Attachments {
     await this.dropUnshown();
     // Previews first: the row of what they show takes theirs with it.
     const dropped = await this.database.query<{ id: string; key: string }>(
-      `select id, key from chat.attachment where dropped_at is not null order by dropped_at, thumbnail_of is null limit $1`, [limit],
+      `select id, key from chat.attachment where dropped_at is not null order by dropped_at, thumbnail_of is null limit $1`,
+      [limit],
     );
     return { dropped };
   }
@@ -90,9 +101,11 @@ export class Attachments {
 
   private async demandRoom(sql: Sql, userId: string, bytes: number): Promise<void> {
     const [row] = await sql.query<{ used: number }>(
-      `select coalesce(sum(size), 0)::bigint as used from chat.attachment where uploader_id = $1 and dropped_at is null and thumbnail_of is null`, [userId],
+      `select coalesce(sum(size), 0)::bigint as used from chat.attachment where uploader_id = $1 and dropped_at is null and thumbnail_of is null`,
+      [userId],
     );
-    if (row!.used + bytes > this.settings.quotaBytes) throw new ChatError('too_large', 'All your attachments together would be over the quota');
+    if (row!.used + bytes > this.settings.quotaBytes)
+      throw new ChatError('too_large', 'All your attachments together would be over the quota');
   }
 
   private async dropUnsent(limit: number): Promise<void> {
@@ -133,12 +146,18 @@ async function lockUser(sql: Sql, userId: string): Promise<void> {
 
 async function rowOf(sql: Sql, userId: string, id: string): Promise<AttachmentRow | undefined> {
   const [row] = await sql.query<AttachmentRow>(
-    `select ${attachmentColumns('a')} from chat.attachment a where a.id = $1 and a.uploader_id = $2 and a.thumbnail_of is null and a.dropped_at is null`, [id, userId],
+    `select ${attachmentColumns('a')} from chat.attachment a where a.id = $1 and a.uploader_id = $2 and a.thumbnail_of is null and a.dropped_at is null`,
+    [id, userId],
   );
   return row;
 }
 
-async function insert(sql: Sql, userId: string, { id, key, name, mediaType, size, width, height, durationMs }: StoredAttachment, { preview, of }: { preview?: string | undefined; of?: string }): Promise<void> {
+async function insert(
+  sql: Sql,
+  userId: string,
+  { id, key, name, mediaType, size, width, height, durationMs }: StoredAttachment,
+  { preview, of }: { preview?: string | undefined; of?: string },
+): Promise<void> {
   await sql.query(
     `insert into chat.attachment (id, uploader_id, key, name, media_type, size, width, height, duration_ms, thumbnail_id, thumbnail_of, created_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now()) on conflict do nothing`,

@@ -44,7 +44,15 @@ export class Bans implements OnApplicationBootstrap, OnModuleDestroy {
   private async lift(): Promise<void> {
     try {
       const overdue = await overdueBans(this.commands.database, AT_ONCE);
-      await Promise.all(overdue.map(({ conversation_id, user_id }) => this.commands.broker.request('member.return.v1', { conversationId: conversation_id, userId: user_id }, { deadlineMs: EVERY_MS })));
+      await Promise.all(
+        overdue.map(({ conversation_id, user_id }) =>
+          this.commands.broker.request(
+            'member.return.v1',
+            { conversationId: conversation_id, userId: user_id },
+            { deadlineMs: EVERY_MS },
+          ),
+        ),
+      );
     } catch (error) {
       const away = error instanceof Unavailable || (error instanceof ChatError && error.code === 'unavailable');
       if (away) this.logger.warn({ err: error }, 'lifting bans has to wait');

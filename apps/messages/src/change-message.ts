@@ -21,7 +21,11 @@ export type MessageDelivery = Delivery<{ caller: Actor; input: { messageId: stri
  * Changes a message in one transaction, under the lock of its conversation: {@link changeConversation}. The members are told only of what changed, or what may not have been told when
  * the command came before. The answer shows the caller which reactions are their own.
  */
-export function changeMessage(commands: Commands, delivery: MessageDelivery, work: (change: Change, row: MessageRow) => Promise<Left>): Promise<void> {
+export function changeMessage(
+  commands: Commands,
+  delivery: MessageDelivery,
+  work: (change: Change, row: MessageRow) => Promise<Left>,
+): Promise<void> {
   const { messageId } = delivery.payload.input;
   return commands.carryOut(delivery, async () => {
     const conversationId = await conversationOf(commands.database, messageId);
@@ -42,28 +46,46 @@ function nameless(error: unknown): never {
 const noMessage = (): ChatError => new ChatError('not_found', 'No such message');
 
 async function messageIn({ sql, conversation }: Change, messageId: string): Promise<MessageRow> {
-  const [row] = await sql.query<MessageRow>(`select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.id = $2`, [conversation.id, messageId]);
+  const [row] = await sql.query<MessageRow>(
+    `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.id = $2`,
+    [conversation.id, messageId],
+  );
   if (!row) throw noMessage();
   return row;
 }
 
 async function tell(change: Change, message: Message, reaction: Left['reaction']): Promise<void> {
   const payload = reaction === undefined ? { message } : { message, reaction };
-  change.news.push({ to: await change.audience(), event: 'message:updated', payload, id: `${message.conversationId}:${message.rev}` }, { publish: 'message.updated.v1', payload: { message } });
+  change.news.push(
+    { to: await change.audience(), event: 'message:updated', payload, id: `${message.conversationId}:${message.rev}` },
+    { publish: 'message.updated.v1', payload: { message } },
+  );
 }
 
 async function withMine({ sql, userId }: Change, message: Message): Promise<Message> {
   if (message.reactions.length === 0) return message;
   const rows = await sql.query<{ emoji: string }>(
-    `select emoji from chat.reaction where conversation_id = $1 and message_id = $2 and user_id = $3`, [message.conversationId, message.id, userId]);
+    `select emoji from chat.reaction where conversation_id = $1 and message_id = $2 and user_id = $3`,
+    [message.conversationId, message.id, userId],
+  );
   const mine = new Set(rows.map(({ emoji }) => emoji));
-  return { ...message, reactions: message.reactions.map((reaction) => ({ ...reaction, mine: mine.has(reaction.emoji) })) };
+  return {
+    ...message,
+    reactions: message.reactions.map((reaction) => ({ ...reaction, mine: mine.has(reaction.emoji) })),
+  };
 }
 
 /** Writes columns of the message's row, with the next `rev`. `set` is SQL whose parameters begin with $4. */
-export async function rewrite(change: Change, { conversation_id, seq }: MessageRow, set: string, parameters: readonly unknown[] = []): Promise<MessageRow> {
+export async function rewrite(
+  change: Change,
+  { conversation_id, seq }: MessageRow,
+  set: string,
+  parameters: readonly unknown[] = [],
+): Promise<MessageRow> {
   const [row] = await change.sql.query<MessageRow>(
-    `update chat.message m set rev = $3, ${set} where m.conversation_id = $1 and m.seq = $2 returning ${messageColumns('m')}`, [conversation_id, seq, change.nextRev(), ...parameters]);
+    `update chat.message m set rev = $3, ${set} where m.conversation_id = $1 and m.seq = $2 returning ${messageColumns('m')}`,
+    [conversation_id, seq, change.nextRev(), ...parameters],
+  );
   return row!;
 }
 

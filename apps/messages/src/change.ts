@@ -1,6 +1,22 @@
 import type { Delivery } from '@parley/broker';
-import { ChatError, foldName, newId, type Actor, type Conversation, type Message, type SystemNote } from '@parley/contracts';
-import { messageColumns, toConversation, toMessage, type Audience, type Database, type MessageRow, type Sql } from '@parley/store';
+import {
+  ChatError,
+  foldName,
+  newId,
+  type Actor,
+  type Conversation,
+  type Message,
+  type SystemNote,
+} from '@parley/contracts';
+import {
+  messageColumns,
+  toConversation,
+  toMessage,
+  type Audience,
+  type Database,
+  type MessageRow,
+  type Sql,
+} from '@parley/store';
 import type { News } from './announce.js';
 import { accessRefusal } from './access.js';
 import { hearersOf } from './member-sql.js';
@@ -15,7 +31,10 @@ export interface Command {
   readonly caller: Actor;
   readonly redelivered: boolean;
 }
-export const commandOf = ({ payload: { caller }, redelivered }: Pick<Delivery<{ caller: Actor }>, 'payload' | 'redelivered'>): Command => ({ caller, redelivered });
+export const commandOf = ({
+  payload: { caller },
+  redelivered,
+}: Pick<Delivery<{ caller: Actor }>, 'payload' | 'redelivered'>): Command => ({ caller, redelivered });
 
 /** The clientId of the system message that a request writes: longer than those that clients may choose, so that none is ever in its way. */
 export const noteKey = (requestId: string, conversationId: string): string => `system:${requestId}:${conversationId}`;
@@ -85,7 +104,16 @@ export class Change {
     const [row] = await this.sql.query<MessageRow>(
       `insert into chat.message as m (conversation_id, seq, rev, id, sender_id, client_id, type, body, system, created_at)
        values ($1, $2, $3, $4, $5, $6, 'system', '', $7::jsonb, $8) returning ${messageColumns('m')}`,
-      [conversation.id, conversation.last_seq, rev, newId(conversation.id), this.userId, this.noteKey, system, conversation.active_at],
+      [
+        conversation.id,
+        conversation.last_seq,
+        rev,
+        newId(conversation.id),
+        this.userId,
+        this.noteKey,
+        system,
+        conversation.active_at,
+      ],
     );
     return toMessage(row!);
   }
@@ -114,7 +142,20 @@ export class Change {
          drawing_rev = $11, member_count = $12, active_at = $13, deleted_at = $14, folded_title = $15
        where id = $1`,
       [
-        c.id, c.title, c.topic, c.color, c.visibility, c.policy, c.last_seq, c.rev, c.conversation_rev, c.members_rev, c.drawing_rev, c.member_count, c.active_at, c.deleted_at,
+        c.id,
+        c.title,
+        c.topic,
+        c.color,
+        c.visibility,
+        c.policy,
+        c.last_seq,
+        c.rev,
+        c.conversation_rev,
+        c.members_rev,
+        c.drawing_rev,
+        c.member_count,
+        c.active_at,
+        c.deleted_at,
         foldTitle(c.title),
       ],
     );
@@ -145,7 +186,11 @@ export function demandAccess({ conversation, standing }: Change, access: 'member
  * What it throws undoes everything.
  */
 export async function changeConversation<T>(
-  { database, audience, standings }: { readonly database: Database; readonly audience: Audience; readonly standings: Standings },
+  {
+    database,
+    audience,
+    standings,
+  }: { readonly database: Database; readonly audience: Audience; readonly standings: Standings },
   conversationId: string,
   command: Command,
   access: Access,
@@ -167,7 +212,9 @@ export async function changeConversation<T>(
 
 /** The conversation of a message. Throws `not_found`. */
 export async function conversationOf(sql: Sql, messageId: string): Promise<string> {
-  const [row] = await sql.query<{ conversation_id: string }>(`select conversation_id from chat.message where id = $1`, [messageId]);
+  const [row] = await sql.query<{ conversation_id: string }>(`select conversation_id from chat.message where id = $1`, [
+    messageId,
+  ]);
   if (!row) throw new ChatError('not_found', 'No such message');
   return row.conversation_id;
 }

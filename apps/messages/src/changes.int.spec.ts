@@ -13,20 +13,42 @@ const emoji = (n: number): string => String.fromCodePoint(0x1f400 + n);
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of messages on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
-  const edit = (userId: string, message: { id: string }, body: string) => on.service.call('message.edit.v1', userId, { messageId: message.id, body });
-  const remove = (userId: string, message: { id: string }) => on.service.call('message.delete.v1', userId, { messageId: message.id });
-  const react = (userId: string, message: { id: string }, symbol = '👍') => on.service.call('reaction.add.v1', userId, { messageId: message.id, emoji: symbol });
-  const takeBack = (userId: string, message: { id: string }, symbol = '👍') => on.service.call('reaction.remove.v1', userId, { messageId: message.id, emoji: symbol });
-  const pin = (userId: string, message: { id: string }) => on.service.call('message.pin.v1', userId, { messageId: message.id });
-  const unpin = (userId: string, message: { id: string }) => on.service.call('message.unpin.v1', userId, { messageId: message.id });
-  const said = async (userId: string, conversationId: string, body = 'hello') => (await on.service.send(userId, { conversationId, body })).message;
+  const edit = (userId: string, message: { id: string }, body: string) =>
+    on.service.call('message.edit.v1', userId, { messageId: message.id, body });
+  const remove = (userId: string, message: { id: string }) =>
+    on.service.call('message.delete.v1', userId, { messageId: message.id });
+  const react = (userId: string, message: { id: string }, symbol = '👍') =>
+    on.service.call('reaction.add.v1', userId, { messageId: message.id, emoji: symbol });
+  const takeBack = (userId: string, message: { id: string }, symbol = '👍') =>
+    on.service.call('reaction.remove.v1', userId, { messageId: message.id, emoji: symbol });
+  const pin = (userId: string, message: { id: string }) =>
+    on.service.call('message.pin.v1', userId, { messageId: message.id });
+  const unpin = (userId: string, message: { id: string }) =>
+    on.service.call('message.unpin.v1', userId, { messageId: message.id });
+  const said = async (userId: string, conversationId: string, body = 'hello') =>
+    (await on.service.send(userId, { conversationId, body })).message;
   const setMember = (conversationId: string, userId: string, change: string) =>
-    on.engine.owner.query(`update chat.member set ${change} where conversation_id = $1 and user_id = $2`, [conversationId, userId]);
-  const updates = (userId: string, { id }: { id: string }) => on.service.heard(userId, 'message:updated').filter(({ payload }) => payload.message.id === id);
-  const told = (message: { id: string; rev: number }) => eventually(() => on.service.updated().some(({ id, rev }) => id === message.id && rev === message.rev));
-  const systemIn = async (conversationId: string) => (await on.engine.owner.query<{ id: string }>(`select id from chat.message where conversation_id = $1 and type = 'system'`, [conversationId]))[0]!;
-  const revOf = async (conversationId: string) => (await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [conversationId]))[0]!.rev;
-  const count = async (table: string, { id }: { id: string }) => (await on.engine.owner.query(`select 1 from chat.${table} where message_id = $1`, [id])).length;
+    on.engine.owner.query(`update chat.member set ${change} where conversation_id = $1 and user_id = $2`, [
+      conversationId,
+      userId,
+    ]);
+  const updates = (userId: string, { id }: { id: string }) =>
+    on.service.heard(userId, 'message:updated').filter(({ payload }) => payload.message.id === id);
+  const told = (message: { id: string; rev: number }) =>
+    eventually(() => on.service.updated().some(({ id, rev }) => id === message.id && rev === message.rev));
+  const systemIn = async (conversationId: string) =>
+    (
+      await on.engine.owner.query<{ id: string }>(
+        `select id from chat.message where conversation_id = $1 and type = 'system'`,
+        [conversationId],
+      )
+    )[0]!;
+  const revOf = async (conversationId: string) =>
+    (
+      await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [conversationId])
+    )[0]!.rev;
+  const count = async (table: string, { id }: { id: string }) =>
+    (await on.engine.owner.query(`select 1 from chat.${table} where message_id = $1`, [id])).length;
 
   describe('edits', () => {
     it('replace the body, keep the old one, and are told to all members', async () => {
@@ -36,13 +58,22 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const message = await said(anna, conversationId, 'frist');
       await react(ben, message);
       const { message: edited } = await edit(anna, message, 'first, @ben');
-      expect(edited).toMatchObject({ ...message, rev: message.rev + 2, body: 'first, @ben', mentions: [ben], reactions: [{ emoji: '👍', count: 1, userIds: [ben], mine: false }], editedAt: expect.any(String) });
+      expect(edited).toMatchObject({
+        ...message,
+        rev: message.rev + 2,
+        body: 'first, @ben',
+        mentions: [ben],
+        reactions: [{ emoji: '👍', count: 1, userIds: [ben], mine: false }],
+        editedAt: expect.any(String),
+      });
       await told(edited);
       const { payload, id } = updates(ben, message).at(-1)!;
       expect(id).toBe(`${conversationId}:${edited.rev}`);
       expect(payload).toEqual({ message: { ...edited, reactions: [{ emoji: '👍', count: 1, userIds: [ben] }] } });
       expect(updates(anna, message).at(-1)!.payload).toEqual(payload);
-      const kept = await on.engine.owner.query(`select rev, body from chat.message_edit where message_id = $1`, [message.id]);
+      const kept = await on.engine.owner.query(`select rev, body from chat.message_edit where message_id = $1`, [
+        message.id,
+      ]);
       expect(kept).toEqual([{ rev: edited.rev, body: 'frist' }]);
       expect((await edit(anna, message, 'without')).message.mentions).toEqual([]);
     });
@@ -87,8 +118,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
       const alone = await Service.start(on.engine.database, { auth: false });
-      expect(await codeOf(alone.call('message.edit.v1', anna, { messageId: message.id, body: '@anna' }))).toBe('unavailable');
-      expect(await codeOf(alone.call('message.edit.v1', anna, { messageId: message.id, body: 'plain' }))).toBe('answered');
+      expect(await codeOf(alone.call('message.edit.v1', anna, { messageId: message.id, body: '@anna' }))).toBe(
+        'unavailable',
+      );
+      expect(await codeOf(alone.call('message.edit.v1', anna, { messageId: message.id, body: 'plain' }))).toBe(
+        'answered',
+      );
       await alone.stop();
     });
 
@@ -96,12 +131,29 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const anna = await on.service.connect();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
-      const controller = new MessageController(new Commands(on.engine.database, on.service.broker, new Push({ broker: on.service.broker, registry: on.service.registry, logger: quiet })));
+      const controller = new MessageController(
+        new Commands(
+          on.engine.database,
+          on.service.broker,
+          new Push({ broker: on.service.broker, registry: on.service.registry, logger: quiet }),
+        ),
+      );
       const deliver = async (requestId: string, body: string, redelivered: boolean): Promise<Message> => {
         const caller = { requestId, userId: anna, sessionId: newId(), kind: 'person' as const };
         const payload: RequestPayload<'message.edit.v1'> = { caller, input: { messageId: message.id, body } };
         const answers: unknown[] = [];
-        await controller.edit({ name: 'message.edit.v1', payload, correlationId: requestId, redelivered, deadline: undefined, reply: (answer) => void answers.push(answer), until: () => undefined, refuse: (error) => { throw error; } });
+        await controller.edit({
+          name: 'message.edit.v1',
+          payload,
+          correlationId: requestId,
+          redelivered,
+          deadline: undefined,
+          reply: (answer) => void answers.push(answer),
+          until: () => undefined,
+          refuse: (error) => {
+            throw error;
+          },
+        });
         return (answers[0] as { message: Message }).message;
       };
       const [first, second] = [newId(), newId()];
@@ -111,7 +163,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await deliver(second, 'two', true)).toEqual(later);
       expect(await count('message_edit', message)).toBe(2);
       // Gateways drop a frame that they have seen; events are told as often as the command comes.
-      expect(updates(anna, message).map(({ id }) => id)).toEqual([message.rev + 1, later.rev].map((rev) => `${conversationId}:${rev}`));
+      expect(updates(anna, message).map(({ id }) => id)).toEqual(
+        [message.rev + 1, later.rev].map((rev) => `${conversationId}:${rev}`),
+      );
       await eventually(() => on.service.updated().filter(({ id }) => id === message.id).length === 4);
     });
 
@@ -138,14 +192,40 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       await pin(anna, message);
       const { message: gone } = await remove(anna, message);
       expect(gone).toEqual({
-        id: message.id, conversationId, seq: message.seq, rev: message.rev + 4, senderId: anna, clientId: message.clientId, type: 'text', body: '', attachments: [], mentions: [], reactions: [],
-        createdAt: message.createdAt, editedAt: expect.any(String), deletedAt: expect.any(String),
+        id: message.id,
+        conversationId,
+        seq: message.seq,
+        rev: message.rev + 4,
+        senderId: anna,
+        clientId: message.clientId,
+        type: 'text',
+        body: '',
+        attachments: [],
+        mentions: [],
+        reactions: [],
+        createdAt: message.createdAt,
+        editedAt: expect.any(String),
+        deletedAt: expect.any(String),
       });
       await told(gone);
       expect(updates(ben, message).at(-1)!.payload).toEqual({ message: gone });
-      const [row] = await on.engine.owner.query(`select body, mentions, attachments, reactions, pinned_at, pinned_by from chat.message where id = $1`, [message.id]);
-      expect(row).toEqual({ body: '', mentions: [], attachments: null, reactions: null, pinned_at: null, pinned_by: null });
-      expect([await count('message_edit', message), await count('reaction', message), await count('message_attachment', message)]).toEqual([0, 0, 0]);
+      const [row] = await on.engine.owner.query(
+        `select body, mentions, attachments, reactions, pinned_at, pinned_by from chat.message where id = $1`,
+        [message.id],
+      );
+      expect(row).toEqual({
+        body: '',
+        mentions: [],
+        attachments: null,
+        reactions: null,
+        pinned_at: null,
+        pinned_by: null,
+      });
+      expect([
+        await count('message_edit', message),
+        await count('reaction', message),
+        await count('message_attachment', message),
+      ]).toEqual([0, 0, 0]);
       const rev = await revOf(conversationId);
       expect((await remove(anna, message)).message).toEqual(gone);
       expect(await revOf(conversationId)).toBe(rev);
@@ -156,13 +236,23 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const conversationId = await on.service.group(anna, admin, ben, cara);
       await setMember(conversationId, admin, `role = 'admin'`);
       const tried = async (userId: string, by: string) => codeOf(remove(userId, await said(by, conversationId)));
-      expect([await tried(cara, ben), await tried(ben, ben), await tried(admin, ben), await tried(admin, anna), await tried(anna, admin), await tried(ben, anna)])
-        .toEqual(['forbidden', 'answered', 'answered', 'answered', 'answered', 'forbidden']);
+      expect([
+        await tried(cara, ben),
+        await tried(ben, ben),
+        await tried(admin, ben),
+        await tried(admin, anna),
+        await tried(anna, admin),
+        await tried(ben, anna),
+      ]).toEqual(['forbidden', 'answered', 'answered', 'answered', 'answered', 'forbidden']);
       expect(await codeOf(remove(anna, await systemIn(conversationId)))).toBe('forbidden');
       const message = await said(ben, conversationId);
       await setMember(conversationId, ben, `status = 'muted'`);
       await setMember(conversationId, cara, `status = 'muted'`);
-      expect([await codeOf(remove(ben, message)), await codeOf(remove(cara, message)), await codeOf(remove(newId(), message))]).toEqual(['muted', 'forbidden', 'not_found']);
+      expect([
+        await codeOf(remove(ben, message)),
+        await codeOf(remove(cara, message)),
+        await codeOf(remove(newId(), message)),
+      ]).toEqual(['muted', 'forbidden', 'not_found']);
     });
   });
 
@@ -174,10 +264,19 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       await react(ben, message, '🎉');
       await react(cara, message);
       const answer = (await react(anna, message, '🎉')).message;
-      expect(answer.reactions).toEqual([{ emoji: '🎉', count: 2, userIds: [ben, anna], mine: true }, { emoji: '👍', count: 1, userIds: [cara], mine: false }]);
+      expect(answer.reactions).toEqual([
+        { emoji: '🎉', count: 2, userIds: [ben, anna], mine: true },
+        { emoji: '👍', count: 1, userIds: [cara], mine: false },
+      ]);
       await told(answer);
-      expect(updates(anna, message).at(-1)).toMatchObject({ id: `${conversationId}:${answer.rev}`, payload: { reaction: { userId: anna, emoji: '🎉', added: true } } });
-      expect(updates(anna, message).at(-1)!.payload.message.reactions).toEqual([{ emoji: '🎉', count: 2, userIds: [ben, anna] }, { emoji: '👍', count: 1, userIds: [cara] }]);
+      expect(updates(anna, message).at(-1)).toMatchObject({
+        id: `${conversationId}:${answer.rev}`,
+        payload: { reaction: { userId: anna, emoji: '🎉', added: true } },
+      });
+      expect(updates(anna, message).at(-1)!.payload.message.reactions).toEqual([
+        { emoji: '🎉', count: 2, userIds: [ben, anna] },
+        { emoji: '👍', count: 1, userIds: [cara] },
+      ]);
       await takeBack(ben, message, '🎉');
       const left = (await takeBack(anna, message, '🎉')).message;
       expect(left.reactions).toEqual([{ emoji: '👍', count: 1, userIds: [cara], mine: false }]);
@@ -202,15 +301,32 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const conversationId = await on.service.group(people[0]!, ...people.slice(1));
       const message = await said(people[0]!, conversationId);
       const other = await Service.start(await on.engine.replica());
-      const answers = await Promise.all(people.map((userId, n) => (n % 2 ? on.service : other).call('reaction.add.v1', userId, { messageId: message.id, emoji: '👍' })));
-      const last = answers.map(({ message: after }) => after).reduce((newest, after) => (after.rev > newest.rev ? after : newest));
+      const answers = await Promise.all(
+        people.map((userId, n) =>
+          (n % 2 ? on.service : other).call('reaction.add.v1', userId, { messageId: message.id, emoji: '👍' }),
+        ),
+      );
+      const last = answers
+        .map(({ message: after }) => after)
+        .reduce((newest, after) => (after.rev > newest.rev ? after : newest));
       const [{ userIds, ...summary }] = last.reactions as [Reaction];
       expect(summary).toEqual({ emoji: '👍', count: 30, mine: true });
       expect([userIds.length, new Set(userIds).size]).toEqual([20, 20]);
       expect(new Set(answers.map(({ message: after }) => after.reactions[0]!.count)).size).toBe(30);
-      await Promise.all(people.slice(0, 25).map((userId, n) => (n % 2 ? on.service : other).call('reaction.remove.v1', userId, { messageId: message.id, emoji: '👍' })));
-      const [row] = await on.engine.owner.query<{ reactions: Reaction[] }>(`select reactions from chat.message where id = $1`, [message.id]);
-      expect(row!.reactions.map(({ count: n, userIds: who }) => [n, new Set(who)])).toEqual([[5, new Set(people.slice(25))]]);
+      await Promise.all(
+        people
+          .slice(0, 25)
+          .map((userId, n) =>
+            (n % 2 ? on.service : other).call('reaction.remove.v1', userId, { messageId: message.id, emoji: '👍' }),
+          ),
+      );
+      const [row] = await on.engine.owner.query<{ reactions: Reaction[] }>(
+        `select reactions from chat.message where id = $1`,
+        [message.id],
+      );
+      expect(row!.reactions.map(({ count: n, userIds: who }) => [n, new Set(who)])).toEqual([
+        [5, new Set(people.slice(25))],
+      ]);
       await other.stop();
     });
 
@@ -228,12 +344,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const { conversation } = await on.service.create(anna, { kind: 'channel', title: 'news', memberIds: [ben] });
       const message = await said(anna, conversation.id);
       expect(await codeOf(react(ben, message))).toBe('answered');
-      expect([await codeOf(react(newId(), message)), await codeOf(react(ben, await systemIn(conversation.id)))]).toEqual(['not_found', 'forbidden']);
+      expect([
+        await codeOf(react(newId(), message)),
+        await codeOf(react(ben, await systemIn(conversation.id))),
+      ]).toEqual(['not_found', 'forbidden']);
       await setMember(conversation.id, ben, `status = 'muted'`);
       expect([await codeOf(react(ben, message)), await codeOf(takeBack(ben, message))]).toEqual(['muted', 'muted']);
       await setMember(conversation.id, ben, `status = 'active'`);
       await remove(anna, message);
-      expect([await codeOf(react(ben, message)), await codeOf(takeBack(ben, message))]).toEqual(['conflict', 'conflict']);
+      expect([await codeOf(react(ben, message)), await codeOf(takeBack(ben, message))]).toEqual([
+        'conflict',
+        'conflict',
+      ]);
     });
   });
 
@@ -260,7 +382,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const anna = newId();
       const conversationId = await on.service.group(anna);
       const [first, ...others] = await Promise.all(range(101).map(() => said(anna, conversationId)));
-      await on.engine.owner.query(`update chat.message set pinned_at = now(), pinned_by = sender_id where id = any($1::uuid[])`, [others.map(({ id }) => id)]);
+      await on.engine.owner.query(
+        `update chat.message set pinned_at = now(), pinned_by = sender_id where id = any($1::uuid[])`,
+        [others.map(({ id }) => id)],
+      );
       expect(await codeOf(pin(anna, first!))).toBe('too_large');
       await unpin(anna, others[0]!);
       expect(await codeOf(pin(anna, first!))).toBe('answered');
@@ -272,8 +397,17 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
     const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
     const message = await said(anna, conversation.id);
     expect(await codeOf(pin(ben, message))).toBe('answered');
-    await on.engine.owner.query(`insert into chat.block (blocker_id, blocked_id, created_at) values ($1, $2, now())`, [anna, ben]);
-    const tries = [edit(anna, message, 'b'), react(ben, message), takeBack(ben, message), pin(anna, message), unpin(ben, message)];
+    await on.engine.owner.query(`insert into chat.block (blocker_id, blocked_id, created_at) values ($1, $2, now())`, [
+      anna,
+      ben,
+    ]);
+    const tries = [
+      edit(anna, message, 'b'),
+      react(ben, message),
+      takeBack(ben, message),
+      pin(anna, message),
+      unpin(ben, message),
+    ];
     expect(await Promise.all(tries.map(codeOf))).toEqual(tries.map(() => 'blocked'));
     expect(await codeOf(remove(anna, message))).toBe('answered');
   });

@@ -24,7 +24,12 @@ export class Commands {
   }
 
   /** A command that changes one conversation: see {@link changeConversation}. Its answer is what `work` returns. */
-  change<T>(delivery: Delivery<{ caller: Actor }>, conversationId: string, access: Access, work: (change: Change) => Promise<T>): Promise<void> {
+  change<T>(
+    delivery: Delivery<{ caller: Actor }>,
+    conversationId: string,
+    access: Access,
+    work: (change: Change) => Promise<T>,
+  ): Promise<void> {
     return this.carryOut(delivery, () => changeConversation(this, conversationId, commandOf(delivery), access, work));
   }
 

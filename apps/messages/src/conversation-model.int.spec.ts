@@ -13,21 +13,35 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('a conversatio
   const begun = async (kind: Kind, visibility: 'public' | 'private'): Promise<{ model: Model; real: Real }> => {
     const users = [newId(), newId(), newId(), newId()];
     const members = kind === 'direct' ? [1] : [1, 2];
-    const { conversation } = await on.service.create(users[0]!, { kind, memberIds: members.map((at) => users[at]!), ...(kind === 'direct' ? {} : { title: 'a title', visibility }) });
+    const { conversation } = await on.service.create(users[0]!, {
+      kind,
+      memberIds: members.map((at) => users[at]!),
+      ...(kind === 'direct' ? {} : { title: 'a title', visibility }),
+    });
     const model = new Model(kind, kind === 'direct' ? 'private' : visibility);
     model.people.set(0, { role: 'creator', status: 'active', listed: true });
-    for (const at of members) model.people.set(at, { role: kind === 'direct' ? 'creator' : 'member', status: 'active', listed: true });
+    for (const at of members)
+      model.people.set(at, { role: kind === 'direct' ? 'creator' : 'member', status: 'active', listed: true });
     return { model, real: new Real(on.service, on.engine, conversation.id, users) };
   };
 
   it('lets everybody do what the rules say, and nothing else, whatever happened before', async () => {
-    const kind = fc.oneof({ weight: 4, arbitrary: fc.constant<Kind>('group') }, { weight: 2, arbitrary: fc.constant<Kind>('channel') }, { weight: 1, arbitrary: fc.constant<Kind>('direct') });
+    const kind = fc.oneof(
+      { weight: 4, arbitrary: fc.constant<Kind>('group') },
+      { weight: 2, arbitrary: fc.constant<Kind>('channel') },
+      { weight: 1, arbitrary: fc.constant<Kind>('direct') },
+    );
     await fc.assert(
-      fc.asyncProperty(kind, fc.constantFrom('public' as const, 'private' as const), commands, async (of, visibility, steps) => {
-        const { model, real } = await begun(of, visibility);
-        await fc.asyncModelRun(() => ({ model, real }), steps);
-        await demandSound(on.engine.owner, real.conversationId);
-      }),
+      fc.asyncProperty(
+        kind,
+        fc.constantFrom('public' as const, 'private' as const),
+        commands,
+        async (of, visibility, steps) => {
+          const { model, real } = await begun(of, visibility);
+          await fc.asyncModelRun(() => ({ model, real }), steps);
+          await demandSound(on.engine.owner, real.conversationId);
+        },
+      ),
       rounds(20),
     );
   });

@@ -1,10 +1,26 @@
 import { foldName, type Policy } from '@parley/contracts';
-import { conversationColumns, memberIdsColumn, messageColumns, statusNow, type ConversationRow, type MembershipRow, type MessageRow, type Row, type Sql } from '@parley/store';
+import {
+  conversationColumns,
+  memberIdsColumn,
+  messageColumns,
+  statusNow,
+  type ConversationRow,
+  type MembershipRow,
+  type MessageRow,
+  type Row,
+  type Sql,
+} from '@parley/store';
 
 /** A conversation to be stored. Its members are given apart; `createdBy` is one of them and its creator. */
 export interface NewConversation {
-  readonly id: string; readonly kind: string; readonly visibility: string; readonly createdBy: string;
-  readonly title: string | undefined; readonly topic: string | undefined; readonly color: string | undefined; readonly policy: Policy;
+  readonly id: string;
+  readonly kind: string;
+  readonly visibility: string;
+  readonly createdBy: string;
+  readonly title: string | undefined;
+  readonly topic: string | undefined;
+  readonly color: string | undefined;
+  readonly policy: Policy;
 }
 
 /** SQL: whether one of two people blocks the other. */
@@ -28,7 +44,12 @@ const PAIR = `
  * The one conversation of two people: a new one under `id`, or the one that exists; undefined when there is none and one of them blocks the other. Waits for a concurrent creation of the
  * same pair.
  */
-export async function createDirect(sql: Sql, id: string, creator: string, other: string): Promise<{ id: string | undefined; blocked: boolean }> {
+export async function createDirect(
+  sql: Sql,
+  id: string,
+  creator: string,
+  other: string,
+): Promise<{ id: string | undefined; blocked: boolean }> {
   await sql.query(CREATE_DIRECT, [id, creator, other]);
   const [pair] = await sql.query<{ id: string | null; blocked: boolean }>(PAIR, [creator, other]);
   return { id: pair!.id ?? undefined, blocked: pair!.blocked };
@@ -47,9 +68,27 @@ const CREATE_GROUP = `
   select id, user_id, case when user_id = $4 then 'creator' else 'member' end, now(), 1 from conversation, unnest($9::uuid[]) as user_id`;
 
 /** Stores a group or channel with its members and its first, system, message; does nothing when `id` is there already. */
-export async function createGroup(sql: Sql, conversation: NewConversation, memberIds: readonly string[], message: { id: string; clientId: string }): Promise<void> {
+export async function createGroup(
+  sql: Sql,
+  conversation: NewConversation,
+  memberIds: readonly string[],
+  message: { id: string; clientId: string },
+): Promise<void> {
   const { id, kind, visibility, createdBy, title, topic, color, policy } = conversation;
-  await sql.query(CREATE_GROUP, [id, kind, visibility, createdBy, title, topic, color, policy, memberIds, message.id, message.clientId, title === undefined ? undefined : foldName(title)]);
+  await sql.query(CREATE_GROUP, [
+    id,
+    kind,
+    visibility,
+    createdBy,
+    title,
+    topic,
+    color,
+    policy,
+    memberIds,
+    message.id,
+    message.clientId,
+    title === undefined ? undefined : foldName(title),
+  ]);
 }
 
 export interface Described extends ConversationRow {
@@ -77,4 +116,7 @@ export interface MemberRole extends Row {
   role: 'creator' | 'admin' | 'member';
 }
 export const rolesOf = (sql: Sql, id: string): Promise<MemberRole[]> =>
-  sql.query<MemberRole>(`select user_id, role from chat.member where conversation_id = $1 and left_at is null order by user_id`, [id]);
+  sql.query<MemberRole>(
+    `select user_id, role from chat.member where conversation_id = $1 and left_at is null order by user_id`,
+    [id],
+  );

@@ -18,7 +18,10 @@ export async function updateConversation(change: Change, input: Update): Promise
   const title = conversation.title;
   if (describe(change, input)) {
     change.nextRev('conversation');
-    await tellDescription(change, conversation.title === title ? undefined : await change.note({ kind: 'renamed', value: conversation.title! }));
+    await tellDescription(
+      change,
+      conversation.title === title ? undefined : await change.note({ kind: 'renamed', value: conversation.title! }),
+    );
   } else if (change.repeat) {
     await tellDescription(change);
   }
@@ -27,12 +30,21 @@ export async function updateConversation(change: Change, input: Update): Promise
 
 function actionsOf({ title, topic, color, policy, visibility }: Update): Action[] {
   const described = [title, topic, color, policy].some((value) => value !== undefined);
-  return [...(described || visibility === undefined ? ['describe' as const] : []), ...(visibility === undefined ? [] : ['publish' as const])];
+  return [
+    ...(described || visibility === undefined ? ['describe' as const] : []),
+    ...(visibility === undefined ? [] : ['publish' as const]),
+  ];
 }
 
 /** Writes the wishes into the conversation; whether that changed anything. An empty topic is none. */
 function describe({ conversation }: Change, { title, topic, color, visibility, policy }: Update): boolean {
-  const { title: oldTitle, topic: oldTopic, color: oldColor, visibility: oldVisibility, policy: oldPolicy } = conversation;
+  const {
+    title: oldTitle,
+    topic: oldTopic,
+    color: oldColor,
+    visibility: oldVisibility,
+    policy: oldPolicy,
+  } = conversation;
   conversation.title = title ?? oldTitle;
   conversation.topic = topic === undefined ? oldTopic : topic || null;
   conversation.color = color ?? oldColor;
@@ -40,8 +52,11 @@ function describe({ conversation }: Change, { title, topic, color, visibility, p
   conversation.policy = { ...oldPolicy, ...policy };
   const rules = Object.keys(conversation.policy) as (keyof typeof oldPolicy)[];
   return (
-    conversation.title !== oldTitle || conversation.topic !== oldTopic || conversation.color !== oldColor || conversation.visibility !== oldVisibility
-    || rules.some((rule) => conversation.policy[rule] !== oldPolicy[rule])
+    conversation.title !== oldTitle ||
+    conversation.topic !== oldTopic ||
+    conversation.color !== oldColor ||
+    conversation.visibility !== oldVisibility ||
+    rules.some((rule) => conversation.policy[rule] !== oldPolicy[rule])
   );
 }
 
@@ -50,7 +65,12 @@ async function tellDescription(change: Change, note?: Message): Promise<void> {
   const to = await change.audience();
   const { id, conversation_rev } = change.conversation;
   const described = { ...change.describe(), rev: conversation_rev, ...(note ? { lastSeq: note.seq - 1 } : {}) };
-  change.news.push({ to, event: 'conversation:updated', payload: { conversation: described }, id: `${id}:${conversation_rev}` });
+  change.news.push({
+    to,
+    event: 'conversation:updated',
+    payload: { conversation: described },
+    id: `${id}:${conversation_rev}`,
+  });
   if (note) change.news.push({ to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` });
   change.news.push({ publish: 'conversation.updated.v1', payload: { conversation: described } });
   if (note) change.news.push({ publish: 'message.created.v1', payload: { messages: [note] } });
@@ -76,7 +96,12 @@ export async function endConversation(change: Change, reason: 'deleted' | 'left'
     change.nextRev('conversation');
   }
   change.news.push(
-    { to, event: 'conversation:removed', payload: { conversationId: conversation.id, reason }, id: `${conversation.id}:${conversation.rev}:removed` },
+    {
+      to,
+      event: 'conversation:removed',
+      payload: { conversationId: conversation.id, reason },
+      id: `${conversation.id}:${conversation.rev}:removed`,
+    },
     { publish: 'conversation.deleted.v1', payload: { conversationId: conversation.id } },
   );
 }

@@ -26,10 +26,15 @@ export interface Created {
 export async function createConversation(database: Database, broker: Broker, command: CreateCommand): Promise<Created> {
   const { caller, input } = command;
   const others = input.kind === 'direct' ? [otherOf(command)] : membersOf(command);
-  if (input.kind === 'channel' && caller.kind === 'guest') throw new ChatError('forbidden', 'Guests do not create channels');
+  if (input.kind === 'channel' && caller.kind === 'guest')
+    throw new ChatError('forbidden', 'Guests do not create channels');
   const users = await knownUsers(broker, others);
-  if (!guestsMayEnter(input.policy ?? {}) && users.some(({ kind }) => kind === 'guest')) throw new ChatError('forbidden', 'Guests are not admitted there');
-  const id = input.kind === 'direct' ? await storeDirect(database, caller, others[0]!) : await storeGroup(database, command, others);
+  if (!guestsMayEnter(input.policy ?? {}) && users.some(({ kind }) => kind === 'guest'))
+    throw new ChatError('forbidden', 'Guests are not admitted there');
+  const id =
+    input.kind === 'direct'
+      ? await storeDirect(database, caller, others[0]!)
+      : await storeGroup(database, command, others);
   return answer(database, id, command);
 }
 
@@ -37,7 +42,8 @@ export async function createConversation(database: Database, broker: Broker, com
 function otherOf({ caller, input }: CreateCommand): string {
   const { memberIds = [], title, topic, color, policy, visibility } = input;
   const [other] = memberIds;
-  if (other === undefined || memberIds.length !== 1) throw invalid('memberIds', 'a direct conversation has exactly one other member');
+  if (other === undefined || memberIds.length !== 1)
+    throw invalid('memberIds', 'a direct conversation has exactly one other member');
   if (other === caller.userId) throw invalid('memberIds', 'a direct conversation is with somebody else');
   if (visibility === 'public') throw invalid('visibility', 'a direct conversation is private');
   if ([title, topic, color, policy].some((value) => value !== undefined)) {
@@ -46,19 +52,40 @@ function otherOf({ caller, input }: CreateCommand): string {
   return other;
 }
 
-const membersOf = ({ caller, input }: CreateCommand): string[] => [...new Set(input.memberIds)].filter((userId) => userId !== caller.userId);
+const membersOf = ({ caller, input }: CreateCommand): string[] =>
+  [...new Set(input.memberIds)].filter((userId) => userId !== caller.userId);
 
 /** A block keeps two people from beginning anew and from finding what they had, but not from being answered again what this request began. */
-async function storeDirect(database: Database, { requestId, userId }: CreateCommand['caller'], other: string): Promise<string> {
+async function storeDirect(
+  database: Database,
+  { requestId, userId }: CreateCommand['caller'],
+  other: string,
+): Promise<string> {
   const pair = await createDirect(database, requestId, userId, other);
   if (pair.id === undefined || (pair.blocked && pair.id !== requestId)) throw new ChatError('blocked');
   return pair.id;
 }
 
-async function storeGroup(database: Database, { caller, input }: CreateCommand, others: readonly string[]): Promise<string> {
+async function storeGroup(
+  database: Database,
+  { caller, input }: CreateCommand,
+  others: readonly string[],
+): Promise<string> {
   const { kind, visibility = 'private', title, topic, color, policy = {} } = input;
-  const conversation = { id: caller.requestId, kind, visibility, createdBy: caller.userId, title, topic: topic === '' ? undefined : topic, color, policy };
-  await createGroup(database, conversation, [caller.userId, ...others], { id: newId(conversation.id), clientId: noteKey(caller.requestId, conversation.id) });
+  const conversation = {
+    id: caller.requestId,
+    kind,
+    visibility,
+    createdBy: caller.userId,
+    title,
+    topic: topic === '' ? undefined : topic,
+    color,
+    policy,
+  };
+  await createGroup(database, conversation, [caller.userId, ...others], {
+    id: newId(conversation.id),
+    clientId: noteKey(caller.requestId, conversation.id),
+  });
   return conversation.id;
 }
 

@@ -4,7 +4,14 @@ import { iso, type Audience, type Database, type Row, type Sql } from '@parley/s
 import { accessRefusal } from './access.js';
 import type { News } from './announce.js';
 import { refusalTo } from './permissions.js';
-import { blockedOf, lockConversations, mayBeBlocked, sendersOf, type LockedConversation, type Sender } from './send-sql.js';
+import {
+  blockedOf,
+  lockConversations,
+  mayBeBlocked,
+  sendersOf,
+  type LockedConversation,
+  type Sender,
+} from './send-sql.js';
 
 export type DrawCommand = RequestPayload<'drawing.draw.v1'>;
 type Asked = Pick<Delivery<DrawCommand>, 'payload' | 'redelivered'>;
@@ -16,15 +23,29 @@ export const LINES_MAX = 5000;
  * Draws any number of lines, of any conversations, in one transaction of six round trips, as a rule: begin, locks, what the callers are, the boards, the insert, commit. Outcomes come in the order of
  * the commands and are committed when they come: a refusal, or what is to be told. A line takes no `rev`: boards are loaded, not caught up with. One whose id is on the board stays as it is.
  */
-export function drawLines({ database, audience }: { readonly database: Database; readonly audience: Audience }, asked: readonly Asked[]): Promise<(readonly News[] | ChatError)[]> {
+export function drawLines(
+  { database, audience }: { readonly database: Database; readonly audience: Audience },
+  asked: readonly Asked[],
+): Promise<(readonly News[] | ChatError)[]> {
   return database.transaction(async (sql) => {
-    const conversations = new Map((await lockConversations(sql, [...new Set(asked.map(conversationOf))])).map((row) => [row.id, row]));
+    const conversations = new Map(
+      (await lockConversations(sql, [...new Set(asked.map(conversationOf))])).map((row) => [row.id, row]),
+    );
     const callers = await sendersOf(sql, asked.map(questionOf));
     const refusals = await refusalsOf(sql, conversations, asked, callers);
-    const boards = await boardsOf(sql, asked.filter((_, at) => refusals[at] === undefined));
+    const boards = await boardsOf(
+      sql,
+      asked.filter((_, at) => refusals[at] === undefined),
+    );
     const taken = asked.map((one, at) => refusals[at] ?? boards.get(conversationOf(one))!.take(one, callers[at]!.now));
-    const lines = await store(sql, taken.flatMap((one) => (one instanceof FreshLine ? one : [])));
-    const members = await audience.of(sql, [...boards.keys()].map((id) => ({ conversationId: id, membersRev: conversations.get(id)!.members_rev })));
+    const lines = await store(
+      sql,
+      taken.flatMap((one) => (one instanceof FreshLine ? one : [])),
+    );
+    const members = await audience.of(
+      sql,
+      [...boards.keys()].map((id) => ({ conversationId: id, membersRev: conversations.get(id)!.members_rev })),
+    );
     return taken.map((one, at) => {
       if (one instanceof ChatError) return one;
       const line = one instanceof FreshLine ? lines.get(one.key) : one;
@@ -39,10 +60,20 @@ const keyOf = (conversationId: string, id: string): string => `${conversationId}
 
 const questionOf = (one: Asked) => ({ conversationId: conversationOf(one), senderId: one.payload.caller.userId });
 
-async function refusalsOf(sql: Sql, conversations: ReadonlyMap<string, LockedConversation>, asked: readonly Asked[], callers: readonly Sender[]): Promise<(ChatError | undefined)[]> {
+async function refusalsOf(
+  sql: Sql,
+  conversations: ReadonlyMap<string, LockedConversation>,
+  asked: readonly Asked[],
+  callers: readonly Sender[],
+): Promise<(ChatError | undefined)[]> {
   const refusals = asked.map((one, at) => refusalOf(conversations.get(conversationOf(one)), callers[at]!));
-  const doubtful = [...asked.keys()].filter((at) => refusals[at] === undefined && mayBeBlocked(conversations.get(conversationOf(asked[at]!))!, callers[at]!));
-  const blocked = await blockedOf(sql, doubtful.map((at) => questionOf(asked[at]!)));
+  const doubtful = [...asked.keys()].filter(
+    (at) => refusals[at] === undefined && mayBeBlocked(conversations.get(conversationOf(asked[at]!))!, callers[at]!),
+  );
+  const blocked = await blockedOf(
+    sql,
+    doubtful.map((at) => questionOf(asked[at]!)),
+  );
   for (const n of blocked) refusals[doubtful[n]!] = new ChatError('blocked');
   return refusals;
 }
@@ -51,10 +82,23 @@ const refusalOf = (conversation: LockedConversation | undefined, standing: Sende
   accessRefusal(conversation, standing, 'member') ?? refusalTo('draw', { conversation: conversation!, standing });
 
 interface LineRow extends Row {
-  conversation_id: string; id: string; user_id: string; color: string; width: number; points: number[]; created_at: Date;
+  conversation_id: string;
+  id: string;
+  user_id: string;
+  color: string;
+  width: number;
+  points: number[];
+  created_at: Date;
 }
 const LINE = 'conversation_id, id, user_id, color, width, points, created_at';
-const lineOf = ({ id, user_id, color, width, points, created_at }: LineRow): Line => ({ id, userId: user_id, color, width, points, createdAt: iso(created_at) });
+const lineOf = ({ id, user_id, color, width, points, created_at }: LineRow): Line => ({
+  id,
+  userId: user_id,
+  color,
+  width,
+  points,
+  createdAt: iso(created_at),
+});
 
 /** A line to be stored as the `n`th of its board. */
 class FreshLine {
@@ -101,9 +145,13 @@ const BOARDS = `
 async function boardsOf(sql: Sql, asked: readonly Asked[]): Promise<Map<string, Board>> {
   if (asked.length === 0) return new Map();
   const rows = await sql.query<{ id: string; last: number; before: LineRow[] }>(BOARDS, [
-    [...new Set(asked.map(conversationOf))], asked.map(conversationOf), asked.map(({ payload }) => payload.input.line.id),
+    [...new Set(asked.map(conversationOf))],
+    asked.map(conversationOf),
+    asked.map(({ payload }) => payload.input.line.id),
   ]);
-  return new Map(rows.map(({ id, last, before }) => [id, new Board(last, new Map(before.map((row) => [row.id, lineOf(row)])))]));
+  return new Map(
+    rows.map(({ id, last, before }) => [id, new Board(last, new Map(before.map((row) => [row.id, lineOf(row)])))]),
+  );
 }
 
 const STORE = `
@@ -116,14 +164,31 @@ async function store(sql: Sql, fresh: readonly FreshLine[]): Promise<Map<string,
   if (fresh.length === 0) return new Map();
   const lines = fresh.map(({ asked }) => asked.payload.input.line);
   const rows = await sql.query<LineRow>(STORE, [
-    fresh.map(({ asked }) => conversationOf(asked)), fresh.map(({ n }) => n), lines.map(({ id }) => id), fresh.map(({ asked }) => asked.payload.caller.userId), lines.map(({ color }) => color),
-    lines.map(({ width }) => width), lines.map(({ points }) => `{${points.join(',')}}`), fresh.map(({ at }) => at),
+    fresh.map(({ asked }) => conversationOf(asked)),
+    fresh.map(({ n }) => n),
+    lines.map(({ id }) => id),
+    fresh.map(({ asked }) => asked.payload.caller.userId),
+    lines.map(({ color }) => color),
+    lines.map(({ width }) => width),
+    lines.map(({ points }) => `{${points.join(',')}}`),
+    fresh.map(({ at }) => at),
   ]);
   return new Map(rows.map((row) => [keyOf(row.conversation_id, row.id), lineOf(row)]));
 }
 
 /** To everybody but the connection that drew it. An id may be used again on an emptied board. */
-function newsOf(line: Line, { id, drawing_rev }: LockedConversation, members: readonly string[], { payload: { caller } }: Asked): News {
+function newsOf(
+  line: Line,
+  { id, drawing_rev }: LockedConversation,
+  members: readonly string[],
+  { payload: { caller } }: Asked,
+): News {
   const payload = { conversationId: id, userId: line.userId, line };
-  return { to: members, event: 'drawing:line', payload, id: `${id}:line:${drawing_rev}:${line.id}`, ...(caller.connectionId === undefined ? {} : { except: caller.connectionId }) };
+  return {
+    to: members,
+    event: 'drawing:line',
+    payload,
+    id: `${id}:line:${drawing_rev}:${line.id}`,
+    ...(caller.connectionId === undefined ? {} : { except: caller.connectionId }),
+  };
 }

@@ -10,8 +10,12 @@ export async function knownUsers(broker: Broker, userIds: readonly string[]): Pr
   const { users } = await broker.request('users.known.v1', { userIds: [...userIds] }, { deadlineMs: KNOWN_LIMIT_MS });
   const known = new Set(users.map(({ id }) => id));
   const unknown = userIds.filter((userId) => !known.has(userId));
-  if (unknown.length > 0) throw new ChatError('not_found', 'Some of these users do not exist', { details: { userIds: unknown.slice(0, 20) } });
+  if (unknown.length > 0)
+    throw new ChatError('not_found', 'Some of these users do not exist', {
+      details: { userIds: unknown.slice(0, 20) },
+    });
   return users;
 }
 
-export const invalid = (path: string, message: string): ChatError => new ChatError('invalid', `${path}: ${message}`, { details: [{ path, message }] });
+export const invalid = (path: string, message: string): ChatError =>
+  new ChatError('invalid', `${path}: ${message}`, { details: [{ path, message }] });

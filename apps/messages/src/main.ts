@@ -12,7 +12,12 @@ await run('messages', async () => {
   const tracing = await startTracing('messages', config, logger);
   const health = new Health('messages');
   await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
-  const database = await connectPostgres({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL, name: 'parley-messages', logger });
+  const database = await connectPostgres({
+    url: config.DATABASE_URL,
+    poolSize: config.DATABASE_POOL,
+    name: 'parley-messages',
+    logger,
+  });
   const redis = { url: config.REDIS_URL, logger };
   const [registry, traces] = await Promise.all([createRedisRegistry(redis), createRedisTraces(redis)]);
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'messages', logger, shards: config.SHARDS });
@@ -20,7 +25,15 @@ await run('messages', async () => {
   // Redis is not among the checks: without it pushes go to all gateways, and everything else goes on.
   health.check('database', () => database.problem());
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
-  const messages = await startMessages({ broker, database, registry, traces, logger, settings: settingsOf(config), graceMs: config.SHUTDOWN_GRACE_MS });
+  const messages = await startMessages({
+    broker,
+    database,
+    registry,
+    traces,
+    logger,
+    settings: settingsOf(config),
+    graceMs: config.SHUTDOWN_GRACE_MS,
+  });
   health.open();
   logger.info('serving');
   const stop = async () => {

@@ -1,11 +1,29 @@
 import type { Membership, Message, Policy, Role } from '@parley/contracts';
 import {
-  belongsNow, deliveredSeq, membershipColumns, messageColumns, preferenceJoin, readSeq, statusNow, toMembership, toMessage, type MemberRow, type MembershipRow, type MessageRow, type Sql,
+  belongsNow,
+  deliveredSeq,
+  membershipColumns,
+  messageColumns,
+  preferenceJoin,
+  readSeq,
+  statusNow,
+  toMembership,
+  toMessage,
+  type MemberRow,
+  type MembershipRow,
+  type MessageRow,
+  type Sql,
 } from '@parley/store';
 
 /** A member as stored, with their positions. Whoever left, or is banned, stays as a row. */
 export interface StoredMember extends MemberRow {
-  role: Role; muted_until: Date | null; banned_until: Date | null; joined_at: Date; base_seq: number; rev: number; left_at: Date | null;
+  role: Role;
+  muted_until: Date | null;
+  banned_until: Date | null;
+  joined_at: Date;
+  base_seq: number;
+  rev: number;
+  left_at: Date | null;
   /** Whether `member_count` counts them: has not left, and is not stored as banned. A ban whose time is over is stored until it is lifted (`Bans`). */
   counted: boolean;
 }
@@ -28,12 +46,26 @@ const STORE = `
     joined_at = excluded.joined_at, base_seq = excluded.base_seq, rev = excluded.rev, left_at = excluded.left_at`;
 export async function storeMember(sql: Sql, conversationId: string, member: StoredMember): Promise<void> {
   const { user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at } = member;
-  await sql.query(STORE, [conversationId, user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at]);
+  await sql.query(STORE, [
+    conversationId,
+    user_id,
+    role,
+    status,
+    muted_until,
+    banned_until,
+    joined_at,
+    base_seq,
+    rev,
+    left_at,
+  ]);
 }
 
 /** Who hears of a conversation, also of one that is deleted. */
 export async function hearersOf(sql: Sql, conversationId: string): Promise<string[]> {
-  const rows = await sql.query<{ user_id: string }>(`select m.user_id from chat.member m where m.conversation_id = $1 and ${belongsNow('m')}`, [conversationId]);
+  const rows = await sql.query<{ user_id: string }>(
+    `select m.user_id from chat.member m where m.conversation_id = $1 and ${belongsNow('m')}`,
+    [conversationId],
+  );
   return rows.map(({ user_id }) => user_id);
 }
 
@@ -50,13 +82,19 @@ export async function membershipOf(sql: Sql, conversationId: string, userId: str
 }
 
 export async function lastMessageOf(sql: Sql, conversationId: string): Promise<Message | undefined> {
-  const [row] = await sql.query<MessageRow>(`select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 order by m.seq desc limit 1`, [conversationId]);
+  const [row] = await sql.query<MessageRow>(
+    `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 order by m.seq desc limit 1`,
+    [conversationId],
+  );
   return row && toMessage(row);
 }
 
 /** Members whose ban is over, but not lifted yet. */
 export const overdueBans = (sql: Sql, limit: number): Promise<{ conversation_id: string; user_id: string }[]> =>
-  sql.query(`select conversation_id, user_id from chat.member where status = 'banned' and left_at is null and banned_until <= clock_timestamp() order by banned_until limit $1`, [limit]);
+  sql.query(
+    `select conversation_id, user_id from chat.member where status = 'banned' and left_at is null and banned_until <= clock_timestamp() order by banned_until limit $1`,
+    [limit],
+  );
 
 export const sameInstant = (one: Date | null, other: Date | null): boolean => one?.getTime() === other?.getTime();
 export const guestsMayEnter = (policy: Policy): boolean => policy.guests !== false;

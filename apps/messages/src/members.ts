@@ -1,11 +1,28 @@
 import type { Broker } from '@parley/broker';
-import { ChatError, limits, type CallInput, type CallOutput, type Message, type SystemNote, type User } from '@parley/contracts';
+import {
+  ChatError,
+  limits,
+  type CallInput,
+  type CallOutput,
+  type Message,
+  type SystemNote,
+  type User,
+} from '@parley/contracts';
 import { toConversation, toMember } from '@parley/store';
 import type { News } from './announce.js';
 import { demandAccess, type Change } from './change.js';
 import { endConversation } from './conversations.js';
 import { invalid, knownUsers } from './known.js';
-import { findMember, guestsMayEnter, hearersOf, lastMessageOf, membershipOf, sameInstant, storeMember, type StoredMember } from './member-sql.js';
+import {
+  findMember,
+  guestsMayEnter,
+  hearersOf,
+  lastMessageOf,
+  membershipOf,
+  sameInstant,
+  storeMember,
+  type StoredMember,
+} from './member-sql.js';
 import { demand, outranks, type Action } from './permissions.js';
 
 type MemberAnswer = CallOutput<'member.update'>;
@@ -45,7 +62,8 @@ export async function leave(change: Change): Promise<Record<string, never>> {
   demandAccess(change, 'member');
   demand('leave', change);
   if (change.standing.role === 'creator') {
-    if ((await hearersOf(change.sql, change.conversation.id)).length > 1) throw new ChatError('conflict', 'Hand the conversation over before you leave');
+    if ((await hearersOf(change.sql, change.conversation.id)).length > 1)
+      throw new ChatError('conflict', 'Hand the conversation over before you leave');
     await endConversation(change, 'left');
     return {};
   }
@@ -90,7 +108,8 @@ export async function remove(change: Change, { userId }: CallInput<'member.remov
   if (!member || (member.left_at !== null && !change.repeat)) throw new ChatError('not_found', 'No such member');
   demandRank(change, member);
   if (member.left_at !== null) await tell(change, { changed: [member] });
-  else if (member.status === 'banned') await tell(change, { changed: [await store(change, { ...member, left_at: change.now })] });
+  else if (member.status === 'banned')
+    await tell(change, { changed: [await store(change, { ...member, left_at: change.now })] });
   else await depart(change, member, 'removed');
   return {};
 }
@@ -103,7 +122,8 @@ export async function update(change: Change, input: CallInput<'member.update'>):
   const member = await findMember(change.sql, change.conversation.id, input.userId);
   demand(actionsOf(input, member), change);
   // Who left can be banned, and unbanned: that decides whether they may come back.
-  if (!member || (member.left_at !== null && member.status !== 'banned' && input.status !== 'banned')) throw new ChatError('not_found', 'No such member');
+  if (!member || (member.left_at !== null && member.status !== 'banned' && input.status !== 'banned'))
+    throw new ChatError('not_found', 'No such member');
   const updated = input.role === 'creator' ? await handOver(change, member) : await adjust(change, member, input);
   return { member: toMember(updated) };
 }
@@ -118,11 +138,15 @@ function demandSense({ role, status, mutedUntil, bannedUntil }: CallInput<'membe
 function actionsOf({ role, status }: CallInput<'member.update'>, member: StoredMember | undefined): Action[] {
   if (role === 'creator') return ['handOver'];
   const banning = status === 'banned' || (status !== undefined && member?.status === 'banned');
-  return [...(role === undefined ? [] : ['promote' as const]), ...(role !== undefined && status === undefined ? [] : [banning ? ('ban' as const) : ('mute' as const)])];
+  return [
+    ...(role === undefined ? [] : ['promote' as const]),
+    ...(role !== undefined && status === undefined ? [] : [banning ? ('ban' as const) : ('mute' as const)]),
+  ];
 }
 
 function demandRank({ standing }: Change, member: StoredMember): void {
-  if (!outranks(standing.role, member.role)) throw new ChatError('forbidden', 'Your role does not allow that with theirs');
+  if (!outranks(standing.role, member.role))
+    throw new ChatError('forbidden', 'Your role does not allow that with theirs');
 }
 
 /** The creator becomes an admin, and another member creator, whom nobody could unmute any more. */
@@ -130,37 +154,58 @@ async function handOver(change: Change, member: StoredMember): Promise<StoredMem
   if (member.role === 'creator') return member;
   if (member.status === 'banned') throw new ChatError('conflict', 'They are banned');
   const own = (await findMember(change.sql, change.conversation.id, change.userId))!;
-  const changed = [await store(change, { ...own, role: 'admin' }), await store(change, { ...member, role: 'creator', status: 'active', muted_until: null, banned_until: null })];
+  const changed = [
+    await store(change, { ...own, role: 'admin' }),
+    await store(change, { ...member, role: 'creator', status: 'active', muted_until: null, banned_until: null }),
+  ];
   const came = member.counted ? {} : { came: changed[1]! };
   await tell(change, { changed, ...came, note: await change.note({ kind: 'creator', userId: member.user_id }) });
   return changed[1]!;
 }
 
 async function adjust(change: Change, member: StoredMember, input: CallInput<'member.update'>): Promise<StoredMember> {
-  if (input.role !== undefined && member.role === 'creator') throw new ChatError('conflict', 'Hand the conversation over instead');
+  if (input.role !== undefined && member.role === 'creator')
+    throw new ChatError('conflict', 'Hand the conversation over instead');
   if (input.status !== undefined) demandRank(change, member);
-  if (input.role !== undefined && member.status === 'banned' && input.status === undefined) throw new ChatError('conflict', 'They are banned');
+  if (input.role !== undefined && member.status === 'banned' && input.status === undefined)
+    throw new ChatError('conflict', 'They are banned');
   const wanted = standingAfter(member, input);
   if (same(member, wanted)) {
-    if (change.repeat) await tell(change, { changed: [member], ...(input.status === 'active' ? { came: member } : {}) });
+    if (change.repeat)
+      await tell(change, { changed: [member], ...(input.status === 'active' ? { came: member } : {}) });
     return member;
   }
-  for (const [path, until] of [['mutedUntil', wanted.muted_until], ['bannedUntil', wanted.banned_until]] as const) {
+  for (const [path, until] of [
+    ['mutedUntil', wanted.muted_until],
+    ['bannedUntil', wanted.banned_until],
+  ] as const) {
     if (until !== null && input[path] !== undefined && until <= change.now) throw invalid(path, 'is past');
   }
   return move(change, member, wanted);
 }
 
 /** A ban takes the role away; otherwise who is back from one goes on as if they had not been away. */
-function standingAfter(member: StoredMember, { role, status, mutedUntil, bannedUntil }: CallInput<'member.update'>): StoredMember {
+function standingAfter(
+  member: StoredMember,
+  { role, status, mutedUntil, bannedUntil }: CallInput<'member.update'>,
+): StoredMember {
   if (status === undefined) return { ...member, role: role ?? member.role };
   const until = (at: string | undefined) => (at === undefined ? null : new Date(at));
-  return { ...member, role: status === 'banned' ? 'member' : (role ?? member.role), status, muted_until: until(mutedUntil), banned_until: until(bannedUntil) };
+  return {
+    ...member,
+    role: status === 'banned' ? 'member' : (role ?? member.role),
+    status,
+    muted_until: until(mutedUntil),
+    banned_until: until(bannedUntil),
+  };
 }
 
 const same = (one: StoredMember, other: StoredMember): boolean =>
-  one.role === other.role && one.status === other.status && one.counted === counts(other)
-  && (one.status !== 'muted' || sameInstant(one.muted_until, other.muted_until)) && (one.status !== 'banned' || sameInstant(one.banned_until, other.banned_until));
+  one.role === other.role &&
+  one.status === other.status &&
+  one.counted === counts(other) &&
+  (one.status !== 'muted' || sameInstant(one.muted_until, other.muted_until)) &&
+  (one.status !== 'banned' || sameInstant(one.banned_until, other.banned_until));
 
 async function move(change: Change, before: StoredMember, after: StoredMember): Promise<StoredMember> {
   if (before.counted && after.status === 'banned') return depart(change, after, 'banned');
@@ -172,7 +217,8 @@ async function move(change: Change, before: StoredMember, after: StoredMember): 
 }
 
 function demandRoom({ conversation }: Change): void {
-  if (conversation.member_count >= limits.membersPerGroup) throw new ChatError('too_large', `A conversation has at most ${limits.membersPerGroup} members`);
+  if (conversation.member_count >= limits.membersPerGroup)
+    throw new ChatError('too_large', `A conversation has at most ${limits.membersPerGroup} members`);
 }
 
 function demandGuestsWelcome({ conversation }: Change): void {
@@ -183,18 +229,32 @@ function demandGuestsWelcome({ conversation }: Change): void {
 async function arrive(change: Change, userId: string, role: 'admin' | 'member'): Promise<StoredMember> {
   const { conversation, now } = change;
   const earlier = await findMember(change.sql, conversation.id, userId);
-  const mute = earlier?.status === 'muted' ? { status: 'muted', muted_until: earlier.muted_until } : { status: 'active', muted_until: null };
+  const mute =
+    earlier?.status === 'muted'
+      ? { status: 'muted', muted_until: earlier.muted_until }
+      : { status: 'active', muted_until: null };
   const begin = conversation.last_seq + 1;
   const position = Math.max(begin, earlier?.read_seq ?? 0);
   return store(change, {
-    user_id: userId, role, ...mute, banned_until: null, joined_at: now, base_seq: begin, left_at: null, rev: 0, counted: false, read_seq: position, delivered_seq: position,
+    user_id: userId,
+    role,
+    ...mute,
+    banned_until: null,
+    joined_at: now,
+    base_seq: begin,
+    left_at: null,
+    rev: 0,
+    counted: false,
+    read_seq: position,
+    delivered_seq: position,
   });
 }
 
 /** Ends a ban whose time is over: nobody asked for that, and the one who is back hears of it. */
 export async function liftBan(change: Change): Promise<Record<string, never>> {
   const member = await findMember(change.sql, change.conversation.id, change.userId);
-  if (!member || member.left_at !== null || member.status !== 'active' || change.conversation.deleted_at !== null) return {};
+  if (!member || member.left_at !== null || member.status !== 'active' || change.conversation.deleted_at !== null)
+    return {};
   if (member.counted && !change.repeat) return {};
   const came = member.counted ? member : await store(change, member);
   await tell(change, { changed: [came], came });
@@ -205,7 +265,11 @@ export async function liftBan(change: Change): Promise<Record<string, never>> {
 async function depart(change: Change, member: StoredMember, reason: Removal): Promise<StoredMember> {
   const gone = await store(change, reason === 'banned' ? member : { ...member, left_at: change.now });
   const subject: Pick<SystemNote, 'userId'> = reason === 'left' ? {} : { userId: member.user_id };
-  await tell(change, { changed: [gone], went: { member: gone, reason }, note: await change.note({ kind: reason, ...subject }) });
+  await tell(change, {
+    changed: [gone],
+    went: { member: gone, reason },
+    note: await change.note({ kind: reason, ...subject }),
+  });
   return gone;
 }
 
@@ -216,7 +280,10 @@ async function store(change: Change, member: StoredMember): Promise<StoredMember
   const counted = counts(member);
   change.conversation.member_count += Number(counted) - Number(member.counted);
   const { status, muted_until, banned_until } = member;
-  const until = { muted_until: status === 'muted' ? muted_until : null, banned_until: status === 'banned' ? banned_until : null };
+  const until = {
+    muted_until: status === 'muted' ? muted_until : null,
+    banned_until: status === 'banned' ? banned_until : null,
+  };
   const stored = { ...member, ...until, counted, rev: change.nextRev('members') };
   await storeMember(change.sql, change.conversation.id, stored);
   return stored;
@@ -231,8 +298,15 @@ async function retell(change: Change, userId: string): Promise<StoredMember | un
   const reason = kind === 'left' || kind === 'removed' || kind === 'banned' ? kind : undefined;
   const own = kind === 'creator' ? await findMember(change.sql, change.conversation.id, change.userId) : undefined;
   await tell(change, {
-    changed: own ? [own, member] : [member], note,
-    ...(member.counted ? (reason === undefined && kind !== 'creator' ? { came: member } : {}) : reason === undefined ? {} : { went: { member, reason } }),
+    changed: own ? [own, member] : [member],
+    note,
+    ...(member.counted
+      ? reason === undefined && kind !== 'creator'
+        ? { came: member }
+        : {}
+      : reason === undefined
+        ? {}
+        : { went: { member, reason } }),
   });
   return member;
 }
@@ -241,12 +315,29 @@ async function tell(change: Change, { changed, came, went, note }: Story): Promi
   const to = await change.audience();
   const { id, member_count: memberCount } = change.conversation;
   if (came) change.news.push(await welcome(change, came));
-  if (went) change.news.push({ to: [went.member.user_id], event: 'conversation:removed', payload: { conversationId: id, reason: went.reason }, id: `${id}:${went.member.rev}:removed` });
+  if (went)
+    change.news.push({
+      to: [went.member.user_id],
+      event: 'conversation:removed',
+      payload: { conversationId: id, reason: went.reason },
+      id: `${id}:${went.member.rev}:removed`,
+    });
   for (const member of changed) {
-    const news = { conversationId: id, rev: member.rev, ...(member.left_at === null ? { member: toMember(member) } : { userId: member.user_id, left: true as const }) };
-    change.news.push({ to, event: 'member:changed', payload: { ...news, memberCount }, id: `${id}:${member.rev}` }, { publish: 'member.changed.v1', payload: news });
+    const news = {
+      conversationId: id,
+      rev: member.rev,
+      ...(member.left_at === null ? { member: toMember(member) } : { userId: member.user_id, left: true as const }),
+    };
+    change.news.push(
+      { to, event: 'member:changed', payload: { ...news, memberCount }, id: `${id}:${member.rev}` },
+      { publish: 'member.changed.v1', payload: news },
+    );
   }
-  if (note) change.news.push({ to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` }, { publish: 'message.created.v1', payload: { messages: [note] } });
+  if (note)
+    change.news.push(
+      { to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` },
+      { publish: 'message.created.v1', payload: { messages: [note] } },
+    );
 }
 
 /** The conversation as it is after this change, to who has just come into it. */
@@ -255,5 +346,10 @@ async function welcome(change: Change, { user_id, rev }: StoredMember): Promise<
   await change.save();
   const me = await membershipOf(sql, conversation.id, user_id);
   const lastMessage = await lastMessageOf(sql, conversation.id);
-  return { to: [user_id], event: 'conversation:new', payload: { conversation: toConversation(conversation, me, lastMessage) }, id: `${conversation.id}:${rev}:new` };
+  return {
+    to: [user_id],
+    event: 'conversation:new',
+    payload: { conversation: toConversation(conversation, me, lastMessage) },
+    id: `${conversation.id}:${rev}:new`,
+  };
 }

@@ -23,7 +23,10 @@ describe('the mentions of a body', () => {
 
   it('may end before the dots and dashes at their end, which may be the sentence’s', () => {
     expect(candidatesOf('ask @anna.-.')).toEqual([['anna.-.', 'anna.-', 'anna.', 'anna']]);
-    expect(candidatesOf('@a.b. and @ab..')).toEqual([['a.b.', 'a.b'], ['ab..', 'ab.']]);
+    expect(candidatesOf('@a.b. and @ab..')).toEqual([
+      ['a.b.', 'a.b'],
+      ['ab..', 'ab.'],
+    ]);
     expect(candidatesOf(`@${'a'.repeat(32)}..`)).toEqual([['a'.repeat(32)]]);
   });
 

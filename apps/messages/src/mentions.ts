@@ -21,7 +21,10 @@ const MENTION = /(?<![\p{L}\p{N}_])@([a-z0-9_.-]+)/giu;
 export function candidatesOf(body: string): string[][] {
   if (!body.includes('@')) return [];
   const words = new Set(Array.from(body.matchAll(MENTION), ([, word]) => word!.toLowerCase()));
-  return [...words].map(readings).filter(({ length }) => length > 0).slice(0, MENTIONS_MAX);
+  return [...words]
+    .map(readings)
+    .filter(({ length }) => length > 0)
+    .slice(0, MENTIONS_MAX);
 }
 
 function readings(word: string): string[] {
@@ -36,9 +39,13 @@ function readings(word: string): string[] {
 /** Who is named in the bodies. Asks auth, but only when a body names somebody; undefined when it does not answer in time. */
 export async function namesOf(broker: Broker, bodies: readonly string[]): Promise<Names | undefined> {
   const usernames = [...new Set(bodies.flatMap(candidatesOf).flat())];
-  const asks = Array.from({ length: Math.ceil(usernames.length / NAMES_MAX) }, (_, at) => usernames.slice(at * NAMES_MAX, (at + 1) * NAMES_MAX));
+  const asks = Array.from({ length: Math.ceil(usernames.length / NAMES_MAX) }, (_, at) =>
+    usernames.slice(at * NAMES_MAX, (at + 1) * NAMES_MAX),
+  );
   try {
-    const answers = await Promise.all(asks.map((part) => broker.request('users.named.v1', { usernames: part }, { deadlineMs: NAMED_LIMIT_MS })));
+    const answers = await Promise.all(
+      asks.map((part) => broker.request('users.named.v1', { usernames: part }, { deadlineMs: NAMED_LIMIT_MS })),
+    );
     return new Map(answers.flatMap(({ users }) => users.map(({ id, username }) => [username.toLowerCase(), id])));
   } catch (error) {
     if (error instanceof ChatError) return undefined;
@@ -56,15 +63,23 @@ export interface Written {
  * Whom each body mentions: members of its conversation, in the order of their mention. Undefined for a body that names somebody when the names are not known. No
  * query when nobody is named, which is the rule.
  */
-export async function mentionsOf(sql: Sql, written: readonly Written[], names: Names | undefined): Promise<(readonly string[] | undefined)[]> {
+export async function mentionsOf(
+  sql: Sql,
+  written: readonly Written[],
+  names: Names | undefined,
+): Promise<(readonly string[] | undefined)[]> {
   const named = written.map(({ body }) => {
     const candidates = candidatesOf(body);
     if (candidates.length === 0) return [];
     return names && [...new Set(candidates.flatMap((readings) => firstNamed(readings, names)))];
   });
-  const pairs = written.flatMap(({ conversationId }, at) => named[at]?.map((userId) => ({ conversationId, userId })) ?? []);
+  const pairs = written.flatMap(
+    ({ conversationId }, at) => named[at]?.map((userId) => ({ conversationId, userId })) ?? [],
+  );
   const members = await membersAmong(sql, pairs);
-  return named.map((userIds, at) => userIds?.filter((userId) => members.has(`${written[at]!.conversationId} ${userId}`)));
+  return named.map((userIds, at) =>
+    userIds?.filter((userId) => members.has(`${written[at]!.conversationId} ${userId}`)),
+  );
 }
 
 function firstNamed(readings: readonly string[], names: Names): string[] {
@@ -72,7 +87,10 @@ function firstNamed(readings: readonly string[], names: Names): string[] {
   return found === undefined ? [] : [names.get(found)!];
 }
 
-async function membersAmong(sql: Sql, pairs: readonly { conversationId: string; userId: string }[]): Promise<Set<string>> {
+async function membersAmong(
+  sql: Sql,
+  pairs: readonly { conversationId: string; userId: string }[],
+): Promise<Set<string>> {
   if (pairs.length === 0) return new Set();
   const rows = await sql.query<{ conversation_id: string; user_id: string }>(
     `select m.conversation_id, m.user_id from unnest($1::uuid[], $2::uuid[]) as q(conversation_id, user_id)

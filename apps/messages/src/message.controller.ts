@@ -31,12 +31,16 @@ export class MessageController {
 
   @MessagePattern<string>('reaction.add.v1')
   react(@Ctx() delivery: Asked<'reaction.add.v1'>): Promise<void> {
-    return changeMessage(this.commands, delivery, (change, row) => addReaction(change, row, delivery.payload.input.emoji));
+    return changeMessage(this.commands, delivery, (change, row) =>
+      addReaction(change, row, delivery.payload.input.emoji),
+    );
   }
 
   @MessagePattern<string>('reaction.remove.v1')
   takeBack(@Ctx() delivery: Asked<'reaction.remove.v1'>): Promise<void> {
-    return changeMessage(this.commands, delivery, (change, row) => removeReaction(change, row, delivery.payload.input.emoji));
+    return changeMessage(this.commands, delivery, (change, row) =>
+      removeReaction(change, row, delivery.payload.input.emoji),
+    );
   }
 
   @MessagePattern<string>('message.pin.v1')

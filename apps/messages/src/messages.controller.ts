@@ -29,17 +29,24 @@ export class MessagesController {
     await reached('messages.received');
     const { database, audience, standings, broker, announcer } = this.commands;
     const commands = deliveries.map(({ payload, correlationId }) => ({ ...payload, traceId: correlationId }));
-    const outcomes = await sendBatch({ database, audience, standings, broker, traces: this.traces, policies: this.policies, logger: this.logger }, commands);
+    const outcomes = await sendBatch(
+      { database, audience, standings, broker, traces: this.traces, policies: this.policies, logger: this.logger },
+      commands,
+    );
     await reached('messages.committed');
     const sent = outcomes.filter((outcome): outcome is Sent => !(outcome instanceof ChatError));
     // After the commit: whoever connects later catches up with it.
-    const finding = this.commands.push.find([...new Set(sent.flatMap(({ announce, members, peer }) => (announce ? members : (peer ?? []))))]);
+    const finding = this.commands.push.find([
+      ...new Set(sent.flatMap(({ announce, members, peer }) => (announce ? members : (peer ?? [])))),
+    ]);
     const found = await soon(finding);
     for (const [at, outcome] of outcomes.entries()) answer(deliveries[at]!, outcome, found);
     await reached('messages.answered');
     const announced = sent.filter(({ announce }) => announce);
     if (announced.length > 0) await announcer.messages(announced, found ?? (await finding));
-    for (const [at, outcome] of outcomes.entries()) if (!(outcome instanceof ChatError) && outcome.announce) deliveries[at]!.until(() => announcer.created(outcome.message));
+    for (const [at, outcome] of outcomes.entries())
+      if (!(outcome instanceof ChatError) && outcome.announce)
+        deliveries[at]!.until(() => announcer.created(outcome.message));
   }
 
   @MessagePattern<string>('conversation.create.v1')

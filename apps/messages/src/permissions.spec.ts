@@ -3,12 +3,27 @@ import { demand, may, outranks, permissions, refusalTo, type Action } from './pe
 import type { LockedConversation } from './send-sql.js';
 
 const roles = ['creator', 'admin', 'member'] as const;
-const at = (kind: LockedConversation['kind'], policy: LockedConversation['policy'] = {}) => ({ kind, policy }) as LockedConversation;
-const allowed = (role: string, kind: LockedConversation['kind']) => (Object.keys(permissions) as Action[]).filter((action) => may(role, action, at(kind)));
+const at = (kind: LockedConversation['kind'], policy: LockedConversation['policy'] = {}) =>
+  ({ kind, policy }) as LockedConversation;
+const allowed = (role: string, kind: LockedConversation['kind']) =>
+  (Object.keys(permissions) as Action[]).filter((action) => may(role, action, at(kind)));
 
 it('lets members take part, admins lead, and the creator do everything', () => {
   expect(allowed('member', 'group')).toEqual(['write', 'draw', 'react', 'leave']);
-  expect(allowed('admin', 'group')).toEqual(['write', 'draw', 'react', 'pin', 'deleteOthers', 'webhooks', 'invite', 'remove', 'mute', 'ban', 'describe', 'leave']);
+  expect(allowed('admin', 'group')).toEqual([
+    'write',
+    'draw',
+    'react',
+    'pin',
+    'deleteOthers',
+    'webhooks',
+    'invite',
+    'remove',
+    'mute',
+    'ban',
+    'describe',
+    'leave',
+  ]);
   expect(allowed('creator', 'group')).toEqual(Object.keys(permissions));
 });
 
@@ -28,31 +43,63 @@ it('lets members invite where the policy says so, and never into a direct conver
 });
 
 it('lets strangers do nothing', () => {
-  for (const action of Object.keys(permissions) as Action[]) expect(may(null, action, at('group', { membersInvite: true }))).toBe(false);
+  for (const action of Object.keys(permissions) as Action[])
+    expect(may(null, action, at('group', { membersInvite: true }))).toBe(false);
 });
 
 it('answers what a role may not do with forbidden before muted, and lets the muted leave', () => {
-  const muted = (role: string, action: Action) => refusalTo(action, { conversation: at('group'), standing: { role, status: 'muted' } })?.code;
-  expect([muted('member', 'pin'), muted('member', 'write'), muted('admin', 'pin'), muted('member', 'leave')]).toEqual(['forbidden', 'muted', 'muted', undefined]);
+  const muted = (role: string, action: Action) =>
+    refusalTo(action, { conversation: at('group'), standing: { role, status: 'muted' } })?.code;
+  expect([muted('member', 'pin'), muted('member', 'write'), muted('admin', 'pin'), muted('member', 'leave')]).toEqual([
+    'forbidden',
+    'muted',
+    'muted',
+    undefined,
+  ]);
 });
 
 it('answers so too where a command is several actions at once', () => {
-  expect(() => demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'admin', status: 'muted' } })).toThrow(expect.objectContaining({ code: 'forbidden' }));
-  expect(() => demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'creator', status: 'muted' } })).toThrow(expect.objectContaining({ code: 'muted' }));
+  expect(() =>
+    demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'admin', status: 'muted' } }),
+  ).toThrow(expect.objectContaining({ code: 'forbidden' }));
+  expect(() =>
+    demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'creator', status: 'muted' } }),
+  ).toThrow(expect.objectContaining({ code: 'muted' }));
 });
 
 it('keeps admins from each other and from the creator', () => {
-  expect(roles.map((role) => roles.filter((other) => outranks(role, other)))).toEqual([['admin', 'member'], ['member'], []]);
+  expect(roles.map((role) => roles.filter((other) => outranks(role, other)))).toEqual([
+    ['admin', 'member'],
+    ['member'],
+    [],
+  ]);
 });
 
 it('docs/permissions.md is what the table says', async () => {
   const meanings: Record<Action, string> = {
-    write: 'send and edit messages', draw: 'draw on the board and empty it', react: 'react to messages', pin: 'pin and unpin messages', deleteOthers: 'delete messages of others', webhooks: 'have webhooks',
-    invite: 'add members', remove: 'remove members', mute: 'mute and unmute', ban: 'ban and unban', promote: 'make admins, and members of them again', handOver: 'hand the conversation over',
-    describe: 'change title, topic, colour and policy', publish: 'make it public or private', delete: 'delete the conversation', leave: 'leave',
+    write: 'send and edit messages',
+    draw: 'draw on the board and empty it',
+    react: 'react to messages',
+    pin: 'pin and unpin messages',
+    deleteOthers: 'delete messages of others',
+    webhooks: 'have webhooks',
+    invite: 'add members',
+    remove: 'remove members',
+    mute: 'mute and unmute',
+    ban: 'ban and unban',
+    promote: 'make admins, and members of them again',
+    handOver: 'hand the conversation over',
+    describe: 'change title, topic, colour and policy',
+    publish: 'make it public or private',
+    delete: 'delete the conversation',
+    leave: 'leave',
   };
-  const who = (action: Action, kind: LockedConversation['kind']) => roles.filter((role) => may(role, action, at(kind))).join(', ') || 'nobody';
-  const rows = (Object.keys(permissions) as Action[]).map((action) => `| ${meanings[action]} | ${who(action, 'direct')} | ${who(action, 'group')} | ${who(action, 'channel')} |`);
+  const who = (action: Action, kind: LockedConversation['kind']) =>
+    roles.filter((role) => may(role, action, at(kind))).join(', ') || 'nobody';
+  const rows = (Object.keys(permissions) as Action[]).map(
+    (action) =>
+      `| ${meanings[action]} | ${who(action, 'direct')} | ${who(action, 'group')} | ${who(action, 'channel')} |`,
+  );
   await expect(`# Who may do what
 
 Printed from \`apps/messages/src/permissions.ts\` (\`npm test -- apps/messages/src/permissions.spec.ts -u\` prints it anew).

@@ -39,14 +39,25 @@ export type Action = keyof typeof permissions;
 const evenMuted: readonly Action[] = ['leave'];
 
 /** Whether somebody with this role in the conversation may do it, were they not muted. `role`: a member's; null for others, who may nothing. */
-export function may(role: string | null, action: Action, { kind, policy }: Pick<LockedConversation, 'kind' | 'policy'>): boolean {
+export function may(
+  role: string | null,
+  action: Action,
+  { kind, policy }: Pick<LockedConversation, 'kind' | 'policy'>,
+): boolean {
   if (action === 'invite' && role === 'member' && kind !== 'direct' && policy.membersInvite === true) return true;
   return (permissions[action][kind] as readonly (string | null)[]).includes(role);
 }
 
 /** Why a member may not do it, or nothing: `forbidden` for what their role may not, and only then `muted`. */
-export function refusalTo(action: Action, { conversation, standing }: { readonly conversation: LockedConversation; readonly standing: Pick<Sender, 'role' | 'status'> }): ChatError | undefined {
-  if (!may(standing.role, action, conversation)) return new ChatError('forbidden', 'Your role does not allow that here');
+export function refusalTo(
+  action: Action,
+  {
+    conversation,
+    standing,
+  }: { readonly conversation: LockedConversation; readonly standing: Pick<Sender, 'role' | 'status'> },
+): ChatError | undefined {
+  if (!may(standing.role, action, conversation))
+    return new ChatError('forbidden', 'Your role does not allow that here');
   return standing.status === 'muted' && !evenMuted.includes(action) ? new ChatError('muted') : undefined;
 }
 

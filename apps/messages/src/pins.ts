@@ -11,8 +11,12 @@ export async function pinMessage(change: Change, row: MessageRow): Promise<Left>
   await demandWriting('pin', change);
   demandLiving(row);
   if (row.pinned_at !== null) return { row };
-  const [pinned] = await change.sql.query<{ count: number }>(`select count(*)::int as count from chat.message where conversation_id = $1 and pinned_at is not null`, [row.conversation_id]);
-  if (pinned!.count >= PINS_MAX) throw new ChatError('too_large', `A conversation has at most ${PINS_MAX} pinned messages`);
+  const [pinned] = await change.sql.query<{ count: number }>(
+    `select count(*)::int as count from chat.message where conversation_id = $1 and pinned_at is not null`,
+    [row.conversation_id],
+  );
+  if (pinned!.count >= PINS_MAX)
+    throw new ChatError('too_large', `A conversation has at most ${PINS_MAX} pinned messages`);
   return { row: await rewrite(change, row, 'pinned_at = $4, pinned_by = $5', [change.now, change.userId]) };
 }
 

@@ -13,7 +13,8 @@ export async function addReaction(change: Change, row: MessageRow, emoji: string
   await admit(change, row);
   const { sql, userId, now } = change;
   const reactions = row.reactions ?? [];
-  if (reactions.length >= EMOJIS_MAX && !reactions.some((one) => one.emoji === emoji)) throw new ChatError('too_large', `A message has at most ${EMOJIS_MAX} different reactions`);
+  if (reactions.length >= EMOJIS_MAX && !reactions.some((one) => one.emoji === emoji))
+    throw new ChatError('too_large', `A message has at most ${EMOJIS_MAX} different reactions`);
   const added = await sql.query(
     `insert into chat.reaction (conversation_id, message_id, emoji, user_id, created_at) values ($1, $2, $3, $4, $5) on conflict do nothing returning 1`,
     [row.conversation_id, row.id, emoji, userId, now],
@@ -25,7 +26,9 @@ export async function addReaction(change: Change, row: MessageRow, emoji: string
 export async function removeReaction(change: Change, row: MessageRow, emoji: string): Promise<Left> {
   await admit(change, row);
   const removed = await change.sql.query(
-    `delete from chat.reaction where conversation_id = $1 and message_id = $2 and emoji = $3 and user_id = $4 returning 1`, [row.conversation_id, row.id, emoji, change.userId]);
+    `delete from chat.reaction where conversation_id = $1 and message_id = $2 and emoji = $3 and user_id = $4 returning 1`,
+    [row.conversation_id, row.id, emoji, change.userId],
+  );
   return summarized(change, row, emoji, { changed: removed.length > 0, added: false });
 }
 
@@ -34,11 +37,18 @@ async function admit(change: Change, row: MessageRow): Promise<void> {
   demandLiving(row);
 }
 
-async function summarized(change: Change, row: MessageRow, emoji: string, { changed, added }: { changed: boolean; added: boolean }): Promise<Left> {
+async function summarized(
+  change: Change,
+  row: MessageRow,
+  emoji: string,
+  { changed, added }: { changed: boolean; added: boolean },
+): Promise<Left> {
   const reaction = { userId: change.userId, emoji, added };
   if (!changed) return { row, reaction };
   const reactions = replaced(row.reactions ?? [], await summaryOf(change, row, emoji));
-  const after = await rewrite(change, row, 'reactions = $4::jsonb', [reactions.length === 0 ? undefined : JSON.stringify(reactions)]);
+  const after = await rewrite(change, row, 'reactions = $4::jsonb', [
+    reactions.length === 0 ? undefined : JSON.stringify(reactions),
+  ]);
   return { row: after, reaction };
 }
 
@@ -55,6 +65,8 @@ async function summaryOf({ sql }: Change, row: MessageRow, emoji: string): Promi
 /** In the order of their first use; an emoji that nobody uses any more goes. */
 function replaced(reactions: readonly Reaction[], summary: Reaction): Reaction[] {
   const present = reactions.some(({ emoji }) => emoji === summary.emoji);
-  const all = present ? reactions.map((reaction) => (reaction.emoji === summary.emoji ? summary : reaction)) : [...reactions, summary];
+  const all = present
+    ? reactions.map((reaction) => (reaction.emoji === summary.emoji ? summary : reaction))
+    : [...reactions, summary];
   return all.filter(({ count }) => count > 0);
 }

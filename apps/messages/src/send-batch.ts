@@ -11,7 +11,14 @@ import { namesOf, type Names } from './mentions.js';
 import type { Policy, SendCommand } from './policies/policy.js';
 import { PolicyFailed, Ruling } from './policies/ruling.js';
 import { materialOf } from './send-material.js';
-import { knownOf, linkAttachments, lockConversations, sendersOf, storeMessages, type LockedConversation } from './send-sql.js';
+import {
+  knownOf,
+  linkAttachments,
+  lockConversations,
+  sendersOf,
+  storeMessages,
+  type LockedConversation,
+} from './send-sql.js';
 
 /** A message that is committed, and what its sender and the members are to be told. */
 export interface Sent {
@@ -60,7 +67,10 @@ export async function sendBatch(parts: SendParts, commands: readonly SendCommand
 }
 
 async function sendLocked(parts: SendParts, commands: readonly SendCommand[]): Promise<Done> {
-  const names = await namesOf(parts.broker, commands.map(({ input }) => input.body));
+  const names = await namesOf(
+    parts.broker,
+    commands.map(({ input }) => input.body),
+  );
   const lessons: Lessons = { resends: false, failed: new Set() };
   for (;;) {
     try {
@@ -90,25 +100,55 @@ interface Done extends Committed {
   readonly entries: readonly Entry[];
 }
 
-async function carryOut(sql: Sql, { audience, policies, logger }: SendParts, commands: readonly SendCommand[], names: Names | undefined, lessons: Lessons): Promise<Done> {
+async function carryOut(
+  sql: Sql,
+  { audience, policies, logger }: SendParts,
+  commands: readonly SendCommand[],
+  names: Names | undefined,
+  lessons: Lessons,
+): Promise<Done> {
   const conversations = await lock(sql, commands);
   const entries = await entriesOf(sql, conversations, commands, names);
-  const ruling = await Ruling.prepare(sql, policies, entries.flatMap(({ situation }) => situation ?? []), lessons.failed, logger);
+  const ruling = await Ruling.prepare(
+    sql,
+    policies,
+    entries.flatMap(({ situation }) => situation ?? []),
+    lessons.failed,
+    logger,
+  );
   const { batch, decisions } = await decided(sql, entries, ruling, lessons.resends);
-  const heard = [...new Set(decisions.flatMap((decision) => (decision instanceof ChatError ? [] : decision.message.conversationId)))];
-  const members = await audience.of(sql, heard.map((conversationId) => ({ conversationId, membersRev: conversations.get(conversationId)!.members_rev })));
+  const heard = [
+    ...new Set(decisions.flatMap((decision) => (decision instanceof ChatError ? [] : decision.message.conversationId))),
+  ];
+  const members = await audience.of(
+    sql,
+    heard.map((conversationId) => ({ conversationId, membersRev: conversations.get(conversationId)!.members_rev })),
+  );
   if (batch.messages.length > 0) {
     if (!(await storeMessages(sql, batch.advanced, batch.messages))) throw new Resent();
     await linkAttachments(sql, batch.messages);
     await reached('messages.stored');
   }
-  return { batch, decisions, conversations: new Map([...conversations, ...batch.advanced.map((one) => [one.id, one] as const)]), members, entries };
+  return {
+    batch,
+    decisions,
+    conversations: new Map([...conversations, ...batch.advanced.map((one) => [one.id, one] as const)]),
+    members,
+    entries,
+  };
 }
 
 /** What was true at the commit, for {@link sendAtOnce}. */
 function remember({ standings }: SendParts, { conversations, entries }: Done): void {
-  const situations = Map.groupBy(entries.flatMap(({ situation }) => situation ?? []), ({ conversation }) => conversation.id);
-  for (const [id, those] of situations) standings.remember(conversations.get(id)!, those.map(({ command, sender }) => [command.caller.userId, sender] as const));
+  const situations = Map.groupBy(
+    entries.flatMap(({ situation }) => situation ?? []),
+    ({ conversation }) => conversation.id,
+  );
+  for (const [id, those] of situations)
+    standings.remember(
+      conversations.get(id)!,
+      those.map(({ command, sender }) => [command.caller.userId, sender] as const),
+    );
   const last = entries.at(-1)?.situation;
   if (last) standings.heard(last.sender.now);
 }
@@ -119,7 +159,10 @@ function outcomesOf({ decisions, members, conversations }: Committed): Outcome[]
     const { message, requested } = decision;
     const told = members.get(message.conversationId) ?? [];
     const own = message.id === requested;
-    const peer = conversations.get(message.conversationId)!.kind === 'direct' ? told.find((userId) => userId !== message.senderId) : undefined;
+    const peer =
+      conversations.get(message.conversationId)!.kind === 'direct'
+        ? told.find((userId) => userId !== message.senderId)
+        : undefined;
     return { message, duplicate: !own, announce: own, members: told, ...(peer === undefined ? {} : { peer }) };
   });
 }
@@ -129,15 +172,31 @@ async function lock(sql: Sql, commands: readonly SendCommand[]): Promise<Map<str
   return new Map((await lockConversations(sql, ids)).map((row) => [row.id, row]));
 }
 
-async function entriesOf(sql: Sql, conversations: ReadonlyMap<string, LockedConversation>, commands: readonly SendCommand[], names: Names | undefined): Promise<Entry[]> {
-  const questions = commands.map(({ caller, input }) => ({ conversationId: input.conversationId, senderId: caller.userId, clientId: input.clientId }));
+async function entriesOf(
+  sql: Sql,
+  conversations: ReadonlyMap<string, LockedConversation>,
+  commands: readonly SendCommand[],
+  names: Names | undefined,
+): Promise<Entry[]> {
+  const questions = commands.map(({ caller, input }) => ({
+    conversationId: input.conversationId,
+    senderId: caller.userId,
+    clientId: input.clientId,
+  }));
   const senders = await sendersOf(sql, questions);
-  const denials = commands.map(({ input }, at) => accessRefusal(conversations.get(input.conversationId), senders[at]!, 'member'));
+  const denials = commands.map(({ input }, at) =>
+    accessRefusal(conversations.get(input.conversationId), senders[at]!, 'member'),
+  );
   const admitted = commands.filter((_, at) => denials[at] === undefined);
   const material = new Map((await materialOf(sql, admitted, names)).map((one, at) => [admitted[at]!, one]));
   return commands.map((command, at): Entry => {
     const found = material.get(command);
-    const situation = found && { ...found, command, conversation: conversations.get(command.input.conversationId)!, sender: senders[at]! };
+    const situation = found && {
+      ...found,
+      command,
+      conversation: conversations.get(command.input.conversationId)!,
+      sender: senders[at]!,
+    };
     return { command, question: questions[at]!, denied: denials[at], situation };
   });
 }
@@ -146,7 +205,10 @@ async function entriesOf(sql: Sql, conversations: ReadonlyMap<string, LockedConv
 async function decided(sql: Sql, entries: readonly Entry[], ruling: Ruling, resends: boolean): Promise<Plan> {
   const first = resends ? undefined : decide(entries, ruling, new Map());
   const doubtful = first ? entries.filter((_, at) => first.decisions[at] instanceof ChatError) : entries;
-  const known = await knownOf(sql, doubtful.map(({ question }) => question));
+  const known = await knownOf(
+    sql,
+    doubtful.map(({ question }) => question),
+  );
   if (first && known.size === 0) return first;
   return decide(entries, ruling, new Map([...known].map(([n, row]) => [doubtful[n]!, row])));
 }

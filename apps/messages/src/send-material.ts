@@ -1,5 +1,14 @@
 import type { Attachment } from '@parley/contracts';
-import { attachmentColumns, belongsNow, messageColumns, toAttachment, type AttachmentRow, type MessageRow, type Row, type Sql } from '@parley/store';
+import {
+  attachmentColumns,
+  belongsNow,
+  messageColumns,
+  toAttachment,
+  type AttachmentRow,
+  type MessageRow,
+  type Row,
+  type Sql,
+} from '@parley/store';
 import { mentionsOf, type Names } from './mentions.js';
 import type { SendCommand } from './policies/policy.js';
 
@@ -16,25 +25,49 @@ export interface Material {
 }
 
 /** What the commands refer to, in their order. One query each for replies, forwards, attachments and mentions, and none for what no command has. */
-export async function materialOf(sql: Sql, commands: readonly SendCommand[], names: Names | undefined): Promise<Material[]> {
-  const targets = await targetsOf(sql, commands.flatMap(({ input }) => input.replyTo ?? []));
+export async function materialOf(
+  sql: Sql,
+  commands: readonly SendCommand[],
+  names: Names | undefined,
+): Promise<Material[]> {
+  const targets = await targetsOf(
+    sql,
+    commands.flatMap(({ input }) => input.replyTo ?? []),
+  );
   const sources = await sourcesOf(sql, commands);
-  const attachable = await attachableOf(sql, commands.flatMap((command) => wanted(command, sources.get(command))));
-  const mentions = await mentionsOf(sql, commands.map(({ input }) => ({ conversationId: input.conversationId, body: input.body })), names);
+  const attachable = await attachableOf(
+    sql,
+    commands.flatMap((command) => wanted(command, sources.get(command))),
+  );
+  const mentions = await mentionsOf(
+    sql,
+    commands.map(({ input }) => ({ conversationId: input.conversationId, body: input.body })),
+    names,
+  );
   return commands.map((command, at) => {
     const { replyTo } = command.input;
     const source = sources.get(command);
-    return { target: replyTo === undefined ? undefined : targets.get(replyTo), source, attachments: attachmentsOf(command, source, attachable), mentions: mentions[at] };
+    return {
+      target: replyTo === undefined ? undefined : targets.get(replyTo),
+      source,
+      attachments: attachmentsOf(command, source, attachable),
+      mentions: mentions[at],
+    };
   });
 }
 
 /** A message that another one answers. */
 export interface Target extends Row {
-  id: string; conversation_id: string; deleted_at: Date | null;
+  id: string;
+  conversation_id: string;
+  deleted_at: Date | null;
 }
 async function targetsOf(sql: Sql, ids: readonly string[]): Promise<Map<string, Target>> {
   if (ids.length === 0) return new Map();
-  const rows = await sql.query<Target>(`select id, conversation_id, deleted_at from chat.message where id = any($1::uuid[])`, [ids]);
+  const rows = await sql.query<Target>(
+    `select id, conversation_id, deleted_at from chat.message where id = any($1::uuid[])`,
+    [ids],
+  );
   return new Map(rows.map((row) => [row.id, row]));
 }
 
@@ -48,7 +81,10 @@ const SOURCES = `
 async function sourcesOf(sql: Sql, commands: readonly SendCommand[]): Promise<Map<SendCommand, MessageRow>> {
   const forwards = commands.filter(({ input }) => input.forwardOf !== undefined);
   if (forwards.length === 0) return new Map();
-  const rows = await sql.query<MessageRow & { n: number }>(SOURCES, [forwards.map(({ input }) => input.forwardOf), forwards.map(({ caller }) => caller.userId)]);
+  const rows = await sql.query<MessageRow & { n: number }>(SOURCES, [
+    forwards.map(({ input }) => input.forwardOf),
+    forwards.map(({ caller }) => caller.userId),
+  ]);
   return new Map(rows.map(({ n, ...row }) => [forwards[n - 1]!, row as MessageRow]));
 }
 
@@ -70,12 +106,18 @@ async function attachableOf(sql: Sql, ids: readonly string[]): Promise<Map<strin
   return new Map((await sql.query<OwnedAttachment>(ATTACHABLE, [ids])).map((row) => [row.id, row]));
 }
 
-function attachmentsOf(command: SendCommand, source: MessageRow | undefined, attachable: ReadonlyMap<string, OwnedAttachment>): readonly Attachment[] | undefined {
+function attachmentsOf(
+  command: SendCommand,
+  source: MessageRow | undefined,
+  attachable: ReadonlyMap<string, OwnedAttachment>,
+): readonly Attachment[] | undefined {
   const { attachmentIds } = command.input;
   if (attachmentIds === undefined) {
     const carried = source?.attachments ?? [];
     return carried.every(({ id }) => attachable.has(id)) ? carried : undefined;
   }
   const rows = [...new Set(attachmentIds)].map((id) => attachable.get(id));
-  return rows.every((row) => row?.uploader_id === command.caller.userId) ? rows.map((row) => toAttachment(row!)) : undefined;
+  return rows.every((row) => row?.uploader_id === command.caller.userId)
+    ? rows.map((row) => toAttachment(row!))
+    : undefined;
 }

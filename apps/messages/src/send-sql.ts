@@ -1,28 +1,48 @@
 import type { Attachment, Forwarded } from '@parley/contracts';
 import { without } from '@parley/faults';
-import { conversationColumns, messageColumns, statusNow, type ConversationRow, type MessageRow, type Row, type Sql } from '@parley/store';
+import {
+  conversationColumns,
+  messageColumns,
+  statusNow,
+  type ConversationRow,
+  type MessageRow,
+  type Row,
+  type Sql,
+} from '@parley/store';
 
 /** A conversation whose row this transaction has locked: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. */
 export interface LockedConversation extends ConversationRow {
-  kind: 'direct' | 'group' | 'channel'; visibility: 'private' | 'public'; conversation_rev: number; members_rev: number; drawing_rev: number;
-  active_at: Date; deleted_at: Date | null;
+  kind: 'direct' | 'group' | 'channel';
+  visibility: 'private' | 'public';
+  conversation_rev: number;
+  members_rev: number;
+  drawing_rev: number;
+  active_at: Date;
+  deleted_at: Date | null;
 }
 /** Always in id order, so that two transactions never wait for each other. */
 const LOCK = `
   select ${conversationColumns('c')}, c.conversation_rev, c.members_rev, c.drawing_rev, c.active_at, c.deleted_at
   from chat.conversation c where c.id = any($1::uuid[]) order by c.id for update`;
-export const lockConversations = (sql: Sql, ids: readonly string[]): Promise<LockedConversation[]> => sql.query<LockedConversation>(LOCK, [ids]);
+export const lockConversations = (sql: Sql, ids: readonly string[]): Promise<LockedConversation[]> =>
+  sql.query<LockedConversation>(LOCK, [ids]);
 
 export interface Question {
   readonly conversationId: string;
   readonly senderId: string;
   readonly clientId: string;
 }
-const columns = (questions: readonly Omit<Question, 'clientId'>[]): [string[], string[]] => [questions.map(({ conversationId }) => conversationId), questions.map(({ senderId }) => senderId)];
+const columns = (questions: readonly Omit<Question, 'clientId'>[]): [string[], string[]] => [
+  questions.map(({ conversationId }) => conversationId),
+  questions.map(({ senderId }) => senderId),
+];
 
 /** What somebody is in a conversation: nulls for one who never was a member. */
 export interface Sender extends Row {
-  now: Date; role: string | null; status: string | null; left_at: Date | null;
+  now: Date;
+  role: string | null;
+  status: string | null;
+  left_at: Date | null;
   /** Blocks somebody, or is blocked by somebody: only then {@link blockedOf} can find anything. */
   blocks: boolean;
 }
@@ -33,7 +53,8 @@ const SENDERS = `
   left join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.sender_id
   order by q.n`;
 /** One row for each question, in their order. Exact after {@link lockConversations}. */
-export const sendersOf = (sql: Sql, questions: readonly Omit<Question, 'clientId'>[]): Promise<Sender[]> => sql.query<Sender>(SENDERS, columns(questions));
+export const sendersOf = (sql: Sql, questions: readonly Omit<Question, 'clientId'>[]): Promise<Sender[]> =>
+  sql.query<Sender>(SENDERS, columns(questions));
 
 // Not part of the query above: its planning alone would cost every small batch more than this round trip costs the few that need it.
 const BLOCKED = `
@@ -47,7 +68,8 @@ export async function blockedOf(sql: Sql, questions: readonly Omit<Question, 'cl
   return new Set((await sql.query<{ n: number }>(BLOCKED, columns(questions))).map(({ n }) => n - 1));
 }
 /** Whether {@link blockedOf} has to be asked. */
-export const mayBeBlocked = ({ kind }: Pick<LockedConversation, 'kind'>, { blocks }: Pick<Sender, 'blocks'>): boolean => kind === 'direct' && blocks;
+export const mayBeBlocked = ({ kind }: Pick<LockedConversation, 'kind'>, { blocks }: Pick<Sender, 'blocks'>): boolean =>
+  kind === 'direct' && blocks;
 
 // `limit 1` keeps each look-up an index probe of one partition.
 const KNOWN = `
@@ -59,15 +81,28 @@ const KNOWN = `
 /** The messages that are stored under the clientIds already, by the questions' positions. Exact after {@link lockConversations}. */
 export async function knownOf(sql: Sql, questions: readonly Question[]): Promise<Map<number, MessageRow>> {
   if (questions.length === 0) return new Map();
-  const rows = await sql.query<MessageRow & { n: number }>(KNOWN, [...columns(questions), questions.map(({ clientId }) => clientId)]);
+  const rows = await sql.query<MessageRow & { n: number }>(KNOWN, [
+    ...columns(questions),
+    questions.map(({ clientId }) => clientId),
+  ]);
   return new Map(rows.map(({ n, ...row }) => [n - 1, row as MessageRow]));
 }
 
 /** A message to be stored. */
 export interface NewMessage {
-  readonly id: string; readonly conversationId: string; readonly seq: number; readonly rev: number; readonly senderId: string; readonly clientId: string;
-  readonly type: string; readonly body: string; readonly replyTo: string | undefined; readonly createdAt: Date;
-  readonly mentions: readonly string[]; readonly attachments: readonly Attachment[]; readonly forwardedFrom: Forwarded | undefined;
+  readonly id: string;
+  readonly conversationId: string;
+  readonly seq: number;
+  readonly rev: number;
+  readonly senderId: string;
+  readonly clientId: string;
+  readonly type: string;
+  readonly body: string;
+  readonly replyTo: string | undefined;
+  readonly createdAt: Date;
+  readonly mentions: readonly string[];
+  readonly attachments: readonly Attachment[];
+  readonly forwardedFrom: Forwarded | undefined;
   readonly traceId: string | undefined;
 }
 const STORE = `
@@ -84,15 +119,27 @@ const STORE = `
  * Inserts the messages and moves their conversations on, in one statement. The conversations carry their new `last_seq`, `rev` and `active_at`.
  * False when a clientId was known after all: then the transaction must not be committed.
  */
-export async function storeMessages(sql: Sql, conversations: readonly LockedConversation[], messages: readonly NewMessage[]): Promise<boolean> {
+export async function storeMessages(
+  sql: Sql,
+  conversations: readonly LockedConversation[],
+  messages: readonly NewMessage[],
+): Promise<boolean> {
   const column = <K extends keyof NewMessage>(key: K) => messages.map((message) => message[key]);
   const stored = await sql.query(STORE, [
     conversations.map(({ id }) => id),
     conversations.map(({ last_seq }) => last_seq),
     conversations.map(({ rev }) => rev),
     conversations.map(({ active_at }) => active_at),
-    column('id'), column('conversationId'), column('seq'), column('rev'), column('senderId'), column('clientId'), column('type'), column('body'),
-    column('replyTo'), column('createdAt'),
+    column('id'),
+    column('conversationId'),
+    column('seq'),
+    column('rev'),
+    column('senderId'),
+    column('clientId'),
+    column('type'),
+    column('body'),
+    column('replyTo'),
+    column('createdAt'),
     messages.map(({ mentions }) => (mentions.length === 0 ? undefined : `{${mentions.join(',')}}`)),
     messages.map(({ attachments }) => (attachments.length === 0 ? undefined : JSON.stringify(attachments))),
     messages.map(({ forwardedFrom }) => forwardedFrom && JSON.stringify(forwardedFrom)),
@@ -127,12 +174,27 @@ const STORE_IF_UNCHANGED = `
  * What is joined to a row that this has waited for is read as it was before, so nothing else is: that the conversation has its `rev` says that its members have not changed either.
  */
 export async function storeIfUnchanged(
-  sql: Sql, conversations: readonly { readonly before: LockedConversation; readonly after: LockedConversation }[], messages: readonly NewMessage[], alone: readonly string[],
+  sql: Sql,
+  conversations: readonly { readonly before: LockedConversation; readonly after: LockedConversation }[],
+  messages: readonly NewMessage[],
+  alone: readonly string[],
 ): Promise<Map<string, Date> | undefined> {
   const column = <K extends keyof NewMessage>(key: K) => messages.map((message) => message[key]);
   const rows = await sql.query<{ id: string; now: Date }>(STORE_IF_UNCHANGED, [
-    conversations.map(({ after }) => after.id), conversations.map(({ before }) => before.rev), conversations.map(({ after }) => after.last_seq), conversations.map(({ after }) => after.rev),
-    alone, column('id'), column('conversationId'), column('seq'), column('rev'), column('senderId'), column('clientId'), column('type'), column('body'), column('traceId'),
+    conversations.map(({ after }) => after.id),
+    conversations.map(({ before }) => before.rev),
+    conversations.map(({ after }) => after.last_seq),
+    conversations.map(({ after }) => after.rev),
+    alone,
+    column('id'),
+    column('conversationId'),
+    column('seq'),
+    column('rev'),
+    column('senderId'),
+    column('clientId'),
+    column('type'),
+    column('body'),
+    column('traceId'),
   ]);
   return rows.length === 0 ? undefined : new Map(rows.map(({ id, now }) => [id, now]));
 }
@@ -144,7 +206,14 @@ const LINK = `
   update chat.attachment set attached_at = coalesce(attached_at, $4) where id = any($1::uuid[])`;
 /** Notes which attachments the messages carry, so that their members see them. No query when they carry none, which is the rule. */
 export async function linkAttachments(sql: Sql, messages: readonly NewMessage[]): Promise<void> {
-  const links = messages.flatMap(({ id, conversationId, attachments }) => attachments.map((attachment) => ({ attachmentId: attachment.id, conversationId, id })));
+  const links = messages.flatMap(({ id, conversationId, attachments }) =>
+    attachments.map((attachment) => ({ attachmentId: attachment.id, conversationId, id })),
+  );
   if (links.length === 0) return;
-  await sql.query(LINK, [links.map(({ attachmentId }) => attachmentId), links.map(({ conversationId }) => conversationId), links.map(({ id }) => id), messages[0]!.createdAt]);
+  await sql.query(LINK, [
+    links.map(({ attachmentId }) => attachmentId),
+    links.map(({ conversationId }) => conversationId),
+    links.map(({ id }) => id),
+    messages[0]!.createdAt,
+  ]);
 }

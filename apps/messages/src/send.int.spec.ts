@@ -11,26 +11,41 @@ import { engines, quiet, running } from '@parley/store/testing';
 import { Service } from './spec/service.js';
 import { Standings } from './standings.js';
 
-
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
   const stored = (conversationId: string) =>
     on.engine.owner.query<{ seq: number; rev: number; sender_id: string; client_id: string; body: string }>(
-      `select seq, rev, sender_id, client_id, body from chat.message where conversation_id = $1 order by seq`, [conversationId]);
+      `select seq, rev, sender_id, client_id, body from chat.message where conversation_id = $1 order by seq`,
+      [conversationId],
+    );
   const setMember = (conversationId: string, userId: string, change: string) =>
     on.engine.owner.query(
-      `with moved as (update chat.conversation set rev = rev + 1, members_rev = rev + 1 where id = $1) update chat.member set ${change} where conversation_id = $1 and user_id = $2`, [conversationId, userId]);
+      `with moved as (update chat.conversation set rev = rev + 1, members_rev = rev + 1 where id = $1) update chat.member set ${change} where conversation_id = $1 and user_id = $2`,
+      [conversationId, userId],
+    );
 
   it('answers with the stored message, pushes it to every member and publishes it', async () => {
     const [anna, ben, stranger] = [await on.service.connect(), await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
     const { message, duplicate } = await on.service.send(anna, { conversationId, clientId: 'first', body: 'hello' });
-    expect(message).toMatchObject({ conversationId, seq: 2, rev: 3, senderId: anna, clientId: 'first', type: 'text', body: 'hello', attachments: [], mentions: [], reactions: [] });
+    expect(message).toMatchObject({
+      conversationId,
+      seq: 2,
+      rev: 3,
+      senderId: anna,
+      clientId: 'first',
+      type: 'text',
+      body: 'hello',
+      attachments: [],
+      mentions: [],
+      reactions: [],
+    });
     expect(message.id.slice(-2)).toBe(conversationId.slice(-2));
     expect(duplicate).toBe(false);
     expect(await stored(conversationId)).toHaveLength(2);
-    const mine = (userId: string) => on.service.heard(userId, 'message:new').filter(({ payload }) => payload.message.clientId === 'first');
+    const mine = (userId: string) =>
+      on.service.heard(userId, 'message:new').filter(({ payload }) => payload.message.clientId === 'first');
     await eventually(() => on.service.created().some(({ id }) => id === message.id));
     expect(mine(anna)).toEqual([{ event: 'message:new', id: `${conversationId}:3`, payload: { message } }]);
     expect(mine(ben)).toEqual(mine(anna));
@@ -41,12 +56,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     const anna = newId();
     const conversationId = await on.service.group(anna);
     const [first, second] = [traceIdOf(), traceIdOf()];
-    const send = (traceId: string) => withTrace({ traceId }, () => on.service.send(anna, { conversationId, clientId: 'traced' }));
+    const send = (traceId: string) =>
+      withTrace({ traceId }, () => on.service.send(anna, { conversationId, clientId: 'traced' }));
     const { message } = await send(first);
     const trace = await on.service.traces.of(message.id);
     expect(trace?.committed).toBeGreaterThanOrEqual(timeOf(message.id));
     expect((await send(second)).duplicate).toBe(true);
-    expect(await on.engine.owner.query(`select replace(trace_id::text, '-', '') as trace from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace: first }]);
+    expect(
+      await on.engine.owner.query(
+        `select replace(trace_id::text, '-', '') as trace from chat.message where conversation_id = $1 and type <> 'system'`,
+        [conversationId],
+      ),
+    ).toEqual([{ trace: first }]);
     expect(await on.service.traces.of(message.id)).toEqual(trace);
   });
 
@@ -54,29 +75,46 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await withTrace({ traceId: 'somebody’s own' }, () => on.service.send(anna, { conversationId }));
-    expect(await on.engine.owner.query(`select trace_id from chat.message where conversation_id = $1 and type <> 'system'`, [conversationId])).toEqual([{ trace_id: null }]);
+    expect(
+      await on.engine.owner.query(`select trace_id from chat.message where conversation_id = $1 and type <> 'system'`, [
+        conversationId,
+      ]),
+    ).toEqual([{ trace_id: null }]);
   });
 
   it('gives out seq and rev without holes to 32 senders at once, each in its own order', async () => {
     const senders = range(32).map(() => newId());
     const conversationId = await on.service.group(senders[0]!, ...senders.slice(1));
-    await Promise.all(senders.flatMap((sender) => range(12).map((n) => on.service.send(sender, { conversationId, clientId: `n${n}` }))));
+    await Promise.all(
+      senders.flatMap((sender) => range(12).map((n) => on.service.send(sender, { conversationId, clientId: `n${n}` }))),
+    );
     const rows = (await stored(conversationId)).slice(1);
     expect(rows.map(({ seq }) => seq)).toEqual(range(384).map((at) => at + 2));
     expect(rows.map(({ rev }) => rev)).toEqual(range(384).map((at) => at + 3));
     for (const sender of senders) {
-      expect(rows.filter(({ sender_id }) => sender_id === sender).map(({ client_id }) => client_id)).toEqual(range(12).map((n) => `n${n}`));
+      expect(rows.filter(({ sender_id }) => sender_id === sender).map(({ client_id }) => client_id)).toEqual(
+        range(12).map((n) => `n${n}`),
+      );
     }
-    const [row] = await on.engine.owner.query(`select last_seq, rev from chat.conversation where id = $1`, [conversationId]);
+    const [row] = await on.engine.owner.query(`select last_seq, rev from chat.conversation where id = $1`, [
+      conversationId,
+    ]);
     expect(row).toEqual({ last_seq: 385, rev: 386 });
   });
 
   it('keeps several conversations in one batch apart', async () => {
     const sender = newId();
     const conversations = await Promise.all(range(6).map(() => on.service.group(sender)));
-    const sent = await Promise.all(range(60).map((n) => on.service.send(sender, { conversationId: conversations[n % 6]!, clientId: 'same' + Math.floor(n / 6) })));
+    const sent = await Promise.all(
+      range(60).map((n) =>
+        on.service.send(sender, { conversationId: conversations[n % 6]!, clientId: 'same' + Math.floor(n / 6) }),
+      ),
+    );
     for (const conversationId of conversations) {
-      const seqs = sent.map(({ message }) => message).filter((message) => message.conversationId === conversationId).map(({ seq }) => seq);
+      const seqs = sent
+        .map(({ message }) => message)
+        .filter((message) => message.conversationId === conversationId)
+        .map(({ seq }) => seq);
       expect(seqs).toEqual(range(10).map((at) => at + 2));
     }
   });
@@ -93,13 +131,22 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(racing.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
 
     const requestId = newId();
-    const published = [await on.service.send(anna, { conversationId, clientId: 'c3' }, requestId), ...(await Promise.all(range(2).map(() => on.service.send(anna, { conversationId, clientId: 'c3' }, requestId))))];
+    const published = [
+      await on.service.send(anna, { conversationId, clientId: 'c3' }, requestId),
+      ...(await Promise.all(range(2).map(() => on.service.send(anna, { conversationId, clientId: 'c3' }, requestId)))),
+    ];
     expect(published).toEqual(range(3).map(() => published[0]));
     expect(published[0]!.duplicate).toBe(false);
 
     const other = await on.service.send(ben, { conversationId, clientId: 'c1' });
     expect(other.duplicate).toBe(false);
-    expect((await stored(conversationId)).map(({ client_id }) => client_id)).toEqual([expect.stringMatching(/^system:/), 'c1', 'c2', 'c3', 'c1']);
+    expect((await stored(conversationId)).map(({ client_id }) => client_id)).toEqual([
+      expect.stringMatching(/^system:/),
+      'c1',
+      'c2',
+      'c3',
+      'c1',
+    ]);
   });
 
   it('pushes nothing again for a resend, and repeats pushes under the same id for a redelivery', async () => {
@@ -118,7 +165,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await on.service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });
-    await on.engine.owner.query(`update chat.message set deleted_at = now(), rev = 4 where conversation_id = $1 and client_id = 'gone'`, [conversationId]);
+    await on.engine.owner.query(
+      `update chat.message set deleted_at = now(), rev = 4 where conversation_id = $1 and client_id = 'gone'`,
+      [conversationId],
+    );
     const { message, duplicate } = await on.service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });
     expect(duplicate).toBe(true);
     expect(message).toMatchObject({ rev: 4, body: '', deletedAt: expect.any(String) });
@@ -152,10 +202,16 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
 
   it('lets only creator and admins write in a channel, and says so before it speaks of muting', async () => {
     const [creator, admin, member] = [newId(), newId(), newId()];
-    const { conversation } = await on.service.create(creator, { kind: 'channel', title: 'news', memberIds: [admin, member] });
+    const { conversation } = await on.service.create(creator, {
+      kind: 'channel',
+      title: 'news',
+      memberIds: [admin, member],
+    });
     await setMember(conversation.id, admin, `role = 'admin'`);
     await setMember(conversation.id, member, `status = 'muted'`);
-    const codes = await Promise.all([creator, admin, member].map((userId) => codeOf(on.service.send(userId, { conversationId: conversation.id }))));
+    const codes = await Promise.all(
+      [creator, admin, member].map((userId) => codeOf(on.service.send(userId, { conversationId: conversation.id }))),
+    );
     expect(codes).toEqual(['answered', 'answered', 'forbidden']);
   });
 
@@ -167,7 +223,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(reply.message.replyTo).toBe(message.id);
     expect(await codeOf(on.service.send(anna, { conversationId: there, replyTo: message.id }))).toBe('not_found');
     expect(await codeOf(on.service.send(anna, { conversationId: here, replyTo: newId() }))).toBe('not_found');
-    await on.engine.owner.query(`update chat.message set deleted_at = now() where conversation_id = $1 and id = $2`, [here, message.id]);
+    await on.engine.owner.query(`update chat.message set deleted_at = now() where conversation_id = $1 and id = $2`, [
+      here,
+      message.id,
+    ]);
     expect(await codeOf(on.service.send(anna, { conversationId: here, replyTo: message.id }))).toBe('conflict');
     expect(await codeOf(on.service.send(anna, { conversationId: here, attachmentIds: [newId()] }))).toBe('not_found');
   });
@@ -184,7 +243,16 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
   it('stores whatever text a client may send', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
-    const bodies = ['"quoted", {braces}, \\back\\slashes', 'NULL', "it's; drop table chat.message; --", 'line\nbreak\ttab', '🧵 é ﷽', ' edges ', '{}', '\u0001'];
+    const bodies = [
+      '"quoted", {braces}, \\back\\slashes',
+      'NULL',
+      "it's; drop table chat.message; --",
+      'line\nbreak\ttab',
+      '🧵 é ﷽',
+      ' edges ',
+      '{}',
+      '\u0001',
+    ];
     await Promise.all(bodies.map((body, n) => on.service.send(anna, { conversationId, clientId: `"${n}\\`, body })));
     expect((await stored(conversationId)).slice(1).map(({ body }) => body)).toEqual(bodies);
   });
@@ -192,7 +260,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
   it('never dates a message before the one before it', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
-    await on.engine.owner.query(`update chat.conversation set active_at = now() + interval '1 hour' where id = $1`, [conversationId]);
+    await on.engine.owner.query(`update chat.conversation set active_at = now() + interval '1 hour' where id = $1`, [
+      conversationId,
+    ]);
     const { message } = await on.service.send(anna, { conversationId });
     expect(new Date(message.createdAt).getTime()).toBeGreaterThan(Date.now() + 3_500_000);
   });
@@ -205,9 +275,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
       await eventually(() => on.service.created().some(({ id }) => id === message.id));
       return on.service.heard(ben, 'message:new').some(({ payload }) => payload.message.id === message.id);
     };
-    const change = (set: string) => on.engine.owner.query(
-      `with bumped as (update chat.conversation set rev = rev + 1, members_rev = rev + 1 where id = $1 returning rev)
-       update chat.member set ${set}, rev = (select rev from bumped) where conversation_id = $1 and user_id = $2`, [conversationId, ben]);
+    const change = (set: string) =>
+      on.engine.owner.query(
+        `with bumped as (update chat.conversation set rev = rev + 1, members_rev = rev + 1 where id = $1 returning rev)
+       update chat.member set ${set}, rev = (select rev from bumped) where conversation_id = $1 and user_id = $2`,
+        [conversationId, ben],
+      );
     expect(await heard('a')).toBe(true);
     await change('left_at = now()');
     expect(await heard('b')).toBe(false);
@@ -223,7 +296,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await on.engine.owner.query(`alter table chat.message add constraint no_poison check (body <> 'poison')`);
-    const codes = await Promise.all(range(20).map((n) => codeOf(on.service.send(anna, { conversationId, clientId: `p${n}`, body: n === 7 ? 'poison' : 'fine' }))));
+    const codes = await Promise.all(
+      range(20).map((n) =>
+        codeOf(on.service.send(anna, { conversationId, clientId: `p${n}`, body: n === 7 ? 'poison' : 'fine' })),
+      ),
+    );
     await on.engine.owner.query(`alter table chat.message drop constraint no_poison`);
     expect(codes).toEqual(range(20).map((n) => (n === 7 ? 'internal' : 'answered')));
     expect(on.service.broker.deadLetters.map(({ name }) => name)).toEqual(['message.send.v1']);
@@ -232,20 +309,24 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
 
   it('repeats pushes and events, not the message, when the broker was away after the commit', async () => {
     let failures = 3;
-    const failing = (broker: Broker): Broker => new Proxy(broker, {
-      get(target, key) {
-        const value: unknown = Reflect.get(target, key, target);
-        if (typeof value !== 'function') return value;
-        const method = value as (...args: unknown[]) => unknown;
-        return (...args: unknown[]) => (key === 'publish' && failures-- > 0 ? Promise.reject(new Unavailable('cut')) : method.apply(target, args));
-      },
-    });
+    const failing = (broker: Broker): Broker =>
+      new Proxy(broker, {
+        get(target, key) {
+          const value: unknown = Reflect.get(target, key, target);
+          if (typeof value !== 'function') return value;
+          const method = value as (...args: unknown[]) => unknown;
+          return (...args: unknown[]) =>
+            key === 'publish' && failures-- > 0 ? Promise.reject(new Unavailable('cut')) : method.apply(target, args);
+        },
+      });
     const cut = await Service.start(on.engine.database, { through: failing });
     failures = 0;
     const anna = await cut.connect();
     const conversationId = await cut.group(anna);
     failures = 3;
-    const answers: CallOutput<'message.send'>[] = await Promise.all(range(2).map((n) => cut.send(anna, { conversationId, clientId: `u${n}` })));
+    const answers: CallOutput<'message.send'>[] = await Promise.all(
+      range(2).map((n) => cut.send(anna, { conversationId, clientId: `u${n}` })),
+    );
     await eventually(() => answers.every(({ message }) => cut.created().some(({ id }) => id === message.id)));
     expect(answers.map(({ duplicate }) => duplicate)).toEqual([false, false]);
     expect(await stored(conversationId)).toHaveLength(3);
@@ -257,21 +338,43 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     const anna = newId();
     const conversations = await Promise.all(range(5).map(() => on.service.group(anna)));
     const command = (conversationId: string): SendCommand => ({
-      caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
+      caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' },
+      input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
     });
-    const batches = range(12).map((n) => sendBatch({ database: on.engine.database, audience: new Audience(), standings, traces: on.service.traces, broker: on.service.broker, policies, logger: quiet }, (n % 2 ? conversations : conversations.toReversed()).map(command)));
-    expect((await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate)).toBe(true);
-    for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
+    const batches = range(12).map((n) =>
+      sendBatch(
+        {
+          database: on.engine.database,
+          audience: new Audience(),
+          standings,
+          traces: on.service.traces,
+          broker: on.service.broker,
+          policies,
+          logger: quiet,
+        },
+        (n % 2 ? conversations : conversations.toReversed()).map(command),
+      ),
+    );
+    expect(
+      (await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate),
+    ).toBe(true);
+    for (const conversationId of conversations)
+      expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
   });
 
   it('stays exact when two replicas work on the same conversations', async () => {
     const other = await Service.start(await on.engine.replica());
     const [anna, ben] = [newId(), newId()];
     const conversations = await Promise.all(range(4).map(() => on.service.group(anna, ben)));
-    const work = [on.service, other].flatMap((one) => range(80).map((n) => one.send(n % 3 === 0 ? anna : ben, { conversationId: conversations[n % 4]!, clientId: `x${n}` })));
+    const work = [on.service, other].flatMap((one) =>
+      range(80).map((n) =>
+        one.send(n % 3 === 0 ? anna : ben, { conversationId: conversations[n % 4]!, clientId: `x${n}` }),
+      ),
+    );
     const sent = await Promise.all(work);
     expect(sent.filter(({ duplicate }) => !duplicate)).toHaveLength(80);
-    for (const conversationId of conversations) expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(21).map((at) => at + 1));
+    for (const conversationId of conversations)
+      expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(21).map((at) => at + 1));
     await other.stop();
   });
 });

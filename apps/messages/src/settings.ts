@@ -3,10 +3,15 @@ import type { z } from 'zod';
 
 /** What the messages service can be told, in both modes. */
 export const messagesSettings = {
-  QUOTA_BYTES: env.integer(0, Number.MAX_SAFE_INTEGER).default(5 * 1024 ** 3).describe('Bytes of attachments that each user may have stored'),
+  QUOTA_BYTES: env
+    .integer(0, Number.MAX_SAFE_INTEGER)
+    .default(5 * 1024 ** 3)
+    .describe('Bytes of attachments that each user may have stored'),
   WEBHOOKS_ALLOW_PRIVATE: env.flag
     .default(false)
-    .describe('Lets webhooks lead to private addresses and over plain http. For trying out on one machine only: with it, whoever administers a conversation reaches what this process reaches'),
+    .describe(
+      'Lets webhooks lead to private addresses and over plain http. For trying out on one machine only: with it, whoever administers a conversation reaches what this process reaches',
+    ),
 };
 
 export interface Settings {
@@ -25,7 +30,10 @@ export interface WebhookSettings {
 
 type Configured = Readonly<z.output<z.ZodObject<typeof messagesSettings>>>;
 /** The settings as the environment gave them. */
-export const settingsOf = (config: Configured): Settings => ({ quotaBytes: config.QUOTA_BYTES, webhooks: { ...defaultSettings.webhooks, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE } });
+export const settingsOf = (config: Configured): Settings => ({
+  quotaBytes: config.QUOTA_BYTES,
+  webhooks: { ...defaultSettings.webhooks, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE },
+});
 export const defaultSettings: Settings = Object.freeze({
   quotaBytes: 5 * 1024 ** 3,
   webhooks: { allowPrivate: false, retryMs: 10_000, timeoutMs: 10_000, pollMs: 2_000 },

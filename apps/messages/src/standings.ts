@@ -36,7 +36,8 @@ export class Standings {
   /** The conversation further on, after a commit. Senders are remembered as long as no member changes. */
   advance(conversation: LockedConversation): void {
     const before = this.known.get(conversation.id);
-    if (before?.conversation.members_rev === conversation.members_rev) this.known.set(conversation.id, { conversation, senders: before.senders });
+    if (before?.conversation.members_rev === conversation.members_rev)
+      this.known.set(conversation.id, { conversation, senders: before.senders });
     else this.forget(conversation.id);
   }
 

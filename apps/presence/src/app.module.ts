@@ -6,6 +6,10 @@ import { Presences } from './presences.js';
 @Module({})
 export class AppModule {
   static register(parts: PresenceParts): DynamicModule {
-    return { module: AppModule, controllers: [PresenceController], providers: [{ provide: PARTS, useValue: parts }, Presences] };
+    return {
+      module: AppModule,
+      controllers: [PresenceController],
+      providers: [{ provide: PARTS, useValue: parts }, Presences],
+    };
   }
 }

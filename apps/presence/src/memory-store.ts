@@ -40,7 +40,9 @@ class MemoryStore implements PresenceStore {
   }
 
   read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }> {
-    const records = new Map(userIds.flatMap((userId) => (this.records.has(userId) ? [[userId, this.records.get(userId)!]] : [])));
+    const records = new Map(
+      userIds.flatMap((userId) => (this.records.has(userId) ? [[userId, this.records.get(userId)!]] : [])),
+    );
     return Promise.resolve({ records, whole: true });
   }
 

@@ -18,7 +18,10 @@ const offline = (userId: string): Presence => ({ userId, state: 'offline' });
 
 @Controller()
 export class PresenceController {
-  constructor(@Inject(PARTS) private readonly parts: PresenceParts, @Inject(Presences) private readonly presences: Presences) {}
+  constructor(
+    @Inject(PARTS) private readonly parts: PresenceParts,
+    @Inject(Presences) private readonly presences: Presences,
+  ) {}
 
   @EventPattern<string>('connection.opened.v1')
   opened(@Payload() event: DomainEvent<'connection.opened.v1'>): Promise<void> {
@@ -36,15 +39,22 @@ export class PresenceController {
   }
 
   @MessagePattern<string>('presence.get.v1')
-  async get(@Payload() { caller, input }: RequestPayload<'presence.get.v1'>): Promise<RequestAnswer<'presence.get.v1'>> {
+  async get(
+    @Payload() { caller, input }: RequestPayload<'presence.get.v1'>,
+  ): Promise<RequestAnswer<'presence.get.v1'>> {
     const { open, blocked, inOrder } = await this.visible(caller.userId, input.userIds);
     return { items: inOrder([...(await this.presences.get(open)), ...blocked.map(offline)]) };
   }
 
   @MessagePattern<string>('presence.watching.v1')
-  async watching(@Payload() { gatewayId, userId, add, remove }: RequestPayload<'presence.watching.v1'>): Promise<RequestAnswer<'presence.watching.v1'>> {
+  async watching(
+    @Payload() { gatewayId, userId, add, remove }: RequestPayload<'presence.watching.v1'>,
+  ): Promise<RequestAnswer<'presence.watching.v1'>> {
     const { open, blocked, inOrder } = await this.visible(userId, add);
-    return { presence: inOrder([...(await this.presences.watch(gatewayId, open, remove)), ...blocked.map(offline)]), blocked };
+    return {
+      presence: inOrder([...(await this.presences.watch(gatewayId, open, remove)), ...blocked.map(offline)]),
+      blocked,
+    };
   }
 
   /** Those whose presence `userId` may see, and those of the visible who show as offline whatever they are. `inOrder` puts answers in the order asked for, each once. */
@@ -56,11 +66,20 @@ export class PresenceController {
     };
     if (userIds.length === 0) return { open: [], blocked: [], inOrder };
     try {
-      const answer = await this.parts.broker.request('history.visible.v1', { userId, userIds }, { deadlineMs: VISIBLE_MS });
+      const answer = await this.parts.broker.request(
+        'history.visible.v1',
+        { userId, userIds },
+        { deadlineMs: VISIBLE_MS },
+      );
       const blocked = new Set(answer.blocked);
-      return { open: answer.userIds.filter((one) => !blocked.has(one)), blocked: answer.userIds.filter((one) => blocked.has(one)), inOrder };
+      return {
+        open: answer.userIds.filter((one) => !blocked.has(one)),
+        blocked: answer.userIds.filter((one) => blocked.has(one)),
+        inOrder,
+      };
     } catch (error) {
-      if (error instanceof ChatError && error.code === 'unavailable') throw new Unavailable('history does not say who is visible', { cause: error });
+      if (error instanceof ChatError && error.code === 'unavailable')
+        throw new Unavailable('history does not say who is visible', { cause: error });
       throw error;
     }
   }

@@ -33,10 +33,18 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     [frames, told, hidden, blocked] = [[], [], new Set(), new Set()];
     const history: Handlers = {
       events: new Map(),
-      requests: new Map([['history.visible.v1', async ({ payload }) => {
-        const { userIds } = payload as RequestPayload<'history.visible.v1'>;
-        return { userIds: userIds.filter((userId) => !hidden.has(userId)), blocked: userIds.filter((userId) => blocked.has(userId)) };
-      }]]),
+      requests: new Map([
+        [
+          'history.visible.v1',
+          async ({ payload }) => {
+            const { userIds } = payload as RequestPayload<'history.visible.v1'>;
+            return {
+              userIds: userIds.filter((userId) => !hidden.has(userId)),
+              blocked: userIds.filter((userId) => blocked.has(userId)),
+            };
+          },
+        ],
+      ]),
     };
     await broker.serve('history', history);
     await broker.listen({
@@ -54,15 +62,25 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   });
 
   const connection = (userId: string) => ({ gatewayId: broker.instance, connectionId: newId(), userId });
-  const open = (one: ReturnType<typeof connection>) => broker.publish('connection.opened.v1', { ...one, at: Date.now() });
-  const close = (one: ReturnType<typeof connection>) => broker.publish('connection.closed.v1', { ...one, at: Date.now() });
-  const renew = ({ gatewayId, ...one }: ReturnType<typeof connection>, sign: { state?: 'online' | 'away' | 'busy'; age?: number } = {}) => {
+  const open = (one: ReturnType<typeof connection>) =>
+    broker.publish('connection.opened.v1', { ...one, at: Date.now() });
+  const close = (one: ReturnType<typeof connection>) =>
+    broker.publish('connection.closed.v1', { ...one, at: Date.now() });
+  const renew = (
+    { gatewayId, ...one }: ReturnType<typeof connection>,
+    sign: { state?: 'online' | 'away' | 'busy'; age?: number } = {},
+  ) => {
     const { age = 0, ...state } = sign;
-    return broker.publish('connections.renewed.v1', { gatewayId, at: Date.now(), connections: [{ ...one, beatAt: Date.now() - age, ...state }] });
+    return broker.publish('connections.renewed.v1', {
+      gatewayId,
+      at: Date.now(),
+      connections: [{ ...one, beatAt: Date.now() - age, ...state }],
+    });
   };
   const statesOf = (userId: string) => told.filter((one) => one.userId === userId).map(({ state }) => state);
   const caller = { requestId: newId(), userId: me, sessionId: newId(), kind: 'person' } as const;
-  const get = async (...userIds: string[]) => (await broker.request('presence.get.v1', { caller, input: { userIds } })).items;
+  const get = async (...userIds: string[]) =>
+    (await broker.request('presence.get.v1', { caller, input: { userIds } })).items;
   const watch = async (add: string[], remove: string[] = []) =>
     (await broker.request('presence.watching.v1', { gatewayId: broker.instance, userId: me, add, remove })).presence;
 
@@ -76,7 +94,9 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['online', 'busy']));
     await close(ann);
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['online', 'busy', 'offline']));
-    expect(frames).toEqual(told.map((payload) => ({ kind: 'watchers', userId: ann.userId, event: 'presence:changed', payload })));
+    expect(frames).toEqual(
+      told.map((payload) => ({ kind: 'watchers', userId: ann.userId, event: 'presence:changed', payload })),
+    );
     expect(await get(ann.userId)).toEqual([told.at(-1)]);
     expect(told.at(-1)?.lastSeenAt).toBeDefined();
   });
@@ -110,10 +130,13 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   it('takes somebody whose gateway crashed as offline when the lease has ended, not before', async () => {
     const [crashed, lively] = [connection(newId()), connection(newId())];
     await Promise.all([open(crashed), open(lively)]);
-    await eventually(async () => {
-      await renew(lively);
-      expect(statesOf(crashed.userId)).toEqual(['online', 'offline']);
-    }, { timeoutMs: 15_000, intervalMs: 100 });
+    await eventually(
+      async () => {
+        await renew(lively);
+        expect(statesOf(crashed.userId)).toEqual(['online', 'offline']);
+      },
+      { timeoutMs: 15_000, intervalMs: 100 },
+    );
     expect(statesOf(lively.userId)).toEqual(['online']);
   });
 
@@ -168,9 +191,23 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await Promise.all([open(ann), open(ben)]);
     await eventually(() => expect([...statesOf(ann.userId), ...statesOf(ben.userId)]).toEqual(['online', 'online']));
     blocked.add(ben.userId);
-    expect(await get(ben.userId, ann.userId)).toEqual([{ userId: ben.userId, state: 'offline' }, expect.objectContaining({ userId: ann.userId, state: 'online' })]);
-    const answer = await broker.request('presence.watching.v1', { gatewayId: broker.instance, userId: me, add: [ben.userId, ann.userId], remove: [] });
-    expect(answer).toEqual({ presence: [{ userId: ben.userId, state: 'offline' }, expect.objectContaining({ userId: ann.userId, state: 'online' })], blocked: [ben.userId] });
+    expect(await get(ben.userId, ann.userId)).toEqual([
+      { userId: ben.userId, state: 'offline' },
+      expect.objectContaining({ userId: ann.userId, state: 'online' }),
+    ]);
+    const answer = await broker.request('presence.watching.v1', {
+      gatewayId: broker.instance,
+      userId: me,
+      add: [ben.userId, ann.userId],
+      remove: [],
+    });
+    expect(answer).toEqual({
+      presence: [
+        { userId: ben.userId, state: 'offline' },
+        expect.objectContaining({ userId: ann.userId, state: 'online' }),
+      ],
+      blocked: [ben.userId],
+    });
     await renew(ben, { state: 'busy' });
     await renew(ann, { state: 'busy' });
     await eventually(() => expect(statesOf(ann.userId).at(-1)).toBe('busy'));
@@ -181,13 +218,26 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   it('tells a change once, however many replicas see it', async () => {
     const second = createInProcessBroker({ service: 'test', logger });
     const elsewhere: Presence[] = [];
-    await second.listen({ events: ['presence.changed.v1'], onPush: () => undefined, onEvent: (_name, event) => void elsewhere.push((event as { presence: Presence }).presence), onGap: () => undefined });
+    await second.listen({
+      events: ['presence.changed.v1'],
+      onPush: () => undefined,
+      onEvent: (_name, event) => void elsewhere.push((event as { presence: Presence }).presence),
+      onGap: () => undefined,
+    });
     const replica = await startPresence({ broker: second, store, logger, sweepMs: 50, holdMs: 100, times: quick });
     const people = Array.from({ length: 50 }, () => connection(newId()));
-    await Promise.all(people.flatMap((one) => [open(one), second.publish('connection.opened.v1', { ...one, at: Date.now() })]));
+    await Promise.all(
+      people.flatMap((one) => [open(one), second.publish('connection.opened.v1', { ...one, at: Date.now() })]),
+    );
     await eventually(() => expect(told.length + elsewhere.length).toBeGreaterThanOrEqual(100), { timeoutMs: 8_000 });
     const all = [...told, ...elsewhere];
-    for (const { userId } of people) expect(all.filter((one) => one.userId === userId).map(({ state }) => state).toSorted()).toEqual(['offline', 'online']);
+    for (const { userId } of people)
+      expect(
+        all
+          .filter((one) => one.userId === userId)
+          .map(({ state }) => state)
+          .toSorted(),
+      ).toEqual(['offline', 'online']);
     await replica.stop();
     await second.close();
   });
@@ -206,7 +256,9 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await presence.stop();
     const alone = createInProcessBroker({ service: 'test', logger });
     presence = await startPresence({ broker: alone, store, logger });
-    await expect(alone.request('presence.get.v1', { caller, input: { userIds: [newId()] } })).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(alone.request('presence.get.v1', { caller, input: { userIds: [newId()] } })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
     await presence.stop();
     await alone.close();
   });

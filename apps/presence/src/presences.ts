@@ -3,7 +3,18 @@ import { newId, type DomainEvent, type Presence } from '@parley/contracts';
 import { without } from '@parley/faults';
 import { Unavailable } from '@parley/service-kit';
 import { PARTS, type PresenceParts } from './parts.js';
-import { alive, claimed, closed, presenceOf, settle, stateOf, toldBy, unknown, type PresenceRecord, type Sign } from './record.js';
+import {
+  alive,
+  claimed,
+  closed,
+  presenceOf,
+  settle,
+  stateOf,
+  toldBy,
+  unknown,
+  type PresenceRecord,
+  type Sign,
+} from './record.js';
 import type { Change } from './store.js';
 
 type Renewed = DomainEvent<'connections.renewed.v1'>;
@@ -21,7 +32,9 @@ export class Presences {
   constructor(@Inject(PARTS) private readonly parts: PresenceParts) {}
 
   opened({ connectionId, userId, at }: Opened): Promise<void> {
-    return this.change([userId], (record, now) => alive(record, { connectionId, age: 0, beatAt: at }, now, this.parts.times));
+    return this.change([userId], (record, now) =>
+      alive(record, { connectionId, age: 0, beatAt: at }, now, this.parts.times),
+    );
   }
 
   closed({ connectionId, userId }: Opened): Promise<void> {
@@ -31,13 +44,15 @@ export class Presences {
   renewed({ at, connections }: Renewed): Promise<void> {
     const signs = Map.groupBy(connections, ({ userId }) => userId);
     return this.change([...signs.keys()], (record, now, userId) =>
-      signs.get(userId)!.reduce((next, sign) => alive(next, signOf(sign, at ?? now), now, this.parts.times), record));
+      signs.get(userId)!.reduce((next, sign) => alive(next, signOf(sign, at ?? now), now, this.parts.times), record),
+    );
   }
 
   /** Rejects with {@link Unavailable} when it lost its data lately and does not know again yet whether one of them is here. */
   async get(userIds: readonly string[]): Promise<Presence[]> {
     const { records, whole } = await this.parts.store.read(userIds);
-    if (!whole && records.size < new Set(userIds).size) throw new Unavailable('presence lost its data and is waiting for the gateways to renew them');
+    if (!whole && records.size < new Set(userIds).size)
+      throw new Unavailable('presence lost its data and is waiting for the gateways to renew them');
     return userIds.map((userId) => presenceOf(userId, records.get(userId) ?? unknown));
   }
 
@@ -62,7 +77,9 @@ export class Presences {
   /** Changes records, and tells what that made of their users. */
   private async change(userIds: readonly string[], change: Change): Promise<void> {
     const token = newId();
-    const after = await this.parts.store.update(userIds, (record, now, userId) => claimed(change(record, now, userId), token, now, this.parts.times));
+    const after = await this.parts.store.update(userIds, (record, now, userId) =>
+      claimed(change(record, now, userId), token, now, this.parts.times),
+    );
     await this.tell(mine(after, token), token);
   }
 
@@ -70,32 +87,56 @@ export class Presences {
     let open = records;
     while (open.length > 0) {
       const next: [string, PresenceRecord][] = [];
-      for (let at = 0; at < open.length; at += TELL_AT_ONCE) next.push(...(await this.tellSome(open.slice(at, at + TELL_AT_ONCE), token)));
+      for (let at = 0; at < open.length; at += TELL_AT_ONCE)
+        next.push(...(await this.tellSome(open.slice(at, at + TELL_AT_ONCE), token)));
       open = next;
     }
   }
 
   /** Answers those whose state changed again meanwhile. What could not be told stays due, and the sweep tells it. */
-  private async tellSome(records: readonly [string, PresenceRecord][], token: string): Promise<[string, PresenceRecord][]> {
+  private async tellSome(
+    records: readonly [string, PresenceRecord][],
+    token: string,
+  ): Promise<[string, PresenceRecord][]> {
     const { store, logger } = this.parts;
     const watchers = await store.watchers(records.map(([userId]) => userId));
-    const outcomes = await Promise.allSettled(records.map(([userId, record]) => this.announce(presenceOf(userId, record), watchers.get(userId) ?? [])));
+    const outcomes = await Promise.allSettled(
+      records.map(([userId, record]) => this.announce(presenceOf(userId, record), watchers.get(userId) ?? [])),
+    );
     const told = new Map(records.filter((_, i) => outcomes[i]!.status === 'fulfilled'));
     const failure = outcomes.find((outcome) => outcome.status === 'rejected')?.reason as unknown;
     if (failure !== undefined && !(failure instanceof Unavailable)) throw failure;
-    if (failure !== undefined) logger.warn({ reason: failure.message, count: records.length - told.size }, 'changes of presence could not be told yet');
+    if (failure !== undefined)
+      logger.warn(
+        { reason: failure.message, count: records.length - told.size },
+        'changes of presence could not be told yet',
+      );
     if (told.size === 0) return [];
-    return mine(await store.update([...told.keys()], (record, now, userId) => toldBy(record, token, stateOf(told.get(userId)!), now, this.parts.times)), token);
+    return mine(
+      await store.update([...told.keys()], (record, now, userId) =>
+        toldBy(record, token, stateOf(told.get(userId)!), now, this.parts.times),
+      ),
+      token,
+    );
   }
 
   private async announce(presence: Presence, gateways: readonly string[]): Promise<void> {
     const { broker } = this.parts;
     const frame = { kind: 'watchers', userId: presence.userId, event: 'presence:changed', payload: presence } as const;
-    await Promise.all([broker.publish('presence.changed.v1', { presence }), ...gateways.map((gateway) => broker.push(gateway, frame))]);
+    await Promise.all([
+      broker.publish('presence.changed.v1', { presence }),
+      ...gateways.map((gateway) => broker.push(gateway, frame)),
+    ]);
   }
 }
 
-const mine = (records: ReadonlyMap<string, PresenceRecord>, token: string): [string, PresenceRecord][] => [...records].filter(([, { telling }]) => telling?.token === token);
+const mine = (records: ReadonlyMap<string, PresenceRecord>, token: string): [string, PresenceRecord][] =>
+  [...records].filter(([, { telling }]) => telling?.token === token);
 
 /** `at` and `beatAt` are read on the same clock, so that their difference is right however wrong that clock is. */
-const signOf = ({ connectionId, beatAt, state }: Renewed['connections'][number], at: number): Sign => ({ connectionId, beatAt, age: Math.max(0, at - beatAt), state });
+const signOf = ({ connectionId, beatAt, state }: Renewed['connections'][number], at: number): Sign => ({
+  connectionId,
+  beatAt,
+  age: Math.max(0, at - beatAt),
+  state,
+});

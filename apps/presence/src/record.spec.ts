@@ -1,10 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { alive, claimed, closed, dueAt, presenceOf, settle, stateOf, toldBy, unknown, type LiveState, type PresenceRecord, type PresenceTimes } from './record.js';
+import {
+  alive,
+  claimed,
+  closed,
+  dueAt,
+  presenceOf,
+  settle,
+  stateOf,
+  toldBy,
+  unknown,
+  type LiveState,
+  type PresenceRecord,
+  type PresenceTimes,
+} from './record.js';
 
 const rules: PresenceTimes = { leaseMs: 25_000, awayMs: 30_000, graceMs: 2_000, closedMs: 60_000, tellMs: 5_000 };
 const start = 1_000_000;
-const live = (record: PresenceRecord, connectionId: string, now: number, sign: { age?: number; beatAt?: number; state?: LiveState } = {}) =>
-  alive(record, { connectionId, age: sign.age ?? 0, beatAt: sign.beatAt ?? now - (sign.age ?? 0), state: sign.state }, now, rules);
+const live = (
+  record: PresenceRecord,
+  connectionId: string,
+  now: number,
+  sign: { age?: number; beatAt?: number; state?: LiveState } = {},
+) =>
+  alive(
+    record,
+    { connectionId, age: sign.age ?? 0, beatAt: sign.beatAt ?? now - (sign.age ?? 0), state: sign.state },
+    now,
+    rules,
+  );
 
 describe('the state of a user', () => {
   it('is that of the strongest device: online, busy, away', () => {
@@ -40,7 +63,11 @@ describe('the state of a user', () => {
     record = live(record, 'phone', start + 8_000);
     expect(stateOf(settle(record, start + 32_999))).toBe('online');
     record = settle(record, start + 33_000);
-    expect(presenceOf('ann', record)).toEqual({ userId: 'ann', state: 'offline', lastSeenAt: new Date(start + 8_000).toISOString() });
+    expect(presenceOf('ann', record)).toEqual({
+      userId: 'ann',
+      state: 'offline',
+      lastSeenAt: new Date(start + 8_000).toISOString(),
+    });
     expect(dueAt(record)).toBeUndefined();
   });
 
@@ -54,7 +81,10 @@ describe('a clean close', () => {
 
   it('shows after a moment', () => {
     const record = closed(opened, 'one', start + 100, rules);
-    expect([stateOf(settle(record, start + 2_099)), stateOf(settle(record, start + 2_100))]).toEqual(['online', 'offline']);
+    expect([stateOf(settle(record, start + 2_099)), stateOf(settle(record, start + 2_100))]).toEqual([
+      'online',
+      'offline',
+    ]);
     expect(dueAt(record)).toBe(start + 2_100);
   });
 
@@ -111,7 +141,10 @@ describe('telling', () => {
     expect(done).toMatchObject({ told: 'online' });
     expect(done.telling).toBeUndefined();
     const meanwhile = live(mine, 'one', start + 1, { state: 'busy' });
-    expect(toldBy(meanwhile, 'me', 'online', start + 2, rules)).toMatchObject({ told: 'online', telling: { token: 'me' } });
+    expect(toldBy(meanwhile, 'me', 'online', start + 2, rules)).toMatchObject({
+      told: 'online',
+      telling: { token: 'me' },
+    });
     expect(toldBy(mine, 'you', 'online', start, rules)).toBe(mine);
   });
 

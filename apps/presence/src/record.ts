@@ -38,7 +38,13 @@ export interface PresenceTimes {
   /** How long a replica has to tell of a change before another does. */
   readonly tellMs: number;
 }
-export const presenceTimes: PresenceTimes = Object.freeze({ leaseMs: times.leaseMs, awayMs: 3 * times.heartbeatMs, graceMs: 2_000, closedMs: 60_000, tellMs: 5_000 });
+export const presenceTimes: PresenceTimes = Object.freeze({
+  leaseMs: times.leaseMs,
+  awayMs: 3 * times.heartbeatMs,
+  graceMs: 2_000,
+  closedMs: 60_000,
+  tellMs: 5_000,
+});
 /** The newest closures that are remembered of a user. */
 const MOST_CLOSED = 32;
 
@@ -53,23 +59,43 @@ export interface Sign {
 }
 
 /** A connection lives: opened or renewed, in whatever order these arrive. */
-export function alive(record: PresenceRecord, { connectionId, age, beatAt, state }: Sign, now: number, { leaseMs, awayMs }: PresenceTimes): PresenceRecord {
+export function alive(
+  record: PresenceRecord,
+  { connectionId, age, beatAt, state }: Sign,
+  now: number,
+  { leaseMs, awayMs }: PresenceTimes,
+): PresenceRecord {
   if (connectionId in record.closed) return record;
   const known = record.devices[connectionId];
   const lease = { leaseUntil: now + leaseMs, aliveAt: now };
   if (known && known.beatAt > beatAt) return withDevice(record, connectionId, { ...known, ...lease });
   const idleAt = Math.max(known?.idleAt ?? 0, now - age + awayMs);
-  return withDevice(record, connectionId, { ...lease, beatAt, idleAt, idle: idleAt <= now, state: state ?? known?.state ?? 'online' });
+  return withDevice(record, connectionId, {
+    ...lease,
+    beatAt,
+    idleAt,
+    idle: idleAt <= now,
+    state: state ?? known?.state ?? 'online',
+  });
 }
 
 /** A connection was closed in order. It still counts for a moment, in which its client may come back. */
-export function closed(record: PresenceRecord, connectionId: string, now: number, { graceMs, closedMs }: PresenceTimes): PresenceRecord {
+export function closed(
+  record: PresenceRecord,
+  connectionId: string,
+  now: number,
+  { graceMs, closedMs }: PresenceTimes,
+): PresenceRecord {
   if (connectionId in record.closed) return record;
   const newest = Object.entries(record.closed).slice(1 - MOST_CLOSED);
   const remembered = { ...record, closed: { ...Object.fromEntries(newest), [connectionId]: now + closedMs } };
   const known = record.devices[connectionId];
   if (!known) return remembered;
-  return withDevice(remembered, connectionId, { ...known, aliveAt: now, leaseUntil: Math.min(known.leaseUntil, now + graceMs) });
+  return withDevice(remembered, connectionId, {
+    ...known,
+    aliveAt: now,
+    leaseUntil: Math.min(known.leaseUntil, now + graceMs),
+  });
 }
 
 /**
@@ -87,7 +113,9 @@ export function settle(record: PresenceRecord, now: number, heldMs = 0): Presenc
     }
     const leaseUntil = ended ? now + heldMs : device.leaseUntil;
     if (device.idleAt > now) devices[connectionId] = { ...device, leaseUntil };
-    else devices[connectionId] = heldMs === 0 ? { ...device, leaseUntil, idle: true } : { ...device, leaseUntil, idleAt: now + heldMs };
+    else
+      devices[connectionId] =
+        heldMs === 0 ? { ...device, leaseUntil, idle: true } : { ...device, leaseUntil, idleAt: now + heldMs };
   }
   const stillClosed = Object.fromEntries(Object.entries(record.closed).filter(([, until]) => until > now));
   return { ...record, devices, closed: stillClosed, ...(lastSeenAt === undefined ? {} : { lastSeenAt }) };
@@ -105,7 +133,10 @@ export function stateOf(record: PresenceRecord): PresenceState {
 const rank: Readonly<Record<PresenceState, number>> = { offline: 0, away: 1, busy: 2, online: 3 };
 
 export function presenceOf(userId: string, record: PresenceRecord): Presence {
-  const seen = Object.values(record.devices).reduce((latest, { aliveAt }) => Math.max(latest, aliveAt), record.lastSeenAt ?? 0);
+  const seen = Object.values(record.devices).reduce(
+    (latest, { aliveAt }) => Math.max(latest, aliveAt),
+    record.lastSeenAt ?? 0,
+  );
   return { userId, state: stateOf(record), ...(seen === 0 ? {} : { lastSeenAt: new Date(seen).toISOString() }) };
 }
 
@@ -118,7 +149,13 @@ export function claimed(record: PresenceRecord, token: string, now: number, { te
 }
 
 /** `token` has told those who watch; a change that came meanwhile is its next to tell. */
-export function toldBy(record: PresenceRecord, token: string, state: PresenceState, now: number, rules: PresenceTimes): PresenceRecord {
+export function toldBy(
+  record: PresenceRecord,
+  token: string,
+  state: PresenceState,
+  now: number,
+  rules: PresenceTimes,
+): PresenceRecord {
   if (record.telling?.token !== token) return record;
   const { telling: _, ...rest } = record;
   return claimed({ ...rest, told: state }, token, now, rules);
@@ -126,9 +163,14 @@ export function toldBy(record: PresenceRecord, token: string, state: PresenceSta
 
 /** When {@link settle} or a telling has something to do next; undefined when time changes nothing. */
 export function dueAt(record: PresenceRecord): number | undefined {
-  const moments = Object.values(record.devices).flatMap(({ leaseUntil, idle, idleAt }) => (idle ? [leaseUntil] : [leaseUntil, idleAt]));
+  const moments = Object.values(record.devices).flatMap(({ leaseUntil, idle, idleAt }) =>
+    idle ? [leaseUntil] : [leaseUntil, idleAt],
+  );
   if (record.telling) moments.push(record.telling.until);
   return moments.length === 0 ? undefined : Math.min(...moments);
 }
 
-const withDevice = (record: PresenceRecord, connectionId: string, device: Device): PresenceRecord => ({ ...record, devices: { ...record.devices, [connectionId]: device } });
+const withDevice = (record: PresenceRecord, connectionId: string, device: Device): PresenceRecord => ({
+  ...record,
+  devices: { ...record.devices, [connectionId]: device },
+});

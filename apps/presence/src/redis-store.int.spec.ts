@@ -7,7 +7,8 @@ import { createRedisStore } from './redis-store.js';
 import { storeConformance } from './store.conformance.js';
 
 const logger = createLogger('test', 'silent');
-const open = (name: string, options = {}) => createRedisStore({ url: inject('servers').redisUrl, logger, prefix: `test-${name}:`, ...options });
+const open = (name: string, options = {}) =>
+  createRedisStore({ url: inject('servers').redisUrl, logger, prefix: `test-${name}:`, ...options });
 
 describe('the presence store in Redis', () => {
   storeConformance(open);
@@ -17,7 +18,10 @@ describe('the presence store in Redis', () => {
     const [one, other] = await Promise.all([open(name), open(name)]);
     const users = Array.from({ length: 20 }, () => newId());
     const work = [one, other].flatMap((store, which) =>
-      Array.from({ length: 8 }, (_, i) => store.update(users, (record) => ({ ...record, closed: { ...record.closed, [`${which}.${i}`]: 1 } }))));
+      Array.from({ length: 8 }, (_, i) =>
+        store.update(users, (record) => ({ ...record, closed: { ...record.closed, [`${which}.${i}`]: 1 } })),
+      ),
+    );
     await Promise.all(work);
     for (const record of (await one.read(users)).records.values()) expect(Object.keys(record.closed)).toHaveLength(16);
     await Promise.all([one.close(), other.close()]);

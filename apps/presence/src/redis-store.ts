@@ -10,7 +10,9 @@ import { storeTimes, type Change, type PresenceStore, type StoreOptions } from '
  * `…:watch:<id>` gateways by the end of their wish. `…born` tells of losses (see {@link Birth}).
  * The clock is that of Redis. A record is replaced only if it is still what was read.
  */
-export async function createRedisStore(options: RedisOptions & StoreOptions & { settleMs?: number }): Promise<PresenceStore> {
+export async function createRedisStore(
+  options: RedisOptions & StoreOptions & { settleMs?: number },
+): Promise<PresenceStore> {
   const store = new RedisStore(await RedisLink.connect(options), options);
   await store.read([]);
   return store;
@@ -49,7 +51,15 @@ class RedisStore implements PresenceStore {
   private readonly watchMs: number;
   private readonly birth: Birth;
 
-  constructor(private readonly link: RedisLink, { gapMs = storeTimes.gapMs, holdMs = storeTimes.holdMs, watchMs = times.leaseMs, settleMs }: StoreOptions & { settleMs?: number }) {
+  constructor(
+    private readonly link: RedisLink,
+    {
+      gapMs = storeTimes.gapMs,
+      holdMs = storeTimes.holdMs,
+      watchMs = times.leaseMs,
+      settleMs,
+    }: StoreOptions & { settleMs?: number },
+  ) {
     this.birth = new Birth(link, 'presence:born', settleMs);
     this.gapMs = gapMs;
     this.holdMs = holdMs;
@@ -74,29 +84,48 @@ class RedisStore implements PresenceStore {
 
   async read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }> {
     const { stored, lost } = await this.fetch([...new Set(userIds)]);
-    const records = new Map([...stored].flatMap(([userId, { text, record }]) => (text === '' ? [] : [[userId, record]])));
+    const records = new Map(
+      [...stored].flatMap(([userId, { text, record }]) => (text === '' ? [] : [[userId, record]])),
+    );
     return { records, whole: !lost };
   }
 
   async due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
     const each = Math.ceil(limit / BUCKETS);
     const answers = await this.link.pipeline(
-      Array.from({ length: BUCKETS }, (_, b) => ['eval', due, 3, this.name(b, 'due'), this.name(b, 'asked'), this.name(b, 'held'), this.gapMs, this.holdMs, each]),
+      Array.from({ length: BUCKETS }, (_, b) => [
+        'eval',
+        due,
+        3,
+        this.name(b, 'due'),
+        this.name(b, 'asked'),
+        this.name(b, 'held'),
+        this.gapMs,
+        this.holdMs,
+        each,
+      ]),
     );
     const buckets = answers as [number, string[]][];
     return { userIds: buckets.flatMap(([, userIds]) => userIds), held: buckets.some(([held]) => held === 1) };
   }
 
   async watch(gatewayId: string, userIds: readonly string[]): Promise<void> {
-    if (userIds.length > 0) await this.link.pipeline(userIds.map((userId) => ['eval', watch, 1, this.key('watch', userId), this.watchMs, gatewayId]));
+    if (userIds.length > 0)
+      await this.link.pipeline(
+        userIds.map((userId) => ['eval', watch, 1, this.key('watch', userId), this.watchMs, gatewayId]),
+      );
   }
 
   async unwatch(gatewayId: string, userIds: readonly string[]): Promise<void> {
-    if (userIds.length > 0) await this.link.pipeline(userIds.map((userId) => ['zrem', this.key('watch', userId), gatewayId]));
+    if (userIds.length > 0)
+      await this.link.pipeline(userIds.map((userId) => ['zrem', this.key('watch', userId), gatewayId]));
   }
 
   async watchers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
-    const [time, ...answers] = await this.link.pipeline([['time'], ...userIds.map((userId) => ['zrange', this.key('watch', userId), 0, -1, 'WITHSCORES'])]);
+    const [time, ...answers] = await this.link.pipeline([
+      ['time'],
+      ...userIds.map((userId) => ['zrange', this.key('watch', userId), 0, -1, 'WITHSCORES']),
+    ]);
     const at = milliseconds(time);
     const watchers = new Map<string, readonly string[]>();
     userIds.forEach((userId, i) => {
@@ -112,7 +141,11 @@ class RedisStore implements PresenceStore {
   }
 
   /** Answers those whose record somebody else changed in between. */
-  private async tryUpdate(userIds: readonly string[], change: Change, after: Map<string, PresenceRecord>): Promise<string[]> {
+  private async tryUpdate(
+    userIds: readonly string[],
+    change: Change,
+    after: Map<string, PresenceRecord>,
+  ): Promise<string[]> {
     const { at, stored } = await this.fetch(userIds);
     const changed: { userId: string; before: string; record: PresenceRecord }[] = [];
     for (const [userId, { text, record }] of stored) {
@@ -121,13 +154,27 @@ class RedisStore implements PresenceStore {
       if (next !== record) changed.push({ userId, before: text, record: next });
     }
     if (changed.length === 0) return [];
-    const done = await this.link.pipeline(changed.map(({ userId, before, record }) =>
-      ['eval', replace, 2, this.key('user', userId), this.name(bucketOf(userId), 'due'), before, JSON.stringify(record), userId, dueAt(record) ?? '']));
+    const done = await this.link.pipeline(
+      changed.map(({ userId, before, record }) => [
+        'eval',
+        replace,
+        2,
+        this.key('user', userId),
+        this.name(bucketOf(userId), 'due'),
+        before,
+        JSON.stringify(record),
+        userId,
+        dueAt(record) ?? '',
+      ]),
+    );
     return changed.flatMap(({ userId }, i) => (done[i] === 1 ? [] : [userId]));
   }
 
   private async fetch(userIds: readonly string[]): Promise<{ at: number; stored: Map<string, Stored>; lost: boolean }> {
-    const [birth, ...texts] = await this.link.pipeline([this.birth.command(), ...userIds.map((userId) => ['get', this.key('user', userId)])]);
+    const [birth, ...texts] = await this.link.pipeline([
+      this.birth.command(),
+      ...userIds.map((userId) => ['get', this.key('user', userId)]),
+    ]);
     const stored = new Map(userIds.map((userId, i) => [userId, storedFrom(texts[i] as string | null)]));
     return { at: this.birth.now(birth), stored, lost: this.birth.lost(birth) };
   }
@@ -142,7 +189,8 @@ class RedisStore implements PresenceStore {
 }
 
 const bucketOf = (userId: string): number => Number.parseInt(userId.slice(-2), 16) % BUCKETS;
-const storedFrom = (text: string | null): Stored => (text === null ? { text: '', record: unknown } : { text, record: JSON.parse(text) as PresenceRecord });
+const storedFrom = (text: string | null): Stored =>
+  text === null ? { text: '', record: unknown } : { text, record: JSON.parse(text) as PresenceRecord };
 const milliseconds = (time: unknown): number => {
   const [seconds, micros] = time as [string, string];
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);

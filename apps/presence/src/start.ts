@@ -15,10 +15,20 @@ const SWEEP_MS = 1_000;
 type Tuning = 'sweepMs' | 'holdMs' | 'times';
 
 /** Serves presence. Resolves once its queues are consumed; `stop` ends the work under way and leaves the parts open. */
-export async function startPresence(given: Omit<PresenceParts, Tuning> & Partial<Pick<PresenceParts, Tuning>>): Promise<Running> {
+export async function startPresence(
+  given: Omit<PresenceParts, Tuning> & Partial<Pick<PresenceParts, Tuning>>,
+): Promise<Running> {
   const parts: PresenceParts = { sweepMs: SWEEP_MS, holdMs: storeTimes.holdMs, times: presenceTimes, ...given };
-  const strategy = new BrokerStrategy(parts.broker, 'presence', parts.graceMs === undefined ? {} : { graceMs: parts.graceMs });
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule.register(parts), { strategy, logger: nestLogger(parts.logger), abortOnError: false });
+  const strategy = new BrokerStrategy(
+    parts.broker,
+    'presence',
+    parts.graceMs === undefined ? {} : { graceMs: parts.graceMs },
+  );
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule.register(parts), {
+    strategy,
+    logger: nestLogger(parts.logger),
+    abortOnError: false,
+  });
   await app.listen();
   const presences = app.get(Presences);
   const sweeper = startSweeper(() => presences.sweep(), parts.sweepMs, parts.logger);

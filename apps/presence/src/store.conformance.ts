@@ -4,9 +4,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { unknown, type PresenceRecord } from './record.js';
 import type { PresenceStore, StoreOptions } from './store.js';
 
-const dueIn = (ms: number) => (record: PresenceRecord, now: number): PresenceRecord => ({
-  ...record, devices: { one: { leaseUntil: now + ms, aliveAt: now, beatAt: now, idleAt: now + ms, idle: true, state: 'online' } },
-});
+const dueIn =
+  (ms: number) =>
+  (record: PresenceRecord, now: number): PresenceRecord => ({
+    ...record,
+    devices: {
+      one: { leaseUntil: now + ms, aliveAt: now, beatAt: now, idleAt: now + ms, idle: true, state: 'online' },
+    },
+  });
 
 /** What every store guarantees. `open` makes an empty one; with the same name, one that shares its data where the kind of store can. */
 export function storeConformance(open: (name: string, options?: StoreOptions) => Promise<PresenceStore>): void {
@@ -38,8 +43,13 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
 
   it('loses no change when many change the same record at a time', async () => {
     const users = Array.from({ length: 20 }, () => newId());
-    await Promise.all(Array.from({ length: 10 }, (_, i) => store.update(users, (record) => ({ ...record, closed: { ...record.closed, [`c${i}`]: i } }))));
-    for (const record of (await store.read(users)).records.values()) expect(Object.keys(record.closed)).toHaveLength(10);
+    await Promise.all(
+      Array.from({ length: 10 }, (_, i) =>
+        store.update(users, (record) => ({ ...record, closed: { ...record.closed, [`c${i}`]: i } })),
+      ),
+    );
+    for (const record of (await store.read(users)).records.values())
+      expect(Object.keys(record.closed)).toHaveLength(10);
   });
 
   it('names those who are due until an update has changed that, and never more than asked for', async () => {

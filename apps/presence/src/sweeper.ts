@@ -8,9 +8,11 @@ export function startSweeper(sweep: () => Promise<void>, pauseMs: number, logger
   const next = () => {
     if (stopped) return;
     timer = setTimeout(() => {
-      under = sweep().catch((error: unknown) => {
-        if (!(error instanceof Unavailable)) logger.error({ err: error }, 'a sweep failed');
-      }).finally(next);
+      under = sweep()
+        .catch((error: unknown) => {
+          if (!(error instanceof Unavailable)) logger.error({ err: error }, 'a sweep failed');
+        })
+        .finally(next);
     }, pauseMs);
   };
   next();

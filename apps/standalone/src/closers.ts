@@ -20,7 +20,9 @@ export class Closers {
     const failures: unknown[] = [];
     for (const stage of order) {
       const outcomes = await Promise.allSettled((this.stages.get(stage) ?? []).map(async (close) => close()));
-      failures.push(...outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : [])));
+      failures.push(
+        ...outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : [])),
+      );
     }
     if (failures.length > 0) throw failures[0];
   }

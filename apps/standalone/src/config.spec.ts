@@ -17,7 +17,13 @@ const servers = { ...rabbit, DATABASE_URL: 'postgres://localhost/parley', REDIS_
 
 describe('the configuration of everything in one process', () => {
   it('needs nothing: embedded, for this machine only', () => {
-    expect(readConfig({})).toMatchObject({ PORT: 3000, HOST: '127.0.0.1', DATA_DIR: './data', LOG_LEVEL: 'warn', SHARDS: 16 });
+    expect(readConfig({})).toMatchObject({
+      PORT: 3000,
+      HOST: '127.0.0.1',
+      DATA_DIR: './data',
+      LOG_LEVEL: 'warn',
+      SHARDS: 16,
+    });
     expect(readConfig({}).AMQP_URL).toBeUndefined();
   });
 
@@ -25,23 +31,51 @@ describe('the configuration of everything in one process', () => {
     expect(problemsOf({ REDIS_URL: servers.REDIS_URL })).toEqual([]);
     expect(problemsOf({ DATABASE_URL: servers.DATABASE_URL })).toEqual([]);
     expect(problemsOf(servers)).toEqual([]);
-    expect(problemsOf(rabbit)).toEqual(['DATABASE_URL: is required with AMQP_URL', 'REDIS_URL: is required with AMQP_URL']);
+    expect(problemsOf(rabbit)).toEqual([
+      'DATABASE_URL: is required with AMQP_URL',
+      'REDIS_URL: is required with AMQP_URL',
+    ]);
   });
 
   it('reports all problems at once', () => {
-    const problems = problemsOf({ PORT: 'http', DATA_DIR: '', SHARDS: '3', SESSION_DAYS: '0', TRUST_PROXY: 'yes', REDIS_URL: 'localhost' });
-    expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual(['PORT', 'REDIS_URL', 'SESSION_DAYS', 'SHARDS', 'TRUST_PROXY']);
+    const problems = problemsOf({
+      PORT: 'http',
+      DATA_DIR: '',
+      SHARDS: '3',
+      SESSION_DAYS: '0',
+      TRUST_PROXY: 'yes',
+      REDIS_URL: 'localhost',
+    });
+    expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual([
+      'PORT',
+      'REDIS_URL',
+      'SESSION_DAYS',
+      'SHARDS',
+      'TRUST_PROXY',
+    ]);
   });
 });
 
 describe('the block at the start', () => {
   it('says what runs, where, and how to try it', () => {
     const text = welcome(readConfig({ DATA_DIR: '/srv/parley' }), 'http://127.0.0.1:3000');
-    for (const part of ['http://127.0.0.1:3000', 'embedded', 'no RabbitMQ, no Redis', 'in-process broker', '/srv/parley', '/api/docs', 'npm run demo']) expect(text).toContain(part);
+    for (const part of [
+      'http://127.0.0.1:3000',
+      'embedded',
+      'no RabbitMQ, no Redis',
+      'in-process broker',
+      '/srv/parley',
+      '/api/docs',
+      'npm run demo',
+    ])
+      expect(text).toContain(part);
   });
 
   it('does not claim to be embedded over servers, and shows no password', () => {
-    const text = welcome(readConfig({ ...servers, DATABASE_URL: 'postgres://parley:hunter2@localhost/parley' }), 'http://127.0.0.1:3000');
+    const text = welcome(
+      readConfig({ ...servers, DATABASE_URL: 'postgres://parley:hunter2@localhost/parley' }),
+      'http://127.0.0.1:3000',
+    );
     for (const part of ['RabbitMQ', 'Postgres', 'Redis']) expect(text).toContain(part);
     expect(text).not.toMatch(/embedded|hunter2|PGlite/);
   });

@@ -10,14 +10,35 @@ export const standaloneConfig = {
   ...authSettings,
   ...messagesSettings,
   ...gatewayConfig,
-  LOG_LEVEL: commonConfig.LOG_LEVEL.removeDefault().default('warn').describe('The least level that is logged, as JSON on standard error'),
-  HOST: z.string().default('127.0.0.1').describe('Address that the port listens on. The default lets in this machine only, because anybody who reaches the port may register; 0.0.0.0 lets in all'),
-  DATA_DIR: z.string().default('./data').describe('Folder of the data, made when missing; one process at a time. Not used with DATABASE_URL'),
-  HEALTH_PORT: env.port.default(0).describe('One more port for /health/live, /health/ready and /metrics, which PORT serves too; 0: none'),
-  AMQP_URL: secret(env.url('amqp', 'amqps').optional(), 'RabbitMQ instead of the in-process broker; needs the other two addresses'),
-  DATABASE_URL: secret(env.url('postgres', 'postgresql').optional(), 'Postgres instead of PGlite, as an owner who may migrate it and act as the services’ roles'),
+  LOG_LEVEL: commonConfig.LOG_LEVEL.removeDefault()
+    .default('warn')
+    .describe('The least level that is logged, as JSON on standard error'),
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe(
+      'Address that the port listens on. The default lets in this machine only, because anybody who reaches the port may register; 0.0.0.0 lets in all',
+    ),
+  DATA_DIR: z
+    .string()
+    .default('./data')
+    .describe('Folder of the data, made when missing; one process at a time. Not used with DATABASE_URL'),
+  HEALTH_PORT: env.port
+    .default(0)
+    .describe('One more port for /health/live, /health/ready and /metrics, which PORT serves too; 0: none'),
+  AMQP_URL: secret(
+    env.url('amqp', 'amqps').optional(),
+    'RabbitMQ instead of the in-process broker; needs the other two addresses',
+  ),
+  DATABASE_URL: secret(
+    env.url('postgres', 'postgresql').optional(),
+    'Postgres instead of PGlite, as an owner who may migrate it and act as the services’ roles',
+  ),
   DATABASE_POOL: env.integer(1, 1000).default(10).describe('Connections to Postgres of each service at most'),
-  REDIS_URL: secret(env.url('redis', 'rediss').optional(), 'Redis instead of memory, for connections, presence and rates'),
+  REDIS_URL: secret(
+    env.url('redis', 'rediss').optional(),
+    'Redis instead of memory, for connections, presence and rates',
+  ),
 };
 export type StandaloneConfig = Readonly<z.output<z.ZodObject<typeof standaloneConfig>>>;
 
@@ -25,7 +46,9 @@ export type StandaloneConfig = Readonly<z.output<z.ZodObject<typeof standaloneCo
 export function readConfig(source?: NodeJS.ProcessEnv): StandaloneConfig {
   const config = loadConfig(standaloneConfig, source);
   // Processes that share a broker do each other's work: they must share the data and the registry too.
-  const lacking = (['DATABASE_URL', 'REDIS_URL'] as const).filter((name) => config.AMQP_URL !== undefined && config[name] === undefined);
+  const lacking = (['DATABASE_URL', 'REDIS_URL'] as const).filter(
+    (name) => config.AMQP_URL !== undefined && config[name] === undefined,
+  );
   if (lacking.length > 0) throw new ConfigError(lacking.map((name) => `${name}: is required with AMQP_URL`));
   return config;
 }

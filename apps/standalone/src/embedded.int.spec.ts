@@ -8,7 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 /** Two people, a conversation, and one message: what a restart must keep. */
 async function chat(url: string) {
-  const [ann, ben] = await Promise.all([ChatClient.register(url, { username: `ann-${Date.now()}` }), ChatClient.register(url)]);
+  const [ann, ben] = await Promise.all([
+    ChatClient.register(url, { username: `ann-${Date.now()}` }),
+    ChatClient.register(url),
+  ]);
   await ann.connect();
   const { conversation } = await ann.call('conversation.create', { kind: 'direct', memberIds: [ben.user.id] });
   const { message } = await ann.send(conversation.id, 'Hello, Ben', 'the first');
@@ -49,10 +52,14 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     const { ann, conversation } = await chat(first.url);
     const acknowledged = new Map<string, number>();
     const sends = Array.from({ length: 300 }, (_, i) =>
-      ann.send(conversation.id, `message ${i}`, `c${i}`).then(({ message }) => {
-        acknowledged.set(message.clientId, message.seq);
-        if (acknowledged.size === 100) first.child.kill('SIGKILL');
-      }, () => undefined));
+      ann.send(conversation.id, `message ${i}`, `c${i}`).then(
+        ({ message }) => {
+          acknowledged.set(message.clientId, message.seq);
+          if (acknowledged.size === 100) first.child.kill('SIGKILL');
+        },
+        () => undefined,
+      ),
+    );
     await first.exited;
     ann.disconnect();
     await Promise.all(sends);
@@ -60,12 +67,16 @@ describe('everything in one process', { timeout: 120_000 }, () => {
 
     const second = await startEmbedded({ dataDir, env: { PORT: new URL(first.url).port } });
     await ann.connect();
-    const retries = await Promise.all(Array.from({ length: 300 }, (_, i) => ann.send(conversation.id, `message ${i}`, `c${i}`)));
+    const retries = await Promise.all(
+      Array.from({ length: 300 }, (_, i) => ann.send(conversation.id, `message ${i}`, `c${i}`)),
+    );
     for (const { message, duplicate } of retries) {
       if (!acknowledged.has(message.clientId)) continue;
       expect({ seq: message.seq, duplicate }).toEqual({ seq: acknowledged.get(message.clientId), duplicate: true });
     }
-    expect(retries.map(({ message }) => message.seq).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, i) => i + 2));
+    expect(retries.map(({ message }) => message.seq).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 300 }, (_, i) => i + 2),
+    );
     ann.disconnect();
     await second.stop();
   });
@@ -102,29 +113,57 @@ describe('everything in one process', { timeout: 120_000 }, () => {
   it('keeps files in its folder, lets bots in, and tells webhooks', async () => {
     const first = await startEmbedded({ dataDir, env: { WEBHOOKS_ALLOW_PRIVATE: 'true' } });
     const comeIn = async (username: string) => {
-      const answer = await fetch(`${first.url}/api/v1/auth/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username, password: 'correct horse battery' }) });
+      const answer = await fetch(`${first.url}/api/v1/auth/register`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ username, password: 'correct horse battery' }),
+      });
       return ((await answer.json()) as { accessToken: string }).accessToken;
     };
     const [annsToken, bensToken] = await Promise.all([comeIn(`a${Date.now()}`), comeIn(`b${Date.now()}`)]);
     const http = (token: string, path: string, init: RequestInit = {}) =>
-      fetch(`${first.url}/api/v1${path}`, { ...init, headers: { authorization: `Bearer ${token}`, ...(typeof init.body === 'string' && { 'content-type': 'application/json' }) } });
-    const post = async <T>(token: string, path: string, body: unknown) => (await http(token, path, { method: 'POST', body: JSON.stringify(body) })).json() as Promise<T>;
+      fetch(`${first.url}/api/v1${path}`, {
+        ...init,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(typeof init.body === 'string' && { 'content-type': 'application/json' }),
+        },
+      });
+    const post = async <T>(token: string, path: string, body: unknown) =>
+      (await http(token, path, { method: 'POST', body: JSON.stringify(body) })).json() as Promise<T>;
     const form = new FormData();
     form.append('file', new Blob(['hello']), 'hello.txt');
-    const attachment = (await (await http(annsToken, '/attachments', { method: 'POST', body: form })).json()) as { id: string };
+    const attachment = (await (await http(annsToken, '/attachments', { method: 'POST', body: form })).json()) as {
+      id: string;
+    };
     expect(attachment).toMatchObject({ name: 'hello.txt', mediaType: 'text/plain; charset=utf-8', size: 5 });
     expect(await (await http(annsToken, `/attachments/${attachment.id}`)).text()).toBe('hello');
     expect((await http(bensToken, `/attachments/${attachment.id}`)).status).toBe(404);
     expect(await readFile(join(dataDir, 'files', attachment.id.slice(-2), attachment.id), 'utf8')).toBe('hello');
-    expect((await http(annsToken, '/users/me', { method: 'PATCH', body: JSON.stringify({ avatarId: attachment.id }) })).status).toBe(415);
+    expect(
+      (await http(annsToken, '/users/me', { method: 'PATCH', body: JSON.stringify({ avatarId: attachment.id }) }))
+        .status,
+    ).toBe(415);
 
-    const bot = await post<{ user: { id: string }; token: string }>(annsToken, '/bots', { username: `bot-${Date.now()}` });
+    const bot = await post<{ user: { id: string }; token: string }>(annsToken, '/bots', {
+      username: `bot-${Date.now()}`,
+    });
     const heard: string[] = [];
-    const receiver = createServer((request, response) => (heard.push(String(request.headers['parley-event'])), response.end()));
+    const receiver = createServer(
+      (request, response) => (heard.push(String(request.headers['parley-event'])), response.end()),
+    );
     await new Promise<void>((resolve) => void receiver.listen(0, '127.0.0.1', resolve));
-    const { id: conversationId } = await post<{ id: string }>(annsToken, '/conversations', { kind: 'group', memberIds: [bot.user.id] });
-    await post(annsToken, `/conversations/${conversationId}/webhooks`, { url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/` });
-    const sent = await post<{ message: { senderId: string } }>(bot.token, `/conversations/${conversationId}/messages`, { clientId: 'one', body: 'beep' });
+    const { id: conversationId } = await post<{ id: string }>(annsToken, '/conversations', {
+      kind: 'group',
+      memberIds: [bot.user.id],
+    });
+    await post(annsToken, `/conversations/${conversationId}/webhooks`, {
+      url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`,
+    });
+    const sent = await post<{ message: { senderId: string } }>(bot.token, `/conversations/${conversationId}/messages`, {
+      clientId: 'one',
+      body: 'beep',
+    });
     expect(sent.message.senderId).toBe(bot.user.id);
     await eventually(() => expect(heard).toEqual(['message.created']));
     expect((await http(annsToken, `/bots/${bot.user.id}`, { method: 'DELETE' })).status).toBe(204);
@@ -138,7 +177,11 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     const file = join(folder, 'a-file');
     await writeFile(file, 'somebody’s');
     const owner = await startEmbedded({ dataDir });
-    for (const [DATA_DIR, says] of [[join(file, 'data'), 'cannot be written'], [folder, 'not Parley’s|not Parley\'s'], [dataDir, 'in use by process']] as const) {
+    for (const [DATA_DIR, says] of [
+      [join(file, 'data'), 'cannot be written'],
+      [folder, "not Parley’s|not Parley's"],
+      [dataDir, 'in use by process'],
+    ] as const) {
       const program = await launch('standalone', { DATA_DIR });
       expect((await program.exited).code).toBe(1);
       expect(program.output).toMatch(new RegExp(`^parley: .*(${says}).*\n$`));

@@ -1,6 +1,16 @@
 import { createInProcessBroker, createRabbitBroker, type Broker } from '@parley/broker';
 import { createMemoryStore, createRedisStore, type PresenceStore } from '@parley/presence';
-import { createMemoryLimiters, createMemoryRegistry, createMemoryTraces, createRedisLimiters, createRedisRegistry, createRedisTraces, type Limiters, type Registry, type Traces } from '@parley/realtime';
+import {
+  createMemoryLimiters,
+  createMemoryRegistry,
+  createMemoryTraces,
+  createRedisLimiters,
+  createRedisRegistry,
+  createRedisTraces,
+  type Limiters,
+  type Registry,
+  type Traces,
+} from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import { connectPostgres, migrate, openPglite, roles, type Database } from '@parley/store';
 import type { Closers } from './closers.js';
@@ -25,14 +35,26 @@ export interface Parts {
 
 /** Opens all parts at the same time. Each is given to `closers` as soon as it is open, so that a part that fails leaves none behind. */
 export async function openParts(config: StandaloneConfig, logger: Logger, closers: Closers): Promise<Parts> {
-  const opened = await Promise.allSettled([openBroker(config, logger, closers), openDatabases(config, logger, closers), openMemory(config, logger, closers)]);
+  const opened = await Promise.allSettled([
+    openBroker(config, logger, closers),
+    openDatabases(config, logger, closers),
+    openMemory(config, logger, closers),
+  ]);
   const failed = opened.find((outcome) => outcome.status === 'rejected');
   if (failed) throw failed.reason;
-  const [broker, databases, memory] = opened.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as [Broker, Databases, Omit<Parts, 'broker' | 'databases'>];
+  const [broker, databases, memory] = opened.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as [
+    Broker,
+    Databases,
+    Omit<Parts, 'broker' | 'databases'>,
+  ];
   return { broker, databases, ...memory };
 }
 
-async function openBroker({ AMQP_URL: url, SHARDS: shards, SHUTDOWN_GRACE_MS: graceMs }: StandaloneConfig, logger: Logger, closers: Closers): Promise<Broker> {
+async function openBroker(
+  { AMQP_URL: url, SHARDS: shards, SHUTDOWN_GRACE_MS: graceMs }: StandaloneConfig,
+  logger: Logger,
+  closers: Closers,
+): Promise<Broker> {
   const options = { service: 'standalone', logger, shards };
   const broker = url === undefined ? createInProcessBroker(options) : createRabbitBroker({ ...options, url });
   closers.add('broker', () => broker.close(graceMs));
@@ -40,18 +62,29 @@ async function openBroker({ AMQP_URL: url, SHARDS: shards, SHUTDOWN_GRACE_MS: gr
   return broker;
 }
 
-async function openDatabases({ DATABASE_URL: url, DATABASE_POOL: poolSize, DATA_DIR: dataDir }: StandaloneConfig, logger: Logger, closers: Closers): Promise<Databases> {
+async function openDatabases(
+  { DATABASE_URL: url, DATABASE_POOL: poolSize, DATA_DIR: dataDir }: StandaloneConfig,
+  logger: Logger,
+  closers: Closers,
+): Promise<Databases> {
   if (url === undefined) {
     const database = closers.open('database', await openPglite({ dataDir, logger }));
     return { auth: database, messages: database, history: database };
   }
   await migrate({ url, logger });
   const as = async (service: keyof Databases) =>
-    closers.open('database', await connectPostgres({ url, role: roles[service], poolSize, name: `parley-${service}`, logger }));
+    closers.open(
+      'database',
+      await connectPostgres({ url, role: roles[service], poolSize, name: `parley-${service}`, logger }),
+    );
   return { auth: await as('auth'), messages: await as('messages'), history: await as('history') };
 }
 
-async function openMemory({ REDIS_URL: url }: StandaloneConfig, logger: Logger, closers: Closers): Promise<Omit<Parts, 'broker' | 'databases'>> {
+async function openMemory(
+  { REDIS_URL: url }: StandaloneConfig,
+  logger: Logger,
+  closers: Closers,
+): Promise<Omit<Parts, 'broker' | 'databases'>> {
   const redis = url === undefined ? undefined : { url, logger };
   const registry = closers.open('memory', redis ? await createRedisRegistry(redis) : createMemoryRegistry());
   const limiters = closers.open('memory', redis ? await createRedisLimiters(redis) : createMemoryLimiters());

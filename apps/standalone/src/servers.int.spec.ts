@@ -1,4 +1,13 @@
-import { ChatClient, eventually, freshDatabase, launch, startRabbit, type FreshDatabase, type PrivateServer, type ServiceProcess } from '@parley/testing';
+import {
+  ChatClient,
+  eventually,
+  freshDatabase,
+  launch,
+  startRabbit,
+  type FreshDatabase,
+  type PrivateServer,
+  type ServiceProcess,
+} from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 describe('everything in one process, over real RabbitMQ, Postgres and Redis', () => {
@@ -8,7 +17,13 @@ describe('everything in one process, over real RabbitMQ, Postgres and Redis', ()
 
   beforeAll(async () => {
     [database, rabbit] = await Promise.all([freshDatabase(inject('servers').databaseUrl), startRabbit()]);
-    server = await (await launch('standalone', { AMQP_URL: rabbit.url, DATABASE_URL: database.url, REDIS_URL: inject('servers').redisUrl })).ready();
+    server = await (
+      await launch('standalone', {
+        AMQP_URL: rabbit.url,
+        DATABASE_URL: database.url,
+        REDIS_URL: inject('servers').redisUrl,
+      })
+    ).ready();
   }, 120_000);
   afterAll(async () => {
     await server.stop();
@@ -25,8 +40,12 @@ describe('everything in one process, over real RabbitMQ, Postgres and Redis', ()
     await Promise.all([ann.connect(), ben.connect()]);
     const { conversation } = await ann.call('conversation.create', { kind: 'direct', memberIds: [ben.user.id] });
     const { message } = await ann.send(conversation.id, 'Hello, Ben');
-    await eventually(() => expect(ben.events.map(({ name, payload }) => name === 'message:new' && payload.message.id)).toContain(message.id));
-    await eventually(async () => expect((await ann.http('presence.get', { userIds: [ben.user.id] })).items).toMatchObject([{ state: 'online' }]));
+    await eventually(() =>
+      expect(ben.events.map(({ name, payload }) => name === 'message:new' && payload.message.id)).toContain(message.id),
+    );
+    await eventually(async () =>
+      expect((await ann.http('presence.get', { userIds: [ben.user.id] })).items).toMatchObject([{ state: 'online' }]),
+    );
     ann.disconnect();
     ben.disconnect();
   });

@@ -33,7 +33,15 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
     watchParts(health, parts);
     await startServices(config, parts, logger, closers);
     const { broker, registry, limiters, traces } = parts;
-    const gateway = await startGateway({ config: { ...config, FILES_DIR: config.FILES_DIR ?? join(config.DATA_DIR, 'files') }, broker, registry, limiters, traces, logger, health });
+    const gateway = await startGateway({
+      config: { ...config, FILES_DIR: config.FILES_DIR ?? join(config.DATA_DIR, 'files') },
+      broker,
+      registry,
+      limiters,
+      traces,
+      logger,
+      health,
+    });
     closers.add('edge', () => gateway.stop());
     if (config.HEALTH_PORT !== 0) await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
     await ready(health);
@@ -45,27 +53,44 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
       },
     };
   } catch (error) {
-    await closers.close().catch((err: unknown) => logger.error({ err }, 'could not close everything after a failed start'));
+    await closers
+      .close()
+      .catch((err: unknown) => logger.error({ err }, 'could not close everything after a failed start'));
     throw error;
   }
 }
 
-async function startServices(config: StandaloneConfig, { broker, databases, registry, presence, traces }: Parts, logger: Logger, closers: Closers): Promise<void> {
+async function startServices(
+  config: StandaloneConfig,
+  { broker, databases, registry, presence, traces }: Parts,
+  logger: Logger,
+  closers: Closers,
+): Promise<void> {
   const graceMs = config.SHUTDOWN_GRACE_MS;
   const starting = [
     startAuth({ broker, database: databases.auth, logger, graceMs, settings: settingsOf(config) }),
-    startMessages({ broker, database: databases.messages, registry, traces, logger, graceMs, settings: messagesSettingsOf(config) }),
+    startMessages({
+      broker,
+      database: databases.messages,
+      registry,
+      traces,
+      logger,
+      graceMs,
+      settings: messagesSettingsOf(config),
+    }),
     startHistory({ broker, database: databases.history, registry, traces, logger, graceMs }),
     startPresence({ broker, store: presence, logger, graceMs }),
   ];
-  for (const service of starting) void service.then((running) => closers.add('services', () => running.stop())).catch(() => undefined);
+  for (const service of starting)
+    void service.then((running) => closers.add('services', () => running.stop())).catch(() => undefined);
   const failed = (await Promise.allSettled(starting)).find((outcome) => outcome.status === 'rejected');
   if (failed) throw failed.reason;
 }
 
 function watchParts(health: Health, { broker, databases, registry, presence }: Parts): void {
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
-  for (const [service, database] of Object.entries(databases)) health.check(`database (${service})`, () => database.problem());
+  for (const [service, database] of Object.entries(databases))
+    health.check(`database (${service})`, () => database.problem());
   health.check('registry', () => registry.problem);
   health.check('presence', () => presence.problem);
 }
@@ -74,6 +99,11 @@ function watchParts(health: Health, { broker, databases, registry, presence }: P
 async function ready(health: Health): Promise<void> {
   health.open();
   for (const deadline = Date.now() + READY_MS; !health.report().ready; await delay(10)) {
-    if (Date.now() > deadline) throw new StartError(`not ready after ${READY_MS / 1000} s: ${Object.entries(health.report().problems).map(([what, why]) => `${what}: ${why}`).join('; ')}`);
+    if (Date.now() > deadline)
+      throw new StartError(
+        `not ready after ${READY_MS / 1000} s: ${Object.entries(health.report().problems)
+          .map(([what, why]) => `${what}: ${why}`)
+          .join('; ')}`,
+      );
   }
 }

@@ -4,7 +4,10 @@ import type { StandaloneConfig } from './config.js';
 /** What a person at the terminal needs to know, in one block. Says honestly which parts run. */
 export function welcome(config: StandaloneConfig, url: string): string {
   const lines: [string, string][] = [
-    ['Chat', `${url}${config.HOST === '127.0.0.1' ? '   (this machine only; HOST=0.0.0.0 lets others in)' : `   (listening on ${config.HOST})`}`],
+    [
+      'Chat',
+      `${url}${config.HOST === '127.0.0.1' ? '   (this machine only; HOST=0.0.0.0 lets others in)' : `   (listening on ${config.HOST})`}`,
+    ],
     ['Mode', modeOf(config)],
     ['', partsOf(config)],
     ['Data', config.DATABASE_URL === undefined ? resolve(config.DATA_DIR) : 'in Postgres (DATABASE_URL)'],
@@ -16,10 +19,13 @@ export function welcome(config: StandaloneConfig, url: string): string {
   return `\nParley is ready.\n\n${lines.map(([label, text]) => `  ${label.padEnd(8)} ${text}\n`).join('')}\n`;
 }
 
-const embedded = ({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): boolean => [AMQP_URL, DATABASE_URL, REDIS_URL].every((url) => url === undefined);
+const embedded = ({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): boolean =>
+  [AMQP_URL, DATABASE_URL, REDIS_URL].every((url) => url === undefined);
 
 const modeOf = (config: StandaloneConfig): string =>
-  embedded(config) ? 'embedded: all services in one process; no RabbitMQ, no Redis, no Postgres server' : 'all services in one process, over servers that the configuration names';
+  embedded(config)
+    ? 'embedded: all services in one process; no RabbitMQ, no Redis, no Postgres server'
+    : 'all services in one process, over servers that the configuration names';
 
 function partsOf({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): string {
   return [

@@ -19,7 +19,8 @@ export class Directory {
   }
 
   title(conversation: Conversation): string {
-    if (conversation.kind !== 'direct') return inline(conversation.title ?? '') || `${conversation.kind} without a title`;
+    if (conversation.kind !== 'direct')
+      return inline(conversation.title ?? '') || `${conversation.kind} without a title`;
     const partner = this.partner(conversation);
     return partner === undefined ? '…' : this.name(partner);
   }
@@ -43,7 +44,8 @@ export class Directory {
 
   /** One of the user's own conversations by its id, its title or a part of it; with `@username` the direct one, which is made when there is none. */
   async conversation(text: string): Promise<Conversation> {
-    if (text.startsWith('@')) return this.client.createConversation({ kind: 'direct', memberIds: [(await this.user(text)).id] });
+    if (text.startsWith('@'))
+      return this.client.createConversation({ kind: 'direct', memberIds: [(await this.user(text)).id] });
     if (idPattern.test(text)) return this.client.request<Conversation>('GET', `/conversations/${text.toLowerCase()}`);
     return onlyOne(text, await this.own(), ({ title = '' }) => title, 'conversation');
   }
@@ -51,7 +53,9 @@ export class Directory {
   /** A public conversation by its id, or by its title or a part of it. */
   async publicConversation(text: string): Promise<Conversation> {
     if (idPattern.test(text)) return this.client.request<Conversation>('GET', `/conversations/${text.toLowerCase()}`);
-    const { items } = await this.client.request<Page<Conversation>>('GET', '/conversations/public', { query: { query: text, limit: 100 } });
+    const { items } = await this.client.request<Page<Conversation>>('GET', '/conversations/public', {
+      query: { query: text, limit: 100 },
+    });
     return onlyOne(text, items, ({ title = '' }) => title, 'public conversation');
   }
 
@@ -69,7 +73,9 @@ export class Directory {
     const found: Conversation[] = [];
     let cursor: string | undefined;
     for (let pages = 0; pages < MOST_PAGES; pages++) {
-      const page: Page<Conversation> = await this.client.request('GET', '/conversations', { query: { cursor, limit: 100 } });
+      const page: Page<Conversation> = await this.client.request('GET', '/conversations', {
+        query: { cursor, limit: 100 },
+      });
       found.push(...page.items);
       cursor = page.nextCursor;
       if (cursor === undefined) break;
@@ -80,11 +86,21 @@ export class Directory {
 
 export const nameOf = ({ displayName, username }: User): string => inline(displayName) || inline(username);
 
-function onlyOne<T extends { id: string }>(text: string, items: readonly T[], nameOfOne: (item: T) => string, what: string): T {
+function onlyOne<T extends { id: string }>(
+  text: string,
+  items: readonly T[],
+  nameOfOne: (item: T) => string,
+  what: string,
+): T {
   const wanted = text.toLowerCase();
   const exact = items.filter((item) => nameOfOne(item).toLowerCase() === wanted);
   const found = exact.length > 0 ? exact : items.filter((item) => nameOfOne(item).toLowerCase().includes(wanted));
   if (found.length === 1) return found[0]!;
   if (found.length === 0) throw new UsageError(`there is no ${what} ${inline(text)}`);
-  throw new UsageError(`${found.length} are called like ${inline(text)}: ${found.slice(0, 5).map((item) => `${inline(nameOfOne(item))} (${item.id})`).join(', ')}`);
+  throw new UsageError(
+    `${found.length} are called like ${inline(text)}: ${found
+      .slice(0, 5)
+      .map((item) => `${inline(nameOfOne(item))} (${item.id})`)
+      .join(', ')}`,
+  );
 }

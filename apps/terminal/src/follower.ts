@@ -16,7 +16,11 @@ export class Follower {
   private stopped = false;
   private unsubscribe: (() => void) | undefined;
 
-  constructor(private readonly client: ParleyClient, private readonly tell: (message: Message, conversation: Conversation) => Promise<void>, private readonly only?: string) {}
+  constructor(
+    private readonly client: ParleyClient,
+    private readonly tell: (message: Message, conversation: Conversation) => Promise<void>,
+    private readonly only?: string,
+  ) {}
 
   /** From after these: with `only` its conversation, else all that there are. Those that turn up later are told from where the user had read to, which is where they came in. */
   start(conversations: readonly Conversation[], last = 0): void {
@@ -57,7 +61,14 @@ export class Follower {
     const from = this.told.get(id)!;
     if (!view || view.conversation.lastSeq <= from) return false;
     const { lastMessage } = view.conversation;
-    const items = lastMessage?.seq === from + 1 ? [lastMessage] : (await this.client.request<Page>('GET', `/conversations/${id}/messages`, { query: { after: from, limit: PAGE } })).items;
+    const items =
+      lastMessage?.seq === from + 1
+        ? [lastMessage]
+        : (
+            await this.client.request<Page>('GET', `/conversations/${id}/messages`, {
+              query: { after: from, limit: PAGE },
+            })
+          ).items;
     for (const message of items) {
       await this.tell(message, view.conversation);
       this.told.set(id, message.seq);

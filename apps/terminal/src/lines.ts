@@ -25,7 +25,12 @@ export interface Streams {
 type LineOptions = Pick<Options, 'to' | 'follow' | 'history' | 'json' | 'commands' | 'timeoutMs'>;
 
 /** Lines in, lines out. Resolves with the exit code: 0 when all that was read is stored and every command went well. */
-export async function runLines(client: ParleyClient, directory: Directory, options: LineOptions, streams: Streams): Promise<number> {
+export async function runLines(
+  client: ParleyClient,
+  directory: Directory,
+  options: LineOptions,
+  streams: Streams,
+): Promise<number> {
   return new Lines(client, directory, options, streams).run();
 }
 
@@ -36,17 +41,25 @@ class Lines implements Desk {
   private readonly onTheirWay = new Set<Promise<void>>();
   private readonly leaving = new AbortController();
 
-  constructor(readonly client: ParleyClient, readonly directory: Directory, private readonly options: LineOptions, private readonly streams: Streams) {}
+  constructor(
+    readonly client: ParleyClient,
+    readonly directory: Directory,
+    private readonly options: LineOptions,
+    private readonly streams: Streams,
+  ) {}
 
   async run(): Promise<number> {
     const { input, signal } = this.streams;
     const typing = input.isTTY === true;
     const follow = this.options.follow || typing;
-    if (this.options.to === undefined && !follow && !this.options.commands) throw new UsageError('--to: to which conversation?');
+    if (this.options.to === undefined && !follow && !this.options.commands)
+      throw new UsageError('--to: to which conversation?');
     const leave = () => this.leaving.abort();
     signal.addEventListener('abort', leave, { once: true });
     if (signal.aborted) leave();
-    const stopWatching = this.client.on('revoked', ({ reason }) => this.fail(`the server ended the session: ${reason}`, leave));
+    const stopWatching = this.client.on('revoked', ({ reason }) =>
+      this.fail(`the server ended the session: ${reason}`, leave),
+    );
     // Waiting for the end of what is read must not outlast the wish to leave.
     this.leaving.signal.addEventListener('abort', () => input.destroy(), { once: true });
     try {
@@ -54,7 +67,8 @@ class Lines implements Desk {
       const follower = follow ? await this.follow(target) : undefined;
       await this.readAll(typing || this.options.commands);
       await this.settle();
-      if (follower && !typing && !this.leaving.signal.aborted) await new Promise((resolve) => this.leaving.signal.addEventListener('abort', resolve, { once: true }));
+      if (follower && !typing && !this.leaving.signal.aborted)
+        await new Promise((resolve) => this.leaving.signal.addEventListener('abort', resolve, { once: true }));
       follower?.stop();
       return this.code;
     } finally {
@@ -128,11 +142,14 @@ class Lines implements Desk {
     const refused = (error: unknown) => this.fail(`line ${read}: ${problemText(error)}`);
     try {
       const { stored, clientId } = this.client.send(here, withCommands ? draftOf(line) : { body: line });
-      const done = stored.then((message) => this.sent(message), (error: unknown) => {
-        // It has been told, and nobody is there to try again.
-        if (ParleyError.of(error).code !== 'unauthenticated') this.client.discard(here, clientId);
-        refused(error);
-      });
+      const done = stored.then(
+        (message) => this.sent(message),
+        (error: unknown) => {
+          // It has been told, and nobody is there to try again.
+          if (ParleyError.of(error).code !== 'unauthenticated') this.client.discard(here, clientId);
+          refused(error);
+        },
+      );
       this.onTheirWay.add(done);
       void done.finally(() => this.onTheirWay.delete(done));
     } catch (error) {
@@ -142,7 +159,8 @@ class Lines implements Desk {
   }
 
   private async sent(message: Message): Promise<void> {
-    if (this.options.json && !this.options.follow) await this.print(message, this.client.getState().conversations.get(message.conversationId)?.conversation);
+    if (this.options.json && !this.options.follow)
+      await this.print(message, this.client.getState().conversations.get(message.conversationId)?.conversation);
   }
 
   /** Waits until everything is stored or refused, or nothing was for too long. */
@@ -161,7 +179,9 @@ class Lines implements Desk {
     const first = await Promise.race([late, ...this.onTheirWay]);
     clearTimeout(timer);
     if (first !== 'late') return true;
-    this.fail(`${this.onTheirWay.size} not stored yet: kept here, and sent at the next start`, () => this.leaving.abort());
+    this.fail(`${this.onTheirWay.size} not stored yet: kept here, and sent at the next start`, () =>
+      this.leaving.abort(),
+    );
     return false;
   }
 
@@ -181,17 +201,23 @@ class Lines implements Desk {
   }
 
   private async print(message: Message, conversation: Conversation | undefined): Promise<void> {
-    const known = [message.senderId, ...(message.system?.userId === undefined ? [] : [message.system.userId])].map((userId) => this.directory.learnName(userId));
+    const known = [message.senderId, ...(message.system?.userId === undefined ? [] : [message.system.userId])].map(
+      (userId) => this.directory.learnName(userId),
+    );
     await Promise.allSettled([...known, conversation && this.directory.learnTitle(conversation)]);
     const sender = this.directory.name(message.senderId);
     const title = conversation ? this.directory.title(conversation) : message.conversationId;
     if (this.options.json) return this.write(jsonLine({ conversation: title, sender, message }));
     const text = inline(textOf(message, this.directory));
-    return this.write(`${dayOf(message.createdAt)} ${timeOf(message.createdAt)}  ${title} #${message.seq}  ${message.type === 'system' ? `* ${text}` : `${sender}: ${text}`}`);
+    return this.write(
+      `${dayOf(message.createdAt)} ${timeOf(message.createdAt)}  ${title} #${message.seq}  ${message.type === 'system' ? `* ${text}` : `${sender}: ${text}`}`,
+    );
   }
 
   private write(line: string): Promise<void> {
-    return new Promise((resolve, reject) => this.streams.output.write(`${line}\n`, (error) => (error ? reject(error) : resolve())));
+    return new Promise((resolve, reject) =>
+      this.streams.output.write(`${line}\n`, (error) => (error ? reject(error) : resolve())),
+    );
   }
 }
 

@@ -20,7 +20,11 @@ async function main(args: readonly string[]): Promise<number> {
   const profile = await findProfile(options);
   if (!profile) throw new UsageError('who are you? --user NAME, or --guest');
   // Scripts leave nothing of what they read on the disk.
-  const client = createClient({ url: options.url, storage: fileStorage(profile.folder), keepConversations: hasScreen(options) });
+  const client = createClient({
+    url: options.url,
+    storage: fileStorage(profile.folder),
+    keepConversations: hasScreen(options),
+  });
   if (options.forget) return forget(client, profile);
   try {
     await signIn(client, profile, options);
@@ -46,7 +50,12 @@ async function chat(client: ParleyClient, options: Options): Promise<number> {
   // Whoever read it has had enough.
   stdout.once('error', () => leaving.abort());
   client.on('error', (error) => complain(inline(problemText(error))));
-  return runLines(client, directory, options, { input: stdin, output: stdout, problems: stderr, signal: leaving.signal });
+  return runLines(client, directory, options, {
+    input: stdin,
+    output: stdout,
+    problems: stderr,
+    signal: leaving.signal,
+  });
 }
 
 async function forget(client: ParleyClient, profile: Profile): Promise<number> {

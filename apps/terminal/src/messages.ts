@@ -2,7 +2,12 @@ import type { Attachment, Message } from '@parley/client';
 import type { Directory } from './directory.js';
 import { inline, printable } from './printable.js';
 
-export const sizeOf = (bytes: number): string => (bytes < 1024 ? `${bytes} B` : bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`);
+export const sizeOf = (bytes: number): string =>
+  bytes < 1024
+    ? `${bytes} B`
+    : bytes < 1024 ** 2
+      ? `${(bytes / 1024).toFixed(1)} KiB`
+      : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 
 const attachmentText = ({ name, size }: Attachment): string => `[${inline(name) || 'file'}, ${sizeOf(size)}]`;
 
@@ -10,7 +15,9 @@ const attachmentText = ({ name, size }: Attachment): string => `[${inline(name) 
 export function textOf(message: Message, directory: Directory): string {
   if (message.deletedAt !== undefined) return '(deleted)';
   if (message.type === 'system') return systemText(message, directory);
-  return [...(message.body === '' ? [] : [printable(message.body)]), ...message.attachments.map(attachmentText)].join('\n');
+  return [...(message.body === '' ? [] : [printable(message.body)]), ...message.attachments.map(attachmentText)].join(
+    '\n',
+  );
 }
 
 /** What happened, as a sentence. Kinds that are not known here are told as they are called. */
@@ -19,8 +26,14 @@ function systemText({ system, senderId }: Message, directory: Directory): string
   const subject = system?.userId === undefined ? '' : directory.name(system.userId);
   const value = inline(system?.value ?? '');
   const known: Readonly<Record<string, string>> = {
-    created: `${sender} created this conversation`, joined: `${sender} joined`, added: `${sender} added ${subject}`, left: `${sender} left`, removed: `${sender} removed ${subject}`,
-    banned: `${sender} banned ${subject}`, renamed: `${sender} changed the title to “${value}”`, creator: `${sender} handed this conversation over to ${subject}`,
+    created: `${sender} created this conversation`,
+    joined: `${sender} joined`,
+    added: `${sender} added ${subject}`,
+    left: `${sender} left`,
+    removed: `${sender} removed ${subject}`,
+    banned: `${sender} banned ${subject}`,
+    renamed: `${sender} changed the title to “${value}”`,
+    creator: `${sender} handed this conversation over to ${subject}`,
   };
   return known[system?.kind ?? ''] ?? `${sender}: ${inline(system?.kind ?? '')} ${value}`.trim();
 }

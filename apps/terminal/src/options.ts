@@ -40,23 +40,47 @@ export interface Options {
 }
 
 const flags = {
-  url: { type: 'string', default: 'http://localhost:3000' }, user: { type: 'string' }, guest: { type: 'string' }, register: { type: 'boolean', default: false }, forget: { type: 'boolean', default: false },
-  plain: { type: 'boolean', default: false }, to: { type: 'string' }, follow: { type: 'boolean', default: false }, history: { type: 'string', default: '0' }, json: { type: 'boolean', default: false },
-  commands: { type: 'boolean', default: false }, timeout: { type: 'string', default: '30' }, help: { type: 'boolean', default: false, short: 'h' },
+  url: { type: 'string', default: 'http://localhost:3000' },
+  user: { type: 'string' },
+  guest: { type: 'string' },
+  register: { type: 'boolean', default: false },
+  forget: { type: 'boolean', default: false },
+  plain: { type: 'boolean', default: false },
+  to: { type: 'string' },
+  follow: { type: 'boolean', default: false },
+  history: { type: 'string', default: '0' },
+  json: { type: 'boolean', default: false },
+  commands: { type: 'boolean', default: false },
+  timeout: { type: 'string', default: '30' },
+  help: { type: 'boolean', default: false, short: 'h' },
 } as const;
 
 /** `--guest` may stand without a name, which `parseArgs` has no word for. */
-const named = (args: readonly string[]): string[] => args.map((arg, at) => (arg === '--guest' && (args[at + 1] ?? '--').startsWith('--') ? '--guest=' : arg));
+const named = (args: readonly string[]): string[] =>
+  args.map((arg, at) => (arg === '--guest' && (args[at + 1] ?? '--').startsWith('--') ? '--guest=' : arg));
 
 /** Throws a {@link UsageError}. */
 export function readOptions(args: readonly string[]): Options {
   const { url, user, guest, to, history, timeout, ...rest } = parse(args);
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new UsageError(`--url: ${url} is not the address of a server`);
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new UsageError(`--url: ${url} is not the address of a server`);
   if (user !== undefined && guest !== undefined) throw new UsageError('--user or --guest, not both');
   if (user === '') throw new UsageError('--user: a name is missing');
   if (rest.register && user === undefined) throw new UsageError('--register goes with --user');
-  const who = user !== undefined ? { kind: 'user' as const, name: user.toLowerCase() } : guest !== undefined ? { kind: 'guest' as const, name: guest } : undefined;
-  return { ...rest, url: new URL(url).origin, ...(who && { who }), ...(to !== undefined && { to }), history: whole('--history', history, 0, 1000), timeoutMs: whole('--timeout', timeout, 1, 86_400) * 1000 };
+  const who =
+    user !== undefined
+      ? { kind: 'user' as const, name: user.toLowerCase() }
+      : guest !== undefined
+        ? { kind: 'guest' as const, name: guest }
+        : undefined;
+  return {
+    ...rest,
+    url: new URL(url).origin,
+    ...(who && { who }),
+    ...(to !== undefined && { to }),
+    history: whole('--history', history, 0, 1000),
+    timeoutMs: whole('--timeout', timeout, 1, 86_400) * 1000,
+  };
 }
 
 function parse(args: readonly string[]) {
@@ -69,6 +93,7 @@ function parse(args: readonly string[]) {
 
 function whole(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most) throw new UsageError(`${name}: ${text} is not a whole number from ${least} to ${most}`);
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new UsageError(`${name}: ${text} is not a whole number from ${least} to ${most}`);
   return value;
 }

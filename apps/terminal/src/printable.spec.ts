@@ -7,16 +7,46 @@ import { inline, jsonLine, printable } from './printable.js';
 const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 const hostile = fc.string({
   unit: fc.oneof(
-    fc.constantFrom('\x1b', '\x1b[', '\x1b]0;', '\x1b]52;c;', '\x1b]8;;http://x', '\x1bP', '\x1b_', '\x07', '\x9b', '\x9d', '\x9c', '\x1b\\', '2J', '31m', '\r', '\b', '\x7f', '\0', '\u202e', '\u2066', '\ud800', '\u{e0041}'),
+    fc.constantFrom(
+      '\x1b',
+      '\x1b[',
+      '\x1b]0;',
+      '\x1b]52;c;',
+      '\x1b]8;;http://x',
+      '\x1bP',
+      '\x1b_',
+      '\x07',
+      '\x9b',
+      '\x9d',
+      '\x9c',
+      '\x1b\\',
+      '2J',
+      '31m',
+      '\r',
+      '\b',
+      '\x7f',
+      '\0',
+      '\u202e',
+      '\u2066',
+      '\ud800',
+      '\u{e0041}',
+    ),
     fc.string({ unit: 'binary', maxLength: 3 }),
   ),
   maxLength: 30,
 });
 
 it.each([
-  ['a colour', 'a\x1b[31mred\x1b[0m', 'ared'], ['a cleared screen', '\x1b[2J\x1b[Hgone', 'gone'], ['a title of the window', '\x1b]0;owned\x07x', 'x'], ['a copy to the clipboard', '\x1b]52;c;ZWNobw==\x07x', 'x'],
-  ['a carriage return over what was written', 'pay Ann\rpay Eve', 'pay Ann\npay Eve'], ['backspaces', 'no\b\byes', 'noyes'], ['an 8-bit escape', '\x9b2Jx', 'x'], ['another order of reading', 'abc\u202edef', 'abcdef'],
-  ['half a character', 'a\ud800b', 'a\ufffdb'], ['a pile of accents', `a${'\u0301'.repeat(50)}b`, `a${'\u0301'.repeat(4)}b`],
+  ['a colour', 'a\x1b[31mred\x1b[0m', 'ared'],
+  ['a cleared screen', '\x1b[2J\x1b[Hgone', 'gone'],
+  ['a title of the window', '\x1b]0;owned\x07x', 'x'],
+  ['a copy to the clipboard', '\x1b]52;c;ZWNobw==\x07x', 'x'],
+  ['a carriage return over what was written', 'pay Ann\rpay Eve', 'pay Ann\npay Eve'],
+  ['backspaces', 'no\b\byes', 'noyes'],
+  ['an 8-bit escape', '\x9b2Jx', 'x'],
+  ['another order of reading', 'abc\u202edef', 'abcdef'],
+  ['half a character', 'a\ud800b', 'a\ufffdb'],
+  ['a pile of accents', `a${'\u0301'.repeat(50)}b`, `a${'\u0301'.repeat(4)}b`],
 ])('%s does not get through', (_what, text, shown) => {
   expect(printable(text)).toBe(shown);
 });
@@ -27,16 +57,22 @@ it('what people write is as they wrote it', () => {
 });
 
 it('nothing that a terminal obeys gets through, whatever it is put together from', () => {
-  fc.assert(fc.property(hostile, (text) => {
-    expect(printable(text)).not.toMatch(obeyed);
-    expect(inline(text)).not.toMatch(/\n/);
-  }), { numRuns: 2000 });
+  fc.assert(
+    fc.property(hostile, (text) => {
+      expect(printable(text)).not.toMatch(obeyed);
+      expect(inline(text)).not.toMatch(/\n/);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 it('a line of JSON has nothing that a terminal obeys, and is the value', () => {
-  fc.assert(fc.property(hostile, (text) => {
-    const line = jsonLine({ text });
-    expect(line).not.toMatch(/[^\u0020-\u007e\u00a0-\u{10ffff}]/u);
-    expect(JSON.parse(line)).toEqual({ text });
-  }), { numRuns: 500 });
+  fc.assert(
+    fc.property(hostile, (text) => {
+      const line = jsonLine({ text });
+      expect(line).not.toMatch(/[^\u0020-\u007e\u00a0-\u{10ffff}]/u);
+      expect(JSON.parse(line)).toEqual({ text });
+    }),
+    { numRuns: 500 },
+  );
 });

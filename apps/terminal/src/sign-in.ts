@@ -11,12 +11,17 @@ const PATIENCE_MS = 4_000;
  * Goes on with the session that is kept, or makes one. Resolves when the client is online; with a kept session also when the server cannot be reached, for it can be read and written to all the same.
  * Rejects with a ParleyError, or a {@link UsageError} where a password is needed and cannot be asked for.
  */
-export async function signIn(client: ParleyClient, { who }: Profile, { register }: Pick<Options, 'register'>): Promise<void> {
+export async function signIn(
+  client: ParleyClient,
+  { who }: Profile,
+  { register }: Pick<Options, 'register'>,
+): Promise<void> {
   const kept = await client.restore();
   if (kept && (await settled(client)) !== 'signed-out') return;
   if (who.kind === 'guest') await client.guest(who.name === '' ? {} : { displayName: who.name });
   else await enter(client, who.name, register);
-  if ((await settled(client)) === 'signed-out') throw new ParleyError('unauthenticated', 'the server ended the session');
+  if ((await settled(client)) === 'signed-out')
+    throw new ParleyError('unauthenticated', 'the server ended the session');
 }
 
 async function enter(client: ParleyClient, username: string, register: boolean): Promise<void> {

@@ -20,7 +20,12 @@ let server: ServiceProcess | undefined;
 let url: string;
 /** Takes as long as it takes: a busy machine is no failure. */
 const startServer = async (env: Readonly<Record<string, string>> = {}) => {
-  server = await launch('standalone', { DATA_DIR: join(home, 'data'), ADDRESS_LIMIT_SCALE: '10000', USER_LIMIT_SCALE: '10000', ...env });
+  server = await launch('standalone', {
+    DATA_DIR: join(home, 'data'),
+    ADDRESS_LIMIT_SCALE: '10000',
+    USER_LIMIT_SCALE: '10000',
+    ...env,
+  });
   ({ url } = await server.ready(150_000));
 };
 beforeAll(async () => {
@@ -32,7 +37,14 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-const environment = (more: Readonly<Record<string, string>> = {}) => ({ PATH: process.env['PATH'] ?? '', HOME: home, XDG_STATE_HOME: join(home, 'state'), INIT_CWD: home, NODE_ENV: 'production', ...more });
+const environment = (more: Readonly<Record<string, string>> = {}) => ({
+  PATH: process.env['PATH'] ?? '',
+  HOME: home,
+  XDG_STATE_HOME: join(home, 'state'),
+  INIT_CWD: home,
+  NODE_ENV: 'production',
+  ...more,
+});
 
 interface Run {
   readonly code: number | null;
@@ -42,13 +54,18 @@ interface Run {
 
 /** Runs the program on pipes. Without `input` they stay open until `stop`. */
 function start(args: readonly string[], input?: string) {
-  const child = spawn(process.execPath, [program, '--url', url, ...args], { env: environment({ PARLEY_PASSWORD: password }), stdio: 'pipe' });
+  const child = spawn(process.execPath, [program, '--url', url, ...args], {
+    env: environment({ PARLEY_PASSWORD: password }),
+    stdio: 'pipe',
+  });
   const run = { output: '', problems: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (run.output += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (run.problems += text));
   child.stdin.on('error', () => undefined);
   if (input !== undefined) child.stdin.end(input);
-  const ended = new Promise<Run>((resolve, reject) => child.once('error', reject).once('close', (code) => resolve({ code, ...run })));
+  const ended = new Promise<Run>((resolve, reject) =>
+    child.once('error', reject).once('close', (code) => resolve({ code, ...run })),
+  );
   return { run, ended, stop: () => child.kill('SIGINT') };
 }
 
@@ -59,7 +76,10 @@ async function group(title = uniqueName('group')) {
   const ann = await ChatClient.register(url, { username: uniqueName('ann'), displayName: 'Ann' });
   await ann.connect();
   const { conversation } = await ann.call('conversation.create', { kind: 'group', title, visibility: 'public' });
-  const bodies = async () => (await ann.call('conversation.history', { conversationId: conversation.id, limit: 100 })).items.filter(({ type }: Message) => type !== 'system').map(({ body }: Message) => body);
+  const bodies = async () =>
+    (await ann.call('conversation.history', { conversationId: conversation.id, limit: 100 })).items
+      .filter(({ type }: Message) => type !== 'system')
+      .map(({ body }: Message) => body);
   return { ann, conversation, title, bodies };
 }
 
@@ -72,7 +92,11 @@ class Screen {
 
   constructor(args: readonly string[], cols = 100, rows = 20) {
     this.terminal = new xterm.Terminal({ cols, rows, allowProposedApi: true });
-    this.pty = spawnPty(process.execPath, [program, '--url', url, ...args], { cols, rows, env: environment({ TERM: 'xterm-256color' }) });
+    this.pty = spawnPty(process.execPath, [program, '--url', url, ...args], {
+      cols,
+      rows,
+      env: environment({ TERM: 'xterm-256color' }),
+    });
     this.pty.onData((data) => {
       this.raw += data;
       this.terminal.write(data);
@@ -82,7 +106,10 @@ class Screen {
 
   get text(): string {
     const { active } = this.terminal.buffer;
-    return Array.from({ length: this.terminal.rows }, (_, row) => active.getLine(active.viewportY + row)?.translateToString(true) ?? '').join('\n');
+    return Array.from(
+      { length: this.terminal.rows },
+      (_, row) => active.getLine(active.viewportY + row)?.translateToString(true) ?? '',
+    ).join('\n');
   }
 
   get alternate(): boolean {
@@ -100,7 +127,8 @@ class Screen {
 
   sees(what: string | RegExp): Promise<unknown> {
     return eventually(() => {
-      if (!(typeof what === 'string' ? this.text.includes(what) : what.test(this.text))) throw new Error(`the screen does not show ${what}:\n${this.text}`);
+      if (!(typeof what === 'string' ? this.text.includes(what) : what.test(this.text)))
+        throw new Error(`the screen does not show ${what}:\n${this.text}`);
     }, patient);
   }
 
@@ -113,14 +141,26 @@ it('what is piped in is stored, in its order, and the exit code says so', async 
   const { ann, title, bodies } = await group();
   const all = Array.from({ length: 50 }, (_, n) => `line ${n}`);
   expect(await lines(['--guest', 'Bob', '--commands'], `/join ${title}\n`)).toMatchObject({ code: 0 });
-  expect(await lines(['--guest', 'Bob', '--to', title, '--plain'], `${all.join('\n')}\n/not a command\n`)).toEqual({ code: 0, output: '', problems: '' });
+  expect(await lines(['--guest', 'Bob', '--to', title, '--plain'], `${all.join('\n')}\n/not a command\n`)).toEqual({
+    code: 0,
+    output: '',
+    problems: '',
+  });
   expect(await bodies()).toEqual([...all, '/not a command']);
 
   const half = await lines(['--guest', 'Bob', '--to', title, '--json'], `good\n${'x'.repeat(9000)}\nas good\n`);
   expect(half).toMatchObject({ code: 1, problems: expect.stringMatching(/^line 2: too_large/) as string });
-  expect(half.output.trim().split('\n').map((line) => (JSON.parse(line) as { message: Message }).message.body)).toEqual(['good', 'as good']);
+  expect(
+    half.output
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { message: Message }).message.body),
+  ).toEqual(['good', 'as good']);
   expect(await bodies()).toEqual([...all, '/not a command', 'good', 'as good']);
-  expect(await lines(['--guest', 'Bob', '--to', 'nowhere at all'], 'x\n')).toMatchObject({ code: 2, problems: expect.stringContaining('no conversation nowhere at all') as string });
+  expect(await lines(['--guest', 'Bob', '--to', 'nowhere at all'], 'x\n')).toMatchObject({
+    code: 2,
+    problems: expect.stringContaining('no conversation nowhere at all') as string,
+  });
   ann.disconnect();
 });
 
@@ -129,17 +169,49 @@ it('commands do what the screen does: groups, replies, edits, reactions, files, 
   await ben.connect();
   await writeFile(join(home, 'notes.txt'), 'remember the milk');
   const name = uniqueName('cleo');
-  const told = await lines(['--user', name, '--register', '--commands'], [
-    `/new group Tea party with @${ben.user.username}`, 'first', '/edit first of all', '/reply #2 an answer', '/react #2 👍', '/upload notes.txt have a look', '/save #4', 'gone soon', '/delete', '/members', '/new group Den', '/list', '/nonsense',
-  ].join('\n'));
-  expect(told).toMatchObject({ code: 1, problems: expect.stringMatching(/saved .*notes 2\.txt[^]*there is no command \/nonsense/) as string });
-  for (const line of [`${name}  creator  online`, 'Ben  member  online', 'Tea party  group, 2 members', 'Den  group, 1 member ']) expect(told.output).toContain(line);
+  const told = await lines(
+    ['--user', name, '--register', '--commands'],
+    [
+      `/new group Tea party with @${ben.user.username}`,
+      'first',
+      '/edit first of all',
+      '/reply #2 an answer',
+      '/react #2 👍',
+      '/upload notes.txt have a look',
+      '/save #4',
+      'gone soon',
+      '/delete',
+      '/members',
+      '/new group Den',
+      '/list',
+      '/nonsense',
+    ].join('\n'),
+  );
+  expect(told).toMatchObject({
+    code: 1,
+    problems: expect.stringMatching(/saved .*notes 2\.txt[^]*there is no command \/nonsense/) as string,
+  });
+  for (const line of [
+    `${name}  creator  online`,
+    'Ben  member  online',
+    'Tea party  group, 2 members',
+    'Den  group, 1 member ',
+  ])
+    expect(told.output).toContain(line);
   expect(await readFile(join(home, 'notes 2.txt'), 'utf8')).toBe('remember the milk');
-  expect(await lines(['--user', name, '--commands'], '/list')).toMatchObject({ code: 0, output: expect.stringContaining('Tea party  group, 2 members') as string });
-  const { items: [tea] } = await ben.http('conversation.list', {});
+  expect(await lines(['--user', name, '--commands'], '/list')).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('Tea party  group, 2 members') as string,
+  });
+  const {
+    items: [tea],
+  } = await ben.http('conversation.list', {});
   const { items } = await ben.call('conversation.history', { conversationId: tea!.id });
   expect(items.slice(1)).toMatchObject([
-    { seq: 2, body: 'first of all', reactions: [{ emoji: '👍', count: 1 }] }, { seq: 3, body: 'an answer', replyTo: items[1]!.id }, { seq: 4, body: 'have a look', attachments: [{ name: 'notes.txt' }] }, { seq: 5, body: '', deletedAt: expect.any(String) as string },
+    { seq: 2, body: 'first of all', reactions: [{ emoji: '👍', count: 1 }] },
+    { seq: 3, body: 'an answer', replyTo: items[1]!.id },
+    { seq: 4, body: 'have a look', attachments: [{ name: 'notes.txt' }] },
+    { seq: 5, body: '', deletedAt: expect.any(String) as string },
   ]);
   ben.disconnect();
 });
@@ -150,8 +222,19 @@ it('what others write cannot command the terminal, and files that they name stay
   await ann.send(conversation.id, hostile);
   const form = new FormData();
   form.append('file', new Blob(['x']), '../../.ssh\\..\\keys.txt');
-  const attachment = (await (await fetch(`${url}/api/v1/attachments`, { method: 'POST', body: form, headers: { authorization: `Bearer ${ann.session.accessToken}` } })).json()) as { id: string };
-  await ann.call('message.send', { conversationId: conversation.id, clientId: uniqueName('m'), type: 'document', attachmentIds: [attachment.id] });
+  const attachment = (await (
+    await fetch(`${url}/api/v1/attachments`, {
+      method: 'POST',
+      body: form,
+      headers: { authorization: `Bearer ${ann.session.accessToken}` },
+    })
+  ).json()) as { id: string };
+  await ann.call('message.send', {
+    conversationId: conversation.id,
+    clientId: uniqueName('m'),
+    type: 'document',
+    attachmentIds: [attachment.id],
+  });
   const followed = async (...args: string[]) => {
     const follower = start(['--guest', 'Cat', '--to', title, '--follow', '--history', '10', ...args]);
     await eventually(() => expect(follower.run.output).toContain('keys.txt'), patient);
@@ -174,14 +257,19 @@ it('the session lies in files that nobody else may read, is gone on with without
   const { ann, conversation, bodies } = await group();
   const state = join(home, 'state', 'parley');
   await lines(['--guest', 'Dan', '--to', conversation.id], '');
-  const paths = (await readdir(state, { recursive: true, withFileTypes: true })).filter((one) => one.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  const paths = (await readdir(state, { recursive: true, withFileTypes: true }))
+    .filter((one) => one.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
   expect(paths.some((path) => path.endsWith('session.json'))).toBe(true);
   for (const path of paths) expect((await stat(path)).mode & 0o077, path).toBe(0);
   await lines(['--commands'], `/join ${conversation.id}\nwithout saying who\n`);
   expect(await bodies()).toEqual(['without saying who']);
   expect(await lines(['--guest', 'Dan', '--forget'])).toMatchObject({ code: 0 });
   expect((await readdir(state, { recursive: true })).filter((name) => name.includes('Dan'))).toEqual([]);
-  expect(await lines(['--to', conversation.id], 'x\n')).toMatchObject({ code: 2, problems: expect.stringContaining('who are you?') as string });
+  expect(await lines(['--to', conversation.id], 'x\n')).toMatchObject({
+    code: 2,
+    problems: expect.stringContaining('who are you?') as string,
+  });
   ann.disconnect();
 });
 
@@ -201,10 +289,13 @@ it('a whole evening in a real terminal: history, ticks, typing, presence, a serv
     expect(screen.raw).not.toContain('owned');
     await screen.sees(/public group, 2 members, 2 here/);
     expect(screen.text).not.toContain('tale 5\n');
-    await eventually(() => {
-      screen.press('\x1b[5~');
-      expect(screen.text).toMatch(/This is where it begins[^]*Ann: tale 0\n/);
-    }, { ...patient, intervalMs: 100 });
+    await eventually(
+      () => {
+        screen.press('\x1b[5~');
+        expect(screen.text).toMatch(/This is where it begins[^]*Ann: tale 0\n/);
+      },
+      { ...patient, intervalMs: 100 },
+    );
     screen.press('\x1b');
     await screen.sees(`Ann: ${shown}`);
 
@@ -221,7 +312,10 @@ it('a whole evening in a real terminal: history, ticks, typing, presence, a serv
     await screen.sees('offline');
     screen.press('while you were out\r');
     await screen.sees(/… +Eve: while you were out[^]*1 waiting/);
-    const kept = await lines(['--user', eve.user.username, '--to', conversation.id, '--timeout', '1'], 'kept on the disk\n');
+    const kept = await lines(
+      ['--user', eve.user.username, '--to', conversation.id, '--timeout', '1'],
+      'kept on the disk\n',
+    );
     expect(kept).toMatchObject({ code: 1, problems: expect.stringContaining('1 not stored yet') as string });
     const second = new Screen(['--user', eve.user.username]);
     try {
@@ -234,7 +328,13 @@ it('a whole evening in a real terminal: history, ticks, typing, presence, a serv
     await screen.sees(/✓ +Eve: while you were out/);
     expect(await lines(['--user', eve.user.username, '--to', title], 'after that\n')).toMatchObject({ code: 0 });
     await ann.connect();
-    await eventually(async () => expect((await bodies()).toSorted()).toEqual(expect.arrayContaining(['after that', 'kept on the disk', 'while you were out'])), patient);
+    await eventually(
+      async () =>
+        expect((await bodies()).toSorted()).toEqual(
+          expect.arrayContaining(['after that', 'kept on the disk', 'while you were out']),
+        ),
+      patient,
+    );
     expect((await bodies()).filter((body) => body === 'while you were out')).toHaveLength(1);
 
     screen.resize(50, 12);

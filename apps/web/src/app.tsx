@@ -5,7 +5,9 @@ import { Shell } from './views/shell.tsx';
 import { Welcome } from './views/welcome.tsx';
 
 const goodbyes: Partial<Record<RevocationReason, string>> = {
-  ended: 'This device was logged out from another one.', password: 'Your password was changed. Log in with the new one.', expired: 'Your session has expired. Please log in again.',
+  ended: 'This device was logged out from another one.',
+  password: 'Your password was changed. Log in with the new one.',
+  expired: 'Your session has expired. Please log in again.',
   reuse: 'This session was used in two places at once and was ended, to be safe. Please log in again.',
 };
 
@@ -15,12 +17,22 @@ export function App() {
   const [notice, setNotice] = useState<string>();
   const inside = useChat(({ user }) => user !== undefined);
   useEffect(() => {
-    void client.restore().catch(() => undefined).finally(() => setRestored(true));
+    void client
+      .restore()
+      .catch(() => undefined)
+      .finally(() => setRestored(true));
     return client.on('revoked', ({ reason }) => setNotice(goodbyes[reason]));
   }, [client]);
   useEffect(() => {
     if (inside) setNotice(undefined);
   }, [inside]);
   if (inside) return <Shell />;
-  return restored ? <Welcome notice={notice} /> : <div className="empty" role="status"><div className="spinner" /><span className="hidden-text">Loading</span></div>;
+  return restored ? (
+    <Welcome notice={notice} />
+  ) : (
+    <div className="empty" role="status">
+      <div className="spinner" />
+      <span className="hidden-text">Loading</span>
+    </div>
+  );
 }

@@ -7,8 +7,10 @@ import { useChat } from './state.ts';
 export { useClient } from '@parley/client/react';
 export { useChat } from './state.ts';
 
-export const useView = (id: string): ConversationView | undefined => useChat(({ conversations }) => conversations.get(id));
-export const useUser = (id: string | undefined): User | undefined => useChat(({ users, user }) => (id === undefined ? undefined : id === user?.id ? user : users.get(id)));
+export const useView = (id: string): ConversationView | undefined =>
+  useChat(({ conversations }) => conversations.get(id));
+export const useUser = (id: string | undefined): User | undefined =>
+  useChat(({ users, user }) => (id === undefined ? undefined : id === user?.id ? user : users.get(id)));
 export const useMe = (): User => {
   const user = useChat((state) => state.user);
   if (!user) throw new Error('nobody is logged in');
@@ -26,7 +28,10 @@ export function usePresenceOf(userIds: readonly string[]): void {
 export const usePartner = (id: string): User | undefined => useUser(useView(id)?.partnerId);
 
 export const titleOf = (conversation: Conversation, partner?: User): string =>
-  conversation.kind === 'direct' ? (partner?.displayName ?? 'Direct chat') : (conversation.title ?? (conversation.kind === 'channel' ? 'Channel' : 'Group'));
+  conversation.kind === 'direct'
+    ? (partner?.displayName ?? 'Direct chat')
+    : (conversation.title ?? (conversation.kind === 'channel' ? 'Channel' : 'Group'));
 
 /** Creates the direct conversation with somebody, or finds the one that exists; resolves with its id. */
-export const directWith = async (client: ReturnType<typeof useClient>, userId: string): Promise<string> => (await client.createConversation({ kind: 'direct', memberIds: [userId] })).id;
+export const directWith = async (client: ReturnType<typeof useClient>, userId: string): Promise<string> =>
+  (await client.createConversation({ kind: 'direct', memberIds: [userId] })).id;

@@ -11,5 +11,7 @@ export function keepPage(): void {
 async function register(): Promise<void> {
   // The one address of a script that the page's policy lets be made of a text, and it is always this one.
   const policies = (globalThis as { trustedTypes?: Policies }).trustedTypes;
-  await navigator.serviceWorker.register(policies?.createPolicy('parley-worker', { createScriptURL: () => '/sw.js' }).createScriptURL('') ?? '/sw.js');
+  await navigator.serviceWorker.register(
+    policies?.createPolicy('parley-worker', { createScriptURL: () => '/sw.js' }).createScriptURL('') ?? '/sw.js',
+  );
 }

@@ -15,5 +15,11 @@ frameLogOf(client);
 peersOf(client);
 if (import.meta.env.PROD) keepPage();
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
-document.addEventListener('visibilitychange', () => (document.visibilityState === 'visible' ? client.wake() : void client.flush()));
-createRoot(document.getElementById('app')!).render(<ParleyProvider client={client}><App /></ParleyProvider>);
+document.addEventListener('visibilitychange', () =>
+  document.visibilityState === 'visible' ? client.wake() : void client.flush(),
+);
+createRoot(document.getElementById('app')!).render(
+  <ParleyProvider client={client}>
+    <App />
+  </ParleyProvider>,
+);

@@ -7,11 +7,15 @@ type Way = 'sound' | 'system';
 const key = (way: Way) => `parley:notify-${way}`;
 
 /** What the user wants on this device. Sound unless switched off, the system's notifications once allowed. */
-export const wants = (way: Way): boolean => (way === 'sound' ? read(key(way)) !== 'off' : read(key(way)) === 'on' && 'Notification' in globalThis && Notification.permission === 'granted');
+export const wants = (way: Way): boolean =>
+  way === 'sound'
+    ? read(key(way)) !== 'off'
+    : read(key(way)) === 'on' && 'Notification' in globalThis && Notification.permission === 'granted';
 
 /** Resolves with whether it is on now: the browser may not allow it. */
 export async function want(way: Way, on: boolean): Promise<boolean> {
-  const allowed = !on || way === 'sound' || ('Notification' in globalThis && (await Notification.requestPermission()) === 'granted');
+  const allowed =
+    !on || way === 'sound' || ('Notification' in globalThis && (await Notification.requestPermission()) === 'granted');
   write(key(way), on && allowed ? 'on' : 'off');
   return on && allowed;
 }
@@ -23,7 +27,11 @@ export function notifyOf(view: ConversationView, message: Message, sender: strin
   if (level === 'none' || (level === 'mentions' && !message.mentions.includes(ownId ?? ''))) return;
   if (wants('sound')) chime();
   if (!wants('system') || document.hasFocus()) return;
-  const notification = new Notification(kind === 'direct' ? sender : `${sender} in ${title ?? 'a group'}`, { body: summaryOf(message).slice(0, 200), tag: id, icon: '/favicon.svg' });
+  const notification = new Notification(kind === 'direct' ? sender : `${sender} in ${title ?? 'a group'}`, {
+    body: summaryOf(message).slice(0, 200),
+    tag: id,
+    icon: '/favicon.svg',
+  });
   notification.addEventListener('click', () => {
     focus();
     history.pushState(null, '', `/c/${id}`);

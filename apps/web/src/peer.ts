@@ -52,7 +52,10 @@ class PeerChat {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private count = 0;
 
-  constructor(private readonly client: ParleyClient, private readonly conversationId: string) {}
+  constructor(
+    private readonly client: ParleyClient,
+    private readonly conversationId: string,
+  ) {}
 
   subscribe = (listener: () => void) => {
     this.listeners.add(listener);
@@ -68,7 +71,8 @@ class PeerChat {
     await connection.setLocalDescription();
     this.show({ phase: 'calling', problem: undefined });
     this.timer = setTimeout(() => this.end('Nobody answered.'), RING_MS);
-    if (!(await this.signal({ kind: 'offer', call: this.call, sdp: connection.localDescription!.sdp }))) this.end('They are not here right now.');
+    if (!(await this.signal({ kind: 'offer', call: this.call, sdp: connection.localDescription!.sdp })))
+      this.end('They are not here right now.');
   }
 
   async accept(): Promise<void> {
@@ -119,9 +123,14 @@ class PeerChat {
   private connect(): RTCPeerConnection {
     const connection = new RTCPeerConnection({ iceServers: [] });
     this.connection = connection;
-    connection.addEventListener('icecandidate', ({ candidate }) => candidate && void this.signal({ kind: 'ice', call: this.call!, candidate: candidate.toJSON() }));
+    connection.addEventListener(
+      'icecandidate',
+      ({ candidate }) =>
+        candidate && void this.signal({ kind: 'ice', call: this.call!, candidate: candidate.toJSON() }),
+    );
     connection.addEventListener('connectionstatechange', () => {
-      if (connection === this.connection && connection.connectionState === 'failed') this.end('The two of you could not be connected.');
+      if (connection === this.connection && connection.connectionState === 'failed')
+        this.end('The two of you could not be connected.');
     });
     return connection;
   }
@@ -132,7 +141,10 @@ class PeerChat {
       clearTimeout(this.timer);
       this.show({ phase: 'open' });
     });
-    channel.addEventListener('message', ({ data }) => typeof data === 'string' && this.add(data.slice(0, LONGEST), false));
+    channel.addEventListener(
+      'message',
+      ({ data }) => typeof data === 'string' && this.add(data.slice(0, LONGEST), false),
+    );
     channel.addEventListener('close', () => channel === this.channel && this.end('The connection has ended.'));
   }
 
@@ -145,7 +157,11 @@ class PeerChat {
   }
 
   private add(body: string, own: boolean): void {
-    this.show({ messages: [...this.state.messages, { id: ++this.count, own, body, at: new Date().toISOString() }].slice(-MOST_MESSAGES) });
+    this.show({
+      messages: [...this.state.messages, { id: ++this.count, own, body, at: new Date().toISOString() }].slice(
+        -MOST_MESSAGES,
+      ),
+    });
   }
 
   private end(problem?: string): void {
@@ -179,9 +195,13 @@ class Peers {
     client.on('peer:signal', ({ from, conversationId, data }) => {
       const chat = this.of(conversationId);
       const before = chat.state.phase;
-      void chat.hear(from, data).catch(() => chat.hangUp()).then(() => {
-        if (before !== 'ringing' && chat.state.phase === 'ringing') for (const ring of this.ringers) ring(conversationId);
-      });
+      void chat
+        .hear(from, data)
+        .catch(() => chat.hangUp())
+        .then(() => {
+          if (before !== 'ringing' && chat.state.phase === 'ringing')
+            for (const ring of this.ringers) ring(conversationId);
+        });
     });
   }
 

@@ -28,7 +28,10 @@ class Pictures {
     const [oldest] = this.urls;
     if (!oldest) return;
     this.urls.delete(oldest[0]);
-    void oldest[1].then((url) => URL.revokeObjectURL(url), () => undefined);
+    void oldest[1].then(
+      (url) => URL.revokeObjectURL(url),
+      () => undefined,
+    );
   }
 }
 
@@ -43,7 +46,10 @@ export function usePicture(id: string | undefined): string | undefined {
     let current = true;
     const pictures = caches.get(client) ?? new Pictures(client);
     caches.set(client, pictures);
-    pictures.get(id).then((url) => current && setShown({ id, url }), () => undefined);
+    pictures.get(id).then(
+      (url) => current && setShown({ id, url }),
+      () => undefined,
+    );
     return () => {
       current = false;
     };

@@ -56,7 +56,11 @@ export function useRecorder(): Recorder {
       });
       release();
       const type = one.mimeType.split(';')[0] ?? '';
-      return new File(pieces.current, `voice.${type.split('/')[1] === 'mp4' ? 'm4a' : (type.split('/')[1] ?? 'webm')}`, { type });
+      return new File(
+        pieces.current,
+        `voice.${type.split('/')[1] === 'mp4' ? 'm4a' : (type.split('/')[1] ?? 'webm')}`,
+        { type },
+      );
     },
     cancel: release,
   };

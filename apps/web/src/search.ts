@@ -11,7 +11,10 @@ export interface SearchResult<T> {
 }
 
 /** Asks a list of the server, once one has stopped typing. `undefined` asks nothing. Earlier answers never replace later ones. */
-export function useSearch<T>(path: string | undefined, query: Readonly<Record<string, string | number | undefined>>): SearchResult<T> {
+export function useSearch<T>(
+  path: string | undefined,
+  query: Readonly<Record<string, string | number | undefined>>,
+): SearchResult<T> {
   const client = useClient();
   const key = path === undefined ? undefined : `${path} ${JSON.stringify(query)}`;
   const [found, setFound] = useState<{ readonly key: string; readonly items: readonly T[]; readonly more: boolean }>();
@@ -21,7 +24,8 @@ export function useSearch<T>(path: string | undefined, query: Readonly<Record<st
     const timer = setTimeout(() => {
       const [to, asked] = [key.slice(0, key.indexOf(' ')), JSON.parse(key.slice(key.indexOf(' ') + 1)) as typeof query];
       client.request<{ items: T[]; nextCursor?: string }>('GET', to, { query: asked, signal: controller.signal }).then(
-        ({ items, nextCursor }) => controller.signal.aborted || setFound({ key, items, more: nextCursor !== undefined }),
+        ({ items, nextCursor }) =>
+          controller.signal.aborted || setFound({ key, items, more: nextCursor !== undefined }),
         () => controller.signal.aborted || setFound({ key, items: [], more: false }),
       );
     }, PAUSE_MS);

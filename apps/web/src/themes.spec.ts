@@ -39,8 +39,11 @@ function contrast(one: string, other: string): number {
 it.each(themes)('%s: every text reaches 4.5:1 on each of its grounds, and what can be operated 3:1', (theme) => {
   const colors = colorsOf(theme);
   const poor = pairs.flatMap(([text, grounds]) =>
-    grounds.map((ground) => ({ pair: `${text} on ${ground}`, ratio: contrast(colors.get(text)!, colors.get(ground)!) })).filter(({ ratio }) => !(ratio >= 4.5)),
+    grounds
+      .map((ground) => ({ pair: `${text} on ${ground}`, ratio: contrast(colors.get(text)!, colors.get(ground)!) }))
+      .filter(({ ratio }) => !(ratio >= 4.5)),
   );
   expect(poor).toEqual([]);
-  for (const ground of ['bg', 'surface', 'raised']) expect(contrast(colors.get('accent')!, colors.get(ground)!)).toBeGreaterThanOrEqual(3);
+  for (const ground of ['bg', 'surface', 'raised'])
+    expect(contrast(colors.get('accent')!, colors.get(ground)!)).toBeGreaterThanOrEqual(3);
 });

@@ -30,7 +30,11 @@ export interface Uploads {
 export function useUploads(client: Client): Uploads {
   const [items, setItems] = useState<readonly Upload[]>([]);
   const controllers = useRef(new Map<number, AbortController>());
-  const change = useCallback((key: number, part: Partial<Upload>) => setItems((all) => all.map((one) => (one.key === key ? { ...one, ...part } : one))), []);
+  const change = useCallback(
+    (key: number, part: Partial<Upload>) =>
+      setItems((all) => all.map((one) => (one.key === key ? { ...one, ...part } : one))),
+    [],
+  );
 
   useEffect(() => () => controllers.current.forEach((controller) => controller.abort()), []);
 
@@ -41,15 +45,23 @@ export function useUploads(client: Client): Uploads {
       controllers.current.set(key, controller);
       const preview = file.type.startsWith('image/') ? { preview: URL.createObjectURL(file) } : {};
       setItems((all) => [...all, { key, name: file.name, type: file.type, progress: 0, ...preview }]);
-      client.upload(file, { signal: controller.signal, onProgress: (sent, total) => change(key, { progress: total ? sent / total : 0 }) }).then(
-        (attachment) => change(key, { attachment, progress: 1 }),
-        (problem: ErrorBody) => controller.signal.aborted || change(key, { problem }),
-      ).finally(() => controllers.current.delete(key));
+      client
+        .upload(file, {
+          signal: controller.signal,
+          onProgress: (sent, total) => change(key, { progress: total ? sent / total : 0 }),
+        })
+        .then(
+          (attachment) => change(key, { attachment, progress: 1 }),
+          (problem: ErrorBody) => controller.signal.aborted || change(key, { problem }),
+        )
+        .finally(() => controllers.current.delete(key));
     }
   };
-  const forget = (gone: readonly Upload[]) => gone.forEach(({ preview }) => preview !== undefined && URL.revokeObjectURL(preview));
+  const forget = (gone: readonly Upload[]) =>
+    gone.forEach(({ preview }) => preview !== undefined && URL.revokeObjectURL(preview));
   return {
-    items, add,
+    items,
+    add,
     remove(key) {
       controllers.current.get(key)?.abort();
       forget(items.filter((one) => one.key === key));

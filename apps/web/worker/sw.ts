@@ -6,7 +6,11 @@
  */
 const worker = self as unknown as ServiceWorkerGlobalScope;
 /** The build's page and icon by the hash of their bytes (SHA-256, base64), and the paths of what is named by its content. Put in by the build. */
-declare const BUILD: { readonly id: string; readonly hashed: Readonly<Record<string, string>>; readonly assets: readonly string[] };
+declare const BUILD: {
+  readonly id: string;
+  readonly hashed: Readonly<Record<string, string>>;
+  readonly assets: readonly string[];
+};
 
 const PREFIX = 'parley-';
 const own = PREFIX + BUILD.id;
@@ -40,7 +44,8 @@ async function keep(): Promise<void> {
       ...Object.entries(BUILD.hashed).map(async ([path, hash]) => {
         const response = await fetch(path, { cache: 'no-cache' });
         const digest = await crypto.subtle.digest('SHA-256', await response.clone().arrayBuffer());
-        if (btoa(String.fromCharCode(...new Uint8Array(digest))) !== hash) throw new Error(`${path} is of another build`);
+        if (btoa(String.fromCharCode(...new Uint8Array(digest))) !== hash)
+          throw new Error(`${path} is of another build`);
         await cache.put(path, response);
       }),
     ]);

@@ -21,8 +21,12 @@ export function measuredOf(cores: number, samples: readonly Sample[], server: st
   return {
     cores,
     phases: [...Map.groupBy(own, ({ phase }) => phase)].map(([name, some]) => ({
-      name, perSecond: median(some, ({ metrics }) => metrics['perSecond']!), ackP50Ms: median(some, ({ metrics }) => metrics['ackP50']!),
-      shares: Object.fromEntries(Object.keys(some[0]!.cores).map((program) => [program, median(some, (sample) => sample.cores[program] ?? 0)])),
+      name,
+      perSecond: median(some, ({ metrics }) => metrics['perSecond']!),
+      ackP50Ms: median(some, ({ metrics }) => metrics['ackP50']!),
+      shares: Object.fromEntries(
+        Object.keys(some[0]!.cores).map((program) => [program, median(some, (sample) => sample.cores[program] ?? 0)]),
+      ),
     })),
   };
 }
@@ -36,7 +40,11 @@ export interface Cost {
 export type Costs = Readonly<Record<string, Cost>>;
 
 /** From these the costs are taken; the others show what the model is worth. */
-export const FITTED: readonly string[] = ['saturated, 1 outstanding a sender', 'saturated, 5 outstanding a sender', '200/s'];
+export const FITTED: readonly string[] = [
+  'saturated, 1 outstanding a sender',
+  'saturated, 5 outstanding a sender',
+  '200/s',
+];
 const ROUNDS = 15;
 const FITTING_SECONDS = 3;
 
@@ -54,21 +62,41 @@ interface Point {
 export function costsOf(measured: Measured, server: string): Costs {
   const phases = measured.phases.filter(({ name }) => FITTED.includes(name));
   if (phases.length < FITTED.length) throw new Error(`the run lacks one of the phases ${FITTED.join('; ')}`);
-  const usOf = (phase: Measured['phases'][number], program: string): number => ((phase.shares[program] ?? 0) * 1e6) / phase.perSecond;
+  const usOf = (phase: Measured['phases'][number], program: string): number =>
+    ((phase.shares[program] ?? 0) * 1e6) / phase.perSecond;
   const programs = partsOf(server);
-  let costs: Costs = Object.fromEntries(programs.map((program) => {
-    const all = phases.map((phase) => usOf(phase, program));
-    const eachUs = Math.min(...all);
-    return [program, { eachUs, senderUs: 0, fixedUs: Math.max(...all) - eachUs }];
-  }));
+  let costs: Costs = Object.fromEntries(
+    programs.map((program) => {
+      const all = phases.map((phase) => usOf(phase, program));
+      const eachUs = Math.min(...all);
+      return [program, { eachUs, senderUs: 0, fixedUs: Math.max(...all) - eachUs }];
+    }),
+  );
   for (let round = 0; round < ROUNDS; round++) {
-    const runs = phases.map((phase) => ({ phase, run: simulate(machineOf(server, measured.cores, costs), paceOf(phase.name)!, FITTING_SECONDS) }));
-    costs = Object.fromEntries(programs.map((program) => {
-      const points = runs.map(({ phase, run }): Point => ({ times: [run.batches[program] ?? 1, run.senders[program] ?? 1, 1], us: usOf(phase, program) })).filter(({ us }) => us > 0);
-      const before = costs[program]!;
-      const [fixedUs, senderUs, eachUs] = fit(points, [before.fixedUs, before.senderUs, before.eachUs]);
-      return [program, { fixedUs: (before.fixedUs + fixedUs) / 2, senderUs: (before.senderUs + senderUs) / 2, eachUs: (before.eachUs + eachUs) / 2 }];
+    const runs = phases.map((phase) => ({
+      phase,
+      run: simulate(machineOf(server, measured.cores, costs), paceOf(phase.name)!, FITTING_SECONDS),
     }));
+    costs = Object.fromEntries(
+      programs.map((program) => {
+        const points = runs
+          .map(({ phase, run }): Point => ({
+            times: [run.batches[program] ?? 1, run.senders[program] ?? 1, 1],
+            us: usOf(phase, program),
+          }))
+          .filter(({ us }) => us > 0);
+        const before = costs[program]!;
+        const [fixedUs, senderUs, eachUs] = fit(points, [before.fixedUs, before.senderUs, before.eachUs]);
+        return [
+          program,
+          {
+            fixedUs: (before.fixedUs + fixedUs) / 2,
+            senderUs: (before.senderUs + senderUs) / 2,
+            eachUs: (before.eachUs + eachUs) / 2,
+          },
+        ];
+      }),
+    );
   }
   return costs;
 }
@@ -96,18 +124,33 @@ const CLIENT = 'load generator';
 const COMMIT_US = 250;
 const CONFIRM_US = 200;
 const WAYS: Readonly<Record<string, { way: readonly string[]; after: readonly string[] }>> = {
-  cluster: { way: [CLIENT, 'gateway', 'redis', 'rabbitmq', 'messages', 'postgres', 'messages', 'rabbitmq', 'gateway', CLIENT], after: ['history'] },
+  cluster: {
+    way: [CLIENT, 'gateway', 'redis', 'rabbitmq', 'messages', 'postgres', 'messages', 'rabbitmq', 'gateway', CLIENT],
+    after: ['history'],
+  },
   naive: { way: [CLIENT, 'naive', 'postgres', 'naive', CLIENT], after: [] },
 };
 
 const partsOf = (server: string): string[] => [...new Set([...WAYS[server]!.way, ...WAYS[server]!.after])];
 
 /** One machine that carries everything, its load generator too; with so many processes of some programs instead of one. */
-export function machineOf(server: string, cores: number, costs: Costs, processes: Readonly<Record<string, number>> = {}): Machine {
+export function machineOf(
+  server: string,
+  cores: number,
+  costs: Costs,
+  processes: Readonly<Record<string, number>> = {},
+): Machine {
   const { way, after } = WAYS[server]!;
   const parallel: Readonly<Record<string, number>> = { postgres: Math.max(4, cores), rabbitmq: cores, ...processes };
   const waits: Readonly<Record<string, number>> = { postgres: COMMIT_US, rabbitmq: CONFIRM_US };
-  const part = (name: string): Part => ({ name, fixedUs: costs[name]?.fixedUs ?? 0, senderUs: costs[name]?.senderUs ?? 0, eachUs: costs[name]?.eachUs ?? 0, parallel: parallel[name] ?? 1, waitUs: waits[name] ?? 0 });
+  const part = (name: string): Part => ({
+    name,
+    fixedUs: costs[name]?.fixedUs ?? 0,
+    senderUs: costs[name]?.senderUs ?? 0,
+    eachUs: costs[name]?.eachUs ?? 0,
+    parallel: parallel[name] ?? 1,
+    waitUs: waits[name] ?? 0,
+  });
   return { cores, way, after, parts: Object.fromEntries(partsOf(server).map((name) => [name, part(name)])) };
 }
 

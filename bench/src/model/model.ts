@@ -5,7 +5,10 @@ import { costsOf, FITTED, machineOf, measuredOf, paceOf, type Costs, type Measur
 import { simulate } from './simulate.js';
 
 /** The phases that can be simulated, with what was measured and what the model says. */
-function compared(measured: Measured, costs: Costs): { name: string; measured: number; predicted: number; measuredMs: number; predictedMs: number }[] {
+function compared(
+  measured: Measured,
+  costs: Costs,
+): { name: string; measured: number; predicted: number; measuredMs: number; predictedMs: number }[] {
   const machine = machineOf('cluster', measured.cores, costs);
   return measured.phases.flatMap(({ name, perSecond, ackP50Ms }) => {
     const pace = paceOf(name);
@@ -17,13 +20,35 @@ function compared(measured: Measured, costs: Costs): { name: string; measured: n
 
 /** What more cores would bring, and more processes on them: not measured. */
 function beyond(costs: Costs): string[][] {
-  const machines = [[2, 1], [4, 1], [4, 2], [8, 2], [8, 4], [16, 4], [16, 8], [32, 8]] as const;
+  const machines = [
+    [2, 1],
+    [4, 1],
+    [4, 2],
+    [8, 2],
+    [8, 4],
+    [16, 4],
+    [16, 8],
+    [32, 8],
+  ] as const;
   return machines.map(([cores, processes]) => {
-    const machine = machineOf('cluster', cores, costs, { 'load generator': processes, gateway: processes, messages: processes, history: processes });
+    const machine = machineOf('cluster', cores, costs, {
+      'load generator': processes,
+      gateway: processes,
+      messages: processes,
+      history: processes,
+    });
     const { perSecond, ackP50Ms, cpuUs } = simulate(machine, { senders: 1000, outstanding: 5 }, 3);
-    const busy = Object.entries(cpuUs).map(([name, us]) => ({ name, share: (us * perSecond) / 1e6 / (machine.parts[name]!.parallel) })).toSorted((a, b) => b.share - a.share)[0]!;
-    const used = Object.values(cpuUs).reduce((sum, us) => sum + us, 0) * perSecond / 1e6 / cores;
-    return [String(cores), String(processes), perSecond.toFixed(0), ackP50Ms.toFixed(0), used > 0.95 ? 'the cores' : `${busy.name} (${(busy.share * 100).toFixed(0)} % busy)`];
+    const busy = Object.entries(cpuUs)
+      .map(([name, us]) => ({ name, share: (us * perSecond) / 1e6 / machine.parts[name]!.parallel }))
+      .toSorted((a, b) => b.share - a.share)[0]!;
+    const used = (Object.values(cpuUs).reduce((sum, us) => sum + us, 0) * perSecond) / 1e6 / cores;
+    return [
+      String(cores),
+      String(processes),
+      perSecond.toFixed(0),
+      ackP50Ms.toFixed(0),
+      used > 0.95 ? 'the cores' : `${busy.name} (${(busy.share * 100).toFixed(0)} % busy)`,
+    ];
   });
 }
 
@@ -34,7 +59,9 @@ function carried(measured: Measured, costs: Costs): string[][] {
 }
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  [head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
 
 function main(): void {
   const measured = fromResults(process.argv[2] ?? '');
@@ -42,9 +69,21 @@ function main(): void {
   const rows = Object.entries(costs);
   const out = [
     `${measured.cores} cores; microseconds of CPU`,
-    table(['', 'a batch', 'each sender in it', 'each message of it'], rows.map(([name, cost]) => [name, ...[cost.fixedUs, cost.senderUs, cost.eachUs].map((us) => us.toFixed(0))])),
-    table(['', 'measured/s', 'model/s', 'model ÷ measured', 'ack p50 measured, ms', 'model, ms'], compared(measured, costs).map((one) =>
-      [FITTED.includes(one.name) ? `${one.name} (fitted)` : one.name, one.measured.toFixed(0), one.predicted.toFixed(0), (one.predicted / one.measured).toFixed(2), one.measuredMs.toFixed(1), one.predictedMs.toFixed(1)])),
+    table(
+      ['', 'a batch', 'each sender in it', 'each message of it'],
+      rows.map(([name, cost]) => [name, ...[cost.fixedUs, cost.senderUs, cost.eachUs].map((us) => us.toFixed(0))]),
+    ),
+    table(
+      ['', 'measured/s', 'model/s', 'model ÷ measured', 'ack p50 measured, ms', 'model, ms'],
+      compared(measured, costs).map((one) => [
+        FITTED.includes(one.name) ? `${one.name} (fitted)` : one.name,
+        one.measured.toFixed(0),
+        one.predicted.toFixed(0),
+        (one.predicted / one.measured).toFixed(2),
+        one.measuredMs.toFixed(1),
+        one.predictedMs.toFixed(1),
+      ]),
+    ),
     table(['', 'microseconds a message', 'messages/s of one core'], carried(measured, costs)),
     table(['cores', 'gateways, messages, history each', 'messages/s', 'ack p50, ms', 'what is full'], beyond(costs)),
   ];
@@ -52,7 +91,10 @@ function main(): void {
 }
 
 function fromResults(file: string): Measured {
-  const { machine, samples } = JSON.parse(readFileSync(file, 'utf8')) as { machine: { cores: number }; samples: Sample[] };
+  const { machine, samples } = JSON.parse(readFileSync(file, 'utf8')) as {
+    machine: { cores: number };
+    samples: Sample[];
+  };
   return measuredOf(machine.cores, samples, 'cluster');
 }
 

@@ -79,7 +79,7 @@ class Agenda {
     const last = heap.pop()!;
     if (heap.length === 0) return first;
     heap[0] = last;
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const child = heap[2 * at + 2] && heap[2 * at + 2]!.at < heap[2 * at + 1]!.at ? 2 * at + 2 : 2 * at + 1;
       if (!heap[child] || heap[child].at >= heap[at]!.at) return first;
       [heap[at], heap[child]] = [heap[child], heap[at]!];
@@ -121,7 +121,12 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
   const cores = new Cores(count);
   const route = [...way, ...after];
   const share = (name: string): number => 1 / route.filter((one) => one === name).length;
-  const states = new Map(Object.values(parts).map((part) => [part.name, { part, queue: [] as Job[], busy: 0, used: 0, batches: 0, senders: 0 }]));
+  const states = new Map(
+    Object.values(parts).map((part) => [
+      part.name,
+      { part, queue: [] as Job[], busy: 0, used: 0, batches: 0, senders: 0 },
+    ]),
+  );
   const from = (seconds * 1e6) / 5;
   const acks: number[] = [];
   const random = numbers();
@@ -139,7 +144,10 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
       const { fixedUs, senderUs, eachUs, name } = state.part;
       const senders = new Set(batch.map(({ sender }) => sender)).size;
       // Nothing ever takes quite the same: otherwise all messages might travel as one wave for ever, or never, as it happens.
-      const cost = batch.length === 0 ? 0 : (fixedUs + senders * senderUs + batch.length * eachUs) * share(name) * (0.5 + random());
+      const cost =
+        batch.length === 0
+          ? 0
+          : (fixedUs + senders * senderUs + batch.length * eachUs) * share(name) * (0.5 + random());
       if (agenda.now >= from) {
         state.used += cost;
         if (batch.length > 0) state.batches += share(name);
@@ -179,10 +187,13 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
   }
   agenda.run(seconds * 1e6);
   const sorted = acks.toSorted((a, b) => a - b);
-  const quantile = (q: number): number => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN) / 1000;
+  const quantile = (q: number): number =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN) / 1000;
   const measuredSeconds = seconds * 0.8;
   return {
-    perSecond: acks.length / measuredSeconds, ackP50Ms: quantile(0.5), ackP99Ms: quantile(0.99),
+    perSecond: acks.length / measuredSeconds,
+    ackP50Ms: quantile(0.5),
+    ackP99Ms: quantile(0.99),
     cpuUs: Object.fromEntries([...states].map(([name, { used }]) => [name, used / acks.length])),
     batches: Object.fromEntries([...states].map(([name, { batches }]) => [name, batches / acks.length])),
     senders: Object.fromEntries([...states].map(([name, { senders }]) => [name, senders / acks.length])),

@@ -3,10 +3,18 @@ import { failures, scaled, type Column, type Context, type Phase, type Scenario 
 import { memoryOf } from '../usage.js';
 
 const CONNECTIONS_EACH = 10;
-const speed: readonly Column[] = [{ key: 'perSecond', title: 'connections/s', ratio: true }, { key: 'seconds', title: 'seconds', digits: 2, ratio: true }, failures];
+const speed: readonly Column[] = [
+  { key: 'perSecond', title: 'connections/s', ratio: true },
+  { key: 'seconds', title: 'seconds', digits: 2, ratio: true },
+  failures,
+];
 
 /** The edge's memory, in megabytes. */
-const edgeOf = ({ target }: Context): number => Object.entries(memoryOf(target)).reduce((sum, [name, mb]) => (['auth', 'messages', 'history', 'presence'].includes(name) ? sum : sum + mb), 0);
+const edgeOf = ({ target }: Context): number =>
+  Object.entries(memoryOf(target)).reduce(
+    (sum, [name, mb]) => (['auth', 'messages', 'history', 'presence'].includes(name) ? sum : sum + mb),
+    0,
+  );
 
 export const connect: Scenario = {
   peers: ['naive', 'bare'],

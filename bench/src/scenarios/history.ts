@@ -6,7 +6,10 @@ import { quantile } from '../stats.js';
 import { query } from '../targets.js';
 
 const PAGE = 50;
-const bare: readonly Column[] = [{ key: 'sqlP50', title: 'bare SQL p50 ms', digits: 2 }, { key: 'timesSql', title: 'ack p50 ÷ bare SQL', digits: 2 }];
+const bare: readonly Column[] = [
+  { key: 'sqlP50', title: 'bare SQL p50 ms', digits: 2 },
+  { key: 'timesSql', title: 'ack p50 ÷ bare SQL', digits: 2 },
+];
 
 /** Median milliseconds of a page's bare SQL, from this process. */
 async function bareSql(databaseUrl: string, conversationId: string, before: number): Promise<number> {
@@ -15,11 +18,18 @@ async function bareSql(databaseUrl: string, conversationId: string, before: numb
   const ms: number[] = [];
   for (let n = 0; n < 200; n++) {
     const begun = performance.now();
-    await client.query({ name: 'page', text: 'select * from chat.message where conversation_id = $1 and seq < $2 order by seq desc limit $3', values: [conversationId, before, PAGE] });
+    await client.query({
+      name: 'page',
+      text: 'select * from chat.message where conversation_id = $1 and seq < $2 order by seq desc limit $3',
+      values: [conversationId, before, PAGE],
+    });
     ms.push(performance.now() - begun);
   }
   await client.end();
-  return quantile(ms.toSorted((a, b) => a - b), 0.5);
+  return quantile(
+    ms.toSorted((a, b) => a - b),
+    0.5,
+  );
 }
 
 /** What one client reads, one call after another. */
@@ -31,24 +41,52 @@ export const history: Scenario = {
     const { target, fleet, size } = context;
     const { databaseUrl } = target;
     if (databaseUrl === undefined) throw new Error('it needs a Postgres');
-    const [ann, bob] = await target.users(2) as [{ id: string; token: string }, { id: string; token: string }];
+    const [ann, bob] = (await target.users(2)) as [{ id: string; token: string }, { id: string; token: string }];
     await fleet.open(target.urls, [ann.token, bob.token]);
-    const create = async (title: string): Promise<string> => (await fleet.ask<{ conversation: { id: string } }>(0, 'conversation:create', { kind: 'group', title, memberIds: [bob.id] })).conversation.id;
-    const [many, few, conversations] = [scaled(1_000_000, size, 1_000), scaled(10_000, size, 100), scaled(1_000, size, 10)];
+    const create = async (title: string): Promise<string> =>
+      (
+        await fleet.ask<{ conversation: { id: string } }>(0, 'conversation:create', {
+          kind: 'group',
+          title,
+          memberIds: [bob.id],
+        })
+      ).conversation.id;
+    const [many, few, conversations] = [
+      scaled(1_000_000, size, 1_000),
+      scaled(10_000, size, 100),
+      scaled(1_000, size, 10),
+    ];
     const [big, small] = [await create('big'), await create('small')];
     const others: string[] = [];
-    while (others.length < conversations) others.push(...(await Promise.all(Array.from({ length: Math.min(10, conversations - others.length) }, (_, n) => create(`one of many ${n}`)))));
+    while (others.length < conversations)
+      others.push(
+        ...(await Promise.all(
+          Array.from({ length: Math.min(10, conversations - others.length) }, (_, n) => create(`one of many ${n}`)),
+        )),
+      );
     await seed(databaseUrl, [big], bob.id, many, { searchable: true });
     await seed(databaseUrl, [small], bob.id, few, { searchable: true });
     await seed(databaseUrl, others, bob.id, 20);
-    const revs = await query<{ id: string; rev: string }>(databaseUrl, 'select id, rev from chat.conversation where id = any($1::uuid[])', [others]);
+    const revs = await query<{ id: string; rev: string }>(
+      databaseUrl,
+      'select id, rev from chat.conversation where id = any($1::uuid[])',
+      [others],
+    );
     const epoch = (await query<{ epoch: string }>(databaseUrl, 'select epoch from chat.epoch'))[0]!.epoch;
-    const cursors = Object.fromEntries(revs.map(({ id, rev }, index) => [id, index % 10 === 0 ? Number(rev) - 5 : Number(rev)]));
+    const cursors = Object.fromEntries(
+      revs.map(({ id, rev }, index) => [id, index % 10 === 0 ? Number(rev) - 5 : Number(rev)]),
+    );
     const call = (event: string, payload: Record<string, unknown> = {}): Calls[] => [{ client: 0, event, payload }];
     const columns = [...answered, failures];
     const reading = (name: string, calls: Calls[]): Phase => load(context, name, calls, { outstanding: 1 }, columns);
     const page = (name: string, conversationId: string, before: number): Phase => {
-      const phase = load(context, name, call('conversation:history', { conversationId, before, limit: PAGE }), { outstanding: 1 }, [...columns, ...bare]);
+      const phase = load(
+        context,
+        name,
+        call('conversation:history', { conversationId, before, limit: PAGE }),
+        { outstanding: 1 },
+        [...columns, ...bare],
+      );
       return {
         ...phase,
         run: async (window) => {

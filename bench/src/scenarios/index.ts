@@ -7,5 +7,8 @@ import { scale } from './scale.js';
 import { send } from './send.js';
 import { soak } from './soak.js';
 
-export const scenarios = { send, room, fanout, connect, history, presence, soak, scale } satisfies Record<string, Scenario>;
+export const scenarios = { send, room, fanout, connect, history, presence, soak, scale } satisfies Record<
+  string,
+  Scenario
+>;
 export type ScenarioName = keyof typeof scenarios;

@@ -25,12 +25,27 @@ export async function check(load: Load, ask: Ask): Promise<Findings> {
   for (const person of load.all) note(findings, 'away', await back(person));
   note(findings, 'stale', await stale(load));
   note(findings, 'presence', await presence(load));
-  const told = await Promise.all(load.people.map(async ({ client }) => new Map((await client.http('unread.list', {})).conversations.map((one) => [one.id, one.unread]))));
+  const told = await Promise.all(
+    load.people.map(
+      async ({ client }) =>
+        new Map((await client.http('unread.list', {})).conversations.map((one) => [one.id, one.unread])),
+    ),
+  );
   note(findings, 'revoked', await revocation(load.urls));
-  const stored = await ask<StoredMessage>(`
+  const stored = await ask<StoredMessage>(
+    `
     select id, conversation_id as "conversationId", sender_id as "senderId", client_id as "clientId", seq::int as seq
-    from chat.message where conversation_id = any($1::uuid[]) order by conversation_id, seq`, [load.groups]);
-  for (const [kind, entries] of Object.entries(judge(load.attempts, stored, load.people.map((person) => reader(person, load.groups))))) note(findings, kind, entries as string[]);
+    from chat.message where conversation_id = any($1::uuid[]) order by conversation_id, seq`,
+    [load.groups],
+  );
+  for (const [kind, entries] of Object.entries(
+    judge(
+      load.attempts,
+      stored,
+      load.people.map((person) => reader(person, load.groups)),
+    ),
+  ))
+    note(findings, kind, entries as string[]);
   for (const person of load.all) {
     note(findings, 'leaked', leaks(person, person === load.stranger ? load.groups : []));
     note(findings, 'backwards', backwards(person));
@@ -42,10 +57,13 @@ export async function check(load: Load, ask: Ask): Promise<Findings> {
 
 async function back(person: Person): Promise<string[]> {
   try {
-    await eventually(async () => {
-      await person.caughtUp();
-      return person.client.connected;
-    }, { timeoutMs: 35_000 });
+    await eventually(
+      async () => {
+        await person.caughtUp();
+        return person.client.connected;
+      },
+      { timeoutMs: 35_000 },
+    );
     return [];
   } catch (error) {
     return [`${person.name} did not come back: ${person.client.connectionState}; ${String(error)}`];
@@ -60,12 +78,15 @@ async function stale(load: Load): Promise<string[]> {
     await fresh.connect();
     try {
       let difference = '';
-      await eventually(async () => {
-        await fresh.sync();
-        const [mine, theirs] = [held(client, load.groups), held(fresh, load.groups)];
-        difference = JSON.stringify(mine) === JSON.stringify(theirs) ? '' : differenceOf(mine, theirs);
-        return difference === '';
-      }, { timeoutMs: 8_000, intervalMs: 200 }).catch(() => undefined);
+      await eventually(
+        async () => {
+          await fresh.sync();
+          const [mine, theirs] = [held(client, load.groups), held(fresh, load.groups)];
+          difference = JSON.stringify(mine) === JSON.stringify(theirs) ? '' : differenceOf(mine, theirs);
+          return difference === '';
+        },
+        { timeoutMs: 8_000, intervalMs: 200 },
+      ).catch(() => undefined);
       if (difference !== '') entries.push(`${name} ${difference}`);
     } finally {
       fresh.disconnect();
@@ -77,7 +98,8 @@ async function stale(load: Load): Promise<string[]> {
 function differenceOf(mine: object, theirs: object): string {
   const walk = (a: unknown, b: unknown, path: string): string | undefined => {
     if (JSON.stringify(a) === JSON.stringify(b)) return undefined;
-    if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return `${path}: holds ${JSON.stringify(a)}, loads ${JSON.stringify(b)}`.slice(0, 300);
+    if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null)
+      return `${path}: holds ${JSON.stringify(a)}, loads ${JSON.stringify(b)}`.slice(0, 300);
     for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
       const found = walk((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key], `${path}/${key}`);
       if (found) return found;
@@ -88,13 +110,20 @@ function differenceOf(mine: object, theirs: object): string {
 }
 
 const reader = ({ client, name }: Person, conversationIds: readonly string[]): Reader => ({
-  name, conversationIds,
-  live: client.connections.map((events) => events.flatMap((event) => (event.name === 'message:new' ? [event.payload.message.id] : []))),
+  name,
+  conversationIds,
+  live: client.connections.map((events) =>
+    events.flatMap((event) => (event.name === 'message:new' ? [event.payload.message.id] : [])),
+  ),
   held: conversationIds.flatMap((id) => client.state.messages(id)),
 });
 
 const conversationOf = ({ payload }: RecordedEvent): string | undefined => {
-  const { conversationId, message, conversation } = payload as { conversationId?: string; message?: { conversationId?: string }; conversation?: { id?: string } };
+  const { conversationId, message, conversation } = payload as {
+    conversationId?: string;
+    message?: { conversationId?: string };
+    conversation?: { id?: string };
+  };
   return conversationId ?? message?.conversationId ?? conversation?.id;
 };
 
@@ -124,7 +153,9 @@ function backwards({ client, name }: Person): string[] {
       const before = furthest.get(key) ?? { readSeq: 0, deliveredSeq: 0 };
       furthest.set(key, { readSeq, deliveredSeq });
       const wrong = readSeq < before.readSeq || deliveredSeq < before.deliveredSeq || deliveredSeq < readSeq;
-      return wrong ? [`${name} was shown ${userId} at ${readSeq}/${deliveredSeq} after ${before.readSeq}/${before.deliveredSeq}`] : [];
+      return wrong
+        ? [`${name} was shown ${userId} at ${readSeq}/${deliveredSeq} after ${before.readSeq}/${before.deliveredSeq}`]
+        : [];
     });
   });
 }
@@ -133,14 +164,18 @@ function backwards({ client, name }: Person): string[] {
 async function unread(load: Load, told: readonly ReadonlyMap<string, number>[], ask: Ask): Promise<string[]> {
   const entries: string[] = [];
   for (const [index, { name, id, read }] of load.people.entries()) {
-    const rows = await ask<{ conversation_id: string; read_seq: number; unread: number }>(`
+    const rows = await ask<{ conversation_id: string; read_seq: number; unread: number }>(
+      `
       select m.conversation_id, greatest(coalesce(k.read_seq, 0), m.base_seq)::int as read_seq,
         (select count(*) from chat.message o where o.conversation_id = m.conversation_id and o.seq > greatest(coalesce(k.read_seq, 0), m.base_seq)
           and o.sender_id <> m.user_id and o.deleted_at is null and o.type <> 'system')::int as unread
-      from chat.member m left join history.cursor k using (conversation_id, user_id) where m.user_id = $1 and m.conversation_id = any($2::uuid[])`, [id, load.groups]);
+      from chat.member m left join history.cursor k using (conversation_id, user_id) where m.user_id = $1 and m.conversation_id = any($2::uuid[])`,
+      [id, load.groups],
+    );
     for (const row of rows) {
       const acknowledged = read.get(row.conversation_id) ?? 0;
-      if (row.read_seq < acknowledged) entries.push(`${name} had ${acknowledged} acknowledged as read, and stands at ${row.read_seq}`);
+      if (row.read_seq < acknowledged)
+        entries.push(`${name} had ${acknowledged} acknowledged as read, and stands at ${row.read_seq}`);
       const count = told[index]!.get(row.conversation_id) ?? 0;
       if (count !== row.unread) entries.push(`${name} is told ${count} unread instead of ${row.unread}`);
     }
@@ -151,13 +186,21 @@ async function unread(load: Load, told: readonly ReadonlyMap<string, number>[], 
 /** Messages that search does not know: their event was lost. One that could not be handled is tried again after at most 30 s. */
 async function unsearchable(load: Load, ask: Ask): Promise<string[]> {
   let missing: string[] = [];
-  await eventually(async () => {
-    missing = (await ask<{ place: string }>(`
+  await eventually(
+    async () => {
+      missing = (
+        await ask<{ place: string }>(
+          `
       select o.conversation_id || ' #' || o.seq as place from chat.message o
       left join history.message_text t on t.conversation_id = o.conversation_id and t.seq = o.seq
-      where o.conversation_id = any($1::uuid[]) and o.type <> 'system' and o.deleted_at is null and t.seq is null limit 20`, [load.groups])).map(({ place }) => place);
-    return missing.length === 0;
-  }, { timeoutMs: 45_000, intervalMs: 250 }).catch(() => undefined);
+      where o.conversation_id = any($1::uuid[]) and o.type <> 'system' and o.deleted_at is null and t.seq is null limit 20`,
+          [load.groups],
+        )
+      ).map(({ place }) => place);
+      return missing.length === 0;
+    },
+    { timeoutMs: 45_000, intervalMs: 250 },
+  ).catch(() => undefined);
   return missing;
 }
 
@@ -166,14 +209,22 @@ async function presence(load: Load): Promise<string[]> {
   const [watcher, ...others] = load.people;
   const states = new Map<string, string>();
   try {
-    await eventually(async () => {
-      const { presence: now } = await watcher!.client.call('presence.watch', { userIds: others.map(({ id }) => id) });
-      for (const one of now) states.set(one.userId, one.state);
-      return others.every(({ id }) => here(states.get(id)));
-    }, { timeoutMs: 35_000, intervalMs: 500 });
+    await eventually(
+      async () => {
+        const { presence: now } = await watcher!.client.call('presence.watch', { userIds: others.map(({ id }) => id) });
+        for (const one of now) states.set(one.userId, one.state);
+        return others.every(({ id }) => here(states.get(id)));
+      },
+      { timeoutMs: 35_000, intervalMs: 500 },
+    );
     return [];
   } catch (error) {
-    return [...others.filter(({ id }) => !here(states.get(id))).map(({ id, name }) => `${name} is here and shown as ${states.get(id) ?? 'nothing'}`), String(error)];
+    return [
+      ...others
+        .filter(({ id }) => !here(states.get(id)))
+        .map(({ id, name }) => `${name} is here and shown as ${states.get(id) ?? 'nothing'}`),
+      String(error),
+    ];
   }
 }
 
@@ -186,7 +237,11 @@ export async function revocation(urls: readonly string[]): Promise<string[]> {
   await Promise.all(devices.map((device) => device.connect()));
   await one.http('auth.logout', {});
   const trouble: string[] = [];
-  await eventually(() => devices.every(({ connected }) => !connected), { timeoutMs: 5_000 }).catch(() => trouble.push(`${devices.filter(({ connected }) => connected).length} sockets of an ended session are open after 5 s`));
+  await eventually(() => devices.every(({ connected }) => !connected), { timeoutMs: 5_000 }).catch(() =>
+    trouble.push(
+      `${devices.filter(({ connected }) => connected).length} sockets of an ended session are open after 5 s`,
+    ),
+  );
   for (const device of devices) {
     const { status } = await device.fetch('GET', '/api/v1/users/me');
     if (status !== 401) trouble.push(`the token of an ended session was answered with ${status}`);

@@ -1,7 +1,14 @@
 /** People who chat while things break: each sends, reads, edits and comes back as a well-made client does, and everything they do and see is written down. */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ChatError, errorTable, type CallArguments, type CallName, type CallOutput, type Message } from '@parley/contracts';
+import {
+  ChatError,
+  errorTable,
+  type CallArguments,
+  type CallName,
+  type CallOutput,
+  type Message,
+} from '@parley/contracts';
 import { ChatClient, eventually, NoAnswer, seeded, type Attempt } from '@parley/testing';
 
 /** The promise is an answer within 10 s (I10); a client that has waited longer, on a connection that stayed, was left without. */
@@ -31,7 +38,10 @@ export class Person {
   private followed = 0;
   private following: Promise<void> | undefined;
 
-  constructor(readonly client: ChatClient, readonly name: string) {}
+  constructor(
+    readonly client: ChatClient,
+    readonly name: string,
+  ) {}
 
   get id(): string {
     return this.client.user.id;
@@ -112,9 +122,17 @@ export class Load {
     [this.churner, this.stranger] = all.slice(people) as [Person, Person];
     const [first, ...others] = this.people;
     const memberIds = others.map(({ id }) => id);
-    const made = await Promise.all(Array.from({ length: groups }, (_, n) => first!.client.call('conversation.create', { kind: 'group', title: `group ${n}`, memberIds })));
+    const made = await Promise.all(
+      Array.from({ length: groups }, (_, n) =>
+        first!.client.call('conversation.create', { kind: 'group', title: `group ${n}`, memberIds }),
+      ),
+    );
     this.groups = made.map(({ conversation }) => conversation.id);
-    const own = await this.stranger.client.call('conversation.create', { kind: 'group', title: 'elsewhere', memberIds: [] });
+    const own = await this.stranger.client.call('conversation.create', {
+      kind: 'group',
+      title: 'elsewhere',
+      memberIds: [],
+    });
     await this.stranger.client.send(own.conversation.id, 'alone');
     // Who is written to while the churner is there, and remembered longer than that, is written to wrongly.
     await first!.client.http('member.add', { conversationId: this.groups[0]!, userId: this.churner.id });
@@ -127,7 +145,8 @@ export class Load {
   start(): void {
     this.running = true;
     for (const [index, person] of this.people.entries()) {
-      for (const [n, conversationId] of this.groups.entries()) this.work.push(this.talk(person, conversationId, seeded(this.options.seed * 1000 + index * 10 + n)));
+      for (const [n, conversationId] of this.groups.entries())
+        this.work.push(this.talk(person, conversationId, seeded(this.options.seed * 1000 + index * 10 + n)));
       this.work.push(this.receive(person, seeded(this.options.seed * 1000 + index * 10 + 9)));
     }
     for (const person of this.all) this.work.push(this.follow(person));
@@ -141,7 +160,8 @@ export class Load {
     const end = pause(timeoutMs, 'late', { signal: late.signal }).catch(() => undefined);
     const outcome = await Promise.race([Promise.all(this.work), end]);
     late.abort();
-    if (outcome === 'late') this.complaints.unanswered.push(`work that was begun did not end within ${timeoutMs} ms after the fault`);
+    if (outcome === 'late')
+      this.complaints.unanswered.push(`work that was begun did not end within ${timeoutMs} ms after the fault`);
   }
 
   leave(): void {
@@ -149,7 +169,11 @@ export class Load {
   }
 
   /** A call until it is answered, as an outbox does; refusals that a retry can't mend are noted, and thrown. Answers whether the first attempt did it, too. */
-  async insist<N extends CallName>(person: Person, name: N, input: CallArguments<N>): Promise<{ output: CallOutput<N>; atOnce: boolean }> {
+  async insist<N extends CallName>(
+    person: Person,
+    name: N,
+    input: CallArguments<N>,
+  ): Promise<{ output: CallOutput<N>; atOnce: boolean }> {
     for (let tries = 0; ; tries++) {
       try {
         return { output: await this.attempt(person, name, input), atOnce: tries === 0 };
@@ -179,7 +203,13 @@ export class Load {
     } catch (error) {
       const known = error instanceof ChatError;
       this.options.history.write({ type: known ? 'fail' : 'unknown', op, error: String(error) });
-      if (error instanceof NoAnswer && !this.mute.has(client.url) && performance.now() - begun > PATIENCE_MS - 500 && client.connected && client.readyCount === connection) {
+      if (
+        error instanceof NoAnswer &&
+        !this.mute.has(client.url) &&
+        performance.now() - begun > PATIENCE_MS - 500 &&
+        client.connected &&
+        client.readyCount === connection
+      ) {
         this.complaints.unanswered.push(`${person.name} ${name} (op ${op})`);
       }
       throw error;
@@ -195,25 +225,43 @@ export class Load {
       await pause(paceMs * 2 * random());
       if (!this.running || !person.client.connected) continue;
       const dice = random();
-      if (dice < 0.75 || sent.length === 0) sent.push(...(await this.burst(person, conversationId, order, dice < 0.15 ? 3 : 1)));
-      else if (dice < 0.85) await this.insist(person, 'message.edit', { messageId: sent.at(-1)!.id, body: `edited ${order}` });
-      else if (dice < 0.97) await this.insist(person, 'reaction.add', { messageId: sent[Math.floor(random() * sent.length)]!.id, emoji: '👍' });
+      if (dice < 0.75 || sent.length === 0)
+        sent.push(...(await this.burst(person, conversationId, order, dice < 0.15 ? 3 : 1)));
+      else if (dice < 0.85)
+        await this.insist(person, 'message.edit', { messageId: sent.at(-1)!.id, body: `edited ${order}` });
+      else if (dice < 0.97)
+        await this.insist(person, 'reaction.add', {
+          messageId: sent[Math.floor(random() * sent.length)]!.id,
+          emoji: '👍',
+        });
       else await this.insist(person, 'message.delete', { messageId: sent.pop()!.id });
       order += 3;
     }
   }
 
   private async burst(person: Person, conversationId: string, from: number, size: number): Promise<Message[]> {
-    const answers = await Promise.all(Array.from({ length: size }, async (_, n) => {
-      const clientId = `${person.id}-${conversationId.slice(-8)}-${from + n}`;
-      const { output, atOnce } = await this.insist(person, 'message.send', { conversationId, clientId, body: `message ${from + n}` });
-      this.acknowledged += 1;
-      return { clientId, message: output.message, atOnce };
-    }));
+    const answers = await Promise.all(
+      Array.from({ length: size }, async (_, n) => {
+        const clientId = `${person.id}-${conversationId.slice(-8)}-${from + n}`;
+        const { output, atOnce } = await this.insist(person, 'message.send', {
+          conversationId,
+          clientId,
+          body: `message ${from + n}`,
+        });
+        this.acknowledged += 1;
+        return { clientId, message: output.message, atOnce };
+      }),
+    );
     // A retry goes after what was sent beside it: order is promised to those that needed none.
     const ordered = answers.length === 1 || answers.every(({ atOnce }) => atOnce);
     for (const [n, { clientId, message }] of answers.entries()) {
-      this.attempts.push({ conversationId, senderId: person.id, clientId, answers: [message], ...(ordered && { order: from + n }) });
+      this.attempts.push({
+        conversationId,
+        senderId: person.id,
+        clientId,
+        answers: [message],
+        ...(ordered && { order: from + n }),
+      });
     }
     return answers.map(({ message }) => message);
   }
@@ -221,7 +269,11 @@ export class Load {
   /** Receipts for what was shown, coalesced; sometimes two at once, the older one last. */
   private async receive(person: Person, random: () => number): Promise<void> {
     const done = new Map<string, number>();
-    const move = async (call: 'receipt.read' | 'receipt.delivered', conversationId: string, seq: number): Promise<void> => {
+    const move = async (
+      call: 'receipt.read' | 'receipt.delivered',
+      conversationId: string,
+      seq: number,
+    ): Promise<void> => {
       if (seq < 1) return;
       const { output } = await this.insist(person, call, { conversationId, seq });
       if (call === 'receipt.read') person.read.set(conversationId, Math.max(person.read.get(conversationId) ?? 0, seq));
@@ -279,7 +331,8 @@ export class Load {
   private listen(person: Person): void {
     let shown = person.client.events.length;
     const note = setInterval(() => {
-      for (const { name, payload } of person.client.events.slice(shown)) this.options.history.write({ type: 'shown', to: person.name, name, payload });
+      for (const { name, payload } of person.client.events.slice(shown))
+        this.options.history.write({ type: 'shown', to: person.name, name, payload });
       shown = person.client.events.length;
     }, 250).unref();
     this.notes.push(note);

@@ -9,12 +9,22 @@ import { mutations, type Mutation } from './mutations.js';
 import { embeddedRows, rows, upgrade, type Row } from './rows.js';
 import { EmbeddedWorld, World, type Stand } from './world.js';
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, seed: { type: 'string' }, minutes: { type: 'string' }, random: { type: 'boolean' }, mutations: { type: 'boolean' }, checkout: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    seed: { type: 'string' },
+    minutes: { type: 'string' },
+    random: { type: 'boolean' },
+    mutations: { type: 'boolean' },
+    checkout: { type: 'string' },
+  },
+});
 const folder = join(process.cwd(), '.cache/faults');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 const wanted = (values.only ?? '').split(',').filter((name) => name !== '');
-const asked = ({ name }: { name: string }): boolean => wanted.length === 0 || wanted.some((one) => name.startsWith(one));
+const asked = ({ name }: { name: string }): boolean =>
+  wanted.length === 0 || wanted.some((one) => name.startsWith(one));
 const until = Date.now() + Number(values.minutes ?? 0) * 60_000;
 
 const line = (cells: readonly (string | number)[]): string => {
@@ -24,14 +34,39 @@ const line = (cells: readonly (string | number)[]): string => {
 
 function tell(outcome: Outcome): void {
   const { row, acknowledged, retries, p99, recovery, seconds, findings } = outcome;
-  say(line([row.name, outcome.seed, acknowledged, retries, `${p99} ms`, `${recovery.toFixed(1)} s`, `${seconds.toFixed(0)} s`, held(outcome) ? 'held' : `BROKEN: ${Object.entries(findings).map(([kind, entries]) => `${kind} ${entries.length}`).join(', ')}`]));
-  for (const [kind, entries] of Object.entries(findings)) for (const entry of entries.slice(0, 5)) say(`    ${kind}: ${entry}`);
+  say(
+    line([
+      row.name,
+      outcome.seed,
+      acknowledged,
+      retries,
+      `${p99} ms`,
+      `${recovery.toFixed(1)} s`,
+      `${seconds.toFixed(0)} s`,
+      held(outcome)
+        ? 'held'
+        : `BROKEN: ${Object.entries(findings)
+            .map(([kind, entries]) => `${kind} ${entries.length}`)
+            .join(', ')}`,
+    ]),
+  );
+  for (const [kind, entries] of Object.entries(findings))
+    for (const entry of entries.slice(0, 5)) say(`    ${kind}: ${entry}`);
 }
 
 async function one<W extends Stand>(world: W, row: Row<W>, from: number): Promise<Outcome> {
   const outcome = await run(world, row, { seed: from, folder }).catch((error: unknown): Outcome => {
     const why = error instanceof Error ? error.message : String(error);
-    return { row, seed: from, findings: { 'cannot be run': [why] }, acknowledged: 0, retries: 0, p99: 0, recovery: 0, seconds: 0 };
+    return {
+      row,
+      seed: from,
+      findings: { 'cannot be run': [why] },
+      acknowledged: 0,
+      retries: 0,
+      p99: 0,
+      recovery: 0,
+      seconds: 0,
+    };
   });
   tell(outcome);
   return outcome;
@@ -79,10 +114,20 @@ async function mutated({ guard, row: name, finding, sql }: Mutation): Promise<bo
   const world = await World.open({ without: [guard] });
   try {
     if (sql !== undefined) await world.ask(sql, []);
-    const { findings } = await run(world, rows.find((row) => row.name === name)!, { seed, folder: join(folder, `without-${guard}`) });
+    const { findings } = await run(
+      world,
+      rows.find((row) => row.name === name)!,
+      { seed, folder: join(folder, `without-${guard}`) },
+    );
     const found = findings[finding] !== undefined;
-    say(`${guard.padEnd(24)} ${name.padEnd(28)} ${found ? `found: ${finding}` : 'NOT FOUND'} (${Object.entries(findings).map(([kind, entries]) => `${kind} ${entries.length}`).join(', ')})`);
-    if (!found || values.only !== undefined) for (const [kind, entries] of Object.entries(findings)) for (const entry of entries.slice(0, 3)) say(`    ${kind}: ${entry}`);
+    say(
+      `${guard.padEnd(24)} ${name.padEnd(28)} ${found ? `found: ${finding}` : 'NOT FOUND'} (${Object.entries(findings)
+        .map(([kind, entries]) => `${kind} ${entries.length}`)
+        .join(', ')})`,
+    );
+    if (!found || values.only !== undefined)
+      for (const [kind, entries] of Object.entries(findings))
+        for (const entry of entries.slice(0, 3)) say(`    ${kind}: ${entry}`);
     return found;
   } finally {
     await world.close();
@@ -91,17 +136,25 @@ async function mutated({ guard, row: name, finding, sql }: Mutation): Promise<bo
 
 async function allMutations(): Promise<void> {
   let missed = 0;
-  for (const mutation of mutations.filter(({ guard }) => asked({ name: guard }))) if (!(await mutated(mutation))) missed += 1;
-  say(missed === 0 ? 'every guard that was taken away was missed' : `${missed} guards were taken away and nobody noticed`);
+  for (const mutation of mutations.filter(({ guard }) => asked({ name: guard })))
+    if (!(await mutated(mutation))) missed += 1;
+  say(
+    missed === 0 ? 'every guard that was taken away was missed' : `${missed} guards were taken away and nobody noticed`,
+  );
   process.exitCode = missed === 0 ? 0 : 1;
 }
 
 async function allFaults(): Promise<void> {
   const outcomes: Outcome[] = [];
   say(line(['fault', 'seed', 'acks', 'retries', 'p99', 'recovery', 'took', 'verdict']));
-  for (let round = 0; round === 0 || (values.random === true && Date.now() < until); round++) outcomes.push(...(await every(seed + round)));
+  for (let round = 0; round === 0 || (values.random === true && Date.now() < until); round++)
+    outcomes.push(...(await every(seed + round)));
   const broken = outcomes.filter((outcome) => !held(outcome));
-  say(broken.length === 0 ? `${outcomes.length} faults, every promise held` : `${broken.length} of ${outcomes.length} faults broke a promise: ${broken.map(({ row, seed: at }) => `${row.name} (seed ${at})`).join(', ')}`);
+  say(
+    broken.length === 0
+      ? `${outcomes.length} faults, every promise held`
+      : `${broken.length} of ${outcomes.length} faults broke a promise: ${broken.map(({ row, seed: at }) => `${row.name} (seed ${at})`).join(', ')}`,
+  );
   process.exitCode = broken.length === 0 && outcomes.length > 0 ? 0 : 1;
 }
 

@@ -11,7 +11,12 @@ export interface Mutation {
 }
 
 export const mutations: readonly Mutation[] = [
-  { guard: 'dedupe', row: 'clients-cut', finding: 'doubled', sql: 'alter table chat.message drop constraint message_conversation_id_sender_id_client_id_key' },
+  {
+    guard: 'dedupe',
+    row: 'clients-cut',
+    finding: 'doubled',
+    sql: 'alter table chat.message drop constraint message_conversation_id_sender_id_client_id_key',
+  },
   { guard: 'ack-after-commit', row: 'kill-at-messages.committed', finding: 'unsearchable' },
   { guard: 'confirms', row: 'publisher-lost', finding: 'unsearchable' },
   { guard: 'single-active-consumer', row: 'slow-consumer', finding: 'disordered' },

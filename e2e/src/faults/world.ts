@@ -6,8 +6,18 @@ import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { newId } from '@parley/contracts';
 import {
-  eventually, startCluster, startEmbedded, startPostgres, startRabbit, startRedis, TcpProxy,
-  type Cluster, type PostgresOptions, type PrivateServer, type ServiceName, type ServiceProcess,
+  eventually,
+  startCluster,
+  startEmbedded,
+  startPostgres,
+  startRabbit,
+  startRedis,
+  TcpProxy,
+  type Cluster,
+  type PostgresOptions,
+  type PrivateServer,
+  type ServiceName,
+  type ServiceProcess,
 } from '@parley/testing';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
@@ -60,9 +70,18 @@ export class World implements Stand {
     const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(options), startRedis()]);
     const servers = { rabbit, postgres, redis };
     try {
-      const [toRabbit, toPostgres, toRedis] = await Promise.all([TcpProxy.to(rabbit.url), TcpProxy.to(postgres.url), TcpProxy.to(redis.url)]);
+      const [toRabbit, toPostgres, toRedis] = await Promise.all([
+        TcpProxy.to(rabbit.url),
+        TcpProxy.to(postgres.url),
+        TcpProxy.to(redis.url),
+      ]);
       const cluster = await startCluster({
-        servers: { amqpUrl: toRabbit.url(rabbit.url), managementUrl: rabbit.managementUrl, databaseUrl: toPostgres.url(postgres.url), redisUrl: toRedis.url(redis.url) },
+        servers: {
+          amqpUrl: toRabbit.url(rabbit.url),
+          managementUrl: rabbit.managementUrl,
+          databaseUrl: toPostgres.url(postgres.url),
+          redisUrl: toRedis.url(redis.url),
+        },
         checkout,
         gateways: 2,
         replicas: Object.fromEntries(names.map((name) => [name, 2])),
@@ -85,7 +104,10 @@ export class World implements Stand {
 
   /** The options of a process whose clock is `ms` ahead. */
   clock(ms: number): Readonly<Record<string, string>> {
-    return { NODE_OPTIONS: `${armed} --import ${new URL('clock.js', import.meta.url).href}`, CLOCK_SHIFT_MS: String(ms) };
+    return {
+      NODE_OPTIONS: `${armed} --import ${new URL('clock.js', import.meta.url).href}`,
+      CLOCK_SHIFT_MS: String(ms),
+    };
   }
 
   get urls(): readonly string[] {
@@ -116,21 +138,36 @@ export class World implements Stand {
 
   /** Everything answers that it is ready, and every queue has somebody who takes from it; with `idle`, also nothing waits in one. */
   async healed(idle = false, timeoutMs = 60_000): Promise<void> {
-    await eventually(async () => {
-      const troubles = await this.troubles(idle);
-      if (troubles.length > 0) throw new Error(troubles.join('; '));
-    }, { timeoutMs, intervalMs: 250 });
+    await eventually(
+      async () => {
+        const troubles = await this.troubles(idle);
+        if (troubles.length > 0) throw new Error(troubles.join('; '));
+      },
+      { timeoutMs, intervalMs: 250 },
+    );
   }
 
   private async troubles(demandIdle: boolean): Promise<string[]> {
-    const ready = await Promise.all(this.cluster.processes.map(async ({ name, url }) => {
-      const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(3_000) }).catch((error: unknown) => error as Error);
-      return answer instanceof Error || !answer.ok ? [`${name} is not ready`] : [];
-    }));
+    const ready = await Promise.all(
+      this.cluster.processes.map(async ({ name, url }) => {
+        const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(3_000) }).catch(
+          (error: unknown) => error as Error,
+        );
+        return answer instanceof Error || !answer.ok ? [`${name} is not ready`] : [];
+      }),
+    );
     const queues = await this.queues();
     // What belonged to an instance that died goes by itself a minute later; an instance that lives is not ready without its own.
-    const idle = queues.filter(({ name, consumers = 0, messages = 0 }) => /^(auth|messages|history|presence)\./.test(name) && !/retry|delay/.test(name) && (consumers === 0 || (demandIdle && messages > 0)));
-    return [...ready.flat(), ...idle.map(({ name, consumers, messages }) => `${name}: ${consumers} consumers, ${messages} messages`)];
+    const idle = queues.filter(
+      ({ name, consumers = 0, messages = 0 }) =>
+        /^(auth|messages|history|presence)\./.test(name) &&
+        !/retry|delay/.test(name) &&
+        (consumers === 0 || (demandIdle && messages > 0)),
+    );
+    return [
+      ...ready.flat(),
+      ...idle.map(({ name, consumers, messages }) => `${name}: ${consumers} consumers, ${messages} messages`),
+    ];
   }
 
   /** What the management API says; its counts are some seconds old. */
@@ -146,7 +183,10 @@ export class World implements Stand {
     const url = new URL(this.servers.rabbit.managementUrl!);
     const authorization = `Basic ${Buffer.from(`${url.username}:${url.password}`).toString('base64')}`;
     const answer = await fetch(new URL(path, `${url.protocol}//${url.host}`), {
-      method, headers: { authorization, 'content-type': 'application/json' }, signal: AbortSignal.timeout(10_000), ...(body !== undefined && { body: JSON.stringify(body) }),
+      method,
+      headers: { authorization, 'content-type': 'application/json' },
+      signal: AbortSignal.timeout(10_000),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`RabbitMQ's management API answered ${answer.status} to ${method} ${path}`);
     const text = await answer.text();
@@ -157,7 +197,13 @@ export class World implements Stand {
   async publish(type: string, key: string, body: string, times = 1): Promise<void> {
     const connection = await connect(this.amqpUrl);
     const channel = await connection.createConfirmChannel();
-    for (let n = 0; n < times; n++) channel.publish('parley.commands', key, Buffer.from(body), { type, persistent: true, messageId: newId(), headers: {} });
+    for (let n = 0; n < times; n++)
+      channel.publish('parley.commands', key, Buffer.from(body), {
+        type,
+        persistent: true,
+        messageId: newId(),
+        headers: {},
+      });
     await channel.waitForConfirms();
     await connection.close();
   }
@@ -198,10 +244,12 @@ export class World implements Stand {
 }
 
 async function memoryOf(processes: readonly ServiceProcess[]): Promise<number> {
-  const sizes = await Promise.all(processes.map(async ({ child }) => {
-    const status = await readFile(join('/proc', String(child.pid), 'status'), 'utf8').catch(() => '');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-  }));
+  const sizes = await Promise.all(
+    processes.map(async ({ child }) => {
+      const status = await readFile(join('/proc', String(child.pid), 'status'), 'utf8').catch(() => '');
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+    }),
+  );
   return Math.round(Math.max(...sizes));
 }
 
@@ -209,7 +257,11 @@ async function memoryOf(processes: readonly ServiceProcess[]): Promise<number> {
 export class EmbeddedWorld implements Stand {
   private database: PGlite | undefined;
 
-  private constructor(private readonly dataDir: string, private readonly env: Readonly<Record<string, string>>, public server: ServiceProcess) {}
+  private constructor(
+    private readonly dataDir: string,
+    private readonly env: Readonly<Record<string, string>>,
+    public server: ServiceProcess,
+  ) {}
 
   static async open({ without = [] }: { without?: readonly string[] } = {}): Promise<EmbeddedWorld> {
     const dataDir = await mkdtemp(join(tmpdir(), 'parley-faults-'));
@@ -224,7 +276,10 @@ export class EmbeddedWorld implements Stand {
   /** At the same address, over the same data, after it has ended or is ended now. */
   async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.server.kill();
-    this.server = await startEmbedded({ dataDir: this.dataDir, env: { ...this.env, PORT: new URL(this.server.url).port, ...env } });
+    this.server = await startEmbedded({
+      dataDir: this.dataDir,
+      env: { ...this.env, PORT: new URL(this.server.url).port, ...env },
+    });
   }
 
   async healed(): Promise<void> {

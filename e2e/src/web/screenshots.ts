@@ -10,27 +10,50 @@ const folder = process.argv[2] ?? join(import.meta.dirname, '../../../docs/scree
 await mkdir(folder, { recursive: true });
 await ensureChromium((line) => void process.stderr.write(`${line}\n`));
 const stage = await WebStage.open();
-const shoot = async (page: Page, name: string): Promise<void> => void (await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' }));
-const theme = (page: Page, name: string) => page.evaluate((chosen) => {
-  localStorage.setItem('parley:theme', chosen);
-  document.documentElement.dataset['theme'] = chosen;
-}, name);
+const shoot = async (page: Page, name: string): Promise<void> =>
+  void (await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' }));
+const theme = (page: Page, name: string) =>
+  page.evaluate((chosen) => {
+    localStorage.setItem('parley:theme', chosen);
+    document.documentElement.dataset['theme'] = chosen;
+  }, name);
 
 try {
-  const people = await Promise.all(['Mara Lindqvist', 'Tomas Vidal', 'Priya Raman', 'Jonas Weber'].map(async (displayName) => {
-    const client = await ChatClient.register(stage.url, { displayName, username: uniqueName(displayName.split(' ')[0]!.toLowerCase()) });
-    await client.connect();
-    return client;
-  }));
+  const people = await Promise.all(
+    ['Mara Lindqvist', 'Tomas Vidal', 'Priya Raman', 'Jonas Weber'].map(async (displayName) => {
+      const client = await ChatClient.register(stage.url, {
+        displayName,
+        username: uniqueName(displayName.split(' ')[0]!.toLowerCase()),
+      });
+      await client.connect();
+      return client;
+    }),
+  );
   const [mara, tomas, priya, jonas] = people as [ChatClient, ChatClient, ChatClient, ChatClient];
   const ann = await stage.register('Ann Archer');
   const { page } = ann;
   const { items } = await mara.http('user.list', { query: ann.username });
   const annId = items[0]!.id;
   const all = [...people.map(({ user }) => user.id), annId];
-  const say = (client: ChatClient, conversationId: string, body: string, more: object = {}) => client.call('message.send', { conversationId, clientId: uniqueName('m'), body, ...more });
-  const room = async (by: ChatClient, title: string, topic: string, color: string, kind: 'group' | 'channel' = 'group') =>
-    (await by.call('conversation.create', { kind, visibility: 'public', title, topic, color, memberIds: all.filter((id) => id !== by.user.id) })).conversation.id;
+  const say = (client: ChatClient, conversationId: string, body: string, more: object = {}) =>
+    client.call('message.send', { conversationId, clientId: uniqueName('m'), body, ...more });
+  const room = async (
+    by: ChatClient,
+    title: string,
+    topic: string,
+    color: string,
+    kind: 'group' | 'channel' = 'group',
+  ) =>
+    (
+      await by.call('conversation.create', {
+        kind,
+        visibility: 'public',
+        title,
+        topic,
+        color,
+        memberIds: all.filter((id) => id !== by.user.id),
+      })
+    ).conversation.id;
 
   const news = await room(priya, 'Announcements', 'What everybody should know', '#4a5a78', 'channel');
   await say(priya, news, 'The new server is up. Nothing was lost on the way.');
@@ -72,12 +95,31 @@ try {
   await shoot(page, 'members');
   await page.getByRole('button', { name: 'Drawing board' }).click();
   await page.getByRole('img', { name: 'The shared drawing' }).waitFor();
-  const ridge = Array.from({ length: 80 }, (_, at) => [200 + at * 15, 620 - Math.abs(Math.sin(at / 12)) * 320 - (at % 7) * 6]).flat();
-  await mara.call('drawing.draw', { conversationId: hike, line: { id: 'ridge', color: '#12873f', width: 10, points: ridge } });
+  const ridge = Array.from({ length: 80 }, (_, at) => [
+    200 + at * 15,
+    620 - Math.abs(Math.sin(at / 12)) * 320 - (at % 7) * 6,
+  ]).flat();
+  await mara.call('drawing.draw', {
+    conversationId: hike,
+    line: { id: 'ridge', color: '#12873f', width: 10, points: ridge },
+  });
   const sun = Array.from({ length: 60 }, (_, at) => [1300 + Math.cos(at / 9) * 90, 190 + Math.sin(at / 9) * 90]).flat();
-  await priya.call('drawing.draw', { conversationId: hike, line: { id: 'sun', color: '#e58a00', width: 14, points: sun } });
-  await tomas.call('drawing.draw', { conversationId: hike, line: { id: 'path', color: '#d92d20', width: 6, points: [260, 800, 420, 720, 640, 760, 820, 640, 1010, 690, 1240, 560] } });
-  await page.waitForFunction(() => (document.querySelector('canvas')?.getContext('2d')?.getImageData(820, 640, 1, 1).data[3] ?? 0) > 0);
+  await priya.call('drawing.draw', {
+    conversationId: hike,
+    line: { id: 'sun', color: '#e58a00', width: 14, points: sun },
+  });
+  await tomas.call('drawing.draw', {
+    conversationId: hike,
+    line: {
+      id: 'path',
+      color: '#d92d20',
+      width: 6,
+      points: [260, 800, 420, 720, 640, 760, 820, 640, 1010, 690, 1240, 560],
+    },
+  });
+  await page.waitForFunction(
+    () => (document.querySelector('canvas')?.getContext('2d')?.getImageData(820, 640, 1, 1).data[3] ?? 0) > 0,
+  );
   await theme(page, 'midnight');
   await shoot(page, 'board');
 

@@ -25,7 +25,11 @@ export class WebStage {
   readonly complaints: string[] = [];
   private readonly contexts: BrowserContext[] = [];
 
-  private constructor(private readonly dataDir: string, public server: ServiceProcess, readonly browser: Browser) {}
+  private constructor(
+    private readonly dataDir: string,
+    public server: ServiceProcess,
+    readonly browser: Browser,
+  ) {}
 
   static async open(): Promise<WebStage> {
     const dataDir = await mkdtemp(join(tmpdir(), 'parley-web-'));
@@ -38,13 +42,19 @@ export class WebStage {
   }
 
   async page(size: Size = desktop, path = '/'): Promise<{ page: Page; context: BrowserContext }> {
-    const context = await this.browser.newContext({ viewport: size, reducedMotion: 'reduce', locale: 'en-GB', timezoneId: 'UTC' });
+    const context = await this.browser.newContext({
+      viewport: size,
+      reducedMotion: 'reduce',
+      locale: 'en-GB',
+      timezoneId: 'UTC',
+    });
     context.setDefaultTimeout(15_000);
     this.contexts.push(context);
     const page = await context.newPage();
     page.on('pageerror', ({ message }) => this.complaints.push(message));
     page.on('console', (entry) => {
-      if (entry.type() === 'error' && /Content Security Policy|TrustedHTML|Trusted|Uncaught|React/i.test(entry.text())) this.complaints.push(entry.text());
+      if (entry.type() === 'error' && /Content Security Policy|TrustedHTML|Trusted|Uncaught|React/i.test(entry.text()))
+        this.complaints.push(entry.text());
     });
     await page.goto(this.url + path);
     return { page, context };
@@ -54,16 +64,20 @@ export class WebStage {
   async visitor(displayName: string, size: Size = desktop): Promise<Visitor & { readonly client: ChatClient }> {
     const client = await ChatClient.register(this.url, { displayName });
     const { page, context } = await this.page(size, '/favicon.svg');
-    await page.evaluate(([name, session]) => new Promise<void>((resolve, reject) => {
-      const opening = indexedDB.open(name);
-      opening.onupgradeneeded = () => void opening.result.createObjectStore('values');
-      opening.onsuccess = () => {
-        const writing = opening.result.transaction('values', 'readwrite');
-        writing.objectStore('values').put(session, 'session');
-        writing.oncomplete = () => (opening.result.close(), resolve());
-        writing.onerror = () => reject(writing.error!);
-      };
-    }), [`parley ${this.url}`, client.session] as const);
+    await page.evaluate(
+      ([name, session]) =>
+        new Promise<void>((resolve, reject) => {
+          const opening = indexedDB.open(name);
+          opening.onupgradeneeded = () => void opening.result.createObjectStore('values');
+          opening.onsuccess = () => {
+            const writing = opening.result.transaction('values', 'readwrite');
+            writing.objectStore('values').put(session, 'session');
+            writing.oncomplete = () => (opening.result.close(), resolve());
+            writing.onerror = () => reject(writing.error!);
+          };
+        }),
+      [`parley ${this.url}`, client.session] as const,
+    );
     await page.goto(this.url);
     await page.getByRole('navigation', { name: 'Parts of Parley' }).waitFor();
     return { page, context, name: displayName, client };
@@ -122,7 +136,8 @@ export const row = (page: Page, text: string) => page.locator('.message', { hasT
 /** How far one's own message has got: `queued`, `sending`, `sent`, `delivered`, `read`. */
 export const tick = (page: Page, text: string, status: string) => row(page, text).locator(`[data-status=${status}]`);
 /** The conversation in the list. */
-export const talk = (page: Page, title: string) => page.getByRole('navigation', { name: 'Your conversations' }).getByRole('link', { name: title });
+export const talk = (page: Page, title: string) =>
+  page.getByRole('navigation', { name: 'Your conversations' }).getByRole('link', { name: title });
 
 export async function writeTo(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name: 'New chat' }).click();

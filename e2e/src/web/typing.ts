@@ -15,7 +15,11 @@ try {
   const ben = await ChatClient.register(stage.url, { displayName: 'Ben Bright' });
   await ben.connect();
   const { items } = await ben.http('user.list', { query: ann.username });
-  const { conversation } = await ben.call('conversation.create', { kind: 'group', title: 'Busy', memberIds: [items[0]!.id] });
+  const { conversation } = await ben.call('conversation.create', {
+    kind: 'group',
+    title: 'Busy',
+    memberIds: [items[0]!.id],
+  });
   await talk(ann.page, 'Busy').click();
   const field = ann.page.getByRole('textbox', { name: 'Message' });
   await field.click();
@@ -27,25 +31,39 @@ try {
     painted.port1.addEventListener('message', () => void seen.push(performance.now() - waiting.shift()!));
     painted.port1.start();
     // A message posted in a frame arrives after that frame was painted.
-    addEventListener('keydown', ({ timeStamp }) => requestAnimationFrame(() => {
-      waiting.push(timeStamp);
-      painted.port2.postMessage(undefined);
-    }));
+    addEventListener('keydown', ({ timeStamp }) =>
+      requestAnimationFrame(() => {
+        waiting.push(timeStamp);
+        painted.port2.postMessage(undefined);
+      }),
+    );
   });
   let arriving = true;
   let sent = 0;
   const flood = (async () => {
     for (const start = performance.now(); arriving; await delay(1)) {
-      for (; sent < ((performance.now() - start) / 1000) * RATE; sent++) void ben.call('message.send', { conversationId: conversation.id, clientId: uniqueName('m'), body: `Message number ${sent}` }).catch(() => undefined);
+      for (; sent < ((performance.now() - start) / 1000) * RATE; sent++)
+        void ben
+          .call('message.send', {
+            conversationId: conversation.id,
+            clientId: uniqueName('m'),
+            body: `Message number ${sent}`,
+          })
+          .catch(() => undefined);
     }
   })();
-  for (const end = performance.now() + SECONDS * 1000; performance.now() < end; await delay(80)) await ann.page.keyboard.press('a');
+  for (const end = performance.now() + SECONDS * 1000; performance.now() < end; await delay(80))
+    await ann.page.keyboard.press('a');
   arriving = false;
   await flood;
   ben.disconnect();
-  const times = (await ann.page.evaluate(() => (globalThis as unknown as { pressed: number[] }).pressed)).toSorted((a, b) => a - b);
+  const times = (await ann.page.evaluate(() => (globalThis as unknown as { pressed: number[] }).pressed)).toSorted(
+    (a, b) => a - b,
+  );
   const at = (share: number) => (times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? NaN).toFixed(1);
-  process.stdout.write(`${times.length} keys while ${sent} messages arrived in ${SECONDS} s${slower === 1 ? '' : `, ${slower} times as slow`}: key to screen p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms\n`);
+  process.stdout.write(
+    `${times.length} keys while ${sent} messages arrived in ${SECONDS} s${slower === 1 ? '' : `, ${slower} times as slow`}: key to screen p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms\n`,
+  );
 } finally {
   await stage.close();
 }

@@ -71,7 +71,8 @@ export class Inbound implements Delivery {
     return this.arrival.deadline;
   }
   reply(answer: unknown): void {
-    if (this.first()) this.arrival.answer(answer === undefined ? { error: new ChatError('internal').toBody() } : { ok: answer });
+    if (this.first())
+      this.arrival.answer(answer === undefined ? { error: new ChatError('internal').toBody() } : { ok: answer });
   }
   refuse(error: ChatError): void {
     if (this.first()) this.arrival.answer({ error: error.toBody() });
@@ -94,7 +95,11 @@ const schemas: ReadonlyMap<string, Schema> = new Map([
 /** Reads and checks a payload. What is wrong with it comes back as its death and the refusal for its requester. */
 export function open(arrival: Arrival): Inbound | { death: Death; refusal: ChatError } {
   const schema = schemas.get(arrival.name);
-  if (!schema) return { death: { reason: 'unknown-type', detail: arrival.name }, refusal: new ChatError('internal', 'unknown request') };
+  if (!schema)
+    return {
+      death: { reason: 'unknown-type', detail: arrival.name },
+      refusal: new ChatError('internal', 'unknown request'),
+    };
   let payload: unknown;
   try {
     payload = arrival.read();
@@ -104,7 +109,10 @@ export function open(arrival: Arrival): Inbound | { death: Death; refusal: ChatE
   try {
     return new Inbound(arrival, parseInput(schema, payload));
   } catch (error) {
-    return { death: { reason: 'invalid', detail: messageOf(error) }, refusal: error instanceof ChatError ? error : new ChatError('internal') };
+    return {
+      death: { reason: 'invalid', detail: messageOf(error) },
+      refusal: error instanceof ChatError ? error : new ChatError('internal'),
+    };
   }
 }
 

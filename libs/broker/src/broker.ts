@@ -1,4 +1,13 @@
-import type { ChatError, DomainEvent, DomainEventName, PushFrame, RequestAnswer, RequestName, RequestPayload, Service } from '@parley/contracts';
+import type {
+  ChatError,
+  DomainEvent,
+  DomainEventName,
+  PushFrame,
+  RequestAnswer,
+  RequestName,
+  RequestPayload,
+  Service,
+} from '@parley/contracts';
 
 /** One request or event, as a handler gets it. */
 export interface Delivery<P = unknown> {
@@ -71,9 +80,17 @@ export interface Broker {
    * Sends a request and waits for its answer. Rejects with the handler's ChatError, or with `unavailable`: not confirmed, no queue,
    * outbox full, or no answer within `deadlineMs` (it may still have been done: repeat it under the same id).
    */
-  request<N extends RequestName>(name: N, payload: RequestPayload<N>, options?: { deadlineMs?: number; correlationId?: string }): Promise<RequestAnswer<N>>;
+  request<N extends RequestName>(
+    name: N,
+    payload: RequestPayload<N>,
+    options?: { deadlineMs?: number; correlationId?: string },
+  ): Promise<RequestAnswer<N>>;
   /** Publishes an event; resolves when the broker has confirmed it, rejects with `Unavailable`. Nobody listening is fine. */
-  publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, options?: { correlationId?: string }): Promise<void>;
+  publish<N extends DomainEventName>(
+    name: N,
+    event: DomainEvent<N>,
+    options?: { correlationId?: string },
+  ): Promise<void>;
   /** Sends a frame to one gateway, or to all; resolves when confirmed. A gateway that is gone is fine. Frames of one publisher to one gateway keep their order. */
   push(gateway: string, frame: PushFrame): Promise<void>;
   pushAll(frame: PushFrame): Promise<void>;

@@ -29,7 +29,12 @@ type Send = Delivery<RequestPayload<'message.send.v1'>>;
 type Answer = { message: { clientId: string }; duplicate: boolean };
 
 export const actor = (): Actor => ({ requestId: newId(), userId: newId(), sessionId: newId(), kind: 'person' });
-export const input = (conversationId: string, clientId: string) => ({ conversationId, clientId, type: 'text' as const, body: 'hello' });
+export const input = (conversationId: string, clientId: string) => ({
+  conversationId,
+  clientId,
+  type: 'text' as const,
+  body: 'hello',
+});
 /** A conversation of the given shard. */
 export function conversationOf(shard: number): string {
   for (;;) {
@@ -39,18 +44,37 @@ export function conversationOf(shard: number): string {
 }
 /** Sends without caring for the answer's shape: these handlers answer with the client id alone. */
 export const send = (broker: Broker, conversationId: string, clientId: string, deadlineMs?: number): Promise<Answer> =>
-  broker.request('message.send.v1', { caller: actor(), input: input(conversationId, clientId) }, deadlineMs === undefined ? {} : { deadlineMs }) as unknown as Promise<Answer>;
+  broker.request(
+    'message.send.v1',
+    { caller: actor(), input: input(conversationId, clientId) },
+    deadlineMs === undefined ? {} : { deadlineMs },
+  ) as unknown as Promise<Answer>;
 export const clientIdOf = (delivery: Delivery): string => (delivery as Send).payload.input.clientId;
-const answerOf = (delivery: Delivery): Answer => ({ message: { clientId: clientIdOf(delivery) }, duplicate: delivery.redelivered });
+const answerOf = (delivery: Delivery): Answer => ({
+  message: { clientId: clientIdOf(delivery) },
+  duplicate: delivery.redelivered,
+});
 export const echo: Handler = async (delivery) => answerOf(delivery);
 
-export const serving = (requests: Record<string, Handler | BatchHandler>, events: Record<string, Handler> = {}): Handlers => ({
-  requests: new Map(Object.entries(requests)),
-  events: new Map(Object.entries(events)),
-});
+export const serving = (
+  requests: Record<string, Handler | BatchHandler>,
+  events: Record<string, Handler> = {},
+): Handlers => ({ requests: new Map(Object.entries(requests)), events: new Map(Object.entries(events)) });
 const batch = (handle: BatchHandler['handle'], max = 100, lanes = 2): BatchHandler => ({ max, lanes, handle });
-const listener = (more: Partial<InstanceListener> = {}): InstanceListener => ({ events: [], onPush: () => undefined, onEvent: () => undefined, onGap: () => undefined, ...more });
-export const frame = (id?: string, payload: unknown = {}): PushFrame => ({ kind: 'users', users: [newId()], event: 'message:new', payload, ...(id === undefined ? {} : { id }) });
+const listener = (more: Partial<InstanceListener> = {}): InstanceListener => ({
+  events: [],
+  onPush: () => undefined,
+  onEvent: () => undefined,
+  onGap: () => undefined,
+  ...more,
+});
+export const frame = (id?: string, payload: unknown = {}): PushFrame => ({
+  kind: 'users',
+  users: [newId()],
+  event: 'message:new',
+  payload,
+  ...(id === undefined ? {} : { id }),
+});
 
 /** A promise and the means to keep it, for handlers that wait until a test lets them go on. */
 export class Gate {
@@ -76,14 +100,25 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
   describe('requests', () => {
     it('are answered by their handler, in the trace of the one who asked', async () => {
-      await system.server.serve('history', serving({ 'history.epoch.v1': async ({ correlationId }) => ({ epoch: `${correlationId} ${currentTrace()?.traceId}` }) }));
+      await system.server.serve(
+        'history',
+        serving({
+          'history.epoch.v1': async ({ correlationId }) => ({ epoch: `${correlationId} ${currentTrace()?.traceId}` }),
+        }),
+      );
       expect(await system.client.request('history.epoch.v1', {}, { correlationId: 'c1' })).toEqual({ epoch: 'c1 c1' });
     });
 
     it('are refused with the ChatError of the handler', async () => {
       const refusal = new ChatError('slow_mode', 'wait', { retryAfterMs: 7, details: { a: 1 } });
       await system.server.serve('messages', serving({ 'message.send.v1': () => Promise.reject(refusal) }));
-      await expect(send(system.client, newId(), 'a')).rejects.toMatchObject({ name: 'ChatError', code: 'slow_mode', message: 'wait', retryAfterMs: 7, details: { a: 1 } });
+      await expect(send(system.client, newId(), 'a')).rejects.toMatchObject({
+        name: 'ChatError',
+        code: 'slow_mode',
+        message: 'wait',
+        retryAfterMs: 7,
+        details: { a: 1 },
+      });
     });
 
     it('that no queue takes are unavailable at once', async () => {
@@ -94,7 +129,10 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('that nobody answers are unavailable at their deadline, and a late answer is nobody’s', async () => {
       const gate = new Gate();
-      await system.server.serve('messages', serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }));
+      await system.server.serve(
+        'messages',
+        serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }),
+      );
       const before = Date.now();
       await expect(send(system.client, newId(), 'a', 300)).rejects.toMatchObject({ code: 'unavailable' });
       expect(Date.now() - before).toBeGreaterThanOrEqual(295);
@@ -103,7 +141,16 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     });
 
     it('get their first answer only', async () => {
-      await system.server.serve('messages', serving({ 'message.send.v1': async (delivery) => (delivery.reply({ first: true }), delivery.refuse(new ChatError('conflict')), { second: true }) }));
+      await system.server.serve(
+        'messages',
+        serving({
+          'message.send.v1': async (delivery) => (
+            delivery.reply({ first: true }),
+            delivery.refuse(new ChatError('conflict')),
+            { second: true }
+          ),
+        }),
+      );
       expect(await send(system.client, newId(), 'a')).toEqual({ first: true });
     });
 
@@ -117,8 +164,15 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       const note = async ({ name }: Delivery) => void handled.push(name);
       const make = () => serving({ 'message.send.v1': note });
       const queries = () => serving({ 'history.epoch.v1': note });
-      for (const stop of [await system.server.serve('messages', make()), await system.server.serve('history', queries())]) await stop.stop();
-      const asked = [send(system.client, newId(), 'a', 200), system.client.request('history.epoch.v1', {}, { deadlineMs: 200 })];
+      for (const stop of [
+        await system.server.serve('messages', make()),
+        await system.server.serve('history', queries()),
+      ])
+        await stop.stop();
+      const asked = [
+        send(system.client, newId(), 'a', 200),
+        system.client.request('history.epoch.v1', {}, { deadlineMs: 200 }),
+      ];
       expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
       await system.server.serve('messages', make());
       await system.server.serve('history', queries());
@@ -130,11 +184,16 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('beyond what may be under way are unavailable at once', async () => {
       const gate = new Gate();
       const small = await open({ outbox: 10 });
-      await small.server.serve('messages', serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }));
+      await small.server.serve(
+        'messages',
+        serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }),
+      );
       const conversation = newId();
       const asked = Array.from({ length: 30 }, (_, at) => send(small.client, conversation, `${at}`));
       const refused = await Promise.allSettled(asked.slice(10));
-      expect(refused.every((one) => one.status === 'rejected' && (one.reason as ChatError).code === 'unavailable')).toBe(true);
+      expect(
+        refused.every((one) => one.status === 'rejected' && (one.reason as ChatError).code === 'unavailable'),
+      ).toBe(true);
       gate.open();
       expect((await Promise.all(asked.slice(0, 10))).length).toBe(10);
       await small.close();
@@ -153,7 +212,10 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
   describe('a shard', () => {
     it('keeps the order in which one sender sent, without waiting', async () => {
       const seen: string[] = [];
-      await system.server.serve('messages', serving({ 'message.send.v1': async (delivery) => (seen.push(clientIdOf(delivery)), answerOf(delivery)) }));
+      await system.server.serve(
+        'messages',
+        serving({ 'message.send.v1': async (delivery) => (seen.push(clientIdOf(delivery)), answerOf(delivery)) }),
+      );
       const conversation = newId();
       const sent = Array.from({ length: 300 }, (_, at) => `${at}`);
       await Promise.all(sent.map((clientId) => send(system.client, conversation, clientId)));
@@ -175,7 +237,9 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       const sent = Array.from({ length: 150 }, (_, at) => `${at}`);
       const rest = sent.map((clientId) => send(system.client, conversation, clientId));
       // Another shard's answer says that the others have arrived too.
-      await send(system.client, conversationOf((shardOf(conversation, SHARDS) + 1) % SHARDS), 'other', 400).catch(() => undefined);
+      await send(system.client, conversationOf((shardOf(conversation, SHARDS) + 1) % SHARDS), 'other', 400).catch(
+        () => undefined,
+      );
       gate.open();
       await Promise.all([first, ...rest]);
       const own = calls.filter((call) => call[0] !== 'other');
@@ -193,13 +257,17 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
         await gate.pass();
         rested = true;
       };
-      const serve = () => system.server.serve('messages', serving({
-        'message.send.v1': async (delivery) => {
-          seen.push(clientIdOf(delivery));
-          if (clientIdOf(delivery) === 'a') delivery.until(rest);
-          return answerOf(delivery);
-        },
-      }));
+      const serve = () =>
+        system.server.serve(
+          'messages',
+          serving({
+            'message.send.v1': async (delivery) => {
+              seen.push(clientIdOf(delivery));
+              if (clientIdOf(delivery) === 'a') delivery.until(rest);
+              return answerOf(delivery);
+            },
+          }),
+        );
       const first = await serve();
       const conversation = newId();
       await send(system.client, conversation, 'a');
@@ -216,18 +284,24 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('brings a delivery again whose rest was not done when its consumer stopped', async () => {
       const seen: [string, boolean][] = [];
-      const handler = (away: boolean) => serving({
-        'message.send.v1': async (delivery) => {
-          seen.push([clientIdOf(delivery), delivery.redelivered]);
-          if (away) delivery.until(() => Promise.reject(new Unavailable('away')));
-          return answerOf(delivery);
-        },
-      });
+      const handler = (away: boolean) =>
+        serving({
+          'message.send.v1': async (delivery) => {
+            seen.push([clientIdOf(delivery), delivery.redelivered]);
+            if (away) delivery.until(() => Promise.reject(new Unavailable('away')));
+            return answerOf(delivery);
+          },
+        });
       const first = await system.server.serve('messages', handler(true));
       await send(system.client, newId(), 'a');
       await first.stop();
       await system.server.serve('messages', handler(false));
-      await eventually(() => expect(seen).toEqual([['a', false], ['a', true]]));
+      await eventually(() =>
+        expect(seen).toEqual([
+          ['a', false],
+          ['a', true],
+        ]),
+      );
     });
 
     it('is never in two calls at a time, and no more calls run than there are lanes', async () => {
@@ -235,7 +309,9 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       let most = 0;
       const shards = new Set<number>();
       const handler = batch(async (deliveries) => {
-        const mine = new Set(deliveries.map((delivery) => shardOf((delivery as Send).payload.input.conversationId, SHARDS)));
+        const mine = new Set(
+          deliveries.map((delivery) => shardOf((delivery as Send).payload.input.conversationId, SHARDS)),
+        );
         most = Math.max(most, ++running);
         for (const shard of mine) expect(shards.has(shard)).toBe(false);
         for (const shard of mine) shards.add(shard);
@@ -245,24 +321,35 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
         for (const delivery of deliveries) delivery.reply(answerOf(delivery));
       }, 5);
       await system.server.serve('messages', serving({ 'message.send.v1': handler }));
-      await Promise.all(Array.from({ length: 200 }, (_, at) => send(system.client, conversationOf(at % SHARDS), `${at}`)));
+      await Promise.all(
+        Array.from({ length: 200 }, (_, at) => send(system.client, conversationOf(at % SHARDS), `${at}`)),
+      );
       expect(most).toBe(2);
     });
 
     it('keeps its order between requests with single and with batch handlers', async () => {
       const seen: string[] = [];
-      await system.server.serve('messages', serving({
-        'message.send.v1': batch(async (deliveries) => {
-          seen.push(...deliveries.map(clientIdOf));
-          for (const delivery of deliveries) delivery.reply(answerOf(delivery));
+      await system.server.serve(
+        'messages',
+        serving({
+          'message.send.v1': batch(async (deliveries) => {
+            seen.push(...deliveries.map(clientIdOf));
+            for (const delivery of deliveries) delivery.reply(answerOf(delivery));
+          }),
+          'conversation.create.v1': async (delivery) =>
+            void seen.push((delivery.payload as RequestPayload<'conversation.create.v1'>).input.title!),
         }),
-        'conversation.create.v1': async (delivery) => void seen.push((delivery.payload as RequestPayload<'conversation.create.v1'>).input.title!),
-      }));
+      );
       const conversation = conversationOf(1);
       const caller = { ...actor(), requestId: conversation };
       const sent = Array.from({ length: 60 }, (_, at) => `${at}`);
-      await Promise.allSettled(sent.map((name, at) =>
-        at % 7 === 3 ? system.client.request('conversation.create.v1', { caller, input: { kind: 'group', title: name } }) : send(system.client, conversation, name)));
+      await Promise.allSettled(
+        sent.map((name, at) =>
+          at % 7 === 3
+            ? system.client.request('conversation.create.v1', { caller, input: { kind: 'group', title: name } })
+            : send(system.client, conversation, name),
+        ),
+      );
       expect(seen).toEqual(sent);
     });
 
@@ -270,14 +357,19 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       const seen: string[] = [];
       const first: boolean[] = [];
       let away = 3;
-      await system.server.serve('messages', serving({
-        'message.send.v1': batch(async (deliveries) => {
-          first.push(...deliveries.filter((delivery) => clientIdOf(delivery) === '0').map(({ redelivered }) => redelivered));
-          if (away-- > 0) throw new Unavailable('no database');
-          seen.push(...deliveries.map(clientIdOf));
-          for (const delivery of deliveries) delivery.reply(answerOf(delivery));
-        }, 3),
-      }));
+      await system.server.serve(
+        'messages',
+        serving({
+          'message.send.v1': batch(async (deliveries) => {
+            first.push(
+              ...deliveries.filter((delivery) => clientIdOf(delivery) === '0').map(({ redelivered }) => redelivered),
+            );
+            if (away-- > 0) throw new Unavailable('no database');
+            seen.push(...deliveries.map(clientIdOf));
+            for (const delivery of deliveries) delivery.reply(answerOf(delivery));
+          }, 3),
+        }),
+      );
       const conversation = newId();
       const sent = Array.from({ length: 20 }, (_, at) => `${at}`);
       await Promise.all(sent.map((clientId) => send(system.client, conversation, clientId)));
@@ -303,7 +395,9 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(second).toMatchObject({ status: 'rejected', reason: { code: 'internal' } });
       expect(calls.filter((call) => call.includes('poison')).at(-1)).toEqual(['poison']);
       const queue = `messages.commands.${shardOf(conversation, SHARDS)}`;
-      await eventually(async () => expect(await system.deadLetters()).toMatchObject([{ queue, name: 'message.send.v1', reason: 'failed' }]));
+      await eventually(async () =>
+        expect(await system.deadLetters()).toMatchObject([{ queue, name: 'message.send.v1', reason: 'failed' }]),
+      );
 
       cured = true;
       expect(await system.redrive()).toBe(1);
@@ -313,12 +407,19 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('buries what breaks its schema and what nobody knows, and goes on', async () => {
       await system.server.serve('messages', serving({ 'message.send.v1': echo }));
-      await system.inject('messages.commands.0', 'message.send.v1', { caller: actor(), input: { conversationId: 'x' } });
+      await system.inject('messages.commands.0', 'message.send.v1', {
+        caller: actor(),
+        input: { conversationId: 'x' },
+      });
       await system.inject('messages.commands.0', 'message.vanish.v9', {});
       await system.inject('messages.commands.0', 'constructor', {});
       await eventually(async () => {
         const found = await system.deadLetters();
-        expect(found.map(({ name, reason }) => [name, reason])).toEqual([['message.send.v1', 'invalid'], ['message.vanish.v9', 'unknown-type'], ['constructor', 'unknown-type']]);
+        expect(found.map(({ name, reason }) => [name, reason])).toEqual([
+          ['message.send.v1', 'invalid'],
+          ['message.vanish.v9', 'unknown-type'],
+          ['constructor', 'unknown-type'],
+        ]);
       });
       expect(await send(system.client, conversationOf(0), 'a')).toMatchObject({ message: { clientId: 'a' } });
     });
@@ -326,7 +427,10 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('refuses a payload that breaks its schema', async () => {
       await system.server.serve('messages', serving({ 'message.send.v1': echo }));
       const broken = { caller: actor(), input: { ...input(newId(), ''), body: 'x' } };
-      await expect(system.client.request('message.send.v1', broken)).rejects.toMatchObject({ code: 'invalid', details: [{ path: 'input.clientId' }] });
+      await expect(system.client.request('message.send.v1', broken)).rejects.toMatchObject({
+        code: 'invalid',
+        details: [{ path: 'input.clientId' }],
+      });
     });
   });
 
@@ -334,7 +438,12 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('run side by side', async () => {
       const gate = new Gate();
       let running = 0;
-      await system.server.serve('history', serving({ 'history.epoch.v1': async () => (++running === 20 && gate.open(), await gate.pass(), { epoch: 'e' }) }));
+      await system.server.serve(
+        'history',
+        serving({
+          'history.epoch.v1': async () => (++running === 20 && gate.open(), await gate.pass(), { epoch: 'e' }),
+        }),
+      );
       await Promise.all(Array.from({ length: 20 }, () => system.client.request('history.epoch.v1', {})));
       expect(running).toBe(20);
     });
@@ -347,7 +456,11 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
         for (const delivery of deliveries) delivery.reply({ userIds: [] });
       });
       await system.server.serve('history', serving({ 'history.visible.v1': handler }));
-      await Promise.all(Array.from({ length: 100 }, () => system.client.request('history.visible.v1', { userId: newId(), userIds: [] })));
+      await Promise.all(
+        Array.from({ length: 100 }, () =>
+          system.client.request('history.visible.v1', { userId: newId(), userIds: [] }),
+        ),
+      );
       expect(sizes.length).toBeLessThan(50);
     });
 
@@ -355,7 +468,10 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       const errors = [new Unavailable('no database'), new TypeError('a defect'), new TypeError('again')];
       const counted = () => work.deadLetters.get();
       const before = await counted();
-      await system.server.serve('history', serving({ 'history.epoch.v1': async () => Promise.reject(errors.shift() ?? new Error('too often')) }));
+      await system.server.serve(
+        'history',
+        serving({ 'history.epoch.v1': async () => Promise.reject(errors.shift() ?? new Error('too often')) }),
+      );
       await expect(system.client.request('history.epoch.v1', {})).rejects.toMatchObject({ code: 'unavailable' });
       await expect(system.client.request('history.epoch.v1', {})).rejects.toMatchObject({ code: 'internal' });
       expect(errors).toEqual([]);
@@ -373,7 +489,8 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('reach every service and every listener that wants them', async () => {
       const got: string[] = [];
-      for (const service of ['messages', 'history'] as const) await system.server.serve(service, serving({}, { 'session.revoked.v1': async () => void got.push(service) }));
+      for (const service of ['messages', 'history'] as const)
+        await system.server.serve(service, serving({}, { 'session.revoked.v1': async () => void got.push(service) }));
       await system.server.listen(listener({ events: ['session.revoked.v1'], onEvent: (name) => void got.push(name) }));
       await system.client.publish('session.revoked.v1', revoked());
       await eventually(() => expect(got.toSorted()).toEqual(['history', 'messages', 'session.revoked.v1']));
@@ -382,27 +499,48 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('are tried again, later, while a dependency is away, and others pass them', async () => {
       const seen: { reason: string; redelivered: boolean }[] = [];
       let away = 2;
-      await system.server.serve('history', serving({}, {
-        'session.revoked.v1': async ({ payload, redelivered }) => {
-          const { reason } = payload as ReturnType<typeof revoked>;
-          if ((reason as string) === 'ended' && away-- > 0) throw new Unavailable('no database');
-          seen.push({ reason, redelivered });
-        },
-      }));
+      await system.server.serve(
+        'history',
+        serving(
+          {},
+          {
+            'session.revoked.v1': async ({ payload, redelivered }) => {
+              const { reason } = payload as ReturnType<typeof revoked>;
+              if ((reason as string) === 'ended' && away-- > 0) throw new Unavailable('no database');
+              seen.push({ reason, redelivered });
+            },
+          },
+        ),
+      );
       await system.client.publish('session.revoked.v1', { ...revoked(), reason: 'ended' });
       await system.client.publish('session.revoked.v1', revoked());
-      await eventually(() => expect(seen).toEqual([{ reason: 'logout', redelivered: false }, { reason: 'ended', redelivered: true }]));
+      await eventually(() =>
+        expect(seen).toEqual([
+          { reason: 'logout', redelivered: false },
+          { reason: 'ended', redelivered: true },
+        ]),
+      );
     });
 
     it('that were tried too often, or that fail twice, are buried, and can be redriven', async () => {
       const seen: unknown[] = [];
       let error: Error | undefined = new Unavailable('no database');
-      await system.server.serve('history', serving({}, { 'session.revoked.v1': async ({ payload }) => (error ? Promise.reject(error) : void seen.push(payload)) }));
+      await system.server.serve(
+        'history',
+        serving(
+          {},
+          { 'session.revoked.v1': async ({ payload }) => (error ? Promise.reject(error) : void seen.push(payload)) },
+        ),
+      );
       await system.client.publish('session.revoked.v1', revoked());
-      await eventually(async () => expect(await system.deadLetters()).toMatchObject([{ queue: 'history.events', reason: 'retries' }]));
+      await eventually(async () =>
+        expect(await system.deadLetters()).toMatchObject([{ queue: 'history.events', reason: 'retries' }]),
+      );
       error = new TypeError('a defect');
       await system.client.publish('session.revoked.v1', revoked());
-      await eventually(async () => expect((await system.deadLetters()).map(({ reason }) => reason)).toEqual(['retries', 'failed']));
+      await eventually(async () =>
+        expect((await system.deadLetters()).map(({ reason }) => reason)).toEqual(['retries', 'failed']),
+      );
       error = undefined;
       expect(await system.redrive()).toBe(2);
       await eventually(() => seen.length === 2);
@@ -412,7 +550,9 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
   describe('frames', () => {
     it('reach the instance they are for, in order, and all when they are for all', async () => {
       const got: unknown[] = [];
-      await system.server.listen(listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.payload : pushed.kind) }));
+      await system.server.listen(
+        listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.payload : pushed.kind) }),
+      );
       for (let at = 0; at < 100; at++) void system.client.push(system.server.instance, frame(undefined, at));
       await system.client.push('a-gateway-that-is-gone', frame(undefined, 'gone'));
       await system.client.pushAll(frame(undefined, 'all'));
@@ -421,7 +561,9 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('are dropped when their id was seen', async () => {
       const got: unknown[] = [];
-      await system.server.listen(listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.id : '') }));
+      await system.server.listen(
+        listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.id : '') }),
+      );
       for (const id of ['a', 'b', 'a', 'c', 'b']) await system.client.push(system.server.instance, frame(id));
       await system.client.pushAll(frame('last'));
       await eventually(() => expect(got).toEqual(['a', 'b', 'c', 'last']));
@@ -446,40 +588,54 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('lets what is under way end, and it is not delivered again', async () => {
       const gate = new Gate();
       const handled: string[] = [];
-      await stopped(async (delivery) => (handled.push(clientIdOf(delivery)), await gate.pass(), answerOf(delivery)), 5000, async (it_) => {
-        const conversation = newId();
-        const first = send(system.client, conversation, 'first');
-        await gate.entered;
-        const second = send(system.client, conversation, 'second');
-        const stop = it_.stop();
-        gate.open();
-        expect(await first).toMatchObject({ duplicate: false });
-        await stop;
-        expect(handled).toEqual(['first']);
-        await system.server.serve('messages', serving({ 'message.send.v1': echo }));
-        await second;
-        expect(handled).toEqual(['first']);
-      });
+      await stopped(
+        async (delivery) => (handled.push(clientIdOf(delivery)), await gate.pass(), answerOf(delivery)),
+        5000,
+        async (it_) => {
+          const conversation = newId();
+          const first = send(system.client, conversation, 'first');
+          await gate.entered;
+          const second = send(system.client, conversation, 'second');
+          const stop = it_.stop();
+          gate.open();
+          expect(await first).toMatchObject({ duplicate: false });
+          await stop;
+          expect(handled).toEqual(['first']);
+          await system.server.serve('messages', serving({ 'message.send.v1': echo }));
+          await second;
+          expect(handled).toEqual(['first']);
+        },
+      );
     });
 
     it('gives back what did not end in time: it is delivered again, as redelivered, before anything newer', async () => {
       const gate = new Gate();
-      await stopped(() => gate.pass(), 50, async (it_) => {
-        const conversation = newId();
-        const asked = ['a', 'b'].map((clientId) => send(system.client, conversation, clientId));
-        await gate.entered;
-        await it_.stop();
-        asked.push(send(system.client, conversation, 'c'));
-        const seen: string[] = [];
-        await system.server.serve('messages', serving({ 'message.send.v1': async (delivery) => (seen.push(clientIdOf(delivery)), answerOf(delivery)) }));
-        expect((await Promise.all(asked))[0]).toMatchObject({ duplicate: true });
-        expect(seen).toEqual(['a', 'b', 'c']);
-        gate.open();
-      });
+      await stopped(
+        () => gate.pass(),
+        50,
+        async (it_) => {
+          const conversation = newId();
+          const asked = ['a', 'b'].map((clientId) => send(system.client, conversation, clientId));
+          await gate.entered;
+          await it_.stop();
+          asked.push(send(system.client, conversation, 'c'));
+          const seen: string[] = [];
+          await system.server.serve(
+            'messages',
+            serving({ 'message.send.v1': async (delivery) => (seen.push(clientIdOf(delivery)), answerOf(delivery)) }),
+          );
+          expect((await Promise.all(asked))[0]).toMatchObject({ duplicate: true });
+          expect(seen).toEqual(['a', 'b', 'c']);
+          gate.open();
+        },
+      );
     });
 
     it('can be done twice, and the broker is ready until it is closed', async () => {
-      const serving_ = await system.server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: 'e' }) }));
+      const serving_ = await system.server.serve(
+        'history',
+        serving({ 'history.epoch.v1': async () => ({ epoch: 'e' }) }),
+      );
       expect(system.server.status).toEqual({ ready: true });
       await serving_.stop();
       await serving_.stop();
@@ -491,7 +647,17 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
   });
 
   it('refuses handlers of another service’s requests, and batch handlers that disagree about lanes', async () => {
-    await expect(system.server.serve('history', serving({ 'message.send.v1': echo }))).rejects.toThrow('not a request of history');
-    await expect(system.server.serve('messages', serving({ 'message.send.v1': batch(async () => undefined, 1, 1), 'conversation.create.v1': batch(async () => undefined, 1, 2) }))).rejects.toThrow('lanes');
+    await expect(system.server.serve('history', serving({ 'message.send.v1': echo }))).rejects.toThrow(
+      'not a request of history',
+    );
+    await expect(
+      system.server.serve(
+        'messages',
+        serving({
+          'message.send.v1': batch(async () => undefined, 1, 1),
+          'conversation.create.v1': batch(async () => undefined, 1, 2),
+        }),
+      ),
+    ).rejects.toThrow('lanes');
   });
 }

@@ -7,7 +7,13 @@ import { createInProcessBroker } from './in-process.js';
 const logger = createLogger('test', 'silent');
 
 async function open({ outbox }: SystemOptions = {}): Promise<System> {
-  const broker = createInProcessBroker({ service: 'test', logger, shards: SHARDS, retries, ...(outbox === undefined ? {} : { queueLimit: outbox }) });
+  const broker = createInProcessBroker({
+    service: 'test',
+    logger,
+    shards: SHARDS,
+    retries,
+    ...(outbox === undefined ? {} : { queueLimit: outbox }),
+  });
   await broker.start();
   return {
     client: broker,
@@ -32,7 +38,15 @@ describe('the in-process broker', () => {
 
   it('hands requests over as copies', async () => {
     const broker = createInProcessBroker({ service: 'test', logger });
-    await broker.serve('history', serving({ 'history.visible.v1': async ({ payload }) => ((payload as { userIds: string[] }).userIds.push('changed'), { userIds: [] }) }));
+    await broker.serve(
+      'history',
+      serving({
+        'history.visible.v1': async ({ payload }) => (
+          (payload as { userIds: string[] }).userIds.push('changed'),
+          { userIds: [] }
+        ),
+      }),
+    );
     const userIds = [newId()];
     await broker.request('history.visible.v1', { userId: newId(), userIds });
     expect(userIds).toHaveLength(1);

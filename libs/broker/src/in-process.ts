@@ -1,6 +1,15 @@
 import {
-  DEFAULT_SHARDS, newId, queueOf, times,
-  type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
+  DEFAULT_SHARDS,
+  newId,
+  queueOf,
+  times,
+  type DomainEvent,
+  type DomainEventName,
+  type PushFrame,
+  type RequestAnswer,
+  type RequestName,
+  type RequestPayload,
+  type Service,
 } from '@parley/contracts';
 import { inSpan, Unavailable, type Logger } from '@parley/service-kit';
 import type { Answer, Arrival, Death } from './arrival.js';
@@ -74,26 +83,51 @@ export class InProcessBroker implements Broker {
     return this.closed ? { ready: false, reason: 'closed' } : { ready: true };
   }
 
-  async request<N extends RequestName>(name: N, payload: RequestPayload<N>, options: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
+  async request<N extends RequestName>(
+    name: N,
+    payload: RequestPayload<N>,
+    options: { deadlineMs?: number; correlationId?: string } = {},
+  ): Promise<RequestAnswer<N>> {
     const deadline = Date.now() + (options.deadlineMs ?? times.deadlineMs);
     const queue = queueOf(name, payload, this.shards);
-    return inSpan(`request ${name}`, 'client', () => new Promise((resolve, reject) => {
-      const envelope = this.envelope(name, payload, options.correlationId);
-      const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
-      const taken = this.post({ ...envelope, queue, deadline, answer: (answer) => this.requests.settle(id, answer) });
-      if (!taken) this.requests.settle(id, unavailable('no queue for it, or the queue is full'));
-    }));
+    return inSpan(
+      `request ${name}`,
+      'client',
+      () =>
+        new Promise((resolve, reject) => {
+          const envelope = this.envelope(name, payload, options.correlationId);
+          const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
+          const taken = this.post({
+            ...envelope,
+            queue,
+            deadline,
+            answer: (answer) => this.requests.settle(id, answer),
+          });
+          if (!taken) this.requests.settle(id, unavailable('no queue for it, or the queue is full'));
+        }),
+    );
   }
 
-  publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, options: { correlationId?: string } = {}): Promise<void> {
+  publish<N extends DomainEventName>(
+    name: N,
+    event: DomainEvent<N>,
+    options: { correlationId?: string } = {},
+  ): Promise<void> {
     return inSpan(`publish ${name}`, 'producer', () => this.spread(name, event, options));
   }
 
-  private async spread<N extends DomainEventName>(name: N, event: DomainEvent<N>, options: { correlationId?: string }): Promise<void> {
+  private async spread<N extends DomainEventName>(
+    name: N,
+    event: DomainEvent<N>,
+    options: { correlationId?: string },
+  ): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
     const envelope = this.envelope(name, event, options.correlationId);
-    const posted = [...(this.subscribers.get(name) ?? [])].map((queue) => this.post({ ...envelope, queue, deadline: undefined, answer: undefined }));
-    for (const listener of this.listeners.keys()) if (listener.events.includes(name)) this.tell(() => listener.onEvent(name, event));
+    const posted = [...(this.subscribers.get(name) ?? [])].map((queue) =>
+      this.post({ ...envelope, queue, deadline: undefined, answer: undefined }),
+    );
+    for (const listener of this.listeners.keys())
+      if (listener.events.includes(name)) this.tell(() => listener.onEvent(name, event));
     if (posted.includes(false)) throw new Unavailable('a queue is full');
   }
 
@@ -104,7 +138,8 @@ export class InProcessBroker implements Broker {
   async pushAll(frame: PushFrame): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
     for (const [listener, seen] of this.listeners) {
-      if (frame.kind !== 'users' || frame.id === undefined || seen.first(frame.id)) this.tell(() => listener.onPush(frame));
+      if (frame.kind !== 'users' || frame.id === undefined || seen.first(frame.id))
+        this.tell(() => listener.onPush(frame));
     }
   }
 
@@ -116,7 +151,10 @@ export class InProcessBroker implements Broker {
     const serving: Serving = {
       stop: async (graceMs = 10_000) => {
         if (!this.servings.delete(serving)) return;
-        await atMost(graceMs, Promise.all([...new Set(queues.map(({ intake }) => intake))].map((intake) => intake.stop())));
+        await atMost(
+          graceMs,
+          Promise.all([...new Set(queues.map(({ intake }) => intake))].map((intake) => intake.stop())),
+        );
         for (const { name } of queues) this.abandon(this.mailboxes.get(name)!);
       },
     };

@@ -72,7 +72,10 @@ export class Lane implements Intake {
     const first = this.handlers.get(this.inbox[0]!.name);
     const taken = this.next(first);
     if (isBatch(first)) await this.outcomes.many(taken, first);
-    else await Promise.all(taken.map((arrival) => this.outcomes.one(arrival, this.handlers.get(arrival.name) as Handler | undefined)));
+    else
+      await Promise.all(
+        taken.map((arrival) => this.outcomes.one(arrival, this.handlers.get(arrival.name) as Handler | undefined)),
+      );
   }
 
   private next(first: Handler | BatchHandler | undefined): Arrival[] {
@@ -116,7 +119,8 @@ export class Pool implements Intake {
     private readonly expires: boolean,
   ) {
     this.outcomes = new Outcomes(whenAway, logger);
-    for (const [name, handler] of handlers) if (isBatch(handler)) this.batches.set(name, new Lane(new Map([[name, handler]]), whenAway, logger, expires));
+    for (const [name, handler] of handlers)
+      if (isBatch(handler)) this.batches.set(name, new Lane(new Map([[name, handler]]), whenAway, logger, expires));
   }
 
   add(arrival: Arrival): void {

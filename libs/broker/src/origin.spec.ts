@@ -14,7 +14,10 @@ describe('the origin of a message', () => {
   });
 
   it('said to be another work has none of this one’s spans', () => {
-    expect(withTrace({ traceId, spanId }, () => originOf('another'))).toEqual({ correlationId: 'another', spanId: undefined });
+    expect(withTrace({ traceId, spanId }, () => originOf('another'))).toEqual({
+      correlationId: 'another',
+      spanId: undefined,
+    });
     expect(withTrace({ traceId, spanId }, () => originOf(traceId))).toEqual({ correlationId: traceId, spanId });
   });
 
@@ -24,7 +27,11 @@ describe('the origin of a message', () => {
     expect(headersFor({ correlationId: 'no trace', spanId })).toEqual({ 'correlation-id': 'no trace' });
   });
 
-  it.each([{ correlationId: traceId, spanId }, { correlationId: traceId, spanId: undefined }, { correlationId: 'no trace', spanId: undefined }])('is read as it was written: %j', (origin) => {
+  it.each([
+    { correlationId: traceId, spanId },
+    { correlationId: traceId, spanId: undefined },
+    { correlationId: 'no trace', spanId: undefined },
+  ])('is read as it was written: %j', (origin) => {
     expect(readOrigin(textOf(origin))).toEqual(origin);
   });
 });

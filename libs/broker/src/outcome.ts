@@ -13,7 +13,8 @@ const REST_MS = 5000;
 export type WhenAway = 'wait' | 'refuse' | 'later';
 
 /** Jittered back-off: `times` failures so far, between `first` and `most` milliseconds. */
-export const backOff = (times: number, first: number, most: number): number => Math.min(most, first * 2 ** Math.min(times, 20)) * (0.5 + Math.random() / 2);
+export const backOff = (times: number, first: number, most: number): number =>
+  Math.min(most, first * 2 ** Math.min(times, 20)) * (0.5 + Math.random() / 2);
 
 type Outcome = 'done' | { away: Error } | { failed: unknown };
 
@@ -44,7 +45,12 @@ export class Outcomes {
   async one(arrival: Arrival, handler: Handler | undefined): Promise<void> {
     const inbound = handler && (await this.opened(arrival));
     if (inbound) return this.settle([inbound], () => single(handler, inbound));
-    if (!handler) await this.bury(arrival, { reason: 'unknown-type', detail: `no handler for ${arrival.name}` }, new ChatError('internal'));
+    if (!handler)
+      await this.bury(
+        arrival,
+        { reason: 'unknown-type', detail: `no handler for ${arrival.name}` },
+        new ChatError('internal'),
+      );
   }
 
   /** Settles many in one call; when that fails, each alone and in order. Never rejects. */
@@ -62,12 +68,20 @@ export class Outcomes {
     return opened instanceof Inbound ? opened : this.bury(arrival, opened.death, opened.refusal).then(() => undefined);
   }
 
-  private async settle(inbounds: readonly Inbound[], call: (inbounds: readonly Inbound[]) => Promise<Outcome>, failures = 0): Promise<void> {
+  private async settle(
+    inbounds: readonly Inbound[],
+    call: (inbounds: readonly Inbound[]) => Promise<Outcome>,
+    failures = 0,
+  ): Promise<void> {
     if (without('ack-after-commit')) for (const { arrival } of inbounds) arrival.done();
     let outcome = await counted(inbounds, call);
     for (let times = 0; isAway(outcome); times++) {
       if (this.whenAway !== 'wait') return this.away(inbounds, outcome.away);
-      if (times === 0) this.logger.warn({ queue: inbounds[0]!.arrival.queue, err: outcome.away }, 'a dependency is away; the queue waits');
+      if (times === 0)
+        this.logger.warn(
+          { queue: inbounds[0]!.arrival.queue, err: outcome.away },
+          'a dependency is away; the queue waits',
+        );
       await sleep(backOff(times, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
       if (this.stopped || !inbounds.some(({ arrival }) => arrival.live)) return;
       outcome = await counted(inbounds, call);
@@ -87,12 +101,13 @@ export class Outcomes {
   }
 
   private async carryOn({ arrival, rest }: Inbound): Promise<void> {
-    for (let at = 0, times = 0; at < rest.length; ) {
+    for (let at = 0, times = 0; at < rest.length;) {
       try {
         await rest[at]!();
         at += 1;
       } catch (error) {
-        if (!(error instanceof Unavailable)) return this.bury(arrival, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal'));
+        if (!(error instanceof Unavailable))
+          return this.bury(arrival, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal'));
         await sleep(backOff(times++, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
         if (this.stopped || !arrival.live) return;
       }
@@ -101,7 +116,12 @@ export class Outcomes {
   }
 
   /** Once more alone, then the dead letters. */
-  private async failed(inbounds: readonly Inbound[], error: unknown, call: (inbounds: readonly Inbound[]) => Promise<Outcome>, failures: number): Promise<void> {
+  private async failed(
+    inbounds: readonly Inbound[],
+    error: unknown,
+    call: (inbounds: readonly Inbound[]) => Promise<Outcome>,
+    failures: number,
+  ): Promise<void> {
     if (failures === 0) {
       for (const inbound of inbounds) {
         if (this.stopped) return;
@@ -110,8 +130,15 @@ export class Outcomes {
       return;
     }
     for (const { arrival } of inbounds) {
-      this.logger.error({ err: error, queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId }, 'a handler failed twice');
-      await this.bury(arrival, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal', undefined, { traceId: arrival.correlationId }));
+      this.logger.error(
+        { err: error, queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId },
+        'a handler failed twice',
+      );
+      await this.bury(
+        arrival,
+        { reason: 'failed', detail: messageOf(error) },
+        new ChatError('internal', undefined, { traceId: arrival.correlationId }),
+      );
     }
   }
 
@@ -133,7 +160,10 @@ export class Outcomes {
   private async bury(arrival: Arrival, death: Parameters<Arrival['die']>[0], refusal: ChatError): Promise<void> {
     // A query may carry a password, which must not be kept, and nobody waits for it when it is put back.
     const kept = this.whenAway !== 'refuse';
-    this.logger.error({ queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId, ...death }, kept ? 'dead letter' : 'a query failed');
+    this.logger.error(
+      { queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId, ...death },
+      kept ? 'dead letter' : 'a query failed',
+    );
     arrival.answer({ error: refusal.toBody() });
     if (!kept) return arrival.done();
     work.deadLetters.inc({ queue: queueLabel(arrival.queue), reason: death.reason });
@@ -143,7 +173,10 @@ export class Outcomes {
 }
 
 /** Calls a handler, and counts it. A batch has one name. */
-async function counted(inbounds: readonly Inbound[], call: (inbounds: readonly Inbound[]) => Promise<Outcome>): Promise<Outcome> {
+async function counted(
+  inbounds: readonly Inbound[],
+  call: (inbounds: readonly Inbound[]) => Promise<Outcome>,
+): Promise<Outcome> {
   const { name } = inbounds[0]!.arrival;
   const begun = performance.now();
   const outcome = await call(inbounds);
@@ -155,7 +188,10 @@ async function counted(inbounds: readonly Inbound[], call: (inbounds: readonly I
 
 const isAway = (outcome: Outcome): outcome is { away: Error } => outcome !== 'done' && 'away' in outcome;
 
-const traceOf = ({ arrival: { correlationId, spanId } }: Inbound): Trace => ({ traceId: correlationId, ...(spanId !== undefined && { spanId }) });
+const traceOf = ({ arrival: { correlationId, spanId } }: Inbound): Trace => ({
+  traceId: correlationId,
+  ...(spanId !== undefined && { spanId }),
+});
 
 async function single(handler: Handler, inbound: Inbound): Promise<Outcome> {
   try {

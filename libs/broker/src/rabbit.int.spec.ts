@@ -7,7 +7,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Death } from './arrival.js';
 import type { Broker, Delivery } from './broker.js';
-import { brokerConformance, clientIdOf, conversationOf, echo, frame, Gate, retries, send, serving, SHARDS, type System, type SystemOptions } from './conformance.js';
+import {
+  brokerConformance,
+  clientIdOf,
+  conversationOf,
+  echo,
+  frame,
+  Gate,
+  retries,
+  send,
+  serving,
+  SHARDS,
+  type System,
+  type SystemOptions,
+} from './conformance.js';
 import { createRabbitBroker, type RabbitOptions } from './rabbit/broker.js';
 import { Link } from './rabbit/link.js';
 import { PROBE } from './rabbit/shares.js';
@@ -46,7 +59,15 @@ async function eachTurn<T>(count: number, begin: (at: number) => Promise<T>): Pr
 
 const brokers: Broker[] = [];
 const started = async (options: Partial<RabbitOptions> = {}): Promise<Broker> => {
-  const broker = createRabbitBroker({ url, service: 'test', logger, shards: SHARDS, retries, balanceEveryMs: 300, ...options });
+  const broker = createRabbitBroker({
+    url,
+    service: 'test',
+    logger,
+    shards: SHARDS,
+    retries,
+    balanceEveryMs: 300,
+    ...options,
+  });
   brokers.push(broker);
   await broker.start();
   return broker;
@@ -59,7 +80,8 @@ async function open({ outbox }: SystemOptions = {}): Promise<System> {
   return {
     client,
     server,
-    deadLetters: async () => (await listDeadLetters(url)).map((letter) => ({ ...letter, reason: letter.reason as Death['reason'] })),
+    deadLetters: async () =>
+      (await listDeadLetters(url)).map((letter) => ({ ...letter, reason: letter.reason as Death['reason'] })),
     redrive: async () => (await redrive(url)).redriven,
     inject: async (queue, name, payload) => {
       const connection = await connect(url);
@@ -79,7 +101,10 @@ describe('RabbitMQ', () => {
 describe('RabbitMQ, when things break', () => {
   let admin: ChannelModel;
   const proxies: TcpProxy[] = [];
-  const proxied = async (options: Partial<RabbitOptions> = {}, query = ''): Promise<{ broker: Broker; proxy: TcpProxy }> => {
+  const proxied = async (
+    options: Partial<RabbitOptions> = {},
+    query = '',
+  ): Promise<{ broker: Broker; proxy: TcpProxy }> => {
     const proxy = await TcpProxy.to(url);
     proxies.push(proxy);
     return { broker: await started({ url: proxy.url(url) + query, ...options }), proxy };
@@ -100,27 +125,41 @@ describe('RabbitMQ, when things break', () => {
     const seen = new Map<string, string[]>();
     const known = new Set<string>();
     const note = (delivery: Delivery) => {
-      const { conversationId, clientId } = (delivery.payload as { input: { conversationId: string; clientId: string } }).input;
+      const { conversationId, clientId } = (delivery.payload as { input: { conversationId: string; clientId: string } })
+        .input;
       if (known.has(conversationId + clientId)) return;
       known.add(conversationId + clientId);
       seen.set(conversationId, [...(seen.get(conversationId) ?? []), clientId]);
     };
-    await broker.serve('messages', serving({
-      'message.send.v1': { max: 100, lanes: 2, handle: async (deliveries) => {
-        await new Promise((resolve) => setTimeout(resolve, 2));
-        for (const delivery of deliveries) {
-          note(delivery);
-          delivery.reply({ clientId: clientIdOf(delivery) });
-        }
-      } },
-    }));
+    await broker.serve(
+      'messages',
+      serving({
+        'message.send.v1': {
+          max: 100,
+          lanes: 2,
+          handle: async (deliveries) => {
+            await new Promise((resolve) => setTimeout(resolve, 2));
+            for (const delivery of deliveries) {
+              note(delivery);
+              delivery.reply({ clientId: clientIdOf(delivery) });
+            }
+          },
+        },
+      }),
+    );
     return { seen, count: () => known.size };
   }
 
   /**
    * Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs; all must be answered, each after at most `tries`, and in order.
    */
-  async function storm(client: Broker, { seen }: { seen: Map<string, string[]> }, count: number, tries: number, meanwhile: (progress: () => number) => Promise<void>): Promise<void> {
+  async function storm(
+    client: Broker,
+    { seen }: { seen: Map<string, string[]> },
+    count: number,
+    tries: number,
+    meanwhile: (progress: () => number) => Promise<void>,
+  ): Promise<void> {
     const conversations = Array.from({ length: 8 }, () => newId());
     const sent = new Map(conversations.map((id) => [id, [] as string[]]));
     let next = 0;
@@ -131,7 +170,8 @@ describe('RabbitMQ, when things break', () => {
         const conversation = conversations[at % 8]!;
         sent.get(conversation)!.push(`${at}`);
         let answer = send(client, conversation, `${at}`, 20_000);
-        for (let again = 1; again < tries; again++) answer = answer.catch(() => send(client, conversation, `${at}`, 20_000));
+        for (let again = 1; again < tries; again++)
+          answer = answer.catch(() => send(client, conversation, `${at}`, 20_000));
         expect(await answer).toEqual({ clientId: `${at}` });
         answered++;
       }
@@ -170,9 +210,17 @@ describe('RabbitMQ, when things break', () => {
   it('loses no event while the connection of the publisher is cut', async () => {
     const [server, client] = [await started(), await proxied()];
     const seen = new Set<string>();
-    await server.serve('history', serving({}, { 'session.revoked.v1': async ({ payload }) => void seen.add((payload as { userId: string }).userId) }));
+    await server.serve(
+      'history',
+      serving(
+        {},
+        { 'session.revoked.v1': async ({ payload }) => void seen.add((payload as { userId: string }).userId) },
+      ),
+    );
     const users = Array.from({ length: 500 }, () => newId());
-    const published = users.map((userId) => client.broker.publish('session.revoked.v1', { userId, sessionIds: [], reason: 'logout' }));
+    const published = users.map((userId) =>
+      client.broker.publish('session.revoked.v1', { userId, sessionIds: [], reason: 'logout' }),
+    );
     client.proxy.cut();
     await Promise.all(published);
     await eventually(() => seen.size === users.length);
@@ -193,7 +241,9 @@ describe('RabbitMQ, when things break', () => {
     let asked = 0;
     await server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: `${++asked}` }) }));
     client.proxy.latency(100);
-    const answers = Array.from({ length: 20 }, () => client.broker.request('history.epoch.v1', {}, { deadlineMs: 1500 }));
+    const answers = Array.from({ length: 20 }, () =>
+      client.broker.request('history.epoch.v1', {}, { deadlineMs: 1500 }),
+    );
     await eventually(() => asked === 20, { intervalMs: 2 });
     client.proxy.cut();
     client.proxy.heal();
@@ -214,19 +264,28 @@ describe('RabbitMQ, when things break', () => {
     const link = new Link(url, 'test', logger);
     link.open();
     const got: [string, boolean][] = [];
-    const subscription = new Subscription(link, {
-      queue: 'probe',
-      prefetch: 10,
-      declare: async (channel) => void (await channel.assertQueue('probe')),
-      onMessage: (message, flow) => {
-        got.push([message.content.toString(), message.fields.redelivered]);
-        if (message.fields.redelivered) flow.done(message);
-        else flow.channel.ack({ ...message, fields: { ...message.fields, deliveryTag: 4711 } });
+    const subscription = new Subscription(
+      link,
+      {
+        queue: 'probe',
+        prefetch: 10,
+        declare: async (channel) => void (await channel.assertQueue('probe')),
+        onMessage: (message, flow) => {
+          got.push([message.content.toString(), message.fields.redelivered]);
+          if (message.fields.redelivered) flow.done(message);
+          else flow.channel.ack({ ...message, fields: { ...message.fields, deliveryTag: 4711 } });
+        },
       },
-    }, logger);
+      logger,
+    );
     await subscription.start(5000);
     (await admin.createChannel()).sendToQueue('probe', Buffer.from('a'));
-    await eventually(() => expect(got).toEqual([['a', false], ['a', true]]));
+    await eventually(() =>
+      expect(got).toEqual([
+        ['a', false],
+        ['a', true],
+      ]),
+    );
     await subscription.stop();
     await link.close();
   });
@@ -241,12 +300,19 @@ describe('RabbitMQ, when things break', () => {
   it('is asked for no more than the prefetch at a time', async () => {
     const server = await started({ prefetch: 10 });
     const gate = new Gate();
-    await server.serve('messages', serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }));
+    await server.serve(
+      'messages',
+      serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }),
+    );
     const conversation = newId();
     const asked = await eachTurn(50, (at) => send(server, conversation, `${at}`));
     await gate.entered;
     const channel = await admin.createChannel();
-    await eventually(async () => expect((await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)))).messageCount).toBe(40));
+    await eventually(async () =>
+      expect((await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)))).messageCount).toBe(
+        40,
+      ),
+    );
     gate.open();
     await Promise.all(asked);
     // Acknowledged, all of them.
@@ -278,11 +344,18 @@ describe('RabbitMQ, when things break', () => {
     await gate.entered;
     gate.open();
     expect(await Promise.allSettled(asked)).toMatchObject([
-      { value: { clientId: 'a' } }, { value: { clientId: 'b' } }, { reason: { code: 'internal' } }, { value: { clientId: 'c' } },
+      { value: { clientId: 'a' } },
+      { value: { clientId: 'b' } },
+      { reason: { code: 'internal' } },
+      { value: { clientId: 'c' } },
     ]);
     expect(taken).toEqual(['a', 'b', 'c']);
     expect(await channel.checkQueue(tap)).toMatchObject({ messageCount: 1 });
-    await eventually(async () => expect(await listDeadLetters(url)).toMatchObject([{ queue: shard, name: 'message.send.v1', reason: 'failed', detail: 'cannot be handled' }]));
+    await eventually(async () =>
+      expect(await listDeadLetters(url)).toMatchObject([
+        { queue: shard, name: 'message.send.v1', reason: 'failed', detail: 'cannot be handled' },
+      ]),
+    );
     await server.close();
     expect(await channel.checkQueue(shard)).toMatchObject({ messageCount: 0 });
     const letter = await channel.get(names.dead);
@@ -293,7 +366,13 @@ describe('RabbitMQ, when things break', () => {
     const { broker: dying, proxy } = await proxied();
     const client = await started();
     const first = new Gate();
-    const stopped = await dying.serve('messages', serving({ 'message.send.v1': (delivery) => (clientIdOf(delivery) === 'b' ? first.pass().then(() => echo(delivery)) : echo(delivery)) }));
+    const stopped = await dying.serve(
+      'messages',
+      serving({
+        'message.send.v1': (delivery) =>
+          clientIdOf(delivery) === 'b' ? first.pass().then(() => echo(delivery)) : echo(delivery),
+      }),
+    );
     const conversation = newId();
     const asked = ['a', 'b', 'c'].map((clientId) => send(client, conversation, clientId, 20_000));
     await first.entered;
@@ -301,7 +380,11 @@ describe('RabbitMQ, when things break', () => {
     const { seen } = await witness(server);
     proxy.cut();
     await stopped.stop(0);
-    expect(await Promise.all(asked)).toMatchObject([{ message: { clientId: 'a' } }, { clientId: 'b' }, { clientId: 'c' }]);
+    expect(await Promise.all(asked)).toMatchObject([
+      { message: { clientId: 'a' } },
+      { clientId: 'b' },
+      { clientId: 'c' },
+    ]);
     expect(seen).toEqual(new Map([[conversation, ['a', 'b', 'c']]]));
     first.open();
   });
@@ -311,14 +394,22 @@ describe('RabbitMQ, when things break', () => {
     await server.serve('messages', serving({ 'message.send.v1': echo }));
     const channel = await admin.createConfirmChannel();
     channel.sendToQueue('messages.commands.0', Buffer.from('{"half'), { type: 'message.send.v1' });
-    await eventually(async () => expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', reason: 'not-json' }]));
+    await eventually(async () =>
+      expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', reason: 'not-json' }]),
+    );
   });
 
   it('buries a delivery that takes its process down again and again', async () => {
     const { broker, proxy } = await proxied();
     const crashing = await broker.serve('messages', serving({ 'message.send.v1': async () => (proxy.cut(), {}) }));
     await send(broker, conversationOf(0), 'a');
-    await eventually(async () => expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', name: 'message.send.v1', reason: 'delivery_limit' }]), { timeoutMs: 30_000 });
+    await eventually(
+      async () =>
+        expect(await listDeadLetters(url)).toMatchObject([
+          { queue: 'messages.commands.0', name: 'message.send.v1', reason: 'delivery_limit' },
+        ]),
+      { timeoutMs: 30_000 },
+    );
     await crashing.stop(0);
     expect(await redrive(url, { queue: 'another' })).toEqual({ redriven: 0, stuck: 0 });
     expect(await redrive(url, { queue: 'messages.commands.0', limit: 5 })).toEqual({ redriven: 1, stuck: 0 });
@@ -327,23 +418,41 @@ describe('RabbitMQ, when things break', () => {
 
   it('keeps dead letters whose queue is gone', async () => {
     const server = await started();
-    const failing = await server.serve('messages', serving({ 'message.send.v1': () => Promise.reject(new TypeError('a defect')) }));
+    const failing = await server.serve(
+      'messages',
+      serving({ 'message.send.v1': () => Promise.reject(new TypeError('a defect')) }),
+    );
     await send(server, conversationOf(0), 'a').catch(() => undefined);
     await eventually(async () => expect(await listDeadLetters(url)).toHaveLength(1));
     await failing.stop();
     await (await admin.createChannel()).deleteQueue('messages.commands.0');
     expect(await redrive(url)).toEqual({ redriven: 0, stuck: 1 });
-    expect(await listDeadLetters(url)).toMatchObject([{ queue: 'messages.commands.0', reason: 'failed', detail: 'a defect' }]);
+    expect(await listDeadLetters(url)).toMatchObject([
+      { queue: 'messages.commands.0', reason: 'failed', detail: 'a defect' },
+    ]);
   });
 
   it('hands a dead replica’s shards to another at once', async () => {
-    const [first, second, client] = [await proxied({ balanceEveryMs: 60_000 }), await started({ balanceEveryMs: 60_000 }), await started()];
+    const [first, second, client] = [
+      await proxied({ balanceEveryMs: 60_000 }),
+      await started({ balanceEveryMs: 60_000 }),
+      await started(),
+    ];
     // By message: the first may be cut off between its answer to a and its acknowledgement, and then the second is given a again.
     const by = new Map<string, string[]>();
-    for (const [name, broker] of [['first', first.broker], ['second', second]] as const) {
-      await broker.serve('messages', serving({
-        'message.send.v1': async (delivery) => (by.set(clientIdOf(delivery), [...(by.get(clientIdOf(delivery)) ?? []), name]), echo(delivery)),
-      }));
+    for (const [name, broker] of [
+      ['first', first.broker],
+      ['second', second],
+    ] as const) {
+      await broker.serve(
+        'messages',
+        serving({
+          'message.send.v1': async (delivery) => (
+            by.set(clientIdOf(delivery), [...(by.get(clientIdOf(delivery)) ?? []), name]),
+            echo(delivery)
+          ),
+        }),
+      );
     }
     await send(client, conversationOf(0), 'a');
     expect(by.get('a')).toEqual(['first']);
@@ -356,31 +465,41 @@ describe('RabbitMQ, when things break', () => {
 
   it('shares the shards evenly when a replica joins, and keeps the order meanwhile', async () => {
     const [first, second, client] = [await started(), await started(), await started()];
-    const by = new Map<string, Set<string>>([['first', new Set()], ['second', new Set()]]);
+    const by = new Map<string, Set<string>>([
+      ['first', new Set()],
+      ['second', new Set()],
+    ]);
     const seen: string[] = [];
     const conversations = Array.from({ length: SHARDS }, (_, shard) => conversationOf(shard));
-    const serve = (name: string, broker: Broker) => broker.serve('messages', serving({
-      'message.send.v1': async (delivery) => {
-        const { conversationId } = (delivery.payload as { input: { conversationId: string } }).input;
-        by.get(name)!.add(conversationId);
-        if (conversationId === conversations[0]) seen.push(clientIdOf(delivery));
-        return echo(delivery);
-      },
-    }));
+    const serve = (name: string, broker: Broker) =>
+      broker.serve(
+        'messages',
+        serving({
+          'message.send.v1': async (delivery) => {
+            const { conversationId } = (delivery.payload as { input: { conversationId: string } }).input;
+            by.get(name)!.add(conversationId);
+            if (conversationId === conversations[0]) seen.push(clientIdOf(delivery));
+            return echo(delivery);
+          },
+        }),
+      );
     await serve('first', first);
     await serve('second', second);
     const sent: string[] = [];
     const asked: Promise<unknown>[] = [];
-    await eventually(async () => {
-      for (const names of by.values()) names.clear();
-      const round = conversations.map((conversation, at) => {
-        if (at === 0) sent.push(`${sent.length}`);
-        return send(client, conversation, at === 0 ? sent.at(-1)! : 'x');
-      });
-      asked.push(...round);
-      await Promise.all(round);
-      expect([...by.values()].map((names) => names.size)).toEqual([2, 2]);
-    }, { timeoutMs: 15_000, intervalMs: 1 });
+    await eventually(
+      async () => {
+        for (const names of by.values()) names.clear();
+        const round = conversations.map((conversation, at) => {
+          if (at === 0) sent.push(`${sent.length}`);
+          return send(client, conversation, at === 0 ? sent.at(-1)! : 'x');
+        });
+        asked.push(...round);
+        await Promise.all(round);
+        expect([...by.values()].map((names) => names.size)).toEqual([2, 2]);
+      },
+      { timeoutMs: 15_000, intervalMs: 1 },
+    );
     expect(seen).toEqual(sent);
   });
 
@@ -388,7 +507,12 @@ describe('RabbitMQ, when things break', () => {
     const { broker: gateway, proxy } = await proxied();
     const client = await started({ outbox: { messages: 50_000, bytes: 1e9 } });
     const events: string[] = [];
-    await gateway.listen({ events: ['session.revoked.v1'], onPush: () => void events.push('frame'), onEvent: () => void events.push('event'), onGap: () => void events.push('gap') });
+    await gateway.listen({
+      events: ['session.revoked.v1'],
+      onPush: () => void events.push('frame'),
+      onEvent: () => void events.push('event'),
+      onGap: () => void events.push('gap'),
+    });
     await client.push(gateway.instance, frame());
     await eventually(() => expect(events).toEqual(['frame']));
     proxy.cut();
@@ -398,16 +522,30 @@ describe('RabbitMQ, when things break', () => {
     events.length = 0;
     proxy.latency(3000);
     // So many at a time as are confirmed in time also on a busy machine.
-    for (let sent = 0; sent < 30_000; sent += 1_000) await Promise.all(await eachTurn(1_000, () => client.push(gateway.instance, frame())));
+    for (let sent = 0; sent < 30_000; sent += 1_000)
+      await Promise.all(await eachTurn(1_000, () => client.push(gateway.instance, frame())));
     proxy.heal();
     await eventually(() => expect(events).toContain('gap'), { timeoutMs: 20_000 });
   });
 
   it('says in one line why it cannot start', async () => {
-    const nowhere = createRabbitBroker({ url: 'amqp://guest:secret@127.0.0.1:1', service: 'test', logger, connectTimeoutMs: 500 });
+    const nowhere = createRabbitBroker({
+      url: 'amqp://guest:secret@127.0.0.1:1',
+      service: 'test',
+      logger,
+      connectTimeoutMs: 500,
+    });
     await expect(nowhere.start()).rejects.toThrow(/^RabbitMQ at 127\.0\.0\.1:1 cannot be used: .*ECONNREFUSED/);
-    const wrong = createRabbitBroker({ url: rabbit.url.replace('guest:guest', 'guest:secret'), service: 'test', logger, connectTimeoutMs: 1500 });
-    const failure = await wrong.start().then(() => 'none', (error: Error) => error.message);
+    const wrong = createRabbitBroker({
+      url: rabbit.url.replace('guest:guest', 'guest:secret'),
+      service: 'test',
+      logger,
+      connectTimeoutMs: 1500,
+    });
+    const failure = await wrong.start().then(
+      () => 'none',
+      (error: Error) => error.message,
+    );
     expect(failure).toContain('ACCESS');
     expect(failure).not.toContain('secret');
   });
@@ -418,53 +556,117 @@ describe('RabbitMQ, fed with anything', () => {
 
   /** Values as any client may put them into a header. RabbitMQ itself does not bear all: it hangs up on NaN, and falls over an `x-death` that it did not write. */
   const header: fc.Arbitrary<unknown> = fc.oneof(
-    fc.string({ unit: 'binary' }), fc.integer(), fc.boolean(), fc.constant(null), fc.array(fc.integer()), fc.dictionary(fc.string({ maxLength: 20 }), fc.string()),
-    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => ({ '!': 'double', value })), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => ({ '!': 'int64', value })),
-    fc.nat().map((value) => ({ '!': 'timestamp', value })), fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+    fc.string({ unit: 'binary' }),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(fc.integer()),
+    fc.dictionary(fc.string({ maxLength: 20 }), fc.string()),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => ({ '!': 'double', value })),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((value) => ({ '!': 'int64', value })),
+    fc.nat().map((value) => ({ '!': 'timestamp', value })),
+    fc.uint8Array().map((bytes) => Buffer.from(bytes)),
   );
-  const headerName = fc.constantFrom('correlation-id', 'traceparent', 'budget', 'attempts', 'stream', 'number', 'bundle', 'reason', 'queue', 'x-first-death-queue', '__proto__');
-  const type = fc.oneof(fc.constantFrom(...Object.keys(requests), ...Object.keys(domainEvents), 'frames', 'answers'), fc.string({ unit: 'binary', maxLength: 60 }).filter((one) => one !== PROBE));
-  const letter = fc.record({
-    at: fc.nat(),
-    content: fc.oneof(fc.uint8Array().map((bytes) => Buffer.from(bytes)), fc.json().map((text) => Buffer.from(text))),
-    type,
-    replyTo: fc.string({ unit: 'binary', maxLength: 60 }),
-    correlationId: fc.oneof(fc.nat(50).map((id) => id.toString(36)), fc.string({ unit: 'binary', maxLength: 60 })),
-    headers: fc.oneof(fc.dictionary(fc.oneof(headerName, fc.string({ maxLength: 40 })), header, { maxKeys: 4 }), fc.record({ budget: header, attempts: header, stream: header, number: header }, { requiredKeys: [] }), fc.constant({ long: 'x'.repeat(65_400) })),
-  }, { requiredKeys: ['at', 'content', 'headers'] });
+  const headerName = fc.constantFrom(
+    'correlation-id',
+    'traceparent',
+    'budget',
+    'attempts',
+    'stream',
+    'number',
+    'bundle',
+    'reason',
+    'queue',
+    'x-first-death-queue',
+    '__proto__',
+  );
+  const type = fc.oneof(
+    fc.constantFrom(...Object.keys(requests), ...Object.keys(domainEvents), 'frames', 'answers'),
+    fc.string({ unit: 'binary', maxLength: 60 }).filter((one) => one !== PROBE),
+  );
+  const letter = fc.record(
+    {
+      at: fc.nat(),
+      content: fc.oneof(
+        fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+        fc.json().map((text) => Buffer.from(text)),
+      ),
+      type,
+      replyTo: fc.string({ unit: 'binary', maxLength: 60 }),
+      correlationId: fc.oneof(
+        fc.nat(50).map((id) => id.toString(36)),
+        fc.string({ unit: 'binary', maxLength: 60 }),
+      ),
+      headers: fc.oneof(
+        fc.dictionary(fc.oneof(headerName, fc.string({ maxLength: 40 })), header, { maxKeys: 4 }),
+        fc.record({ budget: header, attempts: header, stream: header, number: header }, { requiredKeys: [] }),
+        fc.constant({ long: 'x'.repeat(65_400) }),
+      ),
+    },
+    { requiredKeys: ['at', 'content', 'headers'] },
+  );
 
   it('buries what nobody can handle, with a reason, and everybody else goes on', async () => {
     url = await newHost();
     const server = await started();
     const client = await started();
-    await server.serve('messages', serving({ 'message.send.v1': echo, 'webhook.delete.v1': echo }, { 'user.updated.v1': async () => {} }));
+    await server.serve(
+      'messages',
+      serving({ 'message.send.v1': echo, 'webhook.delete.v1': echo }, { 'user.updated.v1': async () => {} }),
+    );
     await server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: 'e' }) }));
     const pushed: string[] = [];
-    await client.listen({ events: ['block.changed.v1'], onPush: (one) => void pushed.push((one as { id: string }).id), onEvent: () => undefined, onGap: () => undefined });
+    await client.listen({
+      events: ['block.changed.v1'],
+      onPush: (one) => void pushed.push((one as { id: string }).id),
+      onEvent: () => undefined,
+      onGap: () => undefined,
+    });
     const admin = await connect(url);
     admin.on('error', () => undefined);
     const channel = await admin.createConfirmChannel();
     const shards = Array.from({ length: SHARDS }, (_, shard) => `messages.commands.${shard}`);
     const kept = [...shards, 'messages.commands', 'messages.events', 'messages.events.retry.50'];
-    const queues = [...kept, 'history.queries', 'messages.replicas', names.replyQueue('test', client.instance), `push.${client.instance}`];
+    const queues = [
+      ...kept,
+      'history.queries',
+      'messages.replicas',
+      names.replyQueue('test', client.instance),
+      `push.${client.instance}`,
+    ];
     await fc.assert(
       fc.asyncProperty(fc.array(letter, { minLength: 1, maxLength: 40 }), async (letters) => {
         await channel.purgeQueue(names.dead);
-        for (const { at, content, ...properties } of letters) channel.sendToQueue(queues[at % queues.length]!, content, properties);
+        for (const { at, content, ...properties } of letters)
+          channel.sendToQueue(queues[at % queues.length]!, content, properties);
         await channel.waitForConfirms();
         const died = letters.filter(({ at }) => at % queues.length < kept.length).length;
         const found = async () => (await listDeadLetters(url)).map(({ reason }) => reason);
         await eventually(async () => expect((await found()).length).toBe(died));
         for (const reason of await found()) expect(['not-json', 'unknown-type', 'invalid']).toContain(reason);
         const id = newId();
-        const neighbours = [...shards.map((_, shard) => send(client, conversationOf(shard), 'a', 2000)), client.request('history.epoch.v1', {}, { deadlineMs: 2000 }), server.push(client.instance, frame(id))];
+        const neighbours = [
+          ...shards.map((_, shard) => send(client, conversationOf(shard), 'a', 2000)),
+          client.request('history.epoch.v1', {}, { deadlineMs: 2000 }),
+          server.push(client.instance, frame(id)),
+        ];
         await Promise.all(neighbours);
         await eventually(() => expect(pushed).toContain(id));
         expect([server.status, client.status]).toEqual([{ ready: true }, { ready: true }]);
         expect(await redrive(url)).toEqual({ redriven: died, stuck: 0 });
         await eventually(async () => expect((await found()).length).toBe(died));
       }),
-      { ...rounds(8), examples: [[[{ at: 0, content: Buffer.from('{}'), headers: { budget: { '!': 'double', 'value': -1e300 } } }, { at: 1, content: Buffer.from('{}'), headers: { long: 'x'.repeat(65_400) } }]]] },
+      {
+        ...rounds(8),
+        examples: [
+          [
+            [
+              { at: 0, content: Buffer.from('{}'), headers: { budget: { '!': 'double', value: -1e300 } } },
+              { at: 1, content: Buffer.from('{}'), headers: { long: 'x'.repeat(65_400) } },
+            ],
+          ],
+        ],
+      },
     );
     await admin.close();
   });
@@ -485,7 +687,14 @@ describe('RabbitMQ, fed with anything', () => {
     const copy = await eventually(() => channel.get(tap));
     const correlationId = copy.properties.correlationId as string;
     const answers = ['null', '5', '"ok"', '[]', '{}', '{"error":5}', '{"error":{"code":"odd","message":""}}'];
-    const forged = [...answers.map((answer) => `[["${correlationId}",${answer}]]`), ...answers, ...answers.map((answer) => `[${answer}]`), `[["${correlationId}"]]`, '{', ''];
+    const forged = [
+      ...answers.map((answer) => `[["${correlationId}",${answer}]]`),
+      ...answers,
+      ...answers.map((answer) => `[${answer}]`),
+      `[["${correlationId}"]]`,
+      '{',
+      '',
+    ];
     for (const body of forged) channel.sendToQueue(names.replyQueue('test', client.instance), Buffer.from(body));
     await channel.waitForConfirms();
     gate.open();

@@ -27,7 +27,10 @@ export async function listDeadLetters(url: string): Promise<DeadLetter[]> {
 }
 
 /** Puts dead letters back, oldest first: all, or those of one queue; at most `limit`. Resolves with how many went and how many could not. */
-export async function redrive(url: string, { queue, limit = Infinity }: { queue?: string; limit?: number } = {}): Promise<{ redriven: number; stuck: number }> {
+export async function redrive(
+  url: string,
+  { queue, limit = Infinity }: { queue?: string; limit?: number } = {},
+): Promise<{ redriven: number; stuck: number }> {
   const result = { redriven: 0, stuck: 0 };
   await eachDead(url, async (channel, message) => {
     const letter = describe(message);
@@ -40,7 +43,10 @@ export async function redrive(url: string, { queue, limit = Infinity }: { queue?
 }
 
 /** Visits every letter that is there now; acknowledges those for which `visit` answers true, the rest go back when the channel closes. */
-async function eachDead(url: string, visit: (channel: ConfirmChannel, message: GetMessage) => Promise<boolean>): Promise<void> {
+async function eachDead(
+  url: string,
+  visit: (channel: ConfirmChannel, message: GetMessage) => Promise<boolean>,
+): Promise<void> {
   const connection = await connect(url, { timeout: 10_000 });
   connection.on('error', () => undefined);
   try {
@@ -77,7 +83,18 @@ async function putBack(channel: ConfirmChannel, message: GetMessage, queue: stri
   let returned = false;
   channel.once('return', () => (returned = true));
   await new Promise<void>((resolve, reject) => {
-    channel.publish('', queue, message.content, { ...(isShort(message.properties.type) && { type: message.properties.type }), persistent: true, mandatory: true, headers }, (error: unknown) => (error ? reject(error as Error) : resolve()));
+    channel.publish(
+      '',
+      queue,
+      message.content,
+      {
+        ...(isShort(message.properties.type) && { type: message.properties.type }),
+        persistent: true,
+        mandatory: true,
+        headers,
+      },
+      (error: unknown) => (error ? reject(error as Error) : resolve()),
+    );
   });
   return !returned;
 }

@@ -16,7 +16,9 @@ export const unavailable = (why: string): Answer => ({ error: new ChatError('una
 /** Requests that wait for their answer: each is settled once, at its deadline with `unavailable`. */
 export class Requests {
   private readonly pending = new Map<string, Pending>();
-  private readonly deadlines = new Deadlines<Pending>(({ id }) => without('deadlines') || this.settle(id, unavailable('no answer in time')));
+  private readonly deadlines = new Deadlines<Pending>(
+    ({ id }) => without('deadlines') || this.settle(id, unavailable('no answer in time')),
+  );
   private count = 0;
   /** Nobody else's answer names one of these by chance. */
   private readonly nonce = randomBytes(6).toString('base64url');

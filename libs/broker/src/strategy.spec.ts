@@ -25,7 +25,8 @@ class HistoryController {
 
   @MessagePattern<string>('history.visible.v1', { batch: { max: 10, lanes: 1 } })
   async visible(@Payload() deliveries: readonly Delivery<RequestPayload<'history.visible.v1'>>[]): Promise<void> {
-    for (const delivery of deliveries) delivery.reply({ userIds: [...delivery.payload.userIds, `${deliveries.length}`] });
+    for (const delivery of deliveries)
+      delivery.reply({ userIds: [...delivery.payload.userIds, `${deliveries.length}`] });
   }
 
   @EventPattern<string>('session.revoked.v1')
@@ -44,7 +45,10 @@ describe('a Nest service behind the broker', () => {
     lines.length = events.length = 0;
     broker = createInProcessBroker({ service: 'test', logger });
     await broker.start();
-    const app = await NestFactory.createMicroservice(HistoryModule, { strategy: new BrokerStrategy(broker, 'history'), logger: nestLogger(logger) });
+    const app = await NestFactory.createMicroservice(HistoryModule, {
+      strategy: new BrokerStrategy(broker, 'history'),
+      logger: nestLogger(logger),
+    });
     await app.listen();
     stop = () => app.close();
   });
@@ -71,7 +75,11 @@ describe('a Nest service behind the broker', () => {
 
   it('passes refusals on unchanged, and Nest logs nothing about them', async () => {
     epochFails = () => new ChatError('slow_mode', 'wait', { retryAfterMs: 7 });
-    await expect(broker.request('history.epoch.v1', {})).rejects.toMatchObject({ code: 'slow_mode', message: 'wait', retryAfterMs: 7 });
+    await expect(broker.request('history.epoch.v1', {})).rejects.toMatchObject({
+      code: 'slow_mode',
+      message: 'wait',
+      retryAfterMs: 7,
+    });
     expect(lines).toEqual([]);
   });
 

@@ -1,5 +1,10 @@
 import type { Service } from '@parley/contracts';
-import { BaseRpcExceptionFilter, Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
+import {
+  BaseRpcExceptionFilter,
+  Server,
+  type CustomTransportStrategy,
+  type MessageHandler,
+} from '@nestjs/microservices';
 import { isObservable, lastValueFrom, throwError } from 'rxjs';
 import type { BatchHandler, Broker, Delivery, Handler, Serving } from './broker.js';
 
@@ -51,11 +56,19 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
   }
 }
 
-const single = (handler: MessageHandler): Handler => (delivery) => result(handler(delivery.payload, delivery));
+const single =
+  (handler: MessageHandler): Handler =>
+  (delivery) =>
+    result(handler(delivery.payload, delivery));
 
 function batched(handler: MessageHandler): BatchHandler | undefined {
   const options = handler.extras?.['batch'] as { max: number; lanes: number } | undefined;
-  return options && { ...options, handle: async (deliveries: readonly Delivery[]) => void (await result(handler(deliveries))) };
+  return (
+    options && {
+      ...options,
+      handle: async (deliveries: readonly Delivery[]) => void (await result(handler(deliveries))),
+    }
+  );
 }
 
 const result = async (returned: ReturnType<MessageHandler>): Promise<unknown> => {

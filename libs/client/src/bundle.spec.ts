@@ -8,8 +8,16 @@ import type { SocketCalls } from './types.js';
 /** What a page would load of an entry, without the packages named. */
 async function bundle(entry: string, external: readonly string[]): Promise<string> {
   const output = (await build({
-    configFile: false, logLevel: 'silent', resolve: { conditions: ['@parley/source', 'browser'] },
-    build: { write: false, minify: true, target: 'es2022', lib: { entry: fileURLToPath(new URL(entry, import.meta.url)), formats: ['es'], fileName: 'client' }, rolldownOptions: { external: [...external] } },
+    configFile: false,
+    logLevel: 'silent',
+    resolve: { conditions: ['@parley/source', 'browser'] },
+    build: {
+      write: false,
+      minify: true,
+      target: 'es2022',
+      lib: { entry: fileURLToPath(new URL(entry, import.meta.url)), formats: ['es'], fileName: 'client' },
+      rolldownOptions: { external: [...external] },
+    },
   })) as Rolldown.RolldownOutput[];
   return output[0]!.output.map((chunk) => (chunk.type === 'chunk' ? chunk.code : '')).join('');
 }
@@ -25,12 +33,29 @@ it('is under 30 kB for a page, socket.io-client aside, with no schema and nothin
 
 it('knows every call that goes over the socket', () => {
   const known: Record<keyof SocketCalls, CallName> = {
-    'message:send': 'message.send', 'message:edit': 'message.edit', 'message:delete': 'message.delete', 'reaction:add': 'reaction.add', 'reaction:remove': 'reaction.remove',
-    'receipt:delivered': 'receipt.delivered', 'receipt:read': 'receipt.read', 'conversation:open': 'conversation.open', 'conversation:history': 'conversation.history',
-    'conversation:create': 'conversation.create', 'conversation:join': 'conversation.join', 'conversation:leave': 'conversation.leave', sync: 'sync', typing: 'typing',
-    'presence:heartbeat': 'presence.heartbeat', 'presence:watch': 'presence.watch', 'presence:unwatch': 'presence.unwatch', 'drawing:draw': 'drawing.draw', 'drawing:reset': 'drawing.reset',
+    'message:send': 'message.send',
+    'message:edit': 'message.edit',
+    'message:delete': 'message.delete',
+    'reaction:add': 'reaction.add',
+    'reaction:remove': 'reaction.remove',
+    'receipt:delivered': 'receipt.delivered',
+    'receipt:read': 'receipt.read',
+    'conversation:open': 'conversation.open',
+    'conversation:history': 'conversation.history',
+    'conversation:create': 'conversation.create',
+    'conversation:join': 'conversation.join',
+    'conversation:leave': 'conversation.leave',
+    sync: 'sync',
+    typing: 'typing',
+    'presence:heartbeat': 'presence.heartbeat',
+    'presence:watch': 'presence.watch',
+    'presence:unwatch': 'presence.unwatch',
+    'drawing:draw': 'drawing.draw',
+    'drawing:reset': 'drawing.reset',
     'peer:signal': 'peer.signal',
   } satisfies SocketCalls;
-  const contracts = Object.entries(calls).flatMap(([name, call]) => ('socket' in call && call.socket !== undefined ? [[call.socket, name]] : []));
+  const contracts = Object.entries(calls).flatMap(([name, call]) =>
+    'socket' in call && call.socket !== undefined ? [[call.socket, name]] : [],
+  );
   expect(Object.entries(known).toSorted()).toEqual(contracts.toSorted());
 });

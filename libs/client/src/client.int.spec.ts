@@ -14,7 +14,11 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
   let server: ServiceProcess;
   const clients: ParleyClient[] = [];
   // With the limits as they are in use.
-  const start = (port?: string) => startEmbedded({ dataDir: join(folder, 'data'), env: { USER_LIMIT_SCALE: '1', ...(port !== undefined && { PORT: port }) } });
+  const start = (port?: string) =>
+    startEmbedded({
+      dataDir: join(folder, 'data'),
+      env: { USER_LIMIT_SCALE: '1', ...(port !== undefined && { PORT: port }) },
+    });
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'parley-client-'));
@@ -30,7 +34,12 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
   }, 60_000);
 
   function client(storage: ClientStorage = memoryStorage(), more: Partial<ClientOptions> = {}): ParleyClient {
-    const one = createClient({ ...more, url: server.url, storage, socketOptions: { reconnectionDelay: 50, reconnectionDelayMax: 200 } });
+    const one = createClient({
+      ...more,
+      url: server.url,
+      storage,
+      socketOptions: { reconnectionDelay: 50, reconnectionDelayMax: 200 },
+    });
     clients.push(one);
     return one;
   }
@@ -55,7 +64,9 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(message).toMatchObject({ body: 'Hello, Ben', clientId, local: { state: 'sending' }, status: 'sending' });
     expect(view(ann, id)!.messages).toMatchObject([{ clientId }]);
     expect(await stored).toMatchObject({ seq: 1, clientId });
-    await eventually(() => expect(view(ben, id)).toMatchObject({ unread: 1, messages: [{ body: 'Hello, Ben', status: 'sent' }] }));
+    await eventually(() =>
+      expect(view(ben, id)).toMatchObject({ unread: 1, messages: [{ body: 'Hello, Ben', status: 'sent' }] }),
+    );
     await eventually(() => expect(view(ann, id)!.messages).toMatchObject([{ seq: 1, status: 'delivered' }]));
     ben.markRead(id);
     expect(view(ben, id)).toMatchObject({ unread: 0, readSeq: 1 });
@@ -67,10 +78,19 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     const ann = await person();
     const others = await Promise.all(Array.from({ length: 12 }, () => person()));
     // Half of them begin it; nobody has written yet.
-    const ids = await Promise.all(others.map((other, n) => (n % 2 ? ann : other).createConversation({ kind: 'direct', memberIds: [idOf(n % 2 ? other : ann)] }).then(({ id }) => id)));
-    const partnersOf = (one: ParleyClient) => ids.map((id) => one.getState().users.get(view(one, id)?.partnerId ?? '')?.id);
+    const ids = await Promise.all(
+      others.map((other, n) =>
+        (n % 2 ? ann : other)
+          .createConversation({ kind: 'direct', memberIds: [idOf(n % 2 ? other : ann)] })
+          .then(({ id }) => id),
+      ),
+    );
+    const partnersOf = (one: ParleyClient) =>
+      ids.map((id) => one.getState().users.get(view(one, id)?.partnerId ?? '')?.id);
     await eventually(() => expect(partnersOf(ann)).toEqual(others.map(idOf)));
-    await eventually(() => expect(others.map((other) => other.getState().users.has(idOf(ann)))).toEqual(others.map(() => true)));
+    await eventually(() =>
+      expect(others.map((other) => other.getState().users.has(idOf(ann)))).toEqual(others.map(() => true)),
+    );
     const device = client();
     const real = globalThis.fetch;
     const asked: string[] = [];
@@ -88,7 +108,12 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     const other = client();
     await other.login({ username: ann.getState().user!.username, password: PASSWORD });
     const nameOf = (one: ParleyClient) => one.getState().users.get(idOf(ben))?.displayName;
-    await eventually(() => expect([nameOf(ann), nameOf(other)]).toEqual([ben.getState().user!.displayName, ben.getState().user!.displayName]));
+    await eventually(() =>
+      expect([nameOf(ann), nameOf(other)]).toEqual([
+        ben.getState().user!.displayName,
+        ben.getState().user!.displayName,
+      ]),
+    );
     other.disconnect();
     await ben.updateProfile({ displayName: 'Benedict' });
     await other.updateProfile({ displayName: 'Anna' });
@@ -107,7 +132,9 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(stored.length).toBeGreaterThan(2));
     await server.kill();
     for (let n = 9; n <= 12; n++) send(n);
-    await eventually(() => expect(ann.getState()).toMatchObject({ connection: 'offline', pendingCount: 12 - stored.length }));
+    await eventually(() =>
+      expect(ann.getState()).toMatchObject({ connection: 'offline', pendingCount: 12 - stored.length }),
+    );
     const expected = Array.from({ length: 12 }, (_, n) => `message ${n + 1}`);
     expect(bodies(ann, id)).toEqual(expected);
     server = await start(new URL(server.url).port);
@@ -130,7 +157,10 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(await second.restore()).toEqual(first.getState().user);
     await eventually(() => expect(second.getState().pendingCount).toBe(0));
     await second.open(id);
-    expect(view(second, id)!.messages.slice(-2)).toMatchObject([{ body: 'written offline', clientId }, { body: 'and this' }]);
+    expect(view(second, id)!.messages.slice(-2)).toMatchObject([
+      { body: 'written offline', clientId },
+      { body: 'and this' },
+    ]);
     await eventually(async () => expect(await fileStorage(place).entries('outbox/')).toEqual([]));
   });
 
@@ -139,7 +169,14 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     const [ben, first] = await Promise.all([person(), person(fileStorage(place), { keepConversations: true })]);
     const { id } = await first.createConversation({ kind: 'direct', memberIds: [idOf(ben)] });
     await ben.send(id, { body: 'hello' }).stored;
-    await eventually(() => expect(view(first, id)).toMatchObject({ unread: 1, opened: false, messages: [], conversation: { lastMessage: { body: 'hello' } } }));
+    await eventually(() =>
+      expect(view(first, id)).toMatchObject({
+        unread: 1,
+        opened: false,
+        messages: [],
+        conversation: { lastMessage: { body: 'hello' } },
+      }),
+    );
     await eventually(() => expect(first.getState().users.has(idOf(ben))).toBe(true));
     await first.flush();
     first.disconnect();
@@ -147,7 +184,12 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     const second = client(fileStorage(place), { keepConversations: true });
     await second.restore();
     expect(second.getState().connection).not.toBe('online');
-    expect(view(second, id)).toMatchObject({ unread: 1, kept: true, partnerId: idOf(ben), messages: [{ body: 'hello' }] });
+    expect(view(second, id)).toMatchObject({
+      unread: 1,
+      kept: true,
+      partnerId: idOf(ben),
+      messages: [{ body: 'hello' }],
+    });
     expect(second.getState().users.get(idOf(ben))).toEqual(first.getState().users.get(idOf(ben)));
     await second.open(id);
     expect(view(second, id)).toMatchObject({ kept: false, opened: true, messages: [{ body: 'hello' }] });
@@ -171,9 +213,14 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     });
     const tabs = [client(storage), client(storage), client(storage)];
     await Promise.all(tabs.map((tab) => tab.restore()));
-    const [me] = await Promise.all([tabs[0]!.request<{ username: string }>('GET', '/users/me'), tabs[1]!.request('GET', '/users/me')]);
+    const [me] = await Promise.all([
+      tabs[0]!.request<{ username: string }>('GET', '/users/me'),
+      tabs[1]!.request('GET', '/users/me'),
+    ]);
     expect(me.username).toBe(name);
-    await eventually(() => expect(tabs.map((tab) => tab.getState().connection)).toEqual(['online', 'online', 'online']));
+    await eventually(() =>
+      expect(tabs.map((tab) => tab.getState().connection)).toEqual(['online', 'online', 'online']),
+    );
     expect(sent).toEqual([JSON.stringify({ refreshToken: session.refreshToken })]);
     expect((await storage.get('session')) as Session).toMatchObject({ sessionId: session.sessionId });
   });
@@ -216,7 +263,13 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(other.getState().order).toEqual([id]));
     await ann.send(id, { body: 'one' }).stored;
     await ann.send(id, { body: 'two' }).stored;
-    await eventually(() => expect(view(other, id)).toMatchObject({ unread: 2, opened: false, conversation: { lastMessage: { body: 'two' } } }));
+    await eventually(() =>
+      expect(view(other, id)).toMatchObject({
+        unread: 2,
+        opened: false,
+        conversation: { lastMessage: { body: 'two' } },
+      }),
+    );
     ben.markRead(id);
     await eventually(() => expect(view(other, id)).toMatchObject({ unread: 0, readSeq: 2 }));
     await ben.request('PATCH', `/conversations/${id}/me`, { body: { unreadFrom: 2 } });
@@ -238,7 +291,11 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await expect(huge.stored).rejects.toMatchObject({ code: 'too_large' });
     await expect(large.stored).rejects.toMatchObject({ code: 'too_large' });
     expect(await fine.stored).toMatchObject({ seq: 1 });
-    expect(view(ann, id)!.messages).toMatchObject([{ body: 'fine' }, { status: 'failed', local: { error: { code: 'too_large' } } }, { status: 'failed' }]);
+    expect(view(ann, id)!.messages).toMatchObject([
+      { body: 'fine' },
+      { status: 'failed', local: { error: { code: 'too_large' } } },
+      { status: 'failed' },
+    ]);
     expect(ann.discard(id, huge.clientId)).toBe(true);
     expect(ann.discard(id, large.clientId)).toBe(true);
     expect(bodies(ann, id)).toEqual(['fine']);
@@ -265,8 +322,12 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await ann.edit(messageId, 'hello!');
     await ann.pin(messageId);
     await ben.react(messageId, '👍');
-    expect(view(ben, id)!.messages).toMatchObject([{ body: 'hello!', reactions: [{ emoji: '👍', count: 1, mine: true }] }]);
-    await eventually(() => expect(view(ann, id)!.messages).toMatchObject([{ body: 'hello!', reactions: [{ emoji: '👍', count: 1 }] }]));
+    expect(view(ben, id)!.messages).toMatchObject([
+      { body: 'hello!', reactions: [{ emoji: '👍', count: 1, mine: true }] },
+    ]);
+    await eventually(() =>
+      expect(view(ann, id)!.messages).toMatchObject([{ body: 'hello!', reactions: [{ emoji: '👍', count: 1 }] }]),
+    );
     expect(view(ann, id)!.messages[0]!.pinnedAt).toBeDefined();
     await ben.unreact(messageId, '👍');
     await ann.remove(messageId);
@@ -298,12 +359,15 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
 
   describe('uploads', () => {
     const part = 4 * 1024 * 1024;
-    const longText = (name: string) => new File([new Uint8Array(2 * part + 1000).fill(97)], name, { type: 'text/plain', lastModified: 1 });
+    const longText = (name: string) =>
+      new File([new Uint8Array(2 * part + 1000).fill(97)], name, { type: 'text/plain', lastModified: 1 });
     /** Lets `through` decide about each part: undefined lets it through. */
     function meddle(through: (part: number) => Promise<Response> | undefined): { readonly parts: number } {
       const real = globalThis.fetch;
       const seen = { parts: 0 };
-      vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => (init?.method === 'PATCH' ? through(++seen.parts) : undefined) ?? real(input, init));
+      vi.spyOn(globalThis, 'fetch').mockImplementation(
+        (input, init) => (init?.method === 'PATCH' ? through(++seen.parts) : undefined) ?? real(input, init),
+      );
       return seen;
     }
 
@@ -313,7 +377,11 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
       const { message, stored } = ann.send(id, { attachmentIds: [attachment.id], type: 'document' });
       expect(message.attachments).toEqual([attachment]);
       await stored;
-      await eventually(() => expect(view(ben, id)!.messages[0]?.attachments).toMatchObject([{ id: attachment.id, name: 'hello.txt', size: 5 }]));
+      await eventually(() =>
+        expect(view(ben, id)!.messages[0]?.attachments).toMatchObject([
+          { id: attachment.id, name: 'hello.txt', size: 5 },
+        ]),
+      );
       expect(await (await ben.fetchAttachment(attachment.id)).text()).toBe('hello');
     });
 
@@ -337,7 +405,9 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
       const after = client(storage);
       await after.restore();
       const told: number[] = [];
-      expect(await after.upload(longText('b.txt'), { onProgress: (sent) => told.push(sent) })).toMatchObject({ name: 'b.txt' });
+      expect(await after.upload(longText('b.txt'), { onProgress: (sent) => told.push(sent) })).toMatchObject({
+        name: 'b.txt',
+      });
       expect(told).toEqual([part, 2 * part, 2 * part + 1000]);
     });
 
@@ -353,14 +423,20 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
         }
         return real(input, init);
       });
-      await expect(ann.upload(longText('c.txt'), { signal: cancel.signal })).rejects.toMatchObject({ name: 'AbortError' });
-      await expect(ann.request('HEAD', address.replace('/api/v1', ''), { headers: { 'tus-resumable': '1.0.0' } })).rejects.toMatchObject({ code: 'not_found' });
+      await expect(ann.upload(longText('c.txt'), { signal: cancel.signal })).rejects.toMatchObject({
+        name: 'AbortError',
+      });
+      await expect(
+        ann.request('HEAD', address.replace('/api/v1', ''), { headers: { 'tus-resumable': '1.0.0' } }),
+      ).rejects.toMatchObject({ code: 'not_found' });
     });
 
     it('take streams whose length nobody knows', async () => {
       const ann = await person();
       const chunks = Array.from({ length: 9 }, () => new Uint8Array(700_000).fill(98));
-      const stream = new ReadableStream<Uint8Array>({ pull: (controller) => (chunks.length > 0 ? controller.enqueue(chunks.pop()!) : controller.close()) });
+      const stream = new ReadableStream<Uint8Array>({
+        pull: (controller) => (chunks.length > 0 ? controller.enqueue(chunks.pop()!) : controller.close()),
+      });
       meddle((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
       const attachment = await ann.upload(stream, { name: 'd.txt' });
       expect(attachment).toMatchObject({ name: 'd.txt', size: 6_300_000 });

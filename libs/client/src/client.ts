@@ -1,4 +1,15 @@
-import type { Attachment, CallArguments, CallOutput, Conversation, Me, Message, PresenceState, ServerEvent, Session, User } from '@parley/contracts';
+import type {
+  Attachment,
+  CallArguments,
+  CallOutput,
+  Conversation,
+  Me,
+  Message,
+  PresenceState,
+  ServerEvent,
+  Session,
+  User,
+} from '@parley/contracts';
 import { Connection, type SocketSettings } from './connection.js';
 import { Emitter } from './emitter.js';
 import { ParleyError } from './errors.js';
@@ -9,7 +20,17 @@ import { Replica } from './replica.js';
 import { SessionKeeper } from './session.js';
 import { defaultStorage, tolerant, type ClientStorage } from './storage.js';
 import type { Store } from './store.js';
-import type { ClientEvents, ClientState, ConnectionState, Draft, Sent, SocketCall, SocketInput, SocketOutput, UploadOptions } from './types.js';
+import type {
+  ClientEvents,
+  ClientState,
+  ConnectionState,
+  Draft,
+  Sent,
+  SocketCall,
+  SocketInput,
+  SocketOutput,
+  UploadOptions,
+} from './types.js';
 import { Typing } from './typing.js';
 import { Uploads, type Uploadable } from './uploads.js';
 
@@ -49,9 +70,16 @@ export class ParleyClient {
 
   constructor({ url, storage, keepConversations = false, socketOptions = {} }: ClientOptions) {
     this.url = new URL(url).origin;
-    const place = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) => this.problem(new ParleyError('internal', 'the storage failed', { cause })));
+    const place = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) =>
+      this.problem(new ParleyError('internal', 'the storage failed', { cause })),
+    );
     const online = () => this.connection.online;
-    this.session = new SessionKeeper(this.url, place, () => void this.ended('expired'), ({ user, sessionId }) => this.store.setOwn({ user, sessionId }));
+    this.session = new SessionKeeper(
+      this.url,
+      place,
+      () => void this.ended('expired'),
+      ({ user, sessionId }) => this.store.setOwn({ user, sessionId }),
+    );
     this.connection = new Connection(this.url, socketOptions, {
       token: () => this.session.current?.accessToken,
       refused: async (token) => (await this.session.refresh(token)) !== undefined,
@@ -62,9 +90,17 @@ export class ParleyClient {
       frame: (frame) => this.events.emit('frame', frame),
     });
     this.replica = new Replica(
-      { online, call: (event, payload) => this.connection.call(event, payload), request: (method, path, options) => this.request(method, path, options) },
+      {
+        online,
+        call: (event, payload) => this.connection.call(event, payload),
+        request: (method, path, options) => this.request(method, path, options),
+      },
       place,
-      { message: (message) => this.events.emit('message', { message }), people: (userIds) => this.people.want(userIds), error: (error) => this.problem(error) },
+      {
+        message: (message) => this.events.emit('message', { message }),
+        people: (userIds) => this.people.want(userIds),
+        error: (error) => this.problem(error),
+      },
       keepConversations,
     );
     this.typings = new Typing((conversationId, active) => {
@@ -78,7 +114,12 @@ export class ParleyClient {
       show: (presence, forget) => this.store.setPresence(presence, forget),
       error: (error) => this.problem(error),
     });
-    this.people = new People(async (userIds) => (await this.request<{ items: User[] }>('GET', '/users', { query: { ids: userIds.join() } })).items, (users) => this.found(users), () => this.store.shownPeople());
+    this.people = new People(
+      async (userIds) =>
+        (await this.request<{ items: User[] }>('GET', '/users', { query: { ids: userIds.join() } })).items,
+      (users) => this.found(users),
+      () => this.store.shownPeople(),
+    );
     this.uploads = new Uploads((method, path, options) => this.session.request(method, path, options), place);
   }
 
@@ -114,7 +155,9 @@ export class ParleyClient {
   /** A new account. Somebody who is here as a guest becomes that person, and keeps everything. */
   async register(input: CallArguments<'auth.register'>): Promise<User> {
     const guest = this.store.state.user?.kind === 'guest';
-    const response = guest ? await this.session.request('POST', '/auth/register', { body: input }) : await this.session.open('POST', '/auth/register', { body: input });
+    const response = guest
+      ? await this.session.request('POST', '/auth/register', { body: input })
+      : await this.session.open('POST', '/auth/register', { body: input });
     return this.enter(response);
   }
 
@@ -139,7 +182,8 @@ export class ParleyClient {
     if (!current) return;
     this.connection.close();
     await this.replica.outbox.clear(true);
-    if (current.refreshToken) await this.session.request('POST', '/auth/logout', { timeoutMs: LOGOUT_MS }).catch(() => undefined);
+    if (current.refreshToken)
+      await this.session.request('POST', '/auth/logout', { timeoutMs: LOGOUT_MS }).catch(() => undefined);
     await this.session.clear();
     await this.leave();
   }
@@ -223,7 +267,12 @@ export class ParleyClient {
   send(conversationId: string, draft: Draft): Sent {
     if (!this.store.userId) throw new ParleyError('unauthenticated', 'signed out');
     this.typings.sent(conversationId);
-    return this.replica.send(conversationId, newClientId(), draft, (draft.attachmentIds ?? []).flatMap((id) => this.attachments.get(id) ?? []));
+    return this.replica.send(
+      conversationId,
+      newClientId(),
+      draft,
+      (draft.attachmentIds ?? []).flatMap((id) => this.attachments.get(id) ?? []),
+    );
   }
 
   /** Sends a failed message again. */
@@ -325,9 +374,16 @@ export class ParleyClient {
   }
 
   /** An attachment's bytes; with `thumbnail` its preview's, where it has one. */
-  async fetchAttachment(attachment: string | Attachment, { thumbnail = false, signal }: { thumbnail?: boolean; signal?: AbortSignal } = {}): Promise<Blob> {
-    const id = typeof attachment === 'string' ? attachment : ((thumbnail ? attachment.thumbnailId : undefined) ?? attachment.id);
-    const response = await this.session.request('GET', `/attachments/${id}`, { timeoutMs: 60_000, ...(signal && { signal }) });
+  async fetchAttachment(
+    attachment: string | Attachment,
+    { thumbnail = false, signal }: { thumbnail?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Blob> {
+    const id =
+      typeof attachment === 'string' ? attachment : ((thumbnail ? attachment.thumbnailId : undefined) ?? attachment.id);
+    const response = await this.session.request('GET', `/attachments/${id}`, {
+      timeoutMs: 60_000,
+      ...(signal && { signal }),
+    });
     return response.blob();
   }
 
@@ -410,7 +466,8 @@ export class ParleyClient {
 
   private receive(name: string, payload: unknown): void {
     this.events.emit('server', { event: name, payload });
-    if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal') this.events.emit(name, payload as never);
+    if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal')
+      this.events.emit(name, payload as never);
     this.replica.event(name, payload);
   }
 

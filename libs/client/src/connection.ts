@@ -35,7 +35,11 @@ export class Connection {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly waiting = new Set<() => void>();
 
-  constructor(private readonly url: string, private readonly settings: SocketSettings, private readonly hooks: ConnectionHooks) {}
+  constructor(
+    private readonly url: string,
+    private readonly settings: SocketSettings,
+    private readonly hooks: ConnectionHooks,
+  ) {}
 
   get online(): boolean {
     return this.ready !== undefined;
@@ -46,12 +50,26 @@ export class Connection {
     if (this.socket) return;
     this.hooks.state('connecting');
     const socket = io(this.url, {
-      transports: ['websocket'], reconnectionDelay: 500, reconnectionDelayMax: 15_000, forceNew: true, ...this.settings, auth: (give) => give({ token: (this.token = this.hooks.token()) }),
+      transports: ['websocket'],
+      reconnectionDelay: 500,
+      reconnectionDelayMax: 15_000,
+      forceNew: true,
+      ...this.settings,
+      auth: (give) => give({ token: (this.token = this.hooks.token()) }),
     });
     this.socket = socket;
-    const current = <A extends unknown[]>(listener: (...args: A) => void) => (...args: A) => void (this.socket === socket && listener(...args));
-    socket.on('connect_error', current((error: Error & { data?: ErrorBody }) => void this.refused(error.data?.code)));
-    socket.on('disconnect', current(() => this.lost()));
+    const current =
+      <A extends unknown[]>(listener: (...args: A) => void) =>
+      (...args: A) =>
+        void (this.socket === socket && listener(...args));
+    socket.on(
+      'connect_error',
+      current((error: Error & { data?: ErrorBody }) => void this.refused(error.data?.code)),
+    );
+    socket.on(
+      'disconnect',
+      current(() => this.lost()),
+    );
     socket.onAny(current((name: string, payload: unknown) => this.receive(name, payload)));
     if (typeof addEventListener === 'function') addEventListener('online', this.hurry);
   }
@@ -78,7 +96,8 @@ export class Connection {
   async call<E extends SocketCall>(event: E, payload: SocketInput<E>, timeoutMs = CALL_MS): Promise<SocketOutput<E>> {
     const deadline = Date.now() + timeoutMs;
     const { limits } = this.ready ?? (await this.untilReady(timeoutMs));
-    if (new TextEncoder().encode(JSON.stringify(payload)).length + ENVELOPE_BYTES > limits.packetBytes) throw new ParleyError('too_large', `${event}: over ${limits.packetBytes} bytes`);
+    if (new TextEncoder().encode(JSON.stringify(payload)).length + ENVELOPE_BYTES > limits.packetBytes)
+      throw new ParleyError('too_large', `${event}: over ${limits.packetBytes} bytes`);
     this.tell('out', event, payload);
     const answer = await this.emit(event, payload, Math.max(1, deadline - Date.now()));
     this.tell('answer', event, answer);

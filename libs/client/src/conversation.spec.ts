@@ -7,15 +7,48 @@ import { memoryStorage } from './storage.js';
 import { Store } from './store.js';
 
 const AT = '2026-01-01T00:00:00.000Z';
-const member = (userId: string, role: Member['role'] = 'member', seq = 0): Member => ({ userId, role, status: 'active', joinedAt: AT, readSeq: seq, deliveredSeq: seq });
+const member = (userId: string, role: Member['role'] = 'member', seq = 0): Member => ({
+  userId,
+  role,
+  status: 'active',
+  joinedAt: AT,
+  readSeq: seq,
+  deliveredSeq: seq,
+});
 const message = (seq: number, rev = seq + 1, more: Partial<Message> = {}): Message => ({
-  id: `m${seq}`, conversationId: 'c', seq, rev, senderId: 'ann', clientId: `c${seq}`, type: 'text', body: `${seq}`, attachments: [], mentions: [], createdAt: AT, reactions: [], ...more,
+  id: `m${seq}`,
+  conversationId: 'c',
+  seq,
+  rev,
+  senderId: 'ann',
+  clientId: `c${seq}`,
+  type: 'text',
+  body: `${seq}`,
+  attachments: [],
+  mentions: [],
+  createdAt: AT,
+  reactions: [],
+  ...more,
 });
 const conversation = (rev: number, more: Partial<Conversation> = {}, unread = 0, readSeq = 0): Conversation => ({
-  id: 'c', kind: 'group', visibility: 'private', createdBy: 'ann', createdAt: AT, lastSeq: 0, rev, memberCount: 2, policy: {},
-  me: { role: 'member', status: 'active', readSeq, deliveredSeq: readSeq, unread, mentions: 0, notifications: 'all' }, ...more,
+  id: 'c',
+  kind: 'group',
+  visibility: 'private',
+  createdBy: 'ann',
+  createdAt: AT,
+  lastSeq: 0,
+  rev,
+  memberCount: 2,
+  policy: {},
+  me: { role: 'member', status: 'active', readSeq, deliveredSeq: readSeq, unread, mentions: 0, notifications: 'all' },
+  ...more,
 });
-const page = (items: Message[], lastSeq = items.at(-1)?.seq ?? 0) => ({ items, lastSeq, hasBefore: (items[0]?.seq ?? 1) > 1, hasAfter: (items.at(-1)?.seq ?? lastSeq) < lastSeq });
+const page = (items: Message[], lastSeq = items.at(-1)?.seq ?? 0) => ({
+  items,
+  lastSeq,
+  hasBefore: (items[0]?.seq ?? 1) > 1,
+  hasAfter: (items.at(-1)?.seq ?? lastSeq) < lastSeq,
+});
 const members = [member('me'), member('ann')];
 
 function opened(rev = 1, items: Message[] = []): HeldConversation {
@@ -65,7 +98,11 @@ describe('what comes late and is older', () => {
 
   it('is not shown beside what it became: a stored message takes the place of the one that waits', () => {
     const held = opened();
-    const pending = { ...message(0, 0, { senderId: 'me', clientId: 'mine' }), status: 'sending' as const, local: { state: 'sending' as const } };
+    const pending = {
+      ...message(0, 0, { senderId: 'me', clientId: 'mine' }),
+      status: 'sending' as const,
+      local: { state: 'sending' as const },
+    };
     held.setPending([pending]);
     expect(held.snapshot().messages).toEqual([pending]);
     held.message(message(1, 2, { senderId: 'me', clientId: 'mine' }), 'new');
@@ -93,7 +130,9 @@ describe('what comes late and is older', () => {
     const held = new HeldConversation(conversation(1), 'me');
     held.begin();
     held.whole(conversation(5, { lastSeq: 3 }), 0);
-    expect(held.open({ conversation: conversation(2, { lastSeq: 1 }), messages: page([message(1)]), members }, 0)).toBe(false);
+    expect(held.open({ conversation: conversation(2, { lastSeq: 1 }), messages: page([message(1)]), members }, 0)).toBe(
+      false,
+    );
     expect(held.opened).toBe(false);
   });
 
@@ -135,7 +174,12 @@ describe('conversations that come and go', () => {
   const doubts: boolean[] = [];
   const make = () => {
     doubts.length = 0;
-    const store = new Store({ onDoubt: (sure) => doubts.push(sure), onOwn: () => undefined, onMessage: () => undefined, onPeople: () => undefined });
+    const store = new Store({
+      onDoubt: (sure) => doubts.push(sure),
+      onOwn: () => undefined,
+      onMessage: () => undefined,
+      onPeople: () => undefined,
+    });
     store.setOwn({ user: { id: 'me', username: 'me', displayName: 'me', kind: 'person', createdAt: AT } });
     store.event('conversation:new', { conversation: conversation(1) });
     return store;
@@ -165,11 +209,16 @@ describe('the outbox', () => {
     const sending: string[] = [];
     const answers: (() => void)[] = [];
     const outbox = new Outbox(memoryStorage(), {
-      online: () => true, changed: () => undefined, stored: () => undefined,
-      send: ({ clientId }) => new Promise((resolve) => {
-        sending.push(clientId);
-        answers.push(() => resolve({ message: message(sending.length, 1, { clientId, senderId: 'me' }), duplicate: false }));
-      }),
+      online: () => true,
+      changed: () => undefined,
+      stored: () => undefined,
+      send: ({ clientId }) =>
+        new Promise((resolve) => {
+          sending.push(clientId);
+          answers.push(() =>
+            resolve({ message: message(sending.length, 1, { clientId, senderId: 'me' }), duplicate: false }),
+          );
+        }),
     });
     await outbox.load('me');
     const [first, second] = [outbox.add('c', 'a', { body: 'a' }, []), outbox.add('c', 'b', { body: 'b' }, [])];
@@ -188,7 +237,9 @@ describe('the outbox', () => {
     let refuse = true;
     const storage = memoryStorage();
     const outbox = new Outbox(storage, {
-      online: () => true, changed: () => undefined, stored: () => undefined,
+      online: () => true,
+      changed: () => undefined,
+      stored: () => undefined,
       send: async ({ clientId }) => {
         if (refuse) throw new ParleyError('muted', 'muted');
         return { message: message(1, 1, { clientId, senderId: 'me' }), duplicate: false };
@@ -197,7 +248,9 @@ describe('the outbox', () => {
     await outbox.load('me');
     await expect(outbox.add('c', 'a', { body: 'a' }, [])).rejects.toMatchObject({ code: 'muted' });
     expect(outbox.shown('c', 'me')).toMatchObject([{ status: 'failed', local: { error: { code: 'muted' } } }]);
-    await vi.waitFor(async () => expect(await storage.entries('outbox/me/')).toMatchObject([[expect.anything(), { error: { code: 'muted' } }]]));
+    await vi.waitFor(async () =>
+      expect(await storage.entries('outbox/me/')).toMatchObject([[expect.anything(), { error: { code: 'muted' } }]]),
+    );
     refuse = false;
     expect(await outbox.retry('c', 'a')).toMatchObject({ clientId: 'a' });
     await vi.waitFor(async () => expect(await storage.entries('outbox/me/')).toEqual([]));

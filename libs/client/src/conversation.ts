@@ -1,4 +1,13 @@
-import type { CallOutput, Changes, Conversation, Member, Membership, Message, Receipt, ServerEvent } from '@parley/contracts';
+import type {
+  CallOutput,
+  Changes,
+  Conversation,
+  Member,
+  Membership,
+  Message,
+  Receipt,
+  ServerEvent,
+} from '@parley/contracts';
 import type { ChatMessage, ConversationView, Positions } from './types.js';
 
 /** Messages kept in memory of one conversation: beyond the first, the farther end of the window is cut to the second. */
@@ -68,13 +77,30 @@ export class HeldConversation {
   /** Those who are known to have left. */
   private readonly left = new Set<string>();
   private view: ConversationView | undefined;
-  private parts: { messages?: readonly ChatMessage[]; members?: ReadonlyMap<string, Member>; receipts?: ReadonlyMap<string, Positions>; typing?: readonly string[] } = {};
+  private parts: {
+    messages?: readonly ChatMessage[];
+    members?: ReadonlyMap<string, Member>;
+    receipts?: ReadonlyMap<string, Positions>;
+    typing?: readonly string[];
+  } = {};
   private readonly shown = new WeakMap<Message, ChatMessage>();
 
-  constructor(whole: Conversation, private readonly userId: string, private readonly keeps = false) {
+  constructor(
+    whole: Conversation,
+    private readonly userId: string,
+    private readonly keeps = false,
+  ) {
     this.conversation = whole;
     this.cursor = this.wholeRev = this.countsRev = this.describedRev = this.countedRev = whole.rev;
-    this.me = whole.me ?? { role: 'member', status: 'active', readSeq: 0, deliveredSeq: 0, unread: 0, mentions: 0, notifications: 'all' };
+    this.me = whole.me ?? {
+      role: 'member',
+      status: 'active',
+      readSeq: 0,
+      deliveredSeq: 0,
+      unread: 0,
+      mentions: 0,
+      notifications: 'all',
+    };
     if (!whole.me) this.stale = true;
     this.memberRevs.set(userId, whole.rev);
     this.receipts.set(userId, { deliveredSeq: this.me.deliveredSeq, readSeq: this.me.readSeq });
@@ -182,7 +208,11 @@ export class HeldConversation {
   }
 
   /** A message, as a live event or an answer told it. */
-  message(message: Message, origin: 'new' | 'updated', reaction?: { userId: string; emoji: string; added: boolean }): void {
+  message(
+    message: Message,
+    origin: 'new' | 'updated',
+    reaction?: { userId: string; emoji: string; added: boolean },
+  ): void {
     this.count(message, origin, reaction !== undefined);
     this.keep(message, reaction);
     this.advance(message.rev);
@@ -190,7 +220,10 @@ export class HeldConversation {
   }
 
   /** One entry of `sync`. */
-  changes({ conversation, messages, members, receipts, rev }: Omit<Changes, 'epoch' | 'complete'>, ownVersion: number): void {
+  changes(
+    { conversation, messages, members, receipts, rev }: Omit<Changes, 'epoch' | 'complete'>,
+    ownVersion: number,
+  ): void {
     if (this.hasHole && messages.length > 0) this.stale = true;
     for (const message of messages) this.count(message, message.seq > this.lastSeq ? 'new' : 'updated', false);
     for (const message of messages.toSorted((a, b) => a.seq - b.seq)) this.keep(message);
@@ -256,7 +289,11 @@ export class HeldConversation {
   unreadChanged({ readSeq, unreadFrom, notifications }: ServerEvent<'unread:changed'>): void {
     this.ownVersion++;
     const { unreadFrom: _, ...me } = this.me;
-    this.me = { ...me, ...(unreadFrom !== undefined && { unreadFrom }), ...(notifications !== undefined && { notifications }) };
+    this.me = {
+      ...me,
+      ...(unreadFrom !== undefined && { unreadFrom }),
+      ...(notifications !== undefined && { notifications }),
+    };
     this.moved(this.userId, { readSeq, deliveredSeq: readSeq });
     // Its counts may be older than a message that is here already.
     this.countedAnew();
@@ -304,7 +341,8 @@ export class HeldConversation {
     this.window ??= [];
     if (members) {
       const present = new Set(members.map(({ userId }) => userId));
-      for (const userId of [...this.members.keys(), ...this.receipts.keys()]) if (!present.has(userId)) this.member({ userId, left: true }, conversation.rev);
+      for (const userId of [...this.members.keys(), ...this.receipts.keys()])
+        if (!present.has(userId)) this.member({ userId, left: true }, conversation.rev);
       for (const member of members) this.member(member, conversation.rev);
     }
     this.replace(messages);
@@ -412,7 +450,11 @@ export class HeldConversation {
     this.takeTail();
     const { lastMessage } = this.conversation;
     const fits = !lastMessage || this.tail.at(-1)?.seq === lastMessage.seq;
-    return { conversation: { ...this.conversation, rev: this.cursor, me: this.me }, messages: fits ? this.tail : [lastMessage], ticks: this.ticks() };
+    return {
+      conversation: { ...this.conversation, rev: this.cursor, me: this.me },
+      messages: fits ? this.tail : [lastMessage],
+      ticks: this.ticks(),
+    };
   }
 
   /** Nothing is kept of it. */
@@ -430,8 +472,11 @@ export class HeldConversation {
 
   private messages(): readonly ChatMessage[] {
     const { delivered, read } = this.ticks();
-    const status = ({ senderId, seq }: Message) => (senderId !== this.userId ? 'sent' : seq <= read ? 'read' : seq <= delivered ? 'delivered' : 'sent');
-    const stored = (this.window ?? (this.isKept ? this.tail : [])).map((message) => this.show(message, status(message)));
+    const status = ({ senderId, seq }: Message) =>
+      senderId !== this.userId ? 'sent' : seq <= read ? 'read' : seq <= delivered ? 'delivered' : 'sent';
+    const stored = (this.window ?? (this.isKept ? this.tail : [])).map((message) =>
+      this.show(message, status(message)),
+    );
     const known = new Set(stored.flatMap(({ senderId, clientId }) => (senderId === this.userId ? [clientId] : [])));
     return [...stored, ...this.pending.filter(({ clientId }) => !known.has(clientId))];
   }
@@ -441,7 +486,10 @@ export class HeldConversation {
     if (this.keptTicks) return this.keptTicks;
     const others = [...this.receipts].filter(([userId]) => userId !== this.userId).map(([, positions]) => positions);
     if (others.length === 0 || others.length < this.conversation.memberCount - 1) return { delivered: 0, read: 0 };
-    return { delivered: Math.min(...others.map(({ deliveredSeq }) => deliveredSeq)), read: Math.min(...others.map(({ readSeq }) => readSeq)) };
+    return {
+      delivered: Math.min(...others.map(({ deliveredSeq }) => deliveredSeq)),
+      read: Math.min(...others.map(({ readSeq }) => readSeq)),
+    };
   }
 
   private show(message: Message, status: ChatMessage['status']): ChatMessage {
@@ -466,7 +514,13 @@ export class HeldConversation {
     const { memberCount } = conversation.rev >= this.countedRev ? conversation : this.conversation;
     this.describedRev = Math.max(this.describedRev, conversation.rev);
     this.countedRev = Math.max(this.countedRev, conversation.rev);
-    this.conversation = { ...base, memberCount, lastSeq, rev: Math.max(conversation.rev, this.conversation.rev), ...(newest && { lastMessage: newest }) };
+    this.conversation = {
+      ...base,
+      memberCount,
+      lastSeq,
+      rev: Math.max(conversation.rev, this.conversation.rev),
+      ...(newest && { lastMessage: newest }),
+    };
     delete this.parts.messages;
     this.changed();
   }
@@ -475,7 +529,11 @@ export class HeldConversation {
   private settings(me: Membership): void {
     const { unreadFrom: _, ...rest } = this.me;
     const before = this.firstUnread;
-    this.me = { ...rest, notifications: me.notifications, ...(me.unreadFrom !== undefined && { unreadFrom: me.unreadFrom }) };
+    this.me = {
+      ...rest,
+      notifications: me.notifications,
+      ...(me.unreadFrom !== undefined && { unreadFrom: me.unreadFrom }),
+    };
     this.moved(this.userId, me);
     if (this.firstUnread !== before) this.countedAnew();
   }
@@ -497,7 +555,10 @@ export class HeldConversation {
   /** Positions never go back. */
   private moved(userId: string, positions: Positions): void {
     const known = this.receipts.get(userId) ?? noPositions;
-    const next = { deliveredSeq: Math.max(known.deliveredSeq, positions.deliveredSeq), readSeq: Math.max(known.readSeq, positions.readSeq) };
+    const next = {
+      deliveredSeq: Math.max(known.deliveredSeq, positions.deliveredSeq),
+      readSeq: Math.max(known.readSeq, positions.readSeq),
+    };
     if (userId === this.userId) this.me = { ...this.me, ...next };
     if (this.receipts.has(userId) && next.deliveredSeq === known.deliveredSeq && next.readSeq === known.readSeq) return;
     this.receipts.set(userId, next);
@@ -507,7 +568,10 @@ export class HeldConversation {
   }
 
   private positions(me: Membership): Positions {
-    return { deliveredSeq: Math.max(me.deliveredSeq, this.me.deliveredSeq), readSeq: Math.max(me.readSeq, this.me.readSeq) };
+    return {
+      deliveredSeq: Math.max(me.deliveredSeq, this.me.deliveredSeq),
+      readSeq: Math.max(me.readSeq, this.me.readSeq),
+    };
   }
 
   private get firstUnread(): number {
@@ -520,11 +584,21 @@ export class HeldConversation {
 
   /** Adjusts the counts by a message whose `rev` was not seen yet. */
   private count(message: Message, origin: Origin, reactionOnly: boolean): void {
-    if (message.rev <= Math.max(this.cursor, this.countsRev) || this.ahead.has(message.rev) || message.seq < this.firstUnread || message.senderId === this.userId) return;
+    if (
+      message.rev <= Math.max(this.cursor, this.countsRev) ||
+      this.ahead.has(message.rev) ||
+      message.seq < this.firstUnread ||
+      message.senderId === this.userId
+    )
+      return;
     if (origin === 'updated') {
       if (!reactionOnly) this.stale = true;
     } else if (this.counts(message)) {
-      this.me = { ...this.me, unread: this.me.unread + 1, mentions: this.me.mentions + (message.mentions.includes(this.userId) ? 1 : 0) };
+      this.me = {
+        ...this.me,
+        unread: this.me.unread + 1,
+        mentions: this.me.mentions + (message.mentions.includes(this.userId) ? 1 : 0),
+      };
       this.changed();
     }
   }
@@ -567,14 +641,16 @@ export class HeldConversation {
   private keep(message: Message, reaction?: { userId: string; emoji: string; added: boolean }): void {
     const { lastMessage } = this.conversation;
     this.keepInTail(message, reaction);
-    if (!lastMessage || message.seq >= lastMessage.seq) this.conversation = { ...this.conversation, lastMessage: latest(lastMessage, message)! };
+    if (!lastMessage || message.seq >= lastMessage.seq)
+      this.conversation = { ...this.conversation, lastMessage: latest(lastMessage, message)! };
     this.raise(message.seq);
     if (!this.window && this.loading === 0) return this.changed();
     const at = this.window && message.seq <= this.to ? message.seq - this.oldest : -1;
     const held = this.window?.[at];
     if (this.window && held) {
       if (held.rev < message.rev) this.window = this.window.with(at, this.withMine(message, held, reaction));
-      else if (held.rev === message.rev && message.reactions.some(({ mine }) => mine)) this.window = this.window.with(at, message);
+      else if (held.rev === message.rev && message.reactions.some(({ mine }) => mine))
+        this.window = this.window.with(at, message);
     } else if (this.loading > 0 || (this.following && message.seq > this.to)) {
       this.park(message);
       this.unpark();
@@ -589,8 +665,10 @@ export class HeldConversation {
     const next = (this.tail.at(-1)?.seq ?? message.seq - 1) + 1;
     const at = message.seq - (this.tail[0]?.seq ?? Infinity);
     const known = this.tail[at];
-    if (known) this.tail = known.rev < message.rev ? this.tail.with(at, this.withMine(message, known, reaction)) : this.tail;
-    else if (message.seq >= next) this.tail = message.seq === next ? [...this.tail, message].slice(-MOST_KEPT) : [message];
+    if (known)
+      this.tail = known.rev < message.rev ? this.tail.with(at, this.withMine(message, known, reaction)) : this.tail;
+    else if (message.seq >= next)
+      this.tail = message.seq === next ? [...this.tail, message].slice(-MOST_KEPT) : [message];
   }
 
   /** Of the window, where that holds the newest messages. */
@@ -638,13 +716,25 @@ export class HeldConversation {
   }
 
   /** Events don't say which reactions are one's own: what the event or the state before it told is kept. */
-  private withMine(message: Message, held: Message, reaction?: { userId: string; emoji: string; added: boolean }): Message {
+  private withMine(
+    message: Message,
+    held: Message,
+    reaction?: { userId: string; emoji: string; added: boolean },
+  ): Message {
     if (message.reactions.length === 0 || message.reactions.some(({ mine }) => mine !== undefined)) return message;
     const mine = (emoji: string, userIds: readonly string[], count: number) => {
       if (reaction?.userId === this.userId && reaction.emoji === emoji) return reaction.added;
-      return userIds.includes(this.userId) || (userIds.length < count && held.reactions.some((one) => one.emoji === emoji && one.mine));
+      return (
+        userIds.includes(this.userId) ||
+        (userIds.length < count && held.reactions.some((one) => one.emoji === emoji && one.mine))
+      );
     };
-    return { ...message, reactions: message.reactions.map((one) => (mine(one.emoji, one.userIds, one.count) ? { ...one, mine: true } : one)) };
+    return {
+      ...message,
+      reactions: message.reactions.map((one) =>
+        mine(one.emoji, one.userIds, one.count) ? { ...one, mine: true } : one,
+      ),
+    };
   }
 }
 

@@ -16,7 +16,11 @@ export class ParleyError extends Error {
   /** Names the request in the server's logs. */
   readonly traceId?: string;
 
-  constructor(code: ErrorCode, message: string, more: Partial<Pick<ErrorBody, 'details' | 'retryAfterMs' | 'traceId'>> & { cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: Partial<Pick<ErrorBody, 'details' | 'retryAfterMs' | 'traceId'>> & { cause?: unknown } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     if (more.details !== undefined) this.details = more.details;
@@ -32,7 +36,13 @@ export class ParleyError extends Error {
   /** As it is kept and shown. */
   toBody(): ErrorBody {
     const { code, message, details, retryAfterMs, traceId } = this;
-    return { code, message, ...(details !== undefined && { details }), ...(retryAfterMs !== undefined && { retryAfterMs }), ...(traceId !== undefined && { traceId }) };
+    return {
+      code,
+      message,
+      ...(details !== undefined && { details }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(traceId !== undefined && { traceId }),
+    };
   }
 
   static fromBody({ code, message, ...more }: ErrorBody): ParleyError {

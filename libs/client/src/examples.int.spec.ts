@@ -31,10 +31,15 @@ describe('the examples', { timeout: 120_000 }, () => {
   }, 60_000);
 
   function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, [join(examples, script), ...args], { cwd: folder, env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [join(examples, script), ...args], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     children.push(child);
     const told = { output: '', code: undefined as number | null | undefined, child };
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (told.output += chunk.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (told.output += chunk.toString()));
     child.once('close', (code) => (told.code = code));
     return told;
   }
@@ -46,10 +51,19 @@ describe('the examples', { timeout: 120_000 }, () => {
   });
 
   it('bot.mjs: answers', async () => {
-    const { user, token } = await person.request<{ user: { id: string; username: string }; token: string }>('POST', '/bots', { body: { username: uniqueName('echo') } });
+    const { user, token } = await person.request<{ user: { id: string; username: string }; token: string }>(
+      'POST',
+      '/bots',
+      { body: { username: uniqueName('echo') } },
+    );
     const { id } = await person.createConversation({ kind: 'group', title: 'Echo', memberIds: [user.id] });
     await person.open(id);
-    const bodies = () => person.getState().conversations.get(id)!.messages.filter(({ senderId }) => senderId === user.id).map(({ body }) => body);
+    const bodies = () =>
+      person
+        .getState()
+        .conversations.get(id)!
+        .messages.filter(({ senderId }) => senderId === user.id)
+        .map(({ body }) => body);
     const bot = run('bot.mjs', [server.url], { PARLEY_BOT_TOKEN: token, PARLEY_BOT_FOLDER: join(folder, 'bot') });
     await eventually(() => expect(bot.output).toContain(`I am ${user.username}`), { timeoutMs: 30_000 });
     await eventually(() => expect(bot.output).toContain('online'), { timeoutMs: 30_000 });
@@ -70,7 +84,9 @@ describe('the examples', { timeout: 120_000 }, () => {
     const code = await bundle.text();
     // All that it needs is in it.
     expect(code).not.toMatch(/^import\s|from\s*["'](?!\.)/m);
-    const { createClient: create } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { createClient: typeof createClient };
+    const { createClient: create } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+      createClient: typeof createClient;
+    };
     const guest = create({ url: server.url, storage: memoryStorage() });
     await guest.guest();
     await eventually(() => expect(guest.getState().connection).toBe('online'));

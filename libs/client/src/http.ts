@@ -15,7 +15,12 @@ export interface RequestOptions {
 }
 
 /** Makes one HTTP request. Rejects with a ParleyError: the server's, `unavailable` when there is no answer in time; with the signal's reason when that aborts. */
-export async function send(url: URL, method: string, { query = {}, body, headers = {}, signal, timeoutMs = TIMEOUT_MS }: RequestOptions, token?: string): Promise<Response> {
+export async function send(
+  url: URL,
+  method: string,
+  { query = {}, body, headers = {}, signal, timeoutMs = TIMEOUT_MS }: RequestOptions,
+  token?: string,
+): Promise<Response> {
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
   const raw = body === undefined || body instanceof Blob || body instanceof FormData || body instanceof Uint8Array;
   const late = AbortSignal.timeout(timeoutMs);
@@ -23,7 +28,11 @@ export async function send(url: URL, method: string, { query = {}, body, headers
   try {
     response = await fetch(url, {
       method,
-      headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...(!raw && { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(!raw && { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body !== undefined && { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([signal, late]) : late,
     });
@@ -35,7 +44,16 @@ export async function send(url: URL, method: string, { query = {}, body, headers
   throw await problemOf(response);
 }
 
-const codesByStatus: Readonly<Record<number, ErrorCode>> = { 400: 'invalid', 401: 'unauthenticated', 403: 'forbidden', 404: 'not_found', 409: 'conflict', 413: 'too_large', 415: 'unsupported_media', 429: 'rate_limited' };
+const codesByStatus: Readonly<Record<number, ErrorCode>> = {
+  400: 'invalid',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  409: 'conflict',
+  413: 'too_large',
+  415: 'unsupported_media',
+  429: 'rate_limited',
+};
 
 /** A refusal that is no problem of Parley's comes from a proxy in between. */
 async function problemOf(response: Response): Promise<ParleyError> {
@@ -46,6 +64,9 @@ async function problemOf(response: Response): Promise<ParleyError> {
   } catch {
     // Not JSON: the status has to do.
   }
-  const code = body.code ?? codesByStatus[response.status] ?? (response.status >= 502 && response.status <= 504 ? 'unavailable' : 'internal');
+  const code =
+    body.code ??
+    codesByStatus[response.status] ??
+    (response.status >= 502 && response.status <= 504 ? 'unavailable' : 'internal');
   return new ParleyError(code, body.detail ?? body.title ?? `HTTP ${response.status}`, body);
 }

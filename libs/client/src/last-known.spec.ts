@@ -5,7 +5,13 @@ import { Network, randomFrom } from './spec/network.js';
 import { memoryStorage } from './storage.js';
 import type { ClientState, ConversationView } from './types.js';
 
-const user = (id: string) => ({ id, username: id, displayName: id, kind: 'person' as const, createdAt: '2026-01-01T00:00:00.000Z' });
+const user = (id: string) => ({
+  id,
+  username: id,
+  displayName: id,
+  kind: 'person' as const,
+  createdAt: '2026-01-01T00:00:00.000Z',
+});
 
 /** A server, and pages of one browser, one after another. */
 class Browser {
@@ -22,7 +28,12 @@ class Browser {
 
   async load(userId = 'me'): Promise<void> {
     this.network.disconnect();
-    this.replica = new Replica(this.network, this.storage, { message: () => undefined, people: () => undefined, error: () => undefined }, true);
+    this.replica = new Replica(
+      this.network,
+      this.storage,
+      { message: () => undefined, people: () => undefined, error: () => undefined },
+      true,
+    );
     this.replica.store.setOwn({ user: user(userId) });
     await this.replica.load(userId);
   }
@@ -56,7 +67,9 @@ describe('what was last known', () => {
   afterEach(() => void vi.useRealTimers());
 
   /** A page with one conversation that is open, with these messages. */
-  async function withMessages(...bodies: string[]): Promise<{ browser: Browser; held: ReturnType<ModelServer['own']>[number] }> {
+  async function withMessages(
+    ...bodies: string[]
+  ): Promise<{ browser: Browser; held: ReturnType<ModelServer['own']>[number] }> {
     const browser = new Browser();
     browser.server.create();
     const [held] = browser.server.own();
@@ -73,7 +86,13 @@ describe('what was last known', () => {
     browser.replica.store.addUsers([user('ben'), user('cid')]);
     await vi.advanceTimersByTimeAsync(3_000);
     await browser.load();
-    expect(browser.view(held.id)).toMatchObject({ opened: false, kept: true, unread: 3, hasBefore: false, conversation: { title: held.title, lastMessage: { body: 'three' } } });
+    expect(browser.view(held.id)).toMatchObject({
+      opened: false,
+      kept: true,
+      unread: 3,
+      hasBefore: false,
+      conversation: { title: held.title, lastMessage: { body: 'three' } },
+    });
     expect(browser.bodies(held.id)).toEqual(['one', 'two', 'three']);
     expect([...browser.state.users.keys()]).toEqual(['ben']);
 
@@ -92,7 +111,12 @@ describe('what was last known', () => {
     await browser.load();
     expect(browser.bodies(held.id)).toEqual(['one', 'two']);
     await browser.connect();
-    expect(browser.view(held.id)).toMatchObject({ kept: false, messages: [], unread: 1, conversation: { title: held.title } });
+    expect(browser.view(held.id)).toMatchObject({
+      kept: false,
+      messages: [],
+      unread: 1,
+      conversation: { title: held.title },
+    });
     await vi.advanceTimersByTimeAsync(3_000);
     await browser.load();
     expect(browser.bodies(held.id)).toEqual(['two']);
@@ -180,7 +204,11 @@ describe('what was last known', () => {
     const browser = new Browser();
     browser.server.create();
     browser.network.disconnect();
-    browser.replica = new Replica(browser.network, browser.storage, { message: () => undefined, people: () => undefined, error: () => undefined });
+    browser.replica = new Replica(browser.network, browser.storage, {
+      message: () => undefined,
+      people: () => undefined,
+      error: () => undefined,
+    });
     browser.replica.store.setOwn({ user: user('me') });
     await browser.replica.load('me');
     await browser.connect();

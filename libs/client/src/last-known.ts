@@ -37,7 +37,11 @@ export class LastKnown {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private writes: Promise<void> = Promise.resolve();
 
-  constructor(private readonly storage: ClientStorage, private readonly store: Store, private readonly reads: Reads) {
+  constructor(
+    private readonly storage: ClientStorage,
+    private readonly store: Store,
+    private readonly reads: Reads,
+  ) {
     store.subscribe(() => this.soon());
   }
 
@@ -51,12 +55,20 @@ export class LastKnown {
     const own = all.filter(([key]) => key.startsWith(this.prefix));
     const entries = own.map(([, value]) => value).filter(isEntry);
     const [epoch, ...others] = new Set(entries.map((entry) => entry.epoch));
-    const use = (key: string, value: unknown) => others.length === 0 && key.startsWith(this.prefix) && (key === this.peopleKey || isEntry(value));
+    const use = (key: string, value: unknown) =>
+      others.length === 0 && key.startsWith(this.prefix) && (key === this.peopleKey || isEntry(value));
     for (const [key, value] of all) if (!use(key, value)) this.delete(key);
     if (epoch === undefined || others.length > 0) return;
-    for (const { conversation: { id } } of entries) this.saved.set(id, '');
+    for (const {
+      conversation: { id },
+    } of entries)
+      this.saved.set(id, '');
     this.store.restore(epoch, entries, (own.find(([key]) => key === this.peopleKey)?.[1] ?? []) as readonly User[]);
-    for (const { conversation: { id }, read } of entries) if (read !== undefined) this.reads.read(id, read);
+    for (const {
+      conversation: { id },
+      read,
+    } of entries)
+      if (read !== undefined) this.reads.read(id, read);
   }
 
   /** The store holds everything that the server does. */
@@ -92,7 +104,10 @@ export class LastKnown {
   private save(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const { store: { epoch, held, state }, userId } = this;
+    const {
+      store: { epoch, held, state },
+      userId,
+    } = this;
     if (userId === undefined || epoch === undefined) return;
     const ids = new Set(state.order.slice(0, MOST_CONVERSATIONS));
     const kept = [...ids].map((id) => held.get(id)!.toKept());
@@ -104,7 +119,16 @@ export class LastKnown {
   private keep(kept: KeptConversation, epoch: string): void {
     const { id } = kept.conversation;
     const read = this.reads.untold(id);
-    const state = JSON.stringify([epoch, kept.conversation.rev, kept.conversation.lastSeq, kept.conversation.me, kept.ticks, kept.messages.length, kept.messages[0]?.seq, read]);
+    const state = JSON.stringify([
+      epoch,
+      kept.conversation.rev,
+      kept.conversation.lastSeq,
+      kept.conversation.me,
+      kept.ticks,
+      kept.messages.length,
+      kept.messages[0]?.seq,
+      read,
+    ]);
     if (this.saved.get(id) === state) return;
     this.saved.set(id, state);
     const entry: Entry = { version: VERSION, epoch, ...kept, ...(read !== undefined && { read }) };
@@ -118,7 +142,13 @@ export class LastKnown {
 
   /** Those who are named where what is kept is shown. */
   private keepPeople(kept: readonly KeptConversation[], users: ReadonlyMap<string, User>): void {
-    const ids = new Set(kept.flatMap(({ conversation: { memberIds = [], lastMessage }, messages }) => [...memberIds, ...(lastMessage ? namedIn(lastMessage) : []), ...messages.flatMap(namedIn)]));
+    const ids = new Set(
+      kept.flatMap(({ conversation: { memberIds = [], lastMessage }, messages }) => [
+        ...memberIds,
+        ...(lastMessage ? namedIn(lastMessage) : []),
+        ...messages.flatMap(namedIn),
+      ]),
+    );
     const people = [...ids].slice(0, MOST_PEOPLE).flatMap((id) => users.get(id) ?? []);
     if (people.length === this.people.length && people.every((user, at) => user === this.people[at])) return;
     this.people = people;
@@ -152,6 +182,10 @@ export class LastKnown {
   }
 }
 
-const namedIn = ({ senderId, mentions, system, forwardedFrom }: Message): string[] => [senderId, ...mentions, ...[system?.userId, forwardedFrom?.senderId].filter((id) => id !== undefined)];
+const namedIn = ({ senderId, mentions, system, forwardedFrom }: Message): string[] => [
+  senderId,
+  ...mentions,
+  ...[system?.userId, forwardedFrom?.senderId].filter((id) => id !== undefined),
+];
 
 const isEntry = (value: unknown): value is Entry => (value as Partial<Entry> | undefined)?.version === VERSION;

@@ -27,25 +27,34 @@ export function fileStorage(folder: string): ClientStorage {
   };
   return {
     get,
-    set: (key, value) => writes.run(key, async () => {
-      await ready;
-      const path = pathOf(key);
-      const fresh = `${path}.${process.pid}.new`;
-      await writeFile(fresh, JSON.stringify(value), { mode: 0o600, flush: true });
-      await rename(fresh, path);
-    }),
+    set: (key, value) =>
+      writes.run(key, async () => {
+        await ready;
+        const path = pathOf(key);
+        const fresh = `${path}.${process.pid}.new`;
+        await writeFile(fresh, JSON.stringify(value), { mode: 0o600, flush: true });
+        await rename(fresh, path);
+      }),
     delete: (key) => writes.run(key, () => rm(pathOf(key), { force: true })),
     async entries(prefix) {
       await ready;
-      const keys = (await readdir(folder)).filter((name) => name.endsWith('.json')).map((name) => decodeURIComponent(name.slice(0, -'.json'.length)));
-      const all = await Promise.all(keys.filter((key) => key.startsWith(prefix)).toSorted().map(async (key): Promise<[string, unknown]> => [key, await get(key)]));
+      const keys = (await readdir(folder))
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => decodeURIComponent(name.slice(0, -'.json'.length)));
+      const all = await Promise.all(
+        keys
+          .filter((key) => key.startsWith(prefix))
+          .toSorted()
+          .map(async (key): Promise<[string, unknown]> => [key, await get(key)]),
+      );
       // Another process may have deleted one meanwhile.
       return all.filter(([, value]) => value !== undefined);
     },
-    lock: (name, work) => locks.run(name, async () => {
-      await ready;
-      return alone(join(folder, `${encodeURIComponent(name)}.lock`), work);
-    }),
+    lock: (name, work) =>
+      locks.run(name, async () => {
+        await ready;
+        return alone(join(folder, `${encodeURIComponent(name)}.lock`), work);
+      }),
   };
 }
 

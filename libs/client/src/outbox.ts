@@ -48,7 +48,10 @@ export class Outbox {
   private last = 0;
   private userId: string | undefined;
 
-  constructor(private readonly storage: ClientStorage, private readonly hooks: OutboxHooks) {}
+  constructor(
+    private readonly storage: ClientStorage,
+    private readonly hooks: OutboxHooks,
+  ) {}
 
   /** Takes over what the storage holds of this user. */
   async load(userId: string): Promise<void> {
@@ -73,16 +76,24 @@ export class Outbox {
     this.userId = undefined;
     this.queues.clear();
     for (const item of items) this.settle(item, new ParleyError('unauthenticated', 'signed out'));
-    if (forever && userId !== undefined) await this.write(async () => {
-      for (const [key] of await this.storage.entries(prefix)) await this.storage.delete(key);
-    });
+    if (forever && userId !== undefined)
+      await this.write(async () => {
+        for (const [key] of await this.storage.entries(prefix)) await this.storage.delete(key);
+      });
   }
 
   /** Throws `rate_limited` when too many wait. */
   add(conversationId: string, clientId: string, draft: Draft, attachments: readonly Attachment[]): Promise<Message> {
     if (this.size >= MOST_WAITING) throw new ParleyError('rate_limited', `${MOST_WAITING} messages wait to be sent`);
     const now = (this.last = Math.max(Date.now(), this.last + 1));
-    const item = this.item({ clientId, conversationId, draft, attachments, createdAt: new Date(now).toISOString(), key: `${this.prefix}${String(now).padStart(15, '0')}-${clientId}` });
+    const item = this.item({
+      clientId,
+      conversationId,
+      draft,
+      attachments,
+      createdAt: new Date(now).toISOString(),
+      key: `${this.prefix}${String(now).padStart(15, '0')}-${clientId}`,
+    });
     this.queueOf(conversationId).push(item);
     void this.keep(item);
     this.hooks.changed(conversationId);
@@ -144,8 +155,21 @@ export class Outbox {
   /** As they are shown, in the order in which they were written. */
   shown(conversationId: string, senderId: string): ChatMessage[] {
     return (this.queues.get(conversationId) ?? []).map(({ clientId, draft, attachments, createdAt, state, error }) => ({
-      id: clientId, conversationId, seq: 0, rev: 0, senderId, clientId, type: draft.type ?? 'text', body: draft.body ?? '', attachments: [...attachments],
-      ...(draft.replyTo !== undefined && { replyTo: draft.replyTo }), mentions: [], createdAt, reactions: [], status: state, local: { state, ...(error && { error }) },
+      id: clientId,
+      conversationId,
+      seq: 0,
+      rev: 0,
+      senderId,
+      clientId,
+      type: draft.type ?? 'text',
+      body: draft.body ?? '',
+      attachments: [...attachments],
+      ...(draft.replyTo !== undefined && { replyTo: draft.replyTo }),
+      mentions: [],
+      createdAt,
+      reactions: [],
+      status: state,
+      local: { state, ...(error && { error }) },
     }));
   }
 
@@ -153,7 +177,8 @@ export class Outbox {
     if (this.sending.has(conversationId)) return;
     this.sending.add(conversationId);
     try {
-      for (let item = this.next(conversationId); item && this.hooks.online(); item = this.next(conversationId)) await this.deliver(item);
+      for (let item = this.next(conversationId); item && this.hooks.online(); item = this.next(conversationId))
+        await this.deliver(item);
     } finally {
       this.sending.delete(conversationId);
       if (this.queues.get(conversationId)?.length === 0) this.queues.delete(conversationId);
@@ -166,11 +191,20 @@ export class Outbox {
 
   /** Until it is stored, refused, dropped, or there is no connection any more. Never rejects. */
   private async deliver(item: Item): Promise<void> {
-    const { conversationId, clientId, draft: { attachmentIds, ...draft } } = item;
+    const {
+      conversationId,
+      clientId,
+      draft: { attachmentIds, ...draft },
+    } = item;
     this.show(item, 'sending');
     for (let attempt = 0, defects = 0; this.hooks.online() && !item.given.signal.aborted; attempt++) {
       try {
-        const { message } = await this.hooks.send({ conversationId, clientId, ...draft, ...(attachmentIds && { attachmentIds: [...attachmentIds] }) });
+        const { message } = await this.hooks.send({
+          conversationId,
+          clientId,
+          ...draft,
+          ...(attachmentIds && { attachmentIds: [...attachmentIds] }),
+        });
         this.hooks.stored(message);
         return this.arrived(message);
       } catch (caught) {
@@ -179,7 +213,10 @@ export class Outbox {
         if (error.code === 'internal') defects++;
         if (error.code === 'unauthenticated') break;
         if (!error.temporary || error.code === 'slow_mode' || defects >= MOST_DEFECTS) return this.fail(item, error);
-        await pause(Math.max(error.retryAfterMs ?? 0, this.hooks.online() ? backoffMs(attempt) : 0), item.given.signal).catch(() => undefined);
+        await pause(
+          Math.max(error.retryAfterMs ?? 0, this.hooks.online() ? backoffMs(attempt) : 0),
+          item.given.signal,
+        ).catch(() => undefined);
       }
     }
     if (!item.given.signal.aborted) this.show(item, 'queued');
@@ -234,7 +271,17 @@ export class Outbox {
   }
 
   private keep({ clientId, conversationId, draft, attachments, createdAt, key, error }: Item): Promise<void> {
-    return this.write(() => this.storage.set(key, { clientId, conversationId, draft, attachments, createdAt, key, ...(error && { error }) } satisfies Queued));
+    return this.write(() =>
+      this.storage.set(key, {
+        clientId,
+        conversationId,
+        draft,
+        attachments,
+        createdAt,
+        key,
+        ...(error && { error }),
+      } satisfies Queued),
+    );
   }
 
   /** In the order of asking: what is removed must not come back. */

@@ -32,21 +32,47 @@ it('is a package that somebody who has nothing else type-checks and runs', { tim
     await mkdir(dirname(join(modules, name)), { recursive: true });
     await symlink(join(root, 'node_modules', name), join(modules, name), 'junction');
   };
-  const check = () => run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]).then(() => '', ({ stdout, stderr, message }: { stdout: string; stderr: string; message: string }) => stdout || stderr || message);
+  const check = () =>
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]).then(
+      () => '',
+      ({ stdout, stderr, message }: { stdout: string; stderr: string; message: string }) => stdout || stderr || message,
+    );
   try {
     for (const name of ['client', 'contracts']) {
-      const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: join(root, 'libs', name), shell: platform() === 'win32' });
+      const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], {
+        cwd: join(root, 'libs', name),
+        shell: platform() === 'win32',
+      });
       const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-      expect(packed.files.map(({ path }) => path).filter((path) => !/^(?:package\.json|README\.md|dist\/[\w-]+(?:\.d\.ts|\.js))$/.test(path))).toEqual([]);
+      expect(
+        packed.files
+          .map(({ path }) => path)
+          .filter((path) => !/^(?:package\.json|README\.md|dist\/[\w-]+(?:\.d\.ts|\.js))$/.test(path)),
+      ).toEqual([]);
       await mkdir(join(modules, '@parley', name), { recursive: true });
-      await run('tar', ['-xzf', join(folder, packed.filename), '--strip-components=1', '-C', join(modules, '@parley', name)]);
-      const { dependencies, ...rest } = JSON.parse(await readFile(join(modules, '@parley', name, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
+      await run('tar', [
+        '-xzf',
+        join(folder, packed.filename),
+        '--strip-components=1',
+        '-C',
+        join(modules, '@parley', name),
+      ]);
+      const { dependencies, ...rest } = JSON.parse(
+        await readFile(join(modules, '@parley', name, 'package.json'), 'utf8'),
+      ) as { dependencies: Record<string, string> };
       expect(rest).not.toHaveProperty('private');
-      for (const dependency of Object.keys(dependencies)) if (!dependency.startsWith('@parley/')) await link(dependency);
+      for (const dependency of Object.keys(dependencies))
+        if (!dependency.startsWith('@parley/')) await link(dependency);
     }
     expect((await readdir(join(modules, '@parley'))).toSorted()).toEqual(['client', 'contracts']);
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { target: 'es2022', module: 'nodenext', strict: true, skipLibCheck: false, types: [] }, include: ['*.ts'] }));
+    await writeFile(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({
+        compilerOptions: { target: 'es2022', module: 'nodenext', strict: true, skipLibCheck: false, types: [] },
+        include: ['*.ts'],
+      }),
+    );
     await writeFile(join(folder, 'program.ts'), program);
     expect(await check()).toBe('');
     expect((await run(process.execPath, ['program.js'], { cwd: folder })).stdout).toBe('signed-out undefined\n');

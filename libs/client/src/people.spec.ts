@@ -7,7 +7,11 @@ afterEach(() => void vi.useRealTimers());
 it('those who are shown are asked for again when there is reason to, all at once and at most every 30 s', async () => {
   const asked: (readonly string[])[] = [];
   const shown = Array.from({ length: 120 }, (_, at) => `shown ${at}`);
-  const people = new People(async (userIds) => (asked.push(userIds), []), () => undefined, () => shown);
+  const people = new People(
+    async (userIds) => (asked.push(userIds), []),
+    () => undefined,
+    () => shown,
+  );
   people.want([...shown, 'hidden']);
   people.want(shown);
   await vi.advanceTimersByTimeAsync(100);

@@ -35,14 +35,17 @@ export class People {
 
   /** Asks again who is shown: soon, but not more often than every 30 s. */
   renew(): void {
-    this.renewal ??= setTimeout(() => {
-      this.renewal = undefined;
-      this.renewedAt = Date.now();
-      const waiting = new Set(this.waiting);
-      const again = this.shown().filter((id) => !waiting.has(id));
-      for (const id of again) this.asked.delete(id);
-      this.want(again);
-    }, Math.max(0, this.renewedAt + RENEW_MS - Date.now()));
+    this.renewal ??= setTimeout(
+      () => {
+        this.renewal = undefined;
+        this.renewedAt = Date.now();
+        const waiting = new Set(this.waiting);
+        const again = this.shown().filter((id) => !waiting.has(id));
+        for (const id of again) this.asked.delete(id);
+        this.want(again);
+      },
+      Math.max(0, this.renewedAt + RENEW_MS - Date.now()),
+    );
   }
 
   /** There is nobody to ask. */

@@ -1,11 +1,25 @@
-import { createContext, createElement, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from 'react';
+import {
+  createContext,
+  createElement,
+  useContext,
+  useEffect,
+  useMemo,
+  useSyncExternalStore,
+  type ReactNode,
+} from 'react';
 import type { ParleyClient } from './client.js';
 import type { ClientState, ConversationView, Presence, User } from './types.js';
 
 const Context = createContext<ParleyClient | undefined>(undefined);
 
 /** Gives its children the client. */
-export function ParleyProvider({ client, children }: { readonly client: ParleyClient; readonly children?: ReactNode }): ReactNode {
+export function ParleyProvider({
+  client,
+  children,
+}: {
+  readonly client: ParleyClient;
+  readonly children?: ReactNode;
+}): ReactNode {
   return createElement(Context.Provider, { value: client }, children);
 }
 
@@ -21,7 +35,11 @@ export function useClient(): ParleyClient {
  */
 export function useParley<T>(select: (state: ClientState) => T): T {
   const client = useClient();
-  return useSyncExternalStore(client.subscribe, () => select(client.getState()), () => select(client.getState()));
+  return useSyncExternalStore(
+    client.subscribe,
+    () => select(client.getState()),
+    () => select(client.getState()),
+  );
 }
 
 /** One conversation, open and current while the component is there. Undefined until it is known. */

@@ -17,7 +17,12 @@ export class Receipts {
 
   constructor(
     private readonly store: Store,
-    private readonly hooks: { online(): boolean; delivered(conversationId: string, seq: number): Promise<unknown>; read(conversationId: string, seq: number): Promise<unknown>; error(error: ParleyError): void },
+    private readonly hooks: {
+      online(): boolean;
+      delivered(conversationId: string, seq: number): Promise<unknown>;
+      read(conversationId: string, seq: number): Promise<unknown>;
+      error(error: ParleyError): void;
+    },
   ) {}
 
   /** Something may have arrived. */
@@ -59,13 +64,21 @@ export class Receipts {
     try {
       for (const [id, held] of this.store.held) {
         // With a hole, not everything up to there has arrived.
-        if (!this.hooks.online() || held.hasHole || held.lastSeq <= Math.max(held.own.deliveredSeq, this.told.get(id) ?? 0)) continue;
+        if (
+          !this.hooks.online() ||
+          held.hasHole ||
+          held.lastSeq <= Math.max(held.own.deliveredSeq, this.told.get(id) ?? 0)
+        )
+          continue;
         const seq = held.lastSeq;
         this.told.set(id, seq);
-        await this.attempt(() => this.hooks.delivered(id, seq), () => {
-          this.told.delete(id);
-          this.arrived(AGAIN_MS);
-        });
+        await this.attempt(
+          () => this.hooks.delivered(id, seq),
+          () => {
+            this.told.delete(id);
+            this.arrived(AGAIN_MS);
+          },
+        );
       }
     } finally {
       this.telling = false;
@@ -79,10 +92,13 @@ export class Receipts {
       if (!this.hooks.online()) return;
       this.reads.delete(id);
       this.reporting.set(id, seq);
-      await this.attempt(() => this.hooks.read(id, seq), () => {
-        this.reads.set(id, Math.max(seq, this.reads.get(id) ?? 0));
-        this.soon(AGAIN_MS);
-      });
+      await this.attempt(
+        () => this.hooks.read(id, seq),
+        () => {
+          this.reads.set(id, Math.max(seq, this.reads.get(id) ?? 0));
+          this.soon(AGAIN_MS);
+        },
+      );
       this.reporting.delete(id);
     }
   }

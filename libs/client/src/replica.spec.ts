@@ -7,12 +7,51 @@ import { memoryStorage } from './storage.js';
 import type { ChatMessage, ClientState, Message } from './types.js';
 
 // Making a failing history small takes minutes: SHRINK=1 asks for it.
-const rounds = (numRuns: number) => ({ endOnFailure: process.env['SHRINK'] === undefined, seed: Number(process.env['SEED'] ?? 1), numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)) });
+const rounds = (numRuns: number) => ({
+  endOnFailure: process.env['SHRINK'] === undefined,
+  seed: Number(process.env['SEED'] ?? 1),
+  numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)),
+});
 const ME = 'me';
 
 const kinds = [
-  'post', 'post', 'post', 'post', 'system', 'edit', 'erase', 'react', 'rename', 'board', 'move-member', 'role', 'create', 'throw-out', 'mute', 'others-receipt', 'read-elsewhere', 'mark',
-  'send', 'send', 'send', 'open', 'open', 'close', 'older', 'newer', 'around', 'newest', 'read', 'drop', 'connect', 'reload', 'backup', 'restore', 'wait', 'wait', 'wait',
+  'post',
+  'post',
+  'post',
+  'post',
+  'system',
+  'edit',
+  'erase',
+  'react',
+  'rename',
+  'board',
+  'move-member',
+  'role',
+  'create',
+  'throw-out',
+  'mute',
+  'others-receipt',
+  'read-elsewhere',
+  'mark',
+  'send',
+  'send',
+  'send',
+  'open',
+  'open',
+  'close',
+  'older',
+  'newer',
+  'around',
+  'newest',
+  'read',
+  'drop',
+  'connect',
+  'reload',
+  'backup',
+  'restore',
+  'wait',
+  'wait',
+  'wait',
 ] as const;
 const step = fc.record({ kind: fc.constantFrom(...kinds), which: fc.nat(30), how: fc.nat(1000) });
 type Step = { kind: (typeof kinds)[number]; which: number; how: number };
@@ -49,12 +88,26 @@ class World {
       return done[0].value;
     };
     const replica = new Replica(
-      { online: () => here && network.online(), call: (event, payload) => alive(() => network.call(event, payload)), request: (method, path, options) => alive(() => network.request(method, path, options)) },
-      { ...storage, set: (key, value) => alive(() => storage.set(key, value)), delete: (key) => alive(() => storage.delete(key)) },
+      {
+        online: () => here && network.online(),
+        call: (event, payload) => alive(() => network.call(event, payload)),
+        request: (method, path, options) => alive(() => network.request(method, path, options)),
+      },
+      {
+        ...storage,
+        set: (key, value) => alive(() => storage.set(key, value)),
+        delete: (key) => alive(() => storage.delete(key)),
+      },
       { message: () => undefined, people: () => undefined, error: (error) => errors.push(error) },
       true,
     );
-    const user = { id: ME, username: ME, displayName: ME, kind: 'person' as const, createdAt: '2026-01-01T00:00:00.000Z' };
+    const user = {
+      id: ME,
+      username: ME,
+      displayName: ME,
+      kind: 'person' as const,
+      createdAt: '2026-01-01T00:00:00.000Z',
+    };
     replica.store.setOwn({ user });
     replica.store.subscribe(() => here && holdsTogether(replica.store.state));
     return replica;
@@ -94,38 +147,70 @@ class World {
     const id = ids[which % Math.max(1, ids.length)];
     const load = (work: Promise<void>) => void work.catch(() => undefined);
     switch (kind) {
-      case 'create': return server.conversations.size < 5 ? server.create() : undefined;
-      case 'post': return held && void server.post(held, other, { mention: how % 2 === 0 });
-      case 'system': return held && void server.post(held, other, { type: 'system' });
-      case 'edit': return message && server.edit(held!, message, how % 2 === 0);
-      case 'erase': return message && server.erase(held!, message);
-      case 'react': return message && server.react(held!, message, how % 4 === 0 ? ME : other);
-      case 'rename': return held && server.rename(held);
-      case 'board': return held && server.emptyBoard(held);
-      case 'move-member': return held && server.moveMember(held, other);
-      case 'throw-out': return held && server.moveMember(held, ME);
-      case 'role': return held && server.changeMember(held, how % 4 === 0 ? ME : other, { role: how % 2 === 0 ? 'admin' : 'member' });
-      case 'mute': return held && server.changeMember(held, ME, { status: how % 3 === 0 ? 'muted' : 'active' });
-      case 'others-receipt': return held && server.members(held).has(other) ? void server.move(held, other, how % 20, how % 2 === 0 ? 'readSeq' : 'deliveredSeq') : undefined;
-      case 'read-elsewhere': return held && server.isMine(held) ? void server.move(held, ME, how % 20, 'readSeq') : undefined;
-      case 'mark': return held && server.mark(held, 1 + (how % 10));
-      case 'send': return id === undefined ? undefined : this.send(id);
-      case 'open': return id === undefined ? undefined : load(replica.open(id));
-      case 'close': return id === undefined ? undefined : void replica.store.change(id, (one) => one.close());
-      case 'older': return id === undefined ? undefined : load(replica.loadOlder(id));
-      case 'newer': return id === undefined ? undefined : load(replica.loadNewer(id));
-      case 'around': return id === undefined || !message ? undefined : load(replica.loadAround(id, message.seq));
-      case 'newest': return id !== undefined && replica.store.held.get(id)!.opened ? load(replica.open(id)) : undefined;
-      case 'read': return id === undefined ? undefined : replica.markRead(id, how % 2 === 0 ? undefined : how % 20);
-      case 'drop': return this.disconnect();
-      case 'connect': return this.connect();
-      case 'reload': return this.reload();
-      case 'backup': return server.keepBackup();
+      case 'create':
+        return server.conversations.size < 5 ? server.create() : undefined;
+      case 'post':
+        return held && void server.post(held, other, { mention: how % 2 === 0 });
+      case 'system':
+        return held && void server.post(held, other, { type: 'system' });
+      case 'edit':
+        return message && server.edit(held!, message, how % 2 === 0);
+      case 'erase':
+        return message && server.erase(held!, message);
+      case 'react':
+        return message && server.react(held!, message, how % 4 === 0 ? ME : other);
+      case 'rename':
+        return held && server.rename(held);
+      case 'board':
+        return held && server.emptyBoard(held);
+      case 'move-member':
+        return held && server.moveMember(held, other);
+      case 'throw-out':
+        return held && server.moveMember(held, ME);
+      case 'role':
+        return (
+          held && server.changeMember(held, how % 4 === 0 ? ME : other, { role: how % 2 === 0 ? 'admin' : 'member' })
+        );
+      case 'mute':
+        return held && server.changeMember(held, ME, { status: how % 3 === 0 ? 'muted' : 'active' });
+      case 'others-receipt':
+        return held && server.members(held).has(other)
+          ? void server.move(held, other, how % 20, how % 2 === 0 ? 'readSeq' : 'deliveredSeq')
+          : undefined;
+      case 'read-elsewhere':
+        return held && server.isMine(held) ? void server.move(held, ME, how % 20, 'readSeq') : undefined;
+      case 'mark':
+        return held && server.mark(held, 1 + (how % 10));
+      case 'send':
+        return id === undefined ? undefined : this.send(id);
+      case 'open':
+        return id === undefined ? undefined : load(replica.open(id));
+      case 'close':
+        return id === undefined ? undefined : void replica.store.change(id, (one) => one.close());
+      case 'older':
+        return id === undefined ? undefined : load(replica.loadOlder(id));
+      case 'newer':
+        return id === undefined ? undefined : load(replica.loadNewer(id));
+      case 'around':
+        return id === undefined || !message ? undefined : load(replica.loadAround(id, message.seq));
+      case 'newest':
+        return id !== undefined && replica.store.held.get(id)!.opened ? load(replica.open(id)) : undefined;
+      case 'read':
+        return id === undefined ? undefined : replica.markRead(id, how % 2 === 0 ? undefined : how % 20);
+      case 'drop':
+        return this.disconnect();
+      case 'connect':
+        return this.connect();
+      case 'reload':
+        return this.reload();
+      case 'backup':
+        return server.keepBackup();
       case 'restore':
         this.restored = true;
         this.disconnect();
         return server.restore();
-      case 'wait': await vi.advanceTimersByTimeAsync(how);
+      case 'wait':
+        await vi.advanceTimersByTimeAsync(how);
     }
   }
 
@@ -152,7 +237,10 @@ class World {
     const one: World['sent'][number] = { conversationId, clientId };
     this.sent.push(one);
     const { stored } = this.replica.send(conversationId, clientId, { body: clientId }, []);
-    stored.then(({ seq }) => (one.stored = seq), (error: { code: string }) => (one.refused = error.code));
+    stored.then(
+      ({ seq }) => (one.stored = seq),
+      (error: { code: string }) => (one.refused = error.code),
+    );
   }
 }
 
@@ -182,7 +270,11 @@ function isCurrent({ state, server, replica }: World): void {
     const view = state.conversations.get(held.id)!;
     const truth = server.describe(held);
     expect(view.conversation).toEqual(truth);
-    expect({ unread: view.unread, mentions: view.mentions, readSeq: view.readSeq }).toEqual({ unread: truth.me!.unread, mentions: truth.me!.mentions, readSeq: truth.me!.readSeq });
+    expect({ unread: view.unread, mentions: view.mentions, readSeq: view.readSeq }).toEqual({
+      unread: truth.me!.unread,
+      mentions: truth.me!.mentions,
+      readSeq: truth.me!.readSeq,
+    });
     if (!view.opened && !view.kept) continue;
     const stored = view.messages.filter(({ local }) => !local);
     const from = stored[0]?.seq ?? 1;
@@ -192,9 +284,11 @@ function isCurrent({ state, server, replica }: World): void {
     expect(view.hasAfter).toBe(from - 1 + stored.length < held.messages.length);
     const members = server.members(held);
     // Positions are in the receipts.
-    const places = (all: ReadonlyMap<string, object>) => new Map([...all].map(([userId, member]) => [userId, { ...member, readSeq: 0, deliveredSeq: 0 }]));
+    const places = (all: ReadonlyMap<string, object>) =>
+      new Map([...all].map(([userId, member]) => [userId, { ...member, readSeq: 0, deliveredSeq: 0 }]));
     expect(places(view.members)).toEqual(places(members));
-    for (const [userId, { readSeq, deliveredSeq }] of members) expect(view.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 }).toEqual({ readSeq, deliveredSeq });
+    for (const [userId, { readSeq, deliveredSeq }] of members)
+      expect(view.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 }).toEqual({ readSeq, deliveredSeq });
     for (const [userId] of view.receipts) expect(members.has(userId)).toBe(true);
   }
 }
@@ -211,7 +305,9 @@ function isDelivered({ sent, server, restored, state }: World): void {
     expect(restored ? [] : numbers).toEqual(restored ? [] : numbers.toSorted((a, b) => a - b));
     for (const { clientId, stored, refused, left } of remembered) {
       const waiting = (state.pending.get(held.id) ?? []).map((one) => one.clientId);
-      expect(left ? [...own, ...waiting] : stored === undefined && refused === undefined ? [] : [clientId]).toContain(clientId);
+      expect(left ? [...own, ...waiting] : stored === undefined && refused === undefined ? [] : [clientId]).toContain(
+        clientId,
+      );
       expect(stored === undefined ? clientId : held.messages[stored - 1]?.clientId).toBe(clientId);
     }
   }
@@ -221,27 +317,38 @@ describe('what is held here', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('is what the server holds, and what was sent is there once and in order, whatever was lost, late, out of order or repeated', { timeout: 60_000 * Math.max(1, Number(process.env['ROUNDS'] ?? 1)) }, async () => {
-    await fc.assert(fc.asyncProperty(fc.integer(), fc.array(step, { minLength: 5, maxLength: 120, size: 'max' }), async (seed, steps) => {
-      const world = new World(seed);
-      await world.replica.load(ME);
-      world.server.create();
-      world.server.create();
-      world.connect();
-      await vi.advanceTimersByTimeAsync(1_000);
-      for (const one of steps) {
-        await world.do(one);
-        await vi.advanceTimersByTimeAsync(one.how % 40);
-      }
-      await (steps.length % 2 === 0 ? world.reconnect() : world.hearMore());
-      expect(world.errors).toEqual([]);
-      isCurrent(world);
-      isDelivered(world);
-      world.disconnect();
-      await world.replica.clear();
-      vi.clearAllTimers();
-    }), rounds(150));
-  });
+  it(
+    'is what the server holds, and what was sent is there once and in order, whatever was lost, late, out of order or repeated',
+    { timeout: 60_000 * Math.max(1, Number(process.env['ROUNDS'] ?? 1)) },
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.integer(),
+          fc.array(step, { minLength: 5, maxLength: 120, size: 'max' }),
+          async (seed, steps) => {
+            const world = new World(seed);
+            await world.replica.load(ME);
+            world.server.create();
+            world.server.create();
+            world.connect();
+            await vi.advanceTimersByTimeAsync(1_000);
+            for (const one of steps) {
+              await world.do(one);
+              await vi.advanceTimersByTimeAsync(one.how % 40);
+            }
+            await (steps.length % 2 === 0 ? world.reconnect() : world.hearMore());
+            expect(world.errors).toEqual([]);
+            isCurrent(world);
+            isDelivered(world);
+            world.disconnect();
+            await world.replica.clear();
+            vi.clearAllTimers();
+          },
+        ),
+        rounds(150),
+      );
+    },
+  );
 
   it('brings a window to the newest message, also when more was missed than waits for a place in it', async () => {
     const world = new World(1);
@@ -259,7 +366,11 @@ describe('what is held here', () => {
     world.connect();
     await vi.advanceTimersByTimeAsync(60_000);
     const { messages, hasAfter, unread } = world.state.conversations.get(held!.id)!;
-    expect({ newest: messages.at(-1)!.seq, hasAfter, unread }).toEqual({ newest: 1_021, hasAfter: false, unread: 1_021 });
+    expect({ newest: messages.at(-1)!.seq, hasAfter, unread }).toEqual({
+      newest: 1_021,
+      hasAfter: false,
+      unread: 1_021,
+    });
     isCurrent(world);
     world.disconnect();
   });

@@ -43,17 +43,25 @@ export class Replica {
   private readonly lastKnown: LastKnown | undefined;
 
   /** `keeps`: whether conversations are kept in the storage too. */
-  constructor(private readonly server: Server, storage: ClientStorage, private readonly hooks: ReplicaHooks, keeps = false) {
+  constructor(
+    private readonly server: Server,
+    storage: ClientStorage,
+    private readonly hooks: ReplicaHooks,
+    keeps = false,
+  ) {
     const online = () => server.online();
-    this.store = new Store({
-      onDoubt: (sure) => this.catchUp.soon(sure),
-      onOwn: (message) => this.outbox.arrived(message),
-      onMessage: (message) => {
-        hooks.message(message);
-        this.receipts.arrived();
+    this.store = new Store(
+      {
+        onDoubt: (sure) => this.catchUp.soon(sure),
+        onOwn: (message) => this.outbox.arrived(message),
+        onMessage: (message) => {
+          hooks.message(message);
+          this.receipts.arrived();
+        },
+        onPeople: hooks.people,
       },
-      onPeople: hooks.people,
-    }, keeps);
+      keeps,
+    );
     this.catchUp = new CatchUp(this.store, {
       online,
       error: hooks.error,
@@ -131,19 +139,26 @@ export class Replica {
   async open(id: string): Promise<void> {
     let version = 0;
     const known = this.store.held.has(id);
-    const opened = await this.whileLoading(id, () => {
-      version = this.store.held.get(id)?.ownVersion ?? 0;
-      return this.server.call('conversation:open', { conversationId: id });
-    }, (answer) => {
-      if (!known && !this.store.held.has(id)) {
-        this.store.whole(answer.conversation);
-        // It may have gone while the answer was on its way.
-        this.catchUp.soon(true);
-      }
-      return { ...answer, current: this.store.change(id, (held) => held.open(answer, version)) };
-    });
+    const opened = await this.whileLoading(
+      id,
+      () => {
+        version = this.store.held.get(id)?.ownVersion ?? 0;
+        return this.server.call('conversation:open', { conversationId: id });
+      },
+      (answer) => {
+        if (!known && !this.store.held.has(id)) {
+          this.store.whole(answer.conversation);
+          // It may have gone while the answer was on its way.
+          this.catchUp.soon(true);
+        }
+        return { ...answer, current: this.store.change(id, (held) => held.open(answer, version)) };
+      },
+    );
     if (opened.current === false) return this.open(id);
-    this.hooks.people([...opened.messages.items.map(({ senderId }) => senderId), ...(opened.members ?? []).map(({ userId }) => userId)]);
+    this.hooks.people([
+      ...opened.messages.items.map(({ senderId }) => senderId),
+      ...(opened.members ?? []).map(({ userId }) => userId),
+    ]);
     this.showPending(id);
     this.receipts.arrived();
     await this.fill(id);
@@ -151,12 +166,14 @@ export class Replica {
 
   async loadOlder(id: string): Promise<void> {
     const held = this.store.held.get(id);
-    if (held?.opened && held.oldest > 1) await this.page(id, { before: held.oldest }, (page) => this.store.change(id, (now) => now.join(page, 'before')));
+    if (held?.opened && held.oldest > 1)
+      await this.page(id, { before: held.oldest }, (page) => this.store.change(id, (now) => now.join(page, 'before')));
   }
 
   async loadNewer(id: string): Promise<void> {
     const held = this.store.held.get(id);
-    if (held?.opened && !held.atNewest) await this.page(id, { after: held.newest }, (page) => this.store.change(id, (now) => now.join(page, 'after')));
+    if (held?.opened && !held.atNewest)
+      await this.page(id, { after: held.newest }, (page) => this.store.change(id, (now) => now.join(page, 'after')));
   }
 
   async loadAround(id: string, seq: number): Promise<void> {
@@ -168,7 +185,11 @@ export class Replica {
     const rev = this.store.held.get(id)?.cursor ?? 0;
     let cursor: string | undefined;
     do {
-      const page: { items: Member[]; nextCursor?: string } = await this.server.request('GET', `/conversations/${id}/members`, { query: { cursor, limit: 100 } });
+      const page: { items: Member[]; nextCursor?: string } = await this.server.request(
+        'GET',
+        `/conversations/${id}/members`,
+        { query: { cursor, limit: 100 } },
+      );
       this.store.members(id, page.items, rev);
       cursor = page.nextCursor;
     } while (cursor !== undefined);
@@ -188,11 +209,15 @@ export class Replica {
   }
 
   private fold(event: SocketCall, data: object): void {
-    if (event.startsWith('message:') || event.startsWith('reaction:')) this.store.message((data as { message: Message }).message, event === 'message:send' ? 'new' : 'updated');
+    if (event.startsWith('message:') || event.startsWith('reaction:'))
+      this.store.message((data as { message: Message }).message, event === 'message:send' ? 'new' : 'updated');
     else if (event === 'receipt:delivered' || event === 'receipt:read') {
       const { receipt } = data as SocketOutput<'receipt:read'>;
-      this.store.change(receipt.conversationId, (held) => held.read(receipt.readSeq, receipt.deliveredSeq, event === 'receipt:read'));
-    } else if (event === 'conversation:create' || event === 'conversation:join') this.store.whole((data as { conversation: Conversation }).conversation);
+      this.store.change(receipt.conversationId, (held) =>
+        held.read(receipt.readSeq, receipt.deliveredSeq, event === 'receipt:read'),
+      );
+    } else if (event === 'conversation:create' || event === 'conversation:join')
+      this.store.whole((data as { conversation: Conversation }).conversation);
   }
 
   /** Another database: cursors mean nothing there. What was open is opened again. */
@@ -218,12 +243,23 @@ export class Replica {
     }
   }
 
-  private async page(conversationId: string, where: { before: number } | { after: number } | { around: number }, use: (page: Page) => void): Promise<void> {
+  private async page(
+    conversationId: string,
+    where: { before: number } | { after: number } | { around: number },
+    use: (page: Page) => void,
+  ): Promise<void> {
     // The socket's call has no `around`.
-    const page = await this.whileLoading(conversationId, () => this.server.request<Page>('GET', `/conversations/${conversationId}/messages`, { query: { ...where, limit: PAGE } }), (answer) => {
-      use(answer);
-      return answer;
-    });
+    const page = await this.whileLoading(
+      conversationId,
+      () =>
+        this.server.request<Page>('GET', `/conversations/${conversationId}/messages`, {
+          query: { ...where, limit: PAGE },
+        }),
+      (answer) => {
+        use(answer);
+        return answer;
+      },
+    );
     this.hooks.people(page.items.map(({ senderId }) => senderId));
   }
 

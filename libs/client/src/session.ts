@@ -63,21 +63,27 @@ export class SessionKeeper {
   /** Exchanges the refresh token, unless that was done since `refused` was the access token. Undefined when the session has ended. Rejects with `unavailable` when the server cannot be reached. */
   refresh(refused: string): Promise<Session | undefined> {
     if (this.current?.accessToken !== refused) return Promise.resolve(this.current);
-    return (this.refreshing ??= this.storage.lock('refresh', () => this.exchange(refused)).finally(() => (this.refreshing = undefined)));
+    return (this.refreshing ??= this.storage
+      .lock('refresh', () => this.exchange(refused))
+      .finally(() => (this.refreshing = undefined)));
   }
 
   private async exchange(refused: string): Promise<Session | undefined> {
     const stored = (await this.storage.get(KEY)) as Session | undefined;
     // Somebody signed out, or in, or refreshed, while this waited for the lock.
-    if (stored === undefined || !stored.refreshToken || stored.user.id !== this.current?.user.id) return this.end(refused);
+    if (stored === undefined || !stored.refreshToken || stored.user.id !== this.current?.user.id)
+      return this.end(refused);
     if (stored.accessToken !== refused) return this.take(stored);
     await send(new URL('/health/live', this.url), 'GET', {});
     try {
-      const session = (await (await this.open('POST', '/auth/refresh', { body: { refreshToken: stored.refreshToken } })).json()) as Session;
+      const session = (await (
+        await this.open('POST', '/auth/refresh', { body: { refreshToken: stored.refreshToken } })
+      ).json()) as Session;
       await this.storage.set(KEY, session);
       return this.take(session);
     } catch (error) {
-      if (error instanceof ParleyError && (error.code === 'unauthenticated' || error.code === 'invalid')) return this.end(refused);
+      if (error instanceof ParleyError && (error.code === 'unauthenticated' || error.code === 'invalid'))
+        return this.end(refused);
       throw error;
     }
   }

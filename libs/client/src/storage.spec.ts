@@ -15,9 +15,27 @@ async function folder(): Promise<string> {
 }
 
 const kinds: readonly (readonly [string, () => Promise<() => ClientStorage>])[] = [
-  ['memory', async () => { const one = memoryStorage(); return () => one; }],
-  ['IndexedDB', async () => { const name = `db-${Math.random()}`; return () => indexedDbStorage(name); }],
-  ['a folder', async () => { const path = await folder(); return () => fileStorage(path); }],
+  [
+    'memory',
+    async () => {
+      const one = memoryStorage();
+      return () => one;
+    },
+  ],
+  [
+    'IndexedDB',
+    async () => {
+      const name = `db-${Math.random()}`;
+      return () => indexedDbStorage(name);
+    },
+  ],
+  [
+    'a folder',
+    async () => {
+      const path = await folder();
+      return () => fileStorage(path);
+    },
+  ],
 ];
 
 describe.each(kinds)('%s', (_name, make) => {
@@ -37,19 +55,23 @@ describe.each(kinds)('%s', (_name, make) => {
 
   it('lists what begins with a prefix, by key', async () => {
     const storage = (await make())();
-    for (const key of ['outbox/ann/2', 'outbox/ann/10', 'outbox/anna/1', 'outbox/ann/1', 'session']) await storage.set(key, key);
-    expect(await storage.entries('outbox/ann/')).toEqual(['outbox/ann/1', 'outbox/ann/10', 'outbox/ann/2'].map((key) => [key, key]));
+    for (const key of ['outbox/ann/2', 'outbox/ann/10', 'outbox/anna/1', 'outbox/ann/1', 'session'])
+      await storage.set(key, key);
+    expect(await storage.entries('outbox/ann/')).toEqual(
+      ['outbox/ann/1', 'outbox/ann/10', 'outbox/ann/2'].map((key) => [key, key]),
+    );
   });
 
   it('lets one work at a time under a name, also after one that failed', async () => {
     const storage = (await make())();
     const steps: string[] = [];
-    const work = (name: string, fails = false) => storage.lock('refresh', async () => {
-      steps.push(`${name} begins`);
-      await new Promise<void>((resolve) => void setTimeout(resolve, 5));
-      steps.push(`${name} ends`);
-      if (fails) throw new Error(name);
-    });
+    const work = (name: string, fails = false) =>
+      storage.lock('refresh', async () => {
+        steps.push(`${name} begins`);
+        await new Promise<void>((resolve) => void setTimeout(resolve, 5));
+        steps.push(`${name} ends`);
+        if (fails) throw new Error(name);
+      });
     const results = await Promise.allSettled([work('first', true), work('second'), work('third')]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
     expect(steps).toEqual(['first', 'second', 'third'].flatMap((name) => [`${name} begins`, `${name} ends`]));
@@ -70,7 +92,10 @@ it('a folder is its owner’s only, and half a file counts as none', async () =>
 it('a storage that fails is reported, and memory stands in', async () => {
   const fail = () => Promise.reject(new Error('quota'));
   const causes: unknown[] = [];
-  const storage = tolerant({ get: fail, set: fail, delete: fail, entries: fail, lock: (_name, work) => work() }, (cause) => causes.push(cause));
+  const storage = tolerant(
+    { get: fail, set: fail, delete: fail, entries: fail, lock: (_name, work) => work() },
+    (cause) => causes.push(cause),
+  );
   await storage.set('a', 1);
   expect(await storage.get('a')).toBe(1);
   expect(await storage.entries('a')).toEqual([['a', 1]]);

@@ -40,7 +40,8 @@ export function memoryStorage(): ClientStorage {
     get: async (key) => values.get(key),
     set: async (key, value) => void values.set(key, structuredClone(value)),
     delete: async (key) => void values.delete(key),
-    entries: async (prefix) => [...values].filter(([key]) => key.startsWith(prefix)).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    entries: async (prefix) =>
+      [...values].filter(([key]) => key.startsWith(prefix)).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     lock: (name, work) => locks.run(name, work),
   };
 }
@@ -89,15 +90,19 @@ function openDatabase(name: string): Promise<IDBDatabase> {
 export function indexedDbStorage(name: string): ClientStorage {
   const locks = new Locks();
   let opened: Promise<IDBDatabase> | undefined;
-  const database = () => (opened ??= openDatabase(name).then((db) => {
-    // Browsers close it when they need the room, or when it is deleted: the next use opens it again.
-    db.onclose = () => (opened = undefined);
-    db.onversionchange = () => (db.close(), (opened = undefined));
-    return db;
-  }, (error: unknown) => {
-    opened = undefined;
-    throw error;
-  }));
+  const database = () =>
+    (opened ??= openDatabase(name).then(
+      (db) => {
+        // Browsers close it when they need the room, or when it is deleted: the next use opens it again.
+        db.onclose = () => (opened = undefined);
+        db.onversionchange = () => (db.close(), (opened = undefined));
+        return db;
+      },
+      (error: unknown) => {
+        opened = undefined;
+        throw error;
+      },
+    ));
   const write = async (change: (store: IDBObjectStore) => void): Promise<void> => {
     const transaction = (await database()).transaction(STORE, 'readwrite');
     change(transaction.objectStore(STORE));
@@ -114,12 +119,19 @@ export function indexedDbStorage(name: string): ClientStorage {
     async entries(prefix) {
       const store = await read();
       const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
-      const [keys, values] = await Promise.all([done(store.getAllKeys(range)), done(store.getAll(range) as IDBRequest<unknown[]>)]);
+      const [keys, values] = await Promise.all([
+        done(store.getAllKeys(range)),
+        done(store.getAll(range) as IDBRequest<unknown[]>),
+      ]);
       return keys.map((key, at) => [key as string, values[at]]);
     },
-    lock: (lock, work) => ('locks' in navigator ? (navigator.locks.request(`${name}/${lock}`, work) as ReturnType<typeof work>) : locks.run(lock, work)),
+    lock: (lock, work) =>
+      'locks' in navigator
+        ? (navigator.locks.request(`${name}/${lock}`, work) as ReturnType<typeof work>)
+        : locks.run(lock, work),
   };
 }
 
 /** IndexedDB where there is one, memory elsewhere. */
-export const defaultStorage = (name: string): ClientStorage => ('indexedDB' in globalThis ? indexedDbStorage(name) : memoryStorage());
+export const defaultStorage = (name: string): ClientStorage =>
+  'indexedDB' in globalThis ? indexedDbStorage(name) : memoryStorage();

@@ -1,4 +1,15 @@
-import type { CallOutput, Conversation, Limits, Me, Member, Message, Presence, Receipt, ServerEvent, User } from '@parley/contracts';
+import type {
+  CallOutput,
+  Conversation,
+  Limits,
+  Me,
+  Member,
+  Message,
+  Presence,
+  Receipt,
+  ServerEvent,
+  User,
+} from '@parley/contracts';
 import { HeldConversation, type KeptConversation } from './conversation.js';
 import { report } from './emitter.js';
 import type { ChatMessage, ClientState, ConnectionState, ConversationView } from './types.js';
@@ -44,7 +55,10 @@ export class Store {
   private readonly removed = new Set<string>();
 
   /** `keeps`: whether conversations have at hand what is kept over reloads. */
-  constructor(private readonly hooks: StoreHooks, private readonly keeps = false) {}
+  constructor(
+    private readonly hooks: StoreHooks,
+    private readonly keeps = false,
+  ) {}
 
   // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -68,7 +82,12 @@ export class Store {
   /** What `sync` is asked with. Conversations whose counts are not certain, and of which nothing else is held, are left out: they come back as a whole. */
   cursors(): Record<string, number> {
     const known = [...this.held.values()].filter(({ stale, opened }) => opened || !stale);
-    const recent = known.length <= MOST_CURSORS ? known : known.toSorted((a, b) => Number(b.opened) - Number(a.opened) || (a.activity < b.activity ? 1 : -1)).slice(0, MOST_CURSORS);
+    const recent =
+      known.length <= MOST_CURSORS
+        ? known
+        : known
+            .toSorted((a, b) => Number(b.opened) - Number(a.opened) || (a.activity < b.activity ? 1 : -1))
+            .slice(0, MOST_CURSORS);
     return Object.fromEntries(recent.map(({ id, cursor }) => [id, cursor]));
   }
 
@@ -111,8 +130,13 @@ export class Store {
     const { conversations, order } = this.state;
     const open = [...conversations.values()].filter(({ opened }) => opened);
     const ids = new Set([
-      this.userId, ...open.flatMap(({ messages }) => messages.map(({ senderId }) => senderId)), ...this.presence.keys(), ...open.flatMap(({ members }) => [...members.keys()]),
-      ...order.slice(0, MOST_LISTED).flatMap((id) => [conversations.get(id)?.partnerId, conversations.get(id)?.conversation.lastMessage?.senderId]),
+      this.userId,
+      ...open.flatMap(({ messages }) => messages.map(({ senderId }) => senderId)),
+      ...this.presence.keys(),
+      ...open.flatMap(({ members }) => [...members.keys()]),
+      ...order
+        .slice(0, MOST_LISTED)
+        .flatMap((id) => [conversations.get(id)?.partnerId, conversations.get(id)?.conversation.lastMessage?.senderId]),
     ]);
     return [...ids].filter((id) => id !== undefined && this.users.has(id)).slice(0, MOST_SHOWN) as string[];
   }
@@ -144,7 +168,9 @@ export class Store {
   restore(epoch: string, conversations: readonly KeptConversation[], users: readonly User[]): void {
     if (this.epoch !== undefined && this.epoch !== epoch) return;
     this.epoch = epoch;
-    for (const kept of conversations) if (!this.held.has(kept.conversation.id)) this.held.set(kept.conversation.id, HeldConversation.kept(kept, this.userId));
+    for (const kept of conversations)
+      if (!this.held.has(kept.conversation.id))
+        this.held.set(kept.conversation.id, HeldConversation.kept(kept, this.userId));
     this.addUsers(users.filter(({ id }) => !this.users.has(id)));
   }
 
@@ -170,7 +196,11 @@ export class Store {
   }
 
   /** A message, told by an answer or live. */
-  message(message: Message, origin: 'new' | 'updated', reaction?: { userId: string; emoji: string; added: boolean }): void {
+  message(
+    message: Message,
+    origin: 'new' | 'updated',
+    reaction?: { userId: string; emoji: string; added: boolean },
+  ): void {
     const held = this.held.get(message.conversationId);
     if (!held) return this.removed.has(message.conversationId) ? undefined : this.hooks.onDoubt(true);
     const isNew = message.seq > held.lastSeq;
@@ -184,7 +214,11 @@ export class Store {
     if (!held || userId === this.userId) return;
     const known = held.typing.get(userId);
     clearTimeout(known);
-    if (active) held.typing.set(userId, setTimeout(() => this.typing(conversationId, userId, false), TYPING_MS));
+    if (active)
+      held.typing.set(
+        userId,
+        setTimeout(() => this.typing(conversationId, userId, false), TYPING_MS),
+      );
     else held.typing.delete(userId);
     if ((known !== undefined) === active) return;
     held.typingChanged();
@@ -313,4 +347,5 @@ export class Store {
   }
 }
 
-const isSame = (a: User, b: User | undefined): boolean => b !== undefined && Object.keys({ ...a, ...b }).every((name) => a[name as keyof User] === b[name as keyof User]);
+const isSame = (a: User, b: User | undefined): boolean =>
+  b !== undefined && Object.keys({ ...a, ...b }).every((name) => a[name as keyof User] === b[name as keyof User]);

@@ -28,7 +28,10 @@ export class CatchUp {
   private again = false;
   private attempt = 0;
 
-  constructor(private readonly store: Store, private readonly hooks: CatchUpHooks) {}
+  constructor(
+    private readonly store: Store,
+    private readonly hooks: CatchUpHooks,
+  ) {}
 
   /** Soon, if there still is a reason; `sure`: there is. */
   soon(sure = false): void {
@@ -104,7 +107,9 @@ export class CatchUp {
     store.epoch = answer.epoch;
     store.synced(answer, versions);
     // What was left out of the cursors and does not come back as a whole is not the user's any more.
-    if (answer.complete) for (const id of versions.keys()) if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.gone(id, versions);
+    if (answer.complete)
+      for (const id of versions.keys())
+        if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.gone(id, versions);
     // Where more conversations are held than cursors fit into a call, the rest would come as a whole again and again.
     return answer.complete || (Object.keys(cursors).length >= MOST_CURSORS && answer.changes.length === 0);
   }

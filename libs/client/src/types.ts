@@ -1,6 +1,20 @@
 /** What users of the client see: its state, its events, its calls. */
 import type {
-  Attachment, CallArguments, CallOutput, Conversation, ErrorBody, Limits, Me, Member, Message, MessageType, Presence, RevocationReason, ServerEvent, ServerEventName, User,
+  Attachment,
+  CallArguments,
+  CallOutput,
+  Conversation,
+  ErrorBody,
+  Limits,
+  Me,
+  Member,
+  Message,
+  MessageType,
+  Presence,
+  RevocationReason,
+  ServerEvent,
+  ServerEventName,
+  User,
 } from '@parley/contracts';
 import type { ParleyError } from './errors.js';
 
@@ -147,4 +161,18 @@ export interface UploadOptions {
   readonly name?: string;
 }
 
-export type { Attachment, Conversation, ErrorBody, Limits, Me, Member, Message, MessageType, Presence, RevocationReason, ServerEvent, ServerEventName, User };
+export type {
+  Attachment,
+  Conversation,
+  ErrorBody,
+  Limits,
+  Me,
+  Member,
+  Message,
+  MessageType,
+  Presence,
+  RevocationReason,
+  ServerEvent,
+  ServerEventName,
+  User,
+};

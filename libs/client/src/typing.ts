@@ -17,7 +17,10 @@ export class Typing {
     }
     const now = Date.now();
     const due = !known || now - known.toldAt >= REPEAT_MS;
-    this.active.set(conversationId, { toldAt: due ? now : known.toldAt, timer: setTimeout(() => this.type(conversationId, false), SILENCE_MS) });
+    this.active.set(conversationId, {
+      toldAt: due ? now : known.toldAt,
+      timer: setTimeout(() => this.type(conversationId, false), SILENCE_MS),
+    });
     if (due) this.tell(conversationId, true);
   }
 

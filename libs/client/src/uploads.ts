@@ -27,7 +27,10 @@ interface Source {
 
 /** Files to the server: small ones in one request, others in parts (tus 1.0), which go on where they stopped, also after a reload when the same file is uploaded again. */
 export class Uploads {
-  constructor(private readonly request: Request, private readonly storage: ClientStorage) {}
+  constructor(
+    private readonly request: Request,
+    private readonly storage: ClientStorage,
+  ) {}
 
   /** Resolves with the attachment, which can be sent then. Rejects with a ParleyError, or with the signal's reason. */
   async upload(data: Uploadable, options: UploadOptions = {}): Promise<Attachment> {
@@ -43,16 +46,25 @@ export class Uploads {
     const form = new FormData();
     form.append('file', blob, name);
     onProgress?.(0, blob.size);
-    const response = await this.request('POST', '/attachments', { body: form, timeoutMs: PART_MS, ...(signal && { signal }) });
+    const response = await this.request('POST', '/attachments', {
+      body: form,
+      timeoutMs: PART_MS,
+      ...(signal && { signal }),
+    });
     onProgress?.(blob.size, blob.size);
     return (await response.json()) as Attachment;
   }
 
-  private async parts(source: Source, name: string, key: string | undefined, options: UploadOptions): Promise<Attachment> {
+  private async parts(
+    source: Source,
+    name: string,
+    key: string | undefined,
+    options: UploadOptions,
+  ): Promise<Attachment> {
     const { signal } = options;
     let id: string | undefined;
     try {
-      const begun = await this.resumable(key, signal) ?? { id: await this.create(source, name, signal), offset: 0 };
+      const begun = (await this.resumable(key, signal)) ?? { id: await this.create(source, name, signal), offset: 0 };
       id = begun.id;
       if (key !== undefined) await this.storage.set(key, id).catch(() => undefined);
       const size = await this.send(source, begun, options);
@@ -66,16 +78,23 @@ export class Uploads {
   }
 
   private async create(source: Source, name: string, signal: AbortSignal | undefined): Promise<string> {
-    const length: Record<string, string> = source.size === undefined ? { 'upload-defer-length': '1' } : { 'upload-length': String(source.size) };
+    const length: Record<string, string> =
+      source.size === undefined ? { 'upload-defer-length': '1' } : { 'upload-length': String(source.size) };
     const headers = { ...tus, ...length, 'upload-metadata': `filename ${base64(name)}` };
-    const response = await persist(() => this.request('POST', '/uploads', { headers, ...(signal && { signal }) }), signal);
+    const response = await persist(
+      () => this.request('POST', '/uploads', { headers, ...(signal && { signal }) }),
+      signal,
+    );
     const id = response.headers.get('location')?.split('/').at(-1);
     if (!id) throw new ParleyError('internal', 'the server named no upload');
     return id;
   }
 
   /** The upload of the same file that was begun earlier, if the server still has it. */
-  private async resumable(key: string | undefined, signal: AbortSignal | undefined): Promise<{ id: string; offset: number } | undefined> {
+  private async resumable(
+    key: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<{ id: string; offset: number } | undefined> {
     const id = key === undefined ? undefined : await this.storage.get(key).catch(() => undefined);
     if (typeof id !== 'string') return undefined;
     try {
@@ -87,17 +106,32 @@ export class Uploads {
   }
 
   /** Sends what is missing; answers the whole size. */
-  private async send(source: Source, begun: { id: string; offset: number }, { onProgress, signal }: UploadOptions): Promise<number> {
+  private async send(
+    source: Source,
+    begun: { id: string; offset: number },
+    { onProgress, signal }: UploadOptions,
+  ): Promise<number> {
     const { id } = begun;
     let { offset } = begun;
     onProgress?.(offset, source.size);
-    for (let failed = 0; source.size === undefined || offset < source.size; ) {
+    for (let failed = 0; source.size === undefined || offset < source.size;) {
       try {
         const { bytes, last } = await source.part(offset);
         const end = offset + (bytes instanceof Blob ? bytes.size : bytes.length);
-        const length: Record<string, string> = source.size === undefined && last ? { 'upload-length': String(end) } : {};
-        const headers = { ...tus, ...length, 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' };
-        const response = await this.request('PATCH', `/uploads/${id}`, { headers, body: bytes, timeoutMs: PART_MS, ...(signal && { signal }) });
+        const length: Record<string, string> =
+          source.size === undefined && last ? { 'upload-length': String(end) } : {};
+        const headers = {
+          ...tus,
+          ...length,
+          'upload-offset': String(offset),
+          'content-type': 'application/offset+octet-stream',
+        };
+        const response = await this.request('PATCH', `/uploads/${id}`, {
+          headers,
+          body: bytes,
+          timeoutMs: PART_MS,
+          ...(signal && { signal }),
+        });
         offset = Number(response.headers.get('upload-offset'));
         failed = 0;
         onProgress?.(offset, source.size);
@@ -105,7 +139,12 @@ export class Uploads {
       } catch (error) {
         signal?.throwIfAborted();
         // 409: another offset than the server's, after an answer that was lost; 423: the part before is still being written.
-        if (!(error instanceof ParleyError) || !(error.temporary || error.code === 'conflict') || ++failed > MOST_ATTEMPTS) throw error;
+        if (
+          !(error instanceof ParleyError) ||
+          !(error.temporary || error.code === 'conflict') ||
+          ++failed > MOST_ATTEMPTS
+        )
+          throw error;
         await pause(Math.max(error.retryAfterMs ?? 0, backoffMs(failed)), signal);
         const known = await this.offset(id, signal).catch((caught: unknown) => {
           if (caught instanceof ParleyError && caught.temporary) return offset;
@@ -126,7 +165,13 @@ export class Uploads {
   /** What the server made of it. Sizes of pictures and previews are in the message that carries it. */
   private async describe(id: string, name: string, size: number, signal: AbortSignal | undefined): Promise<Attachment> {
     const { headers } = await persist(() => this.request('HEAD', `/attachments/${id}`, signal && { signal }), signal);
-    return { id, name, size, mediaType: headers.get('content-type') ?? 'application/octet-stream', url: `/api/v1/attachments/${id}` };
+    return {
+      id,
+      name,
+      size,
+      mediaType: headers.get('content-type') ?? 'application/octet-stream',
+      url: `/api/v1/attachments/${id}`,
+    };
   }
 
   private async forget(id: string | undefined, key: string | undefined): Promise<void> {
@@ -137,7 +182,8 @@ export class Uploads {
 
 const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
-const fingerprint = (blob: Blob, name: string): string => `upload/${name}/${blob.type}/${blob.size}/${blob instanceof File ? blob.lastModified : ''}`;
+const fingerprint = (blob: Blob, name: string): string =>
+  `upload/${name}/${blob.type}/${blob.size}/${blob instanceof File ? blob.lastModified : ''}`;
 
 /** Tries again while the server is away. */
 async function persist<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -183,7 +229,8 @@ function streamSource(stream: ReadableStream<Uint8Array>): Source {
     size: undefined,
     async part(offset) {
       if (offset >= from + part.length && !(ended && rest.length === 0)) await read();
-      if (offset < from || offset > from + part.length) throw new ParleyError('conflict', 'the server lost a part of the stream');
+      if (offset < from || offset > from + part.length)
+        throw new ParleyError('conflict', 'the server lost a part of the stream');
       return { bytes: part.subarray(offset - from), last: ended && rest.length === 0 };
     },
   };

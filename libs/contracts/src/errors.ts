@@ -100,7 +100,9 @@ export function parseInput<T extends z.ZodType>(schema: T, value: unknown): z.ou
     }
     return [{ path: path.join('.'), message: issue.message }];
   });
-  const tooLarge = result.error.issues.every((issue) => issue.code === 'custom' && issue.params?.['code'] === 'too_large');
+  const tooLarge = result.error.issues.every(
+    (issue) => issue.code === 'custom' && issue.params?.['code'] === 'too_large',
+  );
   const summary = details.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
   throw new ChatError(tooLarge ? 'too_large' : 'invalid', summary.slice(0, 500), { details: details.slice(0, 20) });
 }

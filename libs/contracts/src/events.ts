@@ -1,17 +1,35 @@
 /** What the server tells a client unasked. Each is sent at most once to a connection; `sync` has what one missed. */
 import { z } from 'zod';
 import { Limits } from './limits.js';
-import { Conversation, Id, Line, Member, Message, Notifications, Passed, Position, Presence, Receipt, User } from './shapes.js';
-
+import {
+  Conversation,
+  Id,
+  Line,
+  Member,
+  Message,
+  Notifications,
+  Passed,
+  Position,
+  Presence,
+  Receipt,
+  User,
+} from './shapes.js';
 
 export const serverEvents = {
   'session:ready': z.object({
-    connectionId: Id, user: User, serverTime: z.string(), epoch: z.string(), protocol: z.literal(1), heartbeatMs: z.number().int(), limits: Limits,
+    connectionId: Id,
+    user: User,
+    serverTime: z.string(),
+    epoch: z.string(),
+    protocol: z.literal(1),
+    heartbeatMs: z.number().int(),
+    limits: Limits,
   }),
   'session:revoked': z.object({ reason: z.enum(['logout', 'ended', 'password', 'reuse', 'expired', 'too_many']) }),
   'message:new': z.object({ message: Message }),
   'message:updated': z.object({
-    message: Message, reaction: z.object({ userId: Id, emoji: z.string(), added: z.boolean() }).optional(),
+    message: Message,
+    reaction: z.object({ userId: Id, emoji: z.string(), added: z.boolean() }).optional(),
   }),
   'receipt:updated': Receipt,
   'conversation:new': z.object({ conversation: Conversation }),
@@ -19,11 +37,22 @@ export const serverEvents = {
   'conversation:removed': z.object({ conversationId: Id, reason: z.enum(['left', 'removed', 'banned', 'deleted']) }),
   'member:changed': z.union([
     z.object({ conversationId: Id, member: Member, rev: Position, memberCount: z.number().int().optional() }),
-    z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: Position, memberCount: z.number().int().optional() }),
+    z.object({
+      conversationId: Id,
+      userId: Id,
+      left: z.literal(true),
+      rev: Position,
+      memberCount: z.number().int().optional(),
+    }),
   ]),
   /** `unreadFrom`: the private mark, while there is one. `notifications`: there when the user set it just now. */
   'unread:changed': z.object({
-    conversationId: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position, unreadFrom: Position.optional(), notifications: Notifications.optional(),
+    conversationId: Id,
+    unread: z.number().int(),
+    mentions: z.number().int(),
+    readSeq: Position,
+    unreadFrom: Position.optional(),
+    notifications: Notifications.optional(),
   }),
   /** `active: false` comes when they stop, or a while after they last said that they type. */
   typing: z.object({ conversationId: Id, userId: Id, active: z.boolean() }),

@@ -5,13 +5,23 @@ import { narrowed, type JsonSchema } from './spec/compatible.js';
 import { domainEvents, PushFrame, requests } from './internal.js';
 
 const folder = new URL('../golden/', import.meta.url);
-const schemaOf = (schema: z.ZodType) => z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as JsonSchema;
+const schemaOf = (schema: z.ZodType) =>
+  z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as JsonSchema;
 
 /** Whatever travels between processes that may be of different versions, by name. */
 const messages: Readonly<Record<string, JsonSchema>> = Object.fromEntries(
-  [...Object.entries(requests).map(([name, { payload }]) => [name, payload] as const), ...Object.entries(domainEvents), ['push', PushFrame] as const].map(([name, schema]) => [name, schemaOf(schema)]),
+  [
+    ...Object.entries(requests).map(([name, { payload }]) => [name, payload] as const),
+    ...Object.entries(domainEvents),
+    ['push', PushFrame] as const,
+  ].map(([name, schema]) => [name, schemaOf(schema)]),
 );
-const releases = readdirSync(folder).filter((name) => name.endsWith('.json')).map((name) => ({ release: name.slice(0, -'.json'.length), golden: JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Record<string, JsonSchema> }));
+const releases = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => ({
+    release: name.slice(0, -'.json'.length),
+    golden: JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Record<string, JsonSchema>,
+  }));
 
 describe.each(releases)('what services of $release say', ({ golden }) => {
   it.each(Object.entries(golden))('%s is understood', (name, then) => {
@@ -24,24 +34,70 @@ describe.each(releases)('what services of $release say', ({ golden }) => {
 it('everything that travels is in the newest golden file', async () => {
   expect(releases.length).toBeGreaterThan(0);
   // `next` becomes the next release’s, and until then is written anew: npm test -- libs/contracts/src/golden.spec.ts -u
-  await expect(`${JSON.stringify(Object.fromEntries(Object.entries(messages).toSorted(([one], [other]) => one.localeCompare(other))), null, 1)}\n`).toMatchFileSnapshot('../golden/next.json');
+  await expect(
+    `${JSON.stringify(Object.fromEntries(Object.entries(messages).toSorted(([one], [other]) => one.localeCompare(other))), null, 1)}\n`,
+  ).toMatchFileSnapshot('../golden/next.json');
 });
 
 describe('a schema is narrower', () => {
-  const then = schemaOf(z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional() }));
+  const then = schemaOf(
+    z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional() }),
+  );
   it.each([
-    ['with a new field that is required', z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional(), extra: z.string() })],
+    [
+      'with a new field that is required',
+      z.object({
+        id: z.string().max(10),
+        kind: z.enum(['a', 'b']),
+        list: z.array(z.number().min(0)).optional(),
+        extra: z.string(),
+      }),
+    ],
     ['without a field', z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']) })],
-    ['with a lower limit', z.object({ id: z.string().max(9), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional() })],
-    ['without a value', z.object({ id: z.string().max(10), kind: z.enum(['a']), list: z.array(z.number().min(0)).optional() })],
-    ['with another type inside', z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.string()).optional() })],
-    ['with a field that was optional', z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)) })],
+    [
+      'with a lower limit',
+      z.object({ id: z.string().max(9), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional() }),
+    ],
+    [
+      'without a value',
+      z.object({ id: z.string().max(10), kind: z.enum(['a']), list: z.array(z.number().min(0)).optional() }),
+    ],
+    [
+      'with another type inside',
+      z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.string()).optional() }),
+    ],
+    [
+      'with a field that was optional',
+      z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)) }),
+    ],
   ])('%s', (_, now) => {
     expect(narrowed(then, schemaOf(now))).toHaveLength(1);
   });
 
   it('and is not, with more values, wider limits and optional fields', () => {
-    expect(narrowed(then, schemaOf(z.object({ id: z.string().max(11), kind: z.enum(['a', 'b', 'c']), list: z.array(z.number()).optional(), extra: z.string().optional() })))).toEqual([]);
-    expect(narrowed(then, schemaOf(z.union([z.object({ other: z.string() }), z.object({ id: z.string(), kind: z.string(), list: z.array(z.number()).optional() })])))).toEqual([]);
+    expect(
+      narrowed(
+        then,
+        schemaOf(
+          z.object({
+            id: z.string().max(11),
+            kind: z.enum(['a', 'b', 'c']),
+            list: z.array(z.number()).optional(),
+            extra: z.string().optional(),
+          }),
+        ),
+      ),
+    ).toEqual([]);
+    expect(
+      narrowed(
+        then,
+        schemaOf(
+          z.union([
+            z.object({ other: z.string() }),
+            z.object({ id: z.string(), kind: z.string(), list: z.array(z.number()).optional() }),
+          ]),
+        ),
+      ),
+    ).toEqual([]);
   });
 });

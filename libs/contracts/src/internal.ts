@@ -23,8 +23,14 @@ export type Actor = Caller & { userId: string; sessionId: string; kind: User['ki
 
 /** An attachment as the gateway stored it: `key` names its bytes in the file store. */
 export const StoredAttachment = z.object({
-  id: Id, key: z.string().max(200), name: z.string().max(255), mediaType: z.string().max(100), size: z.number().int(),
-  width: z.number().int().optional(), height: z.number().int().optional(), durationMs: z.number().int().optional(),
+  id: Id,
+  key: z.string().max(200),
+  name: z.string().max(255),
+  mediaType: z.string().max(100),
+  size: z.number().int(),
+  width: z.number().int().optional(),
+  height: z.number().int().optional(),
+  durationMs: z.number().int().optional(),
 });
 export type StoredAttachment = z.infer<typeof StoredAttachment>;
 
@@ -44,83 +50,140 @@ const byConversation = (input: { conversationId: string }): string => input.conv
 export const internalRequests = {
   /** The public keys (JWK set) that verify access tokens. */
   'auth.keys.v1': request({
-    service: 'auth', via: 'query', input: z.object({}), output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
+    service: 'auth',
+    via: 'query',
+    input: z.object({}),
+    output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
   }),
   /** Sessions ended within the lifetime of an access token: what a gateway loads when it may have missed `session.revoked.v1`. `at`: the time by which tokens are issued, in milliseconds since 1970. */
-  'auth.revocations.v1': request({ service: 'auth', via: 'query', input: z.object({}), output: z.object({ sessionIds: z.array(Id), at: z.number().optional() }) }),
+  'auth.revocations.v1': request({
+    service: 'auth',
+    via: 'query',
+    input: z.object({}),
+    output: z.object({ sessionIds: z.array(Id), at: z.number().optional() }),
+  }),
   /** Those of the given ids that exist, in no particular order. At most 5,000. */
   'users.known.v1': request({
-    service: 'auth', via: 'query', input: z.object({ userIds: z.array(Id).max(5000) }), output: z.object({ users: z.array(User) }),
+    service: 'auth',
+    via: 'query',
+    input: z.object({ userIds: z.array(Id).max(5000) }),
+    output: z.object({ users: z.array(User) }),
   }),
   /** Whom usernames belong to; those of nobody are absent. At most 500 names, in lower case. */
   'users.named.v1': request({
-    service: 'auth', via: 'query', input: z.object({ usernames: z.array(z.string()).max(500) }), output: z.object({ users: z.array(User) }),
+    service: 'auth',
+    via: 'query',
+    input: z.object({ usernames: z.array(z.string()).max(500) }),
+    output: z.object({ users: z.array(User) }),
   }),
   /** Whose a bot's token is. Refuses one that is unknown or revoked with `unauthenticated`. */
   'auth.bot.v1': request({
-    service: 'auth', via: 'query', input: z.object({ token: z.string().max(500) }), output: z.object({ userId: Id, sessionId: Id }),
+    service: 'auth',
+    via: 'query',
+    input: z.object({ token: z.string().max(500) }),
+    output: z.object({ userId: Id, sessionId: Id }),
   }),
   /** Lifts a ban whose time is over. What is not over, or lifted already, stays as it is. */
   'member.return.v1': request({
-    service: 'messages', via: 'shard', input: z.object({ conversationId: Id, userId: Id }), output: z.object({}), shardKey: byConversation,
+    service: 'messages',
+    via: 'shard',
+    input: z.object({ conversationId: Id, userId: Id }),
+    output: z.object({}),
+    shardKey: byConversation,
   }),
   /** Whether a user may store so many bytes more. Refuses with `too_large` what is over their quota. */
   'attachment.admit.v1': request({
-    service: 'messages', via: 'query', input: z.object({ userId: Id, bytes: z.number().int() }), output: z.object({}),
+    service: 'messages',
+    via: 'query',
+    input: z.object({ userId: Id, bytes: z.number().int() }),
+    output: z.object({}),
   }),
   /**
    * Records an attachment whose bytes are stored, perhaps with its preview. Repeating it changes nothing. Refuses with `too_large` what is over the uploader's quota; the
    * bytes are the gateway's to remove then.
    */
   'attachment.record.v1': request({
-    service: 'messages', via: 'query', input: z.object({ userId: Id, stored: StoredAttachment, thumbnail: StoredAttachment.optional() }), output: z.object({ attachment: Attachment }),
+    service: 'messages',
+    via: 'query',
+    input: z.object({ userId: Id, stored: StoredAttachment, thumbnail: StoredAttachment.optional() }),
+    output: z.object({ attachment: Attachment }),
   }),
   /**
    * Whether an image may become the user's profile picture: refuses with `not_found` what is not theirs, or was sent and is on no message any more; with `unsupported_media` what is
    * no image. Changes nothing.
    */
   'attachment.publishable.v1': request({
-    service: 'messages', via: 'query', input: z.object({ userId: Id, attachmentId: Id }), output: z.object({}),
+    service: 'messages',
+    via: 'query',
+    input: z.object({ userId: Id, attachmentId: Id }),
+    output: z.object({}),
   }),
   /** Makes an image the user's profile picture, which everybody sees, and the only one: earlier ones are seen as their messages are, or go. Refuses as `attachment.publishable.v1` does. */
   'attachment.publish.v1': request({
-    service: 'messages', via: 'query', input: z.object({ userId: Id, attachmentId: Id }), output: z.object({}),
+    service: 'messages',
+    via: 'query',
+    input: z.object({ userId: Id, attachmentId: Id }),
+    output: z.object({}),
   }),
   /** Takes attachments whose bytes can go: never sent within a day, or of no message any more. Nobody sees them from then on; those that were taken before are answered again. */
   'attachment.sweep.v1': request({
-    service: 'messages', via: 'query', input: z.object({ limit: z.number().int().max(1000) }), output: z.object({ dropped: z.array(z.object({ id: Id, key: z.string() })) }),
+    service: 'messages',
+    via: 'query',
+    input: z.object({ limit: z.number().int().max(1000) }),
+    output: z.object({ dropped: z.array(z.object({ id: Id, key: z.string() })) }),
   }),
   /** The bytes of these are gone. */
   'attachment.forget.v1': request({
-    service: 'messages', via: 'query', input: z.object({ ids: z.array(Id).max(1000) }), output: z.object({}),
+    service: 'messages',
+    via: 'query',
+    input: z.object({ ids: z.array(Id).max(1000) }),
+    output: z.object({}),
   }),
   /** An attachment and where its bytes lie, for somebody who may see it; others are refused with `not_found`. */
   'attachment.locate.v1': request({
-    service: 'history', via: 'query', input: z.object({ userId: Id, attachmentId: Id }), output: z.object({ attachment: Attachment, key: z.string() }),
+    service: 'history',
+    via: 'query',
+    input: z.object({ userId: Id, attachmentId: Id }),
+    output: z.object({ attachment: Attachment, key: z.string() }),
   }),
   /** Tells the members that somebody types, or stopped. Refuses whoever may not write there, unless it is to say that they stopped. */
   'history.typing.v1': request({
-    service: 'history', via: 'query', input: z.object({ userId: Id, connectionId: Id, conversationId: Id, active: z.boolean() }), output: z.object({}),
+    service: 'history',
+    via: 'query',
+    input: z.object({ userId: Id, connectionId: Id, conversationId: Id, active: z.boolean() }),
+    output: z.object({}),
   }),
   /** The database's epoch. */
-  'history.epoch.v1': request({ service: 'history', via: 'query', input: z.object({}), output: z.object({ epoch: z.string() }) }),
+  'history.epoch.v1': request({
+    service: 'history',
+    via: 'query',
+    input: z.object({}),
+    output: z.object({ epoch: z.string() }),
+  }),
   /** Whether a sender's message with this clientId is stored already: a resend is answered whatever limit came since. */
   'history.sent.v1': request({
-    service: 'history', via: 'query', input: z.object({ conversationId: Id, senderId: Id, clientId: z.string() }), output: z.object({ sent: z.boolean() }),
+    service: 'history',
+    via: 'query',
+    input: z.object({ conversationId: Id, senderId: Id, clientId: z.string() }),
+    output: z.object({ sent: z.boolean() }),
   }),
   /**
    * Those of `userIds` whose presence `userId` may see: who shares a conversation with them, their contacts, and themselves. `blocked`: those of these where one of the two
    * blocks the other: they show as offline.
    */
   'history.visible.v1': request({
-    service: 'history', via: 'query', input: z.object({ userId: Id, userIds: z.array(Id).max(1000) }), output: z.object({ userIds: z.array(Id), blocked: z.array(Id).default([]) }),
+    service: 'history',
+    via: 'query',
+    input: z.object({ userId: Id, userIds: z.array(Id).max(1000) }),
+    output: z.object({ userIds: z.array(Id), blocked: z.array(Id).default([]) }),
   }),
   /**
    * Adds (or removes) a gateway's interest in users' presence; answers the visible ones' present state. `blocked`: those of them with whom there is a block; they are answered as offline, and the watcher
    * must not be told what else the gateway hears of them.
    */
   'presence.watching.v1': request({
-    service: 'presence', via: 'query',
+    service: 'presence',
+    via: 'query',
     input: z.object({ gatewayId: z.string(), userId: Id, add: z.array(Id), remove: z.array(Id) }),
     output: z.object({ presence: z.array(Presence), blocked: z.array(Id).optional() }),
   }),
@@ -151,7 +214,11 @@ export interface RequestRoute {
   readonly together: boolean;
 }
 
-const together: ReadonlySet<string> = new Set<RequestName>(['message.send.v1', 'receipt.delivered.v1', 'receipt.read.v1']);
+const together: ReadonlySet<string> = new Set<RequestName>([
+  'message.send.v1',
+  'receipt.delivered.v1',
+  'receipt.read.v1',
+]);
 
 const relayed = Object.entries(calls as Record<string, Call>)
   .filter(([, { via }]) => via !== 'edge')
@@ -171,17 +238,31 @@ const relayed = Object.entries(calls as Record<string, Call>)
       together: together.has(`${name}.v1`),
     },
   ]);
-const internal = Object.entries(internalRequests as Record<string, RequestDefinition>).map(([name, definition]): [string, RequestRoute] => [
-  name,
-  { service: definition.service, via: definition.via, payload: definition.input, shardKey: (payload) => definition.shardKey?.(payload as never) ?? '00', together: false },
-]);
+const internal = Object.entries(internalRequests as Record<string, RequestDefinition>).map(
+  ([name, definition]): [string, RequestRoute] => [
+    name,
+    {
+      service: definition.service,
+      via: definition.via,
+      payload: definition.input,
+      shardKey: (payload) => definition.shardKey?.(payload as never) ?? '00',
+      together: false,
+    },
+  ],
+);
 
 /** Every request between parts: who serves it, how it travels, what it carries. */
-export const requests = Object.freeze(Object.fromEntries([...relayed, ...internal])) as Readonly<Record<RequestName, RequestRoute>>;
+export const requests = Object.freeze(Object.fromEntries([...relayed, ...internal])) as Readonly<
+  Record<RequestName, RequestRoute>
+>;
 
 /** What happened, published to whoever wants to know. Topic `parley.events`, routing key = name. Persistent. */
 export const domainEvents = {
-  'session.revoked.v1': z.object({ userId: Id, sessionIds: z.array(Id), reason: serverEvents['session:revoked'].shape.reason }),
+  'session.revoked.v1': z.object({
+    userId: Id,
+    sessionIds: z.array(Id),
+    reason: serverEvents['session:revoked'].shape.reason,
+  }),
   'user.updated.v1': z.object({ user: User }),
   'conversation.created.v1': z.object({ conversation: Conversation, memberIds: z.array(Id) }),
   'conversation.updated.v1': z.object({ conversation: Conversation }),
@@ -208,7 +289,14 @@ export const domainEvents = {
   'connections.renewed.v1': z.object({
     gatewayId: z.string(),
     at: z.number().optional(),
-    connections: z.array(z.object({ connectionId: Id, userId: Id, beatAt: z.number(), state: PresenceState.exclude(['offline']).optional() })),
+    connections: z.array(
+      z.object({
+        connectionId: Id,
+        userId: Id,
+        beatAt: z.number(),
+        state: PresenceState.exclude(['offline']).optional(),
+      }),
+    ),
   }),
 } as const satisfies Record<string, z.ZodType>;
 export type DomainEventName = keyof typeof domainEvents;
@@ -217,7 +305,15 @@ export type DomainEvent<N extends DomainEventName> = z.output<(typeof domainEven
 /** A frame to one gateway, or to all of them. At most once per connection: a frame whose `id` was seen is dropped. */
 export const PushFrame = z.discriminatedUnion('kind', [
   /** To every local connection of `users`, but not to the connection `except`. `traceparent`: the span that pushes it, where there is one. */
-  z.object({ kind: z.literal('users'), id: z.string().optional(), users: z.array(Id), except: Id.optional(), event: z.string(), payload: z.unknown(), traceparent: z.string().optional() }),
+  z.object({
+    kind: z.literal('users'),
+    id: z.string().optional(),
+    users: z.array(Id),
+    except: Id.optional(),
+    event: z.string(),
+    payload: z.unknown(),
+    traceparent: z.string().optional(),
+  }),
   /** To the local connections that watch `userId`. */
   z.object({ kind: z.literal('watchers'), userId: Id, event: z.string(), payload: z.unknown() }),
   /** Ends one connection, after `session:revoked` with the reason. */

@@ -1,9 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { calls, ChatError, domainEvents, foldName, Id, newId, parseInput, partPattern, PushFrame, queueOf, requests, shardOf, type Call, type RequestName } from './index.js';
+import {
+  calls,
+  ChatError,
+  domainEvents,
+  foldName,
+  Id,
+  newId,
+  parseInput,
+  partPattern,
+  PushFrame,
+  queueOf,
+  requests,
+  shardOf,
+  type Call,
+  type RequestName,
+} from './index.js';
 
-const rounds = (numRuns = 100) => ({ seed: Number(process.env['SEED'] ?? 1), numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)) });
+const rounds = (numRuns = 100) => ({
+  seed: Number(process.env['SEED'] ?? 1),
+  numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)),
+});
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -21,38 +39,73 @@ function valuesOf(schema: JsonSchema): fc.Arbitrary<unknown> {
 function valueOf(schema: JsonSchema): fc.Arbitrary<unknown> {
   const kinds: Partial<Record<string, () => fc.Arbitrary<unknown>>> = {
     string: () => textOf(schema),
-    integer: () => fc.integer({ min: schema.minimum ?? Number.MIN_SAFE_INTEGER, max: schema.maximum ?? Number.MAX_SAFE_INTEGER }),
+    integer: () =>
+      fc.integer({ min: schema.minimum ?? Number.MIN_SAFE_INTEGER, max: schema.maximum ?? Number.MAX_SAFE_INTEGER }),
     number: () => fc.double({ min: schema.minimum ?? -1e308, max: schema.maximum ?? 1e308, noNaN: true }),
     boolean: () => fc.boolean(),
-    array: () => fc.array(valuesOf(schema.items as JsonSchema), { minLength: schema.minItems ?? 0, maxLength: Math.min(schema.maxItems ?? 6, 6) }),
+    array: () =>
+      fc.array(valuesOf(schema.items as JsonSchema), {
+        minLength: schema.minItems ?? 0,
+        maxLength: Math.min(schema.maxItems ?? 6, 6),
+      }),
     object: () => objectOf(schema),
   };
   return (kinds[String(schema.type)] ?? fc.jsonValue)();
 }
 
 function textOf({ format, pattern, minLength = 0, maxLength = 40 }: JsonSchema): fc.Arbitrary<string> {
-  if (format === 'date-time') return fc.date({ noInvalidDate: true, min: new Date('2000-01-01'), max: new Date('2100-01-01') }).map((date) => date.toISOString());
+  if (format === 'date-time')
+    return fc
+      .date({ noInvalidDate: true, min: new Date('2000-01-01'), max: new Date('2100-01-01') })
+      .map((date) => date.toISOString());
   if (format === 'email') return fc.emailAddress();
-  if (format === 'uuid' || format === 'guid') return fc.oneof(fc.uuid(), fc.uuid().map((id) => id.toUpperCase()));
+  if (format === 'uuid' || format === 'guid')
+    return fc.oneof(
+      fc.uuid(),
+      fc.uuid().map((id) => id.toUpperCase()),
+    );
   const bounds = { minLength, maxLength: Math.min(maxLength, minLength + 40) };
-  if (pattern !== undefined) return fc.oneof({ weight: 3, arbitrary: fc.stringMatching(new RegExp(pattern)) }, fc.string(bounds));
-  return fc.oneof(fc.string({ unit: 'grapheme', ...bounds }), fc.string({ unit: 'binary', ...bounds }), fc.constantFrom('👍', '🎉', '🇩🇪', '1️⃣', 'https://example.org/hook'));
+  if (pattern !== undefined)
+    return fc.oneof({ weight: 3, arbitrary: fc.stringMatching(new RegExp(pattern)) }, fc.string(bounds));
+  return fc.oneof(
+    fc.string({ unit: 'grapheme', ...bounds }),
+    fc.string({ unit: 'binary', ...bounds }),
+    fc.constantFrom('👍', '🎉', '🇩🇪', '1️⃣', 'https://example.org/hook'),
+  );
 }
 
-function objectOf({ properties = {}, required = [], additionalProperties, propertyNames }: JsonSchema): fc.Arbitrary<unknown> {
-  if (typeof additionalProperties === 'object' && propertyNames) return fc.dictionary(textOf(propertyNames as JsonSchema), valuesOf(additionalProperties as JsonSchema), { maxKeys: 4 });
-  const fields = Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, valuesOf(schema as JsonSchema)]));
+function objectOf({
+  properties = {},
+  required = [],
+  additionalProperties,
+  propertyNames,
+}: JsonSchema): fc.Arbitrary<unknown> {
+  if (typeof additionalProperties === 'object' && propertyNames)
+    return fc.dictionary(textOf(propertyNames as JsonSchema), valuesOf(additionalProperties as JsonSchema), {
+      maxKeys: 4,
+    });
+  const fields = Object.fromEntries(
+    Object.entries(properties).map(([name, schema]) => [name, valuesOf(schema as JsonSchema)]),
+  );
   return fc.record(fields, { requiredKeys: required, noNullPrototype: true });
 }
 
-const drawn = (schema: z.ZodType): fc.Arbitrary<unknown> => valuesOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
+const drawn = (schema: z.ZodType): fc.Arbitrary<unknown> =>
+  valuesOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
 /** Anything that JSON can say, and what is nearly right: a field more, or another value in one's place. */
 const wrong = (schema: z.ZodType): fc.Arbitrary<unknown> =>
-  fc.oneof(fc.jsonValue(), fc.tuple(drawn(schema), fc.string(), fc.jsonValue()).map(([right, key, value]) => {
-    if (typeof right !== 'object' || right === null) return value;
-    const keys = Object.keys(right);
-    return { ...right, [keys.length === 0 ? key : keys[key.length % keys.length]!]: value, ...(key.length > 3 ? { [key]: value } : {}) };
-  }));
+  fc.oneof(
+    fc.jsonValue(),
+    fc.tuple(drawn(schema), fc.string(), fc.jsonValue()).map(([right, key, value]) => {
+      if (typeof right !== 'object' || right === null) return value;
+      const keys = Object.keys(right);
+      return {
+        ...right,
+        [keys.length === 0 ? key : keys[key.length % keys.length]!]: value,
+        ...(key.length > 3 ? { [key]: value } : {}),
+      };
+    }),
+  );
 
 /** Rethrows what is none. */
 function refusalOf(schema: z.ZodType, input: unknown): ChatError | undefined {
@@ -68,28 +121,38 @@ function refusalOf(schema: z.ZodType, input: unknown): ChatError | undefined {
 const schemas: [string, z.ZodType][] = [
   ...Object.entries(calls as Record<string, Call>).map(([name, { input }]): [string, z.ZodType] => [name, input]),
   ...Object.entries(requests).map(([name, { payload }]): [string, z.ZodType] => [name, payload]),
-  ...Object.entries(domainEvents), ['a push', PushFrame],
+  ...Object.entries(domainEvents),
+  ['a push', PushFrame],
 ];
 
 describe('any schema', () => {
-  it.each(schemas)('of %s: what it accepted is accepted again, and is the same, where it comes out of the broker', (_, schema) => {
-    let accepted = 0;
-    fc.assert(fc.property(drawn(schema), (input) => {
-      const first = schema.safeParse(input);
-      if (!first.success) return;
-      accepted++;
-      const sent = JSON.stringify(first.data);
-      expect(JSON.stringify(parseInput(schema, JSON.parse(sent)))).toBe(sent);
-    }), rounds(60));
-    expect(accepted).toBeGreaterThan(0);
-  });
+  it.each(schemas)(
+    'of %s: what it accepted is accepted again, and is the same, where it comes out of the broker',
+    (_, schema) => {
+      let accepted = 0;
+      fc.assert(
+        fc.property(drawn(schema), (input) => {
+          const first = schema.safeParse(input);
+          if (!first.success) return;
+          accepted++;
+          const sent = JSON.stringify(first.data);
+          expect(JSON.stringify(parseInput(schema, JSON.parse(sent)))).toBe(sent);
+        }),
+        rounds(60),
+      );
+      expect(accepted).toBeGreaterThan(0);
+    },
+  );
 
   it.each(schemas)('of %s: what it does not accept is refused as such, in few words', (_, schema) => {
-    fc.assert(fc.property(wrong(schema), (input) => {
-      const { code, message, details } = refusalOf(schema, input) ?? new ChatError('invalid');
-      expect(['invalid', 'too_large']).toContain(code);
-      expect([message.length <= 500, (details as unknown[]).length <= 20]).toEqual([true, true]);
-    }), rounds(30));
+    fc.assert(
+      fc.property(wrong(schema), (input) => {
+        const { code, message, details } = refusalOf(schema, input) ?? new ChatError('invalid');
+        expect(['invalid', 'too_large']).toContain(code);
+        expect([message.length <= 500, (details as unknown[]).length <= 20]).toEqual([true, true]);
+      }),
+      rounds(30),
+    );
   });
 });
 
@@ -98,23 +161,29 @@ describe('an id', () => {
   const shards = fc.constantFrom(1, 2, 4, 8, 16, 32, 64, 128, 256);
 
   it('is an id, in the order of its time, and of the shard of what it belongs to', () => {
-    fc.assert(fc.property(time, time, fc.uuid(), shards, (now, later, like, count) => {
-      const [one, other] = [newId(like, now), newId(undefined, later)];
-      expect([Id.parse(one), Id.parse(other)]).toEqual([one, other]);
-      expect([one < other || now >= later, one > other || now <= later]).toEqual([true, true]);
-      expect(shardOf(one, count)).toBe(shardOf(like, count));
-    }), rounds());
+    fc.assert(
+      fc.property(time, time, fc.uuid(), shards, (now, later, like, count) => {
+        const [one, other] = [newId(like, now), newId(undefined, later)];
+        expect([Id.parse(one), Id.parse(other)]).toEqual([one, other]);
+        expect([one < other || now >= later, one > other || now <= later]).toEqual([true, true]);
+        expect(shardOf(one, count)).toBe(shardOf(like, count));
+      }),
+      rounds(),
+    );
   });
 
   it('leads every request to one of the queues', () => {
     const sharded = Object.entries(requests).filter(([, { via }]) => via === 'shard');
     for (const [name, { payload, service }] of sharded) {
-      fc.assert(fc.property(drawn(payload), shards, (drawnPayload, count) => {
-        const parsed = payload.safeParse(drawnPayload);
-        if (!parsed.success) return;
-        const shard = Number(queueOf(name as RequestName, parsed.data, count).replace(`${service}.commands.`, ''));
-        expect([Number.isInteger(shard), shard >= 0, shard < count]).toEqual([true, true, true]);
-      }), rounds(20));
+      fc.assert(
+        fc.property(drawn(payload), shards, (drawnPayload, count) => {
+          const parsed = payload.safeParse(drawnPayload);
+          if (!parsed.success) return;
+          const shard = Number(queueOf(name as RequestName, parsed.data, count).replace(`${service}.commands.`, ''));
+          expect([Number.isInteger(shard), shard >= 0, shard < count]).toEqual([true, true, true]);
+        }),
+        rounds(20),
+      );
     }
   });
 });
@@ -123,16 +192,22 @@ describe('a name', () => {
   const name = fc.string({ unit: 'grapheme' });
 
   it('is folded once and for all', () => {
-    fc.assert(fc.property(name, (one) => {
-      expect(foldName(foldName(one))).toBe(foldName(one));
-    }), rounds());
+    fc.assert(
+      fc.property(name, (one) => {
+        expect(foldName(foldName(one))).toBe(foldName(one));
+      }),
+      rounds(),
+    );
   });
 
   it('is looked for as it is written, whatever signs are in it', () => {
-    fc.assert(fc.property(fc.string({ unit: fc.constantFrom('%', '_', '\\', 'a', 'é') }), (part) => {
-      const pattern = partPattern(part);
-      expect(pattern.slice(1, -1).replace(/\\([\\%_])/g, '$1')).toBe(part);
-      expect(pattern.slice(1, -1).replace(/\\[\\%_]/g, '')).not.toMatch(/[\\%_]/);
-    }), rounds());
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('%', '_', '\\', 'a', 'é') }), (part) => {
+        const pattern = partPattern(part);
+        expect(pattern.slice(1, -1).replace(/\\([\\%_])/g, '$1')).toBe(part);
+        expect(pattern.slice(1, -1).replace(/\\[\\%_]/g, '')).not.toMatch(/[\\%_]/);
+      }),
+      rounds(),
+    );
   });
 });

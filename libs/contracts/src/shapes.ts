@@ -12,11 +12,22 @@ const encoder = new TextEncoder();
 const noNul = (value: string) => !value.includes('\0');
 /** Text that Postgres can hold: no NUL. Lengths in UTF-16 units, as every JavaScript client counts them. */
 export const text = (min: number, max: number) =>
-  z.string().min(min).max(max).refine(noNul, 'must not contain NUL').refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+  z
+    .string()
+    .min(min)
+    .max(max)
+    .refine(noNul, 'must not contain NUL')
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 /** A name that people read: trimmed, not empty, no control characters. */
 export const label = (max: number) =>
   // eslint-disable-next-line no-control-regex -- control characters are what it refuses
-  z.string().trim().min(1).max(max).regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters').refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 /** A message body: its limit counts UTF-8 bytes and is `too_large`, not `invalid`. */
 export const Body = z
   .string()
@@ -33,11 +44,22 @@ export const Emoji = z
   .string()
   .min(1)
   .max(64)
-  .refine((value) => /\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|\u20e3/u.test(value) && [...graphemes.segment(value)].length === 1, 'must be one emoji');
+  .refine(
+    (value) =>
+      /\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|\u20e3/u.test(value) &&
+      [...graphemes.segment(value)].length === 1,
+    'must be one emoji',
+  );
 
-export const Username = z.string().toLowerCase().regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -');
+export const Username = z
+  .string()
+  .toLowerCase()
+  .regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -');
 export const Password = z.string().min(10).max(200);
-export const Color = z.string().regex(/^#[0-9a-f]{6}$/i, 'must be #rrggbb').toLowerCase();
+export const Color = z
+  .string()
+  .regex(/^#[0-9a-f]{6}$/i, 'must be #rrggbb')
+  .toLowerCase();
 export const Cursor = z.string().min(1).max(500);
 export const Limit = z.number().int().min(1).max(limits.pageSize);
 
@@ -52,7 +74,11 @@ export const User = z.object({
 export type User = z.infer<typeof User>;
 
 /** What only `GET /users/me` and `PATCH /users/me` show. */
-export const Me = User.extend({ email: z.string().optional(), firstName: z.string().optional(), lastName: z.string().optional() });
+export const Me = User.extend({
+  email: z.string().optional(),
+  firstName: z.string().optional(),
+  lastName: z.string().optional(),
+});
 export type Me = z.infer<typeof Me>;
 
 export const Session = z.object({
@@ -113,7 +139,9 @@ export type Reaction = z.infer<typeof Reaction>;
 
 /** What a system message tells. Kinds may be added; a client shows those that it does not know as it likes. `userId`: whom it is about, when that is not the sender. */
 export const SystemNote = z.object({
-  kind: z.enum(['created', 'joined', 'added', 'left', 'removed', 'banned', 'renamed', 'creator']).or(z.string()), userId: Id.optional(), value: z.string().optional(),
+  kind: z.enum(['created', 'joined', 'added', 'left', 'removed', 'banned', 'renamed', 'creator']).or(z.string()),
+  userId: Id.optional(),
+  value: z.string().optional(),
 });
 export type SystemNote = z.infer<typeof SystemNote>;
 /** Where a forwarded message was taken from. Its id leads those who may see it to the original; whoever may not learns no more than who wrote it. */
@@ -191,11 +219,22 @@ export const Conversation = z.object({
 });
 export type Conversation = z.infer<typeof Conversation>;
 
-export const Receipt = z.object({ conversationId: Id, userId: Id, deliveredSeq: Position, readSeq: Position, at: Time });
+export const Receipt = z.object({
+  conversationId: Id,
+  userId: Id,
+  deliveredSeq: Position,
+  readSeq: Position,
+  at: Time,
+});
 export type Receipt = z.infer<typeof Receipt>;
 
 /** A page of messages, ascending by `seq`. */
-export const MessagePage = z.object({ items: z.array(Message), lastSeq: Position, hasBefore: z.boolean(), hasAfter: z.boolean() });
+export const MessagePage = z.object({
+  items: z.array(Message),
+  lastSeq: Position,
+  hasBefore: z.boolean(),
+  hasAfter: z.boolean(),
+});
 export type MessagePage = z.infer<typeof MessagePage>;
 
 export const MemberChange = z.union([Member, z.object({ userId: Id, left: z.literal(true) })]);
@@ -218,7 +257,12 @@ const DEEPEST = 64;
 /** Not looked into: only how deep it is. */
 function isFlat(value: unknown, levels = DEEPEST): boolean {
   if (typeof value !== 'object' || value === null) return value !== undefined;
-  return levels > 0 && !ArrayBuffer.isView(value) && !(value instanceof ArrayBuffer) && Object.values(value).every((one) => isFlat(one, levels - 1));
+  return (
+    levels > 0 &&
+    !ArrayBuffer.isView(value) &&
+    !(value instanceof ArrayBuffer) &&
+    Object.values(value).every((one) => isFlat(one, levels - 1))
+  );
 }
 /** Any JSON, of at most 64 levels. */
 export const Passed = z.unknown().refine((value) => isFlat(value), `must be JSON of at most ${DEEPEST} levels`);
@@ -228,10 +272,21 @@ export const NewLine = z.strictObject({
   id: text(1, 64),
   color: Color,
   width: z.number().min(0.1).max(200),
-  points: z.array(z.number().min(-1e6).max(1e6)).min(2).max(2000).refine(({ length }) => length % 2 === 0, 'must be an even number of coordinates'),
+  points: z
+    .array(z.number().min(-1e6).max(1e6))
+    .min(2)
+    .max(2000)
+    .refine(({ length }) => length % 2 === 0, 'must be an even number of coordinates'),
 });
 export type NewLine = z.infer<typeof NewLine>;
-export const Line = z.object({ id: z.string(), userId: Id, color: z.string(), width: z.number(), points: z.array(z.number()), createdAt: Time });
+export const Line = z.object({
+  id: z.string(),
+  userId: Id,
+  color: z.string(),
+  width: z.number(),
+  points: z.array(z.number()),
+  createdAt: Time,
+});
 export type Line = z.infer<typeof Line>;
 /** A board. `rev`: the conversation's at that moment; a `drawing:reset` with a greater one empties it. */
 export const Drawing = z.object({ items: z.array(Line), rev: Position });
@@ -256,18 +311,43 @@ export const WebhookEvent = z.enum(['message.created', 'message.updated', 'membe
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
 /** `secret` signs what is sent, and is shown once, when the webhook is created. `disabledAt`: switched off, after `failures` deliveries in a row that were given up, or by an admin. */
 export const Webhook = z.object({
-  id: Id, conversationId: Id, url: z.string(), events: z.array(WebhookEvent), createdBy: Id, createdAt: Time, failures: z.number().int(), disabledAt: Time.optional(), secret: z.string().optional(),
+  id: Id,
+  conversationId: Id,
+  url: z.string(),
+  events: z.array(WebhookEvent),
+  createdBy: Id,
+  createdAt: Time,
+  failures: z.number().int(),
+  disabledAt: Time.optional(),
+  secret: z.string().optional(),
 });
 export type Webhook = z.infer<typeof Webhook>;
 /** One event on its way to a webhook. `dead`: given up, with the last problem. */
 export const WebhookDelivery = z.object({
-  id: Id, event: WebhookEvent, state: z.enum(['waiting', 'delivered', 'dead']), attempts: z.number().int(), createdAt: Time, nextAttemptAt: Time.optional(), deliveredAt: Time.optional(),
-  status: z.number().int().optional(), problem: z.string().optional(),
+  id: Id,
+  event: WebhookEvent,
+  state: z.enum(['waiting', 'delivered', 'dead']),
+  attempts: z.number().int(),
+  createdAt: Time,
+  nextAttemptAt: Time.optional(),
+  deliveredAt: Time.optional(),
+  status: z.number().int().optional(),
+  problem: z.string().optional(),
 });
 export type WebhookDelivery = z.infer<typeof WebhookDelivery>;
 
-export const UnreadEntry = z.object({ id: Id, unread: z.number().int(), mentions: z.number().int(), readSeq: Position, lastSeq: Position });
-export const Unread = z.object({ total: z.number().int(), mentions: z.number().int(), conversations: z.array(UnreadEntry) });
+export const UnreadEntry = z.object({
+  id: Id,
+  unread: z.number().int(),
+  mentions: z.number().int(),
+  readSeq: Position,
+  lastSeq: Position,
+});
+export const Unread = z.object({
+  total: z.number().int(),
+  mentions: z.number().int(),
+  conversations: z.array(UnreadEntry),
+});
 export type Unread = z.infer<typeof Unread>;
 
 export const PresenceState = z.enum(['online', 'away', 'busy', 'offline']);
@@ -277,4 +357,5 @@ export const Presence = z.object({ userId: Id, state: PresenceState, lastSeenAt:
 export type Presence = z.infer<typeof Presence>;
 
 /** A list: `nextCursor` is there while more follows. */
-export const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), nextCursor: z.string().optional() });
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().optional() });

@@ -1,8 +1,16 @@
 /** Moments of a command's life at which a process under test may die or be held up. */
 export type Place =
-  | 'messages.received' | 'messages.stored' | 'messages.committed' | 'messages.answered' | 'messages.pushed' | 'messages.published'
-  | 'history.received' | 'history.moved'
-  | 'gateway.received' | 'gateway.answered' | 'gateway.pushed'
+  | 'messages.received'
+  | 'messages.stored'
+  | 'messages.committed'
+  | 'messages.answered'
+  | 'messages.pushed'
+  | 'messages.published'
+  | 'history.received'
+  | 'history.moved'
+  | 'gateway.received'
+  | 'gateway.answered'
+  | 'gateway.pushed'
   | 'broker.settled';
 
 /** What keeps a promise. Each can be taken away from a process under test, to show that its absence is noticed. */

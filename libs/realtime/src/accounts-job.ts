@@ -12,14 +12,20 @@ await run('accounts', async () => {
     vhost: config.RABBITMQ_VHOST,
     operator: { name: config.OPERATOR, password: config.RABBITMQ_PASSWORD },
     passwords: {
-      gateway: config.GATEWAY_AMQP_PASSWORD, auth: config.AUTH_AMQP_PASSWORD, messages: config.MESSAGES_AMQP_PASSWORD, history: config.HISTORY_AMQP_PASSWORD,
+      gateway: config.GATEWAY_AMQP_PASSWORD,
+      auth: config.AUTH_AMQP_PASSWORD,
+      messages: config.MESSAGES_AMQP_PASSWORD,
+      history: config.HISTORY_AMQP_PASSWORD,
       presence: config.PRESENCE_AMQP_PASSWORD,
     },
   });
   const users = redisUsers({
     operator: { name: config.OPERATOR, password: config.REDIS_PASSWORD },
     passwords: {
-      gateway: config.GATEWAY_REDIS_PASSWORD, messages: config.MESSAGES_REDIS_PASSWORD, history: config.HISTORY_REDIS_PASSWORD, presence: config.PRESENCE_REDIS_PASSWORD,
+      gateway: config.GATEWAY_REDIS_PASSWORD,
+      messages: config.MESSAGES_REDIS_PASSWORD,
+      history: config.HISTORY_REDIS_PASSWORD,
+      presence: config.PRESENCE_REDIS_PASSWORD,
     },
   });
   await mkdir(config.ACCOUNTS_DIR, { recursive: true });

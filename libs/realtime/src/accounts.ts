@@ -27,7 +27,10 @@ const locating = { keys: '~parley:at:born %R~parley:at:{*', commands: 'info eval
 /** Notes what happens to messages, or only reads it. */
 const noting = { keys: '~parley:trace:*', commands: 'hset pexpire' };
 const tracing = { keys: '%R~parley:trace:*', commands: 'hgetall' };
-const both = (one: { keys: string; commands: string }, other: { keys: string; commands: string }) => ({ keys: `${one.keys} ${other.keys}`, commands: `${one.commands} ${other.commands}` });
+const both = (one: { keys: string; commands: string }, other: { keys: string; commands: string }) => ({
+  keys: `${one.keys} ${other.keys}`,
+  commands: `${one.commands} ${other.commands}`,
+});
 
 export const accounts: Readonly<Record<Account, Rights>> = {
   gateway: {
@@ -38,14 +41,21 @@ export const accounts: Readonly<Record<Account, Rights>> = {
     pushes: true,
     redis: {
       keys: '~parley:at:* ~parley:limit:* ~parley:bucket:* ~parley:trace:*',
-      commands: 'info eval evalsha multi exec time get set del incrby pttl expire pexpire hset zadd zcard zrange zrem zremrangebyscore zscore',
+      commands:
+        'info eval evalsha multi exec time get set del incrby pttl expire pexpire hset zadd zcard zrange zrem zremrangebyscore zscore',
     },
   },
   auth: { asks: ['messages'], publishes: ['session.revoked.v1', 'user.updated.v1'], hears: [], pushes: false },
   messages: {
     asks: ['auth'],
     publishes: [
-      'conversation.created.v1', 'conversation.updated.v1', 'conversation.deleted.v1', 'member.changed.v1', 'message.created.v1', 'message.updated.v1', 'block.changed.v1',
+      'conversation.created.v1',
+      'conversation.updated.v1',
+      'conversation.deleted.v1',
+      'member.changed.v1',
+      'message.created.v1',
+      'message.updated.v1',
+      'block.changed.v1',
     ],
     hears: ['message.created.v1', 'message.updated.v1', 'member.changed.v1', 'conversation.updated.v1'],
     pushes: true,
@@ -63,7 +73,10 @@ export const accounts: Readonly<Record<Account, Rights>> = {
     publishes: ['presence.changed.v1'],
     hears: ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'],
     pushes: true,
-    redis: { keys: '~parley:presence:*', commands: 'info eval time get set exists pexpire zadd zrange zrangebyscore zrem zremrangebyscore' },
+    redis: {
+      keys: '~parley:presence:*',
+      commands: 'info eval time get set exists pexpire zadd zrange zrangebyscore zrem zremrangebyscore',
+    },
   },
 };
 
@@ -94,13 +107,27 @@ export function rabbitDefinitions({ vhost, operator, monitorPassword, passwords 
     ],
     permissions: [
       ...(operator ? [{ user: operator.name, vhost, configure: '.*', write: '.*', read: '.*' }] : []),
-      ...(monitorPassword === undefined ? [] : [{ user: accountName('monitor'), vhost, configure: '^$', write: '^$', read: '^$' }]),
+      ...(monitorPassword === undefined
+        ? []
+        : [{ user: accountName('monitor'), vhost, configure: '^$', write: '^$', read: '^$' }]),
       ...given.map((account) => ({ user: accountName(account), vhost, ...permissionsOf(account) })),
     ],
-    topic_permissions: given.flatMap((account) => topicPermissionsOf(account).map((permission) => ({ user: accountName(account), vhost, ...permission }))),
-    exchanges: Object.entries(sharedTopology.exchanges).map(([name, type]) => ({ name, type, vhost, durable: true, auto_delete: false, internal: false, arguments: {} })),
+    topic_permissions: given.flatMap((account) =>
+      topicPermissionsOf(account).map((permission) => ({ user: accountName(account), vhost, ...permission })),
+    ),
+    exchanges: Object.entries(sharedTopology.exchanges).map(([name, type]) => ({
+      name,
+      type,
+      vhost,
+      durable: true,
+      auto_delete: false,
+      internal: false,
+      arguments: {},
+    })),
     queues: [{ name: names.dead, vhost, auto_delete: false, ...sharedTopology.dead }],
-    bindings: [{ source: names.dead, vhost, destination: names.dead, destination_type: 'queue', routing_key: '', arguments: {} }],
+    bindings: [
+      { source: names.dead, vhost, destination: names.dead, destination_type: 'queue', routing_key: '', arguments: {} },
+    ],
   };
 }
 
@@ -112,15 +139,27 @@ function permissionsOf(account: Account): { configure: string; write: string; re
   const { hears, pushes } = accounts[account];
   const serves = account !== 'gateway';
   const own = [String.raw`replies\.${account}\..+`, serves ? String.raw`${account}\..+` : String.raw`push\..+`];
-  const write = [names.commands, names.events, names.dead, ...(serves ? [names.replies] : []), ...(pushes ? [names.push] : [])];
+  const write = [
+    names.commands,
+    names.events,
+    names.dead,
+    ...(serves ? [names.replies] : []),
+    ...(pushes ? [names.push] : []),
+  ];
   const read = [names.replies, serves ? names.commands : names.push, ...(hears.length > 0 ? [names.events] : [])];
-  return { configure: exactly(...own), write: exactly(...own, ...write.map(literally)), read: exactly(...own, ...read.map(literally)) };
+  return {
+    configure: exactly(...own),
+    write: exactly(...own, ...write.map(literally)),
+    read: exactly(...own, ...read.map(literally)),
+  };
 }
 
 /** Routing keys, of publishing and of binding. */
 function topicPermissionsOf(account: Account): { exchange: string; write: string; read: string }[] {
   const { asks, commands, publishes, hears } = accounts[account];
-  const asked = asks.map((service) => String.raw`${service}\.${commands ? String.raw`(queries|commands(\.\d+)?)` : 'queries'}`);
+  const asked = asks.map(
+    (service) => String.raw`${service}\.${commands ? String.raw`(queries|commands(\.\d+)?)` : 'queries'}`,
+  );
   // Probes of its shards, its own commands to itself, and events that wait for another try.
   const own = account === 'gateway' ? [] : [String.raw`${account}\..+`];
   return [
@@ -133,7 +172,12 @@ function topicPermissionsOf(account: Account): { exchange: string; write: string
 function rabbitUser(name: string, password: string, tags: string): object {
   const salt = randomBytes(4);
   const hash = createHash('sha256').update(salt).update(password, 'utf8').digest();
-  return { name, password_hash: Buffer.concat([salt, hash]).toString('base64'), hashing_algorithm: 'rabbit_password_hashing_sha256', tags };
+  return {
+    name,
+    password_hash: Buffer.concat([salt, hash]).toString('base64'),
+    hashing_algorithm: 'rabbit_password_hashing_sha256',
+    tags,
+  };
 }
 
 export interface RedisAccounts {
@@ -147,9 +191,18 @@ export function redisUsers({ operator, passwords }: RedisAccounts): string[] {
   const services = (Object.keys(accounts) as Account[]).flatMap((account) => {
     const [{ redis }, password] = [accounts[account], passwords[account]];
     if (!redis || password === undefined) return [];
-    return [`user ${accountName(account)} reset on ${hashed(password)} ${redis.keys} ${redis.commands.split(' ').map((command) => `+${command}`).join(' ')}`];
+    return [
+      `user ${accountName(account)} reset on ${hashed(password)} ${redis.keys} ${redis.commands
+        .split(' ')
+        .map((command) => `+${command}`)
+        .join(' ')}`,
+    ];
   });
-  return ['user default off', ...(operator ? [`user ${operator.name} reset on ${hashed(operator.password)} ~* &* +@all`] : []), ...services];
+  return [
+    'user default off',
+    ...(operator ? [`user ${operator.name} reset on ${hashed(operator.password)} ~* &* +@all`] : []),
+    ...services,
+  ];
 }
 
 const hashed = (password: string): string => `#${createHash('sha256').update(password, 'utf8').digest('hex')}`;

@@ -17,7 +17,11 @@ return {now, tonumber(born)}`;
 export class Birth {
   private first: number | undefined;
 
-  constructor(private readonly link: RedisLink, private readonly name: string, private readonly settleMs: number = SETTLE_MS) {}
+  constructor(
+    private readonly link: RedisLink,
+    private readonly name: string,
+    private readonly settleMs: number = SETTLE_MS,
+  ) {}
 
   command(): (string | number)[] {
     return ['eval', script, 1, this.link.prefix + this.name, this.link.runId];

@@ -40,7 +40,8 @@ export class MemoryBucket implements Bucket {
   }
 
   private remember(key: string, next: number, now: number): void {
-    if (this.full.size >= SWEEP_AT && !this.full.has(key)) for (const [one, at] of this.full) if (at <= now) this.full.delete(one);
+    if (this.full.size >= SWEEP_AT && !this.full.has(key))
+      for (const [one, at] of this.full) if (at <= now) this.full.delete(one);
     this.full.set(key, next);
   }
 }
@@ -57,11 +58,16 @@ return 0`;
 
 /** Shared by all processes; the clock is that of Redis. Rejects with `Unavailable` while Redis is away. */
 export class RedisBucket implements Bucket {
-  constructor(private readonly link: RedisLink, private readonly rate: BucketRate) {}
+  constructor(
+    private readonly link: RedisLink,
+    private readonly rate: BucketRate,
+  ) {}
 
   async take(key: string, points: number, keep = false): Promise<number> {
     const { intervalMs, burst } = this.rate;
-    const [wait] = await this.link.pipeline([['eval', TAKE, 1, this.key(key), points, intervalMs, burst, keep ? 1 : 0]]);
+    const [wait] = await this.link.pipeline([
+      ['eval', TAKE, 1, this.key(key), points, intervalMs, burst, keep ? 1 : 0],
+    ]);
     return wait as number;
   }
 

@@ -4,7 +4,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Limiter, Limiters } from './limiter.js';
 
 /** How many of `tries` are let through when made one after another, and the refusal of the last. */
-export async function takeMany(limiter: Limiter, key: string, tries: number): Promise<{ taken: number; refusal?: ChatError }> {
+export async function takeMany(
+  limiter: Limiter,
+  key: string,
+  tries: number,
+): Promise<{ taken: number; refusal?: ChatError }> {
   const outcome: { taken: number; refusal?: ChatError } = { taken: 0 };
   for (let i = 0; i < tries; i++) {
     await limiter.take(key).then(

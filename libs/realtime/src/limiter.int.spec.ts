@@ -8,13 +8,17 @@ import { createRedisLimiters } from './limiter.js';
 const logger = createLogger('test', 'silent');
 
 describe('limits in Redis', () => {
-  limiterConformance(() => createRedisLimiters({ url: inject('servers').redisUrl, logger, prefix: `test-${newId()}:` }));
+  limiterConformance(() =>
+    createRedisLimiters({ url: inject('servers').redisUrl, logger, prefix: `test-${newId()}:` }),
+  );
 
   it('are shared by all processes', async () => {
     const options = { url: inject('servers').redisUrl, logger, prefix: `test-${newId()}:` };
     const [one, other] = await Promise.all([createRedisLimiters(options), createRedisLimiters(options)]);
     const rate = { name: 'shared', points: 3, seconds: 60 };
-    expect((await takeMany(one.create(rate), 'key', 2)).taken + (await takeMany(other.create(rate), 'key', 5)).taken).toBe(3);
+    expect(
+      (await takeMany(one.create(rate), 'key', 2)).taken + (await takeMany(other.create(rate), 'key', 5)).taken,
+    ).toBe(3);
     await Promise.all([one.close(), other.close()]);
   });
 

@@ -32,14 +32,22 @@ export interface Limiters {
 }
 
 export function createMemoryLimiters(): Limiters {
-  return { create: (rate) => (rate.burst === undefined ? new MemoryWindow(windowOf(rate)) : new BucketLimiter(new MemoryBucket(bucketOf(rate, rate.burst)))), problem: undefined, close: () => Promise.resolve() };
+  return {
+    create: (rate) =>
+      rate.burst === undefined
+        ? new MemoryWindow(windowOf(rate))
+        : new BucketLimiter(new MemoryBucket(bucketOf(rate, rate.burst))),
+    problem: undefined,
+    close: () => Promise.resolve(),
+  };
 }
 
 /** Counts in Redis; while Redis is away, each process counts for itself. So a limit never stops a call because Redis is away, and never hangs. */
 export async function createRedisLimiters(options: RedisOptions): Promise<Limiters> {
   const link = await RedisLink.connect(options);
   return {
-    create: (rate) => (rate.burst === undefined ? sharedWindow(link, windowOf(rate)) : sharedBucket(link, bucketOf(rate, rate.burst))),
+    create: (rate) =>
+      rate.burst === undefined ? sharedWindow(link, windowOf(rate)) : sharedBucket(link, bucketOf(rate, rate.burst)),
     get problem() {
       return link.problem;
     },
@@ -55,15 +63,23 @@ interface Window {
 /** A rate below one is one in a longer window. */
 function windowOf({ name, points, seconds }: Rate): Window {
   const most = Math.max(1, Math.ceil(points));
-  return { keyPrefix: `limit:${name}`, points: most, duration: Math.max(1, Math.ceil((most / Math.max(points, Number.MIN_VALUE)) * seconds)) };
+  return {
+    keyPrefix: `limit:${name}`,
+    points: most,
+    duration: Math.max(1, Math.ceil((most / Math.max(points, Number.MIN_VALUE)) * seconds)),
+  };
 }
 
 const bucketOf = ({ name, points, seconds }: Rate, burst: number): BucketRate => ({
-  name, intervalMs: (seconds * 1000) / Math.max(points, Number.MIN_VALUE), burst: Math.max(1, Math.ceil(burst)),
+  name,
+  intervalMs: (seconds * 1000) / Math.max(points, Number.MIN_VALUE),
+  burst: Math.max(1, Math.ceil(burst)),
 });
 
-const sharedWindow = (link: RedisLink, window: Window): Limiter => new OrLocally(new RedisWindow(link, window), new MemoryWindow(window));
-const sharedBucket = (link: RedisLink, rate: BucketRate): Limiter => new OrLocally(new BucketLimiter(new RedisBucket(link, rate)), new BucketLimiter(new MemoryBucket(rate)));
+const sharedWindow = (link: RedisLink, window: Window): Limiter =>
+  new OrLocally(new RedisWindow(link, window), new MemoryWindow(window));
+const sharedBucket = (link: RedisLink, rate: BucketRate): Limiter =>
+  new OrLocally(new BucketLimiter(new RedisBucket(link, rate)), new BucketLimiter(new MemoryBucket(rate)));
 
 class BucketLimiter implements Limiter {
   constructor(private readonly bucket: Bucket) {}
@@ -108,8 +124,15 @@ class MemoryWindow implements Limiter {
 class RedisWindow implements Limiter {
   private readonly counts: RateLimiterRedis;
 
-  constructor(private readonly link: RedisLink, private readonly window: Window) {
-    this.counts = new RateLimiterRedis({ ...window, keyPrefix: link.prefix + window.keyPrefix, storeClient: link.redis });
+  constructor(
+    private readonly link: RedisLink,
+    private readonly window: Window,
+  ) {
+    this.counts = new RateLimiterRedis({
+      ...window,
+      keyPrefix: link.prefix + window.keyPrefix,
+      storeClient: link.redis,
+    });
   }
 
   async take(key: string, points = 1): Promise<void> {
@@ -127,7 +150,10 @@ class RedisWindow implements Limiter {
 
 /** The shared limit while it can be reached, otherwise one of this process alone. */
 class OrLocally implements Limiter {
-  constructor(private readonly shared: Limiter, private readonly local: Limiter) {}
+  constructor(
+    private readonly shared: Limiter,
+    private readonly local: Limiter,
+  ) {}
 
   take(key: string, points = 1): Promise<void> {
     return this.either((limiter) => limiter.take(key, points));

@@ -7,7 +7,10 @@ interface Lease {
 }
 
 /** The registry of a single process. It lives and dies with the connections it knows, so it is always complete. */
-export function createMemoryRegistry({ leaseMs = times.leaseMs, socketsPerUser = limits.socketsPerUser }: RegistryOptions = {}): Registry {
+export function createMemoryRegistry({
+  leaseMs = times.leaseMs,
+  socketsPerUser = limits.socketsPerUser,
+}: RegistryOptions = {}): Registry {
   return new MemoryRegistry(leaseMs, socketsPerUser);
 }
 
@@ -16,7 +19,10 @@ class MemoryRegistry implements Registry {
   private readonly users = new Map<string, Map<string, Lease>>();
   private readonly sweeper: NodeJS.Timeout;
 
-  constructor(private readonly leaseMs: number, private readonly socketsPerUser: number) {
+  constructor(
+    private readonly leaseMs: number,
+    private readonly socketsPerUser: number,
+  ) {
     this.sweeper = setInterval(() => this.sweep(), leaseMs).unref();
   }
 

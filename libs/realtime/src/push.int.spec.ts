@@ -9,7 +9,13 @@ import { createRedisRegistry } from './redis-registry.js';
 import type { Registry } from './registry.js';
 
 const logger = createLogger('test', 'silent');
-const receipt = (): ServerEvent<'receipt:updated'> => ({ conversationId: newId(), userId: newId(), deliveredSeq: 2, readSeq: 1, at: new Date().toISOString() });
+const receipt = (): ServerEvent<'receipt:updated'> => ({
+  conversationId: newId(),
+  userId: newId(),
+  deliveredSeq: 2,
+  readSeq: 1,
+  at: new Date().toISOString(),
+});
 
 describe('a push', () => {
   const [here, alsoHere, elsewhere, nowhere] = [newId(), newId(), newId(), newId()];
@@ -19,12 +25,18 @@ describe('a push', () => {
   beforeEach(async () => {
     broker = createInProcessBroker({ service: 'test', logger });
     frames = [];
-    await broker.listen({ events: [], onPush: (frame) => void frames.push(frame), onEvent: () => undefined, onGap: () => undefined });
+    await broker.listen({
+      events: [],
+      onPush: (frame) => void frames.push(frame),
+      onEvent: () => undefined,
+      onGap: () => undefined,
+    });
   });
   afterEach(() => broker.close());
 
   const settle = async (registry: Registry) => {
-    for (const userId of [here, alsoHere]) await registry.add({ userId, gatewayId: broker.instance, connectionId: newId() });
+    for (const userId of [here, alsoHere])
+      await registry.add({ userId, gatewayId: broker.instance, connectionId: newId() });
     await registry.add({ userId: elsewhere, gatewayId: 'another', connectionId: newId() });
     return new Push({ broker, registry, logger });
   };
@@ -34,7 +46,11 @@ describe('a push', () => {
     const payload = receipt();
     const except = newId();
     await push.toUsers([nowhere, here, elsewhere, alsoHere], 'receipt:updated', payload, { id: 'one', except });
-    await eventually(() => expect(frames).toEqual([{ kind: 'users', users: [here, alsoHere], event: 'receipt:updated', payload, id: 'one', except }]));
+    await eventually(() =>
+      expect(frames).toEqual([
+        { kind: 'users', users: [here, alsoHere], event: 'receipt:updated', payload, id: 'one', except },
+      ]),
+    );
   });
 
   it('does not bother a gateway that holds none of them', async () => {
@@ -46,7 +62,12 @@ describe('a push', () => {
   });
 
   it('goes to all gateways, with all users, while the registry may not know everybody', async () => {
-    const registry = await createRedisRegistry({ url: inject('servers').redisUrl, logger, prefix: `test-${newId()}:`, settleMs: 60_000 });
+    const registry = await createRedisRegistry({
+      url: inject('servers').redisUrl,
+      logger,
+      prefix: `test-${newId()}:`,
+      settleMs: 60_000,
+    });
     const push = await settle(registry);
     await push.toUsers([elsewhere, nowhere], 'receipt:updated', receipt());
     await eventually(() => expect(frames).toMatchObject([{ users: [elsewhere, nowhere] }]));
@@ -56,7 +77,12 @@ describe('a push', () => {
   });
 
   it('goes to all gateways while the registry is away', async () => {
-    const registry = await createRedisRegistry({ url: inject('servers').redisUrl, logger, prefix: `test-${newId()}:`, settleMs: 0 });
+    const registry = await createRedisRegistry({
+      url: inject('servers').redisUrl,
+      logger,
+      prefix: `test-${newId()}:`,
+      settleMs: 0,
+    });
     const push = await settle(registry);
     await registry.close();
     await push.toUsers([elsewhere], 'receipt:updated', receipt());

@@ -47,16 +47,36 @@ export class Push {
    * Sends an event to every connection of the users: one frame to each gateway that holds some of them, naming only its own. When the registry does not know everybody,
    * or does not answer in time, the frame goes to all gateways. Resolves when the broker has confirmed all frames; rejects with {@link Unavailable} when it did not.
    */
-  async toUsers<E extends ServerEventName>(userIds: readonly string[], event: E, payload: ServerEvent<E>, options: PushOptions = {}): Promise<void> {
-    if (userIds.length > 0) await inSpan(`push ${event}`, 'producer', () => this.send(userIds, event, payload, options));
+  async toUsers<E extends ServerEventName>(
+    userIds: readonly string[],
+    event: E,
+    payload: ServerEvent<E>,
+    options: PushOptions = {},
+  ): Promise<void> {
+    if (userIds.length > 0)
+      await inSpan(`push ${event}`, 'producer', () => this.send(userIds, event, payload, options));
   }
 
-  private async send<E extends ServerEventName>(userIds: readonly string[], event: E, payload: ServerEvent<E>, { where, ...options }: PushOptions): Promise<void> {
+  private async send<E extends ServerEventName>(
+    userIds: readonly string[],
+    event: E,
+    payload: ServerEvent<E>,
+    { where, ...options }: PushOptions,
+  ): Promise<void> {
     const traceparent = currentTraceparent();
-    const frame = (users: readonly string[]): PushFrame => ({ kind: 'users', ...options, users: users as string[], event, payload, ...(traceparent !== undefined && { traceparent }) });
+    const frame = (users: readonly string[]): PushFrame => ({
+      kind: 'users',
+      ...options,
+      users: users as string[],
+      event,
+      payload,
+      ...(traceparent !== undefined && { traceparent }),
+    });
     const { located } = where ?? (await this.find(userIds));
     if (!located?.complete) return this.broker.pushAll(frame(userIds));
-    await Promise.all(Array.from(located.gateways(userIds), ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))));
+    await Promise.all(
+      Array.from(located.gateways(userIds), ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))),
+    );
   }
 
   /** Looks for users. Those who look in the same turn of the event loop (the messages of a batch) share one round trip. */

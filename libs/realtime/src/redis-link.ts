@@ -21,9 +21,17 @@ export class RedisLink {
   private readonly timeoutMs: number;
   private away: string | undefined = 'not connected to Redis yet';
   private run: string | undefined;
-  private gathered: { readonly commands: (string | number)[][]; readonly resolve: (results: unknown[]) => void; readonly reject: (error: unknown) => void }[] = [];
+  private gathered: {
+    readonly commands: (string | number)[][];
+    readonly resolve: (results: unknown[]) => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
 
-  private constructor(readonly redis: Redis, private readonly logger: Logger, options: RedisOptions) {
+  private constructor(
+    readonly redis: Redis,
+    private readonly logger: Logger,
+    options: RedisOptions,
+  ) {
     this.prefix = options.prefix ?? 'parley:';
     this.timeoutMs = options.timeoutMs ?? 500;
     redis.on('ready', () => void this.greet());
@@ -66,7 +74,10 @@ export class RedisLink {
     if (this.away !== undefined) throw new Unavailable(this.away);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Unavailable(`Redis did not answer within ${this.timeoutMs} ms`)), this.timeoutMs);
+      timer = setTimeout(
+        () => reject(new Unavailable(`Redis did not answer within ${this.timeoutMs} ms`)),
+        this.timeoutMs,
+      );
     });
     try {
       return await Promise.race([work(this.redis), late]);
@@ -116,7 +127,8 @@ export class RedisLink {
   private async ready(connectMs: number): Promise<void> {
     const until = performance.now() + connectMs;
     await this.redis.connect().catch(() => undefined);
-    while (this.away !== undefined && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 25));
+    while (this.away !== undefined && performance.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, 25));
     if (this.away === undefined) return;
     const reason = this.away;
     await this.close();
@@ -140,8 +152,12 @@ export class RedisLink {
 }
 
 const failure = (error: unknown): unknown =>
-  isRefusal(error) || error instanceof Unavailable ? error : new Unavailable(error instanceof Error ? error.message : String(error), { cause: error });
+  isRefusal(error) || error instanceof Unavailable
+    ? error
+    : new Unavailable(error instanceof Error ? error.message : String(error), { cause: error });
 
 /** An answer of Redis that says no, as opposed to none; `-READONLY`, `-LOADING` and their like are Redis not being able to just now. */
 const isRefusal = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'ReplyError' && !/^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF|NOREPLICAS)\b/.test(error.message);
+  error instanceof Error &&
+  error.name === 'ReplyError' &&
+  !/^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF|NOREPLICAS)\b/.test(error.message);

@@ -10,7 +10,9 @@ import { Located, type Connection, type Registry, type RegistryOptions } from '.
  *
  * After Redis lost data, or may have, the registry is incomplete until every gateway has had the time to renew (`settleMs`): see {@link Birth}.
  */
-export async function createRedisRegistry(options: RedisOptions & RegistryOptions & { settleMs?: number }): Promise<Registry> {
+export async function createRedisRegistry(
+  options: RedisOptions & RegistryOptions & { settleMs?: number },
+): Promise<Registry> {
   return new RedisRegistry(await RedisLink.connect(options), options);
 }
 
@@ -43,7 +45,10 @@ class RedisRegistry implements Registry {
   private readonly birth: Birth;
   private waiting: Waiting | undefined;
 
-  constructor(private readonly link: RedisLink, options: RegistryOptions & { settleMs?: number }) {
+  constructor(
+    private readonly link: RedisLink,
+    options: RegistryOptions & { settleMs?: number },
+  ) {
     this.leaseMs = options.leaseMs ?? times.leaseMs;
     this.socketsPerUser = options.socketsPerUser ?? limits.socketsPerUser;
     this.birth = new Birth(link, 'at:born', options.settleMs);
@@ -55,7 +60,9 @@ class RedisRegistry implements Registry {
 
   async add(connection: Connection): Promise<{ excess: readonly Connection[] }> {
     const { userId } = connection;
-    const members = (await this.link.call((redis) => redis.eval(add, 1, this.key(userId), this.leaseMs, this.socketsPerUser, memberOf(connection)))) as string[];
+    const members = (await this.link.call((redis) =>
+      redis.eval(add, 1, this.key(userId), this.leaseMs, this.socketsPerUser, memberOf(connection)),
+    )) as string[];
     const oldestFirst = members.map((member) => connectionOf(userId, member)).toSorted(byAge);
     return { excess: oldestFirst.slice(0, Math.max(0, oldestFirst.length - this.socketsPerUser)) };
   }
@@ -66,11 +73,20 @@ class RedisRegistry implements Registry {
 
   async renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
     const users = [...Map.groupBy(connections, ({ userId }) => userId)];
-    const commands = users.map(([userId, theirs]) => ['eval', renew, 1, this.key(userId), this.leaseMs, ...theirs.map(memberOf)]);
+    const commands = users.map(([userId, theirs]) => [
+      'eval',
+      renew,
+      1,
+      this.key(userId),
+      this.leaseMs,
+      ...theirs.map(memberOf),
+    ]);
     const [birth, ...lapsed] = await this.link.pipeline([this.birth.command(), ...commands]);
     // What is restored after a loss missed nothing: pushes went to all gateways meanwhile.
     if (!this.birth.settled(birth)) return { lapsed: [] };
-    return { lapsed: users.flatMap(([userId], at) => (lapsed[at] as string[]).map((member) => connectionOf(userId, member))) };
+    return {
+      lapsed: users.flatMap(([userId], at) => (lapsed[at] as string[]).map((member) => connectionOf(userId, member))),
+    };
   }
 
   /** Those who ask in the same turn of the event loop share one round trip, and each user's look-up. */
@@ -90,7 +106,10 @@ class RedisRegistry implements Registry {
   private async fetch(asked: ReadonlySet<string>): Promise<Located> {
     this.waiting = undefined;
     const userIds = [...asked];
-    const [birth, ...answers] = await this.link.pipeline([this.birth.command(), ...userIds.map((userId) => ['zrange', this.key(userId), 0, -1, 'WITHSCORES'])]);
+    const [birth, ...answers] = await this.link.pipeline([
+      this.birth.command(),
+      ...userIds.map((userId) => ['zrange', this.key(userId), 0, -1, 'WITHSCORES']),
+    ]);
     const at = this.birth.now(birth);
     const gatewaysOf = new Map<string, readonly string[]>();
     for (let i = 0; i < userIds.length; i++) {
@@ -119,5 +138,7 @@ function liveGateways(entries: readonly string[], at: number): string[] {
 const memberOf = ({ gatewayId, connectionId }: Connection): string => `${gatewayId} ${connectionId}`;
 const gatewayOf = (member: string): string => member.slice(0, member.lastIndexOf(' '));
 const connectionOf = (userId: string, member: string): Connection => ({
-  userId, gatewayId: gatewayOf(member), connectionId: member.slice(member.lastIndexOf(' ') + 1),
+  userId,
+  gatewayId: gatewayOf(member),
+  connectionId: member.slice(member.lastIndexOf(' ') + 1),
 });

@@ -3,9 +3,14 @@ import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Located, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
-export const connectionOf = (userId: string, gatewayId = 'gateway-a'): Connection => ({ userId, gatewayId, connectionId: newId() });
+export const connectionOf = (userId: string, gatewayId = 'gateway-a'): Connection => ({
+  userId,
+  gatewayId,
+  connectionId: newId(),
+});
 /** `locate`, as `{gateway: users}`. */
-export const whereAre = async (registry: Registry, ...userIds: string[]) => Object.fromEntries((await registry.locate(userIds)).gateways(userIds));
+export const whereAre = async (registry: Registry, ...userIds: string[]) =>
+  Object.fromEntries((await registry.locate(userIds)).gateways(userIds));
 
 /** What every registry guarantees. `open` makes an empty one that was whole for long enough to be complete. */
 export function registryConformance(open: (options: RegistryOptions) => Promise<Registry>): void {
@@ -25,7 +30,12 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
 
   it('names each gateway once, with those of the users that are there, and leaves out who is nowhere', async () => {
     const [ann, ben, nobody] = [newId(), newId(), newId()];
-    for (const [user, gateway] of [[ann, 'gateway-a'], [ann, 'gateway-a'], [ann, 'gateway-b'], [ben, 'gateway-b']] as const) {
+    for (const [user, gateway] of [
+      [ann, 'gateway-a'],
+      [ann, 'gateway-a'],
+      [ann, 'gateway-b'],
+      [ben, 'gateway-b'],
+    ] as const) {
       await registry.add(connectionOf(user, gateway));
     }
     expect(await whereAre(registry, ann, nobody, ben)).toEqual({ 'gateway-a': [ann], 'gateway-b': [ann, ben] });
@@ -52,8 +62,13 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
 
   it('answers the oldest connections of a user beyond the limit, whatever the order they came in', async () => {
     const user = newId();
-    const [oldest, second, ...rest] = [1, 2, 3, 4].map((age) => ({ userId: user, gatewayId: 'gateway-a', connectionId: newId(undefined, age * 1000) }));
-    for (const connection of [rest[0]!, oldest!, second!]) expect(await registry.add(connection)).toEqual({ excess: [] });
+    const [oldest, second, ...rest] = [1, 2, 3, 4].map((age) => ({
+      userId: user,
+      gatewayId: 'gateway-a',
+      connectionId: newId(undefined, age * 1000),
+    }));
+    for (const connection of [rest[0]!, oldest!, second!])
+      expect(await registry.add(connection)).toEqual({ excess: [] });
     expect(await registry.add(rest[1]!)).toEqual({ excess: [oldest] });
     await registry.remove(oldest!);
     const fifth = { userId: user, gatewayId: 'gateway-b', connectionId: newId() };
@@ -64,10 +79,13 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     const [silent, lively] = [connectionOf(newId()), connectionOf(newId())];
     await registry.add(silent);
     await registry.add(lively);
-    await eventually(async () => {
-      expect(await registry.renew([lively])).toEqual({ lapsed: [] });
-      expect(await whereAre(registry, silent.userId, lively.userId)).toEqual({ 'gateway-a': [lively.userId] });
-    }, { timeoutMs: 10 * leaseMs });
+    await eventually(
+      async () => {
+        expect(await registry.renew([lively])).toEqual({ lapsed: [] });
+        expect(await whereAre(registry, silent.userId, lively.userId)).toEqual({ 'gateway-a': [lively.userId] });
+      },
+      { timeoutMs: 10 * leaseMs },
+    );
   });
 
   it('lets one lease of a user end while another goes on', async () => {
@@ -78,7 +96,9 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     await eventually(() => performance.now() > half);
     await slow.add(connectionOf(user, 'gateway-b'));
     expect(await whereAre(slow, user)).toEqual({ 'gateway-a': [user], 'gateway-b': [user] });
-    await eventually(async () => expect(await whereAre(slow, user)).toEqual({ 'gateway-b': [user] }), { timeoutMs: 3000 });
+    await eventually(async () => expect(await whereAre(slow, user)).toEqual({ 'gateway-b': [user] }), {
+      timeoutMs: 3000,
+    });
     await slow.close();
   });
 
@@ -104,10 +124,19 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     const connections = Array.from({ length: 5000 }, (_, i) => connectionOf(newId(), `gateway-${i % 3}`));
     const users = connections.map(({ userId }) => userId);
     for (let from = 0; from < 5000; from += 500) await big.renew(connections.slice(from, from + 500));
-    await eventually(async () => expect([...(await big.locate(users)).gateways(users).values()].flat()).toHaveLength(5000));
+    await eventually(async () =>
+      expect([...(await big.locate(users)).gateways(users).values()].flat()).toHaveLength(5000),
+    );
     const [some, others] = await Promise.all([big.locate(users.slice(0, 3)), big.locate(users.slice(2, 4))]);
-    expect(Object.fromEntries(some.gateways(users.slice(0, 3)))).toEqual({ 'gateway-0': [users[0]], 'gateway-1': [users[1]], 'gateway-2': [users[2]] });
-    expect(Object.fromEntries(others.gateways(users.slice(2, 4)))).toEqual({ 'gateway-2': [users[2]], 'gateway-0': [users[3]] });
+    expect(Object.fromEntries(some.gateways(users.slice(0, 3)))).toEqual({
+      'gateway-0': [users[0]],
+      'gateway-1': [users[1]],
+      'gateway-2': [users[2]],
+    });
+    expect(Object.fromEntries(others.gateways(users.slice(2, 4)))).toEqual({
+      'gateway-2': [users[2]],
+      'gateway-0': [users[3]],
+    });
     await big.close();
   });
 }

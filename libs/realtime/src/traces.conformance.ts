@@ -32,7 +32,9 @@ export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>
     traces.pushed(messageId, [one, other]);
     const { committed, pushed } = await known(traces, messageId, 2);
     for (const at of [committed!, ...pushed.map((push) => push.at)]) expect(at).toBeGreaterThanOrEqual(before);
-    expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(new Set([one, other].map(({ userId, connectionId }) => `${userId} ${connectionId}`)));
+    expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(
+      new Set([one, other].map(({ userId, connectionId }) => `${userId} ${connectionId}`)),
+    );
   });
 
   it('know a message that was pushed and not committed here', async () => {

@@ -39,7 +39,12 @@ describe('traces in Redis', () => {
       const [lost, found] = [newId(), newId()];
       proxy.refuse();
       proxy.cut();
-      await eventually(async () => traces.of(lost).then(() => false, (error: unknown) => error instanceof Unavailable));
+      await eventually(async () =>
+        traces.of(lost).then(
+          () => false,
+          (error: unknown) => error instanceof Unavailable,
+        ),
+      );
       traces.committed([lost]);
       proxy.heal();
       await eventually(async () => {

@@ -119,7 +119,9 @@ class MemoryTraces extends Noting {
 
   of(messageId: string): Promise<MessageTrace | undefined> {
     const trace = this.live(messageId);
-    return Promise.resolve(trace && { ...(trace.committed !== undefined && { committed: trace.committed }), pushed: [...trace.pushed] });
+    return Promise.resolve(
+      trace && { ...(trace.committed !== undefined && { committed: trace.committed }), pushed: [...trace.pushed] },
+    );
   }
 
   close(): Promise<void> {
@@ -142,7 +144,11 @@ class RedisTraces extends Noting {
 
   private refused = false;
 
-  constructor(private readonly link: RedisLink, private readonly logger: Logger, limits: Required<TraceLimits>) {
+  constructor(
+    private readonly link: RedisLink,
+    private readonly logger: Logger,
+    limits: Required<TraceLimits>,
+  ) {
     super(limits);
   }
 
@@ -164,7 +170,10 @@ class RedisTraces extends Noting {
       const [at, userId] = text.split(' ') as [string, string];
       return { userId, connectionId, at: Number(at) };
     });
-    return { ...(committed !== undefined && { committed: Number(committed) }), pushed: pushed.toSorted((a, b) => a.at - b.at) };
+    return {
+      ...(committed !== undefined && { committed: Number(committed) }),
+      pushed: pushed.toSorted((a, b) => a.at - b.at),
+    };
   }
 
   close(): Promise<void> {
@@ -173,7 +182,10 @@ class RedisTraces extends Noting {
   }
 
   private flush(): void {
-    const commands = [...this.waiting].flatMap(([messageId, fields]) => [['hset', this.key(messageId), ...fields], ['pexpire', this.key(messageId), this.limits.keepMs]]);
+    const commands = [...this.waiting].flatMap(([messageId, fields]) => [
+      ['hset', this.key(messageId), ...fields],
+      ['pexpire', this.key(messageId), this.limits.keepMs],
+    ]);
     this.waiting = new Map();
     if (commands.length > 0) this.link.pipeline(commands).catch((error: unknown) => this.lost(error));
   }

@@ -5,7 +5,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { commonConfig, ConfigError, env, loadConfig, secret } from './config.js';
 
-const shape = { ...commonConfig, PORT: env.port.default(3000), AMQP_URL: env.url('amqp', 'amqps'), SECRET: z.string().min(10) };
+const shape = {
+  ...commonConfig,
+  PORT: env.port.default(3000),
+  AMQP_URL: env.url('amqp', 'amqps'),
+  SECRET: z.string().min(10),
+};
 
 const problemsOf = (source: NodeJS.ProcessEnv, of: z.ZodRawShape = shape): readonly string[] => {
   try {
@@ -26,7 +31,12 @@ describe('configuration', () => {
 
   it('reports all problems at once, each with its variable, and never a value', () => {
     const problems = problemsOf({ PORT: '70000', SHARDS: '12', SECRET: 'hunter2', AMQP_URL: '' });
-    expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual(['AMQP_URL', 'PORT', 'SECRET', 'SHARDS']);
+    expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual([
+      'AMQP_URL',
+      'PORT',
+      'SECRET',
+      'SHARDS',
+    ]);
     expect(problems.join()).not.toContain('hunter2');
     expect(problems).toContain('AMQP_URL: is required');
   });
@@ -47,24 +57,48 @@ describe('secrets', () => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
   };
-  const withSecrets = { PASSWORD: secret(z.string().min(10), 'a password'), TOKEN: secret(z.string().optional(), 'a token'), NAME: z.string().default('parley') };
+  const withSecrets = {
+    PASSWORD: secret(z.string().min(10), 'a password'),
+    TOKEN: secret(z.string().optional(), 'a token'),
+    NAME: z.string().default('parley'),
+  };
 
   it('come from files too, without the line break at their end', () => {
-    const config = loadConfig(withSecrets, { PASSWORD_FILE: file('password', 'long enough\n'), TOKEN_FILE: file('token', '  spaces count ') });
+    const config = loadConfig(withSecrets, {
+      PASSWORD_FILE: file('password', 'long enough\n'),
+      TOKEN_FILE: file('token', '  spaces count '),
+    });
     expect(config).toEqual({ PASSWORD: 'long enough', TOKEN: '  spaces count ', NAME: 'parley' });
   });
 
   it('in files that are empty count as unset, and no other variable comes from a file', () => {
-    expect(problemsOf({ PASSWORD_FILE: file('empty', '\n'), NAME_FILE: file('name', 'somebody') }, withSecrets)).toEqual(['PASSWORD: is required']);
-    expect(loadConfig(withSecrets, { PASSWORD: 'long enough', NAME_FILE: file('name', 'somebody') }).NAME).toBe('parley');
+    expect(
+      problemsOf({ PASSWORD_FILE: file('empty', '\n'), NAME_FILE: file('name', 'somebody') }, withSecrets),
+    ).toEqual(['PASSWORD: is required']);
+    expect(loadConfig(withSecrets, { PASSWORD: 'long enough', NAME_FILE: file('name', 'somebody') }).NAME).toBe(
+      'parley',
+    );
   });
 
   it('that are given twice, cannot be read, are far too long or wrong are said together, without what they are', () => {
-    const problems = problemsOf({ PASSWORD: 'long enough', PASSWORD_FILE: file('password', 'hunter2hunter2'), TOKEN_FILE: join(folder, 'nowhere') }, withSecrets);
-    expect(problems).toEqual(['PASSWORD: is given twice, by itself and by PASSWORD_FILE', 'TOKEN_FILE: names a file that cannot be read (ENOENT)']);
-    expect(problemsOf({ PASSWORD_FILE: file('long', 'x'.repeat(70_000)), TOKEN_FILE: folder }, withSecrets)).toEqual([
-      'PASSWORD_FILE: names a file that is longer than 65536 bytes', 'TOKEN_FILE: names a file that cannot be read (EISDIR)',
+    const problems = problemsOf(
+      {
+        PASSWORD: 'long enough',
+        PASSWORD_FILE: file('password', 'hunter2hunter2'),
+        TOKEN_FILE: join(folder, 'nowhere'),
+      },
+      withSecrets,
+    );
+    expect(problems).toEqual([
+      'PASSWORD: is given twice, by itself and by PASSWORD_FILE',
+      'TOKEN_FILE: names a file that cannot be read (ENOENT)',
     ]);
-    expect(problemsOf({ PASSWORD_FILE: file('short', 'hunter2') }, withSecrets).join()).toMatch(/^PASSWORD: (?!.*hunter2)/);
+    expect(problemsOf({ PASSWORD_FILE: file('long', 'x'.repeat(70_000)), TOKEN_FILE: folder }, withSecrets)).toEqual([
+      'PASSWORD_FILE: names a file that is longer than 65536 bytes',
+      'TOKEN_FILE: names a file that cannot be read (EISDIR)',
+    ]);
+    expect(problemsOf({ PASSWORD_FILE: file('short', 'hunter2') }, withSecrets).join()).toMatch(
+      /^PASSWORD: (?!.*hunter2)/,
+    );
   });
 });

@@ -13,24 +13,56 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 
 const integer = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max));
 /** Pieces for configuration schemas: environment text in, typed values out. */
-export const env = { flag, integer, port: integer(0, 65_535), url: (...schemes: string[]) => z.url({ protocol: new RegExp(`^(${schemes.join('|')})$`), error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}` }) };
+export const env = {
+  flag,
+  integer,
+  port: integer(0, 65_535),
+  url: (...schemes: string[]) =>
+    z.url({
+      protocol: new RegExp(`^(${schemes.join('|')})$`),
+      error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+    }),
+};
 
 /** What every service understands. Unset URLs mean the embedded part. */
 export const commonConfig = {
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('The least level that is logged'),
-  HEALTH_PORT: env.port.default(0).describe('Port of /health/live, /health/ready and /metrics of a service; 0 picks a free one'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('The least level that is logged'),
+  HEALTH_PORT: env.port
+    .default(0)
+    .describe('Port of /health/live, /health/ready and /metrics of a service; 0 picks a free one'),
   HEALTH_HOST: z.string().default('127.0.0.1').describe('Address that the health port listens on'),
-  SHARDS: env.integer(1, 256).refine((count) => 256 % count === 0, 'must be a power of two').default(16).describe('Shard queues of the messages service; the same everywhere'),
-  SHUTDOWN_GRACE_MS: env.integer(0, 300_000).default(10_000).describe('The longest that a stop waits for work under way'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: env.url('http', 'https').optional().describe('Collector of OpenTelemetry traces (OTLP over HTTP), such as http://jaeger:4318. Unless set, none are made'),
-  OTEL_TRACES_SAMPLER_ARG: z.string().regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be between 0 and 1').transform(Number).default(1).describe('Share of the traces that are exported, from 0 to 1; the same everywhere'),
+  SHARDS: env
+    .integer(1, 256)
+    .refine((count) => 256 % count === 0, 'must be a power of two')
+    .default(16)
+    .describe('Shard queues of the messages service; the same everywhere'),
+  SHUTDOWN_GRACE_MS: env
+    .integer(0, 300_000)
+    .default(10_000)
+    .describe('The longest that a stop waits for work under way'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: env
+    .url('http', 'https')
+    .optional()
+    .describe(
+      'Collector of OpenTelemetry traces (OTLP over HTTP), such as http://jaeger:4318. Unless set, none are made',
+    ),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be between 0 and 1')
+    .transform(Number)
+    .default(1)
+    .describe('Share of the traces that are exported, from 0 to 1; the same everywhere'),
 };
 
 /**
  * Marks what nobody but the process may see; comes last, after `optional` and `default`. Such a variable may also be given as the path of a file that holds it, in `<NAME>_FILE`,
  * as Docker and Kubernetes mount secrets.
  */
-export const secret = <T extends z.ZodType>(field: T, description: string): T => field.meta({ description, secret: true });
+export const secret = <T extends z.ZodType>(field: T, description: string): T =>
+  field.meta({ description, secret: true });
 export const isSecret = (field: z.ZodType): boolean => field.meta()?.['secret'] === true;
 
 /** A secret is short; a path that leads to anything else is a mistake. */
@@ -48,7 +80,10 @@ function readSecret(path: string): string {
 }
 
 /** What the environment, and the files that it names, say of each variable. */
-function gather(shape: z.ZodRawShape, source: NodeJS.ProcessEnv): { values: Record<string, string | undefined>; problems: Map<string, string> } {
+function gather(
+  shape: z.ZodRawShape,
+  source: NodeJS.ProcessEnv,
+): { values: Record<string, string | undefined>; problems: Map<string, string> } {
   const problems = new Map<string, string>();
   const given = (name: string): string | undefined => (source[name] === '' ? undefined : source[name]);
   const valueOf = (name: string, field: z.ZodType): string | undefined => {
@@ -62,20 +97,27 @@ function gather(shape: z.ZodRawShape, source: NodeJS.ProcessEnv): { values: Reco
       return undefined;
     }
   };
-  return { values: Object.fromEntries(Object.entries(shape).map(([name, field]) => [name, valueOf(name, field as z.ZodType)])), problems };
+  return {
+    values: Object.fromEntries(Object.entries(shape).map(([name, field]) => [name, valueOf(name, field as z.ZodType)])),
+    problems,
+  };
 }
 
 /**
  * Reads a configuration from the environment, and from the files that it names for secrets: typed, frozen. Empty variables and files count as unset.
  * Throws {@link ConfigError} with all problems at once, and never with a variable's value (it may be a secret).
  */
-export function loadConfig<T extends z.ZodRawShape>(shape: T, source: NodeJS.ProcessEnv = process.env): Readonly<z.output<z.ZodObject<T>>> {
+export function loadConfig<T extends z.ZodRawShape>(
+  shape: T,
+  source: NodeJS.ProcessEnv = process.env,
+): Readonly<z.output<z.ZodObject<T>>> {
   const { values, problems } = gather(shape, source);
   const result = z.object(shape).safeParse(values);
   if (result.success && problems.size === 0) return Object.freeze(result.data);
   for (const { path, message } of result.error?.issues ?? []) {
     const name = String(path[0]);
-    if (!problems.has(name)) problems.set(name, `${path.join('.')}: ${values[name] === undefined ? 'is required' : message}`);
+    if (!problems.has(name))
+      problems.set(name, `${path.join('.')}: ${values[name] === undefined ? 'is required' : message}`);
   }
   throw new ConfigError([...problems.values()]);
 }

@@ -14,7 +14,10 @@ describe('health', () => {
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
     expect(await ready()).toBe(503);
     health.open();
-    expect(await (await fetch(`${url}/health/ready`)).json()).toEqual({ status: 'unavailable', problems: { broker: 'no connection to the broker' } });
+    expect(await (await fetch(`${url}/health/ready`)).json()).toEqual({
+      status: 'unavailable',
+      problems: { broker: 'no connection to the broker' },
+    });
     problem = undefined;
     expect(await ready()).toBe(200);
     health.drain();

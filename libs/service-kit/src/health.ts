@@ -57,9 +57,18 @@ export class Health {
     if (path === '/health/live') return { status: 200, type: 'application/json', body: '{"status":"ok"}' };
     if (path === '/health/ready') {
       const { ready, problems } = this.report();
-      return { status: ready ? 200 : 503, type: 'application/json', body: JSON.stringify({ status: ready ? 'ok' : 'unavailable', problems }) };
+      return {
+        status: ready ? 200 : 503,
+        type: 'application/json',
+        body: JSON.stringify({ status: ready ? 'ok' : 'unavailable', problems }),
+      };
     }
-    if (path === '/metrics') return { status: 200, type: this.metrics.contentType, body: `${await this.metrics.metrics()}\n${await work.registry.metrics()}` };
+    if (path === '/metrics')
+      return {
+        status: 200,
+        type: this.metrics.contentType,
+        body: `${await this.metrics.metrics()}\n${await work.registry.metrics()}`,
+      };
     return { status: 404, type: 'application/json', body: '{"status":"not found"}' };
   }
 

@@ -16,7 +16,9 @@ describe('log lines', () => {
   it('carry service and trace id, and hide secrets and bodies', () => {
     const lines: string[] = [];
     const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
-    withTrace({ traceId: 'c2' }, () => logger.info({ input: { password: 'hunter2', body: 'dear diary' }, token: 'abc' }, 'a line'));
+    withTrace({ traceId: 'c2' }, () =>
+      logger.info({ input: { password: 'hunter2', body: 'dear diary' }, token: 'abc' }, 'a line'),
+    );
     expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'info', service: 'probe', traceId: 'c2', msg: 'a line' });
     expect(lines[0]).not.toMatch(/hunter2|diary|abc/);
   });

@@ -39,9 +39,24 @@ export function createLogger(service: string, level: string = 'info', destinatio
 
 /** Nest's own lines, in our format. Its start-up chatter is `debug`. */
 export function nestLogger(logger: Logger): LoggerService {
-  const line = (level: 'debug' | 'warn' | 'error' | 'fatal') => (message: unknown, ...rest: unknown[]) => {
-    const context = rest.at(-1);
-    logger[level]({ context: typeof context === 'string' ? context : undefined, ...(message instanceof Error ? { err: message } : {}) }, String(message));
+  const line =
+    (level: 'debug' | 'warn' | 'error' | 'fatal') =>
+    (message: unknown, ...rest: unknown[]) => {
+      const context = rest.at(-1);
+      logger[level](
+        {
+          context: typeof context === 'string' ? context : undefined,
+          ...(message instanceof Error ? { err: message } : {}),
+        },
+        String(message),
+      );
+    };
+  return {
+    log: line('debug'),
+    debug: line('debug'),
+    verbose: line('debug'),
+    warn: line('warn'),
+    error: line('error'),
+    fatal: line('fatal'),
   };
-  return { log: line('debug'), debug: line('debug'), verbose: line('debug'), warn: line('warn'), error: line('error'), fatal: line('fatal') };
 }

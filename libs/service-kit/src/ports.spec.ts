@@ -6,7 +6,9 @@ import { StartError } from './run.js';
 it('a taken port is said in one line that names its variable, and a free one is left free', async () => {
   const server = createServer();
   const port = await listen(server, 0, '127.0.0.1', 'PORT');
-  await expect(demandPort(port, '127.0.0.1', 'HEALTH_PORT')).rejects.toThrow(new StartError(`port ${port} is taken by another process; set HEALTH_PORT to a free one`));
+  await expect(demandPort(port, '127.0.0.1', 'HEALTH_PORT')).rejects.toThrow(
+    new StartError(`port ${port} is taken by another process; set HEALTH_PORT to a free one`),
+  );
   await new Promise((resolve) => server.close(resolve));
   await demandPort(port, '127.0.0.1', 'PORT');
   await demandPort(port, '127.0.0.1', 'PORT');

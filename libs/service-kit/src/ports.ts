@@ -7,8 +7,10 @@ export async function listen(server: Server, port: number, host: string, variabl
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new StartError(`port ${port} is taken by another process; set ${variable} to a free one`);
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartError(`cannot listen on ${host}:${port} (${code})`);
+    if (code === 'EADDRINUSE')
+      throw new StartError(`port ${port} is taken by another process; set ${variable} to a free one`);
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new StartError(`cannot listen on ${host}:${port} (${code})`);
     throw error;
   }
   return (server.address() as { port: number }).port;

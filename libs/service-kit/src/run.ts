@@ -16,15 +16,23 @@ export interface Running {
  * A second signal, or a stop that takes longer than `graceMs`, ends it at once. A defect that nobody caught ends it with its stack:
  * a process in an unknown state must not go on, and the supervisor starts a new one.
  */
-export async function run(service: string, start: () => Promise<Running & { logger?: Logger }>, graceMs = 25_000): Promise<void> {
+export async function run(
+  service: string,
+  start: () => Promise<Running & { logger?: Logger }>,
+  graceMs = 25_000,
+): Promise<void> {
   const fail = (error: unknown): never => {
     if (error instanceof ConfigError) {
-      process.stderr.write(`${service}: the configuration has ${error.problems.length === 1 ? 'a problem' : `${error.problems.length} problems`}:\n`);
+      process.stderr.write(
+        `${service}: the configuration has ${error.problems.length === 1 ? 'a problem' : `${error.problems.length} problems`}:\n`,
+      );
       for (const problem of error.problems) process.stderr.write(`  ${problem}\n`);
     } else if (error instanceof StartError) {
       process.stderr.write(`${service}: ${error.message}\n`);
     } else {
-      process.stderr.write(`${service}: could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      process.stderr.write(
+        `${service}: could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      );
     }
     process.exit(1);
   };
@@ -39,9 +47,7 @@ export async function run(service: string, start: () => Promise<Running & { logg
       process.stderr.write(`${service}: did not stop within ${graceMs} ms of ${signal}; ending\n`);
       process.exit(1);
     }, graceMs).unref();
-    void starting
-      .then((started) => started.stop())
-      .then(() => process.exit(0), fail);
+    void starting.then((started) => started.stop()).then(() => process.exit(0), fail);
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
@@ -54,7 +60,9 @@ export async function run(service: string, start: () => Promise<Running & { logg
   for (const kind of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(kind, (error: unknown) => {
       logger?.fatal({ err: error, kind }, 'a defect that nobody caught; the process ends');
-      process.stderr.write(`${service}: ${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      process.stderr.write(
+        `${service}: ${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      );
       process.exit(1);
     });
   }

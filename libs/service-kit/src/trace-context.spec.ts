@@ -16,8 +16,22 @@ describe('a traceparent', () => {
   });
 
   it.each([
-    undefined, 7, [`00-${traceId}-${spanId}-01`], '', traceId, `00-${traceId}-${spanId}`, `00-${traceId}-${spanId}-01-more`, `01-${traceId}-${spanId}-01more`, `ff-${traceId}-${spanId}-01`, `00-${traceId.toUpperCase()}-${spanId}-01`,
-    `00-${'0'.repeat(32)}-${spanId}-01`, `00-${traceId}-${'0'.repeat(16)}-01`, `00-${traceId.slice(1)}-${spanId}-01`, ` 00-${traceId}-${spanId}-01`, `00-${traceId}-${spanId}-01\n`, `01-${traceId}-${spanId}-01-${'x'.repeat(300)}`,
+    undefined,
+    7,
+    [`00-${traceId}-${spanId}-01`],
+    '',
+    traceId,
+    `00-${traceId}-${spanId}`,
+    `00-${traceId}-${spanId}-01-more`,
+    `01-${traceId}-${spanId}-01more`,
+    `ff-${traceId}-${spanId}-01`,
+    `00-${traceId.toUpperCase()}-${spanId}-01`,
+    `00-${'0'.repeat(32)}-${spanId}-01`,
+    `00-${traceId}-${'0'.repeat(16)}-01`,
+    `00-${traceId.slice(1)}-${spanId}-01`,
+    ` 00-${traceId}-${spanId}-01`,
+    `00-${traceId}-${spanId}-01\n`,
+    `01-${traceId}-${spanId}-01-${'x'.repeat(300)}`,
   ])('that is not well-formed says nothing: %j', (header) => {
     expect(parseTraceparent(header)).toBeUndefined();
   });
@@ -25,5 +39,10 @@ describe('a traceparent', () => {
 
 it('the trace id of a request is its id without hyphens', () => {
   const id = newId();
-  expect([traceIdOf(id), isTraceId(traceIdOf(id)), isTraceId(traceIdOf()), isTraceId(id)]).toEqual([id.replaceAll('-', ''), true, true, false]);
+  expect([traceIdOf(id), isTraceId(traceIdOf(id)), isTraceId(traceIdOf()), isTraceId(id)]).toEqual([
+    id.replaceAll('-', ''),
+    true,
+    true,
+    false,
+  ]);
 });

@@ -6,11 +6,13 @@ export interface TraceContext {
   readonly spanId: string;
 }
 
-const form = /^(?!ff)(?<version>[0-9a-f]{2})-(?<traceId>(?!0{32})[0-9a-f]{32})-(?<spanId>(?!0{16})[0-9a-f]{16})-[0-9a-f]{2}(?<more>-.*)?$/;
+const form =
+  /^(?!ff)(?<version>[0-9a-f]{2})-(?<traceId>(?!0{32})[0-9a-f]{32})-(?<spanId>(?!0{16})[0-9a-f]{16})-[0-9a-f]{2}(?<more>-.*)?$/;
 
 /** What a `traceparent` says; undefined unless it is well-formed. A version above 00 may say more, which is not looked at. */
 export function parseTraceparent(header: unknown): TraceContext | undefined {
-  const { version, traceId, spanId, more } = (typeof header === 'string' && header.length < 256 && form.exec(header)?.groups) || {};
+  const { version, traceId, spanId, more } =
+    (typeof header === 'string' && header.length < 256 && form.exec(header)?.groups) || {};
   if (traceId === undefined || spanId === undefined || (version === '00' && more !== undefined)) return undefined;
   return { traceId, spanId };
 }

@@ -11,7 +11,10 @@ describe('without a collector', () => {
     const tracing = await startTracing('probe', loadConfig(commonConfig, {}), createLogger('probe', 'silent'));
     const inside = () => [currentTrace(), currentTraceparent()];
     expect(withTrace({ traceId }, () => inSpan('work', 'internal', inside))).toEqual([{ traceId }, undefined]);
-    expect(inSpans('work', 'consumer', [{ traceId }, { traceId: traceIdOf() }], inside)).toEqual([{ traceId }, undefined]);
+    expect(inSpans('work', 'consumer', [{ traceId }, { traceId: traceIdOf() }], inside)).toEqual([
+      { traceId },
+      undefined,
+    ]);
     await expect(inSpan('work', 'internal', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
     await tracing.stop();
   });
@@ -21,12 +24,22 @@ describe('with a collector that is away', () => {
   it('work goes on as it does without, and the end does not wait for it for long', async () => {
     const lines: string[] = [];
     const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
-    const tracing = await startTracing('probe', loadConfig(commonConfig, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }), logger);
-    const inside = withTrace({ traceId }, () => inSpan('work', 'internal', () => [currentTrace(), currentTraceparent()] as const));
+    const tracing = await startTracing(
+      'probe',
+      loadConfig(commonConfig, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }),
+      logger,
+    );
+    const inside = withTrace({ traceId }, () =>
+      inSpan('work', 'internal', () => [currentTrace(), currentTraceparent()] as const),
+    );
     expect(inside[0]).toEqual({ traceId, spanId: expect.stringMatching(/^[0-9a-f]{16}$/) });
     expect(inside[1]).toBe(`00-${traceId}-${inside[0]!.spanId}-01`);
     const failure = new Error('failed');
-    expect(() => inSpan('work', 'internal', () => { throw failure; })).toThrow(failure);
+    expect(() =>
+      inSpan('work', 'internal', () => {
+        throw failure;
+      }),
+    ).toThrow(failure);
     await expect(inSpan('work', 'internal', () => Promise.reject(failure))).rejects.toBe(failure);
     await tracing.stop();
     expect(currentTraceparent()).toBeUndefined();

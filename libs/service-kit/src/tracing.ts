@@ -6,7 +6,10 @@ import type { commonConfig } from './config.js';
 import { currentTrace, withTrace, type Logger, type Trace } from './logging.js';
 import { formatTraceparent, isTraceId, traceIdOf } from './trace-context.js';
 
-type TracingConfig = Pick<z.output<z.ZodObject<typeof commonConfig>>, 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_TRACES_SAMPLER_ARG'>;
+type TracingConfig = Pick<
+  z.output<z.ZodObject<typeof commonConfig>>,
+  'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_TRACES_SAMPLER_ARG'
+>;
 
 /** As OpenTelemetry has it: who asks and who answers, who tells and who hears, and what is between. */
 export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
@@ -23,19 +26,36 @@ let active: Active | undefined;
  * Exports the spans of this process until it is stopped, if the configuration names a collector; the libraries for it are loaded only then. Spans wait in a bounded queue: while the collector is away they are dropped, and
  * a warning says so.
  */
-export async function startTracing(service: string, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share }: TracingConfig, logger: Logger): Promise<{ stop(): Promise<void> }> {
+export async function startTracing(
+  service: string,
+  { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share }: TracingConfig,
+  logger: Logger,
+): Promise<{ stop(): Promise<void> }> {
   if (endpoint === undefined) return { stop: async () => undefined };
-  const [api, { BasicTracerProvider, BatchSpanProcessor, TraceIdRatioBasedSampler }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
-    import('@opentelemetry/api'), import('@opentelemetry/sdk-trace-base'), import('@opentelemetry/exporter-trace-otlp-http'), import('@opentelemetry/resources'),
+  const [
+    api,
+    { BasicTracerProvider, BatchSpanProcessor, TraceIdRatioBasedSampler },
+    { OTLPTraceExporter },
+    { resourceFromAttributes },
+  ] = await Promise.all([
+    import('@opentelemetry/api'),
+    import('@opentelemetry/sdk-trace-base'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+    import('@opentelemetry/resources'),
   ]);
   const warn = (reason: string) => logger.warn({ reason }, 'spans were not exported');
-  api.diag.setLogger({ error: warn, warn, info: () => undefined, debug: () => undefined, verbose: () => undefined }, { logLevel: api.DiagLogLevel.ERROR, suppressOverrideMessage: true });
+  api.diag.setLogger(
+    { error: warn, warn, info: () => undefined, debug: () => undefined, verbose: () => undefined },
+    { logLevel: api.DiagLogLevel.ERROR, suppressOverrideMessage: true },
+  );
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': service }),
     // By the trace id alone, so that all services decide alike.
     sampler: new TraceIdRatioBasedSampler(share),
     idGenerator: { generateTraceId: rootTraceId, generateSpanId: () => randomBytes(8).toString('hex') },
-    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` }))],
+    spanProcessors: [
+      new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` })),
+    ],
   });
   active = { tracer: provider.getTracer('parley'), api };
   return {
@@ -66,7 +86,10 @@ export function inSpans<T>(name: string, kind: SpanKind, traces: readonly Trace[
   if (!active) return withTrace(first, work);
   const here = active;
   const shared = begin(here, name, kind, first, { 'parley.batch': traces.length });
-  return within([shared, ...others.map((other) => begin(here, name, kind, other, { 'parley.batch': traces.length }, shared.trace))], work);
+  return within(
+    [shared, ...others.map((other) => begin(here, name, kind, other, { 'parley.batch': traces.length }, shared.trace))],
+    work,
+  );
 }
 
 /** What other processes are told of the current span; undefined without tracing. */
@@ -80,13 +103,33 @@ interface Begun {
   end(failure?: { readonly error: unknown }): void;
 }
 
-const contextOf = ({ api }: Active, { traceId, spanId }: Begun['trace']): SpanContext => ({ traceId, spanId, traceFlags: api.TraceFlags.SAMPLED, isRemote: true });
-const isParent = (trace: Trace | undefined): trace is Begun['trace'] => trace?.spanId !== undefined && isTraceId(trace.traceId);
+const contextOf = ({ api }: Active, { traceId, spanId }: Begun['trace']): SpanContext => ({
+  traceId,
+  spanId,
+  traceFlags: api.TraceFlags.SAMPLED,
+  isRemote: true,
+});
+const isParent = (trace: Trace | undefined): trace is Begun['trace'] =>
+  trace?.spanId !== undefined && isTraceId(trace.traceId);
 
-function begin(here: Active, name: string, kind: SpanKind, trace: Trace | undefined, attributes: Attributes, linked?: Begun['trace']): Begun {
+function begin(
+  here: Active,
+  name: string,
+  kind: SpanKind,
+  trace: Trace | undefined,
+  attributes: Attributes,
+  linked?: Begun['trace'],
+): Begun {
   const { api, tracer } = here;
-  const parent = isParent(trace) ? api.trace.setSpanContext(api.ROOT_CONTEXT, contextOf(here, trace)) : api.ROOT_CONTEXT;
-  const start = () => tracer.startSpan(name, { kind: kinds.indexOf(kind), attributes, links: linked ? [{ context: contextOf(here, linked) }] : [] }, parent);
+  const parent = isParent(trace)
+    ? api.trace.setSpanContext(api.ROOT_CONTEXT, contextOf(here, trace))
+    : api.ROOT_CONTEXT;
+  const start = () =>
+    tracer.startSpan(
+      name,
+      { kind: kinds.indexOf(kind), attributes, links: linked ? [{ context: contextOf(here, linked) }] : [] },
+      parent,
+    );
   const span = trace ? withTrace(trace, start) : start();
   const { traceId, spanId } = span.spanContext();
   return {
@@ -99,7 +142,8 @@ function begin(here: Active, name: string, kind: SpanKind, trace: Trace | undefi
   };
 }
 
-const typeOf = (error: unknown): string => (error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'unknown');
+const typeOf = (error: unknown): string =>
+  error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'unknown';
 
 /** Does `work` in the first one's trace, and ends all with it. */
 function within<T>(begun: readonly [Begun, ...Begun[]], work: () => T): T {
@@ -108,7 +152,11 @@ function within<T>(begun: readonly [Begun, ...Begun[]], work: () => T): T {
   };
   try {
     const result = withTrace(begun[0].trace, work);
-    if (result instanceof Promise) result.then(() => end(), (error: unknown) => end({ error }));
+    if (result instanceof Promise)
+      result.then(
+        () => end(),
+        (error: unknown) => end({ error }),
+      );
     else end();
     return result;
   } catch (error) {

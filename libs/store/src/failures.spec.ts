@@ -8,11 +8,29 @@ const coded = (code: string, message = 'it failed') => Object.assign(new Error(m
 
 describe('a failure of the database', () => {
   it.each(['40001', '40P01'])('%s is worth a retry', (code) => expect(judge(coded(code))).toBe('retry'));
-  it.each(['08006', '53100', '53300', '57P01', '57P03', '58030', '25006', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'])('%s is unavailable', (code) => {
+  it.each([
+    '08006',
+    '53100',
+    '53300',
+    '57P01',
+    '57P03',
+    '58030',
+    '25006',
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ETIMEDOUT',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+  ])('%s is unavailable', (code) => {
     expect(judge(coded(code))).toBe('away');
     expect(translate(coded(code))).toBeInstanceOf(Unavailable);
   });
-  it.each(['Connection terminated unexpectedly', 'timeout exceeded when trying to connect', 'Query read timeout', 'PGlite is closed'])('“%s” is unavailable', (message) => {
+  it.each([
+    'Connection terminated unexpectedly',
+    'timeout exceeded when trying to connect',
+    'Query read timeout',
+    'PGlite is closed',
+  ])('“%s” is unavailable', (message) => {
     expect(judge(new Error(message))).toBe('away');
   });
   it.each(['57014', '55P03'])('%s is too slow: unavailable, but the connection is good', (code) => {
@@ -20,19 +38,31 @@ describe('a failure of the database', () => {
     expect(translate(coded(code))).toBeInstanceOf(Unavailable);
   });
   it('that the server answered keeps its code and loses its values', () => {
-    const error = Object.assign(coded('23505', 'duplicate key'), { constraint: 'user_username_key', detail: 'Key (username)=(bob)', parameters: ['bob'] });
+    const error = Object.assign(coded('23505', 'duplicate key'), {
+      constraint: 'user_username_key',
+      detail: 'Key (username)=(bob)',
+      parameters: ['bob'],
+    });
     expect(translate(error)).toEqual(new SqlError('duplicate key', '23505', 'user_username_key'));
   });
   it('of the caller’s own passes unchanged', () => {
-    for (const error of [new ChatError('conflict'), new TypeError('x is not a function'), coded('ENOENT')]) expect(translate(error)).toBe(error);
+    for (const error of [new ChatError('conflict'), new TypeError('x is not a function'), coded('ENOENT')])
+      expect(translate(error)).toBe(error);
   });
-  it('is told in one line', () => expect(reasonOf(coded('ECONNREFUSED', 'connect\nat there'))).toBe('connect (ECONNREFUSED)'));
+  it('is told in one line', () =>
+    expect(reasonOf(coded('ECONNREFUSED', 'connect\nat there'))).toBe('connect (ECONNREFUSED)'));
 });
 
 describe('a parameter', () => {
   it.each([
     [[], '{}'],
-    [[[1, 2], [3, null]], '{{"1","2"},{"3",NULL}}'],
+    [
+      [
+        [1, 2],
+        [3, null],
+      ],
+      '{{"1","2"},{"3",NULL}}',
+    ],
     [['a"\\'], '{"a\\"\\\\"}'],
     [new Date(0), '1970-01-01T00:00:00.000Z'],
     [Buffer.from('a'), '\\x61'],

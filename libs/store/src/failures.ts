@@ -27,9 +27,21 @@ const RETRIED = new Set(['40001', '40P01']);
 const AWAY = /^(08...|53...|57P0.|58...|25006|57014|55P03|25P03|25P04)$/;
 /** These say that one statement was too slow, not that the database is away. */
 const SLOW = new Set(['57014', '55P03']);
-const SOCKET = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'ECONNABORTED']);
+const SOCKET = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ECONNABORTED',
+]);
 // The pg driver and PGlite say these without a code.
-const DRIVER = /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|query read timeout|after calling end|client was closed|pglite is (closed|closing)|connection error|server closed|premature close|driver has already been destroyed/i;
+const DRIVER =
+  /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|query read timeout|after calling end|client was closed|pglite is (closed|closing)|connection error|server closed|premature close|driver has already been destroyed/i;
 
 interface Coded {
   readonly code?: unknown;
@@ -77,7 +89,12 @@ export function translate(error: unknown): unknown {
   if (verdict === 'answered') {
     const { message, constraint, table } = error as Coded;
     // MikroORM puts the statement in front of the message; statements of entities carry placeholders, but the line is not worth its length.
-    return new SqlError(text(message)?.split('\n').at(-1)?.split(' - ').at(-1) ?? 'database error', codeOf(error)!, text(constraint), text(table));
+    return new SqlError(
+      text(message)?.split('\n').at(-1)?.split(' - ').at(-1) ?? 'database error',
+      codeOf(error)!,
+      text(constraint),
+      text(table),
+    );
   }
   return new Unavailable(`database: ${reasonOf(error)}`);
 }

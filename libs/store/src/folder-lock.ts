@@ -91,7 +91,9 @@ async function isHeld(path: string, holder: Holder): Promise<boolean> {
   if (holder.host !== hostname()) return isTouched(path);
   // Our own pid, and not our lock: the process before us had the same (in a container every first process is 1).
   if (holder.pid === process.pid || holder.pid <= 0 || !lives(holder.pid)) return false;
-  return holder.startedAt === undefined || startOf(holder.pid) === undefined || startOf(holder.pid) === holder.startedAt;
+  return (
+    holder.startedAt === undefined || startOf(holder.pid) === undefined || startOf(holder.pid) === holder.startedAt
+  );
 }
 
 /** Moves a lock that nobody holds out of the way. If it was another one by then, it is put back. */
@@ -105,7 +107,9 @@ async function clear(path: string, stale: Holder): Promise<void> {
 }
 
 const held = (folder: string, { pid, host }: Holder) =>
-  new StartError(`the data folder ${folder} is in use by process ${pid}${host === hostname() ? '' : ` on ${host}`}: stop it first, or choose another DATA_DIR`);
+  new StartError(
+    `the data folder ${folder} is in use by process ${pid}${host === hostname() ? '' : ` on ${host}`}: stop it first, or choose another DATA_DIR`,
+  );
 
 /** Keeps a data folder for one process. */
 export class FolderLock {
@@ -127,7 +131,12 @@ export class FolderLock {
   static async take(folder: string, onLost: () => void): Promise<FolderLock> {
     const path = join(folder, LOCK_FILE);
     const startedAt = startOf(process.pid);
-    const self: Holder = { pid: process.pid, host: hostname(), token: randomUUID(), ...(startedAt === undefined ? {} : { startedAt }) };
+    const self: Holder = {
+      pid: process.pid,
+      host: hostname(),
+      token: randomUUID(),
+      ...(startedAt === undefined ? {} : { startedAt }),
+    };
     const draft = `${path}.${self.token}`;
     await writeFile(draft, JSON.stringify(self));
     try {

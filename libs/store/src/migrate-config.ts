@@ -9,5 +9,8 @@ export const migrateJobConfig = {
   AUTH_DB_PASSWORD: password('parley_auth'),
   MESSAGES_DB_PASSWORD: password('parley_messages'),
   HISTORY_DB_PASSWORD: password('parley_history'),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('The least level that is logged'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('The least level that is logged'),
 };

@@ -29,9 +29,10 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
       const ran = await runMigrations(orm);
       for (const [service, password] of Object.entries(passwords)) {
         // A role's password can't be a parameter; the server quotes it.
-        const { rows } = await holder.query<{ statement: string }>(`select format('alter role %I login password %L', $1::text, $2::text) as statement`, [
-          roles[service as keyof typeof roles], password,
-        ]);
+        const { rows } = await holder.query<{ statement: string }>(
+          `select format('alter role %I login password %L', $1::text, $2::text) as statement`,
+          [roles[service as keyof typeof roles], password],
+        );
         await holder.query(rows[0]!.statement);
       }
       return ran;

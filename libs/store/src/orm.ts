@@ -7,10 +7,29 @@ import { migrations, migrationTable } from './migrations/index.js';
 export type Orm = SqlMikroORM<AbstractSqlDriver>;
 
 /** What MikroORM is told on both engines. It never looks at the file system: entities and migrations are listed. */
-export const ormOptions = (logger: Logger): Pick<Options, 'entities' | 'extensions' | 'migrations' | 'debug' | 'logger' | 'discovery' | 'forceUtcTimezone' | 'metadataCache' | 'ensureDatabase'> => ({
+export const ormOptions = (
+  logger: Logger,
+): Pick<
+  Options,
+  | 'entities'
+  | 'extensions'
+  | 'migrations'
+  | 'debug'
+  | 'logger'
+  | 'discovery'
+  | 'forceUtcTimezone'
+  | 'metadataCache'
+  | 'ensureDatabase'
+> => ({
   entities: [...entities],
   extensions: [Migrator],
-  migrations: { migrationsList: migrations, tableName: `${migrationTable.schema}.${migrationTable.name}`, snapshot: false, transactional: true, allOrNothing: true },
+  migrations: {
+    migrationsList: migrations,
+    tableName: `${migrationTable.schema}.${migrationTable.name}`,
+    snapshot: false,
+    transactional: true,
+    allOrNothing: true,
+  },
   discovery: { warnWhenNoEntities: false },
   metadataCache: { enabled: false },
   // Whoever runs Parley makes the database; a wrong name must not make another.

@@ -11,7 +11,8 @@ afterAll(() => database.close());
 
 it('a statement is prepared anew after a minute, so that its plan is for tables as they are now, and the old one is forgotten', async () => {
   const text = 'select count(*) from chat.message where id = $1::uuid';
-  const prepared = () => database.query<{ name: string }>('select name from pg_prepared_statements where statement = $1', [text]);
+  const prepared = () =>
+    database.query<{ name: string }>('select name from pg_prepared_statements where statement = $1', [text]);
   const run = () => database.query(text, ['01900000-0000-7000-8000-000000000000']);
   vi.useFakeTimers({ toFake: ['Date'] });
   await run();

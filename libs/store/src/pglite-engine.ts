@@ -10,7 +10,9 @@ type Field = InstanceType<typeof messages.RowDescriptionMessage>['fields'][numbe
 
 /** Messages of Postgres' protocol, or something that only PGlite does. */
 export type Order = Uint8Array | 'dump' | 'close';
-export type Answer = Uint8Array | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };
+export type Answer =
+  | Uint8Array
+  | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };
 
 /** Statements that are kept prepared, by their text. */
 const MOST_PREPARED = 250;
@@ -40,14 +42,24 @@ export class PgliteEngine {
   private readonly waiting: PromiseWithResolvers<Uint8Array>[] = [];
   private readonly turns = new Mutex();
   private readonly parser = new Parser();
-  private readonly prepared = new Lru<Statement>(MOST_PREPARED, () => 1, ({ name }) => this.dropped.push(name));
+  private readonly prepared = new Lru<Statement>(
+    MOST_PREPARED,
+    () => 1,
+    ({ name }) => this.dropped.push(name),
+  );
   /** Names of those that PGlite is still to be told to forget. */
   private dropped: string[] = [];
   private count = 0;
   private ended: Error | undefined;
 
   private constructor(private readonly worker: Worker) {
-    worker.on('message', (answer: Answer) => this.settle((one) => ('failed' in answer ? one.reject(Object.assign(new Error(answer.failed.message), answer.failed)) : one.resolve(answer))));
+    worker.on('message', (answer: Answer) =>
+      this.settle((one) =>
+        'failed' in answer
+          ? one.reject(Object.assign(new Error(answer.failed.message), answer.failed))
+          : one.resolve(answer),
+      ),
+    );
     worker.on('error', (error) => this.end(error));
     worker.on('exit', () => this.end(new Error('its thread ended')));
   }
@@ -56,7 +68,9 @@ export class PgliteEngine {
   static async start({ dataDir, template }: { dataDir?: string; template?: Blob }): Promise<PgliteEngine> {
     const file = import.meta.url.endsWith('.ts') ? './pglite-worker.ts' : './pglite-worker.js';
     // Without this process's own flags, of which not all are allowed.
-    const engine = new PgliteEngine(new Worker(new URL(file, import.meta.url), { workerData: { dataDir, loadDataDir: template }, execArgv: [] }));
+    const engine = new PgliteEngine(
+      new Worker(new URL(file, import.meta.url), { workerData: { dataDir, loadDataDir: template }, execArgv: [] }),
+    );
     await engine.next();
     return engine;
   }
@@ -68,19 +82,33 @@ export class PgliteEngine {
 
   /** Commits when `work` resolves, rolls back when it rejects; `begin` is the statement that opens it. */
   transaction<T>(begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.within(begin, (run) => work({ query: async <R extends Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions) => rowsOf<R>(await run(text, parameters, options), parserOf) }));
+    return this.within(begin, (run) =>
+      work({
+        query: async <R extends Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions) =>
+          rowsOf<R>(await run(text, parameters, options), parserOf),
+      }),
+    );
   }
 
   /** As much of a PGlite as MikroORM uses. */
   get client(): object {
-    const querying = (run: Run) => async (text: string, parameters: readonly unknown[] = []) => {
-      const result = await run(text, parameters);
-      return { rows: rowsOf(result, (oid) => (TIMES.has(oid) ? asItIs : parserOf(oid))), affectedRows: Number(/ (\d+)$/.exec(result.tag)?.[1] ?? 0) };
-    };
+    const querying =
+      (run: Run) =>
+      async (text: string, parameters: readonly unknown[] = []) => {
+        const result = await run(text, parameters);
+        return {
+          rows: rowsOf(result, (oid) => (TIMES.has(oid) ? asItIs : parserOf(oid))),
+          affectedRows: Number(/ (\d+)$/.exec(result.tag)?.[1] ?? 0),
+        };
+      };
     return {
-      ready: true, waitReady: Promise.resolve(), closed: false, close: () => Promise.resolve(),
+      ready: true,
+      waitReady: Promise.resolve(),
+      closed: false,
+      close: () => Promise.resolve(),
       query: querying((text, parameters) => this.alone(text, parameters)),
-      transaction: (work: (tx: object) => Promise<unknown>) => this.within('begin', (run) => work({ query: querying(run) })),
+      transaction: (work: (tx: object) => Promise<unknown>) =>
+        this.within('begin', (run) => work({ query: querying(run) })),
     };
   }
 
@@ -106,9 +134,12 @@ export class PgliteEngine {
       await this.command(begin);
       let open = true;
       try {
-        const result = await work((text, parameters, options) => (open ? this.run(text, parameters, options) : Promise.reject(new Error('the transaction has ended'))));
+        const result = await work((text, parameters, options) =>
+          open ? this.run(text, parameters, options) : Promise.reject(new Error('the transaction has ended')),
+        );
         open = false;
-        if ((await this.command('commit')).tag !== 'COMMIT') throw new Error('a statement of the transaction had failed: nothing was committed');
+        if ((await this.command('commit')).tag !== 'COMMIT')
+          throw new Error('a statement of the transaction had failed: nothing was committed');
         return result;
       } catch (error) {
         open = false;
@@ -122,14 +153,20 @@ export class PgliteEngine {
     return this.exchange(together([serialize.query(text)]));
   }
 
-  private async run(text: string, parameters: readonly unknown[], { prepared = true }: QueryOptions = {}): Promise<Result> {
+  private async run(
+    text: string,
+    parameters: readonly unknown[],
+    { prepared = true }: QueryOptions = {},
+  ): Promise<Result> {
     if (!prepared) return this.exchange(this.messagesOf('', text, parameters));
     const known = this.prepared.get(text);
     const statement = known && known.until > Date.now() ? known : undefined;
     if (known && !statement) this.prepared.delete(text);
     const name = statement?.name ?? `p${(this.count++).toString(36)}`;
     const bytes = this.messagesOf(name, statement ? undefined : text, parameters);
-    return this.exchange(bytes, statement?.fields, (fields) => this.prepared.set(text, { name, fields, until: Date.now() + PREPARED_MS }));
+    return this.exchange(bytes, statement?.fields, (fields) =>
+      this.prepared.set(text, { name, fields, until: Date.now() + PREPARED_MS }),
+    );
   }
 
   /** Of a statement under a name, which is prepared first if its text is given. */
@@ -139,12 +176,18 @@ export class PgliteEngine {
     return together([
       ...forgotten.map((one) => serialize.close({ type: 'S', name: one })),
       ...(text === undefined ? [] : [serialize.parse({ name, text }), serialize.describe({ type: 'S', name })]),
-      serialize.bind({ statement: name, values: parameters.map(encode) }), serialize.execute(), serialize.sync(),
+      serialize.bind({ statement: name, values: parameters.map(encode) }),
+      serialize.execute(),
+      serialize.sync(),
     ]);
   }
 
   /** Sends messages that end with one to answer to. `parsed` is told when a statement was parsed, also when it failed afterwards. */
-  private async exchange(bytes: Uint8Array, known?: readonly Field[], parsed?: (fields: readonly Field[]) => void): Promise<Result> {
+  private async exchange(
+    bytes: Uint8Array,
+    known?: readonly Field[],
+    parsed?: (fields: readonly Field[]) => void,
+  ): Promise<Result> {
     const answer = await this.ask(bytes);
     let fields: readonly Field[] = known ?? [];
     const rows: (string | null)[][] = [];

@@ -34,7 +34,10 @@ class Child {
   readonly process: ChildProcess;
   readonly ended: Promise<void>;
   constructor(folder: string, mode: 'hold' | 'write' = 'hold', identity: { uid?: number; gid?: number } = {}) {
-    this.process = spawn(process.execPath, ['--input-type=module', '-e', writer, folder, mode], { stdio: ['pipe', 'pipe', 'inherit'], ...identity });
+    this.process = spawn(process.execPath, ['--input-type=module', '-e', writer, folder, mode], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      ...identity,
+    });
     this.process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     this.ended = new Promise((resolve) => this.process.once('close', () => resolve()));
   }
@@ -75,7 +78,10 @@ describe('a data folder', () => {
     return database;
   };
   const refusal = async (): Promise<string> => {
-    const error: unknown = await open().then(() => new Error('it opened'), (reason: unknown) => reason);
+    const error: unknown = await open().then(
+      () => new Error('it opened'),
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(StartError);
     expect((error as Error).message).not.toContain('\n');
     return (error as Error).message;
@@ -94,7 +100,9 @@ describe('a data folder', () => {
 
   it('is made, keeps its rows, and leaves no lock behind', async () => {
     const first = await open();
-    await first.query(`insert into auth."user" (id, username, display_name, kind) values (gen_random_uuid(), 'stays', 'x', 'guest')`);
+    await first.query(
+      `insert into auth."user" (id, username, display_name, kind) values (gen_random_uuid(), 'stays', 'x', 'guest')`,
+    );
     await first.close();
     expect((await readdir(folder)).toSorted()).toEqual(['database']);
     expect(await (await open()).query('select username from auth."user"')).toEqual([{ username: 'stays' }]);
@@ -136,7 +144,9 @@ describe('a data folder', () => {
     await reuse();
     await writeFile(join(folder, LOCK_FILE), JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), token: 'dead' }));
     const racers = Array.from({ length: 3 }, () => child(folder));
-    await Promise.all(racers.map((racer) => eventually(() => /open|StartError/.test(racer.output), { timeoutMs: 30_000 })));
+    await Promise.all(
+      racers.map((racer) => eventually(() => /open|StartError/.test(racer.output), { timeoutMs: 30_000 })),
+    );
     expect(racers.filter((racer) => racer.output.startsWith('open'))).toHaveLength(1);
     expect(racers.filter((racer) => racer.output.startsWith('StartError: the data folder'))).toHaveLength(2);
   });
@@ -149,13 +159,22 @@ describe('a data folder', () => {
 
   it.each([
     ['its process is gone', () => ({ pid: 2 ** 22 + 1, host: hostname(), token: 'a' })],
-    ['its process number was given to another since', () => ({ pid: process.ppid, startedAt: '1', host: hostname(), token: 'a' })],
+    [
+      'its process number was given to another since',
+      () => ({ pid: process.ppid, startedAt: '1', host: hostname(), token: 'a' }),
+    ],
     ['its process is a zombie', () => ({ pid: zombie.pid, host: hostname(), token: 'a' })],
-    ['it names our own process number: that of the container before', () => ({ pid: process.pid, host: hostname(), token: 'a' })],
+    [
+      'it names our own process number: that of the container before',
+      () => ({ pid: process.pid, host: hostname(), token: 'a' }),
+    ],
     ['it cannot be read', () => 'half a li'],
   ])('ignores a lock when %s', async (_why, lock) => {
     await reuse();
-    await writeFile(join(folder, LOCK_FILE), JSON.stringify(lock()).slice(0, typeof lock() === 'string' ? 5 : undefined));
+    await writeFile(
+      join(folder, LOCK_FILE),
+      JSON.stringify(lock()).slice(0, typeof lock() === 'string' ? 5 : undefined),
+    );
     await open();
     expect(await lockOf()).toMatchObject({ pid: process.pid });
   });

@@ -13,7 +13,10 @@ import { compareSchema, newer, runMigrations } from './schema.js';
 
 export type PgliteOptions = { readonly logger: Logger } & (
   | { /** A folder of our own; made when missing. The database is in its `database`. */ readonly dataDir: string }
-  | { /** Gone with the process; for tests. */ readonly memory: true; /** What {@link PgliteDatabase.dump} answered: starts in 0.4 s instead of 3. */ readonly template?: Blob }
+  | {
+      /** Gone with the process; for tests. */ readonly memory: true;
+      /** What {@link PgliteDatabase.dump} answered: starts in 0.4 s instead of 3. */ readonly template?: Blob;
+    }
 );
 
 /** A database in this process, in a thread of its own. */
@@ -53,11 +56,21 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions): Promise<T[]> {
-    return inSpan('query', 'client', () => this.attempts(() => this.engine.query<T>(text, parameters, options)), system);
+    return inSpan(
+      'query',
+      'client',
+      () => this.attempts(() => this.engine.query<T>(text, parameters, options)),
+      system,
+    );
   }
 
   transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return inSpan('transaction', 'client', () => this.attempts(() => this.engine.transaction(begin(options), work)), system);
+    return inSpan(
+      'transaction',
+      'client',
+      () => this.attempts(() => this.engine.transaction(begin(options), work)),
+      system,
+    );
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
@@ -96,7 +109,12 @@ class EmbeddedDatabase implements PgliteDatabase {
 async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<EmbeddedDatabase> {
   const engine = await PgliteEngine.start({ ...(dataDir !== undefined && { dataDir }), ...(template && { template }) });
   try {
-    const orm = (await MikroORM.init({ ...ormOptions(logger), driver: PgliteDriver, dbName: 'postgres', driverOptions: { pglite: engine.client } } as never)) as unknown as Orm;
+    const orm = (await MikroORM.init({
+      ...ormOptions(logger),
+      driver: PgliteDriver,
+      dbName: 'postgres',
+      driverOptions: { pglite: engine.client },
+    } as never)) as unknown as Orm;
     const database = new EmbeddedDatabase(engine, orm);
     const { pending, unknown } = await compareSchema(database);
     if (unknown.length > 0) throw new StartError(newer(unknown));
@@ -110,18 +128,27 @@ async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<
 
 /** Refuses a folder that is somebody else's, before anything is written to it. */
 async function inspect(folder: string): Promise<void> {
-  const foreign = (await readdir(folder)).filter((name) => !OURS.has(name) && !name.startsWith(LOCK_FILE) && !name.startsWith('.'));
+  const foreign = (await readdir(folder)).filter(
+    (name) => !OURS.has(name) && !name.startsWith(LOCK_FILE) && !name.startsWith('.'),
+  );
   const version = await readFile(join(folder, FOLDER, 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (version !== undefined) {
-    if (version.trim() !== POSTGRES_VERSION) throw new StartError(`the data folder ${folder} was written by Postgres ${version.trim()}, and this version of Parley reads ${POSTGRES_VERSION}`);
+    if (version.trim() !== POSTGRES_VERSION)
+      throw new StartError(
+        `the data folder ${folder} was written by Postgres ${version.trim()}, and this version of Parley reads ${POSTGRES_VERSION}`,
+      );
     return;
   }
-  if (foreign.length > 0) throw new StartError(`the data folder ${folder} is not empty and not Parley's (it holds ${foreign[0]}): choose another DATA_DIR`);
+  if (foreign.length > 0)
+    throw new StartError(
+      `the data folder ${folder} is not empty and not Parley's (it holds ${foreign[0]}): choose another DATA_DIR`,
+    );
   const inside = await readdir(join(folder, FOLDER)).catch(() => []);
-  if (inside.length > 0) throw new StartError(`the data folder ${folder} holds no readable database (PG_VERSION is missing in ${FOLDER})`);
+  if (inside.length > 0)
+    throw new StartError(`the data folder ${folder} holds no readable database (PG_VERSION is missing in ${FOLDER})`);
 }
 
 async function build(folder: string, logger: Logger): Promise<void> {
@@ -136,7 +163,10 @@ const SYSTEM = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR
 const explain = (folder: string, error: unknown): unknown => {
   if (error instanceof StartError) return error;
   const code = (error as NodeJS.ErrnoException).code;
-  if (code !== undefined && SYSTEM.has(code)) return new StartError(`the data folder ${folder} cannot be written (${code}): give it to this user, or choose another DATA_DIR`);
+  if (code !== undefined && SYSTEM.has(code))
+    return new StartError(
+      `the data folder ${folder} cannot be written (${code}): give it to this user, or choose another DATA_DIR`,
+    );
   return new StartError(`the database in ${folder} cannot be opened: ${reasonOf(error)}`);
 };
 
@@ -166,5 +196,7 @@ async function openFolder(dataDir: string, logger: Logger): Promise<EmbeddedData
  * that was committed. Throws a `StartError` with one line when the folder is in use, can't be written, is somebody else's, or newer than this code.
  */
 export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
-  return 'memory' in options ? open(options.logger, undefined, options.template) : openFolder(options.dataDir, options.logger);
+  return 'memory' in options
+    ? open(options.logger, undefined, options.template)
+    : openFolder(options.dataDir, options.logger);
 }

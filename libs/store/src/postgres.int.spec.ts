@@ -12,7 +12,10 @@ import { SpecDatabase } from './spec/databases.js';
 
 const logger = createLogger('spec', 'silent');
 const lineOf = async (starting: Promise<unknown>): Promise<string> => {
-  const error: unknown = await starting.then(() => new Error('it started'), (reason: unknown) => reason);
+  const error: unknown = await starting.then(
+    () => new Error('it started'),
+    (reason: unknown) => reason,
+  );
   expect(error).toBeInstanceOf(StartError);
   expect((error as Error).message).not.toContain('\n');
   return (error as Error).message;
@@ -68,7 +71,9 @@ describe('migrations on Postgres', () => {
 
   it('run as a job give roles their passwords, and say in one line what is wrong', async () => {
     const job = (env: Record<string, string>) =>
-      promisify(execFile)(process.execPath, [join(import.meta.dirname, '../dist/migrate-job.js')], { env: { PATH: process.env['PATH'] ?? '', ...env } });
+      promisify(execFile)(process.execPath, [join(import.meta.dirname, '../dist/migrate-job.js')], {
+        env: { PATH: process.env['PATH'] ?? '', ...env },
+      });
     const password = `it's "quoted" \\ ${Math.random()}`;
     const { stdout } = await job({ DATABASE_URL: own.url, AUTH_DB_PASSWORD: password });
     expect(stdout).toContain('up to date');
@@ -79,8 +84,13 @@ describe('migrations on Postgres', () => {
     const database = await connectPostgres({ url: url.href, logger });
     expect(await database.query('select current_user::text as me')).toEqual([{ me: 'parley_auth' }]);
     await database.close();
-    const failed = await job({ DATABASE_URL: 'postgres://nobody:hunter22@127.0.0.1:9/x' }).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/^migrate: the database at 127\.0\.0\.1:9\/x cannot be migrated: .*\n$/) });
+    const failed = await job({ DATABASE_URL: 'postgres://nobody:hunter22@127.0.0.1:9/x' }).catch(
+      (error: unknown) => error,
+    );
+    expect(failed).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^migrate: the database at 127\.0\.0\.1:9\/x cannot be migrated: .*\n$/),
+    });
     expect((failed as { stderr: string }).stderr).not.toContain('hunter22');
   });
 });
@@ -96,15 +106,27 @@ describe('a connected Postgres', () => {
     const database = await own.connect('auth', { poolSize: 2 });
     const sleeping = database.query('select pg_sleep(30)');
     const writing = database.transaction(async (sql) => {
-      await sql.query(`insert into auth."user" (id, username, display_name, kind) values (gen_random_uuid(), 'halfway', 'x', 'guest')`);
+      await sql.query(
+        `insert into auth."user" (id, username, display_name, kind) values (gen_random_uuid(), 'halfway', 'x', 'guest')`,
+      );
       await sql.query('select pg_sleep(30)');
     });
     const failures = Promise.allSettled([sleeping, writing]);
-    await eventually(async () => (await own.administer(`select 1 from pg_stat_activity where datname = $1 and query like '%pg_sleep(30)%'`, [own.name])).length === 2);
+    await eventually(
+      async () =>
+        (
+          await own.administer(`select 1 from pg_stat_activity where datname = $1 and query like '%pg_sleep(30)%'`, [
+            own.name,
+          ])
+        ).length === 2,
+    );
     await own.cut();
-    for (const failure of await failures) expect(failure).toMatchObject({ status: 'rejected', reason: { name: 'Unavailable' } });
+    for (const failure of await failures)
+      expect(failure).toMatchObject({ status: 'rejected', reason: { name: 'Unavailable' } });
     expect(database.problem()).toBeTypeOf('string');
-    expect(await database.query(`select count(*) as n from auth."user" where username = 'halfway'`)).toEqual([{ n: 0 }]);
+    expect(await database.query(`select count(*) as n from auth."user" where username = 'halfway'`)).toEqual([
+      { n: 0 },
+    ]);
     expect(database.problem()).toBeUndefined();
   });
 
@@ -129,7 +151,11 @@ describe('a connected Postgres', () => {
 
   it('is unavailable within its time limit when the server is silent amid a transaction', async () => {
     const proxy = await TcpProxy.to(own.url);
-    const database = await own.connect('auth', { url: proxy.url(own.url), statementTimeoutMs: 300, acquireTimeoutMs: 500 });
+    const database = await own.connect('auth', {
+      url: proxy.url(own.url),
+      statementTimeoutMs: 300,
+      acquireTimeoutMs: 500,
+    });
     await database.query('select 1');
     const begun = Date.now();
     const stuck = database.transaction(async (sql) => {
@@ -170,7 +196,11 @@ describe('a connected Postgres', () => {
   it('resolves a deadlock: both sides get their way', async () => {
     const database = await own.connect('auth');
     const [one, two] = ['01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000002'];
-    for (const id of [one, two]) await database.query(`insert into auth."user" (id, username, display_name, kind) values ($1, $2, '0', 'guest')`, [id, id]);
+    for (const id of [one, two])
+      await database.query(`insert into auth."user" (id, username, display_name, kind) values ($1, $2, '0', 'guest')`, [
+        id,
+        id,
+      ]);
     const bump = `update auth."user" set display_name = (display_name::int + 1)::text where id = $1`;
     let arrived = 0;
     const both = async (ids: readonly string[]) =>
@@ -182,7 +212,9 @@ describe('a connected Postgres', () => {
       });
     await Promise.all([both([one, two]), both([two, one])]);
     expect(arrived).toBe(3);
-    expect(await database.query(`select display_name from auth."user" where id = any($1::uuid[])`, [[one, two]])).toEqual([{ display_name: '2' }, { display_name: '2' }]);
+    expect(
+      await database.query(`select display_name from auth."user" where id = any($1::uuid[])`, [[one, two]]),
+    ).toEqual([{ display_name: '2' }, { display_name: '2' }]);
   });
 
   it('goes on after a migration changed a table under its statements', async () => {

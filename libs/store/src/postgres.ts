@@ -26,7 +26,15 @@ export interface PostgresOptions {
 
 /** MikroORM and the pool under it. Connects lazily. */
 export async function openPool(options: PostgresOptions): Promise<{ orm: Orm; pool: Pool }> {
-  const { url, role, poolSize = 10, statementTimeoutMs = 5000, acquireTimeoutMs = 5000, name = 'parley', logger } = options;
+  const {
+    url,
+    role,
+    poolSize = 10,
+    statementTimeoutMs = 5000,
+    acquireTimeoutMs = 5000,
+    name = 'parley',
+    logger,
+  } = options;
   const orm = await MikroORM.init({
     ...ormOptions(logger),
     driver: PostgreSqlDriver,
@@ -58,12 +66,26 @@ class PostgresDatabase implements Database {
     private readonly pool: Pool,
   ) {}
 
-  query<T extends Row = Row>(text: string, parameters: readonly unknown[] = [], options: QueryOptions = {}): Promise<T[]> {
-    return inSpan('query', 'client', () => attempts(this.contact, () => this.onClient((client) => run<T>(client, text, parameters, options))), system);
+  query<T extends Row = Row>(
+    text: string,
+    parameters: readonly unknown[] = [],
+    options: QueryOptions = {},
+  ): Promise<T[]> {
+    return inSpan(
+      'query',
+      'client',
+      () => attempts(this.contact, () => this.onClient((client) => run<T>(client, text, parameters, options))),
+      system,
+    );
   }
 
   transaction<T>(work: (sql: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return inSpan('transaction', 'client', () => attempts(this.contact, () => this.onClient((client) => inTransaction(client, work, options))), system);
+    return inSpan(
+      'transaction',
+      'client',
+      () => attempts(this.contact, () => this.onClient((client) => inTransaction(client, work, options))),
+      system,
+    );
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
@@ -100,7 +122,9 @@ class PostgresDatabase implements Database {
   }
 
   private async probe(): Promise<void> {
-    const [row] = await this.onClient((client) => run<{ value: string }>(client, `select current_setting('transaction_read_only') as value`, []));
+    const [row] = await this.onClient((client) =>
+      run<{ value: string }>(client, `select current_setting('transaction_read_only') as value`, []),
+    );
     if (row?.value === 'on') throw new Unavailable('database: read-only');
   }
 }
@@ -118,9 +142,19 @@ function nameOf(text: string): string | undefined {
 }
 
 /** Statements with parameters are parsed and planned once per connection: a page of messages takes less than half the time. */
-async function run<T extends Row>(client: PoolClient, text: string, parameters: readonly unknown[], { prepared: wanted = true }: QueryOptions = {}): Promise<T[]> {
+async function run<T extends Row>(
+  client: PoolClient,
+  text: string,
+  parameters: readonly unknown[],
+  { prepared: wanted = true }: QueryOptions = {},
+): Promise<T[]> {
   const name = parameters.length === 0 || !wanted ? undefined : nameOf(text);
-  const result = await client.query<T>({ text, values: parameters.map(encode), types, ...(name === undefined ? {} : { name }) });
+  const result = await client.query<T>({
+    text,
+    values: parameters.map(encode),
+    types,
+    ...(name === undefined ? {} : { name }),
+  });
   return result.rows;
 }
 
@@ -128,7 +162,11 @@ async function run<T extends Row>(client: PoolClient, text: string, parameters: 
 export const begin = ({ isolation = 'read committed', readOnly = false }: TransactionOptions): string =>
   `begin isolation level ${isolation}${readOnly ? ' read only' : ''}`;
 
-async function inTransaction<T>(client: PoolClient, work: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T> {
+async function inTransaction<T>(
+  client: PoolClient,
+  work: (sql: Sql) => Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
   await client.query(begin(options));
   try {
     const result = await work({ query: (text, parameters = [], how = {}) => run(client, text, parameters, how) });
@@ -152,12 +190,15 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
   try {
     const { pending, unknown } = await compareSchema(database);
     if (unknown.length > 0) throw new StartError(newer(unknown));
-    if (pending.length > 0) throw new StartError(`the database needs migration (${pending.join(', ')}): run the migration job first`);
+    if (pending.length > 0)
+      throw new StartError(`the database needs migration (${pending.join(', ')}): run the migration job first`);
     return database;
   } catch (error) {
     await database.close();
     if (error instanceof StartError) throw error;
-    throw new StartError(`the database at ${placeOf(options.url)} cannot be used: ${reasonOf(error).replace(/^database: /, '')}`);
+    throw new StartError(
+      `the database at ${placeOf(options.url)} cannot be used: ${reasonOf(error).replace(/^database: /, '')}`,
+    );
   }
 }
 

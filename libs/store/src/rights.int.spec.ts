@@ -8,7 +8,24 @@ type Service = keyof typeof roles;
 const services = Object.keys(roles) as Service[];
 const tables = {
   auth: ['"user"', 'credential', 'session', 'refresh_token', 'signing_key', 'bot'],
-  chat: ['conversation', 'direct_pair', 'member', 'message', 'message_0', 'message_15', 'epoch', 'reaction', 'message_edit', 'attachment', 'message_attachment', 'drawing_line', 'contact', 'block', 'webhook', 'webhook_delivery'],
+  chat: [
+    'conversation',
+    'direct_pair',
+    'member',
+    'message',
+    'message_0',
+    'message_15',
+    'epoch',
+    'reaction',
+    'message_edit',
+    'attachment',
+    'message_attachment',
+    'drawing_line',
+    'contact',
+    'block',
+    'webhook',
+    'webhook_delivery',
+  ],
   history: ['cursor', 'preference', 'message_text'],
 };
 const own: Record<Service, keyof typeof tables> = { auth: 'auth', messages: 'chat', history: 'history' };
@@ -23,9 +40,17 @@ describe('the role of a service', () => {
   afterAll(() => database.drop());
 
   const refused = async (service: Service, text: string) =>
-    expect(connected[service].query(text), `${service}: ${text}`).rejects.toMatchObject({ name: 'SqlError', code: '42501' });
-  const allowed = async (service: Service, text: string) => expect(connected[service].query(text), `${service}: ${text}`).resolves.toBeDefined();
-  const writes = (table: string) => [`delete from ${table}`, `insert into ${table} default values`, `truncate ${table}`];
+    expect(connected[service].query(text), `${service}: ${text}`).rejects.toMatchObject({
+      name: 'SqlError',
+      code: '42501',
+    });
+  const allowed = async (service: Service, text: string) =>
+    expect(connected[service].query(text), `${service}: ${text}`).resolves.toBeDefined();
+  const writes = (table: string) => [
+    `delete from ${table}`,
+    `insert into ${table} default values`,
+    `truncate ${table}`,
+  ];
 
   it.each(services)('%s reads and writes its own tables', async (service) => {
     for (const table of tables[own[service]]) {
@@ -39,23 +64,27 @@ describe('the role of a service', () => {
     messages: (table) => table === 'history.cursor' || table === 'history.preference',
     history: (table) => table.startsWith('chat.') && !table.includes('webhook'),
   };
-  it.each(services)('%s touches no table of another, but that history reads chat, without the secrets of webhooks, and messages what members read and set', async (service) => {
-    for (const schema of ['auth', 'chat', 'history'] as const) {
-      if (schema === own[service]) continue;
-      for (const table of tables[schema].map((name) => `${schema}.${name}`)) {
-        if (reads[service](table)) await allowed(service, `select count(*) from ${table}`);
-        else await refused(service, `select count(*) from ${table}`);
-        for (const statement of writes(table)) await refused(service, statement);
+  it.each(services)(
+    '%s touches no table of another, but that history reads chat, without the secrets of webhooks, and messages what members read and set',
+    async (service) => {
+      for (const schema of ['auth', 'chat', 'history'] as const) {
+        if (schema === own[service]) continue;
+        for (const table of tables[schema].map((name) => `${schema}.${name}`)) {
+          if (reads[service](table)) await allowed(service, `select count(*) from ${table}`);
+          else await refused(service, `select count(*) from ${table}`);
+          for (const statement of writes(table)) await refused(service, statement);
+        }
       }
-    }
-  });
+    },
+  );
 
   it('nobody changes the epoch but who restores the database', async () => {
     for (const service of services) await refused(service, `update chat.epoch set epoch = 'mine'`);
   });
 
   it.each(services)('%s alters, creates and drops nothing, and sees what ran', async (service) => {
-    for (const schema of ['auth', 'chat', 'history', 'parley', 'public']) await refused(service, `create table ${schema}.own (id int)`);
+    for (const schema of ['auth', 'chat', 'history', 'parley', 'public'])
+      await refused(service, `create table ${schema}.own (id int)`);
     await refused(service, `alter table ${own[service]}.${tables[own[service]][0]} add column more text`);
     await refused(service, `drop table ${own[service]}.${tables[own[service]][0]}`);
     await refused(service, `create schema own`);
@@ -63,7 +92,9 @@ describe('the role of a service', () => {
     await refused(service, `create role friend`);
     await refused(service, `delete from parley.migration`);
     await refused(service, `insert into parley.migration (name) values ('9999-mine')`);
-    expect(await connected[service].query('select name from parley.migration')).toEqual(migrations.map(({ name }) => ({ name })));
+    expect(await connected[service].query('select name from parley.migration')).toEqual(
+      migrations.map(({ name }) => ({ name })),
+    );
   });
 
   it.each(services)('%s reaches neither files nor programs of the server, nor what other roles do', async (service) => {
@@ -76,7 +107,11 @@ describe('the role of a service', () => {
     await refused(service, `create extension dblink`);
     await refused(service, `create database own`);
     // The session behind these is the owner's; a service logs in as the role itself, which belongs to no other.
-    expect(await connected[service].query(`select rolname from pg_roles where rolname <> current_user and pg_has_role(current_user, oid, 'MEMBER')`)).toEqual([]);
+    expect(
+      await connected[service].query(
+        `select rolname from pg_roles where rolname <> current_user and pg_has_role(current_user, oid, 'MEMBER')`,
+      ),
+    ).toEqual([]);
   });
 
   it('also holds for tables that later migrations make', async () => {

@@ -19,7 +19,10 @@ async function executed(sql: Sql): Promise<string[]> {
 /** How the database's schema stands to this code: migrations that only the code has, and those that only the database has, in order. */
 export async function compareSchema(sql: Sql): Promise<{ pending: string[]; unknown: string[] }> {
   const done = await executed(sql);
-  return { pending: names.filter((name) => !done.includes(name)), unknown: done.filter((name) => !names.includes(name)) };
+  return {
+    pending: names.filter((name) => !done.includes(name)),
+    unknown: done.filter((name) => !names.includes(name)),
+  };
 }
 
 /** The migrations that this code has and the database lacks, in order. Needs no right but to read the table of migrations, which every role has. */

@@ -8,13 +8,17 @@ const run = promisify(execFile);
 /** The servers that tests need, as locally installed programs. */
 export type Product = 'rabbitmq' | 'postgres' | 'redis';
 
-const sorted = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).toSorted((a, b) => Number.parseFloat(b) - Number.parseFloat(a)) : []);
+const sorted = (folder: string): string[] =>
+  existsSync(folder) ? readdirSync(folder).toSorted((a, b) => Number.parseFloat(b) - Number.parseFloat(a)) : [];
 
 /** Where packages put programs that are not on the PATH; newest version first. */
 const places: Readonly<Record<Product, () => string[]>> = {
   // Before the PATH: Debian's wrapper of the same name there insists on the rabbitmq user and the system's own node.
   rabbitmq: () => ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin'],
-  postgres: () => ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt'].flatMap((base) => sorted(base).map((version) => join(base, version, 'bin'))),
+  postgres: () =>
+    ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt'].flatMap((base) =>
+      sorted(base).map((version) => join(base, version, 'bin')),
+    ),
   redis: () => [],
 };
 
@@ -28,20 +32,28 @@ const programs: Readonly<Record<Product, readonly string[]>> = {
 export function findProgram(product: Product, program = programs[product][0] ?? ''): string | undefined {
   const names = product === 'redis' ? programs.redis : [program];
   const folders = [...places[product](), ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return folders
+    .flatMap((folder) => names.map((name) => join(folder, name)))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }
 
-const debian: Readonly<Record<Product, string>> = { rabbitmq: 'rabbitmq-server', postgres: 'postgresql', redis: 'redis-server' };
+const debian: Readonly<Record<Product, string>> = {
+  rabbitmq: 'rabbitmq-server',
+  postgres: 'postgresql',
+  redis: 'redis-server',
+};
 
 export function missingProducts(): Product[] {
-  return (Object.keys(programs) as Product[]).filter((product) => programs[product].every((program) => findProgram(product, program) === undefined));
+  return (Object.keys(programs) as Product[]).filter((product) =>
+    programs[product].every((program) => findProgram(product, program) === undefined),
+  );
 }
 
 function canInstall(): boolean {

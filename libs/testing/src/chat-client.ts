@@ -1,7 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import {
-  calls, ChatError, errorCodes, serverEvents,
-  type Call, type CallArguments, type CallName, type CallOutput, type ErrorBody, type HttpRoute, type Member, type Message, type ServerEvent, type ServerEventName, type Session, type User,
+  calls,
+  ChatError,
+  errorCodes,
+  serverEvents,
+  type Call,
+  type CallArguments,
+  type CallName,
+  type CallOutput,
+  type ErrorBody,
+  type HttpRoute,
+  type Member,
+  type Message,
+  type ServerEvent,
+  type ServerEventName,
+  type Session,
+  type User,
 } from '@parley/contracts';
 import { io, type Socket } from 'socket.io-client';
 import { LocalState, type HeldConversation } from './local-state.js';
@@ -11,7 +25,13 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 
-export type RecordedEvent = { [N in ServerEventName]: { readonly name: N; readonly payload: ServerEvent<N>; /** `performance.now()` */ readonly at: number } }[ServerEventName];
+export type RecordedEvent = {
+  [N in ServerEventName]: {
+    readonly name: N;
+    readonly payload: ServerEvent<N>;
+    /** `performance.now()` */ readonly at: number;
+  };
+}[ServerEventName];
 type EventOf<N extends ServerEventName> = Extract<RecordedEvent, { name: N }>;
 
 export interface ClientOptions {
@@ -55,7 +75,11 @@ export class ChatClient {
   /** What was loaded as a whole: a conversation that was lost and came back is another one. */
   private readonly loaded = new Map<string, HeldConversation>();
 
-  constructor(readonly url: string, public session: Session, private readonly options: ClientOptions = {}) {
+  constructor(
+    readonly url: string,
+    public session: Session,
+    private readonly options: ClientOptions = {},
+  ) {
     this.state = new LocalState(session.user.id);
   }
 
@@ -70,16 +94,29 @@ export class ChatClient {
   /** A new account. */
   static async register(url: string, options: ClientOptions = {}): Promise<ChatClient> {
     const { username = uniqueName('user'), password = 'correct horse battery', displayName } = options;
-    const session = await callHttp(url, 'auth.register', { username, password, ...(displayName === undefined ? {} : { displayName }) });
+    const session = await callHttp(url, 'auth.register', {
+      username,
+      password,
+      ...(displayName === undefined ? {} : { displayName }),
+    });
     return new ChatClient(url, session, options);
   }
 
   static async guest(url: string, options: ClientOptions = {}): Promise<ChatClient> {
-    const session = await callHttp(url, 'auth.guest', options.displayName === undefined ? {} : { displayName: options.displayName });
+    const session = await callHttp(
+      url,
+      'auth.guest',
+      options.displayName === undefined ? {} : { displayName: options.displayName },
+    );
     return new ChatClient(url, session, options);
   }
 
-  static async login(url: string, username: string, password: string, options: ClientOptions = {}): Promise<ChatClient> {
+  static async login(
+    url: string,
+    username: string,
+    password: string,
+    options: ClientOptions = {},
+  ): Promise<ChatClient> {
     return new ChatClient(url, await callHttp(url, 'auth.login', { username, password }), options);
   }
 
@@ -95,14 +132,20 @@ export class ChatClient {
   async connect(timeoutMs = 10_000): Promise<ServerEvent<'session:ready'>> {
     this.socket?.disconnect();
     const socket = io(this.url, {
-      auth: { token: this.session.accessToken }, transports: this.options.transports ?? ['websocket'], forceNew: true, reconnectionDelay: 100, reconnectionDelayMax: 1000,
+      auth: { token: this.session.accessToken },
+      transports: this.options.transports ?? ['websocket'],
+      forceNew: true,
+      reconnectionDelay: 100,
+      reconnectionDelayMax: 1000,
     });
     this.socket = socket;
     socket.on('connect', () => this.beginnings.push(this.events.length));
     socket.on('disconnect', (reason) => (this.lastTrouble = reason));
     socket.on('connect_error', (error) => (this.lastTrouble = error.message));
     for (const name of Object.keys(serverEvents) as ServerEventName[]) {
-      socket.on(name as string, (payload: unknown) => this.record({ name, payload, at: performance.now() } as RecordedEvent));
+      socket.on(name as string, (payload: unknown) =>
+        this.record({ name, payload, at: performance.now() } as RecordedEvent),
+      );
     }
     const refused = new Promise<never>((_, reject) => {
       socket.once('connect_error', (error: Error & { data?: ErrorBody }) => {
@@ -110,7 +153,10 @@ export class ChatClient {
       });
     });
     try {
-      const ready = await Promise.race([this.waitFor('session:ready', () => true, timeoutMs, this.events.length), refused]);
+      const ready = await Promise.race([
+        this.waitFor('session:ready', () => true, timeoutMs, this.events.length),
+        refused,
+      ]);
       return ready.payload;
     } catch (error) {
       socket.disconnect();
@@ -137,7 +183,11 @@ export class ChatClient {
   }
 
   /** A call over the socket. */
-  async call<N extends CallName>(name: N, input: CallArguments<N>, timeoutMs = this.options.callTimeoutMs ?? 10_000): Promise<CallOutput<N>> {
+  async call<N extends CallName>(
+    name: N,
+    input: CallArguments<N>,
+    timeoutMs = this.options.callTimeoutMs ?? 10_000,
+  ): Promise<CallOutput<N>> {
     const { socket: event } = calls[name] as Call;
     if (event === undefined) throw new Error(`${name} is not a socket call`);
     return (await this.emit(event, input, timeoutMs)) as CallOutput<N>;
@@ -177,7 +227,11 @@ export class ChatClient {
   }
 
   /** Sends a text under a `clientId` of its own, or the one given. */
-  async send(conversationId: string, body: string, clientId: string = uniqueName('c')): Promise<CallOutput<'message.send'>> {
+  async send(
+    conversationId: string,
+    body: string,
+    clientId: string = uniqueName('c'),
+  ): Promise<CallOutput<'message.send'>> {
     return this.call('message.send', { conversationId, clientId, body });
   }
 
@@ -190,9 +244,12 @@ export class ChatClient {
 
   private async syncOnce(): Promise<CallOutput<'sync'>[]> {
     const answers: CallOutput<'sync'>[] = [];
-    for (let complete = false; !complete; ) {
+    for (let complete = false; !complete;) {
       const { epoch } = this.state;
-      const answer = await this.call('sync', { ...(epoch === undefined ? {} : { epoch }), cursors: this.state.cursors() });
+      const answer = await this.call('sync', {
+        ...(epoch === undefined ? {} : { epoch }),
+        cursors: this.state.cursors(),
+      });
       this.state.applySync(answer);
       answers.push(answer);
       complete = answer.complete;
@@ -221,8 +278,12 @@ export class ChatClient {
   /** All members, those banned among them. */
   async members(conversationId: string): Promise<Member[]> {
     const members: Member[] = [];
-    for (let cursor: string | undefined; ; ) {
-      const page = await this.http('conversation.members', { conversationId, limit: 100, ...(cursor === undefined ? {} : { cursor }) });
+    for (let cursor: string | undefined; ;) {
+      const page = await this.http('conversation.members', {
+        conversationId,
+        limit: 100,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
       members.push(...page.items);
       cursor = page.nextCursor;
       if (cursor === undefined) return members;
@@ -232,8 +293,12 @@ export class ChatClient {
   /** The whole conversation from its first message, without touching the state. */
   async history(conversationId: string): Promise<Message[]> {
     const messages: Message[] = [];
-    for (let more = true; more; ) {
-      const page = await this.call('conversation.history', { conversationId, after: messages.at(-1)?.seq ?? 0, limit: 100 });
+    for (let more = true; more;) {
+      const page = await this.call('conversation.history', {
+        conversationId,
+        after: messages.at(-1)?.seq ?? 0,
+        limit: 100,
+      });
       messages.push(...page.items);
       more = page.hasAfter;
     }
@@ -241,8 +306,14 @@ export class ChatClient {
   }
 
   /** The first event, from index `from` of {@link events} on (default: also past ones), that `check` accepts. */
-  async waitFor<N extends ServerEventName>(name: N, check: (payload: ServerEvent<N>) => boolean = () => true, timeoutMs = 10_000, from = 0): Promise<EventOf<N>> {
-    const accepts = (event: RecordedEvent): event is EventOf<N> => event.name === name && check(event.payload as ServerEvent<N>);
+  async waitFor<N extends ServerEventName>(
+    name: N,
+    check: (payload: ServerEvent<N>) => boolean = () => true,
+    timeoutMs = 10_000,
+    from = 0,
+  ): Promise<EventOf<N>> {
+    const accepts = (event: RecordedEvent): event is EventOf<N> =>
+      event.name === name && check(event.payload as ServerEvent<N>);
     const past = this.events.slice(from).find(accepts);
     if (past) return past;
     return new Promise((resolve, reject) => {
@@ -284,7 +355,10 @@ export class ChatClient {
 }
 
 /** Fills a route's path and query from the call's input; what is left over is the body. */
-function toRequest(route: HttpRoute, input: Record<string, unknown>): { path: string; body: Record<string, unknown> | undefined } {
+function toRequest(
+  route: HttpRoute,
+  input: Record<string, unknown>,
+): { path: string; body: Record<string, unknown> | undefined } {
   const rest = { ...input };
   const take = (key: string) => {
     const value = rest[key] as string | number | readonly string[] | undefined;
@@ -298,10 +372,18 @@ function toRequest(route: HttpRoute, input: Record<string, unknown>): { path: st
     if (value !== undefined) query.set(key, String(value));
   }
   const search = query.size === 0 ? '' : `?${query}`;
-  return { path: `/api/v1${path}${search}`, body: route.method === 'GET' || route.method === 'DELETE' ? undefined : rest };
+  return {
+    path: `/api/v1${path}${search}`,
+    body: route.method === 'GET' || route.method === 'DELETE' ? undefined : rest,
+  };
 }
 
-async function callHttp<N extends CallName>(url: string, name: N, input: CallArguments<N>, token?: string): Promise<CallOutput<N>> {
+async function callHttp<N extends CallName>(
+  url: string,
+  name: N,
+  input: CallArguments<N>,
+  token?: string,
+): Promise<CallOutput<N>> {
   const { http: route } = calls[name] as Call;
   if (!route) throw new Error(`${name} is not an HTTP call`);
   const { path, body: payload } = toRequest(route, input);
@@ -311,17 +393,31 @@ async function callHttp<N extends CallName>(url: string, name: N, input: CallArg
 }
 
 function problem(name: string, status: number, body: unknown): Error {
-  const { code, detail, details, retryAfterMs, traceId } = (typeof body === 'object' && body !== null ? body : {}) as Partial<ErrorBody> & { detail?: string };
-  if (code === undefined || !errorCodes.includes(code)) return new Error(`${name}: HTTP ${status} ${JSON.stringify(body).slice(0, 200)}`);
+  const { code, detail, details, retryAfterMs, traceId } = (
+    typeof body === 'object' && body !== null ? body : {}
+  ) as Partial<ErrorBody> & { detail?: string };
+  if (code === undefined || !errorCodes.includes(code))
+    return new Error(`${name}: HTTP ${status} ${JSON.stringify(body).slice(0, 200)}`);
   return new ChatError(code, detail, {
-    ...(details === undefined ? {} : { details }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(traceId === undefined ? {} : { traceId }),
+    ...(details === undefined ? {} : { details }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(traceId === undefined ? {} : { traceId }),
   });
 }
 
-async function request(url: string, method: string, path: string, body: unknown, token: string | undefined): Promise<HttpAnswer> {
+async function request(
+  url: string,
+  method: string,
+  path: string,
+  body: unknown,
+  token: string | undefined,
+): Promise<HttpAnswer> {
   const response = await fetch(new URL(path, url), {
     method,
-    headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(15_000),
   });

@@ -1,4 +1,10 @@
-import { GenericContainer, getContainerRuntimeClient, ImageName, Wait, type StartedTestContainer } from 'testcontainers';
+import {
+  GenericContainer,
+  getContainerRuntimeClient,
+  ImageName,
+  Wait,
+  type StartedTestContainer,
+} from 'testcontainers';
 import { hold } from './guard.js';
 import type { Host } from './private-server.js';
 
@@ -26,7 +32,7 @@ async function limited<T>(work: Promise<T>, ms: number, what: string): Promise<T
  * rejects with the reason otherwise. Takes at most some two minutes.
  */
 export async function dockerReady(images: readonly string[]): Promise<string> {
-  const client = await limited(getContainerRuntimeClient(), 10_000, 'the engine\'s answer');
+  const client = await limited(getContainerRuntimeClient(), 10_000, "the engine's answer");
   for (const image of images) {
     const name = ImageName.fromString(image);
     if (await client.image.exists(name)) continue;

@@ -4,11 +4,14 @@ import { eventually } from './eventually.js';
 describe('eventually', () => {
   it('resolves with the first answer that is not false, after tries that throw or answer false', async () => {
     let tries = 0;
-    const answer = await eventually(() => {
-      tries += 1;
-      if (tries === 1) throw new Error('too early');
-      return tries < 4 ? false : `try ${tries}`;
-    }, { intervalMs: 1 });
+    const answer = await eventually(
+      () => {
+        tries += 1;
+        if (tries === 1) throw new Error('too early');
+        return tries < 4 ? false : `try ${tries}`;
+      },
+      { intervalMs: 1 },
+    );
     expect(answer).toBe('try 4');
   });
 
@@ -23,6 +26,8 @@ describe('eventually', () => {
   });
 
   it('gives up although a try never ends', async () => {
-    await expect(eventually(() => new Promise<void>(() => undefined), { timeoutMs: 30 })).rejects.toThrow('not within 30 ms: a try did not end');
+    await expect(eventually(() => new Promise<void>(() => undefined), { timeoutMs: 30 })).rejects.toThrow(
+      'not within 30 ms: a try did not end',
+    );
   });
 });

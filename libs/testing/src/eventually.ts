@@ -12,7 +12,9 @@ class Pending extends Error {}
 /** Rejects with `Pending` when `work` takes longer; `work` itself goes on. */
 async function within<T>(work: Promise<T>, ms: number): Promise<T> {
   const timer = new AbortController();
-  const late = delay(ms, undefined, { signal: timer.signal }).then(() => Promise.reject(new Pending('a try did not end')));
+  const late = delay(ms, undefined, { signal: timer.signal }).then(() =>
+    Promise.reject(new Pending('a try did not end')),
+  );
   late.catch(() => undefined);
   return Promise.race([work, late]).finally(() => timer.abort());
 }
@@ -21,7 +23,10 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T> {
  * Waits until `check` holds: tries it again and again until it neither throws nor answers `false`, and resolves with what it answered.
  * Rejects after `timeoutMs` with the last failure as `cause` and in the message, also when a single try never ends. Tries don't overlap.
  */
-export async function eventually<T>(check: () => T | Promise<T>, { timeoutMs = 10_000, intervalMs = 25 }: EventuallyOptions = {}): Promise<Exclude<T, false>> {
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  { timeoutMs = 10_000, intervalMs = 25 }: EventuallyOptions = {},
+): Promise<Exclude<T, false>> {
   const giveUp = Date.now() + timeoutMs;
   const failure = new Error();
   for (;;) {

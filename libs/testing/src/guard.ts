@@ -8,8 +8,14 @@ let guard: ChildProcess | undefined;
 
 function guardian(): ChildProcess {
   if (guard) return guard;
-  const script = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './guardian.ts' : './guardian.js', import.meta.url));
-  guard = spawn(process.execPath, [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: { ...process.env, NODE_OPTIONS: '' } });
+  const script = fileURLToPath(
+    new URL(import.meta.url.endsWith('.ts') ? './guardian.ts' : './guardian.js', import.meta.url),
+  );
+  guard = spawn(process.execPath, [script], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
   guard.stdin?.on('error', () => undefined);
   guard.unref();
   (guard.stdin as unknown as { unref(): void }).unref();

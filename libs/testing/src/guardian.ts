@@ -22,9 +22,13 @@ async function clean(kind: string, id: string): Promise<void> {
   }
 }
 
-const entries = [...held].map((entry) => [entry.slice(0, entry.indexOf(' ')), entry.slice(entry.indexOf(' ') + 1)] as const);
+const entries = [...held].map(
+  (entry) => [entry.slice(0, entry.indexOf(' ')), entry.slice(entry.indexOf(' ') + 1)] as const,
+);
 // Folders last: the processes write into them.
 for (const last of [false, true]) {
-  await Promise.allSettled(entries.filter(([kind]) => (kind === 'folder') === last).map(([kind, id]) => clean(kind, id)));
+  await Promise.allSettled(
+    entries.filter(([kind]) => (kind === 'folder') === last).map(([kind, id]) => clean(kind, id)),
+  );
 }
 process.exit(0);

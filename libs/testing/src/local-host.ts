@@ -79,7 +79,12 @@ export class LocalHost implements Host {
   private child: ChildProcess | undefined;
   private release: (() => void) | undefined;
 
-  constructor(private readonly folder: Folder, private readonly command: Command, private readonly graceful: NodeJS.Signals, private readonly helper?: LocalHost) {}
+  constructor(
+    private readonly folder: Folder,
+    private readonly command: Command,
+    private readonly graceful: NodeJS.Signals,
+    private readonly helper?: LocalHost,
+  ) {}
 
   private get log(): string {
     return join(this.folder.path, 'output.log');
@@ -89,7 +94,13 @@ export class LocalHost implements Host {
     if (this.helper && this.helper.ended() !== undefined) await this.helper.start();
     const log = openSync(this.log, 'a');
     const { file, args, env, user } = this.command;
-    const child = spawn(file, args, { cwd: this.folder.path, env: { ...process.env, ...env }, ...user, detached: true, stdio: ['ignore', log, log] });
+    const child = spawn(file, args, {
+      cwd: this.folder.path,
+      env: { ...process.env, ...env },
+      ...user,
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
     this.child = child;
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
@@ -126,7 +137,12 @@ export class LocalHost implements Host {
 
   async run(program: string, ...args: readonly string[]): Promise<void> {
     const { file, env, user } = this.command;
-    await promisify(execFile)(join(dirname(file), program), args, { cwd: this.folder.path, env: { ...process.env, ...env }, ...user, timeout: 30_000 });
+    await promisify(execFile)(join(dirname(file), program), args, {
+      cwd: this.folder.path,
+      env: { ...process.env, ...env },
+      ...user,
+      timeout: 30_000,
+    });
   }
 
   async remove(): Promise<void> {
@@ -141,9 +157,12 @@ export class LocalHost implements Host {
   }
 
   private async gone(others: readonly number[], timeoutMs: number): Promise<void> {
-    await eventually(async () => {
-      const living = await Promise.all(others.filter((pid) => pid !== this.child?.pid).map(alive));
-      return this.ended() !== undefined && !living.includes(true);
-    }, { timeoutMs });
+    await eventually(
+      async () => {
+        const living = await Promise.all(others.filter((pid) => pid !== this.child?.pid).map(alive));
+        return this.ended() !== undefined && !living.includes(true);
+      },
+      { timeoutMs },
+    );
   }
 }

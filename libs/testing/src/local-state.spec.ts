@@ -4,10 +4,30 @@ import { LocalState } from './local-state.js';
 
 const at = '2026-01-01T00:00:00.000Z';
 const conversation = (rev: number, lastSeq = 0): Conversation => ({
-  id: 'k', kind: 'group', visibility: 'private', createdBy: 'ann', createdAt: at, lastSeq, rev, memberCount: 2, policy: {},
+  id: 'k',
+  kind: 'group',
+  visibility: 'private',
+  createdBy: 'ann',
+  createdAt: at,
+  lastSeq,
+  rev,
+  memberCount: 2,
+  policy: {},
 });
 const message = (seq: number, rev: number, more: Partial<Message> = {}): Message => ({
-  id: `m${seq}`, conversationId: 'k', seq, rev, senderId: 'ann', clientId: `c${seq}`, type: 'text', body: `${rev}`, attachments: [], mentions: [], createdAt: at, reactions: [], ...more,
+  id: `m${seq}`,
+  conversationId: 'k',
+  seq,
+  rev,
+  senderId: 'ann',
+  clientId: `c${seq}`,
+  type: 'text',
+  body: `${rev}`,
+  attachments: [],
+  mentions: [],
+  createdAt: at,
+  reactions: [],
+  ...more,
 });
 const held = (): LocalState => {
   const state = new LocalState('ben');
@@ -29,8 +49,20 @@ describe('what a client holds', () => {
     const state = held();
     state.apply('message:new', { message: message(4, 5) });
     state.applySync({
-      epoch: 'e', added: [], removed: [], complete: true,
-      changes: [{ conversationId: 'k', messages: [message(1, 2), message(2, 3), message(3, 4)], receipts: [], rev: 4, complete: true, epoch: 'e' }],
+      epoch: 'e',
+      added: [],
+      removed: [],
+      complete: true,
+      changes: [
+        {
+          conversationId: 'k',
+          messages: [message(1, 2), message(2, 3), message(3, 4)],
+          receipts: [],
+          rev: 4,
+          complete: true,
+          epoch: 'e',
+        },
+      ],
     });
     expect(state.cursors()).toEqual({ k: 5 });
     expect(state.messages('k').map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);

@@ -1,4 +1,14 @@
-import type { CallOutput, Changes, Conversation, Member, Membership, Message, Receipt, ServerEvent, ServerEventName } from '@parley/contracts';
+import type {
+  CallOutput,
+  Changes,
+  Conversation,
+  Member,
+  Membership,
+  Message,
+  Receipt,
+  ServerEvent,
+  ServerEventName,
+} from '@parley/contracts';
 
 /** What a client holds of one conversation. */
 export interface HeldConversation {
@@ -54,7 +64,8 @@ export class LocalState {
     const held = this.conversations.get(conversationId);
     const from = held?.mine.unreadFrom ?? (held?.receipts.get(this.userId)?.readSeq ?? 0) + 1;
     return this.messages(conversationId).filter(
-      ({ seq, senderId, deletedAt, type }) => seq >= from && senderId !== this.userId && deletedAt === undefined && type !== 'system',
+      ({ seq, senderId, deletedAt, type }) =>
+        seq >= from && senderId !== this.userId && deletedAt === undefined && type !== 'system',
     );
   }
 
@@ -67,7 +78,9 @@ export class LocalState {
   }
 
   apply<N extends ServerEventName>(name: N, payload: ServerEvent<N>): void {
-    const event = { name, payload } as { [E in ServerEventName]: { name: E; payload: ServerEvent<E> } }[ServerEventName];
+    const event = { name, payload } as {
+      [E in ServerEventName]: { name: E; payload: ServerEvent<E> };
+    }[ServerEventName];
     switch (event.name) {
       case 'session:ready':
         this.epoch ??= event.payload.epoch;
@@ -124,10 +137,18 @@ export class LocalState {
   }
 
   /** Holds positions that the server told; also those in the answers of one's own receipt calls. */
-  receipt({ conversationId, userId, deliveredSeq, readSeq }: Pick<Receipt, 'conversationId' | 'userId' | 'deliveredSeq' | 'readSeq'>): void {
+  receipt({
+    conversationId,
+    userId,
+    deliveredSeq,
+    readSeq,
+  }: Pick<Receipt, 'conversationId' | 'userId' | 'deliveredSeq' | 'readSeq'>): void {
     const receipts = this.conversations.get(conversationId)?.receipts;
     const known = receipts?.get(userId) ?? { deliveredSeq: 0, readSeq: 0 };
-    receipts?.set(userId, { deliveredSeq: Math.max(known.deliveredSeq, deliveredSeq), readSeq: Math.max(known.readSeq, readSeq) });
+    receipts?.set(userId, {
+      deliveredSeq: Math.max(known.deliveredSeq, deliveredSeq),
+      readSeq: Math.max(known.readSeq, readSeq),
+    });
   }
 
   private changes(conversationId: string, { conversation, messages, members, receipts, drawing, rev }: Changes): void {
@@ -146,8 +167,14 @@ export class LocalState {
       if (conversation.rev >= held.conversation.rev) held.conversation = conversation;
     } else if (whole) {
       this.conversations.set(conversation.id, {
-        conversation, messages: new Map(), members: new Map(), receipts: new Map(), cursor: conversation.rev, ahead: new Set(),
-        mine: { notifications: 'all' }, drawingRev: 0,
+        conversation,
+        messages: new Map(),
+        members: new Map(),
+        receipts: new Map(),
+        cursor: conversation.rev,
+        ahead: new Set(),
+        mine: { notifications: 'all' },
+        drawingRev: 0,
       });
     }
     if (conversation.lastMessage) this.keep(conversation.lastMessage);
@@ -157,19 +184,28 @@ export class LocalState {
   /** The user’s own settings and positions, as an answer told them. */
   own(conversationId: string, me: Membership): void {
     const held = this.conversations.get(conversationId);
-    if (held) held.mine = { notifications: me.notifications, ...(me.unreadFrom === undefined ? {} : { unreadFrom: me.unreadFrom }) };
+    if (held)
+      held.mine = {
+        notifications: me.notifications,
+        ...(me.unreadFrom === undefined ? {} : { unreadFrom: me.unreadFrom }),
+      };
     this.receipt({ conversationId, userId: this.userId, deliveredSeq: me.deliveredSeq, readSeq: me.readSeq });
   }
 
   /** The private mark as it is now, and what the user is notified of, where that was told. */
   marked(conversationId: string, unreadFrom: number | undefined, notifications?: Membership['notifications']): void {
     const held = this.conversations.get(conversationId);
-    if (held) held.mine = { notifications: notifications ?? held.mine.notifications, ...(unreadFrom === undefined ? {} : { unreadFrom }) };
+    if (held)
+      held.mine = {
+        notifications: notifications ?? held.mine.notifications,
+        ...(unreadFrom === undefined ? {} : { unreadFrom }),
+      };
   }
 
   private counted({ conversationId, rev, memberCount }: ServerEvent<'member:changed'>): void {
     const held = this.conversations.get(conversationId);
-    if (held && memberCount !== undefined && rev >= held.conversation.rev) held.conversation = { ...held.conversation, memberCount, rev };
+    if (held && memberCount !== undefined && rev >= held.conversation.rev)
+      held.conversation = { ...held.conversation, memberCount, rev };
   }
 
   private emptied(conversationId: string, rev: number): void {

@@ -1,16 +1,37 @@
 import { describe, expect, it } from 'vitest';
 import { judge, type Attempt, type Reader, type StoredMessage } from './oracle.js';
 
-const row = (seq: number, clientId = `c${seq}`, id = `m${seq}`): StoredMessage => ({ id, conversationId: 'k', senderId: 'ann', clientId, seq });
-const attempt = (order: number, clientId = `c${order}`): Attempt => ({
-  conversationId: 'k', senderId: 'ann', clientId, order, answers: [{ id: `m${order}`, seq: order }],
+const row = (seq: number, clientId = `c${seq}`, id = `m${seq}`): StoredMessage => ({
+  id,
+  conversationId: 'k',
+  senderId: 'ann',
+  clientId,
+  seq,
 });
-const reader = (held: readonly StoredMessage[]): Reader => ({ name: 'ben', conversationIds: ['k'], live: [held.map(({ id }) => id)], held });
+const attempt = (order: number, clientId = `c${order}`): Attempt => ({
+  conversationId: 'k',
+  senderId: 'ann',
+  clientId,
+  order,
+  answers: [{ id: `m${order}`, seq: order }],
+});
+const reader = (held: readonly StoredMessage[]): Reader => ({
+  name: 'ben',
+  conversationIds: ['k'],
+  live: [held.map(({ id }) => id)],
+  held,
+});
 const good = { attempts: [attempt(1), attempt(2), attempt(3)], rows: [row(1), row(2), row(3)] };
 
 /** The names of the counts that are not empty. */
-const broken = (attempts: readonly Attempt[], rows: readonly StoredMessage[], readers: readonly Reader[] = [reader(rows)]) =>
-  Object.entries(judge(attempts, rows, readers)).filter(([, entries]) => entries.length > 0).map(([name]) => name);
+const broken = (
+  attempts: readonly Attempt[],
+  rows: readonly StoredMessage[],
+  readers: readonly Reader[] = [reader(rows)],
+) =>
+  Object.entries(judge(attempts, rows, readers))
+    .filter(([, entries]) => entries.length > 0)
+    .map(([name]) => name);
 
 describe('the oracle', () => {
   it('finds nothing where everything held', () => {
@@ -32,7 +53,20 @@ describe('the oracle', () => {
   });
 
   it('finds an acknowledgement that names another row', () => {
-    expect(broken([{ ...attempt(1), answers: [{ id: 'm1', seq: 1 }, { id: 'm9', seq: 9 }] }], [row(1)])).toEqual(['misanswered']);
+    expect(
+      broken(
+        [
+          {
+            ...attempt(1),
+            answers: [
+              { id: 'm1', seq: 1 },
+              { id: 'm9', seq: 9 },
+            ],
+          },
+        ],
+        [row(1)],
+      ),
+    ).toEqual(['misanswered']);
   });
 
   it('finds a message that nobody sent, but takes the server’s own ones as they are', () => {
@@ -45,7 +79,10 @@ describe('the oracle', () => {
   });
 
   it('finds one sender’s messages out of order', () => {
-    const swapped: Attempt[] = [{ ...attempt(1), order: 2 }, { ...attempt(2), order: 1 }];
+    const swapped: Attempt[] = [
+      { ...attempt(1), order: 2 },
+      { ...attempt(2), order: 1 },
+    ];
     expect(broken(swapped, [row(1), row(2)])).toEqual(['disordered']);
   });
 

@@ -45,8 +45,21 @@ export interface Verdict {
 }
 
 /** Joins what was sent, what is stored and what was read. */
-export function judge(attempts: readonly Attempt[], stored: readonly StoredMessage[], readers: readonly Reader[]): Verdict {
-  const verdict: Verdict = { lost: [], doubled: [], misanswered: [], unexpected: [], holes: [], disordered: [], missing: [], repeated: [] };
+export function judge(
+  attempts: readonly Attempt[],
+  stored: readonly StoredMessage[],
+  readers: readonly Reader[],
+): Verdict {
+  const verdict: Verdict = {
+    lost: [],
+    doubled: [],
+    misanswered: [],
+    unexpected: [],
+    holes: [],
+    disordered: [],
+    missing: [],
+    repeated: [],
+  };
   const rows = Map.groupBy(stored, key);
   const known = new Map(attempts.map((attempt) => [key(attempt), attempt]));
   for (const attempt of attempts) judgeAttempt(verdict, attempt, rows.get(key(attempt)) ?? []);
@@ -54,13 +67,17 @@ export function judge(attempts: readonly Attempt[], stored: readonly StoredMessa
     if (same.length > 1) verdict.doubled.push(`${name}: ${same.length} rows`);
     if (!known.has(name) && !name.includes('system:')) verdict.unexpected.push(name);
   }
-  for (const [conversationId, messages] of Map.groupBy(stored, (message) => message.conversationId)) judgeOrder(verdict, conversationId, messages, known);
+  for (const [conversationId, messages] of Map.groupBy(stored, (message) => message.conversationId))
+    judgeOrder(verdict, conversationId, messages, known);
   for (const reader of readers) judgeReader(verdict, reader, stored);
   return verdict;
 }
 
 /** The messages of some conversations as the database has them. */
-export async function storedMessages(databaseUrl: string, conversationIds: readonly string[]): Promise<StoredMessage[]> {
+export async function storedMessages(
+  databaseUrl: string,
+  conversationIds: readonly string[],
+): Promise<StoredMessage[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {
@@ -75,16 +92,27 @@ export async function storedMessages(databaseUrl: string, conversationIds: reado
   }
 }
 
-const key = ({ conversationId, senderId, clientId }: Pick<StoredMessage, 'conversationId' | 'senderId' | 'clientId'>): string => `${conversationId} ${senderId} ${clientId}`;
+const key = ({
+  conversationId,
+  senderId,
+  clientId,
+}: Pick<StoredMessage, 'conversationId' | 'senderId' | 'clientId'>): string =>
+  `${conversationId} ${senderId} ${clientId}`;
 
 function judgeAttempt(verdict: Verdict, attempt: Attempt, rows: readonly StoredMessage[]): void {
   if (attempt.answers.length > 0 && rows.length === 0) verdict.lost.push(key(attempt));
   for (const answer of attempt.answers) {
-    if (rows[0] && (answer.id !== rows[0].id || answer.seq !== rows[0].seq)) verdict.misanswered.push(`${key(attempt)}: told #${answer.seq}, stored #${rows[0].seq}`);
+    if (rows[0] && (answer.id !== rows[0].id || answer.seq !== rows[0].seq))
+      verdict.misanswered.push(`${key(attempt)}: told #${answer.seq}, stored #${rows[0].seq}`);
   }
 }
 
-function judgeOrder(verdict: Verdict, conversationId: string, messages: readonly StoredMessage[], known: ReadonlyMap<string, Attempt>): void {
+function judgeOrder(
+  verdict: Verdict,
+  conversationId: string,
+  messages: readonly StoredMessage[],
+  known: ReadonlyMap<string, Attempt>,
+): void {
   const sorted = [...messages].sort((a, b) => a.seq - b.seq);
   sorted.forEach(({ seq }, index) => {
     if (seq !== index + 1) verdict.holes.push(`${conversationId}: #${seq} at place ${index + 1}`);
@@ -93,7 +121,8 @@ function judgeOrder(verdict: Verdict, conversationId: string, messages: readonly
   for (const message of sorted) {
     const order = known.get(key(message))?.order;
     if (order === undefined) continue;
-    if (order < (last.get(message.senderId) ?? -1)) verdict.disordered.push(`${key(message)}: #${message.seq} came after a later one`);
+    if (order < (last.get(message.senderId) ?? -1))
+      verdict.disordered.push(`${key(message)}: #${message.seq} came after a later one`);
     last.set(message.senderId, order);
   }
 }
@@ -102,7 +131,8 @@ function judgeReader(verdict: Verdict, reader: Reader, stored: readonly StoredMe
   const held = new Map(reader.held.map((message) => [message.id, message]));
   for (const row of stored) {
     if (!reader.conversationIds.includes(row.conversationId)) continue;
-    if (held.get(row.id)?.seq !== row.seq) verdict.missing.push(`${reader.name} lacks #${row.seq} of ${row.conversationId}`);
+    if (held.get(row.id)?.seq !== row.seq)
+      verdict.missing.push(`${reader.name} lacks #${row.seq} of ${row.conversationId}`);
   }
   for (const connection of reader.live) {
     const seen = new Set<string>();

@@ -17,7 +17,11 @@ export async function freePort(): Promise<number> {
 function isFree(port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve, reject) => {
-    server.once('error', ({ code }: NodeJS.ErrnoException) => (code === 'EADDRINUSE' || code === 'EACCES' ? resolve(false) : reject(new Error(`cannot listen on 127.0.0.1: ${code}`))));
+    server.once('error', ({ code }: NodeJS.ErrnoException) =>
+      code === 'EADDRINUSE' || code === 'EACCES'
+        ? resolve(false)
+        : reject(new Error(`cannot listen on 127.0.0.1: ${code}`)),
+    );
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

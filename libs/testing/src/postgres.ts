@@ -20,7 +20,13 @@ export interface PostgresOptions {
   readonly diskMb?: number;
 }
 const settings = ({ durable = false, diskMb }: PostgresOptions): string[] => [
-  '-c', `fsync=${durable ? 'on' : 'off'}`, '-c', 'max_connections=300', '-c', 'shared_buffers=64MB', ...(diskMb === undefined ? [] : ['-c', 'max_wal_size=64MB', '-c', 'min_wal_size=32MB']),
+  '-c',
+  `fsync=${durable ? 'on' : 'off'}`,
+  '-c',
+  'max_connections=300',
+  '-c',
+  'shared_buffers=64MB',
+  ...(diskMb === undefined ? [] : ['-c', 'max_wal_size=64MB', '-c', 'min_wal_size=32MB']),
 ];
 
 async function probe(url: string): Promise<void> {
@@ -33,7 +39,12 @@ async function probe(url: string): Promise<void> {
 export async function postgresInDocker(host: string, options: PostgresOptions = {}): Promise<PrivateServer> {
   const port = await freePort();
   const { DockerHost } = await import('./docker-host.js');
-  const container = new DockerHost({ name: postgresImage, env: { POSTGRES_PASSWORD: 'postgres' }, command: ['postgres', ...settings(options)], ports: new Map([[5432, port]]) });
+  const container = new DockerHost({
+    name: postgresImage,
+    env: { POSTGRES_PASSWORD: 'postgres' },
+    command: ['postgres', ...settings(options)],
+    ports: new Map([[5432, port]]),
+  });
   return PrivateServer.started(container, `postgres://${credentials}@${host}:${port}/postgres`, probe);
 }
 
@@ -55,7 +66,21 @@ async function initialise(folder: Folder, user: { uid: number; gid: number } | u
   await writeFile(password, 'postgres\n');
   if (user) await folder.own(user);
   const locale = process.platform === 'linux' ? 'C.UTF-8' : 'en_US.UTF-8';
-  const args = ['-D', join(folder.path, 'data'), '-U', 'postgres', '-A', 'scram-sha-256', '--pwfile', password, '-E', 'UTF8', '--locale', locale, '--no-sync'];
+  const args = [
+    '-D',
+    join(folder.path, 'data'),
+    '-U',
+    'postgres',
+    '-A',
+    'scram-sha-256',
+    '--pwfile',
+    password,
+    '-E',
+    'UTF8',
+    '--locale',
+    locale,
+    '--no-sync',
+  ];
   await run(initdb, args, { cwd: folder.path, ...user, timeout: 60_000 });
 }
 
@@ -68,18 +93,39 @@ export async function standbyLocally(primaryUrl: string): Promise<PrivateServer>
   const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('standby')];
   if (user) await folder.own(user);
   const data = join(folder.path, 'data');
-  await run(basebackup, ['-d', primaryUrl, '-D', data, '-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'], { cwd: folder.path, ...user, timeout: 60_000 });
-  const args = ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...settings({})];
-  const standby = await PrivateServer.started(new LocalHost(folder, { file, args, ...(user && { user }) }, 'SIGINT'), `postgres://${credentials}@127.0.0.1:${port}/postgres`, probe);
+  await run(basebackup, ['-d', primaryUrl, '-D', data, '-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'], {
+    cwd: folder.path,
+    ...user,
+    timeout: 60_000,
+  });
+  const args = [
+    '-D',
+    data,
+    '-p',
+    String(port),
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'unix_socket_directories=',
+    ...settings({}),
+  ];
+  const standby = await PrivateServer.started(
+    new LocalHost(folder, { file, args, ...(user && { user }) }, 'SIGINT'),
+    `postgres://${credentials}@127.0.0.1:${port}/postgres`,
+    probe,
+  );
   const primary = new Client({ connectionString: primaryUrl, connectionTimeoutMillis: 5_000 });
   await primary.connect();
   try {
     await primary.query(`alter system set synchronous_standby_names = '*'`);
     await primary.query('select pg_reload_conf()');
-    await eventually(async () => {
-      const { rows } = await primary.query<{ sync_state: string }>('select sync_state from pg_stat_replication');
-      return rows.some(({ sync_state }) => sync_state === 'sync');
-    }, { timeoutMs: 20_000 });
+    await eventually(
+      async () => {
+        const { rows } = await primary.query<{ sync_state: string }>('select sync_state from pg_stat_replication');
+        return rows.some(({ sync_state }) => sync_state === 'sync');
+      },
+      { timeoutMs: 20_000 },
+    );
   } finally {
     await primary.end();
   }
@@ -92,7 +138,17 @@ export async function postgresLocally(options: PostgresOptions = {}): Promise<Pr
   const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('postgres')];
   if (options.diskMb !== undefined) await folder.mount(options.diskMb);
   await initialise(folder, user);
-  const args = ['-D', join(folder.path, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...settings(options)];
+  const args = [
+    '-D',
+    join(folder.path, 'data'),
+    '-p',
+    String(port),
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'unix_socket_directories=',
+    ...settings(options),
+  ];
   // SIGINT is its fast shutdown: SIGTERM would wait until every client has left.
   const host = new LocalHost(folder, { file, args, ...(user && { user }) }, 'SIGINT');
   return PrivateServer.started(host, `postgres://${credentials}@127.0.0.1:${port}/postgres`, probe);

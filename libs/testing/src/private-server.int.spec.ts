@@ -20,9 +20,18 @@ const query = async (url: string, text: string): Promise<unknown[]> => {
 };
 
 const ping = async (url: string): Promise<string> => {
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000, commandTimeout: 1_000, maxRetriesPerRequest: 0 });
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    connectTimeout: 1_000,
+    commandTimeout: 1_000,
+    maxRetriesPerRequest: 0,
+  });
   redis.on('error', () => undefined);
-  return redis.connect().then(() => redis.ping()).finally(() => redis.disconnect());
+  return redis
+    .connect()
+    .then(() => redis.ping())
+    .finally(() => redis.disconnect());
 };
 
 describe('a private server', () => {
@@ -54,12 +63,18 @@ describe('a private server', () => {
     await server.start();
     const after = await connect(server.url);
     after.on('error', () => undefined);
-    const message = await eventually(async () => (await (await after.createChannel()).get('kept', { noAck: true })) || false, { timeoutMs: 30_000 });
+    const message = await eventually(
+      async () => (await (await after.createChannel()).get('kept', { noAck: true })) || false,
+      { timeoutMs: 30_000 },
+    );
     expect(String(message.content)).toBe('still here');
     await after.close();
     const { origin, username, password } = new URL(server.managementUrl ?? '');
     const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-    await eventually(async () => expect((await fetch(`${origin}/api/overview`, { headers: { authorization } })).status).toBe(200), { timeoutMs: 30_000 });
+    await eventually(
+      async () => expect((await fetch(`${origin}/api/overview`, { headers: { authorization } })).status).toBe(200),
+      { timeoutMs: 30_000 },
+    );
   }, 120_000);
 
   it('answers nobody while it is frozen, and everybody after that (Redis)', async () => {
@@ -73,7 +88,10 @@ describe('a private server', () => {
   it('ends with the process that started it, even when that is killed', async () => {
     const script = `const { startRedis } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)});
       process.stdout.write((await startRedis()).url); setInterval(() => undefined, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [url] = (await once(child.stdout, 'data')) as [Buffer];
     expect(await ping(String(url))).toBe('PONG');
     child.kill('SIGKILL');

@@ -27,14 +27,24 @@ export interface Host {
 export class PrivateServer {
   private running = false;
 
-  constructor(private readonly host: Host, readonly url: string, private readonly probe: (url: string) => Promise<void>, readonly managementUrl?: string) {}
+  constructor(
+    private readonly host: Host,
+    readonly url: string,
+    private readonly probe: (url: string) => Promise<void>,
+    readonly managementUrl?: string,
+  ) {}
 
   get place(): 'docker' | 'local' {
     return this.host.place;
   }
 
   /** Starts it and waits until it answers; removes it again when it does not. */
-  static async started(host: Host, url: string, probe: (url: string) => Promise<void>, managementUrl?: string): Promise<PrivateServer> {
+  static async started(
+    host: Host,
+    url: string,
+    probe: (url: string) => Promise<void>,
+    managementUrl?: string,
+  ): Promise<PrivateServer> {
     const server = new PrivateServer(host, url, probe, managementUrl);
     try {
       await server.start();
@@ -50,10 +60,13 @@ export class PrivateServer {
     await this.host.start();
     this.running = true;
     let ended: string | undefined;
-    await eventually(async () => {
-      ended = this.host.ended();
-      if (ended === undefined) await this.probe(this.url);
-    }, { timeoutMs: 60_000, intervalMs: 100 });
+    await eventually(
+      async () => {
+        ended = this.host.ended();
+        if (ended === undefined) await this.probe(this.url);
+      },
+      { timeoutMs: 60_000, intervalMs: 100 },
+    );
     if (ended !== undefined) throw new Error(`the server ended at once: ${ended}`);
   }
 

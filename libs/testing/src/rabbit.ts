@@ -19,40 +19,88 @@ async function probe(url: string): Promise<void> {
 
 export async function rabbitInDocker(host: string): Promise<PrivateServer> {
   const [amqp, management] = [await freePort(), await freePort()];
-  const ports = new Map([[5672, amqp], [15_672, management]]);
+  const ports = new Map([
+    [5672, amqp],
+    [15_672, management],
+  ]);
   const { DockerHost } = await import('./docker-host.js');
-  const container = new DockerHost({ name: rabbitImage, env: { RABBITMQ_DEFAULT_USER: 'guest', RABBITMQ_DEFAULT_PASS: 'guest' }, ports });
-  return PrivateServer.started(container, `amqp://${credentials}@${host}:${amqp}`, probe, `http://${credentials}@${host}:${management}`);
+  const container = new DockerHost({
+    name: rabbitImage,
+    env: { RABBITMQ_DEFAULT_USER: 'guest', RABBITMQ_DEFAULT_PASS: 'guest' },
+    ports,
+  });
+  return PrivateServer.started(
+    container,
+    `amqp://${credentials}@${host}:${amqp}`,
+    probe,
+    `http://${credentials}@${host}:${management}`,
+  );
 }
 
 /** epmd, which makes itself a daemon when a node starts it, would outlive everything: so it is started here, on a port of its own. */
 function epmd(server: string, port: number): LocalHost | undefined {
-  const file = [findProgram('rabbitmq', 'epmd'), join(dirname(server), 'epmd')].find((path) => path !== undefined && existsSync(path));
-  return file === undefined ? undefined : new LocalHost(new Folder('epmd'), { file, args: ['-port', String(port), '-address', '127.0.0.1'] }, 'SIGTERM');
+  const file = [findProgram('rabbitmq', 'epmd'), join(dirname(server), 'epmd')].find(
+    (path) => path !== undefined && existsSync(path),
+  );
+  return file === undefined
+    ? undefined
+    : new LocalHost(new Folder('epmd'), { file, args: ['-port', String(port), '-address', '127.0.0.1'] }, 'SIGTERM');
 }
 
 /** A node of its own: name, folders, cookie and ports are shared with no other on this machine. */
 export async function rabbitLocally(): Promise<PrivateServer> {
   const file = findProgram('rabbitmq');
   if (file === undefined) throw new Error('rabbitmq-server is not installed');
-  const [amqp, management, distribution, names] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const [amqp, management, distribution, names] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
   const folder = new Folder('rabbit');
   const at = (name: string): string => join(folder.path, name);
-  await writeFile(at('rabbitmq.conf'), [
-    `listeners.tcp.1 = 127.0.0.1:${amqp}`, 'management.tcp.ip = 127.0.0.1', `management.tcp.port = ${management}`,
-    'disk_free_limit.absolute = 50MB', 'log.console = true', 'log.console.level = warning', 'log.file = false', '',
-  ].join('\n'));
+  await writeFile(
+    at('rabbitmq.conf'),
+    [
+      `listeners.tcp.1 = 127.0.0.1:${amqp}`,
+      'management.tcp.ip = 127.0.0.1',
+      `management.tcp.port = ${management}`,
+      'disk_free_limit.absolute = 50MB',
+      'log.console = true',
+      'log.console.level = warning',
+      'log.file = false',
+      '',
+    ].join('\n'),
+  );
   await writeFile(at('enabled_plugins'), '[rabbitmq_management].\n');
   await writeFile(at('env.conf'), '');
   const env = {
-    HOME: folder.path, RABBITMQ_HOME: folder.path, RABBITMQ_NODENAME: `parley-${randomBytes(4).toString('hex')}@localhost`, RABBITMQ_NODE_PORT: String(amqp),
-    RABBITMQ_DIST_PORT: String(distribution), ERL_EPMD_PORT: String(names), ERL_EPMD_ADDRESS: '127.0.0.1', RABBITMQ_CONF_ENV_FILE: at('env.conf'),
-    RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'), RABBITMQ_ADVANCED_CONFIG_FILE: at('advanced.config'), RABBITMQ_GENERATED_CONFIG_DIR: at('generated'),
-    RABBITMQ_MNESIA_BASE: at('data'), RABBITMQ_LOG_BASE: at('log'), RABBITMQ_LOGS: '-', RABBITMQ_PID_FILE: at('pid'), RABBITMQ_ENABLED_PLUGINS_FILE: at('enabled_plugins'),
+    HOME: folder.path,
+    RABBITMQ_HOME: folder.path,
+    RABBITMQ_NODENAME: `parley-${randomBytes(4).toString('hex')}@localhost`,
+    RABBITMQ_NODE_PORT: String(amqp),
+    RABBITMQ_DIST_PORT: String(distribution),
+    ERL_EPMD_PORT: String(names),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_CONF_ENV_FILE: at('env.conf'),
+    RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: at('advanced.config'),
+    RABBITMQ_GENERATED_CONFIG_DIR: at('generated'),
+    RABBITMQ_MNESIA_BASE: at('data'),
+    RABBITMQ_LOG_BASE: at('log'),
+    RABBITMQ_LOGS: '-',
+    RABBITMQ_PID_FILE: at('pid'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: at('enabled_plugins'),
     RABBITMQ_FEATURE_FLAGS_FILE: at('feature_flags'),
     // With "input allowed" the start script becomes the server instead of staying its parent, so that signals reach it.
-    RABBITMQ_ALLOW_INPUT: '1', RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
+    RABBITMQ_ALLOW_INPUT: '1',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
   };
   const host = new LocalHost(folder, { file, args: [], env }, 'SIGTERM', epmd(file, names));
-  return PrivateServer.started(host, `amqp://${credentials}@127.0.0.1:${amqp}`, probe, `http://${credentials}@127.0.0.1:${management}`);
+  return PrivateServer.started(
+    host,
+    `amqp://${credentials}@127.0.0.1:${amqp}`,
+    probe,
+    `http://${credentials}@127.0.0.1:${management}`,
+  );
 }

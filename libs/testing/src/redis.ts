@@ -8,7 +8,13 @@ export const redisImage = 'redis:7';
 const settings = ['--save', '', '--appendonly', 'no'];
 
 async function probe(url: string): Promise<void> {
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 2_000, commandTimeout: 2_000, maxRetriesPerRequest: 0 });
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    connectTimeout: 2_000,
+    commandTimeout: 2_000,
+    maxRetriesPerRequest: 0,
+  });
   redis.on('error', () => undefined);
   try {
     await redis.connect();
@@ -21,7 +27,11 @@ async function probe(url: string): Promise<void> {
 export async function redisInDocker(host: string): Promise<PrivateServer> {
   const port = await freePort();
   const { DockerHost } = await import('./docker-host.js');
-  const container = new DockerHost({ name: redisImage, command: ['redis-server', ...settings], ports: new Map([[6379, port]]) });
+  const container = new DockerHost({
+    name: redisImage,
+    command: ['redis-server', ...settings],
+    ports: new Map([[6379, port]]),
+  });
   return PrivateServer.started(container, `redis://${host}:${port}`, probe);
 }
 

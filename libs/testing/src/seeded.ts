@@ -14,5 +14,6 @@ export function seeded(seed: number): () => number {
  * how often.
  */
 export const rounds = (numRuns: number): { readonly seed: number; readonly numRuns: number } => ({
-  seed: Number(process.env['SEED'] ?? 1), numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)),
+  seed: Number(process.env['SEED'] ?? 1),
+  numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)),
 });

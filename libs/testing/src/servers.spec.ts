@@ -5,10 +5,19 @@ describe('the servers of a test run', () => {
   afterEach(() => vi.unstubAllEnvs());
 
   it('are those of the environment, untouched, when all are given there', async () => {
-    const given = { TEST_AMQP_URL: 'amqp://nowhere:1', TEST_DATABASE_URL: 'postgres://nowhere:2', TEST_REDIS_URL: 'redis://nowhere:3', TEST_MANAGEMENT_URL: '' };
+    const given = {
+      TEST_AMQP_URL: 'amqp://nowhere:1',
+      TEST_DATABASE_URL: 'postgres://nowhere:2',
+      TEST_REDIS_URL: 'redis://nowhere:3',
+      TEST_MANAGEMENT_URL: '',
+    };
     for (const [name, value] of Object.entries(given)) vi.stubEnv(name, value);
     const { addresses, stop } = await startServers();
-    expect(addresses).toEqual({ amqpUrl: 'amqp://nowhere:1', databaseUrl: 'postgres://nowhere:2', redisUrl: 'redis://nowhere:3' });
+    expect(addresses).toEqual({
+      amqpUrl: 'amqp://nowhere:1',
+      databaseUrl: 'postgres://nowhere:2',
+      redisUrl: 'redis://nowhere:3',
+    });
     await stop();
   });
 

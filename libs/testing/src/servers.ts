@@ -24,10 +24,13 @@ async function locally(reasons: string[]): Promise<Place> {
     return { kind: 'local' };
   } catch (error) {
     reasons.push(`local programs: ${why(error)}`);
-    throw new Error(`there is no RabbitMQ, Postgres and Redis to test with.\n${reasons.map((reason) => `  ${reason}\n`).join('')}Do one of these:
+    throw new Error(
+      `there is no RabbitMQ, Postgres and Redis to test with.\n${reasons.map((reason) => `  ${reason}\n`).join('')}Do one of these:
   - start Docker (images ${rabbitImage}, ${postgresImage}, ${redisImage})
   - install RabbitMQ >= 3.10, Postgres >= 15 and Redis >= 7 (on Debian: apt-get install rabbitmq-server postgresql redis-server)
-  - set TEST_AMQP_URL, TEST_DATABASE_URL and TEST_REDIS_URL to servers that tests may use`, { cause: error });
+  - set TEST_AMQP_URL, TEST_DATABASE_URL and TEST_REDIS_URL to servers that tests may use`,
+      { cause: error },
+    );
   }
 }
 
@@ -51,7 +54,10 @@ async function choose(): Promise<Place> {
 let chosen: Promise<Place> | undefined;
 
 /** Starts in a container; if that does not succeed, as a local process, and so from then on. */
-async function start(inDocker: (host: string) => Promise<PrivateServer>, local: () => Promise<PrivateServer>): Promise<PrivateServer> {
+async function start(
+  inDocker: (host: string) => Promise<PrivateServer>,
+  local: () => Promise<PrivateServer>,
+): Promise<PrivateServer> {
   const place = await (chosen ??= choose());
   if (place.kind === 'local') return local();
   try {
@@ -71,10 +77,16 @@ async function start(inDocker: (host: string) => Promise<PrivateServer>, local: 
  */
 export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
 /** A Postgres (superuser postgres, passwords are checked) that belongs to the caller alone. Takes 1 to 5 s. */
-export const startPostgres = (options?: PostgresOptions): Promise<PrivateServer> => start((host) => postgresInDocker(host, options), () => postgresLocally(options));
+export const startPostgres = (options?: PostgresOptions): Promise<PrivateServer> =>
+  start(
+    (host) => postgresInDocker(host, options),
+    () => postgresLocally(options),
+  );
 /** A synchronous standby of such a Postgres. Only for one that is a local process. */
 export const startStandby = (primary: PrivateServer): Promise<PrivateServer> =>
-  primary.place === 'local' ? standbyLocally(primary.url) : Promise.reject(new Error('a standby is made of local programs only: set TEST_SERVERS=local'));
+  primary.place === 'local'
+    ? standbyLocally(primary.url)
+    : Promise.reject(new Error('a standby is made of local programs only: set TEST_SERVERS=local'));
 /** A Redis without persistence that belongs to the caller alone. */
 export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, redisLocally);
 
@@ -83,27 +95,50 @@ export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, red
  * Docker, or of locally installed programs, which are installed first where that is possible. `TEST_SERVERS=docker` or `local` insists on one of the two.
  * Rejects with a message that says what to install. Never touches a server that it neither started nor was given.
  */
-export async function startServers(options?: PostgresOptions): Promise<{ addresses: ServerAddresses; stop: () => Promise<void> }> {
+export async function startServers(
+  options?: PostgresOptions,
+): Promise<{ addresses: ServerAddresses; stop: () => Promise<void> }> {
   const { TEST_AMQP_URL, TEST_MANAGEMENT_URL, TEST_DATABASE_URL, TEST_REDIS_URL } = process.env;
   const begun = Date.now();
   if (!(TEST_AMQP_URL && TEST_DATABASE_URL && TEST_REDIS_URL)) await (chosen ??= choose());
   const started: PrivateServer[] = [];
-  const own = async (given: string | undefined, begin: () => Promise<PrivateServer>): Promise<PrivateServer | string> => {
+  const own = async (
+    given: string | undefined,
+    begin: () => Promise<PrivateServer>,
+  ): Promise<PrivateServer | string> => {
     if (given) return given;
     const server = await begin();
     started.push(server);
     return server;
   };
   const stop = async (): Promise<void> => void (await Promise.allSettled(started.map((server) => server.stop())));
-  const results = await Promise.allSettled([own(TEST_AMQP_URL, startRabbit), own(TEST_DATABASE_URL, () => startPostgres(options)), own(TEST_REDIS_URL, startRedis)]);
+  const results = await Promise.allSettled([
+    own(TEST_AMQP_URL, startRabbit),
+    own(TEST_DATABASE_URL, () => startPostgres(options)),
+    own(TEST_REDIS_URL, startRedis),
+  ]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
     await stop();
     throw failed.reason;
   }
-  const [rabbit, database, redis] = results.map((result) => (result as PromiseFulfilledResult<PrivateServer | string>).value) as [PrivateServer | string, PrivateServer | string, PrivateServer | string];
+  const [rabbit, database, redis] = results.map(
+    (result) => (result as PromiseFulfilledResult<PrivateServer | string>).value,
+  ) as [PrivateServer | string, PrivateServer | string, PrivateServer | string];
   const url = (server: PrivateServer | string): string => (typeof server === 'string' ? server : server.url);
   const managementUrl = typeof rabbit === 'string' ? TEST_MANAGEMENT_URL : rabbit.managementUrl;
-  say(started.length === 0 ? 'those given in the environment' : `${started[0]?.place === 'docker' ? 'Docker containers' : 'private local processes'}, ready after ${((Date.now() - begun) / 1000).toFixed(1)} s`);
-  return { addresses: { amqpUrl: url(rabbit), ...(managementUrl !== undefined && managementUrl !== '' && { managementUrl }), databaseUrl: url(database), redisUrl: url(redis) }, stop };
+  say(
+    started.length === 0
+      ? 'those given in the environment'
+      : `${started[0]?.place === 'docker' ? 'Docker containers' : 'private local processes'}, ready after ${((Date.now() - begun) / 1000).toFixed(1)} s`,
+  );
+  return {
+    addresses: {
+      amqpUrl: url(rabbit),
+      ...(managementUrl !== undefined && managementUrl !== '' && { managementUrl }),
+      databaseUrl: url(database),
+      redisUrl: url(redis),
+    },
+    stop,
+  };
 }

@@ -40,12 +40,21 @@ export class ServiceProcess {
   private readonly chunks: string[] = [];
 
   /** `checkout` is where the program was built: this repository, or another version of it. */
-  constructor(readonly name: string, script: string, env: Readonly<Record<string, string>>, port: number, checkout = root) {
+  constructor(
+    readonly name: string,
+    script: string,
+    env: Readonly<Record<string, string>>,
+    port: number,
+    checkout = root,
+  ) {
     this.url = `http://127.0.0.1:${port}`;
     this.child = spawn(process.execPath, [join(checkout, script)], {
-      cwd: checkout, env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: checkout,
+      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    for (const stream of [this.child.stdout, this.child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => void this.chunks.push(text));
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => void this.chunks.push(text));
     this.exited = new Promise((resolve, reject) => {
       this.child.once('error', reject).once('close', (code, signal) => {
         alive.delete(this);
@@ -65,7 +74,8 @@ export class ServiceProcess {
     let ended: Exit | undefined;
     void this.exited.then((exit) => (ended = exit));
     for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await pause(50)) {
-      if (ended) throw new Error(`${this.name} ended (${ended.code ?? ended.signal}) before it was ready:\n${this.output}`);
+      if (ended)
+        throw new Error(`${this.name} ended (${ended.code ?? ended.signal}) before it was ready:\n${this.output}`);
       if (await answersOk(`${this.url}/health/ready`)) return this;
     }
     throw new Error(`${this.name} is not ready after ${timeoutMs} ms:\n${this.output}`);
@@ -113,16 +123,32 @@ export function cpuMs(pid: number): number | undefined {
 }
 
 /** Starts a built app (`apps/<app>/dist/main.js`) on free ports; resolves when it is ready. */
-export async function spawnService(app: string, env: Readonly<Record<string, string>>, readyTimeoutMs?: number): Promise<ServiceProcess> {
+export async function spawnService(
+  app: string,
+  env: Readonly<Record<string, string>>,
+  readyTimeoutMs?: number,
+): Promise<ServiceProcess> {
   return (await launch(app, env)).ready(readyTimeoutMs);
 }
 
 /** The same, but does not wait: for programs that are expected to refuse. */
-export async function launch(app: string, env: Readonly<Record<string, string>>, checkout?: string): Promise<ServiceProcess> {
+export async function launch(
+  app: string,
+  env: Readonly<Record<string, string>>,
+  checkout?: string,
+): Promise<ServiceProcess> {
   const edge = app === 'gateway' || app === 'standalone';
   const port = await freePort();
-  const ports: Record<string, string> = edge ? { PORT: String(port), HOST: '127.0.0.1' } : { HEALTH_PORT: String(port) };
-  return new ServiceProcess(app, `apps/${app}/dist/main.js`, { LOG_LEVEL: 'warn', ...ports, ...env }, Number(env['PORT'] ?? port), checkout);
+  const ports: Record<string, string> = edge
+    ? { PORT: String(port), HOST: '127.0.0.1' }
+    : { HEALTH_PORT: String(port) };
+  return new ServiceProcess(
+    app,
+    `apps/${app}/dist/main.js`,
+    { LOG_LEVEL: 'warn', ...ports, ...env },
+    Number(env['PORT'] ?? port),
+    checkout,
+  );
 }
 
 export interface ClusterOptions {
@@ -146,7 +172,13 @@ export interface Addresses {
 /** Limits out of the way of tests that make many users and sends from one address. */
 const unlimited = { ADDRESS_LIMIT_SCALE: '10000', USER_LIMIT_SCALE: '10000' };
 const rolePassword = 'parley-test';
-const asOwner = async (owner: Addresses) => ({ gateway: owner, auth: owner, messages: owner, history: owner, presence: owner });
+const asOwner = async (owner: Addresses) => ({
+  gateway: owner,
+  auth: owner,
+  messages: owner,
+  history: owner,
+  presence: owner,
+});
 
 /** The five services as processes, on a database (and, where the management API is there, a virtual host) of their own; on one of Redis’ databases. */
 export class Cluster {
@@ -160,15 +192,26 @@ export class Cluster {
     private checkout: string | undefined,
   ) {}
 
-  static async start({ servers, gateways = 2, replicas = {}, env = {}, accounts = asOwner, checkout }: ClusterOptions): Promise<Cluster> {
+  static async start({
+    servers,
+    gateways = 2,
+    replicas = {},
+    env = {},
+    accounts = asOwner,
+    checkout,
+  }: ClusterOptions): Promise<Cluster> {
     const base = await prepare(servers, checkout);
-    const addresses = await accounts({ amqpUrl: base.amqpUrl, redisUrl: base.redisUrl }).catch(async (error: unknown) => {
-      await base.drop();
-      throw error;
-    });
+    const addresses = await accounts({ amqpUrl: base.amqpUrl, redisUrl: base.redisUrl }).catch(
+      async (error: unknown) => {
+        await base.drop();
+        throw error;
+      },
+    );
     const cluster = new Cluster({ ...unlimited, ...env }, base, addresses, checkout);
     try {
-      await Promise.all(services.flatMap((name) => Array.from({ length: replicas[name] ?? 1 }, () => cluster.add(name))));
+      await Promise.all(
+        services.flatMap((name) => Array.from({ length: replicas[name] ?? 1 }, () => cluster.add(name))),
+      );
       await Promise.all(Array.from({ length: gateways }, () => cluster.add('gateway')));
     } catch (error) {
       await cluster.stop();
@@ -242,7 +285,9 @@ export class Cluster {
 
   /** Ends everything and drops the database. */
   async stop(): Promise<void> {
-    const stopped = await Promise.allSettled([...this.gateways, ...Object.values(this.services).flat()].map((one) => one.stop()));
+    const stopped = await Promise.allSettled(
+      [...this.gateways, ...Object.values(this.services).flat()].map((one) => one.stop()),
+    );
     await this.base.drop();
     const failed = stopped.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
@@ -260,7 +305,13 @@ export class Cluster {
 export const startCluster = (options: ClusterOptions): Promise<Cluster> => Cluster.start(options);
 
 /** Embedded mode as a child process over a data folder. */
-export async function startEmbedded({ dataDir, env = {} }: { dataDir: string; env?: Readonly<Record<string, string>> }): Promise<ServiceProcess> {
+export async function startEmbedded({
+  dataDir,
+  env = {},
+}: {
+  dataDir: string;
+  env?: Readonly<Record<string, string>>;
+}): Promise<ServiceProcess> {
   return spawnService('standalone', { ...unlimited, DATA_DIR: dataDir, ...env }, 110_000);
 }
 
@@ -275,10 +326,14 @@ async function prepare(servers: ClusterServers, checkout?: string): Promise<Base
   const name = `parley_e2e_${randomBytes(4).toString('hex')}`;
   await sql(servers.databaseUrl, `create database ${name}`);
   const databaseUrl = withPath(servers.databaseUrl, name);
-  const amqpUrl = servers.managementUrl === undefined ? servers.amqpUrl : await createVhost(servers.managementUrl, servers.amqpUrl, name);
+  const amqpUrl =
+    servers.managementUrl === undefined
+      ? servers.amqpUrl
+      : await createVhost(servers.managementUrl, servers.amqpUrl, name);
   const drop = async (): Promise<void> => {
     await sql(servers.databaseUrl, `drop database if exists ${name} with (force)`);
-    if (servers.managementUrl !== undefined) await management(servers.managementUrl, servers.amqpUrl, 'DELETE', `/api/vhosts/${name}`);
+    if (servers.managementUrl !== undefined)
+      await management(servers.managementUrl, servers.amqpUrl, 'DELETE', `/api/vhosts/${name}`);
   };
   try {
     await migrateDatabase(databaseUrl, checkout);
@@ -297,7 +352,10 @@ let clusters = 0;
  */
 async function emptyRedis(url: string): Promise<string> {
   const pool = process.env['VITEST_POOL_ID'];
-  const own = withPath(url, String(pool === undefined ? clusters++ % 16 : (Number(pool) % 2) * 8 + 1 + (clusters++ % 7)));
+  const own = withPath(
+    url,
+    String(pool === undefined ? clusters++ % 16 : (Number(pool) % 2) * 8 + 1 + (clusters++ % 7)),
+  );
   const redis = new Redis(own, { lazyConnect: true, maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
   try {
@@ -312,8 +370,16 @@ async function emptyRedis(url: string): Promise<string> {
 
 /** Runs the migration job of a cluster, as its own process. */
 export async function migrateDatabase(databaseUrl: string, checkout?: string): Promise<void> {
-  const passwords = Object.fromEntries(['AUTH', 'MESSAGES', 'HISTORY'].map((name) => [`${name}_DB_PASSWORD`, rolePassword]));
-  const job = new ServiceProcess('migrate', 'libs/store/dist/migrate-job.js', { DATABASE_URL: databaseUrl, ...passwords }, 0, checkout);
+  const passwords = Object.fromEntries(
+    ['AUTH', 'MESSAGES', 'HISTORY'].map((name) => [`${name}_DB_PASSWORD`, rolePassword]),
+  );
+  const job = new ServiceProcess(
+    'migrate',
+    'libs/store/dist/migrate-job.js',
+    { DATABASE_URL: databaseUrl, ...passwords },
+    0,
+    checkout,
+  );
   const { code } = await job.exited;
   if (code !== 0) throw new Error(`the migration job ended with ${code}:\n${job.output}`);
 }
@@ -321,17 +387,30 @@ export async function migrateDatabase(databaseUrl: string, checkout?: string): P
 async function createVhost(managementUrl: string, amqpUrl: string, name: string): Promise<string> {
   const user = decodeURIComponent(new URL(amqpUrl).username);
   await management(managementUrl, amqpUrl, 'PUT', `/api/vhosts/${name}`);
-  await management(managementUrl, amqpUrl, 'PUT', `/api/permissions/${name}/${encodeURIComponent(user)}`, { configure: '.*', write: '.*', read: '.*' });
+  await management(managementUrl, amqpUrl, 'PUT', `/api/permissions/${name}/${encodeURIComponent(user)}`, {
+    configure: '.*',
+    write: '.*',
+    read: '.*',
+  });
   return withPath(amqpUrl, name);
 }
 
-async function management(managementUrl: string, amqpUrl: string, method: string, path: string, body: unknown = {}): Promise<void> {
+async function management(
+  managementUrl: string,
+  amqpUrl: string,
+  method: string,
+  path: string,
+  body: unknown = {},
+): Promise<void> {
   const url = new URL(managementUrl);
   const { username, password } = url.username === '' ? new URL(amqpUrl) : new URL(managementUrl);
   url.username = url.password = '';
   const response = await fetch(new URL(path, url), {
     method,
-    headers: { authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`, 'content-type': 'application/json' },
+    headers: {
+      authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`,
+      'content-type': 'application/json',
+    },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(10_000),
   });
@@ -362,4 +441,5 @@ async function answersOk(url: string): Promise<boolean> {
   }
 }
 
-const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());
+const pause = (ms: number): Promise<undefined> =>
+  new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());

@@ -24,10 +24,14 @@ describe('TcpProxy', () => {
 
   beforeEach(async () => {
     received.length = 0;
-    echo = createServer((socket) => socket.on('error', () => undefined).on('data', (chunk) => {
-      received.push(String(chunk));
-      socket.write(chunk);
-    }));
+    echo = createServer((socket) =>
+      socket
+        .on('error', () => undefined)
+        .on('data', (chunk) => {
+          received.push(String(chunk));
+          socket.write(chunk);
+        }),
+    );
     await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
     proxy = await TcpProxy.to(`amqp://user:pw@127.0.0.1:${(echo.address() as { port: number }).port}/vhost`);
   });

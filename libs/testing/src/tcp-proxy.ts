@@ -24,7 +24,10 @@ export class TcpProxy {
   private refusing = false;
   private delayMs = 0;
 
-  private constructor(private readonly listener: Server, private target: { host: string; port: number }) {
+  private constructor(
+    private readonly listener: Server,
+    private target: { host: string; port: number },
+  ) {
     listener.on('connection', (client) => this.accept(client));
   }
 
@@ -118,7 +121,10 @@ export class TcpProxy {
     this.pipes.add(pipe);
     this.forward(pipe, client, server, 'up');
     this.forward(pipe, server, client, 'down');
-    for (const [one, other] of [[client, server], [server, client]] as const) {
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
       one.on('error', () => other.resetAndDestroy());
       one.on('close', () => {
         this.pipes.delete(pipe);
@@ -135,16 +141,20 @@ export class TcpProxy {
       if (this.delayMs === 0 && waiting === 0) return step();
       const due = Date.now() + this.delayMs;
       waiting += 1;
-      tail = tail.then(() => delay(Math.max(0, due - Date.now()))).then(() => {
-        waiting -= 1;
-        step();
-      });
+      tail = tail
+        .then(() => delay(Math.max(0, due - Date.now())))
+        .then(() => {
+          waiting -= 1;
+          step();
+        });
     };
     from.on('end', () => pass(() => to.end()));
-    from.on('data', (chunk) => pass(() => {
-      if (to.write(chunk)) return;
-      from.pause();
-      to.once('drain', () => from.resume());
-    }));
+    from.on('data', (chunk) =>
+      pass(() => {
+        if (to.write(chunk)) return;
+        from.pause();
+        to.once('drain', () => from.resume());
+      }),
+    );
   }
 }

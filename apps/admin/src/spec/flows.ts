@@ -24,27 +24,48 @@ interface Spec {
 }
 
 /** A pod of ours, one in another namespace, or an address outside. */
-export type End = { readonly labels: Labels } | { readonly namespace: string; readonly labels: Labels } | { readonly outside: string };
+export type End =
+  | { readonly labels: Labels }
+  | { readonly namespace: string; readonly labels: Labels }
+  | { readonly outside: string };
 
 export const selects = ({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Labels): boolean =>
-  Object.entries(matchLabels).every(([key, value]) => labels[key] === value) && matchExpressions.every(({ key, values }) => values.includes(labels[key] ?? ''));
+  Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+  matchExpressions.every(({ key, values }) => values.includes(labels[key] ?? ''));
 
 function isPeer(peer: Peer, end: End): boolean {
-  if ('outside' in end) return peer.ipBlock !== undefined && (peer.ipBlock.cidr === '0.0.0.0/0' || peer.ipBlock.cidr.startsWith(end.outside));
+  if ('outside' in end)
+    return (
+      peer.ipBlock !== undefined && (peer.ipBlock.cidr === '0.0.0.0/0' || peer.ipBlock.cidr.startsWith(end.outside))
+    );
   if (peer.ipBlock) return false;
-  const namespaceFits = 'namespace' in end
-    ? peer.namespaceSelector !== undefined && selects(peer.namespaceSelector, { 'kubernetes.io/metadata.name': end.namespace })
-    : peer.namespaceSelector === undefined;
+  const namespaceFits =
+    'namespace' in end
+      ? peer.namespaceSelector !== undefined &&
+        selects(peer.namespaceSelector, { 'kubernetes.io/metadata.name': end.namespace })
+      : peer.namespaceSelector === undefined;
   return namespaceFits && selects(peer.podSelector ?? {}, end.labels);
 }
 
 /** Whether the policies let `end` do so, in one direction; pods elsewhere and addresses are let by those who are there. */
-function lets(policies: readonly KubernetesObject[], direction: 'Ingress' | 'Egress', end: End, other: End, port: number): boolean {
+function lets(
+  policies: readonly KubernetesObject[],
+  direction: 'Ingress' | 'Egress',
+  end: End,
+  other: End,
+  port: number,
+): boolean {
   if ('outside' in end || 'namespace' in end) return true;
-  const specs = policies.map(({ spec }) => spec as Spec).filter(({ podSelector, policyTypes }) => policyTypes.includes(direction) && selects(podSelector, end.labels));
+  const specs = policies
+    .map(({ spec }) => spec as Spec)
+    .filter(({ podSelector, policyTypes }) => policyTypes.includes(direction) && selects(podSelector, end.labels));
   if (specs.length === 0) return true;
   const rules = specs.flatMap((spec) => (direction === 'Ingress' ? spec.ingress : spec.egress) ?? []);
-  return rules.some((rule) => (rule.ports ?? []).some((one) => one.port === port) && ((direction === 'Ingress' ? rule.from : rule.to) ?? []).some((peer) => isPeer(peer, other)));
+  return rules.some(
+    (rule) =>
+      (rule.ports ?? []).some((one) => one.port === port) &&
+      ((direction === 'Ingress' ? rule.from : rule.to) ?? []).some((peer) => isPeer(peer, other)),
+  );
 }
 
 /** Whether a connection can be made: both its ends have to let it through. */

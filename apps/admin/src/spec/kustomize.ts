@@ -30,12 +30,29 @@ interface Kustomization {
   secretGenerator?: Generator[];
 }
 
-const known = ['apiVersion', 'kind', 'namespace', 'resources', 'components', 'labels', 'images', 'patches', 'configMapGenerator', 'secretGenerator'];
+const known = [
+  'apiVersion',
+  'kind',
+  'namespace',
+  'resources',
+  'components',
+  'labels',
+  'images',
+  'patches',
+  'configMapGenerator',
+  'secretGenerator',
+];
 /** Kubernetes reads YAML 1.1, where 0440 is octal. Long values of Secrets may be broken into lines. */
 const read = (text: string): KubernetesObject[] =>
   parseAllDocuments(text, { version: '1.1' }).map((document) => {
     const object = document.toJS() as KubernetesObject;
-    if (object.kind === 'Secret') object['data'] = Object.fromEntries(Object.entries(object['data'] as Record<string, string>).map(([key, value]) => [key, value.replaceAll('\n', '')]));
+    if (object.kind === 'Secret')
+      object['data'] = Object.fromEntries(
+        Object.entries(object['data'] as Record<string, string>).map(([key, value]) => [
+          key,
+          value.replaceAll('\n', ''),
+        ]),
+      );
     return object;
   });
 const documents = (path: string): KubernetesObject[] => read(readFileSync(path, 'utf8'));
@@ -44,11 +61,18 @@ const documents = (path: string): KubernetesObject[] => read(readFileSync(path, 
 export function render(folder: string, objects: KubernetesObject[] = []): KubernetesObject[] {
   const file = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as Kustomization;
   for (const key of Object.keys(file)) if (!known.includes(key)) throw new Error(`${folder}: ${key} is not known here`);
-  objects.push(...(file.resources ?? []).flatMap((path) => (statSync(join(folder, path)).isDirectory() ? render(join(folder, path)) : documents(join(folder, path)))));
+  objects.push(
+    ...(file.resources ?? []).flatMap((path) =>
+      statSync(join(folder, path)).isDirectory() ? render(join(folder, path)) : documents(join(folder, path)),
+    ),
+  );
   for (const path of file.components ?? []) render(join(folder, path), objects);
-  for (const generator of file.configMapGenerator ?? []) generate(objects, { apiVersion: 'v1', kind: 'ConfigMap', data: dataOf(folder, generator) }, generator);
+  for (const generator of file.configMapGenerator ?? [])
+    generate(objects, { apiVersion: 'v1', kind: 'ConfigMap', data: dataOf(folder, generator) }, generator);
   for (const generator of file.secretGenerator ?? []) {
-    const data = Object.fromEntries(Object.entries(dataOf(folder, generator)).map(([key, value]) => [key, Buffer.from(value).toString('base64')]));
+    const data = Object.fromEntries(
+      Object.entries(dataOf(folder, generator)).map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
+    );
     generate(objects, { apiVersion: 'v1', kind: 'Secret', type: generator.type ?? 'Opaque', data }, generator);
   }
   for (const { path } of file.patches ?? []) for (const patch of documents(join(folder, path))) apply(objects, patch);
@@ -69,9 +93,14 @@ function dataOf(folder: string, { literals = [], files = [] }: Generator): Recor
   return Object.fromEntries([...literals.map(cut), ...files.map(fromFile)]);
 }
 
-function generate(objects: KubernetesObject[], { data, ...rest }: { apiVersion: string; kind: string; type?: string; data: Record<string, string> }, { name, behavior }: Generator): void {
+function generate(
+  objects: KubernetesObject[],
+  { data, ...rest }: { apiVersion: string; kind: string; type?: string; data: Record<string, string> },
+  { name, behavior }: Generator,
+): void {
   const there = objects.find((object) => object.kind === rest.kind && object.metadata.name === name);
-  if ((behavior === 'merge') !== (there !== undefined)) throw new Error(`${rest.kind} ${name} is ${there ? '' : 'not '}there already`);
+  if ((behavior === 'merge') !== (there !== undefined))
+    throw new Error(`${rest.kind} ${name} is ${there ? '' : 'not '}there already`);
   if (there) there['data'] = { ...(there['data'] as object), ...data };
   else objects.push({ ...rest, metadata: { name }, data });
 }
@@ -96,11 +125,17 @@ function apply(objects: readonly KubernetesObject[], patch: KubernetesObject): v
 }
 
 /** Which field tells the entries of a list apart, where they are merged one by one. */
-const keys: Readonly<Record<string, string>> = { containers: 'name', volumes: 'name', env: 'name', volumeMounts: 'mountPath' };
+const keys: Readonly<Record<string, string>> = {
+  containers: 'name',
+  volumes: 'name',
+  env: 'name',
+  volumeMounts: 'mountPath',
+};
 
 /** A strategic merge: null takes away, lists with a key are merged by it with what is patched in front, other lists are replaced. */
 function merged(base: Json, patch: Json, field = ''): Json {
-  if (Array.isArray(patch) && Array.isArray(base) && keys[field] !== undefined) return mergedList(base, patch, keys[field]!);
+  if (Array.isArray(patch) && Array.isArray(base) && keys[field] !== undefined)
+    return mergedList(base, patch, keys[field]!);
   if (!isObject(patch)) return patch;
   const { $patch: directive, ...fields } = patch;
   const result: Record<string, Json> = isObject(base) && directive !== 'replace' ? { ...base } : {};
@@ -117,14 +152,16 @@ function mergedList(base: readonly Json[], patch: readonly Json[], key: string):
   return [...changed, ...base.filter((there) => !patch.some((entry) => same(entry, there)))];
 }
 
-const isObject = (value: Json): value is { readonly [key: string]: Json } => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: Json): value is { readonly [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const kubectl = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find((path) => existsSync(path));
 
 /** The same by the real one, with the hashes of generated names taken away again; undefined where there is none. */
 export function renderByKubectl(folder: string): KubernetesObject[] | undefined {
   if (kubectl === undefined) return undefined;
-  const generated = /\b(gateway|auth|messages|history|presence|migrate|postgres|accounts|parley|files|keda)-[a-z0-9]{10}\b/g;
+  const generated =
+    /\b(gateway|auth|messages|history|presence|migrate|postgres|accounts|parley|files|keda)-[a-z0-9]{10}\b/g;
   const text = execFileSync(kubectl, ['kustomize', folder], { encoding: 'utf8' }).replaceAll(generated, '$1');
   return read(text);
 }

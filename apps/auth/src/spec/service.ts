@@ -1,6 +1,17 @@
 /** The auth service as specs use it: over an in-process broker, on either engine. */
 import { createInProcessBroker, type Broker } from '@parley/broker';
-import { ChatError, newId, type Actor, type Caller, type DomainEvent, type DomainEventName, type RequestAnswer, type RequestName, type RequestPayload, type Session } from '@parley/contracts';
+import {
+  ChatError,
+  newId,
+  type Actor,
+  type Caller,
+  type DomainEvent,
+  type DomainEventName,
+  type RequestAnswer,
+  type RequestName,
+  type RequestPayload,
+  type Session,
+} from '@parley/contracts';
 import { createLogger, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { eventually } from '@parley/testing';
@@ -16,7 +27,13 @@ export const uniqueName = (start = 'user'): string => `${start}${++counted}_${Ma
 export const PASSWORD = 'correct horse battery';
 
 /** Who calls with the token of `session`, as the gateway would say. */
-export const as = ({ user, sessionId }: Session): Actor => ({ requestId: newId(), userId: user.id, sessionId, kind: user.kind, address: '192.0.2.7' });
+export const as = ({ user, sessionId }: Session): Actor => ({
+  requestId: newId(),
+  userId: user.id,
+  sessionId,
+  kind: user.kind,
+  address: '192.0.2.7',
+});
 export const nobody = (): Caller => ({ requestId: newId(), address: '192.0.2.7' });
 
 export class AuthService {
@@ -36,7 +53,11 @@ export class AuthService {
   ) {}
 
   /** `tamper` may put something between the service and its broker. */
-  static async start(database: Database, settings: Partial<Settings> = {}, tamper: (broker: Broker) => Broker = (broker) => broker): Promise<AuthService> {
+  static async start(
+    database: Database,
+    settings: Partial<Settings> = {},
+    tamper: (broker: Broker) => Broker = (broker) => broker,
+  ): Promise<AuthService> {
     const broker = createInProcessBroker({ service: 'auth', logger });
     await broker.start();
     const running = await startAuth({ broker: tamper(broker), database, logger, settings });
@@ -49,9 +70,16 @@ export class AuthService {
     });
     await broker.serve('messages', {
       requests: new Map([
-        ['attachment.publishable.v1', async ({ payload }) => service.demandPicture(payload as RequestPayload<'attachment.publishable.v1'>)],
-        ['attachment.publish.v1', async ({ payload }) => service.publish(payload as RequestPayload<'attachment.publish.v1'>)],
-      ]), events: new Map(),
+        [
+          'attachment.publishable.v1',
+          async ({ payload }) => service.demandPicture(payload as RequestPayload<'attachment.publishable.v1'>),
+        ],
+        [
+          'attachment.publish.v1',
+          async ({ payload }) => service.publish(payload as RequestPayload<'attachment.publish.v1'>),
+        ],
+      ]),
+      events: new Map(),
     });
     return service;
   }
@@ -75,7 +103,11 @@ export class AuthService {
     return this.broker.request(name, { caller, input } as unknown as RequestPayload<N>);
   }
 
-  register(username = uniqueName(), more: Partial<Input<'auth.register.v1'>> = {}, caller: Caller = nobody()): Promise<Session> {
+  register(
+    username = uniqueName(),
+    more: Partial<Input<'auth.register.v1'>> = {},
+    caller: Caller = nobody(),
+  ): Promise<Session> {
     return this.call('auth.register.v1', caller, { username, password: PASSWORD, ...more });
   }
   login(username: string, password = PASSWORD): Promise<Session> {
@@ -86,7 +118,10 @@ export class AuthService {
   }
 
   /** Waits for an event of which `check` holds. */
-  async heard<N extends DomainEventName>(wanted: N, check: (event: DomainEvent<N>) => boolean): Promise<DomainEvent<N>> {
+  async heard<N extends DomainEventName>(
+    wanted: N,
+    check: (event: DomainEvent<N>) => boolean,
+  ): Promise<DomainEvent<N>> {
     return eventually(() => {
       const found = this.events.find(({ name, event }) => name === wanted && check(event as DomainEvent<N>));
       if (!found) throw new Error(`no ${wanted}`);

@@ -4,7 +4,8 @@ import { Schemas } from './schemas.js';
 
 type Json = Record<string, unknown>;
 
-const idOf = (event: string, suffix = '') => event.replace(/[^a-z0-9]+(\w)/gi, (_, letter: string) => letter.toUpperCase()) + suffix;
+const idOf = (event: string, suffix = '') =>
+  event.replace(/[^a-z0-9]+(\w)/gi, (_, letter: string) => letter.toUpperCase()) + suffix;
 const ref = (to: string) => ({ $ref: to });
 
 /** The socket interface as AsyncAPI 3.0, printed from the tables of calls and events. */
@@ -18,24 +19,43 @@ export function asyncapi(): Json {
     if (call.socket === undefined) continue;
     const id = idOf(call.socket);
     messages[id] = { name: call.socket, summary: call.summary, payload: schemas.of(call.input, 'input') };
-    messages[`${id}Ack`] = { name: `${call.socket} (acknowledgement)`, payload: { oneOf: [accepted(schemas.of(call.output, 'output')), refusal] } };
+    messages[`${id}Ack`] = {
+      name: `${call.socket} (acknowledgement)`,
+      payload: { oneOf: [accepted(schemas.of(call.output, 'output')), refusal] },
+    };
     operations[`on${id[0]!.toUpperCase()}${id.slice(1)}`] = {
-      action: 'receive', channel, summary: call.summary, messages: [ref(`#/channels/socket/messages/${id}`)],
+      action: 'receive',
+      channel,
+      summary: call.summary,
+      messages: [ref(`#/channels/socket/messages/${id}`)],
       reply: { channel, messages: [ref(`#/channels/socket/messages/${id}Ack`)] },
     };
   }
   for (const [event, payload] of Object.entries(serverEvents as Record<string, z.ZodType>)) {
     const id = idOf(event, 'Event');
     messages[id] = { name: event, payload: schemas.of(payload, 'output') };
-    operations[`send${id[0]!.toUpperCase()}${id.slice(1)}`] = { action: 'send', channel, messages: [ref(`#/channels/socket/messages/${id}`)] };
+    operations[`send${id[0]!.toUpperCase()}${id.slice(1)}`] = {
+      action: 'send',
+      channel,
+      messages: [ref(`#/channels/socket/messages/${id}`)],
+    };
   }
   return {
     asyncapi: '3.0.0',
-    info: { title: 'Parley', version: '1', description: 'The socket interface: Socket.IO under /socket.io, namespace /. Connect with auth {token}. Every client event takes one object and an acknowledgement.' },
+    info: {
+      title: 'Parley',
+      version: '1',
+      description:
+        'The socket interface: Socket.IO under /socket.io, namespace /. Connect with auth {token}. Every client event takes one object and an acknowledgement.',
+    },
     channels: { socket: { address: '/', messages } },
     operations,
     components: { schemas: schemas.components },
   };
 }
 
-const accepted = (data: Json): Json => ({ type: 'object', required: ['ok', 'data', 'traceId'], properties: { ok: { const: true }, data, traceId: { type: 'string' } } });
+const accepted = (data: Json): Json => ({
+  type: 'object',
+  required: ['ok', 'data', 'traceId'],
+  properties: { ok: { const: true }, data, traceId: { type: 'string' } },
+});

@@ -21,45 +21,102 @@ const megabytes = (count: number) => `${count / 1024 ** 2} MiB`;
 
 export const fileRoutes: readonly FileRoute[] = [
   {
-    id: 'attachment.create', method: 'post', path: '/api/v1/attachments', summary: `Upload a file of at most ${megabytes(limits.attachmentBytes)}: its only part, \`file\``,
-    body: { 'multipart/form-data': { schema: { type: 'object', required: ['file'], properties: { file: { type: 'string', format: 'binary' } } } } }, answers: { 201: 'attachment' },
+    id: 'attachment.create',
+    method: 'post',
+    path: '/api/v1/attachments',
+    summary: `Upload a file of at most ${megabytes(limits.attachmentBytes)}: its only part, \`file\``,
+    body: {
+      'multipart/form-data': {
+        schema: { type: 'object', required: ['file'], properties: { file: { type: 'string', format: 'binary' } } },
+      },
+    },
+    answers: { 201: 'attachment' },
   },
   {
-    id: 'attachment.get', method: 'get', path: '/api/v1/attachments/{id}', summary: 'The bytes, for those who may see the message; HEAD answers the headers alone', headers: ['Range', 'If-None-Match', 'If-Range'],
-    answers: { 200: 'The file', 206: 'The part of it that Range wants', 304: 'Not changed', 416: 'The range lies outside the file' },
+    id: 'attachment.get',
+    method: 'get',
+    path: '/api/v1/attachments/{id}',
+    summary: 'The bytes, for those who may see the message; HEAD answers the headers alone',
+    headers: ['Range', 'If-None-Match', 'If-Range'],
+    answers: {
+      200: 'The file',
+      206: 'The part of it that Range wants',
+      304: 'Not changed',
+      416: 'The range lies outside the file',
+    },
   },
   {
-    id: 'upload.create', method: 'post', path: '/api/v1/uploads', summary: `Begin an upload in parts (tus 1.0) of at most ${megabytes(limits.uploadBytes)}; Upload-Metadata may name it: filename`,
-    headers: [...tus, 'Upload-Length', 'Upload-Defer-Length', 'Upload-Metadata'], answers: { 201: 'Begun: Location is its address' },
+    id: 'upload.create',
+    method: 'post',
+    path: '/api/v1/uploads',
+    summary: `Begin an upload in parts (tus 1.0) of at most ${megabytes(limits.uploadBytes)}; Upload-Metadata may name it: filename`,
+    headers: [...tus, 'Upload-Length', 'Upload-Defer-Length', 'Upload-Metadata'],
+    answers: { 201: 'Begun: Location is its address' },
   },
   {
-    id: 'upload.state', method: 'head', path: '/api/v1/uploads/{id}', summary: 'How far an upload is: Upload-Offset and Upload-Length', headers: tus, answers: { 200: 'The headers' },
+    id: 'upload.state',
+    method: 'head',
+    path: '/api/v1/uploads/{id}',
+    summary: 'How far an upload is: Upload-Offset and Upload-Length',
+    headers: tus,
+    answers: { 200: 'The headers' },
   },
   {
-    id: 'upload.part', method: 'patch', path: '/api/v1/uploads/{id}', summary: 'Go on with an upload; after the last part its id is an attachment’s', headers: [...tus, 'Upload-Offset'],
-    body: { 'application/offset+octet-stream': bytes }, answers: { 204: 'Stored up to Upload-Offset' },
+    id: 'upload.part',
+    method: 'patch',
+    path: '/api/v1/uploads/{id}',
+    summary: 'Go on with an upload; after the last part its id is an attachment’s',
+    headers: [...tus, 'Upload-Offset'],
+    body: { 'application/offset+octet-stream': bytes },
+    answers: { 204: 'Stored up to Upload-Offset' },
   },
-  { id: 'upload.end', method: 'delete', path: '/api/v1/uploads/{id}', summary: 'Give an unfinished upload up', headers: tus, answers: { 204: 'Gone' } },
+  {
+    id: 'upload.end',
+    method: 'delete',
+    path: '/api/v1/uploads/{id}',
+    summary: 'Give an unfinished upload up',
+    headers: tus,
+    answers: { 204: 'Gone' },
+  },
 ];
 
 /** The OpenAPI operation of a file route. */
-export const fileOperation = ({ id, path, summary, headers = [], body, answers }: FileRoute, schemas: Schemas): Json => ({
+export const fileOperation = (
+  { id, path, summary, headers = [], body, answers }: FileRoute,
+  schemas: Schemas,
+): Json => ({
   operationId: id,
   summary,
   tags: [id.split('.')[0]],
   security: [{ session: [] }],
   parameters: [
-    ...(path.endsWith('{id}') ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } }] : []),
-    ...headers.map((name) => ({ name, in: 'header', required: name === 'Tus-Resumable' || name === 'Upload-Offset', schema: { type: 'string' } })),
+    ...(path.endsWith('{id}')
+      ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } }]
+      : []),
+    ...headers.map((name) => ({
+      name,
+      in: 'header',
+      required: name === 'Tus-Resumable' || name === 'Upload-Offset',
+      schema: { type: 'string' },
+    })),
   ],
   ...(body && { requestBody: { required: true, content: body } }),
   responses: {
-    ...Object.fromEntries(Object.entries(answers).map(([status, description]) => [status, answer(Number(status), description, id, schemas)])),
+    ...Object.fromEntries(
+      Object.entries(answers).map(([status, description]) => [
+        status,
+        answer(Number(status), description, id, schemas),
+      ]),
+    ),
     default: { $ref: '#/components/responses/problem' },
   },
 });
 
 function answer(status: number, description: string, id: string, schemas: Schemas): Json {
-  if (description === 'attachment') return { description: 'The attachment', content: { 'application/json': { schema: schemas.of(Attachment, 'output') } } };
+  if (description === 'attachment')
+    return {
+      description: 'The attachment',
+      content: { 'application/json': { schema: schemas.of(Attachment, 'output') } },
+    };
   return { description, ...(id === 'attachment.get' && status < 300 && { content: { '*/*': bytes } }) };
 }

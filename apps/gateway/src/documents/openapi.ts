@@ -21,7 +21,11 @@ export function openapi(): Json {
   Object.assign(paths, atRoot);
   return {
     openapi: '3.1.0',
-    info: { title: 'Parley', version: '1', description: 'The HTTP interface. The socket interface is described by /api/asyncapi.json.' },
+    info: {
+      title: 'Parley',
+      version: '1',
+      description: 'The HTTP interface. The socket interface is described by /api/asyncapi.json.',
+    },
     servers: [{ url: '/' }],
     paths,
     components: {
@@ -46,7 +50,11 @@ function operation(name: string, call: Call, route: HttpRoute, schemas: Schemas)
     parameters: [
       ...inPath.map((field) => ({ name: field, in: 'path', required: true, schema: fields[field] })),
       ...Object.entries(route.query ?? {}).map(([field, kind]) => ({
-        name: field, in: 'query', required: required.includes(field), schema: fields[field], ...(kind === 'list' && { style: 'form', explode: false }),
+        name: field,
+        in: 'query',
+        required: required.includes(field),
+        schema: fields[field],
+        ...(kind === 'list' && { style: 'form', explode: false }),
       })),
     ],
     ...(inBody.length > 0 && {
@@ -55,7 +63,10 @@ function operation(name: string, call: Call, route: HttpRoute, schemas: Schemas)
         content: { 'application/json': { schema: bodySchema(inBody, fields, required) } },
       },
     }),
-    responses: { ...Object.fromEntries(route.status.map((status) => [status, success(status, call, route, schemas)])), default: { $ref: '#/components/responses/problem' } },
+    responses: {
+      ...Object.fromEntries(route.status.map((status) => [status, success(status, call, route, schemas)])),
+      default: { $ref: '#/components/responses/problem' },
+    },
   };
 }
 
@@ -81,8 +92,14 @@ const problem = (): Json => ({
         type: 'object',
         required: ['type', 'title', 'status', 'detail', 'code', 'traceId'],
         properties: {
-          type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, detail: { type: 'string' },
-          code: { type: 'string', enum: Object.keys(errorTable) }, details: {}, retryAfterMs: { type: 'integer' }, traceId: { type: 'string' },
+          type: { type: 'string' },
+          title: { type: 'string' },
+          status: { type: 'integer' },
+          detail: { type: 'string' },
+          code: { type: 'string', enum: Object.keys(errorTable) },
+          details: {},
+          retryAfterMs: { type: 'integer' },
+          traceId: { type: 'string' },
         },
       },
     },

@@ -1,11 +1,38 @@
 import {
-  Attachment, Changes, Conversation, Device, Limits, Me, Member, Membership, Message, MessagePage, Policy, Presence, Reaction, Receipt, Session, SystemNote, Unread, User,
-  calls, errorTable, limits, serverEvents, type Call,
+  Attachment,
+  Changes,
+  Conversation,
+  Device,
+  Limits,
+  Me,
+  Member,
+  Membership,
+  Message,
+  MessagePage,
+  Policy,
+  Presence,
+  Reaction,
+  Receipt,
+  Session,
+  SystemNote,
+  Unread,
+  User,
+  calls,
+  errorTable,
+  limits,
+  serverEvents,
+  type Call,
 } from '@parley/contracts';
 import { z } from 'zod';
 import { fileRoutes } from './files.js';
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 const escape = (text: unknown): string => String(text).replace(/[&<>"']/g, (character) => entities[character]!);
 const code = (text: unknown): string => `<code>${escape(text)}</code>`;
 const row = (...cells: string[]): string => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
@@ -13,7 +40,24 @@ const table = (heads: readonly string[], rows: readonly string[]): string =>
   `<div class="wide"><table><thead><tr>${heads.map((head) => `<th>${escape(head)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 
 const shapes = {
-  Attachment, Changes, Conversation, Device, Limits, Me, Member, Membership, Message, MessagePage, Policy, Presence, Reaction, Receipt, Session, SystemNote, Unread, User,
+  Attachment,
+  Changes,
+  Conversation,
+  Device,
+  Limits,
+  Me,
+  Member,
+  Membership,
+  Message,
+  MessagePage,
+  Policy,
+  Presence,
+  Reaction,
+  Receipt,
+  Session,
+  SystemNote,
+  Unread,
+  User,
 };
 const nameOf = new Map<z.ZodType, string>(Object.entries(shapes).map(([name, schema]) => [schema, name]));
 
@@ -26,7 +70,8 @@ function shape(schema: z.ZodType, named = true): string {
   if (schema instanceof z.ZodUnion) return (schema.options as z.ZodType[]).map((option) => shape(option)).join(' | ');
   if (schema instanceof z.ZodEnum) return schema.options.map((option) => escape(`'${option}'`)).join(' | ');
   if (schema instanceof z.ZodLiteral) return escape(JSON.stringify([...schema.values][0]));
-  if (schema instanceof z.ZodRecord) return `{[${shape(schema.keyType as z.ZodType)}]: ${shape(schema.valueType as z.ZodType)}}`;
+  if (schema instanceof z.ZodRecord)
+    return `{[${shape(schema.keyType as z.ZodType)}]: ${shape(schema.valueType as z.ZodType)}}`;
   if (schema instanceof z.ZodObject) return objectShape(schema);
   return escape(schema.def.type);
 }
@@ -44,17 +89,30 @@ const all = Object.entries(calls as Record<string, Call>);
 const callRows = all.map(([name, { summary, auth, socket, http, input, output }]) =>
   row(
     `<a id="call-${escape(name)}"></a>${code(name)}<p>${escape(summary)}${auth === 'session' ? '' : ' <em>(open)</em>'}</p>`,
-    [socket && code(socket), http && code(`${http.method} /api/v1${http.path}`), http?.query && code(`?${Object.keys(http.query).join('&')}`)].filter(Boolean).map((line) => `<span>${line}</span>`).join('<br>'),
+    [
+      socket && code(socket),
+      http && code(`${http.method} /api/v1${http.path}`),
+      http?.query && code(`?${Object.keys(http.query).join('&')}`),
+    ]
+      .filter(Boolean)
+      .map((line) => `<span>${line}</span>`)
+      .join('<br>'),
     shapeCode(input),
     shapeCode(output),
   ),
 );
-const eventRows = Object.entries(serverEvents as Record<string, z.ZodType>).map(([name, payload]) => row(code(name), shapeCode(payload)));
-const shapeRows = Object.entries(shapes).map(([name, schema]) => row(`<a id="shape-${name}"></a>${code(name)}`, shapeCode(schema, false)));
+const eventRows = Object.entries(serverEvents as Record<string, z.ZodType>).map(([name, payload]) =>
+  row(code(name), shapeCode(payload)),
+);
+const shapeRows = Object.entries(shapes).map(([name, schema]) =>
+  row(`<a id="shape-${name}"></a>${code(name)}`, shapeCode(schema, false)),
+);
 const errorRows = Object.entries(errorTable).map(([name, { status, retry, title }]) =>
   row(`<a id="error-${escape(name)}"></a>${code(name)}`, String(status), retry ? 'yes' : 'no', escape(title)),
 );
-const fileRows = fileRoutes.map(({ method, path, summary, headers = [] }) => row(code(`${method.toUpperCase()} ${path}`), escape(summary), headers.map(code).join(' ')));
+const fileRows = fileRoutes.map(({ method, path, summary, headers = [] }) =>
+  row(code(`${method.toUpperCase()} ${path}`), escape(summary), headers.map(code).join(' ')),
+);
 const limitRows = Object.entries(limits).map(([name, value]) => row(code(name), escape(value)));
 
 const style = `

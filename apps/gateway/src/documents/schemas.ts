@@ -3,9 +3,47 @@ import { z } from 'zod';
 
 type Json = Record<string, unknown>;
 
-const { User, Me, Session, Device, Policy, Message, Attachment, Reaction, Member, Membership, Conversation, Receipt, MessagePage, Changes, Unread, Presence, Limits, ErrorBody } = contracts;
+const {
+  User,
+  Me,
+  Session,
+  Device,
+  Policy,
+  Message,
+  Attachment,
+  Reaction,
+  Member,
+  Membership,
+  Conversation,
+  Receipt,
+  MessagePage,
+  Changes,
+  Unread,
+  Presence,
+  Limits,
+  ErrorBody,
+} = contracts;
 /** Shapes that have a name in the documents. */
-const named = { User, Me, Session, Device, Policy, Message, Attachment, Reaction, Member, Membership, Conversation, Receipt, MessagePage, Changes, Unread, Presence, Limits, ErrorBody };
+const named = {
+  User,
+  Me,
+  Session,
+  Device,
+  Policy,
+  Message,
+  Attachment,
+  Reaction,
+  Member,
+  Membership,
+  Conversation,
+  Receipt,
+  MessagePage,
+  Changes,
+  Unread,
+  Presence,
+  Limits,
+  ErrorBody,
+};
 
 const names = z.registry<{ id: string }>();
 for (const [id, schema] of Object.entries(named)) names.add(schema as z.ZodType, { id });
@@ -21,9 +59,14 @@ export class Schemas {
       // Answers may gain fields.
       if (io === 'output' && jsonSchema['additionalProperties'] === false) delete jsonSchema['additionalProperties'];
     };
-    const { $schema: _, $defs = {}, ...json } = z.toJSONSchema(schema, { metadata: names, io, unrepresentable: 'any', override }) as Json;
+    const {
+      $schema: _,
+      $defs = {},
+      ...json
+    } = z.toJSONSchema(schema, { metadata: names, io, unrepresentable: 'any', override }) as Json;
     const suffix = io === 'input' ? 'Input' : '';
-    for (const [id, definition] of Object.entries($defs as Json)) this.components[id + suffix] = point(definition, suffix);
+    for (const [id, definition] of Object.entries($defs as Json))
+      this.components[id + suffix] = point(definition, suffix);
     return point(json, suffix) as Json;
   }
 }
@@ -35,7 +78,9 @@ function point(json: unknown, suffix: string): unknown {
   return Object.fromEntries(
     Object.entries(json).map(([key, value]) => [
       key,
-      key === '$ref' && typeof value === 'string' ? value.replace('#/$defs/', '#/components/schemas/') + suffix : point(value, suffix),
+      key === '$ref' && typeof value === 'string'
+        ? value.replace('#/$defs/', '#/components/schemas/') + suffix
+        : point(value, suffix),
     ]),
   );
 }

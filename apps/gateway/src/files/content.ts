@@ -35,19 +35,43 @@ const READ_THROUGH_BYTES = 64 * 1024 * 1024;
 const MOST_DURATION_MS = 0x7fffffff;
 
 const images: Readonly<Record<string, string>> = {
-  'image/png': 'image/png', 'image/apng': 'image/png', 'image/jpeg': 'image/jpeg', 'image/gif': 'image/gif', 'image/webp': 'image/webp', 'image/avif': 'image/avif',
+  'image/png': 'image/png',
+  'image/apng': 'image/png',
+  'image/jpeg': 'image/jpeg',
+  'image/gif': 'image/gif',
+  'image/webp': 'image/webp',
+  'image/avif': 'image/avif',
 };
 const played: Readonly<Record<string, string>> = {
-  'video/mp4': 'video/mp4', 'video/x-m4v': 'video/mp4', 'video/webm': 'video/webm', 'audio/mpeg': 'audio/mpeg', 'audio/mp4': 'audio/mp4', 'audio/x-m4a': 'audio/mp4',
-  'audio/ogg': 'audio/ogg', 'audio/ogg; codecs=opus': 'audio/ogg', 'video/ogg': 'video/ogg', 'audio/wav': 'audio/wav',
+  'video/mp4': 'video/mp4',
+  'video/x-m4v': 'video/mp4',
+  'video/webm': 'video/webm',
+  'audio/mpeg': 'audio/mpeg',
+  'audio/mp4': 'audio/mp4',
+  'audio/x-m4a': 'audio/mp4',
+  'audio/ogg': 'audio/ogg',
+  'audio/ogg; codecs=opus': 'audio/ogg',
+  'video/ogg': 'video/ogg',
+  'audio/wav': 'audio/wav',
 };
 const office = 'application/vnd.openxmlformats-officedocument';
 const documents: ReadonlySet<string> = new Set([
-  'application/pdf', 'application/zip', 'application/x-cfb', `${office}.wordprocessingml.document`, `${office}.spreadsheetml.sheet`, `${office}.presentationml.presentation`,
-  'application/vnd.oasis.opendocument.text', 'application/vnd.oasis.opendocument.spreadsheet', 'application/vnd.oasis.opendocument.presentation',
+  'application/pdf',
+  'application/zip',
+  'application/x-cfb',
+  `${office}.wordprocessingml.document`,
+  `${office}.spreadsheetml.sheet`,
+  `${office}.presentationml.presentation`,
+  'application/vnd.oasis.opendocument.text',
+  'application/vnd.oasis.opendocument.spreadsheet',
+  'application/vnd.oasis.opendocument.presentation',
 ]);
 /** The older office formats share one container; it does not matter to safety which of them it is. */
-const compound: Readonly<Record<string, string>> = { doc: 'application/msword', xls: 'application/vnd.ms-excel', ppt: 'application/vnd.ms-powerpoint' };
+const compound: Readonly<Record<string, string>> = {
+  doc: 'application/msword',
+  xls: 'application/vnd.ms-excel',
+  ppt: 'application/vnd.ms-powerpoint',
+};
 
 /**
  * Recognises a local file by its content; the name only tells older office formats apart. Refuses with `unsupported_media` what is of no allowed kind, and a picture
@@ -58,7 +82,8 @@ export async function recognise(path: string, name: string): Promise<Content> {
   const [image, medium] = [images[found], played[found]];
   if (image !== undefined) return inTurn(() => picture(path, image));
   if (medium !== undefined) return recording(path, medium);
-  if (documents.has(found)) return { mediaType: found === 'application/x-cfb' ? (compound[extensionOf(name)] ?? found) : found };
+  if (documents.has(found))
+    return { mediaType: found === 'application/x-cfb' ? (compound[extensionOf(name)] ?? found) : found };
   if (await isPlainText(path)) return { mediaType: 'text/plain; charset=utf-8' };
   throw new ChatError('unsupported_media');
 }
@@ -82,8 +107,11 @@ async function picture(path: string, mediaType: string): Promise<Content> {
     const { autoOrient } = await sharp(path, options).metadata();
     const preview = previewPath(path);
     const { size, width, height } = await sharp(path, options)
-      .autoOrient().resize(THUMBNAIL_PX, THUMBNAIL_PX, { fit: 'inside', withoutEnlargement: true }).webp({ quality: 75 })
-      .timeout({ seconds: DECODE_S }).toFile(preview);
+      .autoOrient()
+      .resize(THUMBNAIL_PX, THUMBNAIL_PX, { fit: 'inside', withoutEnlargement: true })
+      .webp({ quality: 75 })
+      .timeout({ seconds: DECODE_S })
+      .toFile(preview);
     return { mediaType, ...autoOrient, thumbnail: { path: preview, size, width, height } };
   } catch (error) {
     throw new ChatError('unsupported_media', 'The picture cannot be decoded', { cause: error });
@@ -97,11 +125,15 @@ async function recording(path: string, mediaType: string): Promise<Content> {
   if (!metadata) return { mediaType };
   const { duration = 0 } = metadata.format;
   const durationMs = Math.round(duration * 1000);
-  return { mediaType: soundOnly(metadata) ? mediaType.replace('video/', 'audio/') : mediaType, ...(durationMs > 0 && durationMs <= MOST_DURATION_MS && { durationMs }) };
+  return {
+    mediaType: soundOnly(metadata) ? mediaType.replace('video/', 'audio/') : mediaType,
+    ...(durationMs > 0 && durationMs <= MOST_DURATION_MS && { durationMs }),
+  };
 }
 
 /** Containers of films hold voice messages too. */
-const soundOnly = ({ format: { hasAudio, hasVideo } }: IAudioMetadata): boolean => hasAudio === true && hasVideo === false;
+const soundOnly = ({ format: { hasAudio, hasVideo } }: IAudioMetadata): boolean =>
+  hasAudio === true && hasVideo === false;
 
 /** How documents begin that a browser would run; in plain text nobody misses them. */
 const markup = /^\s*<(?:!--|(?:!doctype|html|head|body|script|iframe|svg|\?xml)\b)/i;

@@ -49,8 +49,12 @@ export class FilesController {
   fetch(@Req() request: Request, @Res() response: Response): Promise<void> {
     return this.count('attachment.get', request, response, async ({ session }) => {
       const attachmentId = request.params['id'];
-      if (!Id.safeParse(attachmentId).success) throw new ChatError('invalid', 'id: must be an id', { details: [{ path: 'id', message: 'must be an id' }] });
-      const { attachment, key } = await this.parts.broker.request('attachment.locate.v1', { userId: session!.userId, attachmentId: attachmentId as string });
+      if (!Id.safeParse(attachmentId).success)
+        throw new ChatError('invalid', 'id: must be an id', { details: [{ path: 'id', message: 'must be an id' }] });
+      const { attachment, key } = await this.parts.broker.request('attachment.locate.v1', {
+        userId: session!.userId,
+        attachmentId: attachmentId as string,
+      });
       await this.send(request, response, attachment, key);
     });
   }
@@ -60,7 +64,12 @@ export class FilesController {
     return this.count('upload', request, response, () => this.uploads.handle(request, response));
   }
 
-  private async count(call: FileCall, request: Request, response: Response, work: (client: Client) => Promise<void>): Promise<void> {
+  private async count(
+    call: FileCall,
+    request: Request,
+    response: Response,
+    work: (client: Client) => Promise<void>,
+  ): Promise<void> {
     const client = clientOf(this.parts, request);
     const ended = this.metrics.called(call, 'http');
     try {
@@ -77,25 +86,47 @@ export class FilesController {
   }
 
   /** The bytes never change, but who may see them does: a client keeps them, and asks each time. */
-  private async send(request: Request, response: Response, { id, name, mediaType, size }: Attachment, key: string): Promise<void> {
+  private async send(
+    request: Request,
+    response: Response,
+    { id, name, mediaType, size }: Attachment,
+    key: string,
+  ): Promise<void> {
     const tag = `"${id}"`;
-    response.set({ 'ETag': tag, 'Cache-Control': 'private, no-cache', 'Vary': 'Authorization, Origin', 'Accept-Ranges': 'bytes' });
+    response.set({
+      ETag: tag,
+      'Cache-Control': 'private, no-cache',
+      Vary: 'Authorization, Origin',
+      'Accept-Ranges': 'bytes',
+    });
     if (matches(request.headers['if-none-match'], tag)) return void response.status(304).end();
     const range = rangeOf(request.headers, size, tag);
     if (range === 'unsatisfiable') return outside(response, size);
-    response.set({ 'Content-Type': mediaType, 'Content-Disposition': disposition(mediaType, name), 'Content-Length': String(range ? range.end - range.start + 1 : size) });
+    response.set({
+      'Content-Type': mediaType,
+      'Content-Disposition': disposition(mediaType, name),
+      'Content-Length': String(range ? range.end - range.start + 1 : size),
+    });
     if (range) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${size}`);
     if (request.method === 'HEAD') return void response.end();
     const bytes = await (await this.files.store).read(key, range).catch((error: unknown) => {
-      for (const name of response.getHeaderNames()) if (name.startsWith('content-') && name !== 'content-security-policy') response.removeHeader(name);
+      for (const name of response.getHeaderNames())
+        if (name.startsWith('content-') && name !== 'content-security-policy') response.removeHeader(name);
       throw error instanceof MissingFile ? new ChatError('not_found', 'the file is gone') : error;
     });
     // Who goes away before the end is no defect.
-    await pipeline(bytes, response).catch((error: unknown) => void (response.destroyed || this.parts.logger.warn({ err: error, attachmentId: id }, 'a file was not sent to its end')));
+    await pipeline(bytes, response).catch(
+      (error: unknown) =>
+        void (
+          response.destroyed ||
+          this.parts.logger.warn({ err: error, attachmentId: id }, 'a file was not sent to its end')
+        ),
+    );
   }
 }
 
-const matches = (header: string | undefined, tag: string): boolean => (header ?? '').split(',').some((one) => [tag, `W/${tag}`, '*'].includes(one.trim()));
+const matches = (header: string | undefined, tag: string): boolean =>
+  (header ?? '').split(',').some((one) => [tag, `W/${tag}`, '*'].includes(one.trim()));
 
 function outside(response: Response, size: number): void {
   response.set('Content-Range', `bytes */${size}`);

@@ -21,7 +21,8 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     data.append(field, new Blob([Uint8Array.from(bytes)], { type }), name);
     return data;
   };
-  const post = (body: FormData | string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) => site.edge.fetch('/api/v1/attachments', { method: 'POST', token: site.token, body, headers });
+  const post = (body: FormData | string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+    site.edge.fetch('/api/v1/attachments', { method: 'POST', token: site.token, body, headers });
   const upload = async (bytes: Uint8Array, name: string, type?: string): Promise<Attachment> => {
     const answer = await post(form(bytes, name, type));
     expect(answer.status).toBe(201);
@@ -29,11 +30,15 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
   };
   const codeOf = async (answer: Response) => [answer.status, ((await answer.json()) as { code: string }).code];
 
-  const picture = (width = 800, height = 400) => sharp({ create: { width, height, channels: 3, background: '#336699' } });
+  const picture = (width = 800, height = 400) =>
+    sharp({ create: { width, height, channels: 3, background: '#336699' } });
   /** A second of silence. */
   function wav(): Buffer {
     const samples = Buffer.alloc(8000);
-    const header = Buffer.from('RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\x01\0\x08\0data\0\0\0\0', 'latin1');
+    const header = Buffer.from(
+      'RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\0\0\0\0\0\0\0\0\x01\0\x08\0data\0\0\0\0',
+      'latin1',
+    );
     header.writeUInt32LE(36 + samples.length, 4);
     header.writeUInt32LE(8000, 24);
     header.writeUInt32LE(8000, 28);
@@ -47,7 +52,8 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     head.write(type, 4, 'latin1');
     return Buffer.concat([head, body]);
   };
-  const mp4 = (brand = 'isom') => Buffer.concat([box('ftyp', text(brand), Buffer.alloc(4), text('isommp42')), box('mdat', Buffer.alloc(32))]);
+  const mp4 = (brand = 'isom') =>
+    Buffer.concat([box('ftyp', text(brand), Buffer.alloc(4), text('isommp42')), box('mdat', Buffer.alloc(32))]);
   const zip = Buffer.concat([text('PK\x05\x06'), Buffer.alloc(18)]);
   const pdf = text('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n');
 
@@ -55,11 +61,23 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     it('becomes an attachment with its size in pixels and a preview, and comes back as it was', async () => {
       const bytes = await picture().png().toBuffer();
       const attachment = await upload(bytes, 'holiday.png', 'image/png');
-      expect(attachment).toMatchObject({ name: 'holiday.png', mediaType: 'image/png', size: bytes.length, width: 800, height: 400, thumbnailId: expect.any(String), url: `/api/v1/attachments/${attachment.id}` });
+      expect(attachment).toMatchObject({
+        name: 'holiday.png',
+        mediaType: 'image/png',
+        size: bytes.length,
+        width: 800,
+        height: 400,
+        thumbnailId: expect.any(String),
+        url: `/api/v1/attachments/${attachment.id}`,
+      });
       const answer = await site.edge.fetch(attachment.url, { token: site.token });
       expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
       expect(Object.fromEntries(answer.headers)).toMatchObject({
-        'content-type': 'image/png', 'content-length': String(bytes.length), 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache', 'accept-ranges': 'bytes',
+        'content-type': 'image/png',
+        'content-length': String(bytes.length),
+        'x-content-type-options': 'nosniff',
+        'cache-control': 'private, no-cache',
+        'accept-ranges': 'bytes',
         'content-disposition': `inline; filename="holiday.png"; filename*=UTF-8''holiday.png`,
       });
       const preview = await get(attachment.thumbnailId!);
@@ -111,7 +129,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const before = await stored();
       const large = Buffer.alloc(limits.attachmentBytes + 1, 'a');
       expect(await codeOf(await post(form(large, 'a.txt')))).toEqual([413, 'too_large']);
-      expect(await codeOf(await post(form(Buffer.alloc(limits.attachmentBytes * 2, 'a'), 'a.txt')))).toEqual([413, 'too_large']);
+      expect(await codeOf(await post(form(Buffer.alloc(limits.attachmentBytes * 2, 'a'), 'a.txt')))).toEqual([
+        413,
+        'too_large',
+      ]);
       expect(await codeOf(await post(form(Buffer.alloc(0), 'a.txt')))).toEqual([400, 'invalid']);
       const two = form(pdf, 'a.pdf');
       two.append('file', new Blob(['b']), 'b.txt');
@@ -123,21 +144,37 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await codeOf(await post(new FormData()))).toEqual([400, 'invalid']);
       expect(await codeOf(await post('{}', { 'content-type': 'application/json' }))).toEqual([400, 'invalid']);
       expect(await codeOf(await post('abc', { 'content-type': 'multipart/form-data' }))).toEqual([400, 'invalid']);
-      expect(await codeOf(await post('--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nabc', { 'content-type': 'multipart/form-data; boundary=x' }))).toEqual([400, 'invalid']);
+      expect(
+        await codeOf(
+          await post('--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nabc', {
+            'content-type': 'multipart/form-data; boundary=x',
+          }),
+        ),
+      ).toEqual([400, 'invalid']);
       await eventually(async () => expect(await stored()).toEqual(before));
     });
 
     it('may be as large as the limit', async () => {
-      expect(await upload(Buffer.alloc(limits.attachmentBytes, 'a'), 'a.txt')).toMatchObject({ size: limits.attachmentBytes, mediaType: 'text/plain; charset=utf-8' });
+      expect(await upload(Buffer.alloc(limits.attachmentBytes, 'a'), 'a.txt')).toMatchObject({
+        size: limits.attachmentBytes,
+        mediaType: 'text/plain; charset=utf-8',
+      });
     });
 
     it('leaves nothing when its client goes away in the middle', async () => {
       const before = await stored();
       const request = httpRequest(`${site.edge.gateway.url}/api/v1/attachments`, {
-        method: 'POST', headers: { 'authorization': `Bearer ${site.token}`, 'content-type': 'multipart/form-data; boundary=x', 'content-length': '1000000' },
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${site.token}`,
+          'content-type': 'multipart/form-data; boundary=x',
+          'content-length': '1000000',
+        },
       });
       request.on('error', () => undefined);
-      request.write(`--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n${'a'.repeat(100_000)}`);
+      request.write(
+        `--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n${'a'.repeat(100_000)}`,
+      );
       await eventually(async () => expect(await onDisk('incoming')).toHaveLength(1));
       request.destroy();
       await eventually(async () => expect(await stored()).toEqual(before));
@@ -152,7 +189,9 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it('needs a token', async () => {
-      expect((await site.edge.fetch('/api/v1/attachments', { method: 'POST', body: form(pdf, 'a.pdf') })).status).toBe(401);
+      expect((await site.edge.fetch('/api/v1/attachments', { method: 'POST', body: form(pdf, 'a.pdf') })).status).toBe(
+        401,
+      );
       expect((await site.edge.fetch(`/api/v1/attachments/${newId()}`)).status).toBe(401);
       expect((await site.edge.fetch('/api/v1/uploads', { method: 'POST' })).status).toBe(401);
     });
@@ -163,10 +202,16 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ['..', 'file', `filename="file"; filename*=UTF-8''file`],
       ['a"b\u2067.txt', 'a"b.txt', `filename="a_b.txt"; filename*=UTF-8''a%22b.txt`],
       ['\u202Egnp.exe', 'gnp.exe', `filename="gnp.exe"; filename*=UTF-8''gnp.exe`],
-      ['Zeugnis (ä) 漢.txt', 'Zeugnis (ä) 漢.txt', `filename="Zeugnis (_) _.txt"; filename*=UTF-8''Zeugnis%20%28%C3%A4%29%20%E6%BC%A2.txt`],
+      [
+        'Zeugnis (ä) 漢.txt',
+        'Zeugnis (ä) 漢.txt',
+        `filename="Zeugnis (_) _.txt"; filename*=UTF-8''Zeugnis%20%28%C3%A4%29%20%E6%BC%A2.txt`,
+      ],
     ])('keeps a name that harms nobody: %j', async (given, name, header) => {
       const boundary = 'boundary';
-      const body = Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${given.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"\r\n\r\nhello\r\n--${boundary}--\r\n`);
+      const body = Buffer.from(
+        `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${given.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"\r\n\r\nhello\r\n--${boundary}--\r\n`,
+      );
       const answer = await post(Uint8Array.from(body), { 'content-type': `multipart/form-data; boundary=${boundary}` });
       const attachment = (await answer.json()) as Attachment;
       expect(attachment).toMatchObject({ name, size: 5 });
@@ -191,19 +236,30 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it.each([
-      ['bytes=0-9', 0, 9], ['bytes=100-', 100, undefined], ['bytes=-10', -10, undefined], ['bytes=5-999999', 5, undefined], ['bytes=-999999', 0, undefined],
+      ['bytes=0-9', 0, 9],
+      ['bytes=100-', 100, undefined],
+      ['bytes=-10', -10, undefined],
+      ['bytes=5-999999', 5, undefined],
+      ['bytes=-999999', 0, undefined],
     ] as const)('come in part: %s', async (range, from, to) => {
       const answer = await get(attachment.id, { range });
       const part = bytes.subarray(from, to === undefined ? undefined : to + 1);
       const start = from < 0 ? bytes.length + from : from;
-      expect([answer.status, answer.headers.get('content-range'), answer.headers.get('content-length')]).toEqual([206, `bytes ${start}-${start + part.length - 1}/${bytes.length}`, String(part.length)]);
+      expect([answer.status, answer.headers.get('content-range'), answer.headers.get('content-length')]).toEqual([
+        206,
+        `bytes ${start}-${start + part.length - 1}/${bytes.length}`,
+        String(part.length),
+      ]);
       expect(Buffer.from(await answer.arrayBuffer())).toEqual(part);
     });
 
-    it.each(['bytes=0-1,5-6', 'bytes=x-y', 'bytes=3-1', 'bytes=-', 'lines=1-2'])('come whole where a range is of another kind: %s', async (range) => {
-      const answer = await get(attachment.id, { range });
-      expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, bytes.length]);
-    });
+    it.each(['bytes=0-1,5-6', 'bytes=x-y', 'bytes=3-1', 'bytes=-', 'lines=1-2'])(
+      'come whole where a range is of another kind: %s',
+      async (range) => {
+        const answer = await get(attachment.id, { range });
+        expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, bytes.length]);
+      },
+    );
 
     it('don’t come for a range outside, and are not sent again to who has them', async () => {
       for (const range of [`bytes=${bytes.length}-`, 'bytes=999999-9999999', 'bytes=-0']) {
@@ -213,18 +269,30 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const etag = (await get(attachment.id, {}, 'HEAD')).headers.get('etag')!;
       const again = await get(attachment.id, { 'if-none-match': etag });
       expect([again.status, await again.text()]).toEqual([304, '']);
-      expect((await get(attachment.id, { 'if-range': '"another"', 'range': 'bytes=0-9' })).status).toBe(200);
-      expect((await get(attachment.id, { 'if-range': etag, 'range': 'bytes=0-9' })).status).toBe(206);
+      expect((await get(attachment.id, { 'if-range': '"another"', range: 'bytes=0-9' })).status).toBe(200);
+      expect((await get(attachment.id, { 'if-range': etag, range: 'bytes=0-9' })).status).toBe(206);
     });
 
     it('have an address without parameters, as files that come have', async () => {
       expect(await codeOf(await get(`${attachment.id}?x=1`))).toEqual([400, 'invalid']);
-      expect(await codeOf(await site.edge.fetch('/api/v1/attachments?x=1', { method: 'POST', token: site.token, body: form(pdf, 'a.pdf') }))).toEqual([400, 'invalid']);
+      expect(
+        await codeOf(
+          await site.edge.fetch('/api/v1/attachments?x=1', {
+            method: 'POST',
+            token: site.token,
+            body: form(pdf, 'a.pdf'),
+          }),
+        ),
+      ).toEqual([400, 'invalid']);
     });
 
     it('are described by HEAD alone', async () => {
       const answer = await get(attachment.id, {}, 'HEAD');
-      expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([200, String(bytes.length), '']);
+      expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([
+        200,
+        String(bytes.length),
+        '',
+      ]);
     });
 
     it('are removed once nobody can see them, and their row is forgotten after that', async () => {
@@ -259,7 +327,14 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const location = await begin(bytes.length, 'groß.txt');
       expect(location).toMatch(/^\/api\/v1\/uploads\/[0-9a-f-]{36}$/);
       const request = httpRequest(`${site.edge.gateway.url}${location}`, {
-        method: 'PATCH', headers: { 'authorization': `Bearer ${site.token}`, 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': 'application/offset+octet-stream', 'content-length': String(bytes.length) },
+        method: 'PATCH',
+        headers: {
+          authorization: `Bearer ${site.token}`,
+          'tus-resumable': '1.0.0',
+          'upload-offset': '0',
+          'content-type': 'application/offset+octet-stream',
+          'content-length': String(bytes.length),
+        },
       });
       request.on('error', () => undefined);
       request.write(bytes.subarray(0, sent));
@@ -271,13 +346,19 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const last = await part(location, kept, bytes.subarray(kept));
       expect([last.status, last.headers.get('upload-offset')]).toEqual([204, String(bytes.length)]);
       expect(await hashOf(idOf(location))).toBe(sha256(bytes));
-      expect(site.rows.get(idOf(location))!.attachment).toMatchObject({ name: 'groß.txt', mediaType: 'text/plain; charset=utf-8', size: bytes.length });
+      expect(site.rows.get(idOf(location))!.attachment).toMatchObject({
+        name: 'groß.txt',
+        mediaType: 'text/plain; charset=utf-8',
+        size: bytes.length,
+      });
       await eventually(async () => expect(await underWay()).toEqual([]));
       expect(await state(location)).toEqual([200, bytes.length, bytes.length]);
     });
 
     it.each([
-      ['small ones', 1_000, [300, 300, 300, 100]], ['parts of a bucket’s least size and less', 17 * MB, [5 * MB, 6 * MB, MB, 5 * MB - 1, 1]], ['a whole one, and little more', 8 * MB + 1, [8 * MB, 1]],
+      ['small ones', 1_000, [300, 300, 300, 100]],
+      ['parts of a bucket’s least size and less', 17 * MB, [5 * MB, 6 * MB, MB, 5 * MB - 1, 1]],
+      ['a whole one, and little more', 8 * MB + 1, [8 * MB, 1]],
     ])('may come in pieces of any size, to any gateway: %s', async (_, size, pieces) => {
       const bytes = Buffer.from(randomBytes(size / 2 + 1).toString('hex')).subarray(0, size);
       const location = await begin(size);
@@ -286,17 +367,31 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
         const by = turn % 2 === 0 ? site.edge : site.other;
         expect((await part(location, offset, bytes.subarray(offset, offset + length), by)).status).toBe(204);
         offset += length;
-        for (const gateway of [site.edge, site.other]) expect(await state(location, gateway)).toEqual([200, offset, size]);
+        for (const gateway of [site.edge, site.other])
+          expect(await state(location, gateway)).toEqual([200, offset, size]);
       }
       expect(await hashOf(idOf(location))).toBe(sha256(bytes));
       await eventually(async () => expect(await underWay()).toEqual([]));
     });
 
     it('may learn its length from another gateway than the one it began at', async () => {
-      const answer = await tus('/api/v1/uploads', 'POST', { 'upload-defer-length': '1', 'upload-metadata': metadata('a.txt') });
+      const answer = await tus('/api/v1/uploads', 'POST', {
+        'upload-defer-length': '1',
+        'upload-metadata': metadata('a.txt'),
+      });
       const location = answer.headers.get('location')!;
       expect((await part(location, 0, text('hel'))).status).toBe(204);
-      expect((await tus(location, 'PATCH', { 'upload-offset': '3', 'upload-length': '5', 'content-type': 'application/offset+octet-stream' }, text('l'), site.other)).status).toBe(204);
+      expect(
+        (
+          await tus(
+            location,
+            'PATCH',
+            { 'upload-offset': '3', 'upload-length': '5', 'content-type': 'application/offset+octet-stream' },
+            text('l'),
+            site.other,
+          )
+        ).status,
+      ).toBe(204);
       expect((await part(location, 4, text('o'))).status).toBe(204);
       expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
       await eventually(async () => expect(await underWay()).toEqual([]));
@@ -338,15 +433,35 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it('takes a first part with its beginning', async () => {
-      const answer = await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-metadata': metadata('a.txt'), 'content-type': 'application/offset+octet-stream' }, text('hello'));
+      const answer = await tus(
+        '/api/v1/uploads',
+        'POST',
+        {
+          'upload-length': '5',
+          'upload-metadata': metadata('a.txt'),
+          'content-type': 'application/offset+octet-stream',
+        },
+        text('hello'),
+      );
       expect([answer.status, answer.headers.get('upload-offset')]).toEqual([201, '5']);
-      expect(site.rows.get(idOf(answer.headers.get('location')!))!.attachment).toMatchObject({ name: 'a.txt', size: 5 });
+      expect(site.rows.get(idOf(answer.headers.get('location')!))!.attachment).toMatchObject({
+        name: 'a.txt',
+        size: 5,
+      });
     });
 
     it('is its creator’s only', async () => {
       const location = await begin(5);
-      for (const method of ['HEAD', 'DELETE']) expect((await tus(location, method, {}, undefined, site.edge, site.strangersToken)).status).toBe(404);
-      const foreign = await tus(location, 'PATCH', { 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' }, text('hello'), site.edge, site.strangersToken);
+      for (const method of ['HEAD', 'DELETE'])
+        expect((await tus(location, method, {}, undefined, site.edge, site.strangersToken)).status).toBe(404);
+      const foreign = await tus(
+        location,
+        'PATCH',
+        { 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' },
+        text('hello'),
+        site.edge,
+        site.strangersToken,
+      );
       expect(await codeOf(foreign)).toEqual([404, 'not_found']);
       expect(await state(location)).toEqual([200, 0, 5]);
       expect((await tus(location, 'DELETE')).status).toBe(204);
@@ -364,14 +479,28 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     it('is refused with the status of its code where its headers are wrong', async () => {
       const location = await begin(5);
       const patch = (headers: Record<string, string>) => tus(location, 'PATCH', headers, text('hello'));
-      expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream' }))).toEqual([400, 'invalid']);
-      expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream', 'upload-offset': 'x' }))).toEqual([400, 'invalid']);
-      expect(await codeOf(await patch({ 'content-type': 'text/plain', 'upload-offset': '0' }))).toEqual([415, 'unsupported_media']);
-      expect(await codeOf(await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-concat': 'partial' }))).toEqual([400, 'invalid']);
+      expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream' }))).toEqual([
+        400,
+        'invalid',
+      ]);
+      expect(
+        await codeOf(await patch({ 'content-type': 'application/offset+octet-stream', 'upload-offset': 'x' })),
+      ).toEqual([400, 'invalid']);
+      expect(await codeOf(await patch({ 'content-type': 'text/plain', 'upload-offset': '0' }))).toEqual([
+        415,
+        'unsupported_media',
+      ]);
+      expect(
+        await codeOf(await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'upload-concat': 'partial' })),
+      ).toEqual([400, 'invalid']);
       expect(await state(location)).toEqual([200, 0, 5]);
       expect((await tus(location, 'DELETE')).status).toBe(204);
       for (const version of [{}, { 'tus-resumable': '0.2.2' }]) {
-        const answer = await site.edge.fetch('/api/v1/uploads', { method: 'POST', token: site.token, headers: { 'upload-length': '5', ...version } });
+        const answer = await site.edge.fetch('/api/v1/uploads', {
+          method: 'POST',
+          token: site.token,
+          headers: { 'upload-length': '5', ...version },
+        });
         expect(answer.headers.get('tus-version')).toBe('1.0.0');
         expect(await codeOf(answer)).toEqual([412, 'invalid']);
       }
@@ -397,18 +526,42 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it('is a defect, and no more, where its folder cannot be made', async () => {
-      const broken = await Edge.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) => starting.serveBasics({ 'attachment.admit.v1': () => ({}) }));
-      const [person, create] = [broken.person(), { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } }];
+      const broken = await Edge.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) =>
+        starting.serveBasics({ 'attachment.admit.v1': () => ({}) }),
+      );
+      const [person, create] = [
+        broken.person(),
+        { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } },
+      ];
       const by = await broken.token(person);
-      for (let times = 0; times < 2; times++) expect(await codeOf(await broken.fetch('/api/v1/uploads', { ...create, token: by }))).toEqual([500, 'internal']);
-      expect(await codeOf(await broken.fetch('/api/v1/attachments', { method: 'POST', token: by, body: form(pdf, 'a.pdf') }))).toEqual([500, 'internal']);
+      for (let times = 0; times < 2; times++)
+        expect(await codeOf(await broken.fetch('/api/v1/uploads', { ...create, token: by }))).toEqual([
+          500,
+          'internal',
+        ]);
+      expect(
+        await codeOf(
+          await broken.fetch('/api/v1/attachments', { method: 'POST', token: by, body: form(pdf, 'a.pdf') }),
+        ),
+      ).toEqual([500, 'internal']);
       await broken.stop();
     });
 
     it('tells what it can, and lets pages of other origins read it', async () => {
-      const answer = await site.edge.fetch('/api/v1/uploads', { method: 'OPTIONS', headers: { origin: 'https://chat.example.org' } });
-      expect(Object.fromEntries(answer.headers)).toMatchObject({ 'tus-version': '1.0.0', 'tus-max-size': String(limits.uploadBytes), 'tus-extension': expect.stringContaining('creation'), 'access-control-allow-origin': '*' });
-      const created = await tus('/api/v1/uploads', 'POST', { 'upload-length': '5', 'origin': 'https://chat.example.org' });
+      const answer = await site.edge.fetch('/api/v1/uploads', {
+        method: 'OPTIONS',
+        headers: { origin: 'https://chat.example.org' },
+      });
+      expect(Object.fromEntries(answer.headers)).toMatchObject({
+        'tus-version': '1.0.0',
+        'tus-max-size': String(limits.uploadBytes),
+        'tus-extension': expect.stringContaining('creation'),
+        'access-control-allow-origin': '*',
+      });
+      const created = await tus('/api/v1/uploads', 'POST', {
+        'upload-length': '5',
+        origin: 'https://chat.example.org',
+      });
       expect(created.headers.get('access-control-expose-headers')).toContain('upload-offset');
     });
   });

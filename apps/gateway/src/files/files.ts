@@ -72,18 +72,35 @@ export class Files {
     }
   }
 
-  private async record(userId: string, stored: StoredAttachment, path: string | undefined, thumbnail: Thumbnail | undefined): Promise<Attachment> {
+  private async record(
+    userId: string,
+    stored: StoredAttachment,
+    path: string | undefined,
+    thumbnail: Thumbnail | undefined,
+  ): Promise<Attachment> {
     const store = await this.store;
     const preview = thumbnail && previewOf(thumbnail);
-    const ours = [...(path === undefined ? [] : [{ ...stored, from: path }]), ...(preview ? [{ ...preview, from: thumbnail.path }] : [])];
+    const ours = [
+      ...(path === undefined ? [] : [{ ...stored, from: path }]),
+      ...(preview ? [{ ...preview, from: thumbnail.path }] : []),
+    ];
     try {
       for (const { key, from, mediaType } of ours) await store.put(key, from, mediaType);
-      const { attachment } = await this.parts.broker.request('attachment.record.v1', { userId, stored, ...(preview && { thumbnail: preview }) });
+      const { attachment } = await this.parts.broker.request('attachment.record.v1', {
+        userId,
+        stored,
+        ...(preview && { thumbnail: preview }),
+      });
       // An earlier attempt was recorded with a preview of its own.
       if (preview && attachment.thumbnailId !== preview.id) await store.remove(preview.key);
       return attachment;
     } catch (error) {
-      for (const { key } of ours) await store.remove(key).catch((err: unknown) => this.parts.logger.warn({ err, key }, 'a file that nobody needs could not be removed'));
+      for (const { key } of ours)
+        await store
+          .remove(key)
+          .catch((err: unknown) =>
+            this.parts.logger.warn({ err, key }, 'a file that nobody needs could not be removed'),
+          );
       throw error;
     }
   }
@@ -93,10 +110,13 @@ export class Files {
     const { dropped } = await this.parts.broker.request('attachment.sweep.v1', { limit: SWEPT });
     const store = await this.store;
     const queue = dropped.values();
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (const { key } of queue) await store.remove(key);
-    }));
-    if (dropped.length > 0) await this.parts.broker.request('attachment.forget.v1', { ids: dropped.map(({ id }) => id) });
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        for (const { key } of queue) await store.remove(key);
+      }),
+    );
+    if (dropped.length > 0)
+      await this.parts.broker.request('attachment.forget.v1', { ids: dropped.map(({ id }) => id) });
     await this.clear();
   }
 

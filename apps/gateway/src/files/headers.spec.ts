@@ -7,69 +7,142 @@ import { addressKey, clientAddress } from '../address.js';
 import { disposition, fileName } from './names.js';
 import { rangeOf } from './range.js';
 
-const anything = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), fc.string({ minLength: 250, maxLength: 600, unit: 'grapheme' }));
+const anything = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.string({ unit: 'binary' }),
+  fc.string({ minLength: 250, maxLength: 600, unit: 'grapheme' }),
+);
 
 describe('a file’s name', () => {
-  const given = fc.tuple(fc.array(fc.oneof(anything, fc.constantFrom('/', '\\', '..', '.', '\0', '\r\n', '\u202e', '"', ';', '%', ' ', '.txt', '👍', '\ud800'))), fc.constantFrom('', '.pdf', '.tar.gz')).map(([parts, end]) => parts.join('') + end);
+  const given = fc
+    .tuple(
+      fc.array(
+        fc.oneof(
+          anything,
+          fc.constantFrom('/', '\\', '..', '.', '\0', '\r\n', '\u202e', '"', ';', '%', ' ', '.txt', '👍', '\ud800'),
+        ),
+      ),
+      fc.constantFrom('', '.pdf', '.tar.gz'),
+    )
+    .map(([parts, end]) => parts.join('') + end);
 
   it('is shown without folders and control characters, whatever it was given as', () => {
-    fc.assert(fc.property(given, (one) => {
-      const name = fileName(one);
-      expect([name.length > 0, name.length <= 255, name.isWellFormed(), /[\\/\p{Cc}\u202a-\u202e]|^\.+$/u.test(name)]).toEqual([true, true, true, false]);
-      expect(fileName(name)).toBe(name);
-    }), rounds(1_000));
+    fc.assert(
+      fc.property(given, (one) => {
+        const name = fileName(one);
+        expect([
+          name.length > 0,
+          name.length <= 255,
+          name.isWellFormed(),
+          /[\\/\p{Cc}\u202a-\u202e]|^\.+$/u.test(name),
+        ]).toEqual([true, true, true, false]);
+        expect(fileName(name)).toBe(name);
+      }),
+      rounds(1_000),
+    );
   });
 
   it('comes whole to who downloads it, in one header that is nothing else', () => {
-    fc.assert(fc.property(given, fc.constantFrom('image/png', 'text/plain; charset=utf-8'), (one, mediaType) => {
-      const name = fileName(one);
-      const header = disposition(mediaType, name);
-      validateHeaderValue('content-disposition', header);
-      const [, plain, whole] = /^(?:inline|attachment); filename="([^"\\]*)"; filename\*=UTF-8''([\w.!#$&+^`|~%-]*)$/.exec(header)!;
-      expect([decodeURIComponent(whole!), /^[\x20-\x7e]*$/.test(plain!)]).toEqual([name, true]);
-    }), rounds(1_000));
+    fc.assert(
+      fc.property(given, fc.constantFrom('image/png', 'text/plain; charset=utf-8'), (one, mediaType) => {
+        const name = fileName(one);
+        const header = disposition(mediaType, name);
+        validateHeaderValue('content-disposition', header);
+        const [, plain, whole] =
+          /^(?:inline|attachment); filename="([^"\\]*)"; filename\*=UTF-8''([\w.!#$&+^`|~%-]*)$/.exec(header)!;
+        expect([decodeURIComponent(whole!), /^[\x20-\x7e]*$/.test(plain!)]).toEqual([name, true]);
+      }),
+      rounds(1_000),
+    );
   });
 });
 
 describe('a range', () => {
   const size = fc.integer({ min: 1, max: 1_000 });
-  const headers = fc.record({ 'range': fc.oneof(anything, fc.tuple(fc.constantFrom('', '0', '5', '999', '1'.repeat(400)), fc.constantFrom('', '0', '7', '2000')).map(([from, to]) => `bytes=${from}-${to}`)), 'if-range': fc.constantFrom('"a"', '"b"', 'W/"a"') }, { requiredKeys: [] });
+  const headers = fc.record(
+    {
+      range: fc.oneof(
+        anything,
+        fc
+          .tuple(fc.constantFrom('', '0', '5', '999', '1'.repeat(400)), fc.constantFrom('', '0', '7', '2000'))
+          .map(([from, to]) => `bytes=${from}-${to}`),
+      ),
+      'if-range': fc.constantFrom('"a"', '"b"', 'W/"a"'),
+    },
+    { requiredKeys: [] },
+  );
 
   it('is bytes that the file has, or none', () => {
-    fc.assert(fc.property(headers, size, (one, bytes) => {
-      const range = rangeOf(one, bytes, '"a"');
-      const { start, end } = typeof range === 'object' ? range : { start: 0, end: 0 };
-      expect([Number.isInteger(start), Number.isInteger(end), start >= 0, start <= end, end < bytes]).toEqual([true, true, true, true, true]);
-    }), rounds(1_000));
+    fc.assert(
+      fc.property(headers, size, (one, bytes) => {
+        const range = rangeOf(one, bytes, '"a"');
+        const { start, end } = typeof range === 'object' ? range : { start: 0, end: 0 };
+        expect([Number.isInteger(start), Number.isInteger(end), start >= 0, start <= end, end < bytes]).toEqual([
+          true,
+          true,
+          true,
+          true,
+          true,
+        ]);
+      }),
+      rounds(1_000),
+    );
   });
 
   it('is the one that was asked for, as much of it as there is', () => {
-    fc.assert(fc.property(size, fc.nat(1_200), fc.nat(1_200), (bytes, from, length) => {
-      const at = (range: string) => rangeOf({ range }, bytes, '"a"');
-      const within = from < bytes;
-      expect(at(`bytes=${from}-${from + length}`)).toEqual(within ? { start: from, end: Math.min(from + length, bytes - 1) } : 'unsatisfiable');
-      expect(at(`bytes=${from}-`)).toEqual(within ? { start: from, end: bytes - 1 } : 'unsatisfiable');
-      expect(at(`bytes=-${length}`)).toEqual(length === 0 ? 'unsatisfiable' : { start: Math.max(0, bytes - length), end: bytes - 1 });
-    }), rounds(500));
+    fc.assert(
+      fc.property(size, fc.nat(1_200), fc.nat(1_200), (bytes, from, length) => {
+        const at = (range: string) => rangeOf({ range }, bytes, '"a"');
+        const within = from < bytes;
+        expect(at(`bytes=${from}-${from + length}`)).toEqual(
+          within ? { start: from, end: Math.min(from + length, bytes - 1) } : 'unsatisfiable',
+        );
+        expect(at(`bytes=${from}-`)).toEqual(within ? { start: from, end: bytes - 1 } : 'unsatisfiable');
+        expect(at(`bytes=-${length}`)).toEqual(
+          length === 0 ? 'unsatisfiable' : { start: Math.max(0, bytes - length), end: bytes - 1 },
+        );
+      }),
+      rounds(500),
+    );
   });
 });
 
 describe('an address', () => {
   it('is one, whatever is forwarded', () => {
-    const forwarded = fc.oneof(anything, fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom('unknown', '_x', '::ffff:1.2.3.4', '[::1]:80', 'fe80::1%eth0'))).map((parts) => parts.join(', ')));
-    fc.assert(fc.property(forwarded, fc.nat(5), (header, hops) => {
-      const request = { socket: { remoteAddress: '::ffff:10.0.0.1' }, headers: { 'x-forwarded-for': header } } as unknown as IncomingMessage;
-      const address = clientAddress(request, hops);
-      expect(isIP(address)).not.toBe(0);
-      expect(addressKey(address).length).toBeLessThan(60);
-    }), rounds(500));
+    const forwarded = fc.oneof(
+      anything,
+      fc
+        .array(
+          fc.oneof(
+            fc.ipV4(),
+            fc.ipV6(),
+            fc.constantFrom('unknown', '_x', '::ffff:1.2.3.4', '[::1]:80', 'fe80::1%eth0'),
+          ),
+        )
+        .map((parts) => parts.join(', ')),
+    );
+    fc.assert(
+      fc.property(forwarded, fc.nat(5), (header, hops) => {
+        const request = {
+          socket: { remoteAddress: '::ffff:10.0.0.1' },
+          headers: { 'x-forwarded-for': header },
+        } as unknown as IncomingMessage;
+        const address = clientAddress(request, hops);
+        expect(isIP(address)).not.toBe(0);
+        expect(addressKey(address).length).toBeLessThan(60);
+      }),
+      rounds(500),
+    );
   });
 
   it('of one network is counted as one, however it is written', () => {
-    fc.assert(fc.property(fc.ipV6(), (address) => {
-      const [network, size] = addressKey(address).split('::/');
-      const written = new URL(`http://[${address}]`).hostname.slice(1, -1);
-      expect([size, network!.split(':').length, addressKey(written)]).toEqual(['64', 4, addressKey(address)]);
-    }), rounds(500));
+    fc.assert(
+      fc.property(fc.ipV6(), (address) => {
+        const [network, size] = addressKey(address).split('::/');
+        const written = new URL(`http://[${address}]`).hostname.slice(1, -1);
+        expect([size, network!.split(':').length, addressKey(written)]).toEqual(['64', 4, addressKey(address)]);
+      }),
+      rounds(500),
+    );
   });
 });

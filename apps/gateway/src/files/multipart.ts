@@ -28,7 +28,14 @@ export async function receiveFile(request: IncomingMessage, path: string, mostBy
   });
   parser.on('field', () => received.reject(unreadable('file: the only part, and a file')));
   parser.on('error', () => received.reject(unreadable('the multipart body cannot be read')));
-  parser.on('close', () => void writing.then(() => (name === undefined ? received.reject(unreadable('file: is missing')) : received.resolve(name)), received.reject));
+  parser.on(
+    'close',
+    () =>
+      void writing.then(
+        () => (name === undefined ? received.reject(unreadable('file: is missing')) : received.resolve(name)),
+        received.reject,
+      ),
+  );
   request.once('close', () => request.complete || received.reject(unreadable('the upload was cut off')));
   request.pipe(parser);
   try {
@@ -43,10 +50,15 @@ export async function receiveFile(request: IncomingMessage, path: string, mostBy
 }
 
 function parserOf({ headers }: IncomingMessage, mostBytes: number): busboy.Busboy {
-  if (!headers['content-type']?.startsWith('multipart/form-data')) throw unreadable('the body must be multipart/form-data');
+  if (!headers['content-type']?.startsWith('multipart/form-data'))
+    throw unreadable('the body must be multipart/form-data');
   try {
     // It stops at its limit, also when nothing follows.
-    return busboy({ headers, defParamCharset: 'utf8', limits: { fileSize: mostBytes + 1, fieldSize: 1024, fields: 1, files: 2, parts: 2, headerPairs: 50 } });
+    return busboy({
+      headers,
+      defParamCharset: 'utf8',
+      limits: { fileSize: mostBytes + 1, fieldSize: 1024, fields: 1, files: 2, parts: 2, headerPairs: 50 },
+    });
   } catch {
     throw unreadable('the multipart body cannot be read');
   }

@@ -34,7 +34,8 @@ describe('an upload to a bucket', () => {
     const location = await begin(bytes.length);
     const late = Promise.withResolvers<void>();
     const waiting = Promise.withResolvers<void>();
-    site.s3!.delay = (method, key) => (method === 'PUT' && key.includes(idOf(location)) ? (waiting.resolve(), late.promise) : undefined);
+    site.s3!.delay = (method, key) =>
+      method === 'PUT' && key.includes(idOf(location)) ? (waiting.resolve(), late.promise) : undefined;
     const left = part(location, 0, bytes.subarray(0, MB));
     await waiting.promise;
     site.s3!.delay = () => undefined;
@@ -94,7 +95,8 @@ describe('an upload to a bucket', () => {
       asked = -1;
     };
     // Whose it is, how far it is, and then what to finish.
-    site.s3!.delay = (method, key) => (method === 'GET' && key.endsWith('/info') && ++asked === 5 ? finish() : undefined);
+    site.s3!.delay = (method, key) =>
+      method === 'GET' && key.endsWith('/info') && ++asked === 5 ? finish() : undefined;
     expect(await state(location)).toEqual([200, 5, 5]);
     expect(asked).toBe(-1);
     expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));

@@ -1,7 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { DeleteObjectCommand, GetObjectCommand, paginateListObjectsV2, PutObjectCommand, S3Client, type _Object, type S3ClientConfig } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  paginateListObjectsV2,
+  PutObjectCommand,
+  S3Client,
+  type _Object,
+  type S3ClientConfig,
+} from '@aws-sdk/client-s3';
 import { S3Store, type MetadataValue } from '@tus/s3-store';
 import { ERRORS, type Upload } from '@tus/server';
 import { MissingFile, type FileStore, type Range } from './store.js';
@@ -23,14 +31,24 @@ export class BucketStore implements FileStore {
 
   async put(Key: string, path: string, ContentType: string): Promise<void> {
     const { size } = await stat(path);
-    await this.client.send(new PutObjectCommand({ Bucket: this.bucket, Key, Body: createReadStream(path), ContentLength: size, ContentType }));
+    await this.client.send(
+      new PutObjectCommand({
+        Bucket: this.bucket,
+        Key,
+        Body: createReadStream(path),
+        ContentLength: size,
+        ContentType,
+      }),
+    );
   }
 
   async read(Key: string, range?: Range): Promise<Readable> {
     const Range = range && `bytes=${range.start}-${range.end}`;
-    const { Body } = await this.client.send(new GetObjectCommand({ Bucket: this.bucket, Key, ...(Range && { Range }) })).catch((error: Error) => {
-      throw error.name === 'NoSuchKey' || error.name === 'NotFound' ? new MissingFile(Key) : error;
-    });
+    const { Body } = await this.client
+      .send(new GetObjectCommand({ Bucket: this.bucket, Key, ...(Range && { Range }) }))
+      .catch((error: Error) => {
+        throw error.name === 'NoSuchKey' || error.name === 'NotFound' ? new MissingFile(Key) : error;
+      });
     return Body as Readable;
   }
 
@@ -43,8 +61,13 @@ export class BucketStore implements FileStore {
 const PART_BYTES = 8 * 1024 ** 2;
 const uploads = 'uploads/';
 /** What another gateway changed would be told wrongly. */
-const forgetful = { get: () => Promise.resolve(undefined), set: () => Promise.resolve(), delete: () => Promise.resolve() };
-const isMissing = (error: unknown): boolean => error instanceof Error && ['NoSuchKey', 'NoSuchUpload', 'NotFound'].includes(error.name);
+const forgetful = {
+  get: () => Promise.resolve(undefined),
+  set: () => Promise.resolve(),
+  delete: () => Promise.resolve(),
+};
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && ['NoSuchKey', 'NoSuchUpload', 'NotFound'].includes(error.name);
 
 /**
  * Uploads in parts that any gateway can go on with, also while another one still stores what came before a cut. They are multipart uploads of the bucket. What describes them, and
@@ -52,7 +75,14 @@ const isMissing = (error: unknown): boolean => error instanceof Error && ['NoSuc
  */
 export class BucketUploads extends S3Store {
   constructor({ bucket, client }: S3Config, expirationPeriodInMilliseconds: number) {
-    super({ s3ClientConfig: { ...client, bucket }, partSize: PART_BYTES, minPartSize: PART_BYTES, useTags: false, cache: forgetful, expirationPeriodInMilliseconds });
+    super({
+      s3ClientConfig: { ...client, bucket },
+      partSize: PART_BYTES,
+      minPartSize: PART_BYTES,
+      useTags: false,
+      cache: forgetful,
+      expirationPeriodInMilliseconds,
+    });
   }
 
   /** Ends what describes the upload; a complete upload's bytes stay. */
@@ -74,7 +104,8 @@ export class BucketUploads extends S3Store {
   /** Ids of uploads of which something is left after as long as uploads may take, once or more often. */
   async *left(): AsyncGenerator<string> {
     for await (const { Key = '', LastModified } of this.list(uploads)) {
-      if (LastModified && Number(this.getExpirationDate(LastModified.toISOString())) < Date.now()) yield Key.split('/')[1]!;
+      if (LastModified && Number(this.getExpirationDate(LastModified.toISOString())) < Date.now())
+        yield Key.split('/')[1]!;
     }
   }
 
@@ -84,7 +115,9 @@ export class BucketUploads extends S3Store {
     });
     const parts = await this.retrieveParts(id).catch(nothingWhereMissing);
     // What is described and has no parts any more is complete.
-    file.offset = parts ? parts.reduce((sum, { Size = 0 }) => sum + Size, (await this.getIncompletePartSize(id)) ?? 0) : (file.size ?? 0);
+    file.offset = parts
+      ? parts.reduce((sum, { Size = 0 }) => sum + Size, (await this.getIncompletePartSize(id)) ?? 0)
+      : (file.size ?? 0);
     return file;
   }
 
@@ -96,24 +129,36 @@ export class BucketUploads extends S3Store {
     return PART_BYTES;
   }
 
-  protected override async uploadParts(metadata: MetadataValue, bytes: Readable, part: number, offset: number): Promise<number> {
+  protected override async uploadParts(
+    metadata: MetadataValue,
+    bytes: Readable,
+    part: number,
+    offset: number,
+  ): Promise<number> {
     // Another gateway is writing it, too: the client asks where to go on.
     if (offset !== (part - 1) * PART_BYTES) throw ERRORS.INVALID_OFFSET;
     let next = part;
     const writer = Object.assign(Object.create(this) as this, {
       uploadPart: (...args: Parameters<S3Store['uploadPart']>) => ((next = args[2] + 1), this.uploadPart(...args)),
-      uploadIncompletePart: async (id: string, Body: Readable) => (await this.client.putObject({ Bucket: this.bucket, Key: restKey(id, next), Body })).ETag!,
+      uploadIncompletePart: async (id: string, Body: Readable) =>
+        (await this.client.putObject({ Bucket: this.bucket, Key: restKey(id, next), Body })).ETag!,
     });
     return super.uploadParts.call(writer, metadata, bytes, part, offset);
   }
 
   protected override async getIncompletePart(id: string): Promise<Readable | undefined> {
-    const got = await this.restOf(id).then((Key) => this.client.getObject({ Bucket: this.bucket, Key })).catch(nothingWhereMissing);
+    const got = await this.restOf(id)
+      .then((Key) => this.client.getObject({ Bucket: this.bucket, Key }))
+      .catch(nothingWhereMissing);
     return got?.Body as Readable | undefined;
   }
 
   protected override async getIncompletePartSize(id: string): Promise<number | undefined> {
-    return (await this.restOf(id).then((Key) => this.client.headObject({ Bucket: this.bucket, Key })).catch(nothingWhereMissing))?.ContentLength;
+    return (
+      await this.restOf(id)
+        .then((Key) => this.client.headObject({ Bucket: this.bucket, Key }))
+        .catch(nothingWhereMissing)
+    )?.ContentLength;
   }
 
   protected override async deleteIncompletePart(id: string): Promise<void> {
@@ -126,7 +171,11 @@ export class BucketUploads extends S3Store {
   }
 
   private async *list(Prefix: string): AsyncGenerator<_Object> {
-    for await (const { Contents = [] } of paginateListObjectsV2({ client: this.client }, { Bucket: this.bucket, Prefix })) yield* Contents;
+    for await (const { Contents = [] } of paginateListObjectsV2(
+      { client: this.client },
+      { Bucket: this.bucket, Prefix },
+    ))
+      yield* Contents;
   }
 }
 

@@ -13,12 +13,28 @@ describe('where files lie', () => {
   });
 
   it('is the bucket that the configuration names, at the endpoint, with its keys', async () => {
-    const store = await openStore(config({ S3_BUCKET: 'parley', S3_ENDPOINT: 'http://minio:9000', S3_REGION: 'eu-central-1', S3_ACCESS_KEY_ID: 'key', S3_SECRET_ACCESS_KEY: 'secret' }));
+    const store = await openStore(
+      config({
+        S3_BUCKET: 'parley',
+        S3_ENDPOINT: 'http://minio:9000',
+        S3_REGION: 'eu-central-1',
+        S3_ACCESS_KEY_ID: 'key',
+        S3_SECRET_ACCESS_KEY: 'secret',
+      }),
+    );
     expect(store).toBeInstanceOf(BucketStore);
     const { bucket, client } = store as BucketStore;
     expect(bucket).toBe('parley');
-    expect([await client.config.region(), client.config.forcePathStyle, (await client.config.endpoint!()).hostname, await client.config.credentials()]).toMatchObject(['eu-central-1', true, 'minio', { accessKeyId: 'key', secretAccessKey: 'secret' }]);
-    expect([await client.config.requestChecksumCalculation(), await client.config.responseChecksumValidation()]).toEqual(['WHEN_REQUIRED', 'WHEN_REQUIRED']);
+    expect([
+      await client.config.region(),
+      client.config.forcePathStyle,
+      (await client.config.endpoint!()).hostname,
+      await client.config.credentials(),
+    ]).toMatchObject(['eu-central-1', true, 'minio', { accessKeyId: 'key', secretAccessKey: 'secret' }]);
+    expect([
+      await client.config.requestChecksumCalculation(),
+      await client.config.responseChecksumValidation(),
+    ]).toEqual(['WHEN_REQUIRED', 'WHEN_REQUIRED']);
   });
 
   it('leaves address and keys to the machine where only a bucket is named', () => {

@@ -38,7 +38,12 @@ export const filesDir = ({ FILES_DIR = './data/files' }: Pick<FilesConfig, 'FILE
 
 /** The bucket of the configuration; undefined: a folder. The client's own addresses have the bucket in the path, as stores other than Amazon's expect. */
 export function s3Config(config: FilesConfig): S3Config | undefined {
-  const { S3_BUCKET: bucket, S3_ENDPOINT: endpoint, S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config;
+  const {
+    S3_BUCKET: bucket,
+    S3_ENDPOINT: endpoint,
+    S3_ACCESS_KEY_ID: accessKeyId,
+    S3_SECRET_ACCESS_KEY: secretAccessKey,
+  } = config;
   if (bucket === undefined) return undefined;
   return {
     bucket,
@@ -51,7 +56,8 @@ export function s3Config(config: FilesConfig): S3Config | undefined {
         requestChecksumCalculation: 'WHEN_REQUIRED' as const,
         responseChecksumValidation: 'WHEN_REQUIRED' as const,
       }),
-      ...(accessKeyId !== undefined && secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
+      ...(accessKeyId !== undefined &&
+        secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
     },
   };
 }
@@ -81,7 +87,9 @@ export class FolderStore implements FileStore {
     const stream = createReadStream(this.pathOf(key), range);
     await new Promise<void>((resolve, reject) => {
       stream.once('open', () => resolve());
-      stream.once('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? new MissingFile(key) : error));
+      stream.once('error', (error: NodeJS.ErrnoException) =>
+        reject(error.code === 'ENOENT' ? new MissingFile(key) : error),
+      );
     });
     return stream;
   }

@@ -16,10 +16,20 @@ import { filesDir, MissingFile, s3Config } from './store.js';
 
 /** An upload that is not finished by then is given up. */
 const EXPIRY_MS = 24 * 3_600_000;
-const codes: Readonly<Record<number, ErrorCode>> = { 403: 'forbidden', 404: 'not_found', 409: 'conflict', 410: 'not_found', 413: 'too_large', 423: 'conflict' };
+const codes: Readonly<Record<number, ErrorCode>> = {
+  403: 'forbidden',
+  404: 'not_found',
+  409: 'conflict',
+  410: 'not_found',
+  413: 'too_large',
+  423: 'conflict',
+};
 /** What tells clients how far uploads reach, without a token. */
 export const capabilities = Object.freeze({
-  'Tus-Resumable': '1.0.0', 'Tus-Version': '1.0.0', 'Tus-Extension': 'creation,creation-with-upload,creation-defer-length,termination,expiration', 'Tus-Max-Size': String(limits.uploadBytes),
+  'Tus-Resumable': '1.0.0',
+  'Tus-Version': '1.0.0',
+  'Tus-Extension': 'creation,creation-with-upload,creation-defer-length,termination,expiration',
+  'Tus-Max-Size': String(limits.uploadBytes),
 });
 
 type TusRequest = Parameters<NonNullable<Server['options']['onIncomingRequest']>>[0];
@@ -40,13 +50,19 @@ export class Uploads {
   /** What a hook refused, until the answer goes out. */
   private readonly refusals = new WeakMap<Request, Error>();
 
-  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker' | 'config' | 'logger'>, @Inject(Files) private readonly files: Files) {}
+  constructor(
+    @Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker' | 'config' | 'logger'>,
+    @Inject(Files) private readonly files: Files,
+  ) {}
 
   async handle(request: Request, response: ExpressResponse): Promise<void> {
     response.setHeader('Tus-Resumable', capabilities['Tus-Resumable']);
     const id = request.params['id'] as string | undefined;
     if (id !== undefined && !Id.safeParse(id).success) throw new ChatError('not_found', 'no such upload');
-    if (!['GET', 'OPTIONS'].includes(request.method) && request.headers['tus-resumable'] !== capabilities['Tus-Resumable']) {
+    if (
+      !['GET', 'OPTIONS'].includes(request.method) &&
+      request.headers['tus-resumable'] !== capabilities['Tus-Resumable']
+    ) {
       response.setHeader('Tus-Version', capabilities['Tus-Version']);
       return sendProblem(response, 'invalid', 'Tus-Resumable: must be 1.0.0', { status: 412 });
     }
@@ -78,7 +94,13 @@ export class Uploads {
     await this.bucket!.forget(id);
   }
 
-  private async state(store: DataStore, request: Request, response: ExpressResponse, id: string, answer: globalThis.Response): Promise<void> {
+  private async state(
+    store: DataStore,
+    request: Request,
+    response: ExpressResponse,
+    id: string,
+    answer: globalThis.Response,
+  ): Promise<void> {
     const whole = answer.ok && answer.headers.get('upload-offset') === answer.headers.get('upload-length');
     // Another request may have finished it meanwhile.
     const upload = whole ? await store.getUpload(id).catch(undefinedWhereGone) : undefined;
@@ -88,12 +110,21 @@ export class Uploads {
     } else if (whole || !answer.ok) {
       // What is about to be an attachment is nowhere else any more.
       await this.finishing.get(id)?.catch(() => undefined);
-      const done = await this.parts.broker.request('attachment.locate.v1', { userId: userOf(request), attachmentId: id }).catch((error: unknown) => {
-        if (error instanceof ChatError && error.code === 'not_found') return undefined;
-        throw error;
-      });
+      const done = await this.parts.broker
+        .request('attachment.locate.v1', { userId: userOf(request), attachmentId: id })
+        .catch((error: unknown) => {
+          if (error instanceof ChatError && error.code === 'not_found') return undefined;
+          throw error;
+        });
       if (done) {
-        response.set({ 'Cache-Control': 'no-store', 'Upload-Offset': String(done.attachment.size), 'Upload-Length': String(done.attachment.size) }).status(200).end();
+        response
+          .set({
+            'Cache-Control': 'no-store',
+            'Upload-Offset': String(done.attachment.size),
+            'Upload-Length': String(done.attachment.size),
+          })
+          .status(200)
+          .end();
         return;
       }
       if (whole) throw new ChatError('not_found', 'no such upload');
@@ -127,7 +158,14 @@ export class Uploads {
         if (upload.size === 0) throw new ChatError('invalid', 'the file is empty');
         await this.files.admit(userId, upload.size ?? 1);
         // Stores keep this in headers, where only ASCII fits.
-        return { metadata: { filename: encodeURIComponent(fileName(upload.metadata?.['filename'] ?? upload.metadata?.['name'] ?? undefined)), owner: userId } };
+        return {
+          metadata: {
+            filename: encodeURIComponent(
+              fileName(upload.metadata?.['filename'] ?? upload.metadata?.['name'] ?? undefined),
+            ),
+            owner: userId,
+          },
+        };
       },
       onUploadFinish: async (_request, upload) => {
         await this.finish(datastore, upload);
@@ -157,10 +195,14 @@ export class Uploads {
   /** One attempt at a time. What can be no attachment is removed at once. */
   private finish(store: DataStore, upload: Upload): Promise<Attachment> {
     const { id } = upload;
-    const attempt = this.finishing.get(id) ?? this.record(upload).catch(async (error: unknown) => {
-      if (error instanceof ChatError && error.code !== 'unavailable') await store.remove(id);
-      throw error;
-    }).finally(() => this.finishing.delete(id));
+    const attempt =
+      this.finishing.get(id) ??
+      this.record(upload)
+        .catch(async (error: unknown) => {
+          if (error instanceof ChatError && error.code !== 'unavailable') await store.remove(id);
+          throw error;
+        })
+        .finally(() => this.finishing.delete(id));
     this.finishing.set(id, attempt);
     return attempt;
   }
@@ -191,15 +233,18 @@ function undefinedWhereGone(error: unknown): undefined {
 
 /** Refuses what tus's server would refuse with statuses that are not ours. */
 function demandHeaders({ method, headers }: Request): void {
-  if (method === 'POST' && headers['upload-concat'] !== undefined) throw new ChatError('invalid', 'Upload-Concat: not supported');
+  if (method === 'POST' && headers['upload-concat'] !== undefined)
+    throw new ChatError('invalid', 'Upload-Concat: not supported');
   if (method !== 'PATCH') return;
   if (headers['upload-offset'] === undefined) throw new ChatError('invalid', 'Upload-Offset: is missing');
-  if (headers['content-type'] !== 'application/offset+octet-stream') throw new ChatError('unsupported_media', 'Content-Type: must be application/offset+octet-stream');
+  if (headers['content-type'] !== 'application/offset+octet-stream')
+    throw new ChatError('unsupported_media', 'Content-Type: must be application/offset+octet-stream');
 }
 
 /** Passes tus's answer on; a refusal with its status, which tus clients go by, and as a problem. */
 async function send(response: ExpressResponse, answer: globalThis.Response): Promise<void> {
-  for (const [name, value] of answer.headers) if (!name.startsWith('access-control-') && name !== 'content-length') response.setHeader(name, value);
+  for (const [name, value] of answer.headers)
+    if (!name.startsWith('access-control-') && name !== 'content-length') response.setHeader(name, value);
   if (answer.ok) return void response.status(answer.status).end(Buffer.from(await answer.arrayBuffer()));
   const code = codes[answer.status] ?? (answer.status < 500 ? 'invalid' : 'internal');
   sendProblem(response, code, (await answer.text()).trim(), { status: answer.status });

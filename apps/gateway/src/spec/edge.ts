@@ -1,7 +1,22 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { createInProcessBroker, type Broker, type Delivery, type InstanceListener, type Serving } from '@parley/broker';
-import { newId, requests, type PushFrame, type RequestName, type RequestPayload, type Service, type ServerEvent, type User } from '@parley/contracts';
-import { createMemoryLimiters, createMemoryRegistry, createMemoryTraces, type Registry, type Traces } from '@parley/realtime';
+import {
+  newId,
+  requests,
+  type PushFrame,
+  type RequestName,
+  type RequestPayload,
+  type Service,
+  type ServerEvent,
+  type User,
+} from '@parley/contracts';
+import {
+  createMemoryLimiters,
+  createMemoryRegistry,
+  createMemoryTraces,
+  type Registry,
+  type Traces,
+} from '@parley/realtime';
 import { createLogger, Health, loadConfig } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { SignJWT } from 'jose';
@@ -43,24 +58,51 @@ export class Edge {
   private readonly sockets: Socket[] = [];
   private readonly servings: Serving[] = [];
 
-  private constructor(readonly broker: Broker, readonly registry: Registry, readonly traces: Traces, readonly health: Health, readonly logged: string[]) {}
+  private constructor(
+    readonly broker: Broker,
+    readonly registry: Registry,
+    readonly traces: Traces,
+    readonly health: Health,
+    readonly logged: string[],
+  ) {}
   gateway!: Gateway;
   /** The gateway as the broker sees it. */
   listener!: InstanceListener;
 
   /** `environment` is configuration as the operator writes it. `parts` are in the process and in memory unless given. */
-  static async start(environment: Record<string, string> = {}, before: (edge: Edge) => unknown = (edge) => edge.serveBasics(), parts: SharedParts = {}): Promise<Edge> {
+  static async start(
+    environment: Record<string, string> = {},
+    before: (edge: Edge) => unknown = (edge) => edge.serveBasics(),
+    parts: SharedParts = {},
+  ): Promise<Edge> {
     const logged: string[] = [];
     const logger = createLogger('gateway', 'warn', { write: (line: string) => void logged.push(line) });
-    const { broker = createInProcessBroker({ service: 'gateway', logger }), registry = createMemoryRegistry(), limiters = createMemoryLimiters() } = parts;
+    const {
+      broker = createInProcessBroker({ service: 'gateway', logger }),
+      registry = createMemoryRegistry(),
+      limiters = createMemoryLimiters(),
+    } = parts;
     await broker.start();
     const traces = createMemoryTraces();
     const edge = new Edge(broker, registry, traces, new Health('gateway'), logged);
     await before(edge);
-    const config = loadConfig(gatewayConfig, { PORT: '0', HOST: '127.0.0.1', SHUTDOWN_GRACE_MS: '2000', ...environment });
+    const config = loadConfig(gatewayConfig, {
+      PORT: '0',
+      HOST: '127.0.0.1',
+      SHUTDOWN_GRACE_MS: '2000',
+      ...environment,
+    });
     const listen = broker.listen.bind(broker);
     broker.listen = (listener) => listen((edge.listener = listener));
-    edge.gateway = await startGateway({ config, broker, registry: edge.registry, limiters, traces, logger, health: edge.health });
+    edge.gateway = await startGateway({
+      config,
+      broker,
+      registry: edge.registry,
+      limiters,
+      traces,
+      logger,
+      health: edge.health,
+    });
     edge.health.open();
     return edge;
   }
@@ -90,27 +132,53 @@ export class Edge {
 
   person(kind: User['kind'] = 'person'): Person {
     const id = newId();
-    const user: User = { id, username: `u-${id.slice(-8)}`, displayName: 'Somebody', kind, createdAt: new Date().toISOString() };
+    const user: User = {
+      id,
+      username: `u-${id.slice(-8)}`,
+      displayName: 'Somebody',
+      kind,
+      createdAt: new Date().toISOString(),
+    };
     this.people.set(id, user);
     return { user, sessionId: newId() };
   }
 
   token(person: Person, { header = {}, claims = {}, key = this.keys.privateKey }: TokenChanges = {}): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
-    const payload = { sub: person.user.id, sid: person.sessionId, kind: person.user.kind, iss: 'parley', aud: 'parley', iat: now, exp: now + 900, ...claims };
+    const payload = {
+      sub: person.user.id,
+      sid: person.sessionId,
+      kind: person.user.kind,
+      iss: 'parley',
+      aud: 'parley',
+      iat: now,
+      exp: now + 900,
+      ...claims,
+    };
     const cleaned = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined));
     return new SignJWT(cleaned).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: this.kid, ...header }).sign(key);
   }
 
   /** A socket that connects; nobody waits for it. */
   dial(auth: Record<string, unknown>, options: Partial<ManagerOptions & SocketOptions> = {}): Socket {
-    const socket = io(this.gateway.url, { auth, transports: ['websocket'], forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 100, ...options });
+    const socket = io(this.gateway.url, {
+      auth,
+      transports: ['websocket'],
+      forceNew: true,
+      reconnectionDelay: 50,
+      reconnectionDelayMax: 100,
+      ...options,
+    });
     this.sockets.push(socket);
     return socket;
   }
 
   /** A device whose `session:ready` has come. */
-  async connect(person: Person = this.person(), options: Partial<ManagerOptions & SocketOptions> = {}, token?: string): Promise<Device> {
+  async connect(
+    person: Person = this.person(),
+    options: Partial<ManagerOptions & SocketOptions> = {},
+    token?: string,
+  ): Promise<Device> {
     const socket = this.dial({ token: token ?? (await this.token(person)) }, options);
     const ready = await new Promise<Ready>((resolve, reject) => {
       socket.once('session:ready', resolve);
@@ -128,7 +196,11 @@ export class Edge {
     return fetch(`${this.gateway.url}${path}`, {
       ...rest,
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-      headers: { ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(headers as Record<string, string>) },
+      headers: {
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(headers as Record<string, string>),
+      },
     });
   }
 
@@ -150,11 +222,15 @@ export function heard<T>(socket: Socket, event: string): T[] {
 }
 
 /** What the server acknowledged, each time it did so. */
-export async function acknowledgements(socket: Socket, ...event: readonly unknown[]): Promise<{ ok: boolean; data?: unknown; error?: { code: string } & Record<string, unknown> }[]> {
+export async function acknowledgements(
+  socket: Socket,
+  ...event: readonly unknown[]
+): Promise<{ ok: boolean; data?: unknown; error?: { code: string } & Record<string, unknown> }[]> {
   const answers: never[] = [];
   (socket.emit as (...args: unknown[]) => void)(...event, (answer: never) => void answers.push(answer));
   await eventually(() => answers.length > 0);
   return answers;
 }
 
-export const answerTo = async (socket: Socket, ...event: readonly unknown[]) => (await acknowledgements(socket, ...event))[0]!;
+export const answerTo = async (socket: Socket, ...event: readonly unknown[]) =>
+  (await acknowledgements(socket, ...event))[0]!;

@@ -15,7 +15,12 @@ export const idOf = (location: string): string => location.split('/').at(-1)!;
 export const metadata = (name: string): string => `filename ${Buffer.from(name).toString('base64')}`;
 export const text = (content: string): Buffer => Buffer.from(content);
 
-const attachmentOf = ({ id, key: _key, ...stored }: Recorded['stored'], thumbnailId?: string): Attachment => ({ id, ...stored, ...(thumbnailId && { thumbnailId }), url: `/api/v1/attachments/${id}` });
+const attachmentOf = ({ id, key: _key, ...stored }: Recorded['stored'], thumbnailId?: string): Attachment => ({
+  id,
+  ...stored,
+  ...(thumbnailId && { thumbnailId }),
+  url: `/api/v1/attachments/${id}`,
+});
 
 /** Two gateways over the same files, in a folder or a bucket, and somebody with a session at both. */
 export class FileSite {
@@ -41,7 +46,11 @@ export class FileSite {
     if (this.place === 'bucket') this.s3 = await S3Server.start();
     [this.edge, this.other] = [await this.open(), await this.open()];
     const ann = this.edge.person();
-    [this.token, this.othersToken, this.strangersToken] = [await this.edge.token(ann), await this.other.token(ann), await this.edge.token(this.edge.person())];
+    [this.token, this.othersToken, this.strangersToken] = [
+      await this.edge.token(ann),
+      await this.other.token(ann),
+      await this.edge.token(this.edge.person()),
+    ];
   }
 
   async stop(): Promise<void> {
@@ -53,31 +62,66 @@ export class FileSite {
   /** Every file in the folder, by its last name. */
   readonly onDisk = async (under = ''): Promise<string[]> => {
     const entries = await readdir(join(this.folder, under), { recursive: true, withFileTypes: true }).catch(() => []);
-    return entries.filter((entry) => entry.isFile()).map(({ name }) => name).toSorted();
+    return entries
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name)
+      .toSorted();
   };
   /** What there is of uploads that are not finished. */
   readonly underWay = async (): Promise<string[]> =>
-    this.s3 ? [...[...this.s3.uploads.values()].map(({ key }) => key), ...[...this.s3.objects.keys()].filter((key) => key.includes('/'))] : this.onDisk('uploads');
+    this.s3
+      ? [
+          ...[...this.s3.uploads.values()].map(({ key }) => key),
+          ...[...this.s3.objects.keys()].filter((key) => key.includes('/')),
+        ]
+      : this.onDisk('uploads');
   /** Everything that is kept, here and there. */
-  readonly stored = async (): Promise<string[]> => [...(await this.onDisk()), ...(this.s3?.objects.keys() ?? []), ...(this.s3?.uploads.keys() ?? [])].toSorted();
+  readonly stored = async (): Promise<string[]> =>
+    [...(await this.onDisk()), ...(this.s3?.objects.keys() ?? []), ...(this.s3?.uploads.keys() ?? [])].toSorted();
   /** Bytes of an unfinished upload that nothing can take away; of a bucket, of its first part. */
   readonly partly = async (id: string): Promise<number | undefined> =>
-    (this.s3 ? [...this.s3.uploads.values()].find(({ key }) => key === id)!.parts.get(1)?.bytes : await readFile(join(this.folder, 'uploads', id)))?.length;
+    (this.s3
+      ? [...this.s3.uploads.values()].find(({ key }) => key === id)!.parts.get(1)?.bytes
+      : await readFile(join(this.folder, 'uploads', id))
+    )?.length;
 
-  readonly get = (id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> => this.edge.fetch(`/api/v1/attachments/${id}`, { token: this.token, headers, method });
-  readonly hashOf = async (id: string): Promise<string> => sha256(Buffer.from(await (await this.get(id)).arrayBuffer()));
+  readonly get = (id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
+    this.edge.fetch(`/api/v1/attachments/${id}`, { token: this.token, headers, method });
+  readonly hashOf = async (id: string): Promise<string> =>
+    sha256(Buffer.from(await (await this.get(id)).arrayBuffer()));
 
   /** A request of tus to one of the gateways. */
-  readonly tus = (path: string, method: string, headers: Record<string, string> = {}, body?: Buffer, at = this.edge, by = at === this.other ? this.othersToken : this.token): Promise<Response> =>
-    at.fetch(path, { method, token: by, headers: { 'tus-resumable': '1.0.0', ...headers }, ...(body && { body: Uint8Array.from(body) }) });
+  readonly tus = (
+    path: string,
+    method: string,
+    headers: Record<string, string> = {},
+    body?: Buffer,
+    at = this.edge,
+    by = at === this.other ? this.othersToken : this.token,
+  ): Promise<Response> =>
+    at.fetch(path, {
+      method,
+      token: by,
+      headers: { 'tus-resumable': '1.0.0', ...headers },
+      ...(body && { body: Uint8Array.from(body) }),
+    });
   /** Where the new upload is. */
   readonly begin = async (size: number, name = 'big.txt'): Promise<string> => {
-    const answer = await this.tus('/api/v1/uploads', 'POST', { 'upload-length': String(size), 'upload-metadata': metadata(name) });
+    const answer = await this.tus('/api/v1/uploads', 'POST', {
+      'upload-length': String(size),
+      'upload-metadata': metadata(name),
+    });
     if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
     return answer.headers.get('location')!;
   };
   readonly part = (location: string, offset: number, body: Buffer, at = this.edge): Promise<Response> =>
-    this.tus(location, 'PATCH', { 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' }, body, at);
+    this.tus(
+      location,
+      'PATCH',
+      { 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' },
+      body,
+      at,
+    );
   /** Status, offset and length. */
   readonly state = async (location: string, at = this.edge): Promise<number[]> => {
     const answer = await this.tus(location, 'HEAD', {}, undefined, at);
@@ -106,9 +150,14 @@ export class FileSite {
   private async record({ userId, stored, thumbnail }: Recorded): Promise<{ attachment: Attachment }> {
     await this.recording?.();
     if (this.recordFails) throw this.recordFails;
-    const row = this.rows.get(stored.id) ?? { userId, key: stored.key, attachment: attachmentOf(stored, thumbnail?.id) };
+    const row = this.rows.get(stored.id) ?? {
+      userId,
+      key: stored.key,
+      attachment: attachmentOf(stored, thumbnail?.id),
+    };
     this.rows.set(stored.id, row);
-    if (thumbnail && row.attachment.thumbnailId === thumbnail.id) this.rows.set(thumbnail.id, { userId, key: thumbnail.key, attachment: attachmentOf(thumbnail) });
+    if (thumbnail && row.attachment.thumbnailId === thumbnail.id)
+      this.rows.set(thumbnail.id, { userId, key: thumbnail.key, attachment: attachmentOf(thumbnail) });
     return { attachment: row.attachment };
   }
 }

@@ -5,8 +5,11 @@ import type { Service } from './service.js';
 
 /** Syncs until it is complete, and loads what came in as a whole. */
 export async function catchUp(service: Service, device: LocalState): Promise<void> {
-  for (let complete = false; !complete; ) {
-    const answer = await service.ask('sync.v1', device.userId, { ...(device.epoch === undefined ? {} : { epoch: device.epoch }), cursors: device.cursors() });
+  for (let complete = false; !complete;) {
+    const answer = await service.ask('sync.v1', device.userId, {
+      ...(device.epoch === undefined ? {} : { epoch: device.epoch }),
+      cursors: device.cursors(),
+    });
     device.applySync(answer);
     ({ complete } = answer);
     for (const { id } of answer.added) {
@@ -25,11 +28,24 @@ export async function demandFresh(service: Service, device: LocalState): Promise
     const held = device.conversations.get(id)!;
     const opened = await service.ask('conversation.open.v1', device.userId, { conversationId: id, limit: 100 });
     expect(device.messages(id)).toEqual(opened.messages.items);
-    expect([held.cursor, held.conversation.title, device.messages(id).at(-1), device.unread(id), device.mentions(id)]).toEqual([rev, title, lastMessage, me!.unread, me!.mentions]);
-    expect([held.conversation.memberCount, held.mine.notifications, held.mine.unreadFrom]).toEqual([memberCount, me!.notifications, me!.unreadFrom]);
-    const standings = (members: Iterable<Member>) => [...members].map(({ userId, role, status, joinedAt }) => [userId, role, status, joinedAt]).toSorted();
+    expect([
+      held.cursor,
+      held.conversation.title,
+      device.messages(id).at(-1),
+      device.unread(id),
+      device.mentions(id),
+    ]).toEqual([rev, title, lastMessage, me!.unread, me!.mentions]);
+    expect([held.conversation.memberCount, held.mine.notifications, held.mine.unreadFrom]).toEqual([
+      memberCount,
+      me!.notifications,
+      me!.unreadFrom,
+    ]);
+    const standings = (members: Iterable<Member>) =>
+      [...members].map(({ userId, role, status, joinedAt }) => [userId, role, status, joinedAt]).toSorted();
     expect(standings(held.members.values())).toEqual(standings(opened.members!));
     const told = opened.members!.filter(({ deliveredSeq }) => deliveredSeq > 0);
-    expect(told.map(({ userId }) => held.receipts.get(userId))).toEqual(told.map(({ readSeq, deliveredSeq }) => ({ readSeq, deliveredSeq })));
+    expect(told.map(({ userId }) => held.receipts.get(userId))).toEqual(
+      told.map(({ readSeq, deliveredSeq }) => ({ readSeq, deliveredSeq })),
+    );
   }
 }

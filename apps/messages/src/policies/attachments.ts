@@ -6,5 +6,7 @@ export const attachments: Policy = {
   name: 'attachments',
   appliesTo: ({ command }) => command.input.attachmentIds !== undefined,
   check: ({ command, attachments: found }) =>
-    found === undefined ? new ChatError('not_found', 'No such attachment', { details: { attachmentIds: command.input.attachmentIds } }) : undefined,
+    found === undefined
+      ? new ChatError('not_found', 'No such attachment', { details: { attachmentIds: command.input.attachmentIds } })
+      : undefined,
 };

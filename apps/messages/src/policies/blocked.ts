@@ -7,7 +7,13 @@ export const blocked: Policy<ReadonlySet<Situation>> = {
   name: 'blocked',
   appliesTo: ({ conversation, sender }) => mayBeBlocked(conversation, sender),
   prepare: async (sql, situations) => {
-    const found = await blockedOf(sql, situations.map(({ command, conversation }) => ({ conversationId: conversation.id, senderId: command.caller.userId })));
+    const found = await blockedOf(
+      sql,
+      situations.map(({ command, conversation }) => ({
+        conversationId: conversation.id,
+        senderId: command.caller.userId,
+      })),
+    );
     return new Set(situations.filter((_, at) => found.has(at)));
   },
   check: (situation, found) => (found.has(situation) ? new ChatError('blocked') : undefined),

@@ -8,6 +8,8 @@ export const forwardSource: Policy = {
   check: ({ source, attachments }) => {
     if (source === undefined) return new ChatError('not_found', 'forwardOf names no message that you can see');
     if (source.type === 'system') return new ChatError('conflict', 'A system message is not forwarded');
-    return source.deleted_at === null && attachments !== undefined ? undefined : new ChatError('conflict', 'forwardOf names a deleted message');
+    return source.deleted_at === null && attachments !== undefined
+      ? undefined
+      : new ChatError('conflict', 'forwardOf names a deleted message');
   },
 };

@@ -10,4 +10,14 @@ import { role } from './role.js';
 import { slowMode } from './slow-mode.js';
 
 /** What a new message must pass, in the order in which refusals win: what a role may not do is `forbidden`, and only then is asked what a muted one may not. */
-export const policies: readonly Policy[] = [role, muted, blocked, replyTarget, forwardSource, attachments, reactionGate, slowMode, mentions];
+export const policies: readonly Policy[] = [
+  role,
+  muted,
+  blocked,
+  replyTarget,
+  forwardSource,
+  attachments,
+  reactionGate,
+  slowMode,
+  mentions,
+];

@@ -4,5 +4,6 @@ import type { Policy } from './policy.js';
 /** A message that perhaps mentions somebody is not stored before it is known whom. */
 export const mentions: Policy = {
   name: 'mentions',
-  check: (situation) => (situation.mentions === undefined ? new ChatError('unavailable', 'Who is mentioned cannot be said now') : undefined),
+  check: (situation) =>
+    situation.mentions === undefined ? new ChatError('unavailable', 'Who is mentioned cannot be said now') : undefined,
 };

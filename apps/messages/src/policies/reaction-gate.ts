@@ -17,7 +17,9 @@ const REACTORS = `
 /** How many others reacted to each sender's newest message there. Absent: for those who have none. */
 async function reactorsOf(sql: Sql, situations: readonly Situation[]): Promise<Map<Situation, number>> {
   const rows = await sql.query<{ n: number; have: number }>(REACTORS, [
-    situations.map(({ conversation }) => conversation.id), situations.map(({ command }) => command.caller.userId), situations.map(needed),
+    situations.map(({ conversation }) => conversation.id),
+    situations.map(({ command }) => command.caller.userId),
+    situations.map(needed),
   ]);
   return new Map(rows.map(({ n, have }) => [situations[n - 1]!, have]));
 }
@@ -29,6 +31,8 @@ export const reactionGate: Policy<ReadonlyMap<Situation, number>> = {
   prepare: reactorsOf,
   check: (situation, reactors, batch) => {
     const have = batch.newest(situation) ? 0 : reactors.get(situation);
-    return have === undefined || have >= needed(situation) ? undefined : new ChatError('reaction_gate', undefined, { details: { needed: needed(situation), have } });
+    return have === undefined || have >= needed(situation)
+      ? undefined
+      : new ChatError('reaction_gate', undefined, { details: { needed: needed(situation), have } });
   },
 };

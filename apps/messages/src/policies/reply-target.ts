@@ -6,7 +6,8 @@ export const replyTarget: Policy = {
   name: 'reply-target',
   appliesTo: ({ command }) => command.input.replyTo !== undefined,
   check: ({ conversation, target }) => {
-    if (target?.conversation_id !== conversation.id) return new ChatError('not_found', 'replyTo names no message of this conversation');
+    if (target?.conversation_id !== conversation.id)
+      return new ChatError('not_found', 'replyTo names no message of this conversation');
     return target.deleted_at === null ? undefined : new ChatError('conflict', 'replyTo names a deleted message');
   },
 };

@@ -5,5 +5,8 @@ import type { Policy } from './policy.js';
 /** In a channel only its creator and admins write. */
 export const role: Policy = {
   name: 'role',
-  check: ({ conversation, sender }) => (may(sender.role, 'write', conversation) ? undefined : new ChatError('forbidden', 'Only its creator and admins write in a channel')),
+  check: ({ conversation, sender }) =>
+    may(sender.role, 'write', conversation)
+      ? undefined
+      : new ChatError('forbidden', 'Only its creator and admins write in a channel'),
 };

@@ -13,7 +13,10 @@ const NEWEST = `
 
 /** When each sender last wrote there; deleted messages count, so that deleting is no way round. */
 async function newestOf(sql: Sql, situations: readonly Situation[]): Promise<Map<Situation, Date>> {
-  const rows = await sql.query<{ n: number; created_at: Date }>(NEWEST, [situations.map(({ conversation }) => conversation.id), situations.map(({ command }) => command.caller.userId)]);
+  const rows = await sql.query<{ n: number; created_at: Date }>(NEWEST, [
+    situations.map(({ conversation }) => conversation.id),
+    situations.map(({ command }) => command.caller.userId),
+  ]);
   return new Map(rows.map(({ n, created_at }) => [situations[n - 1]!, created_at]));
 }
 

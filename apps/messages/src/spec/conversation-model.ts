@@ -30,7 +30,10 @@ export class Model {
   readonly people = new Map<number, Person>();
   readonly messages: Written[] = [];
 
-  constructor(readonly kind: Kind, public visibility: 'public' | 'private') {}
+  constructor(
+    readonly kind: Kind,
+    public visibility: 'public' | 'private',
+  ) {}
 
   here(who: number): boolean {
     const person = this.people.get(who);
@@ -59,7 +62,10 @@ export class Model {
 
   readonly leads = (role: Role): boolean => role !== 'member';
   readonly anybody = (): boolean => true;
-  readonly nobodyInDirect = (allowed: (role: Role) => boolean) => (role: Role): boolean => this.kind !== 'direct' && allowed(role);
+  readonly nobodyInDirect =
+    (allowed: (role: Role) => boolean) =>
+    (role: Role): boolean =>
+      this.kind !== 'direct' && allowed(role);
   readonly writes = (role: Role): boolean => this.kind !== 'channel' || role !== 'member';
   readonly creates = this.nobodyInDirect((role) => role === 'creator');
   readonly governs = this.nobodyInDirect(this.leads);
@@ -79,7 +85,12 @@ export class Model {
 
 /** The same conversation in the service, with the ids that its people have there. */
 export class Real {
-  constructor(readonly service: Service, readonly engine: Engine, readonly conversationId: string, readonly users: readonly string[]) {}
+  constructor(
+    readonly service: Service,
+    readonly engine: Engine,
+    readonly conversationId: string,
+    readonly users: readonly string[],
+  ) {}
 
   ask(name: Parameters<Service['ask']>[0], who: number, input: object): Promise<unknown> {
     return this.service.ask(name, this.users[who]!, input);
@@ -87,19 +98,43 @@ export class Real {
 
   async rows(): Promise<unknown> {
     const [conversation] = await this.engine.owner.query(
-      `select title, visibility, coalesce((policy->>'membersInvite')::boolean, false) as invite, deleted_at is not null as deleted, member_count from chat.conversation where id = $1`, [this.conversationId]);
-    const members = await this.engine.owner.query<{ user_id: string }>(`select user_id, role, status, left_at is null as listed from chat.member where conversation_id = $1`, [this.conversationId]);
+      `select title, visibility, coalesce((policy->>'membersInvite')::boolean, false) as invite, deleted_at is not null as deleted, member_count from chat.conversation where id = $1`,
+      [this.conversationId],
+    );
+    const members = await this.engine.owner.query<{ user_id: string }>(
+      `select user_id, role, status, left_at is null as listed from chat.member where conversation_id = $1`,
+      [this.conversationId],
+    );
     const messages = await this.engine.owner.query(
       `select m.sender_id, m.body, m.deleted_at is not null as deleted, (select count(*)::int from chat.reaction r where r.message_id = m.id) as reactions
-       from chat.message m where m.conversation_id = $1 and m.type <> 'system' order by m.seq`, [this.conversationId]);
-    return { conversation, members: Object.fromEntries(members.map(({ user_id, ...row }) => [this.users.indexOf(user_id), row])), messages };
+       from chat.message m where m.conversation_id = $1 and m.type <> 'system' order by m.seq`,
+      [this.conversationId],
+    );
+    return {
+      conversation,
+      members: Object.fromEntries(members.map(({ user_id, ...row }) => [this.users.indexOf(user_id), row])),
+      messages,
+    };
   }
 
   expected({ title, kind, visibility, membersInvite, deleted, people, messages, present }: Model): unknown {
     return {
-      conversation: { title: kind === 'direct' ? null : title, visibility, invite: membersInvite, deleted, member_count: present.length },
-      members: Object.fromEntries([...people].map(([who, { role, status, listed }]) => [who, { role, status, listed }])),
-      messages: messages.map(({ by, body, deleted: gone, reactions }) => ({ sender_id: this.users[by], body: gone ? '' : body, deleted: gone, reactions: gone ? 0 : reactions.size })),
+      conversation: {
+        title: kind === 'direct' ? null : title,
+        visibility,
+        invite: membersInvite,
+        deleted,
+        member_count: present.length,
+      },
+      members: Object.fromEntries(
+        [...people].map(([who, { role, status, listed }]) => [who, { role, status, listed }]),
+      ),
+      messages: messages.map(({ by, body, deleted: gone, reactions }) => ({
+        sender_id: this.users[by],
+        body: gone ? '' : body,
+        deleted: gone,
+        reactions: gone ? 0 : reactions.size,
+      })),
     };
   }
 }
@@ -114,14 +149,21 @@ interface Step {
 /** Makes the command, and lets it happen in the model too. */
 async function demandStep(model: Model, real: Real, step: Step): Promise<void> {
   const wanted = step.expected(model);
-  const outcome = await step.make(real, model).then((answer) => ({ code: 'answered', answer }), (error: Error & { code?: string }) => ({ code: error.code ?? error.message, answer: undefined }));
+  const outcome = await step.make(real, model).then(
+    (answer) => ({ code: 'answered', answer }),
+    (error: Error & { code?: string }) => ({ code: error.code ?? error.message, answer: undefined }),
+  );
   expect(outcome.code).toBe(wanted);
   if (outcome.code === 'answered') step.apply(model, outcome.answer);
   expect(await real.rows()).toEqual(real.expected(model));
 }
 
 class Command implements fc.AsyncCommand<Model, Real> {
-  constructor(private readonly label: string, private readonly needs: (model: Model) => boolean, private readonly step: (model: Model) => Step) {}
+  constructor(
+    private readonly label: string,
+    private readonly needs: (model: Model) => boolean,
+    private readonly step: (model: Model) => Step,
+  ) {}
 
   check = (model: Readonly<Model>): boolean => this.needs(model);
 
@@ -134,20 +176,40 @@ const always = (): boolean => true;
 const who = fc.nat(3);
 const ok = (refusal: Code | undefined): Code => refusal ?? 'answered';
 
-const send = who.map((by) => new Command(`${by} sends`, always, () => ({
-  expected: (model) => ok(model.refusal(by, model.writes)),
-  make: (real) => real.service.send(real.users[by]!, { conversationId: real.conversationId, body: 'hello' }),
-  apply: (model, answer) => void model.messages.push({ id: (answer as { message: { id: string } }).message.id, by, body: 'hello', deleted: false, reactions: new Set() }),
-})));
+const send = who.map(
+  (by) =>
+    new Command(`${by} sends`, always, () => ({
+      expected: (model) => ok(model.refusal(by, model.writes)),
+      make: (real) => real.service.send(real.users[by]!, { conversationId: real.conversationId, body: 'hello' }),
+      apply: (model, answer) =>
+        void model.messages.push({
+          id: (answer as { message: { id: string } }).message.id,
+          by,
+          body: 'hello',
+          deleted: false,
+          reactions: new Set(),
+        }),
+    })),
+);
 
 /** On one of the messages, if there are any. */
 const onMessage = (label: string, step: (model: Model, message: Written, by: number) => Step) =>
   fc.tuple(who, fc.nat(5)).map(([by, at]) => {
     const pick = ({ messages }: Model): Written => messages[at % messages.length]!;
-    return new Command(`${by} ${label} message ${at}`, ({ messages }) => messages.length > 0, (model) => step(model, pick(model), by));
+    return new Command(
+      `${by} ${label} message ${at}`,
+      ({ messages }) => messages.length > 0,
+      (model) => step(model, pick(model), by),
+    );
   });
 const edit = onMessage('edits', (_, message, by) => ({
-  expected: (model) => ok(model.access(by) ?? (message.by === by ? undefined : 'forbidden') ?? model.refusal(by, model.writes) ?? (message.deleted ? 'conflict' : undefined)),
+  expected: (model) =>
+    ok(
+      model.access(by) ??
+        (message.by === by ? undefined : 'forbidden') ??
+        model.refusal(by, model.writes) ??
+        (message.deleted ? 'conflict' : undefined),
+    ),
   make: (real) => real.ask('message.edit.v1', by, { messageId: message.id, body: 'edited' }),
   apply: () => void (message.body = 'edited'),
 }));
@@ -172,36 +234,60 @@ const pin = onMessage('pins', (_, message, by) => ({
   apply: () => undefined,
 }));
 
-const join = who.map((by) => new Command(`${by} joins`, always, () => ({
-  expected: (model) => {
-    const kept = model.access(by);
-    return kept === 'forbidden' ? 'answered' : ok(kept);
-  },
-  make: (real) => real.ask('conversation.join.v1', by, { conversationId: real.conversationId }),
-  apply: (model) => void (model.here(by) || model.enter(by, 'member')),
-})));
-const leave = who.map((by) => new Command(`${by} leaves`, always, () => ({
-  expected: (model) => ok(model.refusal(by, model.nobodyInDirect(model.anybody), true) ?? (model.people.get(by)!.role === 'creator' && model.present.length > 1 ? 'conflict' : undefined)),
-  make: (real) => real.ask('conversation.leave.v1', by, { conversationId: real.conversationId }),
-  apply: (model) => {
-    if (model.people.get(by)!.role === 'creator') model.deleted = true;
-    else model.people.get(by)!.listed = false;
-  },
-})));
+const join = who.map(
+  (by) =>
+    new Command(`${by} joins`, always, () => ({
+      expected: (model) => {
+        const kept = model.access(by);
+        return kept === 'forbidden' ? 'answered' : ok(kept);
+      },
+      make: (real) => real.ask('conversation.join.v1', by, { conversationId: real.conversationId }),
+      apply: (model) => void (model.here(by) || model.enter(by, 'member')),
+    })),
+);
+const leave = who.map(
+  (by) =>
+    new Command(`${by} leaves`, always, () => ({
+      expected: (model) =>
+        ok(
+          model.refusal(by, model.nobodyInDirect(model.anybody), true) ??
+            (model.people.get(by)!.role === 'creator' && model.present.length > 1 ? 'conflict' : undefined),
+        ),
+      make: (real) => real.ask('conversation.leave.v1', by, { conversationId: real.conversationId }),
+      apply: (model) => {
+        if (model.people.get(by)!.role === 'creator') model.deleted = true;
+        else model.people.get(by)!.listed = false;
+      },
+    })),
+);
 
 /** By somebody, to somebody. */
 const toOther = <T>(label: string, more: fc.Arbitrary<T>, step: (by: number, other: number, more: T) => Step) =>
-  fc.tuple(who, who, more).map(([by, other, what]) => new Command(`${by} ${label} ${other} ${JSON.stringify(what)}`, always, () => step(by, other, what)));
+  fc
+    .tuple(who, who, more)
+    .map(
+      ([by, other, what]) =>
+        new Command(`${by} ${label} ${other} ${JSON.stringify(what)}`, always, () => step(by, other, what)),
+    );
 const add = toOther('adds', fc.constantFrom('member', 'admin'), (by, other, role: Role) => ({
   expected: (model) => {
     const person = model.people.get(other);
-    return ok(model.refusal(by, (own) => model.invites(own) && (role !== 'admin' || own === 'creator')) ?? (person?.status === 'banned' ? 'conflict' : undefined));
+    return ok(
+      model.refusal(by, (own) => model.invites(own) && (role !== 'admin' || own === 'creator')) ??
+        (person?.status === 'banned' ? 'conflict' : undefined),
+    );
   },
-  make: (real) => real.ask('member.add.v1', by, { conversationId: real.conversationId, userId: real.users[other], role }),
+  make: (real) =>
+    real.ask('member.add.v1', by, { conversationId: real.conversationId, userId: real.users[other], role }),
   apply: (model) => void (model.here(other) || model.enter(other, role)),
 }));
 const remove = toOther('removes', fc.constant(null), (by, other) => ({
-  expected: (model) => ok(model.refusal(by, model.governs) ?? (model.people.get(other)?.listed ? undefined : 'not_found') ?? (model.outranks(by, other) ? undefined : 'forbidden')),
+  expected: (model) =>
+    ok(
+      model.refusal(by, model.governs) ??
+        (model.people.get(other)?.listed ? undefined : 'not_found') ??
+        (model.outranks(by, other) ? undefined : 'forbidden'),
+    ),
   make: (real) => real.ask('member.remove.v1', by, { conversationId: real.conversationId, userId: real.users[other] }),
   apply: (model) => void (model.people.get(other)!.listed = false),
 }));
@@ -210,9 +296,14 @@ const setStatus = toOther('makes', fc.constantFrom<Status[]>('active', 'muted', 
     const person = model.people.get(other);
     // Who is off the list can be banned, and unbanned.
     const there = person !== undefined && (person.listed || person.status === 'banned' || status === 'banned');
-    return ok(model.refusal(by, model.governs) ?? (there ? undefined : 'not_found') ?? (model.outranks(by, other) ? undefined : 'forbidden'));
+    return ok(
+      model.refusal(by, model.governs) ??
+        (there ? undefined : 'not_found') ??
+        (model.outranks(by, other) ? undefined : 'forbidden'),
+    );
   },
-  make: (real) => real.ask('member.update.v1', by, { conversationId: real.conversationId, userId: real.users[other], status }),
+  make: (real) =>
+    real.ask('member.update.v1', by, { conversationId: real.conversationId, userId: real.users[other], status }),
   apply: (model) => {
     const person = model.people.get(other)!;
     Object.assign(person, { status, role: status === 'banned' ? 'member' : person.role });
@@ -222,35 +313,94 @@ const promote = toOther('makes', fc.constantFrom<('admin' | 'member')[]>('admin'
   expected: (model) => {
     const person = model.people.get(other);
     const there = person !== undefined && (person.listed || person.status === 'banned');
-    return ok(model.refusal(by, model.creates) ?? (there ? undefined : 'not_found') ?? (person!.role === 'creator' || person!.status === 'banned' ? 'conflict' : undefined));
+    return ok(
+      model.refusal(by, model.creates) ??
+        (there ? undefined : 'not_found') ??
+        (person!.role === 'creator' || person!.status === 'banned' ? 'conflict' : undefined),
+    );
   },
-  make: (real) => real.ask('member.update.v1', by, { conversationId: real.conversationId, userId: real.users[other], role }),
+  make: (real) =>
+    real.ask('member.update.v1', by, { conversationId: real.conversationId, userId: real.users[other], role }),
   apply: (model) => void (model.people.get(other)!.role = role),
 }));
 const handOver = toOther('hands over to', fc.constant(null), (by, other) => ({
   expected: (model) => {
     const person = model.people.get(other);
     const there = person !== undefined && (person.listed || person.status === 'banned');
-    return ok(model.refusal(by, model.creates) ?? (there ? undefined : 'not_found') ?? (person!.status === 'banned' ? 'conflict' : undefined));
+    return ok(
+      model.refusal(by, model.creates) ??
+        (there ? undefined : 'not_found') ??
+        (person!.status === 'banned' ? 'conflict' : undefined),
+    );
   },
-  make: (real) => real.ask('member.update.v1', by, { conversationId: real.conversationId, userId: real.users[other], role: 'creator' }),
+  make: (real) =>
+    real.ask('member.update.v1', by, {
+      conversationId: real.conversationId,
+      userId: real.users[other],
+      role: 'creator',
+    }),
   apply: (model) => {
     model.people.get(by)!.role = 'admin';
     Object.assign(model.people.get(other)!, { role: 'creator', status: 'active' });
   },
 }));
 
-const describing = fc.record({ title: fc.constantFrom('one', 'two'), policy: fc.record({ membersInvite: fc.boolean() }), visibility: fc.constantFrom<('public' | 'private')[]>('public', 'private') }, { requiredKeys: [] }).filter((wish) => Object.keys(wish).length > 0);
-const update = fc.tuple(who, describing).map(([by, wish]) => new Command(`${by} describes it ${JSON.stringify(wish)}`, always, () => ({
-  expected: (model) => ok(model.refusal(by, wish.visibility === undefined ? model.governs : model.creates)),
-  make: (real) => real.ask('conversation.update.v1', by, { conversationId: real.conversationId, ...wish }),
-  apply: (model) => void Object.assign(model, { title: wish.title ?? model.title, visibility: wish.visibility ?? model.visibility, membersInvite: wish.policy?.membersInvite ?? model.membersInvite }),
-})));
-const end = who.map((by) => new Command(`${by} deletes it`, always, () => ({
-  expected: (model) => ok(model.refusal(by, model.creates)),
-  make: (real) => real.ask('conversation.delete.v1', by, { conversationId: real.conversationId }),
-  apply: (model) => void (model.deleted = true),
-})));
+const describing = fc
+  .record(
+    {
+      title: fc.constantFrom('one', 'two'),
+      policy: fc.record({ membersInvite: fc.boolean() }),
+      visibility: fc.constantFrom<('public' | 'private')[]>('public', 'private'),
+    },
+    { requiredKeys: [] },
+  )
+  .filter((wish) => Object.keys(wish).length > 0);
+const update = fc
+  .tuple(who, describing)
+  .map(
+    ([by, wish]) =>
+      new Command(`${by} describes it ${JSON.stringify(wish)}`, always, () => ({
+        expected: (model) => ok(model.refusal(by, wish.visibility === undefined ? model.governs : model.creates)),
+        make: (real) => real.ask('conversation.update.v1', by, { conversationId: real.conversationId, ...wish }),
+        apply: (model) =>
+          void Object.assign(model, {
+            title: wish.title ?? model.title,
+            visibility: wish.visibility ?? model.visibility,
+            membersInvite: wish.policy?.membersInvite ?? model.membersInvite,
+          }),
+      })),
+  );
+const end = who.map(
+  (by) =>
+    new Command(`${by} deletes it`, always, () => ({
+      expected: (model) => ok(model.refusal(by, model.creates)),
+      make: (real) => real.ask('conversation.delete.v1', by, { conversationId: real.conversationId }),
+      apply: (model) => void (model.deleted = true),
+    })),
+);
 
 /** Everything that somebody may try, what happens most among it more often. */
-export const commands = fc.commands([send, send, edit, erase, react, unreact, pin, join, leave, add, add, remove, setStatus, setStatus, promote, promote, handOver, update, end], { maxCommands: 60, size: 'max' });
+export const commands = fc.commands(
+  [
+    send,
+    send,
+    edit,
+    erase,
+    react,
+    unreact,
+    pin,
+    join,
+    leave,
+    add,
+    add,
+    remove,
+    setStatus,
+    setStatus,
+    promote,
+    promote,
+    handOver,
+    update,
+    end,
+  ],
+  { maxCommands: 60, size: 'max' },
+);

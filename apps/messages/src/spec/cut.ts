@@ -12,7 +12,10 @@ export class Cut {
       get: (target, key) => {
         const method = Reflect.get(target, key) as unknown;
         if (typeof method !== 'function') return method;
-        return (...args: unknown[]) => (['publish', 'push', 'pushAll'].includes(String(key)) && this.fails() ? Promise.reject(new Unavailable('cut')) : method.apply(target, args));
+        return (...args: unknown[]) =>
+          ['publish', 'push', 'pushAll'].includes(String(key)) && this.fails()
+            ? Promise.reject(new Unavailable('cut'))
+            : method.apply(target, args);
       },
     });
 

@@ -17,7 +17,9 @@ async function newcomersAmong(sql: Sql, situations: readonly Situation[]): Promi
 export const newcomers: Policy<ReadonlySet<Situation>> = {
   name: 'newcomers',
   timeLimitMs: 200,
-  appliesTo: ({ command, conversation }) => conversation.kind === 'group' && conversation.visibility === 'public' && command.input.body.includes('://'),
+  appliesTo: ({ command, conversation }) =>
+    conversation.kind === 'group' && conversation.visibility === 'public' && command.input.body.includes('://'),
   prepare: newcomersAmong,
-  check: (situation, found) => (found.has(situation) ? new ChatError('forbidden', 'Newcomers post no links') : undefined),
+  check: (situation, found) =>
+    found.has(situation) ? new ChatError('forbidden', 'Newcomers post no links') : undefined,
 };

@@ -1,6 +1,17 @@
 import { createInProcessBroker, type Broker, type Handler, type InProcessBroker } from '@parley/broker';
 import {
-  domainEvents, newId, type CallInput, type CallOutput, type Conversation, type DomainEventName, type Message, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type User,
+  domainEvents,
+  newId,
+  type CallInput,
+  type CallOutput,
+  type Conversation,
+  type DomainEventName,
+  type Message,
+  type PushFrame,
+  type RequestAnswer,
+  type RequestName,
+  type RequestPayload,
+  type User,
 } from '@parley/contracts';
 import { createMemoryRegistry, createMemoryTraces, type Registry, type Traces } from '@parley/realtime';
 import { Unavailable, type Running } from '@parley/service-kit';
@@ -21,7 +32,10 @@ export interface Heard {
 
 /** The messages service behind an in-process broker, with a gateway's ear and auth's answers. */
 export class Service {
-  readonly events: { name: string; event: { message: Message; messages: Message[]; conversation: Conversation; memberIds: string[] } }[] = [];
+  readonly events: {
+    name: string;
+    event: { message: Message; messages: Message[]; conversation: Conversation; memberIds: string[] };
+  }[] = [];
   readonly frames: Users[] = [];
   /** Users that auth does not know. */
   readonly unknown = new Set<string>();
@@ -38,12 +52,26 @@ export class Service {
   ) {}
 
   /** `through` stands between the service and its broker, to break things. */
-  static async start(database: Database, { through, auth = true, ...parts }: Pick<MessagesParts, 'settings' | 'policies'> & { auth?: boolean; through?: (broker: Broker) => Broker } = {}): Promise<Service> {
+  static async start(
+    database: Database,
+    {
+      through,
+      auth = true,
+      ...parts
+    }: Pick<MessagesParts, 'settings' | 'policies'> & { auth?: boolean; through?: (broker: Broker) => Broker } = {},
+  ): Promise<Service> {
     const broker = createInProcessBroker({ service: 'spec', logger: quiet });
     const registry = createMemoryRegistry();
     const traces = createMemoryTraces();
     await broker.start();
-    const running = await startMessages({ broker: through?.(broker) ?? broker, database, registry, traces, logger: quiet, ...parts });
+    const running = await startMessages({
+      broker: through?.(broker) ?? broker,
+      database,
+      registry,
+      traces,
+      logger: quiet,
+      ...parts,
+    });
     const service = new Service(broker, registry, traces, running);
     await broker.listen({
       events: Object.keys(domainEvents) as DomainEventName[],
@@ -62,7 +90,12 @@ export class Service {
   }
 
   /** Any call of the service, by somebody. */
-  call<N extends RequestName>(name: N, userId: string, input: Input<N>, { requestId = newId(), connectionId }: { requestId?: string; connectionId?: string } = {}): Promise<RequestAnswer<N>> {
+  call<N extends RequestName>(
+    name: N,
+    userId: string,
+    input: Input<N>,
+    { requestId = newId(), connectionId }: { requestId?: string; connectionId?: string } = {},
+  ): Promise<RequestAnswer<N>> {
     const caller = { ...this.caller(userId, requestId), ...(connectionId === undefined ? {} : { connectionId }) };
     return this.broker.request(name, { caller, input } as unknown as RequestPayload<N>);
   }
@@ -73,19 +106,37 @@ export class Service {
     return userId;
   }
 
-  send(userId: string, input: Partial<CallInput<'message.send'>> & { conversationId: string }, requestId = newId()): Promise<CallOutput<'message.send'>> {
-    const payload = { caller: this.caller(userId, requestId), input: { clientId: newId(), type: 'text' as const, body: 'hello', ...input } };
+  send(
+    userId: string,
+    input: Partial<CallInput<'message.send'>> & { conversationId: string },
+    requestId = newId(),
+  ): Promise<CallOutput<'message.send'>> {
+    const payload = {
+      caller: this.caller(userId, requestId),
+      input: { clientId: newId(), type: 'text' as const, body: 'hello', ...input },
+    };
     return this.broker.request('message.send.v1', payload);
   }
 
-  create(userId: string, input: CallInput<'conversation.create'>, requestId = newId(), kind: 'person' | 'guest' = 'person'): Promise<CallOutput<'conversation.create'>> {
-    return this.broker.request('conversation.create.v1', { caller: { ...this.caller(userId, requestId), kind }, input });
+  create(
+    userId: string,
+    input: CallInput<'conversation.create'>,
+    requestId = newId(),
+    kind: 'person' | 'guest' = 'person',
+  ): Promise<CallOutput<'conversation.create'>> {
+    return this.broker.request('conversation.create.v1', {
+      caller: { ...this.caller(userId, requestId), kind },
+      input,
+    });
   }
 
   /** Any other call, by somebody. */
   ask<N extends RequestName>(name: N, userId: string, input: object, requestId = newId()): Promise<RequestAnswer<N>> {
     const kind: User['kind'] = this.guests.has(userId) ? 'guest' : 'person';
-    return this.broker.request(name, { caller: { ...this.caller(userId, requestId), kind }, input } as unknown as RequestPayload<N>);
+    return this.broker.request(name, {
+      caller: { ...this.caller(userId, requestId), kind },
+      input,
+    } as unknown as RequestPayload<N>);
   }
 
   async group(creator: string, ...memberIds: string[]): Promise<string> {
@@ -93,7 +144,9 @@ export class Service {
   }
 
   heard(userId: string, event?: string): Heard[] {
-    return this.frames.filter((frame) => frame.users.includes(userId) && (event === undefined || frame.event === event)).map(({ id, payload, event: name }) => ({ id, payload: payload as Heard['payload'], event: name }));
+    return this.frames
+      .filter((frame) => frame.users.includes(userId) && (event === undefined || frame.event === event))
+      .map(({ id, payload, event: name }) => ({ id, payload: payload as Heard['payload'], event: name }));
   }
 
   created(): Message[] {
@@ -109,21 +162,44 @@ export class Service {
 
   private auth(): Map<string, Handler> {
     return new Map<string, Handler>([
-      ['users.known.v1', async ({ payload }) => ({ users: (payload as { userIds: string[] }).userIds.filter((id) => !this.unknown.has(id)).map((id) => somebody(id, 'somebody', this.guests.has(id) ? 'guest' : 'person')) })],
-      ['users.named.v1', async ({ payload }) => ({ users: (payload as { usernames: string[] }).usernames.filter((name) => this.usernames.has(name)).map((name) => somebody(this.usernames.get(name)!, name)) })],
+      [
+        'users.known.v1',
+        async ({ payload }) => ({
+          users: (payload as { userIds: string[] }).userIds
+            .filter((id) => !this.unknown.has(id))
+            .map((id) => somebody(id, 'somebody', this.guests.has(id) ? 'guest' : 'person')),
+        }),
+      ],
+      [
+        'users.named.v1',
+        async ({ payload }) => ({
+          users: (payload as { usernames: string[] }).usernames
+            .filter((name) => this.usernames.has(name))
+            .map((name) => somebody(this.usernames.get(name)!, name)),
+        }),
+      ],
     ]);
   }
 }
 
 /** A broker whose `method` fails the first `times` times, as when it is away after a commit. */
-export const cutting = (method: 'publish' | 'pushAll' | 'push', times: number) => (broker: Broker): Broker =>
-  new Proxy(broker, {
-    get(target, key) {
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== 'function') return value;
-      const call = value as (...args: unknown[]) => unknown;
-      return (...args: unknown[]) => (key === method && times-- > 0 ? Promise.reject(new Unavailable('cut')) : call.apply(target, args));
-    },
-  });
+export const cutting =
+  (method: 'publish' | 'pushAll' | 'push', times: number) =>
+  (broker: Broker): Broker =>
+    new Proxy(broker, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key, target);
+        if (typeof value !== 'function') return value;
+        const call = value as (...args: unknown[]) => unknown;
+        return (...args: unknown[]) =>
+          key === method && times-- > 0 ? Promise.reject(new Unavailable('cut')) : call.apply(target, args);
+      },
+    });
 
-const somebody = (id: string, username = 'somebody', kind: User['kind'] = 'person'): User => ({ id, username, displayName: 'Somebody', kind, createdAt: new Date().toISOString() });
+const somebody = (id: string, username = 'somebody', kind: User['kind'] = 'person'): User => ({
+  id,
+  username,
+  displayName: 'Somebody',
+  kind,
+  createdAt: new Date().toISOString(),
+});

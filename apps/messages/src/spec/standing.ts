@@ -3,17 +3,32 @@ import type { Database } from '@parley/store';
 
 /** What must hold of a conversation's rows, whatever happened: `seq` and `rev` without holes, each `rev` the last of one row, and an exact count of members. */
 export async function demandSound(owner: Database, conversationId: string): Promise<void> {
-  const [conversation] = await owner.query<{ last_seq: number; rev: number; conversation_rev: number; members_rev: number; member_count: number }>(
-    `select last_seq, rev, conversation_rev, members_rev, member_count from chat.conversation where id = $1`, [conversationId]);
-  const messages = await owner.query<{ seq: number; rev: number }>(`select seq, rev from chat.message where conversation_id = $1 order by seq`, [conversationId]);
+  const [conversation] = await owner.query<{
+    last_seq: number;
+    rev: number;
+    conversation_rev: number;
+    members_rev: number;
+    member_count: number;
+  }>(`select last_seq, rev, conversation_rev, members_rev, member_count from chat.conversation where id = $1`, [
+    conversationId,
+  ]);
+  const messages = await owner.query<{ seq: number; rev: number }>(
+    `select seq, rev from chat.message where conversation_id = $1 order by seq`,
+    [conversationId],
+  );
   const members = await owner.query<{ rev: number; counted: boolean }>(
-    `select rev, left_at is null and status <> 'banned' as counted from chat.member where conversation_id = $1 order by rev`, [conversationId]);
+    `select rev, left_at is null and status <> 'banned' as counted from chat.member where conversation_id = $1 order by rev`,
+    [conversationId],
+  );
   const { last_seq, rev, conversation_rev, members_rev, member_count } = conversation!;
   expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: last_seq }, (_, at) => at + 1));
   expect(member_count).toBe(members.filter(({ counted }) => counted).length);
   expect(members_rev).toBe(members.at(-1)?.rev);
   // The members of a new conversation share its first rev; after it, no two rows do.
-  const revs = [...messages.map((message) => message.rev), ...members.map((member) => member.rev).filter((one) => one > 1)];
+  const revs = [
+    ...messages.map((message) => message.rev),
+    ...members.map((member) => member.rev).filter((one) => one > 1),
+  ];
   expect(new Set(revs).size).toBe(revs.length);
   expect(Math.max(conversation_rev, ...revs)).toBe(rev);
 }

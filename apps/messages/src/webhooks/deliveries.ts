@@ -27,7 +27,14 @@ export interface Happening {
 
 /** A delivery that is to be attempted now, by this process alone. */
 export interface Due extends Row {
-  id: string; webhook_id: string; event: string; payload: object; attempts: number; created_at: Date; url: string; secret: string;
+  id: string;
+  webhook_id: string;
+  event: string;
+  payload: object;
+  attempts: number;
+  created_at: Date;
+  url: string;
+  secret: string;
 }
 
 /** SQL: whether who made the webhook `alias` is still creator or admin of its conversation. It hears nothing from the moment that they are not. */
@@ -42,7 +49,11 @@ export const led = (alias: string): string =>
 export class Deliveries {
   /** Called when there may be something to do. */
   onAdded: () => void = () => undefined;
-  private gathered: { readonly happening: Happening; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  private gathered: {
+    readonly happening: Happening;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
   private flushing = false;
 
   constructor(
@@ -61,7 +72,10 @@ export class Deliveries {
     this.flushing = true;
     while (this.gathered.length > 0) {
       const together = this.gathered.splice(0);
-      await this.store(together.map(({ happening }) => happening)).then(() => together.forEach(({ resolve }) => resolve()), (error: unknown) => together.forEach(({ reject }) => reject(error)));
+      await this.store(together.map(({ happening }) => happening)).then(
+        () => together.forEach(({ resolve }) => resolve()),
+        (error: unknown) => together.forEach(({ reject }) => reject(error)),
+      );
     }
     this.flushing = false;
   }
@@ -72,11 +86,13 @@ export class Deliveries {
       [[...new Set(happenings.map(({ conversationId }) => conversationId))]],
     );
     await this.switchOff(webhooks.filter((webhook) => !webhook.led).map(({ id }) => id));
-    const rows = webhooks.filter((webhook) => webhook.led).flatMap(({ id, conversation_id, events }) =>
-      happenings
-        .filter(({ conversationId, event }) => conversationId === conversation_id && events.includes(event))
-        .map(({ event, key, data }) => ({ id: newId(), webhook_id: id, event, event_key: key, payload: data })),
-    );
+    const rows = webhooks
+      .filter((webhook) => webhook.led)
+      .flatMap(({ id, conversation_id, events }) =>
+        happenings
+          .filter(({ conversationId, event }) => conversationId === conversation_id && events.includes(event))
+          .map(({ event, key, data }) => ({ id: newId(), webhook_id: id, event, event_key: key, payload: data })),
+      );
     if (rows.length === 0) return;
     // A webhook that is deleted or switched off meanwhile takes nothing any more, nor does one whose maker manages the conversation no more.
     await this.database.query(
@@ -122,7 +138,10 @@ export class Deliveries {
 
   /** An attempt that was begun in vain, because this process ends: the next one is made at once, elsewhere. */
   async giveBack({ id, attempts }: Due): Promise<void> {
-    await this.database.query(`update chat.webhook_delivery set attempts = attempts - 1, next_attempt_at = now() where id = $1 and state = 'waiting' and attempts = $2`, [id, attempts]);
+    await this.database.query(
+      `update chat.webhook_delivery set attempts = attempts - 1, next_attempt_at = now() where id = $1 and state = 'waiting' and attempts = $2`,
+      [id, attempts],
+    );
   }
 
   /** Removes what is older than a week; answers how much. */

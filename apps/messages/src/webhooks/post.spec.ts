@@ -6,26 +6,81 @@ import { isPublic, post, publicAddresses, sign, type Resolve } from './post.js';
 
 describe('an address', () => {
   it.each([
-    '0.0.0.0', '10.0.0.1', '127.0.0.1', '127.255.255.255', '169.254.169.254', '172.16.0.1', '172.31.255.255', '192.168.1.1', '100.64.0.1', '100.127.255.255', '192.0.0.1', '192.0.2.1', '198.18.0.1',
-    '198.51.100.1', '203.0.113.1', '224.0.0.1', '239.1.2.3', '240.0.0.1', '255.255.255.255', '::', '::1', '::127.0.0.1', '::ffff:127.0.0.1', '::ffff:8.8.8.8', '::ffff:0:10.0.0.1', '64:ff9b::10.0.0.1',
-    '64:ff9b::8.8.8.8', '64:ff9b:1::1', 'fe80::1', 'fec0::1', 'fc00::1', 'fd00:ec2::254', 'ff02::1', '2001:db8::1', '2002:7f00:1::', '2002:808:808::1', '2001::1', '100::1', '5f00::1', 'fe80::1%eth0', '', 'localhost',
-    '0177.0.0.1', '2130706433',
+    '0.0.0.0',
+    '10.0.0.1',
+    '127.0.0.1',
+    '127.255.255.255',
+    '169.254.169.254',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.168.1.1',
+    '100.64.0.1',
+    '100.127.255.255',
+    '192.0.0.1',
+    '192.0.2.1',
+    '198.18.0.1',
+    '198.51.100.1',
+    '203.0.113.1',
+    '224.0.0.1',
+    '239.1.2.3',
+    '240.0.0.1',
+    '255.255.255.255',
+    '::',
+    '::1',
+    '::127.0.0.1',
+    '::ffff:127.0.0.1',
+    '::ffff:8.8.8.8',
+    '::ffff:0:10.0.0.1',
+    '64:ff9b::10.0.0.1',
+    '64:ff9b::8.8.8.8',
+    '64:ff9b:1::1',
+    'fe80::1',
+    'fec0::1',
+    'fc00::1',
+    'fd00:ec2::254',
+    'ff02::1',
+    '2001:db8::1',
+    '2002:7f00:1::',
+    '2002:808:808::1',
+    '2001::1',
+    '100::1',
+    '5f00::1',
+    'fe80::1%eth0',
+    '',
+    'localhost',
+    '0177.0.0.1',
+    '2130706433',
   ])('is not public: %s', (address) => expect(isPublic(address)).toBe(false));
 
-  it.each(['8.8.8.8', '1.1.1.1', '93.184.216.34', '172.15.0.1', '172.32.0.1', '100.63.0.1', '100.128.0.1', '2606:4700:4700::1111', '2a00:1450:4001:80b::200e'])('is public: %s', (address) =>
-    expect(isPublic(address)).toBe(true));
+  it.each([
+    '8.8.8.8',
+    '1.1.1.1',
+    '93.184.216.34',
+    '172.15.0.1',
+    '172.32.0.1',
+    '100.63.0.1',
+    '100.128.0.1',
+    '2606:4700:4700::1111',
+    '2a00:1450:4001:80b::200e',
+  ])('is public: %s', (address) => expect(isPublic(address)).toBe(true));
 });
 
 describe('a name', () => {
   const resolve = (...addresses: string[]) => publicAddresses(async () => addresses)('hooks.example.org');
 
   it('leads to its public addresses, all of them', async () => {
-    expect(await resolve('8.8.8.8', '2606:4700:4700::1111')).toEqual([{ address: '8.8.8.8', family: 4 }, { address: '2606:4700:4700::1111', family: 6 }]);
+    expect(await resolve('8.8.8.8', '2606:4700:4700::1111')).toEqual([
+      { address: '8.8.8.8', family: 4 },
+      { address: '2606:4700:4700::1111', family: 6 },
+    ]);
   });
 
-  it.each([['127.0.0.1'], ['8.8.8.8', '169.254.169.254'], ['2606:4700:4700::1111', '::1']])('is refused when one of them is not public: %s', async (...addresses) => {
-    await expect(resolve(...addresses)).rejects.toThrow('the address is not allowed');
-  });
+  it.each([['127.0.0.1'], ['8.8.8.8', '169.254.169.254'], ['2606:4700:4700::1111', '::1']])(
+    'is refused when one of them is not public: %s',
+    async (...addresses) => {
+      await expect(resolve(...addresses)).rejects.toThrow('the address is not allowed');
+    },
+  );
 
   it('is refused when it has none', async () => {
     await expect(resolve()).rejects.toThrow('the host has no address');
@@ -46,7 +101,12 @@ describe('a request', () => {
   beforeAll(async () => {
     server = createServer((request, response) => {
       void text(request).then((body) => {
-        asked.push({ host: request.headers.host, method: request.method, body, signature: request.headers['parley-signature'] });
+        asked.push({
+          host: request.headers.host,
+          method: request.method,
+          body,
+          signature: request.headers['parley-signature'],
+        });
         answer(request, response);
       });
     });
@@ -58,12 +118,21 @@ describe('a request', () => {
     server.close();
   });
   const here: Resolve = async () => [{ address: '127.0.0.1', family: 4 }];
-  const send = (url: string, resolve = here, timeoutMs = 5_000) => post(url, { 'parley-signature': sign('secret', '1', '{}') }, '{}', { resolve, signal: AbortSignal.timeout(timeoutMs) });
+  const send = (url: string, resolve = here, timeoutMs = 5_000) =>
+    post(url, { 'parley-signature': sign('secret', '1', '{}') }, '{}', {
+      resolve,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
 
   it('goes to the address that was checked, under the name', async () => {
     answer = (_, response) => response.writeHead(204).end();
     expect(await send(`http://hooks.invalid:${port}/path`)).toEqual({ status: 204 });
-    expect(asked.at(-1)).toEqual({ host: `hooks.invalid:${port}`, method: 'POST', body: '{}', signature: 'v1=1122767b193110cfec322b6f199b599edbf608ed087f2d27afb0b97d99523908' });
+    expect(asked.at(-1)).toEqual({
+      host: `hooks.invalid:${port}`,
+      method: 'POST',
+      body: '{}',
+      signature: 'v1=1122767b193110cfec322b6f199b599edbf608ed087f2d27afb0b97d99523908',
+    });
   });
 
   it('resolves its name once', async () => {
@@ -74,11 +143,19 @@ describe('a request', () => {
     expect(times).toBe(1);
   });
 
-  it.each(['http://127.0.0.1', 'http://0x7f.1', 'http://2130706433', 'http://[::ffff:127.0.0.1]', 'http://127.0.0.1.'])('is not made to what is not public, however it is written: %s', async (origin) => {
-    const before = asked.length;
-    expect(await send(`${origin}:${port}/`, publicAddresses(async (host) => [host]))).toEqual({ problem: 'the address is not allowed' });
-    expect(asked).toHaveLength(before);
-  });
+  it.each(['http://127.0.0.1', 'http://0x7f.1', 'http://2130706433', 'http://[::ffff:127.0.0.1]', 'http://127.0.0.1.'])(
+    'is not made to what is not public, however it is written: %s',
+    async (origin) => {
+      const before = asked.length;
+      expect(
+        await send(
+          `${origin}:${port}/`,
+          publicAddresses(async (host) => [host]),
+        ),
+      ).toEqual({ problem: 'the address is not allowed' });
+      expect(asked).toHaveLength(before);
+    },
+  );
 
   it('does not follow redirects', async () => {
     const before = asked.length;
@@ -100,7 +177,9 @@ describe('a request', () => {
     expect(written).toBeLessThan(64 * 1024 ** 2);
     answer = () => undefined;
     expect(await send(`http://hooks.invalid:${port}/`, here, 100)).toEqual({ problem: 'no answer in time' });
-    expect(await send(`http://hooks.invalid:${port}/`, () => new Promise(() => undefined), 100)).toEqual({ problem: 'no answer in time' });
+    expect(await send(`http://hooks.invalid:${port}/`, () => new Promise(() => undefined), 100)).toEqual({
+      problem: 'no answer in time',
+    });
   });
 
   it('says why it failed', async () => {

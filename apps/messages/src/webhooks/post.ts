@@ -52,14 +52,30 @@ async function ask(host: string): Promise<string[]> {
 export const anyAddresses: Resolve = (host) => lookup(host, { all: true });
 
 /** The header that proves where a request comes from: `v1=` and the hexadecimal HMAC-SHA256, under the webhook's secret, of the timestamp, a dot and the body. */
-export const sign = (secret: string, timestamp: string, body: string): string => `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
+export const sign = (secret: string, timestamp: string, body: string): string =>
+  `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 
 /** Makes one POST, to an address that was checked and to no other: the name is not resolved again, and redirects are not followed. Never rejects. */
-export async function post(address: string, headers: Readonly<Record<string, string>>, body: string, { resolve, signal }: { resolve: Resolve; signal: AbortSignal }): Promise<Outcome> {
+export async function post(
+  address: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  { resolve, signal }: { resolve: Resolve; signal: AbortSignal },
+): Promise<Outcome> {
   try {
     const url = new URL(address);
     const addresses = await abortable(resolve(url.hostname.replace(/^\[|\]$/g, '')), signal);
-    const response = await send(url, { method: 'POST', headers: { ...headers, 'content-length': Buffer.byteLength(body) }, lookup: pinned(addresses), signal, agent: false }, body);
+    const response = await send(
+      url,
+      {
+        method: 'POST',
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+        lookup: pinned(addresses),
+        signal,
+        agent: false,
+      },
+      body,
+    );
     const status = response.statusCode!;
     await drain(response);
     if (status >= 200 && status < 300) return { status };
@@ -75,8 +91,10 @@ function reason(error: unknown): string {
   return (code ?? message).slice(0, 200);
 }
 
-const pinned = (addresses: readonly LookupAddress[]): NonNullable<RequestOptions['lookup']> => (_host, { all }, done) =>
-  all ? done(null, [...addresses]) : done(null, addresses[0]!.address, addresses[0]!.family);
+const pinned =
+  (addresses: readonly LookupAddress[]): NonNullable<RequestOptions['lookup']> =>
+  (_host, { all }, done) =>
+    all ? done(null, [...addresses]) : done(null, addresses[0]!.address, addresses[0]!.family);
 
 function send(url: URL, options: RequestOptions, body: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {

@@ -14,7 +14,9 @@ export class WebhooksController {
   ) {}
 
   @MessagePattern<string>('webhook.create.v1')
-  async create(@Payload() { caller, input }: RequestPayload<'webhook.create.v1'>): Promise<RequestAnswer<'webhook.create.v1'>> {
+  async create(
+    @Payload() { caller, input }: RequestPayload<'webhook.create.v1'>,
+  ): Promise<RequestAnswer<'webhook.create.v1'>> {
     return { webhook: await this.webhooks.create(caller, input) };
   }
 
@@ -24,12 +26,17 @@ export class WebhooksController {
   }
 
   @MessagePattern<string>('webhook.update.v1')
-  async update(@Payload() { caller, input }: RequestPayload<'webhook.update.v1'>): Promise<RequestAnswer<'webhook.update.v1'>> {
+  async update(
+    @Payload() { caller, input }: RequestPayload<'webhook.update.v1'>,
+  ): Promise<RequestAnswer<'webhook.update.v1'>> {
     return { webhook: await this.webhooks.update(caller, input) };
   }
 
   @MessagePattern<string>('webhook.delete.v1')
-  async remove(@Payload() { caller, input }: RequestPayload<'webhook.delete.v1'>, @Ctx() { redelivered }: Delivery): Promise<RequestAnswer<'webhook.delete.v1'>> {
+  async remove(
+    @Payload() { caller, input }: RequestPayload<'webhook.delete.v1'>,
+    @Ctx() { redelivered }: Delivery,
+  ): Promise<RequestAnswer<'webhook.delete.v1'>> {
     await this.webhooks.remove(caller, input).catch((error: unknown) => {
       // The first delivery may have deleted it.
       if (!redelivered || !(error instanceof ChatError) || error.code !== 'not_found') throw error;
@@ -38,28 +45,51 @@ export class WebhooksController {
   }
 
   @MessagePattern<string>('webhook.deliveries.v1')
-  sent(@Payload() { caller, input }: RequestPayload<'webhook.deliveries.v1'>): Promise<RequestAnswer<'webhook.deliveries.v1'>> {
+  sent(
+    @Payload() { caller, input }: RequestPayload<'webhook.deliveries.v1'>,
+  ): Promise<RequestAnswer<'webhook.deliveries.v1'>> {
     return this.webhooks.deliveries(caller, input);
   }
 
   @EventPattern<string>('message.created.v1')
   async created(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
-    for (const message of messages) await this.deliveries.add({ conversationId: message.conversationId, event: 'message.created', key: `created:${message.id}`, data: { message } });
+    for (const message of messages)
+      await this.deliveries.add({
+        conversationId: message.conversationId,
+        event: 'message.created',
+        key: `created:${message.id}`,
+        data: { message },
+      });
   }
 
   @EventPattern<string>('message.updated.v1')
   updated(@Payload() { message }: DomainEvent<'message.updated.v1'>): Promise<void> {
-    return this.deliveries.add({ conversationId: message.conversationId, event: 'message.updated', key: `updated:${message.id}:${message.rev}`, data: { message } });
+    return this.deliveries.add({
+      conversationId: message.conversationId,
+      event: 'message.updated',
+      key: `updated:${message.id}:${message.rev}`,
+      data: { message },
+    });
   }
 
   @EventPattern<string>('member.changed.v1')
   member(@Payload() change: DomainEvent<'member.changed.v1'>): Promise<void> {
     const userId = 'member' in change ? change.member.userId : change.userId;
-    return this.deliveries.add({ conversationId: change.conversationId, event: 'member.changed', key: `member:${userId}:${change.rev}`, data: change });
+    return this.deliveries.add({
+      conversationId: change.conversationId,
+      event: 'member.changed',
+      key: `member:${userId}:${change.rev}`,
+      data: change,
+    });
   }
 
   @EventPattern<string>('conversation.updated.v1')
   conversation(@Payload() { conversation }: DomainEvent<'conversation.updated.v1'>): Promise<void> {
-    return this.deliveries.add({ conversationId: conversation.id, event: 'conversation.updated', key: `conversation:${conversation.rev}`, data: { conversation } });
+    return this.deliveries.add({
+      conversationId: conversation.id,
+      event: 'conversation.updated',
+      key: `conversation:${conversation.rev}`,
+      data: { conversation },
+    });
   }
 }

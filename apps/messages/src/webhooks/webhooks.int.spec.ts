@@ -2,20 +2,45 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { calls, newId, type CallInput, type RequestAnswer, type RequestName, type RequestPayload, type User, type Webhook } from '@parley/contracts';
+import {
+  calls,
+  newId,
+  type CallInput,
+  type RequestAnswer,
+  type RequestName,
+  type RequestPayload,
+  type User,
+  type Webhook,
+} from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { defaultSettings, type WebhookSettings } from '../settings.js';
 import { Service } from '../spec/service.js';
 
-const quick: WebhookSettings = { ...defaultSettings.webhooks, allowPrivate: true, retryMs: 0, timeoutMs: 2_000, pollMs: 20 };
+const quick: WebhookSettings = {
+  ...defaultSettings.webhooks,
+  allowPrivate: true,
+  retryMs: 0,
+  timeoutMs: 2_000,
+  pollMs: 20,
+};
 
 interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  readonly body: { id: string; event: string; createdAt: string; data: { message?: { id: string; body: string; type: string; rev: number }; rev?: number; conversationId?: string; member?: { userId: string } } };
+  readonly body: {
+    id: string;
+    event: string;
+    createdAt: string;
+    data: {
+      message?: { id: string; body: string; type: string; rev: number };
+      rev?: number;
+      conversationId?: string;
+      member?: { userId: string };
+    };
+  };
 }
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %s', (_, open) => {
@@ -43,12 +68,25 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   });
 
   type Input<N extends RequestName> = RequestPayload<N> extends { input: infer I } ? I : never;
-  const ask = <N extends RequestName>(name: N, userId: string, input: Input<N>, kind: User['kind'] = 'person', requestId = newId()): Promise<RequestAnswer<N>> =>
+  const ask = <N extends RequestName>(
+    name: N,
+    userId: string,
+    input: Input<N>,
+    kind: User['kind'] = 'person',
+    requestId = newId(),
+  ): Promise<RequestAnswer<N>> =>
     on.service.broker.request(name, { caller: { requestId, userId, sessionId: newId(), kind }, input } as never);
-  const create = async (userId: string, conversationId: string, path: string, events?: CallInput<'webhook.create'>['events']): Promise<Webhook> =>
-    (await ask('webhook.create.v1', userId, { conversationId, url: `${origin}${path}`, ...(events && { events }) })).webhook;
+  const create = async (
+    userId: string,
+    conversationId: string,
+    path: string,
+    events?: CallInput<'webhook.create'>['events'],
+  ): Promise<Webhook> =>
+    (await ask('webhook.create.v1', userId, { conversationId, url: `${origin}${path}`, ...(events && { events }) }))
+      .webhook;
   const at = (path: string) => received.filter((one) => one.path === path);
-  const deliveries = async (userId: string, webhookId: string) => (await ask('webhook.deliveries.v1', userId, { webhookId })).items;
+  const deliveries = async (userId: string, webhookId: string) =>
+    (await ask('webhook.deliveries.v1', userId, { webhookId })).items;
   const path = () => `/${newId()}`;
   const setting = async () => {
     const anna = newId();
@@ -69,23 +107,52 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     expect(webhook).toEqual({
-      id: webhook.id, conversationId, url: `${origin}${to}`, events: ['message.created', 'message.updated', 'member.changed', 'conversation.updated'], createdBy: anna, createdAt: webhook.createdAt, failures: 0,
+      id: webhook.id,
+      conversationId,
+      url: `${origin}${to}`,
+      events: ['message.created', 'message.updated', 'member.changed', 'conversation.updated'],
+      createdBy: anna,
+      createdAt: webhook.createdAt,
+      failures: 0,
       secret: expect.stringMatching(/^[\w-]{43}$/),
     });
     const { message } = await on.service.send(anna, { conversationId, body: 'hello' });
     const [request] = await eventually(() => (expect(at(to)).toHaveLength(1), at(to)));
     const { headers, body, text: content } = request!;
-    expect(body).toEqual({ id: expect.any(String), event: 'message.created', createdAt: expect.any(String), data: { message } });
-    expect(headers).toMatchObject({ 'content-type': 'application/json', 'parley-event': 'message.created', 'parley-delivery': body.id });
-    expect(headers['parley-signature']).toBe(`v1=${createHmac('sha256', webhook.secret!).update(`${headers['parley-timestamp'] as string}.${content}`).digest('hex')}`);
+    expect(body).toEqual({
+      id: expect.any(String),
+      event: 'message.created',
+      createdAt: expect.any(String),
+      data: { message },
+    });
+    expect(headers).toMatchObject({
+      'content-type': 'application/json',
+      'parley-event': 'message.created',
+      'parley-delivery': body.id,
+    });
+    expect(headers['parley-signature']).toBe(
+      `v1=${createHmac('sha256', webhook.secret!)
+        .update(`${headers['parley-timestamp'] as string}.${content}`)
+        .digest('hex')}`,
+    );
     expect(Math.abs(Number(headers['parley-timestamp']) - Date.now() / 1000)).toBeLessThan(60);
     const [delivery] = await eventually(async () => {
       const all = await deliveries(anna, webhook.id);
       expect(all[0]!.state).toBe('delivered');
       return all;
     });
-    expect(delivery).toEqual({ id: body.id, event: 'message.created', state: 'delivered', attempts: 1, createdAt: body.createdAt, deliveredAt: expect.any(String), status: 200 });
-    expect((await ask('webhook.list.v1', anna, { conversationId })).items).toEqual([{ ...webhook, secret: undefined }].map(({ secret: _secret, ...rest }) => rest));
+    expect(delivery).toEqual({
+      id: body.id,
+      event: 'message.created',
+      state: 'delivered',
+      attempts: 1,
+      createdAt: body.createdAt,
+      deliveredAt: expect.any(String),
+      status: 200,
+    });
+    expect((await ask('webhook.list.v1', anna, { conversationId })).items).toEqual(
+      [{ ...webhook, secret: undefined }].map(({ secret: _secret, ...rest }) => rest),
+    );
   });
 
   it('are told each event once, and only of those that they want', async () => {
@@ -97,12 +164,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     for (let times = 0; times < 3; times++) {
       await on.service.broker.publish('message.updated.v1', { message });
       await on.service.broker.publish('member.changed.v1', change);
-      await on.service.broker.publish('conversation.updated.v1', { conversation: { ...conversation, id: conversationId } });
+      await on.service.broker.publish('conversation.updated.v1', {
+        conversation: { ...conversation, id: conversationId },
+      });
       await on.service.broker.publish('message.updated.v1', { message: { ...message, rev: message.rev + 1 } });
     }
     await heard(anna, conversationId);
     await eventually(() => expect(at(to)).toHaveLength(4));
-    expect(at(to).map(({ body }) => body.event).toSorted()).toEqual(['conversation.updated', 'member.changed', 'message.updated', 'message.updated']);
+    expect(
+      at(to)
+        .map(({ body }) => body.event)
+        .toSorted(),
+    ).toEqual(['conversation.updated', 'member.changed', 'message.updated', 'message.updated']);
     expect(at(to).find(({ body }) => body.event === 'member.changed')!.body.data).toEqual(change);
   });
 
@@ -112,7 +185,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     statuses.set(to, () => (++answers < 4 ? 503 : 200));
     const webhook = await create(anna, conversationId, to);
     await on.service.send(anna, { conversationId });
-    await eventually(async () => expect(await deliveries(anna, webhook.id)).toMatchObject([{ state: 'delivered', attempts: 4, status: 200 }]));
+    await eventually(async () =>
+      expect(await deliveries(anna, webhook.id)).toMatchObject([{ state: 'delivered', attempts: 4, status: 200 }]),
+    );
     expect(new Set(at(to).map(({ body }) => body.id)).size).toBe(1);
     expect((await deliveries(anna, webhook.id))[0]).not.toHaveProperty('problem');
   });
@@ -127,10 +202,16 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
       await eventually(async () => expect(await state()).toMatchObject({ failures: dead }));
     }
     expect(await state()).not.toHaveProperty('disabledAt');
-    expect((await deliveries(anna, webhook.id))[0]).toMatchObject({ state: 'dead', attempts: 8, status: 500, problem: 'answered 500' });
+    expect((await deliveries(anna, webhook.id))[0]).toMatchObject({
+      state: 'dead',
+      attempts: 8,
+      status: 500,
+      problem: 'answered 500',
+    });
     expect(at(to)).toHaveLength(32);
     await on.engine.owner.query(
-      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`, [newId(), webhook.id],
+      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`,
+      [newId(), webhook.id],
     );
     await on.service.send(anna, { conversationId });
     await eventually(async () => expect(await state()).toMatchObject({ failures: 5, disabledAt: expect.any(String) }));
@@ -152,15 +233,21 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const webhook = await create(anna, conversationId, to);
     await on.engine.owner.query(`update chat.webhook set failures = 4 where id = $1`, [webhook.id]);
     await on.service.send(anna, { conversationId });
-    await eventually(async () => expect((await ask('webhook.list.v1', anna, { conversationId })).items).toMatchObject([{ failures: 0 }]));
+    await eventually(async () =>
+      expect((await ask('webhook.list.v1', anna, { conversationId })).items).toMatchObject([{ failures: 0 }]),
+    );
   });
 
   it('change, are switched off and deleted', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
-    const update = async (input: Omit<CallInput<'webhook.update'>, 'webhookId'>) => (await ask('webhook.update.v1', anna, { webhookId: webhook.id, ...input })).webhook;
+    const update = async (input: Omit<CallInput<'webhook.update'>, 'webhookId'>) =>
+      (await ask('webhook.update.v1', anna, { webhookId: webhook.id, ...input })).webhook;
     const other = path();
-    expect(await update({ url: `${origin}${other}`, events: ['message.created'] })).toMatchObject({ url: `${origin}${other}`, events: ['message.created'] });
+    expect(await update({ url: `${origin}${other}`, events: ['message.created'] })).toMatchObject({
+      url: `${origin}${other}`,
+      events: ['message.created'],
+    });
     expect(await update({ enabled: false })).toMatchObject({ disabledAt: expect.any(String) });
     const { message } = await on.service.send(anna, { conversationId, body: 'unheard' });
     await eventually(() => expect(on.service.created().map(({ id }) => id)).toContain(message.id));
@@ -204,31 +291,46 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const webhook = await create(ben, conversationId, to);
     const marker = await create(anna, conversationId, others);
     await on.engine.owner.query(
-      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`, [newId(), webhook.id],
+      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'later', '{}', now(), now() + interval '1 hour')`,
+      [newId(), webhook.id],
     );
     const { message: last } = await on.service.send(anna, { conversationId, body: 'heard' });
     await eventually(() => expect(at(to).map(({ body }) => body.data.message?.body)).toContain('heard'));
     await on.service.ask(call, anna, { conversationId, userId: ben, ...input });
     await on.service.send(anna, { conversationId, body: 'unheard' });
     await eventually(() => expect(at(others).map(({ body }) => body.data.message?.body)).toContain('unheard'));
-    const state = async () => (await ask('webhook.list.v1', anna, { conversationId })).items.find(({ id }) => id === webhook.id)!;
+    const state = async () =>
+      (await ask('webhook.list.v1', anna, { conversationId })).items.find(({ id }) => id === webhook.id)!;
     await eventually(async () => expect(await state()).toMatchObject({ disabledAt: expect.any(String) }));
-    expect((await deliveries(anna, webhook.id)).filter(({ state: one }) => one !== 'delivered')).toMatchObject([{ state: 'dead', attempts: 0, problem: 'the webhook was switched off' }]);
+    expect((await deliveries(anna, webhook.id)).filter(({ state: one }) => one !== 'delivered')).toMatchObject([
+      { state: 'dead', attempts: 0, problem: 'the webhook was switched off' },
+    ]);
     expect(at(to).filter(({ body: { data } }) => (data.message ?? data).rev! > last.rev)).toEqual([]);
     expect(await codeOf(ask('webhook.update.v1', anna, { webhookId: webhook.id, enabled: true }))).toBe('conflict');
-    expect(await ask('webhook.update.v1', anna, { webhookId: marker.id, enabled: true })).not.toHaveProperty('webhook.disabledAt');
+    expect(await ask('webhook.update.v1', anna, { webhookId: marker.id, enabled: true })).not.toHaveProperty(
+      'webhook.disabledAt',
+    );
   });
 
   it('are not sent what waited when who made them is an admin no more, whatever the event of it does', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
-    await on.engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [conversationId, anna]);
+    await on.engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [
+      conversationId,
+      anna,
+    ]);
     await on.engine.owner.query(
-      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'now', '{}', now(), now())`, [newId(), webhook.id],
+      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at) values ($1, $2, 'message.created', 'now', '{}', now(), now())`,
+      [newId(), webhook.id],
     );
     await eventually(async () =>
-      expect(await on.engine.owner.query(`select d.state, d.attempts, w.disabled_at is not null as off from chat.webhook_delivery d join chat.webhook w on w.id = d.webhook_id where w.id = $1`, [webhook.id]))
-        .toEqual([{ state: 'dead', attempts: 0, off: true }]));
+      expect(
+        await on.engine.owner.query(
+          `select d.state, d.attempts, w.disabled_at is not null as off from chat.webhook_delivery d join chat.webhook w on w.id = d.webhook_id where w.id = $1`,
+          [webhook.id],
+        ),
+      ).toEqual([{ state: 'dead', attempts: 0, off: true }]),
+    );
     expect(at(to)).toEqual([]);
   });
 
@@ -237,7 +339,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     const requestId = newId();
     const once = () => ask('webhook.create.v1', anna, { conversationId, url: `${origin}/` }, 'person', requestId);
     expect(await once()).toEqual(await once());
-    const outcomes = await Promise.all(Array.from({ length: 11 }, () => codeOf(ask('webhook.create.v1', anna, { conversationId, url: `${origin}/` }))));
+    const outcomes = await Promise.all(
+      Array.from({ length: 11 }, () => codeOf(ask('webhook.create.v1', anna, { conversationId, url: `${origin}/` }))),
+    );
     expect(outcomes.toSorted()).toEqual([...Array.from({ length: 9 }, () => 'answered'), 'too_large', 'too_large']);
   });
 
@@ -262,7 +366,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     });
     expect(all).toEqual(all.toSorted().toReversed());
     const first = await ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, limit: 2 });
-    const second = await ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, limit: 2, cursor: first.nextCursor! });
+    const second = await ask('webhook.deliveries.v1', anna, {
+      webhookId: webhook.id,
+      limit: 2,
+      cursor: first.nextCursor!,
+    });
     expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(all);
     expect(second).not.toHaveProperty('nextCursor');
     expect(await codeOf(ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, cursor: 'x' }))).toBe('invalid');
@@ -270,12 +378,34 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
 
   it('lead to the public Internet only, unless the operator says otherwise', async () => {
     const { anna, conversationId } = await setting();
-    const strict = await Service.start(on.engine.database, { settings: { webhooks: { ...quick, allowPrivate: false, pollMs: 60_000 } } });
-    const refused = (url: string) => codeOf(strict.broker.request('webhook.create.v1', { caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' }, input: { conversationId, url } }));
-    for (const url of ['http://example.org/', 'https://127.0.0.1/', 'https://localhost/', 'https://a.localhost/', 'https://localhost./', 'https://a.localhost./', 'https://[::1]/', 'https://169.254.169.254/latest', 'https://0x7f.1/', 'https://me:secret@example.org/']) {
+    const strict = await Service.start(on.engine.database, {
+      settings: { webhooks: { ...quick, allowPrivate: false, pollMs: 60_000 } },
+    });
+    const refused = (url: string) =>
+      codeOf(
+        strict.broker.request('webhook.create.v1', {
+          caller: { requestId: newId(), userId: anna, sessionId: newId(), kind: 'person' },
+          input: { conversationId, url },
+        }),
+      );
+    for (const url of [
+      'http://example.org/',
+      'https://127.0.0.1/',
+      'https://localhost/',
+      'https://a.localhost/',
+      'https://localhost./',
+      'https://a.localhost./',
+      'https://[::1]/',
+      'https://169.254.169.254/latest',
+      'https://0x7f.1/',
+      'https://me:secret@example.org/',
+    ]) {
       expect([url, await refused(url)]).toEqual([url, 'invalid']);
     }
-    for (const gap of [' ', '\n', '\t', '\u0000', '\u00a0']) expect(calls['webhook.create'].input.safeParse({ conversationId, url: `https://example.org/ho${gap}ok` }).success).toBe(false);
+    for (const gap of [' ', '\n', '\t', '\u0000', '\u00a0'])
+      expect(
+        calls['webhook.create'].input.safeParse({ conversationId, url: `https://example.org/ho${gap}ok` }).success,
+      ).toBe(false);
     expect(await refused('https://example.org/hook')).toBe('answered');
     await strict.stop();
   });
@@ -289,7 +419,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
       expect(items.map(({ state }) => state)).toEqual(['delivered', 'delivered']);
       return items;
     });
-    await on.engine.owner.query(`update chat.webhook_delivery set created_at = now() - interval '8 days' where id = $1`, [old!.id]);
+    await on.engine.owner.query(
+      `update chat.webhook_delivery set created_at = now() - interval '8 days' where id = $1`,
+      [old!.id],
+    );
     const { Deliveries } = await import('./deliveries.js');
     expect(await new Deliveries(on.engine.database, defaultSettings).sweep()).toBe(1);
     expect(await deliveries(anna, webhook.id)).toEqual([newest]);

@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
-import { ChatError, Id, WebhookEvent, type Actor, type CallInput, type CallOutput, type Webhook, type WebhookDelivery } from '@parley/contracts';
+import {
+  ChatError,
+  Id,
+  WebhookEvent,
+  type Actor,
+  type CallInput,
+  type CallOutput,
+  type Webhook,
+  type WebhookDelivery,
+} from '@parley/contracts';
 import { iso, type Database, type Row, type Sql } from '@parley/store';
 import { accessRefusal } from '../access.js';
 import { demand } from '../permissions.js';
@@ -15,10 +24,26 @@ const MOST = 10;
 const DEFAULT_PAGE = 50;
 
 interface WebhookRow extends Row {
-  id: string; conversation_id: string; url: string; secret: string; events: WebhookEvent[]; created_by: string; created_at: Date; failures: number; disabled_at: Date | null;
+  id: string;
+  conversation_id: string;
+  url: string;
+  secret: string;
+  events: WebhookEvent[];
+  created_by: string;
+  created_at: Date;
+  failures: number;
+  disabled_at: Date | null;
 }
 interface DeliveryRow extends Row {
-  id: string; event: WebhookEvent; state: WebhookDelivery['state']; attempts: number; created_at: Date; next_attempt_at: Date | null; delivered_at: Date | null; status: number | null; problem: string | null;
+  id: string;
+  event: WebhookEvent;
+  state: WebhookDelivery['state'];
+  attempts: number;
+  created_at: Date;
+  next_attempt_at: Date | null;
+  delivered_at: Date | null;
+  status: number | null;
+  problem: string | null;
 }
 const columns = 'id, conversation_id, url, secret, events, created_by, created_at, failures, disabled_at';
 
@@ -31,10 +56,15 @@ export class Webhooks {
   ) {}
 
   /** Under the request's id. `too_large`: there are as many as a conversation may have. */
-  create(caller: Actor, { conversationId, url, events = WebhookEvent.options }: CallInput<'webhook.create'>): Promise<Webhook> {
+  create(
+    caller: Actor,
+    { conversationId, url, events = WebhookEvent.options }: CallInput<'webhook.create'>,
+  ): Promise<Webhook> {
     this.demandAddress(url);
     return this.managed(caller, conversationId, async (sql) => {
-      const rows = await sql.query<WebhookRow>(`select ${columns} from chat.webhook where conversation_id = $1`, [conversationId]);
+      const rows = await sql.query<WebhookRow>(`select ${columns} from chat.webhook where conversation_id = $1`, [
+        conversationId,
+      ]);
       const known = rows.find(({ id }) => id === caller.requestId);
       if (known) return toWebhook(known, known.secret);
       if (rows.length >= MOST) throw new ChatError('too_large', `At most ${MOST} webhooks in a conversation`);
@@ -49,7 +79,10 @@ export class Webhooks {
 
   list(caller: Actor, { conversationId }: CallInput<'webhook.list'>): Promise<CallOutput<'webhook.list'>> {
     return this.managed(caller, conversationId, async (sql) => {
-      const rows = await sql.query<WebhookRow>(`select ${columns} from chat.webhook where conversation_id = $1 order by id`, [conversationId]);
+      const rows = await sql.query<WebhookRow>(
+        `select ${columns} from chat.webhook where conversation_id = $1 order by id`,
+        [conversationId],
+      );
       return { items: rows.map((row) => toWebhook(row)) };
     });
   }
@@ -72,10 +105,15 @@ export class Webhooks {
   }
 
   async remove(caller: Actor, { webhookId }: CallInput<'webhook.delete'>): Promise<void> {
-    await this.managed(caller, await this.conversationOf(caller, webhookId), (sql) => sql.query(`delete from chat.webhook where id = $1`, [webhookId]));
+    await this.managed(caller, await this.conversationOf(caller, webhookId), (sql) =>
+      sql.query(`delete from chat.webhook where id = $1`, [webhookId]),
+    );
   }
 
-  async deliveries(caller: Actor, { webhookId, cursor, limit = DEFAULT_PAGE }: CallInput<'webhook.deliveries'>): Promise<CallOutput<'webhook.deliveries'>> {
+  async deliveries(
+    caller: Actor,
+    { webhookId, cursor, limit = DEFAULT_PAGE }: CallInput<'webhook.deliveries'>,
+  ): Promise<CallOutput<'webhook.deliveries'>> {
     const before = cursor === undefined ? null : decodeCursor(cursor);
     return this.managed(caller, await this.conversationOf(caller, webhookId), async (sql) => {
       const rows = await sql.query<DeliveryRow>(
@@ -90,7 +128,10 @@ export class Webhooks {
 
   private async conversationOf(caller: Actor, webhookId: string): Promise<string> {
     demandPerson(caller);
-    const [row] = await this.database.query<{ conversation_id: string }>(`select conversation_id from chat.webhook where id = $1`, [webhookId]);
+    const [row] = await this.database.query<{ conversation_id: string }>(
+      `select conversation_id from chat.webhook where id = $1`,
+      [webhookId],
+    );
     if (!row) throw new ChatError('not_found', 'No such webhook');
     return row.conversation_id;
   }
@@ -116,15 +157,20 @@ export class Webhooks {
     if (username !== '' || password !== '') throw invalid('must not contain a name or password');
     if (this.settings.webhooks.allowPrivate) return;
     if (protocol !== 'https:') throw invalid('must be an https address');
-    if (host === 'localhost' || host.endsWith('.localhost') || (isIP(host) !== 0 && !isPublic(host))) throw invalid('must be on the public Internet');
+    if (host === 'localhost' || host.endsWith('.localhost') || (isIP(host) !== 0 && !isPublic(host)))
+      throw invalid('must be on the public Internet');
   }
 }
 
-const invalid = (message: string): ChatError => new ChatError('invalid', `url: ${message}`, { details: [{ path: 'url', message }] });
+const invalid = (message: string): ChatError =>
+  new ChatError('invalid', `url: ${message}`, { details: [{ path: 'url', message }] });
 
 async function demandLed(sql: Sql, webhookId: string): Promise<void> {
-  const [webhook] = await sql.query<{ led: boolean }>(`select ${led('w')} as led from chat.webhook w where w.id = $1`, [webhookId]);
-  if (webhook?.led === false) throw new ChatError('conflict', 'Who made it manages this conversation no more: make a new one');
+  const [webhook] = await sql.query<{ led: boolean }>(`select ${led('w')} as led from chat.webhook w where w.id = $1`, [
+    webhookId,
+  ]);
+  if (webhook?.led === false)
+    throw new ChatError('conflict', 'Who made it manages this conversation no more: make a new one');
 }
 
 function demandPerson({ kind }: Actor): void {
@@ -133,22 +179,40 @@ function demandPerson({ kind }: Actor): void {
 
 function toWebhook(row: WebhookRow, secret?: string): Webhook {
   return {
-    id: row.id, conversationId: row.conversation_id, url: row.url, events: row.events, createdBy: row.created_by, createdAt: iso(row.created_at), failures: row.failures,
-    ...(row.disabled_at !== null && { disabledAt: iso(row.disabled_at) }), ...(secret !== undefined && { secret }),
+    id: row.id,
+    conversationId: row.conversation_id,
+    url: row.url,
+    events: row.events,
+    createdBy: row.created_by,
+    createdAt: iso(row.created_at),
+    failures: row.failures,
+    ...(row.disabled_at !== null && { disabledAt: iso(row.disabled_at) }),
+    ...(secret !== undefined && { secret }),
   };
 }
 
 function toDelivery(row: DeliveryRow): WebhookDelivery {
   return {
-    id: row.id, event: row.event, state: row.state, attempts: row.attempts, createdAt: iso(row.created_at),
-    ...(row.next_attempt_at !== null && { nextAttemptAt: iso(row.next_attempt_at) }), ...(row.delivered_at !== null && { deliveredAt: iso(row.delivered_at) }),
-    ...(row.status !== null && { status: row.status }), ...(row.problem !== null && { problem: row.problem }),
+    id: row.id,
+    event: row.event,
+    state: row.state,
+    attempts: row.attempts,
+    createdAt: iso(row.created_at),
+    ...(row.next_attempt_at !== null && { nextAttemptAt: iso(row.next_attempt_at) }),
+    ...(row.delivered_at !== null && { deliveredAt: iso(row.delivered_at) }),
+    ...(row.status !== null && { status: row.status }),
+    ...(row.problem !== null && { problem: row.problem }),
   };
 }
 
 const encodeCursor = (id: string): string => Buffer.from(`delivery:${id}`).toString('base64url');
 function decodeCursor(cursor: string): string {
-  const id = Id.safeParse(Buffer.from(cursor, 'base64url').toString().replace(/^delivery:/, ''));
-  if (!id.success || encodeCursor(id.data) !== cursor) throw new ChatError('invalid', 'cursor: unknown', { details: [{ path: 'cursor', message: 'unknown' }] });
+  const id = Id.safeParse(
+    Buffer.from(cursor, 'base64url')
+      .toString()
+      .replace(/^delivery:/, ''),
+  );
+  if (!id.success || encodeCursor(id.data) !== cursor)
+    throw new ChatError('invalid', 'cursor: unknown', { details: [{ path: 'cursor', message: 'unknown' }] });
   return id.data;
 }

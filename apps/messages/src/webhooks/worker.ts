@@ -55,7 +55,13 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
         else this.logger.error({ err: error }, 'the queue of webhooks could not be read');
       }
       const rest = new AbortController();
-      await Promise.race([this.wake.promise, pause(this.settings.webhooks.pollMs, undefined, { ref: false, signal: AbortSignal.any([signal, rest.signal]) }).catch(() => undefined)]);
+      await Promise.race([
+        this.wake.promise,
+        pause(this.settings.webhooks.pollMs, undefined, {
+          ref: false,
+          signal: AbortSignal.any([signal, rest.signal]),
+        }).catch(() => undefined),
+      ]);
       rest.abort();
     }
   }
@@ -85,15 +91,32 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private async attempt(due: Due): Promise<void> {
     const { allowPrivate, timeoutMs } = this.settings.webhooks;
     try {
-      const body = JSON.stringify({ id: due.id, event: due.event, createdAt: due.created_at.toISOString(), data: due.payload });
+      const body = JSON.stringify({
+        id: due.id,
+        event: due.event,
+        createdAt: due.created_at.toISOString(),
+        data: due.payload,
+      });
       const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.aborting.signal]);
       const allowed = allowPrivate || due.url.startsWith('https:');
-      const outcome = allowed ? await post(due.url, headersOf(due, body), body, { resolve: allowPrivate ? anyAddresses : publicAddresses(), signal }) : { problem: 'only https is allowed' };
+      const outcome = allowed
+        ? await post(due.url, headersOf(due, body), body, {
+            resolve: allowPrivate ? anyAddresses : publicAddresses(),
+            signal,
+          })
+        : { problem: 'only https is allowed' };
       if (outcome.problem !== undefined && this.aborting.signal.aborted) return await this.deliveries.giveBack(due);
       const off = await this.deliveries.settle(due, outcome);
-      if (off) this.logger.warn({ webhookId: due.webhook_id }, 'a webhook was switched off, because too much could not be delivered');
+      if (off)
+        this.logger.warn(
+          { webhookId: due.webhook_id },
+          'a webhook was switched off, because too much could not be delivered',
+        );
     } catch (error) {
-      this.logger.warn({ err: error, webhookId: due.webhook_id }, 'the outcome of a webhook’s delivery could not be recorded; it is made again');
+      this.logger.warn(
+        { err: error, webhookId: due.webhook_id },
+        'the outcome of a webhook’s delivery could not be recorded; it is made again',
+      );
     }
   }
 
@@ -107,7 +130,11 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
 function headersOf({ id, event, secret }: Due, body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
   return {
-    'content-type': 'application/json', 'user-agent': 'Parley-Webhooks/1',
-    'parley-event': event, 'parley-delivery': id, 'parley-timestamp': timestamp, 'parley-signature': sign(secret, timestamp, body),
+    'content-type': 'application/json',
+    'user-agent': 'Parley-Webhooks/1',
+    'parley-event': event,
+    'parley-delivery': id,
+    'parley-timestamp': timestamp,
+    'parley-signature': sign(secret, timestamp, body),
   };
 }

@@ -67,7 +67,10 @@ export class Composer {
 }
 
 /** The lines of what is being written, with the cursor, and which of them has it. */
-export function composed({ text, cursor }: Edited, width: number): { readonly rows: readonly Row[]; readonly at: number } {
+export function composed(
+  { text, cursor }: Edited,
+  width: number,
+): { readonly rows: readonly Row[]; readonly at: number } {
   const lines: Span[][] = [[]];
   let column = 0;
   let offset = 0;
@@ -96,8 +99,9 @@ export function composed({ text, cursor }: Edited, width: number): { readonly ro
 }
 
 /** Neighbours that look the same are one. */
-const joined = (spans: readonly Span[]): Span[] => spans.reduce<Span[]>((all, span) => {
-  const last = all.at(-1);
-  if (!last || last.inverse !== span.inverse) return [...all, span];
-  return [...all.slice(0, -1), { ...last, text: last.text + span.text }];
-}, []);
+const joined = (spans: readonly Span[]): Span[] =>
+  spans.reduce<Span[]>((all, span) => {
+    const last = all.at(-1);
+    if (!last || last.inverse !== span.inverse) return [...all, span];
+    return [...all.slice(0, -1), { ...last, text: last.text + span.text }];
+  }, []);

@@ -23,7 +23,11 @@ export class Stage implements Desk {
   ending: string | undefined;
   private readonly unsubscribe: readonly (() => void)[];
 
-  constructor(readonly client: ParleyClient, readonly directory: Directory, private readonly leave: () => void) {
+  constructor(
+    readonly client: ParleyClient,
+    readonly directory: Directory,
+    private readonly leave: () => void,
+  ) {
     this.unsubscribe = [
       client.subscribe(() => this.follow()),
       client.on('error', (error) => this.say(problemText(error))),
@@ -49,7 +53,10 @@ export class Stage implements Desk {
 
   select(conversationId: string | undefined): void {
     const { notice } = this.shown;
-    this.change({ ...(conversationId !== undefined && { selected: conversationId }), ...(notice !== undefined && { notice }) });
+    this.change({
+      ...(conversationId !== undefined && { selected: conversationId }),
+      ...(notice !== undefined && { notice }),
+    });
     this.follow();
   }
 
@@ -58,7 +65,7 @@ export class Stage implements Desk {
     const { order, conversations } = this.client.getState();
     const at = order.indexOf(this.shown.selected ?? '');
     for (let n = 1; n <= order.length; n++) {
-      const id = order[(((at < 0 && by < 0 ? 0 : at) + by * n) % order.length + order.length) % order.length]!;
+      const id = order[((((at < 0 && by < 0 ? 0 : at) + by * n) % order.length) + order.length) % order.length]!;
       if (!unread || (conversations.get(id)?.unread ?? 0) > 0) return this.select(id);
     }
   }

@@ -43,13 +43,14 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
   useEffect(() => {
     let current = true;
     let emptiedAt = 0;
-    const load = () => attempt(async () => {
-      const { items, rev } = await client.drawing(id);
-      // A board that was emptied while its lines were on their way.
-      if (!current || rev < emptiedAt) return;
-      for (const line of items) lines.current.set(line.id, line);
-      repaint();
-    });
+    const load = () =>
+      attempt(async () => {
+        const { items, rev } = await client.drawing(id);
+        // A board that was emptied while its lines were on their way.
+        if (!current || rev < emptiedAt) return;
+        for (const line of items) lines.current.set(line.id, line);
+        repaint();
+      });
     const stops = [
       client.on('drawing:line', ({ conversationId, line }) => conversationId === id && add(line)),
       client.on('drawing:reset', ({ conversationId, rev }) => {
@@ -74,7 +75,10 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
 
   const placeOf = (event: PointerEvent | globalThis.PointerEvent): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();
-    return [round(((event.clientX - box.left) / box.width) * WIDTH), round(((event.clientY - box.top) / box.height) * HEIGHT)];
+    return [
+      round(((event.clientX - box.left) / box.width) * WIDTH),
+      round(((event.clientY - box.top) / box.height) * HEIGHT),
+    ];
   };
   /** A long line goes out in parts, each beginning where the last one ended, so that others see it grow. */
   const sendPart = (last: boolean) => {
@@ -115,14 +119,47 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
   return (
     <Panel title="Drawing board" wide onClose={onClose}>
       <div className="board">
-        <canvas ref={canvas} width={WIDTH} height={HEIGHT} role="img" aria-label="The shared drawing" onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={up} />
+        <canvas
+          ref={canvas}
+          width={WIDTH}
+          height={HEIGHT}
+          role="img"
+          aria-label="The shared drawing"
+          onPointerDown={down}
+          onPointerMove={move}
+          onPointerUp={up}
+          onPointerCancel={up}
+        />
       </div>
       <div className="board-tools">
         <div className="swatches" role="radiogroup" aria-label="Colour">
-          {colors.map((one) => <input key={one} type="radio" name="ink" value={one} checked={one === color} aria-label={one === '#ffffff' ? 'White, to rub out' : `Colour ${one}`} style={{ '--swatch': one } as React.CSSProperties} onChange={() => setColor(one)} />)}
+          {colors.map((one) => (
+            <input
+              key={one}
+              type="radio"
+              name="ink"
+              value={one}
+              checked={one === color}
+              aria-label={one === '#ffffff' ? 'White, to rub out' : `Colour ${one}`}
+              style={{ '--swatch': one } as React.CSSProperties}
+              onChange={() => setColor(one)}
+            />
+          ))}
         </div>
-        <label>Width<input type="range" min={2} max={60} value={width} onChange={({ target }) => setWidth(Number(target.value))} /></label>
-        <button type="button" className="button slim" onClick={() => void attempt(() => client.resetDrawing(id))}><Eraser size={16} />Empty the board</button>
+        <label>
+          Width
+          <input
+            type="range"
+            min={2}
+            max={60}
+            value={width}
+            onChange={({ target }) => setWidth(Number(target.value))}
+          />
+        </label>
+        <button type="button" className="button slim" onClick={() => void attempt(() => client.resetDrawing(id))}>
+          <Eraser size={16} />
+          Empty the board
+        </button>
       </div>
     </Panel>
   );

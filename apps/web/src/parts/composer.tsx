@@ -1,7 +1,17 @@
 import type { ConversationView } from '@parley/client';
 import type { User } from '@parley/contracts';
 import { Mic, Paperclip, SendHorizontal, Smile, Trash2, X } from 'lucide-react';
-import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState, type ClipboardEvent, type KeyboardEvent, type RefObject } from 'react';
+import {
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type ClipboardEvent,
+  type KeyboardEvent,
+  type RefObject,
+} from 'react';
 import { useChat, useClient, useUser } from '../chat.ts';
 import { useRecorder } from '../recorder.ts';
 import { typeOf, type Uploads } from '../uploads.ts';
@@ -28,8 +38,15 @@ interface Props {
 export function Composer(props: Props) {
   const { conversation } = props.view;
   const silent = silentReason(props.view);
-  if (silent !== undefined) return <p className="silent" role="note">{silent}</p>;
-  return <Editor key={`${conversation.id} ${props.context?.kind === 'edit' ? props.context.messageId : ''}`} {...props} />;
+  if (silent !== undefined)
+    return (
+      <p className="silent" role="note">
+        {silent}
+      </p>
+    );
+  return (
+    <Editor key={`${conversation.id} ${props.context?.kind === 'edit' ? props.context.messageId : ''}`} {...props} />
+  );
 }
 
 function silentReason({ conversation: { kind, me } }: ConversationView): string | undefined {
@@ -80,7 +97,8 @@ function Editor({ view, uploads, context, onContext }: Props) {
       return;
     }
     const sent = client.send(id, {
-      body, type: typeOf(arrived),
+      body,
+      type: typeOf(arrived),
       ...(arrived.length > 0 && { attachmentIds: arrived.map((one) => one.id) }),
       ...(context?.kind === 'reply' && { replyTo: context.messageId }),
     });
@@ -105,7 +123,13 @@ function Editor({ view, uploads, context, onContext }: Props) {
       submit();
     } else if (event.key === 'Escape' && context) onContext(undefined);
     else if (event.key === 'ArrowUp' && text === '' && !context) {
-      const own = view.messages.findLast((message) => message.senderId === client.getState().user?.id && !message.local && message.deletedAt === undefined && message.type === 'text');
+      const own = view.messages.findLast(
+        (message) =>
+          message.senderId === client.getState().user?.id &&
+          !message.local &&
+          message.deletedAt === undefined &&
+          message.type === 'text',
+      );
       if (own) {
         event.preventDefault();
         onContext({ kind: 'edit', messageId: own.id });
@@ -117,17 +141,20 @@ function Editor({ view, uploads, context, onContext }: Props) {
     event.preventDefault();
     uploads.add(event.clipboardData.files);
   };
-  const record = () => void recorder.start().catch(() => toast('The microphone is not available. Allow it in your browser’s settings.'));
-  const sendVoice = () => void attempt(async () => {
-    const file = await recorder.finish();
-    if (!file) return;
-    const attachment = await client.upload(file);
-    client.send(id, { type: 'voice', attachmentIds: [attachment.id] }).stored.catch(() => undefined);
-  });
+  const record = () =>
+    void recorder.start().catch(() => toast('The microphone is not available. Allow it in your browser’s settings.'));
+  const sendVoice = () =>
+    void attempt(async () => {
+      const file = await recorder.finish();
+      if (!file) return;
+      const attachment = await client.upload(file);
+      client.send(id, { type: 'voice', attachmentIds: [attachment.id] }).stored.catch(() => undefined);
+    });
 
   return (
     <form
-      className="composer" aria-label="Write a message"
+      className="composer"
+      aria-label="Write a message"
       onSubmit={(event) => {
         event.preventDefault();
         submit();
@@ -135,30 +162,95 @@ function Editor({ view, uploads, context, onContext }: Props) {
     >
       {completion.list}
       <div className="composer-box">
-        {context && subject && <ContextLine kind={context.kind} senderId={subject.senderId} summary={summaryOf(subject)} onClose={() => onContext(undefined)} />}
+        {context && subject && (
+          <ContextLine
+            kind={context.kind}
+            senderId={subject.senderId}
+            summary={summaryOf(subject)}
+            onClose={() => onContext(undefined)}
+          />
+        )}
         {!editing && uploads.items.length > 0 && <Files uploads={uploads} />}
         <div className="composer-line">
           {recorder.seconds === undefined ? (
             <>
-              {!editing && <button type="button" className="icon-button" aria-label="Attach files" title="Attach files" onClick={() => files.current?.click()}><Paperclip size={20} /></button>}
-              <input ref={files} type="file" multiple hidden aria-hidden="true" onChange={({ target }) => {
-                uploads.add(target.files ?? []);
-                target.value = '';
-              }} />
+              {!editing && (
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label="Attach files"
+                  title="Attach files"
+                  onClick={() => files.current?.click()}
+                >
+                  <Paperclip size={20} />
+                </button>
+              )}
+              <input
+                ref={files}
+                type="file"
+                multiple
+                hidden
+                aria-hidden="true"
+                onChange={({ target }) => {
+                  uploads.add(target.files ?? []);
+                  target.value = '';
+                }}
+              />
               <textarea
-                ref={field} rows={1} value={text} placeholder={editing ? 'Edit the message' : 'Message'} aria-label="Message" enterKeyHint="send" dir="auto" {...completion.aria}
-                onChange={(event) => change(event.target.value)} onKeyDown={onKeyDown} onPaste={onPaste} onSelect={completion.update} onBlur={() => client.typing(id, false)}
+                ref={field}
+                rows={1}
+                value={text}
+                placeholder={editing ? 'Edit the message' : 'Message'}
+                aria-label="Message"
+                enterKeyHint="send"
+                dir="auto"
+                {...completion.aria}
+                onChange={(event) => change(event.target.value)}
+                onKeyDown={onKeyDown}
+                onPaste={onPaste}
+                onSelect={completion.update}
+                onBlur={() => client.typing(id, false)}
               />
               <EmojiButton label="Emoji" icon={<Smile size={20} />} onPick={insert} />
-              {empty && !editing && uploads.items.length === 0
-                ? <button type="button" className="icon-button" aria-label="Record a voice message" title="Record a voice message" onClick={record}><Mic size={20} /></button>
-                : <button type="submit" className="icon-button filled" aria-label={editing ? 'Save' : 'Send'} title={editing ? 'Save' : 'Send'} disabled={empty || waiting}><SendHorizontal size={19} /></button>}
+              {empty && !editing && uploads.items.length === 0 ? (
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label="Record a voice message"
+                  title="Record a voice message"
+                  onClick={record}
+                >
+                  <Mic size={20} />
+                </button>
+              ) : (
+                <button
+                  type="submit"
+                  className="icon-button filled"
+                  aria-label={editing ? 'Save' : 'Send'}
+                  title={editing ? 'Save' : 'Send'}
+                  disabled={empty || waiting}
+                >
+                  <SendHorizontal size={19} />
+                </button>
+              )}
             </>
           ) : (
             <>
-              <button type="button" className="icon-button" aria-label="Discard the recording" onClick={recorder.cancel}><Trash2 size={20} /></button>
-              <div className="recording"><i /><span role="timer">{clockOf(recorder.seconds)}</span></div>
-              <button type="button" className="icon-button filled" aria-label="Send the recording" onClick={sendVoice}><SendHorizontal size={19} /></button>
+              <button
+                type="button"
+                className="icon-button"
+                aria-label="Discard the recording"
+                onClick={recorder.cancel}
+              >
+                <Trash2 size={20} />
+              </button>
+              <div className="recording">
+                <i />
+                <span role="timer">{clockOf(recorder.seconds)}</span>
+              </div>
+              <button type="button" className="icon-button filled" aria-label="Send the recording" onClick={sendVoice}>
+                <SendHorizontal size={19} />
+              </button>
             </>
           )}
         </div>
@@ -167,12 +259,27 @@ function Editor({ view, uploads, context, onContext }: Props) {
   );
 }
 
-function ContextLine({ kind, senderId, summary, onClose }: { readonly kind: Context['kind']; readonly senderId: string; readonly summary: string; readonly onClose: () => void }) {
+function ContextLine({
+  kind,
+  senderId,
+  summary,
+  onClose,
+}: {
+  readonly kind: Context['kind'];
+  readonly senderId: string;
+  readonly summary: string;
+  readonly onClose: () => void;
+}) {
   const sender = useUser(senderId);
   return (
     <div className="composer-context">
-      <div><strong className="cut">{kind === 'edit' ? 'Edit message' : `Reply to ${sender?.displayName ?? '…'}`}</strong><span className="cut muted">{summary}</span></div>
-      <button type="button" className="icon-button small" aria-label="Cancel" onClick={onClose}><X size={18} /></button>
+      <div>
+        <strong className="cut">{kind === 'edit' ? 'Edit message' : `Reply to ${sender?.displayName ?? '…'}`}</strong>
+        <span className="cut muted">{summary}</span>
+      </div>
+      <button type="button" className="icon-button small" aria-label="Cancel" onClick={onClose}>
+        <X size={18} />
+      </button>
     </div>
   );
 }
@@ -182,9 +289,15 @@ function Files({ uploads }: { readonly uploads: Uploads }) {
     <ul className="composer-files" aria-label="Files to send">
       {uploads.items.map(({ key, name, preview, progress, attachment, problem }) => (
         <li key={key} className={`upload${problem ? ' bad' : ''}`} title={problem ? explain(problem) : name}>
-          {preview && !problem ? <img src={preview} alt={name} /> : <span className={problem ? '' : 'cut'}>{problem ? explain(problem) : name}</span>}
+          {preview && !problem ? (
+            <img src={preview} alt={name} />
+          ) : (
+            <span className={problem ? '' : 'cut'}>{problem ? explain(problem) : name}</span>
+          )}
           {!attachment && !problem && <progress value={progress} max={1} aria-label={`Uploading ${name}`} />}
-          <button type="button" aria-label={`Remove ${name}`} onClick={() => uploads.remove(key)}><X size={14} /></button>
+          <button type="button" aria-label={`Remove ${name}`} onClick={() => uploads.remove(key)}>
+            <X size={14} />
+          </button>
         </li>
       ))}
     </ul>
@@ -194,7 +307,12 @@ function Files({ uploads }: { readonly uploads: Uploads }) {
 const MOST_NAMES = 6;
 
 /** Completes `@na` to a member's username, by arrow keys and Enter or Tab, or by the pointer. */
-function useCompletion({ members, conversation }: ConversationView, text: string, field: RefObject<HTMLTextAreaElement | null>, change: (value: string) => void) {
+function useCompletion(
+  { members, conversation }: ConversationView,
+  text: string,
+  field: RefObject<HTMLTextAreaElement | null>,
+  change: (value: string) => void,
+) {
   const listId = useId();
   const users = useChat((state) => state.users);
   const me = useChat(({ user }) => user?.id);
@@ -204,7 +322,12 @@ function useCompletion({ members, conversation }: ConversationView, text: string
   const begun = /(?:^|\s)@([a-z0-9_.-]*)$/iu.exec(text.slice(0, caret))?.[1]?.toLowerCase();
   const found = useMemo(() => {
     if (begun === undefined || conversation.kind === 'direct') return [];
-    const matches = ({ username, displayName }: User) => username.startsWith(begun) || displayName.toLowerCase().split(/\s+/).some((word) => word.startsWith(begun));
+    const matches = ({ username, displayName }: User) =>
+      username.startsWith(begun) ||
+      displayName
+        .toLowerCase()
+        .split(/\s+/)
+        .some((word) => word.startsWith(begun));
     const known: User[] = [];
     for (const userId of members.keys()) {
       const user = users.get(userId);
@@ -226,11 +349,15 @@ function useCompletion({ members, conversation }: ConversationView, text: string
   };
   return {
     update: () => setCaret(field.current?.selectionStart ?? 0),
-    aria: { 'aria-autocomplete': 'list' as const, ...(open && { 'aria-controls': listId, 'aria-activedescendant': `${listId}-${selected!.id}` }) },
+    aria: {
+      'aria-autocomplete': 'list' as const,
+      ...(open && { 'aria-controls': listId, 'aria-activedescendant': `${listId}-${selected!.id}` }),
+    },
     /** Whether the key was for the list. */
     onKey(event: KeyboardEvent): boolean {
       if (!open) return false;
-      if (event.key === 'ArrowDown' || event.key === 'ArrowUp') setAt((Math.min(at, found.length - 1) + (event.key === 'ArrowDown' ? 1 : -1) + found.length) % found.length);
+      if (event.key === 'ArrowDown' || event.key === 'ArrowUp')
+        setAt((Math.min(at, found.length - 1) + (event.key === 'ArrowDown' ? 1 : -1) + found.length) % found.length);
       else if (event.key === 'Enter' || event.key === 'Tab') choose(selected!);
       else if (event.key === 'Escape') setDismissed(begun);
       else return false;
@@ -241,13 +368,18 @@ function useCompletion({ members, conversation }: ConversationView, text: string
       <ul className="completions" role="listbox" id={listId} aria-label="Members">
         {found.map((user) => (
           <li
-            key={user.id} id={`${listId}-${user.id}`} role="option" aria-selected={user === selected}
+            key={user.id}
+            id={`${listId}-${user.id}`}
+            role="option"
+            aria-selected={user === selected}
             onMouseDown={(event) => {
               event.preventDefault();
               choose(user);
             }}
           >
-            <Avatar user={user} size={28} /><span className="cut">{user.displayName}</span><span className="muted small cut">@{user.username}</span>
+            <Avatar user={user} size={28} />
+            <span className="cut">{user.displayName}</span>
+            <span className="muted small cut">@{user.username}</span>
           </li>
         ))}
       </ul>

@@ -3,7 +3,15 @@ import { useEffect, useId, useRef, type ReactNode } from 'react';
 import './overlay.css';
 
 /** A modal dialog: keeps the focus, closes on Escape and beside it. There while it is rendered. */
-export function Dialog({ title, onClose, children }: { readonly title: string; readonly onClose: () => void; readonly children: ReactNode }) {
+export function Dialog({
+  title,
+  onClose,
+  children,
+}: {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+}) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -13,14 +21,21 @@ export function Dialog({ title, onClose, children }: { readonly title: string; r
   }, []);
   return (
     <dialog
-      ref={ref} className="dialog" aria-labelledby={id}
+      ref={ref}
+      className="dialog"
+      aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
       }}
       onMouseDown={(event) => event.target === ref.current && onClose()}
     >
-      <header><h2 id={id}>{title}</h2><button type="button" className="icon-button" aria-label="Close" onClick={onClose}><X size={20} /></button></header>
+      <header>
+        <h2 id={id}>{title}</h2>
+        <button type="button" className="icon-button" aria-label="Close" onClick={onClose}>
+          <X size={20} />
+        </button>
+      </header>
       <div className="dialog-body">{children}</div>
     </dialog>
   );

@@ -4,9 +4,54 @@ import './message.css';
 import './overlay.css';
 
 const emojis = [
-  '👍', '❤️', '😂', '🎉', '😮', '😢', '🙏', '🔥', '👏', '😀', '😉', '😊', '😍', '🥰', '😎', '🤔',
-  '🙃', '😅', '😭', '😡', '🤯', '🥳', '😴', '🤝', '👋', '🙌', '💪', '👀', '✅', '❌', '❓', '💡',
-  '🚀', '⭐', '🌈', '☀️', '🌙', '⚡', '☕', '🍕', '🍰', '🎂', '🎁', '🎵', '⚽', '🏆', '📌', '💯',
+  '👍',
+  '❤️',
+  '😂',
+  '🎉',
+  '😮',
+  '😢',
+  '🙏',
+  '🔥',
+  '👏',
+  '😀',
+  '😉',
+  '😊',
+  '😍',
+  '🥰',
+  '😎',
+  '🤔',
+  '🙃',
+  '😅',
+  '😭',
+  '😡',
+  '🤯',
+  '🥳',
+  '😴',
+  '🤝',
+  '👋',
+  '🙌',
+  '💪',
+  '👀',
+  '✅',
+  '❌',
+  '❓',
+  '💡',
+  '🚀',
+  '⭐',
+  '🌈',
+  '☀️',
+  '🌙',
+  '⚡',
+  '☕',
+  '🍕',
+  '🍰',
+  '🎂',
+  '🎁',
+  '🎵',
+  '⚽',
+  '🏆',
+  '📌',
+  '💯',
 ];
 
 interface Props {
@@ -18,7 +63,13 @@ interface Props {
 }
 
 /** A button that opens a small choice of emojis. */
-export function EmojiButton({ label, className = 'icon-button', icon = <SmilePlus size={18} />, onPick, onToggle }: Props) {
+export function EmojiButton({
+  label,
+  className = 'icon-button',
+  icon = <SmilePlus size={18} />,
+  onPick,
+  onToggle,
+}: Props) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const box = useRef<HTMLDivElement>(null);
@@ -32,9 +83,16 @@ export function EmojiButton({ label, className = 'icon-button', icon = <SmilePlu
   };
   return (
     <>
-      <button ref={button} type="button" className={className} aria-label={label} title={label} popoverTarget={id}>{icon}</button>
+      <button ref={button} type="button" className={className} aria-label={label} title={label} popoverTarget={id}>
+        {icon}
+      </button>
       <div
-        ref={box} id={id} popover="auto" className="menu emoji-pop" role="group" aria-label={label}
+        ref={box}
+        id={id}
+        popover="auto"
+        className="menu emoji-pop"
+        role="group"
+        aria-label={label}
         onToggle={({ newState }) => {
           onToggle?.(newState === 'open');
           if (newState === 'open') place();
@@ -43,7 +101,9 @@ export function EmojiButton({ label, className = 'icon-button', icon = <SmilePlu
         <div className="emoji-grid">
           {emojis.map((emoji) => (
             <button
-              key={emoji} type="button" aria-label={emoji}
+              key={emoji}
+              type="button"
+              aria-label={emoji}
               onClick={() => {
                 box.current?.hidePopover();
                 onPick(emoji);

@@ -11,13 +11,34 @@ export function ForwardDialog({ message, onClose }: { readonly message: ChatMess
   const [query, setQuery] = useState('');
   return (
     <Dialog title="Forward to" onClose={onClose}>
-      <input className="input" type="search" aria-label="Search conversations" placeholder="Search conversations" value={query} onChange={(event) => setQuery(event.target.value)} />
-      <div className="person-list">{order.map((id) => <Target key={id} id={id} query={query} message={message} onClose={onClose} />)}</div>
+      <input
+        className="input"
+        type="search"
+        aria-label="Search conversations"
+        placeholder="Search conversations"
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+      />
+      <div className="person-list">
+        {order.map((id) => (
+          <Target key={id} id={id} query={query} message={message} onClose={onClose} />
+        ))}
+      </div>
     </Dialog>
   );
 }
 
-function Target({ id, query, message, onClose }: { readonly id: string; readonly query: string; readonly message: ChatMessage; readonly onClose: () => void }) {
+function Target({
+  id,
+  query,
+  message,
+  onClose,
+}: {
+  readonly id: string;
+  readonly query: string;
+  readonly message: ChatMessage;
+  readonly onClose: () => void;
+}) {
   const client = useClient();
   const [, navigate] = useLocation();
   const { conversation } = useView(id)!;
@@ -32,7 +53,11 @@ function Target({ id, query, message, onClose }: { readonly id: string; readonly
   };
   return (
     <button type="button" className="person" onClick={send}>
-      {conversation.kind === 'direct' ? <Avatar user={partner} size={36} /> : <RoomAvatar conversation={conversation} size={36} />}
+      {conversation.kind === 'direct' ? (
+        <Avatar user={partner} size={36} />
+      ) : (
+        <RoomAvatar conversation={conversation} size={36} />
+      )}
       <span className="cut">{title}</span>
     </button>
   );

@@ -8,7 +8,12 @@ export function Highlight({ text }: { readonly text: string }) {
       {start}
       {hits.map((piece, at) => {
         const end = piece.indexOf('\uE001');
-        return <Fragment key={at}><mark>{end < 0 ? piece : piece.slice(0, end)}</mark>{end < 0 ? '' : piece.slice(end + 1)}</Fragment>;
+        return (
+          <Fragment key={at}>
+            <mark>{end < 0 ? piece : piece.slice(0, end)}</mark>
+            {end < 0 ? '' : piece.slice(end + 1)}
+          </Fragment>
+        );
       })}
     </>
   );

@@ -13,10 +13,32 @@ export default function LogPanel({ onClose }: { readonly onClose: () => void }) 
   const [filter, setFilter] = useState('');
   const shown = frames.filter(({ event }) => event.includes(filter.trim())).toReversed();
   return (
-    <Panel title="Protocol log" wide onClose={onClose} actions={<button type="button" className="button slim" onClick={() => log.clear()}>Clear</button>}>
-      <div className="log-bar"><input className="input" type="search" placeholder="Filter by event, e.g. message:" aria-label="Filter by event" value={filter} onChange={(event) => setFilter(event.target.value)} /></div>
+    <Panel
+      title="Protocol log"
+      wide
+      onClose={onClose}
+      actions={
+        <button type="button" className="button slim" onClick={() => log.clear()}>
+          Clear
+        </button>
+      }
+    >
+      <div className="log-bar">
+        <input
+          className="input"
+          type="search"
+          placeholder="Filter by event, e.g. message:"
+          aria-label="Filter by event"
+          value={filter}
+          onChange={(event) => setFilter(event.target.value)}
+        />
+      </div>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
-      <div className="log" role="region" aria-label="Frames" tabIndex={0}>{shown.map((frame) => <Entry key={frame.id} frame={frame} />)}</div>
+      <div className="log" role="region" aria-label="Frames" tabIndex={0}>
+        {shown.map((frame) => (
+          <Entry key={frame.id} frame={frame} />
+        ))}
+      </div>
     </Panel>
   );
 }
@@ -25,7 +47,11 @@ function Entry({ frame: { at, direction, event, payload } }: { readonly frame: L
   const [open, setOpen] = useState(false);
   return (
     <details onToggle={(toggled) => setOpen(toggled.currentTarget.open)}>
-      <summary><span className={`dir ${direction}`}>{directions[direction]}</span><b>{event}</b><span className="muted cut">{new Date(at).toISOString().slice(11, 23)}</span></summary>
+      <summary>
+        <span className={`dir ${direction}`}>{directions[direction]}</span>
+        <b>{event}</b>
+        <span className="muted cut">{new Date(at).toISOString().slice(11, 23)}</span>
+      </summary>
       {open && <pre>{JSON.stringify(payload, null, 2)}</pre>}
     </details>
   );

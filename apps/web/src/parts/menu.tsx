@@ -42,9 +42,26 @@ export function Menu({ label, icon, items, className = 'icon-button', onToggle }
 
   return (
     <>
-      <button ref={button} type="button" className={className} aria-label={label} title={label} aria-haspopup="menu" aria-expanded={open} popoverTarget={id}>{icon}</button>
+      <button
+        ref={button}
+        type="button"
+        className={className}
+        aria-label={label}
+        title={label}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        popoverTarget={id}
+      >
+        {icon}
+      </button>
       <div
-        ref={menu} id={id} popover="auto" role="menu" aria-label={label} className="menu" onKeyDown={onKeyDown}
+        ref={menu}
+        id={id}
+        popover="auto"
+        role="menu"
+        aria-label={label}
+        className="menu"
+        onKeyDown={onKeyDown}
         onToggle={(event) => {
           const now = event.newState === 'open';
           setOpen(now);
@@ -54,13 +71,17 @@ export function Menu({ label, icon, items, className = 'icon-button', onToggle }
       >
         {items.map((item) => (
           <button
-            key={item.label} type="button" role="menuitem" className={item.danger ? 'danger' : ''}
+            key={item.label}
+            type="button"
+            role="menuitem"
+            className={item.danger ? 'danger' : ''}
             onClick={() => {
               menu.current?.hidePopover();
               item.onSelect();
             }}
           >
-            {item.icon}{item.label}
+            {item.icon}
+            {item.label}
           </button>
         ))}
       </div>

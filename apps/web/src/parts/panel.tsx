@@ -15,8 +15,20 @@ export function Panel({ title, onClose, children, wide = false, actions }: Props
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return (
-    <aside className={`panel${wide ? ' wide' : ''}`} aria-labelledby={id} onKeyDown={(event) => event.key === 'Escape' && !event.defaultPrevented && onClose()}>
-      <header><h2 id={id} ref={heading} tabIndex={-1}>{title}</h2>{actions}<button type="button" className="icon-button" aria-label="Close" onClick={onClose}><X size={20} /></button></header>
+    <aside
+      className={`panel${wide ? ' wide' : ''}`}
+      aria-labelledby={id}
+      onKeyDown={(event) => event.key === 'Escape' && !event.defaultPrevented && onClose()}
+    >
+      <header>
+        <h2 id={id} ref={heading} tabIndex={-1}>
+          {title}
+        </h2>
+        {actions}
+        <button type="button" className="icon-button" aria-label="Close" onClick={onClose}>
+          <X size={20} />
+        </button>
+      </header>
       {children}
     </aside>
   );

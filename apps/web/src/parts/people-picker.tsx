@@ -16,20 +16,44 @@ interface Props {
 export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
   const me = useMe();
   const [query, setQuery] = useState('');
-  const { items, done } = useSearch<User>('/users', { query: query.trim() === '' ? undefined : query.trim(), limit: 30 });
+  const { items, done } = useSearch<User>('/users', {
+    query: query.trim() === '' ? undefined : query.trim(),
+    limit: 30,
+  });
   const people = items.filter(({ id }) => id !== me.id && !without?.has(id));
   return (
     <>
-      <input className="input" type="search" placeholder="Search people" aria-label={label} maxLength={100} value={query} onChange={(event) => setQuery(event.target.value)} />
+      <input
+        className="input"
+        type="search"
+        placeholder="Search people"
+        aria-label={label}
+        maxLength={100}
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+      />
       <div className="person-list" aria-live="polite">
         {people.map((user) => (
-          <button key={user.id} type="button" className="person" aria-pressed={picked.some(({ id }) => id === user.id)} onClick={() => onPick(user)}>
+          <button
+            key={user.id}
+            type="button"
+            className="person"
+            aria-pressed={picked.some(({ id }) => id === user.id)}
+            onClick={() => onPick(user)}
+          >
             <Avatar user={user} size={38} />
-            <span className="grow"><span className="cut">{user.displayName}</span><small className="cut">@{user.username}</small></span>
+            <span className="grow">
+              <span className="cut">{user.displayName}</span>
+              <small className="cut">@{user.username}</small>
+            </span>
             {picked.some(({ id }) => id === user.id) && <Check size={20} />}
           </button>
         ))}
-        {done && people.length === 0 && <p className="muted small">{query.trim() === '' ? 'Nobody else is here yet.' : `Nobody is called “${query.trim()}”.`}</p>}
+        {done && people.length === 0 && (
+          <p className="muted small">
+            {query.trim() === '' ? 'Nobody else is here yet.' : `Nobody is called “${query.trim()}”.`}
+          </p>
+        )}
       </div>
     </>
   );

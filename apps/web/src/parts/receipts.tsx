@@ -18,7 +18,12 @@ export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: str
     <Dialog title="Who has it" onClose={onClose}>
       {!receipts && <div className="spinner" />}
       {receipts && <People title="Read by" entries={receipts.read} />}
-      {receipts && <People title="Delivered to" entries={receipts.delivered.filter(({ userId }) => !receipts.read.some((one) => one.userId === userId))} />}
+      {receipts && (
+        <People
+          title="Delivered to"
+          entries={receipts.delivered.filter(({ userId }) => !receipts.read.some((one) => one.userId === userId))}
+        />
+      )}
     </Dialog>
   );
 }
@@ -28,12 +33,22 @@ function People({ title, entries }: { readonly title: string; readonly entries: 
     <section className="stack">
       <h3 className="muted small">{title}</h3>
       {entries.length === 0 && <p className="muted">Nobody yet</p>}
-      {entries.map(({ userId, at }) => <Person key={userId} userId={userId} at={at} />)}
+      {entries.map(({ userId, at }) => (
+        <Person key={userId} userId={userId} at={at} />
+      ))}
     </section>
   );
 }
 
 function Person({ userId, at }: { readonly userId: string; readonly at: string }) {
   const user = useUser(userId);
-  return <div className="row"><Avatar user={user} size={36} /><span className="grow cut">{user?.displayName ?? '…'}</span><time className="muted small" dateTime={at}>{momentOf(at)}</time></div>;
+  return (
+    <div className="row">
+      <Avatar user={user} size={36} />
+      <span className="grow cut">{user?.displayName ?? '…'}</span>
+      <time className="muted small" dateTime={at}>
+        {momentOf(at)}
+      </time>
+    </div>
+  );
 }

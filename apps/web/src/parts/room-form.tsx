@@ -1,6 +1,15 @@
 import { useId } from 'react';
 
-export const roomColors = ['#5b4ad1', '#1f6fb2', '#0f7a6c', '#3f6b21', '#9a4a12', '#a8326b', '#7a3fa0', '#4a5a78'] as const;
+export const roomColors = [
+  '#5b4ad1',
+  '#1f6fb2',
+  '#0f7a6c',
+  '#3f6b21',
+  '#9a4a12',
+  '#a8326b',
+  '#7a3fa0',
+  '#4a5a78',
+] as const;
 
 interface Defaults {
   readonly title?: string | undefined;
@@ -14,12 +23,35 @@ export function RoomFields({ title, topic, color = roomColors[0] }: Defaults) {
   const colors = (roomColors as readonly string[]).includes(color) ? roomColors : [color, ...roomColors];
   return (
     <>
-      <label className="field"><span>Name</span><input className="input" name="title" required maxLength={200} defaultValue={title} placeholder="Weekend plans" /></label>
-      <label className="field"><span>What it is about</span><textarea className="input" name="topic" maxLength={1000} rows={2} defaultValue={topic} /></label>
+      <label className="field">
+        <span>Name</span>
+        <input
+          className="input"
+          name="title"
+          required
+          maxLength={200}
+          defaultValue={title}
+          placeholder="Weekend plans"
+        />
+      </label>
+      <label className="field">
+        <span>What it is about</span>
+        <textarea className="input" name="topic" maxLength={1000} rows={2} defaultValue={topic} />
+      </label>
       <div className="field" role="radiogroup" aria-labelledby={legend}>
         <span id={legend}>Colour</span>
         <div className="swatches">
-          {colors.map((one) => <input key={one} type="radio" name="color" value={one} defaultChecked={one === color} aria-label={`Colour ${one}`} style={{ '--swatch': one } as React.CSSProperties} />)}
+          {colors.map((one) => (
+            <input
+              key={one}
+              type="radio"
+              name="color"
+              value={one}
+              defaultChecked={one === color}
+              aria-label={`Colour ${one}`}
+              style={{ '--swatch': one } as React.CSSProperties}
+            />
+          ))}
         </div>
       </div>
     </>

@@ -16,10 +16,14 @@ export interface Row {
 const TOGETHER_MS = 5 * 60_000;
 
 /** The same before and after the server has stored it: the row of a message that is being sent stays the same row. */
-export const keyOf = ({ senderId, clientId }: Pick<ChatMessage, 'senderId' | 'clientId'>): string => `${senderId} ${clientId}`;
+export const keyOf = ({ senderId, clientId }: Pick<ChatMessage, 'senderId' | 'clientId'>): string =>
+  `${senderId} ${clientId}`;
 
 const together = (one: ChatMessage, next: ChatMessage): boolean =>
-  one.senderId === next.senderId && one.type !== 'system' && next.type !== 'system' && Date.parse(next.createdAt) - Date.parse(one.createdAt) < TOGETHER_MS;
+  one.senderId === next.senderId &&
+  one.type !== 'system' &&
+  next.type !== 'system' &&
+  Date.parse(next.createdAt) - Date.parse(one.createdAt) < TOGETHER_MS;
 
 /** `unreadAfter`: the reader's cursor when they opened the conversation; `undefined`: nothing was unread. */
 export function rowsOf(messages: readonly ChatMessage[], ownId: string, unreadAfter: number | undefined): Row[] {
@@ -27,11 +31,25 @@ export function rowsOf(messages: readonly ChatMessage[], ownId: string, unreadAf
   const starts = messages.map((message, at) => {
     const before = messages[at - 1];
     const newDay = !before || dayKey(before.createdAt) !== dayKey(message.createdAt);
-    const firstUnread = !unreadSeen && !message.local && message.seq > unreadAfter! && message.senderId !== ownId && message.type !== 'system';
+    const firstUnread =
+      !unreadSeen &&
+      !message.local &&
+      message.seq > unreadAfter! &&
+      message.senderId !== ownId &&
+      message.type !== 'system';
     if (firstUnread) unreadSeen = true;
-    return { newDay, firstUnread, joinsAbove: before !== undefined && !newDay && !firstUnread && together(before, message) };
+    return {
+      newDay,
+      firstUnread,
+      joinsAbove: before !== undefined && !newDay && !firstUnread && together(before, message),
+    };
   });
-  return messages.map((message, at) => ({ key: keyOf(message), message, ...starts[at]!, joinsBelow: starts[at + 1]?.joinsAbove ?? false }));
+  return messages.map((message, at) => ({
+    key: keyOf(message),
+    message,
+    ...starts[at]!,
+    joinsBelow: starts[at + 1]?.joinsAbove ?? false,
+  }));
 }
 
 /** The part of the rows that is in the page: keys of its first and last one. Without `first` it is the newest ones; without `last` it goes to the end, and grows as messages arrive. */
@@ -55,9 +73,15 @@ export function boundsOf(range: Range, keys: readonly string[]): readonly [numbe
 /** A range with more at one end, and as much less at the other as the page can't hold. */
 export function grown(range: Range, keys: readonly string[], end: 'older' | 'newer'): Range {
   const [from, to] = boundsOf(range, keys);
-  return end === 'older' ? between(Math.max(0, from - STEP), Math.min(to, Math.max(0, from - STEP) + MOST_ROWS), keys) : between(Math.max(from, Math.min(keys.length, to + STEP) - MOST_ROWS), Math.min(keys.length, to + STEP), keys);
+  return end === 'older'
+    ? between(Math.max(0, from - STEP), Math.min(to, Math.max(0, from - STEP) + MOST_ROWS), keys)
+    : between(Math.max(from, Math.min(keys.length, to + STEP) - MOST_ROWS), Math.min(keys.length, to + STEP), keys);
 }
 
-export const around = (at: number, keys: readonly string[]): Range => between(Math.max(0, at - STEP), Math.min(keys.length, at + STEP), keys);
+export const around = (at: number, keys: readonly string[]): Range =>
+  between(Math.max(0, at - STEP), Math.min(keys.length, at + STEP), keys);
 
-const between = (from: number, to: number, keys: readonly string[]): Range => ({ first: keys[from], last: to >= keys.length ? undefined : keys[to - 1] });
+const between = (from: number, to: number, keys: readonly string[]): Range => ({
+  first: keys[from],
+  last: to >= keys.length ? undefined : keys[to - 1],
+});

@@ -57,7 +57,8 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const latest = useRef({ range, keys, from, to, hasBefore, hasAfter, following, kept });
   latest.current = { range, keys, from, to, hasBefore, hasAfter, following, kept };
 
-  const rowAt = (key: string) => content.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? undefined;
+  const rowAt = (key: string) =>
+    content.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? undefined;
 
   const remember = useCallback(() => {
     const box = scroller.current;
@@ -120,7 +121,9 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const box = scroller.current;
     if (!box || document.visibilityState !== 'visible' || !document.hasFocus()) return;
     const edge = box.getBoundingClientRect().bottom;
-    const seen = [...content.current!.querySelectorAll<HTMLElement>('[data-seq]')].findLast((row) => row.getBoundingClientRect().top < edge - 12);
+    const seen = [...content.current!.querySelectorAll<HTMLElement>('[data-seq]')].findLast(
+      (row) => row.getBoundingClientRect().top < edge - 12,
+    );
     const seq = Number(seen?.dataset['seq'] ?? 0);
     const { conversations, connection } = client.getState();
     const known = conversations.get(id);
@@ -159,7 +162,8 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const box = scroller.current!;
     if (unreadAfter !== undefined) {
       const line = box.querySelector('.unread-line');
-      if (line) box.scrollTop += line.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 4;
+      if (line)
+        box.scrollTop += line.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 4;
       remember();
     }
     const events = ['focus', 'visibilitychange'] as const;
@@ -226,7 +230,12 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   return (
     <div className="timeline">
       <div
-        ref={scroller} className="timeline-scroll" role="log" aria-live="off" aria-label="Messages" onKeyDown={onKeyDown}
+        ref={scroller}
+        className="timeline-scroll"
+        role="log"
+        aria-live="off"
+        aria-label="Messages"
+        onKeyDown={onKeyDown}
         onScroll={() => {
           remember();
           fill();
@@ -234,19 +243,47 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
         }}
       >
         <div ref={content} className="timeline-rows">
-          {from === 0 && !hasBefore ? <Start id={id} /> : from === 0 && kept && offline ? <p className="timeline-more muted small">Earlier messages are shown as soon as the server answers.</p> : <div className="timeline-more"><div className="spinner" role="img" aria-label="Loading" /></div>}
+          {from === 0 && !hasBefore ? (
+            <Start id={id} />
+          ) : from === 0 && kept && offline ? (
+            <p className="timeline-more muted small">Earlier messages are shown as soon as the server answers.</p>
+          ) : (
+            <div className="timeline-more">
+              <div className="spinner" role="img" aria-label="Loading" />
+            </div>
+          )}
           {rows.slice(from, to).map((row) => (
             <MessageRow
-              key={row.key} row={row} kind={conversation.kind === 'direct' ? 'direct' : 'group'} own={row.message.senderId === me.id} role={conversation.me?.role}
-              dayText={row.newDay ? dayOf(row.message.createdAt) : undefined} tabStop={row.key === lastKey} onJump={onJump} onReply={onReply} onEdit={onEdit}
+              key={row.key}
+              row={row}
+              kind={conversation.kind === 'direct' ? 'direct' : 'group'}
+              own={row.message.senderId === me.id}
+              role={conversation.me?.role}
+              dayText={row.newDay ? dayOf(row.message.createdAt) : undefined}
+              tabStop={row.key === lastKey}
+              onJump={onJump}
+              onReply={onReply}
+              onEdit={onEdit}
             />
           ))}
-          {to < keys.length || hasAfter ? <div className="timeline-more"><div className="spinner" role="img" aria-label="Loading" /></div> : <Typing ids={view.typing} />}
+          {to < keys.length || hasAfter ? (
+            <div className="timeline-more">
+              <div className="spinner" role="img" aria-label="Loading" />
+            </div>
+          ) : (
+            <Typing ids={view.typing} />
+          )}
         </div>
       </div>
       {away && (
-        <button type="button" className="to-newest" aria-label={view.unread > 0 ? `Jump to newest, ${view.unread} unread` : 'Jump to newest'} onClick={toNewest}>
-          <ArrowDown size={20} />{view.unread > 0 && <span className="badge">{view.unread > 99 ? '99+' : view.unread}</span>}
+        <button
+          type="button"
+          className="to-newest"
+          aria-label={view.unread > 0 ? `Jump to newest, ${view.unread} unread` : 'Jump to newest'}
+          onClick={toNewest}
+        >
+          <ArrowDown size={20} />
+          {view.unread > 0 && <span className="badge">{view.unread > 99 ? '99+' : view.unread}</span>}
         </button>
       )}
     </div>
@@ -255,7 +292,12 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
 
 function firstRange(rows: ReturnType<typeof rowsOf>): Range {
   const unread = rows.findIndex(({ firstUnread }) => firstUnread);
-  return unread < 0 ? {} : around(unread, rows.map(({ key }) => key));
+  return unread < 0
+    ? {}
+    : around(
+        unread,
+        rows.map(({ key }) => key),
+      );
 }
 
 function flash(row: HTMLElement): void {
@@ -269,18 +311,38 @@ function Start({ id }: { readonly id: string }) {
   const partner = usePartner(id);
   return (
     <div className="timeline-start">
-      {conversation.kind === 'direct' ? <Avatar user={partner} size={72} /> : <RoomAvatar conversation={conversation} size={72} />}
+      {conversation.kind === 'direct' ? (
+        <Avatar user={partner} size={72} />
+      ) : (
+        <RoomAvatar conversation={conversation} size={72} />
+      )}
       <h2>{titleOf(conversation, partner)}</h2>
-      <p>{conversation.kind === 'direct' ? 'The beginning of your conversation. Say hello!' : (conversation.topic ?? 'The beginning of this conversation.')}</p>
+      <p>
+        {conversation.kind === 'direct'
+          ? 'The beginning of your conversation. Say hello!'
+          : (conversation.topic ?? 'The beginning of this conversation.')}
+      </p>
     </div>
   );
 }
 
 function Typing({ ids }: { readonly ids: readonly string[] }) {
-  const names = useChat(({ users }) => ids.slice(0, 3).map((id) => users.get(id)?.displayName ?? 'Somebody').join(', '));
+  const names = useChat(({ users }) =>
+    ids
+      .slice(0, 3)
+      .map((id) => users.get(id)?.displayName ?? 'Somebody')
+      .join(', '),
+  );
   return (
     <div className="typing" role="status">
-      {ids.length > 0 && <><i /><i /><i />{ids.length > 3 ? 'Several people are typing' : `${names} ${ids.length === 1 ? 'is' : 'are'} typing`}</>}
+      {ids.length > 0 && (
+        <>
+          <i />
+          <i />
+          <i />
+          {ids.length > 3 ? 'Several people are typing' : `${names} ${ids.length === 1 ? 'is' : 'are'} typing`}
+        </>
+      )}
     </div>
   );
 }

@@ -16,7 +16,13 @@ export const dayKey = (iso: string): number => midnight(new Date(iso));
 export function dayOf(iso: string): string {
   const at = new Date(iso);
   const days = daysAgo(at);
-  return days === 0 ? 'Today' : days === 1 ? 'Yesterday' : days > 1 && days < 7 ? weekday.format(at) : longDay.format(at);
+  return days === 0
+    ? 'Today'
+    : days === 1
+      ? 'Yesterday'
+      : days > 1 && days < 7
+        ? weekday.format(at)
+        : longDay.format(at);
 }
 
 /** As short as a list has room for. */

@@ -41,5 +41,13 @@ const subscribe = (listener: () => void) => {
 
 export function Toasts() {
   const toasts = useSyncExternalStore(subscribe, () => shown);
-  return <div className="toasts" role="status">{toasts.map(({ id, text }) => <div key={id} className="toast">{text}</div>)}</div>;
+  return (
+    <div className="toasts" role="status">
+      {toasts.map(({ id, text }) => (
+        <div key={id} className="toast">
+          {text}
+        </div>
+      ))}
+    </div>
+  );
 }

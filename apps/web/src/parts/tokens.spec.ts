@@ -2,38 +2,63 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { tokenize } from './tokens.ts';
 
-const links = (body: string) => tokenize(body).filter(({ kind }) => kind === 'link').map((token) => (token.kind === 'link' ? token.href : ''));
+const links = (body: string) =>
+  tokenize(body)
+    .filter(({ kind }) => kind === 'link')
+    .map((token) => (token.kind === 'link' ? token.href : ''));
 
 describe('a body', () => {
   it('keeps every character, whatever it is', () => {
-    const piece = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('https://a.example/', '@ann', ' ', '(', ').', '<b>', 'javascript:', 'http://'));
-    fc.assert(fc.property(fc.array(piece), (pieces) => {
-      const body = pieces.join('');
-      expect(tokenize(body).map(({ text }) => text).join('')).toBe(body);
-    }));
+    const piece = fc.oneof(
+      fc.string({ unit: 'grapheme' }),
+      fc.constantFrom('https://a.example/', '@ann', ' ', '(', ').', '<b>', 'javascript:', 'http://'),
+    );
+    fc.assert(
+      fc.property(fc.array(piece), (pieces) => {
+        const body = pieces.join('');
+        expect(
+          tokenize(body)
+            .map(({ text }) => text)
+            .join(''),
+        ).toBe(body);
+      }),
+    );
   });
 
   it('has links where it names pages, without the sentence around them', () => {
     expect(links('see https://a.example/x?y=1#z, (http://b.example/wiki/A_(b)) or (https://c.example).')).toEqual([
-      'https://a.example/x?y=1#z', 'http://b.example/wiki/A_(b)', 'https://c.example/',
+      'https://a.example/x?y=1#z',
+      'http://b.example/wiki/A_(b)',
+      'https://c.example/',
     ]);
   });
 
   it.each([
-    'javascript:alert(1)', 'data:text/html,<script>alert(1)</script>', 'https:javascript', 'xhttps://a.example', 'https://user:secret@evil.example/', 'https://bank.example@evil.example', 'file:///etc/passwd', 'https://',
+    'javascript:alert(1)',
+    'data:text/html,<script>alert(1)</script>',
+    'https:javascript',
+    'xhttps://a.example',
+    'https://user:secret@evil.example/',
+    'https://bank.example@evil.example',
+    'file:///etc/passwd',
+    'https://',
   ])('has no link in %s', (body) => {
     expect(links(body)).toEqual([]);
   });
 
   it('links lead over http or https only, in any text', () => {
-    fc.assert(fc.property(fc.string({ unit: 'grapheme' }), fc.webUrl(), (noise, url) => {
-      for (const href of links(`${noise} ${url} ${noise}`)) expect(href).toMatch(/^https?:\/\//);
-    }), { numRuns: 30 });
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.webUrl(), (noise, url) => {
+        for (const href of links(`${noise} ${url} ${noise}`)) expect(href).toMatch(/^https?:\/\//);
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it('has mentions, but not in addresses', () => {
     expect(tokenize('@ann and @Ben.x, not me@home.example').filter(({ kind }) => kind === 'mention')).toEqual([
-      { kind: 'mention', text: '@ann', name: 'ann' }, { kind: 'mention', text: '@Ben.x', name: 'ben.x' },
+      { kind: 'mention', text: '@ann', name: 'ann' },
+      { kind: 'mention', text: '@Ben.x', name: 'ben.x' },
     ]);
   });
 });

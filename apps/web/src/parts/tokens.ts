@@ -25,7 +25,12 @@ function trimmed(address: string): string {
 function safeHref(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
-  return (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '' && url.hostname !== '' ? url.href : undefined;
+  return (url.protocol === 'https:' || url.protocol === 'http:') &&
+    url.username === '' &&
+    url.password === '' &&
+    url.hostname !== ''
+    ? url.href
+    : undefined;
 }
 
 /** Splits a body into text, links (http and https only) and mentions. Joined again, the texts are the body. */
@@ -40,7 +45,9 @@ export function tokenize(body: string): Token[] {
     const href = text.startsWith('@') ? undefined : safeHref(text);
     if (text.length < 4 || (!text.startsWith('@') && href === undefined)) continue;
     push({ kind: 'text', text: body.slice(done, match.index) });
-    push(href === undefined ? { kind: 'mention', text, name: text.slice(1).toLowerCase() } : { kind: 'link', text, href });
+    push(
+      href === undefined ? { kind: 'mention', text, name: text.slice(1).toLowerCase() } : { kind: 'link', text, href },
+    );
     done = match.index + text.length;
   }
   push({ kind: 'text', text: body.slice(done) });

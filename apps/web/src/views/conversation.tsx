@@ -40,12 +40,15 @@ export function ConversationPage({ id }: { readonly id: string }) {
     let current = true;
     let again: ReturnType<typeof setTimeout> | undefined;
     const open = (): void => {
-      client.open(id).then(() => current && setProblem(undefined), (error: unknown) => {
-        if (!current) return;
-        setProblem(explain(error));
-        // Meanwhile what was last known is shown, if there is something: it must not stay that.
-        if (error instanceof ParleyError && error.temporary) again = setTimeout(open, AGAIN_MS);
-      });
+      client.open(id).then(
+        () => current && setProblem(undefined),
+        (error: unknown) => {
+          if (!current) return;
+          setProblem(explain(error));
+          // Meanwhile what was last known is shown, if there is something: it must not stay that.
+          if (error instanceof ParleyError && error.temporary) again = setTimeout(open, AGAIN_MS);
+        },
+      );
     };
     open();
     return () => {
@@ -56,11 +59,22 @@ export function ConversationPage({ id }: { readonly id: string }) {
   const entered = useRef(false);
   entered.current ||= view !== undefined && (view.opened || view.kept);
   // Whoever writes while what was last known becomes what is keeps the field that they write in.
-  if (view && (view.opened || view.kept || (entered.current && problem === undefined))) return <Conversation id={id} view={view} />;
+  if (view && (view.opened || view.kept || (entered.current && problem === undefined)))
+    return <Conversation id={id} view={view} />;
   if (problem === undefined && !online) return <Away id={id} />;
   return (
     <div className="empty grow">
-      {problem === undefined ? <div className="spinner" role="img" aria-label="Loading" /> : <><h2>This conversation can’t be shown</h2><p>{problem}</p><Link href="/" className="button">Back to your chats</Link></>}
+      {problem === undefined ? (
+        <div className="spinner" role="img" aria-label="Loading" />
+      ) : (
+        <>
+          <h2>This conversation can’t be shown</h2>
+          <p>{problem}</p>
+          <Link href="/" className="button">
+            Back to your chats
+          </Link>
+        </>
+      )}
     </div>
   );
 }
@@ -72,11 +86,38 @@ function Away({ id }: { readonly id: string }) {
   const waiting = useChat(({ pending }) => pending.get(id));
   return (
     <section className="conversation-main" aria-label="Conversation">
-      <header className="conversation-head"><Link href="/" className="icon-button back" aria-label="Back to your chats"><ArrowLeft size={22} /></Link></header>
+      <header className="conversation-head">
+        <Link href="/" className="icon-button back" aria-label="Back to your chats">
+          <ArrowLeft size={22} />
+        </Link>
+      </header>
       <div className="timeline-scroll">
         <div className="timeline-rows">
-          <div className="empty grow">{state === 'offline' ? <><h2>No connection</h2><p>This conversation is shown as soon as the server answers.</p></> : <div className="spinner" role="img" aria-label="Loading" />}</div>
-          {waiting && rowsOf(waiting, me.id, undefined).map((row) => <MessageRow key={row.key} row={row} kind="direct" own role={undefined} dayText={undefined} tabStop={false} onJump={nothing} onReply={nothing} onEdit={nothing} />)}
+          <div className="empty grow">
+            {state === 'offline' ? (
+              <>
+                <h2>No connection</h2>
+                <p>This conversation is shown as soon as the server answers.</p>
+              </>
+            ) : (
+              <div className="spinner" role="img" aria-label="Loading" />
+            )}
+          </div>
+          {waiting &&
+            rowsOf(waiting, me.id, undefined).map((row) => (
+              <MessageRow
+                key={row.key}
+                row={row}
+                kind="direct"
+                own
+                role={undefined}
+                dayText={undefined}
+                tabStop={false}
+                onJump={nothing}
+                onReply={nothing}
+                onEdit={nothing}
+              />
+            ))}
         </div>
       </div>
     </section>
@@ -119,7 +160,8 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
   return (
     <div className="conversation">
       <section
-        className="conversation-main" aria-label="Conversation"
+        className="conversation-main"
+        aria-label="Conversation"
         onDragEnter={(event) => withFiles(event) && setDropping(true)}
         onDragOver={(event) => withFiles(event) && event.preventDefault()}
         onDragLeave={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)}
@@ -132,9 +174,20 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
       >
         <Head id={id} view={view} panel={panel} onPanel={toggle} />
         <Ringing id={id} onAccept={() => setPanel('peer')} />
-        {view.opened || view.kept
-          ? <Timeline key={view.opened ? 'opened' : 'kept'} id={id} jump={jump} onJump={jumpTo} onReply={reply} onEdit={edit} />
-          : <div className="empty grow"><div className="spinner" role="img" aria-label="Loading" /></div>}
+        {view.opened || view.kept ? (
+          <Timeline
+            key={view.opened ? 'opened' : 'kept'}
+            id={id}
+            jump={jump}
+            onJump={jumpTo}
+            onReply={reply}
+            onEdit={edit}
+          />
+        ) : (
+          <div className="empty grow">
+            <div className="spinner" role="img" aria-label="Loading" />
+          </div>
+        )}
         <Composer view={view} uploads={uploads} context={context} onContext={setContext} />
         {dropping && <div className="drop">Drop files to send them</div>}
       </section>
@@ -162,9 +215,17 @@ function Ringing({ id, onAccept }: { readonly id: string; readonly onAccept: () 
   };
   return (
     <div className="peer-note" role="alert">
-      <Radio size={18} /><span><strong>{partner?.displayName ?? 'The other one'}</strong> wants to talk directly, without anything being stored.</span>
-      <button type="button" className="button slim" onClick={() => chat.hangUp()}>Decline</button>
-      <button type="button" className="button primary slim" onClick={accept}>Accept</button>
+      <Radio size={18} />
+      <span>
+        <strong>{partner?.displayName ?? 'The other one'}</strong> wants to talk directly, without anything being
+        stored.
+      </span>
+      <button type="button" className="button slim" onClick={() => chat.hangUp()}>
+        Decline
+      </button>
+      <button type="button" className="button primary slim" onClick={accept}>
+        Accept
+      </button>
     </div>
   );
 }
@@ -181,7 +242,11 @@ function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
   const [, navigate] = useLocation();
   const partner = usePartner(id);
   const direct = conversation.kind === 'direct';
-  const share = () => void navigator.clipboard.writeText(`${location.origin}/r/${id}`).then(() => toast('Link copied'), () => toast(`${location.origin}/r/${id}`));
+  const share = () =>
+    void navigator.clipboard.writeText(`${location.origin}/r/${id}`).then(
+      () => toast('Link copied'),
+      () => toast(`${location.origin}/r/${id}`),
+    );
   const leave = () => void attempt(() => client.leaveConversation(id)).then((left) => left && navigate('/'));
   const items: (MenuItem | false)[] = [
     { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
@@ -193,14 +258,46 @@ function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
   ];
   return (
     <header className="conversation-head">
-      <Link href="/" className="icon-button back" aria-label="Back to your chats"><ArrowLeft size={22} /></Link>
+      <Link href="/" className="icon-button back" aria-label="Back to your chats">
+        <ArrowLeft size={22} />
+      </Link>
       <button type="button" className="who" title="Details" onClick={() => onPanel('details')}>
         {direct ? <PartnerFace userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
-        <span><h2 className="cut">{titleOf(conversation, partner)}</h2><Subtitle id={id} /></span>
+        <span>
+          <h2 className="cut">{titleOf(conversation, partner)}</h2>
+          <Subtitle id={id} />
+        </span>
       </button>
-      <button type="button" className="icon-button" aria-label="Search messages" title="Search messages" aria-pressed={panel === 'search'} onClick={() => onPanel('search')}><Search size={20} /></button>
-      <button type="button" className="icon-button optional" aria-label="Drawing board" title="Drawing board" aria-pressed={panel === 'board'} onClick={() => onPanel('board')}><Brush size={20} /></button>
-      <button type="button" className="icon-button optional" aria-label="Details and members" title="Details and members" aria-pressed={panel === 'details'} onClick={() => onPanel('details')}><Info size={20} /></button>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Search messages"
+        title="Search messages"
+        aria-pressed={panel === 'search'}
+        onClick={() => onPanel('search')}
+      >
+        <Search size={20} />
+      </button>
+      <button
+        type="button"
+        className="icon-button optional"
+        aria-label="Drawing board"
+        title="Drawing board"
+        aria-pressed={panel === 'board'}
+        onClick={() => onPanel('board')}
+      >
+        <Brush size={20} />
+      </button>
+      <button
+        type="button"
+        className="icon-button optional"
+        aria-label="Details and members"
+        title="Details and members"
+        aria-pressed={panel === 'details'}
+        onClick={() => onPanel('details')}
+      >
+        <Info size={20} />
+      </button>
       <Menu label="More" icon={<Ellipsis size={20} />} items={items.filter((item) => item !== false)} />
     </header>
   );
@@ -218,14 +315,33 @@ function Subtitle({ id }: { readonly id: string }) {
   const me = useMe();
   const { conversation, typing, members } = useView(id)!;
   const partner = usePartner(id);
-  const watched = conversation.kind === 'direct' ? (partner ? [partner.id] : []) : [...members.keys()].filter((userId) => userId !== me.id).slice(0, 50);
+  const watched =
+    conversation.kind === 'direct'
+      ? partner
+        ? [partner.id]
+        : []
+      : [...members.keys()].filter((userId) => userId !== me.id).slice(0, 50);
   usePresenceOf(watched);
   const presence = useChat((state) => state.presence);
   if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">typing…</p>;
   if (conversation.kind === 'direct') {
     const now = partner && presence.get(partner.id);
-    return <p className="cut">{now ? (now.state === 'offline' && now.lastSeenAt !== undefined ? `Last seen ${sinceOf(now.lastSeenAt)}` : states[now.state]) : `@${partner?.username ?? ''}`}</p>;
+    return (
+      <p className="cut">
+        {now
+          ? now.state === 'offline' && now.lastSeenAt !== undefined
+            ? `Last seen ${sinceOf(now.lastSeenAt)}`
+            : states[now.state]
+          : `@${partner?.username ?? ''}`}
+      </p>
+    );
   }
   const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length;
-  return <p className="cut">{conversation.memberCount} member{conversation.memberCount === 1 ? '' : 's'}{online > 0 && `, ${online} online`}{conversation.topic !== undefined && conversation.topic !== '' && ` · ${conversation.topic}`}</p>;
+  return (
+    <p className="cut">
+      {conversation.memberCount} member{conversation.memberCount === 1 ? '' : 's'}
+      {online > 0 && `, ${online} online`}
+      {conversation.topic !== undefined && conversation.topic !== '' && ` · ${conversation.topic}`}
+    </p>
+  );
 }

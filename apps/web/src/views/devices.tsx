@@ -10,14 +10,30 @@ import './settings.css';
 export function Devices() {
   const client = useClient();
   const [devices, setDevices] = useState<readonly Device[]>();
-  const load = useCallback(() => attempt(async () => setDevices((await client.request<{ items: Device[] }>('GET', '/auth/sessions', { query: { limit: 100 } })).items)), [client]);
+  const load = useCallback(
+    () =>
+      attempt(async () =>
+        setDevices(
+          (await client.request<{ items: Device[] }>('GET', '/auth/sessions', { query: { limit: 100 } })).items,
+        ),
+      ),
+    [client],
+  );
   useEffect(() => void load(), [load]);
-  const end = (ids: readonly string[], told: string) => void attempt(() => Promise.all(ids.map((id) => client.request('DELETE', `/auth/sessions/${id}`)))).then((done) => done && toast(told)).then(load);
+  const end = (ids: readonly string[], told: string) =>
+    void attempt(() => Promise.all(ids.map((id) => client.request('DELETE', `/auth/sessions/${id}`))))
+      .then((done) => done && toast(told))
+      .then(load);
   const others = devices?.filter(({ current }) => !current) ?? [];
   return (
     <div className="page">
       <div className="page-inner">
-        <header className="page-head"><Link href="/settings" className="icon-button" aria-label="Back to the settings"><ArrowLeft size={22} /></Link><h1 className="grow">Devices</h1></header>
+        <header className="page-head">
+          <Link href="/settings" className="icon-button" aria-label="Back to the settings">
+            <ArrowLeft size={22} />
+          </Link>
+          <h1 className="grow">Devices</h1>
+        </header>
         <section className="card">
           {!devices && <div className="spinner" role="img" aria-label="Loading" />}
           <ul>
@@ -25,15 +41,42 @@ export function Devices() {
               <li key={device.id} className="device">
                 <MonitorSmartphone size={24} />
                 <div className="grow">
-                  <strong>{device.deviceName ?? 'A device'}</strong> {device.current && <span className="tag">This one</span>}
-                  <p className="muted small">Last seen {sinceOf(device.lastSeenAt)}{device.address !== undefined && ` from ${device.address}`} · since {momentOf(device.createdAt)}</p>
+                  <strong>{device.deviceName ?? 'A device'}</strong>{' '}
+                  {device.current && <span className="tag">This one</span>}
+                  <p className="muted small">
+                    Last seen {sinceOf(device.lastSeenAt)}
+                    {device.address !== undefined && ` from ${device.address}`} · since {momentOf(device.createdAt)}
+                  </p>
                 </div>
-                {!device.current && <button type="button" className="button slim danger" onClick={() => end([device.id], 'That device was logged out')}>Log out</button>}
+                {!device.current && (
+                  <button
+                    type="button"
+                    className="button slim danger"
+                    onClick={() => end([device.id], 'That device was logged out')}
+                  >
+                    Log out
+                  </button>
+                )}
               </li>
             ))}
           </ul>
         </section>
-        {others.length > 0 && <div><button type="button" className="button danger" onClick={() => end(others.map(({ id }) => id), 'All other devices were logged out')}>Log out everywhere else</button></div>}
+        {others.length > 0 && (
+          <div>
+            <button
+              type="button"
+              className="button danger"
+              onClick={() =>
+                end(
+                  others.map(({ id }) => id),
+                  'All other devices were logged out',
+                )
+              }
+            >
+              Log out everywhere else
+            </button>
+          </div>
+        )}
       </div>
     </div>
   );

@@ -13,13 +13,18 @@ type List = 'contacts' | 'blocks';
 function useList(name: List) {
   const client = useClient();
   const [users, setUsers] = useState<readonly User[]>();
-  const load = useCallback(() => attempt(async () => {
-    const all: User[] = [];
-    for await (const { user } of listOf<Listed>(client, `/${name}`)) all.push(user);
-    setUsers(all);
-  }), [client, name]);
+  const load = useCallback(
+    () =>
+      attempt(async () => {
+        const all: User[] = [];
+        for await (const { user } of listOf<Listed>(client, `/${name}`)) all.push(user);
+        setUsers(all);
+      }),
+    [client, name],
+  );
   useEffect(() => void load(), [load]);
-  const put = (userId: string, there: boolean) => void attempt(() => client.request(there ? 'PUT' : 'DELETE', `/${name}/${userId}`)).then(load);
+  const put = (userId: string, there: boolean) =>
+    void attempt(() => client.request(there ? 'PUT' : 'DELETE', `/${name}/${userId}`)).then(load);
   return { users, put };
 }
 
@@ -38,26 +43,67 @@ export function People() {
         <h1>People</h1>
         <section className="card">
           <h2>Contacts</h2>
-          {contacts.users?.length === 0 && <p className="muted">Nobody yet. Find people below, or add them from a chat’s details.</p>}
+          {contacts.users?.length === 0 && (
+            <p className="muted">Nobody yet. Find people below, or add them from a chat’s details.</p>
+          )}
           <div className="person-list">
             {contacts.users?.map((user) => (
               <Entry key={user.id} user={user}>
-                <button type="button" className="icon-button" aria-label={`Write to ${user.displayName}`} title="Write" onClick={() => write(user)}><MessageCircle size={19} /></button>
-                <button type="button" className="icon-button" aria-label={`Take ${user.displayName} off your contacts`} title="Take off the list" onClick={() => contacts.put(user.id, false)}><UserMinus size={19} /></button>
-                <button type="button" className="icon-button" aria-label={`Block ${user.displayName}`} title="Block" onClick={() => blocks.put(user.id, true)}><Ban size={19} /></button>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Write to ${user.displayName}`}
+                  title="Write"
+                  onClick={() => write(user)}
+                >
+                  <MessageCircle size={19} />
+                </button>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Take ${user.displayName} off your contacts`}
+                  title="Take off the list"
+                  onClick={() => contacts.put(user.id, false)}
+                >
+                  <UserMinus size={19} />
+                </button>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Block ${user.displayName}`}
+                  title="Block"
+                  onClick={() => blocks.put(user.id, true)}
+                >
+                  <Ban size={19} />
+                </button>
               </Entry>
             ))}
           </div>
         </section>
         <section className="card">
           <h2>Find people</h2>
-          <PeoplePicker label="Search people to add to your contacts" picked={contacts.users ?? []} onPick={(user) => contacts.put(user.id, !contacts.users?.some(({ id }) => id === user.id))} />
-          <p className="muted small row"><UserPlus size={16} />Picking somebody puts them on your list of contacts.</p>
+          <PeoplePicker
+            label="Search people to add to your contacts"
+            picked={contacts.users ?? []}
+            onPick={(user) => contacts.put(user.id, !contacts.users?.some(({ id }) => id === user.id))}
+          />
+          <p className="muted small row">
+            <UserPlus size={16} />
+            Picking somebody puts them on your list of contacts.
+          </p>
         </section>
         {(blocks.users?.length ?? 0) > 0 && (
           <section className="card">
             <h2>Blocked</h2>
-            <div className="person-list">{blocks.users?.map((user) => <Entry key={user.id} user={user}><button type="button" className="button slim" onClick={() => blocks.put(user.id, false)}>Unblock</button></Entry>)}</div>
+            <div className="person-list">
+              {blocks.users?.map((user) => (
+                <Entry key={user.id} user={user}>
+                  <button type="button" className="button slim" onClick={() => blocks.put(user.id, false)}>
+                    Unblock
+                  </button>
+                </Entry>
+              ))}
+            </div>
           </section>
         )}
       </div>
@@ -67,5 +113,14 @@ export function People() {
 
 function Entry({ user, children }: { readonly user: User; readonly children: React.ReactNode }) {
   const state = useChat(({ presence }) => presence.get(user.id)?.state);
-  return <div className="person"><Avatar user={user} size={42} presence={state} /><span className="grow"><span className="cut">{user.displayName}</span><small className="cut">@{user.username}</small></span>{children}</div>;
+  return (
+    <div className="person">
+      <Avatar user={user} size={42} presence={state} />
+      <span className="grow">
+        <span className="cut">{user.displayName}</span>
+        <small className="cut">@{user.username}</small>
+      </span>
+      {children}
+    </div>
+  );
 }

@@ -27,12 +27,27 @@ export function Shell() {
         <Switch>
           <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} />}</Route>
           <Route path="/r/:id">{({ id }) => <RoomLink key={id} id={id} />}</Route>
-          <Route path="/rooms"><Rooms /></Route>
-          <Route path="/people"><People /></Route>
-          <Route path="/settings"><SettingsPage /></Route>
-          <Route path="/settings/devices"><Devices /></Route>
-          <Route path="/"><Nothing title="Pick a conversation" text="Or start a new one: with a friend, in a group, or in a public room." /></Route>
-          <Route><Nothing title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." /></Route>
+          <Route path="/rooms">
+            <Rooms />
+          </Route>
+          <Route path="/people">
+            <People />
+          </Route>
+          <Route path="/settings">
+            <SettingsPage />
+          </Route>
+          <Route path="/settings/devices">
+            <Devices />
+          </Route>
+          <Route path="/">
+            <Nothing
+              title="Pick a conversation"
+              text="Or start a new one: with a friend, in a group, or in a public room."
+            />
+          </Route>
+          <Route>
+            <Nothing title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
+          </Route>
         </Switch>
       </main>
       <Announcer />
@@ -42,20 +57,42 @@ export function Shell() {
 }
 
 function Nothing({ title, text }: { readonly title: string; readonly text: string }) {
-  return <div className="empty grow"><MessagesSquare size={48} strokeWidth={1.5} /><h2>{title}</h2><p>{text}</p></div>;
+  return (
+    <div className="empty grow">
+      <MessagesSquare size={48} strokeWidth={1.5} />
+      <h2>{title}</h2>
+      <p>{text}</p>
+    </div>
+  );
 }
 
 function Banner() {
   const connection = useChat((state) => state.connection);
   const pending = useChat((state) => state.pendingCount);
   const kept = useChat(({ conversations }) => [...conversations.values()].some((view) => view.kept));
-  const waiting = pending === 0 ? 'What you write is sent when the connection is back.' : `${pending} message${pending === 1 ? ' waits' : 's wait'}, and won’t be lost.`;
-  return <div role="status" className={connection === 'offline' ? 'banner' : 'hidden-text'}>{connection === 'offline' && <span>No connection to the server{kept ? ': you see what was last known' : ''}. {waiting}</span>}</div>;
+  const waiting =
+    pending === 0
+      ? 'What you write is sent when the connection is back.'
+      : `${pending} message${pending === 1 ? ' waits' : 's wait'}, and won’t be lost.`;
+  return (
+    <div role="status" className={connection === 'offline' ? 'banner' : 'hidden-text'}>
+      {connection === 'offline' && (
+        <span>
+          No connection to the server{kept ? ': you see what was last known' : ''}. {waiting}
+        </span>
+      )}
+    </div>
+  );
 }
 
 function Rail() {
   const me = useMe();
-  const unread = useChat(({ conversations }) => [...conversations.values()].reduce((sum, view) => sum + (view.conversation.me?.notifications === 'none' ? 0 : view.unread), 0));
+  const unread = useChat(({ conversations }) =>
+    [...conversations.values()].reduce(
+      (sum, view) => sum + (view.conversation.me?.notifications === 'none' ? 0 : view.unread),
+      0,
+    ),
+  );
   return (
     <nav className="rail" aria-label="Parts of Parley">
       <img src="/favicon.svg" alt="" />
@@ -63,7 +100,9 @@ function Rail() {
       <RailLink href="/rooms" label="Rooms" icon={<Hash size={22} />} also="/r/" />
       <RailLink href="/people" label="People" icon={<Users size={22} />} />
       <RailLink href="/settings" label="Settings" icon={<Settings size={22} />} also="/settings/" last />
-      <Link href="/settings" className="rail-me" aria-label={`${me.displayName}, your profile`}><Avatar user={me} size={36} /></Link>
+      <Link href="/settings" className="rail-me" aria-label={`${me.displayName}, your profile`}>
+        <Avatar user={me} size={36} />
+      </Link>
     </nav>
   );
 }
@@ -83,8 +122,13 @@ function RailLink({ href, label, icon, badge = 0, also, last = false }: RailLink
   const current = location === href || (also !== undefined && location.startsWith(also));
   return (
     <Link href={href} className={last ? 'last' : ''} aria-current={current ? 'page' : undefined}>
-      {icon}<span>{label}</span>
-      {badge > 0 && <span className="badge" aria-label={`${badge} unread`} role="img">{badge > 99 ? '99+' : badge}</span>}
+      {icon}
+      <span>{label}</span>
+      {badge > 0 && (
+        <span className="badge" aria-label={`${badge} unread`} role="img">
+          {badge > 99 ? '99+' : badge}
+        </span>
+      )}
     </Link>
   );
 }

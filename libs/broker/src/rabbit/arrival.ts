@@ -26,11 +26,18 @@ export interface Headers {
 export const isShort = (value: unknown): value is string => typeof value === 'string' && Buffer.byteLength(value) < 256;
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const ours: ReadonlyMap<string, (value: unknown) => boolean> = new Map<keyof Headers, (value: unknown) => boolean>([
-  ['correlation-id', isShort], ['traceparent', isShort], ['budget', isCount], ['attempts', isCount], ['stream', isShort], ['number', isCount], ['bundle', isCount],
+  ['correlation-id', isShort],
+  ['traceparent', isShort],
+  ['budget', isCount],
+  ['attempts', isCount],
+  ['stream', isShort],
+  ['number', isCount],
+  ['bundle', isCount],
 ]);
 
 /** Our headers, as we write them: what else a message carries is not believed, nor passed on, where it might not even fit. */
-export const headersOf = ({ properties }: Pick<ConsumeMessage, 'properties'>): Headers => Object.fromEntries(Object.entries(properties.headers ?? {}).filter(([name, value]) => ours.get(name)?.(value)));
+export const headersOf = ({ properties }: Pick<ConsumeMessage, 'properties'>): Headers =>
+  Object.fromEntries(Object.entries(properties.headers ?? {}).filter(([name, value]) => ours.get(name)?.(value)));
 
 /** What an arrival needs of its broker. */
 export interface Office {
@@ -64,13 +71,23 @@ const isBundled = (part: unknown): part is BundledRequest =>
   Array.isArray(part) && part.length === 4 && isShort(part[0]) && isShort(part[1]) && isCount(part[2]);
 
 /** What a message from RabbitMQ brings: itself, or, of requests that travel together, each. */
-export function arrivalsOf(message: ConsumeMessage, flow: Flow, queue: string, service: Service, office: Office): Arrival[] {
+export function arrivalsOf(
+  message: ConsumeMessage,
+  flow: Flow,
+  queue: string,
+  service: Service,
+  office: Office,
+): Arrival[] {
   const letters = bundled(message, flow) ?? [single(message, flow)];
   return letters.map((letter) => new RabbitArrival(letter, queue, service, office));
 }
 
-const propertiesOf = ({ properties }: ConsumeMessage): { name: string; replyTo: string | undefined; requestId: string | undefined } => ({
-  name: String(properties.type), replyTo: properties.replyTo as string | undefined, requestId: properties.correlationId as string | undefined,
+const propertiesOf = ({
+  properties,
+}: ConsumeMessage): { name: string; replyTo: string | undefined; requestId: string | undefined } => ({
+  name: String(properties.type),
+  replyTo: properties.replyTo as string | undefined,
+  requestId: properties.correlationId as string | undefined,
 });
 
 /** A span is believed only where it is one of the trace that the message names. */
@@ -186,7 +203,13 @@ class RabbitArrival implements Arrival {
   }
 
   async die(death: Death): Promise<void> {
-    const headers = { ...this.letter.headers, reason: death.reason, detail: death.detail.slice(0, 500), queue: this.queue, 'died-at': Date.now() };
+    const headers = {
+      ...this.letter.headers,
+      reason: death.reason,
+      detail: death.detail.slice(0, 500),
+      queue: this.queue,
+      'died-at': Date.now(),
+    };
     for (let times = 0; this.live; times++) {
       try {
         await this.office.keep(names.dead, '', this.letter.content(), { ...this.kept(), headers });
@@ -203,7 +226,11 @@ class RabbitArrival implements Arrival {
     if (attempts > limit) return false;
     const delay = delaysMs[Math.min(attempts, delaysMs.length) - 1]!;
     try {
-      await this.office.keep(names.commands, retryQueue(this.service, delay), this.letter.content(), { ...this.kept(), mandatory: true, headers: { ...this.letter.headers, attempts } });
+      await this.office.keep(names.commands, retryQueue(this.service, delay), this.letter.content(), {
+        ...this.kept(),
+        mandatory: true,
+        headers: { ...this.letter.headers, attempts },
+      });
       this.done();
     } catch {
       // Not safe elsewhere: it goes back to its own queue when the channel closes, or now.
@@ -214,6 +241,11 @@ class RabbitArrival implements Arrival {
 
   private kept(): Options.Publish {
     const { name, replyTo, requestId } = this.letter;
-    return { persistent: true, ...Object.fromEntries(Object.entries({ type: name, replyTo, correlationId: requestId }).filter(([, value]) => isShort(value))) };
+    return {
+      persistent: true,
+      ...Object.fromEntries(
+        Object.entries({ type: name, replyTo, correlationId: requestId }).filter(([, value]) => isShort(value)),
+      ),
+    };
   }
 }

@@ -1,6 +1,18 @@
 import {
-  DEFAULT_SHARDS, ErrorBody, names, newId, queueOf, requests, times,
-  type DomainEvent, type DomainEventName, type PushFrame, type RequestAnswer, type RequestName, type RequestPayload, type Service,
+  DEFAULT_SHARDS,
+  ErrorBody,
+  names,
+  newId,
+  queueOf,
+  requests,
+  times,
+  type DomainEvent,
+  type DomainEventName,
+  type PushFrame,
+  type RequestAnswer,
+  type RequestName,
+  type RequestPayload,
+  type Service,
 } from '@parley/contracts';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { ConsumeMessage, Options } from 'amqplib';
@@ -80,7 +92,9 @@ class RabbitBroker implements Broker {
     this.confirmMs = options.confirmTimeoutMs ?? 8_000;
     this.outbox = options.outbox ?? { messages: 20_000, bytes: 64 * 1024 * 1024 };
     this.publisher = new Publisher(this.outbox, this.logger);
-    this.publishing = new Link(options.url, `${options.service}: publish`, this.logger, (model) => this.publisher.use(model));
+    this.publishing = new Link(options.url, `${options.service}: publish`, this.logger, (model) =>
+      this.publisher.use(model),
+    );
     this.consuming = new Link(options.url, `${options.service}: consume`, this.logger);
     this.office = {
       answer: (queue, id, answer, deadline) => this.answer(queue, id, answer, deadline),
@@ -96,7 +110,12 @@ class RabbitBroker implements Broker {
     try {
       await this.publishing.connected(this.connectMs);
       const declare: Subscription['options']['declare'] = (channel) => declareReplies(channel, this.replies);
-      await this.subscribe({ queue: this.replies, prefetch: 1000, declare, onMessage: (message, flow) => this.onReply(message, flow) });
+      await this.subscribe({
+        queue: this.replies,
+        prefetch: 1000,
+        declare,
+        onMessage: (message, flow) => this.onReply(message, flow),
+      });
     } catch (error) {
       await this.close(0);
       throw new StartError(`RabbitMQ at ${new URL(this.options.url).host} cannot be used: ${messageOf(error)}`);
@@ -104,22 +123,45 @@ class RabbitBroker implements Broker {
   }
 
   get status(): BrokerStatus {
-    const problems = [this.publishing.problem, this.consuming.problem, ...[...this.subscriptions].map(({ queue, problem }) => problem && `${queue}: ${problem}`)];
+    const problems = [
+      this.publishing.problem,
+      this.consuming.problem,
+      ...[...this.subscriptions].map(({ queue, problem }) => problem && `${queue}: ${problem}`),
+    ];
     const reason = this.state === 'open' ? problems.find((problem) => problem !== undefined) : 'not open';
     return reason === undefined ? { ready: true } : { ready: false, reason };
   }
 
-  async request<N extends RequestName>(name: N, payload: RequestPayload<N>, { deadlineMs = times.deadlineMs, correlationId }: { deadlineMs?: number; correlationId?: string } = {}): Promise<RequestAnswer<N>> {
+  async request<N extends RequestName>(
+    name: N,
+    payload: RequestPayload<N>,
+    { deadlineMs = times.deadlineMs, correlationId }: { deadlineMs?: number; correlationId?: string } = {},
+  ): Promise<RequestAnswer<N>> {
     const content = JSON.stringify(payload);
     const key = queueOf(name, payload, this.shards);
     const deadline = Math.ceil(Date.now() + deadlineMs);
-    return inSpan(`request ${name}`, 'client', () => new Promise((resolve, reject) => {
-      const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
-      if (this.state !== 'open' || this.requests.size > this.outbox.messages) return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
-      const wanted: Wanted = { name, key, id, ...originOf(correlationId), deadline, content, failed: (error) => this.requests.settle(id, unavailable(error.message)) };
-      if (requests[name].together) this.gathering.together(key, name, wanted, (all) => this.asked(all));
-      else this.gathering.alone(key, { ...this.asked([wanted]), deadline, failed: (error) => wanted.failed?.(error) });
-    }));
+    return inSpan(
+      `request ${name}`,
+      'client',
+      () =>
+        new Promise((resolve, reject) => {
+          const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
+          if (this.state !== 'open' || this.requests.size > this.outbox.messages)
+            return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
+          const wanted: Wanted = {
+            name,
+            key,
+            id,
+            ...originOf(correlationId),
+            deadline,
+            content,
+            failed: (error) => this.requests.settle(id, unavailable(error.message)),
+          };
+          if (requests[name].together) this.gathering.together(key, name, wanted, (all) => this.asked(all));
+          else
+            this.gathering.alone(key, { ...this.asked([wanted]), deadline, failed: (error) => wanted.failed?.(error) });
+        }),
+    );
   }
 
   /** The message of requests of one name to one queue. */
@@ -129,11 +171,21 @@ class RabbitBroker implements Broker {
     const left = (until: number): number => Math.max(0, Math.floor(until - Date.now()));
     const alone = all.length === 1;
     return {
-      exchange: names.commands, key,
-      content: Buffer.from(alone ? content : `[${all.map((one) => `["${one.id}",${JSON.stringify(textOf(one))},${left(one.deadline)},${one.content}]`).join(',')}]`),
+      exchange: names.commands,
+      key,
+      content: Buffer.from(
+        alone
+          ? content
+          : `[${all.map((one) => `["${one.id}",${JSON.stringify(textOf(one))},${left(one.deadline)},${one.content}]`).join(',')}]`,
+      ),
       options: {
-        type: name, messageId: id, replyTo: this.replies, mandatory: true, persistent: kept,
-        ...(alone ? { correlationId: id } : {}), headers: { ...headersFor(all[0]!), ...(alone ? { budget: left(deadline) } : { bundle: all.length }) },
+        type: name,
+        messageId: id,
+        replyTo: this.replies,
+        mandatory: true,
+        persistent: kept,
+        ...(alone ? { correlationId: id } : {}),
+        headers: { ...headersFor(all[0]!), ...(alone ? { budget: left(deadline) } : { bundle: all.length }) },
         ...(kept ? {} : { expiration: left(Math.max(...all.map((one) => one.deadline))) }),
       },
       // Nobody may do a query twice without being asked to: a refresh token is good for one use.
@@ -141,11 +193,19 @@ class RabbitBroker implements Broker {
     };
   }
 
-  async publish<N extends DomainEventName>(name: N, event: DomainEvent<N>, { correlationId }: { correlationId?: string } = {}): Promise<void> {
+  async publish<N extends DomainEventName>(
+    name: N,
+    event: DomainEvent<N>,
+    { correlationId }: { correlationId?: string } = {},
+  ): Promise<void> {
     const content = encode(event);
     await inSpan(`publish ${name}`, 'producer', () => {
       const { stream, number } = this.numbering.next(name);
-      return this.confirmed(names.events, name, content, { type: name, persistent: true, headers: { ...headersFor(originOf(correlationId)), stream, number } });
+      return this.confirmed(names.events, name, content, {
+        type: name,
+        persistent: true,
+        headers: { ...headersFor(originOf(correlationId)), stream, number },
+      });
     });
   }
 
@@ -154,10 +214,21 @@ class RabbitBroker implements Broker {
     const content = JSON.stringify(frame);
     const origin = originOf();
     await new Promise<void>((confirmed, failed) => {
-      this.gathering.together(gateway, 'frames', { content, deadline: Date.now() + this.confirmMs, confirmed, failed }, (frames) => {
-        const { stream, number } = this.numbering.next(gateway);
-        return { exchange: names.push, key: gateway, content: listOf(frames), repeatable: true, options: { type: 'frames', headers: { ...headersFor(origin), stream, number } } };
-      });
+      this.gathering.together(
+        gateway,
+        'frames',
+        { content, deadline: Date.now() + this.confirmMs, confirmed, failed },
+        (frames) => {
+          const { stream, number } = this.numbering.next(gateway);
+          return {
+            exchange: names.push,
+            key: gateway,
+            content: listOf(frames),
+            repeatable: true,
+            options: { type: 'frames', headers: { ...headersFor(origin), stream, number } },
+          };
+        },
+      );
     });
   }
 
@@ -168,7 +239,17 @@ class RabbitBroker implements Broker {
   async serve(service: Service, handlers: Handlers): Promise<Serving> {
     const queues = plan(service, handlers, this.shards, this.logger);
     const { prefetch = 250, balanceEveryMs = 5000 } = this.options;
-    const served = new Served({ service, queues, handlers, link: this.consuming, office: this.office, logger: this.logger, prefetch, balanceEveryMs, probe: (queue) => this.probe(queue) });
+    const served = new Served({
+      service,
+      queues,
+      handlers,
+      link: this.consuming,
+      office: this.office,
+      logger: this.logger,
+      prefetch,
+      balanceEveryMs,
+      probe: (queue) => this.probe(queue),
+    });
     const serving: Serving = {
       stop: async (graceMs = 10_000) => {
         if (!this.servings.delete(serving)) return;
@@ -220,27 +301,55 @@ class RabbitBroker implements Broker {
   }
 
   private onReply(message: ConsumeMessage, flow: Flow): void {
-    each(answersIn(message.content), ([id, answer]) => this.requests.has(id) && this.requests.settle(id, answerIn(answer)));
+    each(
+      answersIn(message.content),
+      ([id, answer]) => this.requests.has(id) && this.requests.settle(id, answerIn(answer)),
+    );
     flow.done(message);
   }
 
   private answer(queue: string, id: string, answer: Answer, deadline = Date.now() + this.confirmMs): void {
     const failed = (error: Unavailable) => this.logger.warn({ err: error }, 'an answer was not sent');
-    this.gathering.together(queue, 'answers', { content: `[${JSON.stringify(id)},${JSON.stringify(answer)}]`, deadline, failed }, (answers) => ({
-      exchange: names.replies, key: queue, content: listOf(answers), repeatable: true, options: { type: 'answers' },
-    }));
+    this.gathering.together(
+      queue,
+      'answers',
+      { content: `[${JSON.stringify(id)},${JSON.stringify(answer)}]`, deadline, failed },
+      (answers) => ({
+        exchange: names.replies,
+        key: queue,
+        content: listOf(answers),
+        repeatable: true,
+        options: { type: 'answers' },
+      }),
+    );
   }
 
   private confirmed(exchange: string, key: string, content: Buffer, properties: Options.Publish): Promise<void> {
     if (this.state === 'closed' || this.state === 'new') return Promise.reject(new Unavailable('the broker is closed'));
     const options = properties.mandatory ? { ...properties, messageId: `kept-${this.mandatory++}` } : properties;
     return new Promise((confirmed, failed) => {
-      this.publisher.send({ exchange, key, content, options, deadline: Date.now() + this.confirmMs, repeatable: true, confirmed, failed });
+      this.publisher.send({
+        exchange,
+        key,
+        content,
+        options,
+        deadline: Date.now() + this.confirmMs,
+        repeatable: true,
+        confirmed,
+        failed,
+      });
     });
   }
 
   private probe(queue: string): void {
-    this.publisher.send({ exchange: names.commands, key: queue, content: encode(null), options: { type: PROBE, expiration: 5000 }, deadline: Date.now() + 5000, repeatable: false });
+    this.publisher.send({
+      exchange: names.commands,
+      key: queue,
+      content: encode(null),
+      options: { type: PROBE, expiration: 5000 },
+      deadline: Date.now() + 5000,
+      repeatable: false,
+    });
   }
 
   private async subscribe(options: Subscription['options']): Promise<Subscription> {
@@ -272,10 +381,14 @@ const listOf = (parts: readonly Part[]): Buffer => Buffer.from(`[${parts.map(({ 
 function answersIn(content: Buffer): (readonly [id: string, answer: Answer])[] {
   const answers = JSON.parse(content.toString()) as unknown;
   if (!Array.isArray(answers)) throw new Error('not a list of answers');
-  return answers.filter((one): one is [string, Answer] => Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'object' && one[1] !== null);
+  return answers.filter(
+    (one): one is [string, Answer] =>
+      Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'object' && one[1] !== null,
+  );
 }
 
-const answerIn = (answer: Answer): Answer => ('ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody });
+const answerIn = (answer: Answer): Answer =>
+  'ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody };
 
 /**
  * A {@link Broker} on RabbitMQ 3.10 or later. One connection to publish and one to consume; both come back after anything, with everything that this process consumes,

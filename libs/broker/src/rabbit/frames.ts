@@ -30,7 +30,8 @@ export class Sequence {
   check(stream: string, number: number, own: boolean): 'next' | 'old' | 'gap' {
     const last = this.streams.get(stream) ?? (own ? 0 : undefined);
     if (last !== undefined && number <= last) return 'old';
-    if (!this.streams.has(stream) && this.streams.size >= MOST_ROUTES) this.streams.delete(this.streams.keys().next().value!);
+    if (!this.streams.has(stream) && this.streams.size >= MOST_ROUTES)
+      this.streams.delete(this.streams.keys().next().value!);
     this.streams.set(stream, number);
     return last === undefined || number === last + 1 ? 'next' : 'gap';
   }

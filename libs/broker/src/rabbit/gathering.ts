@@ -12,7 +12,9 @@ export interface Part {
 }
 
 /** Makes one message of parts that have the same target, in their order; at least one. */
-export type Bind<P extends Part = Part> = (parts: readonly P[]) => Omit<Publication, 'deadline' | 'confirmed' | 'failed'>;
+export type Bind<P extends Part = Part> = (
+  parts: readonly P[],
+) => Omit<Publication, 'deadline' | 'confirmed' | 'failed'>;
 
 interface Bundle {
   readonly kind: string;
@@ -38,7 +40,11 @@ export class Gathering {
   /** Goes with the part that was given for the same target before it, if that is of the same kind: parts of a kind have one type. The first one's `bind` binds them. */
   together<P extends Part>(target: string, kind: string, part: P, bind: Bind<P>): void {
     let bundle = this.open.get(target);
-    if (bundle?.kind !== kind || bundle.parts.length >= MOST_PARTS || bundle.length + part.content.length > MOST_LENGTH) {
+    if (
+      bundle?.kind !== kind ||
+      bundle.parts.length >= MOST_PARTS ||
+      bundle.length + part.content.length > MOST_LENGTH
+    ) {
       this.open.set(target, (bundle = { kind, parts: [], bind: bind as Bind, length: 0 }));
       this.add(bundle);
     }

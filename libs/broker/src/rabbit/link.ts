@@ -69,7 +69,12 @@ export class Link {
 
   /** From connecting to the end of the connection. */
   private async once(up: () => void): Promise<void> {
-    const model = await connect(withHeartbeat(this.url), { timeout: 5000, noDelay: true, keepAlive: true, clientProperties: { connection_name: this.name } });
+    const model = await connect(withHeartbeat(this.url), {
+      timeout: 5000,
+      noDelay: true,
+      keepAlive: true,
+      clientProperties: { connection_name: this.name },
+    });
     coalesce(model);
     const ended = new Promise<Error | undefined>((resolve) => model.once('close', resolve));
     // Without a listener an 'error' event ends the process; what matters arrives with 'close'.
@@ -109,7 +114,11 @@ function coalesce(model: ChannelModel): void {
 }
 
 /** Closes what has a `close`; amqplib leaves the promise open for ever when the connection breaks meanwhile. */
-export const end = (what: { close(): Promise<void> }): Promise<void> => atMost(2000, what.close().catch(() => undefined));
+export const end = (what: { close(): Promise<void> }): Promise<void> =>
+  atMost(
+    2000,
+    what.close().catch(() => undefined),
+  );
 
 function withHeartbeat(address: string): string {
   const url = new URL(address);

@@ -19,11 +19,15 @@ export class Listening {
 
   take(message: ConsumeMessage): void {
     const { stream, number } = headersOf(message);
-    const order = stream !== undefined && number !== undefined ? this.sequence.check(stream, number, message.fields.routingKey === this.instance) : 'next';
+    const order =
+      stream !== undefined && number !== undefined
+        ? this.sequence.check(stream, number, message.fields.routingKey === this.instance)
+        : 'next';
     if (order === 'old' && !without('frame-numbers')) return;
     if (order === 'gap') this.listener.onGap();
     const content = JSON.parse(message.content.toString()) as unknown;
-    if (message.fields.exchange === names.events) return this.event(message.properties.type as DomainEventName, content);
+    if (message.fields.exchange === names.events)
+      return this.event(message.properties.type as DomainEventName, content);
     if (!Array.isArray(content)) throw new Error('not a list of frames');
     each(content, (frame) => this.push(frameIn(frame)));
   }
@@ -33,7 +37,8 @@ export class Listening {
   }
 
   private push(frame: PushFrame): void {
-    if (frame.kind !== 'users' || frame.id === undefined || this.seen.first(frame.id) || without('frame-numbers')) this.listener.onPush(frame);
+    if (frame.kind !== 'users' || frame.id === undefined || this.seen.first(frame.id) || without('frame-numbers'))
+      this.listener.onPush(frame);
   }
 }
 
@@ -43,5 +48,13 @@ const frameIn = (frame: unknown): PushFrame => (isForUsers(frame) ? frame : Push
 const isTextOrAbsent = (value: unknown): boolean => value === undefined || typeof value === 'string';
 function isForUsers(value: unknown): value is Extract<PushFrame, { kind: 'users' }> {
   const { kind, event, users, id, except, traceparent } = (value ?? {}) as Partial<Record<string, unknown>>;
-  return kind === 'users' && typeof event === 'string' && Array.isArray(users) && users.every((user) => typeof user === 'string') && isTextOrAbsent(id) && isTextOrAbsent(except) && isTextOrAbsent(traceparent);
+  return (
+    kind === 'users' &&
+    typeof event === 'string' &&
+    Array.isArray(users) &&
+    users.every((user) => typeof user === 'string') &&
+    isTextOrAbsent(id) &&
+    isTextOrAbsent(except) &&
+    isTextOrAbsent(traceparent)
+  );
 }

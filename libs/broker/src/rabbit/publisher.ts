@@ -130,7 +130,9 @@ export class Publisher {
 
   private write(channel: ConfirmChannel, entry: Entry): boolean {
     try {
-      this.writable = channel.publish(entry.exchange, entry.key, entry.content, entry.options, (error: unknown) => this.settle(channel, entry, error));
+      this.writable = channel.publish(entry.exchange, entry.key, entry.content, entry.options, (error: unknown) =>
+        this.settle(channel, entry, error),
+      );
       entry.sent = true;
       if (without('confirms') && this.remove(entry)) entry.confirmed?.();
       return true;

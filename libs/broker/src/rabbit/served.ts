@@ -35,14 +35,25 @@ export class Served {
 
   constructor(private readonly options: ServedOptions) {
     const { service, link, logger, balanceEveryMs } = options;
-    this.consumed = options.queues.map((queue) => ({ queue, intake: queue.intake, subscription: this.subscription(queue) }));
+    this.consumed = options.queues.map((queue) => ({
+      queue,
+      intake: queue.intake,
+      subscription: this.subscription(queue),
+    }));
     const shards = this.consumed.filter(({ queue }) => queue.kind === 'shard');
     this.subscriptions = this.consumed.map(({ subscription }) => subscription);
     if (shards.length === 0) return;
     const roster = rosterQueue(service);
     this.shares = new Shares(link, shards, roster, (queue) => options.probe(queue), balanceEveryMs, logger);
     const declare = (channel: Parameters<typeof declareRoster>[0]) => declareRoster(channel, service);
-    this.subscriptions = [...this.subscriptions, new Subscription(link, { queue: roster, prefetch: 1, declare, onMessage: (message, flow) => flow.done(message) }, logger)];
+    this.subscriptions = [
+      ...this.subscriptions,
+      new Subscription(
+        link,
+        { queue: roster, prefetch: 1, declare, onMessage: (message, flow) => flow.done(message) },
+        logger,
+      ),
+    ];
   }
 
   /** Resolves when all queues are consumed; rejects when that takes longer than `ms`. */
@@ -55,21 +66,28 @@ export class Served {
   async stop(graceMs: number): Promise<void> {
     await this.shares?.stop();
     await Promise.all(this.consumed.map((consumed) => quiet(consumed)));
-    await atMost(graceMs, Promise.all([...new Set(this.consumed.map(({ intake }) => intake))].map((intake) => intake.stop())));
+    await atMost(
+      graceMs,
+      Promise.all([...new Set(this.consumed.map(({ intake }) => intake))].map((intake) => intake.stop())),
+    );
     await Promise.all(this.subscriptions.map((subscription) => subscription.stop()));
   }
 
   private subscription(queue: PlannedQueue): Subscription {
     const { service, handlers, office, link, logger, prefetch } = this.options;
-    return new Subscription(link, {
-      queue: queue.name,
-      prefetch: queue.kind === 'shard' || queue.kind === 'command' ? prefetch : 4 * CONCURRENCY,
-      declare: (channel) => declareServed(channel, queue, service, handlers.events.keys(), office.retries.delaysMs),
-      onMessage: (message, flow) => {
-        if (message.properties.type === PROBE) flow.done(message);
-        else for (const arrival of arrivalsOf(message, flow, queue.name, service, office)) queue.intake.add(arrival);
+    return new Subscription(
+      link,
+      {
+        queue: queue.name,
+        prefetch: queue.kind === 'shard' || queue.kind === 'command' ? prefetch : 4 * CONCURRENCY,
+        declare: (channel) => declareServed(channel, queue, service, handlers.events.keys(), office.retries.delaysMs),
+        onMessage: (message, flow) => {
+          if (message.properties.type === PROBE) flow.done(message);
+          else for (const arrival of arrivalsOf(message, flow, queue.name, service, office)) queue.intake.add(arrival);
+        },
       },
-    }, logger);
+      logger,
+    );
   }
 }
 

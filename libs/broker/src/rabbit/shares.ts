@@ -47,9 +47,13 @@ export class Shares {
 
   private async run(): Promise<void> {
     while (!this.halt.signal.aborted) {
-      await sleep(this.everyMs * (0.8 + Math.random() * 0.4), undefined, { signal: this.halt.signal }).catch(() => undefined);
+      await sleep(this.everyMs * (0.8 + Math.random() * 0.4), undefined, { signal: this.halt.signal }).catch(
+        () => undefined,
+      );
       if (this.halt.signal.aborted) return;
-      await this.balance().catch((error: unknown) => this.logger.debug({ err: error }, 'shares were not balanced this time'));
+      await this.balance().catch((error: unknown) =>
+        this.logger.debug({ err: error }, 'shares were not balanced this time'),
+      );
     }
   }
 
@@ -59,7 +63,10 @@ export class Shares {
     const active = this.shards.filter(({ subscription }) => subscription.active);
     const surplus = active.slice(Math.ceil(this.shards.length / replicas));
     if (surplus.length > 0) {
-      this.logger.info({ replicas, active: active.length, released: surplus.length }, 'giving shards to other replicas');
+      this.logger.info(
+        { replicas, active: active.length, released: surplus.length },
+        'giving shards to other replicas',
+      );
       await Promise.all(surplus.map((shard) => this.release(shard)));
     } else if (active.length < Math.floor(this.shards.length / replicas)) {
       for (const { subscription } of this.shards) if (!subscription.active) this.probe(subscription.queue);

@@ -9,7 +9,8 @@ class Book {
   ack({ fields: { deliveryTag } }: ConsumeMessage, allUpTo = false): void {
     this.frames++;
     if (!this.outstanding.has(deliveryTag)) throw new Error(`unknown delivery tag ${deliveryTag}`);
-    for (const tag of this.outstanding) if (tag === deliveryTag || (allUpTo && tag < deliveryTag)) this.outstanding.delete(tag);
+    for (const tag of this.outstanding)
+      if (tag === deliveryTag || (allUpTo && tag < deliveryTag)) this.outstanding.delete(tag);
   }
 }
 const message = (deliveryTag: number) => ({ fields: { deliveryTag } }) as ConsumeMessage;

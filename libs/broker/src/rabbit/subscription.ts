@@ -132,7 +132,11 @@ export class Subscription {
   /** Tells the broker to deliver no more; what it delivered is still taken. */
   async cancel(): Promise<void> {
     const { flow } = this;
-    if (flow?.live) await atMost(5000, flow.channel.cancel(this.consumerTag).catch(() => undefined));
+    if (flow?.live)
+      await atMost(
+        5000,
+        flow.channel.cancel(this.consumerTag).catch(() => undefined),
+      );
   }
 
   /** Gives back what is not acknowledged, and subscribes again, last in line. */
@@ -164,7 +168,8 @@ export class Subscription {
         this.problem = messageOf(error);
         this.logger.warn({ queue: this.queue, problem: this.problem }, 'not consuming; trying again');
       }
-      if (!this.halt.signal.aborted) await sleep(backOff(failures, 50, 3000), undefined, { signal: this.halt.signal }).catch(() => undefined);
+      if (!this.halt.signal.aborted)
+        await sleep(backOff(failures, 50, 3000), undefined, { signal: this.halt.signal }).catch(() => undefined);
     }
     this.problem = 'stopped';
   }
@@ -189,7 +194,8 @@ export class Subscription {
       const reason = await ended.promise;
       if (flow.renewed) return;
       this.problem = reason;
-      if (!this.halt.signal.aborted) this.logger.info({ queue: this.queue, reason }, 'no longer consuming; subscribing again');
+      if (!this.halt.signal.aborted)
+        this.logger.info({ queue: this.queue, reason }, 'no longer consuming; subscribing again');
     } finally {
       this.flow = undefined;
       await closeFlow(flow);
@@ -211,7 +217,10 @@ export class Subscription {
     try {
       this.options.onMessage(message, flow);
     } catch (error) {
-      this.logger.error({ err: error, queue: this.queue, name: message.properties.type as unknown }, 'a message that could not be taken was dropped');
+      this.logger.error(
+        { err: error, queue: this.queue, name: message.properties.type as unknown },
+        'a message that could not be taken was dropped',
+      );
       flow.done(message);
     }
   }
@@ -227,6 +236,8 @@ async function closeFlow(flow: Flow): Promise<void> {
 
 async function inTime<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer from RabbitMQ within ${ms} ms`)), ms)));
+  const late = new Promise<never>(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`no answer from RabbitMQ within ${ms} ms`)), ms)),
+  );
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -37,7 +37,10 @@ const NOT_FOUND = 404;
 export const EVERYBODY = 'all';
 
 const quorum = (more: Record<string, unknown>) => ({ durable: true, arguments: { 'x-queue-type': 'quorum', ...more } });
-const classic = (more: Record<string, unknown>) => ({ durable: true, arguments: { 'x-queue-type': 'classic', ...more } });
+const classic = (more: Record<string, unknown>) => ({
+  durable: true,
+  arguments: { 'x-queue-type': 'classic', ...more },
+});
 const commands = {
   'x-delivery-limit': DELIVERY_LIMIT,
   'x-dead-letter-exchange': names.dead,
@@ -48,7 +51,13 @@ const commands = {
 
 /** What everybody needs: the exchanges, and the queue of the dead letters, which is bound to the exchange of its name. */
 export const shared = {
-  exchanges: { [names.commands]: 'topic', [names.events]: 'topic', [names.push]: 'direct', [names.replies]: 'topic', [names.dead]: 'fanout' },
+  exchanges: {
+    [names.commands]: 'topic',
+    [names.events]: 'topic',
+    [names.push]: 'direct',
+    [names.replies]: 'topic',
+    [names.dead]: 'fanout',
+  },
   // A dead letter is looked at and given back any number of times; RabbitMQ 4 would drop it after the twentieth.
   dead: quorum({ 'x-max-length': 100_000, 'x-delivery-limit': 1_000_000_000 }),
 } as const;
@@ -80,19 +89,38 @@ async function sharedIsThere(model: ChannelModel): Promise<boolean> {
 }
 
 /** A queue that a service consumes, and its bindings. */
-export async function declareServed(channel: Channel, { name, kind }: PlannedQueue, service: Service, events: Iterable<string>, delays: readonly number[]): Promise<void> {
+export async function declareServed(
+  channel: Channel,
+  { name, kind }: PlannedQueue,
+  service: Service,
+  events: Iterable<string>,
+  delays: readonly number[],
+): Promise<void> {
   if (kind === 'event') return declareEvents(channel, name, service, events, delays);
   await channel.assertQueue(
     name,
     kind === 'query'
       ? classic({ 'x-expires': MINUTE, 'x-overflow': 'reject-publish', 'x-max-length': 20_000 })
-      : quorum(kind === 'shard' && !without('single-active-consumer') ? { ...commands, 'x-single-active-consumer': true } : commands),
+      : quorum(
+          kind === 'shard' && !without('single-active-consumer')
+            ? { ...commands, 'x-single-active-consumer': true }
+            : commands,
+        ),
   );
   await channel.bindQueue(name, names.commands, name);
 }
 
-async function declareEvents(channel: Channel, name: string, service: Service, events: Iterable<string>, delays: readonly number[]): Promise<void> {
-  await channel.assertQueue(name, quorum({ 'x-delivery-limit': DELIVERY_LIMIT, 'x-dead-letter-exchange': names.dead, 'x-max-length': 1_000_000 }));
+async function declareEvents(
+  channel: Channel,
+  name: string,
+  service: Service,
+  events: Iterable<string>,
+  delays: readonly number[],
+): Promise<void> {
+  await channel.assertQueue(
+    name,
+    quorum({ 'x-delivery-limit': DELIVERY_LIMIT, 'x-dead-letter-exchange': names.dead, 'x-max-length': 1_000_000 }),
+  );
   for (const event of events) await channel.bindQueue(name, names.events, event);
   await channel.bindQueue(name, names.commands, name);
   for (const delay of delays) {
@@ -127,9 +155,16 @@ export async function declareReplies(channel: Channel, queue: string): Promise<v
   await channel.bindQueue(queue, names.replies, queue);
 }
 
-export async function declareInstance(channel: Channel, instance: string, events: readonly DomainEventName[]): Promise<void> {
+export async function declareInstance(
+  channel: Channel,
+  instance: string,
+  events: readonly DomainEventName[],
+): Promise<void> {
   const queue = names.pushQueue(instance);
-  await channel.assertQueue(queue, classic({ 'x-expires': MINUTE, 'x-max-length': 20_000, 'x-max-length-bytes': 64 * MIB }));
+  await channel.assertQueue(
+    queue,
+    classic({ 'x-expires': MINUTE, 'x-max-length': 20_000, 'x-max-length-bytes': 64 * MIB }),
+  );
   await channel.bindQueue(queue, names.push, instance);
   await channel.bindQueue(queue, names.push, EVERYBODY);
   for (const event of events) await channel.bindQueue(queue, names.events, event);

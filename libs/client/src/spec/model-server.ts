@@ -35,22 +35,59 @@ export class ModelServer {
   private ids = 0;
   private backup: { conversations: Map<string, Held> } = { conversations: new Map() };
 
-  constructor(readonly me: string, private readonly emit: (event: string, payload: unknown) => void) {}
+  constructor(
+    readonly me: string,
+    private readonly emit: (event: string, payload: unknown) => void,
+  ) {}
 
   // ── what others do ────────────────────────────────────────────────────────────────────────────────────────────
 
   create(): void {
     const id = `conversation-${this.ids++}`;
-    const held: Held = { id, title: id, createdAt: this.now(), rev: 1, describedRev: 1, membersRev: 1, drawingRev: 0, messages: [], places: new Map(), unreadFrom: undefined, marked: false, notifications: 'all' };
+    const held: Held = {
+      id,
+      title: id,
+      createdAt: this.now(),
+      rev: 1,
+      describedRev: 1,
+      membersRev: 1,
+      drawingRev: 0,
+      messages: [],
+      places: new Map(),
+      unreadFrom: undefined,
+      marked: false,
+      notifications: 'all',
+    };
     this.conversations.set(id, held);
-    for (const userId of [this.me, 'ann', 'ben']) held.places.set(userId, { member: this.newMember(userId, 0), rev: 1, left: false });
+    for (const userId of [this.me, 'ann', 'ben'])
+      held.places.set(userId, { member: this.newMember(userId, 0), rev: 1, left: false });
     this.emit('conversation:new', { conversation: this.describe(held) });
   }
 
-  post(held: Held, senderId: string, { type = 'text', clientId, mention = false, body = 'hello' }: { type?: Message['type']; clientId?: string; mention?: boolean; body?: string } = {}): Message {
+  post(
+    held: Held,
+    senderId: string,
+    {
+      type = 'text',
+      clientId,
+      mention = false,
+      body = 'hello',
+    }: { type?: Message['type']; clientId?: string; mention?: boolean; body?: string } = {},
+  ): Message {
     const id = `message-${this.ids++}`;
     const message: Message = {
-      id, conversationId: held.id, seq: held.messages.length + 1, rev: ++held.rev, senderId, clientId: clientId ?? id, type, body, attachments: [], mentions: mention ? [this.me] : [], createdAt: this.now(), reactions: [],
+      id,
+      conversationId: held.id,
+      seq: held.messages.length + 1,
+      rev: ++held.rev,
+      senderId,
+      clientId: clientId ?? id,
+      type,
+      body,
+      attachments: [],
+      mentions: mention ? [this.me] : [],
+      createdAt: this.now(),
+      reactions: [],
     };
     held.messages.push(message);
     this.tell(held, 'message:new', { message });
@@ -58,11 +95,18 @@ export class ModelServer {
   }
 
   edit(held: Held, message: Message, mention: boolean): void {
-    if (message.deletedAt === undefined) this.change(held, { ...message, body: `${message.body}!`, editedAt: this.now(), mentions: mention ? [this.me] : [] });
+    if (message.deletedAt === undefined)
+      this.change(held, {
+        ...message,
+        body: `${message.body}!`,
+        editedAt: this.now(),
+        mentions: mention ? [this.me] : [],
+      });
   }
 
   erase(held: Held, message: Message): void {
-    if (message.deletedAt === undefined) this.change(held, { ...message, body: '', mentions: [], deletedAt: this.now() });
+    if (message.deletedAt === undefined)
+      this.change(held, { ...message, body: '', mentions: [], deletedAt: this.now() });
   }
 
   react(held: Held, message: Message, userId: string): void {
@@ -91,7 +135,13 @@ export class ModelServer {
     const rev = (held.membersRev = ++held.rev);
     if (place && !place.left) {
       held.places.set(userId, { ...place, rev, left: true });
-      this.tell(held, 'member:changed', { conversationId: held.id, userId, left: true, rev, memberCount: this.memberCount(held) });
+      this.tell(held, 'member:changed', {
+        conversationId: held.id,
+        userId,
+        left: true,
+        rev,
+        memberCount: this.memberCount(held),
+      });
       if (userId === this.me) this.emit('conversation:removed', { conversationId: held.id, reason: 'removed' });
       return;
     }
@@ -149,12 +199,24 @@ export class ModelServer {
   // ── what the client asks ──────────────────────────────────────────────────────────────────────────────────────
 
   call(event: SocketCall, payload: object): unknown {
-    const input = payload as { conversationId: string; seq: number; clientId: string; body: string; limit?: number; epoch?: string; cursors: Record<string, number> };
+    const input = payload as {
+      conversationId: string;
+      seq: number;
+      clientId: string;
+      body: string;
+      limit?: number;
+      epoch?: string;
+      cursors: Record<string, number>;
+    };
     const answers: Partial<Record<SocketCall, () => unknown>> = {
       sync: () => this.sync(input.epoch, input.cursors),
       'message:send': () => this.send(this.mine(input.conversationId), input.clientId, input.body),
-      'receipt:delivered': () => ({ receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'deliveredSeq', true) }),
-      'receipt:read': () => ({ receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'readSeq', true) }),
+      'receipt:delivered': () => ({
+        receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'deliveredSeq', true),
+      }),
+      'receipt:read': () => ({
+        receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'readSeq', true),
+      }),
       'conversation:open': () => this.open(this.mine(input.conversationId)),
     };
     const answer = answers[event];
@@ -165,7 +227,11 @@ export class ModelServer {
   request(path: string, query: Readonly<Record<string, string | number | undefined>>): unknown {
     const [, , id, what] = path.split('/');
     const held = this.mine(id!);
-    return structuredClone(what === 'messages' ? this.page(held, query as { before?: number; after?: number; around?: number }) : this.describe(held));
+    return structuredClone(
+      what === 'messages'
+        ? this.page(held, query as { before?: number; after?: number; around?: number })
+        : this.describe(held),
+    );
   }
 
   // ── what is true ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,8 +252,18 @@ export class ModelServer {
     const lastMessage = held.messages.at(-1);
     const me = this.membership(held);
     return {
-      id: held.id, kind: 'group', visibility: 'private', title: held.title, createdBy: 'ann', createdAt: held.createdAt, lastSeq: held.messages.length, rev: held.rev, memberCount: this.memberCount(held), policy: {},
-      ...(me && { me }), ...(lastMessage && { lastMessage }),
+      id: held.id,
+      kind: 'group',
+      visibility: 'private',
+      title: held.title,
+      createdBy: 'ann',
+      createdAt: held.createdAt,
+      lastSeq: held.messages.length,
+      rev: held.rev,
+      memberCount: this.memberCount(held),
+      policy: {},
+      ...(me && { me }),
+      ...(lastMessage && { lastMessage }),
     };
   }
 
@@ -198,9 +274,21 @@ export class ModelServer {
     if (!place || place.left) return undefined;
     const { role, status, readSeq, deliveredSeq } = place.member;
     const from = held.unreadFrom ?? readSeq + 1;
-    const unread = held.messages.filter(({ seq, senderId, deletedAt, type }) => seq >= from && senderId !== this.me && deletedAt === undefined && type !== 'system');
+    const unread = held.messages.filter(
+      ({ seq, senderId, deletedAt, type }) =>
+        seq >= from && senderId !== this.me && deletedAt === undefined && type !== 'system',
+    );
     const mentions = unread.filter((message) => message.mentions.includes(this.me)).length;
-    return { role, status, readSeq, deliveredSeq, unread: unread.length, mentions, notifications: held.notifications, ...(held.unreadFrom !== undefined && { unreadFrom: held.unreadFrom }) };
+    return {
+      role,
+      status,
+      readSeq,
+      deliveredSeq,
+      unread: unread.length,
+      mentions,
+      notifications: held.notifications,
+      ...(held.unreadFrom !== undefined && { unreadFrom: held.unreadFrom }),
+    };
   }
 
   private send(held: Held, clientId: string, body: string): CallOutput<'message.send'> {
@@ -212,15 +300,27 @@ export class ModelServer {
 
   private open(held: Held): CallOutput<'conversation.open'> {
     const { readSeq } = this.membership(held)!;
-    const firstUnread = held.messages.find(({ seq, senderId, deletedAt, type }) => seq > readSeq && senderId !== this.me && deletedAt === undefined && type !== 'system')?.seq ?? Infinity;
+    const firstUnread =
+      held.messages.find(
+        ({ seq, senderId, deletedAt, type }) =>
+          seq > readSeq && senderId !== this.me && deletedAt === undefined && type !== 'system',
+      )?.seq ?? Infinity;
     const lastSeq = held.messages.length;
     const from = Math.max(1, Math.max(lastSeq - most.openUnread + 1, Math.min(lastSeq - most.open + 1, firstUnread)));
-    return { conversation: this.describe(held), messages: this.slice(held, from, lastSeq), members: [...this.members(held).values()] };
+    return {
+      conversation: this.describe(held),
+      messages: this.slice(held, from, lastSeq),
+      members: [...this.members(held).values()],
+    };
   }
 
-  private page(held: Held, { before, after, around }: { before?: number; after?: number; around?: number }): CallOutput<'conversation.history'> {
+  private page(
+    held: Held,
+    { before, after, around }: { before?: number; after?: number; around?: number },
+  ): CallOutput<'conversation.history'> {
     const lastSeq = held.messages.length;
-    if (after !== undefined) return this.slice(held, Math.min(after, lastSeq) + 1, Math.min(after + most.page, lastSeq));
+    if (after !== undefined)
+      return this.slice(held, Math.min(after, lastSeq) + 1, Math.min(after + most.page, lastSeq));
     if (around !== undefined) {
       const from = Math.max(1, Math.min(around - most.page / 2, lastSeq - most.page + 1));
       return this.slice(held, from, Math.min(from + most.page - 1, lastSeq));
@@ -230,7 +330,12 @@ export class ModelServer {
   }
 
   private slice(held: Held, from: number, to: number): CallOutput<'conversation.history'> {
-    return { items: held.messages.slice(from - 1, Math.max(from - 1, to)), lastSeq: held.messages.length, hasBefore: from > 1, hasAfter: to < held.messages.length };
+    return {
+      items: held.messages.slice(from - 1, Math.max(from - 1, to)),
+      lastSeq: held.messages.length,
+      hasBefore: from > 1,
+      hasAfter: to < held.messages.length,
+    };
   }
 
   private sync(epoch: string | undefined, given: Record<string, number>): CallOutput<'sync'> {
@@ -246,14 +351,29 @@ export class ModelServer {
       changes.push({ conversationId: held.id, ...entry, epoch: this.epoch });
     }
     const absent = own.filter(({ id }) => !cursors.has(id));
-    const complete = changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= most.added;
+    const complete =
+      changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= most.added;
     if (complete) {
       for (const held of own) {
         if (!cursors.has(held.id) || behind.includes(held)) continue;
-        changes.push({ conversationId: held.id, messages: [], receipts: this.receipts(held), rev: held.rev, complete: true, epoch: this.epoch, ...(held.marked && { conversation: this.describe(held) }) });
+        changes.push({
+          conversationId: held.id,
+          messages: [],
+          receipts: this.receipts(held),
+          rev: held.rev,
+          complete: true,
+          epoch: this.epoch,
+          ...(held.marked && { conversation: this.describe(held) }),
+        });
       }
     }
-    return { epoch: this.epoch, changes, added: absent.slice(0, most.added).map((held) => this.describe(held)), removed: [...cursors.keys()].filter((id) => !own.some((held) => held.id === id)), complete };
+    return {
+      epoch: this.epoch,
+      changes,
+      added: absent.slice(0, most.added).map((held) => this.describe(held)),
+      removed: [...cursors.keys()].filter((id) => !own.some((held) => held.id === id)),
+      complete,
+    };
   }
 
   private changes(held: Held, since: number): Omit<CallOutput<'conversation.changes'>, 'epoch'> {
@@ -262,16 +382,32 @@ export class ModelServer {
     const messages = changed.slice(0, most.changes);
     const rev = complete ? held.rev : messages.at(-1)!.rev;
     const within = (at: number) => at > since && at <= rev;
-    const members = [...held.places.values()].filter((place) => within(place.rev)).map(({ member, left }) => (left ? { userId: member.userId, left: true as const } : member));
+    const members = [...held.places.values()]
+      .filter((place) => within(place.rev))
+      .map(({ member, left }) => (left ? { userId: member.userId, left: true as const } : member));
     return {
-      messages, receipts: this.receipts(held), rev, complete,
-      ...(members.length > 0 && { members }), ...(within(held.drawingRev) && { drawing: { rev: held.drawingRev } }),
-      ...((within(held.describedRev) || within(held.membersRev) || (complete && held.marked)) && { conversation: this.describe(held) }),
+      messages,
+      receipts: this.receipts(held),
+      rev,
+      complete,
+      ...(members.length > 0 && { members }),
+      ...(within(held.drawingRev) && { drawing: { rev: held.drawingRev } }),
+      ...((within(held.describedRev) || within(held.membersRev) || (complete && held.marked)) && {
+        conversation: this.describe(held),
+      }),
     };
   }
 
   private receipts(held: Held): Receipt[] {
-    return [...this.members(held).values()].filter(({ deliveredSeq }) => deliveredSeq > 0).map(({ userId, deliveredSeq, readSeq }) => ({ conversationId: held.id, userId, deliveredSeq, readSeq, at: held.createdAt }));
+    return [...this.members(held).values()]
+      .filter(({ deliveredSeq }) => deliveredSeq > 0)
+      .map(({ userId, deliveredSeq, readSeq }) => ({
+        conversationId: held.id,
+        userId,
+        deliveredSeq,
+        readSeq,
+        at: held.createdAt,
+      }));
   }
 
   private change(held: Held, message: Message, reaction?: { userId: string; emoji: string; added: boolean }): void {
@@ -282,7 +418,13 @@ export class ModelServer {
 
   private tellUnread(held: Held): void {
     const { unread, mentions, readSeq, unreadFrom } = this.membership(held)!;
-    this.tell(held, 'unread:changed', { conversationId: held.id, unread, mentions, readSeq, ...(unreadFrom !== undefined && { unreadFrom }) });
+    this.tell(held, 'unread:changed', {
+      conversationId: held.id,
+      unread,
+      mentions,
+      readSeq,
+      ...(unreadFrom !== undefined && { unreadFrom }),
+    });
   }
 
   private tell(held: Held, event: string, payload: unknown): void {

@@ -36,10 +36,12 @@ export class Audience {
 
   /** The members as they are remembered; undefined when not all are. */
   remembered(keys: readonly AudienceKey[], now = Date.now()): Map<string, readonly string[]> | undefined {
-    const found = new Map(keys.flatMap((key) => {
-      const users = this.recall(key, now);
-      return users ? [[key.conversationId, users] as const] : [];
-    }));
+    const found = new Map(
+      keys.flatMap((key) => {
+        const users = this.recall(key, now);
+        return users ? [[key.conversationId, users] as const] : [];
+      }),
+    );
     return found.size === keys.length ? found : undefined;
   }
 
@@ -57,15 +59,23 @@ export class Audience {
   }
 
   private async load(sql: Sql, ids: readonly string[], found: Map<string, readonly string[]>): Promise<void> {
-    const rows = await sql.query<{ id: string; members_rev: number; users: string[]; until: Moment | null }>(members, [ids]);
+    const rows = await sql.query<{ id: string; members_rev: number; users: string[]; until: Moment | null }>(members, [
+      ids,
+    ]);
     for (const row of rows) {
       found.set(row.id, row.users);
-      this.known.set(row.id, { membersRev: row.members_rev, users: row.users, until: row.until === null ? Infinity : new Date(row.until).getTime() });
+      this.known.set(row.id, {
+        membersRev: row.members_rev,
+        users: row.users,
+        until: row.until === null ? Infinity : new Date(row.until).getTime(),
+      });
     }
   }
 
   private recall({ conversationId, membersRev }: AudienceKey, now: number): readonly string[] | undefined {
     const entry = this.known.get(conversationId);
-    return entry && (entry.membersRev === membersRev || without('membership-on-push')) && entry.until > now ? entry.users : undefined;
+    return entry && (entry.membersRev === membersRev || without('membership-on-push')) && entry.until > now
+      ? entry.users
+      : undefined;
   }
 }

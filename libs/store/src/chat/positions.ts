@@ -5,14 +5,16 @@ import { statusNow } from './rows.js';
  * where they joined (greatest() passes over null).
  */
 export const readSeq = (member: string, cursor: string): string => `greatest(${cursor}.read_seq, ${member}.base_seq)`;
-export const deliveredSeq = (member: string, cursor: string): string => `greatest(${cursor}.delivered_seq, ${member}.base_seq)`;
+export const deliveredSeq = (member: string, cursor: string): string =>
+  `greatest(${cursor}.delivered_seq, ${member}.base_seq)`;
 
 /** SQL: joins what a member set for themselves as `preference`; what they set before they left and joined again counts no more. */
 export const preferenceJoin = (member: string, preference: string): string =>
   `left join history.preference ${preference} on ${preference}.conversation_id = ${member}.conversation_id and ${preference}.user_id = ${member}.user_id
      and ${preference}.updated_at >= ${member}.joined_at`;
 /** SQL: messages above this one are unread: the member's own mark, else what they have read. */
-export const unreadAbove = (member: string, cursor: string, preference: string): string => `coalesce(${preference}.unread_from - 1, ${readSeq(member, cursor)})`;
+export const unreadAbove = (member: string, cursor: string, preference: string): string =>
+  `coalesce(${preference}.unread_from - 1, ${readSeq(member, cursor)})`;
 
 /**
  * SQL: how many messages above `read` a user has unread: all, without their own, without those that never count (system messages, and others' deleted ones). Exact, and two

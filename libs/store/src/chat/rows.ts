@@ -1,4 +1,14 @@
-import type { Attachment, Conversation, Forwarded, Member, Membership, Message, Policy, Reaction, SystemNote } from '@parley/contracts';
+import type {
+  Attachment,
+  Conversation,
+  Forwarded,
+  Member,
+  Membership,
+  Message,
+  Policy,
+  Reaction,
+  SystemNote,
+} from '@parley/contracts';
 import type { Row } from '../database.js';
 
 /** As a driver returns it, or as text when the row came inside `to_jsonb(…)`. */
@@ -6,13 +16,47 @@ export type Moment = Date | string;
 export const iso = (moment: Moment): string => new Date(moment).toISOString();
 
 export interface MessageRow extends Row {
-  id: string; conversation_id: string; seq: number; rev: number; sender_id: string; client_id: string; type: string; body: string;
-  reply_to: string | null; mentions: string[]; system: SystemNote | null; created_at: Moment; edited_at: Moment | null; deleted_at: Moment | null;
-  attachments: Attachment[] | null; reactions: Reaction[] | null; forwarded_from: Forwarded | null; pinned_at: Moment | null;
+  id: string;
+  conversation_id: string;
+  seq: number;
+  rev: number;
+  sender_id: string;
+  client_id: string;
+  type: string;
+  body: string;
+  reply_to: string | null;
+  mentions: string[];
+  system: SystemNote | null;
+  created_at: Moment;
+  edited_at: Moment | null;
+  deleted_at: Moment | null;
+  attachments: Attachment[] | null;
+  reactions: Reaction[] | null;
+  forwarded_from: Forwarded | null;
+  pinned_at: Moment | null;
 }
 /** The columns of {@link MessageRow}, of `chat.message` under an alias. */
 export const messageColumns = (alias: string): string =>
-  ['id', 'conversation_id', 'seq', 'rev', 'sender_id', 'client_id', 'type', 'body', 'reply_to', 'mentions', 'system', 'created_at', 'edited_at', 'deleted_at', 'attachments', 'reactions', 'forwarded_from', 'pinned_at']
+  [
+    'id',
+    'conversation_id',
+    'seq',
+    'rev',
+    'sender_id',
+    'client_id',
+    'type',
+    'body',
+    'reply_to',
+    'mentions',
+    'system',
+    'created_at',
+    'edited_at',
+    'deleted_at',
+    'attachments',
+    'reactions',
+    'forwarded_from',
+    'pinned_at',
+  ]
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
@@ -20,9 +64,18 @@ export const messageColumns = (alias: string): string =>
 export function toMessage(row: MessageRow): Message {
   const here = row.deleted_at === null;
   const message: Message = {
-    id: row.id, conversationId: row.conversation_id, seq: row.seq, rev: row.rev, senderId: row.sender_id, clientId: row.client_id,
-    type: row.type as Message['type'], body: here ? row.body : '', attachments: (here && row.attachments) || [], mentions: here ? row.mentions : [],
-    createdAt: iso(row.created_at), reactions: (here && row.reactions) || [],
+    id: row.id,
+    conversationId: row.conversation_id,
+    seq: row.seq,
+    rev: row.rev,
+    senderId: row.sender_id,
+    clientId: row.client_id,
+    type: row.type as Message['type'],
+    body: here ? row.body : '',
+    attachments: (here && row.attachments) || [],
+    mentions: here ? row.mentions : [],
+    createdAt: iso(row.created_at),
+    reactions: (here && row.reactions) || [],
   };
   if (row.reply_to !== null) message.replyTo = row.reply_to;
   if (row.edited_at !== null) message.editedAt = iso(row.edited_at);
@@ -34,14 +87,30 @@ export function toMessage(row: MessageRow): Message {
 }
 
 export interface AttachmentRow extends Row {
-  id: string; key: string; name: string; media_type: string; size: number; width: number | null; height: number | null; duration_ms: number | null; thumbnail_id: string | null;
+  id: string;
+  key: string;
+  name: string;
+  media_type: string;
+  size: number;
+  width: number | null;
+  height: number | null;
+  duration_ms: number | null;
+  thumbnail_id: string | null;
 }
 /** The columns of {@link AttachmentRow}, of `chat.attachment` under an alias. */
 export const attachmentColumns = (alias: string): string =>
-  ['id', 'key', 'name', 'media_type', 'size', 'width', 'height', 'duration_ms', 'thumbnail_id'].map((column) => `${alias}.${column}`).join(', ');
+  ['id', 'key', 'name', 'media_type', 'size', 'width', 'height', 'duration_ms', 'thumbnail_id']
+    .map((column) => `${alias}.${column}`)
+    .join(', ');
 
 export function toAttachment(row: AttachmentRow): Attachment {
-  const attachment: Attachment = { id: row.id, name: row.name, mediaType: row.media_type, size: row.size, url: `/api/v1/attachments/${row.id}` };
+  const attachment: Attachment = {
+    id: row.id,
+    name: row.name,
+    mediaType: row.media_type,
+    size: row.size,
+    url: `/api/v1/attachments/${row.id}`,
+  };
   if (row.width !== null) attachment.width = row.width;
   if (row.height !== null) attachment.height = row.height;
   if (row.duration_ms !== null) attachment.durationMs = row.duration_ms;
@@ -50,14 +119,37 @@ export function toAttachment(row: AttachmentRow): Attachment {
 }
 
 export interface ConversationRow extends Row {
-  id: string; kind: string; visibility: string; title: string | null; topic: string | null; color: string | null; policy: Policy;
-  created_by: string; created_at: Moment; last_seq: number; rev: number; member_count: number;
+  id: string;
+  kind: string;
+  visibility: string;
+  title: string | null;
+  topic: string | null;
+  color: string | null;
+  policy: Policy;
+  created_by: string;
+  created_at: Moment;
+  last_seq: number;
+  rev: number;
+  member_count: number;
   /** Where {@link memberIdsColumn} was asked for; null of one that is not direct. */
   member_ids?: string[] | null;
 }
 /** The columns of {@link ConversationRow}, of `chat.conversation` under an alias. */
 export const conversationColumns = (alias: string): string =>
-  ['id', 'kind', 'visibility', 'title', 'topic', 'color', 'policy', 'created_by', 'created_at', 'last_seq', 'rev', 'member_count']
+  [
+    'id',
+    'kind',
+    'visibility',
+    'title',
+    'topic',
+    'color',
+    'policy',
+    'created_by',
+    'created_at',
+    'last_seq',
+    'rev',
+    'member_count',
+  ]
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
@@ -67,8 +159,15 @@ export const memberIdsColumn = (alias: string): string =>
 
 export function toConversation(row: ConversationRow, me?: Membership, lastMessage?: Message): Conversation {
   const conversation: Conversation = {
-    id: row.id, kind: row.kind as Conversation['kind'], visibility: row.visibility as Conversation['visibility'],
-    createdBy: row.created_by, createdAt: iso(row.created_at), lastSeq: row.last_seq, rev: row.rev, memberCount: row.member_count, policy: row.policy,
+    id: row.id,
+    kind: row.kind as Conversation['kind'],
+    visibility: row.visibility as Conversation['visibility'],
+    createdBy: row.created_by,
+    createdAt: iso(row.created_at),
+    lastSeq: row.last_seq,
+    rev: row.rev,
+    memberCount: row.member_count,
+    policy: row.policy,
   };
   if (row.member_ids) conversation.memberIds = row.member_ids;
   if (row.title !== null) conversation.title = row.title;
@@ -80,13 +179,23 @@ export function toConversation(row: ConversationRow, me?: Membership, lastMessag
 }
 
 export interface MemberRow extends Row {
-  user_id: string; role: string; status: string; muted_until: Moment | null; banned_until: Moment | null; joined_at: Moment;
-  read_seq: number; delivered_seq: number;
+  user_id: string;
+  role: string;
+  status: string;
+  muted_until: Moment | null;
+  banned_until: Moment | null;
+  joined_at: Moment;
+  read_seq: number;
+  delivered_seq: number;
 }
 export function toMember(row: MemberRow): Member {
   const member: Member = {
-    userId: row.user_id, role: row.role as Member['role'], status: row.status as Member['status'], joinedAt: iso(row.joined_at),
-    readSeq: row.read_seq, deliveredSeq: row.delivered_seq,
+    userId: row.user_id,
+    role: row.role as Member['role'],
+    status: row.status as Member['status'],
+    joinedAt: iso(row.joined_at),
+    readSeq: row.read_seq,
+    deliveredSeq: row.delivered_seq,
   };
   if (row.status === 'muted' && row.muted_until !== null) member.mutedUntil = iso(row.muted_until);
   if (row.status === 'banned' && row.banned_until !== null) member.bannedUntil = iso(row.banned_until);
@@ -94,13 +203,25 @@ export function toMember(row: MemberRow): Member {
 }
 
 export interface MembershipRow extends Row {
-  role: string; status: string; muted_until: Moment | null; notifications: string; read_seq: number; delivered_seq: number; unread: number; mentions: number;
+  role: string;
+  status: string;
+  muted_until: Moment | null;
+  notifications: string;
+  read_seq: number;
+  delivered_seq: number;
+  unread: number;
+  mentions: number;
   unread_from: number | null;
 }
 export function toMembership(row: MembershipRow): Membership {
   const me: Membership = {
-    role: row.role as Membership['role'], status: row.status as Membership['status'], readSeq: row.read_seq, deliveredSeq: row.delivered_seq,
-    unread: row.unread, mentions: row.mentions, notifications: row.notifications as Membership['notifications'],
+    role: row.role as Membership['role'],
+    status: row.status as Membership['status'],
+    readSeq: row.read_seq,
+    deliveredSeq: row.delivered_seq,
+    unread: row.unread,
+    mentions: row.mentions,
+    notifications: row.notifications as Membership['notifications'],
   };
   if (row.status === 'muted' && row.muted_until !== null) me.mutedUntil = iso(row.muted_until);
   if (row.unread_from !== null) me.unreadFrom = row.unread_from;

@@ -26,11 +26,7 @@ export const CredentialEntity = defineEntity({
   name: 'Credential',
   schema: 'auth',
   tableName: 'credential',
-  properties: {
-    userId: p.uuid().primary(),
-    passwordHash: p.text().lazy(),
-    changedAt: at().defaultRaw('now()'),
-  },
+  properties: { userId: p.uuid().primary(), passwordHash: p.text().lazy(), changedAt: at().defaultRaw('now()') },
 });
 export type CredentialEntity = InferEntity<typeof CredentialEntity>;
 

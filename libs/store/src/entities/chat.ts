@@ -92,7 +92,13 @@ export const ReactionEntity = defineEntity({
   name: 'Reaction',
   schema: 'chat',
   tableName: 'reaction',
-  properties: { conversationId: p.uuid().primary(), messageId: p.uuid().primary(), emoji: p.text().primary(), userId: p.uuid().primary(), createdAt: at() },
+  properties: {
+    conversationId: p.uuid().primary(),
+    messageId: p.uuid().primary(),
+    emoji: p.text().primary(),
+    userId: p.uuid().primary(),
+    createdAt: at(),
+  },
 });
 export type ReactionEntity = InferEntity<typeof ReactionEntity>;
 
@@ -100,7 +106,14 @@ export const MessageEditEntity = defineEntity({
   name: 'MessageEdit',
   schema: 'chat',
   tableName: 'message_edit',
-  properties: { conversationId: p.uuid().primary(), messageId: p.uuid().primary(), rev: position().primary(), body: p.text(), editedAt: at(), requestId: p.uuid().nullable() },
+  properties: {
+    conversationId: p.uuid().primary(),
+    messageId: p.uuid().primary(),
+    rev: position().primary(),
+    body: p.text(),
+    editedAt: at(),
+    requestId: p.uuid().nullable(),
+  },
 });
 export type MessageEditEntity = InferEntity<typeof MessageEditEntity>;
 
@@ -154,12 +167,18 @@ export const DrawingLineEntity = defineEntity({
 export type DrawingLineEntity = InferEntity<typeof DrawingLineEntity>;
 
 export const ContactEntity = defineEntity({
-  name: 'Contact', schema: 'chat', tableName: 'contact', properties: { ownerId: p.uuid().primary(), userId: p.uuid().primary(), createdAt: at() },
+  name: 'Contact',
+  schema: 'chat',
+  tableName: 'contact',
+  properties: { ownerId: p.uuid().primary(), userId: p.uuid().primary(), createdAt: at() },
 });
 export type ContactEntity = InferEntity<typeof ContactEntity>;
 
 export const BlockEntity = defineEntity({
-  name: 'Block', schema: 'chat', tableName: 'block', properties: { blockerId: p.uuid().primary(), blockedId: p.uuid().primary(), createdAt: at() },
+  name: 'Block',
+  schema: 'chat',
+  tableName: 'block',
+  properties: { blockerId: p.uuid().primary(), blockedId: p.uuid().primary(), createdAt: at() },
 });
 export type BlockEntity = InferEntity<typeof BlockEntity>;
 

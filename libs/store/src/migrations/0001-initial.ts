@@ -11,7 +11,9 @@ export class Migration0001Initial extends Migration {
   override async up(): Promise<void> {
     // Roles belong to the whole server, so they may exist already. They can't log in until an operator gives them a password.
     for (const role of ['parley_auth', 'parley_messages', 'parley_history']) {
-      this.addSql(`do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`);
+      this.addSql(
+        `do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`,
+      );
     }
 
     // ── auth: written by the auth service ────────────────────────────────────────────────────────────────────────
@@ -58,7 +60,9 @@ export class Migration0001Initial extends Migration {
     // ── chat: written by the messages service, read by history ───────────────────────────────────────────────────
     this.addSql(`create schema chat`);
     // One row: names this database. A restore from a backup must change it, so that clients drop their cursors.
-    this.addSql(`create table chat.epoch (single boolean primary key default true check (single), epoch text not null)`);
+    this.addSql(
+      `create table chat.epoch (single boolean primary key default true check (single), epoch text not null)`,
+    );
     this.addSql(`insert into chat.epoch (epoch) values (gen_random_uuid()::text)`);
     this.addSql(`create table chat.conversation (
       id uuid primary key,
@@ -114,7 +118,9 @@ export class Migration0001Initial extends Migration {
       unique (conversation_id, sender_id, client_id)
     ) partition by hash (conversation_id)`);
     for (let part = 0; part < PARTITIONS; part++) {
-      this.addSql(`create table chat.message_${part} partition of chat.message for values with (modulus ${PARTITIONS}, remainder ${part})`);
+      this.addSql(
+        `create table chat.message_${part} partition of chat.message for values with (modulus ${PARTITIONS}, remainder ${part})`,
+      );
     }
     this.addSql(`create index message_id on chat.message (id)`);
     this.addSql(`create index message_rev on chat.message (conversation_id, rev)`);
@@ -122,7 +128,9 @@ export class Migration0001Initial extends Migration {
     // Partial, so that it cannot stand in for the unique key of (conversation, sender, clientId): without statistics the planner takes either, and this one
     // would read all that a sender ever wrote.
     this.addSql(`create index message_sender on chat.message (conversation_id, sender_id, seq) where type <> 'system'`);
-    this.addSql(`create index message_uncounted on chat.message (conversation_id, seq) where deleted_at is not null or type = 'system'`);
+    this.addSql(
+      `create index message_uncounted on chat.message (conversation_id, seq) where deleted_at is not null or type = 'system'`,
+    );
     this.addSql(`create index message_mentioning on chat.message (conversation_id, seq) where mentions <> '{}'`);
 
     // ── history: written by the history service ──────────────────────────────────────────────────────────────────
@@ -139,10 +147,16 @@ export class Migration0001Initial extends Migration {
     this.addSql(`create index cursor_user on history.cursor (user_id, updated_at)`);
 
     // ── rights: each service its own schema; history reads chat ──────────────────────────────────────────────────
-    for (const [schema, role] of [['auth', 'parley_auth'], ['chat', 'parley_messages'], ['history', 'parley_history']] as const) {
+    for (const [schema, role] of [
+      ['auth', 'parley_auth'],
+      ['chat', 'parley_messages'],
+      ['history', 'parley_history'],
+    ] as const) {
       this.addSql(`grant usage on schema ${schema} to ${role}`);
       this.addSql(`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`);
-      this.addSql(`alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role}`);
+      this.addSql(
+        `alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${role}`,
+      );
     }
     this.addSql(`revoke insert, update, delete on chat.epoch from parley_messages`);
     this.addSql(`grant usage on schema chat to parley_history`);

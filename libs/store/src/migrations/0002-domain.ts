@@ -20,11 +20,19 @@ export class Migration0002Domain extends Migration {
 
     // ── chat ─────────────────────────────────────────────────────────────────────────────────────────────────────
     // The title as searches compare it, folded by the service; the rev of the last time that the board was emptied.
-    this.addSql(`alter table chat.conversation add column folded_title text, add column drawing_rev bigint not null default 0`);
+    this.addSql(
+      `alter table chat.conversation add column folded_title text, add column drawing_rev bigint not null default 0`,
+    );
     this.addSql(`update chat.conversation set folded_title = lower(title) where title is not null`);
-    this.addSql(`create index conversation_public_created on chat.conversation (created_at, id) where visibility = 'public' and deleted_at is null`);
-    this.addSql(`create index conversation_public_active on chat.conversation (active_at, id) where visibility = 'public' and deleted_at is null`);
-    this.addSql(`create index conversation_public_title on chat.conversation using gin (folded_title gin_trgm_ops) where visibility = 'public' and deleted_at is null`);
+    this.addSql(
+      `create index conversation_public_created on chat.conversation (created_at, id) where visibility = 'public' and deleted_at is null`,
+    );
+    this.addSql(
+      `create index conversation_public_active on chat.conversation (active_at, id) where visibility = 'public' and deleted_at is null`,
+    );
+    this.addSql(
+      `create index conversation_public_title on chat.conversation using gin (folded_title gin_trgm_ops) where visibility = 'public' and deleted_at is null`,
+    );
 
     // What a message shows beside its body lies in its row, so that a page is one read. Null: none.
     // attachments: Attachment[]; reactions: {emoji, count, userIds (the first 20)}[] in the order of their first use; forwarded_from: {messageId, senderId}.
@@ -69,7 +77,9 @@ export class Migration0002Domain extends Migration {
       dropped_at timestamptz(3))`);
     this.addSql(`create index attachment_uploader on chat.attachment (uploader_id)`);
     this.addSql(`create index attachment_thumbnail on chat.attachment (thumbnail_of)`);
-    this.addSql(`create index attachment_unattached on chat.attachment (created_at) where attached_at is null and not public and thumbnail_of is null`);
+    this.addSql(
+      `create index attachment_unattached on chat.attachment (created_at) where attached_at is null and not public and thumbnail_of is null`,
+    );
     this.addSql(`create index attachment_dropped on chat.attachment (dropped_at) where dropped_at is not null`);
     this.addSql(`create table chat.message_attachment (
       attachment_id uuid not null references chat.attachment on delete cascade,

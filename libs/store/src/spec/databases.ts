@@ -41,7 +41,12 @@ export class SpecDatabase {
 
   /** As the role of a service, or as the superuser. Closed with this database. */
   async connect(service?: keyof typeof roles, options: Partial<PostgresOptions> = {}): Promise<Database> {
-    const database = await connectPostgres({ url: this.url, logger, ...(service === undefined ? {} : { role: roles[service] }), ...options });
+    const database = await connectPostgres({
+      url: this.url,
+      logger,
+      ...(service === undefined ? {} : { role: roles[service] }),
+      ...options,
+    });
     this.open.push(database);
     return database;
   }
@@ -53,7 +58,10 @@ export class SpecDatabase {
 
   /** Ends every connection to this database, as a restart of the server would. Answers how many there were. */
   async cut(): Promise<number> {
-    const rows = await this.administer('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()', [this.name]);
+    const rows = await this.administer(
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
+      [this.name],
+    );
     return rows.length;
   }
 
@@ -89,7 +97,10 @@ export interface Engine {
 }
 
 /** Both engines, by name; Postgres (`serverUrl`: a superuser's) under the service's own role. */
-export const engines = (serverUrl: string, service: keyof typeof roles): readonly (readonly [string, () => Promise<Engine>])[] => [
+export const engines = (
+  serverUrl: string,
+  service: keyof typeof roles,
+): readonly (readonly [string, () => Promise<Engine>])[] => [
   ['Postgres', () => postgresEngine(serverUrl, service)],
   ['PGlite', pgliteEngine],
 ];
@@ -106,7 +117,10 @@ async function pgliteEngine(): Promise<Engine> {
 }
 
 /** For the tests of one block: an engine, and the service that `start` makes of it; there from the first test until after the last. */
-export function running<S extends { stop(): Promise<void> }>(open: () => Promise<Engine>, start: (database: Database) => Promise<S>): { readonly engine: Engine; readonly service: S } {
+export function running<S extends { stop(): Promise<void> }>(
+  open: () => Promise<Engine>,
+  start: (database: Database) => Promise<S>,
+): { readonly engine: Engine; readonly service: S } {
   const on = {} as { engine: Engine; service: S };
   beforeAll(async () => {
     on.engine = await open();
