@@ -31,23 +31,28 @@ export interface TransactionOptions {
 }
 
 /**
- * The database as a service sees it: Postgres under the service's own role, or PGlite. Both run the same SQL.
+ * The database as a service sees it: Postgres under the service's own role, or PGlite. Both run the same SQL. An abstract class, so that Nest injects it by type.
  * Rejects with `Unavailable` when it cannot be reached, is read-only, full, shutting down, or too slow (what was under way may still have been
  * committed). Other errors are `SqlError`: they name the SQLSTATE and the constraint, never a value.
  */
-export interface Database extends Sql {
+export abstract class Database implements Sql {
+  abstract query<T extends Row = Row>(
+    text: string,
+    parameters?: readonly unknown[],
+    options?: QueryOptions,
+  ): Promise<T[]>;
   /**
    * One transaction (READ COMMITTED unless `isolation` says otherwise). Serialization failures and deadlocks (40001, 40P01) are retried here, at most
    * 3 times: `work` may run again. `work` uses only the `sql` it is given: PGlite has one connection, so the database itself would wait for ever.
    */
-  transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  abstract transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
    * One transaction with MikroORM's entities: a fresh identity map, flushed before the commit. Retried like {@link transaction}. For paths where comfort
    * counts more than speed; on PGlite one such call runs at a time.
    */
-  entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T>;
+  abstract entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T>;
   /** undefined when the last contact succeeded, otherwise what went wrong, for people. While there is a problem the database is probed every second. */
-  problem(): string | undefined;
+  abstract problem(): string | undefined;
   /** Waits for what is under way, then closes. Later calls reject with `Unavailable`. */
-  close(): Promise<void>;
+  abstract close(): Promise<void>;
 }
