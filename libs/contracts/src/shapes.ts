@@ -20,12 +20,12 @@ export const text = (min: number, max: number) =>
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 /** A name that people read: trimmed, not empty, no control characters. */
 export const label = (max: number) =>
-  // eslint-disable-next-line no-control-regex -- control characters are what it refuses
   z
     .string()
     .trim()
     .min(1)
     .max(max)
+    // eslint-disable-next-line no-control-regex -- control characters are refused
     .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 /** A message body: its limit counts UTF-8 bytes and is `too_large`, not `invalid`. */
