@@ -70,40 +70,40 @@ export interface BrokerStatus {
   readonly reason?: string;
 }
 
-/** What one process has of the broker. Two implementations: RabbitMQ and in-process; one conformance suite. */
-export interface Broker {
+/** What one process has of the broker; a class, so that Nest injects it by type. Two implementations: RabbitMQ and in-process; one conformance suite. */
+export abstract class Broker {
   /** Names this process among all; new at every start. A gateway's id. */
-  readonly instance: string;
+  abstract readonly instance: string;
   /** Connects and declares what everybody needs. Rejects, with one readable line, when that does not succeed within its time limit. */
-  start(): Promise<void>;
+  abstract start(): Promise<void>;
   /**
    * Sends a request and waits for its answer. Rejects with the handler's ChatError, or with `unavailable`: not confirmed, no queue,
    * outbox full, or no answer within `deadlineMs` (it may still have been done: repeat it under the same id).
    */
-  request<N extends RequestName>(
+  abstract request<N extends RequestName>(
     name: N,
     payload: RequestPayload<N>,
     options?: { deadlineMs?: number; correlationId?: string },
   ): Promise<RequestAnswer<N>>;
   /** Publishes an event; resolves when the broker has confirmed it, rejects with `Unavailable`. Nobody listening is fine. */
-  publish<N extends DomainEventName>(
+  abstract publish<N extends DomainEventName>(
     name: N,
     event: DomainEvent<N>,
     options?: { correlationId?: string },
   ): Promise<void>;
   /** Sends a frame to one gateway, or to all; resolves when confirmed. A gateway that is gone is fine. Frames of one publisher to one gateway keep their order. */
-  push(gateway: string, frame: PushFrame): Promise<void>;
-  pushAll(frame: PushFrame): Promise<void>;
+  abstract push(gateway: string, frame: PushFrame): Promise<void>;
+  abstract pushAll(frame: PushFrame): Promise<void>;
   /** Consumes a service's queues: its shards (single active consumer each), commands, queries, and its events. */
-  serve(service: Service, handlers: Handlers): Promise<Serving>;
+  abstract serve(service: Service, handlers: Handlers): Promise<Serving>;
   /**
    * Receives this instance's pushes, and the events named, in order. `onGap` is called when some may have been missed (the queue
    * overflowed, the connection was lost): whoever listens must bring itself up to date. Resolves once nothing published from now on is missed.
    */
-  listen(listener: InstanceListener): Promise<Serving>;
-  readonly status: BrokerStatus;
+  abstract listen(listener: InstanceListener): Promise<Serving>;
+  abstract readonly status: BrokerStatus;
   /** Stops serving, waits for what is being published (at most `graceMs`), closes. Requests under way reject with `unavailable`. */
-  close(graceMs?: number): Promise<void>;
+  abstract close(graceMs?: number): Promise<void>;
 }
 
 export interface InstanceListener {

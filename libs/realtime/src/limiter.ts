@@ -24,11 +24,11 @@ export interface Limiter {
   reset(key: string): Promise<void>;
 }
 
-/** The limits of a process, or of all processes that share a Redis. Two implementations; one conformance suite. */
-export interface Limiters {
-  create(rate: Rate): Limiter;
-  readonly problem: string | undefined;
-  close(): Promise<void>;
+/** Creates the limits of a process, or of all processes that share a Redis; a class, so that Nest injects it by type. Two implementations; one conformance suite. */
+export abstract class Limiters {
+  abstract create(rate: Rate): Limiter;
+  abstract readonly problem: string | undefined;
+  abstract close(): Promise<void>;
 }
 
 export function createMemoryLimiters(): Limiters {

@@ -35,20 +35,20 @@ export class Located {
  * Who is connected where. Entries are leases: they end by themselves `times.leaseMs` after their gateway last renewed them.
  * Two implementations: Redis and in-memory; one conformance suite. Every call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is away.
  */
-export interface Registry {
+export abstract class Registry {
   /** Adds a connection. Once resolved, every `locate` that starts later finds it. Answers the user's oldest connections beyond `limits.socketsPerUser`, to be closed. */
-  add(connection: Connection): Promise<{ excess: readonly Connection[] }>;
-  remove(connection: Connection): Promise<void>;
+  abstract add(connection: Connection): Promise<{ excess: readonly Connection[] }>;
+  abstract remove(connection: Connection): Promise<void>;
   /**
    * Renews leases, and restores entries that the registry lost. Answers those that `locate` may have left out for a while although it called itself complete
    * (their leases had ended, because the gateway was frozen or cut off): pushes may have missed them, so their clients have to catch up.
    */
-  renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }>;
+  abstract renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }>;
   /** One round trip, whatever the number of users. */
-  locate(userIds: readonly string[]): Promise<Located>;
+  abstract locate(userIds: readonly string[]): Promise<Located>;
   /** undefined while the registry answers, otherwise what is wrong, for people. */
-  readonly problem: string | undefined;
-  close(): Promise<void>;
+  abstract readonly problem: string | undefined;
+  abstract close(): Promise<void>;
 }
 
 export interface RegistryOptions {

@@ -20,14 +20,14 @@ export interface MessageTrace {
  * Where messages got to lately, for whoever looks into one: nothing else depends on it. Noting something never waits, throws or rejects; it is done within some 50 ms, and
  * not at all beyond {@link TraceLimits} or while Redis is away. Times are by the clock of whoever noted them. Two implementations: Redis and in-memory; one conformance suite.
  */
-export interface Traces {
+export abstract class Traces {
   /** These are committed, now. */
-  committed(messageIds: readonly string[]): void;
+  abstract committed(messageIds: readonly string[]): void;
   /** It was written to these, now. Takes no more of them than it notes. */
-  pushed(messageId: string, devices: Iterable<Device>): void;
+  abstract pushed(messageId: string, devices: Iterable<Device>): void;
   /** undefined when nothing is known, or not any more. Rejects with `Unavailable` while Redis is away. */
-  of(messageId: string): Promise<MessageTrace | undefined>;
-  close(): Promise<void>;
+  abstract of(messageId: string): Promise<MessageTrace | undefined>;
+  abstract close(): Promise<void>;
 }
 
 /** What bounds the memory that traces take: of one process, about `perSecond` × `keepMs` × 200 bytes. */
@@ -68,10 +68,11 @@ class Allowance {
   }
 }
 
-abstract class Noting implements Traces {
+abstract class Noting extends Traces {
   private readonly allowance: Allowance;
 
   constructor(protected readonly limits: Required<TraceLimits>) {
+    super();
     this.allowance = new Allowance(limits.perSecond);
   }
 
@@ -94,8 +95,6 @@ abstract class Noting implements Traces {
   }
 
   protected abstract note(messageId: string, what: Pushed | { readonly committed: number }): void;
-  abstract of(messageId: string): Promise<MessageTrace | undefined>;
-  abstract close(): Promise<void>;
 }
 
 interface Kept {

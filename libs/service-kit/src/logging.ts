@@ -1,8 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LoggerService } from '@nestjs/common';
-import { pino, type DestinationStream, type Logger } from 'pino';
+import { pino, type DestinationStream } from 'pino';
 
-export type { Logger } from 'pino';
+/** Writes one line at one level: `fields` become properties of the JSON, `err` an error with its stack. */
+interface LogLine {
+  (message: string): void;
+  (fields: object, message?: string): void;
+}
+
+/** Writes log lines. A class, so that Nest injects it by type; a pino logger is one. */
+export abstract class Logger {
+  abstract readonly debug: LogLine;
+  abstract readonly info: LogLine;
+  abstract readonly warn: LogLine;
+  abstract readonly error: LogLine;
+  abstract readonly fatal: LogLine;
+}
 
 /** What follows one piece of work through a process; every log line carries it. */
 export interface Trace {
