@@ -7,3 +7,6 @@ export * from './run.js';
 export * from './unavailable.js';
 export * from './ports.js';
 export { queueLabel, work } from './work-metrics.js';
+export * from './batcher.js';
+export * from './recurring-task.js';
+export * from './timeout.js';

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { createLogger } from './logging.js';
+import { RecurringTask, type RecurringTaskOptions } from './recurring-task.js';
+import { Unavailable } from './unavailable.js';
+
+/** A task that runs every millisecond, and its log lines. */
+function task(options: Pick<RecurringTaskOptions, 'run'> & Partial<RecurringTaskOptions>) {
+  const lines: { level: string; msg: string }[] = [];
+  const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(JSON.parse(line)) });
+  return { lines, task: new RecurringTask({ name: 'probe', logger, everyMs: 1, ...options }) };
+}
+
+/** Resolves once `run` was called `times` times; the test then stops the task. */
+function counted(times: number, work: (run: number) => Promise<void> = async () => {}) {
+  const reached = Promise.withResolvers<void>();
+  let runs = 0;
+  return {
+    reached: reached.promise,
+    run: async () => {
+      runs++;
+      if (runs >= times) reached.resolve();
+      await work(runs);
+    },
+  };
+}
+
+describe('a recurring task', () => {
+  it('runs again and again until it is stopped', async () => {
+    const { reached, run } = counted(3);
+    const recurring = task({ run, jitter: 0.5 });
+    await reached;
+    await recurring.task.stop();
+  });
+
+  it('never overlaps with itself, and a stop waits for the run under way', async () => {
+    const begun = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<void>();
+    let underWay = 0;
+    const recurring = task({
+      immediately: true,
+      run: async (signal) => {
+        underWay++;
+        expect(signal.aborted).toBe(false);
+        begun.resolve();
+        await end.promise;
+        expect(signal.aborted).toBe(true);
+        underWay--;
+      },
+    });
+    await begun.promise;
+    const stopped = recurring.task.stop();
+    expect(underWay).toBe(1);
+    end.resolve();
+    await stopped;
+    expect(underWay).toBe(0);
+    expect(recurring.lines).toEqual([]);
+  });
+
+  it('begins with a pause, unless it is told to begin at once', async () => {
+    let runs = 0;
+    const run = async () => void runs++;
+    await task({ everyMs: 60_000, run }).task.stop();
+    expect(runs).toBe(0);
+    await task({ everyMs: 60_000, run, immediately: true }).task.stop();
+    expect(runs).toBe(1);
+  });
+
+  it('survives failures: logs each kind once, and that it works again', async () => {
+    const { reached, run } = counted(7, async (times) => {
+      if (times <= 2) throw new Unavailable('the database is away');
+      if (times <= 4) throw new Error('a defect');
+    });
+    const recurring = task({ run });
+    await reached;
+    await recurring.task.stop();
+    expect(recurring.lines.map(({ level }) => level)).toEqual(['warn', 'error', 'info']);
+  });
+
+  it('asks for its pause after every run, and has one of its own after a failure', async () => {
+    const { reached, run } = counted(3, async (times) => {
+      if (times === 2) throw new Unavailable('away');
+    });
+    let asked = 0;
+    const recurring = task({ run, everyMs: () => (++asked === 1 ? 1 : 2), retryMs: 1 });
+    await reached;
+    await recurring.task.stop();
+    expect(asked).toBeGreaterThanOrEqual(3);
+  });
+});
