@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           isolate: false,
-          include: ['{libs,apps,tools,bench}/**/*.spec.ts'],
+          include: ['{libs,apps,patches,tools,bench}/**/*.spec.ts'],
           exclude: [...nowhere, '**/*.int.spec.ts'],
           sequence: { groupOrder: 0 },
           maxWorkers: 2,
@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: 'int',
           isolate: false,
-          include: ['{libs,apps}/**/*.int.spec.ts'],
+          include: ['{libs,apps,patches}/**/*.int.spec.ts'],
           exclude: nowhere,
           globalSetup: servers,
           sequence: { groupOrder: 1 },

@@ -42,7 +42,7 @@ const anchorsOf = (text: string) =>
   );
 
 describe('links', () => {
-  const documents = globSync('{*.md,docs/**/*.md,examples/*.md,bench/*.md,apps/*/*.md,libs/*/*.md}', {
+  const documents = globSync('{*.md,docs/**/*.md,examples/*.md,bench/*.md,apps/*/*.md,libs/*/*.md,patches/*.md}', {
     cwd: root.pathname,
     exclude: (path) => path.includes('node_modules'),
   });

@@ -57,7 +57,7 @@ describe('lint', () => {
     );
     const json = output.split('\n').find((line) => line.startsWith('['));
     expect((JSON.parse(json ?? '[]') as string[]).toSorted()).toEqual(
-      [...packages, 'bench', 'e2e', 'examples', 'tools'].toSorted(),
+      [...packages, '@parley/patches', 'bench', 'e2e', 'examples', 'tools'].toSorted(),
     );
   }, 120_000);
 
@@ -70,6 +70,8 @@ describe('lint', () => {
         return scripts.lint;
       }),
     );
-    expect([...new Set(commands)]).toEqual(['oxlint -c ../../.oxlintrc.json --type-aware --deny-warnings .']);
+    expect([...new Set(commands)]).toEqual([
+      'oxfmt -c ../../.oxfmtrc.json --check . && oxlint -c ../../.oxlintrc.json --type-aware --deny-warnings .',
+    ]);
   });
 });

@@ -34,7 +34,7 @@ const ofShapes = (): Pattern[] =>
   ]);
 
 /** The documents are made of our own names, once. */
-const files = globSync('{libs,apps}/*/src/**/*.ts', { cwd: root.pathname }).filter(
+const files = globSync('{{libs,apps}/*,patches}/src/**/*.ts', { cwd: root.pathname }).filter(
   (file) => !/spec|conformance|libs\/testing|gateway\/src\/documents/.test(file),
 );
 const patterns = [...files.flatMap(written), ...ofShapes()];

@@ -1,4 +1,5 @@
 import { without } from '@parley/faults';
+import { queuedBytes, terminate } from '@parley/patches';
 import type { Socket } from 'socket.io';
 
 /** What a socket may leave unread: answers wait for room below it, and who stays above it is cut off. */
@@ -8,17 +9,6 @@ const MOST_BYTES = 8 * OUTGOING_BYTES;
 /** How long a socket may stay above the limit. A client that reads is below it again within a turn of the event loop or some. */
 const PATIENCE_MS = 5_000;
 const LOOK_MS = 50;
-
-interface Packet {
-  readonly data?: string | Buffer;
-}
-/** The parts of an engine.io connection that hold what was written and not yet taken by the network. */
-interface Connection {
-  readonly writeBuffer: readonly Packet[];
-  readonly transport: { readonly socket?: { readonly bufferedAmount: number; terminate(): void } };
-}
-
-const sizeOf = ({ data }: Packet) => data?.length ?? 0;
 
 /**
  * What is on its way to a client. A client that reads too slowly to keep up is cut off: it reconnects and syncs. Counts what is written, and measures what
@@ -35,7 +25,7 @@ export class Outgoing {
     private readonly limit: number = OUTGOING_BYTES,
     private readonly patienceMs: number = PATIENCE_MS,
   ) {
-    socket.conn.on('packetCreate', (packet: Packet) => this.written(packet));
+    socket.conn.on('packetCreate', ({ data }: { readonly data?: string | Buffer }) => this.written(data?.length ?? 0));
   }
 
   /** Resolves when an answer may be written: at once, unless more than the limit is on its way; or when the connection has ended. */
@@ -45,19 +35,13 @@ export class Outgoing {
     }
   }
 
-  private get connection(): Connection {
-    return this.socket.conn as unknown as Connection;
-  }
-
   /** What waits, in bytes or characters. */
   private measure(): number {
-    const { writeBuffer, transport } = this.connection;
-    this.counted = writeBuffer.reduce((sum, packet) => sum + sizeOf(packet), transport.socket?.bufferedAmount ?? 0);
-    return this.counted;
+    return (this.counted = queuedBytes(this.socket.conn));
   }
 
-  private written(packet: Packet): void {
-    this.counted += sizeOf(packet);
+  private written(size: number): void {
+    this.counted += size;
     if (this.counted > this.limit && !this.cut && this.measure() > this.limit) this.behind();
   }
 
@@ -79,11 +63,7 @@ export class Outgoing {
     if (without('slow-sockets')) return;
     this.cut = true;
     this.onCut();
-    // Not within the write that we are in. A close handshake would wait behind what is not read.
-    setImmediate(() => {
-      const stream = this.connection.transport.socket;
-      this.socket.conn.close(true);
-      stream?.terminate();
-    });
+    // Not within the write that we are in.
+    setImmediate(() => terminate(this.socket.conn));
   }
 }

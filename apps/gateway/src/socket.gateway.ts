@@ -7,6 +7,7 @@ import {
 } from '@nestjs/websockets';
 import { calls, ChatError, newId, type Call, type CallName, type ErrorBody } from '@parley/contracts';
 import { reached } from '@parley/faults';
+import { releaseHandshake } from '@parley/patches';
 import { traceIdOf } from '@parley/service-kit';
 import type { Server, Socket } from 'socket.io';
 import { clientAddress } from './address.js';
@@ -72,7 +73,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
   }
 
   handleConnection(socket: ClientSocket): void {
-    forgetHandshake(socket);
+    releaseHandshake(socket);
     const connection = this.connections.open(socket, socket.data.session, socket.data.address);
     socket.data.connection = connection;
     // `next` is never called: nothing else listens.
@@ -126,12 +127,6 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
       throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
     return this.dispatcher.execute(name, payload[0], connection, requestId, { traceId });
   }
-}
-
-/** Its request and its token would stay in memory as long as the socket does. */
-function forgetHandshake(socket: ClientSocket): void {
-  Object.assign(socket.conn, { request: undefined });
-  Object.assign(socket, { handshake: undefined });
 }
 
 const isObject = (value: unknown): boolean =>

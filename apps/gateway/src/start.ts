@@ -1,10 +1,11 @@
 import 'reflect-metadata';
 import { isUtf8 } from 'node:buffer';
 import type { AddressInfo } from 'node:net';
-import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import { NestApplication, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { limits, times } from '@parley/contracts';
+import { GatheredWrites, limitUpgrades } from '@parley/patches';
 import { demandPort, nestLogger, type Running } from '@parley/service-kit';
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppModule } from './app.module.js';
@@ -12,7 +13,6 @@ import { Connections } from './connections.js';
 import { every } from './every.js';
 import { Files } from './files/files.js';
 import { capabilities, Uploads } from './files/uploads.js';
-import { GatheredWrites } from './gathered-writes.js';
 import { limitTime } from './time-limits.js';
 import { Leases } from './leases.js';
 import type { GatewayParts } from './parts.js';
@@ -186,8 +186,8 @@ async function listen(app: NestExpressApplication, { config }: GatewayParts): Pr
   server.headersTimeout = 15_000;
   // Longer than load balancers keep idle connections (60 s), so that it is never us who close one that they are about to use.
   server.keepAliveTimeout = 65_000;
-  // Anything else that asks for an upgrade (HTTP/2 without TLS, say) is answered as if it had not; engine.io would hang up.
-  Object.assign(server, { shouldUpgradeCallback: ({ url = '' }: IncomingMessage) => url.startsWith('/socket.io/') });
+  // Engine.IO would hang up on any other upgrade.
+  limitUpgrades(server, ({ url = '' }) => url.startsWith('/socket.io/'));
   const writes = new GatheredWrites();
   server.prependListener('upgrade', (_request, socket) => writes.gather(socket));
   await app.listen(config.PORT, config.HOST);

@@ -1,0 +1,95 @@
+import { Duplex } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GatheredWrites } from './gathered-writes.js';
+import { SocketServer } from './spec/socket-server.js';
+
+/** A socket that notes what is written to it, and in how many calls. */
+function socket(): { duplex: Duplex; calls: string[] } {
+  const calls: string[] = [];
+  const duplex = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      calls.push(chunk.toString());
+      done();
+    },
+    writev: (chunks, done) => {
+      calls.push(chunks.map(({ chunk }) => String(chunk)).join(''));
+      done();
+    },
+  });
+  return { duplex, calls };
+}
+/** Writes a frame as `ws` does. */
+const frame = (duplex: Duplex, text: string, written?: () => void): void => {
+  duplex.cork();
+  duplex.write('<');
+  duplex.write(`${text}>`, written);
+  duplex.uncork();
+};
+
+describe('frames of one turn', () => {
+  it('become one write for each socket, in order, and their callbacks are called', async () => {
+    const writes = new GatheredWrites();
+    const [one, other] = [socket(), socket()];
+    for (const { duplex } of [one, other]) writes.gather(duplex);
+    const written: string[] = [];
+    frame(one.duplex, 'a', () => written.push('a'));
+    frame(other.duplex, 'x');
+    frame(one.duplex, 'b', () => written.push('b'));
+    expect(one.calls).toEqual([]);
+    await setImmediate();
+    expect([one.calls, other.calls, written]).toEqual([['<a><b>'], ['<x>'], ['a', 'b']]);
+    frame(one.duplex, 'c');
+    await setImmediate();
+    expect(one.calls).toEqual(['<a><b>', '<c>']);
+  });
+
+  it('are written before their socket ends', async () => {
+    const writes = new GatheredWrites();
+    const { duplex, calls } = socket();
+    writes.gather(duplex);
+    frame(duplex, 'a');
+    duplex.end();
+    await setImmediate();
+    expect(calls).toEqual(['<a>']);
+  });
+});
+
+describe('Socket.IO over ws', () => {
+  let server: SocketServer;
+  beforeEach(async () => {
+    server = await SocketServer.start();
+  });
+  afterEach(() => server.stop());
+
+  /** How many writes reach the network stream when three events are emitted in one turn. */
+  async function writesOfThreeEvents(writes?: GatheredWrites): Promise<number> {
+    const streams: Duplex[] = [];
+    server.http.prependListener('upgrade', (_request, stream) => {
+      writes?.gather(stream);
+      streams.push(stream);
+    });
+    const { client, socket } = await server.connect();
+    await setImmediate();
+    let calls = 0;
+    const stream = streams[0]!;
+    for (const name of ['_write', '_writev'] as const) {
+      const write = stream[name]!.bind(stream) as (...args: unknown[]) => void;
+      Object.assign(stream, { [name]: (...args: unknown[]) => (calls++, write(...args)) });
+    }
+    const heard = new Promise((resolve) => client.once('third', resolve));
+    for (const event of ['first', 'second', 'third']) socket.emit(event, event);
+    await heard;
+    return calls;
+  }
+
+  // Engine.IO sends the first event at once, and the next two together when that has left.
+  it('writes each frame between cork and uncork, so two frames of one turn are one write', async () => {
+    expect(await writesOfThreeEvents(new GatheredWrites())).toBe(2);
+  });
+
+  it('writes every frame by itself without the patch', async () => {
+    expect(await writesOfThreeEvents()).toBe(3);
+  });
+});
