@@ -1,4 +1,0 @@
-// breaks: nothing
-import { connect } from 'amqplib';
-
-export const open = connect;

@@ -1,4 +1,0 @@
-// breaks: nothing
-import { Redis } from 'ioredis';
-
-export const client = Redis;
