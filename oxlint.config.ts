@@ -47,11 +47,7 @@ const vendors: readonly {
     homes: ['libs/store', 'libs/chat', 'apps/auth', 'apps/messages', 'apps/history', 'libs/testing', ...composers],
     message: 'Only libs/store and the services with a schema of their own know the database.',
   },
-  {
-    names: ['vitest', 'testcontainers', '@parley/testing'],
-    homes: ['libs/testing'],
-    message: 'Test code is for specs.',
-  },
+  { names: ['vitest', 'testcontainers'], homes: ['libs/testing'], message: 'Test code is for specs.' },
 ];
 
 type Group = { readonly group: string[]; readonly message: string };
@@ -109,7 +105,14 @@ export default defineConfig({
   overrides: [
     { files: ['**/apps/{gateway,messages}/src/**', '**/libs/client/src/**'], rules: { 'import/no-cycle': 'off' } },
     ...Object.entries(floors).map(floorOf),
-    ...composers.map((home) => ({ files: [`**/${home}/src/**`], rules: restrict([internals, ...elsewhere(home)]) })),
+    ...composers.map((home) => ({
+      files: [`**/${home}/src/**`],
+      rules: restrict([
+        internals,
+        ...elsewhere(home),
+        { group: ['@parley/testing'], message: 'Test code is for specs.' },
+      ]),
+    })),
     {
       // A spec may drive its package's neighbours, on real servers; whole systems are for the programs.
       files: ['**/*.spec.ts', '**/*.conformance.ts', '**/src/spec/**', '**/conformance.ts'],
