@@ -1,27 +1,27 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { PassportModule } from '@nestjs/passport';
-import { BotTokens } from './bot-tokens.js';
-import { Connections } from './connections.js';
-import { Dispatcher } from './dispatcher.js';
-import { EdgeCalls } from './edge-calls.js';
+import { BotTokens } from './auth/bot-tokens.js';
+import { Connections } from './connections/connections.js';
+import { Dispatcher } from './calls/dispatcher.js';
+import { EdgeCalls } from './calls/edge-calls.js';
 import { Files } from './files/files.js';
 import { FilesController } from './files/files.controller.js';
 import { Uploads } from './files/uploads.js';
-import { httpCallsController } from './http-calls.js';
-import { Leases } from './leases.js';
-import { Limits } from './limits.js';
+import { httpCallsController } from './http/call-routes.js';
+import { Leases } from './presence/leases.js';
+import { Limits } from './calls/limits.js';
 import { Metrics } from './metrics.js';
 import { PARTS, strategyName, type GatewayParts } from './parts.js';
-import { Pushes } from './pushes.js';
-import { Revocations } from './revocations.js';
-import { RootController } from './root.controller.js';
-import { SessionGuard } from './session.guard.js';
-import { SigningKeys } from './signing-keys.js';
-import { SocketGateway } from './socket.gateway.js';
-import { tokenStrategy } from './token.strategy.js';
-import { Typing } from './typing.js';
-import { Watches } from './watches.js';
-import { Welcome } from './welcome.js';
+import { Pushes } from './push/pushes.js';
+import { Revocations } from './auth/revocations.js';
+import { RootController } from './http/root.controller.js';
+import { SessionGuard } from './auth/jwt-auth.guard.js';
+import { SigningKeys } from './auth/signing-keys.js';
+import { SocketGateway } from './socket/socket.gateway.js';
+import { tokenStrategy } from './auth/jwt.strategy.js';
+import { Typing } from './presence/typing.js';
+import { Watches } from './presence/presence-subscriptions.js';
+import { Welcome } from './connections/session-ready.js';
 
 @Module({})
 export class AppModule {

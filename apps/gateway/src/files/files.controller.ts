@@ -3,13 +3,13 @@ import { All, Controller, Get, Inject, Post, Req, Res, UseGuards } from '@nestjs
 import { ChatError, Id, limits, newId, type Attachment } from '@parley/contracts';
 import { withTrace } from '@parley/service-kit';
 import type { Request, Response } from 'express';
-import type { Client } from '../client.js';
-import { clientOf, queryOf } from '../http-calls.js';
-import { Limits } from '../limits.js';
+import type { Client } from '../calls/client.js';
+import { clientOf, queryOf } from '../http/call-routes.js';
+import { Limits } from '../calls/limits.js';
 import { Metrics, type FileCall } from '../metrics.js';
 import { PARTS, type GatewayParts } from '../parts.js';
-import { sendProblem, traceOf } from '../problem.filter.js';
-import { SessionGuard } from '../session.guard.js';
+import { sendProblem, traceOf } from '../http/problem.filter.js';
+import { SessionGuard } from '../auth/jwt-auth.guard.js';
 import { Files } from './files.js';
 import { receiveFile } from './multipart.js';
 import { disposition } from './names.js';

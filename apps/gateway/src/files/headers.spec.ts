@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { rounds } from '@parley/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressKey, clientAddress } from '../address.js';
+import { addressKey, clientAddress } from '../calls/client-address.js';
 import { disposition, fileName } from './names.js';
 import { rangeOf } from './range.js';
 

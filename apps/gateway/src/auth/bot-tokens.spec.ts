@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { ChatError } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Edge, heard, type Person } from '../spec/edge.js';
+
+const newToken = () => `parley_bot_${randomBytes(32).toString('base64url')}`;
+
+describe('a bot’s token', () => {
+  const bots = new Map<string, Person>();
+  let asked = 0;
+  let edge: Edge;
+  beforeAll(async () => {
+    edge = await Edge.start({}, (starting) =>
+      starting.serveBasics({
+        'auth.bot.v1': ({ token }) => {
+          asked++;
+          const bot = bots.get(token);
+          if (!bot) throw new ChatError('unauthenticated');
+          return { userId: bot.user.id, sessionId: bot.sessionId };
+        },
+        'user.me.v1': ({ caller }) => ({ user: { id: caller.userId, kind: caller.kind, sessionId: caller.sessionId } }),
+      }),
+    );
+  });
+  afterAll(() => edge.stop());
+
+  const bot = () => {
+    const [person, token] = [edge.person('bot'), newToken()];
+    bots.set(token, person);
+    return { ...person, token };
+  };
+  const me = (token: string) => edge.fetch('/api/v1/users/me', { token });
+  const refusal = (token: string) =>
+    new Promise((resolve, reject) => {
+      const socket = edge.dial({ token });
+      socket.once('connect_error', (error: Error & { data?: unknown }) => resolve(error.data));
+      socket.once('session:ready', () => reject(new Error('was let in')));
+    });
+
+  it('is good wherever an access token is, and auth is asked once', async () => {
+    const { user, sessionId, token } = bot();
+    const before = asked;
+    const answers = await Promise.all([me(token), me(token)]);
+    for (const answer of answers) expect(await answer.json()).toEqual({ id: user.id, kind: 'bot', sessionId });
+    const { ready } = await edge.connect({ user, sessionId }, {}, token);
+    expect(ready.user).toEqual(user);
+    expect(asked - before).toBe(1);
+  });
+
+  it.each([
+    ['unknown', newToken()],
+    ['cut short', newToken().slice(0, -1)],
+    ['too long', `${newToken()}x`],
+    ['empty', 'parley_bot_'],
+  ])('is refused when it is %s', async (_, token) => {
+    const answer = await me(token);
+    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
+    expect(await refusal(token)).toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it('is refused from its revocation on, though it was known, and its sockets are closed', async () => {
+    const { user, sessionId, token } = bot();
+    const { socket } = await edge.connect({ user, sessionId }, {}, token);
+    const revoked = heard(socket, 'session:revoked');
+    await edge.broker.publish('session.revoked.v1', { userId: user.id, sessionIds: [sessionId], reason: 'ended' });
+    await eventually(() => expect(socket.connected).toBe(false));
+    expect(revoked).toEqual([{ reason: 'ended' }]);
+    expect((await me(token)).status).toBe(401);
+    expect(await refusal(token)).toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it('is found out within 5 s when the event was missed', async () => {
+    const { user, sessionId, token } = bot();
+    const { socket } = await edge.connect({ user, sessionId }, {}, token);
+    edge.revoked.push(sessionId);
+    await eventually(() => expect(socket.connected).toBe(false), { timeoutMs: 5_000 });
+    expect((await me(token)).status).toBe(401);
+  });
+
+  it('is unavailable, not refused, while auth cannot be asked', async () => {
+    const alone = await Edge.start({}, async (starting) => {
+      await starting.serveBasics({
+        'auth.bot.v1': () => {
+          throw new ChatError('unavailable');
+        },
+      });
+    });
+    expect((await alone.fetch('/api/v1/users/me', { token: newToken() })).status).toBe(503);
+    await alone.stop();
+  });
+});

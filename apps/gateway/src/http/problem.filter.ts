@@ -1,0 +1,64 @@
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { ChatError, errorTable, type ErrorCode } from '@parley/contracts';
+import { parseTraceparent, traceIdOf, type Logger, type Trace } from '@parley/service-kit';
+import type { NextFunction, Request, Response } from 'express';
+import { describeError } from '../calls/errors.js';
+
+/** Gives every request the trace id that its log lines, its answer and its problem carry: the one of its `traceparent`, if that is well-formed. */
+export function traceRequests(request: Request, response: Response, next: NextFunction): void {
+  response.locals['trace'] = parseTraceparent(request.headers['traceparent']);
+  response.setHeader(TRACE_HEADER, traceOf(response).traceId);
+  next();
+}
+export const traceOf = (response: Response): Trace => (response.locals['trace'] ??= { traceId: traceIdOf() }) as Trace;
+export const TRACE_HEADER = 'trace-id';
+
+/** Every error over HTTP is `application/problem+json` (RFC 9457) with the code and what belongs to it. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<Response>();
+    // The client has gone, or the answer is half out: there is nobody to tell.
+    if (response.headersSent || response.destroyed) return void response.end();
+    const { code, message, ...more } = describeError(known(error), traceOf(response).traceId, this.logger);
+    const { status } = errorTable[code];
+    if (status === 429 || status === 503)
+      response.setHeader('retry-after', Math.max(1, Math.ceil((more.retryAfterMs ?? 1000) / 1000)));
+    if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    sendProblem(response, code, message, { status, ...more });
+  }
+}
+
+/** Answers with a problem. `status`: where it is not the code's own, because a protocol has a narrower one that the table does not know. */
+export function sendProblem(
+  response: Response,
+  code: ErrorCode,
+  detail: string,
+  { status = errorTable[code].status, ...more }: { readonly status?: number } = {},
+): void {
+  response.status(status).type('application/problem+json');
+  response.send(
+    JSON.stringify({
+      type: `/api/docs#error-${code}`,
+      title: errorTable[code].title,
+      status,
+      detail,
+      code,
+      traceId: traceOf(response).traceId,
+      ...more,
+    }),
+  );
+}
+
+/** Errors of Express, its parsers and Nest's router, in our codes. */
+function known(error: unknown): unknown {
+  if (error instanceof ChatError || !(error instanceof Error)) return error;
+  const status = error instanceof HttpException ? error.getStatus() : (error as { status?: unknown }).status;
+  if (status === 404) return new ChatError('not_found', 'no such address');
+  if (status === 413) return new ChatError('too_large', 'the body is over its limit');
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new ChatError('invalid', 'the request cannot be read');
+  return error;
+}

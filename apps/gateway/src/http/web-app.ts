@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { NextFunction, Request, Response } from 'express';
+
+/** Where `vite build` leaves the app, seen from `src` and from `dist`. */
+const built = fileURLToPath(new URL('../../../web/dist', import.meta.url));
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.json': 'application/json',
+  '.webmanifest': 'application/manifest+json',
+  '.txt': 'text/plain; charset=utf-8',
+  '.woff2': 'font/woff2',
+};
+
+/** Addresses inside the app: whatever they are, the page is the same one and shows what belongs there. */
+const pages = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
+
+const page = {
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' blob:",
+    'media-src blob:',
+    "connect-src 'self'",
+    "font-src 'self'",
+    "manifest-src 'self'",
+    "worker-src 'self'",
+    // The one policy that the page may make answers one constant: the service worker's address.
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    'trusted-types parley-worker',
+  ].join('; '),
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(self), payment=(), usb=()',
+  'cross-origin-opener-policy': 'same-origin',
+};
+
+/** The service worker, which keeps the page for when the server is away. It is never taken from a browser's cache, and loads what is the app's own. */
+const WORKER = '/sw.js';
+const worker = { 'content-security-policy': "default-src 'none'; connect-src 'self'" };
+
+interface Asset {
+  readonly type: string;
+  readonly etag: string;
+  readonly body: Buffer;
+  /** There when it is smaller. */
+  readonly zipped?: Buffer;
+}
+
+const PAGE = '/index.html';
+const hint =
+  'Parley’s web app was not built. `npm start` builds it, and so does `npm run build -w apps/web`. The API is at /api/docs.\n';
+
+/**
+ * Serves the built web app beside the API: the page at its addresses, files by their names. Everything is read once, when the gateway starts, so no path of a request ever reaches the disk.
+ * Requests for anything else go on. Where the app was not built, its page is a plain hint.
+ */
+export async function webApp(
+  folder = built,
+): Promise<(request: Request, response: Response, next: NextFunction) => void> {
+  const assets = await load(folder);
+  return (request, response, next) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return next();
+    const { path } = request;
+    const isPage = pages.test(path);
+    const asset = isPage ? assets.get(PAGE) : path === PAGE ? undefined : assets.get(path);
+    if (asset) return send(asset, path, isPage, request, response);
+    if (path === '/') return void response.type('text/plain').setHeader('cache-control', 'no-cache').send(hint);
+    next();
+  };
+}
+
+function send(
+  { type, etag, body, zipped }: Asset,
+  path: string,
+  isPage: boolean,
+  request: Request,
+  response: Response,
+): void {
+  response.set({
+    'content-type': type,
+    etag,
+    vary: 'accept-encoding',
+    'cross-origin-resource-policy': 'same-origin',
+    // Vite puts a hash of the content into these names.
+    'cache-control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ...(isPage && page),
+    ...(path === WORKER && worker),
+  });
+  if (request.fresh) return void response.status(304).end();
+  const smaller = zipped !== undefined && request.acceptsEncodings('gzip') === 'gzip' ? zipped : undefined;
+  if (smaller) response.setHeader('content-encoding', 'gzip');
+  response.end(request.method === 'HEAD' ? undefined : (smaller ?? body));
+}
+
+async function load(folder: string): Promise<ReadonlyMap<string, Asset>> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return new Map(
+    await Promise.all(
+      files.map(
+        async (file) =>
+          [
+            `/${file
+              .slice(folder.length + 1)
+              .split(sep)
+              .join('/')}`,
+            await read(file),
+          ] as const,
+      ),
+    ),
+  );
+}
+
+async function read(file: string): Promise<Asset> {
+  const body = await readFile(file);
+  const zipped = await promisify(gzip)(body, { level: 9 });
+  const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
+  return {
+    type: types[extname(file)] ?? 'application/octet-stream',
+    etag,
+    body,
+    ...(zipped.length < body.length && { zipped }),
+  };
+}

@@ -1,0 +1,266 @@
+import { limits, newId, type DomainEvent, type Presence, type RequestPayload } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerTo, Edge, heard } from '../spec/edge.js';
+
+const stranger = newId();
+const hidden = new Set([stranger]);
+const wishes: RequestPayload<'presence.watching.v1'>[] = [];
+const states = new Map<string, Presence['state']>();
+/** Pairs with a block between them. */
+const blocks = new Set<string>();
+const pair = (one: string, other: string): string => [one, other].toSorted().join(' ');
+const signs: { name: string; event: unknown }[] = [];
+let edge: Edge;
+let asked: () => Promise<unknown> = () => Promise.resolve();
+
+beforeAll(async () => {
+  edge = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
+    starting.serveBasics({
+      'presence.watching.v1': async (payload) => {
+        wishes.push(payload);
+        const presence = payload.add
+          .filter((userId) => !hidden.has(userId))
+          .map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
+        const blocked = payload.add.filter((userId) => blocks.has(pair(payload.userId, userId)));
+        await asked();
+        return {
+          presence: presence.map((one) => (blocked.includes(one.userId) ? { ...one, state: 'offline' } : one)),
+          blocked,
+        };
+      },
+    }),
+  );
+  const events = ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'] as const;
+  await edge.broker.listen({
+    events,
+    onEvent: (name, event) => void signs.push({ name, event }),
+    onPush: () => undefined,
+    onGap: () => undefined,
+  });
+});
+afterAll(() => edge.stop());
+
+const frame = (userId: string, state: Presence['state']) => ({
+  kind: 'watchers' as const,
+  userId,
+  event: 'presence:changed',
+  payload: { userId, state },
+});
+const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) =>
+  answerTo(socket, 'presence:watch', { userIds });
+
+describe('presence:watch', () => {
+  it('answers those who may be seen, and passes their changes on to those who watch', async () => {
+    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const bob = newId();
+    expect(await watch(ann.socket, bob, stranger)).toMatchObject({
+      ok: true,
+      data: { presence: [{ userId: bob, state: 'offline' }] },
+    });
+    const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
+    await edge.push(frame(stranger, 'online'));
+    await edge.push(frame(bob, 'online'));
+    await eventually(() => expect(annHears).toEqual([{ userId: bob, state: 'online' }]));
+    expect(eveHears).toEqual([]);
+  });
+
+  it('answers a change that came while the question was under way', async () => {
+    const ann = await edge.connect();
+    const bob = newId();
+    asked = () => edge.push(frame(bob, 'busy')).then(() => new Promise((resolve) => setImmediate(resolve)));
+    const answer = await watch(ann.socket, bob).finally(() => (asked = () => Promise.resolve()));
+    expect(answer).toMatchObject({ data: { presence: [{ userId: bob, state: 'busy' }] } });
+  });
+
+  it('takes 200 users per connection, and no more', async () => {
+    const ann = await edge.connect();
+    const many = Array.from({ length: limits.presenceWatches }, () => newId());
+    expect(await watch(ann.socket, ...many)).toMatchObject({ ok: true });
+    expect(await watch(ann.socket, newId())).toMatchObject({ error: { code: 'too_large' } });
+    expect(await watch(ann.socket, many[0]!)).toMatchObject({ ok: true });
+    await answerTo(ann.socket, 'presence:unwatch', { userIds: [many[0]] });
+    expect(await watch(ann.socket, newId())).toMatchObject({ ok: true });
+  });
+
+  it('tells presence when the last one here stops to watch', async () => {
+    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const bob = newId();
+    await watch(ann.socket, bob);
+    await watch(eve.socket, bob);
+    const removals = () => wishes.filter(({ remove }) => remove.includes(bob)).length;
+    await answerTo(ann.socket, 'presence:unwatch', { userIds: [bob] });
+    expect(removals()).toBe(0);
+    eve.socket.disconnect();
+    await eventually(() => expect(removals()).toBe(1));
+  });
+
+  it('repeats its wishes, tells what was missed, and stops what may not be seen any more', async () => {
+    const ann = await edge.connect();
+    const bob = newId();
+    await watch(ann.socket, bob);
+    const changes = heard(ann.socket, 'presence:changed');
+    states.set(bob, 'away');
+    await eventually(() => expect(changes).toEqual([{ userId: bob, state: 'away' }]), { timeoutMs: 12_000 });
+  });
+
+  it.each<[string, (bob: string) => { event: string; payload: object }]>([
+    [
+      'leaves',
+      (bob) => ({ event: 'member:changed', payload: { conversationId: newId(), userId: bob, left: true, rev: 2 } }),
+    ],
+    [
+      'is banned',
+      (bob) => ({
+        event: 'member:changed',
+        payload: { conversationId: newId(), member: { userId: bob, status: 'banned' }, rev: 2 },
+      }),
+    ],
+    [
+      'stays where the watcher is removed',
+      () => ({ event: 'conversation:removed', payload: { conversationId: newId(), reason: 'removed' } }),
+    ],
+  ])('asks at once whether somebody may still be seen who %s', async (_, parting) => {
+    const ann = await edge.connect();
+    const bob = newId();
+    await watch(ann.socket, bob);
+    const changes = heard(ann.socket, 'presence:changed');
+    const questions = () => wishes.filter(({ userId, add }) => userId === ann.user.id && add.includes(bob)).length;
+    hidden.add(bob);
+    await edge.push({ kind: 'users', users: [ann.user.id], ...parting(bob) });
+    await eventually(() => expect(questions()).toBe(2), { timeoutMs: 4_000 });
+    expect((await watch(ann.socket)).ok).toBe(true);
+    await edge.push(frame(bob, 'online'));
+    await edge.push({
+      kind: 'users',
+      users: [ann.user.id],
+      event: 'presence:changed',
+      payload: { userId: stranger, state: 'away' },
+    });
+    await eventually(() => expect(changes).toEqual([{ userId: stranger, state: 'away' }]));
+  });
+});
+
+describe('a block', () => {
+  const changed = (blockerId: string, blockedId: string, blocked: boolean) => {
+    if (blocked) blocks.add(pair(blockerId, blockedId));
+    else blocks.delete(pair(blockerId, blockedId));
+    return edge.broker.publish('block.changed.v1', { blockerId, blockedId, blocked });
+  };
+
+  it('hides the two from each other at once, and from nobody else; its end shows them again', async () => {
+    const [ann, bob, eve] = [await edge.connect(), await edge.connect(), await edge.connect()];
+    for (const { user } of [ann, bob]) states.set(user.id, 'online');
+    await watch(ann.socket, bob.user.id);
+    await watch(bob.socket, ann.user.id);
+    await watch(eve.socket, ann.user.id, bob.user.id);
+    const [annHears, bobHears, eveHears] = [ann, bob, eve].map(({ socket }) =>
+      heard<Presence>(socket, 'presence:changed'),
+    ) as [Presence[], Presence[], Presence[]];
+    await changed(ann.user.id, bob.user.id, true);
+    await eventually(() =>
+      expect([annHears, bobHears]).toEqual([
+        [{ userId: bob.user.id, state: 'offline' }],
+        [{ userId: ann.user.id, state: 'offline' }],
+      ]),
+    );
+    for (const state of ['busy', 'away'] as const)
+      for (const { user } of [ann, bob]) {
+        states.set(user.id, state);
+        await edge.push(frame(user.id, state));
+      }
+    await eventually(() => expect(eveHears.map(({ state }) => state)).toEqual(['busy', 'busy', 'away', 'away']));
+    // Nothing came in between: what comes next is the answer of the question after the block's end.
+    await changed(ann.user.id, bob.user.id, false);
+    await eventually(() =>
+      expect([annHears.map(({ state }) => state), bobHears.map(({ state }) => state)]).toEqual([
+        ['offline', 'away'],
+        ['offline', 'away'],
+      ]),
+    );
+    await edge.push(frame(bob.user.id, 'online'));
+    await eventually(() => expect(annHears.at(-1)).toEqual({ userId: bob.user.id, state: 'online' }));
+  });
+
+  it('hides somebody who is watched only afterwards, and counts as a watch', async () => {
+    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const bob = newId();
+    states.set(bob, 'online');
+    blocks.add(pair(ann.user.id, bob));
+    expect(await watch(ann.socket, bob)).toMatchObject({
+      ok: true,
+      data: { presence: [{ userId: bob, state: 'offline' }] },
+    });
+    expect(await watch(eve.socket, bob)).toMatchObject({
+      ok: true,
+      data: { presence: [{ userId: bob, state: 'online' }] },
+    });
+    const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
+    await edge.push(frame(bob, 'busy'));
+    await eventually(() => expect(eveHears).toEqual([{ userId: bob, state: 'busy' }]));
+    expect(annHears).toEqual([]);
+    const rest = Array.from({ length: limits.presenceWatches }, () => newId());
+    expect(await watch(ann.socket, ...rest)).toMatchObject({ error: { code: 'too_large' } });
+  });
+
+  it('that comes while a question is under way is not undone by its answer', async () => {
+    const ann = await edge.connect();
+    const bob = newId();
+    states.set(bob, 'online');
+    // The answer was made before the block, and what is pushed meanwhile is newer than it.
+    asked = async () => {
+      await changed(ann.user.id, bob, true);
+      await edge.push(frame(bob, 'busy'));
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const answer = await watch(ann.socket, bob).finally(() => (asked = () => Promise.resolve()));
+    expect(answer).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
+  });
+});
+
+describe('presence:heartbeat', () => {
+  it('answers the server’s time, and forwards a new state at once', async () => {
+    const ann = await edge.connect();
+    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toMatchObject({
+      ok: true,
+      data: { serverTime: expect.any(String) },
+    });
+    await eventually(() =>
+      expect(signs.map(({ event }) => event)).toContainEqual({
+        gatewayId: edge.broker.instance,
+        at: expect.any(Number),
+        connections: [
+          { connectionId: ann.ready.connectionId, userId: ann.user.id, beatAt: expect.any(Number), state: 'busy' },
+        ],
+      }),
+    );
+    expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'offline' })).toMatchObject({
+      error: { code: 'invalid' },
+    });
+  });
+
+  it('goes with every renewal, which lists all connections', async () => {
+    const ann = await edge.connect();
+    const renewals = () =>
+      signs
+        .filter(({ name }) => name === 'connections.renewed.v1')
+        .flatMap(({ event }) => (event as DomainEvent<'connections.renewed.v1'>).connections);
+    await eventually(() => renewals().some(({ connectionId }) => connectionId === ann.ready.connectionId), {
+      timeoutMs: 12_000,
+    });
+  });
+});
+
+describe('a connection', () => {
+  it('is reported when it opens and at once when it closes', async () => {
+    const ann = await edge.connect();
+    const reported = (name: string) =>
+      signs.some(
+        (sign) =>
+          sign.name === name && (sign.event as { connectionId?: string }).connectionId === ann.ready.connectionId,
+      );
+    await eventually(() => reported('connection.opened.v1'));
+    ann.socket.disconnect();
+    await eventually(() => reported('connection.closed.v1'), { timeoutMs: 2_000 });
+  });
+});

@@ -1,0 +1,97 @@
+import { newId } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Departures } from './recent-removals.js';
+import { Edge } from '../spec/edge.js';
+
+const [ann, ben] = [newId(), newId()];
+const removed = (conversationId: string, users: string[]) => ({
+  event: 'conversation:removed',
+  users,
+  payload: { conversationId, reason: 'removed' },
+});
+const typing = (conversationId: string) => ({
+  event: 'typing',
+  users: [ann, ben],
+  payload: { conversationId, userId: ben, active: true },
+});
+
+describe('departures', () => {
+  it.each([
+    ['message:new', (id: string) => ({ message: { conversationId: id } })],
+    ['message:updated', (id: string) => ({ message: { conversationId: id } })],
+    ['receipt:updated', (id: string) => ({ conversationId: id })],
+    ['conversation:updated', (id: string) => ({ conversation: { id } })],
+    ['drawing:line', (id: string) => ({ conversationId: id })],
+  ])('keep %s from whoever was removed, until they are back', (event, payloadOf) => {
+    const [departures, id] = [new Departures(), newId()];
+    const frame = { event, users: [ann, ben], payload: payloadOf(id) };
+    expect(departures.audience(removed(id, [ann]))).toEqual([ann]);
+    expect(departures.audience(frame)).toEqual([ben]);
+    expect(departures.audience({ ...frame, payload: payloadOf(newId()) })).toEqual([ann, ben]);
+    expect(departures.audience(removed(id, [ann]))).toEqual([ann]);
+    expect(departures.audience({ event: 'conversation:new', users: [ann], payload: { conversation: { id } } })).toEqual(
+      [ann],
+    );
+    expect(departures.audience(frame)).toEqual([ann, ben]);
+  });
+
+  it('let through what is about no conversation', () => {
+    const departures = new Departures();
+    departures.audience(removed(newId(), [ann]));
+    expect(departures.audience({ event: 'presence:changed', users: [ann], payload: { userId: ben } })).toEqual([ann]);
+  });
+
+  it('are forgotten after a while', () => {
+    let now = 0;
+    const [departures, id] = [new Departures(10, () => now), newId()];
+    departures.audience(removed(id, [ann]));
+    now = 29_999;
+    expect(departures.audience(typing(id))).toEqual([ben]);
+    now = 30_000;
+    expect(departures.audience(typing(id))).toEqual([ann, ben]);
+  });
+
+  it('are bounded: the oldest go first', () => {
+    const departures = new Departures(2);
+    const [first, second, third] = [newId(), newId(), newId()];
+    for (const id of [first, second, first, third]) departures.audience(removed(id, [ann]));
+    expect([first, second, third].map((id) => departures.audience(typing(id)))).toEqual([[ben], [ann, ben], [ben]]);
+  });
+});
+
+describe('a removed member’s socket', () => {
+  let edge: Edge;
+  beforeAll(async () => void (edge = await Edge.start()));
+  afterAll(() => edge.stop());
+
+  it('hears nothing that comes late, and everything once it is back', async () => {
+    const [leaving, staying] = [await edge.connect(), await edge.connect()];
+    const [id, users] = [newId(), [leaving.user.id, staying.user.id]];
+    const heard: unknown[][] = [];
+    leaving.socket.onAny((...event: unknown[]) => void heard.push(event));
+    const [seen, message] = [[] as unknown[], (seq: number) => ({ message: { conversationId: id, seq } })];
+    staying.socket.on('message:new', (payload) => void seen.push(payload));
+    await edge.push({
+      kind: 'users',
+      users: [leaving.user.id],
+      event: 'conversation:removed',
+      payload: { conversationId: id, reason: 'removed' },
+    });
+    await edge.push({ kind: 'users', users, event: 'message:new', payload: message(1) });
+    await edge.push({
+      kind: 'users',
+      users: [leaving.user.id],
+      event: 'conversation:new',
+      payload: { conversation: { id } },
+    });
+    await edge.push({ kind: 'users', users, event: 'message:new', payload: message(2) });
+    await eventually(() => expect(seen).toEqual([message(1), message(2)]));
+    await eventually(() => expect(heard).toHaveLength(3));
+    expect(heard).toEqual([
+      ['conversation:removed', { conversationId: id, reason: 'removed' }],
+      ['conversation:new', { conversation: { id } }],
+      ['message:new', message(2)],
+    ]);
+  });
+});

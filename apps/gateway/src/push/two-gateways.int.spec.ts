@@ -1,0 +1,92 @@
+import { createRabbitBroker, type Broker } from '@parley/broker';
+import { newId } from '@parley/contracts';
+import { createRedisLimiters, createRedisRegistry, Push, type Limiters, type Registry } from '@parley/realtime';
+import { createLogger } from '@parley/service-kit';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { answerTo, Edge, heard, type Device, type Person } from '../spec/edge.js';
+
+const logger = createLogger('gateway', 'silent');
+const { amqpUrl, redisUrl } = inject('servers');
+const prefix = `gateways-${newId()}:`;
+const message = { body: 'hello' };
+
+let one: Edge;
+let two: Edge;
+const registries: Registry[] = [];
+const limiters: Limiters[] = [];
+
+async function parts(): Promise<{ broker: Broker; registry: Registry; limiters: Limiters }> {
+  const redis = { url: redisUrl, logger, prefix };
+  const [registry, shared] = await Promise.all([createRedisRegistry(redis), createRedisLimiters(redis)]);
+  registries.push(registry);
+  limiters.push(shared);
+  return { broker: createRabbitBroker({ url: amqpUrl, service: 'gateway', logger }), registry, limiters: shared };
+}
+
+beforeAll(async () => {
+  const basics = (edge: Edge) => edge.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) });
+  one = await Edge.start({}, basics, await parts());
+  two = await Edge.start({}, () => undefined, await parts());
+});
+afterAll(async () => {
+  await two.stop();
+  await one.stop();
+  for (const shared of limiters) await shared.close();
+});
+
+/** The keys of tokens are those of the first edge, whichever gateway one connects to. */
+const at = async (edge: Edge, person: Person = one.person()): Promise<Device> =>
+  edge.connect(person, {}, await one.token(person));
+
+describe('two gateways', () => {
+  it('close the oldest of eleven sockets of a user, wherever it is', async () => {
+    const person = one.person();
+    const first = await at(two, person);
+    const revoked = heard(first.socket, 'session:revoked');
+    const others: Device[] = [];
+    for (let n = 0; n < 10; n++) others.push(await at(one, person));
+    await eventually(() => expect(revoked).toEqual([{ reason: 'too_many' }]));
+    await eventually(() => expect(first.socket.connected).toBe(false));
+    expect(others.every(({ socket }) => socket.connected)).toBe(true);
+  });
+
+  it('deliver what is pushed to all devices of a user, but to the one that is left out', async () => {
+    const person = one.person();
+    const devices = [await at(one, person), await at(two, person)];
+    const inboxes = devices.map(({ socket }) => heard(socket, 'unread:changed'));
+    const push = new Push({ broker: one.broker, registry: registries[0]!, logger });
+    const unread = { conversationId: newId(), unread: 0, mentions: 0, readSeq: 1 };
+    await push.toUsers([person.user.id], 'unread:changed', unread, { except: devices[0]!.ready.connectionId });
+    await eventually(() => expect(inboxes[1]).toEqual([unread]));
+    await push.toUsers([person.user.id], 'unread:changed', { ...unread, readSeq: 2 });
+    await eventually(() => expect(inboxes.map((inbox) => inbox.length)).toEqual([1, 2]));
+  });
+
+  it('count one rate together', async () => {
+    const person = one.person();
+    const devices = [await at(one, person), await at(two, person)];
+    const send = ({ socket }: Device) =>
+      answerTo(socket, 'message:send', { conversationId: newId(), clientId: newId(), body: 'a' });
+    // Bursts of 60, and one more for every 50 ms that this takes; each gateway for itself would let 120 through.
+    const started = performance.now();
+    const answers = await Promise.all(Array.from({ length: 120 }, (_, n) => send(devices[n % 2]!)));
+    const earned = Math.ceil((performance.now() - started) / 50);
+    const taken = answers.filter(({ ok }) => ok).length;
+    expect(taken).toBeGreaterThanOrEqual(60);
+    expect(taken).toBeLessThanOrEqual(60 + earned);
+  });
+
+  it('both close what was revoked', async () => {
+    const person = one.person();
+    const devices = [await at(one, person), await at(two, person)];
+    await one.broker.publish('session.revoked.v1', {
+      userId: person.user.id,
+      sessionIds: [person.sessionId],
+      reason: 'ended',
+    });
+    await eventually(() => expect(devices.map(({ socket }) => socket.connected)).toEqual([false, false]), {
+      timeoutMs: 5_000,
+    });
+  });
+});

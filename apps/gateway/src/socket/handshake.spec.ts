@@ -1,0 +1,226 @@
+import { newId } from '@parley/contracts';
+import { Unavailable } from '@parley/service-kit';
+import { eventually } from '@parley/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Edge, heard } from '../spec/edge.js';
+
+let edge: Edge;
+beforeAll(async () => void (edge = await Edge.start()));
+afterAll(() => edge.stop());
+
+const refusal = (auth: Record<string, unknown>): Promise<{ code: string; message: string }> =>
+  new Promise((resolve, reject) => {
+    const socket = edge.dial(auth);
+    socket.once('connect_error', (error: Error & { data?: { code: string; message: string } }) => resolve(error.data!));
+    socket.once('session:ready', () => reject(new Error('was let in')));
+  });
+const unsigned = (token: string, header: object) => {
+  const [, claims] = token.split('.');
+  return `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${claims}.`;
+};
+const spkiText = () => new TextEncoder().encode(edge.keys.publicKey.export({ type: 'spki', format: 'pem' }).toString());
+const past = () => Math.floor(Date.now() / 1000) - 60;
+
+/** The same bad tokens must be refused by both interfaces. */
+const bad: Record<string, () => Promise<unknown>> = {
+  'an empty one': async () => '',
+  garbage: async () => 'garbage',
+  'one with spaces': async () => `${await edge.token(edge.person())} x`,
+  'HS256 under the public key': () => edge.token(edge.person(), { header: { alg: 'HS256' }, key: spkiText() }),
+  'alg none': async () => unsigned(await edge.token(edge.person()), { alg: 'none', typ: 'at+jwt', kid: edge.kid }),
+  'alg none that calls itself ES256': async () =>
+    unsigned(await edge.token(edge.person()), { alg: 'ES256', typ: 'at+jwt', kid: edge.kid }),
+  'another type': () => edge.token(edge.person(), { header: { typ: 'JWT' } }),
+  'no key id': () => edge.token(edge.person(), { header: { kid: undefined } }),
+  'an unknown key id': () => edge.token(edge.person(), { header: { kid: newId() } }),
+  'another issuer': () => edge.token(edge.person(), { claims: { iss: 'elsewhere' } }),
+  'another audience': () => edge.token(edge.person(), { claims: { aud: 'elsewhere' } }),
+  'no issuer': () => edge.token(edge.person(), { claims: { iss: undefined } }),
+  'an expired one': () => edge.token(edge.person(), { claims: { exp: past() } }),
+  'one that never expires': () => edge.token(edge.person(), { claims: { exp: undefined } }),
+  'one not valid yet': () => edge.token(edge.person(), { claims: { nbf: past() + 3600 } }),
+  'no session': () => edge.token(edge.person(), { claims: { sid: undefined } }),
+  'a user id that is none': () => edge.token(edge.person(), { claims: { sub: 'me' } }),
+  'another kind of user': () => edge.token(edge.person(), { claims: { kind: 'root' } }),
+};
+
+describe('a bad token', () => {
+  it.each(Object.keys(bad))('is refused by the handshake: %s', async (name) => {
+    expect(await refusal({ token: await bad[name]!() })).toMatchObject({
+      code: 'unauthenticated',
+      message: expect.any(String),
+    });
+  });
+
+  it.each(Object.keys(bad))('is refused over HTTP: %s', async (name) => {
+    const answer = await edge.fetch('/api/v1/users/me', { token: (await bad[name]!()) as string });
+    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
+  });
+
+  it.each([[{}], [{ token: null }], [{ token: 7 }], [{ token: { toString: 'x' } }], [{ token: ['a'] }]])(
+    'is refused when it is no text: %j',
+    async (auth) => {
+      expect(await refusal(auth)).toMatchObject({ code: 'unauthenticated' });
+    },
+  );
+
+  it('is refused where it would say who calls, and not looked at on open calls', async () => {
+    const person = { username: 'somebody', password: 'correct horse battery' };
+    const [registering, loggingIn] = await Promise.all(
+      ['register', 'login'].map((call) =>
+        edge.fetch(`/api/v1/auth/${call}`, { method: 'POST', json: person, token: 'garbage' }),
+      ),
+    );
+    expect(registering!.status).toBe(401);
+    // It got as far as auth, which does not know this call here.
+    expect(loggingIn!.status).not.toBe(401);
+  });
+});
+
+describe('a gateway whose clock is wrong', () => {
+  it.each([
+    ['behind', 3_600_000],
+    ['ahead', -3_600_000],
+  ] as const)('tells tokens that are good from those that are over by auth’s time: an hour %s', async (_, aheadMs) => {
+    const own = await Edge.start({}, (one) => {
+      one.authAheadMs = aheadMs;
+      return one.serveBasics();
+    });
+    try {
+      const [person, now] = [own.person(), Math.floor((Date.now() + aheadMs) / 1000)];
+      await own.connect(person, {}, await own.token(person, { claims: { iat: now, exp: now + 60 } }));
+      const answer = await own.fetch('/api/v1/users/me', {
+        token: await own.token(person, { claims: { iat: now - 900, exp: now - 60 } }),
+      });
+      expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
+describe('a good token', () => {
+  it('is let in and told everything that session:ready promises', async () => {
+    const { user, ready } = await edge.connect();
+    expect(ready).toMatchObject({
+      user,
+      epoch: 'e1',
+      protocol: 1,
+      heartbeatMs: 10_000,
+      limits: { bodyBytes: 8192, socketsPerUser: 10 },
+    });
+    expect(Math.abs(Date.parse(ready.serverTime) - Date.now())).toBeLessThan(5_000);
+    const located = await edge.registry.locate([user.id]);
+    expect([...located.gateways([user.id]).keys()]).toEqual([edge.broker.instance]);
+  });
+
+  it('is let in over long polling too', async () => {
+    const { ready } = await edge.connect(edge.person(), { transports: ['polling'] });
+    expect(ready.protocol).toBe(1);
+  });
+
+  it('makes its client try again by itself while users cannot be looked up', async () => {
+    let away = true;
+    let tries = 0;
+    const flaky = await Edge.start({}, (starting) =>
+      starting.serveBasics({
+        'users.known.v1': ({ userIds }) => {
+          tries++;
+          if (away) throw new Unavailable('the database is away');
+          return { users: userIds.flatMap((id) => starting.people.get(id) ?? []) };
+        },
+      }),
+    );
+    try {
+      const socket = flaky.dial({ token: await flaky.token(flaky.person()) });
+      const readies = heard(socket, 'session:ready');
+      await eventually(() => tries > 1);
+      expect(readies).toEqual([]);
+      away = false;
+      await eventually(() => expect(readies).toHaveLength(1));
+    } finally {
+      await flaky.stop();
+    }
+  });
+
+  it('of a user who does not exist any more ends the session', async () => {
+    const person = edge.person();
+    edge.people.delete(person.user.id);
+    const socket = edge.dial({ token: await edge.token(person) });
+    const revoked = heard(socket, 'session:revoked');
+    await eventually(() => expect(revoked).toEqual([{ reason: 'ended' }]));
+    await eventually(() => expect(socket.connected).toBe(false));
+  });
+});
+
+describe('a revoked session', () => {
+  it('loses its sockets at once, keeps others, and its token is refused everywhere', async () => {
+    const person = edge.person();
+    const phone = await edge.connect(person);
+    const laptop = await edge.connect({ ...person, sessionId: newId() });
+    const revoked = heard(phone.socket, 'session:revoked');
+    await edge.broker.publish('session.revoked.v1', {
+      userId: person.user.id,
+      sessionIds: [person.sessionId],
+      reason: 'logout',
+    });
+    await eventually(() => expect(phone.socket.connected).toBe(false));
+    expect(revoked).toEqual([{ reason: 'logout' }]);
+    expect(laptop.socket.connected).toBe(true);
+    expect(await refusal({ token: await edge.token(person) })).toMatchObject({ code: 'unauthenticated' });
+    expect((await edge.fetch('/api/v1/users/me', { token: await edge.token(person) })).status).toBe(401);
+  });
+
+  it('is found out within 5 s when the event was missed', async () => {
+    const person = edge.person();
+    const { socket } = await edge.connect(person);
+    edge.revoked.push(person.sessionId);
+    await eventually(() => expect(socket.connected).toBe(false), { timeoutMs: 5_000 });
+    expect(await refusal({ token: await edge.token(person) })).toMatchObject({ code: 'unauthenticated' });
+  });
+});
+
+describe('without auth', () => {
+  it('a handshake is told unavailable, and the gateway is not ready', async () => {
+    const lonely = await Edge.start({}, () => undefined);
+    try {
+      const socket = lonely.dial({ token: await lonely.token(lonely.person()) });
+      const error = await new Promise<Error & { data?: unknown }>((resolve) => socket.once('connect_error', resolve));
+      expect(error.data).toMatchObject({ code: 'unavailable' });
+      expect((await lonely.fetch('/health/ready')).status).toBe(503);
+      expect((await lonely.fetch('/health/live')).status).toBe(200);
+    } finally {
+      await lonely.stop();
+    }
+  });
+});
+
+describe('an origin', () => {
+  it('that is not on the list may neither connect nor read answers; no origin may', async () => {
+    const strict = await Edge.start({ ALLOWED_ORIGINS: 'https://chat.example.org' });
+    try {
+      const from = (origin: string) => ({ extraHeaders: { origin } });
+      for (const transports of [['websocket'], ['polling']]) {
+        const socket = strict.dial(
+          { token: await strict.token(strict.person()) },
+          { ...from('https://evil.example'), transports, reconnection: false },
+        );
+        await new Promise((resolve) => socket.once('connect_error', resolve));
+        expect(
+          (await strict.connect(strict.person(), { ...from('https://chat.example.org'), transports })).socket.connected,
+        ).toBe(true);
+      }
+      // The page that this gateway serves itself.
+      expect((await strict.connect(strict.person(), from(new URL(strict.gateway.url).origin))).socket.connected).toBe(
+        true,
+      );
+      expect((await strict.connect()).socket.connected).toBe(true);
+      const cors = async (origin: string) =>
+        (await strict.fetch('/health/live', { headers: { origin } })).headers.get('access-control-allow-origin');
+      expect(await cors('https://evil.example')).not.toBe('https://evil.example');
+      expect(await cors('https://chat.example.org')).toBe('https://chat.example.org');
+    } finally {
+      await strict.stop();
+    }
+  });
+});

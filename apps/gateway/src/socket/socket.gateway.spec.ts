@@ -1,0 +1,489 @@
+import { ChatError, newId, type ServerEventName } from '@parley/contracts';
+import { eventually } from '@parley/testing';
+import type { Socket } from 'socket.io-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { acknowledgements, answerTo, Edge, heard } from '../spec/edge.js';
+
+const conversationId = newId();
+const sent: { body: string; caller: Record<string, unknown>; correlationId: string }[] = [];
+const message = { body: 'hello', conversationId };
+let failure: unknown;
+
+let edge: Edge;
+beforeAll(async () => {
+  edge = await Edge.start({ CALL_DEADLINE_MS: '400', USER_LIMIT_SCALE: '50' }, (starting) =>
+    starting.serveBasics({
+      'message.send.v1': ({ caller, input }, { correlationId }) => {
+        if (failure !== undefined) throw failure;
+        sent.push({ body: input.body, caller, correlationId });
+        return { message: { ...message, body: input.body }, duplicate: false };
+      },
+      'receipt.read.v1': () => new Promise(() => undefined),
+      'conversation.create.v1': ({ input }) => ({
+        created: input.kind === 'group',
+        conversation: { id: conversationId, kind: input.kind },
+      }),
+      'conversation.get.v1': ({ caller, input }) => ({
+        conversation: { id: input.conversationId, kind: 'direct', me: { asked: caller.userId } },
+      }),
+    }),
+  );
+});
+afterAll(() => edge.stop());
+
+const send = (body: string, more: object = {}) => ({ conversationId, clientId: newId(), body, ...more });
+
+describe('an acknowledgement', () => {
+  it('carries the answer of the service, which was told who calls', async () => {
+    const { socket, user, sessionId, ready } = await edge.connect();
+    expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([
+      {
+        ok: true,
+        data: { message: { ...message, body: 'hi' }, duplicate: false },
+        traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      },
+    ]);
+    expect(sent.at(-1)!.caller).toEqual({
+      requestId: expect.any(String),
+      address: '127.0.0.1',
+      userId: user.id,
+      sessionId,
+      kind: 'person',
+      connectionId: ready.connectionId,
+    });
+  });
+
+  it('carries the trace id under which the service worked', async () => {
+    const { socket } = await edge.connect();
+    const answer = await answerTo(socket, 'message:send', send('traced'));
+    expect(sent.at(-1)).toMatchObject({ body: 'traced', correlationId: (answer as { traceId?: string }).traceId });
+  });
+
+  it('carries a refusal of the service as it is', async () => {
+    const { socket } = await edge.connect();
+    failure = new ChatError('reaction_gate', 'earn it', { details: { needed: 3, have: 1 } });
+    const answer = await answerTo(socket, 'message:send', send('hi')).finally(() => (failure = undefined));
+    expect(answer).toEqual({
+      ok: false,
+      error: {
+        code: 'reaction_gate',
+        message: 'earn it',
+        details: { needed: 3, have: 1 },
+        traceId: expect.any(String),
+      },
+    });
+  });
+
+  it('hides what a defect says, and carries a trace id', async () => {
+    const { socket } = await edge.connect();
+    failure = new Error('secret detail');
+    const answer = await answerTo(socket, 'message:send', send('hi')).finally(() => (failure = undefined));
+    expect(answer.error).toMatchObject({ code: 'internal', traceId: expect.any(String) });
+    expect(JSON.stringify(answer)).not.toContain('secret');
+  });
+
+  it('says unavailable when the service is silent', async () => {
+    const { socket } = await edge.connect();
+    expect(await answerTo(socket, 'receipt:read', { conversationId, seq: 1 })).toMatchObject({
+      ok: false,
+      error: { code: 'unavailable' },
+    });
+  });
+
+  it('says unavailable when nobody serves', async () => {
+    const lonely = await Edge.start({}, async (starting) => {
+      await starting.serveBasics();
+      starting.broker.request = (
+        (request) => (name, payload, options) =>
+          name === 'message.send.v1' ? Promise.reject(new ChatError('unavailable')) : request(name, payload, options)
+      )(starting.broker.request.bind(starting.broker)) as typeof starting.broker.request;
+    });
+    try {
+      const { socket } = await lonely.connect();
+      expect(await answerTo(socket, 'message:send', send('hi'))).toMatchObject({ error: { code: 'unavailable' } });
+    } finally {
+      await lonely.stop();
+    }
+  });
+
+  it('of a created conversation is the writer’s; of one that exists, the reader’s view', async () => {
+    const { socket, user } = await edge.connect();
+    expect(await answerTo(socket, 'conversation:create', { kind: 'group' })).toMatchObject({
+      data: { created: true, conversation: { kind: 'group' } },
+    });
+    expect(await answerTo(socket, 'conversation:create', { kind: 'direct', memberIds: [newId()] })).toMatchObject({
+      data: { created: false, conversation: { me: { asked: user.id } } },
+    });
+  });
+});
+
+/** Everything but a good call. */
+const hostile: readonly (readonly [string, readonly unknown[]])[] = [
+  ['an unknown event', ['no:such', {}]],
+  ['an event named like an object’s own', ['__proto__', {}]],
+  ['an event named constructor', ['constructor', {}]],
+  ['a call that has only HTTP', ['auth.login', {}]],
+  ['an event that is a number', [42, {}]],
+  ['an empty event name', ['', {}]],
+  ['an event called error', ['error', {}]],
+  ['no payload', ['message:send']],
+  ['two payloads', ['message:send', send('a'), send('b')]],
+  ['null', ['message:send', null]],
+  ['undefined in the payload', ['message:send', undefined]],
+  ['text', ['message:send', 'hello']],
+  ['a number', ['message:send', 7]],
+  ['an array', ['message:send', [send('a')]]],
+  ['binary', ['message:send', Buffer.from('hello')]],
+  ['binary inside', ['message:send', send(Buffer.from('hello') as never)]],
+  ['an empty object', ['message:send', {}]],
+  ['an unknown field', ['message:send', send('a', { admin: true })]],
+  [
+    'a __proto__ field',
+    [
+      'message:send',
+      JSON.parse(`{"conversationId":"${conversationId}","clientId":"a","body":"b","__proto__":{"admin":true}}`),
+    ],
+  ],
+  ['a constructor field', ['message:send', send('a', { constructor: { prototype: { admin: true } } })]],
+  ['an id that is none', ['message:send', send('a', { conversationId: 'x' })]],
+  ['an id with NUL', ['message:send', send('a', { conversationId: `${conversationId}\0` })]],
+  ['a body with NUL', ['message:send', send('a\0')]],
+  ['half a surrogate pair', ['message:send', send('\ud800')]],
+  ['a clientId of 65 characters', ['message:send', send('a', { clientId: 'x'.repeat(65) })]],
+  ['a system message', ['message:send', send('a', { type: 'system' })]],
+  ['neither body nor attachment', ['message:send', send('  ')]],
+  ['a negative seq', ['receipt:read', { conversationId, seq: -1 }]],
+  ['a huge seq', ['receipt:read', { conversationId, seq: 1e300 }]],
+  ['a fractional seq', ['receipt:read', { conversationId, seq: 1.5 }]],
+  ['cursors under a bad id', ['sync', { cursors: { __proto__x: 1 } }]],
+];
+
+describe('hostile input', () => {
+  it.each(hostile)('is answered invalid, once: %s', async (_, event) => {
+    const { socket } = await edge.connect();
+    const before = sent.length;
+    const answers = await acknowledgements(socket, ...event);
+    // A later answer on the same socket proves that no second one is on its way.
+    expect(await answerTo(socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
+    expect(answers).toEqual([
+      { ok: false, error: expect.objectContaining({ code: 'invalid', message: expect.any(String) }) },
+    ]);
+    expect(sent.length).toBe(before);
+    expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
+    socket.disconnect();
+  });
+
+  it('is told where it is wrong', async () => {
+    const { socket } = await edge.connect();
+    const { error } = await answerTo(socket, 'message:send', {
+      conversationId: 'x',
+      clientId: newId(),
+      body: 'a',
+      extra: 1,
+    });
+    expect(error!['details']).toEqual(
+      expect.arrayContaining([
+        { path: 'conversationId', message: expect.any(String) },
+        { path: 'extra', message: 'unknown field' },
+      ]),
+    );
+  });
+
+  it('of too many bytes in the body is too_large', async () => {
+    const { socket } = await edge.connect();
+    expect(await answerTo(socket, 'message:send', send('ä'.repeat(5_000)))).toMatchObject({
+      error: { code: 'too_large' },
+    });
+  });
+
+  it('over 64 KiB ends the connection and nothing else', async () => {
+    const { socket } = await edge.connect();
+    const other = await edge.connect();
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    socket.emit('message:send', send('x'.repeat(100_000)), () => undefined);
+    await gone;
+    expect(await answerTo(other.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
+  });
+
+  it('on the wire below Socket.IO ends the connection and nothing else', async () => {
+    const { socket } = await edge.connect();
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    socket.io.engine.write('2["message:send",' + '['.repeat(60_000));
+    await gone;
+    expect((await edge.connect()).ready.protocol).toBe(1);
+  });
+
+  it('under a reserved name ends the connection and nothing else', async () => {
+    const { socket } = await edge.connect();
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    socket.io.engine.write('20["disconnect",{}]');
+    await gone;
+    expect((await edge.connect()).ready.protocol).toBe(1);
+  });
+});
+
+describe('calls of one connection', () => {
+  it('reach the service in the order in which they were made', async () => {
+    const { socket } = await edge.connect();
+    const before = sent.length;
+    await Promise.all(Array.from({ length: 50 }, (_, n) => answerTo(socket, 'message:send', send(`m${n}`))));
+    expect(sent.slice(before).map(({ body }) => body)).toEqual(Array.from({ length: 50 }, (_, n) => `m${n}`));
+  });
+
+  it('are made without an acknowledgement callback too', async () => {
+    const { socket } = await edge.connect();
+    socket.emit('message:send', send('told nobody'));
+    await eventually(() => sent.some(({ body }) => body === 'told nobody'));
+  });
+
+  it('that come before session:ready wait for it and are answered', async () => {
+    const person = edge.person();
+    const socket = edge.dial({ token: await edge.token(person) });
+    const order: string[] = [];
+    socket.once('session:ready', () => order.push('ready'));
+    socket.once('connect', () => socket.emit('message:send', send('early'), () => order.push('ack')));
+    await eventually(() => expect(order).toEqual(['ready', 'ack']));
+  });
+
+  it('are held back when they are too many', async () => {
+    const strict = await Edge.start({}, (starting) =>
+      starting.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) }),
+    );
+    try {
+      const { socket } = await strict.connect();
+      // Bursts of 60, and one more for every 50 ms that this takes.
+      const answers = await Promise.all(Array.from({ length: 150 }, () => answerTo(socket, 'message:send', send('a'))));
+      const refused = answers.filter(({ ok }) => !ok);
+      expect(answers.length - refused.length).toBeGreaterThanOrEqual(60);
+      expect(refused.length).toBeGreaterThan(0);
+      expect(refused[0]!.error).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
+      const beats = await Promise.all(Array.from({ length: 300 }, () => answerTo(socket, 'presence:heartbeat', {})));
+      expect(beats.some(({ error }) => error?.code === 'rate_limited')).toBe(true);
+    } finally {
+      await strict.stop();
+    }
+  });
+});
+
+describe('a resend of one who sends too fast', () => {
+  it('is answered all the same, as PROTOCOL promises of a known clientId', async () => {
+    const known = newId();
+    // One a second, bursts of three.
+    const strict = await Edge.start({ USER_LIMIT_SCALE: '0.05' }, (starting) =>
+      starting.serveBasics({
+        'message.send.v1': ({ input }) => ({ message, duplicate: input.clientId === known }),
+        'history.sent.v1': ({ clientId }) => ({ sent: clientId === known }),
+      }),
+    );
+    try {
+      const { socket } = await strict.connect();
+      const sends = [send('a'), send('b'), send('c'), send('one too many'), { ...send('again'), clientId: known }];
+      const answers = await Promise.all(sends.map((one) => answerTo(socket, 'message:send', one)));
+      expect(answers.slice(0, 3).every(({ ok }) => ok)).toBe(true);
+      expect(answers[3]).toMatchObject({ error: { code: 'rate_limited' } });
+      expect(answers[4]).toMatchObject({ ok: true, data: { duplicate: true } });
+    } finally {
+      await strict.stop();
+    }
+  });
+});
+
+describe('answers', () => {
+  it('that add up to more than a socket may leave unread all reach a client that reads', async () => {
+    const items = Array.from({ length: 100 }, () => ({ ...message, body: 'x'.repeat(8000) }));
+    const generous = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
+      starting.serveBasics({
+        'conversation.history.v1': () => ({ items, lastSeq: 100, hasBefore: false, hasAfter: false }),
+      }),
+    );
+    try {
+      const { socket } = await generous.connect(generous.person(), { reconnection: false });
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, () => answerTo(socket, 'conversation:history', { conversationId })),
+      );
+      expect(answers.filter(({ ok }) => ok)).toHaveLength(60);
+    } finally {
+      await generous.stop();
+    }
+  });
+});
+
+describe('a push', () => {
+  it('of a message is noted, for each connection that it was written to', async () => {
+    const [phone, bob] = [await edge.connect(), await edge.connect()];
+    const laptop = await edge.connect(phone);
+    const id = newId();
+    await edge.push({
+      kind: 'users',
+      users: [phone.user.id, bob.user.id, newId()],
+      event: 'message:new',
+      payload: { message: { ...message, id, createdAt: new Date().toISOString() } },
+    });
+    const { pushed } = (await edge.traces.of(id))!;
+    expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(
+      new Set([phone, laptop, bob].map(({ user, ready }) => `${user.id} ${ready.connectionId}`)),
+    );
+  });
+
+  const frame = (users: string[], more: object = {}) => ({
+    kind: 'users' as const,
+    users,
+    event: 'message:new' satisfies ServerEventName,
+    payload: { message },
+    ...more,
+  });
+
+  it('reaches every device of its users once, and nobody else', async () => {
+    const ann = edge.person();
+    const phone = await edge.connect(ann);
+    const laptop = await edge.connect({ ...ann, sessionId: newId() });
+    const [bob, eve] = [await edge.connect(), await edge.connect()];
+    const inboxes = [phone, laptop, bob, eve].map(({ socket }) => heard(socket, 'message:new'));
+    await edge.push(frame([ann.user.id, bob.user.id, newId()]));
+    await eventually(() => expect(inboxes.map((inbox) => inbox.length)).toEqual([1, 1, 1, 0]));
+    expect(inboxes[0]).toEqual([{ message }]);
+  });
+
+  it('leaves out the connection that it names', async () => {
+    const ann = edge.person();
+    const phone = await edge.connect(ann);
+    const laptop = await edge.connect({ ...ann, sessionId: newId() });
+    const inboxes = [phone, laptop].map(({ socket }) => heard(socket, 'message:new'));
+    await edge.push(frame([ann.user.id], { except: phone.ready.connectionId }));
+    await edge.push(frame([ann.user.id]));
+    await eventually(() => expect(inboxes.map((inbox) => inbox.length)).toEqual([1, 2]));
+  });
+
+  it('reaches one who had just become ready', async () => {
+    for (let round = 0; round < 20; round++) {
+      const { socket, user } = await edge.connect();
+      const inbox = heard(socket, 'message:new');
+      await edge.push(frame([user.id]));
+      await eventually(() => inbox.length === 1);
+      socket.disconnect();
+    }
+  });
+
+  it('that cannot be taken ends a socket whose client does not read, and nobody else', async () => {
+    const { socket, user } = await edge.connect(edge.person(), { reconnection: false });
+    const other = await edge.connect();
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const stream = (socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } }).ws;
+    stream.pause();
+    const large = { message: { ...message, body: 'x'.repeat(100_000) } };
+    await eventually(async () => {
+      for (let n = 0; n < 20; n++) await edge.push({ ...frame([user.id]), payload: large });
+      return !(await edge.registry.locate([user.id])).gateways([user.id]).size;
+    });
+    stream.resume();
+    await gone;
+    expect(await answerTo(other.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
+  });
+});
+
+describe('a connection', () => {
+  const reconnects = async (socket: Socket, cause: () => unknown) => {
+    const reasons = heard<string>(socket, 'disconnect');
+    const readies = heard(socket, 'session:ready');
+    await cause();
+    await eventually(() => expect(readies.length).toBeGreaterThan(0));
+    return reasons;
+  };
+
+  it('is closed with its transport after a gap, so that its client comes back by itself', async () => {
+    const { socket } = await edge.connect();
+    expect(await reconnects(socket, () => edge.listener.onGap())).toEqual(['transport close']);
+  });
+
+  it('that the gateway closes is counted by its reason, from nothing on', async () => {
+    const own = await Edge.start();
+    const closed = async (reason: string) =>
+      new RegExp(`parley_gateway_closed_total\\{reason="${reason}",.*\\} (\\d+)`).exec(
+        await (await own.fetch('/metrics')).text(),
+      )?.[1];
+    try {
+      const person = own.person();
+      const { socket } = await own.connect(person);
+      expect([await closed('sent_elsewhere'), await closed('logout')]).toEqual(['0', '0']);
+      await reconnects(socket, () => own.listener.onGap());
+      expect(await closed('sent_elsewhere')).toBe('1');
+
+      await own.broker.publish('session.revoked.v1', {
+        userId: person.user.id,
+        sessionIds: [person.sessionId],
+        reason: 'logout',
+      });
+      await eventually(async () => expect(await closed('logout')).toBe('1'));
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('that closes answers the calls that it cannot wait for', async () => {
+    // Its calls may wait longer than a connection that is to close does.
+    const patient = await Edge.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
+      starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }),
+    );
+    try {
+      const { socket } = await patient.connect();
+      const pending = new Promise((resolve) => socket.emit('receipt:read', { conversationId, seq: 1 }, resolve));
+      const gone = new Promise((resolve) => socket.once('disconnect', () => resolve('gone, and nothing was answered')));
+      await answerTo(socket, 'presence:heartbeat', {});
+      patient.listener.onGap();
+      expect(await Promise.race([pending, gone])).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    } finally {
+      await patient.stop();
+    }
+  });
+
+  it('that is not made ready in time answers the calls that waited for it', async () => {
+    let known = false;
+    const deaf = await Edge.start({}, (starting) =>
+      starting.serveBasics({
+        'users.known.v1': ({ userIds }) =>
+          known ? { users: userIds.flatMap((id) => starting.people.get(id) ?? []) } : new Promise(() => undefined),
+      }),
+    );
+    try {
+      const person = deaf.person();
+      const socket = deaf.dial({ token: await deaf.token(person) });
+      const early = await new Promise((resolve) =>
+        socket.once('connect', () => void answerTo(socket, 'presence:heartbeat', {}).then(resolve)),
+      );
+      expect(early).toMatchObject({ ok: expect.any(Boolean) });
+      known = true;
+      await new Promise((resolve) => socket.once('session:ready', resolve));
+    } finally {
+      await deaf.stop();
+    }
+  });
+
+  it('whose lease had lapsed comes back too', async () => {
+    const { socket, user, ready } = await edge.connect();
+    await edge.registry.remove({ connectionId: ready.connectionId, userId: user.id, gatewayId: edge.broker.instance });
+    expect(await reconnects(socket, () => undefined)).toEqual(['transport close']);
+  });
+
+  it('beyond ten of a user closes the oldest, which stays away', async () => {
+    const person = edge.person();
+    const first = await edge.connect(person);
+    const revoked = heard(first.socket, 'session:revoked');
+    for (let n = 0; n < 10; n++) await edge.connect(person);
+    await eventually(() => expect(first.socket.connected).toBe(false));
+    expect(revoked).toEqual([{ reason: 'too_many' }]);
+    expect(first.socket.active).toBe(false);
+  });
+
+  it('is ended by a close frame, and other frames to unknown connections do nothing', async () => {
+    const { socket, ready } = await edge.connect();
+    await edge.push({ kind: 'close', connectionId: newId(), reason: 'ended' });
+    await edge.push({ kind: 'close', connectionId: ready.connectionId, reason: 'ended' });
+    await eventually(() => expect(socket.connected).toBe(false));
+  });
+
+  it('that closes leaves the registry at once', async () => {
+    const { socket, user } = await edge.connect();
+    socket.disconnect();
+    await eventually(async () => expect((await edge.registry.locate([user.id])).gateways([user.id]).size).toBe(0));
+  });
+});

@@ -1,0 +1,104 @@
+import { createServer } from 'node:net';
+import { createInProcessBroker } from '@parley/broker';
+import { newId } from '@parley/contracts';
+import { createMemoryLimiters, createMemoryRegistry, createMemoryTraces } from '@parley/realtime';
+import { createLogger, Health, loadConfig, StartError } from '@parley/service-kit';
+import { eventually } from '@parley/testing';
+import { describe, expect, it } from 'vitest';
+import { gatewayConfig } from '../config.js';
+import { answerTo, Edge, heard } from '../spec/edge.js';
+import { startGateway } from '../start.js';
+
+describe('stopping', () => {
+  it('answers pending calls, sends clients elsewhere, reports them gone, and lets the port go', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const edge = await Edge.start({}, (starting) =>
+      starting.serveBasics({ 'receipt.read.v1': async ({ input }) => (await held, { receipt: input }) }),
+    );
+    const { socket, user } = await edge.connect(edge.person(), { reconnection: false });
+    const reasons = heard<string>(socket, 'disconnect');
+    const closed: unknown[] = [];
+    await edge.broker.listen({
+      events: ['connection.closed.v1'],
+      onEvent: (_, event) => void closed.push(event),
+      onPush: () => undefined,
+      onGap: () => undefined,
+    });
+    const pending = answerTo(socket, 'receipt:read', { conversationId: newId(), seq: 1 });
+    // A second call, answered, proves that the first is under way.
+    await answerTo(socket, 'presence:heartbeat', {});
+    const { url } = edge.gateway;
+    const stopped = edge.gateway.stop();
+    release();
+    expect(await pending).toMatchObject({ ok: true });
+    await stopped;
+    await eventually(() => expect(reasons).toEqual(['transport close']));
+    expect(closed).toEqual([expect.objectContaining({ userId: user.id })]);
+    await expect(fetch(`${url}/health/live`)).rejects.toThrow('fetch failed');
+    await edge.stop();
+  });
+});
+
+describe('stopping amid calls', () => {
+  it('answers everything that was carried out', async () => {
+    const carriedOut = new Set<string>();
+    const answered = new Set<string>();
+    const edge = await Edge.start({ USER_LIMIT_SCALE: '1000' }, (starting) =>
+      starting.serveBasics({
+        'receipt.read.v1': ({ input }) => (carriedOut.add(input.conversationId), { receipt: input }),
+      }),
+    );
+    const { socket } = await edge.connect(edge.person(), { reconnection: false });
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const sending = setInterval(() => {
+      for (let n = 0; n < 20; n++) {
+        const conversationId = newId();
+        socket.emit(
+          'receipt:read',
+          { conversationId, seq: 1 },
+          ({ ok }: { ok: boolean }) => void (ok && answered.add(conversationId)),
+        );
+      }
+    }, 1);
+    await eventually(() => carriedOut.size > 200);
+    await edge.gateway.stop();
+    clearInterval(sending);
+    await gone;
+    expect([...carriedOut].filter((id) => !answered.has(id))).toEqual([]);
+    await edge.stop();
+  });
+});
+
+describe('starting', () => {
+  it('on a taken port fails with one line', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    const logger = createLogger('gateway', 'silent');
+    const broker = createInProcessBroker({ service: 'gateway', logger });
+    const registry = createMemoryRegistry();
+    const config = loadConfig(gatewayConfig, { PORT: String(port), HOST: '127.0.0.1' });
+    const start = startGateway({
+      config,
+      broker,
+      registry,
+      limiters: createMemoryLimiters(),
+      traces: createMemoryTraces(),
+      logger,
+      health: new Health('gateway'),
+    });
+    await expect(start).rejects.toThrow(
+      new StartError(`port ${port} is taken by another process; set PORT to a free one`),
+    );
+    await registry.close();
+    await new Promise((resolve) => taken.close(resolve));
+  });
+
+  it('takes only origins that are origins', () => {
+    expect(() => loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example/path' })).toThrow(/ALLOWED_ORIGINS/);
+    expect(
+      loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080' }).ALLOWED_ORIGINS,
+    ).toEqual(['https://a.example', 'http://b.example:8080']);
+  });
+});
