@@ -1,40 +1,19 @@
 import { createRabbitBroker } from '@parley/broker';
 import { createRedisRegistry, createRedisTraces } from '@parley/realtime';
-import { createLogger, Health, loadConfig, run, startTracing } from '@parley/service-kit';
+import { runService } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
 import { historyConfig } from './config.js';
 import { startHistory } from './start.js';
 
-await run('history', async () => {
-  const config = loadConfig(historyConfig);
-  const logger = createLogger('history', config.LOG_LEVEL);
-  const tracing = await startTracing('history', config, logger);
-  const health = new Health('history');
-  await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
-  const database = await connectPostgres({
-    url: config.DATABASE_URL,
-    poolSize: config.DATABASE_POOL,
-    name: 'parley-history',
-    logger,
-  });
-  const redis = { url: config.REDIS_URL, logger };
-  const [registry, traces] = await Promise.all([createRedisRegistry(redis), createRedisTraces(redis)]);
-  const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'history', logger, shards: config.SHARDS });
-  await broker.start();
+await runService('history', historyConfig, async ({ config, logger, use }) => {
+  const { DATABASE_URL: url, DATABASE_POOL: poolSize, SHARDS: shards, SHUTDOWN_GRACE_MS: graceMs } = config;
+  const database = await connectPostgres({ url, poolSize, name: 'parley-history', logger });
+  use(database, 'database', () => database.problem());
   // Redis is not among the checks: without it pushes go to all gateways, and everything else goes on.
-  health.check('database', () => database.problem());
-  health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
-  const history = await startHistory({ broker, database, registry, traces, logger, graceMs: config.SHUTDOWN_GRACE_MS });
-  health.open();
-  logger.info('serving');
-  const stop = async () => {
-    health.drain();
-    await history.stop();
-    await broker.close(config.SHUTDOWN_GRACE_MS);
-    await Promise.all([registry.close(), traces.close()]);
-    await database.close();
-    await health.close();
-    await tracing.stop();
-  };
-  return { stop, logger };
+  const registry = use(await createRedisRegistry({ url: config.REDIS_URL, logger }));
+  const traces = use(await createRedisTraces({ url: config.REDIS_URL, logger }));
+  const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'history', logger, shards });
+  use(broker, 'broker', () => broker.status.reason);
+  await broker.start();
+  return startHistory({ broker, database, registry, traces, logger, graceMs });
 });
