@@ -1,19 +1,17 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { Unavailable } from '@parley/service-kit';
+import { RecurringTask } from '@parley/service-kit';
 import { PARTS, SETTINGS, type AuthParts, type Settings } from './parts.js';
 import { Passwords } from './passwords.js';
 import { Sessions } from './sessions.js';
 import { SigningKeys } from './signing-keys.js';
 
-/** Steps of one round at most, so that a round ends. */
-const STEPS = 20;
+/** The most steps of one sweep, so that it ends. */
+const MAX_STEPS = 20;
 
-/** Ends expired sessions and removes old rows, now and then; makes the first signing key at start. Every replica has one; they don't get in each other's way. */
+/** Ends expired sessions and removes old rows, now and then; makes the first signing key at start. Every replica has one; they do not get in each other's way. */
 @Injectable()
 export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
-  private timer: NodeJS.Timeout | undefined;
-  private round: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private task: RecurringTask | undefined;
 
   constructor(
     @Inject(PARTS) private readonly parts: AuthParts,
@@ -26,35 +24,23 @@ export class Sweeper implements OnApplicationBootstrap, OnModuleDestroy {
   async onApplicationBootstrap(): Promise<void> {
     await this.keys.published();
     await this.passwords.prepare();
-    this.next();
+    this.task = new RecurringTask({
+      name: 'sweep sessions',
+      logger: this.parts.logger,
+      everyMs: this.settings.sweepMs,
+      jitter: 0.25,
+      run: (signal) => this.sweep(signal),
+    });
   }
 
   async onModuleDestroy(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.round;
+    await this.task?.stop();
   }
 
-  private next(): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(
-      () => {
-        this.round = this.sweep().finally(() => this.next());
-      },
-      this.settings.sweepMs * (0.75 + Math.random() / 2),
-    );
-    this.timer.unref();
-  }
-
-  private async sweep(): Promise<void> {
-    try {
-      for (let step = 0; step < STEPS && !this.stopped; step++) {
-        const taken = (await this.sessions.endExpired()) + (await this.sessions.forgetOld());
-        if (taken === 0) return;
-      }
-    } catch (error) {
-      if (error instanceof Unavailable) this.parts.logger.warn({ err: error }, 'sweeping sessions has to wait');
-      else this.parts.logger.error({ err: error }, 'sweeping sessions failed');
+  private async sweep(signal: AbortSignal): Promise<void> {
+    for (let step = 0; step < MAX_STEPS && !signal.aborted; step++) {
+      const taken = (await this.sessions.endExpired()) + (await this.sessions.forgetOld());
+      if (taken === 0) return;
     }
   }
 }

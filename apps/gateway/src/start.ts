@@ -6,11 +6,10 @@ import { NestApplication, NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { limits, times } from '@parley/contracts';
 import { GatheredWrites, limitUpgrades } from '@parley/patches';
-import { demandPort, nestLogger, type Running } from '@parley/service-kit';
+import { demandPort, endsWithin, nestLogger, RecurringTask, type Running } from '@parley/service-kit';
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppModule } from './app.module.js';
 import { Connections } from './connections/connections.js';
-import { every } from './every.js';
 import { Files } from './files/files.js';
 import { capabilities, Uploads } from './files/uploads.js';
 import { limitTime } from './http/request-timeouts.js';
@@ -28,6 +27,8 @@ import { webApp } from './http/web-app.js';
 const REVOCATIONS_MS = 3_000;
 const FIRST_LOAD_MS = 250;
 const SWEEP_MS = 5 * 60_000;
+/** How long a stop waits for recurring tasks under way. */
+const TASKS_TIMEOUT_MS = 2_000;
 
 export interface Gateway extends Running {
   /** For clients on this machine. */
@@ -47,11 +48,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const app = await createApp(parts);
   const connections = app.get(Connections);
   const serving = await parts.broker.listen(app.get(Pushes));
-  const stopTasks = recurring(app, parts);
+  const tasks = recurringTasks(app, parts);
+  const stopTasks = () => endsWithin(TASKS_TIMEOUT_MS, Promise.all(tasks.map((task) => task.stop())));
   try {
     await listen(app, parts);
   } catch (error) {
-    stopTasks();
+    await stopTasks();
     await serving.stop();
     await app.close();
     throw error;
@@ -62,7 +64,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const stop = async () => {
     server.close();
     await connections.drain(parts.config.SHUTDOWN_GRACE_MS);
-    stopTasks();
+    await stopTasks();
     await serving.stop();
     server.closeAllConnections();
     await app.close();
@@ -129,49 +131,27 @@ function demandUtf8(_request: unknown, _response: unknown, body: Buffer): void {
   if (!isUtf8(body)) throw new Error('the body is not UTF-8');
 }
 
-function recurring(app: NestExpressApplication, { health, logger }: GatewayParts): () => void {
+function recurringTasks(app: NestExpressApplication, { health, logger }: GatewayParts): readonly RecurringTask[] {
   const [keys, revocations] = [app.get(SigningKeys), app.get(Revocations)];
   const [connections, watches] = [app.get(Connections), app.get(Watches)];
-  health.check('auth', () =>
-    keys.loaded && revocations.loaded ? undefined : 'keys and revocations were not loaded yet',
-  );
-  const known = () => keys.loaded && revocations.loaded;
-  const stops = [
-    every(
-      () => times.renewMs,
-      'renew leases',
-      logger,
-      () => app.get(Leases).renew(),
-    ),
-    every(
-      () => times.renewMs,
-      'renew watches',
-      logger,
-      () => watches.announce(connections.settled),
-    ),
-    every(
-      () => SWEEP_MS,
-      'sweep files',
-      logger,
-      () => sweep(app),
-    ),
-    every(
-      () => 1_000,
-      'end typing',
-      logger,
-      async () => app.get(Typing).expire(),
-    ),
-    every(
-      () => (known() ? REVOCATIONS_MS : FIRST_LOAD_MS),
+  const loaded = () => keys.loaded && revocations.loaded;
+  health.check('auth', () => (loaded() ? undefined : 'keys and revocations were not loaded yet'));
+  const task = (name: string, everyMs: number | (() => number), run: () => Promise<void>) =>
+    new RecurringTask({ name, logger, everyMs, jitter: 0.1, run });
+  return [
+    task('renew leases', times.renewMs, () => app.get(Leases).renew()),
+    task('renew watches', times.renewMs, () => watches.announce(connections.settled)),
+    task('sweep files', SWEEP_MS, () => sweep(app)),
+    task('end typing', 1_000, async () => app.get(Typing).expire()),
+    task(
       'load revocations',
-      logger,
+      () => (loaded() ? REVOCATIONS_MS : FIRST_LOAD_MS),
       async () => {
         if (!keys.loaded) await keys.refresh();
         await app.get(Pushes).catchUp();
       },
     ),
   ];
-  return () => stops.forEach((stop) => stop());
 }
 
 async function sweep(app: NestExpressApplication): Promise<void> {

@@ -2,13 +2,12 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { BrokerStrategy } from '@parley/broker';
-import { nestLogger, type Running } from '@parley/service-kit';
+import { nestLogger, RecurringTask, type Running } from '@parley/service-kit';
 import { AppModule } from './app.module.js';
 import type { PresenceParts } from './parts.js';
 import { Presences } from './presences.js';
 import { presenceTimes } from './record.js';
 import { storeTimes } from './store.js';
-import { startSweeper } from './sweeper.js';
 
 const SWEEP_MS = 1_000;
 /** What has a usual value. */
@@ -31,7 +30,12 @@ export async function startPresence(
   });
   await app.listen();
   const presences = app.get(Presences);
-  const sweeper = startSweeper(() => presences.sweep(), parts.sweepMs, parts.logger);
+  const sweeper = new RecurringTask({
+    name: 'sweep presence',
+    logger: parts.logger,
+    everyMs: parts.sweepMs,
+    run: () => presences.sweep(),
+  });
   return {
     async stop() {
       await sweeper.stop();
