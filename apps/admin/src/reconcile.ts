@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { belongsNow, preferenceJoin, unreadAbove, unreadCount, type Sql } from '@parley/store';
+import { isMemberNow, preferenceJoin, unreadAbove, unreadCount } from '@parley/chat';
+import type { Sql } from '@parley/store';
 import type { Command } from './command.js';
 import { openPlace, within } from './place.js';
 import { snapshot } from './tables.js';
@@ -36,7 +37,7 @@ export const checks: readonly Check[] = [
               (select count(*)::int from chat.message x where x.conversation_id = c.id and x.seq > ${above} and x.sender_id <> m.user_id and x.deleted_at is null and x.type <> 'system') as counted
             from chat.member m join chat.conversation c on c.id = m.conversation_id
             left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id ${preferenceJoin('m', 'p')}
-            where ${belongsNow('m')} and c.deleted_at is null) both_ways
+            where ${isMemberNow('m')} and c.deleted_at is null) both_ways
            where unread <> counted`,
   },
 ];

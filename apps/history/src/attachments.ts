@@ -1,5 +1,6 @@
+import { attachmentColumns, isMemberNow, toAttachment, type AttachmentRow } from '@parley/chat';
 import { ChatError, type RequestAnswer } from '@parley/contracts';
-import { attachmentColumns, belongsNow, toAttachment, type AttachmentRow, type Sql } from '@parley/store';
+import type { Sql } from '@parley/store';
 
 // A preview is seen by whoever sees what it is of.
 const LOCATE = `
@@ -9,7 +10,7 @@ const LOCATE = `
     a.public or a.attached_at is null and a.uploader_id = $2 or exists (
       select 1 from chat.message_attachment l
       join chat.conversation c on c.id = l.conversation_id and c.deleted_at is null
-      join chat.member m on m.conversation_id = c.id and m.user_id = $2 and ${belongsNow('m')}
+      join chat.member m on m.conversation_id = c.id and m.user_id = $2 and ${isMemberNow('m')}
       join chat.message o on o.id = l.message_id and o.conversation_id = l.conversation_id and o.deleted_at is null
       where l.attachment_id = a.id))`;
 

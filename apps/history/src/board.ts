@@ -1,5 +1,6 @@
+import { iso, type Moment } from '@parley/chat';
 import type { CallOutput } from '@parley/contracts';
-import { iso, type Moment, type Row, type Sql } from '@parley/store';
+import type { Row, Sql } from '@parley/store';
 
 const LINES = `select id, user_id, color, width, points, created_at from chat.drawing_line where conversation_id = $1 order by n`;
 interface LineRow extends Row {

@@ -1,19 +1,20 @@
-import { limits, type CallOutput, type Conversation, type Message, type Receipt } from '@parley/contracts';
 import {
-  belongsNow,
+  deliveredSeq,
+  isMemberNow,
   iso,
+  memberColumns,
   messageColumns,
+  readSeq,
   toMember,
   toMessage,
+  viewConversations,
+  withOwnReactions,
   type MemberRow,
   type MessageRow,
   type Moment,
-  type Row,
-  type Sql,
-} from '@parley/store';
-import { describeConversations, memberColumns } from './conversations.js';
-import { deliveredSeq, readSeq } from './membership.js';
-import { withMine } from './reactions.js';
+} from '@parley/chat';
+import { limits, type CallOutput, type Conversation, type Message, type Receipt } from '@parley/contracts';
+import type { Row, Sql } from '@parley/store';
 
 /** A conversation of the caller, and the `rev` that they have. */
 export interface Behind {
@@ -49,7 +50,7 @@ const RECEIPTS = `
   select m.conversation_id, m.user_id, ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq, coalesce(k.updated_at, m.joined_at) as updated_at
   from unnest($1::uuid[]) as q(conversation_id)
   join chat.conversation c on c.id = q.conversation_id
-  join chat.member m on m.conversation_id = c.id and ${belongsNow('m')} and (c.member_count <= $3 or m.user_id = $2)
+  join chat.member m on m.conversation_id = c.id and ${isMemberNow('m')} and (c.member_count <= $3 or m.user_id = $2)
   left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
   where ${deliveredSeq('m', 'k')} > 0
   order by m.user_id`;
@@ -137,7 +138,7 @@ export async function changesOf(
   if (ids.length === 0) return new Map();
   const rows = await sql.query<MessageRow>(MESSAGES, [ids, sinces, limit + 1]);
   const messages = grouped(
-    await withMine(sql, userId, rows.map(toMessage)),
+    await withOwnReactions(sql, userId, rows.map(toMessage)),
     ({ conversationId }) => conversationId,
     (message) => message,
   );
@@ -153,7 +154,7 @@ export async function changesOf(
   );
   const described = new Map(
     (
-      await describeConversations(
+      await viewConversations(
         sql,
         userId,
         wanted.map(({ id }) => id),

@@ -1,8 +1,7 @@
+import { blockBetween, permissionRefusal, requireMember, type Audience, type ConversationAccess } from '@parley/chat';
 import { ChatError, type Actor, type CallInput, type CallOutput, type RequestPayload } from '@parley/contracts';
 import type { Push } from '@parley/realtime';
-import type { Audience, Database, Row, Sql } from '@parley/store';
-import { demandMember, refusalOf, standingOf, type Standing } from './membership.js';
-import { blockBetween } from './people.js';
+import type { Database, Row, Sql } from '@parley/store';
 
 interface Pair extends Row {
   other: string;
@@ -17,16 +16,13 @@ async function pairOf(sql: Sql, conversationId: string, userId: string): Promise
   return pair!;
 }
 
-/** Why a member may not write now; undefined when they may. What a role may not do comes before a mute. */
-async function silenced(
-  sql: Sql,
-  { id, kind, role, status }: Standing,
-  userId: string,
-): Promise<ChatError | undefined> {
-  if (kind === 'channel' && role === 'member')
-    return new ChatError('forbidden', 'Only its creator and admins write in a channel');
-  if (status === 'muted') return new ChatError('muted');
-  return kind === 'direct' && (await pairOf(sql, id, userId)).blocked ? new ChatError('blocked') : undefined;
+/** Why a member may not write now; undefined when they may. */
+async function writeRefusal(sql: Sql, access: ConversationAccess, userId: string): Promise<ChatError | undefined> {
+  const refused = permissionRefusal('write', { conversation: access, member: access });
+  if (refused) return refused;
+  return access.kind === 'direct' && (await pairOf(sql, access.id, userId)).blocked
+    ? new ChatError('blocked')
+    : undefined;
 }
 
 /** What is passed on to members and kept nowhere. */
@@ -42,12 +38,10 @@ export class Live {
    * they typed.
    */
   async type({ userId, connectionId, conversationId, active }: RequestPayload<'history.typing.v1'>): Promise<void> {
-    const standing = await standingOf(this.database, conversationId, userId);
-    const refused = refusalOf(standing, 'content');
+    const access = await requireMember(this.database, conversationId, userId);
+    const refused = active ? await writeRefusal(this.database, access, userId) : undefined;
     if (refused) throw refused;
-    const silence = active ? await silenced(this.database, standing!, userId) : undefined;
-    if (silence) throw silence;
-    const members = await this.audience.of(this.database, [{ conversationId, membersRev: standing!.members_rev }]);
+    const members = await this.audience.of(this.database, [{ conversationId, membersRev: access.members_rev }]);
     await this.push.toUsers(
       members.get(conversationId) ?? [],
       'typing',
@@ -61,8 +55,8 @@ export class Live {
     { userId }: Actor,
     { to, conversationId, data }: CallInput<'peer.signal'>,
   ): Promise<CallOutput<'peer.signal'>> {
-    const standing = await demandMember(this.database, conversationId, userId);
-    if (standing.kind !== 'direct')
+    const access = await requireMember(this.database, conversationId, userId);
+    if (access.kind !== 'direct')
       throw new ChatError('forbidden', 'Signals pass between the two of a direct conversation');
     if (to === userId)
       throw new ChatError('invalid', 'to: must be the other one', {
@@ -70,7 +64,7 @@ export class Live {
       });
     const { other, blocked } = await pairOf(this.database, conversationId, userId);
     if (to !== other) throw new ChatError('not_found', 'No such member');
-    if (standing.status === 'muted') throw new ChatError('muted');
+    if (access.status === 'muted') throw new ChatError('muted');
     if (blocked) throw new ChatError('blocked');
     const where = await this.push.find([to]);
     await this.push.toUsers([to], 'peer:signal', { from: userId, conversationId, data }, { where });

@@ -1,9 +1,23 @@
+import {
+  decodeCursor,
+  DEFAULT_LIMIT,
+  encodeCursor,
+  iso,
+  messageColumns,
+  outranks,
+  pageByTime,
+  requireMember,
+  toMessage,
+  withOwnReactions,
+  type ConversationAccess,
+  type ListRequest,
+  type MessageRow,
+  type Moment,
+  type Page,
+} from '@parley/chat';
 import { ChatError, Position, type CallInput, type CallOutput, type Message } from '@parley/contracts';
-import { iso, messageColumns, toMessage, type MessageRow, type Moment, type Row, type Sql } from '@parley/store';
+import type { Row, Sql } from '@parley/store';
 import { z } from 'zod';
-import { decodeCursor, DEFAULT_LIMIT, encodeCursor, pageByTime, type ListRequest, type Page } from './cursor.js';
-import { demandMember, type Standing } from './membership.js';
-import { withMine } from './reactions.js';
 
 const PINS = `
   select ${messageColumns('m')} from chat.message m
@@ -23,7 +37,7 @@ export async function listPins(
     ({ at, id }, limit) => sql.query<MessageRow>(PINS, [conversationId, at, id, limit]),
     (row) => [row.pinned_at!, row.id],
   );
-  return { items: await withMine(sql, userId, rows.map(toMessage)), ...next };
+  return { items: await withOwnReactions(sql, userId, rows.map(toMessage)), ...next };
 }
 
 /** A message and what the user may see of its conversation. Refuses with `not_found` whoever may not know of it. */
@@ -31,14 +45,14 @@ export async function demandMessage(
   sql: Sql,
   userId: string,
   messageId: string,
-): Promise<{ standing: Standing; seq: number; senderId: string; deleted: boolean }> {
+): Promise<{ access: ConversationAccess; seq: number; senderId: string; deleted: boolean }> {
   const [row] = await sql.query<{ conversation_id: string; seq: number; sender_id: string; deleted: boolean }>(
     `select conversation_id, seq, sender_id, deleted_at is not null as deleted from chat.message where id = $1`,
     [messageId],
   );
   if (!row) throw new ChatError('not_found', 'No such message');
   return {
-    standing: await demandMember(sql, row.conversation_id, userId),
+    access: await requireMember(sql, row.conversation_id, userId),
     seq: row.seq,
     senderId: row.sender_id,
     deleted: row.deleted,
@@ -48,7 +62,7 @@ export async function demandMessage(
 const EDITS = `
   select e.rev, e.body, e.edited_at from chat.message_edit e
   where e.conversation_id = $1 and e.message_id = $2 and ($3::bigint is null or e.rev < $3) order by e.rev desc limit $4`;
-const EditCursor = z.tuple([z.literal('edits'), Position]);
+const EditPosition = z.tuple([Position]);
 interface EditRow extends Row {
   rev: number;
   body: string;
@@ -61,13 +75,13 @@ export async function listEdits(
   userId: string,
   { messageId, cursor, limit = DEFAULT_LIMIT }: CallInput<'message.edits'>,
 ): Promise<CallOutput<'message.edits'>> {
-  const { standing, deleted } = await demandMessage(sql, userId, messageId);
-  if (standing.role === 'member') throw new ChatError('forbidden', 'Edits are for the creator and admins');
-  const before = cursor === undefined ? undefined : decodeCursor(EditCursor, cursor)[1];
-  const rows = deleted ? [] : await sql.query<EditRow>(EDITS, [standing.id, messageId, before, limit + 1]);
+  const { access, deleted } = await demandMessage(sql, userId, messageId);
+  if (!outranks(access.role, 'member')) throw new ChatError('forbidden', 'Edits are for the creator and admins');
+  const before = cursor === undefined ? undefined : decodeCursor('edits', EditPosition, cursor)[0];
+  const rows = deleted ? [] : await sql.query<EditRow>(EDITS, [access.id, messageId, before, limit + 1]);
   const items = rows.slice(0, limit);
   return {
     items: items.map(({ body, edited_at }) => ({ body, editedAt: iso(edited_at) })),
-    ...(rows.length > limit ? { nextCursor: encodeCursor(['edits', items.at(-1)!.rev]) } : {}),
+    ...(rows.length > limit ? { nextCursor: encodeCursor('edits', [items.at(-1)!.rev]) } : {}),
   };
 }

@@ -1,6 +1,6 @@
+import { messageColumns, toMessage, withOwnReactions, type MessageRow } from '@parley/chat';
 import type { MessagePage } from '@parley/contracts';
-import { messageColumns, toMessage, type MessageRow, type Sql } from '@parley/store';
-import { withMine } from './reactions.js';
+import type { Sql } from '@parley/store';
 
 /** Both ends belong to it; empty when `from > to`. */
 export interface Range {
@@ -40,7 +40,7 @@ export async function readPage(
 ): Promise<MessagePage> {
   const rows = from > to ? [] : await sql.query<MessageRow>(PAGE, [conversationId, from, to]);
   return {
-    items: await withMine(sql, userId, rows.map(toMessage)),
+    items: await withOwnReactions(sql, userId, rows.map(toMessage)),
     lastSeq,
     hasBefore: from > 1,
     hasAfter: to < lastSeq,

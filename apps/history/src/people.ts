@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
+import { blockBetween, isMemberNow, iso, pageByTime, type ListRequest, type Moment } from '@parley/chat';
 import type { CallOutput, RequestAnswer } from '@parley/contracts';
-import { belongsNow, iso, type Moment, type Row, type Sql } from '@parley/store';
-import { pageByTime, type ListRequest } from './cursor.js';
+import type { Row, Sql } from '@parley/store';
 
 interface ListedRow extends Row {
   user_id: string;
@@ -42,17 +42,13 @@ export async function listPeople(
   return { items, ...next };
 }
 
-/** SQL: one of two users blocks the other. */
-export const blockBetween = (one: string, other: string): string => `exists (
-  select 1 from chat.block b where b.blocker_id = ${one} and b.blocked_id = ${other} or b.blocker_id = ${other} and b.blocked_id = ${one})`;
-
 const VISIBLE = `
   select u.id, ${blockBetween('$1', 'u.id')} as blocked from unnest($2::uuid[]) as u(id)
   where u.id = $1 or exists (select 1 from chat.contact l where l.owner_id = $1 and l.user_id = u.id) or exists (
     select 1 from chat.member theirs
-    join chat.member own on own.conversation_id = theirs.conversation_id and own.user_id = $1 and ${belongsNow('own')}
+    join chat.member own on own.conversation_id = theirs.conversation_id and own.user_id = $1 and ${isMemberNow('own')}
     join chat.conversation c on c.id = own.conversation_id and c.deleted_at is null
-    where theirs.user_id = u.id and ${belongsNow('theirs')})`;
+    where theirs.user_id = u.id and ${isMemberNow('theirs')})`;
 
 /** Those of `userIds` whose presence `userId` may see: who shares a conversation with them, their contacts, and themselves; and with whom of these there is a block. */
 export async function visibleTo(

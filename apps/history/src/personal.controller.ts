@@ -1,9 +1,10 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { Broker } from '@parley/broker';
+import { Audience } from '@parley/chat';
 import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import type { Push } from '@parley/realtime';
-import { Audience, type Database } from '@parley/store';
+import type { Database } from '@parley/store';
 import { Live } from './live.js';
 import { listPeople, visibleTo } from './people.js';
 import { setPreferences } from './preferences.js';

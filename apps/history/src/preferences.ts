@@ -1,3 +1,4 @@
+import { isMemberNow, requireMember, viewConversations } from '@parley/chat';
 import {
   ChatError,
   type Actor,
@@ -7,14 +8,12 @@ import {
   type ServerEvent,
 } from '@parley/contracts';
 import type { Push } from '@parley/realtime';
-import { belongsNow, type Database } from '@parley/store';
-import { describeConversations } from './conversations.js';
-import { demandMember } from './membership.js';
+import type { Database } from '@parley/store';
 
 // What was set in an earlier membership is replaced, not kept. The mark lies at most right behind the newest message.
 const SET = `
   with own as (
-    select c.id, c.last_seq, m.user_id, m.joined_at from chat.conversation c join chat.member m on m.conversation_id = c.id and m.user_id = $2 and ${belongsNow('m')} where c.id = $1)
+    select c.id, c.last_seq, m.user_id, m.joined_at from chat.conversation c join chat.member m on m.conversation_id = c.id and m.user_id = $2 and ${isMemberNow('m')} where c.id = $1)
   insert into history.preference as p (conversation_id, user_id, notifications, unread_from, updated_at)
   select id, user_id, coalesce($3::text, 'all'), case when $4::bigint is not null then least($4, last_seq + 1) end, clock_timestamp() from own
   on conflict (conversation_id, user_id) do update set
@@ -33,10 +32,10 @@ export async function setPreferences(
   { conversationId, notifications, unreadFrom }: CallInput<'conversation.me'>,
 ): Promise<CallOutput<'conversation.me'>> {
   const { userId, connectionId } = caller;
-  await demandMember(database, conversationId, userId);
+  await requireMember(database, conversationId, userId);
   if (notifications !== undefined || unreadFrom !== undefined)
     await database.query(SET, [conversationId, userId, notifications, unreadFrom]);
-  const [conversation] = await describeConversations(database, userId, [conversationId]);
+  const [conversation] = await viewConversations(database, userId, [conversationId]);
   if (!conversation?.me) throw new ChatError('not_found', 'No such conversation');
   const { me } = conversation;
   const except = connectionId === undefined ? {} : { except: connectionId };

@@ -1,9 +1,7 @@
-import { ChatError, type Message } from '@parley/contracts';
+import type { Message } from '@parley/contracts';
 import { LocalState, rounds } from '@parley/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { decodeCursor, encodeCursor } from './cursor.js';
 import { contains, foldText, highlight, termsOf, wordsOf } from './folding.js';
 
 const [BEGIN, END] = ['\ue000', '\ue001'];
@@ -74,32 +72,6 @@ describe('a search', () => {
       }),
       rounds(2_000),
     );
-  });
-});
-
-describe('a cursor', () => {
-  const Place = z.tuple([z.literal('list'), z.string(), z.number()]);
-  it('that is none is refused as that, whatever it is', () => {
-    const strings = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.base64String(),
-      fc.jsonValue().map(encodeCursor),
-      fc.tuple(fc.constant('list'), fc.string(), fc.double()).map(encodeCursor),
-    );
-    fc.assert(
-      fc.property(strings, (cursor) => {
-        expect(readBack(cursor)).toBe(cursor);
-      }),
-      rounds(1_000),
-    );
-    function readBack(cursor: string): string {
-      try {
-        return encodeCursor(decodeCursor(Place, cursor));
-      } catch (error) {
-        if (error instanceof ChatError && error.code === 'invalid') return cursor;
-        throw error;
-      }
-    }
   });
 });
 

@@ -1,19 +1,13 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
+import { requireMember, requireVisible, viewConversations } from '@parley/chat';
 import { type RequestAnswer, type RequestPayload } from '@parley/contracts';
 import type { Traces } from '@parley/realtime';
 import type { Database, Sql } from '@parley/store';
 import { locateAttachment } from './attachments.js';
 import { readBoard } from './board.js';
 import { changesOf, epochOf } from './changes.js';
-import {
-  allMembers,
-  describeConversations,
-  listConversations,
-  listMembers,
-  listPublicConversations,
-} from './conversations.js';
-import { demandMember, demandVisible } from './membership.js';
+import { allMembers, listConversations, listMembers, listPublicConversations } from './conversations.js';
 import { listEdits, listPins } from './message-lists.js';
 import { isSent, openRange, rangeOf, readPage } from './pages.js';
 import { receiptsOfMessage } from './receipts.js';
@@ -46,8 +40,8 @@ export class ReadsController {
   async get(
     @Payload() { caller, input }: RequestPayload<'conversation.get.v1'>,
   ): Promise<RequestAnswer<'conversation.get.v1'>> {
-    await demandVisible(this.database, input.conversationId, caller.userId);
-    const [conversation] = await describeConversations(this.database, caller.userId, [input.conversationId]);
+    await requireVisible(this.database, input.conversationId, caller.userId);
+    const [conversation] = await viewConversations(this.database, caller.userId, [input.conversationId]);
     return { conversation: conversation! };
   }
 
@@ -56,8 +50,12 @@ export class ReadsController {
     @Payload() { caller, input }: RequestPayload<'conversation.open.v1'>,
   ): Promise<RequestAnswer<'conversation.open.v1'>> {
     return this.snapshot(async (sql) => {
-      const { id, last_seq, unread_above, member_count } = await demandMember(sql, input.conversationId, caller.userId);
-      const [conversation] = await describeConversations(sql, caller.userId, [id]);
+      const { id, last_seq, unread_above, member_count } = await requireMember(
+        sql,
+        input.conversationId,
+        caller.userId,
+      );
+      const [conversation] = await viewConversations(sql, caller.userId, [id]);
       const range = await openRange(sql, id, caller.userId, unread_above ?? 0, last_seq, input.limit ?? PAGE);
       const messages = await readPage(sql, caller.userId, id, range, last_seq);
       const members = await allMembers(sql, id, member_count);
@@ -69,7 +67,7 @@ export class ReadsController {
   async history(
     @Payload() { caller, input }: RequestPayload<'conversation.history.v1'>,
   ): Promise<RequestAnswer<'conversation.history.v1'>> {
-    const { id, last_seq } = await demandMember(this.database, input.conversationId, caller.userId);
+    const { id, last_seq } = await requireMember(this.database, input.conversationId, caller.userId);
     return readPage(
       this.database,
       caller.userId,
@@ -83,7 +81,7 @@ export class ReadsController {
   async members(
     @Payload() { caller, input }: RequestPayload<'conversation.members.v1'>,
   ): Promise<RequestAnswer<'conversation.members.v1'>> {
-    const { id } = await demandMember(this.database, input.conversationId, caller.userId);
+    const { id } = await requireMember(this.database, input.conversationId, caller.userId);
     return listMembers(this.database, id, input);
   }
 
@@ -92,14 +90,9 @@ export class ReadsController {
     @Payload() { caller, input }: RequestPayload<'conversation.changes.v1'>,
   ): Promise<RequestAnswer<'conversation.changes.v1'>> {
     return this.snapshot(async (sql) => {
-      const standing = await demandMember(sql, input.conversationId, caller.userId);
-      const changed = await changesOf(
-        sql,
-        caller.userId,
-        [{ ...standing, since: input.since }],
-        input.limit ?? CHANGES,
-      );
-      return { ...changed.get(standing.id)!, epoch: await epochOf(sql) };
+      const access = await requireMember(sql, input.conversationId, caller.userId);
+      const changed = await changesOf(sql, caller.userId, [{ ...access, since: input.since }], input.limit ?? CHANGES);
+      return { ...changed.get(access.id)!, epoch: await epochOf(sql) };
     });
   }
 
@@ -148,7 +141,7 @@ export class ReadsController {
   async pins(
     @Payload() { caller, input }: RequestPayload<'message.pins.v1'>,
   ): Promise<RequestAnswer<'message.pins.v1'>> {
-    const { id } = await demandMember(this.database, input.conversationId, caller.userId);
+    const { id } = await requireMember(this.database, input.conversationId, caller.userId);
     return listPins(this.database, caller.userId, id, input);
   }
 
@@ -160,7 +153,7 @@ export class ReadsController {
   @MessagePattern<string>('drawing.get.v1')
   board(@Payload() { caller, input }: RequestPayload<'drawing.get.v1'>): Promise<RequestAnswer<'drawing.get.v1'>> {
     return this.snapshot(async (sql) => {
-      const { id, rev } = await demandMember(sql, input.conversationId, caller.userId);
+      const { id, rev } = await requireMember(sql, input.conversationId, caller.userId);
       return readBoard(sql, id, rev);
     });
   }

@@ -1,8 +1,9 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { Broker } from '@parley/broker';
+import { Audience } from '@parley/chat';
 import type { Push } from '@parley/realtime';
-import { Audience, type Database } from '@parley/store';
+import type { Database } from '@parley/store';
 import { Receipts, type ReceiptDelivery } from './receipts.js';
 import { BROKER, DATABASE, PUSH } from './tokens.js';
 

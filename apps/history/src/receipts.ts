@@ -1,20 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker, Delivery } from '@parley/broker';
-import { ChatError, limits, type CallOutput, type RequestPayload, type ServerEvent } from '@parley/contracts';
+import {
+  accessRefusal,
+  deliveredSeq,
+  isMemberNow,
+  iso,
+  mentionCount,
+  readSeq,
+  statusNow,
+  unreadCount,
+  type Audience,
+  type ConversationAccess,
+  type Moment,
+} from '@parley/chat';
+import { limits, type CallOutput, type RequestPayload, type ServerEvent } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
 import type { Push } from '@parley/realtime';
-import {
-  belongsNow,
-  iso,
-  statusNow,
-  type Audience,
-  type Database,
-  type Moment,
-  type Row,
-  type Sql,
-} from '@parley/store';
+import type { Database, Row, Sql } from '@parley/store';
 import { toReceipt, type ReceiptRow } from './changes.js';
-import { deliveredSeq, mentionCount, readSeq, refusalOf, unreadCount, type Standing } from './membership.js';
 import { demandMessage } from './message-lists.js';
 
 export type ReceiptDelivery = Delivery<RequestPayload<'receipt.read.v1'>>;
@@ -40,7 +43,7 @@ const MOVE = `
       greatest(least(w.delivered, c.last_seq), m.base_seq) as delivered_seq, greatest(least(w.read, c.last_seq), m.base_seq) as read_seq, m.base_seq
     from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[]) as w(conversation_id, user_id, delivered, read)
     join chat.conversation c on c.id = w.conversation_id and c.deleted_at is null
-    join chat.member m on m.conversation_id = c.id and m.user_id = w.user_id and ${belongsNow('m')}),
+    join chat.member m on m.conversation_id = c.id and m.user_id = w.user_id and ${isMemberNow('m')}),
   before as (
     select k.conversation_id, k.user_id, k.read_seq, k.delivered_seq from history.cursor k join wish using (conversation_id, user_id)),
   moved as (
@@ -67,16 +70,16 @@ interface Moved extends ReceiptRow {
 }
 
 // Runs after MOVE, so that it sees no less. Reading ends the reader's own mark, also when it moves nothing ($3); rows are taken in one order here too.
-const STANDINGS = `
+const REQUESTERS = `
   with marked as (
     select p.conversation_id, p.user_id from unnest($1::uuid[], $2::uuid[]) as w(conversation_id, user_id)
     join history.preference p on p.conversation_id = w.conversation_id and p.user_id = w.user_id and p.unread_from is not null
-    join chat.member m on m.conversation_id = w.conversation_id and m.user_id = w.user_id and ${belongsNow('m')} and p.updated_at >= m.joined_at
+    join chat.member m on m.conversation_id = w.conversation_id and m.user_id = w.user_id and ${isMemberNow('m')} and p.updated_at >= m.joined_at
     where $3 order by p.conversation_id, p.user_id for update of p),
   unmarked as (
     update history.preference p set unread_from = null, updated_at = clock_timestamp() from marked
     where p.conversation_id = marked.conversation_id and p.user_id = marked.user_id returning p.conversation_id, p.user_id)
-  select w.n, u.user_id is not null as unmarked, c.visibility, c.deleted_at, m.role, ${statusNow('m')} as status, m.left_at, c.created_at,
+  select w.n, c.id is not null as conversation_exists, u.user_id is not null as unmarked, c.visibility, c.deleted_at, m.role, ${statusNow('m')} as status, m.left_at, c.created_at,
     w.conversation_id, w.user_id, ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq, coalesce(k.updated_at, m.joined_at) as updated_at
   from unnest($1::uuid[], $2::uuid[]) with ordinality as w(conversation_id, user_id, n)
   left join chat.conversation c on c.id = w.conversation_id
@@ -89,10 +92,10 @@ const UNTOLD = `
   select c.id as conversation_id, m.user_id, k.delivered_seq, k.read_seq, k.updated_at, c.member_count, c.members_rev, m.base_seq as read_before, m.base_seq as delivered_before
   from unnest($1::uuid[], $2::uuid[]) as w(conversation_id, user_id)
   join chat.conversation c on c.id = w.conversation_id and c.deleted_at is null
-  join chat.member m on m.conversation_id = c.id and m.user_id = w.user_id and ${belongsNow('m')}
+  join chat.member m on m.conversation_id = c.id and m.user_id = w.user_id and ${isMemberNow('m')}
   join history.cursor k on k.conversation_id = c.id and k.user_id = m.user_id and k.delivered_seq > m.base_seq`;
-type StandingRow = Pick<Standing, 'visibility' | 'deleted_at' | 'role' | 'status' | 'left_at'> & {
-  visibility: Standing['visibility'] | null;
+type RequesterRow = Pick<ConversationAccess, 'visibility' | 'deleted_at' | 'role' | 'status' | 'left_at'> & {
+  conversation_exists: boolean;
   unmarked: boolean;
 } & ReceiptRow;
 type Reader = Pick<ReceiptRow, 'conversation_id' | 'user_id' | 'read_seq'>;
@@ -200,13 +203,12 @@ export class Receipts {
     wishes: readonly Wish[],
     kind: ReceiptKind,
   ): Promise<Reader[]> {
-    const rows = await this.database.query<StandingRow>(STANDINGS, [...columns(wishes), kind === 'read']);
+    const rows = await this.database.query<RequesterRow>(REQUESTERS, [...columns(wishes), kind === 'read']);
     const byKey = new Map(rows.map((row) => [`${row.conversation_id} ${row.user_id}`, row]));
     for (const delivery of deliveries) {
       const { caller, input } = delivery.payload;
       const row = byKey.get(`${input.conversationId} ${caller.userId}`)!;
-      const refused =
-        row.visibility === null ? new ChatError('not_found', 'No such conversation') : refusalOf(row, 'content');
+      const refused = accessRefusal(row.conversation_exists ? row : undefined, row, 'member');
       if (refused) delivery.refuse(refused);
       else delivery.reply({ receipt: toReceipt(row) });
     }
@@ -286,7 +288,7 @@ const SENDERS = `
   from unnest($1::uuid[], $2::bigint[], $3::bigint[]) with ordinality as r(conversation_id, above, upto, n)
   cross join lateral (
     select o.sender_id from chat.message o where o.conversation_id = r.conversation_id and o.seq > greatest(r.above, r.upto - ${SENDERS_AMONG}) and o.seq <= r.upto and o.type <> 'system') s
-  join chat.member m on m.conversation_id = r.conversation_id and m.user_id = s.sender_id and ${belongsNow('m')}
+  join chat.member m on m.conversation_id = r.conversation_id and m.user_id = s.sender_id and ${isMemberNow('m')}
   group by r.n`;
 
 async function sendersOf(sql: Sql, moved: readonly Moved[]): Promise<Map<Moved, string[]>> {
@@ -304,7 +306,7 @@ async function sendersOf(sql: Sql, moved: readonly Moved[]): Promise<Map<Moved, 
 // Who joined later has the message without having received it.
 const HOLDERS = `
   select k.user_id, k.delivered_seq, k.read_seq, k.delivered_at, k.read_at
-  from history.cursor k join chat.member m on m.conversation_id = k.conversation_id and m.user_id = k.user_id and ${belongsNow('m')}
+  from history.cursor k join chat.member m on m.conversation_id = k.conversation_id and m.user_id = k.user_id and ${isMemberNow('m')}
   where k.conversation_id = $1 and k.delivered_seq >= $2 and m.base_seq < $2 and k.user_id <> $3
   order by k.user_id`;
 interface Holder extends Row {
@@ -324,8 +326,8 @@ export async function receiptsOfMessage(
   userId: string,
   messageId: string,
 ): Promise<CallOutput<'message.receipts'>> {
-  const { standing, seq, senderId } = await demandMessage(sql, userId, messageId);
-  const holders = await sql.query<Holder>(HOLDERS, [standing.id, seq, senderId]);
+  const { access, seq, senderId } = await demandMessage(sql, userId, messageId);
+  const holders = await sql.query<Holder>(HOLDERS, [access.id, seq, senderId]);
   const at = (holder: Holder, moment: Moment | null): { userId: string; at: string } => ({
     userId: holder.user_id,
     at: iso(moment ?? holder.delivered_at!),

@@ -1,15 +1,24 @@
+import {
+  decodeCursor,
+  DEFAULT_LIMIT,
+  encodeCursor,
+  isMemberNow,
+  iso,
+  messageColumns,
+  requireMember,
+  toMessage,
+  withOwnReactions,
+  type MessageRow,
+} from '@parley/chat';
 import { Id, partPattern, type CallInput, type CallOutput } from '@parley/contracts';
-import { belongsNow, iso, messageColumns, toMessage, type MessageRow, type Sql } from '@parley/store';
+import type { Sql } from '@parley/store';
 import { z } from 'zod';
-import { decodeCursor, DEFAULT_LIMIT, encodeCursor } from './cursor.js';
 import { contains, highlight, termsOf, type Term } from './folding.js';
-import { demandMember } from './membership.js';
-import { withMine } from './reactions.js';
 
 type Search = CallInput<'message.search'>;
-/** Of what was sent in the same millisecond, what is later in its conversation is newer. */
-const Place = z.tuple([z.literal('search'), z.iso.datetime({ precision: 3 }), z.int().nonnegative(), Id]);
-const placeOf = (row: MessageRow): z.output<typeof Place> => ['search', iso(row.created_at), Number(row.seq), row.id];
+/** Messages sent in the same millisecond are ordered by their `seq`. */
+const Place = z.tuple([z.iso.datetime({ precision: 3 }), z.int().nonnegative(), Id]);
+const placeOf = (row: MessageRow): z.output<typeof Place> => [iso(row.created_at), Number(row.seq), row.id];
 
 /** Candidates, newest first: rows of the index in the caller's conversations that have every term, with their messages. */
 function candidates(terms: readonly Term[], words: string): string {
@@ -21,7 +30,7 @@ function candidates(terms: readonly Term[], words: string): string {
     join chat.message o on o.conversation_id = t.conversation_id and o.seq = t.seq and o.deleted_at is null
     where t.conversation_id in (
         select m.conversation_id from chat.member m join chat.conversation c on c.id = m.conversation_id and c.deleted_at is null
-        where m.user_id = $1 and ${belongsNow('m')} and ($2::uuid is null or m.conversation_id = $2))
+        where m.user_id = $1 and ${isMemberNow('m')} and ($2::uuid is null or m.conversation_id = $2))
       and ($3::uuid is null or t.sender_id = $3) and ($4::timestamptz is null or (t.created_at, t.seq, t.message_id) < ($4::timestamptz, $5::bigint, $6::uuid))
       ${parts.join(' ')}
     order by t.created_at desc, t.seq desc, t.message_id desc limit $7`;
@@ -47,7 +56,7 @@ export async function searchMessages(
   userId: string,
   { q, conversationId, senderId, cursor, limit = DEFAULT_LIMIT }: Search,
 ): Promise<CallOutput<'message.search'>> {
-  if (conversationId !== undefined) await demandMember(sql, conversationId, userId);
+  if (conversationId !== undefined) await requireMember(sql, conversationId, userId);
   const terms = termsOf(q);
   if (terms.length === 0) return { items: [] };
   const words = wordsQuery(terms);
@@ -57,8 +66,8 @@ export async function searchMessages(
   const found: MessageRow[] = [];
   // One more than the page shows whether more follows.
   const wanted = limit + 1;
-  for (let place = cursor === undefined ? undefined : decodeCursor(Place, cursor); ;) {
-    const [, at, seq, id] = place ?? [];
+  for (let place = cursor === undefined ? undefined : decodeCursor('search', Place, cursor); ;) {
+    const [at, seq, id] = place ?? [];
     const rows = await sql.query<MessageRow>(
       text,
       [userId, conversationId, senderId, at, seq, id, wanted, ...patterns],
@@ -69,7 +78,7 @@ export async function searchMessages(
     place = placeOf(rows.at(-1)!);
   }
   const page = found.slice(0, limit);
-  const next = found.length > limit ? { nextCursor: encodeCursor(placeOf(page.at(-1)!)) } : {};
-  const messages = await withMine(sql, userId, page.map(toMessage));
+  const next = found.length > limit ? { nextCursor: encodeCursor('search', placeOf(page.at(-1)!)) } : {};
+  const messages = await withOwnReactions(sql, userId, page.map(toMessage));
   return { items: messages.map((message) => ({ message, highlight: highlight(message.body, terms) })), ...next };
 }

@@ -1,7 +1,7 @@
+import { isMemberNow, viewConversations } from '@parley/chat';
 import { limits, type CallInput, type CallOutput } from '@parley/contracts';
-import { belongsNow, type Row, type Sql } from '@parley/store';
+import type { Row, Sql } from '@parley/store';
 import { changesOf, epochOf, preferredSince, receiptsOf, wasThereAt, type Behind } from './changes.js';
-import { describeConversations } from './conversations.js';
 
 type SyncAnswer = CallOutput<'sync'>;
 type Entry = SyncAnswer['changes'][number];
@@ -19,7 +19,7 @@ interface Mine extends Row {
 const MINE = `
   select c.id, c.rev, c.conversation_rev, c.members_rev, c.drawing_rev
   from chat.member m join chat.conversation c on c.id = m.conversation_id
-  where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null
+  where m.user_id = $1 and ${isMemberNow('m')} and c.deleted_at is null
   order by c.active_at desc, c.id desc`;
 
 /**
@@ -41,7 +41,7 @@ export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): 
   const absent = mine.filter(({ id }) => !cursors.has(id));
 
   const changes = await entries(sql, userId, epoch, fitting(behind));
-  const added = await describeConversations(
+  const added = await viewConversations(
     sql,
     userId,
     absent.slice(0, most.added).map(({ id }) => id),
@@ -90,7 +90,7 @@ async function unnumbered(sql: Sql, userId: string, epoch: string, current: read
   const receipts = await receiptsOf(sql, userId, [...moved]);
   const preferred = await preferredSince(sql, userId, current);
   const described = new Map(
-    (await describeConversations(sql, userId, [...preferred])).map((conversation) => [conversation.id, conversation]),
+    (await viewConversations(sql, userId, [...preferred])).map((conversation) => [conversation.id, conversation]),
   );
   return current
     .filter(({ id, rev, since }) => receipts.has(id) || described.has(id) || since > rev)

@@ -1,9 +1,9 @@
+import { blockBetween, iso } from '@parley/chat';
 import { ChatError, timeOf, type CallOutput } from '@parley/contracts';
 import type { MessageTrace, Traces } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
-import { iso, type Sql } from '@parley/store';
+import type { Sql } from '@parley/store';
 import { demandMessage } from './message-lists.js';
-import { blockBetween } from './people.js';
 import { receiptsOfMessage } from './receipts.js';
 
 const TRACE_ID = `select replace(m.trace_id::text, '-', '') as trace_id from chat.message m where m.conversation_id = $1 and m.seq = $2`;
@@ -19,12 +19,12 @@ export async function traceOfMessage(
   userId: string,
   messageId: string,
 ): Promise<CallOutput<'message.trace'>> {
-  const { standing, seq, senderId } = await demandMessage(sql, userId, messageId);
+  const { access, seq, senderId } = await demandMessage(sql, userId, messageId);
   if (senderId !== userId) throw new ChatError('not_found', 'No such message');
   const [receipts, noted, [row]] = await Promise.all([
     receiptsOfMessage(sql, userId, messageId),
     notedOf(traces, messageId),
-    sql.query<{ trace_id: string | null }>(TRACE_ID, [standing.id, seq]),
+    sql.query<{ trace_id: string | null }>(TRACE_ID, [access.id, seq]),
   ]);
   return {
     messageId,

@@ -1,6 +1,6 @@
+import { isMemberNow, mentionCount, preferenceJoin, readSeq, unreadAbove, unreadCount } from '@parley/chat';
 import type { Unread } from '@parley/contracts';
-import { belongsNow, type Row, type Sql } from '@parley/store';
-import { mentionCount, preferenceJoin, readSeq, unreadAbove, unreadCount } from './membership.js';
+import type { Row, Sql } from '@parley/store';
 
 interface UnreadRow extends Row {
   id: string;
@@ -19,7 +19,7 @@ const UNREAD = `
   join chat.conversation c on c.id = m.conversation_id
   left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
   ${preferenceJoin('m', 'p')}
-  where m.user_id = $1 and ${belongsNow('m')} and c.deleted_at is null and c.last_seq > ${above}
+  where m.user_id = $1 and ${isMemberNow('m')} and c.deleted_at is null and c.last_seq > ${above}
   order by c.active_at desc, c.id desc`;
 
 /** What a user has unread, from one snapshot, most recently active first; only conversations with something unread. */

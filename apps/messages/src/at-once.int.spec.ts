@@ -1,6 +1,7 @@
+import { Audience } from '@parley/chat';
 import { newId } from '@parley/contracts';
 import { engines, quiet, running } from '@parley/store/testing';
-import { Audience, type Database, type Sql } from '@parley/store';
+import type { Database, Sql } from '@parley/store';
 import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { policies } from './policies/index.js';

@@ -1,7 +1,7 @@
+import { accessRefusal, type Audience } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import { isUniqueViolation, type Audience, type Database } from '@parley/store';
+import { isUniqueViolation, type Database } from '@parley/store';
 import type { Logger } from '@parley/service-kit';
-import { accessRefusal } from './access.js';
 import { decide, type Entry, type Plan } from './decide.js';
 import { candidatesOf } from './mentions.js';
 import type { Policy, SendCommand } from './policies/policy.js';
@@ -43,7 +43,7 @@ export async function sendAtOnce(
     );
   if (!ruling) return undefined;
   const before = new Map(entries.map(({ situation: { conversation } }) => [conversation.id, conversation]));
-  const members = audience.remembered(
+  const members = audience.cached(
     Array.from(before.values(), ({ id, members_rev }) => ({ conversationId: id, membersRev: members_rev })),
   );
   if (!members) return undefined;

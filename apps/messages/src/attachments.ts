@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { attachmentColumns, toAttachment, type AttachmentRow } from '@parley/chat';
 import {
   ChatError,
   type Attachment,
@@ -6,7 +7,7 @@ import {
   type RequestPayload,
   type StoredAttachment,
 } from '@parley/contracts';
-import { attachmentColumns, toAttachment, type AttachmentRow, type Database, type Sql } from '@parley/store';
+import type { Database, Sql } from '@parley/store';
 import { SETTINGS, type Settings } from './settings.js';
 import { DATABASE } from './tokens.js';
 

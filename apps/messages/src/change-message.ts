@@ -1,10 +1,17 @@
 import type { Delivery } from '@parley/broker';
+import {
+  blockedPairs,
+  mayBeBlocked,
+  messageColumns,
+  requirePermission,
+  toMessage,
+  withOwnReactions,
+  type Action,
+  type MessageRow,
+} from '@parley/chat';
 import { ChatError, type Actor, type Message, type ServerEvent } from '@parley/contracts';
-import { messageColumns, toMessage, type MessageRow } from '@parley/store';
 import { changeConversation, commandOf, conversationOf, type Change } from './change.js';
 import type { Commands } from './commands.js';
-import { demand, type Action } from './permissions.js';
-import { blockedOf, mayBeBlocked } from './send-sql.js';
 
 /** A message as a command leaves it. */
 export interface Left {
@@ -62,17 +69,10 @@ async function tell(change: Change, message: Message, reaction: Left['reaction']
   );
 }
 
+/** The answer states `mine` for every reaction. */
 async function withMine({ sql, userId }: Change, message: Message): Promise<Message> {
-  if (message.reactions.length === 0) return message;
-  const rows = await sql.query<{ emoji: string }>(
-    `select emoji from chat.reaction where conversation_id = $1 and message_id = $2 and user_id = $3`,
-    [message.conversationId, message.id, userId],
-  );
-  const mine = new Set(rows.map(({ emoji }) => emoji));
-  return {
-    ...message,
-    reactions: message.reactions.map((reaction) => ({ ...reaction, mine: mine.has(reaction.emoji) })),
-  };
+  const [own] = await withOwnReactions(sql, userId, [message]);
+  return { ...own!, reactions: own!.reactions.map((reaction) => ({ ...reaction, mine: reaction.mine === true })) };
 }
 
 /** Writes columns of the message's row, with the next `rev`. `set` is SQL whose parameters begin with $4. */
@@ -91,10 +91,10 @@ export async function rewrite(
 
 /** Refuses what the role may not do, then what a muted one may not, then what nobody may while one of two blocks the other. */
 export async function demandWriting(action: Action, change: Change): Promise<void> {
-  demand(action, change);
-  const { sql, conversation, standing, userId } = change;
-  if (!mayBeBlocked(conversation, standing)) return;
-  const blocked = await blockedOf(sql, [{ conversationId: conversation.id, senderId: userId }]);
+  requirePermission(action, change);
+  const { sql, conversation, member, userId } = change;
+  if (!mayBeBlocked(conversation, member)) return;
+  const blocked = await blockedPairs(sql, [{ conversationId: conversation.id, userId }]);
   if (blocked.size > 0) throw new ChatError('blocked');
 }
 

@@ -1,5 +1,14 @@
 import type { Delivery } from '@parley/broker';
 import {
+  accessRefusal,
+  audienceOf,
+  messageColumns,
+  toConversation,
+  toMessage,
+  type Audience,
+  type MessageRow,
+} from '@parley/chat';
+import {
   ChatError,
   foldName,
   newId,
@@ -8,18 +17,8 @@ import {
   type Message,
   type SystemNote,
 } from '@parley/contracts';
-import {
-  messageColumns,
-  toConversation,
-  toMessage,
-  type Audience,
-  type Database,
-  type MessageRow,
-  type Sql,
-} from '@parley/store';
+import type { Database, Sql } from '@parley/store';
 import type { News } from './announce.js';
-import { accessRefusal } from './access.js';
-import { hearersOf } from './member-sql.js';
 import { lockConversations, sendersOf, type LockedConversation, type Sender } from './send-sql.js';
 import type { Standings } from './standings.js';
 
@@ -55,7 +54,7 @@ export class Change {
     /** May be changed; it is written back. */
     readonly conversation: LockedConversation,
     /** What the caller is here. `now` is the time of this change. */
-    readonly standing: Sender,
+    readonly member: Sender,
     private readonly members: Audience,
   ) {}
 
@@ -63,7 +62,7 @@ export class Change {
     return this.command.caller.userId;
   }
   get now(): Date {
-    return this.standing.now;
+    return this.member.now;
   }
   /** True when news have to be told again although nothing changes: an earlier delivery of this command may have been cut off before it told them. */
   get repeat(): boolean {
@@ -83,7 +82,7 @@ export class Change {
   async audience(): Promise<readonly string[]> {
     const { id, members_rev } = this.conversation;
     // Not remembered before the commit: were this change undone, another one would get the same `members_rev`.
-    if (this.membersMoved) return hearersOf(this.sql, id);
+    if (this.membersMoved) return audienceOf(this.sql, id);
     return (await this.members.of(this.sql, [{ conversationId: id, membersRev: members_rev }])).get(id) ?? [];
   }
 
@@ -176,8 +175,8 @@ export interface Changed<T> {
 export type Access = 'member' | 'visible' | 'unchecked';
 
 /** Refuses whoever may not know of the conversation. */
-export function demandAccess({ conversation, standing }: Change, access: 'member' | 'visible'): void {
-  const refused = accessRefusal(conversation, standing, access);
+export function demandAccess({ conversation, member }: Change, access: 'member' | 'visible'): void {
+  const refused = accessRefusal(conversation, member, access);
   if (refused) throw refused;
 }
 

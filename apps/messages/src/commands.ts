@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Broker, Delivery } from '@parley/broker';
+import { Audience } from '@parley/chat';
 import { ChatError, type Actor } from '@parley/contracts';
 import type { Push } from '@parley/realtime';
-import { Audience, type Database } from '@parley/store';
+import type { Database } from '@parley/store';
 import { Announcer } from './announce.js';
 import { changeConversation, commandOf, type Access, type Change, type Changed } from './change.js';
 import { Standings } from './standings.js';

@@ -1,5 +1,5 @@
-import { foldName, type Policy } from '@parley/contracts';
 import {
+  blockBetween,
   conversationColumns,
   memberIdsColumn,
   messageColumns,
@@ -7,9 +7,9 @@ import {
   type ConversationRow,
   type MembershipRow,
   type MessageRow,
-  type Row,
-  type Sql,
-} from '@parley/store';
+} from '@parley/chat';
+import { foldName, type Policy } from '@parley/contracts';
+import type { Row, Sql } from '@parley/store';
 
 /** A conversation to be stored. Its members are given apart; `createdBy` is one of them and its creator. */
 export interface NewConversation {
@@ -23,14 +23,10 @@ export interface NewConversation {
   readonly policy: Policy;
 }
 
-/** SQL: whether one of two people blocks the other. */
-export const blocked = (one: string, other: string): string =>
-  `exists (select 1 from chat.block b where b.blocker_id = ${one} and b.blocked_id = ${other} or b.blocker_id = ${other} and b.blocked_id = ${one})`;
-
 // One statement each, so that nobody ever sees a part of it. What exists under the id stays as it is.
 const CREATE_DIRECT = `
   with pair as (
-    insert into chat.direct_pair (low, high, conversation_id) select least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1::uuid where not ${blocked('$2::uuid', '$3::uuid')}
+    insert into chat.direct_pair (low, high, conversation_id) select least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1::uuid where not ${blockBetween('$2::uuid', '$3::uuid')}
     on conflict (low, high) do nothing returning conversation_id),
   conversation as (
     insert into chat.conversation (id, kind, visibility, created_by, created_at, active_at, rev, conversation_rev, members_rev, member_count)
@@ -38,7 +34,7 @@ const CREATE_DIRECT = `
   insert into chat.member (conversation_id, user_id, role, joined_at, rev)
   select conversation_id, user_id, 'creator', now(), 1 from pair, unnest(array[$2::uuid, $3::uuid]) as user_id`;
 const PAIR = `
-  select (select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)) as id, ${blocked('$1::uuid', '$2::uuid')} as blocked`;
+  select (select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)) as id, ${blockBetween('$1::uuid', '$2::uuid')} as blocked`;
 
 /**
  * The one conversation of two people: a new one under `id`, or the one that exists; undefined when there is none and one of them blocks the other. Waits for a concurrent creation of the

@@ -1,7 +1,6 @@
+import { audienceOf, requirePermission, type Action } from '@parley/chat';
 import type { CallInput, Message } from '@parley/contracts';
 import { demandAccess, type Change } from './change.js';
-import { hearersOf } from './member-sql.js';
-import { demand, type Action } from './permissions.js';
 
 type Update = CallInput<'conversation.update'>;
 
@@ -14,7 +13,7 @@ export async function updateConversation(change: Change, input: Update): Promise
     await tellDescription(change, earlier);
     return answer;
   }
-  demand(actionsOf(input), change);
+  requirePermission(actionsOf(input), change);
   const title = conversation.title;
   if (describe(change, input)) {
     change.nextRev('conversation');
@@ -78,10 +77,10 @@ async function tellDescription(change: Change, note?: Message): Promise<void> {
 
 /** Deletes it for everybody. Access is checked here: its creator is answered again when this very command deleted it. */
 export async function deleteConversation(change: Change): Promise<Record<string, never>> {
-  const done = change.repeat && change.conversation.deleted_at !== null && change.standing.role === 'creator';
+  const done = change.repeat && change.conversation.deleted_at !== null && change.member.role === 'creator';
   if (!done) {
     demandAccess(change, 'member');
-    demand('delete', change);
+    requirePermission('delete', change);
   }
   await endConversation(change, 'deleted');
   return {};
@@ -90,7 +89,7 @@ export async function deleteConversation(change: Change): Promise<Record<string,
 /** Nobody sees it from now on. Its rows stay, so that the command that comes again finds who has to hear of it. */
 export async function endConversation(change: Change, reason: 'deleted' | 'left'): Promise<void> {
   const { conversation, sql, now } = change;
-  const to = await hearersOf(sql, conversation.id);
+  const to = await audienceOf(sql, conversation.id);
   if (conversation.deleted_at === null) {
     conversation.deleted_at = now;
     change.nextRev('conversation');

@@ -1,6 +1,7 @@
 import type { Broker } from '@parley/broker';
+import { toConversation, toMembership, toMessage } from '@parley/chat';
 import { ChatError, newId, type Conversation, type Message, type RequestPayload } from '@parley/contracts';
-import { toConversation, toMembership, toMessage, type Database } from '@parley/store';
+import type { Database } from '@parley/store';
 import { noteKey } from './change.js';
 import { createDirect, createGroup, describe, rolesOf, type MemberRole } from './conversation-sql.js';
 import { invalid, knownUsers } from './known.js';

@@ -1,7 +1,7 @@
+import { toMessage, type MessageRow } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
 import { without } from '@parley/faults';
 import { isTraceId } from '@parley/service-kit';
-import { toMessage, type MessageRow } from '@parley/store';
 import type { Batch, SendCommand, Situation } from './policies/policy.js';
 import type { Ruling } from './policies/ruling.js';
 import type { LockedConversation, NewMessage, Question } from './send-sql.js';

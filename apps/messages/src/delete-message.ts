@@ -1,8 +1,7 @@
+import { requirePermission, type MessageRow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import type { MessageRow } from '@parley/store';
 import type { Change } from './change.js';
 import { rewrite, type Left } from './change-message.js';
-import { demand } from './permissions.js';
 
 // Attachments that no message carries any more are dropped by who sweeps them.
 const WIPE = `
@@ -12,8 +11,8 @@ const WIPE = `
 
 /** Leaves a tombstone: what the message said, carried and got is gone, also from the database. One's own, or anybody's for whoever may; deleting it again answers the tombstone. */
 export async function deleteMessage(change: Change, row: MessageRow): Promise<Left> {
-  if (row.sender_id !== change.userId) demand('deleteOthers', change);
-  if (change.standing.status === 'muted') throw new ChatError('muted');
+  if (row.sender_id !== change.userId) requirePermission('deleteOthers', change);
+  if (change.member.status === 'muted') throw new ChatError('muted');
   if (row.type === 'system') throw new ChatError('forbidden', 'A system message stays as it is');
   if (row.deleted_at !== null) return { row };
   await change.sql.query(WIPE, [row.conversation_id, row.id]);

@@ -1,17 +1,9 @@
 import type { Delivery } from '@parley/broker';
+import { accessRefusal, blockedPairs, iso, mayBeBlocked, permissionRefusal, type Audience } from '@parley/chat';
 import { ChatError, type Line, type RequestPayload } from '@parley/contracts';
-import { iso, type Audience, type Database, type Row, type Sql } from '@parley/store';
-import { accessRefusal } from './access.js';
+import type { Database, Row, Sql } from '@parley/store';
 import type { News } from './announce.js';
-import { refusalTo } from './permissions.js';
-import {
-  blockedOf,
-  lockConversations,
-  mayBeBlocked,
-  sendersOf,
-  type LockedConversation,
-  type Sender,
-} from './send-sql.js';
+import { lockConversations, sendersOf, type LockedConversation, type Sender } from './send-sql.js';
 
 export type DrawCommand = RequestPayload<'drawing.draw.v1'>;
 type Asked = Pick<Delivery<DrawCommand>, 'payload' | 'redelivered'>;
@@ -70,16 +62,17 @@ async function refusalsOf(
   const doubtful = [...asked.keys()].filter(
     (at) => refusals[at] === undefined && mayBeBlocked(conversations.get(conversationOf(asked[at]!))!, callers[at]!),
   );
-  const blocked = await blockedOf(
+  const blocked = await blockedPairs(
     sql,
-    doubtful.map((at) => questionOf(asked[at]!)),
+    doubtful.map((at) => ({ conversationId: conversationOf(asked[at]!), userId: asked[at]!.payload.caller.userId })),
   );
   for (const n of blocked) refusals[doubtful[n]!] = new ChatError('blocked');
   return refusals;
 }
 
 const refusalOf = (conversation: LockedConversation | undefined, standing: Sender): ChatError | undefined =>
-  accessRefusal(conversation, standing, 'member') ?? refusalTo('draw', { conversation: conversation!, standing });
+  accessRefusal(conversation, standing, 'member') ??
+  permissionRefusal('draw', { conversation: conversation!, member: standing });
 
 interface LineRow extends Row {
   conversation_id: string;

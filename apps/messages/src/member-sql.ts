@@ -1,6 +1,4 @@
-import type { Membership, Message, Policy, Role } from '@parley/contracts';
 import {
-  belongsNow,
   deliveredSeq,
   membershipColumns,
   messageColumns,
@@ -12,8 +10,9 @@ import {
   type MemberRow,
   type MembershipRow,
   type MessageRow,
-  type Sql,
-} from '@parley/store';
+} from '@parley/chat';
+import type { Membership, Message, Policy, Role } from '@parley/contracts';
+import type { Sql } from '@parley/store';
 
 /** A member as stored, with their positions. Whoever left, or is banned, stays as a row. */
 export interface StoredMember extends MemberRow {
@@ -58,15 +57,6 @@ export async function storeMember(sql: Sql, conversationId: string, member: Stor
     rev,
     left_at,
   ]);
-}
-
-/** Who hears of a conversation, also of one that is deleted. */
-export async function hearersOf(sql: Sql, conversationId: string): Promise<string[]> {
-  const rows = await sql.query<{ user_id: string }>(
-    `select m.user_id from chat.member m where m.conversation_id = $1 and ${belongsNow('m')}`,
-    [conversationId],
-  );
-  return rows.map(({ user_id }) => user_id);
 }
 
 const MEMBERSHIP = `

@@ -1,4 +1,5 @@
 import type { Broker } from '@parley/broker';
+import { audienceOf, outranks, requirePermission, toConversation, toMember, type Action } from '@parley/chat';
 import {
   ChatError,
   limits,
@@ -8,7 +9,6 @@ import {
   type SystemNote,
   type User,
 } from '@parley/contracts';
-import { toConversation, toMember } from '@parley/store';
 import type { News } from './announce.js';
 import { demandAccess, type Change } from './change.js';
 import { endConversation } from './conversations.js';
@@ -16,14 +16,12 @@ import { invalid, knownUsers } from './known.js';
 import {
   findMember,
   guestsMayEnter,
-  hearersOf,
   lastMessageOf,
   membershipOf,
   sameInstant,
   storeMember,
   type StoredMember,
 } from './member-sql.js';
-import { demand, outranks, type Action } from './permissions.js';
 
 type MemberAnswer = CallOutput<'member.update'>;
 type Removal = 'left' | 'removed' | 'banned';
@@ -41,10 +39,10 @@ interface Story {
  * completed by the history service.
  */
 export async function join(change: Change): Promise<{ conversation: { id: string } }> {
-  const { conversation, standing, command } = change;
+  const { conversation, member, command } = change;
   const answer = { conversation: { id: conversation.id } };
   if (await retell(change, change.userId)) return answer;
-  if (standing.role !== null && standing.left_at === null) return answer;
+  if (member.role !== null && member.left_at === null) return answer;
   demandRoom(change);
   if (command.caller.kind === 'guest') demandGuestsWelcome(change);
   const came = await arrive(change, change.userId, 'member');
@@ -55,14 +53,14 @@ export async function join(change: Change): Promise<{ conversation: { id: string
 /** Leaves. The creator hands over first; when nobody else is there, the conversation ends with them. Access is checked here: whoever has left by this very command is answered again. */
 export async function leave(change: Change): Promise<Record<string, never>> {
   if (await retell(change, change.userId)) return {};
-  if (change.repeat && change.standing.role === 'creator' && change.conversation.deleted_at !== null) {
+  if (change.repeat && change.member.role === 'creator' && change.conversation.deleted_at !== null) {
     await endConversation(change, 'left');
     return {};
   }
   demandAccess(change, 'member');
-  demand('leave', change);
-  if (change.standing.role === 'creator') {
-    if ((await hearersOf(change.sql, change.conversation.id)).length > 1)
+  requirePermission('leave', change);
+  if (change.member.role === 'creator') {
+    if ((await audienceOf(change.sql, change.conversation.id)).length > 1)
       throw new ChatError('conflict', 'Hand the conversation over before you leave');
     await endConversation(change, 'left');
     return {};
@@ -89,7 +87,7 @@ export async function add(change: Change, input: CallInput<'member.add'>, asked:
   const { userId, role = 'member' } = input;
   const told = await retell(change, userId);
   if (told) return { member: toMember(told) };
-  demand(role === 'admin' ? ['invite', 'promote'] : 'invite', change);
+  requirePermission(role === 'admin' ? ['invite', 'promote'] : 'invite', change);
   const member = await findMember(change.sql, change.conversation.id, userId);
   if (member?.status === 'banned') throw new ChatError('conflict', 'They are banned');
   if (member && member.left_at === null) return { member: toMember(member) };
@@ -103,7 +101,7 @@ export async function add(change: Change, input: CallInput<'member.add'>, asked:
 /** Removes a member. Who is banned is off the list then, and stays banned. */
 export async function remove(change: Change, { userId }: CallInput<'member.remove'>): Promise<Record<string, never>> {
   if (await retell(change, userId)) return {};
-  demand('remove', change);
+  requirePermission('remove', change);
   const member = await findMember(change.sql, change.conversation.id, userId);
   if (!member || (member.left_at !== null && !change.repeat)) throw new ChatError('not_found', 'No such member');
   demandRank(change, member);
@@ -120,7 +118,7 @@ export async function update(change: Change, input: CallInput<'member.update'>):
   const told = await retell(change, input.userId);
   if (told) return { member: toMember(told) };
   const member = await findMember(change.sql, change.conversation.id, input.userId);
-  demand(actionsOf(input, member), change);
+  requirePermission(actionsOf(input, member), change);
   // Who left can be banned, and unbanned: that decides whether they may come back.
   if (!member || (member.left_at !== null && member.status !== 'banned' && input.status !== 'banned'))
     throw new ChatError('not_found', 'No such member');
@@ -144,8 +142,8 @@ function actionsOf({ role, status }: CallInput<'member.update'>, member: StoredM
   ];
 }
 
-function demandRank({ standing }: Change, member: StoredMember): void {
-  if (!outranks(standing.role, member.role))
+function demandRank(change: Change, member: StoredMember): void {
+  if (!outranks(change.member.role, member.role))
     throw new ChatError('forbidden', 'Your role does not allow that with theirs');
 }
 

@@ -1,6 +1,7 @@
 import type { Broker } from '@parley/broker';
+import { isMemberNow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import { belongsNow, type Sql } from '@parley/store';
+import type { Sql } from '@parley/store';
 
 /** Whom usernames belong to; those of nobody are absent. */
 export type Names = ReadonlyMap<string, string>;
@@ -94,7 +95,7 @@ async function membersAmong(
   if (pairs.length === 0) return new Set();
   const rows = await sql.query<{ conversation_id: string; user_id: string }>(
     `select m.conversation_id, m.user_id from unnest($1::uuid[], $2::uuid[]) as q(conversation_id, user_id)
-     join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.user_id where ${belongsNow('m')}`,
+     join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.user_id where ${isMemberNow('m')}`,
     [pairs.map(({ conversationId }) => conversationId), pairs.map(({ userId }) => userId)],
   );
   return new Set(rows.map(({ conversation_id, user_id }) => `${conversation_id} ${user_id}`));

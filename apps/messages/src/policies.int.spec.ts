@@ -1,7 +1,7 @@
+import { Audience } from '@parley/chat';
 import { newId, type CallInput } from '@parley/contracts';
 import { readFileSync } from 'node:fs';
 import { engines, quiet, running } from '@parley/store/testing';
-import { Audience } from '@parley/store';
 import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { policies } from './policies/index.js';

@@ -1,5 +1,5 @@
+import type { MessageRow } from '@parley/chat';
 import { ChatError, type Reaction } from '@parley/contracts';
-import type { MessageRow } from '@parley/store';
 import type { Change } from './change.js';
 import { demandLiving, demandWriting, rewrite, type Left } from './change-message.js';
 

@@ -1,10 +1,10 @@
 import type { Broker } from '@parley/broker';
+import { accessRefusal } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
 import { reached } from '@parley/faults';
 import type { Logger } from '@parley/service-kit';
 import type { Traces } from '@parley/realtime';
 import type { Sql } from '@parley/store';
-import { accessRefusal } from './access.js';
 import { sendAtOnce, type AtOnceParts, type Committed } from './at-once.js';
 import { decide, type Entry, type Plan } from './decide.js';
 import { namesOf, type Names } from './mentions.js';

@@ -1,14 +1,13 @@
-import type { Attachment } from '@parley/contracts';
 import {
   attachmentColumns,
-  belongsNow,
+  isMemberNow,
   messageColumns,
   toAttachment,
   type AttachmentRow,
   type MessageRow,
-  type Row,
-  type Sql,
-} from '@parley/store';
+} from '@parley/chat';
+import type { Attachment } from '@parley/contracts';
+import type { Row, Sql } from '@parley/store';
 import { mentionsOf, type Names } from './mentions.js';
 import type { SendCommand } from './policies/policy.js';
 
@@ -77,7 +76,7 @@ const SOURCES = `
   join chat.message s on s.id = q.message_id
   join chat.conversation c on c.id = s.conversation_id and c.deleted_at is null
   join chat.member m on m.conversation_id = s.conversation_id and m.user_id = q.sender_id
-  where ${belongsNow('m')}`;
+  where ${isMemberNow('m')}`;
 async function sourcesOf(sql: Sql, commands: readonly SendCommand[]): Promise<Map<SendCommand, MessageRow>> {
   const forwards = commands.filter(({ input }) => input.forwardOf !== undefined);
   if (forwards.length === 0) return new Map();

@@ -1,14 +1,14 @@
-import type { Attachment, Forwarded } from '@parley/contracts';
-import { without } from '@parley/faults';
 import {
   conversationColumns,
+  hasBlocks,
   messageColumns,
   statusNow,
   type ConversationRow,
   type MessageRow,
-  type Row,
-  type Sql,
-} from '@parley/store';
+} from '@parley/chat';
+import type { Attachment, Forwarded } from '@parley/contracts';
+import { without } from '@parley/faults';
+import type { Row, Sql } from '@parley/store';
 
 /** A conversation whose row this transaction has locked: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. */
 export interface LockedConversation extends ConversationRow {
@@ -43,33 +43,18 @@ export interface Sender extends Row {
   role: string | null;
   status: string | null;
   left_at: Date | null;
-  /** Blocks somebody, or is blocked by somebody: only then {@link blockedOf} can find anything. */
-  blocks: boolean;
+  /** Blocks somebody or is blocked by somebody, anywhere: see `mayBeBlocked`. Not joined with the conversation's other member: planning that costs every small batch more than the second query costs the few that need it. */
+  has_blocks: boolean;
 }
 const SENDERS = `
   select clock_timestamp() as now, m.role, ${statusNow('m')} as status, m.left_at,
-    exists (select 1 from chat.block b where b.blocker_id = q.sender_id) or exists (select 1 from chat.block b where b.blocked_id = q.sender_id) as blocks
+    ${hasBlocks('q.sender_id')} as has_blocks
   from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, sender_id, n)
   left join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.sender_id
   order by q.n`;
 /** One row for each question, in their order. Exact after {@link lockConversations}. */
 export const sendersOf = (sql: Sql, questions: readonly Omit<Question, 'clientId'>[]): Promise<Sender[]> =>
   sql.query<Sender>(SENDERS, columns(questions));
-
-// Not part of the query above: its planning alone would cost every small batch more than this round trip costs the few that need it.
-const BLOCKED = `
-  select q.n from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, sender_id, n)
-  join chat.member o on o.conversation_id = q.conversation_id and o.user_id <> q.sender_id
-  where exists (select 1 from chat.block b where b.blocker_id = o.user_id and b.blocked_id = q.sender_id)
-     or exists (select 1 from chat.block b where b.blocker_id = q.sender_id and b.blocked_id = o.user_id)`;
-/** Which of the questions, by their positions, are about a direct conversation whose other one blocks the sender, or is blocked by them. All have to be about direct ones. */
-export async function blockedOf(sql: Sql, questions: readonly Omit<Question, 'clientId'>[]): Promise<Set<number>> {
-  if (questions.length === 0) return new Set();
-  return new Set((await sql.query<{ n: number }>(BLOCKED, columns(questions))).map(({ n }) => n - 1));
-}
-/** Whether {@link blockedOf} has to be asked. */
-export const mayBeBlocked = ({ kind }: Pick<LockedConversation, 'kind'>, { blocks }: Pick<Sender, 'blocks'>): boolean =>
-  kind === 'direct' && blocks;
 
 // `limit 1` keeps each look-up an index probe of one partition.
 const KNOWN = `

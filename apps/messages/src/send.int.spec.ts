@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
+import { Audience } from '@parley/chat';
 import { ChatError, newId, timeOf, type CallOutput } from '@parley/contracts';
 import { traceIdOf, Unavailable, withTrace } from '@parley/service-kit';
-import { Audience } from '@parley/store';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { sendBatch } from './send-batch.js';

@@ -1,4 +1,4 @@
-import { Lru } from '@parley/store';
+import { Lru } from '@parley/service-kit';
 import type { LockedConversation, Sender } from './send-sql.js';
 
 /** A conversation as it was at its `rev`, and what those who wrote there lately were in it. */

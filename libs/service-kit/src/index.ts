@@ -3,6 +3,7 @@ export * from './logging.js';
 export * from './trace-context.js';
 export { currentTraceparent, inSpan, inSpans, startTracing, type SpanKind } from './tracing.js';
 export * from './health.js';
+export { Lru } from './lru.js';
 export * from './run.js';
 export * from './service.js';
 export * from './unavailable.js';

@@ -7,7 +7,3 @@ export { pendingMigrations } from './schema.js';
 export { migrations, roles } from './migrations/index.js';
 export { openPglite, type PgliteDatabase, type PgliteOptions } from './pglite.js';
 export { connectPostgres, type PostgresOptions } from './postgres.js';
-export { Lru } from './lru.js';
-export * from './chat/audience.js';
-export * from './chat/positions.js';
-export * from './chat/rows.js';

@@ -3,7 +3,7 @@ import { Mutex, protocol } from '@electric-sql/pglite';
 import { Unavailable } from '@parley/service-kit';
 import { encode, parserOf } from './codec.js';
 import type { QueryOptions, Row, Sql } from './database.js';
-import { Lru } from './lru.js';
+import { Lru } from '@parley/service-kit';
 
 const { serialize, messages, Parser } = protocol;
 type Field = InstanceType<typeof messages.RowDescriptionMessage>['fields'][number];

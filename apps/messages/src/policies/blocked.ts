@@ -1,5 +1,5 @@
 import { ChatError } from '@parley/contracts';
-import { blockedOf, mayBeBlocked } from '../send-sql.js';
+import { blockedPairs, mayBeBlocked } from '@parley/chat';
 import type { Policy, Situation } from './policy.js';
 
 /** In a direct conversation nobody writes while one of the two blocks the other. */
@@ -7,11 +7,11 @@ export const blocked: Policy<ReadonlySet<Situation>> = {
   name: 'blocked',
   appliesTo: ({ conversation, sender }) => mayBeBlocked(conversation, sender),
   prepare: async (sql, situations) => {
-    const found = await blockedOf(
+    const found = await blockedPairs(
       sql,
       situations.map(({ command, conversation }) => ({
         conversationId: conversation.id,
-        senderId: command.caller.userId,
+        userId: command.caller.userId,
       })),
     );
     return new Set(situations.filter((_, at) => found.has(at)));

@@ -1,5 +1,5 @@
+import { may } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import { may } from '../permissions.js';
 import type { Policy } from './policy.js';
 
 /** In a channel only its creator and admins write. */

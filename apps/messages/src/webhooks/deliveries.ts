@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { isMemberNow } from '@parley/chat';
 import { newId, type WebhookEvent } from '@parley/contracts';
-import { belongsNow, type Database, type Row } from '@parley/store';
+import type { Database, Row } from '@parley/store';
 import { SETTINGS, type Settings } from '../settings.js';
 import { DATABASE } from '../tokens.js';
 import type { Outcome } from './post.js';
@@ -39,7 +40,7 @@ export interface Due extends Row {
 
 /** SQL: whether who made the webhook `alias` is still creator or admin of its conversation. It hears nothing from the moment that they are not. */
 export const led = (alias: string): string =>
-  `exists (select 1 from chat.member m where m.conversation_id = ${alias}.conversation_id and m.user_id = ${alias}.created_by and m.role in ('creator', 'admin') and ${belongsNow('m')})`;
+  `exists (select 1 from chat.member m where m.conversation_id = ${alias}.conversation_id and m.user_id = ${alias}.created_by and m.role in ('creator', 'admin') and ${isMemberNow('m')})`;
 
 /**
  * The queue of what is sent to webhooks, in the database: one row for each webhook and event, however often the event comes. At least once: an attempt whose end was not recorded

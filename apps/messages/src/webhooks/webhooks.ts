@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
+import { accessRefusal, iso, requirePermission } from '@parley/chat';
 import {
   ChatError,
   Id,
@@ -11,9 +12,7 @@ import {
   type Webhook,
   type WebhookDelivery,
 } from '@parley/contracts';
-import { iso, type Database, type Row, type Sql } from '@parley/store';
-import { accessRefusal } from '../access.js';
-import { demand } from '../permissions.js';
+import type { Database, Row, Sql } from '@parley/store';
 import { lockConversations, sendersOf } from '../send-sql.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { DATABASE } from '../tokens.js';
@@ -144,7 +143,7 @@ export class Webhooks {
       const [standing] = await sendersOf(sql, [{ conversationId, senderId: caller.userId }]);
       const refused = accessRefusal(conversation, standing!, 'member');
       if (refused) throw refused;
-      demand('webhooks', { conversation: conversation!, standing: standing! });
+      requirePermission('webhooks', { conversation: conversation!, member: standing! });
       return work(sql);
     });
   }

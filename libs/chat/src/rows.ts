@@ -9,9 +9,9 @@ import type {
   Reaction,
   SystemNote,
 } from '@parley/contracts';
-import type { Row } from '../database.js';
+import type { Row } from '@parley/store';
 
-/** As a driver returns it, or as text when the row came inside `to_jsonb(…)`. */
+/** A timestamp: a Date as the driver returns it, or text when the row came inside `to_jsonb(…)`. */
 export type Moment = Date | string;
 export const iso = (moment: Moment): string => new Date(moment).toISOString();
 
@@ -35,7 +35,7 @@ export interface MessageRow extends Row {
   forwarded_from: Forwarded | null;
   pinned_at: Moment | null;
 }
-/** The columns of {@link MessageRow}, of `chat.message` under an alias. */
+/** SQL: the columns of a {@link MessageRow}, given an alias of `chat.message`. */
 export const messageColumns = (alias: string): string =>
   [
     'id',
@@ -60,9 +60,9 @@ export const messageColumns = (alias: string): string =>
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
-/** A message in its present state; a deleted one is a tombstone: no body, attachments, reactions, pin. Reactions come without `mine`, which depends on who asks. */
+/** The message as clients see it. A deleted message is a tombstone without body, attachments, reactions and pin. Reactions lack `mine`: see `withOwnReactions`. */
 export function toMessage(row: MessageRow): Message {
-  const here = row.deleted_at === null;
+  const alive = row.deleted_at === null;
   const message: Message = {
     id: row.id,
     conversationId: row.conversation_id,
@@ -71,17 +71,17 @@ export function toMessage(row: MessageRow): Message {
     senderId: row.sender_id,
     clientId: row.client_id,
     type: row.type as Message['type'],
-    body: here ? row.body : '',
-    attachments: (here && row.attachments) || [],
-    mentions: here ? row.mentions : [],
+    body: alive ? row.body : '',
+    attachments: (alive && row.attachments) || [],
+    mentions: alive ? row.mentions : [],
     createdAt: iso(row.created_at),
-    reactions: (here && row.reactions) || [],
+    reactions: (alive && row.reactions) || [],
   };
   if (row.reply_to !== null) message.replyTo = row.reply_to;
   if (row.edited_at !== null) message.editedAt = iso(row.edited_at);
   if (row.deleted_at !== null) message.deletedAt = iso(row.deleted_at);
-  if (here && row.forwarded_from !== null) message.forwardedFrom = row.forwarded_from;
-  if (here && row.pinned_at !== null) message.pinnedAt = iso(row.pinned_at);
+  if (alive && row.forwarded_from !== null) message.forwardedFrom = row.forwarded_from;
+  if (alive && row.pinned_at !== null) message.pinnedAt = iso(row.pinned_at);
   if (row.system !== null) message.system = row.system;
   return message;
 }
@@ -97,7 +97,7 @@ export interface AttachmentRow extends Row {
   duration_ms: number | null;
   thumbnail_id: string | null;
 }
-/** The columns of {@link AttachmentRow}, of `chat.attachment` under an alias. */
+/** SQL: the columns of an {@link AttachmentRow}, given an alias of `chat.attachment`. */
 export const attachmentColumns = (alias: string): string =>
   ['id', 'key', 'name', 'media_type', 'size', 'width', 'height', 'duration_ms', 'thumbnail_id']
     .map((column) => `${alias}.${column}`)
@@ -131,10 +131,10 @@ export interface ConversationRow extends Row {
   last_seq: number;
   rev: number;
   member_count: number;
-  /** Where {@link memberIdsColumn} was asked for; null of one that is not direct. */
+  /** Present when {@link memberIdsColumn} was selected. Null unless the conversation is direct. */
   member_ids?: string[] | null;
 }
-/** The columns of {@link ConversationRow}, of `chat.conversation` under an alias. */
+/** SQL: the columns of a {@link ConversationRow}, given an alias of `chat.conversation`. */
 export const conversationColumns = (alias: string): string =>
   [
     'id',
@@ -153,7 +153,7 @@ export const conversationColumns = (alias: string): string =>
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
-/** The two people of a direct conversation, of `chat.conversation` under an alias: they never change. */
+/** SQL: the two people of a direct conversation, who never change; null for other kinds. `alias` is of `chat.conversation`. */
 export const memberIdsColumn = (alias: string): string =>
   `(select array_agg(d.user_id order by d.user_id) from chat.member d where ${alias}.kind = 'direct' and d.conversation_id = ${alias}.id) as member_ids`;
 
@@ -227,10 +227,3 @@ export function toMembership(row: MembershipRow): Membership {
   if (row.unread_from !== null) me.unreadFrom = row.unread_from;
   return me;
 }
-
-/** SQL: what a member's status is now; a mute or ban whose time is over counts no more. */
-export const statusNow = (alias: string): string =>
-  `case when ${alias}.status = 'muted' and ${alias}.muted_until <= clock_timestamp() or ${alias}.status = 'banned' and ${alias}.banned_until <= clock_timestamp() then 'active' else ${alias}.status end`;
-/** SQL: is a member now: has not left, and is not banned. */
-export const belongsNow = (alias: string): string =>
-  `${alias}.left_at is null and not (${alias}.status = 'banned' and (${alias}.banned_until is null or ${alias}.banned_until > clock_timestamp()))`;

@@ -1,24 +1,24 @@
-import { statusNow } from './rows.js';
+import { statusNow } from './members.js';
 
 /**
- * SQL: what a member has read and received, given aliases of `chat.member` and of their `history.cursor`, which may be missing: the greater of the cursor and
- * where they joined (greatest() passes over null).
+ * SQL: a member's read and delivered positions, given aliases of `chat.member` and of `history.cursor`, whose row may be missing: the greater of the cursor and the position at which
+ * the member joined. greatest() ignores null.
  */
 export const readSeq = (member: string, cursor: string): string => `greatest(${cursor}.read_seq, ${member}.base_seq)`;
 export const deliveredSeq = (member: string, cursor: string): string =>
   `greatest(${cursor}.delivered_seq, ${member}.base_seq)`;
 
-/** SQL: joins what a member set for themselves as `preference`; what they set before they left and joined again counts no more. */
+/** SQL: left join of a member's private settings as `preference`. Settings from before the member left and joined again do not count. */
 export const preferenceJoin = (member: string, preference: string): string =>
   `left join history.preference ${preference} on ${preference}.conversation_id = ${member}.conversation_id and ${preference}.user_id = ${member}.user_id
      and ${preference}.updated_at >= ${member}.joined_at`;
-/** SQL: messages above this one are unread: the member's own mark, else what they have read. */
+/** SQL: messages with a greater `seq` are unread. The member's own unread mark, if set, replaces the read position. */
 export const unreadAbove = (member: string, cursor: string, preference: string): string =>
   `coalesce(${preference}.unread_from - 1, ${readSeq(member, cursor)})`;
 
 /**
- * SQL: how many messages above `read` a user has unread: all, without their own, without those that never count (system messages, and others' deleted ones). Exact, and two
- * index probes that read only what is above `read`. Expressions: conversation id, its last_seq, user id, read position.
+ * SQL: the number of messages above `read` that a user has not read. The user's own messages, system messages and deleted messages never count. Exact; two index probes that read only
+ * messages above `read`. Parameters are SQL expressions: conversation id, its last_seq, user id, read position.
  */
 export const unreadCount = (conversation: string, lastSeq: string, user: string, read: string): string => `(
   ${lastSeq} - ${read}
@@ -26,12 +26,17 @@ export const unreadCount = (conversation: string, lastSeq: string, user: string,
   - (select count(*) from chat.message o where o.conversation_id = ${conversation} and o.seq > ${read} and (o.deleted_at is not null or o.type = 'system')
       and (o.type = 'system' or o.sender_id <> ${user})))`;
 
-/** SQL: how many of the unread messages mention the user. */
+/** SQL: the number of unread messages that mention the user. */
 export const mentionCount = (conversation: string, user: string, read: string): string => `(
   select count(*) from chat.message o where o.conversation_id = ${conversation} and o.seq > ${read} and o.mentions <> '{}' and ${user} = any(o.mentions)
     and o.sender_id <> ${user} and o.deleted_at is null and o.type <> 'system')`;
 
-/** SQL: the columns of a `MembershipRow`, given aliases of `chat.conversation`, the user's `chat.member`, `history.cursor` and what {@link preferenceJoin} joined. */
+/** SQL: the columns of a `MemberRow`, given aliases of `chat.member` and `history.cursor`. */
+export const memberColumns = (member: string, cursor: string): string =>
+  `${member}.user_id, ${member}.role, ${statusNow(member)} as status, ${member}.muted_until, ${member}.banned_until, ${member}.joined_at,
+   ${readSeq(member, cursor)} as read_seq, ${deliveredSeq(member, cursor)} as delivered_seq`;
+
+/** SQL: the columns of a `MembershipRow`, given aliases of `chat.conversation`, `chat.member`, `history.cursor` and {@link preferenceJoin}. */
 export const membershipColumns = (conversation: string, member: string, cursor: string, preference: string): string => {
   const above = unreadAbove(member, cursor, preference);
   return `${member}.role, ${statusNow(member)} as status, ${member}.muted_until, coalesce(${preference}.notifications, 'all') as notifications, ${preference}.unread_from,

@@ -1,4 +1,7 @@
-/** Remembers what was used lately: when all that is remembered weighs more than `capacity`, what was not used for longest goes first. One thing alone may weigh more. */
+/**
+ * A cache that evicts the least recently used entry. Entries have weights; `set` evicts until their sum is at most `capacity`, but never the entry just set,
+ * which alone may weigh more.
+ */
 export class Lru<V> {
   private readonly entries = new Map<string, V>();
   private weight = 0;
@@ -6,8 +9,8 @@ export class Lru<V> {
   constructor(
     private readonly capacity: number,
     private readonly weigh: (value: V) => number,
-    /** Is told of everything that goes, replaced or deleted too. */
-    private readonly gone: (value: V) => void = () => undefined,
+    /** Called with every value that leaves, also when it is replaced or deleted. */
+    private readonly onRemoved: (value: V) => void = () => undefined,
   ) {}
 
   get(key: string): V | undefined {
@@ -33,6 +36,6 @@ export class Lru<V> {
     if (value === undefined) return;
     this.weight -= this.weigh(value);
     this.entries.delete(key);
-    this.gone(value);
+    this.onRemoved(value);
   }
 }

@@ -1,14 +1,13 @@
 import { expect, it } from 'vitest';
-import { demand, may, outranks, permissions, refusalTo, type Action } from './permissions.js';
-import type { LockedConversation } from './send-sql.js';
+import type { Conversation } from '@parley/contracts';
+import { may, outranks, permissionRefusal, permissions, requirePermission, type Action } from './permissions.js';
 
 const roles = ['creator', 'admin', 'member'] as const;
-const at = (kind: LockedConversation['kind'], policy: LockedConversation['policy'] = {}) =>
-  ({ kind, policy }) as LockedConversation;
-const allowed = (role: string, kind: LockedConversation['kind']) =>
+const at = (kind: Conversation['kind'], policy: Conversation['policy'] = {}) => ({ kind, policy });
+const allowed = (role: string, kind: Conversation['kind']) =>
   (Object.keys(permissions) as Action[]).filter((action) => may(role, action, at(kind)));
 
-it('lets members take part, admins lead, and the creator do everything', () => {
+it('lets members write, admins manage, and the creator do everything', () => {
   expect(allowed('member', 'group')).toEqual(['write', 'draw', 'react', 'leave']);
   expect(allowed('admin', 'group')).toEqual([
     'write',
@@ -27,29 +26,29 @@ it('lets members take part, admins lead, and the creator do everything', () => {
   expect(allowed('creator', 'group')).toEqual(Object.keys(permissions));
 });
 
-it('leaves members of a channel no more than reacting and leaving', () => {
+it('allows members of a channel only to react and to leave', () => {
   expect(allowed('member', 'channel')).toEqual(['react', 'leave']);
   expect(allowed('admin', 'channel')).toEqual(allowed('admin', 'group'));
 });
 
-it('lets nobody change what a direct conversation is', () => {
+it('lets nobody change the members or description of a direct conversation', () => {
   expect(allowed('creator', 'direct')).toEqual(['write', 'draw', 'react', 'pin', 'deleteOthers', 'webhooks']);
 });
 
-it('lets members invite where the policy says so, and never into a direct conversation', () => {
+it('lets members invite with membersInvite, but never into a direct conversation', () => {
   expect(may('member', 'invite', at('group', { membersInvite: true }))).toBe(true);
   expect(may('member', 'invite', at('group', { membersInvite: false }))).toBe(false);
   expect(may('creator', 'invite', at('direct', { membersInvite: true }))).toBe(false);
 });
 
-it('lets strangers do nothing', () => {
+it('allows strangers nothing', () => {
   for (const action of Object.keys(permissions) as Action[])
     expect(may(null, action, at('group', { membersInvite: true }))).toBe(false);
 });
 
-it('answers what a role may not do with forbidden before muted, and lets the muted leave', () => {
+it('refuses with forbidden before muted, and lets muted members leave', () => {
   const muted = (role: string, action: Action) =>
-    refusalTo(action, { conversation: at('group'), standing: { role, status: 'muted' } })?.code;
+    permissionRefusal(action, { conversation: at('group'), member: { role, status: 'muted' } })?.code;
   expect([muted('member', 'pin'), muted('member', 'write'), muted('admin', 'pin'), muted('member', 'leave')]).toEqual([
     'forbidden',
     'muted',
@@ -58,16 +57,19 @@ it('answers what a role may not do with forbidden before muted, and lets the mut
   ]);
 });
 
-it('answers so too where a command is several actions at once', () => {
+it('refuses with forbidden before muted for a command of several actions', () => {
   expect(() =>
-    demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'admin', status: 'muted' } }),
+    requirePermission(['invite', 'promote'], { conversation: at('group'), member: { role: 'admin', status: 'muted' } }),
   ).toThrow(expect.objectContaining({ code: 'forbidden' }));
   expect(() =>
-    demand(['invite', 'promote'], { conversation: at('group'), standing: { role: 'creator', status: 'muted' } }),
+    requirePermission(['invite', 'promote'], {
+      conversation: at('group'),
+      member: { role: 'creator', status: 'muted' },
+    }),
   ).toThrow(expect.objectContaining({ code: 'muted' }));
 });
 
-it('keeps admins from each other and from the creator', () => {
+it('keeps admins from acting on each other and on the creator', () => {
   expect(roles.map((role) => roles.filter((other) => outranks(role, other)))).toEqual([
     ['admin', 'member'],
     ['member'],
@@ -75,7 +77,7 @@ it('keeps admins from each other and from the creator', () => {
   ]);
 });
 
-it('docs/permissions.md is what the table says', async () => {
+it('prints docs/permissions.md from the table', async () => {
   const meanings: Record<Action, string> = {
     write: 'send and edit messages',
     draw: 'draw on the board and empty it',
@@ -94,7 +96,7 @@ it('docs/permissions.md is what the table says', async () => {
     delete: 'delete the conversation',
     leave: 'leave',
   };
-  const who = (action: Action, kind: LockedConversation['kind']) =>
+  const who = (action: Action, kind: Conversation['kind']) =>
     roles.filter((role) => may(role, action, at(kind))).join(', ') || 'nobody';
   const rows = (Object.keys(permissions) as Action[]).map(
     (action) =>
@@ -102,7 +104,7 @@ it('docs/permissions.md is what the table says', async () => {
   );
   await expect(`# Who may do what
 
-Printed from \`apps/messages/src/permissions.ts\` (\`npm test -- apps/messages/src/permissions.spec.ts -u\` prints it anew).
+Printed from \`libs/chat/src/permissions.ts\` (\`npm test -- libs/chat/src/permissions.spec.ts -u\` prints it anew).
 
 | | direct | group | channel |
 | --- | --- | --- | --- |
