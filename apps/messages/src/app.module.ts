@@ -3,20 +3,20 @@ import type { Broker } from '@parley/broker';
 import { Push, type Registry, type Traces } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import type { Database } from '@parley/store';
-import { Attachments } from './attachments.js';
-import { AttachmentsController } from './attachments.controller.js';
-import { Bans } from './bans.js';
-import { Commands } from './commands.js';
-import { ConversationsController } from './conversations.controller.js';
-import { DrawingController } from './drawing.controller.js';
-import { MessageController } from './message.controller.js';
-import { MessagesController } from './messages.controller.js';
-import { policies as ours } from './policies/index.js';
-import type { Policy } from './policies/policy.js';
+import { Attachments } from './attachments/attachments.js';
+import { AttachmentsController } from './attachments/controller.js';
+import { Bans } from './conversations/expired-bans.js';
+import { Commands } from './commands/runner.js';
+import { ConversationsController } from './conversations/controller.js';
+import { DrawingController } from './drawing/controller.js';
+import { MessageController } from './messages/controller.js';
+import { MessagesController } from './sending/controller.js';
+import { policies as ours } from './sending/rules/index.js';
+import type { Policy } from './sending/rules/rule.js';
 import { defaultSettings, SETTINGS, type Settings } from './settings.js';
 import { BROKER, DATABASE, LOGGER, POLICIES, PUSH, TRACES } from './tokens.js';
 import { Deliveries } from './webhooks/deliveries.js';
-import { WebhooksController } from './webhooks/webhooks.controller.js';
+import { WebhooksController } from './webhooks/controller.js';
 import { Webhooks } from './webhooks/webhooks.js';
 import { WebhookWorker } from './webhooks/worker.js';
 
@@ -32,7 +32,7 @@ export interface MessagesParts {
   readonly settings?: Partial<Settings>;
   /** The longest that a stop waits for work under way. */
   readonly graceMs?: number;
-  /** What new messages must pass. Default: those of `policies/index.ts`. */
+  /** What new messages must pass. Default: those of `sending/rules/index.ts`. */
   readonly policies?: readonly Policy[];
 }
 

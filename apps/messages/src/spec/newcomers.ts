@@ -1,6 +1,6 @@
 import { ChatError } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import type { Policy, Situation } from '../policies/policy.js';
+import type { Policy, Situation } from '../sending/rules/rule.js';
 
 /** Asked once for a whole batch: any number of senders and conversations. */
 async function newcomersAmong(sql: Sql, situations: readonly Situation[]): Promise<ReadonlySet<Situation>> {

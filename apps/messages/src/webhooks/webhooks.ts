@@ -13,7 +13,7 @@ import {
   type WebhookDelivery,
 } from '@parley/contracts';
 import type { Database, Row, Sql } from '@parley/store';
-import { lockConversations, sendersOf } from '../send-sql.js';
+import { lockConversations, sendersOf } from '../sending/sql.js';
 import { SETTINGS, type Settings } from '../settings.js';
 import { DATABASE } from '../tokens.js';
 import { KILL, led } from './deliveries.js';

@@ -1,0 +1,548 @@
+import { newId, type ServerEvent } from '@parley/contracts';
+import { codeOf, eventually, range } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
+import { engines, running } from '@parley/store/testing';
+import { Cut } from '../spec/cut.js';
+import { Service } from '../spec/service.js';
+import { demandSound } from '../spec/standing.js';
+
+const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s', (_, open) => {
+  const on = running(open, (database) => Service.start(database, { through: cut.through }));
+  const cut = new Cut();
+
+  const people = (count: number): Promise<string[]> => Promise.all(range(count).map(() => on.service.connect()));
+  const publicGroup = async (creator: string, policy = {}): Promise<string> =>
+    (await on.service.create(creator, { kind: 'group', visibility: 'public', title: 'open', policy })).conversation.id;
+  const join = (userId: string, conversationId: string, requestId?: string) =>
+    on.service.ask('conversation.join.v1', userId, { conversationId }, requestId);
+  const leave = (userId: string, conversationId: string, requestId?: string) =>
+    on.service.ask('conversation.leave.v1', userId, { conversationId }, requestId);
+  const add = (by: string, conversationId: string, userId: string, more: { role?: string } = {}, requestId?: string) =>
+    on.service.ask('member.add.v1', by, { conversationId, userId, ...more }, requestId);
+  const remove = (by: string, conversationId: string, userId: string, requestId?: string) =>
+    on.service.ask('member.remove.v1', by, { conversationId, userId }, requestId);
+  const update = (by: string, conversationId: string, userId: string, more: object, requestId?: string) =>
+    on.service.ask('member.update.v1', by, { conversationId, userId, ...more }, requestId);
+  const count = async (conversationId: string): Promise<number> =>
+    (
+      await on.engine.owner.query<{ member_count: number }>(
+        `select member_count from chat.conversation where id = $1`,
+        [conversationId],
+      )
+    )[0]!.member_count;
+  const notes = async (conversationId: string) =>
+    (
+      await on.engine.owner.query<{ sender_id: string; system: object }>(
+        `select sender_id, system from chat.message where conversation_id = $1 and type = 'system' order by seq`,
+        [conversationId],
+      )
+    ).slice(1);
+  const toldOf = (userId: string, conversationId: string): [string, unknown][] =>
+    on.service.heard(userId).flatMap(({ event, payload }): [string, unknown][] => {
+      const {
+        conversation,
+        message,
+        conversationId: id,
+      } = payload as never as {
+        conversation?: { id: string };
+        message?: { conversationId: string };
+        conversationId?: string;
+      };
+      return (conversation?.id ?? message?.conversationId ?? id) === conversationId ? [[event, payload]] : [];
+    });
+  const eventsOf = (userId: string, conversationId: string): string[] =>
+    toldOf(userId, conversationId).map(([event]) => event);
+  const last = <E extends 'member:changed' | 'conversation:new' | 'conversation:removed'>(
+    userId: string,
+    conversationId: string,
+    event: E,
+  ) => toldOf(userId, conversationId).findLast(([name]) => name === event)?.[1] as ServerEvent<E> | undefined;
+  const settled = (conversationId: string) => eventually(() => demandSound(on.engine.owner, conversationId));
+
+  it('lets anybody join a public conversation: they have its state, the members hear of them, and what was written counts as read', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    await on.service.send(anna!, { conversationId });
+    expect(await join(ben!, conversationId)).toEqual({ conversation: { id: conversationId } });
+    await eventually(() =>
+      expect(eventsOf(anna!, conversationId)).toEqual([
+        'conversation:new',
+        'message:new',
+        'message:new',
+        'member:changed',
+        'message:new',
+      ]),
+    );
+    expect(eventsOf(ben!, conversationId)).toEqual(['conversation:new', 'member:changed', 'message:new']);
+    expect(last(ben!, conversationId, 'conversation:new')).toMatchObject({
+      conversation: {
+        id: conversationId,
+        lastSeq: 3,
+        rev: 5,
+        memberCount: 2,
+        lastMessage: { seq: 3, type: 'system', senderId: ben, system: { kind: 'joined' } },
+        me: {
+          role: 'member',
+          status: 'active',
+          readSeq: 3,
+          deliveredSeq: 3,
+          unread: 0,
+          mentions: 0,
+          notifications: 'all',
+        },
+      },
+    });
+    expect(last(anna!, conversationId, 'member:changed')).toMatchObject({
+      conversationId,
+      rev: 4,
+      memberCount: 2,
+      member: { userId: ben, role: 'member', status: 'active', readSeq: 3, deliveredSeq: 3 },
+    });
+    // Told with a description's `rev`, nobody would notice that they missed this one.
+    const [row] = await on.engine.owner.query(
+      `select conversation_rev, members_rev, rev from chat.conversation where id = $1`,
+      [conversationId],
+    );
+    expect(row).toEqual({ conversation_rev: 1, members_rev: 4, rev: 5 });
+    await settled(conversationId);
+  });
+
+  it('answers who joins twice, and tells nobody again', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    const requestId = newId();
+    const answers = await Promise.all([
+      join(ben!, conversationId, requestId),
+      join(ben!, conversationId, requestId),
+      join(ben!, conversationId),
+    ]);
+    expect(answers).toEqual(range(3).map(() => ({ conversation: { id: conversationId } })));
+    expect(await notes(conversationId)).toEqual([{ sender_id: ben, system: { kind: 'joined' } }]);
+    await settled(conversationId);
+  });
+
+  it('keeps strangers, guests where they are not admitted, the banned, and a crowd out', async () => {
+    const [anna, ben, guest] = await people(3);
+    on.service.guests.add(guest!);
+    expect(await codeOf(join(ben!, await on.service.group(anna!)))).toBe('not_found');
+    expect(await codeOf(join(ben!, newId()))).toBe('not_found');
+    expect(await codeOf(join(guest!, await publicGroup(anna!, { guests: false })))).toBe('forbidden');
+    expect(await codeOf(join(guest!, await publicGroup(anna!)))).toBe('answered');
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    await update(anna!, conversationId, ben!, { status: 'banned' });
+    expect(await codeOf(join(ben!, conversationId))).toBe('banned');
+    await on.engine.owner.query(`update chat.conversation set member_count = 5000 where id = $1`, [conversationId]);
+    expect(await codeOf(join(newId(), conversationId))).toBe('too_large');
+    expect(await codeOf(add(anna!, conversationId, newId()))).toBe('too_large');
+  });
+
+  it('lets somebody leave: they hear that at once and nothing more, and begin anew when they are back', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    await leave(ben!, conversationId);
+    await on.service.send(anna!, { conversationId, clientId: 'after' });
+    await eventually(() =>
+      on.service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'after'),
+    );
+    expect(eventsOf(ben!, conversationId).slice(3)).toEqual(['conversation:removed']);
+    expect(last(ben!, conversationId, 'conversation:removed')).toEqual({ conversationId, reason: 'left' });
+    expect(last(anna!, conversationId, 'member:changed')).toEqual({
+      conversationId,
+      userId: ben,
+      left: true,
+      rev: 5,
+      memberCount: 1,
+    });
+    expect(await notes(conversationId)).toEqual([
+      { sender_id: ben, system: { kind: 'joined' } },
+      { sender_id: ben, system: { kind: 'left' } },
+    ]);
+    expect(await codeOf(leave(ben!, conversationId))).toBe('forbidden');
+    await join(ben!, conversationId);
+    await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.me?.readSeq === 5);
+    await settled(conversationId);
+  });
+
+  it('does not let the creator leave others behind, and ends what nobody else is in', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    expect(await codeOf(leave(anna!, conversationId))).toBe('conflict');
+    const handed = await update(anna!, conversationId, ben!, { role: 'creator' });
+    expect(handed.member).toMatchObject({ userId: ben, role: 'creator', status: 'active' });
+    expect(await codeOf(leave(anna!, conversationId))).toBe('answered');
+    expect(await codeOf(leave(ben!, conversationId))).toBe('answered');
+    await eventually(() => last(ben!, conversationId, 'conversation:removed')?.reason === 'left');
+    expect(await codeOf(join(anna!, conversationId))).toBe('not_found');
+    await eventually(() =>
+      on.service.events.some(
+        ({ name, event }) =>
+          name === 'conversation.deleted.v1' &&
+          (event as never as { conversationId: string }).conversationId === conversationId,
+      ),
+    );
+    expect(await notes(conversationId)).toEqual([
+      { sender_id: ben, system: { kind: 'joined' } },
+      { sender_id: anna, system: { kind: 'creator', userId: ben } },
+      { sender_id: anna, system: { kind: 'left' } },
+    ]);
+    const roles = on.service
+      .heard(ben!, 'member:changed')
+      .map(({ payload }) => payload as never as ServerEvent<'member:changed'>)
+      .flatMap((one) =>
+        'member' in one && one.conversationId === conversationId ? [[one.member.userId, one.member.role, one.rev]] : [],
+      );
+    expect(roles.slice(-2)).toEqual([
+      [anna, 'admin', 5],
+      [ben, 'creator', 6],
+    ]);
+  });
+
+  it('adds members by those who may invite, answers those who are there as they are, and names who does not exist', async () => {
+    const [anna, ben, cara, dan] = await people(4);
+    const conversationId = await on.service.group(anna!, ben!);
+    expect(await codeOf(add(ben!, conversationId, cara!))).toBe('forbidden');
+    expect(await add(anna!, conversationId, cara!, { role: 'admin' })).toMatchObject({
+      member: { userId: cara, role: 'admin', status: 'active', readSeq: 2, deliveredSeq: 2 },
+    });
+    expect(await codeOf(add(cara!, conversationId, dan!, { role: 'admin' }))).toBe('forbidden');
+    expect(await add(cara!, conversationId, dan!)).toMatchObject({ member: { userId: dan, role: 'member' } });
+    expect(await add(anna!, conversationId, dan!, { role: 'admin' })).toMatchObject({
+      member: { userId: dan, role: 'member' },
+    });
+    const ghost = newId();
+    on.service.unknown.add(ghost);
+    expect(await codeOf(add(anna!, conversationId, ghost))).toBe('not_found');
+    expect(await codeOf(add(ben!, conversationId, ghost))).toBe('forbidden');
+    await on.service.ask('conversation.update.v1', anna!, {
+      conversationId,
+      policy: { membersInvite: true, guests: false },
+    });
+    expect(await codeOf(add(ben!, conversationId, newId()))).toBe('answered');
+    const guest = newId();
+    on.service.guests.add(guest);
+    expect(await codeOf(add(anna!, conversationId, guest))).toBe('forbidden');
+    expect(eventsOf(dan!, conversationId)[0]).toBe('conversation:new');
+    expect((await notes(conversationId)).map(({ system }) => system)).toEqual([
+      { kind: 'added', userId: cara },
+      { kind: 'added', userId: dan },
+      { kind: 'added', userId: expect.any(String) },
+    ]);
+    await settled(conversationId);
+  });
+
+  it('says that auth is away only to those who may add somebody', async () => {
+    const alone = await Service.start(on.engine.database, { auth: false });
+    const [anna, ben] = [newId(), newId()];
+    const conversationId = await publicGroup(anna);
+    await join(ben, conversationId);
+    const ask = (by: string) => codeOf(alone.ask('member.add.v1', by, { conversationId, userId: newId() }));
+    expect(await Promise.all([ask(anna), ask(ben)])).toEqual(['unavailable', 'forbidden']);
+    await alone.stop();
+  });
+
+  it('removes members, who hear of nothing that comes later, while others write', async () => {
+    const [anna, ben, cara] = await people(3);
+    const conversationId = await on.service.group(anna!, ben!, cara!);
+    const before = range(20).map((n) => on.service.send(cara!, { conversationId, clientId: `b${n}` }));
+    const removed = remove(anna!, conversationId, ben!);
+    const during = range(20).map((n) => on.service.send(cara!, { conversationId, clientId: `d${n}` }));
+    await removed;
+    const after = range(20).map((n) => on.service.send(cara!, { conversationId, clientId: `a${n}` }));
+    await Promise.all([...before, ...during, ...after]);
+    const [row] = await on.engine.owner.query<{ rev: number }>(
+      `select rev from chat.member where conversation_id = $1 and user_id = $2`,
+      [conversationId, ben],
+    );
+    await eventually(
+      () =>
+        on.service
+          .heard(anna!, 'message:new')
+          .filter(({ payload }) => payload.message.conversationId === conversationId).length === 62,
+    );
+    expect(eventsOf(ben!, conversationId).at(-1)).toBe('conversation:removed');
+    expect(last(ben!, conversationId, 'conversation:removed')).toEqual({ conversationId, reason: 'removed' });
+    const heard = on.service
+      .heard(ben!, 'message:new')
+      .filter(({ payload }) => payload.message.conversationId === conversationId);
+    expect(heard.every(({ payload }) => payload.message.rev < row!.rev)).toBe(true);
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('not_found');
+    expect(await notes(conversationId)).toEqual([{ sender_id: anna, system: { kind: 'removed', userId: ben } }]);
+    await settled(conversationId);
+  });
+
+  it('keeps admins from the creator and from each other, and members from everybody', async () => {
+    const [anna, ben, cara, dan] = await people(4);
+    const conversationId = await on.service.group(anna!, ben!, cara!, dan!);
+    for (const admin of [ben!, cara!])
+      expect(await update(anna!, conversationId, admin, { role: 'admin' })).toMatchObject({
+        member: { role: 'admin' },
+      });
+    const refused: [string, () => Promise<unknown>][] = [
+      ['forbidden', () => remove(ben!, conversationId, anna!)],
+      ['forbidden', () => remove(ben!, conversationId, cara!)],
+      ['forbidden', () => remove(dan!, conversationId, dan!)],
+      ['forbidden', () => update(ben!, conversationId, cara!, { status: 'banned' })],
+      ['forbidden', () => update(ben!, conversationId, anna!, { status: 'muted' })],
+      ['forbidden', () => update(ben!, conversationId, dan!, { role: 'admin' })],
+      ['forbidden', () => update(ben!, conversationId, ben!, { role: 'creator' })],
+      ['forbidden', () => update(dan!, conversationId, ben!, { status: 'muted' })],
+      ['forbidden', () => update(anna!, conversationId, anna!, { status: 'muted' })],
+      ['conflict', () => update(anna!, conversationId, anna!, { role: 'member' })],
+      ['not_found', () => update(anna!, conversationId, newId(), { status: 'muted' })],
+      ['not_found', () => remove(anna!, conversationId, newId())],
+      ['not_found', () => update(newId(), conversationId, dan!, { status: 'muted' })],
+      ['invalid', () => update(anna!, conversationId, dan!, { status: 'muted', mutedUntil: inMs(-1000) })],
+      ['invalid', () => update(anna!, conversationId, dan!, { status: 'banned', bannedUntil: inMs(-1000) })],
+      ['invalid', () => update(anna!, conversationId, dan!, { mutedUntil: inMs(1000) })],
+      ['invalid', () => update(anna!, conversationId, dan!, { status: 'muted', bannedUntil: inMs(1000) })],
+      ['invalid', () => update(anna!, conversationId, dan!, { role: 'creator', status: 'active' })],
+    ];
+    for (const [code, attempt] of refused) expect(await codeOf(attempt()), String(attempt)).toBe(code);
+    expect(await update(ben!, conversationId, dan!, { status: 'muted' })).toMatchObject({
+      member: { status: 'muted' },
+    });
+    expect(await update(anna!, conversationId, cara!, { role: 'member', status: 'muted' })).toMatchObject({
+      member: { role: 'member', status: 'muted' },
+    });
+    await settled(conversationId);
+  });
+
+  it('mutes for a time or until further notice; the muted may do nothing but leave, and stay muted when they are back', async () => {
+    const [anna, ben, cara] = await people(3);
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    await add(anna!, conversationId, cara!, { role: 'admin' });
+    const mutedUntil = inMs(3_600_000);
+    expect(await update(cara!, conversationId, ben!, { status: 'muted', mutedUntil })).toMatchObject({
+      member: { userId: ben, status: 'muted', mutedUntil },
+    });
+    const { rev } = last(ben!, conversationId, 'member:changed')!;
+    expect(await update(cara!, conversationId, ben!, { status: 'muted', mutedUntil })).toMatchObject({
+      member: { mutedUntil },
+    });
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('muted');
+    await leave(ben!, conversationId);
+    await join(ben!, conversationId);
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('muted');
+    await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.me?.mutedUntil === mutedUntil);
+    expect(last(ben!, conversationId, 'member:changed')!.rev).toBeGreaterThan(rev);
+    const active = await update(cara!, conversationId, ben!, { status: 'active' });
+    expect(active.member).not.toHaveProperty('mutedUntil');
+    expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('answered');
+    await update(anna!, conversationId, cara!, { status: 'muted' });
+    expect(await codeOf(remove(cara!, conversationId, ben!))).toBe('muted');
+    expect(await codeOf(update(cara!, conversationId, ben!, { role: 'admin' }))).toBe('forbidden');
+    await settled(conversationId);
+  });
+
+  it('bans: they are gone for everybody, stay on the list, can be neither added nor joined, and are back where they were when the ban is lifted', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    await update(anna!, conversationId, ben!, { role: 'admin' });
+    expect(await update(anna!, conversationId, ben!, { status: 'banned' })).toMatchObject({
+      member: { userId: ben, role: 'member', status: 'banned' },
+    });
+    expect(await count(conversationId)).toBe(1);
+    await on.service.send(anna!, { conversationId, clientId: 'meanwhile' });
+    await eventually(() =>
+      on.service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'meanwhile'),
+    );
+    expect(eventsOf(ben!, conversationId).at(-1)).toBe('conversation:removed');
+    expect(last(ben!, conversationId, 'conversation:removed')!.reason).toBe('banned');
+    expect(last(anna!, conversationId, 'member:changed')).toMatchObject({
+      member: { userId: ben, status: 'banned' },
+      memberCount: 1,
+    });
+    expect(await codeOf(add(anna!, conversationId, ben!))).toBe('conflict');
+    expect(await codeOf(update(anna!, conversationId, ben!, { role: 'creator' }))).toBe('conflict');
+    expect(await codeOf(leave(ben!, conversationId))).toBe('banned');
+    await update(anna!, conversationId, ben!, { status: 'active' });
+    await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.me?.unread === 1);
+    expect(last(ben!, conversationId, 'conversation:new')).toMatchObject({
+      conversation: {
+        memberCount: 2,
+        me: { role: 'member', readSeq: 2, unread: 1 },
+        lastMessage: { clientId: 'meanwhile' },
+      },
+    });
+    expect((await notes(conversationId)).map(({ system }) => system)).toEqual([
+      { kind: 'joined' },
+      { kind: 'banned', userId: ben },
+    ]);
+    await settled(conversationId);
+  });
+
+  it('keeps who is banned and removed banned; unbanned, they are no member but may come', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    await update(anna!, conversationId, ben!, { status: 'banned' });
+    await remove(anna!, conversationId, ben!);
+    expect(await codeOf(join(ben!, conversationId))).toBe('banned');
+    await update(anna!, conversationId, ben!, { status: 'active' });
+    expect([
+      await count(conversationId),
+      await codeOf(on.service.send(ben!, { conversationId })),
+      await codeOf(join(ben!, conversationId)),
+    ]).toEqual([1, 'forbidden', 'answered']);
+    await settled(conversationId);
+  });
+
+  it('lets a ban end by itself: they are counted and told again', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    await update(anna!, conversationId, ben!, { status: 'banned', bannedUntil: inMs(300) });
+    await eventually(() => last(ben!, conversationId, 'conversation:new')?.conversation.rev === 7);
+    expect(last(ben!, conversationId, 'conversation:new')).toMatchObject({
+      conversation: { memberCount: 2, me: { status: 'active' } },
+    });
+    await eventually(() =>
+      expect(last(anna!, conversationId, 'member:changed')).toMatchObject({
+        member: { userId: ben, status: 'active' },
+        memberCount: 2,
+        rev: 7,
+      }),
+    );
+    expect(last(anna!, conversationId, 'member:changed')).not.toHaveProperty('member.bannedUntil');
+    await settled(conversationId);
+  });
+
+  it('shows where a member is, not where they began', async () => {
+    const [anna, ben] = await people(2);
+    const conversationId = await publicGroup(anna!);
+    await join(ben!, conversationId);
+    for (const n of range(3)) await on.service.send(anna!, { conversationId, clientId: `n${n}` });
+    await on.engine.owner.query(
+      `insert into history.cursor (conversation_id, user_id, delivered_seq, read_seq, updated_at) values ($1, $2, 5, 4, now())`,
+      [conversationId, ben],
+    );
+    expect(await update(anna!, conversationId, ben!, { role: 'admin' })).toMatchObject({
+      member: { role: 'admin', readSeq: 4, deliveredSeq: 5 },
+    });
+    await update(anna!, conversationId, ben!, { status: 'banned' });
+    await update(anna!, conversationId, ben!, { status: 'active' });
+    await eventually(() =>
+      expect(last(ben!, conversationId, 'conversation:new')).toMatchObject({
+        conversation: { me: { readSeq: 4, deliveredSeq: 5, unread: 1 } },
+      }),
+    );
+  });
+
+  it('leaves direct conversations as they are', async () => {
+    const [anna, ben] = await people(2);
+    const { conversation } = await on.service.create(anna!, { kind: 'direct', memberIds: [ben!] });
+    const refused = [
+      leave(anna!, conversation.id),
+      add(anna!, conversation.id, newId()),
+      remove(anna!, conversation.id, ben!),
+      update(anna!, conversation.id, ben!, { status: 'muted' }),
+      update(anna!, conversation.id, ben!, { role: 'creator' }),
+    ];
+    expect(await Promise.all(refused.map(codeOf))).toEqual(refused.map(() => 'forbidden'));
+    expect([await codeOf(join(ben!, conversation.id)), await codeOf(join(newId(), conversation.id))]).toEqual([
+      'answered',
+      'not_found',
+    ]);
+  });
+
+  it('carries a command out once, and tells of it, however often it is cut off after the commit', async () => {
+    const [anna, ben, cara] = await people(3);
+    const conversationId = await publicGroup(anna!);
+    const commands: [string, (requestId: string) => Promise<unknown>][] = [
+      ['join', (requestId) => join(ben!, conversationId, requestId)],
+      ['add', (requestId) => add(anna!, conversationId, cara!, {}, requestId)],
+      ['promote', (requestId) => update(anna!, conversationId, cara!, { role: 'admin' }, requestId)],
+      [
+        'mute',
+        (requestId) => update(anna!, conversationId, ben!, { status: 'muted', mutedUntil: inMs(60_000) }, requestId),
+      ],
+      ['ban', (requestId) => update(anna!, conversationId, ben!, { status: 'banned' }, requestId)],
+      ['unban', (requestId) => update(anna!, conversationId, ben!, { status: 'active' }, requestId)],
+      ['hand over', (requestId) => update(anna!, conversationId, cara!, { role: 'creator' }, requestId)],
+      ['leave', (requestId) => leave(ben!, conversationId, requestId)],
+      ['remove', (requestId) => remove(cara!, conversationId, anna!, requestId)],
+      ['end', (requestId) => leave(cara!, conversationId, requestId)],
+    ];
+    for (const [what, command] of commands) {
+      const [before] = await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [
+        conversationId,
+      ]);
+      const { count: failed } = cut;
+      cut.fail();
+      expect(await codeOf(command(newId())), what).toBe('answered');
+      await eventually(() => cut.count === failed + 1);
+      const [after] = await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [
+        conversationId,
+      ]);
+      expect(after!.rev - before!.rev, what).toBe({ promote: 1, mute: 1, unban: 1, end: 1, 'hand over': 3 }[what] ?? 2);
+      await settled(conversationId);
+    }
+    await eventually(() => last(cara!, conversationId, 'conversation:removed') !== undefined);
+    expect((await notes(conversationId)).map(({ system }) => (system as { kind: string }).kind)).toEqual([
+      'joined',
+      'added',
+      'banned',
+      'creator',
+      'left',
+      'removed',
+    ]);
+    expect(eventsOf(ben!, conversationId).filter((event) => event.startsWith('conversation:'))).toEqual([
+      'conversation:new',
+      'conversation:removed',
+      'conversation:new',
+      'conversation:removed',
+    ]);
+    expect(eventsOf(anna!, conversationId).at(-1)).toBe('conversation:removed');
+  });
+
+  it.each([1, 2, 3])('stays exact whatever people do at once (seed %i)', async (seed) => {
+    let state = seed;
+    const random = (below: number): number => {
+      state = (state * 48271) % 2147483647;
+      return state % below;
+    };
+    const everybody = range(8).map(() => newId());
+    const anybody = (): string => everybody[random(everybody.length)]!;
+    const conversationId = await publicGroup(everybody[0]!, { membersInvite: true });
+    const moves: ((by: string, whom: string) => Promise<unknown>)[] = [
+      (by) => join(by, conversationId),
+      (by) => join(by, conversationId),
+      (by) => leave(by, conversationId),
+      (by, whom) => add(by, conversationId, whom),
+      (by, whom) => remove(by, conversationId, whom),
+      (by, whom) => update(by, conversationId, whom, { status: 'banned' }),
+      (by, whom) => update(by, conversationId, whom, { status: 'active' }),
+      (by, whom) => update(by, conversationId, whom, { status: 'muted' }),
+      (by, whom) => update(by, conversationId, whom, { role: 'admin' }),
+      (by, whom) => update(by, conversationId, whom, { role: 'creator' }),
+      (by) => on.service.send(by, { conversationId }),
+    ];
+    for (let round = 0; round < 10; round++) {
+      // The creator, whoever that is now, acts often: what others may not is tried as well.
+      const [creator] = await on.engine.owner.query<{ user_id: string }>(
+        `select user_id from chat.member where conversation_id = $1 and role = 'creator'`,
+        [conversationId],
+      );
+      const codes = await Promise.all(
+        range(12).map(() => codeOf(moves[random(moves.length)]!(random(2) ? creator!.user_id : anybody(), anybody()))),
+      );
+      expect(
+        codes.filter((code) => code === 'internal' || code === 'unavailable'),
+        `seed ${seed}, round ${round}`,
+      ).toEqual([]);
+      await demandSound(on.engine.owner, conversationId);
+      const [row] = await on.engine.owner.query(
+        `select count(*) as creators from chat.member where conversation_id = $1 and role = 'creator' and left_at is null and status = 'active'`,
+        [conversationId],
+      );
+      expect(row, `seed ${seed}, round ${round}`).toEqual({ creators: 1 });
+    }
+  });
+});

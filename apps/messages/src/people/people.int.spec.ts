@@ -1,0 +1,93 @@
+import { newId } from '@parley/contracts';
+import { codeOf, eventually } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
+import { engines, running } from '@parley/store/testing';
+import { Cut } from '../spec/cut.js';
+import { Service } from '../spec/service.js';
+
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s', (_, open) => {
+  const on = running(open, (database) => Service.start(database, { through: cut.through }));
+  const cut = new Cut();
+
+  type Listing = 'contact.add.v1' | 'contact.remove.v1' | 'block.add.v1' | 'block.remove.v1';
+  const list = (name: Listing, by: string, userId: string) => on.service.ask(name, by, { userId });
+  const rows = (table: string, owner: string, other: string, by: string) =>
+    on.engine.owner.query<{ other: string; created_at: Date }>(
+      `select ${other} as other, created_at from chat.${table} where ${owner} = $1`,
+      [by],
+    );
+  const changes = (by: string) =>
+    on.service.events
+      .map(({ name, event }) =>
+        name === 'block.changed.v1'
+          ? (event as never as { blockerId: string; blockedId: string; blocked: boolean })
+          : undefined,
+      )
+      .filter((event) => event?.blockerId === by);
+
+  it('are put on a list once and taken off it, by whoever keeps it', async () => {
+    const [anna, ben] = [newId(), newId()];
+    expect(await list('contact.add.v1', anna, ben)).toEqual({});
+    const [first] = await rows('contact', 'owner_id', 'user_id', anna);
+    await list('contact.add.v1', anna, ben);
+    expect(await rows('contact', 'owner_id', 'user_id', anna)).toEqual([first]);
+    expect(await rows('contact', 'owner_id', 'user_id', ben)).toEqual([]);
+    for (const _time of [1, 2]) expect(await list('contact.remove.v1', anna, ben)).toEqual({});
+    expect(await rows('contact', 'owner_id', 'user_id', anna)).toEqual([]);
+  });
+
+  it.each(['contact.add.v1', 'block.add.v1'] as const)(
+    'are refused by %s when they don’t exist, or are oneself',
+    async (name) => {
+      const [anna, ghost] = [newId(), newId()];
+      on.service.unknown.add(ghost);
+      expect([await codeOf(list(name, anna, ghost)), await codeOf(list(name, anna, anna))]).toEqual([
+        'not_found',
+        'invalid',
+      ]);
+    },
+  );
+
+  it('are blocked once, at the same time too, and unblocked; the others are told what changed', async () => {
+    const [anna, ben] = [newId(), newId()];
+    await Promise.all([1, 2, 3].map(() => list('block.add.v1', anna, ben)));
+    expect(await rows('block', 'blocker_id', 'blocked_id', anna)).toHaveLength(1);
+    await eventually(() => expect(changes(anna)).toEqual([{ blockerId: anna, blockedId: ben, blocked: true }]));
+    for (const _time of [1, 2]) await list('block.remove.v1', anna, ben);
+    await eventually(() =>
+      expect(changes(anna)).toEqual([
+        { blockerId: anna, blockedId: ben, blocked: true },
+        { blockerId: anna, blockedId: ben, blocked: false },
+      ]),
+    );
+  });
+
+  it('are told to be blocked even when that is cut off after the commit', async () => {
+    const [anna, ben] = [newId(), newId()];
+    cut.fail(2);
+    await list('block.add.v1', anna, ben);
+    await eventually(() => expect(changes(anna)).toEqual([{ blockerId: anna, blockedId: ben, blocked: true }]));
+    expect(await rows('block', 'blocker_id', 'blocked_id', anna)).toHaveLength(1);
+  });
+
+  it('begin no direct conversation while one of the two blocks the other, nor find the one they have', async () => {
+    const [anna, ben, cara] = [newId(), newId(), newId()];
+    const create = (by: string, other: string, requestId?: string) =>
+      on.service.create(by, { kind: 'direct', memberIds: [other] }, requestId);
+    const requestId = newId();
+    const { conversation } = await create(anna, ben, requestId);
+    await list('block.add.v1', anna, ben);
+    await list('block.add.v1', anna, cara);
+    expect(
+      await Promise.all([create(anna, ben), create(ben, anna), create(anna, cara), create(cara, anna)].map(codeOf)),
+    ).toEqual(['blocked', 'blocked', 'blocked', 'blocked']);
+    // The request that began it is answered again as it was.
+    expect(await create(anna, ben, requestId)).toMatchObject({ created: true, conversation: { id: conversation.id } });
+    expect(await on.engine.owner.query(`select 1 from chat.direct_pair where $1 in (low, high)`, [cara])).toEqual([]);
+    await list('block.remove.v1', anna, ben);
+    await list('block.remove.v1', anna, cara);
+    expect(await create(ben, anna)).toMatchObject({ created: false, conversation: { id: conversation.id } });
+    expect((await create(cara, anna)).created).toBe(true);
+    expect(await codeOf(on.service.create(anna, { kind: 'group', memberIds: [ben] }))).toBe('answered');
+  });
+});

@@ -1,0 +1,369 @@
+import { Audience } from '@parley/chat';
+import { newId, type CallInput } from '@parley/contracts';
+import { readFileSync } from 'node:fs';
+import { engines, quiet, running } from '@parley/store/testing';
+import { range } from '@parley/testing';
+import { describe, expect, inject, it } from 'vitest';
+import { policies } from './index.js';
+import type { Policy, SendCommand } from './rule.js';
+import { sendBatch, type Outcome } from '../send.js';
+import { newcomers } from '../../spec/newcomers.js';
+import { Service } from '../../spec/service.js';
+import { Standings } from '../../commands/conversation-cache.js';
+
+const refusal = (promise: Promise<unknown>) =>
+  promise.then(
+    () => ({ code: 'answered' }),
+    (error: { code: string; details?: unknown; retryAfterMs?: number }) => ({
+      code: error.code,
+      details: error.details,
+      retryAfterMs: error.retryAfterMs,
+    }),
+  );
+const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refusal(promise)).code;
+
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %s', (name, open) => {
+  const on = running(open, (database) => Service.start(database));
+
+  const group = async (policy: CallInput<'conversation.create'>['policy'], creator: string, ...memberIds: string[]) =>
+    (await on.service.create(creator, { kind: 'group', memberIds, ...(policy && { policy }) })).conversation.id;
+  const react = (userId: string, message: { id: string }, emoji = '👍') =>
+    on.service.call('reaction.add.v1', userId, { messageId: message.id, emoji });
+  const command = (userId: string, conversationId: string, clientId: string = newId()): SendCommand => ({
+    caller: { requestId: newId(), userId, sessionId: newId(), kind: 'person' },
+    input: { conversationId, clientId, type: 'text', body: 'hello' },
+  });
+  /** In one transaction for certain. */
+  const batch = (commands: readonly SendCommand[], those = policies): Promise<Outcome[]> =>
+    sendBatch(
+      {
+        database: on.engine.database,
+        audience: new Audience(),
+        standings: new Standings(),
+        traces: on.service.traces,
+        broker: on.service.broker,
+        policies: those,
+        logger: quiet,
+      },
+      commands,
+    );
+  const codes = (outcomes: readonly Outcome[]) =>
+    outcomes.map((outcome) => ('code' in outcome ? outcome.code : outcome.duplicate ? 'known' : 'stored'));
+  const stored = async (conversationId: string) =>
+    (
+      await on.engine.owner.query<{ client_id: string }>(
+        `select client_id from chat.message where conversation_id = $1 and type <> 'system' order by seq`,
+        [conversationId],
+      )
+    ).map(({ client_id }) => client_id);
+
+  describe('the reaction gate', () => {
+    it('opens when enough others have reacted to the sender’s last message, and counts people, not reactions', async () => {
+      const [anna, ben, cara] = [newId(), newId(), newId()];
+      const conversationId = await group({ reactionGate: 2 }, anna, ben, cara);
+      const write = (userId = anna) => refusal(on.service.send(userId, { conversationId }));
+      const { message } = await on.service.send(anna, { conversationId });
+      expect(await write()).toMatchObject({ code: 'reaction_gate', details: { needed: 2, have: 0 } });
+      await react(anna, message);
+      await react(ben, message);
+      await react(ben, message, '🎉');
+      expect(await write()).toMatchObject({ code: 'reaction_gate', details: { needed: 2, have: 1 } });
+      await react(cara, message);
+      expect((await write()).code).toBe('answered');
+      expect((await write()).code).toBe('reaction_gate');
+      expect((await write(ben)).code).toBe('answered');
+    });
+
+    it('looks at the newest message that is not deleted', async () => {
+      const [anna, ben] = [newId(), newId()];
+      const conversationId = await group({ reactionGate: 1 }, anna, ben);
+      const first = await on.service.send(anna, { conversationId });
+      await react(ben, first.message);
+      const second = await on.service.send(anna, { conversationId });
+      expect(await codeOf(on.service.send(anna, { conversationId }))).toBe('reaction_gate');
+      await on.service.call('message.delete.v1', anna, { messageId: second.message.id });
+      expect(await codeOf(on.service.send(anna, { conversationId }))).toBe('answered');
+    });
+
+    it('lets one message of a batch through, and every sender and conversation for itself', async () => {
+      const [anna, ben] = [newId(), newId()];
+      const [here, there, free] = [
+        await group({ reactionGate: 1 }, anna, ben),
+        await group({ reactionGate: 1 }, anna, ben),
+        await group({}, anna, ben),
+      ];
+      const outcomes = await batch([
+        command(anna, here),
+        command(anna, here),
+        command(ben, here),
+        command(anna, there),
+        command(anna, free),
+        command(anna, free),
+      ]);
+      expect(codes(outcomes)).toEqual(['stored', 'reaction_gate', 'stored', 'stored', 'stored', 'stored']);
+    });
+
+    it('answers what is known already, also in the batch that closes it', async () => {
+      const [anna, ben] = [newId(), newId()];
+      const conversationId = await group({ reactionGate: 1 }, anna, ben);
+      const { message } = await on.service.send(anna, { conversationId, clientId: 'known' });
+      expect(codes(await batch([command(anna, conversationId, 'known'), command(anna, conversationId)]))).toEqual([
+        'known',
+        'reaction_gate',
+      ]);
+      await react(ben, message);
+      expect(
+        codes(
+          await batch([
+            command(anna, conversationId, 'next'),
+            command(anna, conversationId, 'known'),
+            command(anna, conversationId),
+          ]),
+        ),
+      ).toEqual(['stored', 'known', 'reaction_gate']);
+      expect(await stored(conversationId)).toEqual(['known', 'next']);
+    });
+  });
+
+  describe('slow mode', () => {
+    it('makes members wait, says for how long, and exempts creator and admins', async () => {
+      const [anna, ben, cara] = [newId(), newId(), newId()];
+      const conversationId = await group({ slowModeSeconds: 60 }, anna, ben, cara);
+      await on.engine.owner.query(`update chat.member set role = 'admin' where conversation_id = $1 and user_id = $2`, [
+        conversationId,
+        cara,
+      ]);
+      for (const userId of [anna, anna, cara, cara, ben])
+        expect(await codeOf(on.service.send(userId, { conversationId }))).toBe('answered');
+      const refused = await refusal(on.service.send(ben, { conversationId }));
+      expect(refused.code).toBe('slow_mode');
+      expect((refused as { retryAfterMs: number }).retryAfterMs).toBeGreaterThan(50_000);
+      expect((refused as { retryAfterMs: number }).retryAfterMs).toBeLessThanOrEqual(60_000);
+      await on.engine.owner.query(
+        `update chat.message set created_at = created_at - interval '61 seconds' where conversation_id = $1 and sender_id = $2`,
+        [conversationId, ben],
+      );
+      expect(await codeOf(on.service.send(ben, { conversationId }))).toBe('answered');
+    });
+
+    it('counts deleted messages, but not the server’s', async () => {
+      const [anna, ben] = [newId(), newId()];
+      const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
+      await on.engine.owner.query(`update chat.message set sender_id = $2 where conversation_id = $1`, [
+        conversationId,
+        ben,
+      ]);
+      const { message } = await on.service.send(ben, { conversationId });
+      await on.service.call('message.delete.v1', ben, { messageId: message.id });
+      expect(await codeOf(on.service.send(ben, { conversationId }))).toBe('slow_mode');
+    });
+
+    it('lets one message of a batch through, and answers what is known', async () => {
+      const [anna, ben] = [newId(), newId()];
+      const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
+      expect(
+        codes(
+          await batch([
+            command(ben, conversationId, 'a'),
+            command(ben, conversationId, 'b'),
+            command(ben, conversationId, 'a'),
+            command(anna, conversationId),
+            command(anna, conversationId),
+          ]),
+        ),
+      ).toEqual(['stored', 'slow_mode', 'known', 'stored', 'stored']);
+    });
+  });
+
+  describe('blocks', () => {
+    it('keep both from writing in their direct conversation, but not in groups; resends are answered', async () => {
+      const [anna, ben] = [newId(), newId()];
+      const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
+      const together = await group({}, anna, ben);
+      await on.service.send(anna, { conversationId: conversation.id, clientId: 'known' });
+      const tries = () =>
+        Promise.all([anna, ben].map((userId) => codeOf(on.service.send(userId, { conversationId: conversation.id }))));
+      expect(await tries()).toEqual(['answered', 'answered']);
+      await on.engine.owner.query(
+        `insert into chat.block (blocker_id, blocked_id, created_at) values ($1, $2, now())`,
+        [ben, anna],
+      );
+      expect(await tries()).toEqual(['blocked', 'blocked']);
+      expect((await on.service.send(anna, { conversationId: conversation.id, clientId: 'known' })).duplicate).toBe(
+        true,
+      );
+      expect(await codeOf(on.service.send(anna, { conversationId: together }))).toBe('answered');
+      await on.engine.owner.query(`delete from chat.block`);
+      expect(await tries()).toEqual(['answered', 'answered']);
+    });
+  });
+
+  describe('a policy that fails', () => {
+    const marked = ({ command: { input } }: { command: SendCommand }) => input.body.startsWith('marked');
+    const failing: Record<string, Policy> = {
+      'whose query is wrong': {
+        name: 'broken',
+        appliesTo: marked,
+        prepare: (sql) => sql.query('select no_such_column'),
+        check: () => undefined,
+      },
+      'that takes too long': {
+        name: 'late',
+        timeLimitMs: 50,
+        appliesTo: marked,
+        prepare: () => new Promise(() => undefined),
+        check: () => undefined,
+      },
+      'whose check throws': {
+        name: 'throwing',
+        appliesTo: marked,
+        check: () => {
+          throw new TypeError('a defect');
+        },
+      },
+    };
+
+    it.each(Object.keys(failing))(
+      '%s refuses what it applies to, and nothing else; what is known is answered',
+      async (which) => {
+        const [anna, ben] = [newId(), newId()];
+        const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
+        await on.service.send(anna, { conversationId, clientId: 'known', body: 'marked' });
+        const strict = await Service.start(on.engine.database, { policies: [...policies, failing[which]!] });
+        const say = (clientId: string, body: string, userId = anna) =>
+          strict.send(userId, { conversationId, clientId, body }).then(
+            ({ duplicate }) => (duplicate ? 'known' : 'stored'),
+            (error: { code: string }) => error.code,
+          );
+        const answers = await Promise.all([
+          say('a', 'plain'),
+          say('b', 'marked'),
+          say('c', 'plain', ben),
+          say('known', 'marked'),
+          say('d', 'marked', ben),
+          say('e', 'plain', ben),
+        ]);
+        expect(answers).toEqual(['stored', 'unavailable', 'stored', 'known', 'slow_mode', 'slow_mode']);
+        expect(await stored(conversationId)).toEqual(['known', 'a', 'c']);
+        await strict.stop();
+      },
+    );
+
+    it('is asked for nothing when it applies to nothing, and can no more query when its time is over', async () => {
+      const anna = newId();
+      const conversationId = await group({}, anna);
+      let asked = 0;
+      let late: Promise<unknown> | undefined;
+      const policy: Policy = {
+        name: 'late',
+        timeLimitMs: 20,
+        appliesTo: marked,
+        check: () => undefined,
+        prepare: (sql) => {
+          asked += 1;
+          late = new Promise((resolve) => setTimeout(resolve, 60)).then(() => sql.query('select 1'));
+          return late;
+        },
+      };
+      expect(codes(await batch([command(anna, conversationId)], [...policies, policy]))).toEqual(['stored']);
+      expect(asked).toBe(0);
+      const one = command(anna, conversationId);
+      expect(codes(await batch([{ ...one, input: { ...one.input, body: 'marked' } }], [...policies, policy]))).toEqual([
+        'unavailable',
+      ]);
+      await expect(late).rejects.toThrow('over');
+    });
+
+    // PGlite cannot interrupt a statement.
+    it.each(name === 'Postgres' ? ['select pg_sleep(4)'] : [])(
+      'that holds a statement too long gives the connection back in time: %s',
+      async (statement) => {
+        const anna = newId();
+        const conversationId = await group({}, anna);
+        const slow: Policy = {
+          name: 'slow',
+          timeLimitMs: 100,
+          prepare: (sql) => sql.query(statement),
+          check: () => undefined,
+        };
+        const begun = Date.now();
+        expect(codes(await batch([command(anna, conversationId)], [...policies, slow]))).toEqual(['unavailable']);
+        expect(Date.now() - begun).toBeLessThan(2000);
+        expect(codes(await batch([command(anna, conversationId)]))).toEqual(['stored']);
+      },
+    );
+  });
+
+  it('are added as the README says', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const { conversation } = await on.service.create(anna, {
+      kind: 'group',
+      visibility: 'public',
+      title: 'open',
+      memberIds: [ben],
+    });
+    await on.engine.owner.query(`update chat.member set joined_at = now() - interval '2 hours' where user_id = $1`, [
+      anna,
+    ]);
+    const link = (userId: string): SendCommand => {
+      const one = command(userId, conversation.id);
+      return { ...one, input: { ...one.input, body: 'see https://example.org' } };
+    };
+    expect(
+      codes(await batch([link(anna), link(ben), command(ben, conversation.id)], [...policies, newcomers])),
+    ).toEqual(['stored', 'forbidden', 'stored']);
+    const [readme, example] = [
+      new URL('../../../../../README.md', import.meta.url),
+      new URL('../../spec/newcomers.ts', import.meta.url),
+    ].map((file) => readFileSync(file, 'utf8'));
+    expect(readme).toContain(example!.replace('../sending/rules/rule.js', './rule.js'));
+  });
+
+  it('are prepared once for a whole batch, in the same transaction', async () => {
+    const members = range(6).map(() => newId());
+    const conversations = await Promise.all(range(3).map(() => group({}, members[0]!, ...members.slice(1))));
+    const sizes: number[] = [];
+    const counting: Policy = {
+      name: 'counting',
+      prepare: async (_sql, situations) => void sizes.push(situations.length),
+      check: () => undefined,
+    };
+    await batch(
+      conversations.flatMap((conversationId) => members.map((userId) => command(userId, conversationId))),
+      [...policies, counting],
+    );
+    expect(sizes).toEqual([18]);
+  });
+
+  it('leave the statement limit of the transaction as it was', async () => {
+    const anna = newId();
+    const conversationId = await group({ reactionGate: 1 }, anna);
+    const limits: unknown[] = [];
+    const watched = (): typeof on.engine.database =>
+      new Proxy(on.engine.database, {
+        get: (target, key) => {
+          if (key !== 'transaction') return Reflect.get(target, key) as unknown;
+          return (work: Parameters<typeof target.transaction>[0]) =>
+            target.transaction(async (sql) => {
+              const [before] = await sql.query(`show statement_timeout`);
+              const result = await work(sql);
+              limits.push([before, (await sql.query(`show statement_timeout`))[0]]);
+              return result;
+            });
+        },
+      });
+    const parts = {
+      database: watched(),
+      audience: new Audience(),
+      standings: new Standings(),
+      traces: on.service.traces,
+      broker: on.service.broker,
+      policies,
+      logger: quiet,
+    };
+    const outcomes: Outcome[] = await sendBatch(parts, [command(anna, conversationId)]);
+    expect(codes(outcomes)).toEqual(['stored']);
+    const [[before, after]] = limits as [[unknown, unknown]];
+    expect(after).toEqual(before);
+  });
+});
