@@ -9,7 +9,7 @@ const browser = './libs/testing/src/browser-setup.ts';
 const longer = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 /** What takes longest: `npm test` runs it, a run for every change (`SHORT=1`) does not, or it would take more than a quarter of an hour on two slow cores. */
 const long = [
-  'e2e/src/{bench,demo,documents,matrix,refusals,presence,gateways,crash,tracing,operators}.e2e.spec.ts',
+  'e2e/src/specs/{documents/*,rules/{matrix,refusals},reliability/{presence,gateways,crash}}.e2e.spec.ts',
   'libs/{testing/src/private-server,store/src/pglite}.int.spec.ts',
   'apps/{admin/src/places,terminal/src/terminal,standalone/src/embedded}.int.spec.ts',
 ];
@@ -56,7 +56,7 @@ export default defineConfig({
           isolate: false,
           include: ['e2e/**/*.e2e.spec.ts'],
           exclude: nowhere,
-          globalSetup: [servers, browser, './e2e/src/common.ts'],
+          globalSetup: [servers, browser, './e2e/src/deployments/shared.ts'],
           sequence: { groupOrder: 2 },
           maxWorkers: 2,
           testTimeout: 180_000 * longer,

@@ -88,7 +88,8 @@ describe('shell blocks', () => {
       first: script!.trim().split('\n')[0]!,
     })),
   );
-  const typed = read('e2e/src/documents.e2e.spec.ts') + read('e2e/src/operators.e2e.spec.ts');
+  const typed =
+    read('e2e/src/specs/documents/documents.e2e.spec.ts') + read('e2e/src/specs/documents/operators.e2e.spec.ts');
 
   it.each(blocks)(
     'of $document are typed by a test, or need more than a clone and Node: $first',

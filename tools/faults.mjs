@@ -1,4 +1,4 @@
-// node tools/faults.mjs [options]: installs what is missing, builds, and breaks a cluster of its own in every way (e2e/src/faults/main.ts).
+// node tools/faults.mjs [options]: installs what is missing, builds, and breaks a cluster of its own in every way (e2e/src/programs/faults/main.ts).
 // With `--from REF` it builds that version in .cache/versions, and replaces it by this one under load.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,5 +22,5 @@ await main(async () => {
   const args = process.argv.slice(2);
   const at = args.indexOf('--from');
   if (at >= 0) args.splice(at, 2, '--checkout', await versionOf(args[at + 1] ?? ''));
-  return run(node, [join(root, 'e2e', 'dist', 'faults', 'main.js'), ...args], { env: environment(node) });
+  return run(node, [join(root, 'e2e', 'dist', 'programs', 'faults', 'main.js'), ...args], { env: environment(node) });
 });

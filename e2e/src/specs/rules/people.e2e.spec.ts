@@ -1,8 +1,8 @@
 import { limits, newId, type Attachment, type Session } from '@parley/contracts';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { shared } from './modes.js';
-import { allCodes, codeOf, codesOf, idsOf, Stage, told } from './stage.js';
+import { shared } from '../../deployments/modes.js';
+import { allCodes, codeOf, codesOf, idsOf, Stage, told } from '../../deployments/test-deployment.js';
 
 const password = 'correct horse battery';
 

@@ -1,9 +1,9 @@
 /** The short run of the faults, with one seed. All of them, other seeds and mutations: `npm run faults`. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mutations } from './faults/mutations.js';
-import { embeddedRows, rows } from './faults/rows.js';
-import { run } from './faults/run.js';
-import { EmbeddedWorld, World } from './faults/world.js';
+import { mutations } from '../../programs/faults/mutations.js';
+import { embeddedRows, rows } from '../../programs/faults/rows.js';
+import { run } from '../../programs/faults/run.js';
+import { EmbeddedWorld, World } from '../../programs/faults/world.js';
 
 const quick = { seed: 1, calmMs: 800, paceMs: 350 } as const;
 

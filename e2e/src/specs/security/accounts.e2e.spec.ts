@@ -15,7 +15,7 @@ import {
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { demo } from './demo.js';
+import { demo } from '../../programs/demo/demo.js';
 
 const parts = Object.keys(accounts) as Account[];
 const secret = () => randomBytes(12).toString('hex');

@@ -1,8 +1,8 @@
 import type { CallArguments, CallOutput } from '@parley/contracts';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { shared } from './modes.js';
-import { allCodes, codeOf, codesOf, idsOf, Stage, told } from './stage.js';
+import { shared } from '../../deployments/modes.js';
+import { allCodes, codeOf, codesOf, idsOf, Stage, told } from '../../deployments/test-deployment.js';
 
 describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, start) => {
   let stage: Stage;

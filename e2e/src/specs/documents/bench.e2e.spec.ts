@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, inject, it } from 'vitest';
 
 const run = promisify(execFile);
-const root = new URL('../..', import.meta.url);
+const root = new URL('../../../..', import.meta.url);
 
 // One cluster does for these.
 const phases = [

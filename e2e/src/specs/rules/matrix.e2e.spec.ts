@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callNames, calls, ChatError, type Call, type CallName } from '@parley/contracts';
 import { ChatClient } from '@parley/testing';
 import { actors, matrix, type Actor, type Entry, type Expected, type Place } from './matrix.js';
-import { shared, type Deployment } from './modes.js';
+import { shared, type Deployment } from '../../deployments/modes.js';
 
 type Interface = 'socket' | 'http';
 const interfacesOf = ({ socket, http }: Call): Interface[] => [

@@ -14,8 +14,8 @@ import { newId } from '@parley/contracts';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { modes } from './modes.js';
-import { codeOf, Stage } from './stage.js';
+import { modes } from '../../deployments/modes.js';
+import { codeOf, Stage } from '../../deployments/test-deployment.js';
 
 /** As behind one proxy, with the limits of PROTOCOL per address. */
 const env = { ADDRESS_LIMIT_SCALE: '1', TRUST_PROXY: '1' };

@@ -1,8 +1,8 @@
 import type { CallArguments, Conversation } from '@parley/contracts';
 import { eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { shared } from './modes.js';
-import { ahead, allCodes, codeOf, codesOf, idsOf, names, Stage, told } from './stage.js';
+import { shared } from '../../deployments/modes.js';
+import { ahead, allCodes, codeOf, codesOf, idsOf, names, Stage, told } from '../../deployments/test-deployment.js';
 
 describe.each(Object.entries(shared))('the rules of conversations, in %s mode', (_, start) => {
   let stage: Stage;

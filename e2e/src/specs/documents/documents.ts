@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { eventually, freePort, freshDatabase, type FreshDatabase } from '@parley/testing';
 import { inject } from 'vitest';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
 
 interface Block {
   readonly language: string;

@@ -1,7 +1,7 @@
 /** What has to hold when a fault is over. */
 import { ChatClient, eventually, judge, type Reader, type RecordedEvent, type StoredMessage } from '@parley/testing';
 import pg from 'pg';
-import { held } from '../random-history.js';
+import { held } from '../../specs/reliability/random-history.js';
 import type { Load, Person } from './load.js';
 
 /** Names of promises that were broken, with what shows it. Empty: all held. */

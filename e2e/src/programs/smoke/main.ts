@@ -10,11 +10,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { freePort } from '@parley/testing';
 import pg from 'pg';
-import { demo } from './demo.js';
-import { check } from './faults/check.js';
-import { History, Load } from './faults/load.js';
+import { demo } from '../demo/demo.js';
+import { check } from '../faults/check.js';
+import { History, Load } from '../faults/load.js';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../../..');
 const { values } = parseArgs({
   options: {
     replicas: { type: 'boolean', default: false },

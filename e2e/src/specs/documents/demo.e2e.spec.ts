@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cluster, type Deployment } from './modes.js';
+import { cluster, type Deployment } from '../../deployments/modes.js';
 
-const program = join(import.meta.dirname, '../dist/demo-main.js');
+const program = join(import.meta.dirname, '../../../dist/programs/demo/main.js');
 const run = async (...args: string[]): Promise<{ code: number; stdout: string }> =>
   promisify(execFile)(process.execPath, [program, ...args], { timeout: 120_000 }).then(
     ({ stdout }) => ({ code: 0, stdout }),

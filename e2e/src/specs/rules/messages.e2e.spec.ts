@@ -1,8 +1,8 @@
 import { newId, type Message } from '@parley/contracts';
 import { ChatClient, eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { shared } from './modes.js';
-import { codeOf, codesOf, idsOf, refusalOf, Stage } from './stage.js';
+import { shared } from '../../deployments/modes.js';
+import { codeOf, codesOf, idsOf, refusalOf, Stage } from '../../deployments/test-deployment.js';
 
 describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, start) => {
   let stage: Stage;

@@ -5,8 +5,8 @@ import { json } from 'node:stream/consumers';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { cluster, embedded } from './modes.js';
-import { Stage } from './stage.js';
+import { cluster, embedded } from '../../deployments/modes.js';
+import { Stage } from '../../deployments/test-deployment.js';
 
 const Span = z.object({
   traceId: z.string(),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { domainEvents, names, newId, requests } from '@parley/contracts';
 import { ChatClient, eventually, rounds, seeded, startCluster, type Addresses, type Cluster } from '@parley/testing';
 import { connect, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
-import { Draw, peace } from './hostile.js';
+import { Draw, peace } from '../security/hostile.js';
 
 /** Where events wait for long before they go back to the queue that they are for. */
 const slow = /\.retry\.\d{4,}$/;

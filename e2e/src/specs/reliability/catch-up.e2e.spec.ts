@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { shared, type Deployment } from './modes.js';
+import { shared, type Deployment } from '../../deployments/modes.js';
 import { Team } from './random-history.js';
 
 /** Histories in one run; each has its seed. `HISTORIES=1000 SEED=1` runs more, or others. */

@@ -9,7 +9,7 @@ import {
   type StoredMessage,
   type Verdict,
 } from '@parley/testing';
-import { modes, type OwnDeployment } from './modes.js';
+import { modes, type OwnDeployment } from '../../deployments/modes.js';
 
 const users = 4;
 const conversations = 4;
