@@ -1,4 +1,4 @@
-/** Where the rules are tested: one deployment, and people at all of its gateways. */
+/** One deployment under test, and connected users spread over its gateways. */
 import { ChatError, type CallArguments, type CallName, type Conversation, type ErrorCode } from '@parley/contracts';
 import { ChatClient, type ClientOptions, type RecordedEvent } from '@parley/testing';
 import type { Deployment } from './modes.js';
@@ -9,12 +9,12 @@ type Many<N extends number, L extends ChatClient[] = []> = number extends N
     ? L
     : Many<N, [...L, ChatClient]>;
 
-export class Stage {
+export class TestDeployment {
   private readonly people: ChatClient[] = [];
-  private constructor(readonly deployment: Deployment) {}
+  private constructor(private readonly deployment: Deployment) {}
 
-  static async open(start: () => Promise<Deployment>): Promise<Stage> {
-    return new Stage(await start());
+  static async open(start: () => Promise<Deployment>): Promise<TestDeployment> {
+    return new TestDeployment(await start());
   }
 
   async close(): Promise<void> {
@@ -22,21 +22,25 @@ export class Stage {
     await this.deployment.stop();
   }
 
-  /** The address of each gateway in turn. */
-  get url(): string {
-    const { urls } = this.deployment;
-    return urls[this.people.length % urls.length]!;
+  /** One address per gateway. */
+  get urls(): readonly string[] {
+    return this.deployment.urls;
   }
 
-  /** Somebody who is connected; a guest, which is cheaper than an account. */
+  /** The gateways in turn: each new user gets the next one. */
+  get url(): string {
+    return this.urls[this.people.length % this.urls.length]!;
+  }
+
+  /** A connected guest; cheaper than an account. */
   guest = async (options: ClientOptions = {}): Promise<ChatClient> => this.connect(ChatClient.guest(this.url, options));
   person = async (options: ClientOptions = {}): Promise<ChatClient> =>
     this.connect(ChatClient.register(this.url, options));
   guests = async <N extends number>(count: N): Promise<Many<N>> =>
     (await Promise.all(Array.from({ length: count }, () => this.guest()))) as Many<N>;
-  /** Another device of theirs, at another gateway where there is one. */
+  /** Another device of the same user, at another gateway if there is one. */
   device = async (of: ChatClient): Promise<ChatClient> =>
-    this.connect(Promise.resolve(of.device(this.deployment.urls.find((url) => url !== of.url))));
+    this.connect(Promise.resolve(of.device(this.urls.find((url) => url !== of.url))));
 
   private async connect(coming: Promise<ChatClient>): Promise<ChatClient> {
     const client = await coming;
@@ -45,7 +49,7 @@ export class Stage {
     return client;
   }
 
-  /** A group of the first one's with the others in it. */
+  /** A group that the first user creates with the others as members. */
   async group(
     [creator, ...others]: readonly ChatClient[],
     more: Omit<CallArguments<'conversation.create'>, 'kind'> & { kind?: 'group' | 'channel' } = {},
@@ -63,7 +67,7 @@ export class Stage {
     return (await one.call('conversation.create', { kind: 'direct', memberIds: [other.user.id] })).conversation.id;
   }
 
-  /** Waits until what was told before has arrived: something told later has. For what must not have arrived. */
+  /** Waits until all earlier events have arrived, by creating a later one. Use it before asserting that an event did not arrive. */
   async settle(...clients: readonly ChatClient[]): Promise<void> {
     const { id } = await this.group([await this.guest(), ...clients]);
     await Promise.all(
@@ -72,7 +76,7 @@ export class Stage {
   }
 }
 
-/** The code of the refusal, or `ok`. */
+/** The error code of the answer, or `ok`. */
 export const codeOf = async (answer: Promise<unknown>): Promise<ErrorCode | 'ok'> =>
   (await refusalOf(answer))?.code ?? 'ok';
 
@@ -86,22 +90,22 @@ export async function refusalOf(answer: Promise<unknown>): Promise<ChatError | u
   }
 }
 
-/** The different codes of many answers. */
+/** The distinct codes of several answers. */
 export const allCodes = async (answers: readonly Promise<unknown>[]): Promise<(ErrorCode | 'ok')[]> => [
   ...new Set(await Promise.all(answers.map(codeOf))),
 ];
 
-/** What a call answers over the socket and over HTTP, as codes. */
+/** The codes of the same call over the socket and over HTTP. */
 export const codesOf = async <N extends CallName>(
   who: ChatClient,
   name: N,
   input: CallArguments<N>,
 ): Promise<(ErrorCode | 'ok')[]> => [await codeOf(who.call(name, input)), await codeOf(who.http(name, input))];
 
-/** What a client was told of a conversation, from an index of its events on. */
-export const told = ({ events }: ChatClient, conversationId: string, from = 0): RecordedEvent[] =>
+/** The events about a conversation that a client received, starting at an index of its events. */
+export const eventsAbout = ({ events }: ChatClient, conversationId: string, from = 0): RecordedEvent[] =>
   events.slice(from).filter(({ payload }) => JSON.stringify(payload).includes(conversationId));
-export const names = (events: readonly RecordedEvent[]): string[] => events.map(({ name }) => name);
-/** So many milliseconds ahead, as the wire has it. */
-export const ahead = (ms: number): string => new Date(Date.now() + ms).toISOString();
+export const namesOf = (events: readonly RecordedEvent[]): string[] => events.map(({ name }) => name);
+/** The time `ms` milliseconds from now, in wire format. */
+export const timeIn = (ms: number): string => new Date(Date.now() + ms).toISOString();
 export const idsOf = (items: readonly { readonly id: string }[]): string[] => items.map(({ id }) => id);

@@ -21,7 +21,7 @@ const timed = async <T>(work: Promise<T>): Promise<[T, string]> => {
   return [value, `${(performance.now() - start).toFixed(1)} ms`];
 };
 
-/** Who is on stage, and where the lines go. */
+/** Who is on deployment, and where the lines go. */
 interface Stage {
   readonly ann: ChatClient;
   readonly ben: ChatClient;
@@ -38,7 +38,7 @@ export async function demo(urls: readonly string[], say: (line: string) => void)
   const register = (index: number, displayName: string) =>
     ChatClient.register(at(index), { username: uniqueName(displayName.toLowerCase()), displayName });
   const [ann, ben, cem] = await Promise.all([register(0, 'Ann'), register(1, 'Ben'), register(2, 'Cem')]);
-  const stage: Stage = { ann, ben, cem, say };
+  const deployment: Stage = { ann, ben, cem, say };
   try {
     say(`registered   ${[ann, ben, cem].map(({ user }) => user.username).join(', ')}`);
     const ready = await Promise.all([ann.connect(), ben.connect(), cem.connect()]);
@@ -47,12 +47,12 @@ export async function demo(urls: readonly string[], say: (line: string) => void)
       ready.every(({ user }, index) => user.id === [ann, ben, cem][index]!.user.id),
     );
     say(`connected    protocol ${ready[0].protocol}, a heartbeat every ${ready[0].heartbeatMs / 1000} s`);
-    const direct = await directConversation(stage);
-    const group = await groupConversation(stage);
-    await strangers(stage, direct);
-    await presence(stage);
-    await offlineAndBack(stage, direct, group);
-    await everybodyHoldsEverything(stage, [direct, group]);
+    const direct = await directConversation(deployment);
+    const group = await groupConversation(deployment);
+    await strangers(deployment, direct);
+    await presence(deployment);
+    await offlineAndBack(deployment, direct, group);
+    await everybodyHoldsEverything(deployment, [direct, group]);
   } finally {
     for (const client of [ann, ben, cem]) client.disconnect();
   }

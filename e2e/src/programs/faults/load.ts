@@ -12,7 +12,7 @@ import {
 import { ChatClient, eventually, NoAnswer, seeded, type Attempt } from '@parley/testing';
 
 /** The promise is an answer within 10 s (I10); a client that has waited longer, on a connection that stayed, was left without. */
-export const PATIENCE_MS = 12_000;
+export const ANSWER_TIMEOUT_MS = 12_000;
 
 /** One line of a history: a call that began, or how it ended, or something that a client was shown. */
 type Line = Readonly<Record<string, unknown>>;
@@ -95,7 +95,7 @@ export class Load {
   churner!: Person;
   groups: string[] = [];
   /** Gateways that cannot answer anybody, because they are stopped. */
-  readonly mute = new Set<string>();
+  readonly frozenGateways = new Set<string>();
   private running = false;
   private readonly work: Promise<void>[] = [];
 
@@ -110,10 +110,10 @@ export class Load {
   }
 
   /** Everybody comes in, and conversations are made. */
-  async begin(): Promise<void> {
+  async arrive(): Promise<void> {
     const { urls, people = 6, groups = 3 } = this.options;
     const arrive = async (index: number): Promise<Person> => {
-      const client = await ChatClient.guest(urls[index % urls.length]!, { callTimeoutMs: PATIENCE_MS });
+      const client = await ChatClient.guest(urls[index % urls.length]!, { callTimeoutMs: ANSWER_TIMEOUT_MS });
       await client.connect();
       return new Person(client, `p${index}`);
     };
@@ -137,7 +137,7 @@ export class Load {
     // Who is written to while the churner is there, and remembered longer than that, is written to wrongly.
     await first!.client.http('member.add', { conversationId: this.groups[0]!, userId: this.churner.id });
     for (const person of this.all) await person.caughtUp();
-    for (const person of this.all) this.listen(person);
+    for (const person of this.all) this.recordEvents(person);
     await this.burst(first!, this.groups[0]!, 0, 1);
   }
 
@@ -146,11 +146,11 @@ export class Load {
     this.running = true;
     for (const [index, person] of this.people.entries()) {
       for (const [n, conversationId] of this.groups.entries())
-        this.work.push(this.talk(person, conversationId, seeded(this.options.seed * 1000 + index * 10 + n)));
-      this.work.push(this.receive(person, seeded(this.options.seed * 1000 + index * 10 + 9)));
+        this.work.push(this.sendMessages(person, conversationId, seeded(this.options.seed * 1000 + index * 10 + n)));
+      this.work.push(this.sendReceipts(person, seeded(this.options.seed * 1000 + index * 10 + 9)));
     }
-    for (const person of this.all) this.work.push(this.follow(person));
-    this.work.push(this.comeAndGo());
+    for (const person of this.all) this.work.push(this.catchUpAfterReconnects(person));
+    this.work.push(this.churn());
   }
 
   /** Nobody begins anything more; resolves when all that was begun has ended well, which retries see to. */
@@ -169,7 +169,7 @@ export class Load {
   }
 
   /** A call until it is answered, as an outbox does; refusals that a retry can't mend are noted, and thrown. Answers whether the first attempt did it, too. */
-  async insist<N extends CallName>(
+  async callUntilAnswered<N extends CallName>(
     person: Person,
     name: N,
     input: CallArguments<N>,
@@ -205,8 +205,8 @@ export class Load {
       this.options.history.write({ type: known ? 'fail' : 'unknown', op, error: String(error) });
       if (
         error instanceof NoAnswer &&
-        !this.mute.has(client.url) &&
-        performance.now() - begun > PATIENCE_MS - 500 &&
+        !this.frozenGateways.has(client.url) &&
+        performance.now() - begun > ANSWER_TIMEOUT_MS - 500 &&
         client.connected &&
         client.readyCount === connection
       ) {
@@ -217,7 +217,7 @@ export class Load {
   }
 
   /** Sends one after another, sometimes three without waiting; now and then edits, reacts and deletes. */
-  private async talk(person: Person, conversationId: string, random: () => number): Promise<void> {
+  private async sendMessages(person: Person, conversationId: string, random: () => number): Promise<void> {
     const { paceMs = 700 } = this.options;
     let order = 1;
     const sent: Message[] = [];
@@ -228,13 +228,13 @@ export class Load {
       if (dice < 0.75 || sent.length === 0)
         sent.push(...(await this.burst(person, conversationId, order, dice < 0.15 ? 3 : 1)));
       else if (dice < 0.85)
-        await this.insist(person, 'message.edit', { messageId: sent.at(-1)!.id, body: `edited ${order}` });
+        await this.callUntilAnswered(person, 'message.edit', { messageId: sent.at(-1)!.id, body: `edited ${order}` });
       else if (dice < 0.97)
-        await this.insist(person, 'reaction.add', {
+        await this.callUntilAnswered(person, 'reaction.add', {
           messageId: sent[Math.floor(random() * sent.length)]!.id,
           emoji: '👍',
         });
-      else await this.insist(person, 'message.delete', { messageId: sent.pop()!.id });
+      else await this.callUntilAnswered(person, 'message.delete', { messageId: sent.pop()!.id });
       order += 3;
     }
   }
@@ -243,7 +243,7 @@ export class Load {
     const answers = await Promise.all(
       Array.from({ length: size }, async (_, n) => {
         const clientId = `${person.id}-${conversationId.slice(-8)}-${from + n}`;
-        const { output, atOnce } = await this.insist(person, 'message.send', {
+        const { output, atOnce } = await this.callUntilAnswered(person, 'message.send', {
           conversationId,
           clientId,
           body: `message ${from + n}`,
@@ -267,7 +267,7 @@ export class Load {
   }
 
   /** Receipts for what was shown, coalesced; sometimes two at once, the older one last. */
-  private async receive(person: Person, random: () => number): Promise<void> {
+  private async sendReceipts(person: Person, random: () => number): Promise<void> {
     const done = new Map<string, number>();
     const move = async (
       call: 'receipt.read' | 'receipt.delivered',
@@ -275,7 +275,7 @@ export class Load {
       seq: number,
     ): Promise<void> => {
       if (seq < 1) return;
-      const { output } = await this.insist(person, call, { conversationId, seq });
+      const { output } = await this.callUntilAnswered(person, call, { conversationId, seq });
       if (call === 'receipt.read') person.read.set(conversationId, Math.max(person.read.get(conversationId) ?? 0, seq));
       person.client.state.receipt(output.receipt);
     };
@@ -294,7 +294,7 @@ export class Load {
   }
 
   /** The creator of the first group lets the churner in and out again. */
-  private async comeAndGo(): Promise<void> {
+  private async churn(): Promise<void> {
     const [creator] = this.people;
     const [conversationId] = this.groups;
     for (let inside = true; ; inside = !inside) {
@@ -321,14 +321,14 @@ export class Load {
   }
 
   /** Catches up after every reconnect. */
-  private async follow(person: Person): Promise<void> {
+  private async catchUpAfterReconnects(person: Person): Promise<void> {
     while (this.running) {
       await person.caughtUp().catch(() => undefined);
       await pause(100);
     }
   }
 
-  private listen(person: Person): void {
+  private recordEvents(person: Person): void {
     let shown = person.client.events.length;
     const note = setInterval(() => {
       for (const { name, payload } of person.client.events.slice(shown))
@@ -339,7 +339,7 @@ export class Load {
   }
   private readonly notes: NodeJS.Timeout[] = [];
   /** The last events are written, and no more. */
-  endNotes(): void {
+  stopRecording(): void {
     for (const note of this.notes) clearInterval(note);
   }
 }

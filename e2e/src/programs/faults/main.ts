@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { held, run, type Outcome } from './run.js';
+import { held, run, type RunResult } from './run.js';
 import { mutations, type Mutation } from './mutations.js';
-import { embeddedRows, rows, upgrade, type Row } from './rows.js';
-import { EmbeddedWorld, World, type Stand } from './world.js';
+import { embeddedFaults, faults, upgrade, type Fault } from './faults/index.js';
+import { FaultEmbedded, FaultCluster, type FaultTarget } from './target.js';
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +32,7 @@ const line = (cells: readonly (string | number)[]): string => {
   return cells.map((cell, at) => String(cell).padEnd(widths[at] ?? 0)).join(' ');
 };
 
-function tell(outcome: Outcome): void {
+function tell(outcome: RunResult): void {
   const { row, acknowledged, retries, p99, recovery, seconds, findings } = outcome;
   say(
     line([
@@ -54,8 +54,8 @@ function tell(outcome: Outcome): void {
     for (const entry of entries.slice(0, 5)) say(`    ${kind}: ${entry}`);
 }
 
-async function one<W extends Stand>(world: W, row: Row<W>, from: number): Promise<Outcome> {
-  const outcome = await run(world, row, { seed: from, folder }).catch((error: unknown): Outcome => {
+async function one<W extends FaultTarget>(target: W, row: Fault<W>, from: number): Promise<RunResult> {
+  const outcome = await run(target, row, { seed: from, folder }).catch((error: unknown): RunResult => {
     const why = error instanceof Error ? error.message : String(error);
     return {
       row,
@@ -73,37 +73,38 @@ async function one<W extends Stand>(world: W, row: Row<W>, from: number): Promis
 }
 
 /** One after another on one cluster; on a new one after a row that broke something, which may not be whole again. */
-async function onOne(group: readonly Row[], from: number): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  let world: World | undefined;
+async function onOne(group: readonly Fault[], from: number): Promise<RunResult[]> {
+  const outcomes: RunResult[] = [];
+  let target: FaultCluster | undefined;
   try {
     for (const row of group) {
-      world ??= await World.open(row.own);
-      outcomes.push(await one(world, row, from));
+      target ??= await FaultCluster.open(row.ownCluster);
+      outcomes.push(await one(target, row, from));
       if (held(outcomes.at(-1)!)) continue;
-      await world.close();
-      world = undefined;
+      await target.close();
+      target = undefined;
     }
   } finally {
-    await world?.close();
+    await target?.close();
   }
   return outcomes;
 }
 
 /** All rows of cluster mode on one cluster, but those that want their own; embedded mode begins anew for each. */
-async function every(from: number): Promise<Outcome[]> {
+async function every(from: number): Promise<RunResult[]> {
   if (values.checkout !== undefined) return onOne([upgrade(values.checkout)], from);
-  const outcomes: Outcome[] = [];
-  const list = rows.filter(asked);
-  const shared = list.filter(({ own }) => own === undefined);
+  const outcomes: RunResult[] = [];
+  const list = faults.filter(asked);
+  const shared = list.filter(({ ownCluster }) => ownCluster === undefined);
   outcomes.push(...(await onOne(shared, from)));
-  for (const row of list.filter(({ own }) => own !== undefined)) outcomes.push(...(await onOne([row], from)));
-  for (const row of embeddedRows.filter(asked)) {
-    const world = await EmbeddedWorld.open();
+  for (const row of list.filter(({ ownCluster }) => ownCluster !== undefined))
+    outcomes.push(...(await onOne([row], from)));
+  for (const row of embeddedFaults.filter(asked)) {
+    const target = await FaultEmbedded.open();
     try {
-      outcomes.push(await one(world, row, from));
+      outcomes.push(await one(target, row, from));
     } finally {
-      await world.close();
+      await target.close();
     }
   }
   return outcomes;
@@ -111,12 +112,12 @@ async function every(from: number): Promise<Outcome[]> {
 
 /** Whether the row finds out that its guard is away. */
 async function mutated({ guard, row: name, finding, sql }: Mutation): Promise<boolean> {
-  const world = await World.open({ without: [guard] });
+  const target = await FaultCluster.open({ without: [guard] });
   try {
-    if (sql !== undefined) await world.ask(sql, []);
+    if (sql !== undefined) await target.ask(sql, []);
     const { findings } = await run(
-      world,
-      rows.find((row) => row.name === name)!,
+      target,
+      faults.find((row) => row.name === name)!,
       { seed, folder: join(folder, `without-${guard}`) },
     );
     const found = findings[finding] !== undefined;
@@ -130,7 +131,7 @@ async function mutated({ guard, row: name, finding, sql }: Mutation): Promise<bo
         for (const entry of entries.slice(0, 3)) say(`    ${kind}: ${entry}`);
     return found;
   } finally {
-    await world.close();
+    await target.close();
   }
 }
 
@@ -145,7 +146,7 @@ async function allMutations(): Promise<void> {
 }
 
 async function allFaults(): Promise<void> {
-  const outcomes: Outcome[] = [];
+  const outcomes: RunResult[] = [];
   say(line(['fault', 'seed', 'acks', 'retries', 'p99', 'recovery', 'took', 'verdict']));
   for (let round = 0; round === 0 || (values.random === true && Date.now() < until); round++)
     outcomes.push(...(await every(seed + round)));

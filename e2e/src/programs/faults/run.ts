@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { check, type Findings } from './check.js';
 import { History, Load } from './load.js';
-import type { Row } from './rows.js';
-import type { Stand } from './world.js';
+import type { Fault } from './faults/index.js';
+import type { FaultTarget } from './target.js';
 
-export interface Outcome {
-  readonly row: Pick<Row, 'name' | 'what'>;
+export interface RunResult {
+  readonly row: Pick<Fault, 'name' | 'description'>;
   readonly seed: number;
   readonly findings: Findings;
   readonly acknowledged: number;
@@ -20,7 +20,7 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-export const held = ({ findings }: Outcome): boolean => Object.keys(findings).length === 0;
+export const held = ({ findings }: RunResult): boolean => Object.keys(findings).length === 0;
 
 export interface RunOptions {
   readonly seed: number;
@@ -32,29 +32,29 @@ export interface RunOptions {
 }
 
 /** Megabytes that no process may pass. */
-const MOST_MEMORY = 700;
+const MAX_MEMORY_MB = 700;
 
-export async function run<W extends Stand>(
-  world: W,
-  row: Row<W>,
+export async function run<W extends FaultTarget>(
+  target: W,
+  row: Fault<W>,
   { seed, folder, calmMs = 2_000, paceMs }: RunOptions,
-): Promise<Outcome> {
+): Promise<RunResult> {
   const begun = performance.now();
   if (folder !== undefined) await mkdir(folder, { recursive: true });
   const history = new History(folder && join(folder, `${row.name}-${seed}.jsonl`));
-  const load = new Load({ seed, urls: world.urls, history, ...(paceMs !== undefined && { paceMs }) });
+  const load = new Load({ seed, urls: target.urls, history, ...(paceMs !== undefined && { paceMs }) });
   const troubles: string[] = [];
-  await load.begin();
+  await load.arrive();
   load.start();
   await pause(calmMs);
   history.write({ type: 'fault', row: row.name });
-  await row.run(world, load).then(
+  await row.run(target, load).then(
     (found) => troubles.push(...(found ?? [])),
     (error: unknown) => void troubles.push(error instanceof Error ? error.message : String(error)),
   );
   history.write({ type: 'over' });
   const over = performance.now();
-  await world
+  await target
     .healed()
     .catch(
       (error: unknown) =>
@@ -63,18 +63,18 @@ export async function run<W extends Stand>(
   const recovery = (performance.now() - over) / 1000;
   await pause(calmMs);
   await load.stop();
-  await world
+  await target
     .healed(true, 30_000)
     .catch(
       (error: unknown) =>
         void troubles.push(`did not come to rest: ${error instanceof Error ? error.message : String(error)}`),
     );
-  const memory = await world.memory();
-  if (memory > MOST_MEMORY) troubles.push(`a process uses ${memory} MB`);
-  const findings = await check(load, (text, values) => world.ask(text, values)).catch((error: unknown): Findings => ({
+  const memory = await target.memory();
+  if (memory > MAX_MEMORY_MB) troubles.push(`a process uses ${memory} MB`);
+  const findings = await check(load, (text, values) => target.ask(text, values)).catch((error: unknown): Findings => ({
     'cannot be checked': [String(error instanceof Error ? error.stack : error)],
   }));
-  load.endNotes();
+  load.stopRecording();
   load.leave();
   history.write({ type: 'verdict', findings, troubles });
   await history.close();

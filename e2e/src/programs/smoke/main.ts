@@ -123,7 +123,7 @@ async function smoke(
   say('everything is healthy');
   await demo(urls, (line) => say(`  ${line}`));
   const load = new Load({ seed: 1, urls, history });
-  await load.begin();
+  await load.arrive();
   // What somebody gives up on is a finding, and no end of this.
   process.on('unhandledRejection', (error) => void load.complaints.unanswered.push(String(error)));
   load.start();
@@ -157,7 +157,7 @@ async function smoke(
       await client.end();
     }
   });
-  load.endNotes();
+  load.stopRecording();
   load.leave();
   say(`${load.acknowledged} messages were acknowledged, ${load.retries} calls were tried again`);
   for (const [kind, entries] of Object.entries(findings))

@@ -6,7 +6,7 @@ import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { cluster, embedded } from '../../deployments/modes.js';
-import { Stage } from '../../deployments/test-deployment.js';
+import { TestDeployment } from '../../deployments/test-deployment.js';
 
 const Span = z.object({
   traceId: z.string(),
@@ -59,13 +59,15 @@ class Collector {
 
 describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode', (mode, start) => {
   const collector = new Collector();
-  let stage: Stage;
+  let deployment: TestDeployment;
   beforeAll(async () => {
     const endpoint = await collector.start();
-    stage = await Stage.open(() => start({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_BSP_SCHEDULE_DELAY: '100' }));
+    deployment = await TestDeployment.open(() =>
+      start({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_BSP_SCHEDULE_DELAY: '100' }),
+    );
   });
   afterAll(async () => {
-    await stage?.close();
+    await deployment?.close();
     collector.stop();
   });
 
@@ -86,8 +88,8 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
   const handled = (root: string) => `${asked(root)} > ${by('messages', 'handle message.send.v1')}`;
 
   it('shows the way of a message as spans of its one trace', async () => {
-    const [ann, ben] = await stage.guests(2);
-    const { id: conversationId } = await stage.group([ann, ben]);
+    const [ann, ben] = await deployment.guests(2);
+    const { id: conversationId } = await deployment.group([ann, ben]);
     const { message } = await ann.send(conversationId, 'hello');
     const { traceId } = await ann.http('message.trace', { messageId: message.id });
     const root = 'socket message.send';
@@ -107,8 +109,8 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
   });
 
   it('goes on in the trace of a request over HTTP, below its span', async () => {
-    const ann = await stage.guest();
-    const { id: conversationId } = await stage.group([ann]);
+    const ann = await deployment.guest();
+    const { id: conversationId } = await deployment.group([ann]);
     const [traceId, spanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
     const headers = {
       authorization: `Bearer ${ann.session.accessToken}`,
@@ -130,8 +132,8 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
   });
 
   it('gives each of the messages that are stored together a trace of its own', async () => {
-    const ann = await stage.guest();
-    const { id: conversationId } = await stage.group([ann]);
+    const ann = await deployment.guest();
+    const { id: conversationId } = await deployment.group([ann]);
     const sent = await Promise.all(Array.from({ length: 20 }, (_, n) => ann.send(conversationId, `text ${n}`)));
     const traces = await Promise.all(
       sent.map(async ({ message }) => (await ann.http('message.trace', { messageId: message.id })).traceId!),
@@ -143,8 +145,8 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
   });
 
   it('says of a refusal which it was', async () => {
-    const [ann, eve] = await stage.guests(2);
-    const { id: conversationId } = await stage.group([ann]);
+    const [ann, eve] = await deployment.guests(2);
+    const { id: conversationId } = await deployment.group([ann]);
     const failed = () =>
       collector.spans.filter(({ name, status }) => name === 'socket message.send' && status?.code === 2).length;
     await expect(eve.send(conversationId, 'let me in')).rejects.toMatchObject({ code: 'not_found' });

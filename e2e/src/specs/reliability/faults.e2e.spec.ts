@@ -1,44 +1,44 @@
 /** The short run of the faults, with one seed. All of them, other seeds and mutations: `npm run faults`. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mutations } from '../../programs/faults/mutations.js';
-import { embeddedRows, rows } from '../../programs/faults/rows.js';
+import { embeddedFaults, faults } from '../../programs/faults/faults/index.js';
 import { run } from '../../programs/faults/run.js';
-import { EmbeddedWorld, World } from '../../programs/faults/world.js';
+import { FaultEmbedded, FaultCluster } from '../../programs/faults/target.js';
 
 const quick = { seed: 1, calmMs: 800, paceMs: 350 } as const;
 
 describe('every promise holds under load', () => {
-  let world: World;
+  let target: FaultCluster;
   beforeAll(async () => {
-    world = await World.open();
+    target = await FaultCluster.open();
   });
-  afterAll(() => world?.close());
+  afterAll(() => target?.close());
 
-  it.each(rows.filter(({ short }) => short).map((row) => [row.what, row] as const))(
+  it.each(faults.filter(({ short }) => short).map((row) => [row.description, row] as const))(
     'when this happens to a cluster: %s',
     async (_what, row) => {
-      const { findings, acknowledged } = await run(world, row, quick);
+      const { findings, acknowledged } = await run(target, row, quick);
       expect(findings).toEqual({});
       expect(acknowledged).toBeGreaterThan(20);
     },
   );
 });
 
-it.each(embeddedRows.filter(({ short }) => short).map((row) => [row.what, row] as const))(
+it.each(embeddedFaults.filter(({ short }) => short).map((row) => [row.description, row] as const))(
   'every promise holds in embedded mode: %s',
   async (_what, row) => {
-    const world = await EmbeddedWorld.open();
+    const target = await FaultEmbedded.open();
     try {
-      const { findings, acknowledged } = await run(world, row, quick);
+      const { findings, acknowledged } = await run(target, row, quick);
       expect(findings).toEqual({});
       expect(acknowledged).toBeGreaterThan(20);
     } finally {
-      await world.close();
+      await target.close();
     }
   },
 );
 
 it('each mutation names a row that there is', () => {
-  const names = rows.map(({ name }) => name);
+  const names = faults.map(({ name }) => name);
   expect(mutations.filter(({ row }) => !names.includes(row))).toEqual([]);
 });

@@ -2,21 +2,30 @@ import type { CallArguments, Conversation } from '@parley/contracts';
 import { eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../../deployments/modes.js';
-import { ahead, allCodes, codeOf, codesOf, idsOf, names, Stage, told } from '../../deployments/test-deployment.js';
+import {
+  timeIn,
+  allCodes,
+  codeOf,
+  codesOf,
+  idsOf,
+  namesOf,
+  TestDeployment,
+  eventsAbout,
+} from '../../deployments/test-deployment.js';
 
 describe.each(Object.entries(shared))('the rules of conversations, in %s mode', (_, start) => {
-  let stage: Stage;
+  let deployment: TestDeployment;
   beforeAll(async () => {
-    stage = await Stage.open(start);
+    deployment = await TestDeployment.open(start);
   });
-  afterAll(() => stage?.close());
+  afterAll(() => deployment?.close());
 
-  const me = async (who: Awaited<ReturnType<Stage['guest']>>, conversationId: string) =>
+  const me = async (who: Awaited<ReturnType<TestDeployment['guest']>>, conversationId: string) =>
     (await who.http('conversation.get', { conversationId })).conversation.me;
 
   describe('direct ones', () => {
     it('are one per pair, also when both create it at the same time: 201 once, 200 with the one that exists otherwise', async () => {
-      const [ann, ben] = await stage.guests(2);
+      const [ann, ben] = await deployment.guests(2);
       const create = (who: typeof ann, other: typeof ann) =>
         who.fetch('POST', '/api/v1/conversations', { kind: 'direct', memberIds: [other.user.id] });
       const answers = await Promise.all([create(ann, ben), create(ben, ann), create(ann, ben), create(ben, ann)]);
@@ -34,21 +43,21 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
         });
       expect(found[0]).not.toHaveProperty('title');
       const { id } = found[0]!;
-      await stage.settle(ann, ben);
-      for (const who of [ann, ben]) expect(names(told(who, id))).toEqual(['conversation:new']);
+      await deployment.settle(ann, ben);
+      for (const who of [ann, ben]) expect(namesOf(eventsAbout(who, id))).toEqual(['conversation:new']);
       expect((await ann.members(id)).map(({ userId, role }) => [userId, role]).toSorted()).toEqual(
         [ann, ben].map(({ user }) => [user.id, 'creator']).toSorted(),
       );
     });
 
     it('have exactly two members, and neither title, topic, colour nor policy', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
+      const [ann, ben, cem] = await deployment.guests(3);
       for (const memberIds of [[], [ben.user.id, cem.user.id]])
         expect(await codesOf(ann, 'conversation.create', { kind: 'direct', memberIds })).toEqual([
           'invalid',
           'invalid',
         ]);
-      const conversationId = await stage.direct(ann, ben);
+      const conversationId = await deployment.direct(ann, ben);
       for (const change of [{ title: 'x' }, { topic: 'x' }, { color: '#112233' }, { policy: { reactionGate: 1 } }]) {
         expect(await codeOf(ann.http('conversation.update', { conversationId, ...change }))).toBe('forbidden');
       }
@@ -60,10 +69,10 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
 
   describe('groups and channels', () => {
     it('everybody writes in a group; in a channel only its creator and admins write and draw, everybody reads and reacts', async () => {
-      const [ann, ben] = [await stage.person(), await stage.guest()];
-      const { id: group } = await stage.group([ann, ben]);
+      const [ann, ben] = [await deployment.person(), await deployment.guest()];
+      const { id: group } = await deployment.group([ann, ben]);
       expect(await codeOf(ben.send(group, 'hello'))).toBe('ok');
-      const { id: channel } = await stage.group([ann, ben], { kind: 'channel' });
+      const { id: channel } = await deployment.group([ann, ben], { kind: 'channel' });
       const { message } = await ann.send(channel, 'news');
       expect(await codesOf(ben, 'message.send', { conversationId: channel, clientId: 'c', body: 'hello' })).toEqual([
         'forbidden',
@@ -86,7 +95,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('a guest creates groups, also public ones, but no channel', async () => {
-      const ann = await stage.guest();
+      const ann = await deployment.guest();
       expect(await codesOf(ann, 'conversation.create', { kind: 'channel', title: 'c' })).toEqual([
         'forbidden',
         'forbidden',
@@ -97,9 +106,9 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('every device of every member is told of a new one, and nobody else', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const tablet = await stage.device(ben);
-      const { id } = await stage.group([ann, ben], {
+      const [ann, ben, cem] = await deployment.guests(3);
+      const tablet = await deployment.device(ben);
+      const { id } = await deployment.group([ann, ben], {
         title: 'plans',
         topic: 'all of them',
         color: '#A1B2C3',
@@ -126,14 +135,14 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
           },
         });
       }
-      await stage.settle(cem);
-      expect(told(cem, id)).toEqual([]);
+      await deployment.settle(cem);
+      expect(eventsAbout(cem, id)).toEqual([]);
     });
 
     it('the list is most recently active first, page by page, each with `me` and `lastMessage`', async () => {
-      const [ann, ben] = await stage.guests(2);
+      const [ann, ben] = await deployment.guests(2);
       const ids: string[] = [];
-      for (const title of ['a', 'b', 'c']) ids.push((await stage.group([ann, ben], { title })).id);
+      for (const title of ['a', 'b', 'c']) ids.push((await deployment.group([ann, ben], { title })).id);
       const { message } = await ben.send(ids[1]!, 'the newest');
       const first = await ann.http('conversation.list', { limit: 2 });
       expect(idsOf(first.items)).toEqual([ids[1], ids[2]]);
@@ -146,12 +155,12 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
 
   describe('public ones', () => {
     it('are listed and searched by a part of the title in any case, ordered by creation or activity, newest first', async () => {
-      const [ann, ben] = await stage.guests(2);
+      const [ann, ben] = await deployment.guests(2);
       const word = uniqueName('Öffentlich');
       const ids: string[] = [];
       for (const n of [0, 1, 2])
-        ids.push((await stage.group([ann], { title: `the ${word} ${n}`, visibility: 'public' })).id);
-      await stage.group([ann], { title: `the ${word} in private` });
+        ids.push((await deployment.group([ann], { title: `the ${word} ${n}`, visibility: 'public' })).id);
+      await deployment.group([ann], { title: `the ${word} in private` });
       await ann.send(ids[0]!, 'newest');
       const found = async (input: CallArguments<'conversation.public'>) =>
         ben.http('conversation.public', { query: word.slice(1, -1).toUpperCase(), ...input });
@@ -169,8 +178,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('show their description and member count before joining; members, messages and the drawing are forbidden', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, cem], {
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, cem], {
         visibility: 'public',
         title: 'open to all',
         topic: 'come in',
@@ -203,8 +212,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('are joined by anyone, twice too (200 with the conversation); private ones are not', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id } = await stage.group([ann, cem], { visibility: 'public' });
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id } = await deployment.group([ann, cem], { visibility: 'public' });
       const joined = await ben.fetch('POST', `/api/v1/conversations/${id}/join`);
       expect(joined).toMatchObject({
         status: 200,
@@ -215,8 +224,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
         body: joined.body,
       });
       expect((await ben.call('conversation.join', { conversationId: id })).conversation).toEqual(joined.body);
-      await stage.settle(ann, ben, cem);
-      expect(names(told(ben, id)).toSorted()).toEqual(['conversation:new', 'member:changed', 'message:new']);
+      await deployment.settle(ann, ben, cem);
+      expect(namesOf(eventsAbout(ben, id)).toSorted()).toEqual(['conversation:new', 'member:changed', 'message:new']);
       for (const who of [ann, cem]) {
         const changes = who.eventsOf('member:changed').filter(({ payload }) => payload.conversationId === id);
         expect(changes.map(({ payload }) => payload)).toEqual([
@@ -228,21 +237,21 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
           },
         ]);
       }
-      const { id: secret } = await stage.group([ann]);
+      const { id: secret } = await deployment.group([ann]);
       expect(await codesOf(ben, 'conversation.join', { conversationId: secret })).toEqual(['not_found', 'not_found']);
     });
 
     it('admit guests unless `policy.guests` is false', async () => {
-      const [ann, ben, guest] = [await stage.person(), await stage.person(), await stage.guest()];
-      const { id: conversationId } = await stage.group([ann], { visibility: 'public', policy: { guests: false } });
+      const [ann, ben, guest] = [await deployment.person(), await deployment.person(), await deployment.guest()];
+      const { id: conversationId } = await deployment.group([ann], { visibility: 'public', policy: { guests: false } });
       expect(await codesOf(guest, 'conversation.join', { conversationId })).toEqual(['forbidden', 'forbidden']);
       expect(await codeOf(ann.http('member.add', { conversationId, userId: guest.user.id }))).toBe('forbidden');
       expect(await codesOf(ben, 'conversation.join', { conversationId })).toEqual(['ok', 'ok']);
     });
 
     it('newcomers see all history; their `readSeq` and `deliveredSeq` begin at `lastSeq`', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann], { visibility: 'public' });
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann], { visibility: 'public' });
       for (const body of ['one', 'two']) await ann.send(conversationId, body);
       await ben.call('conversation.join', { conversationId });
       await ann.http('member.add', { conversationId, userId: cem.user.id });
@@ -261,8 +270,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
 
   describe('who may', () => {
     it('system messages tell of created, joined, added, left, removed, banned, title and creator changed, and are never unread', async () => {
-      const [ann, ben, cem, dan] = await stage.guests(4);
-      const { id: conversationId } = await stage.group([ann, dan], { visibility: 'public', title: 'before' });
+      const [ann, ben, cem, dan] = await deployment.guests(4);
+      const { id: conversationId } = await deployment.group([ann, dan], { visibility: 'public', title: 'before' });
       await ben.call('conversation.join', { conversationId });
       await ben.call('conversation.leave', { conversationId });
       for (const who of [ben, cem]) await ann.http('member.add', { conversationId, userId: who.user.id });
@@ -298,8 +307,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('the creator hands over with `role: creator` and becomes admin, and must do so before leaving while others are there', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben, cem]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben, cem]);
       await ann.http('member.update', { conversationId, userId: cem.user.id, role: 'admin' });
       expect(await codeOf(cem.http('member.update', { conversationId, userId: cem.user.id, role: 'creator' }))).toBe(
         'forbidden',
@@ -338,15 +347,15 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('a creator who is alone leaves, and the conversation ends', async () => {
-      const ann = await stage.guest();
-      const { id: conversationId } = await stage.group([ann], { visibility: 'public' });
+      const ann = await deployment.guest();
+      const { id: conversationId } = await deployment.group([ann], { visibility: 'public' });
       await ann.call('conversation.leave', { conversationId });
       expect(await codesOf(ann, 'conversation.join', { conversationId })).toEqual(['not_found', 'not_found']);
     });
 
     it('an admin invites, removes, mutes, bans, deletes, pins and describes; does not touch creator or other admins, make admins, hand over or delete', async () => {
-      const [ann, ben, cem, dan, eve] = await stage.guests(5);
-      const { id: conversationId } = await stage.group([ann, ben, cem, dan]);
+      const [ann, ben, cem, dan, eve] = await deployment.guests(5);
+      const { id: conversationId } = await deployment.group([ann, ben, cem, dan]);
       for (const who of [ben, cem])
         await ann.http('member.update', { conversationId, userId: who.user.id, role: 'admin' });
       const { message } = await dan.send(conversationId, 'spam');
@@ -391,8 +400,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('members invite with `policy.membersInvite`, others do not', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const invite = () => ben.http('member.add', { conversationId, userId: cem.user.id });
       expect(await codeOf(invite())).toBe('forbidden');
       await ann.http('conversation.update', { conversationId, policy: { membersInvite: true } });
@@ -406,10 +415,10 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
 
   describe('muted, banned, removed', () => {
     it('a mute has an end: reads and receipts and nothing else until then, everything after that', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ann.send(conversationId, 'hello');
-      const mutedUntil = ahead(1_200);
+      const mutedUntil = timeIn(1_200);
       const { member } = await ann.http('member.update', {
         conversationId,
         userId: ben.user.id,
@@ -435,8 +444,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('what a role may not do is `forbidden` before it is `muted`', async () => {
-      const [ann, ben] = [await stage.person(), await stage.guest()];
-      const { id: conversationId } = await stage.group([ann, ben], { kind: 'channel' });
+      const [ann, ben] = [await deployment.person(), await deployment.guest()];
+      const { id: conversationId } = await deployment.group([ann, ben], { kind: 'channel' });
       const { message } = await ann.send(conversationId, 'news');
       await ann.http('member.update', { conversationId, userId: ben.user.id, status: 'muted' });
       expect(await codesOf(ben, 'message.send', { conversationId, clientId: 'c', body: 'x' })).toEqual([
@@ -447,12 +456,12 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('a ban has an end: banned for every call, gone from lists and `removed` in sync until then, back after that', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const tablet = await stage.device(ben);
-      const { id: conversationId } = await stage.group([ann, ben], { visibility: 'public' });
+      const [ann, ben] = await deployment.guests(2);
+      const tablet = await deployment.device(ben);
+      const { id: conversationId } = await deployment.group([ann, ben], { visibility: 'public' });
       const { message } = await ben.send(conversationId, 'hello');
       await ben.sync();
-      const bannedUntil = ahead(1_500);
+      const bannedUntil = timeIn(1_500);
       expect(
         (await ann.http('member.update', { conversationId, userId: ben.user.id, status: 'banned', bannedUntil }))
           .member,
@@ -488,14 +497,14 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
         (await ben.waitFor('conversation:new', ({ conversation }) => conversation.id === conversationId, 10_000, from))
           .payload.conversation.me,
       ).toMatchObject({ status: 'active' });
-      expect(told(ben, conversationId, from)[0]?.name).toBe('conversation:new');
+      expect(eventsAbout(ben, conversationId, from)[0]?.name).toBe('conversation:new');
       expect(await codeOf(ben.send(conversationId, 'back'))).toBe('ok');
     });
 
     it('somebody removed gets `conversation:removed` on all devices and nothing afterwards, and it is as if it were not there', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const tablet = await stage.device(ben);
-      const { id: conversationId } = await stage.group([ann, ben, cem]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const tablet = await deployment.device(ben);
+      const { id: conversationId } = await deployment.group([ann, ben, cem]);
       const { message } = await ben.send(conversationId, 'hello');
       await ann.http('member.remove', { conversationId, userId: ben.user.id });
       expect(await codeOf(ben.send(conversationId, 'x')), 'what was acknowledged holds for the next call').toBe(
@@ -509,10 +518,12 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       await cem.call('reaction.add', { messageId: message.id, emoji: '👍' });
       await cem.call('drawing.draw', { conversationId, line: { id: 'l', color: '#000000', width: 1, points: [0, 0] } });
       await ann.http('conversation.update', { conversationId, title: 'without them' });
-      await stage.settle(ben, tablet, cem);
+      await deployment.settle(ben, tablet, cem);
       for (const who of [ben, tablet])
         expect(
-          names(told(who, conversationId)).slice(names(told(who, conversationId)).indexOf('conversation:removed') + 1),
+          namesOf(eventsAbout(who, conversationId)).slice(
+            namesOf(eventsAbout(who, conversationId)).indexOf('conversation:removed') + 1,
+          ),
         ).toEqual([]);
       expect(cem.eventsOf('conversation:removed')).toEqual([]);
       expect(
@@ -529,8 +540,11 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
 
     it('a deleted conversation is `removed` for everybody', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben], { visibility: 'public', title: uniqueName('gone') });
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben], {
+        visibility: 'public',
+        title: uniqueName('gone'),
+      });
       expect(await ann.fetch('DELETE', `/api/v1/conversations/${conversationId}`)).toMatchObject({
         status: 204,
         body: '',

@@ -2,14 +2,14 @@ import { newId, type Message } from '@parley/contracts';
 import { ChatClient, eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../../deployments/modes.js';
-import { codeOf, codesOf, idsOf, refusalOf, Stage } from '../../deployments/test-deployment.js';
+import { codeOf, codesOf, idsOf, refusalOf, TestDeployment } from '../../deployments/test-deployment.js';
 
 describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, start) => {
-  let stage: Stage;
+  let deployment: TestDeployment;
   beforeAll(async () => {
-    stage = await Stage.open(start);
+    deployment = await TestDeployment.open(start);
   });
-  afterAll(() => stage?.close());
+  afterAll(() => deployment?.close());
 
   const post = (who: ChatClient, conversationId: string, body: object) =>
     who.fetch('POST', `/api/v1/conversations/${conversationId}/messages`, body);
@@ -29,9 +29,9 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
 
   describe('sending', () => {
     it('an acknowledged message is there for the very next call, and is told to every connection of every member, the sender’s own included, and to nobody else', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const tablet = await stage.device(ann);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const tablet = await deployment.device(ann);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const { message, ...rest } = await ann.send(conversationId, 'hello', 'my own id');
       expect(rest).toEqual({ duplicate: false });
       expect(message).toEqual({
@@ -53,15 +53,15 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
         expect((await who.waitFor('message:new', (event) => event.message.id === message.id)).payload).toEqual({
           message,
         });
-      await stage.settle(cem);
+      await deployment.settle(cem);
       expect(
         cem.eventsOf('message:new').filter(({ payload }) => payload.message.conversationId === conversationId),
       ).toEqual([]);
     });
 
     it('`seq` and `rev` are without gaps, whoever sends at once, and everybody sees one order', async () => {
-      const people = await stage.guests(3);
-      const { id: conversationId } = await stage.group(people);
+      const people = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group(people);
       await Promise.all(
         people.flatMap((who) => Array.from({ length: 10 }, (__, n) => who.send(conversationId, `${n}`))),
       );
@@ -73,8 +73,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('in a direct conversation `recipientOnline` tells whether the other side has a live connection', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const conversationId = await stage.direct(ann, ben);
+      const [ann, ben] = await deployment.guests(2);
+      const conversationId = await deployment.direct(ann, ben);
       await eventually(async () => expect((await ann.send(conversationId, 'there?')).recipientOnline).toBe(true));
       ben.disconnect();
       // Absent while the registry, here a new one, does not know everybody yet.
@@ -82,14 +82,14 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
         async () => expect((await ann.send(conversationId, 'there?')).recipientOnline ?? false).toBe(false),
         { timeoutMs: 5_000 },
       );
-      const { id: group } = await stage.group([ann, ben]);
+      const { id: group } = await deployment.group([ann, ben]);
       expect(await ann.send(group, 'there?')).not.toHaveProperty('recipientOnline');
     });
 
     it('the same `clientId` again, from any device and over HTTP, stores nothing and answers the first message with `duplicate: true` and 200', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const tablet = await stage.device(ann);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const tablet = await deployment.device(ann);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const first = await post(ann, conversationId, { clientId: 'once', body: 'first' });
       const { message } = first.body as { message: Message };
       expect(first).toMatchObject({ status: 201, body: { duplicate: false } });
@@ -100,7 +100,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       });
       const { message: other } = await ben.send(conversationId, 'of another sender', 'once');
       expect((await ann.history(conversationId)).map(({ id }) => id).slice(1)).toEqual([message.id, other.id]);
-      await stage.settle(ben);
+      await deployment.settle(ben);
       expect(
         ben
           .eventsOf('message:new')
@@ -109,8 +109,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('a resend is answered whatever gate, mute or block came since; after leaving it is `not_found`, banned `banned`', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben], { visibility: 'public' });
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben], { visibility: 'public' });
       const { message } = await ben.send(conversationId, 'hello', 'known');
       const again = () => ben.send(conversationId, 'hello', 'known');
       const member = { conversationId, userId: ben.user.id };
@@ -124,7 +124,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       await ann.http('member.update', { ...member, status: 'active' });
       await ben.call('conversation.leave', { conversationId });
       expect(await codeOf(again())).toBe('not_found');
-      const direct = await stage.direct(ann, ben);
+      const direct = await deployment.direct(ann, ben);
       const sent = await ben.send(direct, 'hello', 'known');
       await ann.http('block.add', { userId: ben.user.id });
       expect(await codeOf(ben.send(direct, 'new'))).toBe('blocked');
@@ -132,8 +132,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('the reaction gate counts distinct other people on the sender’s newest message that is not deleted; nobody is exempt', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben, cem], { policy: { reactionGate: 2 } });
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben, cem], { policy: { reactionGate: 2 } });
       const { message } = await ann.send(conversationId, 'the first is free');
       const gate = async () => {
         const refused = [
@@ -160,8 +160,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('slow mode tells how long to wait, and exempts creator and admins', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben, cem], { policy: { slowModeSeconds: 1 } });
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben, cem], { policy: { slowModeSeconds: 1 } });
       await ann.http('member.update', { conversationId, userId: cem.user.id, role: 'admin' });
       for (const who of [ann, ann, cem, cem, ben]) await who.send(conversationId, 'hello');
       for (const refused of [
@@ -178,10 +178,10 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('a message may answer another of its conversation, not one of elsewhere', async () => {
-      const [ann, ben] = await stage.guests(2);
+      const [ann, ben] = await deployment.guests(2);
       const [{ id: conversationId }, { id: elsewhere }] = [
-        await stage.group([ann, ben]),
-        await stage.group([ann, ben]),
+        await deployment.group([ann, ben]),
+        await deployment.group([ann, ben]),
       ];
       const { message } = await ann.send(conversationId, 'question');
       expect(
@@ -199,8 +199,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('`@username` of a member is a mention, resolved by the server, and counted apart', async () => {
-      const [ann, ben, cem, stranger] = await stage.guests(4);
-      const { id: conversationId } = await stage.group([ann, ben, cem]);
+      const [ann, ben, cem, stranger] = await deployment.guests(4);
+      const { id: conversationId } = await deployment.group([ann, ben, cem]);
       await ann.send(conversationId, 'for nobody');
       const { message } = await ann.send(
         conversationId,
@@ -225,8 +225,11 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('a forwarded message brings type and body, and tells where it was taken from; what one may not see is not forwarded', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const [{ id: source }, { id: conversationId }] = [await stage.group([ann, ben]), await stage.group([ben, cem])];
+      const [ann, ben, cem] = await deployment.guests(3);
+      const [{ id: source }, { id: conversationId }] = [
+        await deployment.group([ann, ben]),
+        await deployment.group([ben, cem]),
+      ];
       const { message } = await ann.send(source, 'pass it on');
       const { message: forwarded } = await ben.call('message.send', {
         conversationId,
@@ -251,8 +254,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
 
   describe('afterwards', () => {
     it('an edit is an update for everybody; moderators see the bodies that it replaced, newest first', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ben.send(conversationId, 'one');
       const { message: edited } = await ben.call('message.edit', { messageId: message.id, body: 'two' });
       expect(edited).toEqual({ ...message, body: 'two', rev: edited.rev, editedAt: expect.any(String) });
@@ -274,8 +277,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('a deleted message stays as a tombstone, which `conflict` guards from edits, reactions, replies, pins; deleting it again answers it', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ben.send(conversationId, `hello @${ann.user.username}`);
       await ann.call('reaction.add', { messageId: message.id, emoji: '👍' });
       await ann.http('message.pin', { messageId: message.id });
@@ -308,9 +311,9 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('reactions have counts, at most 20 user ids, and `mine` in answers only; their update says who did what', async () => {
-      const people = await stage.guests(22);
+      const people = await deployment.guests(22);
       const [ann, ben] = people;
-      const { id: conversationId } = await stage.group(people);
+      const { id: conversationId } = await deployment.group(people);
       const { message } = await ann.send(conversationId, 'hello');
       const first = await ben.call('reaction.add', { messageId: message.id, emoji: '👍' });
       expect(first.message.reactions).toEqual([{ emoji: '👍', count: 1, userIds: [ben.user.id], mine: true }]);
@@ -337,8 +340,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('pinned messages are listed, last pinned first, until they are unpinned', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const sent = [await ben.send(conversationId, 'one'), await ben.send(conversationId, 'two')].map(
         ({ message }) => message,
       );
@@ -354,8 +357,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('`changes` has each message once in its present state, tombstones and departures included, and says when it is complete', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId, rev: since } = await stage.group([ann, ben, cem]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId, rev: since } = await deployment.group([ann, ben, cem]);
       const sent = [await ann.send(conversationId, 'one'), await ann.send(conversationId, 'two')].map(
         ({ message }) => message,
       );
@@ -397,11 +400,14 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('`sync` has what changed, what is new, and what is gone; a foreign epoch is answered with everything in `added`', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const [{ id: kept, rev }, { id: lost }] = [await stage.group([ann, ben]), await stage.group([ann, ben])];
+      const [ann, ben] = await deployment.guests(2);
+      const [{ id: kept, rev }, { id: lost }] = [
+        await deployment.group([ann, ben]),
+        await deployment.group([ann, ben]),
+      ];
       const { message } = await ann.send(kept, 'hello');
       await ben.call('conversation.leave', { conversationId: lost });
-      const { id: fresh } = await stage.group([ann, ben]);
+      const { id: fresh } = await deployment.group([ann, ben]);
       const { epoch, changes, added, removed, complete } = await ben.call('sync', {
         cursors: { [kept]: rev, [lost]: 1 },
       });
@@ -420,8 +426,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('`sync` also lists conversations in which only receipts moved, with no messages', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ann.send(conversationId, 'hello');
       await ann.waitFor('message:new', (event) => event.message.id === message.id);
       ann.disconnect();
@@ -440,8 +446,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
 
   describe('input', () => {
     it('is strict: whatever breaks its schema is `invalid`, over sockets and HTTP', async () => {
-      const ann = await stage.guest();
-      const { id: conversationId } = await stage.group([ann]);
+      const ann = await deployment.guest();
+      const { id: conversationId } = await deployment.group([ann]);
       const { message } = await ann.send(conversationId, 'hello');
       const { id: messageId } = message;
       const send = (change: object) =>
@@ -508,8 +514,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('a body has at most 8,192 bytes of UTF-8; one more is `too_large`', async () => {
-      const ann = await stage.guest();
-      const { id: conversationId } = await stage.group([ann]);
+      const ann = await deployment.guest();
+      const { id: conversationId } = await deployment.group([ann]);
       for (const [body, code] of [
         ['x'.repeat(8_192), 'ok'],
         ['é'.repeat(4_096), 'ok'],
@@ -529,8 +535,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('a packet over its limit ends the connection', async () => {
-      const ann = await stage.guest();
-      const { id: conversationId } = await stage.group([ann]);
+      const ann = await deployment.guest();
+      const { id: conversationId } = await deployment.group([ann]);
       const lost = ann.emit('message:send', { conversationId, clientId: 'large', body: 'x'.repeat(70_000) }).then(
         () => 'answered',
         () => 'not answered',
@@ -541,8 +547,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
 
     it('what does not exist and what one may not see are `not_found` alike', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann]);
       const { message } = await ann.send(conversationId, 'secret');
       for (const [where, messageId] of [
         [conversationId, message.id],

@@ -2,19 +2,19 @@ import { limits, newId, type Attachment, type Session } from '@parley/contracts'
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../../deployments/modes.js';
-import { allCodes, codeOf, codesOf, idsOf, Stage, told } from '../../deployments/test-deployment.js';
+import { allCodes, codeOf, codesOf, idsOf, TestDeployment, eventsAbout } from '../../deployments/test-deployment.js';
 
 const password = 'correct horse battery';
 
 describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, start) => {
-  let stage: Stage;
+  let deployment: TestDeployment;
   beforeAll(async () => {
-    stage = await Stage.open(start);
+    deployment = await TestDeployment.open(start);
   });
-  afterAll(() => stage?.close());
+  afterAll(() => deployment?.close());
 
   const open = (method: string, path: string, body?: object, token?: string) =>
-    fetch(new URL(path, stage.url), {
+    fetch(new URL(path, deployment.url), {
       method,
       headers: {
         ...(body && { 'content-type': 'application/json' }),
@@ -22,7 +22,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       },
       ...(body && { body: JSON.stringify(body) }),
     });
-  const login = (username: string, word = password) => ChatClient.login(stage.url, username, word);
+  const login = (username: string, word = password) => ChatClient.login(deployment.url, username, word);
   /** The reason for which the server closed the connection, within 5 s. */
   const ended = async (who: ChatClient): Promise<string> => {
     const { payload } = await who.waitFor('session:revoked', () => true, 5_000);
@@ -49,16 +49,18 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
         'refreshToken',
         'sessionId',
       ]);
-      expect(await codeOf(ChatClient.register(stage.url, { username: username.toUpperCase() }))).toBe('conflict');
+      expect(await codeOf(ChatClient.register(deployment.url, { username: username.toUpperCase() }))).toBe('conflict');
       expect(
         await allCodes(
-          ['ab', 'a'.repeat(33), 'with space', 'ünï'].map((name) => ChatClient.register(stage.url, { username: name })),
+          ['ab', 'a'.repeat(33), 'with space', 'ünï'].map((name) =>
+            ChatClient.register(deployment.url, { username: name }),
+          ),
         ),
       ).toEqual(['invalid']);
       expect(
         await allCodes(
           ['123456789', 'x'.repeat(201)].map((word) =>
-            ChatClient.register(stage.url, { username: uniqueName('u'), password: word }),
+            ChatClient.register(deployment.url, { username: uniqueName('u'), password: word }),
           ),
         ),
       ).toEqual(['invalid']);
@@ -66,12 +68,12 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('a wrong name or password is `unauthenticated`, a wrong current password `forbidden`', async () => {
-      const ann = await stage.person();
+      const ann = await deployment.person();
       expect(
         await allCodes([
           login(ann.user.username, 'wrong horse battery'),
           login(uniqueName('nobody')),
-          ChatClient.login(stage.url, ann.user.username, 'x'),
+          ChatClient.login(deployment.url, ann.user.username, 'x'),
         ]),
       ).toEqual(['unauthenticated']);
       expect(await codeOf(ann.http('auth.refresh', { refreshToken: 'nonsense' }))).toBe('unauthenticated');
@@ -81,8 +83,8 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('a guest who registers keeps id, conversations and messages', async () => {
-      const guest = await stage.guest();
-      const { id } = await stage.group([guest]);
+      const guest = await deployment.guest();
+      const { id } = await deployment.group([guest]);
       const { message } = await guest.send(id, 'as a guest');
       const answer = await open(
         'POST',
@@ -100,13 +102,13 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('a guest’s name is made up when not given', async () => {
-      const [named, unnamed] = [await stage.guest({ displayName: 'Zoë' }), await stage.guest()];
+      const [named, unnamed] = [await deployment.guest({ displayName: 'Zoë' }), await deployment.guest()];
       expect([named.user.displayName, named.user.kind, unnamed.user.kind]).toEqual(['Zoë', 'guest', 'guest']);
       expect(unnamed.user.displayName).toMatch(/\S/);
     });
 
     it('only `me` shows e-mail and names; people are found by a part of their names in any case', async () => {
-      const [ann, ben] = [await stage.person(), await stage.guest()];
+      const [ann, ben] = [await deployment.person(), await deployment.guest()];
       const displayName = uniqueName('Añejo');
       const changed = await ann.fetch('PATCH', '/api/v1/users/me', {
         displayName,
@@ -131,7 +133,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
 
   describe('sessions', () => {
     it('a connection is greeted with who it is, the epoch, and the limits', async () => {
-      const ann = await stage.guest();
+      const ann = await deployment.guest();
       const { payload } = await ann.waitFor('session:ready');
       expect(payload).toEqual({
         connectionId: expect.any(String),
@@ -176,7 +178,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('devices are listed, and one that is ended is refused and closed within 5 s', async () => {
-      const ann = await stage.person();
+      const ann = await deployment.person();
       const other = await login(ann.user.username);
       await other.connect();
       const { items } = await ann.http('auth.sessions', {});
@@ -202,8 +204,8 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('logging out refuses the tokens and closes the sockets of this session everywhere within 5 s', async () => {
-      const ann = await stage.person();
-      const tablet = await stage.device(ann);
+      const ann = await deployment.person();
+      const tablet = await deployment.device(ann);
       expect(await ann.fetch('POST', '/api/v1/auth/logout')).toMatchObject({ status: 204, body: '' });
       expect(await Promise.all([ended(ann), ended(tablet)])).toEqual(['logout', 'logout']);
       await eventually(async () => expect(await codeOf(ann.http('user.me', {}))).toBe('unauthenticated'), {
@@ -213,7 +215,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('a refresh keeps the session, spends the token, and leaves the earlier access token alive; a second use ends the session', async () => {
-      const ann = await stage.person();
+      const ann = await deployment.person();
       const { refreshToken, sessionId } = ann.session;
       const refreshed = await open('POST', '/api/v1/auth/refresh', { refreshToken });
       const next = (await refreshed.json()) as Session;
@@ -228,13 +230,15 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       expect(await ended(ann)).toBe('reuse');
       expect(
         await codeOf(
-          ChatClient.guest(stage.url).then((one) => one.http('auth.refresh', { refreshToken: newest.refreshToken })),
+          ChatClient.guest(deployment.url).then((one) =>
+            one.http('auth.refresh', { refreshToken: newest.refreshToken }),
+          ),
         ),
       ).toBe('unauthenticated');
     });
 
     it('a new password ends every other session', async () => {
-      const ann = await stage.person();
+      const ann = await deployment.person();
       const other = await login(ann.user.username);
       await other.connect();
       expect(
@@ -247,12 +251,12 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('the 11th socket of a user closes the oldest', async () => {
-      const oldest = await stage.guest();
+      const oldest = await deployment.guest();
       const devices: ChatClient[] = [];
-      for (let n = 1; n < limits.socketsPerUser; n++) devices.push(await stage.device(oldest));
-      await stage.settle(oldest);
+      for (let n = 1; n < limits.socketsPerUser; n++) devices.push(await deployment.device(oldest));
+      await deployment.settle(oldest);
       expect(oldest.connected).toBe(true);
-      devices.push(await stage.device(oldest));
+      devices.push(await deployment.device(oldest));
       expect(await ended(oldest)).toBe('too_many');
       expect(devices.map(({ connected }) => connected)).toEqual(devices.map(() => true));
     });
@@ -260,7 +264,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
 
   describe('contacts and blocks', () => {
     it('contacts and blocks are lists of `{user, createdAt}`, one-way, and answered 204', async () => {
-      const [ann, ben] = await stage.guests(2);
+      const [ann, ben] = await deployment.guests(2);
       for (const list of ['contact', 'block'] as const) {
         const path = `/api/v1/${list}s/${ben.user.id}`;
         for (let n = 0; n < 2; n++) expect(await ann.fetch('PUT', path)).toMatchObject({ status: 204, body: '' });
@@ -275,8 +279,8 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('while one blocks the other, the direct conversation is neither created nor written in by either; reading stays, and groups are unaffected', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: group } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: group } = await deployment.group([ann, ben]);
       await ann.http('block.add', { userId: ben.user.id });
       for (const [who, other] of [
         [ann, ben],
@@ -287,7 +291,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
           'blocked',
         ]);
       await ann.http('block.remove', { userId: ben.user.id });
-      const conversationId = await stage.direct(ann, ben);
+      const conversationId = await deployment.direct(ann, ben);
       const sent = new Map<ChatClient, string>();
       for (const who of [ann, ben]) sent.set(who, (await who.send(conversationId, 'hello')).message.id);
       await ann.http('block.add', { userId: ben.user.id });
@@ -319,8 +323,8 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
           ]),
         ).toEqual(['ok']);
       }
-      await stage.settle(ann, ben);
-      expect([ann, ben].flatMap((who, n) => told(who, conversationId, from[n]))).toEqual([]);
+      await deployment.settle(ann, ben);
+      expect([ann, ben].flatMap((who, n) => eventsAbout(who, conversationId, from[n]))).toEqual([]);
       await ann.http('block.remove', { userId: ben.user.id });
       expect(await codesOf(ben, 'message.send', { conversationId, clientId: newId(), body: 'again' })).toEqual([
         'ok',
@@ -334,8 +338,8 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       (await who.http('presence.get', { userIds: [of.user.id] })).items.map(({ state }) => state);
 
     it('is shown to those who share a conversation or are contacts; others are left out of the answer', async () => {
-      const [ann, ben, cem, dan] = await stage.guests(4);
-      await stage.group([ann, ben]);
+      const [ann, ben, cem, dan] = await deployment.guests(4);
+      await deployment.group([ann, ben]);
       await ann.http('contact.add', { userId: cem.user.id });
       await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
       const userIds = [ben, cem, dan].map(({ user }) => user.id);
@@ -347,9 +351,9 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('of several devices the strongest counts; a heartbeat without `state` keeps it; offline shows within 5 s to those who watch', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const tablet = await stage.device(ben);
-      await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const tablet = await deployment.device(ben);
+      await deployment.group([ann, ben]);
       await ann.call('presence.watch', { userIds: [ben.user.id] });
       const seen = (state: string, from = 0) =>
         ann.waitFor('presence:changed', (event) => event.userId === ben.user.id && event.state === state, 5_000, from);
@@ -381,13 +385,13 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       const unwatched = ann.events.length;
       await ben.connect();
       await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
-      await stage.settle(ann);
-      expect(told(ann, ben.user.id, unwatched).filter(({ name }) => name === 'presence:changed')).toEqual([]);
+      await deployment.settle(ann);
+      expect(eventsAbout(ann, ben.user.id, unwatched).filter(({ name }) => name === 'presence:changed')).toEqual([]);
     });
 
     it('shows offline to either of two while one blocks the other', async () => {
-      const [ann, ben] = await stage.guests(2);
-      await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      await deployment.group([ann, ben]);
       for (const [who, other] of [
         [ann, ben],
         [ben, ann],
@@ -405,7 +409,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('more watches than allowed are `too_large`', async () => {
-      const ann = await stage.guest();
+      const ann = await deployment.guest();
       const watch = (count: number) => ann.call('presence.watch', { userIds: Array.from({ length: count }, newId) });
       expect([await codeOf(watch(limits.presenceWatches)), await codeOf(watch(limits.presenceWatches + 1))]).toEqual([
         'ok',
@@ -416,15 +420,15 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
 
   describe('bots', () => {
     it('a bot connects with its token and writes; a new token refuses the old one, and deleting ends it', async () => {
-      const [ann, guest] = [await stage.person(), await stage.guest()];
+      const [ann, guest] = [await deployment.person(), await deployment.guest()];
       expect(await codeOf(guest.http('bot.create', { username: uniqueName('bot') }))).toBe('forbidden');
       const made = await ann.fetch('POST', '/api/v1/bots', { username: uniqueName('bot'), displayName: 'Helpful' });
       const { user, token } = made.body as { user: Session['user']; token: string };
       expect([made.status, user.kind, user.displayName]).toEqual([201, 'bot', 'Helpful']);
       expect((await ann.http('bot.list', {})).items).toEqual([user]);
-      const bot = new ChatClient(stage.url, { ...ann.session, user, accessToken: token });
+      const bot = new ChatClient(deployment.url, { ...ann.session, user, accessToken: token });
       await bot.connect();
-      const { id } = await stage.group([ann, bot]);
+      const { id } = await deployment.group([ann, bot]);
       const { message } = await bot.send(id, 'beep');
       expect(
         (await ann.waitFor('message:new', (event) => event.message.id === message.id)).payload.message.senderId,
@@ -433,7 +437,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       await eventually(async () => expect(await codeOf(bot.http('user.me', {}))).toBe('unauthenticated'), {
         timeoutMs: 5_000,
       });
-      const again = new ChatClient(stage.url, { ...ann.session, user, accessToken: next });
+      const again = new ChatClient(deployment.url, { ...ann.session, user, accessToken: next });
       await again.connect();
       expect(await ann.fetch('DELETE', `/api/v1/bots/${user.id}`)).toMatchObject({ status: 204, body: '' });
       await eventually(() => !again.connected, { timeoutMs: 5_000 });
@@ -463,8 +467,8 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       });
 
     it('only the uploader sees one before it is sent, then the members, and nobody once its message is deleted', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const uploaded = await upload(ann, png, 'dot.png');
       const attachment = (await uploaded.json()) as Attachment;
       expect([uploaded.status, attachment]).toEqual([
@@ -510,7 +514,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('what it is is recognised by its content', async () => {
-      const ann = await stage.guest();
+      const ann = await deployment.guest();
       const refused = await upload(
         ann,
         Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0x3e, 0]),
@@ -522,8 +526,8 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     });
 
     it('a finished tus upload’s last path segment is the attachment’s id', async () => {
-      const ann = await stage.guest();
-      const { id: conversationId } = await stage.group([ann]);
+      const ann = await deployment.guest();
+      const { id: conversationId } = await deployment.group([ann]);
       const headers = { authorization: `Bearer ${ann.session.accessToken}`, 'tus-resumable': '1.0.0' };
       const begun = await fetch(new URL('/api/v1/uploads', ann.url), {
         method: 'POST',

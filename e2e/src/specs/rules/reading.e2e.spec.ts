@@ -2,14 +2,14 @@ import type { CallArguments, CallOutput } from '@parley/contracts';
 import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../../deployments/modes.js';
-import { allCodes, codeOf, codesOf, idsOf, Stage, told } from '../../deployments/test-deployment.js';
+import { allCodes, codeOf, codesOf, idsOf, TestDeployment, eventsAbout } from '../../deployments/test-deployment.js';
 
 describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, start) => {
-  let stage: Stage;
+  let deployment: TestDeployment;
   beforeAll(async () => {
-    stage = await Stage.open(start);
+    deployment = await TestDeployment.open(start);
   });
-  afterAll(() => stage?.close());
+  afterAll(() => deployment?.close());
 
   const me = async (who: ChatClient, conversationId: string) =>
     (await who.http('conversation.get', { conversationId })).conversation.me!;
@@ -24,8 +24,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
 
   describe('receipts', () => {
     it('read implies delivered, what is beyond `lastSeq` is cut to it, and positions never go back', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const lastSeq = await write(ann, conversationId, 3);
       const delivered = await ben.call('receipt.delivered', { conversationId, seq: 2 });
       expect(delivered.receipt).toEqual({
@@ -54,21 +54,21 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
         deliveredSeq: lastSeq,
         readSeq: lastSeq,
       });
-      await stage.settle(ann);
-      expect(told(ann, conversationId, from)).toEqual([]);
+      await deployment.settle(ann);
+      expect(eventsAbout(ann, conversationId, from)).toEqual([]);
     });
 
     it('sending moves nobody’s `readSeq`', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const before = [(await me(ann, conversationId)).readSeq, (await me(ben, conversationId)).readSeq];
       await write(ann, conversationId, 2);
       expect([(await me(ann, conversationId)).readSeq, (await me(ben, conversationId)).readSeq]).toEqual(before);
     });
 
     it('the receipts of a message tell to whom it was delivered and who has read it', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben, cem]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben, cem]);
       const { message } = await ann.send(conversationId, 'hello');
       const receipts = async () => {
         const { delivered, read } = await ann.http('message.receipts', { messageId: message.id });
@@ -85,8 +85,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
 
     it('the trace of a message tells its sender how far it got, and under which trace id', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const before = Date.now();
       // Notes are dropped when others keep the server busy; then the next message is noted.
       const { message, traceId, shown } = await eventually(
@@ -124,13 +124,13 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
 
     it('in large conversations only message senders are told, and `changes` has the caller’s alone', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const others = await Promise.all(Array.from({ length: 199 }, () => ChatClient.guest(stage.url)));
-      const { id: conversationId, rev } = await stage.group([ann, ben, cem, ...others]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const others = await Promise.all(Array.from({ length: 199 }, () => ChatClient.guest(deployment.url)));
+      const { id: conversationId, rev } = await deployment.group([ann, ben, cem, ...others]);
       const { message } = await ann.send(conversationId, 'hello');
       await ben.call('receipt.read', { conversationId, seq: message.seq });
       await ann.waitFor('receipt:updated', ({ userId }) => userId === ben.user.id);
-      await stage.settle(cem);
+      await deployment.settle(cem);
       expect(
         cem.eventsOf('receipt:updated').filter((event) => event.payload.conversationId === conversationId),
       ).toEqual([]);
@@ -141,11 +141,11 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
 
   describe('unread', () => {
     it('others’ messages after `readSeq` that are neither deleted nor system count; the list has those with something unread, and their sum', async () => {
-      const [ann, ben] = await stage.guests(2);
+      const [ann, ben] = await deployment.guests(2);
       const [{ id: one }, { id: two }, { id: nothing }] = [
-        await stage.group([ann, ben]),
-        await stage.group([ann, ben]),
-        await stage.group([ann, ben]),
+        await deployment.group([ann, ben]),
+        await deployment.group([ann, ben]),
+        await deployment.group([ann, ben]),
       ];
       const { message: deleted } = await ann.send(one, 'deleted soon');
       await write(ann, one, 2);
@@ -167,9 +167,9 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
 
     it('reading is told to the reader’s other devices, and to nobody else', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const tablet = await stage.device(ben);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const tablet = await deployment.device(ben);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const lastSeq = await write(ann, conversationId, 3);
       await ben.call('receipt.read', { conversationId, seq: lastSeq - 1 });
       expect((await tablet.waitFor('unread:changed')).payload).toEqual({
@@ -178,14 +178,14 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
         mentions: 0,
         readSeq: lastSeq - 1,
       });
-      await stage.settle(ann, ben);
+      await deployment.settle(ann, ben);
       expect([...ann.eventsOf('unread:changed'), ...ben.eventsOf('unread:changed')]).toEqual([]);
     });
 
     it('`unreadFrom` makes unread start there, for oneself only, until the next read; the public position stays', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const tablet = await stage.device(ben);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const tablet = await deployment.device(ben);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const lastSeq = await write(ann, conversationId, 4);
       await ben.call('receipt.read', { conversationId, seq: lastSeq });
       await tablet.waitFor('unread:changed', ({ unread }) => unread === 0);
@@ -211,8 +211,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       });
       await write(ann, conversationId, 1);
       expect(await me(ben, conversationId)).toMatchObject({ unread: 3, unreadFrom: lastSeq - 1, readSeq: lastSeq });
-      await stage.settle(ann);
-      expect(told(ann, conversationId, from).map(({ name }) => name)).toEqual(['message:new']);
+      await deployment.settle(ann);
+      expect(eventsAbout(ann, conversationId, from).map(({ name }) => name)).toEqual(['message:new']);
       await ben.call('receipt.read', { conversationId, seq: lastSeq });
       expect(await me(ben, conversationId)).not.toHaveProperty('unreadFrom');
       expect((await tablet.waitFor('unread:changed', ({ unread }) => unread === 1)).payload).not.toHaveProperty(
@@ -221,9 +221,9 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
 
     it('what one is notified of is answered as `me`, and told to one’s other devices alone', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const tablet = await stage.device(ben);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const tablet = await deployment.device(ben);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       expect((await ben.http('conversation.me', { conversationId, notifications: 'mentions' })).me).toMatchObject({
         notifications: 'mentions',
         status: 'active',
@@ -238,8 +238,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
 
   describe('pages', () => {
     it('`conversation:open` has the 50 newest, or all back to the first unread one, at most 200', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const open = async (limit?: number) =>
         (await ben.call('conversation.open', { conversationId, ...(limit === undefined ? {} : { limit }) })).messages;
       await write(ann, conversationId, 79);
@@ -266,8 +266,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
 
     it('`conversation:open` answers the conversation with `me` and its members', async () => {
-      const [ann, ben] = await stage.guests(2);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ann.send(conversationId, 'hello');
       const { conversation, messages, members } = await ben.call('conversation.open', { conversationId });
       expect(conversation).toEqual((await ben.http('conversation.get', { conversationId })).conversation);
@@ -282,8 +282,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
 
     it('pages of messages ascend by `seq`; `before` and `after` exclude, and 0 is a valid cursor', async () => {
-      const [ann] = await stage.guests(1);
-      const { id: conversationId } = await stage.group([ann]);
+      const [ann] = await deployment.guests(1);
+      const { id: conversationId } = await deployment.group([ann]);
       await write(ann, conversationId, 9);
       const page = async (input: Omit<CallArguments<'conversation.history'>, 'conversationId'>) => {
         const [socket, http] = [
@@ -305,8 +305,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
 
   describe('what is not kept', () => {
     it('typing is told to the other members only, and ends with a word, with the connection, and by itself', async () => {
-      const [ann, ben, cem, dan] = await stage.guests(4);
-      const { id: conversationId } = await stage.group([ann, ben, dan]);
+      const [ann, ben, cem, dan] = await deployment.guests(4);
+      const { id: conversationId } = await deployment.group([ann, ben, dan]);
       const typing = (active: boolean, userId: string, from: number) =>
         ben.waitFor('typing', (event) => event.active === active && event.userId === userId, 12_000, from);
       const says = async (who: ChatClient, active: boolean): Promise<number> => {
@@ -325,15 +325,15 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       dan.disconnect();
       await typing(false, dan.user.id, dans);
       const from = await says(ann, true);
-      await stage.settle(cem);
-      expect(told(cem, conversationId)).toEqual([]);
+      await deployment.settle(cem);
+      expect(eventsAbout(cem, conversationId)).toEqual([]);
       await typing(false, ann.user.id, from);
     });
 
     it('peer signals go to all connections of the other one, `delivered` says whether there is one, and nothing is stored', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const tablet = await stage.device(ben);
-      const conversationId = await stage.direct(ann, ben);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const tablet = await deployment.device(ben);
+      const conversationId = await deployment.direct(ann, ben);
       const data = { type: 'offer', sdp: ['v=0', { n: 1, none: null }] };
       const signal = (to: ChatClient, where = conversationId) =>
         ann.call('peer.signal', { to: to.user.id, conversationId: where, data });
@@ -343,9 +343,9 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       ben.disconnect();
       tablet.disconnect();
       await eventually(async () => expect(await signal(ben)).toEqual({ delivered: false }), { timeoutMs: 5_000 });
-      const { id: group } = await stage.group([ann, cem]);
+      const { id: group } = await deployment.group([ann, cem]);
       expect(await codeOf(signal(cem, group))).toBe('forbidden');
-      await stage.settle(cem);
+      await deployment.settle(cem);
       expect([...ann.eventsOf('peer:signal'), ...cem.eventsOf('peer:signal')]).toEqual([]);
       expect(await ann.history(conversationId)).toEqual([]);
     });
@@ -353,8 +353,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
 
   describe('drawings', () => {
     it('a line is told to the members and kept as it was first drawn; every member who may write resets the board', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const line = { id: 'my line', color: '#A0B0C0', width: 2.5, points: [0, 0, 10.5, -3] };
       expect(await ben.call('drawing.draw', { conversationId, line })).toEqual({});
       const { payload } = await ann.waitFor('drawing:line');
@@ -374,13 +374,13 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
         body: '',
       });
       await ben.waitFor('drawing:reset', (event) => event.userId === ann.user.id);
-      await stage.settle(cem);
-      expect(told(cem, conversationId)).toEqual([]);
+      await deployment.settle(cem);
+      expect(eventsAbout(cem, conversationId)).toEqual([]);
     });
 
     it('a line has a colour `#rrggbb`, and an even number of finite coordinates, at most 2,000', async () => {
-      const [ann] = await stage.guests(1);
-      const { id: conversationId } = await stage.group([ann]);
+      const [ann] = await deployment.guests(1);
+      const { id: conversationId } = await deployment.group([ann]);
       const draw = (change: object) =>
         ann.emit('drawing:draw', {
           conversationId,
@@ -410,8 +410,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       (await who.http('message.search', { q, ...more })).items;
 
     it('finds parts of words whatever their case and accents, in any script, at most 5 s after they were sent, and marks the hits', async () => {
-      const [ann, ben, cem] = await stage.guests(3);
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ann.send(conversationId, 'Wir sehen uns im CAFÉ Zürich');
       const { message: other } = await ben.send(conversationId, '東京都で会いましょう');
       const within = { timeoutMs: 5_000 };
@@ -435,9 +435,9 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
 
     it('answers newest first, page by page, of one conversation or one sender, only from the caller’s conversations, and nothing that was edited away or deleted', async () => {
-      const [ann, ben] = await stage.guests(2);
+      const [ann, ben] = await deployment.guests(2);
       const word = uniqueName('needle').replace('-', '');
-      const [{ id: one }, { id: two }] = [await stage.group([ann, ben]), await stage.group([ann, ben])];
+      const [{ id: one }, { id: two }] = [await deployment.group([ann, ben]), await deployment.group([ann, ben])];
       const sent = [];
       for (const [who, where] of [
         [ann, one],

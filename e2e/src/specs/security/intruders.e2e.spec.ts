@@ -15,7 +15,7 @@ import { ChatClient, eventually, uniqueName } from '@parley/testing';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { modes } from '../../deployments/modes.js';
-import { codeOf, Stage } from '../../deployments/test-deployment.js';
+import { codeOf, TestDeployment } from '../../deployments/test-deployment.js';
 
 /** As behind one proxy, with the limits of PROTOCOL per address. */
 const env = { ADDRESS_LIMIT_SCALE: '1', TRUST_PROXY: '1' };
@@ -29,14 +29,14 @@ describe.each([
   ['embedded', () => modes.embedded(env)],
   ['cluster', () => modes.cluster(env)],
 ] as const)('an intruder, in %s mode', (_, start) => {
-  let stage: Stage;
+  let deployment: TestDeployment;
   let ann: ChatClient;
   let ben: ChatClient;
   beforeAll(async () => {
-    stage = await Stage.open(start);
-    [ann, ben] = await Promise.all([stage.person(), stage.person()]);
+    deployment = await TestDeployment.open(start);
+    [ann, ben] = await Promise.all([deployment.person(), deployment.person()]);
   });
-  afterAll(() => stage?.close());
+  afterAll(() => deployment?.close());
 
   const request = (path: string, { token, ...init }: RequestInit & { token?: string } = {}) =>
     fetch(`${ann.url}${path}`, {
@@ -223,9 +223,9 @@ describe.each([
           `203.0.113.${n}, 192.0.2.3`,
           n % 2 ? ben.user.username : ben.user.username.toUpperCase(),
           'guess',
-          stage.deployment.urls[n % stage.deployment.urls.length],
+          deployment.urls[n % deployment.urls.length],
         );
-      for (const url of stage.deployment.urls)
+      for (const url of deployment.urls)
         expect((await login('203.0.113.99, 192.0.2.3', ben.user.username, 'guess', url)).status).toBe(429);
     });
 
@@ -252,8 +252,8 @@ describe.each([
     });
 
     it('neither sees, changes nor deletes another conversation’s webhook, and manages it through no conversation of theirs', async () => {
-      const { id: conversationId } = await stage.group([ann]);
-      await stage.group([ben]);
+      const { id: conversationId } = await deployment.group([ann]);
+      await deployment.group([ben]);
       const { webhook } = await ann.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' });
       const hook = { webhookId: webhook.id };
       const codes = [
@@ -276,7 +276,7 @@ describe.each([
       const attachment = (await (
         await request('/api/v1/attachments', { method: 'POST', body: form, token: ann.session.accessToken })
       ).json()) as { id: string; thumbnailId: string };
-      const { id: conversationId } = await stage.group([ben, ann]);
+      const { id: conversationId } = await deployment.group([ben, ann]);
       for (const id of [attachment.id, attachment.thumbnailId]) {
         expect(await codeIn(await request(`/api/v1/attachments/${id}`, { token: ben.session.accessToken }))).toBe(
           'not_found',
@@ -315,7 +315,7 @@ describe.each([
 
     it('gets with another’s cursor their own list, and with another list’s none', async () => {
       for (const title of ['one', 'two', 'three'])
-        await Promise.all([stage.group([ann], { title }), stage.group([ben], { title })]);
+        await Promise.all([deployment.group([ann], { title }), deployment.group([ben], { title })]);
       const anns = await ann.http('conversation.list', { limit: 1 });
       const cursor = anns.nextCursor!;
       const listed = await ben.http('conversation.list', { cursor, limit: 100 });
@@ -347,7 +347,7 @@ describe.each([
     });
 
     it('does not learn by a clientId what another sent', async () => {
-      const { id: conversationId } = await stage.group([ann, ben]);
+      const { id: conversationId } = await deployment.group([ann, ben]);
       const clientId = randomUUID();
       const { message } = await ann.send(conversationId, 'hers', clientId);
       const answer = await ben.send(conversationId, 'his', clientId);

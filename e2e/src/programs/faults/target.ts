@@ -23,9 +23,9 @@ import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { query } from './check.js';
 
-export type Part = 'rabbit' | 'postgres' | 'redis';
-export type Process = ServiceName | 'gateway';
-const parts: readonly Part[] = ['rabbit', 'postgres', 'redis'];
+export type Dependency = 'rabbit' | 'postgres' | 'redis';
+export type ProcessName = ServiceName | 'gateway';
+const parts: readonly Dependency[] = ['rabbit', 'postgres', 'redis'];
 const names: readonly ServiceName[] = ['auth', 'messages', 'history', 'presence'];
 
 /** What makes a process one that can be broken from its environment. */
@@ -39,7 +39,7 @@ export interface Queue {
 }
 
 /** What a row is run on. */
-export interface Stand {
+export interface FaultTarget {
   readonly urls: readonly string[];
   healed(idle?: boolean, timeoutMs?: number): Promise<void>;
   /** Megabytes of memory of the process that uses most. */
@@ -48,7 +48,7 @@ export interface Stand {
   ask<T>(text: string, values: readonly unknown[]): Promise<T[]>;
 }
 
-export interface WorldOptions {
+export interface FaultClusterOptions {
   /** Guards that are taken away from every process. */
   readonly without?: readonly string[];
   readonly postgres?: PostgresOptions;
@@ -58,15 +58,20 @@ export interface WorldOptions {
   readonly checkout?: string;
 }
 
-export class World implements Stand {
+export class FaultCluster implements FaultTarget {
   private constructor(
-    readonly servers: Record<Part, PrivateServer>,
-    readonly proxies: Readonly<Record<Part, TcpProxy>>,
+    readonly servers: Record<Dependency, PrivateServer>,
+    readonly proxies: Readonly<Record<Dependency, TcpProxy>>,
     readonly cluster: Cluster,
     private readonly extra: TcpProxy[],
   ) {}
 
-  static async open({ without = [], postgres: options, env = {}, checkout }: WorldOptions = {}): Promise<World> {
+  static async open({
+    without = [],
+    postgres: options,
+    env = {},
+    checkout,
+  }: FaultClusterOptions = {}): Promise<FaultCluster> {
     const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(options), startRedis()]);
     const servers = { rabbit, postgres, redis };
     try {
@@ -87,7 +92,7 @@ export class World implements Stand {
         replicas: Object.fromEntries(names.map((name) => [name, 2])),
         env: { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }), ...env },
       });
-      return new World(servers, { rabbit: toRabbit, postgres: toPostgres, redis: toRedis }, cluster, []);
+      return new FaultCluster(servers, { rabbit: toRabbit, postgres: toPostgres, redis: toRedis }, cluster, []);
     } catch (error) {
       await Promise.allSettled(parts.map((part) => servers[part].stop()));
       throw error;
@@ -118,17 +123,17 @@ export class World implements Stand {
     return query<T>(this.cluster.databaseUrl, text, values);
   }
 
-  one(name: Process): ServiceProcess {
+  one(name: ProcessName): ServiceProcess {
     return (name === 'gateway' ? this.cluster.gateways : this.cluster.services[name])[0]!;
   }
 
   /** Another process in the place of the first of its kind, with something in its environment. */
-  replaceOne(name: Process, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  replaceOne(name: ProcessName, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
     return this.cluster.replace(this.one(name), env);
   }
 
   /** The same, with a way of its own to one of the servers. */
-  async behindProxy(name: Process, part: Part): Promise<TcpProxy> {
+  async behindProxy(name: ProcessName, part: Dependency): Promise<TcpProxy> {
     const proxy = await TcpProxy.to(this.servers[part].url);
     this.extra.push(proxy);
     const variable = { rabbit: 'AMQP_URL', postgres: 'DATABASE_URL', redis: 'REDIS_URL' }[part];
@@ -254,7 +259,7 @@ async function memoryOf(processes: readonly ServiceProcess[]): Promise<number> {
 }
 
 /** Embedded mode: one process over a data folder. */
-export class EmbeddedWorld implements Stand {
+export class FaultEmbedded implements FaultTarget {
   private database: PGlite | undefined;
 
   private constructor(
@@ -263,10 +268,10 @@ export class EmbeddedWorld implements Stand {
     public server: ServiceProcess,
   ) {}
 
-  static async open({ without = [] }: { without?: readonly string[] } = {}): Promise<EmbeddedWorld> {
+  static async open({ without = [] }: { without?: readonly string[] } = {}): Promise<FaultEmbedded> {
     const dataDir = await mkdtemp(join(tmpdir(), 'parley-faults-'));
     const env = { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }) };
-    return new EmbeddedWorld(dataDir, env, await startEmbedded({ dataDir, env }));
+    return new FaultEmbedded(dataDir, env, await startEmbedded({ dataDir, env }));
   }
 
   get urls(): readonly string[] {

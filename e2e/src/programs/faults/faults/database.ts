@@ -1,0 +1,103 @@
+/** Postgres crashes, stalls, refuses writes, fails over, and runs out of disk. */
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startStandby } from '@parley/testing';
+import { query } from '../check.js';
+import { often, seconds, silence, standstill, terminateAll, type Fault } from './fault.js';
+
+export const databaseFaults: readonly Fault[] = [
+  {
+    name: 'postgres-crash',
+    description: 'SIGKILL of Postgres, which starts again after 2 s',
+    short: true,
+    async run(target) {
+      await target.servers.postgres.kill();
+      await seconds(2);
+      await target.servers.postgres.start();
+    },
+  },
+  {
+    name: 'postgres-terminate',
+    description: 'every connection to Postgres is terminated, five times',
+    run: often(5, 1.2, terminateAll),
+  },
+  {
+    name: 'postgres-read-only',
+    description: 'Postgres takes no writes for 8 s',
+    async run(target) {
+      const { url } = target.servers.postgres;
+      const set = async (change: string): Promise<void> => {
+        await query(url, `alter system ${change}`, []);
+        await query(url, 'select pg_reload_conf()', []);
+        await terminateAll(target);
+      };
+      await set('set default_transaction_read_only = on');
+      await seconds(8);
+      await set('reset default_transaction_read_only');
+    },
+  },
+  {
+    name: 'postgres-cut',
+    description: 'all connections to Postgres are reset, five times',
+    run: often(5, 1.2, (target) => void target.proxies.postgres.cut()),
+  },
+  {
+    name: 'postgres-half-open',
+    description: 'Postgres’ connections swallow everything for 20 s, and nobody is told',
+    run: silence('postgres', 20, 'up', 'down'),
+  },
+  {
+    name: 'commits-lost',
+    description: 'what Postgres says is lost for 3 s, then the connections are reset: commits without an answer',
+    run: often(2, 3, silence('postgres', 3, 'down')),
+  },
+  { name: 'postgres-frozen', description: 'SIGSTOP of Postgres for 12 s', run: standstill('postgres', 12) },
+];
+
+export const failover: Fault = {
+  name: 'postgres-failover',
+  description: 'Postgres dies for good, and its synchronous standby takes over',
+  ownCluster: {},
+  async run(target) {
+    const old = target.servers.postgres;
+    const standby = await startStandby(old);
+    await seconds(3);
+    await old.kill();
+    target.servers.postgres = standby;
+    await query(standby.url, 'select pg_promote()', []);
+    target.proxies.postgres.retarget(standby.url);
+    await old.stop();
+  },
+};
+
+export const diskFull: Fault = {
+  name: 'postgres-disk-full',
+  description: 'Postgres’ disk is full for 10 s; where that ends it, it starts again',
+  ownCluster: { postgres: { diskMb: 400 } },
+  async run(target) {
+    const { postgres } = target.servers;
+    const [row] = await query<{ data_directory: string }>(postgres.url, 'show data_directory', []);
+    const filler = join(row!.data_directory, '..', 'filler');
+    await fill(filler);
+    await seconds(10);
+    await rm(filler);
+    await postgres.restart();
+  },
+};
+
+/** Takes all the room that there is. */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    for (let size = 1 << 20; size >= 1 << 10; size >>= 1) {
+      const block = Buffer.alloc(size);
+      for (let full = false; !full;)
+        full = await file.write(block).then(
+          ({ bytesWritten }) => bytesWritten < size,
+          () => true,
+        );
+    }
+  } finally {
+    await file.close();
+  }
+}

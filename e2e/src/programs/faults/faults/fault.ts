@@ -1,0 +1,76 @@
+/** What a fault is, and what several faults share. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually, type Direction } from '@parley/testing';
+import { query } from '../check.js';
+import type { Load } from '../load.js';
+import type { Dependency, FaultCluster, FaultClusterOptions, FaultTarget } from '../target.js';
+
+export interface Fault<W extends FaultTarget = FaultCluster> {
+  readonly name: string;
+  /** What breaks, for people. */
+  readonly description: string;
+  /** What its target has to be; without it, it is run on a target that other rows were run on. */
+  readonly ownCluster?: FaultClusterOptions;
+  /** Whether it is in the short run of `npm test`. */
+  readonly short?: true;
+  /** Breaks it, and mends it. Answers what was wrong beyond what is looked at after every row. */
+  run(target: W, load: Load): Promise<string[] | void>;
+}
+
+export const seconds = (n: number): Promise<void> => pause(n * 1000);
+
+/** Whether calls are answered, within the time that the promise gives: a send under a new id. */
+export const sendsAgain = async (load: Load, withinMs: number): Promise<string[]> => {
+  const before = load.acknowledged;
+  try {
+    await eventually(() => load.acknowledged > before + 5, { timeoutMs: withinMs });
+    return [];
+  } catch {
+    return [`no message was acknowledged within ${withinMs} ms after it was over`];
+  }
+};
+
+export async function within<T>(ms: number, work: Promise<T>, otherwise: string): Promise<T> {
+  const late = new AbortController();
+  try {
+    return await Promise.race([
+      work,
+      pause(ms, undefined, { signal: late.signal }).then(() => Promise.reject(new Error(otherwise))),
+    ]);
+  } finally {
+    late.abort();
+  }
+}
+
+/** The connections to a server stay, and nothing comes through in these directions; nobody is told, until they are reset. */
+export const silence =
+  (part: Dependency, forSeconds: number, ...directions: Direction[]) =>
+  async (target: FaultCluster): Promise<void> => {
+    target.proxies[part].swallow(...directions);
+    await seconds(forSeconds);
+    target.proxies[part].heal();
+  };
+
+export const standstill =
+  (part: Dependency, forSeconds: number) =>
+  async (target: FaultCluster): Promise<void> => {
+    await target.servers[part].freeze();
+    await seconds(forSeconds);
+    await target.servers[part].thaw();
+  };
+
+export const often =
+  (times: number, pauseSeconds: number, harm: (target: FaultCluster) => void | Promise<void>) =>
+  async (target: FaultCluster): Promise<void> => {
+    for (let n = 0; n < times; n++) {
+      await harm(target);
+      await seconds(pauseSeconds);
+    }
+  };
+
+export const terminateAll = async (target: FaultCluster): Promise<void> =>
+  void (await query(
+    target.servers.postgres.url,
+    `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'parley_%'`,
+    [],
+  ));
