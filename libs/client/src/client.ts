@@ -10,16 +10,16 @@ import type {
   Session,
   User,
 } from '@parley/contracts';
-import { Connection, type SocketSettings } from './connection.js';
+import { Connection, type SocketSettings } from './connection/connection.js';
 import { Emitter } from './emitter.js';
 import { ParleyError } from './errors.js';
-import type { RequestOptions } from './http.js';
-import { People } from './people.js';
-import { PresenceWatch } from './presence.js';
-import { Replica } from './replica.js';
-import { SessionKeeper } from './session.js';
+import type { RequestOptions } from './connection/http.js';
+import { People } from './people/people.js';
+import { PresenceWatch } from './people/presence.js';
+import { Replica } from './replica/replica.js';
+import { SessionKeeper } from './connection/session.js';
 import { defaultStorage, tolerant, type ClientStorage } from './storage.js';
-import type { Store } from './store.js';
+import type { Store } from './replica/store.js';
 import type {
   ClientEvents,
   ClientState,
@@ -31,7 +31,7 @@ import type {
   SocketOutput,
   UploadOptions,
 } from './types.js';
-import { Typing } from './typing.js';
+import { Typing } from './people/typing.js';
 import { Uploads, type Uploadable } from './uploads.js';
 
 const LOGOUT_MS = 5_000;

@@ -1,7 +1,7 @@
 import type { Attachment } from '@parley/contracts';
-import { backoffMs, pause } from './backoff.js';
+import { backoffMs, pause } from './retry.js';
 import { ParleyError } from './errors.js';
-import type { RequestOptions } from './http.js';
+import type { RequestOptions } from './connection/http.js';
 import type { ClientStorage } from './storage.js';
 import type { UploadOptions } from './types.js';
 

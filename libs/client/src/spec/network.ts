@@ -1,6 +1,6 @@
 import { ParleyError } from '../errors.js';
-import type { RequestOptions } from '../http.js';
-import type { Server } from '../replica.js';
+import type { RequestOptions } from '../connection/http.js';
+import type { Server } from '../replica/replica.js';
 import type { SocketCall, SocketInput, SocketOutput } from '../types.js';
 import type { ModelServer } from './model-server.js';
 

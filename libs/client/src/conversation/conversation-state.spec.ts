@@ -1,10 +1,10 @@
 import type { Conversation, Member, Message } from '@parley/contracts';
 import { describe, expect, it, vi } from 'vitest';
-import { HeldConversation } from './conversation.js';
-import { ParleyError } from './errors.js';
-import { Outbox } from './outbox.js';
-import { memoryStorage } from './storage.js';
-import { Store } from './store.js';
+import { HeldConversation } from './conversation-state.js';
+import { ParleyError } from '../errors.js';
+import { Outbox } from '../replica/outbox.js';
+import { memoryStorage } from '../storage.js';
+import { Store } from '../replica/store.js';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const member = (userId: string, role: Member['role'] = 'member', seq = 0): Member => ({

@@ -1,8 +1,8 @@
 import type { CallOutput } from '@parley/contracts';
-import { backoffMs } from './backoff.js';
-import { ParleyError } from './errors.js';
+import { backoffMs } from '../retry.js';
+import { ParleyError } from '../errors.js';
 import { MOST_CURSORS, type Store } from './store.js';
-import type { SocketInput } from './types.js';
+import type { SocketInput } from '../types.js';
 
 /** Events of one moment may come in another order: a hole is given that long to close by itself. */
 const PATIENCE_MS = 150;

@@ -1,8 +1,8 @@
 import type { ErrorBody, ErrorCode, RevocationReason, ServerEvent } from '@parley/contracts';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
-import { backoffMs } from './backoff.js';
-import { ParleyError } from './errors.js';
-import type { ConnectionState, Frame, SocketCall, SocketInput, SocketOutput } from './types.js';
+import { backoffMs } from '../retry.js';
+import { ParleyError } from '../errors.js';
+import type { ConnectionState, Frame, SocketCall, SocketInput, SocketOutput } from '../types.js';
 
 /** The server answers within 10 s. */
 const CALL_MS = 12_000;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Replica } from './replica.js';
-import { ModelServer } from './spec/model-server.js';
-import { Network, randomFrom } from './spec/network.js';
-import { memoryStorage } from './storage.js';
-import type { ClientState, ConversationView } from './types.js';
+import { ModelServer } from '../spec/model-server.js';
+import { Network, randomFrom } from '../spec/network.js';
+import { memoryStorage } from '../storage.js';
+import type { ClientState, ConversationView } from '../types.js';
 
 const user = (id: string) => ({
   id,

@@ -1,5 +1,5 @@
 import type { User } from '@parley/contracts';
-import { ParleyError } from './errors.js';
+import { ParleyError } from '../errors.js';
 
 const GATHER_MS = 30;
 /** As many as one call answers. */

@@ -1,5 +1,5 @@
 import type { ErrorBody, ErrorCode } from '@parley/contracts';
-import { ParleyError } from './errors.js';
+import { ParleyError } from '../errors.js';
 
 const TIMEOUT_MS = 15_000;
 

@@ -1,4 +1,4 @@
-import { ParleyError } from './errors.js';
+import { ParleyError } from '../errors.js';
 import type { Presence as PresenceOf, PresenceState } from '@parley/contracts';
 
 const GATHER_MS = 20;

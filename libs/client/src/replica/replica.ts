@@ -1,13 +1,13 @@
 import type { Attachment, Conversation, Member, Message } from '@parley/contracts';
-import { ParleyError } from './errors.js';
-import type { RequestOptions } from './http.js';
+import { ParleyError } from '../errors.js';
+import type { RequestOptions } from '../connection/http.js';
 import { LastKnown } from './last-known.js';
 import { Outbox } from './outbox.js';
 import { Receipts } from './receipts.js';
-import type { ClientStorage } from './storage.js';
+import type { ClientStorage } from '../storage.js';
 import { Store } from './store.js';
-import { CatchUp } from './sync.js';
-import type { Draft, Sent, SocketCall, SocketInput, SocketOutput } from './types.js';
+import { CatchUp } from './catch-up.js';
+import type { Draft, Sent, SocketCall, SocketInput, SocketOutput } from '../types.js';
 
 const PAGE = 50;
 /** Pages that are loaded to bring a window to the newest message, before it is loaded anew instead. */

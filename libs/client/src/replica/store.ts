@@ -10,9 +10,9 @@ import type {
   ServerEvent,
   User,
 } from '@parley/contracts';
-import { HeldConversation, type KeptConversation } from './conversation.js';
-import { report } from './emitter.js';
-import type { ChatMessage, ClientState, ConnectionState, ConversationView } from './types.js';
+import { HeldConversation, type KeptConversation } from '../conversation/conversation-state.js';
+import { report } from '../emitter.js';
+import type { ChatMessage, ClientState, ConnectionState, ConversationView } from '../types.js';
 
 /** More cursors than this would not fit into a packet of `sync`; conversations that were quiet for longer are asked about without. */
 export const MOST_CURSORS = 1200;

@@ -8,7 +8,7 @@ import type {
   Receipt,
   ServerEvent,
 } from '@parley/contracts';
-import type { ChatMessage, ConversationView, Positions } from './types.js';
+import type { ChatMessage, ConversationView, Positions } from '../types.js';
 
 /** Messages kept in memory of one conversation: beyond the first, the farther end of the window is cut to the second. */
 const MOST_MESSAGES = 600;

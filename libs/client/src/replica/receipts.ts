@@ -1,4 +1,4 @@
-import { ParleyError } from './errors.js';
+import { ParleyError } from '../errors.js';
 import type { Store } from './store.js';
 
 const DELIVERED_MS = 400;

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Replica } from './replica.js';
-import { ModelServer } from './spec/model-server.js';
-import { Network, randomFrom } from './spec/network.js';
-import { memoryStorage } from './storage.js';
-import type { ChatMessage, ClientState, Message } from './types.js';
+import { ModelServer } from '../spec/model-server.js';
+import { Network, randomFrom } from '../spec/network.js';
+import { memoryStorage } from '../storage.js';
+import type { ChatMessage, ClientState, Message } from '../types.js';
 
 // Making a failing history small takes minutes: SHRINK=1 asks for it.
 const rounds = (numRuns: number) => ({

@@ -1,8 +1,8 @@
 import type { Attachment, ErrorBody, Message } from '@parley/contracts';
-import { backoffMs, pause } from './backoff.js';
-import { ParleyError } from './errors.js';
-import type { ClientStorage } from './storage.js';
-import type { ChatMessage, Draft, SocketInput, SocketOutput } from './types.js';
+import { backoffMs, pause } from '../retry.js';
+import { ParleyError } from '../errors.js';
+import type { ClientStorage } from '../storage.js';
+import type { ChatMessage, Draft, SocketInput, SocketOutput } from '../types.js';
 
 /** A defect of the server that happens again and again is the message's. */
 const MOST_DEFECTS = 5;

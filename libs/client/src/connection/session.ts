@@ -1,7 +1,7 @@
 import type { Session } from '@parley/contracts';
-import { ParleyError } from './errors.js';
+import { ParleyError } from '../errors.js';
 import { send, type RequestOptions } from './http.js';
-import type { ClientStorage } from './storage.js';
+import type { ClientStorage } from '../storage.js';
 
 const KEY = 'session';
 

@@ -1,6 +1,6 @@
 import type { Message, User } from '@parley/contracts';
-import type { KeptConversation } from './conversation.js';
-import type { ClientStorage } from './storage.js';
+import type { KeptConversation } from '../conversation/conversation-state.js';
+import type { ClientStorage } from '../storage.js';
 import type { Store } from './store.js';
 
 const MOST_CONVERSATIONS = 50;
