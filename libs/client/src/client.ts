@@ -16,73 +16,85 @@ import { ParleyError } from './errors.js';
 import type { RequestOptions } from './connection/http.js';
 import { People } from './people/people.js';
 import { PresenceWatch } from './people/presence.js';
+import { TypingReporter } from './people/typing.js';
 import { Replica } from './replica/replica.js';
 import { SessionKeeper } from './connection/session.js';
 import { defaultStorage, tolerant, type ClientStorage } from './storage.js';
 import type { Store } from './replica/store.js';
+import { retryTemporary } from './retry.js';
 import type {
   ClientEvents,
   ClientState,
   ConnectionState,
   Draft,
+  LoadOptions,
   Sent,
   SocketCall,
   SocketInput,
   SocketOutput,
   UploadOptions,
 } from './types.js';
-import { Typing } from './people/typing.js';
 import { Uploads, type Uploadable } from './uploads.js';
 
-const LOGOUT_MS = 5_000;
-const REMEMBERED_ATTACHMENTS = 200;
+const LOGOUT_TIMEOUT_MS = 5_000;
+const FETCH_TIMEOUT_MS = 60_000;
+const MAX_REMEMBERED_ATTACHMENTS = 200;
 
 export interface ClientOptions {
   /** The server's address, without a path. */
   readonly url: string;
-  /** Where the session and unsent messages are kept. Default: IndexedDB in browsers, memory elsewhere; see `fileStorage` in `@parley/client/node`. */
+  /**
+   * Where the session and unsent messages are kept. Default: IndexedDB in browsers, memory elsewhere. For Node, see
+   * `fileStorage` in `@parley/client/node`.
+   */
   readonly storage?: ClientStorage;
   /**
-   * Whether conversations are kept in the storage too, to be shown as they were until the server answers: the 50 that were active last, with the newest 50 messages of each, as far as they were seen
-   * here. They are gone when the session is. Default: false.
+   * Whether the storage also keeps the 50 most recently active conversations with the newest 50 messages of each, as
+   * far as this client has loaded them, to be shown after a reload until the server answers. They are deleted when the
+   * session ends. Default: false.
    */
   readonly keepConversations?: boolean;
-  /** For socket.io-client, beside or instead of what the client sets. */
+  /** Options of socket.io-client. They override those that the client sets. */
   readonly socketOptions?: SocketSettings;
 }
 
-/** A client of one server, for one user at a time. Nothing happens until `restore`, `login`, `register`, `guest` or `bot`. */
+/**
+ * Creates a client of one server, for one user at a time. It does nothing until `restore`, `login`, `register`, `guest`
+ * or `bot` is called.
+ */
 export function createClient(options: ClientOptions): ParleyClient {
   return new ParleyClient(options);
 }
 
+/** See {@link createClient} and docs/client-guide.md. Methods that ask the server reject with a {@link ParleyError}. */
 export class ParleyClient {
   readonly url: string;
   private readonly events = new Emitter<ClientEvents>();
   private readonly session: SessionKeeper;
   private readonly connection: Connection;
   private readonly replica: Replica;
-  private readonly typings: Typing;
-  private readonly presences: PresenceWatch;
+  private readonly typingReporter: TypingReporter;
+  private readonly presenceWatch: PresenceWatch;
   private readonly people: People;
   private readonly uploads: Uploads;
+  /** Recent uploads, to show them in messages that are not stored yet. */
   private readonly attachments = new Map<string, Attachment>();
 
   constructor({ url, storage, keepConversations = false, socketOptions = {} }: ClientOptions) {
     this.url = new URL(url).origin;
-    const place = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) =>
-      this.problem(new ParleyError('internal', 'the storage failed', { cause })),
+    const reliableStorage = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) =>
+      this.emitError(new ParleyError('internal', 'the storage failed', { cause })),
     );
     const online = () => this.connection.online;
     this.session = new SessionKeeper(
       this.url,
-      place,
+      reliableStorage,
       () => void this.ended('expired'),
       ({ user, sessionId }) => this.store.setOwn({ user, sessionId }),
     );
     this.connection = new Connection(this.url, socketOptions, {
       token: () => this.session.current?.accessToken,
-      refused: async (token) => (await this.session.refresh(token)) !== undefined,
+      tokenRefused: async (token) => (await this.session.refresh(token)) !== undefined,
       state: (state) => this.connectionChanged(state),
       ready: (ready) => this.ready(ready),
       event: (name, payload) => this.receive(name, payload),
@@ -95,50 +107,50 @@ export class ParleyClient {
         call: (event, payload) => this.connection.call(event, payload),
         request: (method, path, options) => this.request(method, path, options),
       },
-      place,
+      reliableStorage,
       {
         message: (message) => this.events.emit('message', { message }),
         people: (userIds) => this.people.want(userIds),
-        error: (error) => this.problem(error),
+        error: (error) => this.emitError(error),
       },
       keepConversations,
     );
-    this.typings = new Typing((conversationId, active) => {
+    this.typingReporter = new TypingReporter((conversationId, active) => {
       if (online()) this.connection.call('typing', { conversationId, active }).catch(() => undefined);
     });
-    this.presences = new PresenceWatch({
+    this.presenceWatch = new PresenceWatch({
       online,
       watch: async (userIds) => (await this.connection.call('presence:watch', { userIds })).presence,
       unwatch: (userIds) => this.connection.call('presence:unwatch', { userIds }),
       heartbeat: (state) => this.connection.call('presence:heartbeat', state === undefined ? {} : { state }),
       show: (presence, forget) => this.store.setPresence(presence, forget),
-      error: (error) => this.problem(error),
+      error: (error) => this.emitError(error),
     });
     this.people = new People(
       async (userIds) =>
         (await this.request<{ items: User[] }>('GET', '/users', { query: { ids: userIds.join() } })).items,
-      (users) => this.found(users),
+      (users) => this.usersLoaded(users),
       () => this.store.shownPeople(),
     );
-    this.uploads = new Uploads((method, path, options) => this.session.request(method, path, options), place);
+    this.uploads = new Uploads((method, path, options) => this.session.request(method, path, options), reliableStorage);
   }
 
   // ── state and events ──────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The state as it is now: the same object until something changes, and inside it the same objects for what did not. */
+  /** The present state. It is the same object until something changes, and so is each part of it. */
   getState = (): ClientState => this.store.state;
 
-  /** Calls `listener` after changes, once for those of one moment. Answers how to stop. */
+  /** Calls `listener` after changes, once for all changes of one moment. Returns a function that removes it. */
   subscribe = (listener: () => void): (() => void) => this.store.subscribe(listener);
 
-  /** Calls `listener` on each event of that name. Answers how to stop. */
+  /** Calls `listener` on each event of this name. Returns a function that removes it. */
   on<N extends keyof ClientEvents>(name: N, listener: (payload: ClientEvents[N]) => void): () => void {
     return this.events.on(name, listener);
   }
 
   // ── session ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Changes the user's own profile, which is shown at once. An `avatarId` is the id of an uploaded picture. */
+  /** Changes the user's own profile; the state shows it at once. `avatarId` is the id of an uploaded picture. */
   async updateProfile(changes: CallArguments<'user.update'>): Promise<Me> {
     const user = await this.request<Me>('PATCH', '/users/me', { body: changes });
     this.store.setOwn({ user });
@@ -146,13 +158,13 @@ export class ParleyClient {
     return user;
   }
 
-  /** Goes on with the session that the storage holds, if there is one: resolves with its user, online or not. */
+  /** Continues the session of the storage, if there is one. Resolves with its user, online or not. */
   async restore(): Promise<User | undefined> {
     const session = await this.session.restore();
     return session && this.begin(session);
   }
 
-  /** A new account. Somebody who is here as a guest becomes that person, and keeps everything. */
+  /** Creates an account. A guest who is signed in becomes that person, and keeps everything. */
   async register(input: CallArguments<'auth.register'>): Promise<User> {
     const guest = this.store.state.user?.kind === 'guest';
     const response = guest
@@ -165,30 +177,33 @@ export class ParleyClient {
     return this.enter(await this.session.open('POST', '/auth/login', { body: input }));
   }
 
-  /** Without an account; the name is made up when it is not given. */
+  /** Signs in without an account. The server makes up a name when none is given. */
   async guest(input: CallArguments<'auth.guest'> = {}): Promise<User> {
     return this.enter(await this.session.open('POST', '/auth/guest', { body: input }));
   }
 
-  /** As a bot, with the token that `POST /bots` answered. */
+  /** Signs in as a bot, with the token that `POST /bots` returned. */
   async bot(token: string): Promise<User> {
     const user = (await (await this.session.open('GET', '/users/me', {}, token)).json()) as Me;
-    return this.take({ user, accessToken: token, accessTokenExpiresAt: '', refreshToken: '', sessionId: user.id });
+    return this.use({ user, accessToken: token, accessTokenExpiresAt: '', refreshToken: '', sessionId: user.id });
   }
 
-  /** Ends the session, here and at the server, and drops what was not sent. Here also when the server cannot be reached. */
+  /**
+   * Ends the session here and at the server, and drops unsent messages. When the server cannot be reached, the session
+   * ends here only.
+   */
   async logout(): Promise<void> {
     const { current } = this.session;
     if (!current) return;
     this.connection.close();
     await this.replica.outbox.clear(true);
     if (current.refreshToken)
-      await this.session.request('POST', '/auth/logout', { timeoutMs: LOGOUT_MS }).catch(() => undefined);
+      await this.session.request('POST', '/auth/logout', { timeoutMs: LOGOUT_TIMEOUT_MS }).catch(() => undefined);
     await this.session.clear();
-    await this.leave();
+    await this.signedOut();
   }
 
-  /** Connects, where the session is known and the connection was closed: after `disconnect`, and after the server closed it because of too many. */
+  /** Opens the connection again, after `disconnect`, or after the server closed it for the reason `too_many`. */
   connect(): void {
     if (this.session.current) this.connection.open();
   }
@@ -199,52 +214,65 @@ export class ParleyClient {
     this.connectionChanged('offline');
   }
 
-  /** Resolves when the storage holds everything that was sent and is not stored yet, and what is kept of conversations: before the process ends, or a page is left. */
+  /**
+   * Resolves when the storage has all unsent messages and kept conversations. Call it before a process ends or a page
+   * is left.
+   */
   flush(): Promise<void> {
     return this.replica.flush();
   }
 
-  /** Connects and asks what was missed, and who is shown, at once, where it otherwise would after a while or never: for `online` and `visibilitychange` of a page. */
+  /**
+   * Connects, or catches up and renews names, at once instead of after a while. Call it on a page's `online` and
+   * `visibilitychange` events.
+   */
   wake(): void {
     if (this.connection.online) {
       this.replica.refresh();
       this.people.renew();
-    } else this.connection.hurry();
+    } else this.connection.reopenNow();
   }
 
   // ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Loads a conversation's newest messages, unread ones included, and keeps them current until `close`. Does nothing more for one that is open. */
-  async open(id: string): Promise<void> {
-    if (!this.store.held.get(id)?.opened) await this.replica.open(id);
+  /**
+   * Loads a conversation's newest messages, unread ones included, and keeps them current until `close`. Does nothing
+   * for one that is open. With `retry`, a busy or absent server is asked again until the conversation is open.
+   */
+  open(id: string, options?: LoadOptions): Promise<void> {
+    return this.load(options, async () => {
+      if (!this.store.conversations.get(id)?.isOpen) await this.replica.open(id);
+    });
   }
 
-  /** The window holds the newest messages again. */
-  async jumpToNewest(id: string): Promise<void> {
-    if (!this.store.held.get(id)?.atNewest) await this.replica.open(id);
+  /** The newest messages become the window. Does nothing when it ends with the newest one already. */
+  jumpToNewest(id: string, options?: LoadOptions): Promise<void> {
+    return this.load(options, async () => {
+      if (!this.store.conversations.get(id)?.isAtNewest) await this.replica.open(id);
+    });
   }
 
-  /** One more page before the window. */
-  loadOlder(id: string): Promise<void> {
-    return this.replica.loadOlder(id);
+  /** Loads one more page before the window. */
+  loadOlder(id: string, options?: LoadOptions): Promise<void> {
+    return this.load(options, () => this.replica.loadOlder(id));
   }
 
-  /** One more page after the window. */
-  loadNewer(id: string): Promise<void> {
-    return this.replica.loadNewer(id);
+  /** Loads one more page after the window. */
+  loadNewer(id: string, options?: LoadOptions): Promise<void> {
+    return this.load(options, () => this.replica.loadNewer(id));
   }
 
-  /** The window is the surroundings of a message: a quoted one, a hit of a search. */
-  loadAround(id: string, seq: number): Promise<void> {
-    return this.replica.loadAround(id, seq);
+  /** The messages around this one become the window: a quoted message, a hit of a search. */
+  loadAround(id: string, seq: number, options?: LoadOptions): Promise<void> {
+    return this.load(options, () => this.replica.loadAround(id, seq));
   }
 
-  /** Forgets the messages of a conversation; it stays in the list. */
+  /** Forgets the messages of a conversation. It stays in the list. */
   close(id: string): void {
-    this.store.change(id, (held) => held.close());
+    this.store.change(id, (conversation) => conversation.close());
   }
 
-  /** All members of a large conversation, which `open` does not load. */
+  /** Loads all members of a large conversation, which `open` does not do. */
   loadMembers(id: string): Promise<void> {
     return this.replica.loadMembers(id);
   }
@@ -263,24 +291,23 @@ export class ParleyClient {
 
   // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Puts a message into the outbox and answers at once. It is stored once, in the order of sending, however long that takes and however often the page is loaded meanwhile. */
+  /**
+   * Puts a message into the outbox and returns at once. The message is stored exactly once and in the order of sending,
+   * however long that takes and however often the page is reloaded meanwhile.
+   */
   send(conversationId: string, draft: Draft): Sent {
     if (!this.store.userId) throw new ParleyError('unauthenticated', 'signed out');
-    this.typings.sent(conversationId);
-    return this.replica.send(
-      conversationId,
-      newClientId(),
-      draft,
-      (draft.attachmentIds ?? []).flatMap((id) => this.attachments.get(id) ?? []),
-    );
+    this.typingReporter.sent(conversationId);
+    const attachments = (draft.attachmentIds ?? []).flatMap((id) => this.attachments.get(id) ?? []);
+    return this.replica.send(conversationId, newClientId(), draft, attachments);
   }
 
-  /** Sends a failed message again. */
+  /** Sends a failed message again. Undefined when there is none. */
   retry(conversationId: string, clientId: string): Promise<Message> | undefined {
     return this.replica.outbox.retry(conversationId, clientId);
   }
 
-  /** Drops a message that is not stored. */
+  /** Drops a message that is not stored. Returns whether there was one. */
   discard(conversationId: string, clientId: string): boolean {
     return this.replica.outbox.discard(conversationId, clientId);
   }
@@ -309,35 +336,37 @@ export class ParleyClient {
     return this.replica.changeMessage('DELETE', `/messages/${messageId}/pin`);
   }
 
-  // ── read state, presence, what is not kept ────────────────────────────────────────────────────────────────────
+  // ── read state, people, drawing, signalling ────────────────────────────────────────────────────────────────────
 
-  /** Everything up to `seq`, or up to the newest message, was read. Shown at once, told to the server as soon as possible. */
+  /**
+   * Marks everything up to `seq` as read, by default everything. The state shows it at once; the server learns it soon.
+   */
   markRead(id: string, seq?: number): void {
     this.replica.markRead(id, seq);
   }
 
-  /** The user types, or stopped. Call it as often as they press a key. */
+  /** The user is typing, or stopped. Call it at every key. */
   typing(id: string, active: boolean): void {
-    this.typings.type(id, active);
+    this.typingReporter.type(id, active);
   }
 
-  /** Somebody, asked for if nothing was heard of them yet; then they are in `state.users` too. */
+  /** Resolves with a person, who is loaded if need be. They are in `state.users` from then on. */
   async user(userId: string): Promise<User> {
-    const known = this.store.state.users.get(userId);
-    if (known) return known;
+    const loaded = this.store.state.users.get(userId);
+    if (loaded) return loaded;
     const user = await this.request<User>('GET', `/users/${userId}`);
     this.store.addUsers([user]);
     return user;
   }
 
-  /** Keeps `state.presence` current for these users until the answer is called. */
+  /** Keeps `state.presence` current for these users until the returned function is called. */
   watchPresence(userIds: readonly string[]): () => void {
-    return this.presences.watch(userIds);
+    return this.presenceWatch.watch(userIds);
   }
 
-  /** How the user is shown to others. */
+  /** Sets how the user is shown to others. */
   setPresence(state: Exclude<PresenceState, 'offline'>): void {
-    this.presences.set(state);
+    this.presenceWatch.set(state);
   }
 
   async draw(conversationId: string, line: SocketInput<'drawing:draw'>['line']): Promise<void> {
@@ -348,32 +377,36 @@ export class ParleyClient {
     await this.call('drawing:reset', { conversationId });
   }
 
-  /** The lines on a conversation's board. Those that follow are events `drawing:line` and `drawing:reset`. */
+  /** The lines on a conversation's board. Later changes are the events `drawing:line` and `drawing:reset`. */
   drawing(conversationId: string): Promise<CallOutput<'drawing.get'>> {
     return this.request('GET', `/conversations/${conversationId}/drawing`);
   }
 
-  /** WebRTC signalling to the other one of a direct conversation; whether they have a connection. */
+  /**
+   * Sends WebRTC signalling data to the other member of a direct conversation. Resolves with whether they are
+   * connected.
+   */
   async signal(to: string, conversationId: string, data: unknown): Promise<boolean> {
     return (await this.call('peer:signal', { to, conversationId, data })).delivered;
   }
 
   // ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Uploads a file; send it with `attachmentIds`. */
+  /** Uploads a file. Send it with `attachmentIds`. */
   async upload(data: Uploadable, options: UploadOptions = {}): Promise<Attachment> {
     const attachment = await this.uploads.upload(data, options);
     this.attachments.set(attachment.id, attachment);
-    if (this.attachments.size > REMEMBERED_ATTACHMENTS) this.attachments.delete(this.attachments.keys().next().value!);
+    if (this.attachments.size > MAX_REMEMBERED_ATTACHMENTS)
+      this.attachments.delete(this.attachments.keys().next().value!);
     return attachment;
   }
 
-  /** Where an attachment's bytes are. They need the token: see {@link fetchAttachment}. */
+  /** The address of an attachment's bytes. A request needs the session's token: see {@link fetchAttachment}. */
   attachmentUrl({ url }: Pick<Attachment, 'url'>): string {
     return new URL(url, this.url).href;
   }
 
-  /** An attachment's bytes; with `thumbnail` its preview's, where it has one. */
+  /** Loads an attachment's bytes; with `thumbnail` those of its preview, if it has one. */
   async fetchAttachment(
     attachment: string | Attachment,
     { thumbnail = false, signal }: { thumbnail?: boolean; signal?: AbortSignal } = {},
@@ -381,7 +414,7 @@ export class ParleyClient {
     const id =
       typeof attachment === 'string' ? attachment : ((thumbnail ? attachment.thumbnailId : undefined) ?? attachment.id);
     const response = await this.session.request('GET', `/attachments/${id}`, {
-      timeoutMs: 60_000,
+      timeoutMs: FETCH_TIMEOUT_MS,
       ...(signal && { signal }),
     });
     return response.blob();
@@ -389,12 +422,15 @@ export class ParleyClient {
 
   // ── everything else ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Any call over the socket, as soon as there is a connection. What it answers is shown too. Rejects with a ParleyError. */
+  /** Makes any call over the socket, as soon as there is a connection. The state shows its answer. */
   call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>> {
     return this.replica.call(event, payload);
   }
 
-  /** Any HTTP request under `/api/v1`, with the session's token; one that is refused because it has expired is made again with a new one. Resolves with the answer's JSON, if it has one. */
+  /**
+   * Makes any HTTP request under `/api/v1` with the session's token, which is refreshed when it has expired. Resolves
+   * with the JSON of the answer, or undefined when there is none.
+   */
   async request<T = unknown>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
     const response = await this.session.request(method, path, options);
     const text = await response.text();
@@ -403,22 +439,31 @@ export class ParleyClient {
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private async enter(response: Response): Promise<User> {
-    return this.take((await response.json()) as Session);
+  /** Runs a load, with retries if they are wanted. */
+  private async load({ retry = false, signal, onRetry }: LoadOptions = {}, work: () => Promise<void>): Promise<void> {
+    const load = async () => {
+      if (!this.store.userId) throw new ParleyError('unauthenticated', 'signed out');
+      await work();
+    };
+    await retryTemporary(load, { signal, onRetry, ...(!retry && { maxAttempts: 1 }) });
   }
 
-  private async take(session: Session): Promise<User> {
-    const before = this.store.userId;
-    if (before) {
+  private async enter(response: Response): Promise<User> {
+    return this.use((await response.json()) as Session);
+  }
+
+  private async use(session: Session): Promise<User> {
+    const previousId = this.store.userId;
+    if (previousId) {
       this.connection.close();
-      if (before !== session.user.id) await this.leave();
+      if (previousId !== session.user.id) await this.signedOut();
     }
     await this.session.adopt(session);
     return this.begin(session);
   }
 
   private async begin({ user, sessionId }: Session): Promise<User> {
-    this.people.know(user.id);
+    this.people.skip(user.id);
     this.store.setOwn({ user, sessionId });
     this.store.addUsers([user]);
     await this.replica.load(user.id);
@@ -426,20 +471,20 @@ export class ParleyClient {
     return user;
   }
 
-  /** The server ended the session, or this connection. What was not sent stays, for when the user is back. */
+  /** The server ended the session, or this connection. Unsent messages stay for when the user is back. */
   private async ended(reason: ClientEvents['revoked']['reason']): Promise<void> {
     this.connection.close();
     if (reason === 'too_many') this.connectionChanged('offline');
     else {
       await this.session.clear();
-      await this.leave();
+      await this.signedOut();
     }
     this.events.emit('revoked', { reason });
   }
 
-  private async leave(): Promise<void> {
-    this.typings.clear();
-    this.presences.clear();
+  private async signedOut(): Promise<void> {
+    this.typingReporter.clear();
+    this.presenceWatch.clear();
     this.people.clear();
     this.attachments.clear();
     this.connectionChanged('signed-out');
@@ -449,7 +494,7 @@ export class ParleyClient {
   private connectionChanged(state: ConnectionState): void {
     if (state === this.store.connectionState) return;
     if (state !== 'online') {
-      this.presences.disconnected();
+      this.presenceWatch.disconnected();
       this.people.disconnected();
     }
     this.store.setConnection(state);
@@ -458,8 +503,8 @@ export class ParleyClient {
 
   private ready({ user, epoch, heartbeatMs, limits }: ServerEvent<'session:ready'>): void {
     this.store.setOwn({ user: { ...this.store.state.user, ...user }, limits });
-    this.presences.connected(heartbeatMs);
-    // Whoever is known already was known before this connection.
+    this.presenceWatch.connected(heartbeatMs);
+    // People who were loaded before this connection may have changed since.
     if (this.store.state.order.length > 0) this.people.renew();
     this.replica.connected(epoch);
   }
@@ -468,17 +513,17 @@ export class ParleyClient {
     this.events.emit('server', { event: name, payload });
     if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal')
       this.events.emit(name, payload as never);
-    this.replica.event(name, payload);
+    this.replica.applyEvent(name, payload);
   }
 
-  private found(users: readonly User[]): void {
+  private usersLoaded(users: readonly User[]): void {
     this.store.addUsers(users);
     const { user } = this.store.state;
     const own = users.find(({ id }) => id === user?.id);
     if (user && own) this.store.setOwn({ user: { ...user, ...own } });
   }
 
-  private problem(error: ParleyError): void {
+  private emitError(error: ParleyError): void {
     this.events.emit('error', error);
   }
 
@@ -487,7 +532,10 @@ export class ParleyClient {
   }
 }
 
-/** Also where a page is not secure, and `crypto.randomUUID` missing. */
+/** 128 random bits. `crypto.randomUUID` is missing on insecure pages, and `crypto` in Node 18. */
 function newClientId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const bytes = new Uint8Array(16);
+  if (typeof crypto === 'object') crypto.getRandomValues(bytes);
+  else for (let at = 0; at < bytes.length; at++) bytes[at] = Math.random() * 256;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,17 +1,13 @@
-/** Typed events. A listener that throws is reported and keeps nobody else from hearing. */
+/** Typed events. A listener that throws is reported as an uncaught error; the others are called all the same. */
 export class Emitter<Events extends object> {
   private readonly listeners = new Map<keyof Events, Set<(payload: never) => void>>();
 
-  /** Answers how to stop listening. */
+  /** Returns a function that removes the listener. */
   on<N extends keyof Events>(name: N, listener: (payload: Events[N]) => void): () => void {
-    const all = this.listeners.get(name) ?? new Set();
-    this.listeners.set(name, all);
-    all.add(listener);
-    return () => void all.delete(listener);
-  }
-
-  heard(name: keyof Events): boolean {
-    return (this.listeners.get(name)?.size ?? 0) > 0;
+    const listeners = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, listeners);
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
   }
 
   emit<N extends keyof Events>(name: N, payload: Events[N]): void {
@@ -19,7 +15,7 @@ export class Emitter<Events extends object> {
   }
 }
 
-/** Runs somebody else's code: what it throws is theirs, and surfaces as an uncaught error. */
+/** Runs a callback of the application. An error that it throws is not ours, and surfaces as an uncaught error. */
 export function report(run: () => void): void {
   try {
     run();

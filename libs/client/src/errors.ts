@@ -1,19 +1,25 @@
 import type { ErrorBody, ErrorCode } from '@parley/contracts';
 
-/** Codes after which the same call may succeed without being changed. */
-const temporary: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unavailable', 'rate_limited', 'slow_mode', 'internal']);
+/** Codes after which the same call, unchanged, may succeed. */
+const temporaryCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'unavailable',
+  'rate_limited',
+  'slow_mode',
+  'internal',
+]);
 
 /**
- * What the server refused, or could not be asked. `code` is the contract (see the table in the API's documentation), the text is not. A server that cannot be reached, or does
- * not answer in time, is `unavailable`: what the call asked for may have been done.
+ * The server refused a call, or could not be asked. `code` is part of the contract (docs/protocol.md, section 1), the
+ * text is not. A server that cannot be reached, or does not answer in time, is `unavailable`: it may have carried out
+ * the call.
  */
 export class ParleyError extends Error {
   override readonly name = 'ParleyError';
   readonly code: ErrorCode;
   readonly details?: unknown;
-  /** Milliseconds after which it is worth trying again. */
+  /** Milliseconds to wait before the call is made again. */
   readonly retryAfterMs?: number;
-  /** Names the request in the server's logs. */
+  /** The request's id in the server's logs. */
   readonly traceId?: string;
 
   constructor(
@@ -30,10 +36,10 @@ export class ParleyError extends Error {
 
   /** Whether the same call may succeed later. */
   get temporary(): boolean {
-    return temporary.has(this.code);
+    return temporaryCodes.has(this.code);
   }
 
-  /** As it is kept and shown. */
+  /** The error as a plain object, to be stored. */
   toBody(): ErrorBody {
     const { code, message, details, retryAfterMs, traceId } = this;
     return {
@@ -49,7 +55,7 @@ export class ParleyError extends Error {
     return new ParleyError(code, message, more as Partial<ErrorBody>);
   }
 
-  /** Whatever was thrown, as one of these. */
+  /** Converts anything that was thrown. Errors that are not ParleyErrors become `internal`. */
   static of(error: unknown): ParleyError {
     if (error instanceof ParleyError) return error;
     return new ParleyError('internal', error instanceof Error ? error.message : String(error), { cause: error });

@@ -37,20 +37,20 @@ describe('the examples', { timeout: 120_000 }, () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.push(child);
-    const told = { output: '', code: undefined as number | null | undefined, child };
+    const result = { output: '', code: undefined as number | null | undefined, child };
     for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => (told.output += chunk.toString()));
-    child.once('close', (code) => (told.code = code));
-    return told;
+      stream.on('data', (chunk: Buffer) => (result.output += chunk.toString()));
+    child.once('close', (code) => (result.code = code));
+    return result;
   }
 
   it('socket-io.mjs: two guests chat', async () => {
-    const told = run('socket-io.mjs', [server.url]);
-    await eventually(() => expect(told.code).toBe(0), { timeoutMs: 30_000 });
-    expect(told.output).toBe('stored as #1\nBen hears: Hello, Ben\n');
+    const example = run('socket-io.mjs', [server.url]);
+    await eventually(() => expect(example.code).toBe(0), { timeoutMs: 30_000 });
+    expect(example.output).toBe('stored as #1\nBen hears: Hello, Ben\n');
   });
 
-  it('bot.mjs: answers', async () => {
+  it('bot.mjs: the bot answers', async () => {
     const { user, token } = await person.request<{ user: { id: string; username: string }; token: string }>(
       'POST',
       '/bots',
@@ -73,16 +73,16 @@ describe('the examples', { timeout: 120_000 }, () => {
     await eventually(() => expect(bot.code).toBe(0), { timeoutMs: 30_000 });
   });
 
-  it('serve.mjs and page.html: a page and the one file that it imports', async () => {
-    const told = run('serve.mjs', ['0']);
-    await eventually(() => expect(told.output).toMatch(/^http:\/\/localhost:\d+\/$/m), { timeoutMs: 60_000 });
-    const address = /^http:\/\/localhost:\d+\/$/m.exec(told.output)![0].replace('localhost', '127.0.0.1');
+  it('serve.mjs and page.html: serves the page and the one file that it imports', async () => {
+    const example = run('serve.mjs', ['0']);
+    await eventually(() => expect(example.output).toMatch(/^http:\/\/localhost:\d+\/$/m), { timeoutMs: 60_000 });
+    const address = /^http:\/\/localhost:\d+\/$/m.exec(example.output)![0].replace('localhost', '127.0.0.1');
     const page = await (await fetch(address)).text();
     expect(page).toContain("import { createClient } from './parley-client.js'");
     const bundle = await fetch(new URL('parley-client.js', address));
     expect(bundle.headers.get('content-type')).toBe('text/javascript');
     const code = await bundle.text();
-    // All that it needs is in it.
+    // The bundle is complete.
     expect(code).not.toMatch(/^import\s|from\s*["'](?!\.)/m);
     const { createClient: create } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
       createClient: typeof createClient;

@@ -7,14 +7,14 @@ import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-it('all code in the guide has the right types', { timeout: 120_000 }, async () => {
+it('the code of the guide type-checks', { timeout: 120_000 }, async () => {
   const guide = await readFile(join(root, 'docs/client-guide.md'), 'utf8');
   const blocks = (language: string) =>
     [...guide.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, 'g'))].map(([, code]) => code!);
   expect(blocks('ts').length).toBeGreaterThan(8);
   expect(guide.match(/^```/gm)).toHaveLength(2 * (blocks('ts').length + blocks('tsx').length));
   await mkdir(join(root, '.cache'), { recursive: true });
-  // In the clone, so that packages are found; one story, so that a block may use what those before it made.
+  // In the repository, so that packages are found. All blocks are one program, so that each may use the ones before it.
   const folder = await mkdtemp(join(root, '.cache', 'guide-'));
   try {
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');

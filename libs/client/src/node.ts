@@ -1,14 +1,16 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Locks, type ClientStorage } from './storage.js';
 
-/** Longer than any work under a lock takes: whoever held one for that long is gone. */
-const LOCK_MS = 60_000;
-const AGAIN_MS = 50;
+/** Longer than any work under a lock takes: a lock file that is older is abandoned. */
+const MAX_LOCK_MS = 60_000;
+const LOCK_RETRY_MS = 50;
 
 /**
- * Keeps a client's session and outbox in a folder, made when missing: one JSON file per value, replaced as a whole. It holds tokens: only its owner may read it. Processes of one machine may share it.
+ * Keeps a client's session and outbox in a folder, which is created if missing: one JSON file per value, always
+ * replaced as a whole. The folder contains tokens, so only its owner may read it. Processes of one machine may share
+ * it.
  */
 export function fileStorage(folder: string): ClientStorage {
   const locks = new Locks();
@@ -20,7 +22,7 @@ export function fileStorage(folder: string): ClientStorage {
     try {
       return JSON.parse(await readFile(pathOf(key), 'utf8'));
     } catch (error) {
-      // Half a file is what a crash left of an older version of this; a missing one is no value.
+      // A missing file is no value. Neither is half a file, which older versions of the client left after a crash.
       if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
@@ -31,36 +33,43 @@ export function fileStorage(folder: string): ClientStorage {
       writes.run(key, async () => {
         await ready;
         const path = pathOf(key);
-        const fresh = `${path}.${process.pid}.new`;
-        await writeFile(fresh, JSON.stringify(value), { mode: 0o600, flush: true });
-        await rename(fresh, path);
+        const newPath = `${path}.${process.pid}.new`;
+        await writeDurably(newPath, JSON.stringify(value));
+        await rename(newPath, path);
       }),
     delete: (key) => writes.run(key, () => rm(pathOf(key), { force: true })),
     async entries(prefix) {
       await ready;
       const keys = (await readdir(folder))
         .filter((name) => name.endsWith('.json'))
-        .map((name) => decodeURIComponent(name.slice(0, -'.json'.length)));
-      const all = await Promise.all(
-        keys
-          .filter((key) => key.startsWith(prefix))
-          .toSorted()
-          .map(async (key): Promise<[string, unknown]> => [key, await get(key)]),
-      );
+        .map((name) => decodeURIComponent(name.slice(0, -'.json'.length)))
+        .filter((key) => key.startsWith(prefix))
+        .sort();
+      const entries = await Promise.all(keys.map(async (key): Promise<[string, unknown]> => [key, await get(key)]));
       // Another process may have deleted one meanwhile.
-      return all.filter(([, value]) => value !== undefined);
+      return entries.filter(([, value]) => value !== undefined);
     },
     lock: (name, work) =>
       locks.run(name, async () => {
         await ready;
-        return alone(join(folder, `${encodeURIComponent(name)}.lock`), work);
+        return withLockFile(join(folder, `${encodeURIComponent(name)}.lock`), work);
       }),
   };
 }
 
-/** Runs `work` while no other process does under this path: the file there names whose turn it is. */
-async function alone<T>(path: string, work: () => Promise<T>): Promise<T> {
-  while (!(await taken(path))) await pause(AGAIN_MS);
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Runs `work` while a file at this path excludes other processes. The file contains the id of the process. */
+async function withLockFile<T>(path: string, work: () => Promise<T>): Promise<T> {
+  while (!(await tryLock(path))) await pause(LOCK_RETRY_MS);
   try {
     return await work();
   } finally {
@@ -68,21 +77,21 @@ async function alone<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function taken(path: string): Promise<boolean> {
+async function tryLock(path: string): Promise<boolean> {
   try {
     await writeFile(path, String(process.pid), { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if (await abandoned(path)) await rm(path, { force: true });
+    if (await isAbandoned(path)) await rm(path, { force: true });
     return false;
   }
 }
 
-async function abandoned(path: string): Promise<boolean> {
+async function isAbandoned(path: string): Promise<boolean> {
   try {
     const { mtimeMs } = await stat(path);
-    if (Date.now() - mtimeMs > LOCK_MS) return true;
+    if (Date.now() - mtimeMs > MAX_LOCK_MS) return true;
     const holder = Number(await readFile(path, 'utf8'));
     if (holder > 0) process.kill(holder, 0);
     return false;

@@ -24,10 +24,10 @@ import { useConversations, useUser } from '@parley/client/react';
 export const First = (): string | undefined => useUser(useConversations()[0]?.partnerId ?? '')?.displayName;
 `;
 
-it('is a package that somebody who has nothing else type-checks and runs', { timeout: 120_000 }, async () => {
+it('is a package that type-checks and runs without the rest of the repository', { timeout: 120_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'parley-package-'));
   const modules = join(folder, 'node_modules');
-  /** A package of somebody else's, with what it needs. */
+  /** Links a third-party package into the folder. */
   const link = async (name: string): Promise<void> => {
     await mkdir(dirname(join(modules, name)), { recursive: true });
     await symlink(join(root, 'node_modules', name), join(modules, name), 'junction');
@@ -64,7 +64,7 @@ it('is a package that somebody who has nothing else type-checks and runs', { tim
       for (const dependency of Object.keys(dependencies))
         if (!dependency.startsWith('@parley/')) await link(dependency);
     }
-    expect((await readdir(join(modules, '@parley'))).toSorted()).toEqual(['client', 'contracts']);
+    expect((await readdir(join(modules, '@parley'))).sort()).toEqual(['client', 'contracts']);
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     await writeFile(
       join(folder, 'tsconfig.json'),

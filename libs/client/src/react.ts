@@ -12,7 +12,7 @@ import type { ClientState, ConversationView, Presence, User } from './types.js';
 
 const Context = createContext<ParleyClient | undefined>(undefined);
 
-/** Gives its children the client. */
+/** Provides the client to its children. */
 export function ParleyProvider({
   client,
   children,
@@ -31,7 +31,8 @@ export function useClient(): ParleyClient {
 }
 
 /**
- * A part of the state. The component renders again when `select` answers something else, by identity: select what is in the state as it is, and make new objects of it outside.
+ * A part of the state. The component renders again when `select` returns something else, by identity. Therefore select
+ * a part as it is, and derive new objects from it outside.
  */
 export function useParley<T>(select: (state: ClientState) => T): T {
   const client = useClient();
@@ -42,12 +43,18 @@ export function useParley<T>(select: (state: ClientState) => T): T {
   );
 }
 
-/** One conversation, open and current while the component is there. Undefined until it is known. */
+/**
+ * One conversation, opened when the component mounts, and again after the connection was lost. Temporary failures are
+ * retried. Undefined until it is known.
+ */
 export function useConversation(id: string | undefined): ConversationView | undefined {
   const client = useClient();
   const online = useParley(({ connection }) => connection === 'online');
   useEffect(() => {
-    if (id !== undefined && online) client.open(id).catch(() => undefined);
+    if (id === undefined || !online) return undefined;
+    const unmounted = new AbortController();
+    client.open(id, { retry: true, signal: unmounted.signal }).catch(() => undefined);
+    return () => unmounted.abort();
   }, [client, id, online]);
   return useParley(({ conversations }) => (id === undefined ? undefined : conversations.get(id)));
 }
@@ -59,10 +66,10 @@ export function useConversations(): readonly ConversationView[] {
   return useMemo(() => order.flatMap((id) => conversations.get(id) ?? []), [order, conversations]);
 }
 
-/** Somebody, once known. */
+/** A person. Undefined until they are loaded. */
 export const useUser = (userId: string): User | undefined => useParley(({ users }) => users.get(userId));
 
-/** The presence of some users, current while the component is there. */
+/** The presence of all watched users; these are watched while the component is mounted. */
 export function usePresence(userIds: readonly string[]): ReadonlyMap<string, Presence> {
   const client = useClient();
   const key = userIds.join();

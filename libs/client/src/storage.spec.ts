@@ -18,8 +18,8 @@ const kinds: readonly (readonly [string, () => Promise<() => ClientStorage>])[] 
   [
     'memory',
     async () => {
-      const one = memoryStorage();
-      return () => one;
+      const storage = memoryStorage();
+      return () => storage;
     },
   ],
   [
@@ -39,7 +39,7 @@ const kinds: readonly (readonly [string, () => Promise<() => ClientStorage>])[] 
 ];
 
 describe.each(kinds)('%s', (_name, make) => {
-  it('keeps values, also for whoever opens it again', async () => {
+  it('keeps values, also when it is opened again', async () => {
     const open = await make();
     const storage = open();
     expect(await storage.get('a')).toBeUndefined();
@@ -53,7 +53,7 @@ describe.each(kinds)('%s', (_name, make) => {
     expect(await again.get('b')).toBeUndefined();
   });
 
-  it('lists what begins with a prefix, by key', async () => {
+  it('lists the entries of a prefix, sorted by key', async () => {
     const storage = (await make())();
     for (const key of ['outbox/ann/2', 'outbox/ann/10', 'outbox/anna/1', 'outbox/ann/1', 'session'])
       await storage.set(key, key);
@@ -62,7 +62,7 @@ describe.each(kinds)('%s', (_name, make) => {
     );
   });
 
-  it('lets one work at a time under a name, also after one that failed', async () => {
+  it('runs one work at a time under a lock, also after one that failed', async () => {
     const storage = (await make())();
     const steps: string[] = [];
     const work = (name: string, fails = false) =>
@@ -78,7 +78,7 @@ describe.each(kinds)('%s', (_name, make) => {
   });
 });
 
-it('a folder is its owner’s only, and half a file counts as none', async () => {
+it('only the owner may read a folder, and half a file counts as no value', async () => {
   const path = await folder();
   const storage = fileStorage(path);
   await storage.set('session', { accessToken: 'secret' });
@@ -89,7 +89,7 @@ it('a folder is its owner’s only, and half a file counts as none', async () =>
   expect(await storage.get('session')).toBeUndefined();
 });
 
-it('a storage that fails is reported, and memory stands in', async () => {
+it('failures of a storage are reported, and memory is used instead', async () => {
   const fail = () => Promise.reject(new Error('quota'));
   const causes: unknown[] = [];
   const storage = tolerant(

@@ -1,26 +1,29 @@
 /**
- * Where a client keeps its session and the messages that wait to be sent. Values are structured-cloneable. Implement it to keep them elsewhere: a native app's database, an
- * encrypted store.
+ * Where a client keeps its session and its unsent messages. Values are structured-cloneable. Implement it to keep them
+ * elsewhere, for example in a native app's database or in an encrypted store.
  */
 export interface ClientStorage {
   get(key: string): Promise<unknown>;
-  /** Resolves when a reload or a crash would not lose it. */
+  /** Resolves when neither a reload nor a crash would lose the value. */
   set(key: string, value: unknown): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Everything whose key begins with `prefix`, by key. */
+  /** The entries whose keys begin with `prefix`, sorted by key. */
   entries(prefix: string): Promise<[key: string, value: unknown][]>;
-  /** Runs `work` while nobody else who shares this storage, other tabs among them, runs work under the same name. */
+  /**
+   * Runs `work` under a lock of this name, which excludes everybody who shares the storage: other tabs too. The lock is
+   * released when `work` settles.
+   */
   lock<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** One at a time, by name, in this process. */
+/** Locks by name within this process, in the order of asking. */
 export class Locks {
   private readonly turns = new Map<string, Promise<unknown>>();
 
   async run<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const before = this.turns.get(name);
+    const previous = this.turns.get(name);
     const turn = (async () => {
-      await before?.catch(() => undefined);
+      await previous?.catch(() => undefined);
       return work();
     })();
     this.turns.set(name, turn);
@@ -32,7 +35,7 @@ export class Locks {
   }
 }
 
-/** Gone with the process. */
+/** A storage in memory: it ends with the page or process. */
 export function memoryStorage(): ClientStorage {
   const values = new Map<string, unknown>();
   const locks = new Locks();
@@ -41,15 +44,18 @@ export function memoryStorage(): ClientStorage {
     set: async (key, value) => void values.set(key, structuredClone(value)),
     delete: async (key) => void values.delete(key),
     entries: async (prefix) =>
-      [...values].filter(([key]) => key.startsWith(prefix)).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      [...values].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1)),
     lock: (name, work) => locks.run(name, work),
   };
 }
 
-/** The same, but one that fails is reported and stood in for by memory: a private window, or a full disk, does not keep anybody from chatting. */
+/**
+ * Wraps a storage so that it never fails: failures are reported, and memory is used instead. A private window or a full
+ * disk keeps nobody from chatting.
+ */
 export function tolerant(storage: ClientStorage, report: (cause: unknown) => void): ClientStorage {
   const memory = memoryStorage();
-  const attempt = async <T>(work: (one: ClientStorage) => Promise<T>): Promise<T> => {
+  const attempt = async <T>(work: (target: ClientStorage) => Promise<T>): Promise<T> => {
     try {
       return await work(storage);
     } catch (cause) {
@@ -58,42 +64,46 @@ export function tolerant(storage: ClientStorage, report: (cause: unknown) => voi
     }
   };
   return {
-    get: (key) => attempt((one) => one.get(key)),
+    get: (key) => attempt((target) => target.get(key)),
     async set(key, value) {
       await memory.set(key, value);
-      await attempt((one) => one.set(key, value));
+      await attempt((target) => target.set(key, value));
     },
     async delete(key) {
       await memory.delete(key);
-      await attempt((one) => one.delete(key));
+      await attempt((target) => target.delete(key));
     },
-    entries: (prefix) => attempt((one) => one.entries(prefix)),
+    entries: (prefix) => attempt((target) => target.entries(prefix)),
     lock: (name, work) => storage.lock(name, work),
   };
 }
 
 const STORE = 'values';
 
-const done = <T>(request: IDBRequest<T>): Promise<T> =>
-  new Promise((resolve, reject) => {
+function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'));
   });
+}
 
 function openDatabase(name: string): Promise<IDBDatabase> {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => void request.result.createObjectStore(STORE);
-  return done(request);
+  return resultOf(request);
 }
 
-/** A browser's IndexedDB, shared by the tabs of an origin. Locks are the browser's, so they hold over tabs; in one that has none, and on pages that are not secure, within this tab. */
+/**
+ * A storage in the browser's IndexedDB, which the tabs of an origin share. Its locks are Web Locks, which exclude other
+ * tabs. Old browsers and insecure pages have none: there a lock excludes only work of the same tab.
+ */
 export function indexedDbStorage(name: string): ClientStorage {
   const locks = new Locks();
   let opened: Promise<IDBDatabase> | undefined;
   const database = () =>
     (opened ??= openDatabase(name).then(
       (db) => {
-        // Browsers close it when they need the room, or when it is deleted: the next use opens it again.
+        // Browsers close it when they need the space, or when it is deleted. The next use opens it again.
         db.onclose = () => (opened = undefined);
         db.onversionchange = () => (db.close(), (opened = undefined));
         return db;
@@ -113,15 +123,15 @@ export function indexedDbStorage(name: string): ClientStorage {
   };
   const read = async () => (await database()).transaction(STORE, 'readonly').objectStore(STORE);
   return {
-    get: async (key) => done((await read()).get(key) as IDBRequest<unknown>),
+    get: async (key) => resultOf((await read()).get(key) as IDBRequest<unknown>),
     set: (key, value) => write((store) => store.put(value, key)),
     delete: (key) => write((store) => store.delete(key)),
     async entries(prefix) {
       const store = await read();
       const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
       const [keys, values] = await Promise.all([
-        done(store.getAllKeys(range)),
-        done(store.getAll(range) as IDBRequest<unknown[]>),
+        resultOf(store.getAllKeys(range)),
+        resultOf(store.getAll(range) as IDBRequest<unknown[]>),
       ]);
       return keys.map((key, at) => [key as string, values[at]]);
     },
@@ -132,6 +142,6 @@ export function indexedDbStorage(name: string): ClientStorage {
   };
 }
 
-/** IndexedDB where there is one, memory elsewhere. */
+/** IndexedDB if there is one, else memory. */
 export const defaultStorage = (name: string): ClientStorage =>
   'indexedDB' in globalThis ? indexedDbStorage(name) : memoryStorage();

@@ -1,4 +1,4 @@
-/** What users of the client see: its state, its events, its calls. */
+/** The client's public types: its state, its events, its calls. */
 import type {
   Attachment,
   CallArguments,
@@ -20,16 +20,25 @@ import type { ParleyError } from './errors.js';
 
 /**
  * - `signed-out`: there is no session.
- * - `connecting`: for the first time since there is one.
- * - `online`: calls are answered, live events come.
- * - `offline`: the connection was lost, or cannot be had; the client goes on trying.
+ * - `connecting`: the first connection of the session is being opened.
+ * - `online`: calls are answered, live events arrive.
+ * - `offline`: the connection was lost or could not be opened. The client goes on trying.
  */
 export type ConnectionState = 'signed-out' | 'connecting' | 'online' | 'offline';
 
-/** `queued`: waits for its turn or for a connection. `failed`: refused, with the reason in `local.error`; `retry` or `discard` it. The rest are the ticks of stored messages: everybody else has, or has read, it. */
+/**
+ * - `queued`: waits for its turn or for a connection.
+ * - `sending`: on its way.
+ * - `failed`: refused, with the reason in `local.error`. `retry` or `discard` it.
+ * - `sent`: stored.
+ * - `delivered`, `read`: everybody else has received it, or has read it.
+ */
 export type MessageStatus = 'queued' | 'sending' | 'failed' | 'sent' | 'delivered' | 'read';
 
-/** A message as it is shown. One's own that are not stored yet have `local`; their `id` is their `clientId`, their `seq` and `rev` are 0. Others' are always `sent`. */
+/**
+ * A message as it is shown. The user's own messages that are not stored yet have `local`, their `clientId` as `id`, and
+ * 0 as `seq` and `rev`. Messages of others are always `sent`.
+ */
 export type ChatMessage = Message & {
   readonly status: MessageStatus;
   readonly local?: { readonly state: 'queued' | 'sending' | 'failed'; readonly error?: ErrorBody };
@@ -43,28 +52,31 @@ export interface Positions {
 /** One of the user's own conversations. */
 export interface ConversationView {
   readonly conversation: Conversation;
-  /** The other one of a direct conversation. Who that is appears in `state.users`. */
+  /** The other member of a direct conversation. The person is in `state.users` once loaded. */
   readonly partnerId?: string;
-  /** Exact, as the server counts it. */
+  /** Exactly the server's count. */
   readonly unread: number;
   readonly mentions: number;
   readonly readSeq: number;
-  /** The loaded window, ascending and without holes; one's own that are not stored yet come last. */
+  /** The loaded window, ascending and without gaps. The user's own messages that are not stored yet come last. */
   readonly messages: readonly ChatMessage[];
   readonly hasBefore: boolean;
   readonly hasAfter: boolean;
-  /** Of an opened conversation; of a large one, those that `loadMembers` loaded. */
+  /** The members of an opened conversation. Those of a large one need `loadMembers`. */
   readonly members: ReadonlyMap<string, Member>;
-  /** How far others have got, where that is known. */
+  /** Up to where members have received and read, as far as known. */
   readonly receipts: ReadonlyMap<string, Positions>;
-  /** Who types now. */
+  /** Users who are typing. */
   readonly typing: readonly string[];
   readonly opened: boolean;
-  /** As last known, out of the storage, and not opened since: its messages are there to be shown until the server answers. */
+  /**
+   * The conversation is as it was kept in the storage, and has not been opened since. Show its messages until the
+   * server answers.
+   */
   readonly kept: boolean;
 }
 
-/** A snapshot. It never changes; what did not change is the same object in the next one. */
+/** An immutable snapshot. A part that does not change is the same object in the next snapshot. */
 export interface ClientState {
   readonly connection: ConnectionState;
   readonly user?: Me;
@@ -73,17 +85,20 @@ export interface ClientState {
   /** Ids of the user's conversations, most recently active first. */
   readonly order: readonly string[];
   readonly conversations: ReadonlyMap<string, ConversationView>;
-  /** People who appeared as members or senders; filled by and by. */
+  /** People who appeared as members or senders. They are loaded a moment later. */
   readonly users: ReadonlyMap<string, User>;
-  /** Of those who are watched. */
+  /** The presence of watched users. */
   readonly presence: ReadonlyMap<string, Presence>;
-  /** What is in the outbox, failed ones among them, by conversation: also of those that are not here, as after a start without a connection. */
+  /**
+   * The outbox by conversation, failed messages included. It also has conversations that `conversations` lacks, as
+   * after a start without a connection.
+   */
   readonly pending: ReadonlyMap<string, readonly ChatMessage[]>;
-  /** Messages in the outbox, failed ones not among them. */
+  /** How many messages wait in the outbox, not counting failed ones. */
   readonly pendingCount: number;
 }
 
-/** Everything that goes over the socket, for logs and debugging. It holds what people write. */
+/** One packet of the socket, for logs and debugging. It contains what people write. */
 export interface Frame {
   readonly direction: 'in' | 'out' | 'answer';
   readonly event: string;
@@ -93,15 +108,18 @@ export interface Frame {
 }
 
 export interface ClientEvents {
-  /** Somebody else's new message arrived, live or by catching up on a conversation that is open. */
+  /** Somebody else's new message arrived: live, or by catching up on an open conversation. */
   message: { readonly message: Message };
-  /** The session or the connection was ended by the server. After all reasons but `too_many` the client is signed out; after `too_many` it stays offline until `connect()`. */
+  /**
+   * The server ended the session, or for `too_many` only the connection. The client is then signed out, or for
+   * `too_many` offline until `connect()`.
+   */
   revoked: { readonly reason: RevocationReason };
   connection: { readonly state: ConnectionState };
-  /** Something went wrong that no call reports: storage, a refused receipt. */
+  /** An error that no call reports: of the storage, of a refused receipt. */
   error: ParleyError;
   frame: Frame;
-  /** Everything that the server tells, also what this client does not know. */
+  /** Every event of the server, including those that this client does not know. */
   server: { readonly event: string; readonly payload: unknown };
   'drawing:line': ServerEvent<'drawing:line'>;
   'drawing:reset': ServerEvent<'drawing:reset'>;
@@ -135,7 +153,7 @@ export type SocketCall = keyof SocketCalls;
 export type SocketInput<E extends SocketCall> = CallArguments<SocketCalls[E]>;
 export type SocketOutput<E extends SocketCall> = CallOutput<SocketCalls[E]>;
 
-/** What a new message is made of. A body or an attachment is needed, or `forwardOf` alone. */
+/** A new message. It needs a body or an attachment, or `forwardOf` alone. */
 export interface Draft {
   readonly body?: string;
   readonly type?: Exclude<MessageType, 'system'>;
@@ -146,18 +164,34 @@ export interface Draft {
 
 export interface Sent {
   readonly clientId: string;
-  /** As it is shown until it is stored. */
+  /** The message as it is shown until it is stored. */
   readonly message: ChatMessage;
-  /** Resolves when it is stored, however long that takes; rejects with a ParleyError when it is refused or discarded. Need not be awaited. */
+  /**
+   * Resolves when the message is stored, however long that takes. Rejects with a ParleyError when it is refused or
+   * discarded. Need not be awaited.
+   */
   readonly stored: Promise<Message>;
 }
 
+/** How a load deals with a server that is busy or away. */
+export interface LoadOptions {
+  /**
+   * Whether temporary failures are retried, with backoff, until the load succeeds, `signal` aborts, or another failure
+   * makes it reject. Default: false, the load rejects with the first failure.
+   */
+  readonly retry?: boolean;
+  /** Ends the retries: the load rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called with each temporary failure that is going to be retried. */
+  readonly onRetry?: (error: ParleyError) => void;
+}
+
 export interface UploadOptions {
-  /** Bytes that have arrived; `total` is unknown for streams. */
+  /** Called with the number of bytes that have arrived. `total` is unknown for streams. */
   readonly onProgress?: (sent: number, total: number | undefined) => void;
   /** Aborting cancels the upload, at the server too. */
   readonly signal?: AbortSignal;
-  /** For what has no name of its own. */
+  /** The file's name. Default: the name of a `File`, else `file`. */
   readonly name?: string;
 }
 

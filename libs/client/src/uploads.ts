@@ -1,43 +1,50 @@
 import type { Attachment } from '@parley/contracts';
-import { backoffMs, pause } from './retry.js';
+import { backoffMs, pause, retryTemporary } from './retry.js';
 import { ParleyError } from './errors.js';
 import type { RequestOptions } from './connection/http.js';
 import type { ClientStorage } from './storage.js';
 import type { UploadOptions } from './types.js';
 
-/** What is larger goes in parts, and is resumed. */
-const WHOLE_BYTES = 4 * 1024 * 1024;
+/** A larger file is sent in parts, which can be resumed. */
+const MAX_WHOLE_BYTES = 4 * 1024 * 1024;
 const PART_BYTES = 4 * 1024 * 1024;
-const PART_MS = 120_000;
-/** Attempts in a row that got no further. */
-const MOST_ATTEMPTS = 8;
-const tus = { 'tus-resumable': '1.0.0' };
+const PART_TIMEOUT_MS = 120_000;
+/** Retries in a row without progress. */
+const MAX_RETRIES = 8;
+const tusHeaders = { 'tus-resumable': '1.0.0' };
 
-/** What can be uploaded. Of a stream the length need not be known; it is never whole in memory. */
+/** Data that can be uploaded. The length of a stream need not be known; it is never whole in memory. */
 export type Uploadable = Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
 
 type Request = (method: string, path: string, options?: RequestOptions) => Promise<Response>;
 
-/** The bytes from an offset on, part by part. */
+/** Data that is read part by part. */
 interface Source {
+  /** Undefined for a stream. */
   readonly size: number | undefined;
-  /** The part that begins at `offset`; `last` when nothing follows. Only the newest part can be asked for again, or a part of it. */
+  /**
+   * The part that begins at `offset`. `last`: nothing follows. Of a stream, only the newest part can be read again,
+   * from any offset within it.
+   */
   part(offset: number): Promise<{ bytes: Blob | Uint8Array<ArrayBuffer>; last: boolean }>;
 }
 
-/** Files to the server: small ones in one request, others in parts (tus 1.0), which go on where they stopped, also after a reload when the same file is uploaded again. */
+/**
+ * Uploads files: small ones in one request, others in parts (tus 1.0). An interrupted upload resumes where it stopped,
+ * also after a reload, when the same file is uploaded again.
+ */
 export class Uploads {
   constructor(
     private readonly request: Request,
     private readonly storage: ClientStorage,
   ) {}
 
-  /** Resolves with the attachment, which can be sent then. Rejects with a ParleyError, or with the signal's reason. */
+  /** Resolves with the attachment, which can then be sent. Rejects with a ParleyError, or with the signal's reason. */
   async upload(data: Uploadable, options: UploadOptions = {}): Promise<Attachment> {
     options.signal?.throwIfAborted();
     const blob = data instanceof Uint8Array ? new Blob([data]) : data;
-    const name = options.name ?? (blob instanceof File ? blob.name : 'file');
-    if (blob instanceof Blob && blob.size <= WHOLE_BYTES) return this.whole(blob, name, options);
+    const name = options.name ?? (isFile(blob) ? blob.name : 'file');
+    if (blob instanceof Blob && blob.size <= MAX_WHOLE_BYTES) return this.whole(blob, name, options);
     const source = blob instanceof Blob ? blobSource(blob) : streamSource(blob);
     return this.parts(source, name, blob instanceof Blob ? fingerprint(blob, name) : undefined, options);
   }
@@ -48,7 +55,7 @@ export class Uploads {
     onProgress?.(0, blob.size);
     const response = await this.request('POST', '/attachments', {
       body: form,
-      timeoutMs: PART_MS,
+      timeoutMs: PART_TIMEOUT_MS,
       ...(signal && { signal }),
     });
     onProgress?.(blob.size, blob.size);
@@ -64,10 +71,10 @@ export class Uploads {
     const { signal } = options;
     let id: string | undefined;
     try {
-      const begun = (await this.resumable(key, signal)) ?? { id: await this.create(source, name, signal), offset: 0 };
-      id = begun.id;
+      const upload = (await this.resumable(key, signal)) ?? { id: await this.create(source, name, signal), offset: 0 };
+      id = upload.id;
       if (key !== undefined) await this.storage.set(key, id).catch(() => undefined);
-      const size = await this.send(source, begun, options);
+      const size = await this.send(source, upload, options);
       const attachment = await this.describe(id, name, size, signal);
       if (key !== undefined) await this.storage.delete(key).catch(() => undefined);
       return attachment;
@@ -80,17 +87,17 @@ export class Uploads {
   private async create(source: Source, name: string, signal: AbortSignal | undefined): Promise<string> {
     const length: Record<string, string> =
       source.size === undefined ? { 'upload-defer-length': '1' } : { 'upload-length': String(source.size) };
-    const headers = { ...tus, ...length, 'upload-metadata': `filename ${base64(name)}` };
+    const headers = { ...tusHeaders, ...length, 'upload-metadata': `filename ${base64(name)}` };
     const response = await persist(
       () => this.request('POST', '/uploads', { headers, ...(signal && { signal }) }),
       signal,
     );
     const id = response.headers.get('location')?.split('/').at(-1);
-    if (!id) throw new ParleyError('internal', 'the server named no upload');
+    if (!id) throw new ParleyError('internal', 'the server did not tell where to upload');
     return id;
   }
 
-  /** The upload of the same file that was begun earlier, if the server still has it. */
+  /** An earlier upload of the same file, if the server still has it. */
   private async resumable(
     key: string | undefined,
     signal: AbortSignal | undefined,
@@ -105,23 +112,22 @@ export class Uploads {
     }
   }
 
-  /** Sends what is missing; answers the whole size. */
+  /** Sends the remaining parts. Resolves with the size of the file. */
   private async send(
     source: Source,
-    begun: { id: string; offset: number },
+    { id, offset: start }: { id: string; offset: number },
     { onProgress, signal }: UploadOptions,
   ): Promise<number> {
-    const { id } = begun;
-    let { offset } = begun;
+    let offset = start;
     onProgress?.(offset, source.size);
-    for (let failed = 0; source.size === undefined || offset < source.size;) {
+    for (let retries = 0; source.size === undefined || offset < source.size;) {
       try {
         const { bytes, last } = await source.part(offset);
         const end = offset + (bytes instanceof Blob ? bytes.size : bytes.length);
         const length: Record<string, string> =
           source.size === undefined && last ? { 'upload-length': String(end) } : {};
         const headers = {
-          ...tus,
+          ...tusHeaders,
           ...length,
           'upload-offset': String(offset),
           'content-type': 'application/offset+octet-stream',
@@ -129,40 +135,39 @@ export class Uploads {
         const response = await this.request('PATCH', `/uploads/${id}`, {
           headers,
           body: bytes,
-          timeoutMs: PART_MS,
+          timeoutMs: PART_TIMEOUT_MS,
           ...(signal && { signal }),
         });
         offset = Number(response.headers.get('upload-offset'));
-        failed = 0;
+        retries = 0;
         onProgress?.(offset, source.size);
         if (last && offset === end) break;
       } catch (error) {
         signal?.throwIfAborted();
-        // 409: another offset than the server's, after an answer that was lost; 423: the part before is still being written.
-        if (
-          !(error instanceof ParleyError) ||
-          !(error.temporary || error.code === 'conflict') ||
-          ++failed > MOST_ATTEMPTS
-        )
-          throw error;
-        await pause(Math.max(error.retryAfterMs ?? 0, backoffMs(failed)), signal);
-        const known = await this.offset(id, signal).catch((caught: unknown) => {
+        // Conflict: after a lost answer the server has another offset, or it is still writing the part before.
+        if (!(error instanceof ParleyError) || !(error.temporary || error.code === 'conflict')) throw error;
+        if (++retries > MAX_RETRIES) throw error;
+        await pause(Math.max(error.retryAfterMs ?? 0, backoffMs(retries)), signal);
+        const serverOffset = await this.offset(id, signal).catch((caught: unknown) => {
           if (caught instanceof ParleyError && caught.temporary) return offset;
           throw caught;
         });
-        if (known > offset) failed = 0;
-        offset = known;
+        if (serverOffset > offset) retries = 0;
+        offset = serverOffset;
       }
     }
     return offset;
   }
 
   private async offset(id: string, signal: AbortSignal | undefined): Promise<number> {
-    const { headers } = await this.request('HEAD', `/uploads/${id}`, { headers: tus, ...(signal && { signal }) });
+    const { headers } = await this.request('HEAD', `/uploads/${id}`, {
+      headers: tusHeaders,
+      ...(signal && { signal }),
+    });
     return Number(headers.get('upload-offset'));
   }
 
-  /** What the server made of it. Sizes of pictures and previews are in the message that carries it. */
+  /** The finished attachment. The dimensions of pictures and previews are in the message that carries it. */
   private async describe(id: string, name: string, size: number, signal: AbortSignal | undefined): Promise<Attachment> {
     const { headers } = await persist(() => this.request('HEAD', `/attachments/${id}`, signal && { signal }), signal);
     return {
@@ -176,26 +181,22 @@ export class Uploads {
 
   private async forget(id: string | undefined, key: string | undefined): Promise<void> {
     if (key !== undefined) await this.storage.delete(key).catch(() => undefined);
-    if (id !== undefined) await this.request('DELETE', `/uploads/${id}`, { headers: tus }).catch(() => undefined);
+    if (id !== undefined)
+      await this.request('DELETE', `/uploads/${id}`, { headers: tusHeaders }).catch(() => undefined);
   }
 }
 
 const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
 const fingerprint = (blob: Blob, name: string): string =>
-  `upload/${name}/${blob.type}/${blob.size}/${blob instanceof File ? blob.lastModified : ''}`;
+  `upload/${name}/${blob.type}/${blob.size}/${isFile(blob) ? blob.lastModified : ''}`;
 
-/** Tries again while the server is away. */
-async function persist<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof ParleyError) || !error.temporary || attempt >= MOST_ATTEMPTS) throw error;
-      await pause(Math.max(error.retryAfterMs ?? 0, backoffMs(attempt)), signal);
-    }
-  }
-}
+/** Retries while the server is away. */
+const persist = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
+  retryTemporary(work, { signal, maxAttempts: MAX_RETRIES + 1 });
+
+/** Node 18 has no global `File`. */
+const isFile = (data: unknown): data is File => typeof File === 'function' && data instanceof File;
 
 const blobSource = (blob: Blob): Source => ({
   size: blob.size,
@@ -204,34 +205,39 @@ const blobSource = (blob: Blob): Source => ({
 
 function streamSource(stream: ReadableStream<Uint8Array>): Source {
   const reader = stream.getReader();
-  let from = 0;
+  let partOffset = 0;
   let part = new Uint8Array(0);
+  /** Bytes that were read beyond the part. */
   let rest = new Uint8Array(0);
   let ended = false;
-  const read = async () => {
-    const chunks = [rest];
+  const readNextPart = async () => {
+    const chunks: Uint8Array[] = [rest];
     let length = rest.length;
     while (length <= PART_BYTES && !ended) {
       const { done, value } = await reader.read();
       if (done) ended = true;
-      else length += chunks.push(value as Uint8Array<ArrayBuffer>) && value.length;
+      else {
+        chunks.push(value);
+        length += value.length;
+      }
     }
-    const all = new Uint8Array(length);
-    let at = 0;
+    const bytes = new Uint8Array(length);
+    let end = 0;
     for (const chunk of chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
+      bytes.set(chunk, end);
+      end += chunk.length;
     }
-    from += part.length;
-    [part, rest] = [all.slice(0, PART_BYTES), all.slice(PART_BYTES)];
+    partOffset += part.length;
+    [part, rest] = [bytes.slice(0, PART_BYTES), bytes.slice(PART_BYTES)];
   };
+  const isLast = () => ended && rest.length === 0;
   return {
     size: undefined,
     async part(offset) {
-      if (offset >= from + part.length && !(ended && rest.length === 0)) await read();
-      if (offset < from || offset > from + part.length)
+      if (offset >= partOffset + part.length && !isLast()) await readNextPart();
+      if (offset < partOffset || offset > partOffset + part.length)
         throw new ParleyError('conflict', 'the server lost a part of the stream');
-      return { bytes: part.subarray(offset - from), last: ended && rest.length === 0 };
+      return { bytes: part.subarray(offset - partOffset), last: isLast() };
     },
   };
 }

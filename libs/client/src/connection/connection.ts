@@ -1,38 +1,42 @@
 import type { ErrorBody, ErrorCode, RevocationReason, ServerEvent } from '@parley/contracts';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
-import { backoffMs } from '../retry.js';
 import { ParleyError } from '../errors.js';
+import { backoffMs } from '../retry.js';
 import type { ConnectionState, Frame, SocketCall, SocketInput, SocketOutput } from '../types.js';
 
-/** The server answers within 10 s. */
-const CALL_MS = 12_000;
-/** A packet's own few bytes around its payload. */
+/** Longer than the 10 s within which the server answers. */
+const CALL_TIMEOUT_MS = 12_000;
+/** The bytes of a packet around its payload. */
 const ENVELOPE_BYTES = 256;
 
 export type SocketSettings = Partial<ManagerOptions & SocketOptions>;
 type Ready = ServerEvent<'session:ready'>;
-type Answer = { ok: true; data: unknown } | { ok: false; error: ErrorBody };
+type Acknowledgement = { ok: true; data: unknown } | { ok: false; error: ErrorBody };
 
 export interface ConnectionHooks {
-  /** The access token of now; undefined: signed out. */
+  /** The present access token. Undefined when the user is signed out. */
   token(): string | undefined;
-  /** The server refused this token: true when there is another one now. */
-  refused(token: string): Promise<boolean>;
+  /** The server refused this token. Resolves with whether there is another one now. */
+  tokenRefused(token: string): Promise<boolean>;
   state(state: ConnectionState): void;
   ready(ready: Ready): void;
   event(name: string, payload: unknown): void;
   revoked(reason: RevocationReason): void;
-  frame?(frame: Frame): void;
+  frame(frame: Frame): void;
 }
 
-/** The socket: opened anew whenever it is lost, until `close`. Once `session:ready` came, calls are made and events are told. */
+/**
+ * The socket. A lost connection is opened again until {@link close}. It is online from `session:ready` on: calls are
+ * answered, live events arrive.
+ */
 export class Connection {
   private socket: Socket | undefined;
   private ready: Ready | undefined;
-  /** The token that the last handshake was made with. */
+  /** The token of the last handshake. */
   private token: string | undefined;
   private attempt = 0;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private reopenTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Calls that wait for the connection. */
   private readonly waiting = new Set<() => void>();
 
   constructor(
@@ -58,56 +62,61 @@ export class Connection {
       auth: (give) => give({ token: (this.token = this.hooks.token()) }),
     });
     this.socket = socket;
-    const current =
+    // A socket that has been replaced may still emit.
+    const unlessReplaced =
       <A extends unknown[]>(listener: (...args: A) => void) =>
       (...args: A) =>
         void (this.socket === socket && listener(...args));
     socket.on(
       'connect_error',
-      current((error: Error & { data?: ErrorBody }) => void this.refused(error.data?.code)),
+      unlessReplaced((error: Error & { data?: ErrorBody }) => void this.refused(error.data?.code)),
     );
     socket.on(
       'disconnect',
-      current(() => this.lost()),
+      unlessReplaced(() => this.lost()),
     );
-    socket.onAny(current((name: string, payload: unknown) => this.receive(name, payload)));
-    if (typeof addEventListener === 'function') addEventListener('online', this.hurry);
+    socket.onAny(unlessReplaced((name: string, payload: unknown) => this.receive(name, payload)));
+    if (typeof addEventListener === 'function') addEventListener('online', this.reopenNow);
   }
 
-  /** For good, until `open`. */
+  /** Closes the connection until `open`. */
   close(): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.reopenTimer);
     const { socket } = this;
     this.socket = this.ready = undefined;
     this.attempt = 0;
     socket?.disconnect();
-    if (typeof removeEventListener === 'function') removeEventListener('online', this.hurry);
+    if (typeof removeEventListener === 'function') removeEventListener('online', this.reopenNow);
   }
 
-  /** Opens it anew at once, where it waits to be. */
-  readonly hurry = (): void => {
+  /** Opens a lost connection at once, instead of after the backoff. */
+  readonly reopenNow = (): void => {
     if (this.socket && !this.socket.connected) this.socket.connect();
   };
 
   /**
-   * Makes a call, as soon as there is a connection. Rejects with the server's refusal; with `unavailable` when there is no connection or no answer within `timeoutMs`; with `too_large` what
-   * the server would end the connection for.
+   * Makes a call as soon as there is a connection. Rejects with the server's refusal, with `unavailable` when there is
+   * no connection or no answer within `timeoutMs`, or with `too_large` when the packet would end the connection.
    */
-  async call<E extends SocketCall>(event: E, payload: SocketInput<E>, timeoutMs = CALL_MS): Promise<SocketOutput<E>> {
+  async call<E extends SocketCall>(
+    event: E,
+    payload: SocketInput<E>,
+    timeoutMs = CALL_TIMEOUT_MS,
+  ): Promise<SocketOutput<E>> {
     const deadline = Date.now() + timeoutMs;
     const { limits } = this.ready ?? (await this.untilReady(timeoutMs));
     if (new TextEncoder().encode(JSON.stringify(payload)).length + ENVELOPE_BYTES > limits.packetBytes)
       throw new ParleyError('too_large', `${event}: over ${limits.packetBytes} bytes`);
-    this.tell('out', event, payload);
+    this.logFrame('out', event, payload);
     const answer = await this.emit(event, payload, Math.max(1, deadline - Date.now()));
-    this.tell('answer', event, answer);
+    this.logFrame('answer', event, answer);
     if (answer.ok) return answer.data as SocketOutput<E>;
     throw ParleyError.fromBody(answer.error);
   }
 
-  private async emit(event: string, payload: unknown, timeoutMs: number): Promise<Answer> {
+  private async emit(event: string, payload: unknown, timeoutMs: number): Promise<Acknowledgement> {
     try {
-      return (await this.socket!.timeout(timeoutMs).emitWithAck(event, payload)) as Answer;
+      return (await this.socket!.timeout(timeoutMs).emitWithAck(event, payload)) as Acknowledgement;
     } catch (error) {
       throw new ParleyError('unavailable', `${event}: no answer`, { cause: error });
     }
@@ -127,7 +136,7 @@ export class Connection {
   }
 
   private receive(name: string, payload: unknown): void {
-    this.tell('in', name, payload);
+    this.logFrame('in', name, payload);
     if (name === 'session:revoked') return this.hooks.revoked((payload as ServerEvent<'session:revoked'>).reason);
     if (name !== 'session:ready') return this.hooks.event(name, payload);
     this.ready = payload as Ready;
@@ -140,27 +149,27 @@ export class Connection {
   private lost(): void {
     this.ready = undefined;
     this.hooks.state('offline');
-    this.again();
+    this.scheduleReopen();
   }
 
   private async refused(code: ErrorCode | undefined): Promise<void> {
     const { socket } = this;
     this.hooks.state('offline');
     if (code === 'unauthenticated') {
-      const renewed = await this.hooks.refused(this.token ?? '').catch(() => false);
-      if (this.socket === socket && renewed && this.attempt++ === 0) return void socket?.connect();
+      const isRenewed = await this.hooks.tokenRefused(this.token ?? '').catch(() => false);
+      if (this.socket === socket && isRenewed && this.attempt++ === 0) return void socket?.connect();
     }
-    this.again();
+    this.scheduleReopen();
   }
 
-  /** A transport that fails is opened again by socket.io. One that the server closed or refused is not. */
-  private again(): void {
-    clearTimeout(this.timer);
+  /** socket.io reopens a transport that failed, but not one that the server closed or refused. */
+  private scheduleReopen(): void {
+    clearTimeout(this.reopenTimer);
     if (!this.socket || this.socket.active) return;
-    this.timer = setTimeout(() => this.socket?.connect(), backoffMs(this.attempt++));
+    this.reopenTimer = setTimeout(() => this.socket?.connect(), backoffMs(this.attempt++));
   }
 
-  private tell(direction: Frame['direction'], event: string, payload: unknown): void {
-    this.hooks.frame?.({ direction, event, payload, at: Date.now() });
+  private logFrame(direction: Frame['direction'], event: string, payload: unknown): void {
+    this.hooks.frame({ direction, event, payload, at: Date.now() });
   }
 }

@@ -4,17 +4,20 @@ import { ParleyError } from '../errors.js';
 const TIMEOUT_MS = 15_000;
 
 export interface RequestOptions {
-  /** Parameters after the `?`; those that are undefined are left out. */
+  /** Parameters after the `?`. Undefined ones are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
-  /** An object is sent as JSON; bytes and forms as they are. */
+  /** An object is sent as JSON; bytes and forms are sent as they are. */
   readonly body?: object | Blob | FormData | Uint8Array<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
-  /** The longest to wait for the answer's headers, in milliseconds. */
+  /** Maximum time for the whole exchange, in milliseconds. Default: 15 s. */
   readonly timeoutMs?: number;
 }
 
-/** Makes one HTTP request. Rejects with a ParleyError: the server's, `unavailable` when there is no answer in time; with the signal's reason when that aborts. */
+/**
+ * Makes one HTTP request. Rejects with the server's error as a ParleyError, with `unavailable` when there is no answer
+ * in time, or with the signal's reason when that aborts.
+ */
 export async function send(
   url: URL,
   method: string,
@@ -22,26 +25,46 @@ export async function send(
   token?: string,
 ): Promise<Response> {
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
-  const raw = body === undefined || body instanceof Blob || body instanceof FormData || body instanceof Uint8Array;
-  const late = AbortSignal.timeout(timeoutMs);
-  let response: Response;
+  const isRaw = body === undefined || body instanceof Blob || body instanceof FormData || body instanceof Uint8Array;
+  const response = await fetchWithTimeout(url, timeoutMs, signal, {
+    method,
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(!isRaw && { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
+  });
+  if (response.ok) return response;
+  throw await errorOf(response);
+}
+
+/**
+ * Like `fetch` with a signal of `AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])`, which is newer than the
+ * browsers and versions of Node that the client supports. Both end the reading of the body too.
+ */
+async function fetchWithTimeout(
+  url: URL,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  init: RequestInit,
+): Promise<Response> {
+  signal?.throwIfAborted();
+  const abort = new AbortController();
+  const forward = () => abort.abort(signal?.reason);
+  const timer = setTimeout(() => {
+    signal?.removeEventListener('abort', forward);
+    abort.abort(new ParleyError('unavailable', 'the server did not answer in time'));
+  }, timeoutMs);
+  // In Node, a request that is over must not keep the process running.
+  if (typeof timer === 'object') timer.unref();
+  signal?.addEventListener('abort', forward, { once: true });
   try {
-    response = await fetch(url, {
-      method,
-      headers: {
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        ...(!raw && { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
-      signal: signal ? AbortSignal.any([signal, late]) : late,
-    });
+    return await fetch(url, { ...init, signal: abort.signal });
   } catch (error) {
     signal?.throwIfAborted();
     throw new ParleyError('unavailable', 'the server did not answer', { cause: error });
   }
-  if (response.ok) return response;
-  throw await problemOf(response);
 }
 
 const codesByStatus: Readonly<Record<number, ErrorCode>> = {
@@ -53,20 +76,20 @@ const codesByStatus: Readonly<Record<number, ErrorCode>> = {
   413: 'too_large',
   415: 'unsupported_media',
   429: 'rate_limited',
+  502: 'unavailable',
+  503: 'unavailable',
+  504: 'unavailable',
 };
 
-/** A refusal that is no problem of Parley's comes from a proxy in between. */
-async function problemOf(response: Response): Promise<ParleyError> {
+/** A refusal without a code comes from a proxy in between: its status tells the code. */
+async function errorOf(response: Response): Promise<ParleyError> {
   const text = await response.text().catch(() => '');
   let body: Partial<ErrorBody> & { detail?: string; title?: string } = {};
   try {
     body = (JSON.parse(text) as typeof body | null) ?? {};
   } catch {
-    // Not JSON: the status has to do.
+    // Not JSON.
   }
-  const code =
-    body.code ??
-    codesByStatus[response.status] ??
-    (response.status >= 502 && response.status <= 504 ? 'unavailable' : 'internal');
+  const code = body.code ?? codesByStatus[response.status] ?? 'internal';
   return new ParleyError(code, body.detail ?? body.title ?? `HTTP ${response.status}`, body);
 }

@@ -6,11 +6,13 @@ import type { ClientStorage } from '../storage.js';
 const KEY = 'session';
 
 /**
- * The session: in memory, and in the storage, where other tabs find it. Access tokens are used until the server refuses them, so a wrong clock does no harm.
+ * The session, in memory and in the storage, where other tabs find it. Access tokens are used until the server refuses
+ * them, so a wrong clock does no harm.
  *
- * A refresh token is good once, and a second use ends the session. So there is one refresh at a time among all who share the storage; whoever waited takes over what the first one got; and
- * before the token is sent, a request without it must have found the server. Where the answer is lost all the same, nobody can know whether the token was spent: it is sent again,
- * because not sending it would lose the session for certain.
+ * A refresh token can be used once; a second use ends the session. Therefore one tab at a time refreshes, and the tabs
+ * that waited take over its result. Before the token is sent, a request without it must have reached the server. If the
+ * answer is lost nevertheless, nobody can know whether the token is spent: it is sent again, because not sending it
+ * would lose the session for certain.
  */
 export class SessionKeeper {
   current: Session | undefined;
@@ -19,12 +21,12 @@ export class SessionKeeper {
   constructor(
     private readonly url: string,
     private readonly storage: ClientStorage,
-    /** The session has ended: the server says so, or another tab signed out. */
+    /** The session has ended: the server ended it, or another tab signed out. */
     private readonly onEnd: () => void,
     private readonly onRefresh: (session: Session) => void,
   ) {}
 
-  /** What is in the storage. */
+  /** Loads the session from the storage. */
   async restore(): Promise<Session | undefined> {
     return (this.current = (await this.storage.get(KEY)) as Session | undefined);
   }
@@ -34,7 +36,7 @@ export class SessionKeeper {
     await this.storage.set(KEY, session);
   }
 
-  /** Forgets the session, also in the storage, unless another one is there by now. */
+  /** Forgets the session, also in the storage, unless the storage has another one by now. */
   async clear(): Promise<void> {
     const { current } = this;
     this.current = undefined;
@@ -42,25 +44,31 @@ export class SessionKeeper {
     if (stored?.sessionId === current?.sessionId) await this.storage.delete(KEY);
   }
 
-  /** A request with the session's token; one that is refused is refreshed once, and the request repeated. */
+  /**
+   * Makes a request with the session's token. When the server refuses the token, refreshes the session and repeats the
+   * request once.
+   */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
     const token = this.current?.accessToken;
     try {
       return await this.open(method, path, options, token);
     } catch (error) {
       if (!(error instanceof ParleyError) || error.code !== 'unauthenticated' || token === undefined) throw error;
-      const next = await this.refresh(token);
-      if (!next) throw error;
-      return this.open(method, path, options, next.accessToken);
+      const refreshed = await this.refresh(token);
+      if (!refreshed) throw error;
+      return this.open(method, path, options, refreshed.accessToken);
     }
   }
 
-  /** A request without the session, or with the token given. */
+  /** Makes a request without the session, or with the given token. */
   open(method: string, path: string, options: RequestOptions = {}, token?: string): Promise<Response> {
     return send(new URL(path.startsWith('/') ? `/api/v1${path}` : path, this.url), method, options, token);
   }
 
-  /** Exchanges the refresh token, unless that was done since `refused` was the access token. Undefined when the session has ended. Rejects with `unavailable` when the server cannot be reached. */
+  /**
+   * Exchanges the refresh token, unless the access token is another one than `refused` already. Resolves with undefined
+   * when the session has ended. Rejects with `unavailable` when the server cannot be reached.
+   */
   refresh(refused: string): Promise<Session | undefined> {
     if (this.current?.accessToken !== refused) return Promise.resolve(this.current);
     return (this.refreshing ??= this.storage
@@ -70,17 +78,17 @@ export class SessionKeeper {
 
   private async exchange(refused: string): Promise<Session | undefined> {
     const stored = (await this.storage.get(KEY)) as Session | undefined;
-    // Somebody signed out, or in, or refreshed, while this waited for the lock.
+    // Another tab signed out, or in as somebody else, while this one waited for the lock.
     if (stored === undefined || !stored.refreshToken || stored.user.id !== this.current?.user.id)
       return this.end(refused);
-    if (stored.accessToken !== refused) return this.take(stored);
+    if (stored.accessToken !== refused) return this.use(stored);
     await send(new URL('/health/live', this.url), 'GET', {});
     try {
-      const session = (await (
-        await this.open('POST', '/auth/refresh', { body: { refreshToken: stored.refreshToken } })
-      ).json()) as Session;
+      const { refreshToken } = stored;
+      const response = await this.open('POST', '/auth/refresh', { body: { refreshToken } });
+      const session = (await response.json()) as Session;
       await this.storage.set(KEY, session);
-      return this.take(session);
+      return this.use(session);
     } catch (error) {
       if (error instanceof ParleyError && (error.code === 'unauthenticated' || error.code === 'invalid'))
         return this.end(refused);
@@ -88,14 +96,14 @@ export class SessionKeeper {
     }
   }
 
-  private take(session: Session): Session {
+  private use(session: Session): Session {
     this.current = session;
     this.onRefresh(session);
     return session;
   }
 
   private async end(refused: string): Promise<undefined> {
-    // Signed out, or in again, meanwhile.
+    // Somebody signed out or in meanwhile.
     if (this.current?.accessToken !== refused) return;
     await this.clear();
     this.onEnd();

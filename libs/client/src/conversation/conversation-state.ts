@@ -9,738 +9,492 @@ import type {
   ServerEvent,
 } from '@parley/contracts';
 import type { ChatMessage, ConversationView, Positions } from '../types.js';
+import { ChatMessages } from './chat-messages.js';
+import { Description } from './description.js';
+import { KeptTail, type Ticks } from './kept-tail.js';
+import { MemberList, type MemberChange } from './member-list.js';
+import type { ReactionChange } from './message-list.js';
+import { MessageWindow, type MessagePage } from './message-window.js';
+import { OwnMembership, withStatus } from './own-membership.js';
+import { RevisionTracker } from './revision-tracker.js';
+import { UnreadCounter } from './unread-counter.js';
 
-/** Messages kept in memory of one conversation: beyond the first, the farther end of the window is cut to the second. */
-const MOST_MESSAGES = 600;
-const KEPT_MESSAGES = 400;
-/** Messages outside of the window that wait for a place in it. */
-const MOST_PARKED = 1000;
-/** Messages of one conversation that are kept over reloads. */
-const MOST_KEPT = 50;
-
-type MemberChange = Member | { readonly userId: string; readonly left: true };
 type Opened = CallOutput<'conversation.open'>;
-type Page = CallOutput<'conversation.history'>;
-type Origin = 'new' | 'updated' | 'loaded';
+/** Parts of the view that stay the same objects until they change. */
+type ViewParts = { -readonly [Part in 'messages' | 'members' | 'receipts' | 'typing']?: ConversationView[Part] };
 
-/** What is kept of a conversation over reloads: its newest messages, without holes, and how far one's own had got. */
+/** The part of a conversation that is kept over reloads. */
 export interface KeptConversation {
   readonly conversation: Conversation;
+  /** Its newest messages, without gaps. */
   readonly messages: readonly Message[];
-  readonly ticks: { readonly delivered: number; readonly read: number };
+  readonly ticks: Ticks;
 }
 
-const noPositions: Positions = Object.freeze({ deliveredSeq: 0, readSeq: 0 });
+const defaultMembership: Membership = {
+  role: 'member',
+  status: 'active',
+  readSeq: 0,
+  deliveredSeq: 0,
+  unread: 0,
+  mentions: 0,
+  notifications: 'all',
+};
 
 /**
- * What is held of one conversation, folded from live events, answers of `sync` and loaded pages, in whatever order and however often they come: an older state never replaces a newer one.
- *
- * - `cursor`: everything up to this `rev` is held; `ahead` are revs beyond it that arrived already. A hole between the two is a missed event.
- * - The window holds messages without holes, `from` to `to`. Those that arrived and don't fit to its end are parked.
- * - Unread counts are counted in the window where that reaches back to the first unread message. Elsewhere they are the server's, adjusted where an event says exactly how; where it does
- *   not, they are `stale`, and have to be asked for.
- * - `tail`: with `keeps`, the newest messages beside the window, without holes and never older than `cursor`. One that was kept over a reload shows them until it is opened, or something turns
- *   out to have happened meanwhile.
+ * The state of one conversation, folded from live events, answers of `sync` and loaded pages, in whatever order and
+ * however often they arrive: an older state never replaces a newer one.
  */
-export class HeldConversation {
-  cursor: number;
-  readonly ahead = new Set<number>();
-  /** A `rev` that is known to exist, though nothing told what happened up to it. */
-  private expected = 0;
-  /** Whether the counts are not certain any more. */
-  stale = false;
-  /** Counts up what is not numbered, so that whoever asks can tell whether their answer is older. */
-  ownVersion = 0;
-  readonly members = new Map<string, Member>();
-  readonly receipts = new Map<string, Positions>();
+export class ConversationState {
+  /**
+   * Counts changes that carry no revision: read positions, marks, being added. An answer that was requested at an
+   * earlier version may be older than what is known.
+   */
+  version = 0;
+  /** Users who are typing, with the timer that ends it. */
   readonly typing = new Map<string, ReturnType<typeof setTimeout>>();
-  /** One's own that are not stored yet. */
-  pending: readonly ChatMessage[] = [];
-  private conversation: Conversation;
-  /** The `rev`s that the description and the number of members are of: messages have passed them by. */
-  private describedRev = 0;
-  private countedRev = 0;
-  /** The newest `rev` that it came as a whole with, and that a window was opened with. */
+  private readonly description: Description;
+  private readonly revisions: RevisionTracker;
+  private readonly window: MessageWindow;
+  private readonly members = new MemberList();
+  private readonly counter: UnreadCounter;
+  private readonly tail: KeptTail;
+  private readonly own: OwnMembership;
+  private readonly chatMessages: ChatMessages;
+  /** The user's own messages that are not stored yet. */
+  private pending: readonly ChatMessage[] = [];
+  /** The newest revision of an answer that described the conversation as a whole: older answers are refused. */
   private wholeRev: number;
   private openedRev = 0;
-  private me: Membership;
-  private countsRev: number;
-  private window: Message[] | undefined;
-  private to = 0;
-  /** Whether the window ends where the conversation does, but for holes, and new messages join it. */
-  private following = false;
-  private readonly parked = new Map<number, Message>();
-  private loading = 0;
-  private tail: readonly Message[] = [];
-  private keptTicks: KeptConversation['ticks'] | undefined;
-  private readonly memberRevs = new Map<string, number>();
-  /** Those who are known to have left. */
-  private readonly left = new Set<string>();
   private view: ConversationView | undefined;
-  private parts: {
-    messages?: readonly ChatMessage[];
-    members?: ReadonlyMap<string, Member>;
-    receipts?: ReadonlyMap<string, Positions>;
-    typing?: readonly string[];
-  } = {};
-  private readonly shown = new WeakMap<Message, ChatMessage>();
+  private viewParts: ViewParts = {};
 
+  /** `keepTail`: whether the newest messages are kept at hand for {@link toKept}. */
   constructor(
-    whole: Conversation,
+    conversation: Conversation,
     private readonly userId: string,
-    private readonly keeps = false,
+    keepTail = false,
   ) {
-    this.conversation = whole;
-    this.cursor = this.wholeRev = this.countsRev = this.describedRev = this.countedRev = whole.rev;
-    this.me = whole.me ?? {
-      role: 'member',
-      status: 'active',
-      readSeq: 0,
-      deliveredSeq: 0,
-      unread: 0,
-      mentions: 0,
-      notifications: 'all',
-    };
-    if (!whole.me) this.stale = true;
-    this.memberRevs.set(userId, whole.rev);
-    this.receipts.set(userId, { deliveredSeq: this.me.deliveredSeq, readSeq: this.me.readSeq });
+    const { rev, me = defaultMembership } = conversation;
+    this.description = new Description(conversation);
+    this.revisions = new RevisionTracker(rev);
+    this.window = new MessageWindow(userId);
+    this.tail = new KeptTail(userId, keepTail);
+    this.counter = new UnreadCounter(userId, rev);
+    this.counter.adopt(me, rev);
+    this.counter.isStale = !conversation.me;
+    this.own = new OwnMembership(me);
+    this.chatMessages = new ChatMessages(userId);
+    this.wholeRev = rev;
+    this.members.confirm(userId, rev);
+    this.members.advance(userId, me);
   }
 
-  /** As it was before a reload. All of it is asked for again. */
-  static kept({ conversation, messages, ticks }: KeptConversation, userId: string): HeldConversation {
-    const held = new HeldConversation(conversation, userId, true);
-    held.tail = messages;
-    held.keptTicks = ticks;
-    held.stale = true;
-    return held;
+  /** Restores what was kept before a reload. Its counts are stale, so that all of it is asked for again. */
+  static fromKept({ conversation, messages, ticks }: KeptConversation, userId: string): ConversationState {
+    const state = new ConversationState(conversation, userId, true);
+    state.tail.restore(messages, ticks);
+    state.counter.isStale = true;
+    return state;
   }
 
   get id(): string {
-    return this.conversation.id;
-  }
-
-  get opened(): boolean {
-    return this.window !== undefined;
-  }
-
-  get hasHole(): boolean {
-    return this.ahead.size > 0 || this.expected > this.cursor;
+    return this.description.conversation.id;
   }
 
   get lastSeq(): number {
-    return this.conversation.lastSeq;
+    return this.description.conversation.lastSeq;
   }
 
-  /** Where the window ends; 0 without one. */
-  get newest(): number {
-    return this.to;
+  /** Every change up to this revision has been applied. */
+  get cursor(): number {
+    return this.revisions.cursor;
   }
 
-  /** Where it begins; 0 when it is empty. */
+  /** Whether an event is missing. */
+  get hasGap(): boolean {
+    return this.revisions.hasGap;
+  }
+
+  /** Whether messages are loaded. */
+  get isOpen(): boolean {
+    return this.window.isOpen;
+  }
+
+  /** The `seq` of the first loaded message; 0 without one. */
   get oldest(): number {
-    return this.window?.[0]?.seq ?? 0;
+    return this.window.oldest;
   }
 
-  /** Whether the window ends with the newest message that is known. */
-  get atNewest(): boolean {
-    return this.opened && this.to >= this.lastSeq;
+  /** The `seq` where the loaded messages end; 0 without any. */
+  get newest(): number {
+    return this.window.newest;
   }
 
-  /** Whether it should, and does not: some of what arrived did not fit to it. */
-  get lagging(): boolean {
-    return this.following && !this.atNewest;
+  /** Whether the loaded messages end with the newest one that is known. */
+  get isAtNewest(): boolean {
+    return this.window.isOpen && this.window.newest >= this.lastSeq;
   }
 
-  get own(): Membership {
-    return this.me;
+  /** Whether messages that should have joined the window did not fit. */
+  get isLagging(): boolean {
+    return this.window.isFollowing && !this.isAtNewest;
   }
 
-  /** By activity, newest first. */
+  /** Whether the counts are uncertain and have to be asked for. */
+  get isStale(): boolean {
+    return this.counter.isStale;
+  }
+
+  set isStale(isStale: boolean) {
+    this.counter.isStale = isStale;
+  }
+
+  /** The user's own membership. */
+  get membership(): Membership {
+    return { ...this.own.value, ...this.counter.counts };
+  }
+
+  /** Sorts by activity: the conversation with the greatest key is the most recently active one. */
   get activity(): string {
-    const { lastMessage, createdAt, id } = this.conversation;
+    const { lastMessage, createdAt, id } = this.description.conversation;
     return `${lastMessage?.createdAt ?? createdAt} ${id}`;
   }
 
   // ── what arrives ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The conversation as a whole, as of its `rev`. `ownVersion`: what that was when it was asked for; absent for what came unasked. */
-  whole(conversation: Conversation, ownVersion?: number): void {
+  /**
+   * The whole conversation as of its `rev`. `version`: the {@link version} at which it was requested; absent for one
+   * that arrived by itself.
+   */
+  applyWhole(conversation: Conversation, version?: number): void {
     this.describe(conversation);
-    if (ownVersion === undefined) this.ownVersion++;
-    // It says nothing of the messages and members that a window is there to show.
-    if (this.opened) return void (this.expected = Math.max(this.expected, conversation.rev));
+    if (version === undefined) this.version++;
+    // It carries none of the messages and members that an open window shows.
+    if (this.isOpen) return this.revisions.announce(conversation.rev);
     if (conversation.rev > this.cursor) this.forgetTail();
-    if (conversation.me && ownVersion !== undefined) this.adopt(conversation.me, conversation.rev, ownVersion);
-    else this.stale = true;
+    if (conversation.me && version !== undefined) this.adopt(conversation.me, conversation.rev, version);
+    else this.counter.isStale = true;
     this.wholeRev = Math.max(this.wholeRev, conversation.rev);
-    this.skipTo(conversation.rev);
+    this.revisions.addUpTo(conversation.rev);
   }
 
-  /** Conversation fields as of its `rev`. */
-  updated(conversation: Conversation): void {
+  /** The description as of its `rev`. */
+  applyDescription(conversation: Conversation): void {
     this.describe(conversation);
-    this.advance(conversation.rev);
+    this.addRevision(conversation.rev);
   }
 
-  /** Something that has a `rev` happened that nothing of this shows. */
-  updatedTo(rev: number): void {
-    this.advance(rev);
+  /** A change that nothing here shows. */
+  applyRevision(rev: number): void {
+    this.addRevision(rev);
   }
 
-  /** Counts and settings that were asked for when `ownVersion` was what it says. */
-  adopt(me: Membership, rev: number, ownVersion: number): void {
-    if (ownVersion !== this.ownVersion || rev < this.cursor || [...this.ahead].some((known) => known > rev)) {
-      this.stale = true;
-      this.recount();
-      return;
+  /** The user's membership as of `rev`, requested at `version`. Counts that may be outdated become stale instead. */
+  adopt(me: Membership, rev: number, version: number): void {
+    if (version !== this.version || rev < this.revisions.highest) {
+      this.counter.isStale = true;
+      return this.recount();
     }
-    this.countsRev = rev;
-    this.stale = false;
-    this.memberRevs.set(this.userId, Math.max(rev, this.memberRevs.get(this.userId) ?? 0));
-    this.ownMember(me);
-    const told = me.readSeq;
-    this.me = { ...me, ...this.positions(me) };
-    this.moved(this.userId, me);
-    // The server has not heard yet what was read here.
-    if (this.me.readSeq > told) this.countedAnew();
+    this.counter.adopt(me, rev);
+    this.members.confirm(this.userId, rev);
+    this.updateOwnMember(me);
+    this.own.adopt(me);
+    this.move(this.userId, me);
+    // The server does not know yet what has been read here.
+    if (this.own.value.readSeq > me.readSeq) this.firstUnreadMoved();
     this.recount();
     this.changed();
   }
 
-  /** A message, as a live event or an answer told it. */
-  message(
-    message: Message,
-    origin: 'new' | 'updated',
-    reaction?: { userId: string; emoji: string; added: boolean },
-  ): void {
-    this.count(message, origin, reaction !== undefined);
-    this.keep(message, reaction);
-    this.advance(message.rev);
+  /** A message of a live event or an answer. */
+  applyMessage(message: Message, kind: 'new' | 'updated', reaction?: ReactionChange): void {
+    this.count(message, { isNew: kind === 'new', isReaction: reaction !== undefined });
+    this.put(message, reaction);
+    this.addRevision(message.rev);
     this.recount();
   }
 
-  /** One entry of `sync`. */
-  changes(
+  /** One conversation's changes out of a `sync` that was requested at `version`. */
+  applyChanges(
     { conversation, messages, members, receipts, rev }: Omit<Changes, 'epoch' | 'complete'>,
-    ownVersion: number,
+    version: number,
   ): void {
-    if (this.hasHole && messages.length > 0) this.stale = true;
-    for (const message of messages) this.count(message, message.seq > this.lastSeq ? 'new' : 'updated', false);
-    for (const message of messages.toSorted((a, b) => a.seq - b.seq)) this.keep(message);
+    if (this.hasGap && messages.length > 0) this.counter.isStale = true;
+    for (const message of messages) this.count(message, { isNew: message.seq > this.lastSeq, isReaction: false });
+    for (const message of [...messages].sort((a, b) => a.seq - b.seq)) this.put(message);
     if (conversation) {
       this.describe(conversation);
-      if (conversation.me && ownVersion === this.ownVersion) this.settings(conversation.me);
+      if (conversation.me && version === this.version) this.applySettings(conversation.me);
     }
-    for (const member of members ?? []) this.member(member, rev);
-    for (const receipt of receipts) this.receipt(receipt);
-    if (rev > this.conversation.rev) this.conversation = { ...this.conversation, rev };
-    this.skipTo(rev);
+    for (const member of members ?? []) this.applyMember(member, rev);
+    for (const receipt of receipts) this.applyReceipt(receipt);
+    this.description.raiseRev(rev);
+    this.revisions.addUpTo(rev);
     this.recount();
     this.changed();
   }
 
-  /** A member as of `rev`: an older state than the known one is passed over. */
-  member(member: MemberChange, rev: number): void {
-    const { userId } = member;
-    if (rev < (this.memberRevs.get(userId) ?? 0)) return;
-    this.memberRevs.set(userId, rev);
-    if ('left' in member) {
-      this.members.delete(userId);
-      this.receipts.delete(userId);
-      this.left.add(userId);
-    } else {
-      if (this.opened || this.loading > 0) this.members.set(userId, member);
-      if (member.status === 'banned') {
-        // Nobody waits for them any more.
-        this.receipts.delete(userId);
-        this.left.add(userId);
-      } else {
-        this.left.delete(userId);
-        this.moved(userId, member);
-      }
-      if (userId === this.userId) this.role(member);
+  /** A member's state as of `rev`. */
+  applyMember(change: MemberChange, rev: number): void {
+    if (!this.members.apply(change, rev, this.isOpen || this.window.isLoading)) return;
+    if (change.userId === this.userId && !('left' in change)) {
+      this.own.setStatus(change);
+      this.own.advance(change);
     }
-    delete this.parts.members;
-    delete this.parts.receipts;
-    delete this.parts.messages;
-    this.changed();
+    this.changed('members', 'receipts', 'messages');
   }
 
-  memberChanged(event: ServerEvent<'member:changed'>): void {
-    if (event.rev > this.cursor) this.member('member' in event ? event.member : event, event.rev);
-    if (event.memberCount !== undefined && event.rev >= this.countedRev) {
-      this.conversation = { ...this.conversation, memberCount: event.memberCount };
-      this.countedRev = event.rev;
-      delete this.parts.messages;
-    }
-    this.advance(event.rev);
-    this.changed();
+  applyMemberChanged(event: ServerEvent<'member:changed'>): void {
+    if (event.rev > this.cursor) this.applyMember('member' in event ? event.member : event, event.rev);
+    if (event.memberCount !== undefined) this.description.setMemberCount(event.memberCount, event.rev);
+    this.addRevision(event.rev);
+    this.changed('messages');
   }
 
-  receipt({ userId, deliveredSeq, readSeq }: Pick<Receipt, 'userId' | 'deliveredSeq' | 'readSeq'>): void {
+  applyReceipt({ userId, deliveredSeq, readSeq }: Pick<Receipt, 'userId' | 'deliveredSeq' | 'readSeq'>): void {
     if (userId === this.userId) return this.read(readSeq, deliveredSeq);
-    // Nothing numbers a receipt: it may be older than their leaving.
-    if (this.left.has(userId)) return;
-    this.moved(userId, { deliveredSeq, readSeq });
+    // Receipts carry no revision: this one may be older than the member's leaving.
+    if (!this.members.hasDeparted(userId)) this.move(userId, { deliveredSeq, readSeq });
     this.changed();
   }
 
   /** Another device of the user read, or set a mark. */
-  unreadChanged({ readSeq, unreadFrom, notifications }: ServerEvent<'unread:changed'>): void {
-    this.ownVersion++;
-    const { unreadFrom: _, ...me } = this.me;
-    this.me = {
-      ...me,
-      ...(unreadFrom !== undefined && { unreadFrom }),
-      ...(notifications !== undefined && { notifications }),
-    };
-    this.moved(this.userId, { readSeq, deliveredSeq: readSeq });
-    // Its counts may be older than a message that is here already.
-    this.countedAnew();
+  applyUnreadChanged({ readSeq, unreadFrom, notifications }: ServerEvent<'unread:changed'>): void {
+    this.version++;
+    this.own.setMark(unreadFrom);
+    if (notifications !== undefined) this.own.setNotifications(notifications);
+    this.move(this.userId, { readSeq, deliveredSeq: readSeq });
+    // The event's own counts may be older than a message that has arrived.
+    this.firstUnreadMoved();
   }
 
-  /** The user has read up to `readSeq`, on this device or as the server tells. A private mark is gone when they do it here. */
+  /** The user has read up to `readSeq`. `here`: on this device, which removes a private mark. */
   read(readSeq: number, deliveredSeq = readSeq, here = false): void {
-    const before = this.me;
-    if (here && before.unreadFrom !== undefined) {
-      const { unreadFrom: _, ...me } = before;
-      this.me = me;
-    }
-    this.moved(this.userId, { readSeq, deliveredSeq });
-    if (this.me.readSeq === before.readSeq && this.me.unreadFrom === before.unreadFrom) return;
-    this.ownVersion++;
-    this.countedAnew();
-  }
-
-  /** Everything up to `rev` is held, however it came. */
-  skipTo(rev: number): void {
-    this.cursor = Math.max(this.cursor, rev);
-    while (this.ahead.delete(this.cursor + 1)) this.cursor += 1;
-    for (const known of this.ahead) if (known <= this.cursor) this.ahead.delete(known);
+    const before = this.own.value;
+    if (here) this.own.setMark(undefined);
+    this.move(this.userId, { readSeq, deliveredSeq });
+    const { value } = this.own;
+    if (value.readSeq === before.readSeq && value.unreadFrom === before.unreadFrom) return;
+    this.version++;
+    this.firstUnreadMoved();
   }
 
   // ── the window ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Keeps what arrives while a page is loaded, which may be older than that. Every `begin` needs an `end`. */
-  begin(): void {
-    this.loading++;
+  /**
+   * Call before a page is requested, and {@link endLoad} after it was applied: messages that arrive between are kept.
+   */
+  beginLoad(): void {
+    this.window.beginLoad();
   }
 
-  end(): void {
-    this.loading--;
-    this.tidy();
+  endLoad(): void {
+    this.window.endLoad();
   }
 
-  /** The newest page is the window now. `ownVersion` as for {@link whole}. False when the answer is older than what is held as a whole: it says nothing of what happened between the two. */
-  open({ conversation, messages, members }: Opened, ownVersion: number): boolean {
+  /**
+   * The newest page, requested at `version`, becomes the window. Returns false when the answer is older than what is
+   * known of the conversation as a whole, because what happened between the two would be missing.
+   */
+  open({ conversation, messages, members }: Opened, version: number): boolean {
     if (conversation.rev < this.wholeRev) return false;
     if (conversation.rev < this.openedRev) return true;
     this.openedRev = conversation.rev;
     this.describe(conversation);
-    this.keptTicks = undefined;
-    this.window ??= [];
-    if (members) {
-      const present = new Set(members.map(({ userId }) => userId));
-      for (const userId of [...this.members.keys(), ...this.receipts.keys()])
-        if (!present.has(userId)) this.member({ userId, left: true }, conversation.rev);
-      for (const member of members) this.member(member, conversation.rev);
-    }
+    this.tail.hide();
+    this.window.open();
+    if (members) this.replaceMembers(members, conversation.rev);
     this.replace(messages);
-    this.skipTo(conversation.rev);
-    if (conversation.me) this.adopt(conversation.me, conversation.rev, ownVersion);
+    this.revisions.addUpTo(conversation.rev);
+    if (conversation.me) this.adopt(conversation.me, conversation.rev, version);
     return true;
   }
 
-  /** A page is the window now, where there is one. */
-  replace({ items, lastSeq }: Page): void {
-    if (!this.window) return;
-    this.takeTail();
-    // What arrived while the page was on its way, and is in the window already.
-    for (const message of this.window) if (message.seq > lastSeq) this.park(message);
-    this.window = items.map((message) => this.newestOf(message));
-    this.to = this.window.at(-1)?.seq ?? lastSeq;
-    this.following = this.to >= lastSeq;
-    this.raise(lastSeq);
-    this.unpark();
-    this.recount();
-    delete this.parts.messages;
-    this.changed();
+  /** A page becomes the window, if it is open. */
+  replace(page: MessagePage): void {
+    this.changeWindow(page, () => this.window.replace(page));
   }
 
-  /** A page before or after the window joins it; one that does not fit to it is passed over. */
-  join({ items, lastSeq }: Page, side: 'before' | 'after'): void {
-    if (!this.window) return;
-    this.takeTail();
-    const pages = items.map((message) => this.newestOf(message));
-    if (side === 'before') {
-      if (this.window.length === 0 || pages.at(-1)?.seq !== this.oldest - 1) return;
-      this.window = [...pages, ...this.window];
-      this.cut('after');
-    } else {
-      const fitting = pages.filter(({ seq }) => seq > this.to);
-      if (fitting[0]?.seq !== this.to + 1) return this.raise(lastSeq);
-      this.window = [...this.window, ...fitting];
-      this.to = fitting.at(-1)!.seq;
-      this.following ||= this.to >= lastSeq;
-      this.unpark();
-      this.cut('before');
-    }
-    this.raise(lastSeq);
-    this.recount();
-    delete this.parts.messages;
-    this.changed();
+  prepend(page: MessagePage): void {
+    this.changeWindow(page, () => this.window.prepend(page));
   }
 
-  /** Forgets messages and members; goes on counting. */
+  append(page: MessagePage): void {
+    this.changeWindow(page, () => this.window.append(page));
+  }
+
+  /** Forgets messages and members. Counts stay current. */
   close(): void {
-    this.takeTail();
-    // What a page on its way is too old for is not kept any more.
-    this.wholeRev = Math.max(this.wholeRev, this.cursor, ...this.ahead);
-    this.window = undefined;
-    this.to = 0;
-    this.following = false;
-    this.parked.clear();
+    this.updateTail();
+    // A page on its way may lack what arrives from now on and is not kept.
+    this.wholeRev = Math.max(this.wholeRev, this.revisions.highest);
+    this.window.close();
     this.members.clear();
-    this.memberRevs.clear();
-    this.left.clear();
-    this.parts = {};
-    this.changed();
+    this.changed('messages', 'members', 'receipts', 'typing');
   }
 
   // ── what is shown ─────────────────────────────────────────────────────────────────────────────────────────────
 
   setPending(pending: readonly ChatMessage[]): void {
     this.pending = pending;
-    delete this.parts.messages;
-    this.changed();
+    this.changed('messages');
   }
 
   typingChanged(): void {
-    delete this.parts.typing;
-    this.changed();
+    this.changed('typing');
   }
 
-  get dirty(): boolean {
+  get isDirty(): boolean {
     return this.view === undefined;
   }
 
   /** The same object until something changes. */
   snapshot(): ConversationView {
-    const { conversation, me, parts } = this;
+    const { viewParts: parts, tail, window } = this;
+    const { conversation } = this.description;
     const partnerId = conversation.memberIds?.find((userId) => userId !== this.userId);
+    const me = this.membership;
     return (this.view ??= {
       conversation: { ...conversation, me },
       ...(partnerId !== undefined && { partnerId }),
       unread: me.unread,
       mentions: me.mentions,
       readSeq: me.readSeq,
-      messages: (parts.messages ??= this.messages()),
-      hasBefore: (this.isKept ? (this.tail[0]?.seq ?? Infinity) : this.oldest) > 1,
-      hasAfter: this.opened && this.to < this.lastSeq,
-      members: (parts.members ??= new Map(this.members)),
-      receipts: (parts.receipts ??= new Map(this.receipts)),
+      messages: (parts.messages ??= this.chatMessages.list(this.shownMessages, this.pending, this.ticks)),
+      hasBefore: (tail.isShown ? (tail.messages[0]?.seq ?? Infinity) : window.oldest) > 1,
+      hasAfter: this.isOpen && window.newest < this.lastSeq,
+      members: (parts.members ??= new Map(this.members.members)),
+      receipts: (parts.receipts ??= new Map(this.members.positions)),
       typing: (parts.typing ??= [...this.typing.keys()]),
-      opened: this.opened,
-      kept: this.isKept,
+      opened: this.isOpen,
+      kept: tail.isShown,
     });
   }
 
-  /** What is worth keeping over a reload, as of `cursor`. */
+  /** The part that is worth keeping over a reload, as of {@link cursor}. */
   toKept(): KeptConversation {
-    this.takeTail();
-    const { lastMessage } = this.conversation;
-    const fits = !lastMessage || this.tail.at(-1)?.seq === lastMessage.seq;
+    this.updateTail();
+    const { conversation } = this.description;
+    const { lastMessage } = conversation;
+    const { messages } = this.tail;
+    const isCurrent = !lastMessage || messages.at(-1)?.seq === lastMessage.seq;
     return {
-      conversation: { ...this.conversation, rev: this.cursor, me: this.me },
-      messages: fits ? this.tail : [lastMessage],
-      ticks: this.ticks(),
+      conversation: { ...conversation, rev: this.cursor, me: this.membership },
+      messages: isCurrent ? messages : [lastMessage],
+      ticks: this.ticks,
     };
   }
 
-  /** Nothing is kept of it. */
+  /** Forgets the messages that are kept over reloads. */
   forgetTail(): void {
-    if (this.tail.length === 0 && !this.isKept) return;
-    this.tail = [];
-    this.keptTicks = undefined;
-    delete this.parts.messages;
-    this.changed();
+    if (this.tail.messages.length === 0 && !this.tail.isShown) return;
+    this.tail.forget();
+    this.changed('messages');
   }
 
-  private get isKept(): boolean {
-    return this.keptTicks !== undefined;
+  private get shownMessages(): readonly Message[] {
+    return this.window.messages ?? (this.tail.isShown ? this.tail.messages : []);
   }
 
-  private messages(): readonly ChatMessage[] {
-    const { delivered, read } = this.ticks();
-    const status = ({ senderId, seq }: Message) =>
-      senderId !== this.userId ? 'sent' : seq <= read ? 'read' : seq <= delivered ? 'delivered' : 'sent';
-    const stored = (this.window ?? (this.isKept ? this.tail : [])).map((message) =>
-      this.show(message, status(message)),
-    );
-    const known = new Set(stored.flatMap(({ senderId, clientId }) => (senderId === this.userId ? [clientId] : [])));
-    return [...stored, ...this.pending.filter(({ clientId }) => !known.has(clientId))];
+  private get ticks(): Ticks {
+    return this.tail.ticks ?? this.members.ticksFor(this.userId, this.description.conversation.memberCount);
   }
 
-  /** Up to where everybody else has, and has read, everything. Somebody of whom that is not known has nothing. */
-  private ticks(): KeptConversation['ticks'] {
-    if (this.keptTicks) return this.keptTicks;
-    const others = [...this.receipts].filter(([userId]) => userId !== this.userId).map(([, positions]) => positions);
-    if (others.length === 0 || others.length < this.conversation.memberCount - 1) return { delivered: 0, read: 0 };
-    return {
-      delivered: Math.min(...others.map(({ deliveredSeq }) => deliveredSeq)),
-      read: Math.min(...others.map(({ readSeq }) => readSeq)),
-    };
-  }
-
-  private show(message: Message, status: ChatMessage['status']): ChatMessage {
-    const known = this.shown.get(message);
-    if (known?.status === status) return known;
-    const shown = { ...message, status };
-    this.shown.set(message, shown);
-    return shown;
-  }
-
-  private changed(): void {
+  /** The next snapshot is a new object, and these parts of it are made anew. */
+  private changed(...parts: readonly (keyof ViewParts)[]): void {
     this.view = undefined;
+    for (const part of parts) delete this.viewParts[part];
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private describe(conversation: Conversation): void {
-    const { lastMessage } = conversation;
-    const lastSeq = Math.max(this.lastSeq, conversation.lastSeq);
-    const newest = latest(this.conversation.lastMessage, lastMessage);
-    const base = conversation.rev >= this.describedRev ? conversation : this.conversation;
-    const { memberCount } = conversation.rev >= this.countedRev ? conversation : this.conversation;
-    this.describedRev = Math.max(this.describedRev, conversation.rev);
-    this.countedRev = Math.max(this.countedRev, conversation.rev);
-    this.conversation = {
-      ...base,
-      memberCount,
-      lastSeq,
-      rev: Math.max(conversation.rev, this.conversation.rev),
-      ...(newest && { lastMessage: newest }),
-    };
-    delete this.parts.messages;
+    this.description.apply(conversation);
+    this.changed('messages');
+  }
+
+  private addRevision(rev: number): void {
+    this.description.raiseRev(rev);
+    this.revisions.add(rev);
     this.changed();
   }
 
-  /** Notifications and mark, as an answer describes them; counts follow by themselves. */
-  private settings(me: Membership): void {
-    const { unreadFrom: _, ...rest } = this.me;
-    const before = this.firstUnread;
-    this.me = {
-      ...rest,
-      notifications: me.notifications,
-      ...(me.unreadFrom !== undefined && { unreadFrom: me.unreadFrom }),
-    };
-    this.moved(this.userId, me);
-    if (this.firstUnread !== before) this.countedAnew();
+  private put(message: Message, reaction?: ReactionChange): void {
+    this.updateTail();
+    this.tail.put(message, reaction);
+    this.description.addMessage(message);
+    this.window.put(message, reaction);
+    // A restored tail stays as it is shown until the conversation is opened.
+    if (this.isOpen) this.changed('messages');
+    else this.changed();
   }
 
-  private role({ role, status, mutedUntil }: Member): void {
-    const { mutedUntil: _, ...rest } = this.me;
-    this.me = { ...rest, role, status, ...(mutedUntil !== undefined && { mutedUntil }) };
+  /** Notifications and mark, as an answer tells them. Counts follow. */
+  private applySettings(me: Membership): void {
+    const before = this.own.firstUnread;
+    this.own.setMark(me.unreadFrom);
+    this.own.setNotifications(me.notifications);
+    this.move(this.userId, me);
+    if (this.own.firstUnread !== before) this.firstUnreadMoved();
   }
 
-  /** The user's own entry among the members says what `me` says. */
-  private ownMember({ role, status, mutedUntil }: Membership): void {
-    const member = this.members.get(this.userId);
+  private replaceMembers(members: readonly Member[], rev: number): void {
+    const present = new Set(members.map(({ userId }) => userId));
+    for (const userId of [...this.members.members.keys(), ...this.members.positions.keys()])
+      if (!present.has(userId)) this.applyMember({ userId, left: true }, rev);
+    for (const member of members) this.applyMember(member, rev);
+  }
+
+  /** The user's own entry among the members agrees with `me`. */
+  private updateOwnMember(me: Membership): void {
+    const { members } = this.members;
+    const member = members.get(this.userId);
     if (!member) return;
-    const { mutedUntil: _, ...rest } = member;
-    this.members.set(this.userId, { ...rest, role, status, ...(mutedUntil !== undefined && { mutedUntil }) });
-    delete this.parts.members;
+    members.set(this.userId, withStatus(member, me));
+    this.changed('members');
   }
 
-  /** Positions never go back. */
-  private moved(userId: string, positions: Positions): void {
-    const known = this.receipts.get(userId) ?? noPositions;
-    const next = {
-      deliveredSeq: Math.max(known.deliveredSeq, positions.deliveredSeq),
-      readSeq: Math.max(known.readSeq, positions.readSeq),
-    };
-    if (userId === this.userId) this.me = { ...this.me, ...next };
-    if (this.receipts.has(userId) && next.deliveredSeq === known.deliveredSeq && next.readSeq === known.readSeq) return;
-    this.receipts.set(userId, next);
-    delete this.parts.receipts;
-    delete this.parts.messages;
+  private move(userId: string, positions: Positions): void {
+    if (userId === this.userId) this.own.advance(positions);
+    if (this.members.advance(userId, positions)) this.changed('receipts', 'messages');
+  }
+
+  private count(message: Message, change: { isNew: boolean; isReaction: boolean }): void {
+    if (this.revisions.has(message.rev) || message.seq < this.own.firstUnread) return;
+    this.counter.add(message, change);
     this.changed();
   }
 
-  private positions(me: Membership): Positions {
-    return {
-      deliveredSeq: Math.max(me.deliveredSeq, this.me.deliveredSeq),
-      readSeq: Math.max(me.readSeq, this.me.readSeq),
-    };
-  }
-
-  private get firstUnread(): number {
-    return this.me.unreadFrom ?? this.me.readSeq + 1;
-  }
-
-  private counts({ senderId, type, deletedAt }: Message): boolean {
-    return senderId !== this.userId && type !== 'system' && deletedAt === undefined;
-  }
-
-  /** Adjusts the counts by a message whose `rev` was not seen yet. */
-  private count(message: Message, origin: Origin, reactionOnly: boolean): void {
-    if (
-      message.rev <= Math.max(this.cursor, this.countsRev) ||
-      this.ahead.has(message.rev) ||
-      message.seq < this.firstUnread ||
-      message.senderId === this.userId
-    )
-      return;
-    if (origin === 'updated') {
-      if (!reactionOnly) this.stale = true;
-    } else if (this.counts(message)) {
-      this.me = {
-        ...this.me,
-        unread: this.me.unread + 1,
-        mentions: this.me.mentions + (message.mentions.includes(this.userId) ? 1 : 0),
-      };
-      this.changed();
-    }
-  }
-
-  /** The first unread message is another one now. */
-  private countedAnew(): void {
-    if (this.firstUnread > this.lastSeq) this.me = { ...this.me, unread: 0, mentions: 0 };
-    else this.stale = true;
+  private firstUnreadMoved(): void {
+    if (this.own.firstUnread > this.lastSeq) this.counter.clear();
+    else this.counter.isStale = true;
     this.recount();
     this.changed();
   }
 
-  /** Counts in the window, where it holds everything that is unread. */
+  /** Counts in the window, if that holds everything unread. */
   private recount(): void {
-    if (!this.window || !this.atNewest || (this.oldest > this.firstUnread && this.oldest > 1)) return;
-    this.stale = false;
-    this.countsRev = Math.max(this.cursor, this.countsRev);
-    const unread = this.window.filter((message) => message.seq >= this.firstUnread && this.counts(message));
-    const mentions = unread.filter(({ mentions: names }) => names.includes(this.userId)).length;
-    if (unread.length === this.me.unread && mentions === this.me.mentions) return;
-    this.me = { ...this.me, unread: unread.length, mentions };
+    const { messages, oldest } = this.window;
+    if (!messages || !this.isAtNewest || (oldest > this.own.firstUnread && oldest > 1)) return;
+    this.counter.recount(
+      messages.filter(({ seq }) => seq >= this.own.firstUnread),
+      this.cursor,
+    );
     this.changed();
   }
 
-  private raise(lastSeq: number): void {
-    if (lastSeq <= this.lastSeq) return;
-    this.conversation = { ...this.conversation, lastSeq };
-    this.changed();
+  private changeWindow({ lastSeq }: MessagePage, change: () => void): void {
+    if (!this.isOpen) return;
+    this.updateTail();
+    change();
+    this.description.raiseLastSeq(lastSeq);
+    this.recount();
+    this.changed('messages');
   }
 
-  private advance(rev: number): void {
-    if (rev > this.conversation.rev) this.conversation = { ...this.conversation, rev };
-    if (rev <= this.cursor) return;
-    this.ahead.add(rev);
-    this.skipTo(this.cursor);
-    this.changed();
+  /** The window's end becomes the tail, if it holds the newest messages. */
+  private updateTail(): void {
+    if (this.window.messages && this.isAtNewest) this.tail.copyFrom(this.window.messages);
   }
-
-  /** Puts a message where it belongs. */
-  private keep(message: Message, reaction?: { userId: string; emoji: string; added: boolean }): void {
-    const { lastMessage } = this.conversation;
-    this.keepInTail(message, reaction);
-    if (!lastMessage || message.seq >= lastMessage.seq)
-      this.conversation = { ...this.conversation, lastMessage: latest(lastMessage, message)! };
-    this.raise(message.seq);
-    if (!this.window && this.loading === 0) return this.changed();
-    const at = this.window && message.seq <= this.to ? message.seq - this.oldest : -1;
-    const held = this.window?.[at];
-    if (this.window && held) {
-      if (held.rev < message.rev) this.window = this.window.with(at, this.withMine(message, held, reaction));
-      else if (held.rev === message.rev && message.reactions.some(({ mine }) => mine))
-        this.window = this.window.with(at, message);
-    } else if (this.loading > 0 || (this.following && message.seq > this.to)) {
-      this.park(message);
-      this.unpark();
-    }
-    delete this.parts.messages;
-    this.changed();
-  }
-
-  private keepInTail(message: Message, reaction?: { userId: string; emoji: string; added: boolean }): void {
-    if (!this.keeps) return;
-    this.takeTail();
-    const next = (this.tail.at(-1)?.seq ?? message.seq - 1) + 1;
-    const at = message.seq - (this.tail[0]?.seq ?? Infinity);
-    const known = this.tail[at];
-    if (known)
-      this.tail = known.rev < message.rev ? this.tail.with(at, this.withMine(message, known, reaction)) : this.tail;
-    else if (message.seq >= next)
-      this.tail = message.seq === next ? [...this.tail, message].slice(-MOST_KEPT) : [message];
-  }
-
-  /** Of the window, where that holds the newest messages. */
-  private takeTail(): void {
-    if (this.keeps && this.window && this.atNewest) this.tail = this.window.slice(-MOST_KEPT);
-  }
-
-  private park(message: Message): void {
-    const known = this.parked.get(message.seq);
-    if (known && known.rev > message.rev) return;
-    this.parked.set(message.seq, message);
-    if (this.parked.size > MOST_PARKED) this.parked.delete(this.parked.keys().next().value!);
-  }
-
-  /** Parked messages follow the window's end, as far as there is no hole. */
-  private unpark(): void {
-    if (!this.window) return;
-    const before = this.to;
-    for (let next = this.parked.get(this.to + 1); next; next = this.parked.get(this.to + 1)) {
-      this.window = [...this.window, next];
-      this.parked.delete(next.seq);
-      this.to = next.seq;
-    }
-    if (this.to > before) this.cut('before');
-  }
-
-  /** Of a loaded message, the newest state that arrived. */
-  private newestOf(message: Message): Message {
-    const parked = this.parked.get(message.seq);
-    const held = message.seq <= this.to ? this.window?.[message.seq - this.oldest] : undefined;
-    return [parked, held].reduce<Message>((best, one) => (one && one.rev > best.rev ? one : best), message);
-  }
-
-  private tidy(): void {
-    if (this.loading > 0) return;
-    for (const seq of this.parked.keys()) if (!this.following || seq <= this.to) this.parked.delete(seq);
-  }
-
-  private cut(side: 'before' | 'after'): void {
-    if (!this.window || this.window.length <= MOST_MESSAGES) return;
-    this.window = side === 'before' ? this.window.slice(-KEPT_MESSAGES) : this.window.slice(0, KEPT_MESSAGES);
-    if (side === 'before') return;
-    this.to = this.window.at(-1)!.seq;
-    this.following = false;
-  }
-
-  /** Events don't say which reactions are one's own: what the event or the state before it told is kept. */
-  private withMine(
-    message: Message,
-    held: Message,
-    reaction?: { userId: string; emoji: string; added: boolean },
-  ): Message {
-    if (message.reactions.length === 0 || message.reactions.some(({ mine }) => mine !== undefined)) return message;
-    const mine = (emoji: string, userIds: readonly string[], count: number) => {
-      if (reaction?.userId === this.userId && reaction.emoji === emoji) return reaction.added;
-      return (
-        userIds.includes(this.userId) ||
-        (userIds.length < count && held.reactions.some((one) => one.emoji === emoji && one.mine))
-      );
-    };
-    return {
-      ...message,
-      reactions: message.reactions.map((one) =>
-        mine(one.emoji, one.userIds, one.count) ? { ...one, mine: true } : one,
-      ),
-    };
-  }
-}
-
-/** The newer message; of the same one, its newer state. */
-function latest(a: Message | undefined, b: Message | undefined): Message | undefined {
-  if (!a || !b) return a ?? b;
-  if (a.seq !== b.seq) return a.seq > b.seq ? a : b;
-  return b.rev > a.rev ? b : a;
 }

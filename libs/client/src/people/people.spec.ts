@@ -4,28 +4,28 @@ import { People } from './people.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it('those who are shown are asked for again when there is reason to, all at once and at most every 30 s', async () => {
-  const asked: (readonly string[])[] = [];
+it('renews the people who are shown, all at once and every 30 s at most', async () => {
+  const requests: (readonly string[])[] = [];
   const shown = Array.from({ length: 120 }, (_, at) => `shown ${at}`);
   const people = new People(
-    async (userIds) => (asked.push(userIds), []),
+    async (userIds) => (requests.push(userIds), []),
     () => undefined,
     () => shown,
   );
   people.want([...shown, 'hidden']);
   people.want(shown);
   await vi.advanceTimersByTimeAsync(100);
-  expect(asked.splice(0)).toEqual([shown.slice(0, 100), [...shown.slice(100), 'hidden']]);
+  expect(requests.splice(0)).toEqual([shown.slice(0, 100), [...shown.slice(100), 'hidden']]);
   for (let n = 0; n < 5; n++) people.renew();
   await vi.advanceTimersByTimeAsync(100);
-  expect(asked.splice(0)).toEqual([shown.slice(0, 100), shown.slice(100)]);
+  expect(requests.splice(0)).toEqual([shown.slice(0, 100), shown.slice(100)]);
   for (let n = 0; n < 5; n++) people.renew();
   await vi.advanceTimersByTimeAsync(29_000);
-  expect(asked).toEqual([]);
+  expect(requests).toEqual([]);
   await vi.advanceTimersByTimeAsync(1_000);
-  expect(asked.splice(0).flat()).toEqual(shown);
+  expect(requests.splice(0).flat()).toEqual(shown);
   people.renew();
   people.disconnected();
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(asked).toEqual([]);
+  expect(requests).toEqual([]);
 });

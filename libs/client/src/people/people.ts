@@ -3,60 +3,64 @@ import { ParleyError } from '../errors.js';
 
 const GATHER_MS = 30;
 /** As many as one call answers. */
-const AT_A_TIME = 100;
-const MOST_WAITING = 2000;
-const AGAIN_MS = 3_000;
-const RENEW_MS = 30_000;
+const MAX_PER_CALL = 100;
+const MAX_WAITING = 2000;
+const RETRY_MS = 3_000;
+const RENEWAL_INTERVAL_MS = 30_000;
 
-/** Who people are, asked for when they appear: each once, all of one moment together. Nothing tells that somebody changed their name or picture, so those who are shown are asked for again now and then. */
+/**
+ * Loads who people are: each person once, when they appear, and everybody of one moment with one call. No event tells
+ * that somebody changed their name or picture, so those who are shown are loaded again now and then.
+ */
 export class People {
-  private readonly asked = new Set<string>();
+  private readonly requested = new Set<string>();
   private waiting: string[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private running = false;
-  private renewal: ReturnType<typeof setTimeout> | undefined;
+  private loading = false;
+  private renewalTimer: ReturnType<typeof setTimeout> | undefined;
   private renewedAt = -Infinity;
 
-  /** `shown`: whom a renewal asks for. */
+  /** `shown`: the people whom a renewal loads again. */
   constructor(
     private readonly fetch: (userIds: readonly string[]) => Promise<readonly User[]>,
-    private readonly found: (users: readonly User[]) => void,
+    private readonly loaded: (users: readonly User[]) => void,
     private readonly shown: () => readonly string[],
   ) {}
 
+  /** Loads those of these people who have not been requested yet. */
   want(userIds: readonly string[]): void {
     for (const id of userIds) {
-      if (this.asked.has(id) || this.waiting.length >= MOST_WAITING) continue;
-      this.asked.add(id);
+      if (this.requested.has(id) || this.waiting.length >= MAX_WAITING) continue;
+      this.requested.add(id);
       this.waiting.push(id);
     }
-    if (this.waiting.length > 0) this.soon(GATHER_MS);
+    if (this.waiting.length > 0) this.schedule(GATHER_MS);
   }
 
-  /** Asks again who is shown: soon, but not more often than every 30 s. */
+  /** Loads the people who are shown again: soon, but every 30 s at most. */
   renew(): void {
-    this.renewal ??= setTimeout(
+    this.renewalTimer ??= setTimeout(
       () => {
-        this.renewal = undefined;
+        this.renewalTimer = undefined;
         this.renewedAt = Date.now();
         const waiting = new Set(this.waiting);
-        const again = this.shown().filter((id) => !waiting.has(id));
-        for (const id of again) this.asked.delete(id);
-        this.want(again);
+        const shown = this.shown().filter((id) => !waiting.has(id));
+        for (const id of shown) this.requested.delete(id);
+        this.want(shown);
       },
-      Math.max(0, this.renewedAt + RENEW_MS - Date.now()),
+      Math.max(0, this.renewedAt + RENEWAL_INTERVAL_MS - Date.now()),
     );
   }
 
-  /** There is nobody to ask. */
+  /** Cancels a renewal: there is no server to ask. */
   disconnected(): void {
-    clearTimeout(this.renewal);
-    this.renewal = undefined;
+    clearTimeout(this.renewalTimer);
+    this.renewalTimer = undefined;
   }
 
-  /** Whom it need not ask for. */
-  know(userId: string): void {
-    this.asked.add(userId);
+  /** This person need not be loaded. */
+  skip(userId: string): void {
+    this.requested.add(userId);
   }
 
   clear(): void {
@@ -64,31 +68,32 @@ export class People {
     this.renewedAt = -Infinity;
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.asked.clear();
+    this.requested.clear();
     this.waiting = [];
   }
 
-  private soon(ms: number): void {
-    if (!this.running) this.timer ??= setTimeout(() => void this.work(), ms);
+  private schedule(ms: number): void {
+    if (!this.loading) this.timer ??= setTimeout(() => void this.load(), ms);
   }
 
-  private async work(): Promise<void> {
+  private async load(): Promise<void> {
     this.timer = undefined;
-    this.running = true;
-    let again = 0;
-    while (this.waiting.length > 0 && again === 0) {
-      const asking = this.waiting.splice(0, AT_A_TIME);
+    this.loading = true;
+    let retryMs = 0;
+    while (this.waiting.length > 0 && retryMs === 0) {
+      const ids = this.waiting.splice(0, MAX_PER_CALL);
+      /** `clear` forgets all requests: the user who made them has signed out. */
+      const isWanted = () => ids.every((id) => this.requested.has(id));
       try {
-        const users = await this.fetch(asking);
-        // Whoever signed out meanwhile wants to know nobody.
-        if (asking.every((id) => this.asked.has(id))) this.found(users);
+        const users = await this.fetch(ids);
+        if (isWanted()) this.loaded(users);
       } catch (error) {
-        if (!(error instanceof ParleyError) || !error.temporary || !asking.every((id) => this.asked.has(id))) continue;
-        this.waiting.unshift(...asking);
-        again = Math.max(error.retryAfterMs ?? 0, AGAIN_MS);
+        if (!(error instanceof ParleyError) || !error.temporary || !isWanted()) continue;
+        this.waiting.unshift(...ids);
+        retryMs = Math.max(error.retryAfterMs ?? 0, RETRY_MS);
       }
     }
-    this.running = false;
-    if (this.waiting.length > 0) this.soon(again);
+    this.loading = false;
+    if (this.waiting.length > 0) this.schedule(retryMs);
   }
 }

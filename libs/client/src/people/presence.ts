@@ -1,72 +1,78 @@
+import type { Presence, PresenceState } from '@parley/contracts';
 import { ParleyError } from '../errors.js';
-import type { Presence as PresenceOf, PresenceState } from '@parley/contracts';
 
 const GATHER_MS = 20;
-const AGAIN_MS = 3_000;
+const RETRY_MS = 3_000;
+
+type OwnState = Exclude<PresenceState, 'offline'>;
 
 export interface PresenceHooks {
   online(): boolean;
-  watch(userIds: string[]): Promise<readonly PresenceOf[]>;
+  watch(userIds: string[]): Promise<readonly Presence[]>;
   unwatch(userIds: string[]): Promise<unknown>;
-  heartbeat(state: Exclude<PresenceState, 'offline'> | undefined): Promise<unknown>;
-  show(presence: readonly PresenceOf[], forget: readonly string[]): void;
-  /** Refused: more are watched than may be. */
+  heartbeat(state: OwnState | undefined): Promise<unknown>;
+  show(presence: readonly Presence[], forgottenIds: readonly string[]): void;
+  /** The server refused: more people are watched than allowed. */
   error(error: ParleyError): void;
 }
 
-/** Whose presence is watched, counted over everybody who asked, and the user's own: heartbeats as often as the server wants them. */
+/**
+ * Watches the presence of others, each once however many callers want it, and reports the user's own by heartbeats at
+ * the server's interval.
+ */
 export class PresenceWatch {
-  private readonly counts = new Map<string, number>();
-  /** What this connection was told to watch. */
+  /** How many callers watch somebody. */
+  private readonly watchers = new Map<string, number>();
+  /** The people whom this connection watches at the server. */
   private readonly watched = new Set<string>();
-  private gathering: ReturnType<typeof setTimeout> | undefined;
-  private beating: ReturnType<typeof setInterval> | undefined;
-  private state: Exclude<PresenceState, 'offline'> | undefined;
+  private updateTimer: ReturnType<typeof setTimeout> | undefined;
+  private heartbeatTimer: ReturnType<typeof setInterval> | undefined;
+  private state: OwnState | undefined;
 
   constructor(private readonly hooks: PresenceHooks) {}
 
-  /** Answers how to stop watching. */
+  /** Returns a function that ends the watch. */
   watch(userIds: readonly string[]): () => void {
     const ids = [...new Set(userIds)];
-    for (const id of ids) this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
-    this.soon();
+    for (const id of ids) this.watchers.set(id, (this.watchers.get(id) ?? 0) + 1);
+    this.scheduleUpdate();
     let ended = false;
     return () => {
       if (ended) return;
       ended = true;
       for (const id of ids) {
-        const left = (this.counts.get(id) ?? 1) - 1;
-        if (left > 0) this.counts.set(id, left);
-        else this.counts.delete(id);
+        const remaining = (this.watchers.get(id) ?? 1) - 1;
+        if (remaining > 0) this.watchers.set(id, remaining);
+        else this.watchers.delete(id);
       }
-      this.soon();
+      this.scheduleUpdate();
     };
   }
 
-  set(state: Exclude<PresenceState, 'offline'>): void {
+  set(state: OwnState): void {
     this.state = state;
     if (this.hooks.online()) this.beat();
   }
 
-  /** A new connection: it knows of nothing. */
+  /** There is a new connection, which watches nobody yet. */
   connected(heartbeatMs: number): void {
     this.watched.clear();
-    clearInterval(this.beating);
-    this.beating = setInterval(() => this.beat(), heartbeatMs);
+    clearInterval(this.heartbeatTimer);
+    this.heartbeatTimer = setInterval(() => this.beat(), heartbeatMs);
     if (this.state !== undefined) this.beat();
-    this.soon();
+    this.scheduleUpdate();
   }
 
-  /** Nobody knows who is here. */
+  /** Nobody's presence is known any more. */
   disconnected(): void {
-    clearInterval(this.beating);
+    clearInterval(this.heartbeatTimer);
     this.hooks.show([], [...this.watched]);
   }
 
   clear(): void {
     this.disconnected();
-    clearTimeout(this.gathering);
-    this.gathering = undefined;
+    clearTimeout(this.updateTimer);
+    this.updateTimer = undefined;
     this.watched.clear();
   }
 
@@ -74,31 +80,31 @@ export class PresenceWatch {
     this.hooks.heartbeat(this.state).catch(() => undefined);
   }
 
-  /** Lists that are shown one after another are one call. */
-  private soon(ms = GATHER_MS): void {
-    this.gathering ??= setTimeout(() => {
-      this.gathering = undefined;
-      void this.settle();
+  /** Waits a moment, so that lists that are shown one after another need one call. */
+  private scheduleUpdate(ms = GATHER_MS): void {
+    this.updateTimer ??= setTimeout(() => {
+      this.updateTimer = undefined;
+      void this.update();
     }, ms);
   }
 
-  private async settle(): Promise<void> {
-    const gone = [...this.watched].filter((id) => !this.counts.has(id));
-    if (gone.length > 0) {
-      for (const id of gone) this.watched.delete(id);
-      this.hooks.show([], gone);
-      if (this.hooks.online()) await this.hooks.unwatch(gone).catch(() => undefined);
+  private async update(): Promise<void> {
+    const removed = [...this.watched].filter((id) => !this.watchers.has(id));
+    if (removed.length > 0) {
+      for (const id of removed) this.watched.delete(id);
+      this.hooks.show([], removed);
+      if (this.hooks.online()) await this.hooks.unwatch(removed).catch(() => undefined);
     }
-    const added = [...this.counts.keys()].filter((id) => !this.watched.has(id));
+    const added = [...this.watchers.keys()].filter((id) => !this.watched.has(id));
     if (added.length === 0 || !this.hooks.online()) return;
     for (const id of added) this.watched.add(id);
     try {
       this.hooks.show(await this.hooks.watch(added), []);
-    } catch (error) {
+    } catch (caught) {
       for (const id of added) this.watched.delete(id);
-      const problem = ParleyError.of(error);
-      if (!problem.temporary) this.hooks.error(problem);
-      else if (this.hooks.online()) this.soon(AGAIN_MS);
+      const error = ParleyError.of(caught);
+      if (!error.temporary) this.hooks.error(error);
+      else if (this.hooks.online()) this.scheduleUpdate(RETRY_MS);
     }
   }
 }

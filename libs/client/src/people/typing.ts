@@ -1,30 +1,31 @@
-/** The server forgets who types after 6 s. */
+/** Reports are repeated, because the server forgets who is typing after 6 s. */
 const REPEAT_MS = 3_000;
-const SILENCE_MS = 5_000;
+/** The user counts as having stopped after this time without a key. */
+const IDLE_MS = 5_000;
 
-/** Tells that the user types: at most every 3 s, however often it is called, and that they stopped when it was not called for a while. */
-export class Typing {
-  private readonly active = new Map<string, { toldAt: number; timer: ReturnType<typeof setTimeout> }>();
+/** Reports that the user is typing: every 3 s at most, however often {@link type} is called, and when they stop. */
+export class TypingReporter {
+  private readonly active = new Map<string, { reportedAt: number; timer: ReturnType<typeof setTimeout> }>();
 
-  constructor(private readonly tell: (conversationId: string, active: boolean) => void) {}
+  constructor(private readonly report: (conversationId: string, active: boolean) => void) {}
 
   type(conversationId: string, active: boolean): void {
-    const known = this.active.get(conversationId);
-    clearTimeout(known?.timer);
+    const before = this.active.get(conversationId);
+    clearTimeout(before?.timer);
     if (!active) {
-      if (this.active.delete(conversationId)) this.tell(conversationId, false);
+      if (this.active.delete(conversationId)) this.report(conversationId, false);
       return;
     }
     const now = Date.now();
-    const due = !known || now - known.toldAt >= REPEAT_MS;
+    const isDue = !before || now - before.reportedAt >= REPEAT_MS;
     this.active.set(conversationId, {
-      toldAt: due ? now : known.toldAt,
-      timer: setTimeout(() => this.type(conversationId, false), SILENCE_MS),
+      reportedAt: isDue ? now : before.reportedAt,
+      timer: setTimeout(() => this.type(conversationId, false), IDLE_MS),
     });
-    if (due) this.tell(conversationId, true);
+    if (isDue) this.report(conversationId, true);
   }
 
-  /** Sending a message says it all. */
+  /** A message was sent: it ends the typing for everybody who receives it, without a report. */
   sent(conversationId: string): void {
     clearTimeout(this.active.get(conversationId)?.timer);
     this.active.delete(conversationId);

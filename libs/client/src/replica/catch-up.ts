@@ -1,31 +1,31 @@
 import type { CallOutput } from '@parley/contracts';
-import { backoffMs } from '../retry.js';
 import { ParleyError } from '../errors.js';
-import { MOST_CURSORS, type Store } from './store.js';
+import { backoffMs } from '../retry.js';
 import type { SocketInput } from '../types.js';
+import { MAX_CURSORS, type Store } from './store.js';
 
-/** Events of one moment may come in another order: a hole is given that long to close by itself. */
-const PATIENCE_MS = 150;
-/** Answers of one catching up, at most: a server that never says `complete` does not keep a client busy for ever. */
-const MOST_ANSWERS = 1000;
+/** Time for a gap to close by itself: events of one moment may arrive out of order. */
+const GAP_GRACE_MS = 150;
+/** Bounds one catch-up, in case a server never answers `complete`. */
+const MAX_SYNC_CALLS = 1000;
 
 export interface CatchUpHooks {
   online(): boolean;
   sync(input: SocketInput<'sync'>): Promise<CallOutput<'sync'>>;
-  /** A conversation as it is now, for exact counts of one whose window does not reach back far enough. */
+  /** The present state of a conversation, for the exact counts of one whose window does not reach the first unread. */
   conversation(id: string): Promise<CallOutput<'conversation.get'>['conversation']>;
-  /** Everything up to now is held. */
+  /** The store has everything up to now. */
   done(): void;
-  /** Another database: what was held is dropped. */
+  /** The server has another database: forget what the store has. */
   epochChanged(): void;
   error(error: ParleyError): void;
 }
 
-/** Calls `sync` when there is doubt, one at a time, until there is none. */
+/** Calls `sync` while the store may lack something: one call at a time, with backoff after failures. */
 export class CatchUp {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private running = false;
-  private again = false;
+  private requested = false;
   private attempt = 0;
 
   constructor(
@@ -33,70 +33,67 @@ export class CatchUp {
     private readonly hooks: CatchUpHooks,
   ) {}
 
-  /** Soon, if there still is a reason; `sure`: there is. */
-  soon(sure = false): void {
-    if (this.running) {
-      this.again ||= sure;
-      return;
-    }
-    this.again ||= sure;
-    this.timer ??= setTimeout(() => void this.run(), PATIENCE_MS);
+  /** Catches up in a moment, if it is needed by then; with `certain` in any case. */
+  schedule(certain = false): void {
+    this.requested ||= certain;
+    if (!this.running) this.timer ??= setTimeout(() => void this.run(), GAP_GRACE_MS);
   }
 
-  /** At once. */
-  now(): void {
-    this.again = true;
+  /** Catches up at once. */
+  start(): void {
+    this.requested = true;
     if (!this.running) void this.run();
   }
 
   stop(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.again = false;
+    this.clearTimer();
+    this.requested = false;
     this.attempt = 0;
   }
 
   private async run(): Promise<void> {
-    this.stopTimer();
+    this.clearTimer();
     if (this.running) return;
     this.running = true;
     try {
-      if (this.needed) await this.catchUp();
+      if (this.isNeeded) await this.catchUp();
       if (!this.hooks.online()) return;
-      // What is in doubt still, because something happened meanwhile or is on its way, is asked for again: not at once, or it would never end.
-      if (this.needed) this.later(backoffMs(this.attempt++, PATIENCE_MS, 5_000));
+      // Something happened meanwhile, or is on its way. Asking again at once might never end.
+      if (this.isNeeded) this.runLater(backoffMs(this.attempt++, GAP_GRACE_MS, 5_000));
       else this.attempt = 0;
       this.hooks.done();
-    } catch (error) {
-      const problem = ParleyError.of(error);
-      if (!problem.temporary) this.hooks.error(problem);
-      if (this.hooks.online()) this.later(Math.max(problem.retryAfterMs ?? 0, backoffMs(this.attempt++)));
+    } catch (caught) {
+      const error = ParleyError.of(caught);
+      if (!error.temporary) this.hooks.error(error);
+      if (this.hooks.online()) this.runLater(Math.max(error.retryAfterMs ?? 0, backoffMs(this.attempt++)));
     } finally {
       this.running = false;
     }
   }
 
-  private get needed(): boolean {
-    return this.again || this.store.doubtful || this.uncounted.length > 0;
+  private get isNeeded(): boolean {
+    return this.requested || this.store.needsSync || this.uncounted.length > 0;
   }
 
+  /** Open conversations with stale counts: `sync` does not tell those. */
   private get uncounted(): string[] {
-    return [...this.store.held.values()].filter(({ stale, opened }) => stale && opened).map(({ id }) => id);
+    return [...this.store.conversations.values()]
+      .filter(({ isStale, isOpen }) => isStale && isOpen)
+      .map(({ id }) => id);
   }
 
-  /** Until an answer is the last. */
   private async catchUp(): Promise<void> {
-    for (let answers = 0, complete = false; !complete && this.hooks.online() && answers < MOST_ANSWERS; answers++) {
-      this.again = false;
-      complete = await this.round();
+    for (let calls = 0, complete = false; !complete && this.hooks.online() && calls < MAX_SYNC_CALLS; calls++) {
+      this.requested = false;
+      complete = await this.callSync();
     }
     for (const id of this.uncounted) await this.recount(id);
   }
 
-  /** One answer; whether it was the last. */
-  private async round(): Promise<boolean> {
+  /** Applies one answer. Resolves with whether it was the last one. */
+  private async callSync(): Promise<boolean> {
     const { store } = this;
-    const versions = new Map([...store.held].map(([id, { ownVersion }]) => [id, ownVersion]));
+    const versions = new Map([...store.conversations].map(([id, { version }]) => [id, version]));
     const cursors = store.cursors();
     const answer = await this.hooks.sync({ cursors, ...(store.epoch !== undefined && { epoch: store.epoch }) });
     if (store.epoch !== undefined && store.epoch !== answer.epoch) {
@@ -105,35 +102,35 @@ export class CatchUp {
       return false;
     }
     store.epoch = answer.epoch;
-    store.synced(answer, versions);
-    // What was left out of the cursors and does not come back as a whole is not the user's any more.
+    store.applySync(answer, versions);
+    // A conversation without a cursor that the answer does not add is not the user's any more.
     if (answer.complete)
       for (const id of versions.keys())
-        if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.gone(id, versions);
-    // Where more conversations are held than cursors fit into a call, the rest would come as a whole again and again.
-    return answer.complete || (Object.keys(cursors).length >= MOST_CURSORS && answer.changes.length === 0);
+        if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.removeUnlessChanged(id, versions);
+    // With more conversations than cursors, the rest would be added again and again.
+    return answer.complete || (Object.keys(cursors).length >= MAX_CURSORS && answer.changes.length === 0);
   }
 
   private async recount(id: string): Promise<void> {
-    const version = this.store.held.get(id)?.ownVersion;
+    const version = this.store.conversations.get(id)?.version ?? 0;
     try {
-      const conversation = await this.hooks.conversation(id);
-      this.store.change(id, (held) => conversation.me && held.adopt(conversation.me, conversation.rev, version ?? 0));
+      const { me, rev } = await this.hooks.conversation(id);
+      this.store.change(id, (conversation) => me && conversation.adopt(me, rev, version));
     } catch (error) {
-      // It is not the user's any more: the next `sync` says so.
       if (!(error instanceof ParleyError) || error.temporary) throw error;
-      this.again = true;
-      this.store.change(id, (held) => (held.stale = false));
+      // It is not the user's any more: the next `sync` says so.
+      this.requested = true;
+      this.store.change(id, (conversation) => (conversation.isStale = false));
     }
   }
 
-  private later(ms: number): void {
-    this.again = true;
-    this.stopTimer();
+  private runLater(ms: number): void {
+    this.requested = true;
+    this.clearTimer();
     this.timer = setTimeout(() => void this.run(), ms);
   }
 
-  private stopTimer(): void {
+  private clearTimer(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
   }

@@ -6,8 +6,8 @@ import { Network, randomFrom } from '../spec/network.js';
 import { memoryStorage } from '../storage.js';
 import type { ChatMessage, ClientState, Message } from '../types.js';
 
-// Making a failing history small takes minutes: SHRINK=1 asks for it.
-const rounds = (numRuns: number) => ({
+/** SHRINK=1 shrinks a failing history, which takes minutes. SEED and ROUNDS draw other and more histories. */
+const runs = (numRuns: number) => ({
   endOnFailure: process.env['SHRINK'] === undefined,
   seed: Number(process.env['SEED'] ?? 1),
   numRuns: Math.ceil(numRuns * Number(process.env['ROUNDS'] ?? 1)),
@@ -63,7 +63,7 @@ class World {
   private readonly storage = memoryStorage();
   private leave = (): void => undefined;
   readonly errors: unknown[] = [];
-  /** What the user sent, in order, by conversation. */
+  /** The user's messages in the order of sending. */
   readonly sent: { conversationId: string; clientId: string; stored?: number; refused?: string; left?: true }[] = [];
   restored = false;
 
@@ -71,11 +71,11 @@ class World {
     this.network = new Network(randomFrom(seed));
     this.server = new ModelServer(ME, (event, payload) => this.network.emit(event, payload));
     this.network.server = this.server;
-    this.network.hear = (event, payload) => this.replica.event(event, payload);
+    this.network.onEvent = (event, payload) => this.replica.applyEvent(event, payload);
     this.replica = this.page();
   }
 
-  /** A replica as of a page that was just loaded, and that stops in the midst of everything when it is left. */
+  /** The replica of a freshly loaded page. When the page is left, it stops in the middle of whatever it does. */
   private page(): Replica {
     const { network, storage, errors } = this;
     let here = true;
@@ -109,11 +109,11 @@ class World {
       createdAt: '2026-01-01T00:00:00.000Z',
     };
     replica.store.setOwn({ user });
-    replica.store.subscribe(() => here && holdsTogether(replica.store.state));
+    replica.store.subscribe(() => here && expectConsistent(replica.store.state));
     return replica;
   }
 
-  /** The page is loaded again. */
+  /** Loads the page again. */
   async reload(): Promise<void> {
     this.disconnect();
     this.leave();
@@ -143,7 +143,7 @@ class World {
     const held = [...server.conversations.values()][which % Math.max(1, server.conversations.size)];
     const message = held?.messages[how % Math.max(1, held.messages.length)];
     const other = ['ann', 'ben', 'cid'][how % 3]!;
-    const ids = [...replica.store.held.keys()];
+    const ids = [...replica.store.conversations.keys()];
     const id = ids[which % Math.max(1, ids.length)];
     const load = (work: Promise<void>) => void work.catch(() => undefined);
     switch (kind) {
@@ -194,7 +194,7 @@ class World {
       case 'around':
         return id === undefined || !message ? undefined : load(replica.loadAround(id, message.seq));
       case 'newest':
-        return id !== undefined && replica.store.held.get(id)!.opened ? load(replica.open(id)) : undefined;
+        return id !== undefined && replica.store.conversations.get(id)!.isOpen ? load(replica.open(id)) : undefined;
       case 'read':
         return id === undefined ? undefined : replica.markRead(id, how % 2 === 0 ? undefined : how % 20);
       case 'drop':
@@ -223,7 +223,9 @@ class World {
     await vi.advanceTimersByTimeAsync(120_000);
   }
 
-  /** The network is well again, and the connection stays: one more event in each conversation shows whatever was missed. */
+  /**
+   * The network is well again, and the connection stays: one more event in each conversation shows whatever was missed.
+   */
   async hearMore(): Promise<void> {
     this.connect();
     this.network.heal();
@@ -244,8 +246,8 @@ class World {
   }
 }
 
-/** What is true of every snapshot. */
-function holdsTogether({ conversations }: ClientState): void {
+/** Checks what is true of every snapshot. */
+function expectConsistent({ conversations }: ClientState): void {
   for (const { messages } of conversations.values()) {
     const stored = messages.filter(({ local }) => !local);
     expect(messages.slice(0, stored.length)).toEqual(stored);
@@ -255,17 +257,17 @@ function holdsTogether({ conversations }: ClientState): void {
   }
 }
 
-/** Without what the client adds. */
-function bare({ status: _status, local: _local, reactions, ...message }: ChatMessage): Message {
+/** The message without the fields that the client adds. */
+function asStored({ status: _status, local: _local, reactions, ...message }: ChatMessage): Message {
   return { ...message, reactions: reactions.map(({ emoji, count, userIds }) => ({ emoji, count, userIds })) };
 }
 
-/** What the state shows is what the server holds. */
-function isCurrent({ state, server, replica }: World): void {
+/** Checks that the state equals what the server has. */
+function expectCurrent({ state, server, replica }: World): void {
   const own = server.own();
-  expect([...state.conversations.keys()].toSorted()).toEqual(own.map(({ id }) => id).toSorted());
+  expect([...state.conversations.keys()].sort()).toEqual(own.map(({ id }) => id).sort());
   const activity = (held: (typeof own)[number]) => `${held.messages.at(-1)?.createdAt ?? held.createdAt} ${held.id}`;
-  expect(state.order).toEqual(own.toSorted((a, b) => (activity(a) < activity(b) ? 1 : -1)).map(({ id }) => id));
+  expect(state.order).toEqual([...own].sort((a, b) => (activity(a) < activity(b) ? 1 : -1)).map(({ id }) => id));
   for (const held of own) {
     const view = state.conversations.get(held.id)!;
     const truth = server.describe(held);
@@ -278,31 +280,31 @@ function isCurrent({ state, server, replica }: World): void {
     if (!view.opened && !view.kept) continue;
     const stored = view.messages.filter(({ local }) => !local);
     const from = stored[0]?.seq ?? 1;
-    expect(stored.map(bare)).toEqual(held.messages.slice(from - 1, from - 1 + stored.length));
+    expect(stored.map(asStored)).toEqual(held.messages.slice(from - 1, from - 1 + stored.length));
     if (view.kept) continue;
-    expect(replica.store.held.get(held.id)!.lagging).toBe(false);
+    expect(replica.store.conversations.get(held.id)!.isLagging).toBe(false);
     expect(view.hasAfter).toBe(from - 1 + stored.length < held.messages.length);
     const members = server.members(held);
-    // Positions are in the receipts.
-    const places = (all: ReadonlyMap<string, object>) =>
+    // Positions are compared below.
+    const withoutPositions = (all: ReadonlyMap<string, object>) =>
       new Map([...all].map(([userId, member]) => [userId, { ...member, readSeq: 0, deliveredSeq: 0 }]));
-    expect(places(view.members)).toEqual(places(members));
+    expect(withoutPositions(view.members)).toEqual(withoutPositions(members));
     for (const [userId, { readSeq, deliveredSeq }] of members)
       expect(view.receipts.get(userId) ?? { readSeq: 0, deliveredSeq: 0 }).toEqual({ readSeq, deliveredSeq });
     for (const [userId] of view.receipts) expect(members.has(userId)).toBe(true);
   }
 }
 
-/** What was sent is stored once, in order, or was refused, and the user knows. */
-function isDelivered({ sent, server, restored, state }: World): void {
+/** Checks that every sent message is stored once and in order, or was refused to the user's knowledge. */
+function expectDelivered({ sent, server, restored, state }: World): void {
   expect(state.pendingCount).toBe(0);
   for (const held of server.conversations.values()) {
     const own = held.messages.filter(({ senderId }) => senderId === ME).map(({ clientId }) => clientId);
     expect(new Set(own).size).toBe(own.length);
     const numbers = own.map((clientId) => sent.findIndex((one) => one.clientId === clientId));
-    // A backup does not know what was sent after it.
+    // A backup lacks the messages that were sent after it.
     const remembered = restored ? [] : sent.filter(({ conversationId }) => conversationId === held.id);
-    expect(restored ? [] : numbers).toEqual(restored ? [] : numbers.toSorted((a, b) => a - b));
+    expect(restored ? [] : numbers).toEqual(restored ? [] : [...numbers].sort((a, b) => a - b));
     for (const { clientId, stored, refused, left } of remembered) {
       const waiting = (state.pending.get(held.id) ?? []).map((one) => one.clientId);
       expect(left ? [...own, ...waiting] : stored === undefined && refused === undefined ? [] : [clientId]).toContain(
@@ -313,12 +315,12 @@ function isDelivered({ sent, server, restored, state }: World): void {
   }
 }
 
-describe('what is held here', () => {
+describe('the replica', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
   it(
-    'is what the server holds, and what was sent is there once and in order, whatever was lost, late, out of order or repeated',
+    'equals the server, and messages are stored once and in order, whatever was lost, late, out of order or repeated',
     { timeout: 60_000 * Math.max(1, Number(process.env['ROUNDS'] ?? 1)) },
     async () => {
       await fc.assert(
@@ -338,19 +340,19 @@ describe('what is held here', () => {
             }
             await (steps.length % 2 === 0 ? world.reconnect() : world.hearMore());
             expect(world.errors).toEqual([]);
-            isCurrent(world);
-            isDelivered(world);
+            expectCurrent(world);
+            expectDelivered(world);
             world.disconnect();
             await world.replica.clear();
             vi.clearAllTimers();
           },
         ),
-        rounds(150),
+        runs(150),
       );
     },
   );
 
-  it('brings a window to the newest message, also when more was missed than waits for a place in it', async () => {
+  it('brings a window to the newest message, also when more was missed than can be parked', async () => {
     const world = new World(1);
     world.network.heal();
     world.server.create();
@@ -361,7 +363,7 @@ describe('what is held here', () => {
     world.disconnect();
     const first = world.server.post(held!, 'ann');
     for (let n = 0; n < 1_020; n++) world.server.post(held!, 'ben');
-    // Its change comes last, so everything else waits for it.
+    // The first message's last change has the highest rev, so all other messages are parked before it arrives.
     world.server.edit(held!, first, false);
     world.connect();
     await vi.advanceTimersByTimeAsync(60_000);
@@ -371,11 +373,11 @@ describe('what is held here', () => {
       hasAfter: false,
       unread: 1_021,
     });
-    isCurrent(world);
+    expectCurrent(world);
     world.disconnect();
   });
 
-  it('asks for counts that a window which is elsewhere cannot tell, and notices what is not the user’s any more', async () => {
+  it('asks for counts that the window cannot tell, and notices a lost conversation', async () => {
     const world = new World(1);
     world.network.heal();
     for (let n = 0; n < 2; n++) world.server.create();
@@ -387,15 +389,15 @@ describe('what is held here', () => {
     world.server.erase(held!, held!.messages[19]!);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(world.state.conversations.get(held!.id)).toMatchObject({ unread: 29, hasAfter: true });
-    // What makes its counts doubtful is all that is told of it.
+    // The client misses the removal, and only knows that the counts are uncertain.
     world.server.post(other!, 'ann');
     await vi.advanceTimersByTimeAsync(10);
     world.disconnect();
     world.server.moveMember(other!, ME);
-    world.replica.store.change(other!.id, (one) => (one.stale = true));
+    world.replica.store.change(other!.id, (one) => (one.isStale = true));
     world.connect();
     await vi.advanceTimersByTimeAsync(10_000);
-    isCurrent(world);
+    expectCurrent(world);
     world.disconnect();
   });
 });

@@ -1,21 +1,20 @@
 import type { Attachment, Conversation, Member, Message } from '@parley/contracts';
-import { ParleyError } from '../errors.js';
 import type { RequestOptions } from '../connection/http.js';
-import { LastKnown } from './last-known.js';
-import { Outbox } from './outbox.js';
-import { Receipts } from './receipts.js';
+import type { MessagePage } from '../conversation/message-window.js';
+import { ParleyError } from '../errors.js';
 import type { ClientStorage } from '../storage.js';
-import { Store } from './store.js';
-import { CatchUp } from './catch-up.js';
 import type { Draft, Sent, SocketCall, SocketInput, SocketOutput } from '../types.js';
+import { CatchUp } from './catch-up.js';
+import { KeptConversations } from './kept-conversations.js';
+import { Outbox } from './outbox.js';
+import { ReceiptReporter } from './receipt-reporter.js';
+import { Store } from './store.js';
 
-const PAGE = 50;
-/** Pages that are loaded to bring a window to the newest message, before it is loaded anew instead. */
-const MOST_FILLS = 3;
+const PAGE_SIZE = 50;
+/** Pages that are loaded to bring a window to the newest message, before it is opened anew instead. */
+const MAX_FILL_PAGES = 3;
 
-type Page = SocketOutput<'conversation:history'>;
-
-/** The server, as the replica needs it. Both reject with a ParleyError. */
+/** The server, as the replica needs it. Both calls reject with a ParleyError. */
 export interface Server {
   /** Whether calls would be answered now. */
   online(): boolean;
@@ -26,41 +25,42 @@ export interface Server {
 export interface ReplicaHooks {
   /** Somebody else's new message. */
   message(message: Message): void;
-  /** People that appear. */
+  /** People who appear as members or senders. */
   people(userIds: readonly string[]): void;
   error(error: ParleyError): void;
 }
 
 /**
- * What the server holds of the user's conversations, kept here: live events, answers and `sync` are folded into one store, and what the user does goes out through the outbox and as receipts.
- * However events are lost, repeated and reordered, after catching up the store is what a fresh load would be.
+ * A copy of the user's conversations. Live events, answers and `sync` are folded into one store; messages go out
+ * through the outbox, positions as receipts. Events may be lost, repeated and reordered: after catching up, the store
+ * equals what a fresh load would return.
  */
 export class Replica {
   readonly store: Store;
   readonly outbox: Outbox;
-  readonly receipts: Receipts;
+  private readonly receipts: ReceiptReporter;
   private readonly catchUp: CatchUp;
-  private readonly lastKnown: LastKnown | undefined;
+  private readonly kept: KeptConversations | undefined;
 
-  /** `keeps`: whether conversations are kept in the storage too. */
+  /** `keepConversations`: whether conversations are kept in the storage. */
   constructor(
     private readonly server: Server,
     storage: ClientStorage,
     private readonly hooks: ReplicaHooks,
-    keeps = false,
+    keepConversations = false,
   ) {
     const online = () => server.online();
     this.store = new Store(
       {
-        onDoubt: (sure) => this.catchUp.soon(sure),
-        onOwn: (message) => this.outbox.arrived(message),
+        onGap: (certain) => this.catchUp.schedule(certain),
+        onOwnMessage: (message) => this.outbox.confirm(message),
         onMessage: (message) => {
           hooks.message(message);
-          this.receipts.arrived();
+          this.receipts.scheduleDelivered();
         },
         onPeople: hooks.people,
       },
-      keeps,
+      keepConversations,
     );
     this.catchUp = new CatchUp(this.store, {
       online,
@@ -73,116 +73,121 @@ export class Replica {
     this.outbox = new Outbox(storage, {
       online,
       send: (input) => server.call('message:send', input),
-      stored: (message) => this.store.message(message, 'new'),
+      stored: (message) => this.store.applyMessage(message, 'new'),
       changed: (conversationId) => this.showPending(conversationId),
     });
-    this.receipts = new Receipts(this.store, {
+    this.receipts = new ReceiptReporter(this.store, {
       online,
       error: hooks.error,
-      delivered: (conversationId, seq) => this.call('receipt:delivered', { conversationId, seq }),
-      read: (conversationId, seq) => this.call('receipt:read', { conversationId, seq }),
+      reportDelivered: (conversationId, seq) => this.call('receipt:delivered', { conversationId, seq }),
+      reportRead: (conversationId, seq) => this.call('receipt:read', { conversationId, seq }),
     });
-    if (keeps) this.lastKnown = new LastKnown(storage, this.store, this.receipts);
+    if (keepConversations) this.kept = new KeptConversations(storage, this.store, this.receipts);
   }
 
-  /** Takes over what the storage holds of this user. */
+  /** Loads what the storage has of this user. */
   async load(userId: string): Promise<void> {
-    await this.lastKnown?.load(userId);
+    await this.kept?.load(userId);
     await this.outbox.load(userId);
   }
 
-  /** Resolves when the storage holds what is here now. */
+  /** Resolves when the storage agrees with the memory. */
   async flush(): Promise<void> {
-    await Promise.all([this.lastKnown?.flush(), this.outbox.flush()]);
+    await Promise.all([this.kept?.flush(), this.outbox.flush()]);
   }
 
   /** There is a connection, to a database of this epoch. */
   connected(epoch: string): void {
     if (this.store.epoch !== undefined && this.store.epoch !== epoch) this.startAfresh();
     this.store.epoch = epoch;
-    this.catchUp.now();
+    this.catchUp.start();
     this.outbox.resume();
     this.receipts.resume();
   }
 
-  /** Asks what was missed, at once. */
+  /** Catches up at once. */
   refresh(): void {
-    this.catchUp.now();
+    this.catchUp.start();
   }
 
-  event(name: string, payload: unknown): void {
-    this.store.event(name, payload);
+  /** Applies a live event. */
+  applyEvent(name: string, payload: unknown): void {
+    this.store.applyEvent(name, payload);
   }
 
-  /** Nobody is signed in any more. What was not sent stays in the storage. */
+  /** The user has signed out. Unsent messages stay in the storage. */
   async clear(): Promise<void> {
     this.catchUp.stop();
     this.receipts.clear();
     this.store.clear(true);
-    await Promise.all([this.lastKnown?.clear(), this.outbox.clear(false)]);
+    await Promise.all([this.kept?.clear(), this.outbox.clear(false)]);
   }
 
-  /** A call whose answer is shown too: it tells what live events are going to, and sooner. */
+  /** Makes a call, and applies its answer to the store, ahead of the live events that it causes. */
   async call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>> {
     const data = await this.server.call(event, payload);
-    this.fold(event, data);
+    this.applyAnswer(event, data);
     return data;
   }
 
   async changeMessage(method: string, path: string): Promise<Message> {
     const message = await this.server.request<Message>(method, path);
-    this.store.message(message, 'updated');
+    this.store.applyMessage(message, 'updated');
     return message;
   }
 
-  /** The newest messages become the window, unread ones included. */
+  /** The newest page becomes the window, with all unread messages as far as the server answers them at once. */
   async open(id: string): Promise<void> {
-    let version = 0;
-    const known = this.store.held.has(id);
-    const opened = await this.whileLoading(
+    const wasKnown = this.store.conversations.has(id);
+    const version = this.store.conversations.get(id)?.version ?? 0;
+    const {
+      messages,
+      members = [],
+      isCurrent,
+    } = await this.whileLoading(
       id,
-      () => {
-        version = this.store.held.get(id)?.ownVersion ?? 0;
-        return this.server.call('conversation:open', { conversationId: id });
-      },
+      () => this.server.call('conversation:open', { conversationId: id }),
       (answer) => {
-        if (!known && !this.store.held.has(id)) {
-          this.store.whole(answer.conversation);
-          // It may have gone while the answer was on its way.
-          this.catchUp.soon(true);
+        if (!wasKnown && !this.store.conversations.has(id)) {
+          this.store.applyWhole(answer.conversation);
+          // The user may have been removed while the answer was on its way.
+          this.catchUp.schedule(true);
         }
-        return { ...answer, current: this.store.change(id, (held) => held.open(answer, version)) };
+        const opened = this.store.change(id, (conversation) => conversation.open(answer, version));
+        return { ...answer, isCurrent: opened !== false };
       },
     );
-    if (opened.current === false) return this.open(id);
-    this.hooks.people([
-      ...opened.messages.items.map(({ senderId }) => senderId),
-      ...(opened.members ?? []).map(({ userId }) => userId),
-    ]);
+    if (!isCurrent) return this.open(id);
+    this.hooks.people([...messages.items.map(({ senderId }) => senderId), ...members.map(({ userId }) => userId)]);
     this.showPending(id);
-    this.receipts.arrived();
+    this.receipts.scheduleDelivered();
     await this.fill(id);
   }
 
   async loadOlder(id: string): Promise<void> {
-    const held = this.store.held.get(id);
-    if (held?.opened && held.oldest > 1)
-      await this.page(id, { before: held.oldest }, (page) => this.store.change(id, (now) => now.join(page, 'before')));
+    const conversation = this.store.conversations.get(id);
+    if (conversation?.isOpen && conversation.oldest > 1)
+      await this.loadPage(id, { before: conversation.oldest }, (page) =>
+        this.store.change(id, (present) => present.prepend(page)),
+      );
   }
 
   async loadNewer(id: string): Promise<void> {
-    const held = this.store.held.get(id);
-    if (held?.opened && !held.atNewest)
-      await this.page(id, { after: held.newest }, (page) => this.store.change(id, (now) => now.join(page, 'after')));
+    const conversation = this.store.conversations.get(id);
+    if (conversation?.isOpen && !conversation.isAtNewest)
+      await this.loadPage(id, { after: conversation.newest }, (page) =>
+        this.store.change(id, (present) => present.append(page)),
+      );
   }
 
+  /** The page around a message becomes the window. */
   async loadAround(id: string, seq: number): Promise<void> {
-    if (!this.store.held.get(id)?.opened) await this.open(id);
-    await this.page(id, { around: seq }, (page) => this.store.change(id, (held) => held.replace(page)));
+    if (!this.store.conversations.get(id)?.isOpen) await this.open(id);
+    await this.loadPage(id, { around: seq }, (page) => this.store.change(id, (present) => present.replace(page)));
   }
 
   async loadMembers(id: string): Promise<void> {
-    const rev = this.store.held.get(id)?.cursor ?? 0;
+    const rev = this.store.conversations.get(id)?.cursor ?? 0;
     let cursor: string | undefined;
     do {
       const page: { items: Member[]; nextCursor?: string } = await this.server.request(
@@ -190,99 +195,98 @@ export class Replica {
         `/conversations/${id}/members`,
         { query: { cursor, limit: 100 } },
       );
-      this.store.members(id, page.items, rev);
+      this.store.applyMembers(id, page.items, rev);
       cursor = page.nextCursor;
     } while (cursor !== undefined);
   }
 
   send(conversationId: string, clientId: string, draft: Draft, attachments: readonly Attachment[]): Sent {
     const stored = this.outbox.add(conversationId, clientId, draft, attachments);
-    const message = this.outbox.shown(conversationId, this.store.userId).find((one) => one.clientId === clientId)!;
-    return { clientId, message, stored };
+    const messages = this.outbox.messagesOf(conversationId, this.store.userId);
+    return { clientId, message: messages.find((message) => message.clientId === clientId)!, stored };
   }
 
   markRead(id: string, seq = Infinity): void {
-    const held = this.store.held.get(id);
-    if (!held) return;
-    const upTo = Math.min(seq, held.lastSeq);
-    if (upTo > held.own.readSeq || held.own.unreadFrom !== undefined) this.receipts.read(id, upTo);
+    const conversation = this.store.conversations.get(id);
+    if (!conversation) return;
+    const { lastSeq, membership } = conversation;
+    const upTo = Math.min(seq, lastSeq);
+    if (upTo > membership.readSeq || membership.unreadFrom !== undefined) this.receipts.read(id, upTo);
   }
 
-  private fold(event: SocketCall, data: object): void {
+  private applyAnswer(event: SocketCall, data: object): void {
     if (event.startsWith('message:') || event.startsWith('reaction:'))
-      this.store.message((data as { message: Message }).message, event === 'message:send' ? 'new' : 'updated');
+      this.store.applyMessage((data as { message: Message }).message, event === 'message:send' ? 'new' : 'updated');
     else if (event === 'receipt:delivered' || event === 'receipt:read') {
       const { receipt } = data as SocketOutput<'receipt:read'>;
-      this.store.change(receipt.conversationId, (held) =>
-        held.read(receipt.readSeq, receipt.deliveredSeq, event === 'receipt:read'),
+      this.store.change(receipt.conversationId, (conversation) =>
+        conversation.read(receipt.readSeq, receipt.deliveredSeq, event === 'receipt:read'),
       );
     } else if (event === 'conversation:create' || event === 'conversation:join')
-      this.store.whole((data as { conversation: Conversation }).conversation);
+      this.store.applyWhole((data as { conversation: Conversation }).conversation);
   }
 
-  /** Another database: cursors mean nothing there. What was open is opened again. */
+  /** The database is another one, where cursors mean nothing. Open conversations are opened again. */
   private startAfresh(): void {
-    const opened = [...this.store.held.values()].filter((held) => held.opened).map(({ id }) => id);
+    const open = [...this.store.conversations.values()].filter(({ isOpen }) => isOpen).map(({ id }) => id);
     this.store.clear(false);
-    for (const id of opened) this.attempt(this.open(id));
+    for (const id of open) this.inBackground(this.open(id));
   }
 
-  /** Everything up to now is held: what did not fit to the windows' ends is loaded. */
+  /** Loads messages that did not fit to the windows' ends. */
   private caughtUp(): void {
-    this.receipts.arrived();
-    this.lastKnown?.caughtUp();
+    this.receipts.scheduleDelivered();
+    this.kept?.caughtUp();
     for (const conversationId of this.outbox.conversations) this.showPending(conversationId);
-    for (const { id, lagging } of this.store.held.values()) if (lagging) this.attempt(this.fill(id));
+    for (const { id, isLagging } of this.store.conversations.values()) if (isLagging) this.inBackground(this.fill(id));
   }
 
-  /** Brings a window that follows to the newest message. */
+  /** Brings a window that should end with the newest message there. */
   private async fill(id: string): Promise<void> {
-    for (let fills = 0; this.store.held.get(id)?.lagging; fills++) {
-      if (fills === MOST_FILLS) return this.open(id);
+    for (let pages = 0; this.store.conversations.get(id)?.isLagging; pages++) {
+      if (pages === MAX_FILL_PAGES) return this.open(id);
       await this.loadNewer(id);
     }
   }
 
-  private async page(
+  private async loadPage(
     conversationId: string,
     where: { before: number } | { after: number } | { around: number },
-    use: (page: Page) => void,
+    apply: (page: MessagePage) => void,
   ): Promise<void> {
-    // The socket's call has no `around`.
-    const page = await this.whileLoading(
+    // Over HTTP, because the call over the socket has no `around`.
+    const path = `/conversations/${conversationId}/messages`;
+    await this.whileLoading(
       conversationId,
-      () =>
-        this.server.request<Page>('GET', `/conversations/${conversationId}/messages`, {
-          query: { ...where, limit: PAGE },
-        }),
-      (answer) => {
-        use(answer);
-        return answer;
+      () => this.server.request<MessagePage>('GET', path, { query: { ...where, limit: PAGE_SIZE } }),
+      (page) => {
+        apply(page);
+        this.hooks.people(page.items.map(({ senderId }) => senderId));
       },
     );
-    this.hooks.people(page.items.map(({ senderId }) => senderId));
   }
 
-  /** What arrives while a page is on its way may be newer than the page. */
-  private async whileLoading<T, U>(id: string, work: () => Promise<T>, use: (answer: T) => U): Promise<U> {
-    const held = this.store.held.get(id);
-    held?.begin();
+  /** Events that arrive while a page is on its way may be newer than the page, so they are kept until it is applied. */
+  private async whileLoading<T, U>(id: string, load: () => Promise<T>, apply: (answer: T) => U): Promise<U> {
+    const conversation = this.store.conversations.get(id);
+    conversation?.beginLoad();
     try {
-      return use(await work());
+      return apply(await load());
     } finally {
-      held?.end();
+      conversation?.endLoad();
     }
   }
 
-  private attempt(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      const problem = ParleyError.of(error);
-      // Lost it meanwhile, or the connection: catching up tells.
-      if (!problem.temporary && problem.code !== 'not_found' && problem.code !== 'banned') this.hooks.error(problem);
+  private inBackground(work: Promise<void>): void {
+    work.catch((caught: unknown) => {
+      const error = ParleyError.of(caught);
+      // The connection or the conversation is gone: catching up deals with both.
+      if (!error.temporary && error.code !== 'not_found' && error.code !== 'banned') this.hooks.error(error);
     });
   }
 
   private showPending(conversationId: string): void {
-    this.store.setPending(conversationId, this.outbox.shown(conversationId, this.store.userId), this.outbox.size);
+    const messages = this.outbox.messagesOf(conversationId, this.store.userId);
+    this.store.setPending(conversationId, messages, this.outbox.size);
   }
 }

@@ -10,35 +10,40 @@ import type {
   ServerEvent,
   User,
 } from '@parley/contracts';
-import { HeldConversation, type KeptConversation } from '../conversation/conversation-state.js';
+import { ConversationState, type KeptConversation } from '../conversation/conversation-state.js';
+import type { ReactionChange } from '../conversation/message-list.js';
 import { report } from '../emitter.js';
 import type { ChatMessage, ClientState, ConnectionState, ConversationView } from '../types.js';
 
-/** More cursors than this would not fit into a packet of `sync`; conversations that were quiet for longer are asked about without. */
-export const MOST_CURSORS = 1200;
-/** Others' typing ends by itself a little after the server would have told. */
-const TYPING_MS = 8_000;
-const REMEMBERED_REMOVALS = 200;
+/** Cursors that fit into a packet of `sync`. The conversations that were quiet longest are left out. */
+export const MAX_CURSORS = 1200;
+/** Somebody's typing ends by itself a little after the server would have reported its end. */
+const TYPING_TIMEOUT_MS = 8_000;
+const MAX_REMEMBERED_REMOVALS = 200;
 /** People, and conversations of the list, that count as shown. */
-const MOST_SHOWN = 300;
-const MOST_LISTED = 50;
+const MAX_SHOWN_PEOPLE = 300;
+const MAX_SHOWN_CONVERSATIONS = 50;
 
 type Sync = CallOutput<'sync'>;
 
 export interface StoreHooks {
-  /** Something was missed, or cannot be told from what is here: a `sync` would. `sure`: nothing that comes by itself settles it. */
-  onDoubt(sure: boolean): void;
+  /** The state may lack something that `sync` would tell. `certain`: no event on its way can fill the gap. */
+  onGap(certain: boolean): void;
   /** A message of the user's own is stored. */
-  onOwn(message: Message): void;
+  onOwnMessage(message: Message): void;
   /** Somebody else's message that was not known. */
   onMessage(message: Message): void;
-  /** People that appear. */
+  /** People who appear as members or senders. */
   onPeople(userIds: readonly string[]): void;
 }
 
-/** Everything that is shown, and the one place where it changes. Listeners are told once per turn of the event loop; `state` is right at any time. */
+/**
+ * The state that is shown, and the one place where it changes. `state` is current at any time; listeners are called
+ * once per turn of the event loop.
+ */
 export class Store {
-  readonly held = new Map<string, HeldConversation>();
+  readonly conversations = new Map<string, ConversationState>();
+  /** The epoch of the database that the conversations are from. */
   epoch: string | undefined;
   private own: { user?: Me; sessionId?: string; limits?: Limits } = {};
   private connection: ConnectionState = 'signed-out';
@@ -47,23 +52,23 @@ export class Store {
   private pending: ReadonlyMap<string, readonly ChatMessage[]> = new Map();
   private pendingCount = 0;
   private order: readonly string[] = [];
-  private conversations: ReadonlyMap<string, ConversationView> = new Map();
+  private views: ReadonlyMap<string, ConversationView> = new Map();
   private snapshot: ClientState | undefined;
   private notifying = false;
   private readonly listeners = new Set<() => void>();
-  /** Conversations that went away: what is told of them afterwards may be older than that. */
+  /** Conversations that were removed: an event that arrives afterwards may be older than the removal. */
   private readonly removed = new Set<string>();
 
-  /** `keeps`: whether conversations have at hand what is kept over reloads. */
+  /** `keepTails`: whether the newest messages of each conversation are kept at hand for a reload. */
   constructor(
     private readonly hooks: StoreHooks,
-    private readonly keeps = false,
+    private readonly keepTails = false,
   ) {}
 
   // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   get state(): ClientState {
-    return (this.snapshot ??= this.take());
+    return (this.snapshot ??= this.takeSnapshot());
   }
 
   subscribe(listener: () => void): () => void {
@@ -79,20 +84,37 @@ export class Store {
     return this.connection;
   }
 
-  /** What `sync` is asked with. Conversations whose counts are not certain, and of which nothing else is held, are left out: they come back as a whole. */
+  /**
+   * The cursors that `sync` is called with. Closed conversations with stale counts are left out, so that the answer has
+   * them as a whole.
+   */
   cursors(): Record<string, number> {
-    const known = [...this.held.values()].filter(({ stale, opened }) => opened || !stale);
-    const recent =
-      known.length <= MOST_CURSORS
-        ? known
-        : known
-            .toSorted((a, b) => Number(b.opened) - Number(a.opened) || (a.activity < b.activity ? 1 : -1))
-            .slice(0, MOST_CURSORS);
-    return Object.fromEntries(recent.map(({ id, cursor }) => [id, cursor]));
+    const listed = [...this.conversations.values()].filter(({ isStale, isOpen }) => isOpen || !isStale);
+    if (listed.length > MAX_CURSORS)
+      listed.sort((a, b) => Number(b.isOpen) - Number(a.isOpen) || (a.activity < b.activity ? 1 : -1));
+    return Object.fromEntries(listed.slice(0, MAX_CURSORS).map(({ id, cursor }) => [id, cursor]));
   }
 
-  get doubtful(): boolean {
-    return [...this.held.values()].some(({ hasHole, stale, opened }) => hasHole || (stale && !opened));
+  /** Whether `sync` would tell something that the state lacks. */
+  get needsSync(): boolean {
+    return [...this.conversations.values()].some(({ hasGap, isStale, isOpen }) => hasGap || (isStale && !isOpen));
+  }
+
+  /**
+   * People who are probably on the screen: of open conversations, of the top of the list, and those who are watched.
+   */
+  shownPeople(): string[] {
+    const { conversations, order } = this.state;
+    const open = [...conversations.values()].filter(({ opened }) => opened);
+    const listed = order.slice(0, MAX_SHOWN_CONVERSATIONS).map((id) => conversations.get(id));
+    const ids = new Set([
+      this.userId,
+      ...open.flatMap(({ messages }) => messages.map(({ senderId }) => senderId)),
+      ...this.presence.keys(),
+      ...open.flatMap(({ members }) => [...members.keys()]),
+      ...listed.flatMap((view) => [view?.partnerId ?? '', view?.conversation.lastMessage?.senderId ?? '']),
+    ]);
+    return [...ids].filter((id) => this.users.has(id)).slice(0, MAX_SHOWN_PEOPLE);
   }
 
   // ── changing ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -108,51 +130,35 @@ export class Store {
     this.changed();
   }
 
-  setPending(conversationId: string, pending: readonly ChatMessage[], pendingCount: number): void {
-    this.held.get(conversationId)?.setPending(pending);
-    const pendings = new Map(this.pending);
-    if (pending.length > 0) pendings.set(conversationId, pending);
-    else pendings.delete(conversationId);
-    this.pending = pendings;
+  setPending(conversationId: string, messages: readonly ChatMessage[], pendingCount: number): void {
+    this.conversations.get(conversationId)?.setPending(messages);
+    const pending = new Map(this.pending);
+    if (messages.length > 0) pending.set(conversationId, messages);
+    else pending.delete(conversationId);
+    this.pending = pending;
     this.pendingCount = pendingCount;
     this.changed();
   }
 
   addUsers(users: readonly User[]): void {
-    const changed = users.filter((user) => !isSame(user, this.users.get(user.id)));
+    const changed = users.filter((user) => !isSameUser(user, this.users.get(user.id)));
     if (changed.length === 0) return;
     this.users = new Map([...this.users, ...changed.map((user) => [user.id, user] as const)]);
     this.changed();
   }
 
-  /** Those who are seen, probably: in conversations that are open, at the top of the list, and those who are watched. */
-  shownPeople(): string[] {
-    const { conversations, order } = this.state;
-    const open = [...conversations.values()].filter(({ opened }) => opened);
-    const ids = new Set([
-      this.userId,
-      ...open.flatMap(({ messages }) => messages.map(({ senderId }) => senderId)),
-      ...this.presence.keys(),
-      ...open.flatMap(({ members }) => [...members.keys()]),
-      ...order
-        .slice(0, MOST_LISTED)
-        .flatMap((id) => [conversations.get(id)?.partnerId, conversations.get(id)?.conversation.lastMessage?.senderId]),
-    ]);
-    return [...ids].filter((id) => id !== undefined && this.users.has(id)).slice(0, MOST_SHOWN) as string[];
-  }
-
-  setPresence(presence: readonly Presence[], forget: readonly string[] = []): void {
+  setPresence(presence: readonly Presence[], forgottenIds: readonly string[] = []): void {
     const next = new Map(this.presence);
     for (const one of presence) next.set(one.userId, one);
-    for (const userId of forget) next.delete(userId);
+    for (const userId of forgottenIds) next.delete(userId);
     this.presence = next;
     this.changed();
   }
 
-  /** Forgets everything; with `user` too when the session is over. */
+  /** Forgets the conversations; when the user has signed out, everything. */
   clear(signedOut: boolean): void {
-    for (const held of this.held.values()) for (const timer of held.typing.values()) clearTimeout(timer);
-    this.held.clear();
+    for (const conversation of this.conversations.values()) stopTyping(conversation);
+    this.conversations.clear();
     this.removed.clear();
     this.epoch = undefined;
     if (signedOut) {
@@ -164,122 +170,120 @@ export class Store {
     this.changed();
   }
 
-  /** What was known in a database of this epoch, before a reload; what is known since then stays. */
+  /** Adds conversations and people that were kept before a reload. Those that are known already stay as they are. */
   restore(epoch: string, conversations: readonly KeptConversation[], users: readonly User[]): void {
     if (this.epoch !== undefined && this.epoch !== epoch) return;
     this.epoch = epoch;
-    for (const kept of conversations)
-      if (!this.held.has(kept.conversation.id))
-        this.held.set(kept.conversation.id, HeldConversation.kept(kept, this.userId));
+    for (const kept of conversations) {
+      const { id } = kept.conversation;
+      if (!this.conversations.has(id)) this.conversations.set(id, ConversationState.fromKept(kept, this.userId));
+    }
     this.addUsers(users.filter(({ id }) => !this.users.has(id)));
   }
 
-  /** Changes one conversation; nothing when it is not held. */
-  change<T>(conversationId: string, work: (held: HeldConversation) => T): T | undefined {
-    const held = this.held.get(conversationId);
-    if (!held) return undefined;
-    const result = work(held);
+  /** Changes one conversation. Does nothing when it is not known. */
+  change<T>(conversationId: string, work: (conversation: ConversationState) => T): T | undefined {
+    const conversation = this.conversations.get(conversationId);
+    if (!conversation) return undefined;
+    const result = work(conversation);
     this.changed();
-    if (held.hasHole || (held.stale && this.connection === 'online')) this.hooks.onDoubt(false);
+    if (conversation.hasGap || (conversation.isStale && this.connection === 'online')) this.hooks.onGap(false);
     return result;
   }
 
-  /** A conversation of the user's own as a whole, as the server answered. */
-  whole(conversation: Conversation, ownVersion?: number): void {
-    this.removed.delete(conversation.id);
-    const held = this.held.get(conversation.id);
-    if (held) this.change(conversation.id, () => held.whole(conversation, ownVersion));
-    else this.held.set(conversation.id, new HeldConversation(conversation, this.userId, this.keeps));
-    const { createdBy, memberIds = [], lastMessage } = conversation;
+  /** One of the user's conversations as a whole. `version`: see {@link ConversationState.applyWhole}. */
+  applyWhole(conversation: Conversation, version?: number): void {
+    const { id, createdBy, memberIds = [], lastMessage } = conversation;
+    this.removed.delete(id);
+    if (this.conversations.has(id)) this.change(id, (present) => present.applyWhole(conversation, version));
+    else this.conversations.set(id, new ConversationState(conversation, this.userId, this.keepTails));
     this.hooks.onPeople([createdBy, ...memberIds, ...(lastMessage ? [lastMessage.senderId] : [])]);
     this.changed();
   }
 
-  /** A message, told by an answer or live. */
-  message(
-    message: Message,
-    origin: 'new' | 'updated',
-    reaction?: { userId: string; emoji: string; added: boolean },
-  ): void {
-    const held = this.held.get(message.conversationId);
-    if (!held) return this.removed.has(message.conversationId) ? undefined : this.hooks.onDoubt(true);
-    const isNew = message.seq > held.lastSeq;
-    this.change(message.conversationId, () => held.message(message, origin, reaction));
-    this.arrived(message, isNew);
-    if (origin === 'new') this.typing(message.conversationId, message.senderId, false);
+  /** A message of a live event or an answer. */
+  applyMessage(message: Message, kind: 'new' | 'updated', reaction?: ReactionChange): void {
+    const { conversationId, senderId, seq } = message;
+    const conversation = this.conversations.get(conversationId);
+    if (!conversation) return this.removed.has(conversationId) ? undefined : this.hooks.onGap(true);
+    const isNew = seq > conversation.lastSeq;
+    this.change(conversationId, () => conversation.applyMessage(message, kind, reaction));
+    this.messageArrived(message, isNew);
+    if (kind === 'new') this.setTyping(conversationId, senderId, false);
   }
 
-  typing(conversationId: string, userId: string, active: boolean): void {
-    const held = this.held.get(conversationId);
-    if (!held || userId === this.userId) return;
-    const known = held.typing.get(userId);
-    clearTimeout(known);
+  setTyping(conversationId: string, userId: string, active: boolean): void {
+    const conversation = this.conversations.get(conversationId);
+    if (!conversation || userId === this.userId) return;
+    const { typing } = conversation;
+    const wasTyping = typing.has(userId);
+    clearTimeout(typing.get(userId));
     if (active)
-      held.typing.set(
+      typing.set(
         userId,
-        setTimeout(() => this.typing(conversationId, userId, false), TYPING_MS),
+        setTimeout(() => this.setTyping(conversationId, userId, false), TYPING_TIMEOUT_MS),
       );
-    else held.typing.delete(userId);
-    if ((known !== undefined) === active) return;
-    held.typingChanged();
+    else typing.delete(userId);
+    if (wasTyping === active) return;
+    conversation.typingChanged();
     this.hooks.onPeople([userId]);
     this.changed();
   }
 
   remove(conversationId: string): void {
-    const held = this.held.get(conversationId);
-    if (!held) return;
-    for (const timer of held.typing.values()) clearTimeout(timer);
-    this.held.delete(conversationId);
+    const conversation = this.conversations.get(conversationId);
+    if (!conversation) return;
+    stopTyping(conversation);
+    this.conversations.delete(conversationId);
     this.removed.add(conversationId);
-    if (this.removed.size > REMEMBERED_REMOVALS) this.removed.delete(this.removed.values().next().value!);
+    if (this.removed.size > MAX_REMEMBERED_REMOVALS) this.removed.delete(this.removed.values().next().value!);
     this.changed();
   }
 
-  /** A live event. What it does not know, it passes over. */
-  event(name: string, payload: unknown): void {
+  /** Applies a live event. Ignores names that it does not know. */
+  applyEvent(name: string, payload: unknown): void {
     switch (name) {
       case 'message:new':
       case 'message:updated': {
         const { message, reaction } = payload as ServerEvent<'message:updated'>;
-        return this.message(message, name === 'message:new' ? 'new' : 'updated', reaction);
+        return this.applyMessage(message, name === 'message:new' ? 'new' : 'updated', reaction);
       }
       case 'conversation:new': {
         const { conversation } = payload as ServerEvent<'conversation:new'>;
-        // It may be older than the removal.
-        if (this.removed.has(conversation.id)) return this.hooks.onDoubt(true);
-        return this.whole(conversation);
+        // It carries no order: it may be older than the removal.
+        if (this.removed.has(conversation.id)) return this.hooks.onGap(true);
+        return this.applyWhole(conversation);
       }
       case 'conversation:updated': {
         const { conversation } = payload as ServerEvent<'conversation:updated'>;
-        if (!this.held.has(conversation.id)) return this.hooks.onDoubt(true);
-        return void this.change(conversation.id, (held) => held.updated(conversation));
+        if (!this.conversations.has(conversation.id)) return this.hooks.onGap(true);
+        return void this.change(conversation.id, (present) => present.applyDescription(conversation));
       }
       case 'conversation:removed': {
         this.remove((payload as ServerEvent<'conversation:removed'>).conversationId);
-        // They may be back already: nothing numbers this.
-        return this.hooks.onDoubt(true);
+        // It carries no order: the user may have been added again already.
+        return this.hooks.onGap(true);
       }
       case 'member:changed': {
         const event = payload as ServerEvent<'member:changed'>;
         if ('member' in event) this.hooks.onPeople([event.member.userId]);
-        return void this.change(event.conversationId, (held) => held.memberChanged(event));
+        return void this.change(event.conversationId, (conversation) => conversation.applyMemberChanged(event));
       }
       case 'receipt:updated': {
         const receipt = payload as Receipt;
-        return void this.change(receipt.conversationId, (held) => held.receipt(receipt));
+        return void this.change(receipt.conversationId, (conversation) => conversation.applyReceipt(receipt));
       }
       case 'unread:changed': {
         const event = payload as ServerEvent<'unread:changed'>;
-        return void this.change(event.conversationId, (held) => held.unreadChanged(event));
+        return void this.change(event.conversationId, (conversation) => conversation.applyUnreadChanged(event));
       }
       case 'typing': {
         const { conversationId, userId, active } = payload as ServerEvent<'typing'>;
-        return this.typing(conversationId, userId, active);
+        return this.setTyping(conversationId, userId, active);
       }
       case 'drawing:reset': {
         const { conversationId, rev } = payload as ServerEvent<'drawing:reset'>;
-        return void this.change(conversationId, (held) => held.updatedTo(rev));
+        return void this.change(conversationId, (conversation) => conversation.applyRevision(rev));
       }
       case 'presence:changed': {
         const presence = payload as Presence;
@@ -288,44 +292,47 @@ export class Store {
     }
   }
 
-  /** One answer of `sync`, which was asked for when the conversations' own versions were `versions`. */
-  synced({ changes, added, removed }: Sync, versions: ReadonlyMap<string, number>): void {
-    for (const conversationId of removed) this.gone(conversationId, versions);
-    for (const conversation of added) this.whole(conversation, versions.get(conversation.id) ?? 0);
+  /** Applies an answer of `sync`, which was requested when the conversations had these versions. */
+  applySync({ changes, added, removed }: Sync, versions: ReadonlyMap<string, number>): void {
+    for (const conversationId of removed) this.removeUnlessChanged(conversationId, versions);
+    for (const conversation of added) this.applyWhole(conversation, versions.get(conversation.id) ?? 0);
     for (const { conversationId, ...entry } of changes) {
-      const held = this.held.get(conversationId);
-      if (!held) continue;
-      const { lastSeq } = held;
-      held.changes(entry, versions.get(conversationId) ?? 0);
-      for (const message of entry.messages) this.arrived(message, message.seq > lastSeq);
+      const conversation = this.conversations.get(conversationId);
+      if (!conversation) continue;
+      const { lastSeq } = conversation;
+      conversation.applyChanges(entry, versions.get(conversationId) ?? 0);
+      for (const message of entry.messages) this.messageArrived(message, message.seq > lastSeq);
       this.hooks.onPeople((entry.members ?? []).map(({ userId }) => userId));
     }
     this.changed();
   }
 
-  /** An answer says that it is not the user's any more; a `conversation:new` that came meanwhile may say otherwise. */
-  gone(conversationId: string, versions: ReadonlyMap<string, number>): void {
-    const held = this.held.get(conversationId);
-    if (!held) return;
-    if (held.ownVersion === versions.get(conversationId)) this.remove(conversationId);
-    else this.hooks.onDoubt(true);
+  /**
+   * Removes a conversation that an answer does not have any more, unless an event that arrived since its request may
+   * have brought it back.
+   */
+  removeUnlessChanged(conversationId: string, versions: ReadonlyMap<string, number>): void {
+    const conversation = this.conversations.get(conversationId);
+    if (!conversation) return;
+    if (conversation.version === versions.get(conversationId)) this.remove(conversationId);
+    else this.hooks.onGap(true);
   }
 
-  /** The members of a page, as of now. */
-  members(conversationId: string, members: readonly Member[], rev: number): void {
-    this.change(conversationId, (held) => members.forEach((member) => held.member(member, rev)));
+  /** Members out of a page, as of `rev`. */
+  applyMembers(conversationId: string, members: readonly Member[], rev: number): void {
+    this.change(conversationId, (conversation) => members.forEach((member) => conversation.applyMember(member, rev)));
     this.hooks.onPeople(members.map(({ userId }) => userId));
   }
 
-  private arrived(message: Message, isNew: boolean): void {
-    if (message.senderId === this.userId) return this.hooks.onOwn(message);
+  private messageArrived(message: Message, isNew: boolean): void {
+    if (message.senderId === this.userId) return this.hooks.onOwnMessage(message);
     this.hooks.onPeople([message.senderId]);
     if (isNew) this.hooks.onMessage(message);
   }
 
   // ── snapshots ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  changed(): void {
+  private changed(): void {
     this.snapshot = undefined;
     if (this.notifying) return;
     this.notifying = true;
@@ -335,17 +342,24 @@ export class Store {
     });
   }
 
-  private take(): ClientState {
-    const held = [...this.held.values()];
-    if (held.length !== this.conversations.size || held.some((one) => one.dirty)) {
-      this.conversations = new Map(held.map((one) => [one.id, one.snapshot()]));
-      const order = held.toSorted((a, b) => (a.activity < b.activity ? 1 : -1)).map(({ id }) => id);
+  private takeSnapshot(): ClientState {
+    const all = [...this.conversations.values()];
+    if (all.length !== this.views.size || all.some(({ isDirty }) => isDirty)) {
+      this.views = new Map(all.map((conversation) => [conversation.id, conversation.snapshot()]));
+      const order = all.sort((a, b) => (a.activity < b.activity ? 1 : -1)).map(({ id }) => id);
       if (order.length !== this.order.length || order.some((id, at) => id !== this.order[at])) this.order = order;
     }
-    const { own, connection, order, conversations, users, presence, pending, pendingCount } = this;
+    const { own, connection, order, views: conversations, users, presence, pending, pendingCount } = this;
     return Object.freeze({ connection, ...own, order, conversations, users, presence, pending, pendingCount });
   }
 }
 
-const isSame = (a: User, b: User | undefined): boolean =>
-  b !== undefined && Object.keys({ ...a, ...b }).every((name) => a[name as keyof User] === b[name as keyof User]);
+function stopTyping({ typing }: ConversationState): void {
+  for (const timer of typing.values()) clearTimeout(timer);
+}
+
+function isSameUser(a: User, b: User | undefined): boolean {
+  return (
+    b !== undefined && Object.keys({ ...a, ...b }).every((name) => a[name as keyof User] === b[name as keyof User])
+  );
+}

@@ -27,7 +27,10 @@ interface Held {
   notifications: Membership['notifications'];
 }
 
-/** A strict server of seq, rev and sync for one user among others: what PROTOCOL promises, in memory. What clients would be told live goes to `emit`. */
+/**
+ * A strict server of seq, rev and sync for one user among others: what PROTOCOL promises, in memory. What clients would
+ * be told live goes to `emit`.
+ */
 export class ModelServer {
   epoch = 'epoch-0';
   conversations = new Map<string, Held>();
@@ -377,7 +380,7 @@ export class ModelServer {
   }
 
   private changes(held: Held, since: number): Omit<CallOutput<'conversation.changes'>, 'epoch'> {
-    const changed = held.messages.filter(({ rev }) => rev > since).toSorted((a, b) => a.rev - b.rev);
+    const changed = held.messages.filter(({ rev }) => rev > since).sort((a, b) => a.rev - b.rev);
     const complete = changed.length <= most.changes;
     const messages = changed.slice(0, most.changes);
     const rev = complete ? held.rev : messages.at(-1)!.rev;

@@ -4,7 +4,10 @@ import type { Server } from '../replica/replica.js';
 import type { SocketCall, SocketInput, SocketOutput } from '../types.js';
 import type { ModelServer } from './model-server.js';
 
-/** What nothing numbers is lost with its connection only: nothing but a connection's end tells a client that it has to ask. */
+/**
+ * What nothing numbers is lost with its connection only: nothing but a connection's end tells a client that it has to
+ * ask.
+ */
 const unnumbered = new Set(['receipt:updated', 'unread:changed', 'conversation:new', 'conversation:removed']);
 
 /** Numbers between 0 and 1, the same for the same seed. */
@@ -21,7 +24,8 @@ export function randomFrom(seed: number): () => number {
 /** Between a replica and the model: loses, delays, reorders and repeats what goes either way, until it is `healed`. */
 export class Network implements Server {
   server!: ModelServer;
-  hear: (event: string, payload: unknown) => void = () => undefined;
+  /** Receives live events. */
+  onEvent: (event: string, payload: unknown) => void = () => undefined;
   private connection = 0;
   private up = false;
   private healed = false;
@@ -56,7 +60,7 @@ export class Network implements Server {
   emit(event: string, payload: unknown): void {
     const copy = structuredClone(payload);
     const { connection } = this;
-    const deliver = () => this.up && connection === this.connection && this.hear(event, structuredClone(copy));
+    const deliver = () => this.up && connection === this.connection && this.onEvent(event, structuredClone(copy));
     if (this.healed) return void queueMicrotask(deliver);
     if (!unnumbered.has(event) && this.random() < 0.15) return;
     if (event === 'unread:changed') {

@@ -1,19 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Replica } from './replica.js';
+import { user } from '../spec/fixtures.js';
 import { ModelServer } from '../spec/model-server.js';
 import { Network, randomFrom } from '../spec/network.js';
 import { memoryStorage } from '../storage.js';
 import type { ClientState, ConversationView } from '../types.js';
 
-const user = (id: string) => ({
-  id,
-  username: id,
-  displayName: id,
-  kind: 'person' as const,
-  createdAt: '2026-01-01T00:00:00.000Z',
-});
-
-/** A server, and pages of one browser, one after another. */
+/** A server, and a browser that loads one page after another. */
 class Browser {
   readonly network = new Network(randomFrom(1));
   readonly server = new ModelServer('me', (event, payload) => this.network.emit(event, payload));
@@ -23,7 +16,7 @@ class Browser {
   constructor() {
     this.network.server = this.server;
     this.network.heal();
-    this.network.hear = (event, payload) => this.replica.event(event, payload);
+    this.network.onEvent = (event, payload) => this.replica.applyEvent(event, payload);
   }
 
   async load(userId = 'me'): Promise<void> {
@@ -62,11 +55,11 @@ class Browser {
   }
 }
 
-describe('what was last known', () => {
+describe('kept conversations', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  /** A page with one conversation that is open, with these messages. */
+  /** A page with one open conversation that has these messages. */
   async function withMessages(
     ...bodies: string[]
   ): Promise<{ browser: Browser; held: ReturnType<ModelServer['own']>[number] }> {
@@ -80,7 +73,7 @@ describe('what was last known', () => {
     return { browser, held: held! };
   }
 
-  it('is shown after a reload, until the server answers', async () => {
+  it('are shown after a reload until the server answers', async () => {
     const { browser, held } = await withMessages('one', 'two');
     browser.server.post(held, 'ben', { body: 'three' });
     browser.replica.store.addUsers([user('ben'), user('cid')]);
@@ -102,7 +95,7 @@ describe('what was last known', () => {
     expect(browser.view(held.id)).toMatchObject({ opened: true, kept: false });
   });
 
-  it('gives way to what happened meanwhile, once that is heard of: nobody sees again what was deleted', async () => {
+  it('are replaced when the server reports a change: a message that was deleted meanwhile disappears', async () => {
     const { browser, held } = await withMessages('one', 'two');
     await vi.advanceTimersByTimeAsync(3_000);
     browser.network.disconnect();
@@ -123,7 +116,7 @@ describe('what was last known', () => {
     expect(browser.view(held.id)).toMatchObject({ hasBefore: true });
   });
 
-  it('has no conversation that is not the user’s any more, and none of another database', async () => {
+  it('contain no conversation that the user lost, and none of another database', async () => {
     const { browser, held } = await withMessages('one');
     browser.server.create();
     await vi.advanceTimersByTimeAsync(3_000);
@@ -143,7 +136,7 @@ describe('what was last known', () => {
     expect(await browser.storage.entries('known/me/conversation/')).toEqual([]);
   });
 
-  it('is at most 50 conversations, those that were active last, with the newest 50 messages of each', async () => {
+  it('are the 50 most recently active conversations with the newest 50 messages of each', async () => {
     const browser = new Browser();
     await browser.load();
     await browser.connect();
@@ -160,7 +153,7 @@ describe('what was last known', () => {
     expect(await browser.storage.entries('known/')).toHaveLength(50);
   });
 
-  it('is gone once the user signed out, and is nobody else’s', async () => {
+  it('are deleted when the user signs out, and not shown to another user', async () => {
     const { browser, held } = await withMessages('one');
     browser.replica.store.addUsers([user('ann')]);
     await vi.advanceTimersByTimeAsync(3_000);
@@ -179,7 +172,7 @@ describe('what was last known', () => {
     expect(await browser.storage.entries('known/')).toEqual([]);
   });
 
-  it('is gone once the user signed out while it was being written', async () => {
+  it('are deleted when the user signs out while they are being written', async () => {
     const { browser, held } = await withMessages('one');
     browser.server.create();
     browser.server.post(held, 'ann');
@@ -189,7 +182,7 @@ describe('what was last known', () => {
     expect(await browser.storage.entries('known/')).toEqual([]);
   });
 
-  it('includes what was read while the server was away, which hears of it', async () => {
+  it('include what the user read while the server was away, and report it later', async () => {
     const { browser, held } = await withMessages('one', 'two');
     browser.network.disconnect();
     browser.replica.markRead(held.id);
@@ -200,7 +193,7 @@ describe('what was last known', () => {
     expect(browser.server.members(held).get('me')).toMatchObject({ readSeq: 2 });
   });
 
-  it('is not kept for who does not ask for it', async () => {
+  it('are not kept by default', async () => {
     const browser = new Browser();
     browser.server.create();
     browser.network.disconnect();

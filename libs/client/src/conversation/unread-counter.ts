@@ -1,0 +1,60 @@
+import type { Membership, Message } from '@parley/contracts';
+
+type Counts = Pick<Membership, 'unread' | 'mentions'>;
+
+/**
+ * How many messages of others the user has not read, and how many of those mention the user. The counts are the
+ * server's, adjusted by messages that arrive. When a change does not say how they move, they are stale until they are
+ * counted in the window or asked for again.
+ */
+export class UnreadCounter {
+  /** Whether the counts are uncertain. */
+  isStale = false;
+  private current: Counts = { unread: 0, mentions: 0 };
+
+  /** `countedRev`: the counts include every change up to this revision. */
+  constructor(
+    private readonly userId: string,
+    private countedRev: number,
+  ) {}
+
+  get counts(): Counts {
+    return this.current;
+  }
+
+  /** Takes over the server's counts as of `rev`. */
+  adopt({ unread, mentions }: Counts, rev: number): void {
+    this.current = { unread, mentions };
+    this.countedRev = rev;
+    this.isStale = false;
+  }
+
+  /**
+   * Adjusts the counts by a message at or after the first unread one. Call it before the message's `rev` is applied.
+   */
+  add(message: Message, change: { readonly isNew: boolean; readonly isReaction: boolean }): void {
+    if (message.rev <= this.countedRev || message.senderId === this.userId) return;
+    if (!change.isNew) this.isStale ||= !change.isReaction;
+    else if (this.isCounted(message))
+      this.current = {
+        unread: this.current.unread + 1,
+        mentions: this.current.mentions + (message.mentions.includes(this.userId) ? 1 : 0),
+      };
+  }
+
+  /** Everything has been read. */
+  clear(): void {
+    this.current = { unread: 0, mentions: 0 };
+  }
+
+  /** Counts these messages, which are all from the first unread one to the newest, as of `rev`. */
+  recount(messages: readonly Message[], rev: number): void {
+    const unread = messages.filter((message) => this.isCounted(message));
+    const mentions = unread.filter((message) => message.mentions.includes(this.userId)).length;
+    this.adopt({ unread: unread.length, mentions }, Math.max(rev, this.countedRev));
+  }
+
+  private isCounted({ senderId, type, deletedAt }: Message): boolean {
+    return senderId !== this.userId && type !== 'system' && deletedAt === undefined;
+  }
+}
