@@ -1,56 +1,58 @@
-import { Module, type DynamicModule } from '@nestjs/common';
-import { PassportModule } from '@nestjs/passport';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { AccessTokens } from './auth/access-tokens.js';
 import { BotTokens } from './auth/bot-tokens.js';
-import { Connections } from './connections/connections.js';
+import { JwtStrategy } from './auth/jwt.strategy.js';
+import { Revocations } from './auth/revocations.js';
+import { SigningKeys } from './auth/signing-keys.js';
 import { Dispatcher } from './calls/dispatcher.js';
 import { EdgeCalls } from './calls/edge-calls.js';
-import { Files } from './files/files.js';
-import { FilesController } from './files/files.controller.js';
-import { Uploads } from './files/uploads.js';
-import { httpCallsController } from './http/call-routes.js';
-import { Leases } from './presence/leases.js';
 import { Limits } from './calls/limits.js';
-import { Metrics } from './metrics.js';
-import { PARTS, strategyName, type GatewayParts } from './parts.js';
-import { Pushes } from './push/pushes.js';
-import { Revocations } from './auth/revocations.js';
+import { Connections } from './connections/connections.js';
+import { SessionReady } from './connections/session-ready.js';
+import { FilesController } from './files/files.controller.js';
+import { Files } from './files/files.js';
+import { Uploads } from './files/uploads.js';
+import { Housekeeping } from './housekeeping.js';
+import { callRoutesController } from './http/call-routes.js';
+import { ProblemFilter } from './http/problem.filter.js';
 import { RootController } from './http/root.controller.js';
-import { SessionGuard } from './auth/jwt-auth.guard.js';
-import { SigningKeys } from './auth/signing-keys.js';
-import { SocketGateway } from './socket/socket.gateway.js';
-import { tokenStrategy } from './auth/jwt.strategy.js';
+import { Metrics } from './metrics.js';
+import { Leases } from './presence/leases.js';
+import { PresenceSubscriptions } from './presence/presence-subscriptions.js';
 import { Typing } from './presence/typing.js';
-import { Watches } from './presence/presence-subscriptions.js';
-import { Welcome } from './connections/session-ready.js';
+import { PushListener } from './push/push-listener.js';
+import { SocketGateway } from './socket/socket.gateway.js';
 
 @Module({})
 export class AppModule {
-  static register(parts: GatewayParts): DynamicModule {
-    const name = strategyName(parts);
+  /** `dependencies`: what the process opened and will close. */
+  static register(dependencies: readonly Provider[]): DynamicModule {
     return {
       module: AppModule,
-      imports: [PassportModule.register({ defaultStrategy: name, session: false })],
-      controllers: [RootController, FilesController, httpCallsController()],
+      controllers: [RootController, FilesController, callRoutesController()],
       providers: [
-        { provide: PARTS, useValue: parts },
-        SigningKeys,
-        Revocations,
+        ...dependencies,
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        AccessTokens,
         BotTokens,
-        tokenStrategy(name),
-        SessionGuard,
-        Files,
-        Uploads,
-        Metrics,
-        Limits,
+        Connections,
         Dispatcher,
         EdgeCalls,
-        Watches,
-        Typing,
-        Welcome,
-        Connections,
+        Files,
+        Housekeeping,
+        JwtStrategy,
         Leases,
-        Pushes,
+        Limits,
+        Metrics,
+        PresenceSubscriptions,
+        PushListener,
+        Revocations,
+        SessionReady,
+        SigningKeys,
         SocketGateway,
+        Typing,
+        Uploads,
       ],
     };
   }

@@ -17,7 +17,7 @@ const origins = z
     'must be * or origins like https://chat.example.org, separated by commas',
   );
 
-/** What the gateway understands, in both modes. */
+/** The configuration of the gateway, in both modes. */
 export const gatewayConfig = {
   ...commonConfig,
   PORT: env.port.default(3000).describe('Port of HTTP and Socket.IO'),
@@ -60,9 +60,13 @@ export const gatewayConfig = {
     .default(times.deadlineMs)
     .describe('The longest that a call waits for the services behind the gateway'),
 };
-export type GatewayConfig = Readonly<z.output<z.ZodObject<typeof gatewayConfig>>>;
 
-/** The gateway as a process of its own. */
+/** The values of {@link gatewayConfig}. A class, so that Nest injects it by type; it only lends its name. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+export interface GatewayConfig extends Readonly<z.output<z.ZodObject<typeof gatewayConfig>>> {}
+export abstract class GatewayConfig {}
+
+/** The configuration of a gateway that is a process of its own. */
 export const gatewayProcessConfig = {
   ...gatewayConfig,
   AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),

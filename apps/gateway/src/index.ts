@@ -1,4 +1,4 @@
-export { gatewayConfig, gatewayProcessConfig, type GatewayConfig } from './config.js';
-export type { GatewayParts } from './parts.js';
-export { startGateway, type Gateway } from './start.js';
-export { FolderStore, openStore, type FileStore } from './files/store.js';
+export { gatewayConfig, GatewayConfig, gatewayProcessConfig } from './config.js';
+export { startGateway, type Gateway, type GatewayDependencies } from './start.js';
+export { openStore } from './files/open-store.js';
+export { FolderStore, type FileStore } from './files/store.js';

@@ -1,12 +1,12 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { serverEvents, type CallName } from '@parley/contracts';
+import { Health } from '@parley/service-kit';
 import { Counter, Gauge, Histogram } from 'prom-client';
-import { PARTS, type GatewayParts } from './parts.js';
 
-/** What is no call of the contracts. */
+/** Requests that take or send files, which are no calls of the contracts. */
 export type FileCall = 'attachment.create' | 'attachment.get' | 'upload';
 
-/** What the gateway counts. Labels are call names and codes, never ids. */
+/** The gateway's metrics. Labels are call names and codes, never ids. */
 @Injectable()
 export class Metrics {
   private readonly calls: Counter<'call' | 'interface' | 'code'>;
@@ -15,10 +15,10 @@ export class Metrics {
   readonly pushes: Counter<'kind'>;
   readonly opened: Counter;
   readonly closed: Counter<'reason'>;
-  /** Seconds from a message's commit to its emission here. Clocks of different machines are compared: what is below nothing counts as nothing. */
+  /** Seconds from a message's commit to its emission here. The clocks of two machines are compared, so a negative time counts as zero. */
   readonly delivery: Histogram;
 
-  constructor(@Inject(PARTS) { health }: GatewayParts) {
+  constructor(health: Health) {
     const registers = [health.metrics];
     this.calls = new Counter({
       name: 'parley_gateway_calls_total',
@@ -53,13 +53,13 @@ export class Metrics {
       labelNames: ['reason'],
       registers,
     });
-    // A rate does not see what a counter began with.
+    // A counter that first appears with its first increment shows no rate for it.
     for (const reason of [...serverEvents['session:revoked'].shape.reason.options, 'slow', 'sent_elsewhere'])
       this.closed.inc({ reason }, 0);
   }
 
-  /** Starts the clock of a call; the answer stops it with the call's code. */
-  called(call: CallName | FileCall, over: 'socket' | 'http'): (code: string) => void {
+  /** Starts the clock of a call. The result stops it with the call's code. */
+  startCall(call: CallName | FileCall, over: 'socket' | 'http'): (code: string) => void {
     const stop = this.seconds.startTimer({ call });
     return (code) => {
       stop();

@@ -1,25 +1,26 @@
 import { createHash } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { ChatError } from '@parley/contracts';
-import type { Session } from '../calls/client.js';
-import { PARTS, type GatewayParts } from '../parts.js';
+import type { Session } from './session.js';
 
 const TRUST_MS = 60_000;
-const MOST_KNOWN = 10_000;
-/** Tokens that auth is asked about at a time: nobody who makes tokens up may keep it busy. */
-const MOST_ASKED = 100;
+const DEADLINE_MS = 3_000;
+const MAX_CACHED = 10_000;
+/** Tokens that auth is asked about at a time, so that made-up tokens cannot keep it busy. */
+const MAX_PENDING = 100;
 const form = /^parley_bot_[\w-]{43}$/;
 
-/** Bots' tokens, asked of auth and trusted for a minute; whether the session was revoked since is for whoever asks to check. */
+/** Looks bots' tokens up in auth and trusts the answer for a minute. The caller checks whether the session has ended since. */
 @Injectable()
 export class BotTokens {
   /** By the token's hash, the oldest first. */
-  private readonly known = new Map<string, { readonly session: Session; readonly at: number }>();
-  private readonly asked = new Map<string, Promise<Session>>();
+  private readonly cache = new Map<string, { readonly session: Session; readonly at: number }>();
+  private readonly pending = new Map<string, Promise<Session>>();
 
-  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker'>) {}
+  constructor(private readonly broker: Broker) {}
 
-  static isOne(token: string): boolean {
+  static isBotToken(token: string): boolean {
     return token.startsWith('parley_bot_');
   }
 
@@ -27,26 +28,26 @@ export class BotTokens {
   async find(token: string): Promise<Session> {
     if (!form.test(token)) throw new ChatError('unauthenticated');
     const hash = createHash('sha256').update(token).digest('base64');
-    const known = this.known.get(hash);
-    if (known && Date.now() - known.at < TRUST_MS) return known.session;
-    return this.asked.get(hash) ?? this.ask(hash, token);
+    const cached = this.cache.get(hash);
+    if (cached && Date.now() - cached.at < TRUST_MS) return cached.session;
+    return this.pending.get(hash) ?? this.lookUp(hash, token);
   }
 
-  private async ask(hash: string, token: string): Promise<Session> {
-    if (this.asked.size >= MOST_ASKED) throw new ChatError('unavailable', 'too many tokens are being checked');
+  private async lookUp(hash: string, token: string): Promise<Session> {
+    if (this.pending.size >= MAX_PENDING) throw new ChatError('unavailable', 'too many tokens are being checked');
     const at = Date.now();
-    const answer = this.parts.broker
-      .request('auth.bot.v1', { token }, { deadlineMs: 3_000 })
+    const answer = this.broker
+      .request('auth.bot.v1', { token }, { deadlineMs: DEADLINE_MS })
       .then((ids): Session => ({ ...ids, kind: 'bot' }));
-    this.asked.set(hash, answer);
+    this.pending.set(hash, answer);
     try {
       const session = await answer;
-      this.known.delete(hash);
-      this.known.set(hash, { session, at });
-      if (this.known.size > MOST_KNOWN) this.known.delete(this.known.keys().next().value!);
+      this.cache.delete(hash);
+      this.cache.set(hash, { session, at });
+      if (this.cache.size > MAX_CACHED) this.cache.delete(this.cache.keys().next().value!);
       return session;
     } finally {
-      this.asked.delete(hash);
+      this.pending.delete(hash);
     }
   }
 }

@@ -1,21 +1,39 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
-import { calls, type Call, type CallName } from '@parley/contracts';
+import { ChatError, type Call } from '@parley/contracts';
+import { Unavailable } from '@parley/service-kit';
 import type { Request } from 'express';
-import { refusalOf } from './jwt.strategy.js';
+import { JwtStrategy } from './jwt.strategy.js';
 
-/** Lets a call through with a good token; an `optional` one also without any, an `open` one whatever token comes with it: whoever logs in may still have an old one. */
+/** Whom a route lets in: the `auth` of its call. Without it, a route demands a session. */
+export const Access = Reflector.createDecorator<Call['auth']>();
+
+/**
+ * Lets a request through with a valid token. An `optional` call also passes without any token, an `open` one with whatever token it brings: somebody who logs in may still have an old one.
+ *
+ * The strategy is passed as an object, not by the name `jwt`: Passport keeps names in one registry per process, and a process may hold several gateways (ADR 50).
+ */
 @Injectable()
-export class SessionGuard extends AuthGuard() {
+export class JwtAuthGuard extends AuthGuard() {
+  constructor(
+    strategy: JwtStrategy,
+    private readonly reflector: Reflector,
+  ) {
+    super({ defaultStrategy: strategy });
+  }
+
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>();
-    const auth = (calls[context.getHandler().name as CallName] as Call | undefined)?.auth ?? 'session';
-    if (auth === 'open' || (auth === 'optional' && request.headers.authorization === undefined)) return true;
+    const access = this.reflector.get(Access, context.getHandler()) ?? 'session';
+    if (access === 'open' || (access === 'optional' && request.headers.authorization === undefined)) return true;
     return (await super.canActivate(context)) as boolean;
   }
 
+  /** `info` is the reason for which the strategy refused a token. */
   override handleRequest<T>(error: unknown, user: T, info: unknown): T {
-    if (!user) throw refusalOf(error, info);
-    return user;
+    if (user) return user;
+    if (error) throw error;
+    throw info instanceof ChatError || info instanceof Unavailable ? info : new ChatError('unauthenticated');
   }
 }

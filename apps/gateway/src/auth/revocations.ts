@@ -1,63 +1,65 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { PARTS, type GatewayParts } from '../parts.js';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 
-/** Longer than an event can be ahead of the list that auth answers. */
+const DEADLINE_MS = 3_000;
+/** How long a session learned from an event is kept although auth's list does not name it: longer than an event can be ahead of the list. */
 const EVENT_KEEP_MS = 60_000;
 
 /**
- * Sessions whose tokens are refused. Learned at once from `session.revoked.v1`, and from auth's list, which holds all that ended
- * within the lifetime of an access token: what falls off the list has no valid token left and is forgotten.
+ * The ended sessions whose tokens are refused. They come at once from `session.revoked.v1`, and from auth's list of all sessions that ended within the lifetime of an access token: a session that falls
+ * off the list has no valid token left and is forgotten.
  */
 @Injectable()
 export class Revocations {
-  private readonly refused = new Map<string, number>();
-  /** Milliseconds that the clock by which tokens are issued is ahead of this process's. */
-  private ahead = 0;
+  /** When each session was learned of. */
+  private readonly ended = new Map<string, number>();
+  /** Milliseconds that auth's clock, by which tokens are issued, is ahead of this process's. */
+  private authAheadMs = 0;
   private everLoaded = false;
   private loading: Promise<string[]> | undefined;
 
-  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker'>) {}
+  constructor(private readonly broker: Broker) {}
 
   get loaded(): boolean {
     return this.everLoaded;
   }
 
   has(sessionId: string): boolean {
-    return this.refused.has(sessionId);
+    return this.ended.has(sessionId);
   }
 
-  /** Whether a token that is good until then, in seconds since 1970, is over: by the clock by which it was issued, for this process's may be wrong. */
-  isOver(expires: number): boolean {
-    return expires * 1000 <= Date.now() + this.ahead;
+  /** Whether a token that is valid until `expires` (seconds since 1970) has expired by the clock that issued it. This process's own clock may be wrong. */
+  hasExpired(expires: number): boolean {
+    return expires * 1000 <= Date.now() + this.authAheadMs;
   }
 
-  /** Refuses these from now on. */
+  /** Refuses the tokens of these sessions from now on. */
   add(sessionIds: readonly string[]): void {
-    for (const sessionId of sessionIds) this.refused.set(sessionId, Date.now());
+    for (const sessionId of sessionIds) this.ended.set(sessionId, Date.now());
   }
 
-  /** Resolves once the list was had; rejects with `unavailable` while it cannot be. */
+  /** Resolves once the list was loaded at least once; rejects with `unavailable` while it cannot be. */
   async ready(): Promise<void> {
     if (!this.everLoaded) await this.load();
   }
 
-  /** Brings itself up to date; answers those that were news. Rejects with `unavailable`, and then knows what it knew. */
+  /** Loads auth's list. Answers the sessions that were not known to have ended. Rejects with `unavailable` and then keeps what it has. */
   load(): Promise<string[]> {
     this.loading ??= this.fetch().finally(() => (this.loading = undefined));
     return this.loading;
   }
 
   private async fetch(): Promise<string[]> {
-    const asked = Date.now();
-    const { sessionIds, at } = await this.parts.broker.request('auth.revocations.v1', {}, { deadlineMs: 3_000 });
-    if (at !== undefined) this.ahead = at - (asked + Date.now()) / 2;
+    const askedAt = Date.now();
+    const { sessionIds, at } = await this.broker.request('auth.revocations.v1', {}, { deadlineMs: DEADLINE_MS });
+    if (at !== undefined) this.authAheadMs = at - (askedAt + Date.now()) / 2;
     const listed = new Set(sessionIds);
-    const news = sessionIds.filter((sessionId) => !this.refused.has(sessionId));
-    for (const [sessionId, since] of this.refused) {
-      if (!listed.has(sessionId) && asked - since > EVENT_KEEP_MS) this.refused.delete(sessionId);
+    const added = sessionIds.filter((sessionId) => !this.ended.has(sessionId));
+    for (const [sessionId, learnedAt] of this.ended) {
+      if (!listed.has(sessionId) && askedAt - learnedAt > EVENT_KEEP_MS) this.ended.delete(sessionId);
     }
-    this.add(news);
+    this.add(added);
     this.everLoaded = true;
-    return news;
+    return added;
   }
 }

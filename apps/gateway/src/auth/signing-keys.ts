@@ -1,14 +1,16 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { ChatError, type RequestAnswer } from '@parley/contracts';
-import { PARTS, type GatewayParts } from '../parts.js';
 
 type Jwks = RequestAnswer<'auth.keys.v1'>;
 
+const DEADLINE_MS = 3_000;
+/** The least time between two requests for the keys. */
 const REFETCH_MS = 3_000;
-const STALE_MS = 10 * 60_000;
+const MAX_AGE_MS = 10 * 60_000;
 
-/** The public keys of access tokens, asked of auth and kept. */
+/** The public keys of access tokens, fetched from auth and cached. */
 @Injectable()
 export class SigningKeys {
   private jwks: Jwks = { keys: [] };
@@ -16,28 +18,28 @@ export class SigningKeys {
   private fetchedAt = -Infinity;
   private fetching: Promise<void> | undefined;
 
-  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker'>) {}
+  constructor(private readonly broker: Broker) {}
 
   get loaded(): boolean {
     return this.keys.size > 0;
   }
 
-  /** The key that a token names. A name that is not known makes us ask again, at most every three seconds. Rejects with `unauthenticated` or `unavailable`. */
+  /** The key with this id. An unknown id fetches the keys again, at most every three seconds. Rejects with `unauthenticated` or `unavailable`. */
   async find(kid: string): Promise<KeyObject> {
     const age = Date.now() - this.fetchedAt;
-    if ((!this.keys.has(kid) && age > REFETCH_MS) || age > STALE_MS) await this.refresh();
+    if ((!this.keys.has(kid) && age > REFETCH_MS) || age > MAX_AGE_MS) await this.refresh();
     const key = this.keys.get(kid);
     if (!key) throw new ChatError('unauthenticated');
     return key;
   }
 
-  /** The key set as published. Rejects with `unavailable` while it was never had. */
+  /** The key set as auth publishes it. Rejects with `unavailable` until it was fetched once. */
   async published(): Promise<Jwks> {
     if (Date.now() - this.fetchedAt > REFETCH_MS) await this.refresh();
     return this.jwks;
   }
 
-  /** Asks once for all that wait. While auth is away, the keys that are known serve on. */
+  /** Fetches the keys, once for all callers that wait. While auth is away the cached keys stay in use. */
   async refresh(): Promise<void> {
     this.fetching ??= this.fetch().finally(() => (this.fetching = undefined));
     try {
@@ -48,14 +50,14 @@ export class SigningKeys {
   }
 
   private async fetch(): Promise<void> {
-    const jwks = await this.parts.broker.request('auth.keys.v1', {}, { deadlineMs: 3_000 });
+    const jwks = await this.broker.request('auth.keys.v1', {}, { deadlineMs: DEADLINE_MS });
     this.keys = new Map(
-      jwks.keys.flatMap((jwk) => (usable(jwk) ? [[jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })]] : [])),
+      jwks.keys.flatMap((jwk) => (isUsable(jwk) ? [[jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })]] : [])),
     );
     this.jwks = jwks;
     this.fetchedAt = Date.now();
   }
 }
 
-const usable = (jwk: Record<string, unknown>): jwk is JsonWebKey & { kid: string } =>
+const isUsable = (jwk: Record<string, unknown>): jwk is JsonWebKey & { kid: string } =>
   typeof jwk['kid'] === 'string' && jwk['kty'] === 'EC' && jwk['crv'] === 'P-256';

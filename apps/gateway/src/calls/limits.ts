@@ -1,108 +1,80 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ChatError, limits, rates, type CallName } from '@parley/contracts';
-import { createMemoryLimiters, type Limiter } from '@parley/realtime';
-import { addressKey } from './client-address.js';
-import type { Client } from './client.js';
-import { PARTS, type GatewayParts } from '../parts.js';
+import { createMemoryLimiters, Limiters, type Limiter } from '@parley/realtime';
+import { GatewayConfig } from '../config.js';
+import { CALL_RATE } from '../connections/connection.js';
+import { addressKey, type Client } from './client.js';
 
-/** Tokens that come back evenly with time. */
-export class TokenBucket {
-  private tokens: number;
-  private at = Date.now();
-
-  constructor(
-    private readonly perSecond: number,
-    private readonly burst: number,
-  ) {
-    this.tokens = burst;
-  }
-
-  /** Throws `rate_limited` when there is none. */
-  take(): void {
-    const now = Date.now();
-    this.tokens = Math.min(this.burst, this.tokens + (Math.max(0, now - this.at) / 1000) * this.perSecond);
-    this.at = now;
-    if (this.tokens < 1)
-      throw new ChatError('rate_limited', undefined, { retryAfterMs: ((1 - this.tokens) / this.perSecond) * 1000 });
-    this.tokens--;
-  }
-}
-
-/** Calls of one connection, and of one user or address over HTTP, whatever they are. */
-export const callRate = Object.freeze({ perSecond: 100, burst: 200 });
-/** Calls of one connection that may wait for their answer at a time. */
-export const PENDING_CALLS = 256;
-
-/** Who may call what how often: PROTOCOL section 4, and one rate over everything. */
+/** Enforces the rates of calls that the protocol states, and one rate over everything that comes over HTTP. */
 @Injectable()
 export class Limits {
   private readonly messages: Limiter;
   private readonly registrations: Limiter;
   private readonly logins: Limiter;
-  private readonly failures: Limiter;
+  private readonly failedLogins: Limiter;
   private readonly http: Limiter;
-  /** The newest guess at each password that is being checked; bounded by the rate of logins. */
+  /** The newest guess at each password that is being checked. The rate of logins bounds it. */
   private readonly guesses = new Map<string, Promise<void>>();
 
-  constructor(@Inject(PARTS) { config, limiters }: GatewayParts) {
+  constructor(config: GatewayConfig, limiters: Limiters) {
     const perAddress = (name: string, { points, seconds }: { points: number; seconds: number }) =>
       limiters.create({ name, points: points * config.ADDRESS_LIMIT_SCALE, seconds });
-    const users = config.USER_LIMIT_SCALE;
+    const userScale = config.USER_LIMIT_SCALE;
     this.messages = limiters.create({
       name: 'messages',
-      points: limits.messagesPerSecond * users,
+      points: limits.messagesPerSecond * userScale,
       seconds: 1,
-      burst: limits.messageBurst * users,
+      burst: limits.messageBurst * userScale,
     });
     this.registrations = perAddress('registrations', rates.register);
     this.logins = perAddress('logins', rates.login);
-    this.failures = perAddress('failures', rates.failedLogin);
-    const http = Math.max(users, config.ADDRESS_LIMIT_SCALE);
+    this.failedLogins = perAddress('failures', rates.failedLogin);
+    const httpScale = Math.max(userScale, config.ADDRESS_LIMIT_SCALE);
     this.http = createMemoryLimiters().create({
       name: 'http',
-      points: callRate.perSecond * http,
+      points: CALL_RATE.perSecond * httpScale,
       seconds: 1,
-      burst: callRate.burst * http,
+      burst: CALL_RATE.burst * httpScale,
     });
   }
 
-  /** Before a call is made. Rejects with `rate_limited`. */
-  async admit(name: CallName, input: unknown, client: Client): Promise<void> {
+  /** Counts a call that is about to be made. Rejects with `rate_limited`. */
+  async admit(name: CallName, client: Client): Promise<void> {
     const address = addressKey(client.address);
-    if (!client.connection) await this.request(client);
+    if (!client.connection) await this.admitRequest(client);
     if (name === 'message.send') return this.messages.take(client.session!.userId);
     if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(address);
     if (name === 'auth.login') await this.logins.take(address);
   }
 
-  /** The one rate over everything that comes over HTTP. */
-  async request({ session, address }: Client): Promise<void> {
+  /** Counts an HTTP request, whatever it is. Rejects with `rate_limited`. */
+  async admitRequest({ session, address }: Client): Promise<void> {
     await this.http.take(session?.userId ?? addressKey(address));
   }
 
   /**
-   * Makes a call that was admitted. A wrong password counts against those who guess it, and guesses at one password wait for each other, so that
-   * many at once are no more than many in a row.
+   * Makes a call that was admitted. Where it checks a password, a wrong one counts against the guesser, and guesses at one password wait for each other, so that many at once achieve no more than many in
+   * a row.
    */
-  counted<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
-    const guess = guessKey(name, input, client);
-    if (guess === undefined) return make();
-    const before = this.guesses.get(guess) ?? Promise.resolve();
-    const answer = before.then(() => this.guess(guess, make));
+  limitGuesses<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
+    const key = guessKey(name, input, client);
+    if (key === undefined) return make();
+    const before = this.guesses.get(key) ?? Promise.resolve();
+    const answer = before.then(() => this.guess(key, make));
     const done = answer
       .then(nothing, nothing)
-      .then(() => void (this.guesses.get(guess) === done && this.guesses.delete(guess)));
-    this.guesses.set(guess, done);
+      .then(() => void (this.guesses.get(key) === done && this.guesses.delete(key)));
+    this.guesses.set(key, done);
     return answer;
   }
 
-  private async guess<T>(guess: string, make: () => Promise<T>): Promise<T> {
-    await this.failures.check(guess);
+  private async guess<T>(key: string, make: () => Promise<T>): Promise<T> {
+    await this.failedLogins.check(key);
     try {
       return await make();
     } catch (error) {
-      // That it was the last one allowed shows with the next.
-      if (isWrongGuess(error)) await this.failures.take(guess).catch(nothing);
+      // The last allowed guess is answered as itself; the next one is refused.
+      if (isWrongGuess(error)) await this.failedLogins.take(key).catch(nothing);
       throw error;
     }
   }
@@ -112,7 +84,7 @@ const nothing = () => undefined;
 const isWrongGuess = (error: unknown) =>
   error instanceof ChatError && (error.code === 'unauthenticated' || error.code === 'forbidden');
 
-/** What guessing a password counts against: an account from one address, so that its owner elsewhere is not locked out. */
+/** The key under which wrong passwords are counted: an account from one address, so that a guesser does not lock its owner out elsewhere. */
 function guessKey(name: CallName, input: unknown, client: Client): string | undefined {
   if (name === 'auth.login') return `login:${(input as { username: string }).username}:${addressKey(client.address)}`;
   return name === 'auth.password' ? `password:${client.session!.userId}` : undefined;

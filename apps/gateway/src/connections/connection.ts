@@ -1,98 +1,121 @@
 import { ChatError, newId, type PresenceState } from '@parley/contracts';
 import type { Socket } from 'socket.io';
-import type { Client, Session } from '../calls/client.js';
-import { callRate, PENDING_CALLS, TokenBucket } from '../calls/limits.js';
-import { Outgoing } from './socket-backpressure.js';
+import type { Session } from '../auth/session.js';
+import { SocketBackpressure } from './socket-backpressure.js';
 
-const nothing = () => undefined;
+/** The most calls of one connection, and of one user or address over HTTP, whatever they are. */
+export const CALL_RATE = Object.freeze({ perSecond: 100, burst: 200 });
+/** Calls of one connection that may wait for their answer at a time. */
+const MAX_PENDING_CALLS = 256;
 /** The longest that a closing transport may take to send what was written. */
-const CLOSE_MS = 2_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+const nothing = () => undefined;
+
+/** Tokens that come back evenly with time. */
+class TokenBucket {
+  private tokens: number;
+  private refilledAt = Date.now();
+
+  constructor(
+    private readonly perSecond: number,
+    private readonly burst: number,
+  ) {
+    this.tokens = burst;
+  }
+
+  /** Throws `rate_limited` when there is none. */
+  take(): void {
+    const now = Date.now();
+    const refill = (Math.max(0, now - this.refilledAt) / 1000) * this.perSecond;
+    this.tokens = Math.min(this.burst, this.tokens + refill);
+    this.refilledAt = now;
+    if (this.tokens < 1)
+      throw new ChatError('rate_limited', undefined, { retryAfterMs: ((1 - this.tokens) / this.perSecond) * 1000 });
+    this.tokens--;
+  }
+}
 
 /** One live socket of a user at this gateway. */
-export class LocalConnection implements Client {
+export class LocalConnection {
   readonly id = newId();
-  readonly since = Date.now();
-  /** When a heartbeat of the client last came, in milliseconds; opening counts as one. */
-  beatAt = Date.now();
+  readonly openedAt = Date.now();
+  /** When the client's last heartbeat came, in milliseconds. Opening counts as one. */
+  lastHeartbeatAt = Date.now();
   /** The state that the client last asked for. */
   state: Exclude<PresenceState, 'offline'> | undefined;
-  /** Whose presence this connection hears of, and what it last heard. */
-  readonly watches = new Map<string, PresenceState>();
-  readonly outgoing: Outgoing;
+  /** The users whose presence this connection watches, and the state that it was last told of each. */
+  readonly watched = new Map<string, PresenceState>();
+  readonly backpressure: SocketBackpressure;
   private readonly bucket: TokenBucket;
-  private readonly mostPending: number;
-  /** Calls that wait for their answer: what gives each one up. */
-  private readonly pending = new Set<() => void>();
-  private leaving = false;
+  private readonly maxPendingCalls: number;
+  /** For each call that waits for its answer: the function that gives it up. */
+  private readonly pendingCalls = new Set<() => void>();
+  private closing = false;
   private whenIdle: (() => void) | undefined;
-  private turn: Promise<unknown> = Promise.resolve();
-  /** Resolves when opening it has ended, well or not. */
+  private lastTurn: Promise<unknown> = Promise.resolve();
+  /** Resolves when opening has ended, well or not. */
   opened: Promise<void> = Promise.resolve();
-  /** Whether it has. */
-  settled = false;
+  /** Whether opening has ended. */
+  isOpen = false;
 
   constructor(
     readonly socket: Socket,
     readonly session: Session,
     readonly address: string,
-    scale: number,
-    onCut: () => void,
+    rateScale: number,
+    onTooSlow: () => void,
   ) {
-    this.outgoing = new Outgoing(socket, onCut);
-    this.bucket = new TokenBucket(callRate.perSecond * scale, callRate.burst * scale);
-    this.mostPending = PENDING_CALLS * Math.max(1, scale);
+    this.backpressure = new SocketBackpressure(socket, onTooSlow);
+    this.bucket = new TokenBucket(CALL_RATE.perSecond * rateScale, CALL_RATE.burst * rateScale);
+    this.maxPendingCalls = MAX_PENDING_CALLS * Math.max(1, rateScale);
   }
 
   get userId(): string {
     return this.session.userId;
   }
 
-  get connection(): this {
-    return this;
-  }
-
   /** Holds calls back until `opening` ends; it must not reject. */
-  opening(opening: Promise<void>): Promise<void> {
-    this.opened = opening.then(() => void (this.settled = true));
+  holdCallsUntil(opening: Promise<void>): Promise<void> {
+    this.opened = opening.then(() => void (this.isOpen = true));
     return this.inTurn(this.opened);
   }
 
-  /** Counts a call in. The answer counts it out, after the call's own answer was sent; `giveUp` is called when the connection cannot wait for that. */
-  begin(giveUp: () => void): () => void {
-    this.pending.add(giveUp);
+  /** Counts a call as pending. The caller calls the result once the answer is sent; `giveUp` is called when the connection closes before that. */
+  startCall(giveUp: () => void): () => void {
+    this.pendingCalls.add(giveUp);
     return () => {
-      if (this.pending.delete(giveUp) && this.pending.size === 0) this.whenIdle?.();
+      if (this.pendingCalls.delete(giveUp) && this.pendingCalls.size === 0) this.whenIdle?.();
     };
   }
 
-  /** Throws `rate_limited` when the client makes too many calls, or has too many waiting; `unavailable` once it is about to be sent elsewhere. */
-  admit(): void {
-    if (this.leaving) throw new ChatError('unavailable', 'this connection is about to close; connect again');
-    if (this.pending.size > this.mostPending)
+  /** Throws `rate_limited` when the client makes too many calls or has too many pending, and `unavailable` once the connection is closing. */
+  admitCall(): void {
+    if (this.closing) throw new ChatError('unavailable', 'this connection is about to close; connect again');
+    if (this.pendingCalls.size > this.maxPendingCalls)
       throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
     this.bucket.take();
   }
 
   /**
-   * Ends the connection so that its client connects anew: takes no more calls, waits for the answers of those under way (at most `patienceMs`, then they are `unavailable`), and
-   * closes the transport. Resolves when it is closed, with all that was written on its way, or `CLOSE_MS` later.
+   * Closes the transport so that the client connects anew. Takes no more calls and first waits for the answers of pending ones, at most `callTimeoutMs`; later ones are answered `unavailable`. Resolves
+   * when the transport is closed and everything written is on its way, or `CLOSE_TIMEOUT_MS` later.
    */
-  async leave(patienceMs: number): Promise<void> {
-    this.leaving = true;
-    await this.idle(patienceMs);
-    for (const giveUp of this.pending) giveUp();
-    await this.idle(CLOSE_MS);
+  async closeTransport(callTimeoutMs: number): Promise<void> {
+    this.closing = true;
+    await this.idle(callTimeoutMs);
+    for (const giveUp of this.pendingCalls) giveUp();
+    await this.idle(CLOSE_TIMEOUT_MS);
     if (!this.socket.connected) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, CLOSE_MS);
+      const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
       this.socket.once('disconnect', () => (clearTimeout(timer), resolve()));
       this.socket.conn.close();
     });
   }
 
-  /** Resolves when no call waits for its answer, and in any case after `timeoutMs`. */
+  /** Resolves when no call is pending, and in any case after `timeoutMs`. */
   private async idle(timeoutMs: number): Promise<void> {
-    if (this.pending.size === 0) return;
+    if (this.pendingCalls.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       this.whenIdle = () => (clearTimeout(timer), resolve());
@@ -100,13 +123,13 @@ export class LocalConnection implements Client {
   }
 
   /**
-   * Resolves when `step` and the steps of all earlier calls are done, so that calls go on in the order in which they came, however long
-   * each one's step takes. Rejects when `step` does; that holds up nobody.
+   * Resolves when `step` and the steps of all earlier calls are done: calls go on in the order in which they came, however long each one's step takes. Rejects when `step` does; that holds up no other
+   * call.
    */
   inTurn(step: Promise<unknown>): Promise<void> {
-    const turn = Promise.all([this.turn, step]).then(nothing);
-    // Without the results: each would hold the one before it, for ever.
-    this.turn = Promise.allSettled([this.turn, step]).then(nothing);
+    const turn = Promise.all([this.lastTurn, step]).then(nothing);
+    // Without the results: each would keep the one before it in memory.
+    this.lastTurn = Promise.allSettled([this.lastTurn, step]).then(nothing);
     return turn;
   }
 }

@@ -1,61 +1,63 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { ChatError, type RevocationReason } from '@parley/contracts';
 import { without } from '@parley/faults';
-import type { Connection } from '@parley/realtime';
+import { Registry, type Connection } from '@parley/realtime';
+import { Logger } from '@parley/service-kit';
 import type { Server, Socket } from 'socket.io';
-import type { Session } from '../calls/client.js';
-import { LocalConnection } from './connection.js';
-import { Metrics } from '../metrics.js';
-import { PARTS, type GatewayParts } from '../parts.js';
 import { Revocations } from '../auth/revocations.js';
-import { Typing } from '../presence/typing.js';
-import { Watches } from '../presence/presence-subscriptions.js';
-import { Welcome } from './session-ready.js';
+import type { Session } from '../auth/session.js';
+import { GatewayConfig } from '../config.js';
+import { Metrics } from '../metrics.js';
+import { LocalConnection } from './connection.js';
+import { SessionReady } from './session-ready.js';
 
 export const userRoom = (userId: string) => `user:${userId}`;
 const sessionRoom = (sessionId: string) => `session:${sessionId}`;
 
 const STEP_MS = 100;
-const LEAST_PER_STEP = 20;
+const MIN_PER_STEP = 20;
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The live sockets of this gateway, and all ways in which one begins and ends. */
 @Injectable()
 export class Connections {
   private readonly live = new Map<string, LocalConnection>();
-  private readonly farewells = new Set<Promise<void>>();
+  /** Closed connections that are being reported to presence and the registry. */
+  private readonly reports = new Set<Promise<void>>();
   private server: Server | undefined;
-  private stopping = false;
+  private draining = false;
 
   constructor(
-    @Inject(PARTS) private readonly parts: GatewayParts,
-    @Inject(Welcome) private readonly welcome: Welcome,
-    @Inject(Revocations) private readonly revocations: Revocations,
-    @Inject(Watches) private readonly watches: Watches,
-    @Inject(Typing) private readonly typing: Typing,
-    @Inject(Metrics) private readonly metrics: Metrics,
+    private readonly config: GatewayConfig,
+    private readonly broker: Broker,
+    private readonly registry: Registry,
+    private readonly sessionReady: SessionReady,
+    private readonly revocations: Revocations,
+    private readonly metrics: Metrics,
+    private readonly logger: Logger,
   ) {}
 
   attach(server: Server): void {
     this.server = server;
-    this.watches.attach(server);
-  }
-
-  /** Those that are in the registry already. */
-  get settled(): LocalConnection[] {
-    return [...this.live.values()].filter(({ settled }) => settled);
   }
 
   get all(): LocalConnection[] {
     return [...this.live.values()];
   }
 
-  /** No new connection is let in from now on. */
-  get closed(): boolean {
-    return this.stopping;
+  /** The connections that are in the registry already. */
+  get open(): LocalConnection[] {
+    return this.all.filter(({ isOpen }) => isOpen);
   }
 
-  /** Whose connections are in the rooms, and which; read while it is gone through. */
+  /** Whether the gateway is stopping: no new connection is let in. */
+  get isDraining(): boolean {
+    return this.draining;
+  }
+
+  /** The connections in these rooms, looked up while they are iterated. */
   *inRooms(rooms: readonly string[]): Iterable<{ readonly userId: string; readonly connectionId: string }> {
     const { adapter, sockets } = this.server!.of('/');
     for (const room of rooms) {
@@ -70,109 +72,104 @@ export class Connections {
     return this.live.get(connectionId);
   }
 
-  /** Takes a socket whose session was verified. Its calls wait until `session:ready` is sent. Throws nothing. */
-  open(socket: Socket, session: Session, address: string): LocalConnection {
-    const connection = new LocalConnection(socket, session, address, this.parts.config.USER_LIMIT_SCALE, () =>
+  /** Takes a socket whose session was verified. Its calls wait until `session:ready` is sent. Never throws. */
+  add(socket: Socket, session: Session, address: string): LocalConnection {
+    const connection = new LocalConnection(socket, session, address, this.config.USER_LIMIT_SCALE, () =>
       this.metrics.closed.inc({ reason: 'slow' }),
     );
     this.live.set(connection.id, connection);
     this.metrics.connections.set(this.live.size);
     this.metrics.opened.inc();
     void socket.join([userRoom(session.userId), sessionRoom(session.sessionId)]);
-    // It may have been revoked between the check of its token and the join.
+    // The session may have ended between the check of its token and the join.
     if (this.revocations.has(session.sessionId)) this.end(connection, 'ended');
-    else void connection.opening(this.introduce(connection));
+    else void connection.holdCallsUntil(this.makeReady(connection));
     return connection;
   }
 
-  /** In the registry and in its rooms before `session:ready` goes out: from there on it misses nothing. */
-  private async introduce(connection: LocalConnection): Promise<void> {
-    const { broker, logger } = this.parts;
-    void broker
-      .publish('connection.opened.v1', { ...this.entry(connection), at: connection.beatAt })
+  /** Enters the connection into the registry before `session:ready` goes out: from there on it misses nothing. */
+  private async makeReady(connection: LocalConnection): Promise<void> {
+    void this.broker
+      .publish('connection.opened.v1', { ...this.registryEntry(connection), at: connection.lastHeartbeatAt })
       .catch(() => undefined);
-    const added = this.register(connection);
+    const registered = this.register(connection);
     try {
-      const ready = await this.welcome.compose(connection);
-      await added;
+      const ready = await this.sessionReady.compose(connection);
+      await registered;
       connection.socket.emit('session:ready', ready);
     } catch (error) {
-      await added;
+      await registered;
       if (error instanceof ChatError && error.code === 'unauthenticated') return this.end(connection, 'ended');
-      logger.warn(
-        { connectionId: connection.id, reason: error instanceof Error ? error.message : String(error) },
-        'a connection could not be made ready',
+      this.logger.warn(
+        { connectionId: connection.id, reason: reasonOf(error) },
+        'a connection could not be made ready; its client connects again',
       );
-      // Its client tries again by itself.
-      void connection.leave(0);
+      void connection.closeTransport(0);
     }
   }
 
-  /** Without the registry a connection goes on: pushes go to all gateways then, and the next renewal enters it. */
+  /** Never rejects. A connection goes on without the registry: pushes then go to all gateways, and the next renewal enters it. */
   private async register(connection: LocalConnection): Promise<void> {
     try {
-      const { excess } = await this.parts.registry.add(this.entry(connection));
-      for (const one of excess) this.endAnywhere(one);
+      const { excess } = await this.registry.add(this.registryEntry(connection));
+      for (const entry of excess) this.endExcess(entry);
     } catch (error) {
-      this.parts.logger.warn(
-        { connectionId: connection.id, reason: error instanceof Error ? error.message : String(error) },
-        'the registry did not take a connection; the next renewal will',
+      this.logger.warn(
+        { connectionId: connection.id, reason: reasonOf(error) },
+        'the registry did not take a connection; the next renewal enters it',
       );
     }
   }
 
-  entry({ id, userId }: LocalConnection): Connection {
-    return { connectionId: id, userId, gatewayId: this.parts.broker.instance };
+  registryEntry({ id, userId }: LocalConnection): Connection {
+    return { connectionId: id, userId, gatewayId: this.broker.instance };
   }
 
-  private endAnywhere({ connectionId, gatewayId }: Connection): void {
+  /** Ends one of a user's connections beyond the limit, here or at another gateway. */
+  private endExcess({ connectionId, gatewayId }: Connection): void {
     const local = this.live.get(connectionId);
     if (local) return this.end(local, 'too_many');
-    if (gatewayId === this.parts.broker.instance) return;
-    void this.parts.broker
-      .push(gatewayId, { kind: 'close', connectionId, reason: 'too_many' })
-      .catch((error: unknown) => {
-        this.parts.logger.warn({ connectionId, err: error }, 'a connection too many could not be closed');
-      });
+    if (gatewayId === this.broker.instance) return;
+    void this.broker.push(gatewayId, { kind: 'close', connectionId, reason: 'too_many' }).catch((error: unknown) => {
+      this.logger.warn({ connectionId, err: error }, 'a connection beyond the limit could not be closed');
+    });
   }
 
-  /** Ends a connection for good: its client is told why, and does not come back by itself. */
+  /** Ends a connection for good: its client is told why and does not reconnect by itself. */
   end(connection: LocalConnection, reason: RevocationReason): void {
     this.metrics.closed.inc({ reason });
     connection.socket.emit('session:revoked', { reason });
     connection.socket.disconnect(true);
   }
 
-  /** Ends all connections of these sessions. */
+  /** Ends all connections of these sessions for good. */
   endSessions(sessionIds: readonly string[], reason: RevocationReason): void {
     if (without('revocation-fan-out')) return;
     for (const sessionId of sessionIds) {
-      const here = this.server?.of('/').adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0;
-      if (here > 0) this.metrics.closed.inc({ reason }, here);
+      const count = this.server?.of('/').adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0;
+      if (count > 0) this.metrics.closed.inc({ reason }, count);
       this.server?.to(sessionRoom(sessionId)).emit('session:revoked', { reason });
       this.server?.in(sessionRoom(sessionId)).disconnectSockets(true);
     }
   }
 
-  /** A socket has gone: says so to presence and the registry. */
-  gone(connection: LocalConnection): void {
-    if (!this.live.delete(connection.id)) return;
+  /** Reports a connection whose socket has closed to presence and the registry. Answers whether it was live until now. */
+  remove(connection: LocalConnection): boolean {
+    if (!this.live.delete(connection.id)) return false;
     this.metrics.connections.set(this.live.size);
-    if (this.stopping) this.watches.forget(connection);
-    else this.watches.drop(connection);
-    this.typing.drop(connection);
-    const farewell = this.farewell(connection).finally(() => this.farewells.delete(farewell));
-    this.farewells.add(farewell);
+    const report = this.reportClosed(connection).finally(() => this.reports.delete(report));
+    this.reports.add(report);
+    return true;
   }
 
-  private async farewell(connection: LocalConnection): Promise<void> {
-    const { broker, registry, logger } = this.parts;
-    const published = broker.publish('connection.closed.v1', { ...this.entry(connection), at: Date.now() });
+  private async reportClosed(connection: LocalConnection): Promise<void> {
+    const entry = this.registryEntry(connection);
+    const published = this.broker.publish('connection.closed.v1', { ...entry, at: Date.now() });
     // Removing must come after adding, or the entry stays until its lease ends.
-    const removed = connection.opened.then(() => registry.remove(this.entry(connection)));
+    const removed = connection.opened.then(() => this.registry.remove(entry));
     for (const result of await Promise.allSettled([published, removed])) {
       if (result.status === 'rejected')
-        logger.warn(
+        this.logger.warn(
           { connectionId: connection.id, reason: String(result.reason) },
           'a closed connection was not reported; its lease will end',
         );
@@ -180,34 +177,34 @@ export class Connections {
   }
 
   /**
-   * Makes clients (all that are here) connect anew, here or elsewhere: closes their transports, which they answer by reconnecting, in batches spread over
-   * `spreadMs`; each after the calls under way were answered, which after `patienceMs` is with `unavailable`.
+   * Makes clients (by default all) connect anew, here or elsewhere: closes their transports, in batches spread over `spreadMs`. Pending calls are answered first; those that take longer than
+   * `callTimeoutMs` are answered `unavailable`.
    */
-  async scatter(
+  async reconnectAll(
     spreadMs: number,
-    patienceMs: number,
+    callTimeoutMs: number,
     connections: readonly LocalConnection[] = this.all,
   ): Promise<void> {
     if (connections.length > 0) this.metrics.closed.inc({ reason: 'sent_elsewhere' }, connections.length);
-    const size = Math.max(LEAST_PER_STEP, Math.ceil((connections.length * STEP_MS) / Math.max(STEP_MS, spreadMs)));
+    const size = Math.max(MIN_PER_STEP, Math.ceil((connections.length * STEP_MS) / Math.max(STEP_MS, spreadMs)));
     const closing: Promise<void>[] = [];
     for (let at = 0; at < connections.length; at += size) {
       if (at > 0) await delay(STEP_MS * (0.5 + Math.random()));
-      closing.push(...connections.slice(at, at + size).map((connection) => connection.leave(patienceMs)));
+      closing.push(...connections.slice(at, at + size).map((connection) => connection.closeTransport(callTimeoutMs)));
     }
     await Promise.all(closing);
   }
 
-  /** Makes these clients connect anew, and so sync. */
+  /** Makes the clients of these connections connect anew, and so sync. */
   reconnect(connectionIds: readonly string[]): void {
     const connections = connectionIds.flatMap((id) => this.live.get(id) ?? []);
-    void this.scatter(connections.length, 1_000, connections);
+    void this.reconnectAll(connections.length, 1_000, connections);
   }
 
-  /** Lets nobody in any more, sends everybody elsewhere and reports them gone; in at most about `graceMs`, and some seconds for clients that do not read. */
+  /** Lets nobody in any more, makes all clients reconnect elsewhere and reports their connections closed. Takes about `graceMs` at most, and a few seconds more for clients that do not read. */
   async drain(graceMs: number): Promise<void> {
-    this.stopping = true;
-    await this.scatter(graceMs / 4, graceMs / 2);
-    await Promise.race([Promise.all(this.farewells), delay(graceMs / 4, undefined, { ref: false })]);
+    this.draining = true;
+    await this.reconnectAll(graceMs / 4, graceMs / 2);
+    await Promise.race([Promise.all(this.reports), delay(graceMs / 4, undefined, { ref: false })]);
   }
 }

@@ -1,28 +1,31 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { ChatError, limits, times, type ServerEvent, type User } from '@parley/contracts';
+import { Batcher } from '@parley/service-kit';
+import { GatewayConfig } from '../config.js';
 import type { LocalConnection } from './connection.js';
-import { PARTS, type GatewayParts } from '../parts.js';
 
-const EPOCH_MS = 10_000;
-const WAIT_MS = 4_000;
-const MOST_AT_ONCE = 1_000;
+const EPOCH_MAX_AGE_MS = 10_000;
+const DEADLINE_MS = 4_000;
+const MAX_USERS_PER_REQUEST = 1_000;
 
-interface Ask {
-  readonly resolve: (user: User | undefined) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** Makes `session:ready`. When thousands reconnect at once, their users are asked for together. */
+/** Composes `session:ready`. When thousands of clients reconnect at once, their users are looked up together. */
 @Injectable()
-export class Welcome {
-  private asks = new Map<string, Ask[]>();
-  private epoch: { value: string; at: number } | undefined;
+export class SessionReady {
+  private readonly users = new Batcher<string, User | undefined>({
+    maxItems: MAX_USERS_PER_REQUEST,
+    flush: (userIds) => this.lookUp(userIds),
+  });
+  private epoch: { readonly value: string; readonly at: number } | undefined;
 
-  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker' | 'config'>) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly config: GatewayConfig,
+  ) {}
 
-  /** Rejects with `unauthenticated` for a user who does not exist (any more), and with `unavailable`. */
+  /** Rejects with `unauthenticated` when the user does not exist any more, and with `unavailable`. */
   async compose(connection: LocalConnection): Promise<ServerEvent<'session:ready'>> {
-    const [user, epoch] = await Promise.all([this.user(connection.userId), this.currentEpoch()]);
+    const [user, epoch] = await Promise.all([this.users.add(connection.userId), this.currentEpoch()]);
     if (!user) throw new ChatError('unauthenticated');
     return {
       connectionId: connection.id,
@@ -36,7 +39,7 @@ export class Welcome {
   }
 
   private limits() {
-    const scale = this.parts.config.USER_LIMIT_SCALE;
+    const scale = this.config.USER_LIMIT_SCALE;
     return {
       ...limits,
       messagesPerSecond: limits.messagesPerSecond * scale,
@@ -44,41 +47,21 @@ export class Welcome {
     };
   }
 
-  private user(userId: string): Promise<User | undefined> {
-    return new Promise((resolve, reject) => {
-      if (this.asks.size === 0) setImmediate(() => void this.askForAll());
-      const ask = { resolve, reject };
-      const same = this.asks.get(userId);
-      if (same) same.push(ask);
-      else this.asks.set(userId, [ask]);
-    });
+  private async lookUp(userIds: readonly string[]): Promise<(User | undefined)[]> {
+    const { users } = await this.broker.request(
+      'users.known.v1',
+      { userIds: [...new Set(userIds)] },
+      { deadlineMs: DEADLINE_MS },
+    );
+    const byId = new Map(users.map((user) => [user.id, user]));
+    return userIds.map((userId) => byId.get(userId));
   }
 
-  private async askForAll(): Promise<void> {
-    const asks = [...this.asks];
-    this.asks = new Map();
-    for (let at = 0; at < asks.length; at += MOST_AT_ONCE) void this.askFor(asks.slice(at, at + MOST_AT_ONCE));
-  }
-
-  private async askFor(asks: readonly (readonly [string, readonly Ask[]])[]): Promise<void> {
-    try {
-      const { users } = await this.parts.broker.request(
-        'users.known.v1',
-        { userIds: asks.map(([userId]) => userId) },
-        { deadlineMs: WAIT_MS },
-      );
-      const known = new Map(users.map((user) => [user.id, user]));
-      for (const [userId, waiting] of asks) for (const { resolve } of waiting) resolve(known.get(userId));
-    } catch (error) {
-      for (const [, waiting] of asks) for (const { reject } of waiting) reject(error);
-    }
-  }
-
-  /** It changes only when a backup is restored: an old one serves on while history is away. */
+  /** The epoch changes only when a backup is restored, so a cached one stays in use while history is away. */
   private async currentEpoch(): Promise<string> {
-    if (this.epoch && Date.now() - this.epoch.at < EPOCH_MS) return this.epoch.value;
+    if (this.epoch && Date.now() - this.epoch.at < EPOCH_MAX_AGE_MS) return this.epoch.value;
     try {
-      const { epoch } = await this.parts.broker.request('history.epoch.v1', {}, { deadlineMs: WAIT_MS });
+      const { epoch } = await this.broker.request('history.epoch.v1', {}, { deadlineMs: DEADLINE_MS });
       this.epoch = { value: epoch, at: Date.now() };
     } catch (error) {
       if (!this.epoch) throw error;

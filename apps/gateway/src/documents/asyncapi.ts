@@ -8,7 +8,7 @@ const idOf = (event: string, suffix = '') =>
   event.replace(/[^a-z0-9]+(\w)/gi, (_, letter: string) => letter.toUpperCase()) + suffix;
 const ref = (to: string) => ({ $ref: to });
 
-/** The socket interface as AsyncAPI 3.0, printed from the tables of calls and events. */
+/** The socket interface as AsyncAPI 3.0, generated from the tables of calls and events. */
 export function asyncapi(): Json {
   const schemas = new Schemas();
   const refusal = schemas.of(z.object({ ok: z.literal(false), error: ErrorBody }), 'output');

@@ -3,7 +3,7 @@ import type { Schemas } from './schemas.js';
 
 type Json = Record<string, unknown>;
 
-/** Addresses that take or give files, which are no calls. */
+/** An address that takes or sends files, which is no call. */
 export interface FileRoute {
   readonly id: string;
   readonly method: 'get' | 'head' | 'post' | 'patch' | 'delete';
@@ -11,7 +11,7 @@ export interface FileRoute {
   readonly summary: string;
   readonly headers?: readonly string[];
   readonly body?: Json;
-  /** By status; `attachment`: the answer is one. */
+  /** The description of each status; `attachment` means that the answer is one. */
   readonly answers: Readonly<Record<number, string>>;
 }
 

@@ -8,7 +8,7 @@ type Json = Record<string, unknown>;
 
 const pathNames = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name]) => name!);
 
-/** The HTTP interface as OpenAPI 3.1, printed from the table of calls. */
+/** The HTTP interface as OpenAPI 3.1, generated from the table of calls. */
 export function openapi(): Json {
   const schemas = new Schemas();
   const paths: Record<string, Json> = {};

@@ -61,7 +61,7 @@ const shapes = {
 };
 const nameOf = new Map<z.ZodType, string>(Object.entries(shapes).map(([name, schema]) => [schema, name]));
 
-/** A schema as a person reads it, `{field?: type}`, in HTML. Shapes that have a name are links to it. */
+/** A schema in readable form, `{field?: type}`, as HTML. Named shapes are links. */
 function shape(schema: z.ZodType, named = true): string {
   const name = nameOf.get(schema);
   if (named && name !== undefined) return `<a href="#shape-${name}">${name}</a>`;
@@ -84,9 +84,9 @@ function objectShape(schema: z.ZodObject): string {
 }
 const shapeCode = (schema: z.ZodType, named = true): string => `<code>${shape(schema, named)}</code>`;
 
-const all = Object.entries(calls as Record<string, Call>);
+const namedCalls = Object.entries(calls as Record<string, Call>);
 
-const callRows = all.map(([name, { summary, auth, socket, http, input, output }]) =>
+const callRows = namedCalls.map(([name, { summary, auth, socket, http, input, output }]) =>
   row(
     `<a id="call-${escape(name)}"></a>${code(name)}<p>${escape(summary)}${auth === 'session' ? '' : ' <em>(open)</em>'}</p>`,
     [
@@ -144,5 +144,5 @@ const html = `<!doctype html>
 </body></html>
 `;
 
-/** The interface for people, on one page that needs nothing else. */
+/** The interface for people, on one self-contained page. */
 export const page = (): string => html;

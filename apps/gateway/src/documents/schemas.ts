@@ -23,8 +23,8 @@ const {
   Limits,
   ErrorBody,
 } = contracts;
-/** Shapes that have a name in the documents. */
-const named = {
+/** The shapes that have a name in the documents. */
+const namedShapes = {
   User,
   Me,
   Session,
@@ -46,13 +46,13 @@ const named = {
 };
 
 const names = z.registry<{ id: string }>();
-for (const [id, schema] of Object.entries(named)) names.add(schema as z.ZodType, { id });
+for (const [id, schema] of Object.entries(namedShapes)) names.add(schema as z.ZodType, { id });
 
-/** JSON schemas of one document: inline, but for the shapes that have names. */
+/** The JSON schemas of one document. Named shapes become references to its components, others stand inline. */
 export class Schemas {
   readonly components: Json = {};
 
-  /** `input`: what a client may write; `output`: what it gets. */
+  /** `input`: a shape that clients send; `output`: one that they receive. */
   of(schema: z.ZodType, io: 'input' | 'output'): Json {
     const override = ({ jsonSchema }: { jsonSchema: Json }) => {
       delete jsonSchema['id'];
@@ -66,21 +66,21 @@ export class Schemas {
     } = z.toJSONSchema(schema, { metadata: names, io, unrepresentable: 'any', override }) as Json;
     const suffix = io === 'input' ? 'Input' : '';
     for (const [id, definition] of Object.entries($defs as Json))
-      this.components[id + suffix] = point(definition, suffix);
-    return point(json, suffix) as Json;
+      this.components[id + suffix] = withComponentRefs(definition, suffix);
+    return withComponentRefs(json, suffix) as Json;
   }
 }
 
-/** A copy in which references lead into the document's components. */
-function point(json: unknown, suffix: string): unknown {
-  if (Array.isArray(json)) return json.map((one) => point(one, suffix));
+/** A copy in which references point to the document's components. */
+function withComponentRefs(json: unknown, suffix: string): unknown {
+  if (Array.isArray(json)) return json.map((one) => withComponentRefs(one, suffix));
   if (typeof json !== 'object' || json === null) return json;
   return Object.fromEntries(
     Object.entries(json).map(([key, value]) => [
       key,
       key === '$ref' && typeof value === 'string'
         ? value.replace('#/$defs/', '#/components/schemas/') + suffix
-        : point(value, suffix),
+        : withComponentRefs(value, suffix),
     ]),
   );
 }

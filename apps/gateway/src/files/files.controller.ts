@@ -1,43 +1,48 @@
 import { pipeline } from 'node:stream/promises';
-import { All, Controller, Get, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { All, Controller, Get, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { ChatError, Id, limits, newId, type Attachment } from '@parley/contracts';
-import { withTrace } from '@parley/service-kit';
+import { Logger, withTrace } from '@parley/service-kit';
 import type { Request, Response } from 'express';
+import { JwtAuthGuard } from '../auth/jwt-auth.guard.js';
+import type { Session } from '../auth/session.js';
 import type { Client } from '../calls/client.js';
-import { clientOf, queryOf } from '../http/call-routes.js';
 import { Limits } from '../calls/limits.js';
-import { Metrics, type FileCall } from '../metrics.js';
-import { PARTS, type GatewayParts } from '../parts.js';
+import { GatewayConfig } from '../config.js';
+import { clientOf, queryOf } from '../http/call-routes.js';
 import { sendProblem, traceOf } from '../http/problem.filter.js';
-import { SessionGuard } from '../auth/jwt-auth.guard.js';
+import { Metrics, type FileCall } from '../metrics.js';
+import { disposition, rangeOf } from './file-headers.js';
 import { Files } from './files.js';
 import { receiveFile } from './multipart.js';
-import { disposition } from './names.js';
-import { rangeOf } from './range.js';
 import { MissingFile } from './store.js';
 import { Uploads } from './uploads.js';
 
-/** Files in and out: what is too large for a call. */
+/** A client whose session the guard has found. */
+type SessionClient = Client & { readonly session: Session };
+
+/** Takes and sends files, which are too large for a call. */
 @Controller('api/v1')
-@UseGuards(SessionGuard)
+@UseGuards(JwtAuthGuard)
 export class FilesController {
   constructor(
-    @Inject(PARTS) private readonly parts: GatewayParts,
-    @Inject(Files) private readonly files: Files,
-    @Inject(Uploads) private readonly uploads: Uploads,
-    @Inject(Limits) private readonly limits: Limits,
-    @Inject(Metrics) private readonly metrics: Metrics,
+    private readonly broker: Broker,
+    private readonly config: GatewayConfig,
+    private readonly files: Files,
+    private readonly uploads: Uploads,
+    private readonly limits: Limits,
+    private readonly metrics: Metrics,
+    private readonly logger: Logger,
   ) {}
 
-  /** The answer to a file in one piece. */
+  /** Takes a file in one piece. */
   @Post('attachments')
-  attach(@Req() request: Request, @Res() response: Response): Promise<void> {
-    return this.count('attachment.create', request, response, async ({ session }) => {
+  create(@Req() request: Request, @Res() response: Response): Promise<void> {
+    return this.handle('attachment.create', request, response, async ({ session: { userId } }) => {
       const announced = Number(request.headers['content-length'] ?? 1);
       if (announced > limits.attachmentBytes + limits.packetBytes) throw new ChatError('too_large');
-      const { userId } = session!;
       await this.files.admit(userId, Math.max(1, announced - limits.packetBytes));
-      const attachment = await this.files.withPlace(async (path) => {
+      const attachment = await this.files.withTemporaryFile(async (path) => {
         const name = await receiveFile(request, path, limits.attachmentBytes);
         return this.files.keep(userId, { id: newId(), path, name });
       });
@@ -46,13 +51,13 @@ export class FilesController {
   }
 
   @Get('attachments/:id')
-  fetch(@Req() request: Request, @Res() response: Response): Promise<void> {
-    return this.count('attachment.get', request, response, async ({ session }) => {
+  get(@Req() request: Request, @Res() response: Response): Promise<void> {
+    return this.handle('attachment.get', request, response, async ({ session: { userId } }) => {
       const attachmentId = request.params['id'];
       if (!Id.safeParse(attachmentId).success)
         throw new ChatError('invalid', 'id: must be an id', { details: [{ path: 'id', message: 'must be an id' }] });
-      const { attachment, key } = await this.parts.broker.request('attachment.locate.v1', {
-        userId: session!.userId,
+      const { attachment, key } = await this.broker.request('attachment.locate.v1', {
+        userId,
         attachmentId: attachmentId as string,
       });
       await this.send(request, response, attachment, key);
@@ -61,31 +66,32 @@ export class FilesController {
 
   @All(['uploads', 'uploads/:id'])
   upload(@Req() request: Request, @Res() response: Response): Promise<void> {
-    return this.count('upload', request, response, () => this.uploads.handle(request, response));
+    return this.handle('upload', request, response, () => this.uploads.handle(request, response));
   }
 
-  private async count(
+  /** Traces, limits and counts a request as calls are. */
+  private async handle(
     call: FileCall,
     request: Request,
     response: Response,
-    work: (client: Client) => Promise<void>,
+    work: (client: SessionClient) => Promise<void>,
   ): Promise<void> {
-    const client = clientOf(this.parts, request);
-    const ended = this.metrics.called(call, 'http');
+    const client = clientOf(request, this.config) as SessionClient;
+    const stopClock = this.metrics.startCall(call, 'http');
     try {
-      await withTrace({ ...traceOf(response), userId: client.session!.userId }, async () => {
-        await this.limits.request(client);
+      await withTrace({ ...traceOf(response), userId: client.session.userId }, async () => {
+        await this.limits.admitRequest(client);
         queryOf({}, request.originalUrl);
         await work(client);
       });
-      ended('ok');
+      stopClock('ok');
     } catch (error) {
-      ended(error instanceof ChatError ? error.code : 'internal');
+      stopClock(error instanceof ChatError ? error.code : 'internal');
       throw error;
     }
   }
 
-  /** The bytes never change, but who may see them does: a client keeps them, and asks each time. */
+  /** Sends a file. Its bytes never change, but its audience does: clients cache it and revalidate each time. */
   private async send(
     request: Request,
     response: Response,
@@ -99,9 +105,9 @@ export class FilesController {
       Vary: 'Authorization, Origin',
       'Accept-Ranges': 'bytes',
     });
-    if (matches(request.headers['if-none-match'], tag)) return void response.status(304).end();
+    if (matchesTag(request.headers['if-none-match'], tag)) return void response.status(304).end();
     const range = rangeOf(request.headers, size, tag);
-    if (range === 'unsatisfiable') return outside(response, size);
+    if (range === 'unsatisfiable') return sendUnsatisfiable(response, size);
     response.set({
       'Content-Type': mediaType,
       'Content-Disposition': disposition(mediaType, name),
@@ -110,25 +116,21 @@ export class FilesController {
     if (range) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${size}`);
     if (request.method === 'HEAD') return void response.end();
     const bytes = await (await this.files.store).read(key, range).catch((error: unknown) => {
-      for (const name of response.getHeaderNames())
-        if (name.startsWith('content-') && name !== 'content-security-policy') response.removeHeader(name);
+      for (const header of response.getHeaderNames())
+        if (header.startsWith('content-') && header !== 'content-security-policy') response.removeHeader(header);
       throw error instanceof MissingFile ? new ChatError('not_found', 'the file is gone') : error;
     });
-    // Who goes away before the end is no defect.
-    await pipeline(bytes, response).catch(
-      (error: unknown) =>
-        void (
-          response.destroyed ||
-          this.parts.logger.warn({ err: error, attachmentId: id }, 'a file was not sent to its end')
-        ),
-    );
+    await pipeline(bytes, response).catch((error: unknown) => {
+      // A client that goes away before the end is no defect.
+      if (!response.destroyed) this.logger.warn({ err: error, attachmentId: id }, 'a file was not sent completely');
+    });
   }
 }
 
-const matches = (header: string | undefined, tag: string): boolean =>
-  (header ?? '').split(',').some((one) => [tag, `W/${tag}`, '*'].includes(one.trim()));
+const matchesTag = (header: string | undefined, tag: string): boolean =>
+  (header ?? '').split(',').some((candidate) => [tag, `W/${tag}`, '*'].includes(candidate.trim()));
 
-function outside(response: Response, size: number): void {
+function sendUnsatisfiable(response: Response, size: number): void {
   response.set('Content-Range', `bytes */${size}`);
   sendProblem(response, 'invalid', 'the range lies outside the file', { status: 416 });
 }

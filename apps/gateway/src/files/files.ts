@@ -2,44 +2,51 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { ChatError, newId, type Attachment, type StoredAttachment } from '@parley/contracts';
-import { PARTS, type GatewayParts } from '../parts.js';
+import { Logger } from '@parley/service-kit';
+import { GatewayConfig } from '../config.js';
 import { previewPath, recognise, type Thumbnail } from './content.js';
-import { filesDir, openStore, type FileStore } from './store.js';
+import { filesDir, openStore } from './open-store.js';
+import type { FileStore } from './store.js';
 
-/** Files that one sweep removes, and how many at a time. */
-const SWEPT = 500;
-const AT_ONCE = 8;
-/** What a crash left lies so long. */
-const LEFT_MS = 24 * 3_600_000;
+/** Files that one sweep removes. */
+const SWEEP_LIMIT = 500;
+const CONCURRENT_REMOVALS = 8;
+/** The age at which a file that a crash left behind is removed. */
+const LEFTOVER_AGE_MS = 24 * 3_600_000;
 
-/** A file that arrived. */
-export interface Arrived {
+/** A file that has arrived. */
+export interface ReceivedFile {
   readonly id: string;
-  /** On this machine; stays the caller's. */
+  /** On this machine. The caller removes it. */
   readonly path: string;
   readonly name: string;
 }
 
-/** The bytes of attachments, from their arrival to their end. */
+/** The bytes of attachments, from their arrival to their removal. */
 @Injectable()
 export class Files {
   private opened: Promise<FileStore> | undefined;
 
-  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker' | 'config' | 'logger'>) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly config: GatewayConfig,
+    private readonly logger: Logger,
+  ) {}
 
   get store(): Promise<FileStore> {
-    return (this.opened ??= openStore(this.parts.config));
+    return (this.opened ??= openStore(this.config));
   }
-  private get incoming(): string {
-    return join(filesDir(this.parts.config), 'incoming');
+  private get incomingDir(): string {
+    return join(filesDir(this.config), 'incoming');
   }
 
-  /** Gives `work` a place for a file on this machine, and removes what is there afterwards. */
-  async withPlace<T>(work: (path: string) => Promise<T>): Promise<T> {
-    await mkdir(this.incoming, { recursive: true });
-    const path = join(this.incoming, newId());
+  /** Gives `work` the path of a temporary file and removes that file afterwards. */
+  async withTemporaryFile<T>(work: (path: string) => Promise<T>): Promise<T> {
+    await mkdir(this.incomingDir, { recursive: true });
+    const path = join(this.incomingDir, newId());
     try {
       return await work(path);
     } finally {
@@ -47,26 +54,27 @@ export class Files {
     }
   }
 
-  /** Writes stored bytes to a local file. */
+  /** Copies a stored file to a local one. */
   async fetch(key: string, path: string): Promise<void> {
     await pipeline(await (await this.store).read(key), createWriteStream(path));
   }
 
-  /** Refuses with `too_large` before anything is received. */
+  /** Rejects with `too_large` when the user may not store so many more bytes. */
   async admit(userId: string, bytes: number): Promise<void> {
-    await this.parts.broker.request('attachment.admit.v1', { userId, bytes });
+    await this.broker.request('attachment.admit.v1', { userId, bytes });
   }
 
   /**
-   * Makes a file an attachment: recognises it, stores its bytes unless they are `there` already, and has it recorded. Repeating it under the same id is harmless. Whatever goes
-   * wrong, nothing of it stays but what was there.
+   * Makes a file an attachment: recognises its content, stores its bytes unless they are `isStored` already, and has it recorded. Repeating it under the same id is harmless. When anything fails, nothing
+   * stays but what was there before.
    */
-  async keep(userId: string, { id, path, name }: Arrived, there = false): Promise<Attachment> {
+  async keep(userId: string, { id, path, name }: ReceivedFile, isStored = false): Promise<Attachment> {
     const { size } = await stat(path);
     if (size === 0) throw new ChatError('invalid', 'the file is empty');
     try {
       const { thumbnail, ...content } = await recognise(path, name);
-      return await this.record(userId, { id, key: id, name, size, ...content }, there ? undefined : path, thumbnail);
+      const stored = { id, key: id, name, size, ...content };
+      return await this.record(userId, stored, isStored ? undefined : path, thumbnail);
     } finally {
       await rm(previewPath(path), { force: true });
     }
@@ -80,51 +88,48 @@ export class Files {
   ): Promise<Attachment> {
     const store = await this.store;
     const preview = thumbnail && previewOf(thumbnail);
-    const ours = [
+    const added = [
       ...(path === undefined ? [] : [{ ...stored, from: path }]),
       ...(preview ? [{ ...preview, from: thumbnail.path }] : []),
     ];
     try {
-      for (const { key, from, mediaType } of ours) await store.put(key, from, mediaType);
-      const { attachment } = await this.parts.broker.request('attachment.record.v1', {
+      for (const { key, from, mediaType } of added) await store.put(key, from, mediaType);
+      const { attachment } = await this.broker.request('attachment.record.v1', {
         userId,
         stored,
         ...(preview && { thumbnail: preview }),
       });
-      // An earlier attempt was recorded with a preview of its own.
+      // An earlier attempt may have been recorded, with a preview of its own.
       if (preview && attachment.thumbnailId !== preview.id) await store.remove(preview.key);
       return attachment;
     } catch (error) {
-      for (const { key } of ours)
+      for (const { key } of added)
         await store
           .remove(key)
-          .catch((err: unknown) =>
-            this.parts.logger.warn({ err, key }, 'a file that nobody needs could not be removed'),
-          );
+          .catch((err: unknown) => this.logger.warn({ err, key }, 'the file of a failed upload could not be removed'));
       throw error;
     }
   }
 
-  /** Removes the bytes of attachments that nobody can see any more, and what crashes left. */
+  /** Removes the bytes of attachments that nobody can see any more, and files that crashes left behind. */
   async sweep(): Promise<void> {
-    const { dropped } = await this.parts.broker.request('attachment.sweep.v1', { limit: SWEPT });
+    const { dropped } = await this.broker.request('attachment.sweep.v1', { limit: SWEEP_LIMIT });
     const store = await this.store;
     const queue = dropped.values();
     await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
+      Array.from({ length: CONCURRENT_REMOVALS }, async () => {
         for (const { key } of queue) await store.remove(key);
       }),
     );
-    if (dropped.length > 0)
-      await this.parts.broker.request('attachment.forget.v1', { ids: dropped.map(({ id }) => id) });
-    await this.clear();
+    if (dropped.length > 0) await this.broker.request('attachment.forget.v1', { ids: dropped.map(({ id }) => id) });
+    await this.removeLeftovers();
   }
 
-  private async clear(): Promise<void> {
-    for (const left of await readdir(this.incoming).catch(() => [])) {
-      const path = join(this.incoming, left);
+  private async removeLeftovers(): Promise<void> {
+    for (const name of await readdir(this.incomingDir).catch(() => [])) {
+      const path = join(this.incomingDir, name);
       const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
-      if (mtimeMs < Date.now() - LEFT_MS) await rm(path, { force: true });
+      if (mtimeMs < Date.now() - LEFTOVER_AGE_MS) await rm(path, { force: true });
     }
   }
 }

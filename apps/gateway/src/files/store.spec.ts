@@ -1,8 +1,9 @@
 import { loadConfig } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
 import { gatewayConfig } from '../config.js';
-import { BucketStore } from './s3.js';
-import { FolderStore, openStore, s3Config } from './store.js';
+import { openStore, s3Config } from './open-store.js';
+import { BucketStore } from './s3-store.js';
+import { FolderStore } from './store.js';
 
 const config = (source: Record<string, string>) => loadConfig(gatewayConfig, source);
 

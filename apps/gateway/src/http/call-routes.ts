@@ -1,52 +1,50 @@
-import { Controller, Inject, Req, RequestMapping, RequestMethod, Res, UseGuards, type Type } from '@nestjs/common';
+import { Controller, Req, RequestMapping, RequestMethod, Res, UseGuards, type Type } from '@nestjs/common';
 import { callNames, calls, ChatError, newId, type Call, type HttpRoute } from '@parley/contracts';
 import type { Request, Response } from 'express';
-import { clientAddress } from '../calls/client-address.js';
-import type { Client, Session } from '../calls/client.js';
+import { Access, JwtAuthGuard } from '../auth/jwt-auth.guard.js';
+import type { Session } from '../auth/session.js';
+import { clientAddress, type Client } from '../calls/client.js';
 import { Dispatcher } from '../calls/dispatcher.js';
-import { PARTS, type GatewayParts } from '../parts.js';
+import { GatewayConfig } from '../config.js';
 import { traceOf } from './problem.filter.js';
-import { SessionGuard } from '../auth/jwt-auth.guard.js';
 
-/** A controller with a route for every call of the contracts that has one. */
-export function httpCallsController(): Type {
+/** A controller with one route for every call of the contracts that has an HTTP interface. */
+export function callRoutesController(): Type {
   @Controller('api/v1')
-  @UseGuards(SessionGuard)
-  class HttpCallsController {
+  @UseGuards(JwtAuthGuard)
+  class CallRoutesController {
     constructor(
-      @Inject(PARTS) readonly parts: GatewayParts,
-      @Inject(Dispatcher) readonly dispatcher: Dispatcher,
+      readonly config: GatewayConfig,
+      readonly dispatcher: Dispatcher,
     ) {}
   }
-  const prototype = HttpCallsController.prototype;
   for (const name of callNames) {
-    const { http }: Call = calls[name];
+    const call: Call = calls[name];
+    const { http } = call;
     if (!http) continue;
-    // A computed key names the function; the guard reads the call's name there.
-    const { [name]: handler } = {
-      async [name](this: HttpCallsController, request: Request, response: Response) {
-        const data = await this.dispatcher.execute(
-          name,
-          inputOf(http, request),
-          clientOf(this.parts, request),
-          newId(),
-          traceOf(response),
-        );
-        send(http, response, data);
-      },
+    const value = async function (this: CallRoutesController, request: Request, response: Response): Promise<void> {
+      const client = clientOf(request, this.config);
+      const data = await this.dispatcher.execute(name, inputOf(http, request), client, newId(), traceOf(response));
+      send(http, response, data);
     };
-    const descriptor: PropertyDescriptor = { value: handler, writable: true, configurable: true };
-    Object.defineProperty(prototype, name, descriptor);
-    RequestMapping({ path: http.path, method: RequestMethod[http.method] })(prototype, name, descriptor);
-    Req()(prototype, name, 0);
-    Res()(prototype, name, 1);
+    const route: PropertyDescriptor = { value, writable: true, configurable: true };
+    Object.defineProperty(CallRoutesController.prototype, name, route);
+    RequestMapping({ path: http.path, method: RequestMethod[http.method] })(
+      CallRoutesController.prototype,
+      name,
+      route,
+    );
+    Access(call.auth)(CallRoutesController.prototype, name, route);
+    Req()(CallRoutesController.prototype, name, 0);
+    Res()(CallRoutesController.prototype, name, 1);
   }
-  return HttpCallsController;
+  return CallRoutesController;
 }
 
-export function clientOf({ config }: GatewayParts, request: Request): Client {
+/** The client that makes a request; with the session that the guard found, if any. */
+export function clientOf(request: Request, { TRUST_PROXY }: Pick<GatewayConfig, 'TRUST_PROXY'>): Client {
   const session = request.user as Session | undefined;
-  return { address: clientAddress(request, config.TRUST_PROXY), ...(session && { session }) };
+  return { address: clientAddress(request, TRUST_PROXY), ...(session && { session }) };
 }
 
 function send(route: HttpRoute, response: Response, data: unknown): void {
@@ -56,11 +54,11 @@ function send(route: HttpRoute, response: Response, data: unknown): void {
   else response.json(route.bare === undefined ? data : (data as Record<string, unknown>)[route.bare]);
 }
 
-/** The fields of path, query and body, as one input. Throws `invalid`. */
-export function inputOf(route: HttpRoute, request: Request): Record<string, unknown> {
+/** Combines the fields of path, query and body into one input. Throws `invalid`. */
+function inputOf(route: HttpRoute, request: Request): Record<string, unknown> {
   const input = { ...bodyOf(route, request) };
-  const outside = { ...queryOf(route, request.originalUrl), ...request.params };
-  for (const [field, value] of Object.entries(outside)) {
+  const fromAddress = { ...queryOf(route, request.originalUrl), ...request.params };
+  for (const [field, value] of Object.entries(fromAddress)) {
     if (Object.hasOwn(input, field) && input[field] !== value) throw invalid(field, 'differs from the address');
     input[field] = value;
   }
@@ -81,7 +79,7 @@ function bodyOf({ method }: HttpRoute, request: Request): Record<string, unknown
   return body as Record<string, unknown>;
 }
 
-/** The parameters that the address may have; throws `invalid` for others. */
+/** The parameters of an address. Throws `invalid` for one that the route does not take. */
 export function queryOf({ query = {} }: Pick<HttpRoute, 'query'>, url: string): Record<string, unknown> {
   const at = url.indexOf('?');
   const parameters = new URLSearchParams(at < 0 ? '' : url.slice(at));

@@ -4,7 +4,7 @@ import { RequestMethod, type Type } from '@nestjs/common';
 import { calls, ChatError, errorTable, newId, serverEvents, type Call } from '@parley/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FilesController } from '../files/files.controller.js';
-import { httpCallsController } from './call-routes.js';
+import { callRoutesController } from './call-routes.js';
 import { RootController } from './root.controller.js';
 import { answerTo, Edge, type Person } from '../spec/edge.js';
 
@@ -306,7 +306,7 @@ describe('at the root', () => {
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
     // Express answers HEAD wherever there is GET. What tus takes at which of its addresses is its own affair.
-    const served = [RootController, FilesController, httpCallsController()]
+    const served = [RootController, FilesController, callRoutesController()]
       .flatMap(routesOf)
       .flatMap((route) => (route.startsWith('all ') ? tusRoutes(route.slice(4)) : route));
     expect(documented.toSorted()).toEqual(served.toSorted());

@@ -1,28 +1,29 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { ChatError, errorTable, type ErrorCode } from '@parley/contracts';
-import { parseTraceparent, traceIdOf, type Logger, type Trace } from '@parley/service-kit';
+import { Logger, parseTraceparent, traceIdOf, type Trace } from '@parley/service-kit';
 import type { NextFunction, Request, Response } from 'express';
-import { describeError } from '../calls/errors.js';
+import { errorBody } from '../calls/error-body.js';
 
-/** Gives every request the trace id that its log lines, its answer and its problem carry: the one of its `traceparent`, if that is well-formed. */
+export const TRACE_HEADER = 'trace-id';
+export const traceOf = (response: Response): Trace => (response.locals['trace'] ??= { traceId: traceIdOf() }) as Trace;
+
+/** Gives every request the trace id that its log lines, its answer and its problem carry: the one of a well-formed `traceparent`, otherwise a new one. */
 export function traceRequests(request: Request, response: Response, next: NextFunction): void {
   response.locals['trace'] = parseTraceparent(request.headers['traceparent']);
   response.setHeader(TRACE_HEADER, traceOf(response).traceId);
   next();
 }
-export const traceOf = (response: Response): Trace => (response.locals['trace'] ??= { traceId: traceIdOf() }) as Trace;
-export const TRACE_HEADER = 'trace-id';
 
-/** Every error over HTTP is `application/problem+json` (RFC 9457) with the code and what belongs to it. */
+/** Answers every error over HTTP as `application/problem+json` (RFC 9457) with its code and fields. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly logger: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
-    // The client has gone, or the answer is half out: there is nobody to tell.
+    // The client is gone, or part of the answer has left already.
     if (response.headersSent || response.destroyed) return void response.end();
-    const { code, message, ...more } = describeError(known(error), traceOf(response).traceId, this.logger);
+    const { code, message, ...more } = errorBody(asChatError(error), traceOf(response).traceId, this.logger);
     const { status } = errorTable[code];
     if (status === 429 || status === 503)
       response.setHeader('retry-after', Math.max(1, Math.ceil((more.retryAfterMs ?? 1000) / 1000)));
@@ -31,7 +32,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Answers with a problem. `status`: where it is not the code's own, because a protocol has a narrower one that the table does not know. */
+/** Answers with a problem. `status` replaces the code's own where a protocol has a more specific one. */
 export function sendProblem(
   response: Response,
   code: ErrorCode,
@@ -52,8 +53,8 @@ export function sendProblem(
   );
 }
 
-/** Errors of Express, its parsers and Nest's router, in our codes. */
-function known(error: unknown): unknown {
+/** Translates errors of Express, its parsers and Nest's router into our codes. */
+function asChatError(error: unknown): unknown {
   if (error instanceof ChatError || !(error instanceof Error)) return error;
   const status = error instanceof HttpException ? error.getStatus() : (error as { status?: unknown }).status;
   if (status === 404) return new ChatError('not_found', 'no such address');

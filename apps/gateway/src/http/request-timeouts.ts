@@ -1,24 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** A request comes in whole within this time; of a file, something always does. */
-const PATIENCE_MS = 30_000;
-/** And a file within this. */
-const FILE_MS = 3_600_000;
-/** Who takes nothing of a file for so long, like a player that stands still, may ask for the rest again. */
-const PAUSE_MS = 5 * 60_000;
-/** What is still to come of a request that was answered already, so that its client reads the answer. */
+/** Maximum time for a whole body; for uploads of files, maximum idle time. */
+const BODY_TIMEOUT_MS = 30_000;
+/** Maximum time for the upload of a file. */
+const UPLOAD_TIMEOUT_MS = 3_600_000;
+/** Maximum time in which a client takes nothing of a file, like a player that is paused. It may ask for the rest again. */
+const DOWNLOAD_IDLE_TIMEOUT_MS = 5 * 60_000;
+/** How long the rest of a body is still read after the answer, so that the client reads the answer. */
 const LINGER_MS = 5_000;
-const files = /^\/api\/v1\/(?:attachments|uploads)(?:[/?]|$)/;
+const filePaths = /^\/api\/v1\/(?:attachments|uploads)(?:[/?]|$)/;
 
-/** Ends connections whose requests don't come to an end. Node's own limit is one for all, and would cut large files off. */
-export function limitTime(request: IncomingMessage, response: ServerResponse): void {
+/** Ends connections whose requests do not come to an end. Node has one limit for all requests, which would cut large files off. */
+export function limitRequestTime(request: IncomingMessage, response: ServerResponse): void {
   const end = () => request.complete || request.socket.destroy();
-  const file = files.test(request.url ?? '');
-  let timer = setTimeout(end, file ? FILE_MS : PATIENCE_MS);
-  if (file && (request.method === 'GET' || request.method === 'HEAD')) {
-    request.setTimeout(PAUSE_MS);
-  } else if (file) {
-    request.setTimeout(PATIENCE_MS, end);
+  const isFile = filePaths.test(request.url ?? '');
+  let timer = setTimeout(end, isFile ? UPLOAD_TIMEOUT_MS : BODY_TIMEOUT_MS);
+  if (isFile && (request.method === 'GET' || request.method === 'HEAD')) {
+    request.setTimeout(DOWNLOAD_IDLE_TIMEOUT_MS);
+  } else if (isFile) {
+    request.setTimeout(BODY_TIMEOUT_MS, end);
     request.once('end', () => request.setTimeout(0));
   }
   response.once('finish', () => {

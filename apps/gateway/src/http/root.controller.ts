@@ -1,22 +1,22 @@
-import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { Controller, Get, Req, Res } from '@nestjs/common';
+import { Health } from '@parley/service-kit';
 import type { Request, Response } from 'express';
+import { SigningKeys } from '../auth/signing-keys.js';
 import { asyncapi } from '../documents/asyncapi.js';
 import { openapi } from '../documents/openapi.js';
 import { page } from '../documents/page.js';
-import { PARTS, type GatewayParts } from '../parts.js';
-import { SigningKeys } from '../auth/signing-keys.js';
 
-/** What is open to everybody at the root: health, metrics, keys and documents. */
+/** The public addresses at the root: health, metrics, keys and documents. */
 @Controller()
 export class RootController {
   constructor(
-    @Inject(PARTS) private readonly parts: GatewayParts,
-    @Inject(SigningKeys) private readonly keys: SigningKeys,
+    private readonly healthChecks: Health,
+    private readonly keys: SigningKeys,
   ) {}
 
   @Get(['health/live', 'health/ready', 'metrics'])
   async health(@Req() request: Request, @Res() response: Response): Promise<void> {
-    const { status, type, body } = await this.parts.health.answer(request.path);
+    const { status, type, body } = await this.healthChecks.answer(request.path);
     response.status(status).setHeader('content-type', type);
     response.send(body);
   }

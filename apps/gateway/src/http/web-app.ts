@@ -6,10 +6,10 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { NextFunction, Request, Response } from 'express';
 
-/** Where `vite build` leaves the app, seen from `src` and from `dist`. */
-const built = fileURLToPath(new URL('../../../web/dist', import.meta.url));
+/** The output of `vite build`, as seen from `src/http` and from `dist/http`. */
+const buildFolder = fileURLToPath(new URL('../../../web/dist', import.meta.url));
 
-const types: Readonly<Record<string, string>> = {
+const mediaTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -21,10 +21,10 @@ const types: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** Addresses inside the app: whatever they are, the page is the same one and shows what belongs there. */
-const pages = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
+/** Addresses inside the app. All have the same page, which shows what belongs to the address. */
+const pagePaths = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
 
-const page = {
+const pageHeaders = {
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",
@@ -35,54 +35,54 @@ const page = {
     "font-src 'self'",
     "manifest-src 'self'",
     "worker-src 'self'",
-    // The one policy that the page may make answers one constant: the service worker's address.
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
     "require-trusted-types-for 'script'",
+    // This one policy returns a constant: the service worker's address.
     'trusted-types parley-worker',
   ].join('; '),
   'permissions-policy': 'camera=(), geolocation=(), microphone=(self), payment=(), usb=()',
   'cross-origin-opener-policy': 'same-origin',
 };
 
-/** The service worker, which keeps the page for when the server is away. It is never taken from a browser's cache, and loads what is the app's own. */
+/** The service worker keeps the page for the time when the server is away. It is never served from a browser's cache and loads the app's own files only. */
 const WORKER = '/sw.js';
-const worker = { 'content-security-policy': "default-src 'none'; connect-src 'self'" };
+const workerHeaders = { 'content-security-policy': "default-src 'none'; connect-src 'self'" };
 
 interface Asset {
   readonly type: string;
   readonly etag: string;
   readonly body: Buffer;
-  /** There when it is smaller. */
-  readonly zipped?: Buffer;
+  /** Present when it is smaller. */
+  readonly gzipped?: Buffer;
 }
 
 const PAGE = '/index.html';
-const hint =
+const notBuilt =
   'Parley’s web app was not built. `npm start` builds it, and so does `npm run build -w apps/web`. The API is at /api/docs.\n';
 
 /**
- * Serves the built web app beside the API: the page at its addresses, files by their names. Everything is read once, when the gateway starts, so no path of a request ever reaches the disk.
- * Requests for anything else go on. Where the app was not built, its page is a plain hint.
+ * Serves the built web app beside the API: the page at its addresses, files by their names. All files are read once, when the gateway starts, so no path of a request ever reaches the disk. Other requests
+ * pass on. If the app was not built, the page is a hint in plain text.
  */
 export async function webApp(
-  folder = built,
+  folder = buildFolder,
 ): Promise<(request: Request, response: Response, next: NextFunction) => void> {
   const assets = await load(folder);
   return (request, response, next) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return next();
     const { path } = request;
-    const isPage = pages.test(path);
+    const isPage = pagePaths.test(path);
     const asset = isPage ? assets.get(PAGE) : path === PAGE ? undefined : assets.get(path);
     if (asset) return send(asset, path, isPage, request, response);
-    if (path === '/') return void response.type('text/plain').setHeader('cache-control', 'no-cache').send(hint);
+    if (path === '/') return void response.type('text/plain').setHeader('cache-control', 'no-cache').send(notBuilt);
     next();
   };
 }
 
 function send(
-  { type, etag, body, zipped }: Asset,
+  { type, etag, body, gzipped }: Asset,
   path: string,
   isPage: boolean,
   request: Request,
@@ -95,13 +95,13 @@ function send(
     'cross-origin-resource-policy': 'same-origin',
     // Vite puts a hash of the content into these names.
     'cache-control': path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
-    ...(isPage && page),
-    ...(path === WORKER && worker),
+    ...(isPage && pageHeaders),
+    ...(path === WORKER && workerHeaders),
   });
   if (request.fresh) return void response.status(304).end();
-  const smaller = zipped !== undefined && request.acceptsEncodings('gzip') === 'gzip' ? zipped : undefined;
-  if (smaller) response.setHeader('content-encoding', 'gzip');
-  response.end(request.method === 'HEAD' ? undefined : (smaller ?? body));
+  const encoded = gzipped !== undefined && request.acceptsEncodings('gzip') === 'gzip' ? gzipped : undefined;
+  if (encoded) response.setHeader('content-encoding', 'gzip');
+  response.end(request.method === 'HEAD' ? undefined : (encoded ?? body));
 }
 
 async function load(folder: string): Promise<ReadonlyMap<string, Asset>> {
@@ -125,12 +125,12 @@ async function load(folder: string): Promise<ReadonlyMap<string, Asset>> {
 
 async function read(file: string): Promise<Asset> {
   const body = await readFile(file);
-  const zipped = await promisify(gzip)(body, { level: 9 });
+  const gzipped = await promisify(gzip)(body, { level: 9 });
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
   return {
-    type: types[extname(file)] ?? 'application/octet-stream',
+    type: mediaTypes[extname(file)] ?? 'application/octet-stream',
     etag,
     body,
-    ...(zipped.length < body.length && { zipped }),
+    ...(gzipped.length < body.length && { gzipped }),
   };
 }

@@ -1,65 +1,66 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { times, type DomainEvent } from '@parley/contracts';
+import { Registry } from '@parley/realtime';
 import type { LocalConnection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
-import { PARTS, type GatewayParts } from '../parts.js';
 
 const CHUNK = 500;
-type Renewed = DomainEvent<'connections.renewed.v1'>['connections'][number];
+type Renewal = DomainEvent<'connections.renewed.v1'>['connections'][number];
 
-/** Tells the registry and presence, again and again, which connections live here and when their clients last gave a sign. */
+/** Tells the registry and presence at intervals which connections live here and when each client last sent a heartbeat. */
 @Injectable()
 export class Leases {
   constructor(
-    @Inject(PARTS) private readonly parts: GatewayParts,
-    @Inject(Connections) private readonly connections: Connections,
+    private readonly broker: Broker,
+    private readonly registry: Registry,
+    private readonly connections: Connections,
   ) {}
 
-  /** Renews all; the registry and presence each as far as they can be reached. Rejects when one of them could not. */
+  /** Renews all leases, with the registry and with presence. Tries every one, then rejects with the first failure. */
   async renew(): Promise<void> {
-    const all = this.connections.settled;
+    const connections = this.connections.open;
     let failure: unknown;
-    for (let at = 0; at < all.length; at += CHUNK) {
-      const chunk = all.slice(at, at + CHUNK);
-      const outcomes = await Promise.allSettled([this.renewLeases(chunk), this.publish(chunk)]);
-      for (const outcome of outcomes) if (outcome.status === 'rejected') failure ??= outcome.reason;
+    for (let at = 0; at < connections.length; at += CHUNK) {
+      const chunk = connections.slice(at, at + CHUNK);
+      const results = await Promise.allSettled([this.renewInRegistry(chunk), this.publish(chunk)]);
+      for (const result of results) if (result.status === 'rejected') failure ??= result.reason;
     }
     if (failure !== undefined) throw failure;
   }
 
-  /** Those whose lease had lapsed were not found by pushes for a while: they must not keep a silent hole. */
-  private async renewLeases(connections: readonly LocalConnection[]): Promise<void> {
-    const { registry } = this.parts;
-    const { lapsed } = await registry.renew(connections.map((connection) => this.connections.entry(connection)));
-    // One that ended meanwhile may have been entered again after it was removed.
-    const ended = connections.filter(({ id }) => !this.connections.find(id));
-    await Promise.all(ended.map((connection) => registry.remove(this.connections.entry(connection))));
+  /** Pushes did not find connections whose lease had lapsed, so their clients reconnect and sync. */
+  private async renewInRegistry(connections: readonly LocalConnection[]): Promise<void> {
+    const entries = connections.map((connection) => this.connections.registryEntry(connection));
+    const { lapsed } = await this.registry.renew(entries);
+    // The renewal may have entered a connection again that ended meanwhile.
+    const ended = entries.filter(({ connectionId }) => !this.connections.find(connectionId));
+    await Promise.all(ended.map((entry) => this.registry.remove(entry)));
     if (lapsed.length > 0) this.connections.reconnect(lapsed.map(({ connectionId }) => connectionId));
   }
 
-  /** A heartbeat of a client. What it changes is told at once; that it still beats, with the next renewal. */
-  beat(connection: LocalConnection, state: LocalConnection['state']): void {
+  /** Takes a client's heartbeat. Presence is told at once when it changes the user's state, otherwise with the next renewal. */
+  heartbeat(connection: LocalConnection, state: LocalConnection['state']): void {
     const now = Date.now();
-    const back = now - connection.beatAt >= 3 * times.heartbeatMs;
-    const news = state !== undefined && state !== connection.state;
-    connection.beatAt = now;
+    const wasSilent = now - connection.lastHeartbeatAt >= 3 * times.heartbeatMs;
+    const changesState = state !== undefined && state !== connection.state;
+    connection.lastHeartbeatAt = now;
     connection.state = state ?? connection.state;
-    if (back || news) void this.publish([connection]).catch(() => undefined);
+    if (wasSilent || changesState) void this.publish([connection]).catch(() => undefined);
   }
 
   private publish(connections: readonly LocalConnection[]): Promise<void> {
-    const { broker } = this.parts;
-    return broker.publish('connections.renewed.v1', {
-      gatewayId: broker.instance,
+    return this.broker.publish('connections.renewed.v1', {
+      gatewayId: this.broker.instance,
       at: Date.now(),
-      connections: connections.map(renewed),
+      connections: connections.map(renewalOf),
     });
   }
 }
 
-const renewed = ({ id, userId, beatAt, state }: LocalConnection): Renewed => ({
+const renewalOf = ({ id, userId, lastHeartbeatAt, state }: LocalConnection): Renewal => ({
   connectionId: id,
   userId,
-  beatAt,
+  beatAt: lastHeartbeatAt,
   ...(state && { state }),
 });

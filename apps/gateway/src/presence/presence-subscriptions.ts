@@ -1,168 +1,170 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { ChatError, limits, type DomainEvent, type Presence, type PushFrame } from '@parley/contracts';
 import type { Server, Socket } from 'socket.io';
 import type { LocalConnection } from '../connections/connection.js';
-import { PARTS, type GatewayParts } from '../parts.js';
 
 const watchRoom = (userId: string) => `watch:${userId}`;
-const AT_ONCE = 4;
-const MOST_PER_REQUEST = 1_000;
+const CONCURRENT_USERS = 4;
+const MAX_PER_REQUEST = 1_000;
 
 type WatchersFrame = Extract<PushFrame, { kind: 'watchers' }>;
 
-/** How a watcher sees somebody. `hidden`: where one of the two blocks the other they show as offline, and nothing else is passed on. */
-interface Seen {
+/** How a watcher sees a user. `hidden`: there is a block between the two; the user shows as offline and no changes are passed on. */
+interface View {
   readonly presence: Presence;
   readonly hidden: boolean;
 }
 const offline = (userId: string): Presence => ({ userId, state: 'offline' });
 
-/** A question of one user that is under way, and what came meanwhile: newer than its answer may be. */
-interface Question {
+/** A request of one user to presence that is under way, and changes that arrived meanwhile: they may be newer than its answer. */
+interface PendingRequest {
   readonly userId: string;
   readonly changes: Map<string, Presence | undefined>;
   readonly hidden: Set<string>;
 }
 
 /**
- * Who on this gateway hears of whose presence. Presence is told which users this gateway wants to hear of, and answers only those that the watcher may see;
- * all wishes are repeated with every renewal, so that they survive presence's losing its data, and so that a watcher who may no longer see somebody stops
- * hearing of them. A connection that watches somebody is in their room, unless there is a block between the two.
+ * Which connections of this gateway are told of whose presence. Presence is told which users this gateway subscribes to, and answers only those that the watcher may see. All subscriptions are repeated
+ * with every renewal: they survive presence's loss of its data, and a watcher who may no longer see somebody stops being told. A connection that watches somebody is in that user's room, unless there is a
+ * block between the two.
  */
 @Injectable()
-export class Watches {
-  /** Connections that watch a user; presence is told when the last one stops. */
+export class PresenceSubscriptions {
+  /** How many connections watch each user; presence is told when the last one stops. */
   private readonly counts = new Map<string, number>();
-  private readonly questions = new Set<Question>();
+  private readonly pending = new Set<PendingRequest>();
   private server: Server | undefined;
 
-  constructor(@Inject(PARTS) private readonly parts: Pick<GatewayParts, 'broker' | 'logger'>) {}
+  constructor(private readonly broker: Broker) {}
 
   attach(server: Server): void {
     this.server = server;
   }
 
-  /** Answers the present state of those who are visible; later changes follow as `presence:changed`. */
+  /** Answers the present state of the users that are visible; later changes follow as `presence:changed`. */
   async watch(connection: LocalConnection, userIds: readonly string[]): Promise<Presence[]> {
     const wanted = [...new Set(userIds)];
-    const more = wanted.filter((userId) => !connection.watches.has(userId)).length;
-    if (connection.watches.size + more > limits.presenceWatches) {
-      throw new ChatError('too_large', `at most ${limits.presenceWatches} watches per connection`);
-    }
-    const seen = wanted.length === 0 ? [] : await this.ask(connection.userId, wanted);
-    // Other watch calls of this connection may have ended meanwhile.
-    const room =
-      limits.presenceWatches - seen.filter(({ presence }) => !connection.watches.has(presence.userId)).length;
-    if (connection.watches.size > room)
-      throw new ChatError('too_large', `at most ${limits.presenceWatches} watches per connection`);
-    if (connection.socket.connected) for (const one of seen) this.add(connection, one);
-    return seen.map(({ presence }) => presence);
+    const added = wanted.filter((userId) => !connection.watched.has(userId)).length;
+    demandRoom(connection.watched.size + added);
+    const views = wanted.length === 0 ? [] : await this.request(connection.userId, wanted);
+    // Other calls of this connection may have ended meanwhile.
+    demandRoom(
+      connection.watched.size + views.filter(({ presence }) => !connection.watched.has(presence.userId)).length,
+    );
+    if (connection.socket.connected) for (const view of views) this.add(connection, view);
+    return views.map(({ presence }) => presence);
   }
 
   unwatch(connection: LocalConnection, userIds: Iterable<string>): void {
-    const last = [...userIds].filter((userId) => this.remove(connection, userId));
-    if (last.length === 0) return;
-    // Not waited for: presence forgets wishes that are not repeated.
-    void this.tell(connection.userId, [], last).catch(() => undefined);
+    const unwatched = [...userIds].filter((userId) => this.remove(connection, userId));
+    if (unwatched.length === 0) return;
+    // Not awaited: presence forgets subscriptions that are not repeated.
+    void this.tellPresence(connection.userId, [], unwatched).catch(() => undefined);
   }
 
-  /** The connection has ended. */
+  /** Ends all subscriptions of a connection that has closed. */
   drop(connection: LocalConnection): void {
-    this.unwatch(connection, [...connection.watches.keys()]);
+    this.unwatch(connection, [...connection.watched.keys()]);
   }
 
-  /** As `drop`, but presence learns of it by this gateway's silence. */
+  /** As {@link drop}, but presence is not told: it notices that this gateway renews nothing any more. */
   forget(connection: LocalConnection): void {
-    for (const userId of connection.watches.keys()) this.remove(connection, userId);
+    for (const userId of connection.watched.keys()) this.remove(connection, userId);
   }
 
-  /** Passes a change on to those who watch. */
+  /** Passes a change of presence on to the connections that watch the user. */
   changed(frame: WatchersFrame): void {
     const presence = frame.payload as Presence;
-    for (const { changes } of this.questions) if (changes.has(frame.userId)) changes.set(frame.userId, presence);
+    for (const { changes } of this.pending) if (changes.has(frame.userId)) changes.set(frame.userId, presence);
     const room = watchRoom(frame.userId);
     const sockets = this.server?.of('/').adapter.rooms.get(room);
     if (!sockets) return;
-    for (const id of sockets) this.connectionOf(id)?.watches.set(frame.userId, presence.state);
+    for (const id of sockets) this.connectionOf(id)?.watched.set(frame.userId, presence.state);
     this.server?.to(room).emit(frame.event, presence);
   }
 
-  /** There is a block between two users, at once; or perhaps none any more, which has to be asked: the other may block too. `connections`: those of the two that are here. */
+  /**
+   * Hides two users from each other at once when one blocks the other. When a block ends, presence is asked, because the other may block too. `connections`: those of the two users that are here.
+   */
   async blockChanged(
     { blockerId, blockedId, blocked }: DomainEvent<'block.changed.v1'>,
     connections: readonly LocalConnection[],
   ): Promise<void> {
-    for (const [watcher, watched] of [
+    for (const [watcher, watchedId] of [
       [blockerId, blockedId],
       [blockedId, blockerId],
     ] as const) {
-      const devices = connections.filter(({ userId, watches }) => userId === watcher && watches.has(watched));
-      if (blocked) this.hide(watcher, watched, devices);
-      else if (devices.length > 0) await this.look(watcher, [watched], devices);
+      const devices = connections.filter(({ userId, watched }) => userId === watcher && watched.has(watchedId));
+      if (blocked) this.hide(watcher, watchedId, devices);
+      else if (devices.length > 0) await this.refreshViews(watcher, [watchedId], devices);
     }
   }
 
-  private hide(watcher: string, watched: string, devices: readonly LocalConnection[]): void {
-    for (const { userId, hidden } of this.questions) if (userId === watcher) hidden.add(watched);
-    for (const device of devices) this.show(device, { presence: offline(watched), hidden: true });
+  private hide(watcher: string, watchedId: string, devices: readonly LocalConnection[]): void {
+    for (const { userId, hidden } of this.pending) if (userId === watcher) hidden.add(watchedId);
+    for (const device of devices) this.show(device, { presence: offline(watchedId), hidden: true });
   }
 
   private connectionOf(socketId: string): LocalConnection | undefined {
     return (this.server?.of('/').sockets.get(socketId) as Socket | undefined)?.data.connection;
   }
 
-  /** Repeats all wishes; tells connections what they missed. Rejects when presence is away. */
-  async announce(connections: Iterable<LocalConnection>): Promise<void> {
+  /** Repeats the subscriptions of these connections and tells each what it missed. Rejects when presence is away. */
+  async refresh(connections: Iterable<LocalConnection>): Promise<void> {
     const byUser = new Map<string, LocalConnection[]>();
     for (const connection of connections) {
-      if (connection.watches.size === 0) continue;
+      if (connection.watched.size === 0) continue;
       byUser.set(connection.userId, [...(byUser.get(connection.userId) ?? []), connection]);
     }
-    const queue = byUser.values();
+    const queue = byUser.entries();
     await Promise.all(
-      Array.from({ length: AT_ONCE }, async () => {
-        for (const devices of queue) await this.announceFor(devices);
+      Array.from({ length: CONCURRENT_USERS }, async () => {
+        for (const [userId, devices] of queue) {
+          const watched = new Set(devices.flatMap((device) => [...device.watched.keys()]));
+          await this.refreshViews(userId, [...watched], devices);
+        }
       }),
     );
   }
 
-  private async announceFor(devices: readonly LocalConnection[]): Promise<void> {
-    await this.look(devices[0]!.userId, [...new Set(devices.flatMap((device) => [...device.watches.keys()]))], devices);
-  }
-
-  /** Asks how one user sees others, and brings their devices up to date. */
-  private async look(userId: string, asked: readonly string[], devices: readonly LocalConnection[]): Promise<void> {
-    const visible = new Map<string, Seen>();
-    for (let at = 0; at < asked.length; at += MOST_PER_REQUEST) {
-      for (const one of await this.ask(userId, asked.slice(at, at + MOST_PER_REQUEST)))
-        visible.set(one.presence.userId, one);
+  /** Asks how one user sees others, and brings that user's devices up to date. */
+  private async refreshViews(
+    userId: string,
+    watchedIds: readonly string[],
+    devices: readonly LocalConnection[],
+  ): Promise<void> {
+    const views = new Map<string, View>();
+    for (let at = 0; at < watchedIds.length; at += MAX_PER_REQUEST) {
+      for (const view of await this.request(userId, watchedIds.slice(at, at + MAX_PER_REQUEST)))
+        views.set(view.presence.userId, view);
     }
     for (const device of devices) {
-      for (const watched of asked) {
-        const seen = visible.get(watched);
-        if (!device.watches.has(watched)) continue;
-        if (seen) this.show(device, seen);
-        else this.remove(device, watched);
+      for (const watchedId of watchedIds) {
+        const view = views.get(watchedId);
+        if (!device.watched.has(watchedId)) continue;
+        if (view) this.show(device, view);
+        else this.remove(device, watchedId);
       }
     }
   }
 
-  /** Tells a device that watches what it has not heard yet. */
-  private show(device: LocalConnection, seen: Seen): void {
-    const news = device.watches.get(seen.presence.userId) !== seen.presence.state;
-    this.add(device, seen);
-    if (news) device.socket.emit('presence:changed', seen.presence);
+  /** Tells a device the state of a user that it watches, if that is new to it. */
+  private show(device: LocalConnection, view: View): void {
+    const isNew = device.watched.get(view.presence.userId) !== view.presence.state;
+    this.add(device, view);
+    if (isNew) device.socket.emit('presence:changed', view.presence);
   }
 
-  private add(connection: LocalConnection, { presence: { userId, state }, hidden }: Seen): void {
-    if (!connection.watches.has(userId)) this.counts.set(userId, (this.counts.get(userId) ?? 0) + 1);
-    connection.watches.set(userId, state);
+  private add(connection: LocalConnection, { presence: { userId, state }, hidden }: View): void {
+    if (!connection.watched.has(userId)) this.counts.set(userId, (this.counts.get(userId) ?? 0) + 1);
+    connection.watched.set(userId, state);
     void (hidden ? connection.socket.leave(watchRoom(userId)) : connection.socket.join(watchRoom(userId)));
   }
 
-  /** Whether that was the last connection here that watched `userId`. */
+  /** Answers whether that was the last connection here that watched `userId`. */
   private remove(connection: LocalConnection, userId: string): boolean {
-    if (!connection.watches.delete(userId)) return false;
+    if (!connection.watched.delete(userId)) return false;
     void connection.socket.leave(watchRoom(userId));
     const left = (this.counts.get(userId) ?? 1) - 1;
     if (left > 0) this.counts.set(userId, left);
@@ -170,28 +172,32 @@ export class Watches {
     return left <= 0;
   }
 
-  private async ask(userId: string, add: string[]): Promise<Seen[]> {
-    const question: Question = { userId, changes: new Map(add.map((one) => [one, undefined])), hidden: new Set() };
-    this.questions.add(question);
+  private async request(userId: string, watchedIds: string[]): Promise<View[]> {
+    const pending: PendingRequest = {
+      userId,
+      changes: new Map(watchedIds.map((watchedId) => [watchedId, undefined])),
+      hidden: new Set(),
+    };
+    this.pending.add(pending);
     try {
-      const { presence, blocked = [] } = await this.tell(userId, add, []);
-      const hidden = new Set([...blocked, ...question.hidden]);
-      return presence.map((one) =>
-        hidden.has(one.userId)
-          ? { presence: offline(one.userId), hidden: true }
-          : { presence: question.changes.get(one.userId) ?? one, hidden: false },
+      const { presence, blocked = [] } = await this.tellPresence(userId, watchedIds, []);
+      const hidden = new Set([...blocked, ...pending.hidden]);
+      return presence.map((answered) =>
+        hidden.has(answered.userId)
+          ? { presence: offline(answered.userId), hidden: true }
+          : { presence: pending.changes.get(answered.userId) ?? answered, hidden: false },
       );
     } finally {
-      this.questions.delete(question);
+      this.pending.delete(pending);
     }
   }
 
-  private tell(userId: string, add: string[], remove: string[]) {
-    return this.parts.broker.request('presence.watching.v1', {
-      gatewayId: this.parts.broker.instance,
-      userId,
-      add,
-      remove,
-    });
+  private tellPresence(userId: string, add: string[], remove: string[]) {
+    return this.broker.request('presence.watching.v1', { gatewayId: this.broker.instance, userId, add, remove });
   }
+}
+
+function demandRoom(watches: number): void {
+  if (watches > limits.presenceWatches)
+    throw new ChatError('too_large', `at most ${limits.presenceWatches} watches per connection`);
 }

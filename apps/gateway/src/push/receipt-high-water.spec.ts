@@ -1,6 +1,6 @@
 import { newId, type Receipt } from '@parley/contracts';
 import { describe, expect, it } from 'vitest';
-import { Positions } from './receipt-high-water.js';
+import { ReceiptHighWater } from './receipt-high-water.js';
 
 const [conversationId, userId, at] = [newId(), newId(), '2026-01-02T03:04:05.678Z'];
 const receipt = (readSeq: number, deliveredSeq: number, who = userId): Receipt => ({
@@ -13,27 +13,27 @@ const receipt = (readSeq: number, deliveredSeq: number, who = userId): Receipt =
 
 describe('positions that are shown', () => {
   it('go forward, and what says nothing new is not shown', () => {
-    const positions = new Positions();
-    expect(positions.forward(receipt(0, 3))).toEqual(receipt(0, 3));
-    expect(positions.forward(receipt(3, 5))).toEqual(receipt(3, 5));
-    expect(positions.forward(receipt(0, 5))).toBeUndefined();
-    expect(positions.forward(receipt(3, 5))).toBeUndefined();
+    const receipts = new ReceiptHighWater();
+    expect(receipts.advance(receipt(0, 3))).toEqual(receipt(0, 3));
+    expect(receipts.advance(receipt(3, 5))).toEqual(receipt(3, 5));
+    expect(receipts.advance(receipt(0, 5))).toBeUndefined();
+    expect(receipts.advance(receipt(3, 5))).toBeUndefined();
   });
 
   it('are put together of two receipts of which each is ahead in one thing', () => {
-    const positions = new Positions();
-    positions.forward(receipt(0, 9));
-    expect(positions.forward(receipt(4, 4))).toEqual(receipt(4, 9));
+    const receipts = new ReceiptHighWater();
+    receipts.advance(receipt(0, 9));
+    expect(receipts.advance(receipt(4, 4))).toEqual(receipt(4, 9));
   });
 
   it('are each member’s own, and forgotten when there are too many, the one that moved longest ago first', () => {
-    const positions = new Positions(2);
+    const receipts = new ReceiptHighWater(2);
     const [one, other] = [newId(), newId()];
-    positions.forward(receipt(1, 1));
-    expect(positions.forward(receipt(1, 1, one))).toEqual(receipt(1, 1, one));
-    positions.forward(receipt(2, 2));
-    positions.forward(receipt(1, 1, other));
-    expect(positions.forward(receipt(1, 1))).toBeUndefined();
-    expect(positions.forward(receipt(1, 1, one))).toEqual(receipt(1, 1, one));
+    receipts.advance(receipt(1, 1));
+    expect(receipts.advance(receipt(1, 1, one))).toEqual(receipt(1, 1, one));
+    receipts.advance(receipt(2, 2));
+    receipts.advance(receipt(1, 1, other));
+    expect(receipts.advance(receipt(1, 1))).toBeUndefined();
+    expect(receipts.advance(receipt(1, 1, one))).toEqual(receipt(1, 1, one));
   });
 });

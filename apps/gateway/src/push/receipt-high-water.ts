@@ -1,30 +1,30 @@
 import type { Receipt } from '@parley/contracts';
 
-/** Members whose newest position is remembered; of more, those that moved longest ago are forgotten. */
-const MOST = 50_000;
+/** Members whose newest positions are remembered; of more, those that moved longest ago are forgotten. */
+const MAX_MEMBERS = 50_000;
 
 /**
- * The newest positions that were shown here. Replicas of history move cursors side by side, so what one tells may overtake what the other told before it, by as long as a process can stand
- * still; nobody is shown a position that goes back (I5).
+ * The highest receipt positions that this gateway has shown. Replicas of history move cursors side by side, so a frame may overtake an earlier one of another replica, by as long as a process can stall;
+ * no client may see a position go back (I5).
  */
-export class Positions {
-  private readonly newest = new Map<string, Pick<Receipt, 'readSeq' | 'deliveredSeq'>>();
+export class ReceiptHighWater {
+  private readonly highest = new Map<string, Pick<Receipt, 'readSeq' | 'deliveredSeq'>>();
 
-  constructor(private readonly most = MOST) {}
+  constructor(private readonly maxMembers = MAX_MEMBERS) {}
 
-  /** The receipt as it may be shown: nowhere behind what was shown before. Undefined: it says nothing new. */
-  forward(receipt: Receipt): Receipt | undefined {
+  /** Raises a receipt to the highest positions shown before. Answers undefined when it contains nothing new. */
+  advance(receipt: Receipt): Receipt | undefined {
     const key = `${receipt.conversationId} ${receipt.userId}`;
-    const { readSeq, deliveredSeq } = this.newest.get(key) ?? { readSeq: -1, deliveredSeq: -1 };
+    const { readSeq, deliveredSeq } = this.highest.get(key) ?? { readSeq: -1, deliveredSeq: -1 };
     if (receipt.readSeq <= readSeq && receipt.deliveredSeq <= deliveredSeq) return undefined;
-    const next = {
+    const advanced = {
       ...receipt,
       readSeq: Math.max(readSeq, receipt.readSeq),
       deliveredSeq: Math.max(deliveredSeq, receipt.deliveredSeq),
     };
-    this.newest.delete(key);
-    if (this.newest.size >= this.most) this.newest.delete(this.newest.keys().next().value!);
-    this.newest.set(key, next);
-    return next;
+    this.highest.delete(key);
+    if (this.highest.size >= this.maxMembers) this.highest.delete(this.highest.keys().next().value!);
+    this.highest.set(key, advanced);
+    return advanced;
   }
 }

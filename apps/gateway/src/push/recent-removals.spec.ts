@@ -1,7 +1,7 @@
 import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Departures } from './recent-removals.js';
+import { RecentRemovals } from './recent-removals.js';
 import { Edge } from '../spec/edge.js';
 
 const [ann, ben] = [newId(), newId()];
@@ -16,7 +16,7 @@ const typing = (conversationId: string) => ({
   payload: { conversationId, userId: ben, active: true },
 });
 
-describe('departures', () => {
+describe('removals', () => {
   it.each([
     ['message:new', (id: string) => ({ message: { conversationId: id } })],
     ['message:updated', (id: string) => ({ message: { conversationId: id } })],
@@ -24,39 +24,39 @@ describe('departures', () => {
     ['conversation:updated', (id: string) => ({ conversation: { id } })],
     ['drawing:line', (id: string) => ({ conversationId: id })],
   ])('keep %s from whoever was removed, until they are back', (event, payloadOf) => {
-    const [departures, id] = [new Departures(), newId()];
+    const [removals, id] = [new RecentRemovals(), newId()];
     const frame = { event, users: [ann, ben], payload: payloadOf(id) };
-    expect(departures.audience(removed(id, [ann]))).toEqual([ann]);
-    expect(departures.audience(frame)).toEqual([ben]);
-    expect(departures.audience({ ...frame, payload: payloadOf(newId()) })).toEqual([ann, ben]);
-    expect(departures.audience(removed(id, [ann]))).toEqual([ann]);
-    expect(departures.audience({ event: 'conversation:new', users: [ann], payload: { conversation: { id } } })).toEqual(
-      [ann],
-    );
-    expect(departures.audience(frame)).toEqual([ann, ben]);
+    expect(removals.audience(removed(id, [ann]))).toEqual([ann]);
+    expect(removals.audience(frame)).toEqual([ben]);
+    expect(removals.audience({ ...frame, payload: payloadOf(newId()) })).toEqual([ann, ben]);
+    expect(removals.audience(removed(id, [ann]))).toEqual([ann]);
+    expect(removals.audience({ event: 'conversation:new', users: [ann], payload: { conversation: { id } } })).toEqual([
+      ann,
+    ]);
+    expect(removals.audience(frame)).toEqual([ann, ben]);
   });
 
   it('let through what is about no conversation', () => {
-    const departures = new Departures();
-    departures.audience(removed(newId(), [ann]));
-    expect(departures.audience({ event: 'presence:changed', users: [ann], payload: { userId: ben } })).toEqual([ann]);
+    const removals = new RecentRemovals();
+    removals.audience(removed(newId(), [ann]));
+    expect(removals.audience({ event: 'presence:changed', users: [ann], payload: { userId: ben } })).toEqual([ann]);
   });
 
   it('are forgotten after a while', () => {
     let now = 0;
-    const [departures, id] = [new Departures(10, () => now), newId()];
-    departures.audience(removed(id, [ann]));
+    const [removals, id] = [new RecentRemovals(10, () => now), newId()];
+    removals.audience(removed(id, [ann]));
     now = 29_999;
-    expect(departures.audience(typing(id))).toEqual([ben]);
+    expect(removals.audience(typing(id))).toEqual([ben]);
     now = 30_000;
-    expect(departures.audience(typing(id))).toEqual([ann, ben]);
+    expect(removals.audience(typing(id))).toEqual([ann, ben]);
   });
 
   it('are bounded: the oldest go first', () => {
-    const departures = new Departures(2);
+    const removals = new RecentRemovals(2);
     const [first, second, third] = [newId(), newId(), newId()];
-    for (const id of [first, second, first, third]) departures.audience(removed(id, [ann]));
-    expect([first, second, third].map((id) => departures.audience(typing(id)))).toEqual([[ben], [ann, ben], [ben]]);
+    for (const id of [first, second, first, third]) removals.audience(removed(id, [ann]));
+    expect([first, second, third].map((id) => removals.audience(typing(id)))).toEqual([[ben], [ann, ben], [ben]]);
   });
 });
 

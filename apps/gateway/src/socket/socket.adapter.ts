@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import type { NestApplication } from '@nestjs/core';
+import type { INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { limits } from '@parley/contracts';
 import { Server } from 'socket.io';
 import type { GatewayConfig } from '../config.js';
 
-/** Whether a page of this origin may connect: one that is allowed, or the gateway's own, whose origin names the host that was asked. Clients that are no browsers send none. */
-export const originAllowed = (allowed: readonly string[], origin: string | undefined, host?: string): boolean =>
+/** Whether a page of this origin may connect: an allowed one, or the gateway's own, whose origin names the requested host. Clients that are no browsers send no origin. */
+export const isAllowedOrigin = (allowed: readonly string[], origin: string | undefined, host?: string): boolean =>
   origin === undefined ||
   allowed.includes('*') ||
   allowed.includes(origin) ||
@@ -17,7 +17,7 @@ type NestServer = ReturnType<IoAdapter['createIOServer']>;
 /** Socket.IO on the HTTP server of the application. */
 export class SocketAdapter extends IoAdapter {
   constructor(
-    app: NestApplication,
+    app: INestApplication,
     private readonly config: Pick<GatewayConfig, 'ALLOWED_ORIGINS'>,
   ) {
     super(app);
@@ -34,17 +34,17 @@ export class SocketAdapter extends IoAdapter {
       pingInterval: 10_000,
       pingTimeout: 10_000,
       connectTimeout: 10_000,
-      // `cors` restrains long polling only: a WebSocket is let in or not by `allowRequest`.
+      // `cors` restrains long polling only: `allowRequest` decides about a WebSocket.
       cors: { origin: allowed.includes('*') ? '*' : [...allowed] },
       allowRequest: (request: IncomingMessage, decide) => {
-        const known = originAllowed(allowed, request.headers.origin, request.headers.host);
-        decide(known ? null : 'origin not allowed', known);
+        const isAllowed = isAllowedOrigin(allowed, request.headers.origin, request.headers.host);
+        decide(isAllowed ? null : 'origin not allowed', isAllowed);
       },
     });
-    // Nest's adapter brings a Socket.IO of its own, of another patch version; it only passes the server on.
+    // Nest's adapter brings another patch version of Socket.IO; it only passes the server on.
     return server as unknown as NestServer;
   }
 
-  /** `SocketGateway` hears everything by itself: what Nest would hold for each socket to pass messages on is some kilobytes. */
+  /** Does nothing: `SocketGateway` listens by itself, and Nest would hold some kilobytes for each socket to pass messages on. */
   override bindMessageHandlers(): void {}
 }

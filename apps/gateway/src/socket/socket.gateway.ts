@@ -1,4 +1,3 @@
-import { Inject } from '@nestjs/common';
 import {
   WebSocketGateway,
   type OnGatewayConnection,
@@ -8,17 +7,19 @@ import {
 import { calls, ChatError, newId, type Call, type CallName, type ErrorBody } from '@parley/contracts';
 import { reached } from '@parley/faults';
 import { releaseHandshake } from '@parley/patches';
-import { traceIdOf } from '@parley/service-kit';
+import { Logger, traceIdOf } from '@parley/service-kit';
 import type { Server, Socket } from 'socket.io';
-import { clientAddress } from '../calls/client-address.js';
-import type { Session } from '../calls/client.js';
+import { AccessTokens } from '../auth/access-tokens.js';
+import type { Session } from '../auth/session.js';
+import { clientAddress, type Client } from '../calls/client.js';
+import { Dispatcher } from '../calls/dispatcher.js';
+import { errorBody } from '../calls/error-body.js';
+import { GatewayConfig } from '../config.js';
 import type { LocalConnection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
-import { Dispatcher } from '../calls/dispatcher.js';
-import { describeError } from '../calls/errors.js';
-import { PARTS, strategyName, type GatewayParts } from '../parts.js';
-import { Pushes } from '../push/pushes.js';
-import { verifyToken } from '../auth/jwt.strategy.js';
+import { PresenceSubscriptions } from '../presence/presence-subscriptions.js';
+import { Typing } from '../presence/typing.js';
+import { PushListener } from '../push/push-listener.js';
 
 type Answer = { ok: true; data: unknown; traceId: string } | { ok: false; error: ErrorBody };
 type Acknowledge = (answer: Answer) => void;
@@ -30,28 +31,31 @@ interface SocketData {
 }
 type ClientSocket = Socket<never, never, never, SocketData>;
 
-const byEvent = new Map(
+const callByEvent = new Map(
   (Object.entries(calls) as [CallName, Call][]).flatMap(([name, { socket }]) =>
     socket === undefined ? [] : [[socket, name]],
   ),
 );
 
 /**
- * The sockets. Nest gives the lifecycle only: authentication is in the handshake, because `handleConnection` is not awaited, and one handler answers
- * everything that a client sends, because an event that no `@SubscribeMessage` names would get no acknowledgement.
+ * Socket.IO's side of the gateway. Nest provides the lifecycle only. Authentication happens in the handshake, because Nest does not await `handleConnection`. One handler answers every event of a client,
+ * because an event that no `@SubscribeMessage` names would get no acknowledgement.
  */
 @WebSocketGateway()
 export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGatewayDisconnect {
   constructor(
-    @Inject(PARTS) private readonly parts: GatewayParts,
-    @Inject(Connections) private readonly connections: Connections,
-    @Inject(Dispatcher) private readonly dispatcher: Dispatcher,
-    @Inject(Pushes) private readonly pushes: Pushes,
+    private readonly config: GatewayConfig,
+    private readonly tokens: AccessTokens,
+    private readonly connections: Connections,
+    private readonly dispatcher: Dispatcher,
+    private readonly pushListener: PushListener,
+    private readonly subscriptions: PresenceSubscriptions,
+    private readonly typing: Typing,
+    private readonly logger: Logger,
   ) {}
 
   afterInit(server: Server): void {
-    this.connections.attach(server);
-    this.pushes.attach(server);
+    for (const part of [this.connections, this.pushListener, this.subscriptions]) part.attach(server);
     server.use((socket, next) => {
       this.authenticate(socket as ClientSocket).then(
         () => next(),
@@ -61,71 +65,80 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
   }
 
   private async authenticate(socket: ClientSocket): Promise<void> {
-    if (this.connections.closed) throw new ChatError('unavailable', 'this gateway is stopping');
-    socket.data.session = await verifyToken(strategyName(this.parts), socket.handshake.auth['token']);
-    socket.data.address = clientAddress(socket.request, this.parts.config.TRUST_PROXY);
+    if (this.connections.isDraining) throw new ChatError('unavailable', 'this gateway is stopping');
+    socket.data.session = await this.tokens.verify(socket.handshake.auth['token']);
+    socket.data.address = clientAddress(socket.request, this.config.TRUST_PROXY);
   }
 
   /** Arrives at the client as `connect_error` with `data`. */
   private refusal(error: unknown): Error {
-    const { code, message, ...more } = describeError(error, traceIdOf(), this.parts.logger);
-    return Object.assign(new Error(message), { data: { code, message, ...more } });
+    const data = errorBody(error, traceIdOf(), this.logger);
+    return Object.assign(new Error(data.message), { data });
   }
 
   handleConnection(socket: ClientSocket): void {
     releaseHandshake(socket);
-    const connection = this.connections.open(socket, socket.data.session, socket.data.address);
+    const { session, address } = socket.data;
+    const connection = this.connections.add(socket, session, address);
     socket.data.connection = connection;
+    const client = { session, address, connection };
     // `next` is never called: nothing else listens.
-    socket.use((event) => void this.receive(connection, event));
+    socket.use((event) => void this.receive(client, event));
   }
 
   handleDisconnect(socket: ClientSocket): void {
-    this.connections.gone(socket.data.connection);
+    const { connection } = socket.data;
+    if (!this.connections.remove(connection)) return;
+    if (this.connections.isDraining) this.subscriptions.forget(connection);
+    else this.subscriptions.drop(connection);
+    this.typing.drop(connection);
   }
 
-  /** Answers whatever came, once. Without an acknowledgement callback a call is made all the same, and its outcome told to nobody. Never rejects. */
-  private async receive(connection: LocalConnection, [event, ...rest]: readonly unknown[]): Promise<void> {
+  /** Answers every event exactly once. A call without an acknowledgement callback is made all the same, and its result dropped. Never rejects. */
+  private async receive(
+    client: Client & { readonly connection: LocalConnection },
+    [event, ...rest]: readonly unknown[],
+  ): Promise<void> {
+    const { connection } = client;
     const acknowledge = typeof rest.at(-1) === 'function' ? (rest.pop() as Acknowledge) : undefined;
     const requestId = newId();
     const traceId = traceIdOf(requestId);
-    const outcome = Promise.withResolvers<Answer>();
-    const refuse = (error: unknown) =>
-      outcome.resolve({ ok: false, error: describeError(error, traceId, this.parts.logger) });
-    const end = connection.begin(() =>
+    const result = Promise.withResolvers<Answer>();
+    const refuse = (error: unknown) => result.resolve({ ok: false, error: errorBody(error, traceId, this.logger) });
+    const endCall = connection.startCall(() =>
       refuse(new ChatError('unavailable', 'the connection closes before the answer came; repeat the call')),
     );
-    this.call(connection, event, rest, requestId, traceId).then(
-      (data) => outcome.resolve({ ok: true, data, traceId }),
+    this.call(client, event, rest, requestId, traceId).then(
+      (data) => result.resolve({ ok: true, data, traceId }),
       refuse,
     );
-    const answer = await outcome.promise;
-    await connection.outgoing.room();
+    const answer = await result.promise;
+    await connection.backpressure.writable();
     await reached('gateway.answered');
     try {
       acknowledge?.(answer);
     } catch (error) {
-      // What cannot be encoded was not sent.
-      acknowledge?.({ ok: false, error: describeError(error, traceId, this.parts.logger) });
+      // An answer that cannot be encoded was not sent.
+      acknowledge?.({ ok: false, error: errorBody(error, traceId, this.logger) });
     } finally {
-      end();
+      endCall();
     }
   }
 
   private async call(
-    connection: LocalConnection,
+    client: Client & { readonly connection: LocalConnection },
     event: unknown,
     payload: readonly unknown[],
     requestId: string,
     traceId: string,
   ): Promise<unknown> {
-    connection.admit();
+    client.connection.admitCall();
     await reached('gateway.received');
-    const name = byEvent.get(event as string);
+    const name = callByEvent.get(event as string);
     if (name === undefined) throw new ChatError('invalid', 'unknown event');
     if (payload.length !== 1 || !isObject(payload[0]))
       throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
-    return this.dispatcher.execute(name, payload[0], connection, requestId, { traceId });
+    return this.dispatcher.execute(name, payload[0], client, requestId, { traceId });
   }
 }
 

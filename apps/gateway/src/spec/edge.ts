@@ -22,8 +22,7 @@ import { eventually } from '@parley/testing';
 import { SignJWT } from 'jose';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { gatewayConfig } from '../config.js';
-import type { GatewayParts } from '../parts.js';
-import { startGateway, type Gateway } from '../start.js';
+import { startGateway, type Gateway, type GatewayDependencies } from '../start.js';
 
 export interface Person {
   readonly user: User;
@@ -39,7 +38,7 @@ type Handles = { [N in RequestName]?: Handle<N> };
 const pick = (handles: Handles, service: Service): Handles =>
   Object.fromEntries(Object.entries(handles).filter(([name]) => requests[name as RequestName].service === service));
 
-type SharedParts = Partial<Pick<GatewayParts, 'broker' | 'registry' | 'limiters'>>;
+type SharedParts = Partial<Pick<GatewayDependencies, 'broker' | 'registry' | 'limiters'>>;
 
 interface TokenChanges {
   readonly header?: Record<string, unknown>;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { addressKey, clientAddress } from './client-address.js';
+import { addressKey, clientAddress } from './client.js';
 
 const request = (peer: string, forwarded?: string) =>
   ({

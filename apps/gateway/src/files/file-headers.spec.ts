@@ -3,9 +3,8 @@ import { isIP } from 'node:net';
 import { rounds } from '@parley/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressKey, clientAddress } from '../calls/client-address.js';
-import { disposition, fileName } from './names.js';
-import { rangeOf } from './range.js';
+import { addressKey, clientAddress } from '../calls/client.js';
+import { disposition, fileName, rangeOf } from './file-headers.js';
 
 const anything = fc.oneof(
   fc.string({ unit: 'grapheme' }),

@@ -1,0 +1,8 @@
+import type { User } from '@parley/contracts';
+
+/** The session that a valid token belongs to. */
+export interface Session {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly kind: User['kind'];
+}
