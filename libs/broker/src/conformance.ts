@@ -2,7 +2,7 @@ import { ChatError, newId, shardOf, type Actor, type PushFrame, type RequestPayl
 import { currentTrace, Unavailable, work } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Death } from './arrival.js';
+import type { Death } from './delivery/inbound-message.js';
 import type { BatchHandler, Broker, Delivery, Handler, Handlers, InstanceListener, Serving } from './broker.js';
 
 /** One broker system, and what tests need beside the {@link Broker} interface. */

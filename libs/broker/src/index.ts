@@ -1,7 +1,7 @@
 export * from './broker.js';
-export { createInProcessBroker, type InProcessBroker, type InProcessOptions } from './in-process.js';
-export { BrokerStrategy } from './strategy.js';
+export { createInProcessBroker, type InProcessBroker, type InProcessOptions } from './in-process-broker.js';
+export { BrokerStrategy } from './broker-strategy.js';
 export { Unavailable } from '@parley/service-kit';
-export { createRabbitBroker, type RabbitOptions } from './rabbit/broker.js';
-export { listDeadLetters, redrive, type DeadLetter } from './redrive.js';
+export { createRabbitBroker, type RabbitOptions } from './rabbit/rabbit-broker.js';
+export { listDeadLetters, redrive, type DeadLetter } from './rabbit/dead-letters.js';
 export { shared as sharedTopology } from './rabbit/topology.js';

@@ -1,9 +1,9 @@
 import { without } from '@parley/faults';
 import { Unavailable, type Logger } from '@parley/service-kit';
 import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
-import { messageOf } from '../arrival.js';
-import { Deadlines } from '../deadlines.js';
-import { end } from './link.js';
+import { messageOf } from '../delivery/inbound-message.js';
+import { Deadlines } from '../expiring-set.js';
+import { end } from './connection.js';
 import { declareShared } from './topology.js';
 
 export interface Publication {

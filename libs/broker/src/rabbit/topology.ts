@@ -22,7 +22,7 @@
 import { without } from '@parley/faults';
 import { names, type DomainEventName, type Service } from '@parley/contracts';
 import type { Channel, ChannelModel } from 'amqplib';
-import type { PlannedQueue } from '../plan.js';
+import type { PlannedQueue } from '../delivery/service-queues.js';
 
 /**
  * How often a delivery may be given back (its process died, its connection was cut, its shard went to another replica) before it is a dead letter; those that were

@@ -5,8 +5,8 @@ import { connect, type ChannelModel } from 'amqplib';
 import fc from 'fast-check';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Death } from './arrival.js';
-import type { Broker, Delivery } from './broker.js';
+import type { Death } from '../delivery/inbound-message.js';
+import type { Broker, Delivery } from '../broker.js';
 import {
   brokerConformance,
   clientIdOf,
@@ -20,12 +20,12 @@ import {
   SHARDS,
   type System,
   type SystemOptions,
-} from './conformance.js';
-import { createRabbitBroker, type RabbitOptions } from './rabbit/broker.js';
-import { Link } from './rabbit/link.js';
-import { PROBE } from './rabbit/shares.js';
-import { Subscription } from './rabbit/subscription.js';
-import { listDeadLetters, redrive } from './redrive.js';
+} from '../conformance.js';
+import { createRabbitBroker, type RabbitOptions } from './rabbit-broker.js';
+import { Link } from './connection.js';
+import { PROBE } from './shard-balancer.js';
+import { Subscription } from './queue-consumer.js';
+import { listDeadLetters, redrive } from './dead-letters.js';
 
 const logger = createLogger('test', process.env['TEST_LOG'] ?? 'silent');
 let rabbit: Awaited<ReturnType<typeof startRabbit>>;

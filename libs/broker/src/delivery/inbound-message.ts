@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { ChatError, domainEvents, parseInput, requests, type ErrorBody } from '@parley/contracts';
-import type { Delivery } from './broker.js';
+import type { Delivery } from '../broker.js';
 
 /** What a requester gets. */
 export type Answer = { readonly ok: unknown } | { readonly error: ErrorBody };

@@ -12,12 +12,12 @@ import {
   type Service,
 } from '@parley/contracts';
 import { inSpan, Unavailable, type Logger } from '@parley/service-kit';
-import type { Answer, Arrival, Death } from './arrival.js';
+import type { Answer, Arrival, Death } from './delivery/inbound-message.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
-import { atMost } from './deadlines.js';
-import { originOf, type Origin } from './origin.js';
-import { plan, type PlannedQueue } from './plan.js';
-import { Requests, unavailable } from './requests.js';
+import { atMost } from './expiring-set.js';
+import { originOf, type Origin } from './rabbit/wire-format.js';
+import { plan, type PlannedQueue } from './delivery/service-queues.js';
+import { Requests, unavailable } from './pending-requests.js';
 import { defaultRetries, type Retries } from './retries.js';
 import { Seen } from './seen.js';
 

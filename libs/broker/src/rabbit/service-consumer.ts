@@ -1,12 +1,12 @@
 import type { Service } from '@parley/contracts';
 import type { Logger } from '@parley/service-kit';
 import type { Handlers } from '../broker.js';
-import { atMost } from '../deadlines.js';
-import { CONCURRENCY, type PlannedQueue } from '../plan.js';
-import { arrivalsOf, type Office } from './arrival.js';
-import type { Link } from './link.js';
-import { PROBE, Shares, type ShardSubscription } from './shares.js';
-import { Subscription } from './subscription.js';
+import { atMost } from '../expiring-set.js';
+import { CONCURRENCY, type PlannedQueue } from '../delivery/service-queues.js';
+import { arrivalsOf, type Office } from './rabbit-message.js';
+import type { Link } from './connection.js';
+import { PROBE, Shares, type ShardSubscription } from './shard-balancer.js';
+import { Subscription } from './queue-consumer.js';
 import { declareRoster, declareServed, rosterQueue } from './topology.js';
 
 export interface ServedOptions {

@@ -6,8 +6,8 @@ import { ChatError, newId, type RequestPayload } from '@parley/contracts';
 import { createLogger, currentTrace, nestLogger, Unavailable } from '@parley/service-kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Delivery } from './broker.js';
-import { createInProcessBroker, type InProcessBroker } from './in-process.js';
-import { BrokerStrategy } from './strategy.js';
+import { createInProcessBroker, type InProcessBroker } from './in-process-broker.js';
+import { BrokerStrategy } from './broker-strategy.js';
 
 const lines: string[] = [];
 const logger = createLogger('test', 'warn', { write: (line: string) => void lines.push(line) });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Seen } from '../seen.js';
-import { Numbering, Sequence } from './frames.js';
+import { Seen } from './seen.js';
+import { Numbering, Sequence } from './push-order.js';
 
 describe('the order of frames', () => {
   it('is checked per publisher and route: next, seen before, or a hole', () => {

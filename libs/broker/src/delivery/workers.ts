@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@parley/service-kit';
-import { isPast, type Arrival } from './arrival.js';
-import type { BatchHandler, Handler } from './broker.js';
-import { Outcomes, type WhenAway } from './outcome.js';
+import { isPast, type Arrival } from './inbound-message.js';
+import type { BatchHandler, Handler } from '../broker.js';
+import { Outcomes, type WhenAway } from './delivery-runner.js';
 
 export type HandlerMap = ReadonlyMap<string, Handler | BatchHandler>;
 const isBatch = (handler: Handler | BatchHandler | undefined): handler is BatchHandler => typeof handler === 'object';

@@ -4,8 +4,8 @@ import type { ConsumeMessage } from 'amqplib';
 import type { InstanceListener } from '../broker.js';
 import { each } from '../each.js';
 import { Seen } from '../seen.js';
-import { headersOf } from './arrival.js';
-import { Sequence } from './frames.js';
+import { headersOf } from './rabbit-message.js';
+import { Sequence } from '../push-order.js';
 
 /** Hands what comes out of an instance's queue to its listener: each once, in order, holes noticed. Throws what the listener throws. */
 export class Listening {

@@ -4,7 +4,7 @@
  */
 import { names } from '@parley/contracts';
 import { connect, type ConfirmChannel, type GetMessage } from 'amqplib';
-import { headersOf, isShort } from './rabbit/arrival.js';
+import { headersOf, isShort } from './rabbit-message.js';
 
 export interface DeadLetter {
   /** Where it died. */

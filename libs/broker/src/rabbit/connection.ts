@@ -2,8 +2,8 @@ import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@parley/service-kit';
 import { connect, type ChannelModel } from 'amqplib';
-import { atMost } from '../deadlines.js';
-import { backOff } from '../outcome.js';
+import { atMost } from '../expiring-set.js';
+import { backOff } from '../delivery/delivery-runner.js';
 
 /**
  * One connection to RabbitMQ that comes back: after a cut it connects again, with jittered back-off (at most 5 s), until closed. A half-open

@@ -1,11 +1,11 @@
 import { ChatError, names, type Service } from '@parley/contracts';
 import type { ConsumeMessage, Options } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Answer, Arrival, Death } from '../arrival.js';
-import { headersFor, readOrigin, type Origin } from '../origin.js';
-import { backOff } from '../outcome.js';
+import type { Answer, Arrival, Death } from '../delivery/inbound-message.js';
+import { headersFor, readOrigin, type Origin } from './wire-format.js';
+import { backOff } from '../delivery/delivery-runner.js';
 import type { Retries } from '../retries.js';
-import type { Flow } from './subscription.js';
+import type { Flow } from './queue-consumer.js';
 import { retryQueue } from './topology.js';
 
 /** Headers of our messages. */

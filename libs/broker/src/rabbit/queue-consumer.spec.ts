@@ -1,6 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { describe, expect, it } from 'vitest';
-import { Flow } from './subscription.js';
+import { Flow } from './queue-consumer.js';
 
 /** Keeps RabbitMQ's book of one channel: an acknowledgement of a tag that is not outstanding is a channel error there. */
 class Book {

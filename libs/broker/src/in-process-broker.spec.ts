@@ -2,7 +2,7 @@ import { newId } from '@parley/contracts';
 import { createLogger } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
 import { brokerConformance, echo, retries, serving, SHARDS, type System, type SystemOptions } from './conformance.js';
-import { createInProcessBroker } from './in-process.js';
+import { createInProcessBroker } from './in-process-broker.js';
 
 const logger = createLogger('test', 'silent');
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { ChatError } from '@parley/contracts';
 import { without } from '@parley/faults';
-import type { Answer } from './arrival.js';
-import { Deadlines } from './deadlines.js';
+import type { Answer } from './delivery/inbound-message.js';
+import { Deadlines } from './expiring-set.js';
 
 interface Pending {
   readonly id: string;

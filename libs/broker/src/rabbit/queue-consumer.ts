@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@parley/service-kit';
 import type { Channel, ConsumeMessage } from 'amqplib';
-import { messageOf } from '../arrival.js';
-import { atMost } from '../deadlines.js';
-import { backOff } from '../outcome.js';
-import { end, type Link } from './link.js';
+import { messageOf } from '../delivery/inbound-message.js';
+import { atMost } from '../expiring-set.js';
+import { backOff } from '../delivery/delivery-runner.js';
+import { end, type Link } from './connection.js';
 
 /** What a message came on: acknowledges on that channel only, several at once where that is exact. */
 export class Flow {

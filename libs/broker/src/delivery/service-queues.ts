@@ -1,7 +1,7 @@
 import { names, requests, type RequestName, type Service, type Via } from '@parley/contracts';
 import type { Logger } from '@parley/service-kit';
-import type { BatchHandler, Handler, Handlers } from './broker.js';
-import { Lane, Pool, type HandlerMap, type Intake } from './intake.js';
+import type { BatchHandler, Handler, Handlers } from '../broker.js';
+import { Lane, Pool, type HandlerMap, type Intake } from './workers.js';
 
 export type QueueKind = Exclude<Via, 'edge'> | 'event';
 

@@ -1,6 +1,6 @@
 import { formatTraceparent, isTraceId, traceIdOf, withTrace } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
-import { headersFor, originOf, readOrigin, textOf } from './origin.js';
+import { headersFor, originOf, readOrigin, textOf } from './wire-format.js';
 
 const traceId = traceIdOf();
 const spanId = 'b7ad6b7169203331';

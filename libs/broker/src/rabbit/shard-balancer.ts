@@ -1,9 +1,9 @@
 import type { Logger } from '@parley/service-kit';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atMost } from '../deadlines.js';
-import type { Intake } from '../intake.js';
-import { end, type Link } from './link.js';
-import type { Subscription } from './subscription.js';
+import { atMost } from '../expiring-set.js';
+import type { Intake } from '../delivery/workers.js';
+import { end, type Link } from './connection.js';
+import type { Subscription } from './queue-consumer.js';
 
 /** Type of the messages by which a replica finds out which shards it is active on. */
 export const PROBE = 'probe';

@@ -16,22 +16,22 @@ import {
 } from '@parley/contracts';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { ConsumeMessage, Options } from 'amqplib';
-import { messageOf, type Answer } from '../arrival.js';
+import { messageOf, type Answer } from '../delivery/inbound-message.js';
 import { each } from '../each.js';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '../broker.js';
-import { headersFor, originOf, textOf, type Origin } from '../origin.js';
-import { plan } from '../plan.js';
-import { Requests, unavailable } from '../requests.js';
+import { headersFor, originOf, textOf, type Origin } from './wire-format.js';
+import { plan } from '../delivery/service-queues.js';
+import { Requests, unavailable } from '../pending-requests.js';
 import { defaultRetries, type Retries } from '../retries.js';
-import type { Office } from './arrival.js';
-import { Numbering } from './frames.js';
-import { Link } from './link.js';
-import { Listening } from './listening.js';
-import { Gathering, type Part } from './gathering.js';
+import type { Office } from './rabbit-message.js';
+import { Numbering } from '../push-order.js';
+import { Link } from './connection.js';
+import { Listening } from './push-consumer.js';
+import { Gathering, type Part } from './publish-batcher.js';
 import { Publisher, type OutboxLimits, type Publication } from './publisher.js';
-import { Served } from './served.js';
-import { PROBE } from './shares.js';
-import { Subscription, type Flow } from './subscription.js';
+import { Served } from './service-consumer.js';
+import { PROBE } from './shard-balancer.js';
+import { Subscription, type Flow } from './queue-consumer.js';
 import { declareInstance, declareReplies, EVERYBODY } from './topology.js';
 
 export interface RabbitOptions {

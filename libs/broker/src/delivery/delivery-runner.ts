@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ChatError } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
 import { inSpans, queueLabel, Unavailable, work, type Logger, type Trace } from '@parley/service-kit';
-import { messageOf, open, type Arrival, Inbound } from './arrival.js';
-import type { BatchHandler, Handler } from './broker.js';
-import { atMost } from './deadlines.js';
+import { messageOf, open, type Arrival, Inbound } from './inbound-message.js';
+import type { BatchHandler, Handler } from '../broker.js';
+import { atMost } from '../expiring-set.js';
 
 /** How long a queue is kept for what its handlers left to be done. */
 const REST_MS = 5000;
