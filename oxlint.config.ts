@@ -36,7 +36,7 @@ const vendors: readonly {
   readonly homes: readonly string[];
   readonly message: string;
 }[] = [
-  { names: ['amqplib'], homes: ['libs/broker', 'libs/testing'], message: 'Only libs/broker talks AMQP.' },
+  { names: ['amqplib'], homes: ['libs/broker', 'libs/testing', 'patches'], message: 'Only libs/broker talks AMQP.' },
   {
     names: ['ioredis'],
     homes: ['libs/realtime', 'apps/presence', 'libs/testing'],

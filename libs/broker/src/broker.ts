@@ -9,49 +9,48 @@ import type {
   Service,
 } from '@parley/contracts';
 
-/** One request or event, as a handler gets it. */
+/** One request or event, as its handler gets it. */
 export interface Delivery<P = unknown> {
   readonly name: string;
   readonly payload: P;
-  /** Follows the work through all parts: the trace id of the request, in every log line. */
+  /** The trace id of the request: it follows the work through all services, and is in every log line. */
   readonly correlationId: string;
-  /** True when it may have been handled before, in part or whole: handlers must repeat their answers, not their effects. */
+  /** Whether it may have been handled before, in part or in whole: handlers then repeat their answers, not their effects. */
   readonly redelivered: boolean;
   /** Milliseconds since the epoch after which nobody waits for the answer any more. */
   readonly deadline: number | undefined;
-  /** Answers the requester: once; later calls are ignored, and so is one after the deadline. Not for events. */
+  /** Answers the requester. Only the first answer or refusal counts, and none after the deadline. Ignored for events. */
   reply(answer: unknown): void;
-  /** Answers with a refusal. */
+  /** Answers the requester with a refusal. */
   refuse(error: ChatError): void;
   /**
-   * Its acknowledgement waits for this work, too, and no other delivery does: it begins when the handler has returned, and while it rejects with `Unavailable` it is begun again, with
-   * pauses. A process that ends before leaves the delivery to be handled again. Commands only.
+   * Puts work between the handler's return and the acknowledgement of this delivery; other deliveries do not wait for it. While the work rejects with `Unavailable` it is begun again, with pauses. When the
+   * process ends before it is done, the delivery is redelivered. For commands only.
    */
-  until(work: () => Promise<void>): void;
+  beforeAck(work: () => Promise<void>): void;
 }
 
 /**
- * Handles what arrives in one queue, in the order of arrival. What it does decides what becomes of a delivery:
- * - returns: acknowledged, after what was left to {@link Delivery.until} (a delivery that it neither answered nor refused gets its return value, or `internal`);
- * - throws a ChatError other than `unavailable`: refused with it, acknowledged;
- * - throws `Unavailable` (a dependency is down): commands pause their queue and are retried in place, so that order
- *   holds; queries are refused with `unavailable`; events are retried with delay;
- * - throws anything else: tried again alone, then dead-lettered with the reason and refused with `internal` (queries are not kept: only refused).
+ * Handles the deliveries of one queue in the order of their arrival. What it does decides how a delivery ends:
+ * - it returns: acknowledged, after the work of {@link Delivery.beforeAck}; a delivery that it neither answered nor refused is answered with its return value, or `internal` if that is undefined;
+ * - it throws a ChatError other than `unavailable`: refused with that error, acknowledged;
+ * - it throws `Unavailable` (a dependency is away): commands pause their queue and are retried in place, so that the order holds; queries are refused with `unavailable`; events are retried after a delay;
+ * - it throws anything else: tried once more alone, then a dead letter, and refused with `internal`. Queries are not kept, only refused.
  */
 export type Handler = (delivery: Delivery) => Promise<unknown>;
 
 /**
- * Like {@link Handler}, for many at once: while one call is under way, deliveries gather; the next call takes them all,
- * up to `max`. Deliveries of one queue are in order and never in two calls at a time. The handler answers each itself.
+ * Like {@link Handler}, for many deliveries at a time: while one call is under way, deliveries gather; the next call gets them all, up to `max`. The deliveries of one queue are in order and never in two
+ * calls at a time. The handler answers each delivery itself.
  */
 export interface BatchHandler {
   readonly max: number;
-  /** Calls that may be under way at a time; a queue always belongs to the same lane. */
+  /** The most calls that are under way at a time; a queue always belongs to the same lane. */
   readonly lanes: number;
   handle(deliveries: readonly Delivery[]): Promise<void>;
 }
 
-/** Handlers of a service by request or event name. */
+/** The handlers of a service, by the name of the request or event. */
 export interface Handlers {
   readonly requests: ReadonlyMap<string, Handler | BatchHandler>;
   readonly events: ReadonlyMap<string, Handler>;
@@ -59,56 +58,56 @@ export interface Handlers {
 
 /** The consumers of a service in this process. */
 export interface Serving {
-  /** Takes no more deliveries, lets those under way end (at most `graceMs`), acknowledges them, cancels its consumers. */
+  /** Takes no more deliveries, waits for those under way (at most `graceMs`), acknowledges them, and cancels the consumers. */
   stop(graceMs?: number): Promise<void>;
 }
 
 export interface BrokerStatus {
-  /** Connected, topology declared, and all consumers of this process consuming. */
+  /** Whether the process is connected, everything is declared, and all its consumers consume. */
   readonly ready: boolean;
-  /** For people: what is missing. */
+  /** What is missing, for people; there unless ready. */
   readonly reason?: string;
 }
 
-/** What one process has of the broker; a class, so that Nest injects it by type. Two implementations: RabbitMQ and in-process; one conformance suite. */
+/** What one process has of the broker; a class, so that Nest injects it by type. Two implementations, RabbitMQ and in-process, pass one conformance suite. */
 export abstract class Broker {
-  /** Names this process among all; new at every start. A gateway's id. */
+  /** Names this process among all; new at every start. The id of a gateway. */
   abstract readonly instance: string;
-  /** Connects and declares what everybody needs. Rejects, with one readable line, when that does not succeed within its time limit. */
+  /** Connects and declares what every process needs. Rejects, with one readable line, when that does not succeed within its time limit. */
   abstract start(): Promise<void>;
   /**
-   * Sends a request and waits for its answer. Rejects with the handler's ChatError, or with `unavailable`: not confirmed, no queue,
-   * outbox full, or no answer within `deadlineMs` (it may still have been done: repeat it under the same id).
+   * Sends a request and waits for its answer. Rejects with the handler's ChatError, or with `unavailable`: not confirmed, no queue, too much under way, or no answer within `deadlineMs` (then it may still
+   * have been handled: repeat it under the same id).
    */
   abstract request<N extends RequestName>(
     name: N,
     payload: RequestPayload<N>,
     options?: { deadlineMs?: number; correlationId?: string },
   ): Promise<RequestAnswer<N>>;
-  /** Publishes an event; resolves when the broker has confirmed it, rejects with `Unavailable`. Nobody listening is fine. */
+  /** Publishes an event. Resolves when the broker has confirmed it; rejects with `Unavailable`. An event without subscribers is fine. */
   abstract publish<N extends DomainEventName>(
     name: N,
     event: DomainEvent<N>,
     options?: { correlationId?: string },
   ): Promise<void>;
-  /** Sends a frame to one gateway, or to all; resolves when confirmed. A gateway that is gone is fine. Frames of one publisher to one gateway keep their order. */
+  /** Sends a frame to one gateway. Resolves when the broker has confirmed it, also when that gateway is gone. The frames of one publisher to one gateway keep their order. */
   abstract push(gateway: string, frame: PushFrame): Promise<void>;
+  /** Sends a frame to all gateways; otherwise like {@link push}. */
   abstract pushAll(frame: PushFrame): Promise<void>;
-  /** Consumes a service's queues: its shards (single active consumer each), commands, queries, and its events. */
+  /** Consumes the queues of a service: its shards (a single active consumer each), commands, queries, and events. */
   abstract serve(service: Service, handlers: Handlers): Promise<Serving>;
-  /**
-   * Receives this instance's pushes, and the events named, in order. `onGap` is called when some may have been missed (the queue
-   * overflowed, the connection was lost): whoever listens must bring itself up to date. Resolves once nothing published from now on is missed.
-   */
+  /** Consumes the pushes to this instance, and the events that the listener names. Resolves once nothing that is published from now on is missed. */
   abstract listen(listener: InstanceListener): Promise<Serving>;
   abstract readonly status: BrokerStatus;
-  /** Stops serving, waits for what is being published (at most `graceMs`), closes. Requests under way reject with `unavailable`. */
+  /** Stops serving, waits for what is being published (at most `graceMs`), and closes. Requests under way reject with `unavailable`. */
   abstract close(graceMs?: number): Promise<void>;
 }
 
+/** Gets pushes and events of one instance, in the order in which each publisher sent them. */
 export interface InstanceListener {
   readonly events: readonly DomainEventName[];
   onPush(frame: PushFrame): void;
   onEvent(name: DomainEventName, event: unknown): void;
+  /** Some may have been missed: the queue overflowed, or the connection was lost. The listener must bring itself up to date. */
   onGap(): void;
 }

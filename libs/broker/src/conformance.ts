@@ -2,7 +2,7 @@ import { ChatError, newId, shardOf, type Actor, type PushFrame, type RequestPayl
 import { currentTrace, Unavailable, work } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Death } from './delivery/inbound-message.js';
+import type { DeadLetterCause } from './delivery/inbound-message.js';
 import type { BatchHandler, Broker, Delivery, Handler, Handlers, InstanceListener, Serving } from './broker.js';
 
 /** One broker system, and what tests need beside the {@link Broker} interface. */
@@ -11,7 +11,7 @@ export interface System {
   readonly client: Broker;
   /** A process that serves; the same one where there is only one. */
   readonly server: Broker;
-  deadLetters(): Promise<readonly { queue: string; name: string; reason: Death['reason'] }[]>;
+  deadLetters(): Promise<readonly { queue: string; name: string; reason: DeadLetterCause['reason'] }[]>;
   redrive(): Promise<number>;
   /** Puts a message into a queue, past all checks. */
   inject(queue: string, name: string, payload: unknown): Promise<void>;
@@ -263,7 +263,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
           serving({
             'message.send.v1': async (delivery) => {
               seen.push(clientIdOf(delivery));
-              if (clientIdOf(delivery) === 'a') delivery.until(rest);
+              if (clientIdOf(delivery) === 'a') delivery.beforeAck(rest);
               return answerOf(delivery);
             },
           }),
@@ -288,7 +288,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
         serving({
           'message.send.v1': async (delivery) => {
             seen.push([clientIdOf(delivery), delivery.redelivered]);
-            if (away) delivery.until(() => Promise.reject(new Unavailable('away')));
+            if (away) delivery.beforeAck(() => Promise.reject(new Unavailable('away')));
             return answerOf(delivery);
           },
         });

@@ -1,9 +1,11 @@
-/** Things that end at a time, and one timer for all of them: it looks every `everyMs`, so an end may come that much late. */
-export class Deadlines<T extends { readonly deadline: number }> {
+/** A set whose items expire at their deadline, with one timer for all: it looks every `everyMs` milliseconds, so an item may expire that much late. */
+export class ExpiringSet<T extends { readonly deadline: number }> {
   private readonly items = new Set<T>();
   private timer: NodeJS.Timeout | undefined;
+
+  /** @param onExpired Called with each item that expires, after its removal. */
   constructor(
-    private readonly expired: (item: T) => void,
+    private readonly onExpired: (item: T) => void,
     private readonly everyMs = 50,
   ) {}
 
@@ -12,32 +14,25 @@ export class Deadlines<T extends { readonly deadline: number }> {
   }
   add(item: T): void {
     this.items.add(item);
-    this.timer ??= setInterval(() => this.sweep(), this.everyMs);
+    this.timer ??= setInterval(() => this.expire(), this.everyMs);
   }
   delete(item: T): boolean {
     return this.items.delete(item);
   }
-  /** All, in the order in which they were added. */
+  /** A copy, in the order in which the items were added. */
   values(): readonly T[] {
     return [...this.items];
   }
 
-  private sweep(): void {
+  private expire(): void {
     const now = Date.now();
     for (const item of this.items) {
       if (item.deadline > now) continue;
       this.items.delete(item);
-      this.expired(item);
+      this.onExpired(item);
     }
     if (this.items.size > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
   }
-}
-
-/** Resolves when `work` has ended, or after `ms`, whatever comes first. Rejects only when `work` does. */
-export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, limit]).finally(() => clearTimeout(timer));
 }

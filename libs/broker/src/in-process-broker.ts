@@ -11,70 +11,78 @@ import {
   type RequestPayload,
   type Service,
 } from '@parley/contracts';
-import { inSpan, Unavailable, type Logger } from '@parley/service-kit';
-import type { Answer, Arrival, Death } from './delivery/inbound-message.js';
+import { endsWithin, inSpan, outgoingTrace, Unavailable, type Logger, type Trace } from '@parley/service-kit';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
-import { atMost } from './expiring-set.js';
-import { originOf, type Origin } from './rabbit/wire-format.js';
-import { plan, type PlannedQueue } from './delivery/service-queues.js';
-import { Requests, unavailable } from './pending-requests.js';
-import { defaultRetries, type Retries } from './retries.js';
-import { Seen } from './seen.js';
+import {
+  defaultRetries,
+  InboundMessage,
+  retryDelayMs,
+  type Answer,
+  type DeadLetterCause,
+  type EventRetries,
+} from './delivery/inbound-message.js';
+import { serviceQueues, type ServiceQueue } from './delivery/service-queues.js';
+import { PendingRequests, unavailable } from './pending-requests.js';
+import { RecentIds } from './push-order.js';
 
 export interface InProcessOptions {
   readonly service: string;
   readonly logger: Logger;
   readonly shards?: number;
-  /** The most messages that may wait or be under way in one queue; more are refused with `unavailable`. */
+  /** The most messages that may wait or be under way in one queue; further ones are refused with `unavailable`. Default: 20,000. */
   readonly queueLimit?: number;
-  readonly retries?: Retries;
+  readonly retries?: EventRetries;
 }
 
-interface Letter extends Origin {
+interface QueuedMessage {
   readonly queue: string;
   readonly name: string;
   readonly payload: unknown;
+  readonly trace: Trace;
   readonly deadline: number | undefined;
   readonly answer: ((answer: Answer) => void) | undefined;
   redelivered: boolean;
-  attempts: number;
+  /** How often an event was retried. */
+  retries: number;
 }
-export interface DeadLetter extends Death {
+export interface InProcessDeadLetter extends DeadLetterCause {
   readonly queue: string;
   readonly name: string;
 }
 
-/** One queue: what waits, and what was taken and not settled yet, in order. Outlives its consumer. */
-class Mailbox {
-  readonly letters = new Set<Letter>();
-  consumer: PlannedQueue | undefined;
-  /** Changes with the consumer: arrivals of an earlier one are dead. */
+/** One queue: the messages that are not settled, in order. Outlives its consumer. */
+class Queue {
+  readonly messages = new Set<QueuedMessage>();
+  consumer: ServiceQueue | undefined;
+  /** Changes with the consumer: a message that an earlier consumer was given is not live any more. */
   generation = 0;
 }
 
-const DEAD_LIMIT = 10_000;
+const MAX_DEAD_LETTERS = 10_000;
 
 /**
- * The broker of one process. Requests, events and frames keep the order in which they were sent; nothing outlives the process, which is
- * sound because every answer waits for the database. Requests and events are copied by their schemas; answers and frames are handed
- * over as they are, without a copy: whoever hands one over must not change it afterwards.
+ * The broker of one process. Requests, events and frames keep the order in which they were sent. Nothing outlives the process, which is safe because every answer waits for the database. Requests and events
+ * are copied by their schemas; answers and frames are handed over without a copy, so their sender must not change them afterwards.
  */
 export class InProcessBroker implements Broker {
   readonly instance = newId();
-  private readonly mailboxes = new Map<string, Mailbox>();
-  private readonly subscribers = new Map<string, Set<string>>();
-  private readonly listeners = new Map<InstanceListener, Seen>();
+  private readonly queues = new Map<string, Queue>();
+  /** By event name, the queues that get it. */
+  private readonly subscriptions = new Map<string, Set<string>>();
+  private readonly listeners = new Map<InstanceListener, RecentIds>();
   private readonly servings = new Set<Serving>();
-  private readonly timers = new Set<NodeJS.Timeout>();
-  private readonly requests = new Requests();
-  private readonly dead = new Map<Letter, Death>();
+  private readonly retryTimers = new Set<NodeJS.Timeout>();
+  private readonly requests = new PendingRequests();
+  private readonly dead = new Map<QueuedMessage, DeadLetterCause>();
   private readonly shards: number;
-  private readonly limit: number;
+  private readonly queueLimit: number;
+  private readonly retries: EventRetries;
   private closed = false;
 
   constructor(private readonly options: InProcessOptions) {
     this.shards = options.shards ?? DEFAULT_SHARDS;
-    this.limit = options.queueLimit ?? 20_000;
+    this.queueLimit = options.queueLimit ?? 20_000;
+    this.retries = options.retries ?? defaultRetries;
   }
 
   async start(): Promise<void> {}
@@ -86,24 +94,20 @@ export class InProcessBroker implements Broker {
   async request<N extends RequestName>(
     name: N,
     payload: RequestPayload<N>,
-    options: { deadlineMs?: number; correlationId?: string } = {},
+    { deadlineMs = times.deadlineMs, correlationId }: { deadlineMs?: number; correlationId?: string } = {},
   ): Promise<RequestAnswer<N>> {
-    const deadline = Date.now() + (options.deadlineMs ?? times.deadlineMs);
+    const deadline = Date.now() + deadlineMs;
     const queue = queueOf(name, payload, this.shards);
     return inSpan(
       `request ${name}`,
       'client',
       () =>
         new Promise((resolve, reject) => {
-          const envelope = this.envelope(name, payload, options.correlationId);
+          const message = this.messageOf(queue, name, payload, correlationId);
           const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
-          const taken = this.post({
-            ...envelope,
-            queue,
-            deadline,
-            answer: (answer) => this.requests.settle(id, answer),
-          });
-          if (!taken) this.requests.settle(id, unavailable('no queue for it, or the queue is full'));
+          const answer = (given: Answer) => this.requests.settle(id, given);
+          if (!this.enqueue({ ...message, deadline, answer }))
+            answer(unavailable('no queue for it, or the queue is full'));
         }),
     );
   }
@@ -111,24 +115,17 @@ export class InProcessBroker implements Broker {
   publish<N extends DomainEventName>(
     name: N,
     event: DomainEvent<N>,
-    options: { correlationId?: string } = {},
+    { correlationId }: { correlationId?: string } = {},
   ): Promise<void> {
-    return inSpan(`publish ${name}`, 'producer', () => this.spread(name, event, options));
-  }
-
-  private async spread<N extends DomainEventName>(
-    name: N,
-    event: DomainEvent<N>,
-    options: { correlationId?: string },
-  ): Promise<void> {
-    if (this.closed) throw new Unavailable('the broker is closed');
-    const envelope = this.envelope(name, event, options.correlationId);
-    const posted = [...(this.subscribers.get(name) ?? [])].map((queue) =>
-      this.post({ ...envelope, queue, deadline: undefined, answer: undefined }),
-    );
-    for (const listener of this.listeners.keys())
-      if (listener.events.includes(name)) this.tell(() => listener.onEvent(name, event));
-    if (posted.includes(false)) throw new Unavailable('a queue is full');
+    return inSpan(`publish ${name}`, 'producer', async () => {
+      if (this.closed) throw new Unavailable('the broker is closed');
+      const trace = outgoingTrace(correlationId);
+      const queues = [...(this.subscriptions.get(name) ?? [])];
+      const taken = queues.map((queue) => this.enqueue({ ...this.messageOf(queue, name, event), trace }));
+      for (const listener of this.listeners.keys())
+        if (listener.events.includes(name)) this.notify(() => listener.onEvent(name, event));
+      if (taken.includes(false)) throw new Unavailable('a queue is full');
+    });
   }
 
   async push(gateway: string, frame: PushFrame): Promise<void> {
@@ -137,25 +134,24 @@ export class InProcessBroker implements Broker {
 
   async pushAll(frame: PushFrame): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
-    for (const [listener, seen] of this.listeners) {
-      if (frame.kind !== 'users' || frame.id === undefined || seen.first(frame.id))
-        this.tell(() => listener.onPush(frame));
+    for (const [listener, frameIds] of this.listeners) {
+      if (frame.kind !== 'users' || frame.id === undefined || frameIds.add(frame.id))
+        this.notify(() => listener.onPush(frame));
     }
   }
 
   async serve(service: Service, handlers: Handlers): Promise<Serving> {
-    const queues = plan(service, handlers, this.shards, this.options.logger);
-    if (queues.some(({ name }) => this.mailboxes.get(name)?.consumer)) throw new Error(`${service} is served already`);
-    for (const name of handlers.events.keys()) this.subscribe(name, queues.find(({ kind }) => kind === 'event')!.name);
+    const queues = serviceQueues(service, handlers, this.shards, this.options.logger);
+    if (queues.some(({ name }) => this.queues.get(name)?.consumer)) throw new Error(`${service} is served already`);
+    for (const event of handlers.events.keys())
+      this.subscribe(event, queues.find(({ kind }) => kind === 'event')!.name);
     for (const queue of queues) this.consume(queue);
     const serving: Serving = {
       stop: async (graceMs = 10_000) => {
         if (!this.servings.delete(serving)) return;
-        await atMost(
-          graceMs,
-          Promise.all([...new Set(queues.map(({ intake }) => intake))].map((intake) => intake.stop())),
-        );
-        for (const { name } of queues) this.abandon(this.mailboxes.get(name)!);
+        const workers = new Set(queues.map(({ worker }) => worker));
+        await endsWithin(graceMs, Promise.all([...workers].map((worker) => worker.stop())));
+        for (const { name } of queues) this.abandon(this.queues.get(name)!);
       },
     };
     this.servings.add(serving);
@@ -163,121 +159,141 @@ export class InProcessBroker implements Broker {
   }
 
   async listen(listener: InstanceListener): Promise<Serving> {
-    this.listeners.set(listener, new Seen());
+    this.listeners.set(listener, new RecentIds());
     return { stop: async () => void this.listeners.delete(listener) };
   }
 
   async close(graceMs = 10_000): Promise<void> {
     await Promise.all([...this.servings].map((serving) => serving.stop(graceMs)));
     this.closed = true;
-    for (const timer of this.timers) clearTimeout(timer);
+    for (const timer of this.retryTimers) clearTimeout(timer);
     this.requests.settleAll(unavailable('the broker is closed'));
     this.listeners.clear();
   }
 
-  /** What died in this process, oldest first; at most the newest 10,000. */
-  get deadLetters(): readonly DeadLetter[] {
-    return [...this.dead].map(([{ queue, name }, death]) => ({ queue, name, ...death }));
+  /** The newest dead letters of this process, at most 10,000, oldest first. */
+  get deadLetters(): readonly InProcessDeadLetter[] {
+    return [...this.dead].map(([{ queue, name }, cause]) => ({ queue, name, ...cause }));
   }
 
   /** Puts dead letters back into their queues. Resolves with their number. */
   async redrive(): Promise<number> {
     let count = 0;
-    for (const letter of this.dead.keys()) {
-      if (!this.post({ ...letter, redelivered: true, attempts: 0 })) break;
-      this.dead.delete(letter);
+    for (const message of this.dead.keys()) {
+      if (!this.enqueue({ ...message, redelivered: true, retries: 0 })) break;
+      this.dead.delete(message);
       count++;
     }
     return count;
   }
 
-  /** Puts a message into a queue as it is, as a defect elsewhere might. False when the queue does not take it. */
+  /** Puts an unchecked message into a queue, as a defect elsewhere might. Answers false when the queue does not take it. */
   inject(queue: string, name: string, payload: unknown): boolean {
-    return this.post({ ...this.envelope(name, payload), queue, deadline: undefined, answer: undefined });
+    return this.enqueue(this.messageOf(queue, name, payload));
   }
 
-  private envelope(name: string, payload: unknown, correlationId?: string) {
-    return { name, payload, ...originOf(correlationId), redelivered: false, attempts: 0 };
+  private messageOf(queue: string, name: string, payload: unknown, correlationId?: string): QueuedMessage {
+    const trace = outgoingTrace(correlationId);
+    return { queue, name, payload, trace, deadline: undefined, answer: undefined, redelivered: false, retries: 0 };
   }
 
   private subscribe(event: string, queue: string): void {
-    const queues = this.subscribers.get(event);
-    if (queues) queues.add(queue);
-    else this.subscribers.set(event, new Set([queue]));
+    const queues = this.subscriptions.get(event) ?? new Set();
+    this.subscriptions.set(event, queues.add(queue));
   }
 
-  private consume(queue: PlannedQueue): void {
-    const mailbox = this.mailboxes.get(queue.name) ?? new Mailbox();
-    this.mailboxes.set(queue.name, mailbox);
-    mailbox.consumer = queue;
-    for (const letter of mailbox.letters) queue.intake.add(this.arrival(mailbox, letter));
+  private consume(consumer: ServiceQueue): void {
+    const queue = this.queues.get(consumer.name) ?? new Queue();
+    this.queues.set(consumer.name, queue);
+    queue.consumer = consumer;
+    for (const message of queue.messages) this.deliver(queue, message);
   }
 
-  /** False when nobody ever consumed the queue, or when it is full. */
-  private post(letter: Letter): boolean {
-    const mailbox = this.mailboxes.get(letter.queue);
-    if (this.closed || !mailbox || mailbox.letters.size >= this.limit) return false;
-    this.deliver(mailbox, letter);
+  /** Answers false when nobody ever consumed the queue, or when it is full. */
+  private enqueue(message: QueuedMessage): boolean {
+    const queue = this.queues.get(message.queue);
+    if (this.closed || !queue || queue.messages.size >= this.queueLimit) return false;
+    queue.messages.add(message);
+    this.deliver(queue, message);
     return true;
   }
 
-  private deliver(mailbox: Mailbox, letter: Letter): void {
-    mailbox.letters.add(letter);
-    mailbox.consumer?.intake.add(this.arrival(mailbox, letter));
+  private deliver(queue: Queue, message: QueuedMessage): void {
+    const bury = (cause: DeadLetterCause) => this.bury(message, cause);
+    const postpone = () => this.postpone(queue, message);
+    queue.consumer?.worker.add(new InProcessMessage(queue, message, bury, postpone));
   }
 
-  private abandon(mailbox: Mailbox): void {
-    mailbox.consumer = undefined;
-    mailbox.generation++;
-    for (const letter of mailbox.letters) letter.redelivered = true;
+  private abandon(queue: Queue): void {
+    queue.consumer = undefined;
+    queue.generation++;
+    for (const message of queue.messages) message.redelivered = true;
   }
 
-  private arrival(mailbox: Mailbox, letter: Letter): Arrival {
-    const { generation } = mailbox;
-    return {
-      ...letter,
-      get live() {
-        return mailbox.generation === generation;
-      },
-      read: () => letter.payload,
-      asked: letter.answer !== undefined,
-      answer: (answer) => letter.answer?.(answer),
-      done: () => void (mailbox.generation === generation && mailbox.letters.delete(letter)),
-      die: async (death) => {
-        if (mailbox.generation === generation && mailbox.letters.delete(letter)) this.bury(letter, death);
-      },
-      later: async () => mailbox.generation !== generation || this.postpone(mailbox, letter),
-    };
+  private bury(message: QueuedMessage, cause: DeadLetterCause): void {
+    if (this.dead.size >= MAX_DEAD_LETTERS) this.dead.delete(this.dead.keys().next().value!);
+    this.dead.set(message, cause);
   }
 
-  private bury(letter: Letter, death: Death): void {
-    if (this.dead.size >= DEAD_LIMIT) this.dead.delete(this.dead.keys().next().value!);
-    this.dead.set(letter, death);
-  }
-
-  private postpone(mailbox: Mailbox, letter: Letter): boolean {
-    const { delaysMs, limit } = this.options.retries ?? defaultRetries;
-    if (letter.attempts >= limit) return false;
-    const delay = delaysMs[Math.min(letter.attempts, delaysMs.length - 1)]!;
-    mailbox.letters.delete(letter);
-    letter.attempts++;
-    letter.redelivered = true;
+  private postpone(queue: Queue, message: QueuedMessage): boolean {
+    const delayMs = retryDelayMs(this.retries, message.retries);
+    if (delayMs === undefined) return false;
+    queue.messages.delete(message);
+    message.retries++;
+    message.redelivered = true;
     const timer = setTimeout(() => {
-      this.timers.delete(timer);
-      this.deliver(mailbox, letter);
-    }, delay);
-    this.timers.add(timer);
+      this.retryTimers.delete(timer);
+      queue.messages.add(message);
+      this.deliver(queue, message);
+    }, delayMs);
+    this.retryTimers.add(timer);
     return true;
   }
 
-  private tell(what: () => void): void {
+  private notify(listener: () => void): void {
     queueMicrotask(() => {
       try {
-        what();
+        listener();
       } catch (error) {
         this.options.logger.error({ err: error }, 'a listener failed');
       }
     });
+  }
+}
+
+class InProcessMessage extends InboundMessage {
+  private readonly generation: number;
+
+  constructor(
+    private readonly home: Queue,
+    private readonly message: QueuedMessage,
+    private readonly bury: (cause: DeadLetterCause) => void,
+    private readonly postpone: () => boolean,
+  ) {
+    super({ ...message, expectsReply: message.answer !== undefined });
+    this.generation = home.generation;
+  }
+
+  get live(): boolean {
+    return this.home.generation === this.generation;
+  }
+  protected read(): unknown {
+    return this.message.payload;
+  }
+  answer(answer: Answer): void {
+    this.message.answer?.(answer);
+  }
+  ack(): void {
+    this.settle();
+  }
+  async deadLetter(cause: DeadLetterCause): Promise<void> {
+    if (this.settle()) this.bury(cause);
+  }
+  async retryLater(): Promise<boolean> {
+    return !this.live || this.postpone();
+  }
+  private settle(): boolean {
+    return this.live && this.home.messages.delete(this.message);
   }
 }
 

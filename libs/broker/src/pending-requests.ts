@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { ChatError } from '@parley/contracts';
 import { without } from '@parley/faults';
 import type { Answer } from './delivery/inbound-message.js';
-import { Deadlines } from './expiring-set.js';
+import { ExpiringSet } from './expiring-set.js';
 
-interface Pending {
+interface PendingRequest {
   readonly id: string;
+  /** Milliseconds since the epoch. */
   readonly deadline: number;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: ChatError) => void;
@@ -13,14 +14,14 @@ interface Pending {
 
 export const unavailable = (why: string): Answer => ({ error: new ChatError('unavailable', why).toBody() });
 
-/** Requests that wait for their answer: each is settled once, at its deadline with `unavailable`. */
-export class Requests {
-  private readonly pending = new Map<string, Pending>();
-  private readonly deadlines = new Deadlines<Pending>(
+/** The requests of this process that wait for their answers. Each is settled once; at its deadline with `unavailable`. */
+export class PendingRequests {
+  private readonly pending = new Map<string, PendingRequest>();
+  private readonly deadlines = new ExpiringSet<PendingRequest>(
     ({ id }) => without('deadlines') || this.settle(id, unavailable('no answer in time')),
   );
   private count = 0;
-  /** Nobody else's answer names one of these by chance. */
+  /** Keeps an answer to another process from naming one of these by chance. */
   private readonly nonce = randomBytes(6).toString('base64url');
 
   get size(): number {
@@ -30,21 +31,21 @@ export class Requests {
     return this.pending.has(id);
   }
 
-  /** Answers the id under which to settle it. */
-  add(deadline: number, resolve: Pending['resolve'], reject: Pending['reject']): string {
-    const pending = { id: `${this.nonce}.${(this.count++).toString(36)}`, deadline, resolve, reject };
-    this.pending.set(pending.id, pending);
-    this.deadlines.add(pending);
-    return pending.id;
+  /** Answers the id under which the request is to be settled. */
+  add(deadline: number, resolve: PendingRequest['resolve'], reject: PendingRequest['reject']): string {
+    const request = { id: `${this.nonce}.${(this.count++).toString(36)}`, deadline, resolve, reject };
+    this.pending.set(request.id, request);
+    this.deadlines.add(request);
+    return request.id;
   }
 
   settle(id: string, answer: Answer): void {
-    const pending = this.pending.get(id);
-    if (!pending) return;
+    const request = this.pending.get(id);
+    if (!request) return;
     this.pending.delete(id);
-    this.deadlines.delete(pending);
-    if ('ok' in answer) pending.resolve(answer.ok);
-    else pending.reject(ChatError.fromBody(answer.error));
+    this.deadlines.delete(request);
+    if ('ok' in answer) request.resolve(answer.ok);
+    else request.reject(ChatError.fromBody(answer.error));
   }
 
   settleAll(answer: Answer): void {

@@ -1,38 +1,56 @@
-/** The order of what one process sends to an instance: numbers on the wire, so that the listener notices what an overflowing queue dropped. */
+/** Keeps pushes and events in order, each once: numbers on the wire, by which a listener notices what an overflowing queue dropped, and the ids of frames that it saw. */
 
-const MOST_ROUTES = 10_000;
+const MAX_ROUTES = 10_000;
 
-/** Numbers what is sent over each route (a gateway, or an event's name). A route that was forgotten begins anew under another stream. */
-export class Numbering {
+/** Numbers the messages of each route (a gateway, or the name of an event). A route that was forgotten begins anew as another stream. */
+export class RouteNumbers {
   private readonly routes = new Map<string, { stream: string; number: number }>();
   private streams = 0;
   constructor(private readonly instance: string) {}
 
   next(route: string): { stream: string; number: number } {
-    let at = this.routes.get(route);
-    if (!at) {
-      if (this.routes.size >= MOST_ROUTES) this.routes.delete(this.routes.keys().next().value!);
-      this.routes.set(route, (at = { stream: `${this.instance}.${(this.streams++).toString(36)}`, number: 0 }));
+    let last = this.routes.get(route);
+    if (!last) {
+      if (this.routes.size >= MAX_ROUTES) this.routes.delete(this.routes.keys().next().value!);
+      this.routes.set(route, (last = { stream: `${this.instance}.${(this.streams++).toString(36)}`, number: 0 }));
     }
-    at.number++;
-    return at;
+    last.number++;
+    return last;
   }
 }
 
-/** Checks the numbers of what arrives: each once, holes noticed. */
-export class Sequence {
+/** Checks the numbers of arriving messages. */
+export class NumberCheck {
   private readonly streams = new Map<string, number>();
 
   /**
-   * `old`: seen before. `gap`: something before it is missing. A stream may be older than the listener, then its first number is taken as it comes,
-   * unless the stream is known to begin here (`own`: it is for this listener alone).
+   * `old`: seen before. `gap`: a message before it is missing. A stream may be older than the listener: its first number is then taken as it is, unless the stream is known to begin here (`own`: it is for
+   * this listener alone).
    */
   check(stream: string, number: number, own: boolean): 'next' | 'old' | 'gap' {
     const last = this.streams.get(stream) ?? (own ? 0 : undefined);
     if (last !== undefined && number <= last) return 'old';
-    if (!this.streams.has(stream) && this.streams.size >= MOST_ROUTES)
+    if (!this.streams.has(stream) && this.streams.size >= MAX_ROUTES)
       this.streams.delete(this.streams.keys().next().value!);
     this.streams.set(stream, number);
     return last === undefined || number === last + 1 ? 'next' : 'gap';
+  }
+}
+
+/** Remembers the newest ids, in two generations: at least `generation` of them, and at most twice as many. */
+export class RecentIds {
+  private young = new Set<string>();
+  private old = new Set<string>();
+  constructor(private readonly generation = 20_000) {}
+
+  /** Remembers an id. Answers false when it was remembered before. */
+  add(id: string): boolean {
+    if (this.young.has(id) || this.old.has(id)) return false;
+    if (this.young.size >= this.generation) {
+      this.old = this.young;
+      this.young = new Set();
+    }
+    this.young.add(id);
+    return true;
   }
 }

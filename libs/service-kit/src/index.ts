@@ -1,7 +1,15 @@
 export * from './config.js';
 export * from './logging.js';
 export * from './trace-context.js';
-export { currentTraceparent, inSpan, inSpans, startTracing, type SpanKind } from './tracing.js';
+export {
+  currentTraceparent,
+  inSpan,
+  inSpans,
+  outgoingTrace,
+  startTracing,
+  traceparentOf,
+  type SpanKind,
+} from './tracing.js';
 export * from './health.js';
 export { Lru } from './lru.js';
 export * from './run.js';

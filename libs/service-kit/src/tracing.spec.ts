@@ -1,10 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig, commonConfig } from './config.js';
 import { createLogger, currentTrace, withTrace } from './logging.js';
-import { traceIdOf } from './trace-context.js';
-import { currentTraceparent, inSpan, inSpans, startTracing } from './tracing.js';
+import { isTraceId, traceIdOf } from './trace-context.js';
+import { currentTraceparent, inSpan, inSpans, outgoingTrace, startTracing } from './tracing.js';
 
 const traceId = traceIdOf();
+
+describe('the trace of a message that is sent', () => {
+  const spanId = 'b7ad6b7169203331';
+
+  it('is that of the current work, or a new one', () => {
+    expect(withTrace({ traceId, spanId }, () => outgoingTrace())).toEqual({ traceId, spanId });
+    const trace = outgoingTrace();
+    expect([isTraceId(trace.traceId), trace.spanId]).toEqual([true, undefined]);
+  });
+
+  it('has no span of the current work when it is said to be another one', () => {
+    expect(withTrace({ traceId, spanId }, () => outgoingTrace('another'))).toEqual({ traceId: 'another' });
+    expect(withTrace({ traceId, spanId }, () => outgoingTrace(traceId))).toEqual({ traceId, spanId });
+  });
+});
 
 describe('without a collector', () => {
   it('spans are only their work, in the trace that there is', async () => {

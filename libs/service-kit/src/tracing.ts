@@ -92,10 +92,19 @@ export function inSpans<T>(name: string, kind: SpanKind, traces: readonly Trace[
   );
 }
 
-/** What other processes are told of the current span; undefined without tracing. */
-export function currentTraceparent(): string | undefined {
-  const trace = active && currentTrace();
-  return isParent(trace) ? formatTraceparent(trace) : undefined;
+/** The current span as a W3C `traceparent`, for other processes; undefined without tracing. */
+export const currentTraceparent = (): string | undefined => active && traceparentOf(currentTrace());
+
+/** The span of a trace as a W3C `traceparent`; undefined when the trace has no span, or no well-formed id. */
+export const traceparentOf = (trace: Trace | undefined): string | undefined =>
+  isParent(trace) ? formatTraceparent(trace) : undefined;
+
+/** The trace of a message that is sent now: that of the current work, or a new one; with a `traceId` that is not the current one, that other trace, of which no span is known. */
+export function outgoingTrace(traceId?: string): Trace {
+  const current = currentTrace();
+  if (traceId !== undefined && traceId !== current?.traceId) return { traceId };
+  if (current?.spanId === undefined) return { traceId: current?.traceId ?? traceIdOf() };
+  return { traceId: current.traceId, spanId: current.spanId };
 }
 
 interface Begun {

@@ -149,7 +149,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
           redelivered,
           deadline: undefined,
           reply: (answer) => void answers.push(answer),
-          until: () => undefined,
+          beforeAck: () => undefined,
           refuse: (error) => {
             throw error;
           },

@@ -46,7 +46,7 @@ export class MessagesController {
     if (announced.length > 0) await announcer.messages(announced, found ?? (await finding));
     for (const [at, outcome] of outcomes.entries())
       if (!(outcome instanceof ChatError) && outcome.announce)
-        deliveries[at]!.until(() => announcer.created(outcome.message));
+        deliveries[at]!.beforeAck(() => announcer.created(outcome.message));
   }
 
   @MessagePattern<string>('conversation.create.v1')

@@ -1,223 +1,196 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ChatError } from '@parley/contracts';
 import { reached, without } from '@parley/faults';
-import { inSpans, queueLabel, Unavailable, work, type Logger, type Trace } from '@parley/service-kit';
-import { messageOf, open, type Arrival, Inbound } from './inbound-message.js';
+import { backOffMs, endsWithin, inSpans, pause, queueLabel, Unavailable, work, type Logger } from '@parley/service-kit';
 import type { BatchHandler, Handler } from '../broker.js';
-import { atMost } from '../expiring-set.js';
+import { messageOf, type DeadLetterCause, type InboundMessage } from './inbound-message.js';
 
-/** How long a queue is kept for what its handlers left to be done. */
-const REST_MS = 5000;
+/** How long a stopping queue waits for deferred work. */
+const DEFERRED_TIMEOUT_MS = 5000;
 
-/** What a queue does while a dependency is away: wait in place (keeps the order), refuse the requester, or try again later. */
-export type WhenAway = 'wait' | 'refuse' | 'later';
+/** What a queue does while a dependency is away: retry in place (keeps the order), refuse the requester, or retry later. */
+export type WhenUnavailable = 'wait' | 'refuse' | 'retry-later';
 
-/** Jittered back-off: `times` failures so far, between `first` and `most` milliseconds. */
-export const backOff = (times: number, first: number, most: number): number =>
-  Math.min(most, first * 2 ** Math.min(times, 20)) * (0.5 + Math.random() / 2);
+/** How one call of a handler ended. */
+type CallResult = 'done' | { readonly unavailable: Error } | { readonly failed: unknown };
+type Call = (messages: readonly InboundMessage[]) => Promise<CallResult>;
 
-type Outcome = 'done' | { away: Error } | { failed: unknown };
-
-/** Runs handlers and lets what they do decide what becomes of the deliveries (see {@link Handler}). */
-export class Outcomes {
-  private readonly halt = new AbortController();
+/** Calls handlers and settles the messages by what the handlers did: see {@link Handler}. */
+export class DeliveryRunner {
+  private readonly stopping = new AbortController();
   private readonly finishing = new Set<Promise<void>>();
-  private warned = 0;
+  private warnedAt = 0;
+
   constructor(
-    private readonly whenAway: WhenAway,
+    private readonly whenUnavailable: WhenUnavailable,
     private readonly logger: Logger,
   ) {}
 
-  /** Ends waiting; what was not settled stays so. */
+  /** Ends retrying. Messages that are not settled by then are redelivered. */
   stop(): void {
-    this.halt.abort();
+    this.stopping.abort();
   }
   get stopped(): boolean {
-    return this.halt.signal.aborted;
+    return this.stopping.signal.aborted;
   }
 
-  /** Resolves when what handlers left to be done has ended, at most after {@link REST_MS}; what has not comes again. */
-  async finished(): Promise<void> {
-    if (this.finishing.size > 0) await atMost(REST_MS, Promise.all(this.finishing));
+  /** Waits for deferred work, at most {@link DEFERRED_TIMEOUT_MS}. Unfinished deliveries are redelivered. */
+  async deferredWork(): Promise<void> {
+    if (this.finishing.size > 0) await endsWithin(DEFERRED_TIMEOUT_MS, Promise.all(this.finishing));
   }
 
-  /** Settles one arrival. Never rejects. */
-  async one(arrival: Arrival, handler: Handler | undefined): Promise<void> {
-    const inbound = handler && (await this.opened(arrival));
-    if (inbound) return this.settle([inbound], () => single(handler, inbound));
-    if (!handler)
-      await this.bury(
-        arrival,
-        { reason: 'unknown-type', detail: `no handler for ${arrival.name}` },
-        new ChatError('internal'),
-      );
-  }
-
-  /** Settles many in one call; when that fails, each alone and in order. Never rejects. */
-  async many(arrivals: readonly Arrival[], { handle }: BatchHandler): Promise<void> {
-    const opened: Inbound[] = [];
-    for (const arrival of arrivals) {
-      const inbound = await this.opened(arrival);
-      if (inbound) opened.push(inbound);
+  /** Handles one message and settles it. Never rejects. */
+  async run(message: InboundMessage, handler: Handler | undefined): Promise<void> {
+    if (!handler) {
+      const cause = { reason: 'unknown-type', detail: `no handler for ${message.name}` } as const;
+      return this.giveUp(message, cause, new ChatError('internal'));
     }
-    if (opened.length > 0) await this.settle(opened, (inbounds) => batch(handle, inbounds));
+    if (await this.isValid(message)) await this.settle([message], () => callOne(handler, message));
   }
 
-  private opened(arrival: Arrival): Inbound | Promise<undefined> {
-    const opened = open(arrival);
-    return opened instanceof Inbound ? opened : this.bury(arrival, opened.death, opened.refusal).then(() => undefined);
+  /** Handles many messages in one call and settles them; when the call fails, each alone and in order. Never rejects. */
+  async runBatch(messages: readonly InboundMessage[], { handle }: BatchHandler): Promise<void> {
+    const valid: InboundMessage[] = [];
+    for (const message of messages) if (await this.isValid(message)) valid.push(message);
+    if (valid.length > 0) await this.settle(valid, (some) => callBatch(handle, some));
   }
 
-  private async settle(
-    inbounds: readonly Inbound[],
-    call: (inbounds: readonly Inbound[]) => Promise<Outcome>,
-    failures = 0,
-  ): Promise<void> {
-    if (without('ack-after-commit')) for (const { arrival } of inbounds) arrival.done();
-    let outcome = await counted(inbounds, call);
-    for (let times = 0; isAway(outcome); times++) {
-      if (this.whenAway !== 'wait') return this.away(inbounds, outcome.away);
-      if (times === 0)
-        this.logger.warn(
-          { queue: inbounds[0]!.arrival.queue, err: outcome.away },
-          'a dependency is away; the queue waits',
-        );
-      await sleep(backOff(times, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
-      if (this.stopped || !inbounds.some(({ arrival }) => arrival.live)) return;
-      outcome = await counted(inbounds, call);
-      if (!isAway(outcome)) this.logger.info({ queue: inbounds[0]!.arrival.queue }, 'the queue goes on');
+  private isValid(message: InboundMessage): true | Promise<false> {
+    const rejection = message.validate();
+    return (
+      rejection === undefined || this.giveUp(message, rejection.cause, rejection.refusal).then(() => false as const)
+    );
+  }
+
+  private async settle(messages: readonly InboundMessage[], call: Call, failures = 0): Promise<void> {
+    if (without('ack-after-commit')) for (const message of messages) message.ack();
+    let result = await measured(messages, call);
+    for (let retries = 0; isUnavailable(result); retries++) {
+      if (this.whenUnavailable !== 'wait') return this.postpone(messages, result.unavailable);
+      const { queue } = messages[0]!;
+      if (retries === 0) this.logger.warn({ queue, err: result.unavailable }, 'a dependency is away; the queue waits');
+      await pause(backOffMs(retries, 100, 5000), this.stopping.signal);
+      if (this.stopped || !messages.some(({ live }) => live)) return;
+      result = await measured(messages, call);
+      if (!isUnavailable(result)) this.logger.info({ queue }, 'the queue goes on');
     }
-    if (outcome === 'done') {
+    if (result === 'done') {
       await reached('broker.settled');
-      for (const inbound of inbounds) this.finish(inbound);
-    } else await this.failed(inbounds, outcome.failed, call, failures);
+      for (const message of messages) this.finish(message);
+    } else await this.fail(messages, result.failed, call, failures);
   }
 
-  /** Acknowledges, after what the handler left to be done. */
-  private finish(inbound: Inbound): void {
-    if (inbound.rest.length === 0) return inbound.arrival.done();
-    const finishing = this.carryOn(inbound).finally(() => this.finishing.delete(finishing));
+  /** Acknowledges after the deferred work. */
+  private finish(message: InboundMessage): void {
+    if (message.deferred.length === 0) return message.ack();
+    const finishing = this.doDeferredWork(message).finally(() => this.finishing.delete(finishing));
     this.finishing.add(finishing);
   }
 
-  private async carryOn({ arrival, rest }: Inbound): Promise<void> {
-    for (let at = 0, times = 0; at < rest.length;) {
+  private async doDeferredWork(message: InboundMessage): Promise<void> {
+    const { deferred } = message;
+    for (let at = 0, retries = 0; at < deferred.length;) {
       try {
-        await rest[at]!();
+        await deferred[at]!();
         at += 1;
       } catch (error) {
         if (!(error instanceof Unavailable))
-          return this.bury(arrival, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal'));
-        await sleep(backOff(times++, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
-        if (this.stopped || !arrival.live) return;
+          return this.giveUp(message, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal'));
+        await pause(backOffMs(retries++, 100, 5000), this.stopping.signal);
+        if (this.stopped || !message.live) return;
       }
     }
-    arrival.done();
+    message.ack();
   }
 
-  /** Once more alone, then the dead letters. */
-  private async failed(
-    inbounds: readonly Inbound[],
-    error: unknown,
-    call: (inbounds: readonly Inbound[]) => Promise<Outcome>,
-    failures: number,
-  ): Promise<void> {
+  /** After the first failure handles each message alone; after the second one makes it a dead letter. */
+  private async fail(messages: readonly InboundMessage[], error: unknown, call: Call, failures: number): Promise<void> {
     if (failures === 0) {
-      for (const inbound of inbounds) {
+      for (const message of messages) {
         if (this.stopped) return;
-        await this.settle([inbound], call, 1);
+        await this.settle([message], call, 1);
       }
       return;
     }
-    for (const { arrival } of inbounds) {
-      this.logger.error(
-        { err: error, queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId },
-        'a handler failed twice',
-      );
-      await this.bury(
-        arrival,
-        { reason: 'failed', detail: messageOf(error) },
-        new ChatError('internal', undefined, { traceId: arrival.correlationId }),
-      );
+    for (const message of messages) {
+      const { queue, name, correlationId: traceId } = message;
+      this.logger.error({ err: error, queue, name, traceId }, 'a handler failed twice');
+      const refusal = new ChatError('internal', undefined, { traceId });
+      await this.giveUp(message, { reason: 'failed', detail: messageOf(error) }, refusal);
     }
   }
 
-  private async away(inbounds: readonly Inbound[], error: Error): Promise<void> {
-    for (const inbound of inbounds) {
-      if (this.whenAway === 'refuse') {
-        inbound.refuse(new ChatError('unavailable'));
-        inbound.arrival.done();
-      } else if (!(await inbound.arrival.later())) {
-        work.deadLetters.inc({ queue: queueLabel(inbound.arrival.queue), reason: 'retries' });
-        await inbound.arrival.die({ reason: 'retries', detail: messageOf(error) });
+  private async postpone(messages: readonly InboundMessage[], error: Error): Promise<void> {
+    for (const message of messages) {
+      if (this.whenUnavailable === 'refuse') {
+        message.refuse(new ChatError('unavailable'));
+        message.ack();
+      } else if (!(await message.retryLater())) {
+        const cause = { reason: 'retries', detail: messageOf(error) } as const;
+        work.deadLetters.inc({ queue: queueLabel(message.queue), reason: cause.reason });
+        await message.deadLetter(cause);
       }
     }
-    if (Date.now() - this.warned < 1000) return;
-    this.warned = Date.now();
-    this.logger.warn({ queue: inbounds[0]!.arrival.queue, err: error }, 'a dependency is away');
+    if (Date.now() - this.warnedAt < 1000) return;
+    this.warnedAt = Date.now();
+    this.logger.warn({ queue: messages[0]!.queue, err: error }, 'a dependency is away');
   }
 
-  private async bury(arrival: Arrival, death: Parameters<Arrival['die']>[0], refusal: ChatError): Promise<void> {
-    // A query may carry a password, which must not be kept, and nobody waits for it when it is put back.
-    const kept = this.whenAway !== 'refuse';
-    this.logger.error(
-      { queue: arrival.queue, name: arrival.name, traceId: arrival.correlationId, ...death },
-      kept ? 'dead letter' : 'a query failed',
-    );
-    arrival.answer({ error: refusal.toBody() });
-    if (!kept) return arrival.done();
-    work.deadLetters.inc({ queue: queueLabel(arrival.queue), reason: death.reason });
-    if (without('dead-letters')) arrival.done();
-    else await arrival.die(death);
+  /** Refuses the requester and makes the message a dead letter; queries are only refused. */
+  private async giveUp(message: InboundMessage, cause: DeadLetterCause, refusal: ChatError): Promise<void> {
+    // A query may carry a password, which must not be kept; and nobody would wait for its answer when it is redriven.
+    const isKept = this.whenUnavailable !== 'refuse';
+    const { queue, name, correlationId: traceId } = message;
+    this.logger.error({ queue, name, traceId, ...cause }, isKept ? 'dead letter' : 'a query failed');
+    message.answer({ error: refusal.toBody() });
+    if (!isKept) return message.ack();
+    work.deadLetters.inc({ queue: queueLabel(queue), reason: cause.reason });
+    if (without('dead-letters')) message.ack();
+    else await message.deadLetter(cause);
   }
 }
 
-/** Calls a handler, and counts it. A batch has one name. */
-async function counted(
-  inbounds: readonly Inbound[],
-  call: (inbounds: readonly Inbound[]) => Promise<Outcome>,
-): Promise<Outcome> {
-  const { name } = inbounds[0]!.arrival;
+/** Calls a handler, and counts it. All messages of a batch have one name. */
+async function measured(messages: readonly InboundMessage[], call: Call): Promise<CallResult> {
+  const { name } = messages[0]!;
   const begun = performance.now();
-  const outcome = await call(inbounds);
+  const result = await call(messages);
   work.seconds.observe({ name }, (performance.now() - begun) / 1000);
-  work.batchSize.observe({ name }, inbounds.length);
-  work.handled.inc({ name, end: outcome === 'done' ? 'done' : 'away' in outcome ? 'away' : 'failed' }, inbounds.length);
-  return outcome;
+  work.batchSize.observe({ name }, messages.length);
+  const end = result === 'done' ? 'done' : 'unavailable' in result ? 'away' : 'failed';
+  work.handled.inc({ name, end }, messages.length);
+  return result;
 }
 
-const isAway = (outcome: Outcome): outcome is { away: Error } => outcome !== 'done' && 'away' in outcome;
+const isUnavailable = (result: CallResult): result is { readonly unavailable: Error } =>
+  result !== 'done' && 'unavailable' in result;
 
-const traceOf = ({ arrival: { correlationId, spanId } }: Inbound): Trace => ({
-  traceId: correlationId,
-  ...(spanId !== undefined && { spanId }),
-});
-
-async function single(handler: Handler, inbound: Inbound): Promise<Outcome> {
+async function callOne(handler: Handler, message: InboundMessage): Promise<CallResult> {
   try {
-    inbound.reply(await inSpans(`handle ${inbound.name}`, 'consumer', [traceOf(inbound)], () => handler(inbound)));
+    const { name, envelope } = message;
+    message.reply(await inSpans(`handle ${name}`, 'consumer', [envelope.trace], () => handler(message)));
     return 'done';
   } catch (error) {
-    return judge(error, [inbound]);
+    return judge(error, [message]);
   }
 }
 
-async function batch(handle: BatchHandler['handle'], inbounds: readonly Inbound[]): Promise<Outcome> {
+async function callBatch(handle: BatchHandler['handle'], messages: readonly InboundMessage[]): Promise<CallResult> {
   try {
-    // One log line of a batch belongs to many; the first one's id leads to it.
-    await inSpans(`handle ${inbounds[0]!.name}`, 'consumer', inbounds.map(traceOf), () => handle(inbounds));
-    for (const inbound of inbounds) inbound.reply(undefined);
+    // A log line of a batch carries the trace id of its first message.
+    const traces = messages.map(({ envelope }) => envelope.trace);
+    await inSpans(`handle ${messages[0]!.name}`, 'consumer', traces, () => handle(messages));
+    for (const message of messages) message.reply(undefined);
     return 'done';
   } catch (error) {
-    return judge(error, inbounds);
+    return judge(error, messages);
   }
 }
 
-function judge(error: unknown, inbounds: readonly Inbound[]): Outcome {
-  for (const inbound of inbounds) inbound.again();
-  if (error instanceof Unavailable) return { away: error };
+function judge(error: unknown, messages: readonly InboundMessage[]): CallResult {
+  for (const message of messages) message.markAttempted();
+  if (error instanceof Unavailable) return { unavailable: error };
   if (!(error instanceof ChatError)) return { failed: error };
-  if (error.code === 'unavailable') return { away: error };
-  for (const inbound of inbounds) inbound.refuse(error);
+  if (error.code === 'unavailable') return { unavailable: error };
+  for (const message of messages) message.refuse(error);
   return 'done';
 }

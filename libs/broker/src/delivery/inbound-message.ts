@@ -1,90 +1,127 @@
 import { AsyncResource } from 'node:async_hooks';
 import { ChatError, domainEvents, parseInput, requests, type ErrorBody } from '@parley/contracts';
+import type { Trace } from '@parley/service-kit';
 import type { Delivery } from '../broker.js';
 
 /** What a requester gets. */
 export type Answer = { readonly ok: unknown } | { readonly error: ErrorBody };
 
 /** Why a message became a dead letter; for people and for `redrive`. */
-export interface Death {
+export interface DeadLetterCause {
   readonly reason: 'not-json' | 'unknown-type' | 'invalid' | 'failed' | 'retries';
   readonly detail: string;
 }
 
-/**
- * One message of one queue, as a transport hands it to the engine: what it says, and what may become of it.
- * Exactly one of `done`, `die` and `later` is called, unless the consumer stops first: then the transport delivers it again.
- */
-export interface Arrival {
+/** What a transport reads off a message when it arrives. */
+export interface Envelope {
+  /** The queue that it came from. */
   readonly queue: string;
+  /** Of the request or event. */
   readonly name: string;
-  readonly correlationId: string;
-  /** The span that asked for it, if there was one. */
-  readonly spanId: string | undefined;
+  /** The work that it was sent for. */
+  readonly trace: Trace;
+  /** Whether the queue delivered it before. */
   readonly redelivered: boolean;
+  /** Milliseconds since the epoch. */
   readonly deadline: number | undefined;
-  /** False once the channel that it came on is gone: it comes again, and is not handled here any more. */
-  readonly live: boolean;
-  /** The payload as it came. Throws when it is not JSON. */
-  read(): unknown;
   /** Whether somebody waits for an answer. */
-  readonly asked: boolean;
-  /** Answers the requester, if there is one. Never throws. */
-  answer(answer: Answer): void;
-  /** Acknowledges. */
-  done(): void;
-  /** Puts it among the dead letters; acknowledged once it is safe there. */
-  die(death: Death): Promise<void>;
-  /** Events: again after a delay; acknowledged once that is safe. False when it has been retried too often. */
-  later(): Promise<boolean>;
+  readonly expectsReply: boolean;
 }
 
-/** A delivery whose payload passed its schema. */
-export class Inbound implements Delivery {
-  private answered = false;
-  private tried = false;
+/** Why a message cannot be handed to its handler: the cause for the dead letters, and the refusal for its requester. */
+export interface Rejection {
+  readonly cause: DeadLetterCause;
+  readonly refusal: ChatError;
+}
+
+/**
+ * One message of one queue. A transport extends it with the ways to settle it; a handler sees it as a {@link Delivery}. Exactly one of `ack`, `deadLetter` and `retryLater` is called, unless the consumer
+ * stops first: then the transport delivers the message again.
+ */
+export abstract class InboundMessage implements Delivery {
+  /** Checked against the schema of its name; set by {@link validate}. */
+  payload: unknown;
   /** What the handler left to be done before the acknowledgement. */
-  rest: (() => Promise<void>)[] = [];
-  constructor(
-    readonly arrival: Arrival,
-    readonly payload: unknown,
-  ) {}
+  deferred: readonly (() => Promise<void>)[] = [];
+  private answered = false;
+  private attempted = false;
+
+  constructor(readonly envelope: Envelope) {}
+
+  get queue(): string {
+    return this.envelope.queue;
+  }
   get name(): string {
-    return this.arrival.name;
+    return this.envelope.name;
   }
   get correlationId(): string {
-    return this.arrival.correlationId;
+    return this.envelope.trace.traceId;
   }
   get redelivered(): boolean {
-    return this.tried || this.arrival.redelivered;
-  }
-  /** A handler had it and did not end well: whatever it did may be done. */
-  again(): void {
-    this.tried = true;
-    this.rest = [];
-  }
-  /** The work goes on in the trace of the handler that left it. */
-  until(work: () => Promise<void>): void {
-    this.rest.push(AsyncResource.bind(work));
+    return this.attempted || this.envelope.redelivered;
   }
   get deadline(): number | undefined {
-    return this.arrival.deadline;
+    return this.envelope.deadline;
   }
+  get isExpired(): boolean {
+    return this.deadline !== undefined && this.deadline <= Date.now();
+  }
+
+  /** False once the channel that it came on is gone: it is delivered again, and must not be handled here any more. */
+  abstract readonly live: boolean;
+  /** Parses the payload. Throws when it is not JSON. */
+  protected abstract read(): unknown;
+  /** Answers the requester, if there is one. Never throws. */
+  abstract answer(answer: Answer): void;
+  /** Acknowledges. */
+  abstract ack(): void;
+  /** Puts it among the dead letters; acknowledges it once it is safe there. */
+  abstract deadLetter(cause: DeadLetterCause): Promise<void>;
+  /** For events: delivers it again after a delay; acknowledges it once that is safe. Resolves with false when it was retried too often. */
+  abstract retryLater(): Promise<boolean>;
+
   reply(answer: unknown): void {
-    if (this.first())
-      this.arrival.answer(answer === undefined ? { error: new ChatError('internal').toBody() } : { ok: answer });
+    if (this.mayAnswer())
+      this.answer(answer === undefined ? { error: new ChatError('internal').toBody() } : { ok: answer });
   }
   refuse(error: ChatError): void {
-    if (this.first()) this.arrival.answer({ error: error.toBody() });
+    if (this.mayAnswer()) this.answer({ error: error.toBody() });
   }
-  private first(): boolean {
-    if (this.answered || !this.arrival.asked) return false;
+  beforeAck(work: () => Promise<void>): void {
+    // The work belongs to the trace of the handler.
+    this.deferred = [...this.deferred, AsyncResource.bind(work)];
+  }
+
+  /** A handler had it and failed: its effects may have happened. */
+  markAttempted(): void {
+    this.attempted = true;
+    this.deferred = [];
+  }
+
+  /** Reads the payload and checks it against the schema of its name. Answers undefined when it may be handled. */
+  validate(): Rejection | undefined {
+    const schema = schemas.get(this.name);
+    if (!schema) return reject('unknown-type', this.name, new ChatError('internal', 'unknown request'));
+    let payload: unknown;
+    try {
+      payload = this.read();
+    } catch (error) {
+      return reject('not-json', messageOf(error), new ChatError('invalid', 'not JSON'));
+    }
+    try {
+      this.payload = parseInput(schema, payload);
+      return undefined;
+    } catch (error) {
+      return reject('invalid', messageOf(error), error instanceof ChatError ? error : new ChatError('internal'));
+    }
+  }
+
+  private mayAnswer(): boolean {
+    if (this.answered || !this.envelope.expectsReply) return false;
     this.answered = true;
-    return !isPast(this.deadline);
+    return !this.isExpired;
   }
 }
-
-export const isPast = (deadline: number | undefined): boolean => deadline !== undefined && deadline <= Date.now();
 
 type Schema = Parameters<typeof parseInput>[0];
 const schemas: ReadonlyMap<string, Schema> = new Map([
@@ -92,28 +129,24 @@ const schemas: ReadonlyMap<string, Schema> = new Map([
   ...Object.entries(domainEvents),
 ]);
 
-/** Reads and checks a payload. What is wrong with it comes back as its death and the refusal for its requester. */
-export function open(arrival: Arrival): Inbound | { death: Death; refusal: ChatError } {
-  const schema = schemas.get(arrival.name);
-  if (!schema)
-    return {
-      death: { reason: 'unknown-type', detail: arrival.name },
-      refusal: new ChatError('internal', 'unknown request'),
-    };
-  let payload: unknown;
-  try {
-    payload = arrival.read();
-  } catch (error) {
-    return { death: { reason: 'not-json', detail: messageOf(error) }, refusal: new ChatError('invalid', 'not JSON') };
-  }
-  try {
-    return new Inbound(arrival, parseInput(schema, payload));
-  } catch (error) {
-    return {
-      death: { reason: 'invalid', detail: messageOf(error) },
-      refusal: error instanceof ChatError ? error : new ChatError('internal'),
-    };
-  }
-}
+const reject = (reason: DeadLetterCause['reason'], detail: string, refusal: ChatError): Rejection => ({
+  cause: { reason, detail },
+  refusal,
+});
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** How events are tried again while a dependency is away. */
+export interface EventRetries {
+  /** How long each waits before it is tried again, in milliseconds; the last delay repeats. On RabbitMQ each delay has a queue. */
+  readonly delaysMs: readonly number[];
+  /** The most retries; then the event is a dead letter. */
+  readonly limit: number;
+}
+
+/** Bears a dependency that is away for about four hours. */
+export const defaultRetries: EventRetries = { delaysMs: [1_000, 5_000, 30_000], limit: 500 };
+
+/** The delay before an event is tried again that was retried `retries` times, in milliseconds; undefined when that was too often. */
+export const retryDelayMs = ({ delaysMs, limit }: EventRetries, retries: number): number | undefined =>
+  retries >= limit ? undefined : delaysMs[Math.min(retries, delaysMs.length - 1)];

@@ -1,58 +1,56 @@
 import { names, requests, type RequestName, type Service, type Via } from '@parley/contracts';
 import type { Logger } from '@parley/service-kit';
 import type { BatchHandler, Handler, Handlers } from '../broker.js';
-import { Lane, Pool, type HandlerMap, type Intake } from './workers.js';
+import { OrderedWorker, ParallelWorker, type HandlerMap, type Worker } from './workers.js';
 
 export type QueueKind = Exclude<Via, 'edge'> | 'event';
 
-/** A queue that a service consumes, and what takes its arrivals. */
-export interface PlannedQueue {
+/** A queue that a service consumes, and the worker that handles its messages. */
+export interface ServiceQueue {
   readonly name: string;
   readonly kind: QueueKind;
-  readonly intake: Intake;
+  readonly worker: Worker;
 }
 
-/** Single handlers of one process that run side by side, for queries and for events. */
-export const CONCURRENCY = 64;
+/** The most single handlers of one process that run side by side, for queries and for events. */
+export const MAX_CONCURRENT_HANDLERS = 64;
 
 /**
- * Which queues a service consumes, given its handlers, and the lanes behind them: shards share `lanes` lanes (each shard keeps to one),
- * commands have one of their own, queries and events run side by side. Throws when a handler is another service's, or when batch handlers disagree about lanes.
+ * The queues that a service consumes, given its handlers, and their workers. Shards share as many ordered workers as their batch handlers have lanes (each shard keeps to one), commands have one of their own, queries and
+ * events run side by side. Throws when a handler is another service's, or when batch handlers disagree about lanes.
  */
-export function plan(
+export function serviceQueues(
   service: Service,
   { requests: handlers, events }: Handlers,
   shards: number,
   logger: Logger,
-): PlannedQueue[] {
+): ServiceQueue[] {
   const via = (kind: QueueKind): HandlerMap =>
     new Map([...handlers].filter(([name]) => routeOf(service, name).via === kind));
-  const queues: PlannedQueue[] = [];
+  const queues: ServiceQueue[] = [];
   const sharded = via('shard');
   if (sharded.size > 0) {
-    const lanes = Array.from(
+    const workers = Array.from(
       { length: Math.min(shards, lanesOf(sharded) ?? shards) },
-      () => new Lane(sharded, 'wait', logger),
+      () => new OrderedWorker(sharded, 'wait', logger),
     );
     for (let shard = 0; shard < shards; shard++)
-      queues.push({ name: names.shardQueue(service, shard), kind: 'shard', intake: lanes[shard % lanes.length]! });
+      queues.push({ name: names.shardQueue(service, shard), kind: 'shard', worker: workers[shard % workers.length]! });
   }
   const commands = via('command');
-  if (commands.size > 0)
-    queues.push({ name: names.commandQueue(service), kind: 'command', intake: new Lane(commands, 'wait', logger) });
+  if (commands.size > 0) {
+    const worker = new OrderedWorker(commands, 'wait', logger);
+    queues.push({ name: names.commandQueue(service), kind: 'command', worker });
+  }
   const queries = via('query');
-  if (queries.size > 0)
-    queues.push({
-      name: names.queryQueue(service),
-      kind: 'query',
-      intake: new Pool(queries, 'refuse', logger, CONCURRENCY, true),
-    });
-  if (events.size > 0)
-    queues.push({
-      name: names.eventQueue(service),
-      kind: 'event',
-      intake: new Pool(events, 'later', logger, CONCURRENCY, false),
-    });
+  if (queries.size > 0) {
+    const worker = new ParallelWorker(queries, 'refuse', logger, MAX_CONCURRENT_HANDLERS, true);
+    queues.push({ name: names.queryQueue(service), kind: 'query', worker });
+  }
+  if (events.size > 0) {
+    const worker = new ParallelWorker(events, 'retry-later', logger, MAX_CONCURRENT_HANDLERS, false);
+    queues.push({ name: names.eventQueue(service), kind: 'event', worker });
+  }
   return queues;
 }
 

@@ -1,159 +1,164 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '@parley/service-kit';
-import { isPast, type Arrival } from './inbound-message.js';
 import type { BatchHandler, Handler } from '../broker.js';
-import { Outcomes, type WhenAway } from './delivery-runner.js';
+import { DeliveryRunner, type WhenUnavailable } from './delivery-runner.js';
+import type { InboundMessage } from './inbound-message.js';
 
 export type HandlerMap = ReadonlyMap<string, Handler | BatchHandler>;
 const isBatch = (handler: Handler | BatchHandler | undefined): handler is BatchHandler => typeof handler === 'object';
 
-/** Takes arrivals and sees to it that each is handled and settled. */
-export interface Intake {
-  add(arrival: Arrival): void;
-  /** Begins nothing more; resolves when what is under way has ended. What was not begun stays unsettled. */
+/** Handles and settles every message that it is given. */
+export interface Worker {
+  add(message: InboundMessage): void;
+  /** Begins nothing more. Resolves when the messages under way have been handled; messages that were not begun stay unsettled. */
   stop(): Promise<void>;
-  /** Forgets what was not begun of one queue; resolves when what is under way of it has ended. */
+  /** Forgets the messages of one queue that were not begun. Resolves when those under way have been handled. */
   release(queue: string): Promise<void>;
 }
 
 /**
- * Keeps the order of every queue that feeds it. A turn takes either all that one batch handler can have, or the first
- * arrival of each queue; the next turn begins when it has ended. What cannot be in a turn holds back its own queue only.
+ * Keeps the order of every queue that feeds it. A turn takes either all messages that one batch handler may have, or the first message of each queue; the next turn begins when it has ended. A message that
+ * does not fit into a turn holds back its own queue only.
  */
-export class Lane implements Intake {
-  private inbox: Arrival[] = [];
+export class OrderedWorker implements Worker {
+  private inbox: InboundMessage[] = [];
   private readonly queues = new Set<string>();
-  private turning: Promise<void> | undefined;
-  private readonly outcomes: Outcomes;
+  private running: Promise<void> | undefined;
+  private turn: Promise<void> | undefined;
+  private readonly runner: DeliveryRunner;
 
+  /** @param dropsExpired Whether a message whose deadline has passed is acknowledged unhandled. */
   constructor(
     private readonly handlers: HandlerMap,
-    whenAway: WhenAway,
+    whenUnavailable: WhenUnavailable,
     logger: Logger,
-    private readonly expires = false,
+    private readonly dropsExpired = false,
   ) {
-    this.outcomes = new Outcomes(whenAway, logger);
+    this.runner = new DeliveryRunner(whenUnavailable, logger);
   }
 
-  add(arrival: Arrival): void {
-    if (this.outcomes.stopped) return;
-    this.queues.add(arrival.queue);
-    this.inbox.push(arrival);
-    this.turning ??= this.turns();
+  add(message: InboundMessage): void {
+    if (this.runner.stopped) return;
+    this.queues.add(message.queue);
+    this.inbox.push(message);
+    this.running ??= this.takeTurns();
   }
 
   async stop(): Promise<void> {
-    this.outcomes.stop();
-    await this.turning;
-    await this.outcomes.finished();
+    this.runner.stop();
+    await this.running;
+    await this.runner.deferredWork();
   }
 
   async release(queue: string): Promise<void> {
-    this.inbox = this.inbox.filter((arrival) => arrival.queue !== queue);
+    this.inbox = this.inbox.filter((message) => message.queue !== queue);
     await this.turn;
-    await this.outcomes.finished();
+    await this.runner.deferredWork();
   }
-  private turn: Promise<void> | undefined;
 
-  private async turns(): Promise<void> {
+  private async takeTurns(): Promise<void> {
     for (;;) {
-      // All sockets that are readable are read first: their messages share the turn. An embedded database keeps the event loop to itself from a
-      // turn's begin to its end, so without this every message would have a transaction of its own.
+      // Lets all readable sockets be read first: their messages share the turn. An embedded database keeps the event loop busy for a whole turn, so without this
+      // every message would have a transaction of its own.
       await setImmediate();
-      if (this.inbox.length === 0 || this.outcomes.stopped) break;
-      this.turn = this.take();
+      if (this.inbox.length === 0 || this.runner.stopped) break;
+      this.turn = this.takeTurn();
       await this.turn;
     }
     this.turn = undefined;
-    this.turning = undefined;
+    this.running = undefined;
   }
 
-  private async take(): Promise<void> {
+  private async takeTurn(): Promise<void> {
     const first = this.handlers.get(this.inbox[0]!.name);
-    const taken = this.next(first);
-    if (isBatch(first)) await this.outcomes.many(taken, first);
+    const messages = this.next(first);
+    if (isBatch(first)) await this.runner.runBatch(messages, first);
     else
       await Promise.all(
-        taken.map((arrival) => this.outcomes.one(arrival, this.handlers.get(arrival.name) as Handler | undefined)),
+        messages.map((message) => this.runner.run(message, this.handlers.get(message.name) as Handler | undefined)),
       );
   }
 
-  private next(first: Handler | BatchHandler | undefined): Arrival[] {
-    const taken: Arrival[] = [];
-    const rest: Arrival[] = [];
+  /** Takes the messages of a turn that begins with the handler `first` out of the inbox. */
+  private next(first: Handler | BatchHandler | undefined): InboundMessage[] {
+    const taken: InboundMessage[] = [];
+    const left: InboundMessage[] = [];
     const heldBack = new Set<string>();
     let at = 0;
     for (; at < this.inbox.length && heldBack.size < this.queues.size; at++) {
-      const arrival = this.inbox[at]!;
-      if (!this.wanted(arrival)) continue;
-      const handler = this.handlers.get(arrival.name);
+      const message = this.inbox[at]!;
+      if (isStale(message, this.dropsExpired)) continue;
+      const handler = this.handlers.get(message.name);
       const fits = isBatch(first) ? handler === first && taken.length < first.max : !isBatch(handler);
-      if (fits && !heldBack.has(arrival.queue)) taken.push(arrival);
-      else rest.push(arrival);
-      if (!fits || !isBatch(first)) heldBack.add(arrival.queue);
+      if (fits && !heldBack.has(message.queue)) taken.push(message);
+      else left.push(message);
+      if (!fits || !isBatch(first)) heldBack.add(message.queue);
     }
-    this.inbox = rest.concat(this.inbox.slice(at));
+    this.inbox = left.concat(this.inbox.slice(at));
     return taken;
-  }
-
-  private wanted(arrival: Arrival): boolean {
-    if (!arrival.live) return false;
-    if (!this.expires || !isPast(arrival.deadline)) return true;
-    arrival.done();
-    return false;
   }
 }
 
-/** For queues without order: single handlers run side by side, up to `limit`; each batch handler gathers by itself. */
-export class Pool implements Intake {
-  private readonly waiting: Arrival[] = [];
+/** For queues without order: single handlers run side by side, up to `limit`; each batch handler has an {@link OrderedWorker} of its own. */
+export class ParallelWorker implements Worker {
+  private readonly waiting: InboundMessage[] = [];
   private readonly running = new Set<Promise<void>>();
-  private readonly batches = new Map<string, Lane>();
-  private readonly outcomes: Outcomes;
+  private readonly batchWorkers = new Map<string, OrderedWorker>();
+  private readonly runner: DeliveryRunner;
 
+  /** @param dropsExpired Whether a message whose deadline has passed is acknowledged unhandled. */
   constructor(
     private readonly handlers: HandlerMap,
-    whenAway: WhenAway,
+    whenUnavailable: WhenUnavailable,
     logger: Logger,
     private readonly limit: number,
-    private readonly expires: boolean,
+    private readonly dropsExpired: boolean,
   ) {
-    this.outcomes = new Outcomes(whenAway, logger);
-    for (const [name, handler] of handlers)
-      if (isBatch(handler)) this.batches.set(name, new Lane(new Map([[name, handler]]), whenAway, logger, expires));
+    this.runner = new DeliveryRunner(whenUnavailable, logger);
+    for (const [name, handler] of handlers) {
+      if (!isBatch(handler)) continue;
+      const worker = new OrderedWorker(new Map([[name, handler]]), whenUnavailable, logger, dropsExpired);
+      this.batchWorkers.set(name, worker);
+    }
   }
 
-  add(arrival: Arrival): void {
-    const lane = this.batches.get(arrival.name);
-    if (lane) return lane.add(arrival);
-    this.waiting.push(arrival);
-    this.pump();
+  add(message: InboundMessage): void {
+    const batchWorker = this.batchWorkers.get(message.name);
+    if (batchWorker) return batchWorker.add(message);
+    this.waiting.push(message);
+    this.startWaiting();
   }
 
   async stop(): Promise<void> {
-    this.outcomes.stop();
-    await Promise.all([...this.running, ...[...this.batches.values()].map((lane) => lane.stop())]);
-    await this.outcomes.finished();
+    this.runner.stop();
+    await Promise.all([...this.running, ...[...this.batchWorkers.values()].map((worker) => worker.stop())]);
+    await this.runner.deferredWork();
   }
 
   async release(): Promise<void> {
     await this.stop();
   }
 
-  private pump(): void {
-    while (this.running.size < this.limit && this.waiting.length > 0 && !this.outcomes.stopped) {
-      const arrival = this.waiting.shift()!;
-      if (!arrival.live) continue;
-      if (this.expires && isPast(arrival.deadline)) arrival.done();
-      else this.start(arrival);
+  private startWaiting(): void {
+    while (this.running.size < this.limit && this.waiting.length > 0 && !this.runner.stopped) {
+      const message = this.waiting.shift()!;
+      if (!isStale(message, this.dropsExpired)) this.start(message);
     }
   }
 
-  private start(arrival: Arrival): void {
-    const run = this.outcomes.one(arrival, this.handlers.get(arrival.name) as Handler | undefined).finally(() => {
+  private start(message: InboundMessage): void {
+    const run = this.runner.run(message, this.handlers.get(message.name) as Handler | undefined).finally(() => {
       this.running.delete(run);
-      this.pump();
+      this.startWaiting();
     });
     this.running.add(run);
   }
+}
+
+/** Whether a message must not be handled (any more): it is redelivered elsewhere, or its requester waits no longer. */
+function isStale(message: InboundMessage, dropsExpired: boolean): boolean {
+  if (!message.live) return true;
+  if (!dropsExpired || !message.isExpired) return false;
+  message.ack();
+  return true;
 }

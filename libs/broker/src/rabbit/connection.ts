@@ -1,23 +1,19 @@
-import type { Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '@parley/service-kit';
+import { backOffMs, endsWithin, pause, type Logger } from '@parley/service-kit';
+import { coalesceWrites } from '@parley/patches';
 import { connect, type ChannelModel } from 'amqplib';
-import { atMost } from '../expiring-set.js';
-import { backOff } from '../delivery/delivery-runner.js';
 
 /**
- * One connection to RabbitMQ that comes back: after a cut it connects again, with jittered back-off (at most 5 s), until closed. A half-open
- * connection is noticed by heartbeat within 10 s.
+ * One connection to RabbitMQ that comes back: after a cut it connects again, with jittered back-off (at most 5 s), until it is closed. A half-open connection is noticed by its heartbeat within 10 s.
  */
-export class Link {
+export class Connection {
   /** Why it is not connected, for people. */
   problem: string | undefined = 'not connected yet';
   private model: ChannelModel | undefined;
   private readonly waiting = new Set<(model: ChannelModel) => void>();
-  private readonly halt = new AbortController();
+  private readonly closing = new AbortController();
   private running: Promise<void> | undefined;
 
-  /** `setUp` runs on every new connection before anybody gets it; when it fails, the connection is dropped and tried again. */
+  /** @param setUp Runs on every new connection before anybody gets it; when it fails, the connection is dropped and another one made. */
   constructor(
     private readonly url: string,
     readonly name: string,
@@ -29,7 +25,7 @@ export class Link {
     this.running ??= this.run();
   }
 
-  /** The connection, as soon as there is one. Rejects when that takes longer than `ms`. */
+  /** The connection, as soon as there is one. Rejects when that takes longer than `ms` milliseconds, or when `signal` is aborted. */
   async connected(ms: number, signal?: AbortSignal): Promise<ChannelModel> {
     if (this.model) return this.model;
     return new Promise((resolve, reject) => {
@@ -48,45 +44,46 @@ export class Link {
   }
 
   async close(): Promise<void> {
-    this.halt.abort();
-    if (this.model) await end(this.model);
+    this.closing.abort();
+    if (this.model) await closeQuietly(this.model);
     // A half-open connection never says that it has closed.
-    if (this.running) await atMost(1000, this.running);
+    if (this.running) await endsWithin(1000, this.running);
   }
 
   private async run(): Promise<void> {
-    for (let failures = 0; !this.halt.signal.aborted; failures++) {
+    const { signal } = this.closing;
+    for (let failures = 0; !signal.aborted; failures++) {
       try {
-        await this.once(() => (failures = 0));
+        await this.connectOnce(() => (failures = 0));
       } catch (error) {
-        this.problem = `${this.name}: ${error instanceof Error ? error.message || String((error as NodeJS.ErrnoException).code) : String(error)}`;
+        this.problem = `${this.name}: ${textOf(error)}`;
       }
-      if (this.halt.signal.aborted) return;
+      if (signal.aborted) return;
       this.logger.warn({ connection: this.name, problem: this.problem }, 'no connection to RabbitMQ; trying again');
-      await sleep(backOff(failures, 100, 5000), undefined, { signal: this.halt.signal }).catch(() => undefined);
+      await pause(backOffMs(failures, 100, 5000), signal);
     }
   }
 
-  /** From connecting to the end of the connection. */
-  private async once(up: () => void): Promise<void> {
+  /** Connects and waits for the end of the connection. */
+  private async connectOnce(onUp: () => void): Promise<void> {
     const model = await connect(withHeartbeat(this.url), {
       timeout: 5000,
       noDelay: true,
       keepAlive: true,
       clientProperties: { connection_name: this.name },
     });
-    coalesce(model);
+    coalesceWrites(model);
     const ended = new Promise<Error | undefined>((resolve) => model.once('close', resolve));
-    // Without a listener an 'error' event ends the process; what matters arrives with 'close'.
+    // Without a listener an 'error' event ends the process; the error arrives with 'close' as well.
     model.on('error', () => undefined);
-    if (this.halt.signal.aborted) return end(model);
+    if (this.closing.signal.aborted) return closeQuietly(model);
     try {
       await Promise.race([this.setUp(model), ended.then((error) => Promise.reject(error ?? new Error('closed')))]);
     } catch (error) {
-      await end(model);
+      await closeQuietly(model);
       throw error;
     }
-    up();
+    onUp();
     this.problem = undefined;
     this.model = model;
     this.logger.info({ connection: this.name }, 'connected to RabbitMQ');
@@ -97,28 +94,16 @@ export class Link {
   }
 }
 
-/**
- * amqplib gives every frame to the socket by itself, which is a system call each and a third of the time of a busy process. Corked, all frames of a turn of the
- * event loop leave in one.
- */
-function coalesce(model: ChannelModel): void {
-  const { stream } = model.connection as unknown as { stream: Writable };
-  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
-  stream.write = (...args: unknown[]) => {
-    if (stream.writableCorked === 0) {
-      stream.cork();
-      process.nextTick(() => stream.uncork());
-    }
-    return write(...args);
-  };
+/** Closes a connection or channel, in at most 2 s: amqplib never settles the promise when the connection breaks meanwhile. */
+export async function closeQuietly(closable: { close(): Promise<void> }): Promise<void> {
+  await endsWithin(
+    2000,
+    closable.close().catch(() => undefined),
+  );
 }
 
-/** Closes what has a `close`; amqplib leaves the promise open for ever when the connection breaks meanwhile. */
-export const end = (what: { close(): Promise<void> }): Promise<void> =>
-  atMost(
-    2000,
-    what.close().catch(() => undefined),
-  );
+const textOf = (error: unknown): string =>
+  error instanceof Error ? error.message || String((error as NodeJS.ErrnoException).code) : String(error);
 
 function withHeartbeat(address: string): string {
   const url = new URL(address);

@@ -1,49 +1,49 @@
 /**
- * Dead letters: what is there, and putting it back into the queues it came from. A letter leaves the dead only when its queue has confirmed it: an end in between leaves it in
- * both, and handlers are idempotent. Letters whose queue is gone stay.
+ * Lists dead letters and redrives them: puts them back into the queues that they came from. A dead letter is removed only after its queue has confirmed it; a crash in between leaves it in both, and handlers
+ * are idempotent. Dead letters whose queue is gone stay.
  */
 import { names } from '@parley/contracts';
 import { connect, type ConfirmChannel, type GetMessage } from 'amqplib';
-import { headersOf, isShort } from './rabbit-message.js';
+import { headersOf, isShort } from './wire-format.js';
 
 export interface DeadLetter {
-  /** Where it died. */
+  /** The queue that it came from. */
   readonly queue: string;
   readonly name: string;
-  /** One of `Death`'s reasons, or RabbitMQ's own: `delivery_limit`, `maxlen`, `expired`, `rejected`. */
+  /** One of {@link DeadLetterCause}'s reasons, or RabbitMQ's own: `delivery_limit`, `maxlen`, `expired`, `rejected`. */
   readonly reason: string;
   readonly detail: string;
   readonly correlationId: string;
 }
 
-/** All dead letters, oldest first; they stay where they are. */
+/** Answers all dead letters, oldest first. They stay where they are. */
 export async function listDeadLetters(url: string): Promise<DeadLetter[]> {
   const found: DeadLetter[] = [];
-  await eachDead(url, async (_, message) => {
+  await forEachDeadLetter(url, async (_, message) => {
     found.push(describe(message));
     return false;
   });
   return found;
 }
 
-/** Puts dead letters back, oldest first: all, or those of one queue; at most `limit`. Resolves with how many went and how many could not. */
+/** Puts dead letters back, oldest first: all, or those of one queue; at most `limit`. Resolves with how many went back, and how many could not because their queue is gone. */
 export async function redrive(
   url: string,
   { queue, limit = Infinity }: { queue?: string; limit?: number } = {},
 ): Promise<{ redriven: number; stuck: number }> {
   const result = { redriven: 0, stuck: 0 };
-  await eachDead(url, async (channel, message) => {
-    const letter = describe(message);
-    if (result.redriven >= limit || (queue !== undefined && letter.queue !== queue)) return false;
-    const there = await putBack(channel, message, letter.queue);
-    result[there ? 'redriven' : 'stuck']++;
-    return there;
+  await forEachDeadLetter(url, async (channel, message) => {
+    const from = describe(message).queue;
+    if (result.redriven >= limit || (queue !== undefined && from !== queue)) return false;
+    const isBack = await putBack(channel, message, from);
+    result[isBack ? 'redriven' : 'stuck']++;
+    return isBack;
   });
   return result;
 }
 
-/** Visits every letter that is there now; acknowledges those for which `visit` answers true, the rest go back when the channel closes. */
-async function eachDead(
+/** Visits every dead letter that is there now. Removes those for which `visit` answers true; the others go back when the channel closes. */
+async function forEachDeadLetter(
   url: string,
   visit: (channel: ConfirmChannel, message: GetMessage) => Promise<boolean>,
 ): Promise<void> {
@@ -76,10 +76,11 @@ function describe({ properties }: GetMessage): DeadLetter {
   };
 }
 
+/** Resolves with false when the queue is gone. */
 async function putBack(channel: ConfirmChannel, message: GetMessage, queue: string): Promise<boolean> {
-  // Nobody waits for an answer any more; `attempts` marks it as redelivered.
-  const { stream: _stream, number: _number, ...before } = headersOf(message);
-  const headers = { ...before, attempts: 1 };
+  // Nobody waits for an answer any more, so it gets no `replyTo`; `attempts` marks it as redelivered.
+  const { stream: _stream, number: _number, ...kept } = headersOf(message);
+  const headers = { ...kept, attempts: 1 };
   let returned = false;
   channel.once('return', () => (returned = true));
   await new Promise<void>((resolve, reject) => {

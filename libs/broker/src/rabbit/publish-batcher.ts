@@ -1,86 +1,86 @@
 import type { Unavailable } from '@parley/service-kit';
 import type { Publication } from './publisher.js';
+import type { Part } from './wire-format.js';
 
-/** Something that may travel with others. */
-export interface Part {
-  /** JSON. */
-  readonly content: string;
+/** Something that may travel in one message with others. */
+export interface BatchItem extends Part {
   /** Milliseconds since the epoch. */
   readonly deadline: number;
   confirmed?(): void;
   failed?(error: Unavailable): void;
 }
 
-/** Makes one message of parts that have the same target, in their order; at least one. */
-export type Bind<P extends Part = Part> = (
-  parts: readonly P[],
+/** Makes one message of items of one target and kind, at least one, in their order. */
+export type Combine<I extends BatchItem = BatchItem> = (
+  items: readonly I[],
 ) => Omit<Publication, 'deadline' | 'confirmed' | 'failed'>;
 
-interface Bundle {
+interface Batch {
   readonly kind: string;
-  readonly parts: Part[];
-  readonly bind: Bind;
+  readonly items: BatchItem[];
+  readonly combine: Combine;
   length: number;
 }
 
-/** Of one message, in parts and in characters. A longer part has one of its own. */
-const MOST_PARTS = 64;
-const MOST_LENGTH = 64 * 1024;
+const MAX_ITEMS = 64;
+/** In characters. A longer item has a message of its own. */
+const MAX_LENGTH = 64 * 1024;
 
 /**
- * Makes one message of what is sent to one target within a turn of the event loop: for RabbitMQ, and for everybody who reads it, one message with twenty things in it costs little more than
- * one with one. Nothing waits longer than until the turn's end. To each target everything goes in the order in which it was given.
+ * Makes one message of what is published to one target within a turn of the event loop: a message with twenty items costs RabbitMQ, and everybody who reads it, little more than one with one item. Nothing
+ * waits longer than until the end of the turn. Everything to one target is published in the order in which it was added.
+ *
+ * Not service-kit's Batcher: this is the hot path, where items are settled by callbacks instead of promises, and order holds over kinds of items.
  */
-export class Gathering {
-  private waiting: (Bundle | Publication)[] = [];
-  private readonly open = new Map<string, Bundle>();
+export class PublishBatcher {
+  private waiting: (Batch | Publication)[] = [];
+  private readonly open = new Map<string, Batch>();
 
-  constructor(private readonly send: (publication: Publication) => void) {}
+  constructor(private readonly publish: (publication: Publication) => void) {}
 
-  /** Goes with the part that was given for the same target before it, if that is of the same kind: parts of a kind have one type. The first one's `bind` binds them. */
-  together<P extends Part>(target: string, kind: string, part: P, bind: Bind<P>): void {
-    let bundle = this.open.get(target);
-    if (
-      bundle?.kind !== kind ||
-      bundle.parts.length >= MOST_PARTS ||
-      bundle.length + part.content.length > MOST_LENGTH
-    ) {
-      this.open.set(target, (bundle = { kind, parts: [], bind: bind as Bind, length: 0 }));
-      this.add(bundle);
+  /** Publishes an item together with those that were added for the same target just before it, if they are of the same kind. The `combine` of the first item makes the message. */
+  add<I extends BatchItem>(target: string, kind: string, item: I, combine: Combine<I>): void {
+    let batch = this.open.get(target);
+    const fits =
+      batch?.kind === kind && batch.items.length < MAX_ITEMS && batch.length + item.content.length <= MAX_LENGTH;
+    if (!batch || !fits) {
+      batch = { kind, items: [], combine: combine as Combine, length: 0 };
+      this.open.set(target, batch);
+      this.enqueue(batch);
     }
-    bundle.parts.push(part);
-    bundle.length += part.content.length;
+    batch.items.push(item);
+    batch.length += item.content.length;
   }
 
-  /** Goes by itself, after everything that was given for the same target. */
-  alone(target: string, publication: Publication): void {
+  /** Publishes a message of its own, after everything that was added for the same target. */
+  addSingle(target: string, publication: Publication): void {
     this.open.delete(target);
-    this.add(publication);
+    this.enqueue(publication);
   }
 
-  /** Sends now. */
+  /** Publishes what waits, now. */
   flush(): void {
     const { waiting } = this;
     this.waiting = [];
     this.open.clear();
-    for (const one of waiting) this.send('parts' in one ? publicationOf(one) : one);
+    for (const entry of waiting) this.publish('items' in entry ? publicationOf(entry) : entry);
   }
 
-  private add(one: Bundle | Publication): void {
+  private enqueue(entry: Batch | Publication): void {
     if (this.waiting.length === 0) setImmediate(() => this.flush());
-    this.waiting.push(one);
+    this.waiting.push(entry);
   }
 }
 
-function publicationOf({ parts, bind }: Bundle): Publication {
+function publicationOf({ items, combine }: Batch): Publication {
   return {
-    ...bind(parts),
-    deadline: Math.max(...parts.map(({ deadline }) => deadline)),
+    ...combine(items),
+    deadline: Math.max(...items.map(({ deadline }) => deadline)),
     confirmed: () => {
-      for (const part of parts) part.confirmed?.();
+      for (const item of items) item.confirmed?.();
     },
     failed: (error) => {
-      for (const part of parts) part.failed?.(error);
+      for (const item of items) item.failed?.(error);
     },
   };
 }

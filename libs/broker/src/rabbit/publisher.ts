@@ -1,9 +1,9 @@
 import { without } from '@parley/faults';
-import { Unavailable, type Logger } from '@parley/service-kit';
+import { endsWithin, Unavailable, type Logger } from '@parley/service-kit';
 import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
 import { messageOf } from '../delivery/inbound-message.js';
-import { Deadlines } from '../expiring-set.js';
-import { end } from './connection.js';
+import { ExpiringSet } from '../expiring-set.js';
+import { closeQuietly } from './connection.js';
 import { declareShared } from './topology.js';
 
 export interface Publication {
@@ -15,7 +15,7 @@ export interface Publication {
   readonly deadline: number;
   /** Whether it may be published again when a cut connection leaves unknown whether it arrived. */
   readonly repeatable: boolean;
-  /** The broker has it. */
+  /** RabbitMQ has it. */
   confirmed?(): void;
   /** It was refused, could not be routed (`mandatory`), or is not confirmed by its deadline: then it may still have arrived. */
   failed?(error: Unavailable): void;
@@ -36,25 +36,29 @@ export interface OutboxLimits {
 }
 
 /**
- * Publishes in order on one confirm channel. What is not confirmed stays in the outbox: while the connection is away or RabbitMQ pushes back it
- * waits there, and after a reconnect it is published again, in order and ahead of anything newer. A full outbox refuses at once.
+ * Publishes in order on one confirm channel. Messages that are not confirmed stay in the outbox: while the connection is away or RabbitMQ pushes back they wait there, and after a reconnect they are
+ * published again, in order and ahead of anything newer. A full outbox refuses at once.
  */
 export class Publisher {
-  private readonly outbox = new Deadlines<Entry>((entry) => this.fail(entry, 'not confirmed in time'));
+  private readonly outbox = new ExpiringSet<Entry>((entry) => this.fail(entry, 'not confirmed in time'));
   private unsent: Entry[] = [];
   private next = 0;
   private bytes = 0;
   private channel: ConfirmChannel | undefined;
   private writable = false;
+  private closed = false;
   private readonly mandatory = new Map<string, Entry>();
-  private readonly idle = new Set<() => void>();
+  private mandatoryCount = 0;
+  private readonly idleListeners = new Set<() => void>();
 
+  /** @param confirmTimeoutMs How long {@link publish} waits for a confirm, cut connections included. */
   constructor(
     private readonly limits: OutboxLimits,
+    private readonly confirmTimeoutMs: number,
     private readonly logger: Logger,
   ) {}
 
-  /** Begins to use a new connection. A channel that fails takes its connection with it: the link brings both back. */
+  /** Uses a new connection from now on. A channel that fails takes its connection with it; the owner of the connection brings both back. */
   async use(model: ChannelModel): Promise<void> {
     const channel = await model.createConfirmChannel();
     channel.on('error', (error: Error) => this.logger.error({ err: error }, 'the publishing channel failed'));
@@ -68,7 +72,7 @@ export class Publisher {
     });
     channel.on('close', () => {
       if (this.channel === channel) this.lost();
-      void end(model);
+      void closeQuietly(model);
     });
     model.on('blocked', (reason) => this.logger.warn({ reason }, 'RabbitMQ takes no messages for now'));
     await declareShared(model);
@@ -77,9 +81,22 @@ export class Publisher {
     this.flush();
   }
 
-  /** Never throws: what cannot be published fails, at once or later. For `mandatory`, `options.messageId` must be unique. */
+  /** Publishes, may be repeated, and resolves once it is confirmed; rejects with `Unavailable`. */
+  publish(exchange: string, key: string, content: Buffer, properties: Options.Publish): Promise<void> {
+    const options = properties.mandatory ? { ...properties, messageId: `kept-${this.mandatoryCount++}` } : properties;
+    const deadline = Date.now() + this.confirmTimeoutMs;
+    return new Promise((confirmed, failed) => {
+      this.send({ exchange, key, content, options, deadline, repeatable: true, confirmed, failed });
+    });
+  }
+
+  /** Never throws: a message that cannot be published fails, at once or later. For `mandatory`, `options.messageId` must be unique. */
   send(publication: Publication): void {
     const entry: Entry = Object.assign(publication, { open: true, sent: false, returned: false });
+    if (this.closed) {
+      entry.failed?.(new Unavailable('the broker is closed'));
+      return;
+    }
     if (this.outbox.size >= this.limits.messages || this.bytes + entry.content.length > this.limits.bytes) {
       entry.failed?.(new Unavailable('the outbox is full'));
       return;
@@ -88,27 +105,23 @@ export class Publisher {
     this.outbox.add(entry);
     if (entry.options.mandatory) this.mandatory.set(entry.options.messageId!, entry);
     this.unsent.push(entry);
-    // While nothing can be sent, what failed meanwhile must not pile up.
+    // While nothing can be sent, failed entries must not pile up.
     if (this.unsent.length > 2 * this.limits.messages) this.tidy();
     this.flush();
   }
 
-  /** Resolves when nothing waits for its confirm any more, at most after `ms`. */
+  /** Resolves when no message waits for its confirm any more, at most after `ms`. */
   async drained(ms: number): Promise<void> {
     if (this.outbox.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.idle.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      this.idle.add(end);
-    });
+    const { promise: idle, resolve } = Promise.withResolvers<void>();
+    this.idleListeners.add(resolve);
+    await endsWithin(ms, idle);
+    this.idleListeners.delete(resolve);
   }
 
-  /** Everything that waits fails. */
+  /** Fails every message that waits, and every later one. */
   close(): void {
+    this.closed = true;
     this.channel = undefined;
     for (const entry of this.outbox.values()) this.fail(entry, 'the broker is closed');
   }
@@ -148,7 +161,7 @@ export class Publisher {
   }
 
   private settle(channel: ConfirmChannel, entry: Entry, error: unknown): void {
-    // A channel's end tells nothing about what was under way: `lost` decides.
+    // The end of a channel says nothing about the messages under way: `lost` decides.
     if (error && this.channel !== channel) return;
     if (error instanceof Error && error.message === 'channel closed') return;
     if (error) return this.fail(entry, 'RabbitMQ refused it');
@@ -161,14 +174,14 @@ export class Publisher {
     entry.failed?.(new Unavailable(`${entry.options.type ?? 'message'} to ${entry.key}: ${why}`));
   }
 
-  /** False when it was settled before. */
+  /** Answers false when it was settled before. */
   private remove(entry: Entry): boolean {
     if (!entry.open) return false;
     entry.open = false;
     this.outbox.delete(entry);
     if (entry.options.mandatory) this.mandatory.delete(entry.options.messageId!);
     this.bytes -= entry.content.length;
-    if (this.outbox.size === 0) for (const end of this.idle) end();
+    if (this.outbox.size === 0) for (const notify of this.idleListeners) notify();
     return true;
   }
 

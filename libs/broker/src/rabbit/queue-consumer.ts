@@ -1,41 +1,39 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '@parley/service-kit';
+import { backOffMs, endsWithin, pause, withTimeout, type Logger } from '@parley/service-kit';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { messageOf } from '../delivery/inbound-message.js';
-import { atMost } from '../expiring-set.js';
-import { backOff } from '../delivery/delivery-runner.js';
-import { end, type Link } from './connection.js';
+import { closeQuietly, type Connection } from './connection.js';
 
-/** What a message came on: acknowledges on that channel only, several at once where that is exact. */
-export class Flow {
+/** The channel of a consumer. Acknowledgements go out on it only, several in one frame where that is exact; none do once it has ended. */
+export class ConsumerChannel {
   live = true;
-  /** Whether anything came: of a queue with a single active consumer, this consumer is then it, until its channel closes. */
+  /** Whether a message came. Of a queue with a single active consumer, this consumer then is it, until the channel closes. */
   active = false;
-  /** Takes no more deliveries: they stay this consumer's until the channel closes, and so in order. */
+  /** Whether new messages are ignored: they stay with this consumer until the channel closes, and so keep their order. */
   held = false;
-  /** Its end was ours and will be followed by another at once. */
+  /** Whether we closed it ourselves and a new channel opens immediately. */
   renewed = false;
+  /** The lowest delivery tag that is not settled. */
   private lowest = 1;
   private readonly settled = new Set<number>();
-  private readonly acked = new Set<number>();
-  private fresh: number[] = [];
+  private readonly acknowledged = new Set<number>();
+  private pending: number[] = [];
 
   constructor(readonly channel: Channel) {}
 
-  /** Acknowledges; sent together with others of the same turn of the event loop. */
-  done(message: ConsumeMessage): void {
+  /** Acknowledges a message, together with others of the same turn of the event loop. */
+  ack(message: ConsumeMessage): void {
     if (!this.live) return;
-    if (this.fresh.length === 0) setImmediate(() => this.flush());
-    this.fresh.push(message.fields.deliveryTag);
+    if (this.pending.length === 0) setImmediate(() => this.flush());
+    this.pending.push(message.fields.deliveryTag);
   }
 
   /** Puts a message back into its queue. */
-  giveBack(message: ConsumeMessage): void {
+  requeue(message: ConsumeMessage): void {
     if (!this.live) return;
     this.flush();
     const tag = message.fields.deliveryTag;
     this.settled.add(tag);
-    this.acked.add(tag);
+    this.acknowledged.add(tag);
     try {
       this.channel.nack(message, false, true);
     } catch {
@@ -43,64 +41,74 @@ export class Flow {
     }
   }
 
-  /** Sends the acknowledgements now. */
+  /** Sends the pending acknowledgements now. */
   flush(): void {
-    const { fresh } = this;
-    this.fresh = [];
-    if (!this.live || fresh.length === 0) return;
-    for (const tag of fresh) this.settled.add(tag);
+    const { pending } = this;
+    this.pending = [];
+    if (!this.live || pending.length === 0) return;
+    for (const tag of pending) this.settled.add(tag);
     const top = this.advance();
-    if (top > 0) this.ack(top, true);
-    for (const tag of fresh) {
+    if (top > 0) this.sendAck(top, true);
+    for (const tag of pending) {
       if (tag < this.lowest) continue;
-      this.acked.add(tag);
-      this.ack(tag, false);
+      this.acknowledged.add(tag);
+      this.sendAck(tag, false);
     }
   }
 
-  /** Passes everything settled without a hole; answers the highest tag of it that is not acknowledged yet, or 0. */
+  /** Passes every tag that is settled without a hole before it. Answers the highest of them that is not acknowledged yet, or 0. */
   private advance(): number {
     let top = 0;
-    for (; this.settled.delete(this.lowest); this.lowest++) if (!this.acked.delete(this.lowest)) top = this.lowest;
+    for (; this.settled.delete(this.lowest); this.lowest++) {
+      if (!this.acknowledged.delete(this.lowest)) top = this.lowest;
+    }
     return top;
   }
 
-  private ack(deliveryTag: number, allUpTo: boolean): void {
+  private sendAck(deliveryTag: number, allUpTo: boolean): void {
     try {
       this.channel.ack({ fields: { deliveryTag } } as ConsumeMessage, allUpTo);
     } catch {
-      // The channel is closing: it will be delivered again.
+      // The channel is closing: the message is redelivered.
       this.live = false;
     }
   }
+
+  /** Closes the channel, and with it the consumer: unacknowledged messages go back to the queue in one step, in order. */
+  async close(): Promise<void> {
+    this.flush();
+    if (!this.live) return;
+    this.live = false;
+    await closeQuietly(this.channel);
+  }
 }
 
-export interface SubscriptionOptions {
+export interface QueueConsumerOptions {
   readonly queue: string;
-  /** The most deliveries that are not acknowledged yet. */
+  /** The most unacknowledged messages. */
   readonly prefetch: number;
-  /** Declares the queue and its bindings, before every subscription. */
+  /** Declares the queue and its bindings; called before every subscription. */
   declare(channel: Channel): Promise<void>;
-  onMessage(message: ConsumeMessage, flow: Flow): void;
-  /** The queue is consumed again after it was not, for whatever reason. */
+  /** Must arrange that the message is settled. A message for which it throws is dropped. */
+  onMessage(message: ConsumeMessage, channel: ConsumerChannel): void;
+  /** The queue is consumed again after an interruption of any kind. */
   onResumed?(): void;
 }
 
 /**
- * Consumes one queue on a channel of its own, and again after anything that ends it: a cut connection, a channel error, a deleted queue,
- * a cancel by the broker.
+ * Consumes one queue on a channel of its own, and again after anything that ends it: a cut connection, a channel error, a deleted queue, a cancel by RabbitMQ.
  */
-export class Subscription {
-  /** Why it is not consuming, for people. */
+export class QueueConsumer {
+  /** Why it does not consume, for people. */
   problem: string | undefined = 'not consuming yet';
-  private flow: Flow | undefined;
+  private channel: ConsumerChannel | undefined;
   private consumerTag = '';
-  private readonly halt = new AbortController();
+  private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
 
   constructor(
-    private readonly link: Link,
-    readonly options: SubscriptionOptions,
+    private readonly connection: Connection,
+    readonly options: QueueConsumerOptions,
     private readonly logger: Logger,
   ) {}
 
@@ -108,136 +116,115 @@ export class Subscription {
     return this.options.queue;
   }
   get active(): boolean {
-    return this.flow?.active ?? false;
+    return this.channel?.active ?? false;
   }
 
-  /** Resolves when it consumes for the first time; rejects when that takes longer than `ms`, and goes on trying. */
+  /** Resolves when it consumes for the first time. Rejects when that takes longer than `ms` milliseconds, and goes on trying. */
   async start(ms: number): Promise<void> {
-    const first = Promise.withResolvers<void>();
-    let consumed = false;
-    this.running = this.run(() => {
-      consumed = true;
-      first.resolve();
-    });
-    await atMost(ms, first.promise);
-    // Whatever ended it again meanwhile is overcome like everything later.
-    if (!consumed) throw new Error(`${this.queue}: ${this.problem}`);
+    const { promise: consuming, resolve } = Promise.withResolvers<void>();
+    this.running = this.run(resolve);
+    if (!(await endsWithin(ms, consuming))) throw new Error(`${this.queue}: ${this.problem}`);
   }
 
-  /** Takes no more deliveries, without telling the broker: no other consumer gets any before this one's channel closes. */
+  /** Ignores further messages without telling RabbitMQ: no other consumer gets any before this channel closes. */
   hold(): void {
-    if (this.flow) this.flow.held = true;
+    if (this.channel) this.channel.held = true;
   }
 
-  /** Tells the broker to deliver no more; what it delivered is still taken. */
+  /** Tells RabbitMQ to deliver no more. Messages that it delivered are still taken. */
   async cancel(): Promise<void> {
-    const { flow } = this;
-    if (flow?.live)
-      await atMost(
+    const { channel } = this;
+    if (channel?.live)
+      await endsWithin(
         5000,
-        flow.channel.cancel(this.consumerTag).catch(() => undefined),
+        channel.channel.cancel(this.consumerTag).catch(() => undefined),
       );
   }
 
-  /** Gives back what is not acknowledged, and subscribes again, last in line. */
-  async again(): Promise<void> {
-    const { flow } = this;
-    if (!flow) return;
-    flow.renewed = true;
-    await closeFlow(flow);
+  /** Gives unacknowledged messages back and subscribes again, last in line. */
+  async resubscribe(): Promise<void> {
+    const { channel } = this;
+    if (!channel) return;
+    channel.renewed = true;
+    await channel.close();
   }
 
-  /** Ends the subscription. What is not acknowledged goes back to its queue, in order. */
+  /** Ends the subscription. Unacknowledged messages go back to the queue, in order. */
   async stop(): Promise<void> {
-    this.halt.abort();
-    if (this.flow) await closeFlow(this.flow);
+    this.stopping.abort();
+    await this.channel?.close();
     await this.running;
   }
 
-  private async run(first: () => void): Promise<void> {
+  private async run(onFirst: () => void): Promise<void> {
+    const { signal } = this.stopping;
     let resumed = false;
-    for (let failures = 0; !this.halt.signal.aborted; failures++) {
+    for (let failures = 0; !signal.aborted; failures++) {
       try {
-        await this.once(() => {
+        await this.consumeOnce(() => {
           failures = 0;
           if (resumed) this.options.onResumed?.();
           resumed = true;
-          first();
+          onFirst();
         });
       } catch (error) {
         this.problem = messageOf(error);
         this.logger.warn({ queue: this.queue, problem: this.problem }, 'not consuming; trying again');
       }
-      if (!this.halt.signal.aborted)
-        await sleep(backOff(failures, 50, 3000), undefined, { signal: this.halt.signal }).catch(() => undefined);
+      if (!signal.aborted) await pause(backOffMs(failures, 50, 3000), signal);
     }
     this.problem = 'stopped';
   }
 
-  /** From subscribing to the end of it. */
-  private async once(up: () => void): Promise<void> {
-    const model = await this.link.connected(60_000, this.halt.signal);
-    const channel = await inTime(10_000, model.createChannel());
-    const flow = new Flow(channel);
+  /** Subscribes and waits for the end of the subscription. */
+  private async consumeOnce(onUp: () => void): Promise<void> {
+    const model = await this.connection.connected(60_000, this.stopping.signal);
+    const channel = new ConsumerChannel(await answered(model.createChannel()));
     const ended = Promise.withResolvers<string>();
-    channel.on('error', (error: Error) => ended.resolve(error.message));
-    channel.once('close', () => {
-      flow.live = false;
+    channel.channel.on('error', (error: Error) => ended.resolve(error.message));
+    channel.channel.once('close', () => {
+      channel.live = false;
       ended.resolve('the channel closed');
     });
     try {
-      await inTime(10_000, this.subscribe(flow, ended.resolve));
-      if (this.halt.signal.aborted) return;
-      this.flow = flow;
+      await answered(this.subscribe(channel, ended.resolve));
+      if (this.stopping.signal.aborted) return;
+      this.channel = channel;
       this.problem = undefined;
-      up();
+      onUp();
       const reason = await ended.promise;
-      if (flow.renewed) return;
+      if (channel.renewed) return;
       this.problem = reason;
-      if (!this.halt.signal.aborted)
+      if (!this.stopping.signal.aborted)
         this.logger.info({ queue: this.queue, reason }, 'no longer consuming; subscribing again');
     } finally {
-      this.flow = undefined;
-      await closeFlow(flow);
+      this.channel = undefined;
+      await channel.close();
     }
   }
 
-  private async subscribe(flow: Flow, ended: (reason: string) => void): Promise<void> {
-    await this.options.declare(flow.channel);
-    await flow.channel.prefetch(this.options.prefetch);
-    const { consumerTag } = await flow.channel.consume(this.queue, (message) => {
-      if (message === null) return ended('cancelled by the broker');
-      flow.active = true;
-      if (!flow.held) this.take(message, flow);
+  private async subscribe(channel: ConsumerChannel, onEnded: (reason: string) => void): Promise<void> {
+    await this.options.declare(channel.channel);
+    await channel.channel.prefetch(this.options.prefetch);
+    const { consumerTag } = await channel.channel.consume(this.queue, (message) => {
+      if (message === null) return onEnded('cancelled by the broker');
+      channel.active = true;
+      if (!channel.held) this.take(message, channel);
     });
     this.consumerTag = consumerTag;
   }
 
-  private take(message: ConsumeMessage, flow: Flow): void {
+  private take(message: ConsumeMessage, channel: ConsumerChannel): void {
     try {
-      this.options.onMessage(message, flow);
+      this.options.onMessage(message, channel);
     } catch (error) {
-      this.logger.error(
-        { err: error, queue: this.queue, name: message.properties.type as unknown },
-        'a message that could not be taken was dropped',
-      );
-      flow.done(message);
+      const name = message.properties.type as unknown;
+      this.logger.error({ err: error, queue: this.queue, name }, 'a message that could not be taken was dropped');
+      channel.ack(message);
     }
   }
 }
 
-/** Closes the channel, and with it the consumer: what is not acknowledged goes back to the queue in one step. */
-async function closeFlow(flow: Flow): Promise<void> {
-  flow.flush();
-  if (!flow.live) return;
-  flow.live = false;
-  await end(flow.channel);
-}
-
-async function inTime<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>(
-    (_, reject) => (timer = setTimeout(() => reject(new Error(`no answer from RabbitMQ within ${ms} ms`)), ms)),
-  );
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
+const ANSWER_TIMEOUT_MS = 10_000;
+const answered = <T>(work: Promise<T>): Promise<T> =>
+  withTimeout(ANSWER_TIMEOUT_MS, work, () => new Error(`no answer from RabbitMQ within ${ANSWER_TIMEOUT_MS} ms`));

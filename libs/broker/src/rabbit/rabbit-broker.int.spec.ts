@@ -5,7 +5,7 @@ import { connect, type ChannelModel } from 'amqplib';
 import fc from 'fast-check';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Death } from '../delivery/inbound-message.js';
+import type { DeadLetterCause } from '../delivery/inbound-message.js';
 import type { Broker, Delivery } from '../broker.js';
 import {
   brokerConformance,
@@ -22,9 +22,9 @@ import {
   type SystemOptions,
 } from '../conformance.js';
 import { createRabbitBroker, type RabbitOptions } from './rabbit-broker.js';
-import { Link } from './connection.js';
+import { Connection } from './connection.js';
 import { PROBE } from './shard-balancer.js';
-import { Subscription } from './queue-consumer.js';
+import { QueueConsumer } from './queue-consumer.js';
 import { listDeadLetters, redrive } from './dead-letters.js';
 
 const logger = createLogger('test', process.env['TEST_LOG'] ?? 'silent');
@@ -81,7 +81,7 @@ async function open({ outbox }: SystemOptions = {}): Promise<System> {
     client,
     server,
     deadLetters: async () =>
-      (await listDeadLetters(url)).map((letter) => ({ ...letter, reason: letter.reason as Death['reason'] })),
+      (await listDeadLetters(url)).map((dead) => ({ ...dead, reason: dead.reason as DeadLetterCause['reason'] })),
     redrive: async () => (await redrive(url)).redriven,
     inject: async (queue, name, payload) => {
       const connection = await connect(url);
@@ -261,24 +261,24 @@ describe('RabbitMQ, when things break', () => {
   });
 
   it('consumes again after its channel failed, and gets again what was not acknowledged on it', async () => {
-    const link = new Link(url, 'test', logger);
-    link.open();
+    const connection = new Connection(url, 'test', logger);
+    connection.open();
     const got: [string, boolean][] = [];
-    const subscription = new Subscription(
-      link,
+    const consumer = new QueueConsumer(
+      connection,
       {
         queue: 'probe',
         prefetch: 10,
         declare: async (channel) => void (await channel.assertQueue('probe')),
-        onMessage: (message, flow) => {
+        onMessage: (message, channel) => {
           got.push([message.content.toString(), message.fields.redelivered]);
-          if (message.fields.redelivered) flow.done(message);
-          else flow.channel.ack({ ...message, fields: { ...message.fields, deliveryTag: 4711 } });
+          if (message.fields.redelivered) channel.ack(message);
+          else channel.channel.ack({ ...message, fields: { ...message.fields, deliveryTag: 4711 } });
         },
       },
       logger,
     );
-    await subscription.start(5000);
+    await consumer.start(5000);
     (await admin.createChannel()).sendToQueue('probe', Buffer.from('a'));
     await eventually(() =>
       expect(got).toEqual([
@@ -286,8 +286,8 @@ describe('RabbitMQ, when things break', () => {
         ['a', true],
       ]),
     );
-    await subscription.stop();
-    await link.close();
+    await consumer.stop();
+    await connection.close();
   });
 
   it('declares again what a publisher misses: an exchange that was deleted', async () => {
@@ -358,8 +358,8 @@ describe('RabbitMQ, when things break', () => {
     );
     await server.close();
     expect(await channel.checkQueue(shard)).toMatchObject({ messageCount: 0 });
-    const letter = await channel.get(names.dead);
-    expect(letter && JSON.parse(letter.content.toString())).toMatchObject({ input: { clientId: 'bad' } });
+    const dead = await channel.get(names.dead);
+    expect(dead && JSON.parse(dead.content.toString())).toMatchObject({ input: { clientId: 'bad' } });
   });
 
   it('delivers what was in one message again when its process goes before all of it is settled, in order', async () => {
@@ -584,7 +584,7 @@ describe('RabbitMQ, fed with anything', () => {
     fc.constantFrom(...Object.keys(requests), ...Object.keys(domainEvents), 'frames', 'answers'),
     fc.string({ unit: 'binary', maxLength: 60 }).filter((one) => one !== PROBE),
   );
-  const letter = fc.record(
+  const message = fc.record(
     {
       at: fc.nat(),
       content: fc.oneof(
@@ -635,12 +635,12 @@ describe('RabbitMQ, fed with anything', () => {
       `push.${client.instance}`,
     ];
     await fc.assert(
-      fc.asyncProperty(fc.array(letter, { minLength: 1, maxLength: 40 }), async (letters) => {
+      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 40 }), async (messages) => {
         await channel.purgeQueue(names.dead);
-        for (const { at, content, ...properties } of letters)
+        for (const { at, content, ...properties } of messages)
           channel.sendToQueue(queues[at % queues.length]!, content, properties);
         await channel.waitForConfirms();
-        const died = letters.filter(({ at }) => at % queues.length < kept.length).length;
+        const died = messages.filter(({ at }) => at % queues.length < kept.length).length;
         const found = async () => (await listDeadLetters(url)).map(({ reason }) => reason);
         await eventually(async () => expect((await found()).length).toBe(died));
         for (const reason of await found()) expect(['not-json', 'unknown-type', 'invalid']).toContain(reason);

@@ -1,6 +1,5 @@
 import {
   DEFAULT_SHARDS,
-  ErrorBody,
   names,
   newId,
   queueOf,
@@ -14,92 +13,99 @@ import {
   type RequestPayload,
   type Service,
 } from '@parley/contracts';
-import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
-import type { ConsumeMessage, Options } from 'amqplib';
-import { messageOf, type Answer } from '../delivery/inbound-message.js';
-import { each } from '../each.js';
+import { inSpan, outgoingTrace, StartError, Unavailable, type Logger } from '@parley/service-kit';
+import type { ConsumeMessage } from 'amqplib';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '../broker.js';
-import { headersFor, originOf, textOf, type Origin } from './wire-format.js';
-import { plan } from '../delivery/service-queues.js';
-import { Requests, unavailable } from '../pending-requests.js';
-import { defaultRetries, type Retries } from '../retries.js';
-import type { Office } from './rabbit-message.js';
-import { Numbering } from '../push-order.js';
-import { Link } from './connection.js';
-import { Listening } from './push-consumer.js';
-import { Gathering, type Part } from './publish-batcher.js';
+import { defaultRetries, messageOf, type EventRetries } from '../delivery/inbound-message.js';
+import { serviceQueues } from '../delivery/service-queues.js';
+import { PendingRequests, unavailable } from '../pending-requests.js';
+import { RouteNumbers } from '../push-order.js';
+import { Connection } from './connection.js';
+import { PublishBatcher, type BatchItem } from './publish-batcher.js';
 import { Publisher, type OutboxLimits, type Publication } from './publisher.js';
-import { Served } from './service-consumer.js';
-import { PROBE } from './shard-balancer.js';
-import { Subscription, type Flow } from './queue-consumer.js';
+import { PushConsumer } from './push-consumer.js';
+import { QueueConsumer, type ConsumerChannel, type QueueConsumerOptions } from './queue-consumer.js';
+import type { MessageContext } from './rabbit-message.js';
+import { ServiceConsumer } from './service-consumer.js';
 import { declareInstance, declareReplies, EVERYBODY } from './topology.js';
+import {
+  budgetOf,
+  checkedAnswer,
+  encodeList,
+  encodeRequests,
+  forEachAnswer,
+  traceHeaders,
+  type OutgoingRequest,
+} from './wire-format.js';
 
 export interface RabbitOptions {
-  /** `amqp://` or `amqps://`, with the vhost as its path. */
+  /** `amqp://` or `amqps://`, with the virtual host as its path. */
   readonly url: string;
+  /** For the names of connections and queues. */
   readonly service: string;
   readonly logger: Logger;
   readonly shards?: number;
-  /** How long `start` and `serve` may take, in milliseconds. */
+  /** How long `start` and `serve` may take, in milliseconds. Default: 15,000. */
   readonly connectTimeoutMs?: number;
-  /** The longest that a publish waits for its confirm, cut connections included, in milliseconds. */
+  /** The longest that a publication waits for its confirm, cut connections included, in milliseconds. Default: 8,000. */
   readonly confirmTimeoutMs?: number;
+  /** Default: 20,000 messages, 64 MiB. */
   readonly outbox?: OutboxLimits;
-  /** The most unacknowledged deliveries of one shard or command queue. */
+  /** The most unacknowledged deliveries of one shard or command queue. Default: 250. */
   readonly prefetch?: number;
-  /** How often replicas compare their shares of the shards, in milliseconds. */
+  /** How often replicas compare their shares of the shards, in milliseconds. Default: 5,000. */
   readonly balanceEveryMs?: number;
-  readonly retries?: Retries;
+  readonly retries?: EventRetries;
 }
 
-/** A request on its way. */
-interface Wanted extends Part, Origin {
+/** Unacknowledged messages of the queues of an instance. */
+const INSTANCE_PREFETCH = 1000;
+
+/** A request on its way: one item of a message to `queue`. */
+interface RequestItem extends BatchItem, OutgoingRequest {
   readonly name: RequestName;
-  readonly key: string;
-  readonly id: string;
+  readonly queue: string;
 }
-
-const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 class RabbitBroker implements Broker {
   readonly instance = newId();
-  private readonly publishing: Link;
-  private readonly consuming: Link;
+  private readonly publishing: Connection;
+  private readonly consuming: Connection;
   private readonly publisher: Publisher;
-  private readonly gathering = new Gathering((publication) => this.publisher.send(publication));
-  private readonly subscriptions = new Set<Subscription>();
+  private readonly batcher = new PublishBatcher((publication) => this.publisher.send(publication));
+  private readonly consumers = new Set<QueueConsumer>();
   private readonly servings = new Set<Serving>();
-  private readonly requests = new Requests();
-  private readonly numbering = new Numbering(this.instance);
-  private readonly replies: string;
-  /** The queues of this instance. */
-  private readonly own: string[];
+  private readonly requests = new PendingRequests();
+  private readonly numbers = new RouteNumbers(this.instance);
+  private readonly replyQueue: string;
+  /** The queues of this instance alone. */
+  private readonly instanceQueues: string[];
   private readonly logger: Logger;
   private readonly shards: number;
-  private readonly connectMs: number;
-  private readonly confirmMs: number;
+  private readonly connectTimeoutMs: number;
+  private readonly confirmTimeoutMs: number;
   private readonly outbox: OutboxLimits;
-  private readonly office: Office;
-  private mandatory = 0;
+  private readonly context: MessageContext;
   private state: 'new' | 'open' | 'closing' | 'closed' = 'new';
 
   constructor(private readonly options: RabbitOptions) {
-    this.logger = options.logger;
-    this.replies = names.replyQueue(options.service, this.instance);
-    this.own = [this.replies];
+    const { url, service, logger } = options;
+    this.logger = logger;
+    this.replyQueue = names.replyQueue(service, this.instance);
+    this.instanceQueues = [this.replyQueue];
     this.shards = options.shards ?? DEFAULT_SHARDS;
-    this.connectMs = options.connectTimeoutMs ?? 15_000;
-    this.confirmMs = options.confirmTimeoutMs ?? 8_000;
+    this.connectTimeoutMs = options.connectTimeoutMs ?? 15_000;
+    this.confirmTimeoutMs = options.confirmTimeoutMs ?? 8_000;
     this.outbox = options.outbox ?? { messages: 20_000, bytes: 64 * 1024 * 1024 };
-    this.publisher = new Publisher(this.outbox, this.logger);
-    this.publishing = new Link(options.url, `${options.service}: publish`, this.logger, (model) =>
-      this.publisher.use(model),
-    );
-    this.consuming = new Link(options.url, `${options.service}: consume`, this.logger);
-    this.office = {
-      answer: (queue, id, answer, deadline) => this.answer(queue, id, answer, deadline),
-      keep: (exchange, key, content, properties) => this.confirmed(exchange, key, content, properties),
+    this.publisher = new Publisher(this.outbox, this.confirmTimeoutMs, logger);
+    this.publishing = new Connection(url, `${service}: publish`, logger, (model) => this.publisher.use(model));
+    this.consuming = new Connection(url, `${service}: consume`, logger);
+    this.context = {
+      publisher: this.publisher,
+      batcher: this.batcher,
       retries: options.retries ?? defaultRetries,
+      confirmTimeoutMs: this.confirmTimeoutMs,
+      logger,
     };
   }
 
@@ -108,13 +114,12 @@ class RabbitBroker implements Broker {
     this.publishing.open();
     this.consuming.open();
     try {
-      await this.publishing.connected(this.connectMs);
-      const declare: Subscription['options']['declare'] = (channel) => declareReplies(channel, this.replies);
-      await this.subscribe({
-        queue: this.replies,
-        prefetch: 1000,
-        declare,
-        onMessage: (message, flow) => this.onReply(message, flow),
+      await this.publishing.connected(this.connectTimeoutMs);
+      await this.consume({
+        queue: this.replyQueue,
+        prefetch: INSTANCE_PREFETCH,
+        declare: (channel) => declareReplies(channel, this.replyQueue),
+        onMessage: (message, channel) => this.onAnswers(message, channel),
       });
     } catch (error) {
       await this.close(0);
@@ -126,7 +131,7 @@ class RabbitBroker implements Broker {
     const problems = [
       this.publishing.problem,
       this.consuming.problem,
-      ...[...this.subscriptions].map(({ queue, problem }) => problem && `${queue}: ${problem}`),
+      ...[...this.consumers].map(({ queue, problem }) => problem && `${queue}: ${problem}`),
     ];
     const reason = this.state === 'open' ? problems.find((problem) => problem !== undefined) : 'not open';
     return reason === undefined ? { ready: true } : { ready: false, reason };
@@ -138,7 +143,7 @@ class RabbitBroker implements Broker {
     { deadlineMs = times.deadlineMs, correlationId }: { deadlineMs?: number; correlationId?: string } = {},
   ): Promise<RequestAnswer<N>> {
     const content = JSON.stringify(payload);
-    const key = queueOf(name, payload, this.shards);
+    const queue = queueOf(name, payload, this.shards);
     const deadline = Math.ceil(Date.now() + deadlineMs);
     return inSpan(
       `request ${name}`,
@@ -148,48 +153,35 @@ class RabbitBroker implements Broker {
           const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
           if (this.state !== 'open' || this.requests.size > this.outbox.messages)
             return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
-          const wanted: Wanted = {
-            name,
-            key,
-            id,
-            ...originOf(correlationId),
-            deadline,
-            content,
-            failed: (error) => this.requests.settle(id, unavailable(error.message)),
-          };
-          if (requests[name].together) this.gathering.together(key, name, wanted, (all) => this.asked(all));
-          else
-            this.gathering.alone(key, { ...this.asked([wanted]), deadline, failed: (error) => wanted.failed?.(error) });
+          const failed = (error: Unavailable) => this.requests.settle(id, unavailable(error.message));
+          const trace = outgoingTrace(correlationId);
+          const item: RequestItem = { name, queue, id, trace, deadline, content, failed };
+          if (requests[name].together) this.batcher.add(queue, name, item, (items) => this.requestMessage(items));
+          else this.batcher.addSingle(queue, { ...this.requestMessage([item]), deadline, failed });
         }),
     );
   }
 
   /** The message of requests of one name to one queue. */
-  private asked(all: readonly Wanted[]): Omit<Publication, 'deadline' | 'failed'> {
-    const { name, key, id, deadline, content } = all[0]!;
-    const kept = requests[name].via !== 'query';
-    const left = (until: number): number => Math.max(0, Math.floor(until - Date.now()));
-    const alone = all.length === 1;
+  private requestMessage(items: readonly RequestItem[]): Omit<Publication, 'deadline' | 'failed'> {
+    const { name, queue, id } = items[0]!;
+    const isQuery = requests[name].via === 'query';
+    const { content, ...properties } = encodeRequests(items);
     return {
       exchange: names.commands,
-      key,
-      content: Buffer.from(
-        alone
-          ? content
-          : `[${all.map((one) => `["${one.id}",${JSON.stringify(textOf(one))},${left(one.deadline)},${one.content}]`).join(',')}]`,
-      ),
+      key: queue,
+      content,
       options: {
         type: name,
         messageId: id,
-        replyTo: this.replies,
+        replyTo: this.replyQueue,
         mandatory: true,
-        persistent: kept,
-        ...(alone ? { correlationId: id } : {}),
-        headers: { ...headersFor(all[0]!), ...(alone ? { budget: left(deadline) } : { bundle: all.length }) },
-        ...(kept ? {} : { expiration: left(Math.max(...all.map((one) => one.deadline))) }),
+        persistent: !isQuery,
+        ...properties,
+        ...(isQuery && { expiration: budgetOf(Math.max(...items.map(({ deadline }) => deadline))) }),
       },
-      // Nobody may do a query twice without being asked to: a refresh token is good for one use.
-      repeatable: kept,
+      // A query may be good for one use only, as a refresh token is.
+      repeatable: !isQuery,
     };
   }
 
@@ -198,37 +190,32 @@ class RabbitBroker implements Broker {
     event: DomainEvent<N>,
     { correlationId }: { correlationId?: string } = {},
   ): Promise<void> {
-    const content = encode(event);
+    const content = Buffer.from(JSON.stringify(event));
     await inSpan(`publish ${name}`, 'producer', () => {
-      const { stream, number } = this.numbering.next(name);
-      return this.confirmed(names.events, name, content, {
+      const { stream, number } = this.numbers.next(name);
+      return this.publisher.publish(names.events, name, content, {
         type: name,
         persistent: true,
-        headers: { ...headersFor(originOf(correlationId)), stream, number },
+        headers: { ...traceHeaders(outgoingTrace(correlationId)), stream, number },
       });
     });
   }
 
   async push(gateway: string, frame: PushFrame): Promise<void> {
-    if (this.state === 'closed' || this.state === 'new') throw new Unavailable('the broker is closed');
     const content = JSON.stringify(frame);
-    const origin = originOf();
+    const trace = outgoingTrace();
     await new Promise<void>((confirmed, failed) => {
-      this.gathering.together(
-        gateway,
-        'frames',
-        { content, deadline: Date.now() + this.confirmMs, confirmed, failed },
-        (frames) => {
-          const { stream, number } = this.numbering.next(gateway);
-          return {
-            exchange: names.push,
-            key: gateway,
-            content: listOf(frames),
-            repeatable: true,
-            options: { type: 'frames', headers: { ...headersFor(origin), stream, number } },
-          };
-        },
-      );
+      const item = { content, deadline: Date.now() + this.confirmTimeoutMs, confirmed, failed };
+      this.batcher.add(gateway, 'frames', item, (frames) => {
+        const { stream, number } = this.numbers.next(gateway);
+        return {
+          exchange: names.push,
+          key: gateway,
+          content: encodeList(frames),
+          repeatable: true,
+          options: { type: 'frames', headers: { ...traceHeaders(trace), stream, number } },
+        };
+      });
     });
   }
 
@@ -237,30 +224,27 @@ class RabbitBroker implements Broker {
   }
 
   async serve(service: Service, handlers: Handlers): Promise<Serving> {
-    const queues = plan(service, handlers, this.shards, this.logger);
     const { prefetch = 250, balanceEveryMs = 5000 } = this.options;
-    const served = new Served({
+    const serviceConsumer = new ServiceConsumer({
       service,
-      queues,
+      queues: serviceQueues(service, handlers, this.shards, this.logger),
       handlers,
-      link: this.consuming,
-      office: this.office,
-      logger: this.logger,
+      connection: this.consuming,
+      context: this.context,
       prefetch,
       balanceEveryMs,
-      probe: (queue) => this.probe(queue),
     });
     const serving: Serving = {
       stop: async (graceMs = 10_000) => {
         if (!this.servings.delete(serving)) return;
-        await served.stop(graceMs);
-        for (const subscription of served.subscriptions) this.subscriptions.delete(subscription);
+        await serviceConsumer.stop(graceMs);
+        for (const consumer of serviceConsumer.consumers) this.consumers.delete(consumer);
       },
     };
     this.servings.add(serving);
-    for (const subscription of served.subscriptions) this.subscriptions.add(subscription);
+    for (const consumer of serviceConsumer.consumers) this.consumers.add(consumer);
     try {
-      await served.start(this.connectMs);
+      await serviceConsumer.start(this.connectTimeoutMs);
     } catch (error) {
       await serving.stop(0);
       throw new StartError(`${service} cannot consume: ${messageOf(error)}`);
@@ -269,20 +253,20 @@ class RabbitBroker implements Broker {
   }
 
   async listen(listener: InstanceListener): Promise<Serving> {
-    const listening = new Listening(this.instance, listener);
+    const pushes = new PushConsumer(this.instance, listener);
     const queue = names.pushQueue(this.instance);
-    this.own.push(queue);
-    const subscription = await this.subscribe({
+    this.instanceQueues.push(queue);
+    const consumer = await this.consume({
       queue,
-      prefetch: 1000,
+      prefetch: INSTANCE_PREFETCH,
       declare: (channel) => declareInstance(channel, this.instance, listener.events),
-      onMessage: (message, flow) => {
-        listening.take(message);
-        flow.done(message);
+      onMessage: (message, channel) => {
+        pushes.take(message);
+        channel.ack(message);
       },
       onResumed: () => listener.onGap(),
     });
-    return { stop: () => this.drop(subscription) };
+    return { stop: () => this.stopConsuming(consumer) };
   }
 
   async close(graceMs = 10_000): Promise<void> {
@@ -290,108 +274,47 @@ class RabbitBroker implements Broker {
     const until = Date.now() + graceMs;
     await Promise.all([...this.servings].map((serving) => serving.stop(graceMs)));
     this.state = 'closing';
-    this.gathering.flush();
+    this.batcher.flush();
     await this.publisher.drained(Math.max(0, until - Date.now()));
     this.requests.settleAll(unavailable('the broker is closed'));
-    await Promise.all([...this.subscriptions].map((subscription) => this.drop(subscription)));
-    await this.forget();
+    await Promise.all([...this.consumers].map((consumer) => this.stopConsuming(consumer)));
+    await this.deleteInstanceQueues();
     this.publisher.close();
     await Promise.all([this.publishing.close(), this.consuming.close()]);
     this.state = 'closed';
   }
 
-  private onReply(message: ConsumeMessage, flow: Flow): void {
-    each(
-      answersIn(message.content),
-      ([id, answer]) => this.requests.has(id) && this.requests.settle(id, answerIn(answer)),
-    );
-    flow.done(message);
-  }
-
-  private answer(queue: string, id: string, answer: Answer, deadline = Date.now() + this.confirmMs): void {
-    const failed = (error: Unavailable) => this.logger.warn({ err: error }, 'an answer was not sent');
-    this.gathering.together(
-      queue,
-      'answers',
-      { content: `[${JSON.stringify(id)},${JSON.stringify(answer)}]`, deadline, failed },
-      (answers) => ({
-        exchange: names.replies,
-        key: queue,
-        content: listOf(answers),
-        repeatable: true,
-        options: { type: 'answers' },
-      }),
-    );
-  }
-
-  private confirmed(exchange: string, key: string, content: Buffer, properties: Options.Publish): Promise<void> {
-    if (this.state === 'closed' || this.state === 'new') return Promise.reject(new Unavailable('the broker is closed'));
-    const options = properties.mandatory ? { ...properties, messageId: `kept-${this.mandatory++}` } : properties;
-    return new Promise((confirmed, failed) => {
-      this.publisher.send({
-        exchange,
-        key,
-        content,
-        options,
-        deadline: Date.now() + this.confirmMs,
-        repeatable: true,
-        confirmed,
-        failed,
-      });
+  private onAnswers(message: ConsumeMessage, channel: ConsumerChannel): void {
+    forEachAnswer(message.content, (id, answer) => {
+      if (this.requests.has(id)) this.requests.settle(id, checkedAnswer(answer));
     });
+    channel.ack(message);
   }
 
-  private probe(queue: string): void {
-    this.publisher.send({
-      exchange: names.commands,
-      key: queue,
-      content: encode(null),
-      options: { type: PROBE, expiration: 5000 },
-      deadline: Date.now() + 5000,
-      repeatable: false,
-    });
+  private async consume(options: QueueConsumerOptions): Promise<QueueConsumer> {
+    const consumer = new QueueConsumer(this.consuming, options, this.logger);
+    this.consumers.add(consumer);
+    await consumer.start(this.connectTimeoutMs);
+    return consumer;
   }
 
-  private async subscribe(options: Subscription['options']): Promise<Subscription> {
-    const subscription = new Subscription(this.consuming, options, this.logger);
-    this.subscriptions.add(subscription);
-    await subscription.start(this.connectMs);
-    return subscription;
+  private async stopConsuming(consumer: QueueConsumer): Promise<void> {
+    await consumer.stop();
+    this.consumers.delete(consumer);
   }
 
-  private async drop(subscription: Subscription): Promise<void> {
-    await subscription.stop();
-    this.subscriptions.delete(subscription);
-  }
-
-  /** Deletes this instance's queues; without a connection they end by themselves, a minute later. */
-  private async forget(): Promise<void> {
+  private async deleteInstanceQueues(): Promise<void> {
     try {
       const channel = await (await this.consuming.connected(0)).createChannel();
-      for (const queue of this.own) await channel.deleteQueue(queue);
+      for (const queue of this.instanceQueues) await channel.deleteQueue(queue);
     } catch {
-      // They expire.
+      // Without a connection: they expire a minute later.
     }
   }
 }
 
-const listOf = (parts: readonly Part[]): Buffer => Buffer.from(`[${parts.map(({ content }) => content).join(',')}]`);
-
-/** Throws when these are no answers: then the requesters go on waiting for theirs. */
-function answersIn(content: Buffer): (readonly [id: string, answer: Answer])[] {
-  const answers = JSON.parse(content.toString()) as unknown;
-  if (!Array.isArray(answers)) throw new Error('not a list of answers');
-  return answers.filter(
-    (one): one is [string, Answer] =>
-      Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'object' && one[1] !== null,
-  );
-}
-
-const answerIn = (answer: Answer): Answer =>
-  'ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody };
-
 /**
- * A {@link Broker} on RabbitMQ 3.10 or later. One connection to publish and one to consume; both come back after anything, with everything that this process consumes,
- * and what was not confirmed is published again. See `topology.ts` for the queues.
+ * A {@link Broker} on RabbitMQ 3.10 or later. One connection publishes and one consumes. Both come back after any failure, with everything that this process consumes, and unconfirmed messages are published
+ * again. See `topology.ts` for the queues.
  */
 export const createRabbitBroker = (options: RabbitOptions): Broker => new RabbitBroker(options);

@@ -1,98 +1,88 @@
 import type { Service } from '@parley/contracts';
-import type { Logger } from '@parley/service-kit';
+import { endsWithin } from '@parley/service-kit';
 import type { Handlers } from '../broker.js';
-import { atMost } from '../expiring-set.js';
-import { CONCURRENCY, type PlannedQueue } from '../delivery/service-queues.js';
-import { arrivalsOf, type Office } from './rabbit-message.js';
-import type { Link } from './connection.js';
-import { PROBE, Shares, type ShardSubscription } from './shard-balancer.js';
-import { Subscription } from './queue-consumer.js';
-import { declareRoster, declareServed, rosterQueue } from './topology.js';
+import { MAX_CONCURRENT_HANDLERS, type ServiceQueue } from '../delivery/service-queues.js';
+import type { Connection } from './connection.js';
+import { QueueConsumer } from './queue-consumer.js';
+import { inboundMessages, type MessageContext } from './rabbit-message.js';
+import { PROBE, ShardBalancer } from './shard-balancer.js';
+import { declareReplicas, declareServiceQueue, replicasQueue } from './topology.js';
 
-export interface ServedOptions {
+export interface ServiceConsumerOptions {
   readonly service: Service;
-  readonly queues: readonly PlannedQueue[];
+  readonly queues: readonly ServiceQueue[];
   readonly handlers: Handlers;
-  readonly link: Link;
-  readonly office: Office;
-  readonly logger: Logger;
-  /** The most unacknowledged deliveries of one shard or command queue. */
+  readonly connection: Connection;
+  readonly context: MessageContext;
+  /** The most unacknowledged messages of one shard or command queue. */
   readonly prefetch: number;
   readonly balanceEveryMs: number;
-  /** Sends a probe to a shard queue. */
-  probe(queue: string): void;
 }
 
-interface Consumed extends ShardSubscription {
-  readonly queue: PlannedQueue;
+interface ConsumedQueue extends ServiceQueue {
+  readonly consumer: QueueConsumer;
 }
 
-/** The consumers of one service in this process: a subscription per queue, and its share of the shards. */
-export class Served {
-  readonly subscriptions: readonly Subscription[];
-  private readonly consumed: readonly Consumed[];
-  private readonly shares: Shares | undefined;
+/** The consumers of one service in this process: one for each queue, and its share of the shards. */
+export class ServiceConsumer {
+  readonly consumers: readonly QueueConsumer[];
+  private readonly consumed: readonly ConsumedQueue[];
+  private readonly balancer: ShardBalancer | undefined;
 
-  constructor(private readonly options: ServedOptions) {
-    const { service, link, logger, balanceEveryMs } = options;
-    this.consumed = options.queues.map((queue) => ({
-      queue,
-      intake: queue.intake,
-      subscription: this.subscription(queue),
-    }));
-    const shards = this.consumed.filter(({ queue }) => queue.kind === 'shard');
-    this.subscriptions = this.consumed.map(({ subscription }) => subscription);
+  constructor(private readonly options: ServiceConsumerOptions) {
+    const { service, connection, context, balanceEveryMs } = options;
+    this.consumed = options.queues.map((queue) => ({ ...queue, consumer: this.consumerOf(queue) }));
+    const shards = this.consumed.filter(({ kind }) => kind === 'shard');
+    this.consumers = this.consumed.map(({ consumer }) => consumer);
     if (shards.length === 0) return;
-    const roster = rosterQueue(service);
-    this.shares = new Shares(link, shards, roster, (queue) => options.probe(queue), balanceEveryMs, logger);
-    const declare = (channel: Parameters<typeof declareRoster>[0]) => declareRoster(channel, service);
-    this.subscriptions = [
-      ...this.subscriptions,
-      new Subscription(
-        link,
-        { queue: roster, prefetch: 1, declare, onMessage: (message, flow) => flow.done(message) },
-        logger,
-      ),
-    ];
+    const queue = replicasQueue(service);
+    this.balancer = new ShardBalancer(connection, shards, queue, context.publisher, balanceEveryMs, context.logger);
+    const replica = {
+      queue,
+      prefetch: 1,
+      declare: (channel: Parameters<typeof declareReplicas>[0]) => declareReplicas(channel, service),
+      onMessage: (...[message, channel]: Parameters<QueueConsumer['options']['onMessage']>) => channel.ack(message),
+    };
+    this.consumers = [...this.consumers, new QueueConsumer(connection, replica, context.logger)];
   }
 
-  /** Resolves when all queues are consumed; rejects when that takes longer than `ms`. */
+  /** Resolves when all queues are consumed; rejects when that takes longer than `ms` milliseconds. */
   async start(ms: number): Promise<void> {
-    await Promise.all(this.subscriptions.map((subscription) => subscription.start(ms)));
-    this.shares?.start();
+    await Promise.all(this.consumers.map((consumer) => consumer.start(ms)));
+    this.balancer?.start();
   }
 
-  /** Takes no more, lets what is under way end, at most for `graceMs`, acknowledges it, and gives the rest back. */
+  /** Takes no more messages, waits at most `graceMs` for those under way, acknowledges them, and gives the rest back. */
   async stop(graceMs: number): Promise<void> {
-    await this.shares?.stop();
-    await Promise.all(this.consumed.map((consumed) => quiet(consumed)));
-    await atMost(
-      graceMs,
-      Promise.all([...new Set(this.consumed.map(({ intake }) => intake))].map((intake) => intake.stop())),
-    );
-    await Promise.all(this.subscriptions.map((subscription) => subscription.stop()));
+    await this.balancer?.stop();
+    await Promise.all(this.consumed.map((queue) => takeNoMore(queue)));
+    const workers = new Set(this.consumed.map(({ worker }) => worker));
+    await endsWithin(graceMs, Promise.all([...workers].map((worker) => worker.stop())));
+    await Promise.all(this.consumers.map((consumer) => consumer.stop()));
   }
 
-  private subscription(queue: PlannedQueue): Subscription {
-    const { service, handlers, office, link, logger, prefetch } = this.options;
-    return new Subscription(
-      link,
+  private consumerOf(queue: ServiceQueue): QueueConsumer {
+    const { service, handlers, context, connection, prefetch } = this.options;
+    return new QueueConsumer(
+      connection,
       {
         queue: queue.name,
-        prefetch: queue.kind === 'shard' || queue.kind === 'command' ? prefetch : 4 * CONCURRENCY,
-        declare: (channel) => declareServed(channel, queue, service, handlers.events.keys(), office.retries.delaysMs),
-        onMessage: (message, flow) => {
-          if (message.properties.type === PROBE) flow.done(message);
-          else for (const arrival of arrivalsOf(message, flow, queue.name, service, office)) queue.intake.add(arrival);
+        prefetch: queue.kind === 'shard' || queue.kind === 'command' ? prefetch : 4 * MAX_CONCURRENT_HANDLERS,
+        declare: (channel) =>
+          declareServiceQueue(channel, queue, service, handlers.events.keys(), context.retries.delaysMs),
+        onMessage: (message, channel) => {
+          if (message.properties.type === PROBE) return channel.ack(message);
+          for (const inbound of inboundMessages(message, { queue: queue.name, service, channel }, context))
+            queue.worker.add(inbound);
         },
       },
-      logger,
+      context.logger,
     );
   }
 }
 
-/** Another replica must not get a shard while this one works on it; of the other queues it may have everything at once. */
-async function quiet({ queue, subscription }: Consumed): Promise<void> {
-  if (queue.kind === 'shard') subscription.hold();
-  else await subscription.cancel();
+/** No other replica may get a shard while this one works on it; of the other queues it may have everything at once. */
+async function takeNoMore({ kind, consumer }: ConsumedQueue): Promise<void> {
+  if (kind === 'shard') consumer.hold();
+  else await consumer.cancel();
 }

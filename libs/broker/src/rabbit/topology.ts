@@ -1,37 +1,37 @@
 /**
- * Everything that Parley declares on RabbitMQ, 3.10 and later; nothing here is deprecated in 4 (no transient shared queues, no global
- * prefetch). Declaring is idempotent and happens again after every reconnect.
+ * Everything that Parley declares on RabbitMQ 3.10 and later; nothing here is deprecated in 4 (no transient shared queues, no global prefetch). Declaring is idempotent and happens again after every
+ * reconnect.
  *
  * | queue                      | kind    | bound by                       | bounds, and what happens then                         |
  * | -------------------------- | ------- | ------------------------------ | ----------------------------------------------------- |
  * | `<service>.commands.<k>`   | quorum  | `parley.commands`, own name    | 200,000, then publishers are refused (`unavailable`)  |
  * | `<service>.commands`       | quorum  | `parley.commands`, own name    | the same                                              |
- * | `<service>.queries`        | classic | `parley.commands`, own name    | 20,000; each gone at its deadline; the queue itself after a minute without a consumer, so that requests fail at once |
+ * | `<service>.queries`        | classic | `parley.commands`, own name    | 20,000; each expires at its deadline; the queue itself a minute after its last consumer, so that requests then fail at once |
  * | `<service>.events`         | quorum  | `parley.events`, event names; `parley.commands`, own name | 1,000,000, then the oldest become dead letters |
  * | `<service>.events.retry.n` | quorum  | `parley.commands`, own name    | each goes back to `<service>.events` after its delay  |
- * | `<service>.replicas`       | classic | nothing                        | always empty: its consumers are the replicas that share the shards; gone a minute after the last |
- * | `replies.<service>.<instance>` | classic | `parley.replies`, own name | 50,000; gone a minute after its process               |
- * | `push.<instance>`          | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which the listener notices; gone a minute after its process |
+ * | `<service>.replicas`       | classic | nothing                        | always empty: its consumers are the replicas that share the shards; expires a minute after the last one |
+ * | `replies.<service>.<instance>` | classic | `parley.replies`, own name | 50,000; expires a minute after its process            |
+ * | `push.<instance>`          | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which the listener notices; expires a minute after its process |
  * | `parley.dead`              | quorum  | `parley.dead`                  | 100,000, then the oldest are lost                     |
  *
- * Instance queues are durable with an expiry, not exclusive: they must survive a cut connection, or answers under way would be lost.
+ * The queues of an instance are durable with an expiry, not exclusive: they must survive a cut connection, or answers under way would be lost.
  *
- * Nothing goes through the default exchange, which leads to every queue, and commands and replies have topic exchanges, although their keys are plain names: RabbitMQ
- * checks the keys of topic exchanges alone, and so an account can be kept from commanding, answering for, and listening to others.
+ * Nothing goes through the default exchange, which leads to every queue. Commands and replies have topic exchanges although their keys are plain names: RabbitMQ checks routing keys on topic exchanges only, and
+ * that is how an account is kept from commanding, answering and hearing what it may not.
  */
 import { without } from '@parley/faults';
 import { names, type DomainEventName, type Service } from '@parley/contracts';
 import type { Channel, ChannelModel } from 'amqplib';
-import type { PlannedQueue } from '../delivery/service-queues.js';
+import type { ServiceQueue } from '../delivery/service-queues.js';
 
 /**
- * How often a delivery may be given back (its process died, its connection was cut, its shard went to another replica) before it is a dead letter; those that were
- * only waiting in a process count too. RabbitMQ 4's default.
+ * How often a delivery may go back to its queue (its process died, its connection was cut, its shard went to another replica) before it is a dead letter; a delivery that was only waiting in such a process
+ * counts too. RabbitMQ 4's default.
  */
 const DELIVERY_LIMIT = 20;
 const MINUTE = 60_000;
 const MIB = 1024 * 1024;
-/** AMQP's code for what does not exist. */
+/** AMQP's code for something that does not exist. */
 const NOT_FOUND = 404;
 /** The routing key on `parley.push` that reaches every listening instance. */
 export const EVERYBODY = 'all';
@@ -49,7 +49,7 @@ const commands = {
   'x-max-length': 200_000,
 };
 
-/** What everybody needs: the exchanges, and the queue of the dead letters, which is bound to the exchange of its name. */
+/** What every process needs: the exchanges, and the queue of the dead letters, which is bound to the exchange of its name. */
 export const shared = {
   exchanges: {
     [names.commands]: 'topic',
@@ -58,13 +58,13 @@ export const shared = {
     [names.replies]: 'topic',
     [names.dead]: 'fanout',
   },
-  // A dead letter is looked at and given back any number of times; RabbitMQ 4 would drop it after the twentieth.
+  // Looking at a dead letter gives it back; by default RabbitMQ 4 would drop it after the twentieth time.
   dead: quorum({ 'x-max-length': 100_000, 'x-delivery-limit': 1_000_000_000 }),
 } as const;
 
-/** Declares what everybody needs, unless it is there: the account of a service may not, and finds it declared by whoever made the account. */
+/** Declares what every process needs, unless it is there: the account of a service may not declare it, and finds it declared together with the account. */
 export async function declareShared(model: ChannelModel): Promise<void> {
-  if (await sharedIsThere(model)) return;
+  if (await hasShared(model)) return;
   const channel = await model.createChannel();
   channel.on('error', () => undefined);
   for (const [name, type] of Object.entries(shared.exchanges)) await channel.assertExchange(name, type);
@@ -73,9 +73,9 @@ export async function declareShared(model: ChannelModel): Promise<void> {
   await channel.close();
 }
 
-async function sharedIsThere(model: ChannelModel): Promise<boolean> {
+async function hasShared(model: ChannelModel): Promise<boolean> {
   const channel = await model.createChannel();
-  // What is not there fails the channel too.
+  // A check of something that does not exist fails the channel too.
   channel.on('error', () => undefined);
   try {
     for (const name of Object.keys(shared.exchanges)) await channel.checkExchange(name);
@@ -88,15 +88,15 @@ async function sharedIsThere(model: ChannelModel): Promise<boolean> {
   return true;
 }
 
-/** A queue that a service consumes, and its bindings. */
-export async function declareServed(
+/** Declares a queue that a service consumes, and its bindings. */
+export async function declareServiceQueue(
   channel: Channel,
-  { name, kind }: PlannedQueue,
+  { name, kind }: ServiceQueue,
   service: Service,
   events: Iterable<string>,
   delays: readonly number[],
 ): Promise<void> {
-  if (kind === 'event') return declareEvents(channel, name, service, events, delays);
+  if (kind === 'event') return declareEventQueue(channel, name, service, events, delays);
   await channel.assertQueue(
     name,
     kind === 'query'
@@ -110,7 +110,7 @@ export async function declareServed(
   await channel.bindQueue(name, names.commands, name);
 }
 
-async function declareEvents(
+async function declareEventQueue(
   channel: Channel,
   name: string,
   service: Service,
@@ -124,9 +124,9 @@ async function declareEvents(
   for (const event of events) await channel.bindQueue(name, names.events, event);
   await channel.bindQueue(name, names.commands, name);
   for (const delay of delays) {
-    const waiting = retryQueue(service, delay);
+    const retries = retryQueue(service, delay);
     await channel.assertQueue(
-      waiting,
+      retries,
       quorum({
         'x-message-ttl': delay,
         'x-dead-letter-exchange': names.commands,
@@ -136,18 +136,18 @@ async function declareEvents(
         'x-delivery-limit': 1_000_000_000,
       }),
     );
-    await channel.bindQueue(waiting, names.commands, waiting);
+    await channel.bindQueue(retries, names.commands, retries);
   }
 }
 
-/** Where an event waits `delay` milliseconds before it is tried again. */
+/** The queue in which an event waits `delay` milliseconds before it is tried again. */
 export const retryQueue = (service: Service, delay: number): string => `${names.eventQueue(service)}.retry.${delay}`;
 
-/** Whose consumers are the replicas of a service. */
-export const rosterQueue = (service: Service): string => `${service}.replicas`;
+/** The queue whose consumers are the replicas of a service. */
+export const replicasQueue = (service: Service): string => `${service}.replicas`;
 
-export async function declareRoster(channel: Channel, service: Service): Promise<void> {
-  await channel.assertQueue(rosterQueue(service), classic({ 'x-expires': MINUTE }));
+export async function declareReplicas(channel: Channel, service: Service): Promise<void> {
+  await channel.assertQueue(replicasQueue(service), classic({ 'x-expires': MINUTE }));
 }
 
 export async function declareReplies(channel: Channel, queue: string): Promise<void> {

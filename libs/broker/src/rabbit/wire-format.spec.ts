@@ -1,37 +1,31 @@
-import { formatTraceparent, isTraceId, traceIdOf, withTrace } from '@parley/service-kit';
+import { formatTraceparent, traceIdOf } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
-import { headersFor, originOf, readOrigin, textOf } from './wire-format.js';
+import { headersOf, readTrace, traceHeaders, traceIn, traceText } from './wire-format.js';
 
 const traceId = traceIdOf();
 const spanId = 'b7ad6b7169203331';
 const traceparent = formatTraceparent({ traceId, spanId });
+const noTrace = { traceId: 'no trace', spanId };
 
-describe('the origin of a message', () => {
-  it('is the work under way, or a new trace', () => {
-    expect(withTrace({ traceId, spanId }, () => originOf())).toEqual({ correlationId: traceId, spanId });
-    const { correlationId, spanId: none } = originOf();
-    expect([isTraceId(correlationId), none]).toEqual([true, undefined]);
+describe('the trace of a message', () => {
+  it('is written with a span only where it has one and a well-formed id', () => {
+    expect(traceHeaders({ traceId, spanId })).toEqual({ 'correlation-id': traceId, traceparent });
+    expect(traceHeaders({ traceId })).toEqual({ 'correlation-id': traceId });
+    expect(traceHeaders(noTrace)).toEqual({ 'correlation-id': 'no trace' });
   });
 
-  it('said to be another work has none of this one’s spans', () => {
-    expect(withTrace({ traceId, spanId }, () => originOf('another'))).toEqual({
-      correlationId: 'another',
-      spanId: undefined,
-    });
-    expect(withTrace({ traceId, spanId }, () => originOf(traceId))).toEqual({ correlationId: traceId, spanId });
+  it.each([{ traceId, spanId }, { traceId }, { traceId: 'no trace' }])('is read as it was written: %j', (trace) => {
+    expect(readTrace(traceText(trace))).toEqual(trace);
+    expect(traceIn(traceHeaders(trace), 'unknown')).toEqual(trace);
   });
 
-  it('names a span only where there is one of a trace', () => {
-    expect(headersFor({ correlationId: traceId, spanId })).toEqual({ 'correlation-id': traceId, traceparent });
-    expect(headersFor({ correlationId: traceId, spanId: undefined })).toEqual({ 'correlation-id': traceId });
-    expect(headersFor({ correlationId: 'no trace', spanId })).toEqual({ 'correlation-id': 'no trace' });
+  it('has no span when the span is of another trace, and is the fallback when there is none', () => {
+    expect(traceIn({ 'correlation-id': traceIdOf(), traceparent }, 'unknown')).not.toHaveProperty('spanId');
+    expect(traceIn({ traceparent }, 'unknown')).toEqual({ traceId: 'unknown' });
   });
+});
 
-  it.each([
-    { correlationId: traceId, spanId },
-    { correlationId: traceId, spanId: undefined },
-    { correlationId: 'no trace', spanId: undefined },
-  ])('is read as it was written: %j', (origin) => {
-    expect(readOrigin(textOf(origin))).toEqual(origin);
-  });
+it('keeps the headers that we write where they are well-formed, and drops all others', () => {
+  const headers = { 'correlation-id': 'c1', budget: -1, attempts: 2, stream: 'x'.repeat(256), secret: 'text' };
+  expect(headersOf({ properties: { headers } })).toEqual({ 'correlation-id': 'c1', attempts: 2 });
 });
