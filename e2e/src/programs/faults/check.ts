@@ -1,22 +1,22 @@
-/** What has to hold when a fault is over. */
+/** Checks every promise after a fault. */
 import { ChatClient, eventually, judge, type Reader, type RecordedEvent, type StoredMessage } from '@parley/testing';
 import pg from 'pg';
 import { held } from '../../specs/reliability/random-history.js';
 import type { Load, Person } from './load.js';
 
-/** Names of promises that were broken, with what shows it. Empty: all held. */
+/** Broken promises by kind, with the evidence. Empty: all held. */
 export type Findings = Record<string, string[]>;
 
 const note = (findings: Findings, kind: string, entries: readonly string[]): void => {
   if (entries.length > 0) (findings[kind] ??= []).push(...entries);
 };
 
-/** Asks the database as its owner. */
+/** Queries the database as its owner. */
 export type Ask = <T>(text: string, values: readonly unknown[]) => Promise<T[]>;
 
 /**
- * Waits until everybody is back, and then looks at everything: what each was answered, was shown and holds, and after that the database. The first question to the database may
- * end the server, where that is the only way to ask it.
+ * Waits until all users are reconnected. Then compares their answers, events and states, and after that the database. The first query may stop the server, if that is the only way to open
+ * its database.
  */
 export async function check(load: Load, ask: Ask): Promise<Findings> {
   const findings: Findings = {};
@@ -66,11 +66,11 @@ async function back(person: Person): Promise<string[]> {
     );
     return [];
   } catch (error) {
-    return [`${person.name} did not come back: ${person.client.connectionState}; ${String(error)}`];
+    return [`${person.name} did not reconnect: ${person.client.connectionState}; ${String(error)}`];
   }
 }
 
-/** What a device that stayed or caught up holds, without asking again, against what a new one loads (I9). */
+/** Compares the state of each present device, without another sync, with the state that a new device loads (I9). */
 async function stale(load: Load): Promise<string[]> {
   const entries: string[] = [];
   for (const { client, name } of load.people) {
@@ -127,7 +127,7 @@ const conversationOf = ({ payload }: RecordedEvent): string | undefined => {
   return conversationId ?? message?.conversationId ?? conversation?.id;
 };
 
-/** Events of a conversation between its `conversation:removed` and its next `conversation:new`, and any of those that are never theirs (I8). */
+/** Finds events of a conversation between its `conversation:removed` and its next `conversation:new`, and events of conversations that never were the user's (I8). */
 function leaks({ client, name }: Person, never: readonly string[]): string[] {
   return client.connections.flatMap((events) => {
     const gone = new Set(never);
@@ -135,14 +135,14 @@ function leaks({ client, name }: Person, never: readonly string[]): string[] {
       const id = conversationOf(event);
       if (id === undefined) return [];
       if (event.name === 'conversation:new' && !never.includes(id)) gone.delete(id);
-      else if (gone.has(id)) return [`${name} was shown ${event.name} of ${id}`];
+      else if (gone.has(id)) return [`${name} received ${event.name} of ${id}`];
       else if (event.name === 'conversation:removed') gone.add(id);
       return [];
     });
   });
 }
 
-/** Positions that were shown to go back on one connection (I5). */
+/** Finds positions that went back on one connection (I5). */
 function backwards({ client, name }: Person): string[] {
   return client.connections.flatMap((events) => {
     const furthest = new Map<string, { readSeq: number; deliveredSeq: number }>();
@@ -154,13 +154,13 @@ function backwards({ client, name }: Person): string[] {
       furthest.set(key, { readSeq, deliveredSeq });
       const wrong = readSeq < before.readSeq || deliveredSeq < before.deliveredSeq || deliveredSeq < readSeq;
       return wrong
-        ? [`${name} was shown ${userId} at ${readSeq}/${deliveredSeq} after ${before.readSeq}/${before.deliveredSeq}`]
+        ? [`${name} received ${userId} at ${readSeq}/${deliveredSeq} after ${before.readSeq}/${before.deliveredSeq}`]
         : [];
     });
   });
 }
 
-/** Positions of the database against what was acknowledged (I5), and counts that the server tells against counting the rows (I4). */
+/** Compares stored positions with acknowledged ones (I5), and the server's unread counts with a count of the rows (I4). */
 async function unread(load: Load, told: readonly ReadonlyMap<string, number>[], ask: Ask): Promise<string[]> {
   const entries: string[] = [];
   for (const [index, { name, id, read }] of load.people.entries()) {
@@ -175,15 +175,15 @@ async function unread(load: Load, told: readonly ReadonlyMap<string, number>[], 
     for (const row of rows) {
       const acknowledged = read.get(row.conversation_id) ?? 0;
       if (row.read_seq < acknowledged)
-        entries.push(`${name} had ${acknowledged} acknowledged as read, and stands at ${row.read_seq}`);
+        entries.push(`${name} has ${acknowledged} acknowledged as read, but ${row.read_seq} stored`);
       const count = told[index]!.get(row.conversation_id) ?? 0;
-      if (count !== row.unread) entries.push(`${name} is told ${count} unread instead of ${row.unread}`);
+      if (count !== row.unread) entries.push(`${name} got ${count} unread instead of ${row.unread}`);
     }
   }
   return entries;
 }
 
-/** Messages that search does not know: their event was lost. One that could not be handled is tried again after at most 30 s. */
+/** Finds messages that search does not find: their event was lost. A failed event is retried after at most 30 s. */
 async function unsearchable(load: Load, ask: Ask): Promise<string[]> {
   let missing: string[] = [];
   await eventually(
@@ -204,7 +204,7 @@ async function unsearchable(load: Load, ask: Ask): Promise<string[]> {
   return missing;
 }
 
-/** Who is connected is shown as here, if perhaps away from the keyboard, to whoever watches them (I6). */
+/** Checks that watchers see every connected user as not offline (I6). */
 async function presence(load: Load): Promise<string[]> {
   const [watcher, ...others] = load.people;
   const states = new Map<string, string>();
@@ -213,7 +213,7 @@ async function presence(load: Load): Promise<string[]> {
       async () => {
         const { presence: now } = await watcher!.client.call('presence.watch', { userIds: others.map(({ id }) => id) });
         for (const one of now) states.set(one.userId, one.state);
-        return others.every(({ id }) => here(states.get(id)));
+        return others.every(({ id }) => isShown(states.get(id)));
       },
       { timeoutMs: 35_000, intervalMs: 500 },
     );
@@ -221,16 +221,16 @@ async function presence(load: Load): Promise<string[]> {
   } catch (error) {
     return [
       ...others
-        .filter(({ id }) => !here(states.get(id)))
-        .map(({ id, name }) => `${name} is here and shown as ${states.get(id) ?? 'nothing'}`),
+        .filter(({ id }) => !isShown(states.get(id)))
+        .map(({ id, name }) => `${name} is connected and shown as ${states.get(id) ?? 'nothing'}`),
       String(error),
     ];
   }
 }
 
-const here = (state: string | undefined): boolean => state !== undefined && state !== 'offline';
+const isShown = (state: string | undefined): boolean => state !== undefined && state !== 'offline';
 
-/** A session that is ended at one gateway: its sockets at all gateways are closed within 5 s, and its token is good for nothing (I7). */
+/** Ends a session at one gateway: its sockets at all gateways must be closed within 5 s, and its token refused (I7). */
 export async function revocation(urls: readonly string[]): Promise<string[]> {
   const one = await ChatClient.guest(urls[0]!);
   const devices = urls.map((url) => one.device(url));

@@ -1,4 +1,4 @@
-/** Loaded into a process before everything else: its clock is `CLOCK_SHIFT_MS` ahead. */
+/** Preloaded into a process to shift its clock by `CLOCK_SHIFT_MS`. */
 const shift = Number(process.env['CLOCK_SHIFT_MS']);
 const now = Date.now.bind(Date);
 

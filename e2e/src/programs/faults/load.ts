@@ -1,4 +1,4 @@
-/** People who chat while things break: each sends, reads, edits and comes back as a well-made client does, and everything they do and see is written down. */
+/** Users who chat while the target breaks. Each sends, reads, edits and reconnects as a correct client does; every call and event goes into the history. */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
@@ -11,10 +11,10 @@ import {
 } from '@parley/contracts';
 import { ChatClient, eventually, NoAnswer, seeded, type Attempt } from '@parley/testing';
 
-/** The promise is an answer within 10 s (I10); a client that has waited longer, on a connection that stayed, was left without. */
+/** I10 promises an answer within 10 s. A call that waits longer on a connection that stayed open counts as unanswered. */
 export const ANSWER_TIMEOUT_MS = 12_000;
 
-/** One line of a history: a call that began, or how it ended, or something that a client was shown. */
+/** One line of a history: a call, its result, or an event that a client received. */
 type Line = Readonly<Record<string, unknown>>;
 
 export class History {
@@ -31,9 +31,9 @@ export class History {
   }
 }
 
-/** Somebody with one device. */
+/** A user with one device. */
 export class Person {
-  /** The furthest that a receipt of theirs was acknowledged, by conversation. */
+  /** The highest acknowledged read position per conversation. */
   readonly read = new Map<string, number>();
   private followed = 0;
   private following: Promise<void> | undefined;
@@ -47,7 +47,7 @@ export class Person {
     return this.client.user.id;
   }
 
-  /** After each reconnect: catches up. Resolves when it has, as far as it is connected. */
+  /** Syncs once per reconnect. Resolves when done, or when disconnected. */
   async caughtUp(): Promise<void> {
     const { client } = this;
     if (this.followed >= client.readyCount && client.connected) return;
@@ -64,20 +64,20 @@ export class Person {
 
 export interface LoadOptions {
   readonly seed: number;
-  /** Addresses of the gateways, over which people are spread. */
+  /** The gateways' addresses; users are spread over them. */
   readonly urls: readonly string[];
   readonly history: History;
   readonly people?: number;
   readonly groups?: number;
-  /** Between two things that one person does in one conversation, on average. */
+  /** The mean pause between two actions of one user in one conversation. */
   readonly paceMs?: number;
 }
 
-/** What went wrong for a caller, beyond what the oracle finds in the data. */
+/** Problems of callers that the oracle cannot see in the data. */
 export interface Complaints {
-  /** Calls that were not answered although their connection stayed (I10). */
+  /** Calls without an answer on a connection that stayed open (I10). */
   readonly unanswered: string[];
-  /** Refusals that no client could have expected. */
+  /** Refusals that a correct client cannot cause. */
   readonly refused: string[];
 }
 
@@ -89,12 +89,12 @@ export class Load {
   retries = 0;
   acknowledged = 0;
   people: Person[] = [];
-  /** A member of none of the others' conversations, who must never hear of them (I8). */
+  /** A member of none of the others' conversations, who must never receive their events (I8). */
   stranger!: Person;
-  /** Comes and goes in the first group. */
+  /** Is added to and removed from the first group all the time. */
   churner!: Person;
   groups: string[] = [];
-  /** Gateways that cannot answer anybody, because they are stopped. */
+  /** Addresses of stopped gateways, which cannot answer. */
   readonly frozenGateways = new Set<string>();
   private running = false;
   private readonly work: Promise<void>[] = [];
@@ -109,7 +109,7 @@ export class Load {
     return [...this.people, this.churner, this.stranger];
   }
 
-  /** Everybody comes in, and conversations are made. */
+  /** Connects all users and creates the conversations. */
   async arrive(): Promise<void> {
     const { urls, people = 6, groups = 3 } = this.options;
     const arrive = async (index: number): Promise<Person> => {
@@ -134,14 +134,14 @@ export class Load {
       memberIds: [],
     });
     await this.stranger.client.send(own.conversation.id, 'alone');
-    // Who is written to while the churner is there, and remembered longer than that, is written to wrongly.
+    // A message must be sent while the churner is a member, so that a stale cached audience contains them.
     await first!.client.http('member.add', { conversationId: this.groups[0]!, userId: this.churner.id });
     for (const person of this.all) await person.caughtUp();
     for (const person of this.all) this.recordEvents(person);
     await this.burst(first!, this.groups[0]!, 0, 1);
   }
 
-  /** Everybody does what they do, until `stop`. */
+  /** All users act until `stop`. */
   start(): void {
     this.running = true;
     for (const [index, person] of this.people.entries()) {
@@ -153,7 +153,7 @@ export class Load {
     this.work.push(this.churn());
   }
 
-  /** Nobody begins anything more; resolves when all that was begun has ended well, which retries see to. */
+  /** Starts nothing new, and resolves when everything started has succeeded, with retries. */
   async stop(timeoutMs = 90_000): Promise<void> {
     this.running = false;
     const late = new AbortController();
@@ -161,14 +161,14 @@ export class Load {
     const outcome = await Promise.race([Promise.all(this.work), end]);
     late.abort();
     if (outcome === 'late')
-      this.complaints.unanswered.push(`work that was begun did not end within ${timeoutMs} ms after the fault`);
+      this.complaints.unanswered.push(`started work did not end within ${timeoutMs} ms after the fault`);
   }
 
   leave(): void {
     for (const { client } of this.all) client.disconnect();
   }
 
-  /** A call until it is answered, as an outbox does; refusals that a retry can't mend are noted, and thrown. Answers whether the first attempt did it, too. */
+  /** Repeats a call until it is answered, as an outbox does. Records and throws final refusals. Resolves also with whether the first attempt succeeded. */
   async callUntilAnswered<N extends CallName>(
     person: Person,
     name: N,
@@ -216,7 +216,7 @@ export class Load {
     }
   }
 
-  /** Sends one after another, sometimes three without waiting; now and then edits, reacts and deletes. */
+  /** Sends one message after another, sometimes three without waiting; sometimes edits, reacts and deletes. */
   private async sendMessages(person: Person, conversationId: string, random: () => number): Promise<void> {
     const { paceMs = 700 } = this.options;
     let order = 1;
@@ -252,7 +252,7 @@ export class Load {
         return { clientId, message: output.message, atOnce };
       }),
     );
-    // A retry goes after what was sent beside it: order is promised to those that needed none.
+    // Order is promised only to messages that needed no retry.
     const ordered = answers.length === 1 || answers.every(({ atOnce }) => atOnce);
     for (const [n, { clientId, message }] of answers.entries()) {
       this.attempts.push({
@@ -266,7 +266,7 @@ export class Load {
     return answers.map(({ message }) => message);
   }
 
-  /** Receipts for what was shown, coalesced; sometimes two at once, the older one last. */
+  /** Sends coalesced receipts for received messages; sometimes two at once, the older one last. */
   private async sendReceipts(person: Person, random: () => number): Promise<void> {
     const done = new Map<string, number>();
     const move = async (
@@ -293,7 +293,7 @@ export class Load {
     }
   }
 
-  /** The creator of the first group lets the churner in and out again. */
+  /** The creator of the first group adds and removes the churner. */
   private async churn(): Promise<void> {
     const [creator] = this.people;
     const [conversationId] = this.groups;
@@ -301,7 +301,7 @@ export class Load {
       if (!this.running && !inside) return;
       await pause(400);
       const input = { conversationId: conversationId!, userId: this.churner.id };
-      // Over HTTP: a retry finds it done.
+      // Over HTTP, because a retry then succeeds.
       await this.untilDone(async () => {
         if (inside) await creator!.client.http('member.remove', input);
         else await creator!.client.http('member.add', input);
@@ -320,7 +320,7 @@ export class Load {
     }
   }
 
-  /** Catches up after every reconnect. */
+  /** Syncs after every reconnect. */
   private async catchUpAfterReconnects(person: Person): Promise<void> {
     while (this.running) {
       await person.caughtUp().catch(() => undefined);
@@ -338,7 +338,7 @@ export class Load {
     this.notes.push(note);
   }
   private readonly notes: NodeJS.Timeout[] = [];
-  /** The last events are written, and no more. */
+  /** Stops writing events to the history. */
   stopRecording(): void {
     for (const note of this.notes) clearInterval(note);
   }

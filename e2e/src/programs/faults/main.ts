@@ -1,10 +1,13 @@
 /**
- * `npm run faults [-- --only NAME,… --seed N --minutes M --random --mutations --checkout FOLDER]`: every fault under load, one table, histories in `.cache/faults`. Ends with 1 when a promise was broken.
- * With the folder of a build of another version, that is replaced by this one, and nothing else is done.
+ * `npm run faults [-- --only NAME,… --seed N --minutes M --random --mutations --checkout FOLDER]`: runs every fault under load and prints one table; histories go to `.cache/faults`.
+ * Exits with 1 if a promise was broken. With `--checkout`, the folder of a build of another version, it only upgrades a cluster of that version to this one.
  */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Findings } from './check.js';
 import { held, run, type RunResult } from './run.js';
+import { buildMutant } from './mutant.js';
 import { mutations, type Mutation } from './mutations.js';
 import { embeddedFaults, faults, upgrade, type Fault } from './faults/index.js';
 import { FaultEmbedded, FaultCluster, type FaultTarget } from './target.js';
@@ -23,7 +26,7 @@ const folder = join(process.cwd(), '.cache/faults');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 const wanted = (values.only ?? '').split(',').filter((name) => name !== '');
-const asked = ({ name }: { name: string }): boolean =>
+const isSelected = ({ name }: { name: string }): boolean =>
   wanted.length === 0 || wanted.some((one) => name.startsWith(one));
 const until = Date.now() + Number(values.minutes ?? 0) * 60_000;
 
@@ -32,11 +35,11 @@ const line = (cells: readonly (string | number)[]): string => {
   return cells.map((cell, at) => String(cell).padEnd(widths[at] ?? 0)).join(' ');
 };
 
-function tell(outcome: RunResult): void {
-  const { row, acknowledged, retries, p99, recovery, seconds, findings } = outcome;
+function printResult(outcome: RunResult): void {
+  const { fault, acknowledged, retries, p99, recovery, seconds, findings } = outcome;
   say(
     line([
-      row.name,
+      fault.name,
       outcome.seed,
       acknowledged,
       retries,
@@ -50,15 +53,19 @@ function tell(outcome: RunResult): void {
             .join(', ')}`,
     ]),
   );
-  for (const [kind, entries] of Object.entries(findings))
-    for (const entry of entries.slice(0, 5)) say(`    ${kind}: ${entry}`);
+  printFindings(findings, 5);
 }
 
-async function one<W extends FaultTarget>(target: W, row: Fault<W>, from: number): Promise<RunResult> {
-  const outcome = await run(target, row, { seed: from, folder }).catch((error: unknown): RunResult => {
+function printFindings(findings: Findings, limit: number): void {
+  for (const [kind, entries] of Object.entries(findings))
+    for (const entry of entries.slice(0, limit)) say(`    ${kind}: ${entry}`);
+}
+
+async function runOne<W extends FaultTarget>(target: W, fault: Fault<W>, from: number): Promise<RunResult> {
+  const outcome = await run(target, fault, { seed: from, folder }).catch((error: unknown): RunResult => {
     const why = error instanceof Error ? error.message : String(error);
     return {
-      row,
+      fault,
       seed: from,
       findings: { 'cannot be run': [why] },
       acknowledged: 0,
@@ -68,18 +75,18 @@ async function one<W extends FaultTarget>(target: W, row: Fault<W>, from: number
       seconds: 0,
     };
   });
-  tell(outcome);
+  printResult(outcome);
   return outcome;
 }
 
-/** One after another on one cluster; on a new one after a row that broke something, which may not be whole again. */
-async function onOne(group: readonly Fault[], from: number): Promise<RunResult[]> {
+/** Runs faults one after another on one cluster. After a broken promise the cluster may be damaged, so the next fault gets a new one. */
+async function runOnOneCluster(group: readonly Fault[], from: number): Promise<RunResult[]> {
   const outcomes: RunResult[] = [];
   let target: FaultCluster | undefined;
   try {
-    for (const row of group) {
-      target ??= await FaultCluster.open(row.ownCluster);
-      outcomes.push(await one(target, row, from));
+    for (const fault of group) {
+      target ??= await FaultCluster.open(fault.ownCluster);
+      outcomes.push(await runOne(target, fault, from));
       if (held(outcomes.at(-1)!)) continue;
       await target.close();
       target = undefined;
@@ -90,19 +97,19 @@ async function onOne(group: readonly Fault[], from: number): Promise<RunResult[]
   return outcomes;
 }
 
-/** All rows of cluster mode on one cluster, but those that want their own; embedded mode begins anew for each. */
-async function every(from: number): Promise<RunResult[]> {
-  if (values.checkout !== undefined) return onOne([upgrade(values.checkout)], from);
+/** Runs all selected faults: on one cluster, except those that need their own; embedded mode starts anew for each. */
+async function runAll(from: number): Promise<RunResult[]> {
+  if (values.checkout !== undefined) return runOnOneCluster([upgrade(values.checkout)], from);
   const outcomes: RunResult[] = [];
-  const list = faults.filter(asked);
+  const list = faults.filter(isSelected);
   const shared = list.filter(({ ownCluster }) => ownCluster === undefined);
-  outcomes.push(...(await onOne(shared, from)));
-  for (const row of list.filter(({ ownCluster }) => ownCluster !== undefined))
-    outcomes.push(...(await onOne([row], from)));
-  for (const row of embeddedFaults.filter(asked)) {
+  outcomes.push(...(await runOnOneCluster(shared, from)));
+  for (const fault of list.filter(({ ownCluster }) => ownCluster !== undefined))
+    outcomes.push(...(await runOnOneCluster([fault], from)));
+  for (const fault of embeddedFaults.filter(isSelected)) {
     const target = await FaultEmbedded.open();
     try {
-      outcomes.push(await one(target, row, from));
+      outcomes.push(await runOne(target, fault, from));
     } finally {
       await target.close();
     }
@@ -110,54 +117,51 @@ async function every(from: number): Promise<RunResult[]> {
   return outcomes;
 }
 
-/** Whether the row finds out that its guard is away. */
-async function mutated({ guard, row: name, finding, sql }: Mutation): Promise<boolean> {
-  const target = await FaultCluster.open({ without: [guard] });
+/** Runs the mutation's fault against a build without its guard. Resolves with whether the fault noticed. */
+async function isNoticed({ guard, fault: name, finding, sql }: Mutation): Promise<boolean> {
+  const checkout = await buildMutant(guard);
   try {
-    if (sql !== undefined) await target.ask(sql, []);
-    const { findings } = await run(
-      target,
-      faults.find((row) => row.name === name)!,
-      { seed, folder: join(folder, `without-${guard}`) },
-    );
-    const found = findings[finding] !== undefined;
-    say(
-      `${guard.padEnd(24)} ${name.padEnd(28)} ${found ? `found: ${finding}` : 'NOT FOUND'} (${Object.entries(findings)
-        .map(([kind, entries]) => `${kind} ${entries.length}`)
-        .join(', ')})`,
-    );
-    if (!found || values.only !== undefined)
-      for (const [kind, entries] of Object.entries(findings))
-        for (const entry of entries.slice(0, 3)) say(`    ${kind}: ${entry}`);
-    return found;
+    const target = await FaultCluster.open({ checkout });
+    try {
+      if (sql !== undefined) await target.ask(sql, []);
+      const fault = faults.find((candidate) => candidate.name === name)!;
+      const { findings } = await run(target, fault, { seed, folder: join(folder, `without-${guard}`) });
+      const noticed = findings[finding] !== undefined;
+      const counts = Object.entries(findings).map(([kind, entries]) => `${kind} ${entries.length}`);
+      say(
+        `${guard.padEnd(24)} ${name.padEnd(28)} ${noticed ? `noticed: ${finding}` : 'NOT NOTICED'} (${counts.join(', ')})`,
+      );
+      if (!noticed || values.only !== undefined) printFindings(findings, 3);
+      return noticed;
+    } finally {
+      await target.close();
+    }
   } finally {
-    await target.close();
+    await rm(checkout, { recursive: true, force: true });
   }
 }
 
-async function allMutations(): Promise<void> {
+async function runMutations(): Promise<void> {
   let missed = 0;
-  for (const mutation of mutations.filter(({ guard }) => asked({ name: guard })))
-    if (!(await mutated(mutation))) missed += 1;
-  say(
-    missed === 0 ? 'every guard that was taken away was missed' : `${missed} guards were taken away and nobody noticed`,
-  );
+  for (const mutation of mutations.filter(({ guard }) => isSelected({ name: guard })))
+    if (!(await isNoticed(mutation))) missed += 1;
+  say(missed === 0 ? 'every removed guard was noticed' : `${missed} removed guards went unnoticed`);
   process.exitCode = missed === 0 ? 0 : 1;
 }
 
-async function allFaults(): Promise<void> {
+async function runFaults(): Promise<void> {
   const outcomes: RunResult[] = [];
   say(line(['fault', 'seed', 'acks', 'retries', 'p99', 'recovery', 'took', 'verdict']));
   for (let round = 0; round === 0 || (values.random === true && Date.now() < until); round++)
-    outcomes.push(...(await every(seed + round)));
+    outcomes.push(...(await runAll(seed + round)));
   const broken = outcomes.filter((outcome) => !held(outcome));
   say(
     broken.length === 0
       ? `${outcomes.length} faults, every promise held`
-      : `${broken.length} of ${outcomes.length} faults broke a promise: ${broken.map(({ row, seed: at }) => `${row.name} (seed ${at})`).join(', ')}`,
+      : `${broken.length} of ${outcomes.length} faults broke a promise: ${broken.map(({ fault, seed: at }) => `${fault.name} (seed ${at})`).join(', ')}`,
   );
   process.exitCode = broken.length === 0 && outcomes.length > 0 ? 0 : 1;
 }
 
 say(`seed ${seed}; histories in ${folder}`);
-await (values.mutations === true ? allMutations() : allFaults());
+await (values.mutations === true ? runMutations() : runFaults());

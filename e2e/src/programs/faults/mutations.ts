@@ -1,32 +1,46 @@
-/** Each guard is taken away in turn: the row that stands for it has to find out. A row that cannot go red proves nothing. */
-import type { Guard } from '@parley/faults';
-
+/**
+ * Guards that keep the promises. `npm run faults -- --mutations` removes each one from a build by its patch `e2e/mutations/<guard>.patch`, and demands that the fault listed here notices.
+ * A check that cannot fail proves nothing.
+ */
 export interface Mutation {
-  readonly guard: Guard;
-  /** The row that has to turn red, and the finding that has to be among its findings. */
-  readonly row: string;
+  readonly guard: string;
+  /** The fault that must notice, and the kind of finding by which it notices. */
+  readonly fault: string;
   readonly finding: string;
-  /** What has to be done to the database to take the guard away completely. */
+  /** A change of the database without which the guard is not completely gone. */
   readonly sql?: string;
 }
 
 export const mutations: readonly Mutation[] = [
+  /** A message is stored once for each (conversation, sender, clientId). */
   {
     guard: 'dedupe',
-    row: 'clients-cut',
+    fault: 'clients-cut',
     finding: 'doubled',
     sql: 'alter table chat.message drop constraint message_conversation_id_sender_id_client_id_key',
   },
-  { guard: 'ack-after-commit', row: 'kill-at-messages.committed', finding: 'unsearchable' },
-  { guard: 'confirms', row: 'publisher-lost', finding: 'unsearchable' },
-  { guard: 'single-active-consumer', row: 'slow-consumer', finding: 'disordered' },
-  { guard: 'cursor-greatest', row: 'clients-cut', finding: 'unread' },
-  { guard: 'membership-on-push', row: 'clients-cut', finding: 'leaked' },
-  { guard: 'revocation-fan-out', row: 'redis-kill', finding: 'revoked' },
-  { guard: 'frame-numbers', row: 'kill-at-messages.pushed', finding: 'repeated' },
-  { guard: 'gaps', row: 'queues-deleted', finding: 'stale' },
-  { guard: 'deadlines', row: 'freeze-history', finding: 'unanswered' },
-  { guard: 'leases', row: 'kill-gateway', finding: 'row' },
-  { guard: 'dead-letters', row: 'poison', finding: 'row' },
-  { guard: 'slow-sockets', row: 'slow-reader', finding: 'row' },
+  /** A delivery is acknowledged only when all its work is done. */
+  { guard: 'ack-after-commit', fault: 'kill-at-messages.committed', finding: 'unsearchable' },
+  /** A publication is repeated until RabbitMQ confirms it. */
+  { guard: 'confirms', fault: 'publisher-lost', finding: 'unsearchable' },
+  /** One replica at a time takes the commands of a shard. */
+  { guard: 'single-active-consumer', fault: 'slow-consumer', finding: 'disordered' },
+  /** Cursors only move forward. */
+  { guard: 'cursor-greatest', fault: 'clients-cut', finding: 'unread' },
+  /** Pushes go to users who are members at that moment. */
+  { guard: 'membership-on-push', fault: 'clients-cut', finding: 'leaked' },
+  /** The sockets of an ended session are closed. */
+  { guard: 'revocation-fan-out', fault: 'redis-kill', finding: 'revoked' },
+  /** A repeated frame is shown once. */
+  { guard: 'frame-numbers', fault: 'kill-at-messages.pushed', finding: 'repeated' },
+  /** Clients that may have missed a frame are made to reconnect. */
+  { guard: 'gaps', fault: 'queues-deleted', finding: 'stale' },
+  /** A call without an answer is answered `unavailable` at its deadline. */
+  { guard: 'deadlines', fault: 'freeze-history', finding: 'unanswered' },
+  /** A lease that is not renewed ends. */
+  { guard: 'leases', fault: 'kill-gateway', finding: 'fault' },
+  /** A message that cannot be handled becomes a dead letter. */
+  { guard: 'dead-letters', fault: 'poison', finding: 'fault' },
+  /** A client that does not read is disconnected. */
+  { guard: 'slow-sockets', fault: 'slow-reader', finding: 'fault' },
 ];

@@ -1,4 +1,4 @@
-/** One fault under load, and what came of it. */
+/** Runs one fault under load, and checks every promise afterwards. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,12 +8,12 @@ import type { Fault } from './faults/index.js';
 import type { FaultTarget } from './target.js';
 
 export interface RunResult {
-  readonly row: Pick<Fault, 'name' | 'description'>;
+  readonly fault: Pick<Fault, 'name' | 'description'>;
   readonly seed: number;
   readonly findings: Findings;
   readonly acknowledged: number;
   readonly retries: number;
-  /** Milliseconds until an answer, over the whole run. */
+  /** Milliseconds to an answer, over the whole run. */
   readonly p99: number;
   /** Seconds from the end of the fault until everything was ready and every queue empty. */
   readonly recovery: number;
@@ -24,31 +24,31 @@ export const held = ({ findings }: RunResult): boolean => Object.keys(findings).
 
 export interface RunOptions {
   readonly seed: number;
-  /** Where the history is written; absent: nowhere. */
+  /** The folder for the history; absent: none is written. */
   readonly folder?: string;
-  /** How long people chat before and after the fault. */
+  /** How long users chat before and after the fault. */
   readonly calmMs?: number;
   readonly paceMs?: number;
 }
 
-/** Megabytes that no process may pass. */
+/** The limit of memory for every process. */
 const MAX_MEMORY_MB = 700;
 
 export async function run<W extends FaultTarget>(
   target: W,
-  row: Fault<W>,
+  fault: Fault<W>,
   { seed, folder, calmMs = 2_000, paceMs }: RunOptions,
 ): Promise<RunResult> {
   const begun = performance.now();
   if (folder !== undefined) await mkdir(folder, { recursive: true });
-  const history = new History(folder && join(folder, `${row.name}-${seed}.jsonl`));
+  const history = new History(folder && join(folder, `${fault.name}-${seed}.jsonl`));
   const load = new Load({ seed, urls: target.urls, history, ...(paceMs !== undefined && { paceMs }) });
   const troubles: string[] = [];
   await load.arrive();
   load.start();
   await pause(calmMs);
-  history.write({ type: 'fault', row: row.name });
-  await row.run(target, load).then(
+  history.write({ type: 'fault', fault: fault.name });
+  await fault.run(target, load).then(
     (found) => troubles.push(...(found ?? [])),
     (error: unknown) => void troubles.push(error instanceof Error ? error.message : String(error)),
   );
@@ -80,9 +80,9 @@ export async function run<W extends FaultTarget>(
   await history.close();
   const sorted = load.latencies.sort((a, b) => a - b);
   return {
-    row,
+    fault,
     seed,
-    findings: { ...findings, ...(troubles.length > 0 && { row: troubles }) },
+    findings: { ...findings, ...(troubles.length > 0 && { fault: troubles }) },
     acknowledged: load.acknowledged,
     retries: load.retries,
     p99: Math.round(sorted[Math.floor(sorted.length * 0.99)] ?? 0),

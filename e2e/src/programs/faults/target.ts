@@ -1,4 +1,4 @@
-/** A cluster of its own to break: private servers, each behind a proxy, and two replicas of every service as processes that break on demand. */
+/** A private cluster to break: its own servers, each behind a proxy, and two replicas of every service as processes that fail on demand. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ export type ProcessName = ServiceName | 'gateway';
 const parts: readonly Dependency[] = ['rabbit', 'postgres', 'redis'];
 const names: readonly ServiceName[] = ['auth', 'messages', 'history', 'presence'];
 
-/** What makes a process one that can be broken from its environment. */
+/** Loads `libs/faults/src/armed.ts`, so that environment variables can make the process fail. */
 const armed = '--conditions=@parley/faults';
 
 /** A queue of RabbitMQ, as its management API describes it. */
@@ -38,23 +38,21 @@ export interface Queue {
   readonly consumers?: number;
 }
 
-/** What a row is run on. */
+/** The deployment that a fault breaks. */
 export interface FaultTarget {
   readonly urls: readonly string[];
   healed(idle?: boolean, timeoutMs?: number): Promise<void>;
-  /** Megabytes of memory of the process that uses most. */
+  /** Megabytes of memory of the largest process. */
   memory(): Promise<number>;
-  /** Asks the database as its owner. Nobody calls anything after the first question. */
+  /** Queries the database as its owner. The server may be down after the first query. */
   ask<T>(text: string, values: readonly unknown[]): Promise<T[]>;
 }
 
 export interface FaultClusterOptions {
-  /** Guards that are taken away from every process. */
-  readonly without?: readonly string[];
   readonly postgres?: PostgresOptions;
   /** For every process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A build of another version, which everything is started from. */
+  /** The folder of another build, from which all processes start. */
   readonly checkout?: string;
 }
 
@@ -66,12 +64,7 @@ export class FaultCluster implements FaultTarget {
     private readonly extra: TcpProxy[],
   ) {}
 
-  static async open({
-    without = [],
-    postgres: options,
-    env = {},
-    checkout,
-  }: FaultClusterOptions = {}): Promise<FaultCluster> {
+  static async open({ postgres: options, env = {}, checkout }: FaultClusterOptions = {}): Promise<FaultCluster> {
     const [rabbit, postgres, redis] = await Promise.all([startRabbit(), startPostgres(options), startRedis()]);
     const servers = { rabbit, postgres, redis };
     try {
@@ -90,7 +83,7 @@ export class FaultCluster implements FaultTarget {
         checkout,
         gateways: 2,
         replicas: Object.fromEntries(names.map((name) => [name, 2])),
-        env: { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }), ...env },
+        env: { NODE_OPTIONS: armed, ...env },
       });
       return new FaultCluster(servers, { rabbit: toRabbit, postgres: toPostgres, redis: toRedis }, cluster, []);
     } catch (error) {
@@ -107,7 +100,7 @@ export class FaultCluster implements FaultTarget {
     await Promise.allSettled(parts.map((part) => this.servers[part].stop()));
   }
 
-  /** The options of a process whose clock is `ms` ahead. */
+  /** The environment of a process whose clock is `ms` ahead. */
   clock(ms: number): Readonly<Record<string, string>> {
     return {
       NODE_OPTIONS: `${armed} --import ${new URL('clock.js', import.meta.url).href}`,
@@ -127,12 +120,12 @@ export class FaultCluster implements FaultTarget {
     return (name === 'gateway' ? this.cluster.gateways : this.cluster.services[name])[0]!;
   }
 
-  /** Another process in the place of the first of its kind, with something in its environment. */
+  /** Replaces the first process of this name by one with additional environment variables. */
   replaceOne(name: ProcessName, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
     return this.cluster.replace(this.one(name), env);
   }
 
-  /** The same, with a way of its own to one of the servers. */
+  /** Replaces it by one that reaches a server through a proxy of its own. */
   async behindProxy(name: ProcessName, part: Dependency): Promise<TcpProxy> {
     const proxy = await TcpProxy.to(this.servers[part].url);
     this.extra.push(proxy);
@@ -141,7 +134,7 @@ export class FaultCluster implements FaultTarget {
     return proxy;
   }
 
-  /** Everything answers that it is ready, and every queue has somebody who takes from it; with `idle`, also nothing waits in one. */
+  /** Resolves when every process is ready and every queue has a consumer; with `idle`, when every queue is empty, too. */
   async healed(idle = false, timeoutMs = 60_000): Promise<void> {
     await eventually(
       async () => {
@@ -162,7 +155,7 @@ export class FaultCluster implements FaultTarget {
       }),
     );
     const queues = await this.queues();
-    // What belonged to an instance that died goes by itself a minute later; an instance that lives is not ready without its own.
+    // Queues of a dead instance expire after a minute; a live instance is not ready without its own.
     const idle = queues.filter(
       ({ name, consumers = 0, messages = 0 }) =>
         /^(auth|messages|history|presence)\./.test(name) &&
@@ -175,7 +168,7 @@ export class FaultCluster implements FaultTarget {
     ];
   }
 
-  /** What the management API says; its counts are some seconds old. */
+  /** From the management API, whose counts are some seconds old. */
   async queues(): Promise<Queue[]> {
     return (await this.management('GET', `/api/queues/${this.vhost}?disable_stats=false`)) as Queue[];
   }
@@ -198,7 +191,7 @@ export class FaultCluster implements FaultTarget {
     return text === '' ? undefined : (JSON.parse(text) as unknown);
   }
 
-  /** Publishes a command `times` times, as a broker that delivers more than once would. */
+  /** Publishes a command `times` times, like a broker that delivers repeatedly. */
   async publish(type: string, key: string, body: string, times = 1): Promise<void> {
     const connection = await connect(this.amqpUrl);
     const channel = await connection.createConfirmChannel();
@@ -213,7 +206,7 @@ export class FaultCluster implements FaultTarget {
     await connection.close();
   }
 
-  /** Past the proxy. */
+  /** Bypasses the proxy. */
   private get amqpUrl(): string {
     const url = new URL(this.servers.rabbit.url);
     url.pathname = `/${this.vhost}`;
@@ -258,7 +251,7 @@ async function memoryOf(processes: readonly ServiceProcess[]): Promise<number> {
   return Math.round(Math.max(...sizes));
 }
 
-/** Embedded mode: one process over a data folder. */
+/** Embedded mode: one process on a data folder. */
 export class FaultEmbedded implements FaultTarget {
   private database: PGlite | undefined;
 
@@ -268,9 +261,9 @@ export class FaultEmbedded implements FaultTarget {
     public server: ServiceProcess,
   ) {}
 
-  static async open({ without = [] }: { without?: readonly string[] } = {}): Promise<FaultEmbedded> {
+  static async open(): Promise<FaultEmbedded> {
     const dataDir = await mkdtemp(join(tmpdir(), 'parley-faults-'));
-    const env = { NODE_OPTIONS: armed, ...(without.length > 0 && { WITHOUT: without.join(',') }) };
+    const env = { NODE_OPTIONS: armed };
     return new FaultEmbedded(dataDir, env, await startEmbedded({ dataDir, env }));
   }
 
@@ -278,7 +271,7 @@ export class FaultEmbedded implements FaultTarget {
     return [this.server.url];
   }
 
-  /** At the same address, over the same data, after it has ended or is ended now. */
+  /** Kills the process if it still runs, and starts it at the same address on the same data. */
   async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.server.kill();
     this.server = await startEmbedded({
@@ -295,7 +288,7 @@ export class FaultEmbedded implements FaultTarget {
     return memoryOf([this.server]);
   }
 
-  /** The folder has one opener: the server ends before. */
+  /** Only one process can open the folder, so the server is stopped first. */
   async ask<T>(text: string, values: readonly unknown[]): Promise<T[]> {
     if (!this.database) {
       await this.server.stop();

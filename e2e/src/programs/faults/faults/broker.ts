@@ -5,14 +5,14 @@ import { often, seconds, sendsAgain, silence, standstill, type Fault } from './f
 export const brokerFaults: readonly Fault[] = [
   {
     name: 'broker-restart',
-    description: 'RabbitMQ stops in good order and starts again',
+    description: 'RabbitMQ stops cleanly and starts again',
     run: (target) => target.servers.rabbit.restart(),
   },
   {
     name: 'broker-kill',
-    description: 'SIGKILL of RabbitMQ, which starts again',
+    description: 'SIGKILL of RabbitMQ, restarted at once',
     async run(target) {
-      // A quorum queue that was declared moments before a crash may come back without a leader.
+      // A quorum queue declared moments before a crash may come back without a leader.
       await seconds(4);
       await target.servers.rabbit.kill();
       await seconds(1);
@@ -26,24 +26,24 @@ export const brokerFaults: readonly Fault[] = [
   },
   {
     name: 'broker-half-open',
-    description: 'RabbitMQ’s connections swallow everything for 25 s, and nobody is told',
+    description: 'RabbitMQ’s connections silently swallow everything for 25 s',
     run: silence('rabbit', 25, 'up', 'down'),
   },
   {
     name: 'confirms-lost',
-    description: 'what RabbitMQ says is lost for 4 s, then the connections are reset',
+    description: 'bytes from RabbitMQ are lost for 4 s, then the connections are reset',
     short: true,
     run: silence('rabbit', 4, 'down'),
   },
   {
     name: 'publishes-lost',
-    description: 'what is said to RabbitMQ is lost for 4 s, then the connections are reset',
+    description: 'bytes to RabbitMQ are lost for 4 s, then the connections are reset',
     run: silence('rabbit', 4, 'up'),
   },
   {
     name: 'publisher-lost',
     description:
-      'what one messages publishes is lost for 5 s, while it goes on taking commands; then its connections are reset',
+      'publications of one messages replica are lost for 5 s, while it keeps consuming; then its connections are reset',
     async run(target) {
       const proxy = await target.behindProxy('messages', 'rabbit');
       await target.healed();
@@ -57,7 +57,7 @@ export const brokerFaults: readonly Fault[] = [
   },
   {
     name: 'broker-slow',
-    description: '80 ms more on the way to RabbitMQ and back, for 8 s',
+    description: '80 ms of additional latency to and from RabbitMQ, for 8 s',
     async run(target) {
       target.proxies.rabbit.latency(80);
       await seconds(8);
@@ -68,9 +68,9 @@ export const brokerFaults: readonly Fault[] = [
   {
     name: 'queues-deleted',
     description:
-      'queues of every service and of the gateways are deleted, which cancels their consumers; one gateway hears of it 0.4 s later',
+      'queues of every service and of the gateways are deleted, which cancels their consumers; one gateway notices 0.4 s later',
     async run(target, load) {
-      // Frames are published to its queue while there is none: without that, often none is lost.
+      // Frames are published while its queue does not exist. Without the delay often no frame is lost.
       const proxy = await target.behindProxy('gateway', 'rabbit');
       await target.healed();
       await eventually(() => load.people.every(({ client }) => client.connected), { timeoutMs: 15_000 });
@@ -93,13 +93,13 @@ export const brokerFaults: readonly Fault[] = [
   },
   {
     name: 'broker-alarm',
-    description: 'RabbitMQ’s alarm for memory is on for 14 s: it takes nothing',
+    description: 'RabbitMQ’s memory alarm is on for 14 s: it accepts nothing',
     async run(target, load) {
       await target.rabbitctl('set_vm_memory_high_watermark', '0.0000001');
       const before = load.retries;
       await seconds(14);
       await target.rabbitctl('set_vm_memory_high_watermark', '0.6');
-      return load.retries === before ? ['nobody was told `unavailable`'] : [];
+      return load.retries === before ? ['no call was answered `unavailable`'] : [];
     },
   },
 ];

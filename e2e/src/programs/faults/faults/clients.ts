@@ -31,7 +31,7 @@ export const clientFaults: readonly Fault[] = [
           timeoutMs: 30_000,
         }).catch(() => {
           trouble.push(
-            `${devices.filter(({ readyCount }, index) => readyCount <= before[index]!).length} of ${devices.length} did not come back within 30 s`,
+            `${devices.filter(({ readyCount }, index) => readyCount <= before[index]!).length} of ${devices.length} did not reconnect within 30 s`,
           );
         });
       }
@@ -41,7 +41,7 @@ export const clientFaults: readonly Fault[] = [
   },
   {
     name: 'slow-reader',
-    description: 'a member stops reading while 24 MB are sent to them, and reads again',
+    description: 'a member stops reading while 24 MB are sent to them, then reads again',
     async run(target, load) {
       const [sender] = load.people;
       const reader = await ChatClient.guest(target.cluster.urls[1]!);
@@ -60,14 +60,14 @@ export const clientFaults: readonly Fault[] = [
         );
       const memory = await target.memory();
       read();
-      const trouble = memory > 400 ? [`a process uses ${memory} MB for somebody who does not read`] : [];
+      const trouble = memory > 400 ? [`a process uses ${memory} MB for a client that does not read`] : [];
       try {
         await eventually(() => reader.readyCount > ready && reader.connected, { timeoutMs: 20_000 });
         await reader.sync();
         const shown = reader.state.messages(id).length;
-        if (shown !== 3_000) trouble.push(`after coming back the reader holds ${shown} of 3000 messages`);
+        if (shown !== 3_000) trouble.push(`after reconnecting the reader holds ${shown} of 3000 messages`);
       } catch {
-        trouble.push('the reader was not cut off');
+        trouble.push('the reader was not disconnected');
       }
       reader.disconnect();
       return trouble;
@@ -75,7 +75,7 @@ export const clientFaults: readonly Fault[] = [
   },
   {
     name: 'flood',
-    description: 'somebody sends as fast as they can for 8 s, where limits are as they are by default',
+    description: 'one user sends as fast as possible for 8 s, under the default limits',
     ownCluster: { env: { USER_LIMIT_SCALE: '1' } },
     async run(target) {
       const flooder = await ChatClient.guest(target.cluster.urls[0]!);
@@ -99,7 +99,7 @@ export const clientFaults: readonly Fault[] = [
       flooder.disconnect();
       return (codes.get('rate_limited') ?? 0) > 0
         ? []
-        : [`nobody was told rate_limited: ${JSON.stringify([...codes])}`];
+        : [`no call was answered rate_limited: ${JSON.stringify([...codes])}`];
     },
   },
 ];

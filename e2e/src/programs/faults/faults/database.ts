@@ -8,7 +8,7 @@ import { often, seconds, silence, standstill, terminateAll, type Fault } from '.
 export const databaseFaults: readonly Fault[] = [
   {
     name: 'postgres-crash',
-    description: 'SIGKILL of Postgres, which starts again after 2 s',
+    description: 'SIGKILL of Postgres, restarted after 2 s',
     short: true,
     async run(target) {
       await target.servers.postgres.kill();
@@ -23,7 +23,7 @@ export const databaseFaults: readonly Fault[] = [
   },
   {
     name: 'postgres-read-only',
-    description: 'Postgres takes no writes for 8 s',
+    description: 'Postgres refuses writes for 8 s',
     async run(target) {
       const { url } = target.servers.postgres;
       const set = async (change: string): Promise<void> => {
@@ -43,12 +43,12 @@ export const databaseFaults: readonly Fault[] = [
   },
   {
     name: 'postgres-half-open',
-    description: 'Postgres’ connections swallow everything for 20 s, and nobody is told',
+    description: 'Postgres’ connections silently swallow everything for 20 s',
     run: silence('postgres', 20, 'up', 'down'),
   },
   {
     name: 'commits-lost',
-    description: 'what Postgres says is lost for 3 s, then the connections are reset: commits without an answer',
+    description: 'bytes from Postgres are lost for 3 s, then the connections are reset: commits without an answer',
     run: often(2, 3, silence('postgres', 3, 'down')),
   },
   { name: 'postgres-frozen', description: 'SIGSTOP of Postgres for 12 s', run: standstill('postgres', 12) },
@@ -72,7 +72,7 @@ export const failover: Fault = {
 
 export const diskFull: Fault = {
   name: 'postgres-disk-full',
-  description: 'Postgres’ disk is full for 10 s; where that ends it, it starts again',
+  description: 'Postgres’ disk is full for 10 s; if that ends Postgres, it is restarted',
   ownCluster: { postgres: { diskMb: 400 } },
   async run(target) {
     const { postgres } = target.servers;
@@ -85,7 +85,7 @@ export const diskFull: Fault = {
   },
 };
 
-/** Takes all the room that there is. */
+/** Fills the disk with one file. */
 async function fill(path: string): Promise<void> {
   const file = await open(path, 'w');
   try {

@@ -1,11 +1,11 @@
 import type { FaultEmbedded } from '../target.js';
 import { seconds, within, type Fault } from './fault.js';
 
-/** Embedded mode dies as a whole; I1 to I5 hold after its restart. */
+/** The one process of embedded mode dies; I1 to I5 hold after its restart. */
 export const embeddedFaults: readonly Fault<FaultEmbedded>[] = [
   {
     name: 'embedded-kill',
-    description: 'SIGKILL of the whole process, three times, which starts again over its data',
+    description: 'SIGKILL of the process, three times, restarted on its data',
     short: true,
     async run(target) {
       for (let n = 0; n < 3; n++) {
@@ -16,7 +16,7 @@ export const embeddedFaults: readonly Fault<FaultEmbedded>[] = [
   },
   ...(['messages.stored', 'messages.committed', 'messages.answered'] as const).map((place): Fault<FaultEmbedded> => ({
     name: `embedded-kill-at-${place}`,
-    description: `SIGKILL of the whole process at ${place}`,
+    description: `SIGKILL of the process at ${place}`,
     async run(target) {
       await target.restart({ FAULT_AT: `${place}:15:kill` });
       await within(30_000, target.server.exited, `the process did not reach ${place}`);

@@ -7,26 +7,26 @@ import type { Dependency, FaultCluster, FaultClusterOptions, FaultTarget } from 
 
 export interface Fault<W extends FaultTarget = FaultCluster> {
   readonly name: string;
-  /** What breaks, for people. */
+  /** What breaks, in words. */
   readonly description: string;
-  /** What its target has to be; without it, it is run on a target that other rows were run on. */
+  /** The cluster that this fault needs. Absent: it shares one with other faults. */
   readonly ownCluster?: FaultClusterOptions;
-  /** Whether it is in the short run of `npm test`. */
+  /** Included in the short run of `npm test`. */
   readonly short?: true;
-  /** Breaks it, and mends it. Answers what was wrong beyond what is looked at after every row. */
+  /** Breaks the target and repairs it. Resolves with problems beyond those that the checker finds after every fault. */
   run(target: W, load: Load): Promise<string[] | void>;
 }
 
 export const seconds = (n: number): Promise<void> => pause(n * 1000);
 
-/** Whether calls are answered, within the time that the promise gives: a send under a new id. */
+/** Checks that messages are acknowledged again within the given time. */
 export const sendsAgain = async (load: Load, withinMs: number): Promise<string[]> => {
   const before = load.acknowledged;
   try {
     await eventually(() => load.acknowledged > before + 5, { timeoutMs: withinMs });
     return [];
   } catch {
-    return [`no message was acknowledged within ${withinMs} ms after it was over`];
+    return [`no message was acknowledged within ${withinMs} ms after the fault`];
   }
 };
 
@@ -42,7 +42,7 @@ export async function within<T>(ms: number, work: Promise<T>, otherwise: string)
   }
 }
 
-/** The connections to a server stay, and nothing comes through in these directions; nobody is told, until they are reset. */
+/** Keeps the connections to a server open and swallows all bytes in these directions, until the connections are reset. */
 export const silence =
   (part: Dependency, forSeconds: number, ...directions: Direction[]) =>
   async (target: FaultCluster): Promise<void> => {

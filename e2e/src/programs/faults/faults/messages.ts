@@ -36,7 +36,7 @@ export const messageFaults: readonly Fault[] = [
   },
   {
     name: 'poison',
-    description: 'bad JSON, unknown types and wrong shapes in every shard’s queue',
+    description: 'malformed JSON, unknown types and wrong shapes in every shard’s queue',
     async run(target, load) {
       const before = await target.deadLetters();
       const poison = [
@@ -54,16 +54,14 @@ export const messageFaults: readonly Fault[] = [
           intervalMs: 500,
         });
       } catch {
-        trouble.push(
-          `of ${sent} poisonous messages ${(await target.deadLetters()) - before} are among the dead letters`,
-        );
+        trouble.push(`${(await target.deadLetters()) - before} of ${sent} poison messages became dead letters`);
       }
       return trouble;
     },
   },
   {
     name: 'slow-consumer',
-    description: 'every batch of both replicas of messages takes 400 ms more, for 10 s',
+    description: 'every batch of both messages replicas takes 400 ms longer, for 10 s',
     async run(target) {
       const slow = await Promise.all(
         [...target.cluster.services.messages].map((one) =>
@@ -76,12 +74,12 @@ export const messageFaults: readonly Fault[] = [
   },
   {
     name: 'clock-ahead',
-    description: 'the clock of one replica of each service goes an hour ahead',
+    description: 'the clock of one replica of each service is an hour ahead',
     run: (target) => skewed(target, 3_600_000),
   },
   {
     name: 'clock-behind',
-    description: 'the clock of one replica of each service goes an hour behind',
+    description: 'the clock of one replica of each service is an hour behind',
     run: (target) => skewed(target, -3_600_000),
   },
 ];

@@ -5,7 +5,7 @@ import type { Load } from '../load.js';
 import type { FaultCluster, ProcessName } from '../target.js';
 import { seconds, sendsAgain, type Fault, within } from './fault.js';
 
-/** Somebody who goes down with a gateway, and does not come back: whoever watches hears of it within 35 s (I6). */
+/** Connects a user whose gateway dies and who does not return. Watchers must see them offline within 35 s (I6). */
 async function ghost(target: FaultCluster, load: Load, die: () => Promise<void>): Promise<string[]> {
   const [watcher] = load.people;
   const one = await ChatClient.guest(target.cluster.urls[0]!);
@@ -21,13 +21,13 @@ async function ghost(target: FaultCluster, load: Load, die: () => Promise<void>)
     await eventually(async () => (await state()) === 'offline', { timeoutMs: 35_000, intervalMs: 250 });
     return [];
   } catch (error) {
-    return [`somebody whose gateway died is not shown as offline after 35 s: ${String(error)}`];
+    return [`a user whose gateway died is not shown as offline after 35 s: ${String(error)}`];
   }
 }
 
 export const killGateway: Fault = {
   name: 'kill-gateway',
-  description: 'SIGKILL of one gateway, which starts again after 2 s; somebody there does not come back',
+  description: 'SIGKILL of one gateway, restarted after 2 s; one of its users does not return',
   run: (target, load) =>
     ghost(target, load, async () => {
       const one = target.one('gateway');
@@ -39,7 +39,7 @@ export const killGateway: Fault = {
 
 export const kill = (process: ProcessName, more: { short?: true } = {}): Fault => ({
   name: `kill-${process}`,
-  description: `SIGKILL of one ${process}, which starts again after 2 s`,
+  description: `SIGKILL of one ${process}, restarted after 2 s`,
   ...more,
   async run(target) {
     const one = target.one(process);
@@ -51,7 +51,7 @@ export const kill = (process: ProcessName, more: { short?: true } = {}): Fault =
 
 export const killAll = (process: ProcessName): Fault => ({
   name: `kill-all-${process}`,
-  description: `SIGKILL of every ${process}; they start again after 3 s`,
+  description: `SIGKILL of every ${process}, restarted after 3 s`,
   async run(target) {
     const all = [...(process === 'gateway' ? target.cluster.gateways : target.cluster.services[process])];
     await Promise.all(all.map((one) => one.kill()));
@@ -60,7 +60,7 @@ export const killAll = (process: ProcessName): Fault => ({
   },
 });
 
-/** Every replica dies at that place, so that the one that has the shard does. */
+/** Kills each replica once at the given point, so that the active replica of the shard dies too. */
 export const killAt = (place: Place, process: ProcessName, more: { short?: true } = {}): Fault => ({
   name: `kill-at-${place}`,
   description: `SIGKILL of ${process} at ${place}, of each replica once`,
@@ -68,15 +68,15 @@ export const killAt = (place: Place, process: ProcessName, more: { short?: true 
   async run(target) {
     const count = target.cluster.processes.filter(({ name }) => name === process).length;
     for (let n = 0; n < count; n++) {
-      // With what waits for it, it may get there before it is ready.
+      // Commands that already wait may bring it to the point before it is ready.
       const doomed = await target.cluster.beginInstead(target.one(process), { FAULT_AT: `${place}:15:kill` });
       const { signal } = await within(15_000, doomed.exited, 'not yet').catch(async () => {
-        // The conversations that are written to may all be in shards of the other one: when that goes, they are this one's.
+        // All active conversations may be in shards of the other replica. Replacing it moves them here.
         const other = target.cluster.processes.find((one) => one.name === process && one !== doomed);
         if (other) await target.cluster.replace(other);
         return within(45_000, doomed.exited, `${process} did not reach ${place}`);
       });
-      if (signal !== 'SIGKILL') throw new Error(`${process} ended otherwise: ${doomed.output}`);
+      if (signal !== 'SIGKILL') throw new Error(`${process} ended in another way: ${doomed.output}`);
       await target.cluster.replace(doomed);
     }
   },
@@ -91,7 +91,7 @@ export const freeze = (process: ProcessName, forSeconds: number): Fault => ({
     load.frozenGateways.add(one.url);
     try {
       await seconds(forSeconds / 2);
-      // A frozen gateway's clients are elsewhere only when they go there: the rest of the system has to go on.
+      // A frozen gateway's clients stay with it; the rest of the system has to continue.
       const trouble = process === 'gateway' ? [] : await sendsAgain(load, 15_000);
       await seconds(forSeconds / 2);
       return trouble;
@@ -101,7 +101,7 @@ export const freeze = (process: ProcessName, forSeconds: number): Fault => ({
   },
 });
 
-/** Each process of every service leaves in good order and is replaced, while the other stays. */
+/** Stops and replaces each process of every service in turn, while its other replica keeps serving. */
 export const rolling: Fault = {
   name: 'rolling-deploy',
   description: 'every process is stopped by SIGTERM and replaced, one after another',
@@ -115,10 +115,10 @@ export const rolling: Fault = {
   },
 };
 
-/** From another version to this one as docs/upgrading.md has it: the migration first, then one process after another. Both versions work side by side meanwhile. */
+/** Upgrades from another version as in docs/upgrading.md: the migration first, then one process after another. Both versions work side by side meanwhile. */
 export const upgrade = (checkout: string): Fault => ({
   name: 'upgrade',
-  description: 'the version before is replaced by this one under load',
+  description: 'another version is replaced by this one under load',
   ownCluster: { checkout },
   async run(target, load) {
     await target.cluster.upgrade();

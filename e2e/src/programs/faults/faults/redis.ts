@@ -16,7 +16,7 @@ export const redisFaults: readonly Fault[] = [
   },
   {
     name: 'redis-kill',
-    description: 'SIGKILL of Redis, which starts again, empty, after 8 s',
+    description: 'SIGKILL of Redis, restarted empty after 8 s',
     async run(target, load) {
       await target.servers.redis.kill();
       await seconds(2);
