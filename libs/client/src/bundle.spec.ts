@@ -1,33 +1,15 @@
 import { gzipSync } from 'node:zlib';
-import { fileURLToPath } from 'node:url';
 import { calls, type CallName } from '@parley/contracts';
-import { build, type Rolldown } from 'vite';
 import { expect, it } from 'vitest';
+import { bundle } from './spec/bundle.js';
 import type { SocketCalls } from './types.js';
 
-/** The code that a page loads of an entry, without the external packages. */
-async function bundle(entry: string, external: readonly string[]): Promise<string> {
-  const output = (await build({
-    configFile: false,
-    logLevel: 'silent',
-    resolve: { conditions: ['@parley/source', 'browser'] },
-    build: {
-      write: false,
-      minify: true,
-      target: 'es2022',
-      lib: { entry: fileURLToPath(new URL(entry, import.meta.url)), formats: ['es'], fileName: 'client' },
-      rolldownOptions: { external: [...external] },
-    },
-  })) as Rolldown.RolldownOutput[];
-  return output[0]!.output.map((chunk) => (chunk.type === 'chunk' ? chunk.code : '')).join('');
-}
-
 it('is under 30 kB for a page without socket.io-client, and contains no schema and nothing of Node', async () => {
-  const code = await bundle('./index.ts', ['socket.io-client']);
+  const code = await bundle('index.ts', ['socket.io-client']);
   expect(gzipSync(code).length).toBeLessThan(30_000);
   expect(code).not.toMatch(/zod|strictObject|node:/i);
   expect([...code.matchAll(/from\s*["']([^"']+)["']/g)].map(([, name]) => name)).toEqual(['socket.io-client']);
-  const react = await bundle('./react.ts', ['react']);
+  const react = await bundle('react.ts', ['react']);
   expect(gzipSync(react).length).toBeLessThan(2_000);
 });
 

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Session } from '@parley/contracts';
 import { eventually, startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -355,6 +357,34 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'offline' }));
     two();
     await eventually(() => expect(ben.getState().presence.has(idOf(ann))).toBe(false));
+  });
+
+  it('runs without the globals that Node 18 or Safari 15.4 lacks', async () => {
+    const place = join(folder, 'old-runtime');
+    const program = `
+      import { createClient } from '${new URL('../dist/index.js', import.meta.url).href}';
+      import { fileStorage } from '${new URL('../dist/node.js', import.meta.url).href}';
+      const client = createClient({ url: '${server.url}', storage: fileStorage('${place}'), keepConversations: true });
+      await client.guest();
+      const { id } = await client.createConversation({ kind: 'group', title: 'Old' });
+      await client.open(id, { retry: true, signal: new AbortController().signal });
+      const { id: attachmentId } = await client.upload(new Blob(['x'.repeat(5_000_000)]), { name: 'a.txt' });
+      const { id: messageId } = await client.send(id, { body: 'hello', attachmentIds: [attachmentId] }).stored;
+      await client.react(messageId, '👍');
+      await client.loadAround(id, 2);
+      await client.flush();
+      const { messages } = client.getState().conversations.get(id);
+      console.log(messages.at(-1).body, messages.at(-1).reactions[0].mine);
+      client.disconnect();
+    `;
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--import',
+      new URL('spec/old-runtime.mjs', import.meta.url).href,
+      '--input-type=module',
+      '--eval',
+      program,
+    ]);
+    expect(stdout).toBe('hello true\n');
   });
 
   describe('uploads', () => {
