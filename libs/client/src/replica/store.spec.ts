@@ -34,4 +34,10 @@ describe('conversations that are added and removed', () => {
     expect(store.state.order).toEqual(['c']);
     expect(gaps).toContain(true);
   });
+
+  it('an event of an unknown conversation causes a sync: its answer may be older than the event', () => {
+    const store = make();
+    store.applyEvent('unread:changed', { conversationId: 'other', unread: 1, mentions: 0, readSeq: 0, unreadFrom: 1 });
+    expect(gaps).toEqual([true]);
+  });
 });

@@ -267,15 +267,15 @@ export class Store {
       case 'member:changed': {
         const event = payload as ServerEvent<'member:changed'>;
         if ('member' in event) this.hooks.onPeople([event.member.userId]);
-        return void this.change(event.conversationId, (conversation) => conversation.applyMemberChanged(event));
+        return this.changeByEvent(event.conversationId, (conversation) => conversation.applyMemberChanged(event));
       }
       case 'receipt:updated': {
         const receipt = payload as Receipt;
-        return void this.change(receipt.conversationId, (conversation) => conversation.applyReceipt(receipt));
+        return this.changeByEvent(receipt.conversationId, (conversation) => conversation.applyReceipt(receipt));
       }
       case 'unread:changed': {
         const event = payload as ServerEvent<'unread:changed'>;
-        return void this.change(event.conversationId, (conversation) => conversation.applyUnreadChanged(event));
+        return this.changeByEvent(event.conversationId, (conversation) => conversation.applyUnreadChanged(event));
       }
       case 'typing': {
         const { conversationId, userId, active } = payload as ServerEvent<'typing'>;
@@ -283,7 +283,7 @@ export class Store {
       }
       case 'drawing:reset': {
         const { conversationId, rev } = payload as ServerEvent<'drawing:reset'>;
-        return void this.change(conversationId, (conversation) => conversation.applyRevision(rev));
+        return this.changeByEvent(conversationId, (conversation) => conversation.applyRevision(rev));
       }
       case 'presence:changed': {
         const presence = payload as Presence;
@@ -322,6 +322,12 @@ export class Store {
   applyMembers(conversationId: string, members: readonly Member[], rev: number): void {
     this.change(conversationId, (conversation) => members.forEach((member) => conversation.applyMember(member, rev)));
     this.hooks.onPeople(members.map(({ userId }) => userId));
+  }
+
+  /** The conversation of an event may be on its way in an answer that is older than the event. */
+  private changeByEvent(conversationId: string, work: (conversation: ConversationState) => void): void {
+    if (this.conversations.has(conversationId)) this.change(conversationId, work);
+    else if (!this.removed.has(conversationId)) this.hooks.onGap(true);
   }
 
   private messageArrived(message: Message, isNew: boolean): void {
