@@ -127,4 +127,20 @@ describe('an older state that arrives late', () => {
     fresh.endLoad();
     expect(fresh.snapshot().messages.map(({ body }) => body)).toEqual(['edited']);
   });
+
+  it('is not counted again when its event arrives after the page that had it', () => {
+    const state = opened(1);
+    // A page has the second message before its event arrives; a gap keeps the cursor behind.
+    state.append(page([message(1, 2), message(2, 3)]));
+    expect(state.snapshot().unread).toBe(2);
+    state.replace(page([message(1, 2)], 2));
+    state.applyMessage(message(2, 3), 'new');
+    expect(state.snapshot().unread).toBe(2);
+  });
+
+  it('is not taken for the mark when a later read is known', () => {
+    const state = new ConversationState(conversation(3, { lastSeq: 2 }, 0, 2), 'me');
+    state.applyUnreadChanged({ conversationId: 'c', unread: 2, mentions: 0, readSeq: 1, unreadFrom: 1 });
+    expect(state.snapshot().conversation.me!.unreadFrom).toBeUndefined();
+  });
 });

@@ -262,7 +262,8 @@ export class ConversationState {
   /** Another device of the user read, or set a mark. */
   applyUnreadChanged({ readSeq, unreadFrom, notifications }: ServerEvent<'unread:changed'>): void {
     this.version++;
-    this.own.setMark(unreadFrom);
+    // An event from before a read that is known does not count: the read removes the mark.
+    if (readSeq >= this.own.value.readSeq) this.own.setMark(unreadFrom);
     if (notifications !== undefined) this.own.setNotifications(notifications);
     this.move(this.userId, { readSeq, deliveredSeq: readSeq });
     // The event's own counts may be older than a message that has arrived.

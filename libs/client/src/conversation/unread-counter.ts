@@ -11,6 +11,8 @@ export class UnreadCounter {
   /** Whether the counts are uncertain. */
   isStale = false;
   private current: Counts = { unread: 0, mentions: 0 };
+  /** The counts include every message up to this `seq`, whether or not its event has arrived. */
+  private countedSeq = 0;
 
   /** `countedRev`: the counts include every change up to this revision. */
   constructor(
@@ -26,6 +28,7 @@ export class UnreadCounter {
   adopt({ unread, mentions }: Counts, rev: number): void {
     this.current = { unread, mentions };
     this.countedRev = rev;
+    this.countedSeq = 0;
     this.isStale = false;
   }
 
@@ -35,7 +38,7 @@ export class UnreadCounter {
   add(message: Message, change: { readonly isNew: boolean; readonly isReaction: boolean }): void {
     if (message.rev <= this.countedRev || message.senderId === this.userId) return;
     if (!change.isNew) this.isStale ||= !change.isReaction;
-    else if (this.isCounted(message))
+    else if (message.seq > this.countedSeq && this.isCounted(message))
       this.current = {
         unread: this.current.unread + 1,
         mentions: this.current.mentions + (message.mentions.includes(this.userId) ? 1 : 0),
@@ -47,11 +50,12 @@ export class UnreadCounter {
     this.current = { unread: 0, mentions: 0 };
   }
 
-  /** Counts these messages, which are all from the first unread one to the newest, as of `rev`. */
+  /** Counts these messages: all from the first unread one to the newest, with every change up to `rev`. */
   recount(messages: readonly Message[], rev: number): void {
     const unread = messages.filter((message) => this.isCounted(message));
     const mentions = unread.filter((message) => message.mentions.includes(this.userId)).length;
     this.adopt({ unread: unread.length, mentions }, Math.max(rev, this.countedRev));
+    this.countedSeq = messages[messages.length - 1]?.seq ?? 0;
   }
 
   private isCounted({ senderId, type, deletedAt }: Message): boolean {
