@@ -1,18 +1,18 @@
+import type { LoadOptions } from '@parley/client';
 import { ArrowDown } from 'lucide-react';
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { titleOf, useChat, useClient, useMe, usePartner, useView } from '../chat.ts';
+import { explain } from '../errors.ts';
 import { Avatar, RoomAvatar } from './avatar.tsx';
 import { MessageRow } from './message.tsx';
 import { dayOf } from './times.ts';
 import { around, boundsOf, grown, rowsOf, type Range } from './timeline-rows.ts';
 import './timeline.css';
-import { attempt } from './toasts.tsx';
+import { attempt, toast } from './toasts.tsx';
 
 /** How near to an end, in pixels, more is fetched. */
 const NEAR = 700;
 const AT_BOTTOM = 60;
-/** How long after a page that did not come the next attempt is. */
-const AGAIN_MS = 2_000;
 
 /** A message that is to be shown. `id` tells two wishes for the same one apart. */
 export interface Jump {
@@ -50,6 +50,8 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const anchor = useRef<{ readonly key: string; readonly top: number } | 'bottom'>('bottom');
   const target = useRef<string>(undefined);
   const busy = useRef(false);
+  const unmounted = useRef(new AbortController());
+  useEffect(() => () => unmounted.current.abort(), []);
   const again = useRef<() => void>(() => undefined);
   const [away, setAway] = useState(false);
   const offline = useChat(({ connection }) => connection === 'offline');
@@ -94,23 +96,23 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const box = scroller.current;
     if (!box || busy.current || target.current !== undefined) return;
     const now = latest.current;
-    const fetchMore = (load: (id: string) => Promise<unknown>) => {
+    const loadMore = (load: (options: LoadOptions) => Promise<void>) => {
       if (now.kept) return;
       busy.current = true;
-      void attempt(() => load(id)).then((done) => {
-        busy.current = false;
-        // Nobody scrolls where there is nothing more to scroll to: what came may not be enough.
-        if (done) requestAnimationFrame(() => again.current());
-        else setTimeout(() => again.current(), AGAIN_MS);
-      });
+      const { signal } = unmounted.current;
+      const onRetry = (error: unknown) => void (signal.aborted || toast(explain(error)));
+      void load({ retry: true, signal, onRetry })
+        // Without enough rows to scroll, no event asks for more.
+        .then(() => requestAnimationFrame(() => again.current()), onRetry)
+        .finally(() => (busy.current = false));
     };
     if (box.scrollTop < NEAR) {
       if (now.from > 0) return setRange(grown(now.range, now.keys, 'older'));
-      if (now.hasBefore) return fetchMore((one) => client.loadOlder(one));
+      if (now.hasBefore) return loadMore((options) => client.loadOlder(id, options));
     }
     if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) {
       if (now.to < now.keys.length) return setRange(grown(now.range, now.keys, 'newer'));
-      if (now.hasAfter) return fetchMore((one) => client.loadNewer(one));
+      if (now.hasAfter) return loadMore((options) => client.loadNewer(id, options));
     }
     return undefined;
   }, [client, id]);

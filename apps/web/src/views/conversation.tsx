@@ -1,4 +1,4 @@
-import { ParleyError, type ConversationView } from '@parley/client';
+import type { ConversationView } from '@parley/client';
 import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore, type DragEvent } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
@@ -26,9 +26,6 @@ const PeerPanel = lazy(() => import('../parts/peer-panel.tsx'));
 
 export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'log' | 'peer';
 
-/** How long after a busy server did not open it the next attempt is. */
-const AGAIN_MS = 2_000;
-
 export function ConversationPage({ id }: { readonly id: string }) {
   const client = useClient();
   const view = useView(id);
@@ -37,24 +34,11 @@ export function ConversationPage({ id }: { readonly id: string }) {
   const opened = view?.opened ?? false;
   useEffect(() => {
     if (opened || !online) return undefined;
-    let current = true;
-    let again: ReturnType<typeof setTimeout> | undefined;
-    const open = (): void => {
-      client.open(id).then(
-        () => current && setProblem(undefined),
-        (error: unknown) => {
-          if (!current) return;
-          setProblem(explain(error));
-          // Meanwhile what was last known is shown, if there is something: it must not stay that.
-          if (error instanceof ParleyError && error.temporary) again = setTimeout(open, AGAIN_MS);
-        },
-      );
-    };
-    open();
-    return () => {
-      current = false;
-      clearTimeout(again);
-    };
+    const closed = new AbortController();
+    const { signal } = closed;
+    const onRetry = (error: unknown) => signal.aborted || setProblem(explain(error));
+    client.open(id, { retry: true, signal, onRetry }).then(() => signal.aborted || setProblem(undefined), onRetry);
+    return () => closed.abort();
   }, [client, id, online, opened]);
   const entered = useRef(false);
   entered.current ||= view !== undefined && (view.opened || view.kept);
