@@ -1,8 +1,5 @@
-import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
-import type { MicroserviceOptions } from '@nestjs/microservices';
-import { BrokerStrategy } from '@parley/broker';
-import { nestLogger, type Running } from '@parley/service-kit';
+import { startNestService } from '@parley/broker';
+import type { Running } from '@parley/service-kit';
 import { AppModule } from './app.module.js';
 import type { authSettings } from './config.js';
 import type { AuthParts, Settings } from './parts.js';
@@ -22,16 +19,6 @@ export const settingsOf = (config: Configured): Partial<Settings> => ({
 
 /** Serves accounts, sessions and profiles. Resolves once there is a signing key and its queues are consumed; `stop` ends the work under way and leaves the parts open. */
 export async function startAuth(parts: AuthParts): Promise<Running> {
-  const strategy = new BrokerStrategy(
-    parts.broker,
-    'auth',
-    parts.graceMs === undefined ? {} : { graceMs: parts.graceMs },
-  );
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule.register(parts), {
-    strategy,
-    logger: nestLogger(parts.logger),
-    abortOnError: false,
-  });
-  await app.listen();
+  const app = await startNestService(AppModule.register(parts), { ...parts, service: 'auth' });
   return { stop: () => app.close() };
 }

@@ -1,8 +1,5 @@
-import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
-import type { MicroserviceOptions } from '@nestjs/microservices';
-import { BrokerStrategy } from '@parley/broker';
-import { nestLogger, RecurringTask, type Running } from '@parley/service-kit';
+import { startNestService } from '@parley/broker';
+import { RecurringTask, type Running } from '@parley/service-kit';
 import { AppModule } from './app.module.js';
 import type { PresenceParts } from './parts.js';
 import { Presences } from './presences.js';
@@ -18,17 +15,7 @@ export async function startPresence(
   given: Omit<PresenceParts, Tuning> & Partial<Pick<PresenceParts, Tuning>>,
 ): Promise<Running> {
   const parts: PresenceParts = { sweepMs: SWEEP_MS, holdMs: storeTimes.holdMs, times: presenceTimes, ...given };
-  const strategy = new BrokerStrategy(
-    parts.broker,
-    'presence',
-    parts.graceMs === undefined ? {} : { graceMs: parts.graceMs },
-  );
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule.register(parts), {
-    strategy,
-    logger: nestLogger(parts.logger),
-    abortOnError: false,
-  });
-  await app.listen();
+  const app = await startNestService(AppModule.register(parts), { ...parts, service: 'presence' });
   const presences = app.get(Presences);
   const sweeper = new RecurringTask({
     name: 'sweep presence',

@@ -1,6 +1,6 @@
 export * from './broker.js';
 export { createInProcessBroker, type InProcessBroker, type InProcessOptions } from './in-process-broker.js';
-export { BrokerStrategy } from './broker-strategy.js';
+export { startNestService, type NestServiceOptions } from './nest-service.js';
 export { Unavailable } from '@parley/service-kit';
 export { createRabbitBroker, type RabbitOptions } from './rabbit/rabbit-broker.js';
 export { listDeadLetters, redrive, type DeadLetter } from './rabbit/dead-letters.js';

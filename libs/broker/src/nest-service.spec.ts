@@ -1,13 +1,12 @@
 import 'reflect-metadata';
 import { Controller, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { ChatError, newId, type RequestPayload } from '@parley/contracts';
-import { createLogger, currentTrace, nestLogger, Unavailable } from '@parley/service-kit';
+import { createLogger, currentTrace, Unavailable } from '@parley/service-kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Delivery } from './broker.js';
 import { createInProcessBroker, type InProcessBroker } from './in-process-broker.js';
-import { BrokerStrategy } from './broker-strategy.js';
+import { startNestService } from './nest-service.js';
 
 const lines: string[] = [];
 const logger = createLogger('test', 'warn', { write: (line: string) => void lines.push(line) });
@@ -45,11 +44,7 @@ describe('a Nest service behind the broker', () => {
     lines.length = events.length = 0;
     broker = createInProcessBroker({ service: 'test', logger });
     await broker.start();
-    const app = await NestFactory.createMicroservice(HistoryModule, {
-      strategy: new BrokerStrategy(broker, 'history'),
-      logger: nestLogger(logger),
-    });
-    await app.listen();
+    const app = await startNestService(HistoryModule, { broker, service: 'history', logger });
     stop = () => app.close();
   });
   afterEach(async () => {
