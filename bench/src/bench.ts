@@ -1,4 +1,4 @@
-/** `npm run bench`: see README.md beside this folder. */
+/** `npm run bench`: see bench/README.md. */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -54,7 +54,7 @@ const options = {
   env: given.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(given.profile)}` },
 };
 
-/** Target by name, started when it is needed first. */
+/** Targets by name, started at first use. */
 class Running {
   private readonly started = new Map<TargetName, Target>();
 
@@ -168,7 +168,7 @@ async function runScenario(
   }
 }
 
-/** With their places. Where `--size` makes several the same, one. */
+/** The phases with their index. `--size` may make several phases equal; one of them is kept. */
 const chosen = (all: readonly Phase[]): { phase: Phase; at: number }[] =>
   all
     .map((phase, at) => ({ phase, at }))
@@ -199,7 +199,7 @@ async function versionsOf({ amqpUrl, databaseUrl, redisUrl }: ServerAddresses): 
 
 const marks = ['<!-- measured: begin -->', '<!-- measured: end -->'] as const;
 
-/** Replaces what stands between the marks; begins the page where there is none. */
+/** Replaces the text between the marks; starts the page if it does not exist. */
 function putInto(file: string, text: string): void {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : `# How fast\n\n${marks.join('\n')}\n`;
   const [begin, end] = [before.indexOf(marks[0]), before.indexOf(marks[1])];
@@ -242,7 +242,7 @@ async function main(): Promise<void> {
   }
 }
 
-// Whoever is told to end takes what it started along.
+// A signal also ends everything that this process started.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await main();
 process.exit(0);

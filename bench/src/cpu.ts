@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Milliseconds of CPU so far of every process of some programs, by process id. Linux only. */
+/** Milliseconds of CPU used so far by every process of some programs, by process id. Linux only. */
 export type CpuSnapshot = ReadonlyMap<number, { readonly label: string; readonly ms: number }>;
 
 /**
- * For servers that run as many processes, or in containers, or were not started here. `programs`: command name → label. Where some processes of a label
- * descend from this one, only those count; otherwise all on this machine.
+ * For servers with many processes, in containers, or started elsewhere. `programs`: command name → label. If some processes of a label descend from this process, only those count;
+ * otherwise all on this machine.
  */
 export function cpuSnapshot(programs: Readonly<Record<string, string>>): CpuSnapshot {
   const parents = new Map<number, number>();
@@ -32,7 +32,7 @@ function descends(pid: number, parents: ReadonlyMap<number, number>): boolean {
   return false;
 }
 
-/** Milliseconds between two snapshots, by label. Processes that ended in between are left out. */
+/** Milliseconds of CPU between two snapshots, by label. Processes that ended in between are left out. */
 export function cpuBetween(before: CpuSnapshot, after: CpuSnapshot): Map<string, number> {
   const total = new Map<string, number>();
   for (const [pid, { label, ms }] of after) total.set(label, (total.get(label) ?? 0) + ms - (before.get(pid)?.ms ?? 0));

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { cpuMs } from '@parley/testing';
 import type { Calls, Opened, Order, Pace, Recorded } from './load.js';
 
-/** Called when the measured part of a run begins and ends. */
+/** Called at the start and end of the measured part of a run. */
 export interface Window {
   begin(): void;
   end(): void;
@@ -13,7 +13,7 @@ export interface Measured extends Recorded {
   readonly seconds: number;
 }
 
-/** A load generator in a process of its own. */
+/** A load generator in its own process. */
 class Generator {
   private readonly child: ChildProcess;
   private readonly waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
@@ -52,7 +52,7 @@ class Generator {
   }
 }
 
-/** The clients of one server that is measured, spread over load generators. Client i is the i-th token's. */
+/** All clients of one measured server, spread over load generators. Client i uses the i-th token. */
 export class Fleet {
   private readonly generators: readonly Generator[];
 
@@ -64,7 +64,7 @@ export class Fleet {
     return this.generators.reduce((sum, one) => sum + one.cpuMs, 0);
   }
 
-  /** Rejects unless all connect, where `demand` says so. */
+  /** With `demand`, rejects unless all connect. */
   async open(urls: readonly string[], tokens: readonly string[], { atOnce = 20, demand = true } = {}): Promise<Opened> {
     const opened = await Promise.all(
       this.generators.map((one, index) =>
@@ -86,7 +86,7 @@ export class Fleet {
     return generator.do({ do: 'ask', client: at, event, payload });
   }
 
-  /** Calls at a pace: `warmUpSeconds` unmeasured, then `seconds` measured. Resolves when the last answer is in. */
+  /** Makes calls at a pace: `warmUpSeconds` unmeasured, then `seconds` measured. Resolves after the last answer. */
   async run(
     calls: readonly Calls[],
     pace: Pace,
@@ -124,7 +124,7 @@ export class Fleet {
     };
   }
 
-  /** Cuts all connections off. */
+  /** Cuts all connections. */
   async drop(): Promise<void> {
     await this.all((one) => one.do({ do: 'drop' }));
   }

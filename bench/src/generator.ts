@@ -1,4 +1,4 @@
-/** A load generator: a process with many clients, that does what the harness tells it over the channel. */
+/** A load generator: a process with many clients that carries out the harness's commands. */
 import { Agent, get } from 'node:http';
 import { pid } from 'node:process';
 import type { Calls, Connecting, Opened, Order, Pace, Recorded } from './load.js';
@@ -17,7 +17,7 @@ let inFlight = 0;
 let [answerMs, receivedMs] = [[] as number[], [] as number[]];
 let [failed, received] = [0, 0];
 
-/** Connects a client for every token, at the addresses in turn. */
+/** Connects one client per token, to the addresses in turn. */
 async function open(order: Connecting): Promise<Opened> {
   opening = order;
   const made: Wire[] = [];
@@ -39,7 +39,7 @@ async function open(order: Connecting): Promise<Opened> {
   return { opened: order.tokens.length - lost, failed: lost };
 }
 
-/** Sent by whom and when stands in the clientId, so that whoever gets a message knows how long it took. */
+/** The clientId contains the sender and the time of sending, so that a recipient can compute the latency. */
 const stamp = (client: number): string => `${pid}.${client}.${Math.round(nowUs())}.${(counter += 1)}`;
 
 function heard(frame: string, client: number): void {
@@ -101,7 +101,7 @@ function start(calls: readonly Calls[], pace: Pace): void {
   }, 2);
 }
 
-/** Resolves when nothing is unanswered any more, or will be. */
+/** Resolves when no call is unanswered, or the time limit is over. */
 async function halt(): Promise<void> {
   sending = false;
   for (let wait = 0; inFlight > 0 && wait < 220; wait++) await new Promise((resolve) => setTimeout(resolve, 50));

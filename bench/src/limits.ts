@@ -1,4 +1,4 @@
-/** What the parts reach alone. A process of its own: `node limits.js <part> <address> <seconds>` prints one line of JSON. */
+/** Measures a part alone, in its own process: `node limits.js <part> <address> <seconds>` prints one line of JSON. */
 import { randomUUID } from 'node:crypto';
 import { connect } from 'amqplib';
 import pg from 'pg';
@@ -8,7 +8,7 @@ import { messageDatabase } from './targets.js';
 
 interface Reached {
   readonly perSecond: number;
-  /** Milliseconds: of a confirm or a commit. */
+  /** Milliseconds to a confirm or a commit. */
   readonly ackP50: number;
   readonly ackP99: number;
   /** Milliseconds until a message was consumed. */
@@ -29,7 +29,7 @@ const quantiles = (values: readonly number[]): [p50: number, p99: number] => {
   return [quantile(sorted, 0.5), quantile(sorted, 0.99)];
 };
 
-/** Persistent messages through one quorum queue, confirmed and consumed, so many of them under way. */
+/** Sends persistent messages through one quorum queue, confirmed and consumed, with `outstanding` in flight. */
 async function queue(amqpUrl: string, seconds: number, underWay: number): Promise<Reached> {
   const [publishing, consuming] = [await connect(amqpUrl), await connect(amqpUrl)];
   const [publisher, consumer] = [await publishing.createConfirmChannel(), await consuming.createChannel()];
@@ -65,7 +65,7 @@ async function queue(amqpUrl: string, seconds: number, underWay: number): Promis
   return reached;
 }
 
-/** Messages in transactions of so many, one after another on one connection. */
+/** Inserts messages in transactions of `size`, one after another on one connection. */
 async function insert(databaseUrl: string, seconds: number, rows: number): Promise<Reached> {
   const database = await messageDatabase(databaseUrl);
   const client = new pg.Client({ connectionString: database.url });

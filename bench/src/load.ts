@@ -1,21 +1,21 @@
-/** What the harness tells its load generators to do, and what they answer. Structured clones over the processes' channel. */
+/** Commands of the harness to its load generators, and their answers. Sent as structured clones over the process channel. */
 
-/** What one client calls again and again. */
+/** A call that one client repeats. */
 export interface Calls {
-  /** Index of the client in its generator. */
+  /** The client's index in its generator. */
   readonly client: number;
   /** A socket event, or `GET` and a path. */
   readonly event: string;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-/** How a phase calls: each entry keeps so many unanswered, or all of them together make so many a second. */
+/** The pace of a phase: a number of outstanding calls per entry, or a rate over all entries. */
 export type Pace = { readonly outstanding: number } | { readonly perSecond: number };
 
 export interface Connecting {
   readonly urls: readonly string[];
   readonly tokens: readonly string[];
-  /** Handshakes under way at a time. */
+  /** Concurrent handshakes. */
   readonly atOnce: number;
 }
 
@@ -36,9 +36,9 @@ export interface Opened {
 /** Between `record` and `rest`. Times are in milliseconds. */
 export interface Recorded {
   readonly answered: number;
-  /** Refused, or not answered within 10 s. */
+  /** Calls refused, or not answered within 10 s. */
   readonly failed: number;
-  /** `message:new`, and every other event, that others caused. */
+  /** Received `message:new`, and other events, caused by other clients. */
   readonly received: number;
   readonly answerMs: Float64Array;
   readonly receivedMs: Float64Array;

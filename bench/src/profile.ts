@@ -1,6 +1,6 @@
 /**
- * Where the CPU time of a message goes: `node bench/dist/profile.js DIR RESULTS.json PHASE [SERVER]` reads the CPU profiles that a run with `--profile DIR` left, and prints for each process of the
- * server (cluster) the microseconds of each kind of work and of the costliest functions, per answered call of the measured parts of the phase.
+ * Shows where a message's CPU time goes: `node bench/dist/profile.js DIR RESULTS.json PHASE [SERVER]` reads the CPU profiles of a run with `--profile DIR`. It prints, for each process of the
+ * server (default: cluster), the microseconds of each kind of work and of the most expensive functions, per answered call in the measured parts of the phase.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ interface Results {
   readonly samples: readonly Sample[];
 }
 
-/** By whose code is running; the first that fits. */
+/** Kinds of work by the file of the running code; the first match counts. */
 const kinds: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['checking (zod)', /node_modules\/zod\//],
   ['AMQP codec and channel (amqplib)', /node_modules\/amqplib\//],
@@ -61,7 +61,7 @@ const place = (url: string): string =>
     .replace(/^.*\/(node_modules|apps|libs)\//, (_, folder: string) => (folder === 'node_modules' ? '' : `${folder}/`))
     .replace('/dist/', '/');
 
-/** Microseconds of self time within the windows, by kind and by function: by the clock on the wall, so waiting for a core counts, too. */
+/** Microseconds of self time within the windows, by kind and by function. Wall-clock time, so waiting for a core counts, too. */
 function timesOf(
   { nodes, startTime, samples, timeDeltas }: Profile,
   windows: readonly Sample[],
@@ -69,7 +69,7 @@ function timesOf(
   const [kindUs, functionUs] = [new Map<string, number>(), new Map<string, number>()];
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  /** Code without a file, such as JSON.stringify, is its caller's. */
+  /** Code without a file, such as JSON.stringify, counts for its caller. */
   const owner = (id: number): string => {
     for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
       const { url } = byId.get(at)!.callFrame;
@@ -103,7 +103,7 @@ function timesOf(
   return [kindUs, functionUs];
 }
 
-/** `scale` turns what the profile saw into microseconds of CPU a message. */
+/** `scale` converts samples to microseconds of CPU per message. */
 function print(title: string, times: ReadonlyMap<string, number>, scale: number, most: number): void {
   const rows = [...times]
     .filter(([name]) => name !== 'idle' && name !== '(idle)')

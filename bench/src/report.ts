@@ -3,24 +3,24 @@ import type { Column, Metrics, Phase } from './scenario.js';
 import { spread } from './stats.js';
 import { generator } from './usage.js';
 
-/** What one target did in one round of one phase. */
+/** The measurement of one target in one round of one phase. */
 export interface Sample {
   readonly phase: string;
   readonly server: string;
   readonly round: number;
   readonly metrics: Metrics;
-  /** Share of one core, by program. */
+  /** Busy share of one core, by program. */
   readonly cores: Readonly<Record<string, number>>;
   /** Megabytes, by program. */
   readonly memory: Readonly<Record<string, number>>;
-  /** Microseconds of the machine's monotonic clock, as CPU profiles have them. */
+  /** Microseconds of the machine's monotonic clock, as in CPU profiles. */
   readonly fromUs: number;
   readonly toUs: number;
 }
 
 const show = (value: number, digits: number): string => (Number.isFinite(value) ? value.toFixed(digits) : '-');
 
-/** `12.3 (11.9–14.0)`; the spread is left out where there is one value only. */
+/** `12.3 (11.9–14.0)`; without the spread if there is one value only. */
 function withSpread(values: readonly number[], digits: number): string {
   const { median, least, most } = spread(values);
   if (!Number.isFinite(median)) return '-';
@@ -40,7 +40,7 @@ const digitsOf = ({ digits }: Column, value: number): number => digits ?? (Math.
 const valuesOf = (samples: readonly Sample[], key: string): number[] =>
   samples.map(({ metrics }) => metrics[key] ?? Number.NaN);
 
-/** Medians of what was measured, then the products' figures divided by the others', round by round. */
+/** Medians of the measurements, then the ratios of the products to the peers, round by round. */
 export function phaseReport(
   { name, columns, per }: Phase,
   samples: readonly Sample[],
@@ -74,7 +74,7 @@ export function phaseReport(
   return parts.join('\n\n');
 }
 
-/** Within a round, because what disturbs the machine disturbs all that is measured next to one another. */
+/** Ratios are taken within a round, because a disturbance of the machine affects all measurements of the round. */
 const quotients = (own: readonly Sample[], others: readonly Sample[], key: string): number[] =>
   own.flatMap((sample) =>
     others

@@ -10,19 +10,19 @@ export interface Column {
   readonly key: string;
   readonly title: string;
   readonly digits?: number;
-  /** Whether the product's figure is divided by its peers'. */
+  /** Whether the report shows its ratio to the peers. */
   readonly ratio?: boolean;
 }
 
-/** One thing that is measured, in every round and at every target. */
+/** A phase is measured in every round and at every target. */
 export interface Phase {
   readonly name: string;
   readonly columns: readonly Column[];
-  /** The metric in units of which CPU is told. */
+  /** The metric per whose unit CPU is reported. */
   readonly per?: string;
-  /** Where it runs, when that is not the scenario's target; started when it is needed first. */
+  /** The phase's own target, started at first use. Absent: the scenario's target. */
   elsewhere?(): Promise<Place>;
-  /** What parts reach alone that belongs beside it. */
+  /** Limits of single parts, to be shown beside it. */
   readonly beside?: readonly LimitName[];
   run(window: Window): Promise<Metrics>;
 }
@@ -33,18 +33,18 @@ export interface Place {
 }
 
 export interface Context extends Place {
-  /** Of the measured part of a phase. */
+  /** Seconds of the measured part of a phase. */
   readonly seconds: number;
   readonly warmUpSeconds: number;
-  /** Multiplies users, connections and rows. */
+  /** A factor for users, connections and rows. */
   readonly size: number;
   readonly servers: ServerAddresses;
   readonly options: TargetOptions;
-  /** Work for the end of the scenario. */
+  /** Registers work for the end of the scenario. */
   after(work: () => Promise<void>): void;
 }
 
-/** What RabbitMQ and Postgres do alone: as much as they can, and one thing after another. */
+/** Limits of RabbitMQ and Postgres alone: saturated, and one operation after another. */
 export const limits = {
   queue: 'quorum queue alone',
   insert: 'batched insert alone',
@@ -54,13 +54,13 @@ export const limits = {
 export type LimitName = keyof typeof limits;
 
 export interface Scenario {
-  /** To be compared with, unless others are asked for. */
+  /** The default peers. */
   readonly peers: readonly TargetName[];
-  /** Its rows are seeded by SQL, so it needs a Postgres: other modes are left out. */
+  /** Needs a Postgres, because its rows are seeded by SQL. Other modes are left out. */
   readonly clusterOnly?: true;
-  /** Load generators of each target. */
+  /** Load generators per target. */
   readonly generators: number;
-  /** Makes users and what they need, and connects them. Phases are the same for every target. */
+  /** Creates and connects users with their conversations. Phases are the same for every target. */
   open(context: Context): Promise<readonly Phase[]>;
 }
 
@@ -95,7 +95,7 @@ export const metricsOf = ({
   failed,
 });
 
-/** A phase that calls at a pace. */
+/** A phase that makes calls at a pace. */
 export const load = (
   { fleet, warmUpSeconds, seconds }: Context,
   name: string,

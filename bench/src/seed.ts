@@ -1,9 +1,9 @@
 import { query } from './targets.js';
 
-/** Ordinary words of plain letters, which search keeps as they are. */
+/** Ordinary words of plain letters, which folding for search leaves unchanged. */
 const BODY = `concat_ws(' ', 'w' || (random() * 5000)::int, 'w' || (random() * 5000)::int, 'w' || (random() * 500)::int, 'quick brown fox', 'n' || n)`;
 
-/** Stores so many more messages in each of some conversations, as if `senderId` had written them in the last hours, and lets search know them. By SQL: the services are not in it. */
+/** Inserts `count` messages by `senderId` into each conversation, dated in the last hours, and indexes them for search. Uses SQL directly, without the services. */
 export async function seed(
   databaseUrl: string,
   conversationIds: readonly string[],

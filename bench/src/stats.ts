@@ -1,14 +1,14 @@
 export const quantile = (sorted: Float64Array | readonly number[], q: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
 
-/** A median with the least and the greatest of what it is the median of. */
+/** A median with its minimum and maximum. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
   readonly most: number;
 }
 
-/** Of no numbers: all NaN. */
+/** All NaN for an empty list. */
 export function spread(values: readonly number[]): Spread {
   const sorted = values.filter(Number.isFinite).toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

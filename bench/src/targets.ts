@@ -18,12 +18,12 @@ export interface User {
   readonly token: string;
 }
 
-/** A running server to be measured. */
+/** A running server under measurement. */
 export interface Target {
   readonly name: string;
   readonly urls: readonly string[];
   readonly processes: readonly ServiceProcess[];
-  /** As a superuser, where it is a Postgres. */
+  /** Address for a superuser, if the database is a Postgres. */
   readonly databaseUrl?: string;
   users(count: number): Promise<User[]>;
   stop(): Promise<void>;
@@ -31,7 +31,7 @@ export interface Target {
 
 export interface TargetOptions {
   readonly gateways: number;
-  /** For every process. */
+  /** Environment variables for every process. */
   readonly env: Readonly<Record<string, string>>;
 }
 type Start = (servers: ServerAddresses, options: TargetOptions) => Promise<Target>;
@@ -67,7 +67,7 @@ export async function query<R extends pg.QueryResultRow>(
   }
 }
 
-/** A database of its own, with what the naive server stores in. */
+/** A new database with the table of the naive server. */
 export async function messageDatabase(databaseUrl: string): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `parley_bench_${newId().slice(-8)}`;
   await query(databaseUrl, `create database ${name}`);
@@ -127,7 +127,7 @@ const embedded: Start = async (_servers, { env }) => {
   };
 };
 
-/** A cluster of any shape. */
+/** A cluster with any number of replicas. */
 export async function cluster(
   servers: ServerAddresses,
   { gateways, env }: TargetOptions,
@@ -145,7 +145,7 @@ export async function cluster(
   };
 }
 
-/** What can be measured: the product in its modes, its peers, and Socket.IO alone. */
+/** All targets: the product in both modes, its peers, and Socket.IO alone. */
 export const targets = {
   cluster: (servers, options) => cluster(servers, options),
   embedded,

@@ -7,7 +7,7 @@ import type { Target } from './targets.js';
 export const generator = 'load generator';
 const backing = { postgres: 'postgres', postmaster: 'postgres', 'beam.smp': 'rabbitmq', 'redis-server': 'redis' };
 
-/** What a target and what stands behind it had used until a moment. */
+/** The CPU used by a target and its servers up to a moment. */
 export interface Usage {
   readonly atUs: number;
   readonly own: ReadonlyMap<string, number>;
@@ -25,7 +25,7 @@ export function usageOf(target: Target, fleet: Fleet): Usage {
   };
 }
 
-/** Share of one core between two moments, by program. */
+/** Busy share of one core between two moments, by program. */
 export function coresBetween(before: Usage, after: Usage): Record<string, number> {
   const ms = (after.atUs - before.atUs) / 1e3;
   const own = [...after.own].map(([name, used]): [string, number] => [name, used - (before.own.get(name) ?? 0)]);
@@ -34,7 +34,7 @@ export function coresBetween(before: Usage, after: Usage): Record<string, number
   );
 }
 
-/** Megabytes that a process holds, what it shares with others in proportion; NaN where there is no /proc. */
+/** Proportional set size of a process in megabytes; NaN without /proc. */
 export function memoryMb({ child }: ServiceProcess): number {
   try {
     return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/smaps_rollup`, 'utf8'))?.[1]) / 1024;

@@ -2,12 +2,12 @@ import type { Sample } from './report.js';
 import { spread, type Spread } from './stats.js';
 import { generator } from './usage.js';
 
-/** What a target compares, and when it is met. */
+/** A goal: the compared values, and when it is met. */
 interface Aim {
   readonly what: string;
   readonly scenario: string;
   readonly aim: string;
-  /** By round; no value where it was not measured. */
+  /** One value per round; none if it was not measured. */
   measured(samples: readonly Sample[]): number[];
   met(value: number): boolean;
 }
@@ -15,7 +15,7 @@ interface Aim {
 const of = (samples: readonly Sample[], server: string, phase: string): Sample[] =>
   samples.filter((sample) => sample.server === server && sample.phase.includes(phase));
 
-/** A metric of one divided by that of another, round by round. */
+/** The ratio of two targets' metric, round by round. */
 const ratio =
   (server: string, peer: string, phase: string, key: string) =>
   (samples: readonly Sample[]): number[] =>
@@ -64,7 +64,7 @@ const atMost =
   (value: number): boolean =>
     value <= most;
 
-/** What Parley wants to reach. Ratios of one run; a cluster of one gateway and one messages service. */
+/** Parley's goals. Ratios within one run; a cluster of one gateway and one messages service. */
 export const aims: readonly Aim[] = [
   {
     what: 'sending at saturation, 5 unanswered each ÷ naive',
@@ -170,7 +170,7 @@ export const aims: readonly Aim[] = [
 const shown = ({ median, least, most }: Spread): string =>
   least === most ? median.toFixed(2) : `${median.toFixed(2)} (${least.toFixed(2)}–${most.toFixed(2)})`;
 
-/** One line for each aim that was measured: medians of the rounds, the least and the greatest in brackets. */
+/** One line per measured goal: medians of the rounds, minimum and maximum in brackets. */
 export function verdicts(all: ReadonlyMap<string, readonly Sample[]>): string {
   const rows = aims.flatMap(({ what, scenario, aim, measured, met }) => {
     const value = spread(measured(all.get(scenario) ?? []));

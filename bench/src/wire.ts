@@ -1,21 +1,21 @@
 import { WebSocket } from 'ws';
 
-/** Microseconds of the machine's monotonic clock: the same for all processes of it. */
+/** Microseconds of the machine's monotonic clock, which all its processes share. */
 const offset = (() => {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e6 + nanoseconds / 1e3 - performance.now() * 1e3;
 })();
 export const nowUs = (): number => performance.now() * 1e3 + offset;
 
-/** `frame` holds the arguments of the call's acknowledgement from `at` on, as JSON; undefined when the connection ended before it. */
+/** `frame` has the arguments of the call's acknowledgement from `at` on, as JSON; undefined if the connection closed first. */
 export type Answered = (frame: string | undefined, at: number) => void;
 
 /**
- * One connection that speaks Socket.IO over bare WebSocket, as little as a load generator needs: one namespace, text, no reconnecting. It parses nothing that it is not asked to, so
- * that the generator takes as little as possible from what it measures.
+ * A minimal Socket.IO client over a bare WebSocket for load generators: one namespace, text, no reconnecting. It parses only what is asked for, so that the generator takes as little CPU
+ * as possible from the measured server.
  */
 export class Wire {
-  /** Every event that comes: its whole frame. */
+  /** Called with the whole frame of every event. */
   onEvent: (frame: string) => void = () => undefined;
   onClose: () => void = () => undefined;
   private nextId = 0;
@@ -23,7 +23,7 @@ export class Wire {
 
   private constructor(private readonly socket: WebSocket) {}
 
-  /** Resolves when `session:ready` has come. */
+  /** Resolves on `session:ready`. */
   static open(url: string, token: string, timeoutMs = 20_000): Promise<Wire> {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, {
@@ -71,7 +71,7 @@ export class Wire {
     this.socket.close();
   }
 
-  /** Without a word. */
+  /** Cuts the connection without closing it. */
   drop(): void {
     this.socket.terminate();
   }

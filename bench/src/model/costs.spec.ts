@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { costsOf, machineOf, paceOf, type Costs, type Measured } from './costs.js';
 import { simulate } from './simulate.js';
 
-/** What a run would have measured of a machine with these costs. */
+/** The results of a run on a machine with these costs. */
 function run(cores: number, costs: Costs): Measured {
   const phases = [
     'saturated, 1 outstanding a sender',
@@ -23,7 +23,7 @@ function run(cores: number, costs: Costs): Measured {
 }
 
 describe('the model', () => {
-  it('finds costs with which phases that it was not shown come out as they were', () => {
+  it('fits costs that predict phases it was not fitted to', () => {
     const truth: Costs = {
       'load generator': { fixedUs: 100, senderUs: 30, eachUs: 20 },
       gateway: { fixedUs: 500, senderUs: 90, eachUs: 80 },
@@ -44,7 +44,7 @@ describe('the model', () => {
       expect([program, Math.abs(1 - cost.fixedUs / truth[program]!.fixedUs) < 0.15]).toEqual([program, true]);
   });
 
-  it('makes a message among many cheaper than one alone, and is no faster than its cores', () => {
+  it('makes a message in a batch cheaper than a single one, and is never faster than its cores', () => {
     const costs: Costs = { gateway: { fixedUs: 1000, senderUs: 0, eachUs: 100 } };
     const [alone, many] = [
       { senders: 1, outstanding: 1 },
@@ -55,7 +55,7 @@ describe('the model', () => {
     expect(many!.perSecond * many!.cpuUs['gateway']!).toBeLessThanOrEqual(1_010_000);
   });
 
-  it('asks for all phases that it needs', () => {
+  it('demands all phases that it needs', () => {
     expect(() => costsOf({ cores: 2, phases: [] }, 'cluster')).toThrow('the run lacks one of the phases');
   });
 });

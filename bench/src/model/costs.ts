@@ -2,14 +2,14 @@ import type { Sample } from '../report.js';
 import { spread } from '../stats.js';
 import { simulate, type Machine, type Pace, type Part } from './simulate.js';
 
-/** What `send` measured of one server, as far as the model needs it. */
+/** The part of the results of `send` that the model needs. */
 export interface Measured {
   readonly cores: number;
   readonly phases: readonly {
     readonly name: string;
     readonly perSecond: number;
     readonly ackP50Ms: number;
-    /** Share of one core, by program. */
+    /** Busy share of one core, by program. */
     readonly shares: Readonly<Record<string, number>>;
   }[];
 }
@@ -31,7 +31,7 @@ export function measuredOf(cores: number, samples: readonly Sample[], server: st
   };
 }
 
-/** Microseconds of CPU of one program: for a batch, however small, for each sender in it, and for each message. */
+/** Microseconds of CPU of one program: per batch, per sender in it, and per message. */
 export interface Cost {
   readonly fixedUs: number;
   readonly senderUs: number;
@@ -39,7 +39,7 @@ export interface Cost {
 }
 export type Costs = Readonly<Record<string, Cost>>;
 
-/** From these the costs are taken; the others show what the model is worth. */
+/** The costs are fitted to these phases; the others test the model. */
 export const FITTED: readonly string[] = [
   'saturated, 1 outstanding a sender',
   'saturated, 5 outstanding a sender',
@@ -48,16 +48,15 @@ export const FITTED: readonly string[] = [
 const ROUNDS = 15;
 const FITTING_SECONDS = 3;
 
-/** What one phase says about a program: how often each of its three costs is paid for a message, and what that took. */
+/** One phase's equation for a program: how often each of its three costs occurs per message, and their measured sum. */
 interface Point {
   readonly times: readonly [batches: number, senders: number, messages: 1];
   readonly us: number;
 }
 
 /**
- * What each program costs. How many messages share a batch is not measured, but follows from the costs: so the costs are those with which the simulation spends, for each program and in each of the
- * {@link FITTED} phases, the CPU time a message that was measured, or as near to it as three numbers for a program come (least squares of the relative errors, again and again with the batches that
- * the simulation makes of the costs found before).
+ * Fits the costs of each program. The number of messages per batch is not measured, but follows from the costs. So the fit looks for costs with which the simulation spends, for each program and in each of the
+ * {@link FITTED} phases, the measured CPU time per message (least squares of the relative errors, repeated with the batches that the simulation forms with the costs found before).
  */
 export function costsOf(measured: Measured, server: string): Costs {
   const phases = measured.phases.filter(({ name }) => FITTED.includes(name));
@@ -101,7 +100,7 @@ export function costsOf(measured: Measured, server: string): Costs {
   return costs;
 }
 
-/** The three costs, none below 0, whose sums come nearest to what was measured: one after another is set to its best, until nothing moves. */
+/** The three non-negative costs whose sums come nearest to the measurements, by coordinate descent. */
 function fit(points: readonly Point[], from: readonly [number, number, number]): readonly [number, number, number] {
   const costs = [...from] as [number, number, number];
   for (let turn = 0; turn < 2000; turn++) {
@@ -120,7 +119,7 @@ function fit(points: readonly Point[], from: readonly [number, number, number]):
 }
 
 const CLIENT = 'load generator';
-/** Waiting that costs no CPU: the disk of a commit, and of a confirm. */
+/** Waiting without CPU: the disk for a commit and for a confirm. */
 const COMMIT_US = 250;
 const CONFIRM_US = 200;
 const WAYS: Readonly<Record<string, { way: readonly string[]; after: readonly string[] }>> = {
@@ -133,7 +132,7 @@ const WAYS: Readonly<Record<string, { way: readonly string[]; after: readonly st
 
 const partsOf = (server: string): string[] => [...new Set([...WAYS[server]!.way, ...WAYS[server]!.after])];
 
-/** One machine that carries everything, its load generator too; with so many processes of some programs instead of one. */
+/** One machine that runs everything, including the load generator; `replicas` of some programs instead of one. */
 export function machineOf(
   server: string,
   cores: number,
@@ -154,7 +153,7 @@ export function machineOf(
   return { cores, way, after, parts: Object.fromEntries(partsOf(server).map((name) => [name, part(name)])) };
 }
 
-/** As `send` names its phases. */
+/** The names that `send` gives to its phases. */
 export function paceOf(phase: string): Pace | undefined {
   const outstanding = /^saturated, (\d+) /.exec(phase)?.[1];
   if (outstanding !== undefined) return { senders: 200, outstanding: Number(outstanding) };

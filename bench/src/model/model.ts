@@ -1,10 +1,10 @@
-/** `node bench/dist/model/model.js RESULTS.json`: what a run of `send` cost by process, and what a simulation by these costs makes of it beside what was measured. */
+/** `node bench/dist/model/model.js RESULTS.json`: fits costs per program to a run of `send`, and prints the simulation beside the measurement. */
 import { readFileSync } from 'node:fs';
 import type { Sample } from '../report.js';
 import { costsOf, FITTED, machineOf, measuredOf, paceOf, type Costs, type Measured } from './costs.js';
 import { simulate } from './simulate.js';
 
-/** The phases that can be simulated, with what was measured and what the model says. */
+/** The simulated phases, measured and predicted. */
 function compared(
   measured: Measured,
   costs: Costs,
@@ -18,7 +18,7 @@ function compared(
   });
 }
 
-/** What more cores would bring, and more processes on them: not measured. */
+/** Predictions for more cores and more processes. */
 function beyond(costs: Costs): string[][] {
   const machines = [
     [2, 1],
@@ -52,7 +52,7 @@ function beyond(costs: Costs): string[][] {
   });
 }
 
-/** What each part spends on a message, and how many one core of it carries, when many are under way. */
+/** Each part's CPU per message, and the messages per second of one core, with many messages in flight. */
 function carried(measured: Measured, costs: Costs): string[][] {
   const { cpuUs } = simulate(machineOf('cluster', measured.cores, costs), { senders: 200, outstanding: 20 });
   return Object.entries(cpuUs).map(([name, us]) => [name, us.toFixed(0), (Math.round(1e4 / us) * 100).toFixed(0)]);

@@ -1,45 +1,45 @@
-/** Messages of one batch, at most: as many as RabbitMQ hands out of a queue before some are acknowledged (`prefetch`). */
+/** Maximum messages per batch: RabbitMQ's `prefetch` of a queue. */
 const MOST = 250;
 
 /**
- * The way of a message as a net of queues, simulated event by event. Every part takes everything that waits for it as one batch, up to a limit (so does Parley: requests, transactions, answers and pushes all gather
- * while something is under way), works `fixedUs + s × senderUs + n × eachUs` on n messages of s senders, for which it needs one of the machine's cores, and then may wait for a disk without one.
+ * Simulates the path of a message as a network of queues, event by event. Every part takes all waiting messages as one batch, up to a limit, as Parley does with requests, transactions, answers and pushes. It works
+ * `fixedUs + s × senderUs + n × eachUs` on n messages of s senders, for which it needs one of the machine's cores, and then may wait for a disk without one.
  */
 
-/** A process, or a server with several. */
+/** A process, or a server with several processes. */
 export interface Part {
   readonly name: string;
-  /** Microseconds of CPU for a batch, however small. */
+  /** Microseconds of CPU per batch. */
   readonly fixedUs: number;
-  /** Microseconds of CPU more for each sender who has messages in it: their sockets, their conversations' rows. */
+  /** Additional microseconds of CPU per sender in the batch: sockets, rows of conversations. */
   readonly senderUs: number;
-  /** Microseconds of CPU more for each message of it. */
+  /** Additional microseconds of CPU per message. */
   readonly eachUs: number;
-  /** Batches that it works on at once. */
+  /** Batches handled concurrently. */
   readonly parallel: number;
-  /** Microseconds that a batch waits after the work, for a disk or a network. */
+  /** Microseconds that a batch waits for a disk or network after the work. */
   readonly waitUs: number;
 }
 
 export interface Machine {
   readonly cores: number;
   readonly parts: Readonly<Record<string, Part>>;
-  /** Names of parts: where a message goes, from its sender back to its sender. A part that is there twice does its work in as many steps. */
+  /** Names of the parts on a message's path, from its sender back to its sender. A part may occur more than once. */
   readonly way: readonly string[];
-  /** What is done with it after it was answered. */
+  /** Names of the parts after the answer. */
   readonly after: readonly string[];
 }
 
-/** As fast as answers come, or at a rate. */
+/** Closed loop with outstanding messages, or an open loop at a rate. */
 export type Pace = { readonly senders: number } & ({ readonly outstanding: number } | { readonly perSecond: number });
 
 export interface Predicted {
   readonly perSecond: number;
   readonly ackP50Ms: number;
   readonly ackP99Ms: number;
-  /** Microseconds of CPU a message, by part. */
+  /** Microseconds of CPU per message, by part. */
   readonly cpuUs: Readonly<Record<string, number>>;
-  /** Batches, and senders of batches, a message, by part: how often these costs are paid. */
+  /** Batches, and senders in batches, per message, by part. */
   readonly batches: Readonly<Record<string, number>>;
   readonly senders: Readonly<Record<string, number>>;
 }
@@ -47,11 +47,11 @@ export interface Predicted {
 interface Job {
   readonly begunUs: number;
   readonly sender: number;
-  /** Where on its way it is: beyond the way's end, what comes after. */
+  /** Its index on the path; beyond the path's end, in the work after the answer. */
   step: number;
 }
 
-/** What happens when, earliest first. */
+/** A priority queue of events, earliest first. */
 class Agenda {
   private readonly heap: { at: number; what: () => void }[] = [];
   now = 0;
@@ -88,7 +88,7 @@ class Agenda {
   }
 }
 
-/** One after another, whoever came first; as many at once as there are cores. */
+/** The machine's cores, given out first come, first served. */
 class Cores {
   private readonly waiting: (() => void)[] = [];
   constructor(private free: number) {}
@@ -104,7 +104,7 @@ class Cores {
   }
 }
 
-/** Numbers from 0 to 1, always the same ones (mulberry32). */
+/** Reproducible numbers from 0 to 1 (mulberry32). */
 function numbers(): () => number {
   let state = 1;
   return () => {
@@ -115,7 +115,7 @@ function numbers(): () => number {
   };
 }
 
-/** Runs for `seconds` of its own time, of which the first fifth is not counted. */
+/** Simulates `seconds`; the first fifth is not counted. */
 export function simulate({ cores: count, parts, way, after }: Machine, pace: Pace, seconds = 5): Predicted {
   const agenda = new Agenda();
   const cores = new Cores(count);
@@ -143,7 +143,7 @@ export function simulate({ cores: count, parts, way, after }: Machine, pace: Pac
       const batch = state.queue.splice(0, MOST);
       const { fixedUs, senderUs, eachUs, name } = state.part;
       const senders = new Set(batch.map(({ sender }) => sender)).size;
-      // Nothing ever takes quite the same: otherwise all messages might travel as one wave for ever, or never, as it happens.
+      // Durations vary, because otherwise all messages might travel as one wave for ever.
       const cost =
         batch.length === 0
           ? 0

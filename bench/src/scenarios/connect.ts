@@ -9,7 +9,7 @@ const speed: readonly Column[] = [
   failures,
 ];
 
-/** The edge's memory, in megabytes. */
+/** The gateway's memory in megabytes. */
 const edgeOf = ({ target }: Context): number =>
   Object.entries(memoryOf(target)).reduce(
     (sum, [name, mb]) => (['auth', 'messages', 'history', 'presence'].includes(name) ? sum : sum + mb),

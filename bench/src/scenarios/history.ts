@@ -11,7 +11,7 @@ const bare: readonly Column[] = [
   { key: 'timesSql', title: 'ack p50 ÷ bare SQL', digits: 2 },
 ];
 
-/** Median milliseconds of a page's bare SQL, from this process. */
+/** Median milliseconds of a page's SQL alone, from this process. */
 async function bareSql(databaseUrl: string, conversationId: string, before: number): Promise<number> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
@@ -32,7 +32,7 @@ async function bareSql(databaseUrl: string, conversationId: string, before: numb
   );
 }
 
-/** What one client reads, one call after another. */
+/** One client's reads, one call after another. */
 export const history: Scenario = {
   peers: [],
   clusterOnly: true,

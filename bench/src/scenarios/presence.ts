@@ -3,7 +3,7 @@ import { answered, failures, load, received, scaled, type Scenario } from '../sc
 const HEARTBEAT_SECONDS = 10;
 const GROUP = 50;
 
-/** Everybody's heartbeats; then states that change, each told to those who watch. */
+/** Heartbeats of all users; then changes of state, each announced to watchers. */
 export const presence: Scenario = {
   peers: ['bare'],
   generators: 2,
@@ -17,7 +17,7 @@ export const presence: Scenario = {
     for (let at = 0; at < users.length; at += GROUP) {
       const members = users.slice(at, at + GROUP).map(({ id }) => id);
       await fleet.ask(at, 'conversation:create', { kind: 'group', title: 'neighbours', memberIds: members.slice(1) });
-      // Not what the peers have.
+      // The peers have no presence.
       if (target.name === 'cluster' || target.name === 'embedded')
         await Promise.all(
           members.slice(0, 10).map((_, index) => fleet.ask(at + index, 'presence:watch', { userIds: members })),

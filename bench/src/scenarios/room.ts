@@ -4,7 +4,7 @@ import type { User } from '../targets.js';
 
 const columns = [...received, ...answered, failures];
 
-/** Members of one group, all of them connected. */
+/** One group with all members connected. */
 export async function group({ target, fleet }: Context, users: readonly User[], members: number): Promise<string> {
   const memberIds = users.slice(1, members).map(({ id }) => id);
   const { conversation } = await fleet.ask<{ conversation: { id: string } }>(0, 'conversation:create', {
@@ -18,7 +18,7 @@ export async function group({ target, fleet }: Context, users: readonly User[], 
 export const senders = (conversationId: string, count: number): Calls[] =>
   Array.from({ length: count }, (_, client) => ({ client, event: 'message:send', payload: { conversationId } }));
 
-/** Groups of which everybody is connected, and some write as fast as they can. */
+/** Groups with all members connected, of which some write as fast as possible. */
 async function rooms(
   context: Context,
   sizes: readonly number[],
@@ -55,5 +55,5 @@ export const room: Scenario = {
   open: (context) => rooms(context, [100, 1_000], 20, 2),
 };
 
-/** How much one gateway gives out: few messages, many who get them. */
+/** Deliveries of one gateway: few messages, many recipients. */
 export const fanout: Scenario = { peers: ['bare'], generators: 2, open: (context) => rooms(context, [50, 500], 4, 4) };

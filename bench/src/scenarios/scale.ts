@@ -11,7 +11,7 @@ const shapes = [
   [2, 2],
 ] as const;
 
-/** Saturated by pairs, on a cluster of its own. */
+/** A cluster of its own, saturated by pairs of users. */
 function withShape(context: Context, gateways: number, messages: number): Phase {
   const start = async (): Promise<Place & { phase: Phase }> => {
     const [target, fleet] = [
@@ -35,7 +35,7 @@ function withShape(context: Context, gateways: number, messages: number): Phase 
   };
 }
 
-/** More replicas; and what a message costs with more members, more conversations and more stored messages. */
+/** More replicas; and the cost of a message with more members, more conversations and more stored messages. */
 export const scale: Scenario = {
   peers: [],
   clusterOnly: true,
@@ -86,7 +86,7 @@ export const scale: Scenario = {
       phases.push({
         ...phase,
         run: async (window) => {
-          // Once: rows stay for the rounds that follow, which therefore are all measured with as many.
+          // Once: the rows stay, so that all rounds are measured with the same number.
           if (stored < wanted)
             await seed(
               databaseUrl,

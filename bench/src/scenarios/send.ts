@@ -1,7 +1,7 @@
 import type { Calls } from '../load.js';
 import { load, scaled, type Context, type Scenario } from '../scenario.js';
 
-/** Users in direct conversations by pairs, each with one connection; everybody sends, everybody receives. */
+/** Pairs of users in direct conversations, each with one connection; all send and receive. */
 export async function pairs({ target, fleet, size }: Context, count = 200): Promise<Calls[]> {
   const users = await target.users(2 * scaled(count / 2, size, 1));
   await fleet.open(

@@ -4,7 +4,7 @@ import { pairs } from './send.js';
 
 const PARTS = 6;
 
-/** Half of what it can, for a while: nothing may grow. */
+/** Half of the saturated load, for a while: nothing may grow. */
 export const soak: Scenario = {
   peers: ['naive'],
   generators: 1,
