@@ -8,11 +8,11 @@ const places = [...text.matchAll(/`([\w./-]+\.tsx?):(\w+)`/g)].map(([, file, sym
   symbol: symbol!,
 }));
 
-it('ARCHITECTURE.md names many places in the code', () => {
+it('ARCHITECTURE.md names many symbols', () => {
   expect(places.length).toBeGreaterThan(20);
 });
 
-it.each(places)('ARCHITECTURE.md names $symbol, which $file has', ({ file, symbol }) => {
+it.each(places)('ARCHITECTURE.md names $symbol, which $file contains', ({ file, symbol }) => {
   expect(existsSync(new URL(file, root))).toBe(true);
   expect(readFileSync(new URL(file, root), 'utf8')).toMatch(new RegExp(`\\b${symbol}\\b`));
 });

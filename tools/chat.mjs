@@ -1,4 +1,4 @@
-// npm run chat -- --url URL (--user NAME | --guest [NAME]) [options]: installs what is missing, builds, and runs the client for terminals (apps/terminal).
+// npm run chat -- --url URL (--user NAME | --guest [NAME]) [options]: installs what is missing, builds, and runs the terminal client (apps/terminal).
 import { join } from 'node:path';
 import { environment, main, prepare, root, run } from './prepare.mjs';
 

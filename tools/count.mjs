@@ -1,6 +1,6 @@
 /**
- * What a run of vitest came to. A spec file that failed without a failed test in it counts as one failed, and so does a run that ended badly, or ran
- * nothing, for a reason that no test tells.
+ * Counts the tests of a vitest run. A spec file that fails without a failed test counts as one failure. So does a run that fails, or runs nothing, without a failed
+ * test.
  * @param {{ numPassedTests: number, numFailedTests: number, testResults: { status: string, assertionResults: { status: string }[] }[] } | undefined} report
  * @param {number} code exit code of vitest
  */

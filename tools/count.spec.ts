@@ -7,7 +7,7 @@ const file = (status: string, ...tests: string[]) => ({
 });
 
 describe('the last line of npm test', () => {
-  it('counts what passed and what failed', () => {
+  it('counts passed and failed tests', () => {
     expect(
       count(
         {
@@ -26,14 +26,14 @@ describe('the last line of npm test', () => {
     ).toEqual({ passed: 1, failed: 1 });
   });
 
-  it('fails a run in which every test passed but vitest did not, as with an unhandled rejection', () => {
+  it('fails a run in which every test passed but vitest failed, as with an unhandled rejection', () => {
     expect(count({ numPassedTests: 1, numFailedTests: 0, testResults: [file('passed', 'passed')] }, 1)).toEqual({
       passed: 1,
       failed: 1,
     });
   });
 
-  it('fails a run that tested nothing, or left no report', () => {
+  it('fails a run that ran no test, or left no report', () => {
     expect(count({ numPassedTests: 0, numFailedTests: 0, testResults: [] }, 0)).toEqual({ passed: 0, failed: 1 });
     expect(count(undefined, 0)).toEqual({ passed: 0, failed: 1 });
   });

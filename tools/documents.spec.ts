@@ -11,7 +11,7 @@ describe.each([
   const rows = read(document)
     .split('\n')
     .filter((line) => line.startsWith('| ') && !line.startsWith('| ---') && !line.startsWith(head));
-  /** A file, and the sentences that stand behind it before the next one. */
+  /** A spec file, and the quoted test names that follow it. */
   const claims = rows.flatMap((row) => {
     const shown = row.split('|').at(-2)!;
     return [...shown.matchAll(/`([\w./-]+\.spec\.ts)`([^`]*)/g)].map(([, file, after]) => ({
@@ -20,19 +20,19 @@ describe.each([
     }));
   });
 
-  it('says of every row what shows it', () => {
+  it('names a spec in every row', () => {
     expect(rows.length).toBeGreaterThan(least);
     for (const row of rows) expect(row.split('|'), row).toHaveLength(columns + 2);
     expect(claims.length).toBeGreaterThan(rows.length - 10);
   });
 
-  it.each(claims)('names $file, which is there and has its sentences', ({ file, sentences }) => {
+  it.each(claims)('names $file, which exists and has the quoted test names', ({ file, sentences }) => {
     expect(existsSync(new URL(file, root))).toBe(true);
     for (const sentence of sentences) expect(read(file)).toContain(sentence);
   });
 });
 
-/** As GitHub makes them of headings. */
+/** Heading anchors as GitHub generates them. */
 const anchorsOf = (text: string) =>
   [...text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!
@@ -56,7 +56,7 @@ describe('links', () => {
     )
     .filter(({ link }) => !/^https?:|^mailto:/.test(link));
 
-  it.each(links)('$link in $document leads somewhere', ({ document, link }) => {
+  it.each(links)('the target of $link in $document exists', ({ document, link }) => {
     const [path, anchor] = link.split('#') as [string, string | undefined];
     const target = path === '' ? new URL(document, root) : new URL(path, new URL(document, root));
     expect(existsSync(target)).toBe(true);
@@ -67,7 +67,7 @@ describe('links', () => {
 describe('documents', () => {
   const others = globSync('{*.md,docs/*.md}', { cwd: root.pathname });
 
-  it.each(globSync('docs/*.md', { cwd: root.pathname }))('%s is linked from another one', (document) => {
+  it.each(globSync('docs/*.md', { cwd: root.pathname }))('%s is linked from another document', (document) => {
     const linked = others.filter(
       (other) =>
         other !== document &&
@@ -78,7 +78,7 @@ describe('documents', () => {
 });
 
 describe('shell blocks', () => {
-  /** What somebody has not who has only a clone and Node, or what takes hours. */
+  /** Commands that need more than a clone and Node, or that take hours. */
   const others = /\bdocker\b|\bkubectl\b|npm test\b|npm run (faults|bench|lint)\b|--user \w+ --register +#/;
   const blocks = globSync('{*.md,docs/*.md,examples/*.md,bench/*.md}', { cwd: root.pathname }).flatMap((document) =>
     [...read(document).matchAll(/^ *```sh(.*)\n([^]*?)^ *```$/gm)].map(([, marks, script]) => ({
@@ -92,7 +92,7 @@ describe('shell blocks', () => {
     read('e2e/src/specs/documents/documents.e2e.spec.ts') + read('e2e/src/specs/documents/operators.e2e.spec.ts');
 
   it.each(blocks)(
-    'of $document are typed by a test, or need more than a clone and Node: $first',
+    'of $document are run by a test, or need more than a clone and Node: $first',
     ({ document, marks, script }) => {
       expect(marks.startsWith('runnable')).toBe(!others.test(script));
       expect(marks === '' || typed.includes(`'${document}'`)).toBe(true);
@@ -106,7 +106,7 @@ describe('commands', () => {
     [...read(document).matchAll(/npm run ([a-z][\w:-]*)/g)].map(([, script]) => ({ document, script: script! })),
   );
 
-  it.each(named)('npm run $script, which $document names, is there', ({ script }) => {
+  it.each(named)('npm run $script, named in $document, exists', ({ script }) => {
     expect(scripts).toContain(script);
   });
 });

@@ -1,5 +1,5 @@
-// node tools/faults.mjs [options]: installs what is missing, builds, and breaks a cluster of its own in every way (e2e/src/programs/faults/main.ts).
-// With `--from REF` it builds that version in .cache/versions, and replaces it by this one under load.
+// node tools/faults.mjs [options]: installs what is missing, builds, and runs the faults on a private cluster (e2e/src/programs/faults/main.ts).
+// With `--from REF` it builds that version in .cache/versions, and upgrades a cluster of it to this one under load.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { environment, Failure, main, prepare, root, run, say } from './prepare.mjs';

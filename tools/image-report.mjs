@@ -1,4 +1,4 @@
-// npm run image:report [-- APP …]: builds the image of each app, and prints its size and how long a container of it takes to its first line of work. Needs Docker.
+// npm run image:report [-- APP …]: builds the image of each app, and prints its size and the time until a container works. Needs Docker.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Failure, main, root, run } from './prepare.mjs';
@@ -7,7 +7,7 @@ const docker = async (/** @type {string[]} */ ...args) =>
   (await promisify(execFile)('docker', args, { cwd: root, maxBuffer: 1 << 26 })).stdout.trim();
 const mib = (/** @type {number} */ bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 
-/** Until embedded mode is ready; until a service has read its configuration and loaded its code, and says what it lacks. @param {string} app */
+/** Embedded mode: until ready. A service: until it has loaded its code and reports the missing configuration. @param {string} app */
 async function startMs(app) {
   const begun = performance.now();
   const name = `parley-image-report-${process.pid}`;

@@ -1,10 +1,10 @@
-// node tools/image.mjs APP FOLDER: copies what one app needs at run time out of an installed and compiled workspace: its packages, and those of this repository that it leads to.
+// node tools/image.mjs APP FOLDER: copies an app with its run-time dependencies, own packages and third parties, out of an installed and compiled workspace.
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { root } from './prepare.mjs';
 
 /**
- * The entries of `package-lock.json` that an app needs: followed from its workspace as Node looks packages up, without what only development needs.
+ * The entries of `package-lock.json` that an app needs at run time, resolved from its workspace as Node resolves packages.
  * @param {Record<string, { link?: boolean, resolved?: string, dependencies?: Record<string, string>, optionalDependencies?: Record<string, string>, peerDependencies?: Record<string, string> }>} packages
  * @param {string} app
  * @returns {string[]} paths, workspaces among them
@@ -41,7 +41,7 @@ export function closure(packages, app) {
   return [...found].toSorted();
 }
 
-/** What no process reads. @param {string} path */
+/** Whether a process may read the file at run time. @param {string} path */
 const useful = (path) => !/\.(map|d\.[cm]?ts|tsbuildinfo)$/.test(path) && !path.endsWith('/dist/spec');
 
 if (import.meta.main) {
@@ -50,7 +50,7 @@ if (import.meta.main) {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   for (const path of closure(packages, app)) {
     const [from, to] = [join(root, path), join(folder, path)];
-    // Optional packages are for other platforms, most of them.
+    // Most optional packages are for other platforms.
     if (!existsSync(from)) continue;
     mkdirSync(join(to, '..'), { recursive: true });
     if (packages[path].link) symlinkSync(relative(join(to, '..'), join(folder, packages[path].resolved)), to);

@@ -11,7 +11,7 @@ interface Pattern {
   readonly flags: string;
 }
 
-/** Everything of an object and what is in it that `pick` takes. */
+/** All values inside an object that `pick` accepts. */
 function* gather(value: unknown, pick: (node: Record<string, unknown>) => Pattern | undefined): Iterable<Pattern> {
   if (typeof value !== 'object' || value === null) return;
   const found = pick(value as Record<string, unknown>);
@@ -19,13 +19,13 @@ function* gather(value: unknown, pick: (node: Record<string, unknown>) => Patter
   for (const one of Object.values(value)) yield* gather(one, pick);
 }
 
-/** Regular expressions as they are written in a file. */
+/** The regular expressions of a source file. */
 const written = (file: string): Pattern[] => {
   const program = parseAst(readFileSync(new URL(file, root), 'utf8'), { lang: 'ts' });
   return [...gather(program, ({ type, regex }) => (type === 'Literal' ? (regex as Pattern | undefined) : undefined))];
 };
 
-/** Those that zod makes of the shapes of calls: ids, times, addresses. */
+/** The patterns that zod generates for the inputs of calls: ids, times, addresses. */
 const ofShapes = (): Pattern[] =>
   Object.values(calls as Record<string, Call>).flatMap(({ input }) => [
     ...gather(toJSONSchema(input, { unrepresentable: 'any', io: 'input' }), ({ pattern }) =>
@@ -33,14 +33,14 @@ const ofShapes = (): Pattern[] =>
     ),
   ]);
 
-/** The documents are made of our own names, once. */
+/** apps/gateway/src/documents handles only our own names, once at start. */
 const files = globSync('{{libs,apps}/*,patches}/src/**/*.ts', { cwd: root.pathname }).filter(
   (file) => !/spec|conformance|libs\/testing|gateway\/src\/documents/.test(file),
 );
 const patterns = [...files.flatMap(written), ...ofShapes()];
 const distinct = [...new Map(patterns.map((one) => [`/${one.pattern}/${one.flags}`, one])).entries()];
 
-/** Whether it is proven that the ways through the pattern are few, however long the text is: then time grows as the text does. What the analysis cannot read is not proven. */
+/** Whether static analysis proves that matching takes linear time. Patterns that it cannot analyse are not proven. */
 const proven = ({ pattern, flags }: Pattern): boolean => {
   const unicode = /[uv]/.test(flags);
   try {
@@ -56,8 +56,8 @@ const proven = ({ pattern, flags }: Pattern): boolean => {
 };
 
 const LONGEST = 64 * 1024;
-/** Many times what the longest packet takes in proportion, a thousandth of what it takes by the square. */
-const PATIENCE_MS = 250;
+/** Far above linear time for the longest packet, and a thousandth of quadratic time. */
+const MATCH_TIMEOUT_MS = 250;
 const pieces = [
   'a',
   'Z',
@@ -83,7 +83,7 @@ const pieces = [
   '漢',
 ];
 
-/** Whether texts of repeated pieces, longer and longer up to a whole packet, are matched in reasonable time; the best of three times counts. */
+/** Whether texts of repeated pieces, up to the size of a packet, are matched in time. The fastest of three tries counts. */
 function quick({ pattern, flags }: Pattern): boolean {
   const took = (text: string): number => {
     const expression = new RegExp(pattern, flags.replace('g', ''));
@@ -94,25 +94,25 @@ function quick({ pattern, flags }: Pattern): boolean {
   return pieces.every((piece) => {
     for (let length = 8; length <= LONGEST; length = Math.ceil(length * 1.2)) {
       const text = `${piece.repeat(Math.ceil(length / piece.length))}!`;
-      if (took(text) > PATIENCE_MS && took(text) > PATIENCE_MS && took(text) > PATIENCE_MS) return false;
+      if (took(text) > MATCH_TIMEOUT_MS && took(text) > MATCH_TIMEOUT_MS && took(text) > MATCH_TIMEOUT_MS) return false;
     }
     return true;
   });
 }
 
 describe('a regular expression', () => {
-  it('is found wherever there is one', () => {
+  it('is collected from sources and schemas', () => {
     expect(distinct.length).toBeGreaterThan(30);
     expect(ofShapes().length).toBeGreaterThan(10);
   });
 
-  it('that explodes is noticed, by either way', () => {
+  it('with exponential or quadratic time is noticed', () => {
     for (const pattern of ['(a+)+$', String.raw`\s+$`])
       expect([pattern, proven({ pattern, flags: '' })]).toEqual([pattern, false]);
     expect(quick({ pattern: String.raw`\s+$`, flags: '' })).toBe(false);
   });
 
-  it.each(distinct)('takes time in proportion to the text, whatever that is: %s', (_, pattern) => {
+  it.each(distinct)('takes time in proportion to the text: %s', (_, pattern) => {
     expect(proven(pattern) || quick(pattern)).toBe(true);
   });
 });

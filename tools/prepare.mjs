@@ -1,4 +1,4 @@
-// What every script needs first: Node 24, the installed packages, the build. Runs on Node 20 with nothing installed.
+// Prepares every script: Node 24, installed packages, a current build. Runs on Node 20 with nothing installed.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const wanted = 24;
 /** @param {string} line */
 export const say = (line) => void process.stderr.write(`${line}\n`);
 
-/** A failure that is said in one line, with the code to end with. */
+/** A failure that is reported in one line, with an exit code. */
 export class Failure extends Error {
   /** @param {string} message @param {number} [code] */
   constructor(message, code = 1) {
@@ -34,7 +34,7 @@ export function environment(node) {
 }
 
 /**
- * Calls `end` when npm, which started this process, is gone: it does not pass every signal on, and whoever ended it meant this too. Answers how to stop watching.
+ * Calls `end` when npm, the parent of this process, exits: npm does not pass on every signal. Returns a function that stops watching.
  * @param {() => void} end
  */
 export function followNpm(end) {
@@ -46,7 +46,7 @@ export function followNpm(end) {
 }
 
 /**
- * Runs a command to its end, and resolves with its exit code. What it prints is passed on, or with `quiet` only when it fails.
+ * Runs a command and resolves with its exit code. Passes its output on; with `quiet` only if it fails.
  * @param {string} file @param {readonly string[]} args @param {{ env?: NodeJS.ProcessEnv, quiet?: boolean, shell?: boolean }} [options]
  */
 export function run(file, args, { env = process.env, quiet = false, shell = false } = {}) {
@@ -60,7 +60,7 @@ export function run(file, args, { env = process.env, quiet = false, shell = fals
     /** @type {Buffer[]} */
     const output = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(chunk));
-    // Ctrl-C in a terminal reaches the child by itself; a signal sent to this process alone does not.
+    // Ctrl-C in a terminal also reaches the child; a signal sent to this process does not.
     const wait = () => process.stdin.isTTY || void child.kill('SIGINT');
     process.on('SIGINT', wait);
     const pass = () => void child.kill('SIGTERM');
@@ -79,7 +79,7 @@ export function run(file, args, { env = process.env, quiet = false, shell = fals
 const npm = (/** @type {readonly string[]} */ args) =>
   run(windows ? 'npm.cmd' : 'npm', args, { quiet: true, shell: windows });
 
-/** Whether the process that wrote the lock still runs. @param {string} lock */
+/** Whether the process that holds the lock is running. @param {string} lock */
 function held(lock) {
   try {
     process.kill(Number(readFileSync(lock, 'utf8')) || process.pid, 0);
@@ -89,7 +89,7 @@ function held(lock) {
   }
 }
 
-/** One at a time: several scripts may start in a fresh clone at once. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+/** Runs `work` under a lock, because several scripts may start in a fresh clone at once. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
 async function alone(work) {
   const lock = join(root, '.cache', 'lock');
   mkdirSync(dirname(lock), { recursive: true });
@@ -120,12 +120,12 @@ const nodeThere =
     ? process.execPath
     : join(nodeHome, 'node_modules', packagedNode, 'bin', windows ? 'node.exe' : 'node');
 
-/** Whether Node 24 is there. npm writes its record last: without it the binary may be half of one. */
+/** Whether Node 24 is installed. npm writes its record last; without it the binary may be incomplete. */
 const nodeReady = () =>
   nodeThere === process.execPath ||
   (existsSync(nodeThere) && existsSync(join(nodeHome, 'node_modules', '.package-lock.json')));
 
-/** Gets Node from npm's package of it for this platform, unless the one that runs this is new enough or it was fetched before. */
+/** Fetches Node from its npm package for this platform, unless the running Node is new enough or it was fetched before. */
 async function fetchNode() {
   if (nodeReady()) return;
   say(`fetching Node ${wanted} (this is ${process.version})`);
@@ -149,7 +149,7 @@ async function fetchNode() {
 /** @param {string} path @returns {Record<string, { version?: string, link?: boolean, optional?: boolean, dev?: boolean }>} */
 const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
 
-/** Whether `node_modules` holds what `package-lock.json` asks for. Optional packages may be for other platforms. */
+/** Whether `node_modules` matches `package-lock.json`. Optional packages may be for other platforms. */
 function installed() {
   const record = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(record)) return false;
@@ -163,7 +163,7 @@ function installed() {
   );
 }
 
-/** Installs the packages unless they are there. */
+/** Installs the packages unless they are installed. */
 async function install() {
   if (installed()) return;
   say('installing packages');
@@ -171,10 +171,10 @@ async function install() {
   if (code !== 0) throw new Failure('npm ci failed');
 }
 
-/** What the web app is made of. */
+/** The inputs of the web app. */
 const webSources = ['apps/web', 'libs/client/src', 'libs/contracts/src', 'package-lock.json'];
 
-/** Says whether anything of it has changed: names, sizes and times. */
+/** A hash of their names, sizes and times. */
 function webState() {
   const hash = createHash('sha256');
   /** @param {string} path */
@@ -189,7 +189,7 @@ function webState() {
   return hash.digest('hex');
 }
 
-/** Builds the web app, unless what it is made of is as it was. @param {string} node */
+/** Builds the web app unless its inputs are unchanged. @param {string} node */
 export async function buildWeb(node) {
   const record = join(root, '.cache', 'web-build');
   const state = webState();
@@ -210,7 +210,7 @@ export async function buildWeb(node) {
 }
 
 /**
- * Makes everything ready: Node 24, packages, build, and with `web` the web app. Each step takes next to no time when it has been done. Resolves with the path of Node.
+ * Prepares Node 24, the packages, the build, and with `web` the web app. Finished steps take almost no time. Resolves with the path of Node.
  * @param {{ build?: boolean, web?: boolean }} [options]
  */
 export async function prepare({ build = true, web = false } = {}) {
@@ -225,7 +225,7 @@ export async function prepare({ build = true, web = false } = {}) {
     const types = run(nodeThere, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], {
       env: environment(nodeThere),
     });
-    // Each to its end, whatever becomes of the other.
+    // Both run to their end, even if one fails.
     const [built, builtWeb] = await Promise.allSettled([types, web ? buildWeb(nodeThere) : undefined]);
     if (built.status === 'rejected') throw built.reason;
     if (built.value !== 0) throw new Failure('the build failed');
@@ -234,7 +234,7 @@ export async function prepare({ build = true, web = false } = {}) {
   return nodeThere;
 }
 
-/** Runs a script's work; failures that are somebody's to mend are one line. @param {() => Promise<number>} work */
+/** Runs a script's work, and reports a `Failure` in one line. @param {() => Promise<number>} work */
 export async function main(work) {
   try {
     process.exitCode = await work();

@@ -1,4 +1,4 @@
-// npm run screenshots [-- FOLDER]: installs what is missing, builds, and takes the pictures of docs/screenshots. `--typing` measures how long a key takes to the screen instead.
+// npm run screenshots [-- FOLDER]: installs what is missing, builds, and takes the pictures of docs/screenshots. `--typing` measures the time from a key press to the screen instead.
 import { join } from 'node:path';
 import { environment, main, prepare, root, run } from './prepare.mjs';
 

@@ -1,4 +1,4 @@
-// npm run smoke:compose [-- options]: installs what is missing, builds, and tries docker-compose.yml out (e2e/src/programs/smoke/main.ts).
+// npm run smoke:compose [-- options]: installs what is missing, builds, and tests docker-compose.yml (e2e/src/programs/smoke/main.ts).
 import { join } from 'node:path';
 import { environment, main, prepare, root, run } from './prepare.mjs';
 
