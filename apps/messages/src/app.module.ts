@@ -1,26 +1,35 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import type { Broker } from '@parley/broker';
-import { Push, type Registry, type Traces } from '@parley/realtime';
-import type { Logger } from '@parley/service-kit';
-import type { Database } from '@parley/store';
+import { Broker } from '@parley/broker';
+import { Audience } from '@parley/chat';
+import { Push, Traces, type Registry } from '@parley/realtime';
+import { Logger } from '@parley/service-kit';
+import { Database } from '@parley/store';
 import { Attachments } from './attachments/attachments.js';
 import { AttachmentsController } from './attachments/controller.js';
-import { Bans } from './conversations/expired-bans.js';
-import { Commands } from './commands/runner.js';
+import { ConversationCache } from './commands/conversation-cache.js';
+import { EventPublisher } from './commands/publisher.js';
+import { CommandRunner } from './commands/runner.js';
+import { defaultSettings, Settings } from './config.js';
 import { ConversationsController } from './conversations/controller.js';
+import { ConversationCreator } from './conversations/create.js';
+import { ExpiredBans } from './conversations/expired-bans.js';
 import { DrawingController } from './drawing/controller.js';
-import { MessageController } from './messages/controller.js';
-import { MessagesController } from './sending/controller.js';
-import { policies as ours } from './sending/rules/index.js';
-import type { Policy } from './sending/rules/rule.js';
-import { defaultSettings, SETTINGS, type Settings } from './settings.js';
-import { BROKER, DATABASE, LOGGER, POLICIES, PUSH, TRACES } from './tokens.js';
-import { Deliveries } from './webhooks/deliveries.js';
+import { LineDrawer } from './drawing/draw.js';
+import { MessagesController } from './messages/controller.js';
+import { PeopleController } from './people/controller.js';
+import { People } from './people/people.js';
+import { SendingController } from './sending/controller.js';
+import { FastPath } from './sending/fast-path.js';
+import { SendRules } from './sending/rules/evaluation.js';
+import { sendRules } from './sending/rules/index.js';
+import type { SendRule } from './sending/rules/rule.js';
+import { MessageSender } from './sending/send.js';
 import { WebhooksController } from './webhooks/controller.js';
+import { Deliveries } from './webhooks/deliveries.js';
 import { Webhooks } from './webhooks/webhooks.js';
 import { WebhookWorker } from './webhooks/worker.js';
 
-/** What the service stands on. It neither opens nor closes any of it. */
+/** What the service needs. It neither opens nor closes any of it. */
 export interface MessagesParts {
   readonly broker: Broker;
   /** Under a role that may write schema `chat`. */
@@ -28,46 +37,48 @@ export interface MessagesParts {
   readonly registry: Registry;
   readonly traces: Traces;
   readonly logger: Logger;
-  /** Those that are absent have their defaults. */
+  /** Absent settings have their defaults. */
   readonly settings?: Partial<Settings>;
-  /** The longest that a stop waits for work under way. */
+  /** The longest that a stop waits for work under way, in milliseconds. */
   readonly graceMs?: number;
-  /** What new messages must pass. Default: those of `sending/rules/index.ts`. */
-  readonly policies?: readonly Policy[];
+  /** The rules that new messages must pass. Default: those of `sending/rules/index.ts`. */
+  readonly rules?: readonly SendRule[];
 }
 
 @Module({})
 export class AppModule {
-  static register({
-    broker,
-    database,
-    registry,
-    traces,
-    logger,
-    settings,
-    policies = ours,
-  }: MessagesParts): DynamicModule {
+  static register(parts: MessagesParts): DynamicModule {
+    const { broker, database, registry, traces, logger, settings, rules = sendRules } = parts;
     return {
       module: AppModule,
       controllers: [
+        SendingController,
         MessagesController,
-        MessageController,
         ConversationsController,
+        PeopleController,
         DrawingController,
         AttachmentsController,
         WebhooksController,
       ],
       providers: [
-        { provide: BROKER, useValue: broker },
-        { provide: DATABASE, useValue: database },
-        { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
-        { provide: TRACES, useValue: traces },
-        { provide: LOGGER, useValue: logger },
-        { provide: POLICIES, useValue: policies },
-        { provide: SETTINGS, useValue: { ...defaultSettings, ...settings } },
-        Commands,
+        { provide: Broker, useValue: broker },
+        { provide: Database, useValue: database },
+        { provide: Push, useValue: new Push({ broker, registry, logger }) },
+        { provide: Traces, useValue: traces },
+        { provide: Logger, useValue: logger },
+        { provide: Settings, useValue: Object.assign({}, defaultSettings, settings) },
+        { provide: SendRules, useValue: new SendRules(rules, logger) },
+        { provide: Audience, useValue: new Audience() },
+        ConversationCache,
+        EventPublisher,
+        CommandRunner,
+        FastPath,
+        MessageSender,
+        ConversationCreator,
+        ExpiredBans,
+        People,
+        LineDrawer,
         Attachments,
-        Bans,
         Webhooks,
         Deliveries,
         WebhookWorker,

@@ -1,7 +1,20 @@
 import { commonConfig, env, secret } from '@parley/service-kit';
-import { messagesSettings } from './settings.js';
+import type { z } from 'zod';
 
-/** Configuration of the messages service. */
+/** Settings of the messages service in both modes, as environment variables. */
+export const messagesSettings = {
+  QUOTA_BYTES: env
+    .integer(0, Number.MAX_SAFE_INTEGER)
+    .default(5 * 1024 ** 3)
+    .describe('Bytes of attachments that each user may have stored'),
+  WEBHOOKS_ALLOW_PRIVATE: env.flag
+    .default(false)
+    .describe(
+      'Allows webhooks to private addresses and over plain http. Only for trying out on one machine: with it, every admin of a conversation can reach what this process can reach',
+    ),
+};
+
+/** Configuration of the messages service as a process of its own. */
 export const messagesConfig = {
   ...commonConfig,
   ...messagesSettings,
@@ -10,3 +23,30 @@ export const messagesConfig = {
   REDIS_URL: secret(env.url('redis', 'rediss'), 'Redis, where the gateways register their connections'),
   DATABASE_POOL: env.integer(1, 1000).default(10).describe('Database connections of one replica at most'),
 };
+
+/** Settings of the messages service; a class, so that Nest injects it by type. */
+export abstract class Settings {
+  abstract readonly quotaBytes: number;
+  abstract readonly webhooks: WebhookSettings;
+}
+/** Times in milliseconds. */
+export interface WebhookSettings {
+  readonly allowPrivate: boolean;
+  /** The wait after the first failed attempt. Each further one waits about four times as long. */
+  readonly retryMs: number;
+  /** The longest that one attempt may take. */
+  readonly timeoutMs: number;
+  /** How often the queue is read for deliveries that other replicas queued, and for retries. */
+  readonly pollMs: number;
+}
+
+export const defaultSettings: Settings = Object.freeze({
+  quotaBytes: 5 * 1024 ** 3,
+  webhooks: { allowPrivate: false, retryMs: 10_000, timeoutMs: 10_000, pollMs: 2_000 },
+});
+
+/** The settings that the environment gives. */
+export const settingsOf = (config: Readonly<z.output<z.ZodObject<typeof messagesSettings>>>): Settings => ({
+  quotaBytes: config.QUOTA_BYTES,
+  webhooks: { ...defaultSettings.webhooks, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE },
+});

@@ -2,8 +2,7 @@ import { createRabbitBroker } from '@parley/broker';
 import { createRedisRegistry, createRedisTraces } from '@parley/realtime';
 import { runService } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
-import { messagesConfig } from './config.js';
-import { settingsOf } from './settings.js';
+import { messagesConfig, settingsOf } from './config.js';
 import { startMessages } from './start.js';
 
 await runService('messages', messagesConfig, async ({ config, logger, use }) => {

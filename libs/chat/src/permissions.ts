@@ -66,3 +66,6 @@ export function requirePermission(actions: Action | readonly Action[], context: 
 const rank = (role: string | null): number => [...all].reverse().indexOf(role as Role);
 /** True when `role` is above `other`: members may remove, mute and ban only lower roles, so admins cannot target the creator or each other. */
 export const outranks = (role: string | null, other: string | null): boolean => rank(role) > rank(other);
+
+/** False when the policy keeps guests from becoming members. */
+export const admitsGuests = ({ guests }: Conversation['policy']): boolean => guests !== false;

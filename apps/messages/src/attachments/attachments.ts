@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { attachmentColumns, toAttachment, type AttachmentRow } from '@parley/chat';
 import {
   ChatError,
@@ -7,9 +7,8 @@ import {
   type RequestPayload,
   type StoredAttachment,
 } from '@parley/contracts';
-import type { Database, Sql } from '@parley/store';
-import { SETTINGS, type Settings } from '../settings.js';
-import { DATABASE } from '../tokens.js';
+import { Database, type Sql } from '@parley/store';
+import { Settings } from '../config.js';
 
 /** Sent attachments that one sweep looks at: a round over all of them takes as many sweeps as it needs. */
 const LOOKED_AT = 5000;
@@ -34,8 +33,8 @@ export class Attachments {
   private lookedAt = START;
 
   constructor(
-    @Inject(DATABASE) private readonly database: Database,
-    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly database: Database,
+    private readonly settings: Settings,
   ) {}
 
   /** Refuses with `too_large` what is over the user's quota. Previews don't count. */

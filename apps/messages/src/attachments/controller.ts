@@ -1,4 +1,4 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Attachments } from './attachments.js';
@@ -6,7 +6,7 @@ import { Attachments } from './attachments.js';
 /** What the gateway asks of attachments' rows. */
 @Controller()
 export class AttachmentsController {
-  constructor(@Inject(Attachments) private readonly attachments: Attachments) {}
+  constructor(private readonly attachments: Attachments) {}
 
   @MessagePattern<string>('attachment.admit.v1')
   async admit(

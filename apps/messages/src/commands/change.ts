@@ -1,140 +1,126 @@
 import type { Delivery } from '@parley/broker';
-import {
-  accessRefusal,
-  audienceOf,
-  messageColumns,
-  toConversation,
-  toMessage,
-  type Audience,
-  type MessageRow,
-} from '@parley/chat';
-import {
-  ChatError,
-  foldName,
-  newId,
-  type Actor,
-  type Conversation,
-  type Message,
-  type SystemNote,
-} from '@parley/contracts';
+import { accessRefusal, audienceOf, toConversation, viewConversations, type Access, type Audience } from '@parley/chat';
+import { ChatError, foldName, type Actor, type Conversation, type Message, type SystemNote } from '@parley/contracts';
 import type { Database, Sql } from '@parley/store';
-import type { News } from './publisher.js';
-import { lockConversations, sendersOf, type LockedConversation, type Sender } from '../sending/sql.js';
-import type { Standings } from './conversation-cache.js';
+import type { ConversationCache } from './conversation-cache.js';
+import { callerStatesOf, lockConversations, type CallerState, type LockedConversation } from './locked-conversation.js';
+import type { OutgoingEvent } from './publisher.js';
+import { findSystemMessage, insertSystemMessage } from './system-messages.js';
 
-/** What a change of the conversation's own row touches beside its `rev`: catch-up asks by these which parts to answer. */
+/** Parts of a conversation beside its messages. Each has the `rev` of its last change, so that catching up answers only changed parts. */
 export type Part = 'conversation' | 'members' | 'drawing';
 
-/** How a command came: under which request, and whether perhaps not for the first time. */
-export interface Command {
+/** Who asks for a command, under which request. */
+export interface CommandContext {
   readonly caller: Actor;
+  /** True when an earlier delivery may have carried the command out. */
   readonly redelivered: boolean;
 }
-export const commandOf = ({
+export const contextOf = ({
   payload: { caller },
   redelivered,
-}: Pick<Delivery<{ caller: Actor }>, 'payload' | 'redelivered'>): Command => ({ caller, redelivered });
+}: Pick<Delivery<{ caller: Actor }>, 'payload' | 'redelivered'>): CommandContext => ({ caller, redelivered });
 
-/** The clientId of the system message that a request writes: longer than those that clients may choose, so that none is ever in its way. */
-export const noteKey = (requestId: string, conversationId: string): string => `system:${requestId}:${conversationId}`;
+/** What a command did: its answer, and what follows the commit. */
+export interface Committed<T> {
+  readonly answer: T;
+  /** Published after the answer, in this order: live events first, then domain events. */
+  readonly events: readonly OutgoingEvent[];
+  /** A new message whose `message.created.v1` is published after the handler has returned. The command is acknowledged after that. */
+  readonly created?: Message;
+}
 
 /**
- * One change of one conversation, under the lock of its row: nobody else gives out its `seq` and `rev`, or changes its members, until the commit. The row is written back once, at
- * the end, and only when a `rev` was taken.
+ * One change of one conversation under the lock of its row. Until the commit nobody else assigns its `seq` and `rev` or changes its members. The row is written once, at the end, and
+ * only when a `rev` was taken.
  */
 export class Change {
-  /** What to tell after the commit, in this order. */
-  readonly news: News[] = [];
-  private touched = false;
-  private membersMoved = false;
+  /** Published after the commit, in this order. */
+  readonly events: OutgoingEvent[] = [];
+  private modified = false;
+  private membersChanged = false;
 
   constructor(
     readonly sql: Sql,
-    readonly command: Command,
-    /** May be changed; it is written back. */
+    readonly context: CommandContext,
+    /** Its columns may be changed; {@link save} writes them. */
     readonly conversation: LockedConversation,
-    /** What the caller is here. `now` is the time of this change. */
-    readonly member: Sender,
-    private readonly members: Audience,
+    /** The caller's row. Its `now` is the time of this change. */
+    readonly member: CallerState,
+    private readonly cachedAudience: Audience,
   ) {}
 
   get userId(): string {
-    return this.command.caller.userId;
+    return this.context.caller.userId;
   }
   get now(): Date {
     return this.member.now;
   }
-  /** True when news have to be told again although nothing changes: an earlier delivery of this command may have been cut off before it told them. */
+  /** True when events must be published again although nothing changes: an earlier delivery may have been cut off before it published them. */
   get repeat(): boolean {
-    return this.command.redelivered;
+    return this.context.redelivered;
   }
 
-  /** The next `rev`; `parts` are what it changes of the conversation beside a message. */
+  /** Takes the next `rev`. `parts` names the parts that the change affects beside a message. */
   nextRev(...parts: readonly Part[]): number {
-    this.touched = true;
+    this.modified = true;
     const rev = ++this.conversation.rev;
     for (const part of parts) this.conversation[`${part}_rev`] = rev;
-    this.membersMoved ||= parts.includes('members');
+    this.membersChanged ||= parts.includes('members');
     return rev;
   }
 
-  /** Who hears of the conversation now: after a change of its members, who is there after it. */
+  /** The users that the conversation's events go to, as of this change. */
   async audience(): Promise<readonly string[]> {
     const { id, members_rev } = this.conversation;
-    // Not remembered before the commit: were this change undone, another one would get the same `members_rev`.
-    if (this.membersMoved) return audienceOf(this.sql, id);
-    return (await this.members.of(this.sql, [{ conversationId: id, membersRev: members_rev }])).get(id) ?? [];
+    // Not cached before the commit: after a rollback another change would get the same `members_rev`.
+    if (this.membersChanged) return audienceOf(this.sql, id);
+    return (await this.cachedAudience.of(this.sql, [{ conversationId: id, membersRev: members_rev }])).get(id) ?? [];
   }
 
-  /** The conversation without what is the viewer's alone. */
+  /** The conversation without the viewer's membership. */
   describe(): Conversation {
     return toConversation(this.conversation);
   }
 
-  /**
-   * Writes the system message of this command: the next message of the conversation, by the caller. A command writes at most one; {@link earlierNote} finds it when the command comes
-   * again.
-   */
-  async note(system: SystemNote): Promise<Message> {
+  /** The conversation as the caller sees it after this change. */
+  view(): Promise<Conversation> {
+    return this.viewOf(this.userId);
+  }
+  /** The conversation as a user sees it after this change. */
+  async viewOf(userId: string): Promise<Conversation> {
+    await this.save();
+    const [conversation] = await viewConversations(this.sql, userId, [this.conversation.id]);
+    if (!conversation) throw new ChatError('not_found', 'No such conversation');
+    return conversation;
+  }
+
+  /** Appends the system message of this command, sent by the caller. A command writes at most one: {@link earlierNote} finds it after a redelivery. */
+  note(note: SystemNote): Promise<Message> {
     const { conversation, now } = this;
     conversation.last_seq += 1;
     if (now > conversation.active_at) conversation.active_at = now;
-    const rev = this.nextRev();
-    const [row] = await this.sql.query<MessageRow>(
-      `insert into chat.message as m (conversation_id, seq, rev, id, sender_id, client_id, type, body, system, created_at)
-       values ($1, $2, $3, $4, $5, $6, 'system', '', $7::jsonb, $8) returning ${messageColumns('m')}`,
-      [
-        conversation.id,
-        conversation.last_seq,
-        rev,
-        newId(conversation.id),
-        this.userId,
-        this.noteKey,
-        system,
-        conversation.active_at,
-      ],
-    );
-    return toMessage(row!);
+    return insertSystemMessage(this.sql, {
+      conversationId: conversation.id,
+      seq: conversation.last_seq,
+      rev: this.nextRev(),
+      senderId: this.userId,
+      requestId: this.context.caller.requestId,
+      note,
+      createdAt: conversation.active_at,
+    });
   }
 
-  /** The system message that an earlier delivery of this same command wrote. */
+  /** The system message that an earlier delivery of this command wrote. */
   async earlierNote(): Promise<Message | undefined> {
     if (!this.repeat) return undefined;
-    const [row] = await this.sql.query<MessageRow>(
-      `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.sender_id = $2 and m.client_id = $3 limit 1`,
-      [this.conversation.id, this.userId, this.noteKey],
-    );
-    return row && toMessage(row);
+    return findSystemMessage(this.sql, this.conversation.id, this.userId, this.context.caller.requestId);
   }
 
-  private get noteKey(): string {
-    return noteKey(this.command.caller.requestId, this.conversation.id);
-  }
-
-  /** Writes the conversation's row back, if it was changed. Called by {@link changeConversation} at the end; earlier only where something reads the row meanwhile. */
+  /** Writes the conversation's row if it was changed. {@link changeConversation} calls it at the end; a change calls it earlier only to read the row meanwhile. */
   async save(): Promise<void> {
-    if (!this.touched) return;
-    this.touched = false;
+    if (!this.modified) return;
+    this.modified = false;
     const c = this.conversation;
     await this.sql.query(
       `update chat.conversation set title = $2, topic = $3, color = $4, visibility = $5, policy = $6::jsonb, last_seq = $7, rev = $8, conversation_rev = $9, members_rev = $10,
@@ -155,65 +141,48 @@ export class Change {
         c.member_count,
         c.active_at,
         c.deleted_at,
-        foldTitle(c.title),
+        c.title === null ? null : foldName(c.title),
       ],
     );
   }
 }
 
-const foldTitle = (title: string | null): string | null => (title === null ? null : foldName(title));
+/** `later`: the work checks access itself, after it has looked whether this very command has ended the caller's access. */
+export type AccessCheck = Access | 'later';
 
-export interface Changed<T> {
-  readonly answer: T;
-  readonly news: readonly News[];
-}
-
-/**
- * What is asked before the work: `member` for what only members may ask; `visible` also lets others in to a public one; `unchecked` leaves it to the work, which looks first whether this
- * very command has ended the caller's access.
- */
-export type Access = 'member' | 'visible' | 'unchecked';
-
-/** Refuses whoever may not know of the conversation. */
-export function demandAccess({ conversation, member }: Change, access: 'member' | 'visible'): void {
+/** Throws the refusal of a caller without access to the conversation. */
+export function requireAccess({ conversation, member }: Change, access: Access): void {
   const refused = accessRefusal(conversation, member, access);
   if (refused) throw refused;
 }
 
-/**
- * Changes a conversation in one transaction: locks it, refuses whoever may not know of it, lets `work` check and write, and writes the row back. `work` may run again after a conflict.
- * What it throws undoes everything.
- */
-export async function changeConversation<T>(
-  {
-    database,
-    audience,
-    standings,
-  }: { readonly database: Database; readonly audience: Audience; readonly standings: Standings },
-  conversationId: string,
-  command: Command,
-  access: Access,
-  work: (change: Change) => Promise<T>,
-): Promise<Changed<T>> {
-  const { after, ...changed } = await database.transaction(async (sql) => {
-    const [conversation] = await lockConversations(sql, [conversationId]);
-    const [standing] = await sendersOf(sql, [{ conversationId, senderId: command.caller.userId }]);
-    if (!conversation) throw new ChatError('not_found', 'No such conversation');
-    const change = new Change(sql, command, conversation, standing!, audience);
-    if (access !== 'unchecked') demandAccess(change, access);
-    const answer = await work(change);
-    await change.save();
-    return { answer, news: change.news, after: conversation };
-  });
-  standings.advance(after);
-  return changed;
+export interface ChangeDependencies {
+  readonly database: Database;
+  readonly audience: Audience;
+  readonly cache: ConversationCache;
 }
 
-/** The conversation of a message. Throws `not_found`. */
-export async function conversationOf(sql: Sql, messageId: string): Promise<string> {
-  const [row] = await sql.query<{ conversation_id: string }>(`select conversation_id from chat.message where id = $1`, [
-    messageId,
-  ]);
-  if (!row) throw new ChatError('not_found', 'No such message');
-  return row.conversation_id;
+/**
+ * Changes a conversation in one transaction: locks its row, checks access, lets `work` check and write, and writes the row. `work` may run again after a conflict between transactions.
+ * Anything it throws rolls everything back.
+ */
+export async function changeConversation<T>(
+  { database, audience, cache }: ChangeDependencies,
+  conversationId: string,
+  context: CommandContext,
+  access: AccessCheck,
+  work: (change: Change) => Promise<T>,
+): Promise<Committed<T>> {
+  const { conversation, ...committed } = await database.transaction(async (sql) => {
+    const [locked] = await lockConversations(sql, [conversationId]);
+    const [member] = await callerStatesOf(sql, [{ conversationId, userId: context.caller.userId }]);
+    if (!locked) throw new ChatError('not_found', 'No such conversation');
+    const change = new Change(sql, context, locked, member!, audience);
+    if (access !== 'later') requireAccess(change, access);
+    const answer = await work(change);
+    await change.save();
+    return { answer, events: change.events, conversation: locked };
+  });
+  cache.advance(conversation);
+  return committed;
 }

@@ -1,56 +1,58 @@
+import { Injectable } from '@nestjs/common';
 import { Lru } from '@parley/service-kit';
-import type { LockedConversation, Sender } from '../sending/sql.js';
+import type { CallerState, LockedConversation } from './locked-conversation.js';
 
-/** A conversation as it was at its `rev`, and what those who wrote there lately were in it. */
-export interface Standing {
+/** A conversation's row at one `rev`, and recent senders' rows in it. */
+export interface CachedConversation {
   readonly conversation: LockedConversation;
-  readonly senders: ReadonlyMap<string, Sender>;
+  readonly senders: ReadonlyMap<string, CallerState>;
 }
 
-/** Rows that are remembered at most, of conversations and senders: some tens of megabytes. */
+/** The most cached rows, of conversations and senders together: some tens of megabytes. */
 const CAPACITY = 50_000;
-/** More senders of one conversation are looked up again. */
-const SENDERS = 1000;
+/** The most cached senders of one conversation. */
+const MAX_SENDERS = 1000;
 
 /**
- * What this process knows of the conversations that it writes to. Nothing here is relied on by itself: every change of a conversation or its members takes a `rev`, so what is remembered is
- * true exactly while the conversation's row has that `rev`, which whoever uses it has to make a condition of what is written.
+ * The conversations that this process writes to, as its own transactions left them. An entry proves nothing by itself: every change of a conversation or its members raises its `rev`, so
+ * an entry is true only while the row has that `rev`. Statements that rely on an entry must make that a condition.
  */
-export class Standings {
-  private readonly known = new Lru<Standing>(CAPACITY, ({ senders }) => 1 + senders.size);
-  /** The database's clock, as last heard, and when by ours. */
-  private clock: { readonly now: number; readonly heard: number } | undefined;
+@Injectable()
+export class ConversationCache {
+  private readonly entries = new Lru<CachedConversation>(CAPACITY, ({ senders }) => 1 + senders.size);
+  /** The database's clock, and when it was read by this process' monotonic clock, in milliseconds. */
+  private clock: { readonly now: number; readonly readAt: number } | undefined;
 
-  of(conversationId: string): Standing | undefined {
-    return this.known.get(conversationId);
+  get(conversationId: string): CachedConversation | undefined {
+    return this.entries.get(conversationId);
   }
 
-  /** What a transaction that is committed saw, or wrote. */
-  remember(conversation: LockedConversation, senders: Iterable<readonly [userId: string, sender: Sender]>): void {
-    const before = this.known.get(conversation.id);
+  /** Stores rows that a committed transaction read or wrote. Keeps cached senders while `members_rev` is unchanged. */
+  store(conversation: LockedConversation, senders: Iterable<readonly [userId: string, sender: CallerState]>): void {
+    const before = this.entries.get(conversation.id);
     const kept = before?.conversation.members_rev === conversation.members_rev ? before.senders : [];
-    const all = new Map([...kept, ...senders]);
-    this.known.set(conversation.id, { conversation, senders: all.size > SENDERS ? new Map(senders) : all });
+    const merged = new Map([...kept, ...senders]);
+    this.entries.set(conversation.id, { conversation, senders: merged.size > MAX_SENDERS ? new Map(senders) : merged });
   }
 
-  /** The conversation further on, after a commit. Senders are remembered as long as no member changes. */
+  /** Stores a conversation's row as committed. Keeps the cached senders while `members_rev` is unchanged; otherwise the entry goes. */
   advance(conversation: LockedConversation): void {
-    const before = this.known.get(conversation.id);
+    const before = this.entries.get(conversation.id);
     if (before?.conversation.members_rev === conversation.members_rev)
-      this.known.set(conversation.id, { conversation, senders: before.senders });
+      this.entries.set(conversation.id, { conversation, senders: before.senders });
     else this.forget(conversation.id);
   }
 
   forget(conversationId: string): void {
-    this.known.delete(conversationId);
+    this.entries.delete(conversationId);
   }
 
-  heard(now: Date): void {
-    this.clock = { now: now.getTime(), heard: performance.now() };
+  setClock(now: Date): void {
+    this.clock = { now: now.getTime(), readAt: performance.now() };
   }
 
-  /** About what the database's clock says now; undefined before anything was heard of it. */
+  /** An estimate of the database's clock; undefined before {@link setClock}. */
   get now(): Date | undefined {
-    return this.clock && new Date(this.clock.now + performance.now() - this.clock.heard);
+    return this.clock && new Date(this.clock.now + performance.now() - this.clock.readAt);
   }
 }

@@ -1,128 +1,76 @@
-import type { Broker } from '@parley/broker';
-import type {
-  DomainEvent,
-  DomainEventName,
-  Membership,
-  Message,
-  Role,
-  ServerEvent,
-  ServerEventName,
-} from '@parley/contracts';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
+import type { DomainEvent, DomainEventName, Message, ServerEvent, ServerEventName } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import type { Push, PushOptions, Whereabouts } from '@parley/realtime';
-import type { Created } from '../conversations/create.js';
-import type { Sent } from '../sending/send.js';
+import { Push, type PushOptions, type Whereabouts } from '@parley/realtime';
+import { Batcher } from '@parley/service-kit';
 
-/** Messages in one event: with the longest bodies, less than a megabyte. */
-const TOGETHER = 50;
-/** How long a new message waits for others to share its event: nobody waits for what other services make of it. */
-const GATHER_MS = 25;
+/** The most messages of one event: with the longest bodies, less than a megabyte. */
+const MAX_MESSAGES = 50;
+/** How long a new message waits for others to share its event. */
+const BATCH_WAIT_MS = 25;
 
-interface Untold {
-  readonly message: Message;
-  readonly told: () => void;
-  readonly failed: (error: unknown) => void;
-}
+/** A live event, pushed to users. */
+type LiveEvent = {
+  [E in ServerEventName]: {
+    readonly to: readonly string[];
+    readonly event: E;
+    readonly payload: ServerEvent<E>;
+  } & Pick<PushOptions, 'id' | 'except'>;
+}[ServerEventName];
+/** A domain event, published to the other services. */
+type PublishedEvent = {
+  [N in DomainEventName]: { readonly publish: N; readonly payload: DomainEvent<N> };
+}[DomainEventName];
+export type OutgoingEvent = LiveEvent | PublishedEvent;
 
-/** One thing to tell: to users, as a live event, and to the other services. */
-export type News =
-  | {
-      [E in ServerEventName]: {
-        readonly to: readonly string[];
-        readonly event: E;
-        readonly payload: ServerEvent<E>;
-      } & PushOptions;
-    }[ServerEventName]
-  | { [N in DomainEventName]: { readonly publish: N; readonly payload: DomainEvent<N> } }[DomainEventName];
+/** The live event of a new message. */
+export const messageNew = (to: readonly string[], message: Message): OutgoingEvent => ({
+  to,
+  event: 'message:new',
+  payload: { message },
+  id: `${message.conversationId}:${message.rev}`,
+});
 
 /**
- * Tells the members and the other services what was committed: first the pushes, then the events. Repeating it is harmless: gateways drop a frame whose id
- * they have seen, consumers of events are idempotent. Rejects with `Unavailable` when the broker did not confirm all of it; then the commands come again.
+ * Tells users and the other services what was committed. Repeating it is harmless: gateways drop a live event whose id they have seen, and consumers of domain events are idempotent.
+ * Every method rejects with `Unavailable` when the broker did not confirm everything; the command is then redelivered.
  */
-export class Announcer {
-  private untold: Untold[] = [];
-  private gathering: NodeJS.Timeout | undefined;
+@Injectable()
+export class EventPublisher {
+  private readonly created = new Batcher<Message>({
+    waitMs: BATCH_WAIT_MS,
+    maxItems: MAX_MESSAGES,
+    flush: async (messages) => {
+      await this.broker.publish('message.created.v1', { messages: [...messages] });
+      await reached('messages.published');
+    },
+  });
 
   constructor(
     private readonly broker: Broker,
     private readonly push: Push,
   ) {}
 
-  /** One after another, so that a gateway gets them in this order; the events after the pushes. */
-  async tell(news: readonly News[]): Promise<void> {
-    for (const one of news) {
-      if (!('event' in one)) continue;
-      const { to, event, payload, ...options } = one;
-      await this.push.toUsers(to, event, payload, options);
-    }
-    for (const one of news) if ('publish' in one) await this.broker.publish(one.publish, one.payload);
-  }
-
-  /** `message:new` to every connection of every member, the sender's own included. Resolves when the broker has it. `where`: as of after the commit, with all members. */
-  async messages(all: readonly Pick<Sent, 'message' | 'members'>[], where?: Whereabouts): Promise<void> {
-    await Promise.all(
-      all.map(({ message, members }) =>
-        this.push.toUsers(
-          members,
-          'message:new',
-          { message },
-          { id: `${message.conversationId}:${message.rev}`, ...(where && { where }) },
-        ),
-      ),
-    );
+  /**
+   * Pushes the live events, then publishes the domain events, each in the given order. `where`: the locations of all users that are told, read after the commit; without it every push
+   * looks its users up.
+   */
+  async publish(events: readonly OutgoingEvent[], where?: Whereabouts): Promise<void> {
+    const pushes = events.filter((event) => 'event' in event);
+    // With known locations nothing is awaited between two pushes, so they keep their order side by side.
+    if (where) await Promise.all(pushes.map((event) => this.pushOne(event, { where })));
+    else for (const event of pushes) await this.pushOne(event);
     await reached('messages.pushed');
+    for (const event of events) if ('publish' in event) await this.broker.publish(event.publish, event.payload);
   }
 
-  /** Tells the other services of a message, together with those that come shortly before and after it. Resolves when the broker has confirmed it. */
-  created(message: Message): Promise<void> {
-    return new Promise((told, failed) => {
-      this.untold.push({ message, told, failed });
-      if (this.untold.length === TOGETHER) void this.tellCreated();
-      else this.gathering ??= setTimeout(() => void this.tellCreated(), GATHER_MS);
-    });
+  /** Publishes `message.created.v1` of a message, together with others that come within {@link BATCH_WAIT_MS}. */
+  messageCreated(message: Message): Promise<void> {
+    return this.created.add(message);
   }
 
-  private async tellCreated(): Promise<void> {
-    clearTimeout(this.gathering);
-    this.gathering = undefined;
-    const { untold } = this;
-    this.untold = [];
-    try {
-      await this.broker.publish('message.created.v1', { messages: untold.map(({ message }) => message) });
-      await reached('messages.published');
-      for (const { told } of untold) told();
-    } catch (error) {
-      for (const { failed } of untold) failed(error);
-    }
-  }
-
-  /** `conversation:new` to every member, each with its own `me`, and its system message after it. */
-  async conversation({ conversation, members, opening }: Created): Promise<void> {
-    const userIds = members.map(({ user_id }) => user_id);
-    for (const role of new Set(members.map((member) => member.role))) {
-      const users = members.filter((member) => member.role === role).map(({ user_id }) => user_id);
-      await this.push.toUsers(
-        users,
-        'conversation:new',
-        { conversation: { ...conversation, me: newcomer(role, 0) } },
-        { id: `${conversation.id}:new:${role}` },
-      );
-    }
-    const { me: _me, ...description } = conversation;
-    await this.broker.publish('conversation.created.v1', { conversation: description, memberIds: userIds });
-    if (!opening) return;
-    await this.messages([{ message: opening, members: userIds }]);
-    await this.broker.publish('message.created.v1', { messages: [opening] });
+  private pushOne({ to, event, payload, ...options }: LiveEvent, more: Pick<PushOptions, 'where'> = {}): Promise<void> {
+    return this.push.toUsers(to, event, payload, { ...options, ...more });
   }
 }
-
-/** What somebody is who joined when the conversation was at `lastSeq`. */
-export const newcomer = (role: Role, lastSeq: number): Membership => ({
-  role,
-  status: 'active',
-  readSeq: lastSeq,
-  deliveredSeq: lastSeq,
-  unread: 0,
-  mentions: 0,
-  notifications: 'all',
-});

@@ -1,55 +1,70 @@
-import { Inject, Injectable } from '@nestjs/common';
-import type { Broker, Delivery } from '@parley/broker';
+import { Injectable } from '@nestjs/common';
+import type { Delivery } from '@parley/broker';
 import { Audience } from '@parley/chat';
 import { ChatError, type Actor } from '@parley/contracts';
-import type { Push } from '@parley/realtime';
-import type { Database } from '@parley/store';
-import { Announcer } from './publisher.js';
-import { changeConversation, commandOf, type Access, type Change, type Changed } from './change.js';
-import { Standings } from './conversation-cache.js';
-import { BROKER, DATABASE, PUSH } from '../tokens.js';
+import { reached } from '@parley/faults';
+import type { Whereabouts } from '@parley/realtime';
+import { Database } from '@parley/store';
+import { changeConversation, contextOf, type AccessCheck, type Change, type Committed } from './change.js';
+import { ConversationCache } from './conversation-cache.js';
+import { EventPublisher } from './publisher.js';
 
-/** What all commands of the service are carried out with. After a commit always in this order: answer, push, publish; then the broker's acknowledgement. */
+/**
+ * Carries out commands. After its commit every command goes on in this order: answer, push live events, publish domain events, and then the broker acknowledges the delivery. A process that
+ * dies in between leaves the delivery unacknowledged; the redelivered command finds what was stored and repeats the rest.
+ */
 @Injectable()
-export class Commands {
-  readonly audience = new Audience();
-  readonly standings = new Standings();
-  readonly announcer: Announcer;
-
+export class CommandRunner {
   constructor(
-    @Inject(DATABASE) readonly database: Database,
-    @Inject(BROKER) readonly broker: Broker,
-    @Inject(PUSH) readonly push: Push,
-  ) {
-    this.announcer = new Announcer(broker, push);
+    readonly database: Database,
+    readonly audience: Audience,
+    readonly cache: ConversationCache,
+    private readonly publisher: EventPublisher,
+  ) {}
+
+  /**
+   * Carries out one command. A `ChatError` refuses it, also `unavailable`: retrying in place would hold up all conversations of the shard while another service is away.
+   */
+  async run<T>(delivery: Delivery, work: () => Promise<Committed<T>>): Promise<void> {
+    let outcome: Committed<T> | ChatError;
+    try {
+      outcome = await work();
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      outcome = error;
+    }
+    await this.finish([delivery], [outcome]);
   }
 
-  /** A command that changes one conversation: see {@link changeConversation}. Its answer is what `work` returns. */
+  /** Carries out a command that changes one conversation: see {@link changeConversation}. Its answer is what `work` returns. */
   change<T>(
     delivery: Delivery<{ caller: Actor }>,
     conversationId: string,
-    access: Access,
+    access: AccessCheck,
     work: (change: Change) => Promise<T>,
   ): Promise<void> {
-    return this.carryOut(delivery, () => changeConversation(this, conversationId, commandOf(delivery), access, work));
+    return this.run(delivery, () => changeConversation(this, conversationId, contextOf(delivery), access, work));
   }
 
-  /** Carries a command out, answers or refuses it, and tells of it. */
-  async carryOut<T>(delivery: Delivery, work: () => Promise<Changed<T>>): Promise<void> {
-    const changed = await this.refusing(delivery, work);
-    if (!changed) return;
-    delivery.reply(changed.answer);
-    await this.announcer.tell(changed.news);
-  }
-
-  /** Refuses also with `unavailable`, where waiting in place would hold up every conversation of the shard for the sake of auth. Undefined when it was refused. */
-  async refusing<T>(delivery: Delivery, work: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof ChatError)) throw error;
-      delivery.refuse(error);
-      return undefined;
-    }
+  /**
+   * Answers or refuses deliveries whose work is committed, and publishes their events. `outcomes` are in the order of `deliveries`. `where`: the locations of all users that are told;
+   * awaited after the answers.
+   */
+  async finish(
+    deliveries: readonly Delivery[],
+    outcomes: readonly (Committed<unknown> | ChatError)[],
+    where?: Promise<Whereabouts>,
+  ): Promise<void> {
+    for (const [at, outcome] of outcomes.entries())
+      if (outcome instanceof ChatError) deliveries[at]!.refuse(outcome);
+      else deliveries[at]!.reply(outcome.answer);
+    await reached('messages.answered');
+    const committed = outcomes.flatMap((outcome) => (outcome instanceof ChatError ? [] : outcome.events));
+    if (committed.length > 0) await this.publisher.publish(committed, await where);
+    for (const [at, outcome] of outcomes.entries())
+      if (!(outcome instanceof ChatError) && outcome.created) {
+        const { created } = outcome;
+        deliveries[at]!.beforeAck(() => this.publisher.messageCreated(created));
+      }
   }
 }

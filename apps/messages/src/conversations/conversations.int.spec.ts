@@ -57,8 +57,15 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
       memberIds: [ben!],
       policy: { slowModeSeconds: 5 },
     });
-    expect(await change(anna!, id, { title: 'KAFFEE', policy: { membersInvite: true }, topic: '' })).toEqual({
-      conversation: { id },
+    expect(await change(anna!, id, { title: 'KAFFEE', policy: { membersInvite: true }, topic: '' })).toMatchObject({
+      conversation: {
+        id,
+        title: 'KAFFEE',
+        lastSeq: 2,
+        rev: 4,
+        lastMessage: { seq: 2, system: { kind: 'renamed' } },
+        me: { role: 'creator', readSeq: 0, unread: 0 },
+      },
     });
     await eventually(() => expect(updates(ben!, id)).toHaveLength(1));
     const [described] = updates(ben!, id);

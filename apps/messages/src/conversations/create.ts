@@ -1,45 +1,100 @@
-import type { Broker } from '@parley/broker';
-import { toConversation, toMembership, toMessage } from '@parley/chat';
-import { ChatError, newId, type Conversation, type Message, type RequestPayload } from '@parley/contracts';
-import type { Database } from '@parley/store';
-import { noteKey } from '../commands/change.js';
-import { createDirect, createGroup, describe, rolesOf, type MemberRole } from './sql.js';
-import { invalid, knownUsers } from '../people/users.js';
-import { guestsMayEnter } from './member-sql.js';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
+import { admitsGuests, viewConversations } from '@parley/chat';
+import {
+  ChatError,
+  newId,
+  type CallOutput,
+  type Conversation,
+  type Membership,
+  type RequestPayload,
+  type Role,
+} from '@parley/contracts';
+import { Database } from '@parley/store';
+import type { Committed } from '../commands/change.js';
+import { messageNew, type OutgoingEvent } from '../commands/publisher.js';
+import { systemClientId } from '../commands/system-messages.js';
+import { invalid, requireUsers } from '../people/users.js';
+import { createDirect, createGroup, rolesOf } from './sql.js';
 
 export type CreateCommand = RequestPayload<'conversation.create.v1'>;
 
-/** A conversation that is committed. */
-export interface Created {
-  /** As the creator sees it. */
-  readonly conversation: Conversation;
-  /** True when this request stored it, also when it comes a second time. */
-  readonly created: boolean;
-  readonly members: readonly MemberRole[];
-  /** The system message that begins a group or channel. */
-  readonly opening: Message | undefined;
+/** Creates conversations. */
+@Injectable()
+export class ConversationCreator {
+  constructor(
+    private readonly database: Database,
+    private readonly broker: Broker,
+  ) {}
+
+  /**
+   * Creates a conversation under the request's id, so that a redelivery finds it. Answers an existing direct conversation as the caller sees it. Throws a `ChatError` before anything is stored;
+   * `unavailable` when auth cannot answer whether the members exist.
+   */
+  async create(command: CreateCommand): Promise<Committed<CallOutput<'conversation.create'>>> {
+    const { caller, input } = command;
+    const others = input.kind === 'direct' ? [otherOf(command)] : membersOf(command);
+    if (input.kind === 'channel' && caller.kind === 'guest')
+      throw new ChatError('forbidden', 'Guests may not create channels');
+    const users = await requireUsers(this.broker, others);
+    if (!admitsGuests(input.policy ?? {}) && users.some(({ kind }) => kind === 'guest'))
+      throw new ChatError('forbidden', 'Guests are not admitted here');
+    const id =
+      input.kind === 'direct' ? await this.storeDirect(caller, others[0]!) : await this.storeGroup(command, others);
+    const [conversation] = await viewConversations(this.database, caller.userId, [id]);
+    if (!conversation) throw new ChatError('not_found', 'The conversation was deleted');
+    const created = id === caller.requestId;
+    return { answer: { conversation, created }, events: created ? await this.eventsOf(conversation) : [] };
+  }
+
+  /** A block prevents new conversations and finding an existing one, but not the repeated answer to the request that created it. */
+  private async storeDirect({ requestId, userId }: CreateCommand['caller'], other: string): Promise<string> {
+    const pair = await createDirect(this.database, requestId, userId, other);
+    if (pair.id === undefined || (pair.blocked && pair.id !== requestId)) throw new ChatError('blocked');
+    return pair.id;
+  }
+
+  private async storeGroup({ caller, input }: CreateCommand, others: readonly string[]): Promise<string> {
+    const { kind, visibility = 'private', title, topic, color, policy = {} } = input;
+    const conversation = {
+      id: caller.requestId,
+      kind,
+      visibility,
+      createdBy: caller.userId,
+      title,
+      topic: topic === '' ? undefined : topic,
+      color,
+      policy,
+    };
+    await createGroup(this.database, conversation, [caller.userId, ...others], {
+      id: newId(conversation.id),
+      clientId: systemClientId(caller.requestId, conversation.id),
+    });
+    return conversation.id;
+  }
+
+  /** `conversation:new` to every member with their own `me`, and the system message of a group or channel. */
+  private async eventsOf(conversation: Conversation): Promise<OutgoingEvent[]> {
+    const members = await rolesOf(this.database, conversation.id);
+    const memberIds = members.map(({ user_id }) => user_id);
+    const { me: _me, ...description } = conversation;
+    const { lastMessage } = conversation;
+    const opening = lastMessage?.type === 'system' ? lastMessage : undefined;
+    return [
+      ...[...Map.groupBy(members, ({ role }) => role)].map(([role, ofRole]): OutgoingEvent => ({
+        to: ofRole.map(({ user_id }) => user_id),
+        event: 'conversation:new',
+        payload: { conversation: { ...conversation, me: initialMembership(role) } },
+        id: `${conversation.id}:new:${role}`,
+      })),
+      ...(opening ? [messageNew(memberIds, opening)] : []),
+      { publish: 'conversation.created.v1', payload: { conversation: description, memberIds } },
+      ...(opening ? [{ publish: 'message.created.v1' as const, payload: { messages: [opening] } }] : []),
+    ];
+  }
 }
 
-/**
- * Creates what a request asks for, under the request's id, so that a redelivery finds it again. Refuses with a ChatError before anything is stored;
- * `unavailable` when auth can't say whether the members exist.
- */
-export async function createConversation(database: Database, broker: Broker, command: CreateCommand): Promise<Created> {
-  const { caller, input } = command;
-  const others = input.kind === 'direct' ? [otherOf(command)] : membersOf(command);
-  if (input.kind === 'channel' && caller.kind === 'guest')
-    throw new ChatError('forbidden', 'Guests do not create channels');
-  const users = await knownUsers(broker, others);
-  if (!guestsMayEnter(input.policy ?? {}) && users.some(({ kind }) => kind === 'guest'))
-    throw new ChatError('forbidden', 'Guests are not admitted there');
-  const id =
-    input.kind === 'direct'
-      ? await storeDirect(database, caller, others[0]!)
-      : await storeGroup(database, command, others);
-  return answer(database, id, command);
-}
-
-/** The other one of a direct conversation. */
+/** The other person of a direct conversation. */
 function otherOf({ caller, input }: CreateCommand): string {
   const { memberIds = [], title, topic, color, policy, visibility } = input;
   const [other] = memberIds;
@@ -56,49 +111,13 @@ function otherOf({ caller, input }: CreateCommand): string {
 const membersOf = ({ caller, input }: CreateCommand): string[] =>
   [...new Set(input.memberIds)].filter((userId) => userId !== caller.userId);
 
-/** A block keeps two people from beginning anew and from finding what they had, but not from being answered again what this request began. */
-async function storeDirect(
-  database: Database,
-  { requestId, userId }: CreateCommand['caller'],
-  other: string,
-): Promise<string> {
-  const pair = await createDirect(database, requestId, userId, other);
-  if (pair.id === undefined || (pair.blocked && pair.id !== requestId)) throw new ChatError('blocked');
-  return pair.id;
-}
-
-async function storeGroup(
-  database: Database,
-  { caller, input }: CreateCommand,
-  others: readonly string[],
-): Promise<string> {
-  const { kind, visibility = 'private', title, topic, color, policy = {} } = input;
-  const conversation = {
-    id: caller.requestId,
-    kind,
-    visibility,
-    createdBy: caller.userId,
-    title,
-    topic: topic === '' ? undefined : topic,
-    color,
-    policy,
-  };
-  await createGroup(database, conversation, [caller.userId, ...others], {
-    id: newId(conversation.id),
-    clientId: noteKey(caller.requestId, conversation.id),
-  });
-  return conversation.id;
-}
-
-async function answer(database: Database, id: string, { caller }: CreateCommand): Promise<Created> {
-  const row = await describe(database, id, caller.userId);
-  if (!row) throw new ChatError('not_found', 'The conversation is gone');
-  const lastMessage = row.last_message ? toMessage(row.last_message) : undefined;
-  const created = row.id === caller.requestId;
-  return {
-    conversation: toConversation(row, toMembership(row.me), lastMessage),
-    created,
-    members: created ? await rolesOf(database, id) : [],
-    opening: created && lastMessage?.type === 'system' ? lastMessage : undefined,
-  };
-}
+/** The membership of a member of a new conversation. */
+const initialMembership = (role: Role): Membership => ({
+  role,
+  status: 'active',
+  readSeq: 0,
+  deliveredSeq: 0,
+  unread: 0,
+  mentions: 0,
+  notifications: 'all',
+});

@@ -65,7 +65,15 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await on.service.send(anna!, { conversationId });
-    expect(await join(ben!, conversationId)).toEqual({ conversation: { id: conversationId } });
+    expect(await join(ben!, conversationId)).toMatchObject({
+      conversation: {
+        id: conversationId,
+        lastSeq: 3,
+        rev: 5,
+        memberCount: 2,
+        me: { role: 'member', readSeq: 3, unread: 0 },
+      },
+    });
     await eventually(() =>
       expect(eventsOf(anna!, conversationId)).toEqual([
         'conversation:new',
@@ -118,7 +126,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       join(ben!, conversationId, requestId),
       join(ben!, conversationId),
     ]);
-    expect(answers).toEqual(range(3).map(() => ({ conversation: { id: conversationId } })));
+    const joined = { id: conversationId, memberCount: 2, me: { role: 'member', readSeq: 2, unread: 0 } };
+    expect(answers).toMatchObject(range(3).map(() => ({ conversation: joined })));
     expect(await notes(conversationId)).toEqual([{ sender_id: ben, system: { kind: 'joined' } }]);
     await settled(conversationId);
   });

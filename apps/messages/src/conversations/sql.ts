@@ -1,17 +1,8 @@
-import {
-  blockBetween,
-  conversationColumns,
-  memberIdsColumn,
-  messageColumns,
-  statusNow,
-  type ConversationRow,
-  type MembershipRow,
-  type MessageRow,
-} from '@parley/chat';
-import { foldName, type Policy } from '@parley/contracts';
+import { blockBetween, deliveredSeq, readSeq, statusNow, type MemberRow } from '@parley/chat';
+import { foldName, type Policy, type Role } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
 
-/** A conversation to be stored. Its members are given apart; `createdBy` is one of them and its creator. */
+/** A group or channel to store. */
 export interface NewConversation {
   readonly id: string;
   readonly kind: string;
@@ -23,7 +14,7 @@ export interface NewConversation {
   readonly policy: Policy;
 }
 
-// One statement each, so that nobody ever sees a part of it. What exists under the id stays as it is.
+// One statement, so that nobody ever sees a part of it. An existing pair stays as it is.
 const CREATE_DIRECT = `
   with pair as (
     insert into chat.direct_pair (low, high, conversation_id) select least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1::uuid where not ${blockBetween('$2::uuid', '$3::uuid')}
@@ -37,8 +28,8 @@ const PAIR = `
   select (select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)) as id, ${blockBetween('$1::uuid', '$2::uuid')} as blocked`;
 
 /**
- * The one conversation of two people: a new one under `id`, or the one that exists; undefined when there is none and one of them blocks the other. Waits for a concurrent creation of the
- * same pair.
+ * The one direct conversation of two people: the existing one, or a new one under `id`. `id` is undefined when there is none and one of them blocks the other. Waits for a concurrent
+ * creation of the same pair.
  */
 export async function createDirect(
   sql: Sql,
@@ -51,7 +42,7 @@ export async function createDirect(
   return { id: pair!.id ?? undefined, blocked: pair!.blocked };
 }
 
-// The creation is rev 1; the system message that tells of it is seq 1 and rev 2.
+// The creation is rev 1; its system message is seq 1 and rev 2.
 const CREATE_GROUP = `
   with conversation as (
     insert into chat.conversation (id, kind, visibility, created_by, title, folded_title, topic, color, policy, created_at, active_at, last_seq, rev, conversation_rev, members_rev, member_count)
@@ -63,7 +54,7 @@ const CREATE_GROUP = `
   insert into chat.member (conversation_id, user_id, role, joined_at, rev)
   select id, user_id, case when user_id = $4 then 'creator' else 'member' end, now(), 1 from conversation, unnest($9::uuid[]) as user_id`;
 
-/** Stores a group or channel with its members and its first, system, message; does nothing when `id` is there already. */
+/** Stores a group or channel with its members, the creator among them, and its first, system, message. Does nothing when the id exists. */
 export async function createGroup(
   sql: Sql,
   conversation: NewConversation,
@@ -87,32 +78,64 @@ export async function createGroup(
   ]);
 }
 
-export interface Described extends ConversationRow {
-  me: MembershipRow;
-  last_message: MessageRow | null;
-}
-// The read cursors are the history service's: what a member has before the first receipt stands for them here.
-const DESCRIBE = `
-  select ${conversationColumns('c')}, ${memberIdsColumn('c')}, to_jsonb(m) as me, to_jsonb(l) as last_message
-  from chat.conversation c
-  join lateral (
-    select m.role, ${statusNow('m')} as status, m.muted_until, 'all' as notifications, null::bigint as unread_from, m.base_seq as read_seq, m.base_seq as delivered_seq, 0 as unread, 0 as mentions
-    from chat.member m where m.conversation_id = c.id and m.user_id = $2) m on true
-  left join lateral (
-    select ${messageColumns('l')} from chat.message l where l.conversation_id = c.id and l.seq = c.last_seq) l on true
-  where c.id = $1`;
-/** A conversation as one of its members sees it right after its creation. */
-export async function describe(sql: Sql, id: string, userId: string): Promise<Described | undefined> {
-  const [row] = await sql.query<Described>(DESCRIBE, [id, userId]);
-  return row;
-}
-
 export interface MemberRole extends Row {
   user_id: string;
-  role: 'creator' | 'admin' | 'member';
+  role: Role;
 }
 export const rolesOf = (sql: Sql, id: string): Promise<MemberRole[]> =>
   sql.query<MemberRole>(
     `select user_id, role from chat.member where conversation_id = $1 and left_at is null order by user_id`,
     [id],
+  );
+
+/** A member as stored, with their positions. The row of a member who left or is banned is kept. */
+export interface StoredMember extends MemberRow {
+  role: Role;
+  muted_until: Date | null;
+  banned_until: Date | null;
+  joined_at: Date;
+  base_seq: number;
+  rev: number;
+  left_at: Date | null;
+  /** True when `member_count` includes the member: has not left, and is not stored as banned. A ban whose time is over is stored until `ExpiredBans` lifts it. */
+  counted: boolean;
+}
+// The history service writes the cursors; they are read here to show the member's positions (ADR 12).
+const FIND_MEMBER = `
+  select m.user_id, m.role, ${statusNow('m')} as status, m.muted_until, m.banned_until, m.joined_at, m.base_seq, m.rev, m.left_at, m.left_at is null and m.status <> 'banned' as counted,
+    ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq
+  from chat.member m left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
+  where m.conversation_id = $1 and m.user_id = $2`;
+/** Exact under the conversation's lock, except for the positions, which receipts may move at any time. */
+export async function findMember(sql: Sql, conversationId: string, userId: string): Promise<StoredMember | undefined> {
+  const [member] = await sql.query<StoredMember>(FIND_MEMBER, [conversationId, userId]);
+  return member;
+}
+
+const STORE_MEMBER = `
+  insert into chat.member (conversation_id, user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+  on conflict (conversation_id, user_id) do update set role = excluded.role, status = excluded.status, muted_until = excluded.muted_until, banned_until = excluded.banned_until,
+    joined_at = excluded.joined_at, base_seq = excluded.base_seq, rev = excluded.rev, left_at = excluded.left_at`;
+export async function storeMember(sql: Sql, conversationId: string, member: StoredMember): Promise<void> {
+  const { user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at } = member;
+  await sql.query(STORE_MEMBER, [
+    conversationId,
+    user_id,
+    role,
+    status,
+    muted_until,
+    banned_until,
+    joined_at,
+    base_seq,
+    rev,
+    left_at,
+  ]);
+}
+
+/** Members whose ban is over but not lifted yet. */
+export const findExpiredBans = (sql: Sql, limit: number): Promise<{ conversation_id: string; user_id: string }[]> =>
+  sql.query(
+    `select conversation_id, user_id from chat.member where status = 'banned' and left_at is null and banned_until <= clock_timestamp() order by banned_until limit $1`,
+    [limit],
   );

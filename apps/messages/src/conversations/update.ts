@@ -1,92 +1,82 @@
 import { audienceOf, requirePermission, type Action } from '@parley/chat';
-import type { CallInput, Message } from '@parley/contracts';
-import { demandAccess, type Change } from '../commands/change.js';
+import type { CallInput, CallOutput, Message } from '@parley/contracts';
+import { requireAccess, type Change } from '../commands/change.js';
+import { messageNew } from '../commands/publisher.js';
 
 type Update = CallInput<'conversation.update'>;
 
-/** Changes the description; of the policy, the rules that are given. Setting what is set already changes nothing. The answer is completed by the history service. */
-export async function updateConversation(change: Change, input: Update): Promise<{ conversation: { id: string } }> {
+/** Changes the description; of the policy, only the given rules. Values that are already set change nothing. */
+export async function updateConversation(change: Change, input: Update): Promise<CallOutput<'conversation.update'>> {
   const { conversation } = change;
-  const answer = { conversation: { id: conversation.id } };
   const earlier = await change.earlierNote();
   if (earlier) {
-    await tellDescription(change, earlier);
-    return answer;
+    await publishDescription(change, earlier);
+    return { conversation: await change.view() };
   }
   requirePermission(actionsOf(input), change);
   const title = conversation.title;
-  if (describe(change, input)) {
+  if (applyUpdate(change, input)) {
     change.nextRev('conversation');
-    await tellDescription(
+    const renamed = conversation.title !== title;
+    await publishDescription(
       change,
-      conversation.title === title ? undefined : await change.note({ kind: 'renamed', value: conversation.title! }),
+      renamed ? await change.note({ kind: 'renamed', value: conversation.title! }) : undefined,
     );
   } else if (change.repeat) {
-    await tellDescription(change);
+    await publishDescription(change);
   }
-  return answer;
+  return { conversation: await change.view() };
 }
 
 function actionsOf({ title, topic, color, policy, visibility }: Update): Action[] {
-  const described = [title, topic, color, policy].some((value) => value !== undefined);
+  const describes = [title, topic, color, policy].some((value) => value !== undefined);
   return [
-    ...(described || visibility === undefined ? ['describe' as const] : []),
+    ...(describes || visibility === undefined ? ['describe' as const] : []),
     ...(visibility === undefined ? [] : ['publish' as const]),
   ];
 }
 
-/** Writes the wishes into the conversation; whether that changed anything. An empty topic is none. */
-function describe({ conversation }: Change, { title, topic, color, visibility, policy }: Update): boolean {
-  const {
-    title: oldTitle,
-    topic: oldTopic,
-    color: oldColor,
-    visibility: oldVisibility,
-    policy: oldPolicy,
-  } = conversation;
-  conversation.title = title ?? oldTitle;
-  conversation.topic = topic === undefined ? oldTopic : topic || null;
-  conversation.color = color ?? oldColor;
-  conversation.visibility = visibility ?? oldVisibility;
-  conversation.policy = { ...oldPolicy, ...policy };
-  const rules = Object.keys(conversation.policy) as (keyof typeof oldPolicy)[];
+/** Sets the given values on the conversation. True when one of them differed. An empty topic removes it. */
+function applyUpdate({ conversation }: Change, { title, topic, color, visibility, policy }: Update): boolean {
+  const before = { ...conversation };
+  conversation.title = title ?? before.title;
+  conversation.topic = topic === undefined ? before.topic : topic || null;
+  conversation.color = color ?? before.color;
+  conversation.visibility = visibility ?? before.visibility;
+  conversation.policy = { ...before.policy, ...policy };
+  const rules = Object.keys(conversation.policy) as (keyof typeof before.policy)[];
   return (
-    conversation.title !== oldTitle ||
-    conversation.topic !== oldTopic ||
-    conversation.color !== oldColor ||
-    conversation.visibility !== oldVisibility ||
-    rules.some((rule) => conversation.policy[rule] !== oldPolicy[rule])
+    conversation.title !== before.title ||
+    conversation.topic !== before.topic ||
+    conversation.color !== before.color ||
+    conversation.visibility !== before.visibility ||
+    rules.some((rule) => conversation.policy[rule] !== before.policy[rule])
   );
 }
 
-/** The description comes without the `rev` and `seq` of its system message, which follows: neither is told before what it belongs to. */
-async function tellDescription(change: Change, note?: Message): Promise<void> {
+/** The description carries the `rev` and `lastSeq` of before its system message, which follows as an event of its own. */
+async function publishDescription(change: Change, note?: Message): Promise<void> {
   const to = await change.audience();
   const { id, conversation_rev } = change.conversation;
-  const described = { ...change.describe(), rev: conversation_rev, ...(note ? { lastSeq: note.seq - 1 } : {}) };
-  change.news.push({
-    to,
-    event: 'conversation:updated',
-    payload: { conversation: described },
-    id: `${id}:${conversation_rev}`,
-  });
-  if (note) change.news.push({ to, event: 'message:new', payload: { message: note }, id: `${id}:${note.rev}` });
-  change.news.push({ publish: 'conversation.updated.v1', payload: { conversation: described } });
-  if (note) change.news.push({ publish: 'message.created.v1', payload: { messages: [note] } });
+  const conversation = { ...change.describe(), rev: conversation_rev, ...(note ? { lastSeq: note.seq - 1 } : {}) };
+  change.events.push({ to, event: 'conversation:updated', payload: { conversation }, id: `${id}:${conversation_rev}` });
+  if (note) change.events.push(messageNew(to, note));
+  change.events.push({ publish: 'conversation.updated.v1', payload: { conversation } });
+  if (note) change.events.push({ publish: 'message.created.v1', payload: { messages: [note] } });
 }
 
-/** Deletes it for everybody. Access is checked here: its creator is answered again when this very command deleted it. */
+/** Deletes the conversation for everybody. Checks access itself: the creator gets the same answer again after this very command has deleted it. */
 export async function deleteConversation(change: Change): Promise<Record<string, never>> {
-  const done = change.repeat && change.conversation.deleted_at !== null && change.member.role === 'creator';
-  if (!done) {
-    demandAccess(change, 'member');
+  const isDone = change.repeat && change.conversation.deleted_at !== null && change.member.role === 'creator';
+  if (!isDone) {
+    requireAccess(change, 'member');
     requirePermission('delete', change);
   }
   await endConversation(change, 'deleted');
   return {};
 }
 
-/** Nobody sees it from now on. Its rows stay, so that the command that comes again finds who has to hear of it. */
+/** Hides the conversation from everybody. Its rows stay, so that a redelivered command finds whom to tell. */
 export async function endConversation(change: Change, reason: 'deleted' | 'left'): Promise<void> {
   const { conversation, sql, now } = change;
   const to = await audienceOf(sql, conversation.id);
@@ -94,7 +84,7 @@ export async function endConversation(change: Change, reason: 'deleted' | 'left'
     conversation.deleted_at = now;
     change.nextRev('conversation');
   }
-  change.news.push(
+  change.events.push(
     {
       to,
       event: 'conversation:removed',

@@ -1,78 +1,94 @@
+import { Injectable } from '@nestjs/common';
 import type { Delivery } from '@parley/broker';
-import { accessRefusal, blockedPairs, iso, mayBeBlocked, permissionRefusal, type Audience } from '@parley/chat';
+import { accessRefusal, Audience, blockedPairs, iso, mayBeBlocked, permissionRefusal } from '@parley/chat';
 import { ChatError, type Line, type RequestPayload } from '@parley/contracts';
-import type { Database, Row, Sql } from '@parley/store';
-import type { News } from '../commands/publisher.js';
-import { lockConversations, sendersOf, type LockedConversation, type Sender } from '../sending/sql.js';
+import { Database, type Row, type Sql } from '@parley/store';
+import type { Committed } from '../commands/change.js';
+import {
+  callerStatesOf,
+  lockConversations,
+  type CallerState,
+  type LockedConversation,
+} from '../commands/locked-conversation.js';
+import type { OutgoingEvent } from '../commands/publisher.js';
 
-export type DrawCommand = RequestPayload<'drawing.draw.v1'>;
-type Asked = Pick<Delivery<DrawCommand>, 'payload' | 'redelivered'>;
+export type DrawCommand = Pick<Delivery<RequestPayload<'drawing.draw.v1'>>, 'payload' | 'redelivered'>;
 
-/** Lines of one board. */
-export const LINES_MAX = 5000;
+/** The most lines of one board. */
+export const MAX_LINES = 5000;
 
-/**
- * Draws any number of lines, of any conversations, in one transaction of six round trips, as a rule: begin, locks, what the callers are, the boards, the insert, commit. Outcomes come in the order of
- * the commands and are committed when they come: a refusal, or what is to be told. A line takes no `rev`: boards are loaded, not caught up with. One whose id is on the board stays as it is.
- */
-export function drawLines(
-  { database, audience }: { readonly database: Database; readonly audience: Audience },
-  asked: readonly Asked[],
-): Promise<(readonly News[] | ChatError)[]> {
-  return database.transaction(async (sql) => {
-    const conversations = new Map(
-      (await lockConversations(sql, [...new Set(asked.map(conversationOf))])).map((row) => [row.id, row]),
-    );
-    const callers = await sendersOf(sql, asked.map(questionOf));
-    const refusals = await refusalsOf(sql, conversations, asked, callers);
-    const boards = await boardsOf(
-      sql,
-      asked.filter((_, at) => refusals[at] === undefined),
-    );
-    const taken = asked.map((one, at) => refusals[at] ?? boards.get(conversationOf(one))!.take(one, callers[at]!.now));
-    const lines = await store(
-      sql,
-      taken.flatMap((one) => (one instanceof FreshLine ? one : [])),
-    );
-    const members = await audience.of(
-      sql,
-      [...boards.keys()].map((id) => ({ conversationId: id, membersRev: conversations.get(id)!.members_rev })),
-    );
-    return taken.map((one, at) => {
-      if (one instanceof ChatError) return one;
-      const line = one instanceof FreshLine ? lines.get(one.key) : one;
-      const conversation = conversations.get(conversationOf(asked[at]!))!;
-      return line === undefined ? [] : [newsOf(line, conversation, members.get(conversation.id) ?? [], asked[at]!)];
+/** Draws lines on boards. */
+@Injectable()
+export class LineDrawer {
+  constructor(
+    private readonly database: Database,
+    private readonly audience: Audience,
+  ) {}
+
+  /**
+   * Draws any number of lines, in any conversations, in one transaction, as a rule of six round trips: begin, lock the conversations, read the callers, read the boards, insert, commit. Outcomes
+   * are in the order of the commands and are committed. A line takes no `rev`: boards are loaded whole, not caught up with. A line whose id is on the board already stays as it is.
+   */
+  draw(commands: readonly DrawCommand[]): Promise<(Committed<object> | ChatError)[]> {
+    return this.database.transaction(async (sql) => {
+      const ids = [...new Set(commands.map(conversationIdOf))];
+      const conversations = new Map((await lockConversations(sql, ids)).map((row) => [row.id, row]));
+      const callers = await callerStatesOf(
+        sql,
+        commands.map((command) => ({ conversationId: conversationIdOf(command), userId: userIdOf(command) })),
+      );
+      const refusals = await refusalsOf(sql, conversations, commands, callers);
+      const boards = await boardsOf(
+        sql,
+        commands.filter((_, at) => refusals[at] === undefined),
+      );
+      const results = commands.map(
+        (command, at) => refusals[at] ?? boards.get(conversationIdOf(command))!.add(command, callers[at]!.now),
+      );
+      const stored = await store(
+        sql,
+        results.flatMap((result) => (result instanceof NewLine ? result : [])),
+      );
+      const audiences = await this.audience.of(
+        sql,
+        [...boards.keys()].map((id) => ({ conversationId: id, membersRev: conversations.get(id)!.members_rev })),
+      );
+      return results.map((result, at) => {
+        if (result instanceof ChatError) return result;
+        const line = result instanceof NewLine ? stored.get(result.key) : result;
+        const conversation = conversations.get(conversationIdOf(commands[at]!))!;
+        const audience = audiences.get(conversation.id) ?? [];
+        return { answer: {}, events: line ? [lineEvent(line, conversation, audience, commands[at]!)] : [] };
+      });
     });
-  });
+  }
 }
 
-const conversationOf = ({ payload }: Asked): string => payload.input.conversationId;
+const conversationIdOf = ({ payload }: DrawCommand): string => payload.input.conversationId;
+const userIdOf = ({ payload }: DrawCommand): string => payload.caller.userId;
 const keyOf = (conversationId: string, id: string): string => `${conversationId} ${id}`;
-
-const questionOf = (one: Asked) => ({ conversationId: conversationOf(one), senderId: one.payload.caller.userId });
 
 async function refusalsOf(
   sql: Sql,
   conversations: ReadonlyMap<string, LockedConversation>,
-  asked: readonly Asked[],
-  callers: readonly Sender[],
+  commands: readonly DrawCommand[],
+  callers: readonly CallerState[],
 ): Promise<(ChatError | undefined)[]> {
-  const refusals = asked.map((one, at) => refusalOf(conversations.get(conversationOf(one)), callers[at]!));
-  const doubtful = [...asked.keys()].filter(
-    (at) => refusals[at] === undefined && mayBeBlocked(conversations.get(conversationOf(asked[at]!))!, callers[at]!),
+  const refusals = commands.map((command, at) => refusalOf(conversations.get(conversationIdOf(command)), callers[at]!));
+  const unclear = [...commands.keys()].filter(
+    (at) =>
+      refusals[at] === undefined && mayBeBlocked(conversations.get(conversationIdOf(commands[at]!))!, callers[at]!),
   );
   const blocked = await blockedPairs(
     sql,
-    doubtful.map((at) => ({ conversationId: conversationOf(asked[at]!), userId: asked[at]!.payload.caller.userId })),
+    unclear.map((at) => ({ conversationId: conversationIdOf(commands[at]!), userId: userIdOf(commands[at]!) })),
   );
-  for (const n of blocked) refusals[doubtful[n]!] = new ChatError('blocked');
+  for (const n of blocked) refusals[unclear[n]!] = new ChatError('blocked');
   return refusals;
 }
 
-const refusalOf = (conversation: LockedConversation | undefined, standing: Sender): ChatError | undefined =>
-  accessRefusal(conversation, standing, 'member') ??
-  permissionRefusal('draw', { conversation: conversation!, member: standing });
+const refusalOf = (conversation: LockedConversation | undefined, member: CallerState): ChatError | undefined =>
+  accessRefusal(conversation, member, 'member') ?? permissionRefusal('draw', { conversation: conversation!, member });
 
 interface LineRow extends Row {
   conversation_id: string;
@@ -84,7 +100,7 @@ interface LineRow extends Row {
   created_at: Date;
 }
 const LINE = 'conversation_id, id, user_id, color, width, points, created_at';
-const lineOf = ({ id, user_id, color, width, points, created_at }: LineRow): Line => ({
+const toLine = ({ id, user_id, color, width, points, created_at }: LineRow): Line => ({
   id,
   userId: user_id,
   color,
@@ -93,57 +109,57 @@ const lineOf = ({ id, user_id, color, width, points, created_at }: LineRow): Lin
   createdAt: iso(created_at),
 });
 
-/** A line to be stored as the `n`th of its board. */
-class FreshLine {
+/** A line to store as the `n`th of its board. */
+class NewLine {
   constructor(
-    readonly asked: Asked,
+    readonly command: DrawCommand,
     readonly n: number,
-    readonly at: Date,
+    readonly createdAt: Date,
   ) {}
 
   get key(): string {
-    return keyOf(conversationOf(this.asked), this.asked.payload.input.line.id);
+    return keyOf(conversationIdOf(this.command), this.command.payload.input.line.id);
   }
 }
 
-/** A board as the lines of this transaction come to it. */
+/** A board while the lines of this transaction are added. */
 class Board {
-  private readonly ids = new Set<string>();
+  private readonly added = new Set<string>();
 
   constructor(
-    /** Lines are numbered without holes, so this is their count too. */
+    /** Lines are numbered without gaps, so the last number is also their count. */
     private last: number,
-    private readonly before: ReadonlyMap<string, Line>,
+    private readonly existing: ReadonlyMap<string, Line>,
   ) {}
 
-  /** A new line; one that was there and may not have been told; or nothing to tell. */
-  take(asked: Asked, at: Date): FreshLine | Line | undefined | ChatError {
-    const { id } = asked.payload.input.line;
-    const line = this.before.get(id);
-    if (line) return asked.redelivered && line.userId === asked.payload.caller.userId ? line : undefined;
-    if (this.ids.has(id)) return undefined;
-    if (this.last >= LINES_MAX) return new ChatError('too_large', `A board holds at most ${LINES_MAX} lines`);
+  /** A new line; the existing line of a redelivered command, which may not have been pushed; or nothing to push. */
+  add(command: DrawCommand, at: Date): NewLine | Line | undefined | ChatError {
+    const { id } = command.payload.input.line;
+    const line = this.existing.get(id);
+    if (line) return command.redelivered && line.userId === userIdOf(command) ? line : undefined;
+    if (this.added.has(id)) return undefined;
+    if (this.last >= MAX_LINES) return new ChatError('too_large', `A board holds at most ${MAX_LINES} lines`);
     this.last += 1;
-    this.ids.add(id);
-    return new FreshLine(asked, this.last, at);
+    this.added.add(id);
+    return new NewLine(command, this.last, at);
   }
 }
 
 const BOARDS = `
   select b.id, coalesce((select max(l.n) from chat.drawing_line l where l.conversation_id = b.id), 0) as last,
     (select coalesce(jsonb_agg(to_jsonb(l)), '[]') from unnest($2::uuid[], $3::text[]) as q(conversation_id, id)
-      join chat.drawing_line l on l.conversation_id = q.conversation_id and l.id = q.id where q.conversation_id = b.id) as before
+      join chat.drawing_line l on l.conversation_id = q.conversation_id and l.id = q.id where q.conversation_id = b.id) as existing
   from unnest($1::uuid[]) as b(id)`;
-/** The boards of the commands, with those of their lines that are there already. */
-async function boardsOf(sql: Sql, asked: readonly Asked[]): Promise<Map<string, Board>> {
-  if (asked.length === 0) return new Map();
-  const rows = await sql.query<{ id: string; last: number; before: LineRow[] }>(BOARDS, [
-    [...new Set(asked.map(conversationOf))],
-    asked.map(conversationOf),
-    asked.map(({ payload }) => payload.input.line.id),
+/** The boards of the commands, each with those of the commands' lines that it already has. */
+async function boardsOf(sql: Sql, commands: readonly DrawCommand[]): Promise<Map<string, Board>> {
+  if (commands.length === 0) return new Map();
+  const rows = await sql.query<{ id: string; last: number; existing: LineRow[] }>(BOARDS, [
+    [...new Set(commands.map(conversationIdOf))],
+    commands.map(conversationIdOf),
+    commands.map(({ payload }) => payload.input.line.id),
   ]);
   return new Map(
-    rows.map(({ id, last, before }) => [id, new Board(last, new Map(before.map((row) => [row.id, lineOf(row)])))]),
+    rows.map(({ id, last, existing }) => [id, new Board(last, new Map(existing.map((row) => [row.id, toLine(row)])))]),
   );
 }
 
@@ -152,35 +168,34 @@ const STORE = `
   select conversation_id, n, id, user_id, color, width, points::real[], created_at
   from unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::real[], $7::text[], $8::timestamptz[]) as l(conversation_id, n, id, user_id, color, width, points, created_at)
   returning ${LINE}`;
-/** Answers the lines as they are stored, with less precision than a client may have given, so that everybody sees the same. */
-async function store(sql: Sql, fresh: readonly FreshLine[]): Promise<Map<string, Line>> {
-  if (fresh.length === 0) return new Map();
-  const lines = fresh.map(({ asked }) => asked.payload.input.line);
+/** Stores lines. Returns them as stored, with single precision, so that everybody sees the same. */
+async function store(sql: Sql, added: readonly NewLine[]): Promise<Map<string, Line>> {
+  if (added.length === 0) return new Map();
+  const lines = added.map(({ command }) => command.payload.input.line);
   const rows = await sql.query<LineRow>(STORE, [
-    fresh.map(({ asked }) => conversationOf(asked)),
-    fresh.map(({ n }) => n),
+    added.map(({ command }) => conversationIdOf(command)),
+    added.map(({ n }) => n),
     lines.map(({ id }) => id),
-    fresh.map(({ asked }) => asked.payload.caller.userId),
+    added.map(({ command }) => userIdOf(command)),
     lines.map(({ color }) => color),
     lines.map(({ width }) => width),
     lines.map(({ points }) => `{${points.join(',')}}`),
-    fresh.map(({ at }) => at),
+    added.map(({ createdAt }) => createdAt),
   ]);
-  return new Map(rows.map((row) => [keyOf(row.conversation_id, row.id), lineOf(row)]));
+  return new Map(rows.map((row) => [keyOf(row.conversation_id, row.id), toLine(row)]));
 }
 
-/** To everybody but the connection that drew it. An id may be used again on an emptied board. */
-function newsOf(
+/** Pushed to all members except the connection that drew the line. The event's id includes `drawing_rev`, because a line's id may be used again after the board was emptied. */
+function lineEvent(
   line: Line,
   { id, drawing_rev }: LockedConversation,
-  members: readonly string[],
-  { payload: { caller } }: Asked,
-): News {
-  const payload = { conversationId: id, userId: line.userId, line };
+  audience: readonly string[],
+  { payload: { caller } }: DrawCommand,
+): OutgoingEvent {
   return {
-    to: members,
+    to: audience,
     event: 'drawing:line',
-    payload,
+    payload: { conversationId: id, userId: line.userId, line },
     id: `${id}:line:${drawing_rev}:${line.id}`,
     ...(caller.connectionId === undefined ? {} : { except: caller.connectionId }),
   };

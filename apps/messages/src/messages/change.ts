@@ -10,47 +10,57 @@ import {
   type MessageRow,
 } from '@parley/chat';
 import { ChatError, type Actor, type Message, type ServerEvent } from '@parley/contracts';
-import { changeConversation, commandOf, conversationOf, type Change } from '../commands/change.js';
-import type { Commands } from '../commands/runner.js';
+import type { Sql } from '@parley/store';
+import { changeConversation, contextOf, type Change } from '../commands/change.js';
+import type { CommandRunner } from '../commands/runner.js';
 
-/** A message as a command leaves it. */
-export interface Left {
-  /** The row that was given when nothing changed; with a new `rev` otherwise. */
+/** The result of a command on a message. */
+export interface MessageChange {
+  /** The given row when nothing changed; otherwise the row with its new `rev`. */
   readonly row: MessageRow;
-  /** Told with the update. */
+  /** Sent along with the update. */
   readonly reaction?: ServerEvent<'message:updated'>['reaction'];
 }
 
-/** A command that names a message. */
+/** A delivery of a command that names a message. */
 export type MessageDelivery = Delivery<{ caller: Actor; input: { messageId: string } }>;
 
 /**
- * Changes a message in one transaction, under the lock of its conversation: {@link changeConversation}. The members are told only of what changed, or what may not have been told when
- * the command came before. The answer shows the caller which reactions are their own.
+ * Changes a message in one transaction under the lock of its conversation: see {@link changeConversation}. The update is published when the message changed, and again when an earlier delivery may not
+ * have published it. The answer states `mine` for every reaction.
  */
 export function changeMessage(
-  commands: Commands,
+  runner: CommandRunner,
   delivery: MessageDelivery,
-  work: (change: Change, row: MessageRow) => Promise<Left>,
+  work: (change: Change, row: MessageRow) => Promise<MessageChange>,
 ): Promise<void> {
   const { messageId } = delivery.payload.input;
-  return commands.carryOut(delivery, async () => {
-    const conversationId = await conversationOf(commands.database, messageId);
-    const changed = changeConversation(commands, conversationId, commandOf(delivery), 'member', async (change) => {
+  return runner.run(delivery, async () => {
+    const conversationId = await conversationOf(runner.database, messageId);
+    const changed = changeConversation(runner, conversationId, contextOf(delivery), 'member', async (change) => {
       const before = await messageIn(change, messageId);
       const { row, reaction } = await work(change, before);
-      if (row !== before || change.repeat) await tell(change, toMessage(row), reaction);
+      if (row !== before || change.repeat) await publishUpdate(change, toMessage(row), reaction);
       return { message: await withMine(change, toMessage(row)) };
     });
-    return changed.catch(nameless);
+    return changed.catch(hideConversation);
   });
 }
 
-/** A stranger learns nothing of a message, not even that its conversation exists. */
-function nameless(error: unknown): never {
+const noMessage = (): ChatError => new ChatError('not_found', 'No such message');
+
+/** Strangers get the same answer whether the conversation or only the message does not exist. */
+function hideConversation(error: unknown): never {
   throw error instanceof ChatError && error.code === 'not_found' ? noMessage() : error;
 }
-const noMessage = (): ChatError => new ChatError('not_found', 'No such message');
+
+async function conversationOf(sql: Sql, messageId: string): Promise<string> {
+  const [row] = await sql.query<{ conversation_id: string }>(`select conversation_id from chat.message where id = $1`, [
+    messageId,
+  ]);
+  if (!row) throw noMessage();
+  return row.conversation_id;
+}
 
 async function messageIn({ sql, conversation }: Change, messageId: string): Promise<MessageRow> {
   const [row] = await sql.query<MessageRow>(
@@ -61,22 +71,21 @@ async function messageIn({ sql, conversation }: Change, messageId: string): Prom
   return row;
 }
 
-async function tell(change: Change, message: Message, reaction: Left['reaction']): Promise<void> {
+async function publishUpdate(change: Change, message: Message, reaction: MessageChange['reaction']): Promise<void> {
   const payload = reaction === undefined ? { message } : { message, reaction };
-  change.news.push(
+  change.events.push(
     { to: await change.audience(), event: 'message:updated', payload, id: `${message.conversationId}:${message.rev}` },
     { publish: 'message.updated.v1', payload: { message } },
   );
 }
 
-/** The answer states `mine` for every reaction. */
 async function withMine({ sql, userId }: Change, message: Message): Promise<Message> {
   const [own] = await withOwnReactions(sql, userId, [message]);
   return { ...own!, reactions: own!.reactions.map((reaction) => ({ ...reaction, mine: reaction.mine === true })) };
 }
 
-/** Writes columns of the message's row, with the next `rev`. `set` is SQL whose parameters begin with $4. */
-export async function rewrite(
+/** Writes columns of the message's row together with the next `rev`. `set` is SQL; its parameters begin with $4. */
+export async function updateRow(
   change: Change,
   { conversation_id, seq }: MessageRow,
   set: string,
@@ -89,8 +98,8 @@ export async function rewrite(
   return row!;
 }
 
-/** Refuses what the role may not do, then what a muted one may not, then what nobody may while one of two blocks the other. */
-export async function demandWriting(action: Action, change: Change): Promise<void> {
+/** Refuses a caller whose role does not allow the action, then one who is muted, then one in a direct conversation with a block. */
+export async function requireWriting(action: Action, change: Change): Promise<void> {
   requirePermission(action, change);
   const { sql, conversation, member, userId } = change;
   if (!mayBeBlocked(conversation, member)) return;
@@ -98,8 +107,8 @@ export async function demandWriting(action: Action, change: Change): Promise<voi
   if (blocked.size > 0) throw new ChatError('blocked');
 }
 
-/** Refuses to act on a message of the server's, and on a tombstone. */
-export function demandLiving(row: MessageRow): void {
-  if (row.type === 'system') throw new ChatError('forbidden', 'A system message stays as it is');
+/** Refuses system messages and deleted messages. */
+export function requireChangeable(row: MessageRow): void {
+  if (row.type === 'system') throw new ChatError('forbidden', 'System messages cannot be changed');
   if (row.deleted_at !== null) throw new ChatError('conflict', 'The message is deleted');
 }

@@ -1,11 +1,9 @@
 import { newId, type Message, type Reaction, type RequestPayload } from '@parley/contracts';
-import { Push } from '@parley/realtime';
-import { engines, quiet, running } from '@parley/store/testing';
+import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { Commands } from '../commands/runner.js';
-import { MessageController } from './controller.js';
-import { cutting, Service } from '../spec/service.js';
+import { cutting, newRunner, Service } from '../spec/service.js';
+import { MessagesController } from './controller.js';
 
 /** Emojis that differ. */
 const emoji = (n: number): string => String.fromCodePoint(0x1f400 + n);
@@ -131,13 +129,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const anna = await on.service.connect();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
-      const controller = new MessageController(
-        new Commands(
-          on.engine.database,
-          on.service.broker,
-          new Push({ broker: on.service.broker, registry: on.service.registry, logger: quiet }),
-        ),
-      );
+      const controller = new MessagesController(newRunner(on.service, on.engine.database), on.service.broker);
       const deliver = async (requestId: string, body: string, redelivered: boolean): Promise<Message> => {
         const caller = { requestId, userId: anna, sessionId: newId(), kind: 'person' as const };
         const payload: RequestPayload<'message.edit.v1'> = { caller, input: { messageId: message.id, body } };

@@ -1,55 +1,56 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { Ctx, MessagePattern } from '@nestjs/microservices';
-import type { Delivery } from '@parley/broker';
+import { Broker, type Delivery } from '@parley/broker';
 import type { RequestName, RequestPayload } from '@parley/contracts';
+import { CommandRunner } from '../commands/runner.js';
+import { usersNamedIn } from '../people/mentions.js';
 import { changeMessage } from './change.js';
-import { Commands } from '../commands/runner.js';
 import { deleteMessage } from './delete.js';
 import { editMessage } from './edit.js';
-import { namesOf } from '../people/mentions.js';
 import { pinMessage, unpinMessage } from './pins.js';
 import { addReaction, removeReaction } from './reactions.js';
 
-type Asked<N extends RequestName> = Delivery<RequestPayload<N>>;
+type Command<N extends RequestName> = Delivery<RequestPayload<N>>;
 
-/** What becomes of a message after it was sent. */
+/** Commands on stored messages: edit, delete, react, pin. */
 @Controller()
-export class MessageController {
-  constructor(@Inject(Commands) private readonly commands: Commands) {}
+export class MessagesController {
+  constructor(
+    private readonly runner: CommandRunner,
+    private readonly broker: Broker,
+  ) {}
 
   @MessagePattern<string>('message.edit.v1')
-  async edit(@Ctx() delivery: Asked<'message.edit.v1'>): Promise<void> {
+  async edit(@Ctx() delivery: Command<'message.edit.v1'>): Promise<void> {
     const { body } = delivery.payload.input;
-    const names = await namesOf(this.commands.broker, [body]);
-    await changeMessage(this.commands, delivery, (change, row) => editMessage(change, row, body, names));
+    const users = await usersNamedIn(this.broker, [body]);
+    await changeMessage(this.runner, delivery, (change, row) => editMessage(change, row, body, users));
   }
 
   @MessagePattern<string>('message.delete.v1')
-  delete(@Ctx() delivery: Asked<'message.delete.v1'>): Promise<void> {
-    return changeMessage(this.commands, delivery, deleteMessage);
+  delete(@Ctx() delivery: Command<'message.delete.v1'>): Promise<void> {
+    return changeMessage(this.runner, delivery, deleteMessage);
   }
 
   @MessagePattern<string>('reaction.add.v1')
-  react(@Ctx() delivery: Asked<'reaction.add.v1'>): Promise<void> {
-    return changeMessage(this.commands, delivery, (change, row) =>
-      addReaction(change, row, delivery.payload.input.emoji),
-    );
+  addReaction(@Ctx() delivery: Command<'reaction.add.v1'>): Promise<void> {
+    const { emoji } = delivery.payload.input;
+    return changeMessage(this.runner, delivery, (change, row) => addReaction(change, row, emoji));
   }
 
   @MessagePattern<string>('reaction.remove.v1')
-  takeBack(@Ctx() delivery: Asked<'reaction.remove.v1'>): Promise<void> {
-    return changeMessage(this.commands, delivery, (change, row) =>
-      removeReaction(change, row, delivery.payload.input.emoji),
-    );
+  removeReaction(@Ctx() delivery: Command<'reaction.remove.v1'>): Promise<void> {
+    const { emoji } = delivery.payload.input;
+    return changeMessage(this.runner, delivery, (change, row) => removeReaction(change, row, emoji));
   }
 
   @MessagePattern<string>('message.pin.v1')
-  pin(@Ctx() delivery: Asked<'message.pin.v1'>): Promise<void> {
-    return changeMessage(this.commands, delivery, pinMessage);
+  pin(@Ctx() delivery: Command<'message.pin.v1'>): Promise<void> {
+    return changeMessage(this.runner, delivery, pinMessage);
   }
 
   @MessagePattern<string>('message.unpin.v1')
-  unpin(@Ctx() delivery: Asked<'message.unpin.v1'>): Promise<void> {
-    return changeMessage(this.commands, delivery, unpinMessage);
+  unpin(@Ctx() delivery: Command<'message.unpin.v1'>): Promise<void> {
+    return changeMessage(this.runner, delivery, unpinMessage);
   }
 }

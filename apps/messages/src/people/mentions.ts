@@ -3,49 +3,49 @@ import { isMemberNow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
-/** Whom usernames belong to; those of nobody are absent. */
-export type Names = ReadonlyMap<string, string>;
+/** User ids by lower-case username. Usernames of nobody are absent. */
+export type UsersByName = ReadonlyMap<string, string>;
 
-/** More in one message are text like any other. */
-const MENTIONS_MAX = 50;
-/** How long a message waits for auth to say who is meant. */
-const NAMED_LIMIT_MS = 2000;
-/** What one request may ask for. */
-const NAMES_MAX = 500;
+/** The most mentions of one message; further ones are plain text. */
+const MAX_MENTIONS = 50;
+/** How long a command waits for auth to answer whose the usernames are. */
+const USERS_TIMEOUT_MS = 2000;
+/** The most usernames of one request to auth. */
+const MAX_USERNAMES = 500;
 
-const SHORTEST = 3;
-const LONGEST = 32;
-// Not the host of an address, and not the middle of a word.
+const SHORTEST_USERNAME = 3;
+const LONGEST_USERNAME = 32;
+// Neither the host of an e-mail address nor the middle of a word.
 const MENTION = /(?<![\p{L}\p{N}_])@([a-z0-9_.-]+)/giu;
 
-/** The usernames that each mention in a body may mean, the longest first: a dot or dash at its end may be the sentence's. */
+/** The usernames that each mention in a body may mean, longest first: dots and dashes at its end may be punctuation. */
 export function candidatesOf(body: string): string[][] {
   if (!body.includes('@')) return [];
   const words = new Set(Array.from(body.matchAll(MENTION), ([, word]) => word!.toLowerCase()));
   return [...words]
-    .map(readings)
+    .map(readingsOf)
     .filter(({ length }) => length > 0)
-    .slice(0, MENTIONS_MAX);
+    .slice(0, MAX_MENTIONS);
 }
 
-function readings(word: string): string[] {
-  const found: string[] = [];
-  for (let end = word.length; end >= SHORTEST; end--) {
-    if (end <= LONGEST) found.push(word.slice(0, end));
+function readingsOf(word: string): string[] {
+  const readings: string[] = [];
+  for (let end = word.length; end >= SHORTEST_USERNAME; end--) {
+    if (end <= LONGEST_USERNAME) readings.push(word.slice(0, end));
     if (!/[.-]/.test(word[end - 1]!)) break;
   }
-  return found;
+  return readings;
 }
 
-/** Who is named in the bodies. Asks auth, but only when a body names somebody; undefined when it does not answer in time. */
-export async function namesOf(broker: Broker, bodies: readonly string[]): Promise<Names | undefined> {
+/** The users whose names occur in the bodies. Asks auth only when there are any; undefined when auth does not answer in time. */
+export async function usersNamedIn(broker: Broker, bodies: readonly string[]): Promise<UsersByName | undefined> {
   const usernames = [...new Set(bodies.flatMap(candidatesOf).flat())];
-  const asks = Array.from({ length: Math.ceil(usernames.length / NAMES_MAX) }, (_, at) =>
-    usernames.slice(at * NAMES_MAX, (at + 1) * NAMES_MAX),
+  const parts = Array.from({ length: Math.ceil(usernames.length / MAX_USERNAMES) }, (_, at) =>
+    usernames.slice(at * MAX_USERNAMES, (at + 1) * MAX_USERNAMES),
   );
   try {
     const answers = await Promise.all(
-      asks.map((part) => broker.request('users.named.v1', { usernames: part }, { deadlineMs: NAMED_LIMIT_MS })),
+      parts.map((part) => broker.request('users.named.v1', { usernames: part }, { deadlineMs: USERS_TIMEOUT_MS })),
     );
     return new Map(answers.flatMap(({ users }) => users.map(({ id, username }) => [username.toLowerCase(), id])));
   } catch (error) {
@@ -54,38 +54,30 @@ export async function namesOf(broker: Broker, bodies: readonly string[]): Promis
   }
 }
 
-/** A body in a conversation. */
-export interface Written {
-  readonly conversationId: string;
-  readonly body: string;
-}
-
 /**
- * Whom each body mentions: members of its conversation, in the order of their mention. Undefined for a body that names somebody when the names are not known. No
- * query when nobody is named, which is the rule.
+ * The members of its conversation that each body mentions, in the order of their mention. Undefined for a body that contains usernames when `users` is. No query when no body mentions
+ * anybody, the usual case.
  */
 export async function mentionsOf(
   sql: Sql,
-  written: readonly Written[],
-  names: Names | undefined,
+  texts: readonly { readonly conversationId: string; readonly body: string }[],
+  users: UsersByName | undefined,
 ): Promise<(readonly string[] | undefined)[]> {
-  const named = written.map(({ body }) => {
+  const named = texts.map(({ body }) => {
     const candidates = candidatesOf(body);
     if (candidates.length === 0) return [];
-    return names && [...new Set(candidates.flatMap((readings) => firstNamed(readings, names)))];
+    return users && [...new Set(candidates.flatMap((readings) => longestMatch(readings, users)))];
   });
-  const pairs = written.flatMap(
+  const pairs = texts.flatMap(
     ({ conversationId }, at) => named[at]?.map((userId) => ({ conversationId, userId })) ?? [],
   );
   const members = await membersAmong(sql, pairs);
-  return named.map((userIds, at) =>
-    userIds?.filter((userId) => members.has(`${written[at]!.conversationId} ${userId}`)),
-  );
+  return named.map((userIds, at) => userIds?.filter((userId) => members.has(`${texts[at]!.conversationId} ${userId}`)));
 }
 
-function firstNamed(readings: readonly string[], names: Names): string[] {
-  const found = readings.find((name) => names.has(name));
-  return found === undefined ? [] : [names.get(found)!];
+function longestMatch(readings: readonly string[], users: UsersByName): string[] {
+  const name = readings.find((reading) => users.has(reading));
+  return name === undefined ? [] : [users.get(name)!];
 }
 
 async function membersAmong(

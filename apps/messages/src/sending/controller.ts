@@ -1,73 +1,58 @@
-import { Controller, Inject } from '@nestjs/common';
-import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import { Controller } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
 import { ChatError } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import type { Traces, Whereabouts } from '@parley/realtime';
-import type { Logger } from '@parley/service-kit';
-import { Commands } from '../commands/runner.js';
-import { createConversation, type CreateCommand } from '../conversations/create.js';
-import { sendBatch, type Outcome, type Sent } from './send.js';
-import { LOGGER, POLICIES, TRACES } from '../tokens.js';
-import type { Policy, SendCommand } from './rules/rule.js';
+import { Push, type Whereabouts } from '@parley/realtime';
+import { endsWithin } from '@parley/service-kit';
+import type { Committed } from '../commands/change.js';
+import { messageNew } from '../commands/publisher.js';
+import { CommandRunner } from '../commands/runner.js';
+import type { SendCommand } from './context.js';
+import { MessageSender, type SendOutcome, type Sent } from './send.js';
 
-/** How long an answer waits for the registry to say whether the other side is online. */
-const ONLINE_LIMIT_MS = 100;
+/** How long answers wait for the registry to tell whether peers are online. */
+const ONLINE_TIMEOUT_MS = 100;
 
-/** Sending, and creating what is sent to. */
+/** `message.send`. */
 @Controller()
-export class MessagesController {
+export class SendingController {
   constructor(
-    @Inject(Commands) private readonly commands: Commands,
-    @Inject(POLICIES) private readonly policies: readonly Policy[],
-    @Inject(TRACES) private readonly traces: Traces,
-    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly runner: CommandRunner,
+    private readonly sender: MessageSender,
+    private readonly push: Push,
   ) {}
 
   @MessagePattern<string>('message.send.v1', { batch: { max: 500, lanes: 4 } })
   async send(@Payload() deliveries: readonly Delivery<SendCommand>[]): Promise<void> {
     await reached('messages.received');
-    const { database, audience, standings, broker, announcer } = this.commands;
-    const commands = deliveries.map(({ payload, correlationId }) => ({ ...payload, traceId: correlationId }));
-    const outcomes = await sendBatch(
-      { database, audience, standings, broker, traces: this.traces, policies: this.policies, logger: this.logger },
-      commands,
+    const outcomes = await this.sender.send(
+      deliveries.map(({ payload, correlationId }) => ({ ...payload, traceId: correlationId })),
     );
     await reached('messages.committed');
-    const sent = outcomes.filter((outcome): outcome is Sent => !(outcome instanceof ChatError));
-    // After the commit: whoever connects later catches up with it.
-    const finding = this.commands.push.find([
-      ...new Set(sent.flatMap(({ announce, members, peer }) => (announce ? members : (peer ?? [])))),
-    ]);
-    const found = await soon(finding);
-    for (const [at, outcome] of outcomes.entries()) answer(deliveries[at]!, outcome, found);
-    await reached('messages.answered');
-    const announced = sent.filter(({ announce }) => announce);
-    if (announced.length > 0) await announcer.messages(announced, found ?? (await finding));
-    for (const [at, outcome] of outcomes.entries())
-      if (!(outcome instanceof ChatError) && outcome.announce)
-        deliveries[at]!.beforeAck(() => announcer.created(outcome.message));
-  }
-
-  @MessagePattern<string>('conversation.create.v1')
-  async create(@Payload() command: CreateCommand, @Ctx() delivery: Delivery): Promise<void> {
-    const { database, broker, announcer } = this.commands;
-    const created = await this.commands.refusing(delivery, () => createConversation(database, broker, command));
-    if (!created) return;
-    delivery.reply({ conversation: created.conversation, created: created.created });
-    if (created.created) await announcer.conversation(created);
+    const recipients = new Set(outcomes.flatMap(recipientsOf));
+    // Looked up after the commit: users who connect later catch up with the message.
+    const finding = this.push.find([...recipients]);
+    const where = (await endsWithin(ONLINE_TIMEOUT_MS, finding)) ? await finding : undefined;
+    await this.runner.finish(
+      deliveries,
+      outcomes.map((outcome) => (outcome instanceof ChatError ? outcome : toCommitted(outcome, where))),
+      finding,
+    );
   }
 }
 
-function answer(delivery: Delivery, outcome: Outcome, where: Whereabouts | undefined): void {
-  if (outcome instanceof ChatError) return delivery.refuse(outcome);
-  const { message, duplicate, peer } = outcome;
+/** Who is pushed to, and in any case the peer, whom the answer may call online. */
+function recipientsOf(outcome: SendOutcome): readonly string[] {
+  if (outcome instanceof ChatError) return [];
+  return outcome.isNews ? outcome.audience : outcome.peer === undefined ? [] : [outcome.peer];
+}
+
+function toCommitted(
+  { message, duplicate, isNews, audience, peer }: Sent,
+  where: Whereabouts | undefined,
+): Committed<object> {
   const recipientOnline = peer === undefined ? undefined : where?.online(peer);
-  delivery.reply(recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline });
-}
-
-async function soon<T>(work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ONLINE_LIMIT_MS)));
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+  const answer = recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline };
+  return isNews ? { answer, events: [messageNew(audience, message)], created: message } : { answer, events: [] };
 }

@@ -2,96 +2,103 @@ import { toMessage, type MessageRow } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
 import { without } from '@parley/faults';
 import { isTraceId } from '@parley/service-kit';
-import type { Batch, SendCommand, Situation } from './rules/rule.js';
-import type { Ruling } from './rules/evaluation.js';
-import type { LockedConversation, NewMessage, Question } from './sql.js';
+import type { LockedConversation } from '../commands/locked-conversation.js';
+import type { ClientKey, SendCommand, SendContext } from './context.js';
+import type { RuleEvaluation } from './rules/evaluation.js';
+import type { PendingMessages } from './rules/rule.js';
+import type { NewMessage } from './sql.js';
 
 /**
- * The id of the message that a request stores. It follows from the request, so that a redelivered request recognises its own row and repeats its first
- * answer; its last byte is the conversation's, which is the shard.
+ * The id of the message that a request stores. It follows from the request's id, so that a redelivered request recognises its own message. The last byte is the conversation's: the shard.
  */
 export const messageIdOf = (requestId: string, conversationId: string): string =>
   requestId.slice(0, -2) + conversationId.slice(-2);
 
-/** A command, and why its sender may not know of the conversation, or else everything that decides about it. */
-export interface Entry {
+/** A command with either the refusal of its sender's access, or the context that rules consider. */
+export interface Candidate {
   readonly command: SendCommand;
-  readonly question: Question;
+  readonly key: ClientKey;
   readonly denied: ChatError | undefined;
-  readonly situation: Situation | undefined;
+  readonly context: SendContext | undefined;
 }
 
-/** A refusal, or the message that is answered: a new one, or the one that is known. `requested`: the id that this request's message has. */
-export type Decision = ChatError | { readonly message: Message; readonly requested: string };
-export interface Plan {
-  readonly batch: GrowingBatch;
+/** A refusal, or the message to answer: a new one, or one that is already stored. `requestedId`: the id that this request gives its message. */
+export type Decision = ChatError | { readonly message: Message; readonly requestedId: string };
+export interface Decisions {
+  /** In the order of the candidates. */
   readonly decisions: readonly Decision[];
+  readonly batch: PendingBatch;
 }
 
-/** Goes through the commands in order, as if each had a transaction of its own. */
-export function decide(entries: readonly Entry[], ruling: Ruling, known: ReadonlyMap<Entry, MessageRow>): Plan {
-  const batch = new GrowingBatch();
-  return { batch, decisions: entries.map((entry) => decideOne(entry, ruling, known.get(entry), batch)) };
+/** Decides the candidates in order, as if each had a transaction of its own. `sent`: messages that are already stored. */
+export function decide(
+  candidates: readonly Candidate[],
+  rules: RuleEvaluation,
+  sent: ReadonlyMap<Candidate, MessageRow>,
+): Decisions {
+  const batch = new PendingBatch();
+  return { batch, decisions: candidates.map((candidate) => decideOne(candidate, rules, sent.get(candidate), batch)) };
 }
 
 function decideOne(
-  { command, question, denied, situation }: Entry,
-  ruling: Ruling,
+  { command, key, denied, context }: Candidate,
+  rules: RuleEvaluation,
   row: MessageRow | undefined,
-  batch: GrowingBatch,
+  batch: PendingBatch,
 ): Decision {
-  // To somebody who is no member any more a resend is answered like a conversation that is not there.
-  if (situation === undefined)
+  // A former member's resend is answered as if the conversation did not exist.
+  if (context === undefined)
     return denied?.code === 'forbidden' && row !== undefined
       ? new ChatError('not_found', 'No such conversation')
       : denied!;
-  const requested = messageIdOf(command.caller.requestId, command.input.conversationId);
-  const known = batch.known(question) ?? (row && toMessage(row));
-  if (known && !without('dedupe')) return { message: known, requested };
-  return ruling.refusal(situation, batch) ?? { message: batch.add(situation, requested), requested };
+  const requestedId = messageIdOf(command.caller.requestId, command.input.conversationId);
+  const stored = batch.find(key) ?? (row && toMessage(row));
+  if (stored && !without('dedupe')) return { message: stored, requestedId };
+  return rules.refusal(context, batch) ?? { message: batch.add(context, requestedId), requestedId };
 }
 
-const keyOf = ({ conversationId, senderId }: Omit<Question, 'clientId'>, ...more: string[]): string =>
-  [conversationId, senderId, ...more].join(' ');
+const senderKey = (conversationId: string, userId: string): string => `${conversationId} ${userId}`;
+const clientKey = (conversationId: string, userId: string, clientId: string): string =>
+  `${conversationId} ${userId} ${clientId}`;
 
-/** The messages that the transaction is going to store, as far as it has come. */
-export class GrowingBatch implements Batch {
+/** The messages that the transaction is going to store. */
+export class PendingBatch implements PendingMessages {
   readonly messages: NewMessage[] = [];
   private readonly conversations = new Map<string, LockedConversation>();
   private readonly byClientId = new Map<string, Message>();
   private readonly bySender = new Map<string, NewMessage>();
 
-  /** The conversations that got messages, as they are after them. */
+  /** The conversations of the messages, as they will be after them. */
   get advanced(): LockedConversation[] {
     return [...this.conversations.values()];
   }
 
-  /** The messages that are answered, and their conversations, get the times that they were stored with, by conversation; until then they have that of the decision. */
-  date(times: ReadonlyMap<string, Date>): void {
+  /** Replaces the estimated times of messages and conversations by those that the database stored, given by conversation. */
+  setTimes(times: ReadonlyMap<string, Date>): void {
     for (const [id, active_at] of times) this.conversations.set(id, { ...this.conversations.get(id)!, active_at });
     for (const message of this.byClientId.values())
       message.createdAt = times.get(message.conversationId)!.toISOString();
   }
 
-  known(question: Question): Message | undefined {
-    return this.byClientId.get(keyOf(question, question.clientId));
+  find({ conversationId, userId, clientId }: ClientKey): Message | undefined {
+    return this.byClientId.get(clientKey(conversationId, userId, clientId));
   }
-  newest({ command, conversation }: Situation): NewMessage | undefined {
-    return this.bySender.get(keyOf({ conversationId: conversation.id, senderId: command.caller.userId }));
+  newestOf({ command, conversation }: SendContext): NewMessage | undefined {
+    return this.bySender.get(senderKey(conversation.id, command.caller.userId));
   }
 
-  add(situation: Situation, id: string): Message {
-    const fresh = this.next(situation, id);
-    const message = messageOf(fresh);
-    this.messages.push(fresh);
-    this.byClientId.set(keyOf(fresh, fresh.clientId), message);
-    this.bySender.set(keyOf(fresh), fresh);
+  add(context: SendContext, id: string): Message {
+    const added = this.next(context, id);
+    const message = toAnswer(added);
+    this.messages.push(added);
+    this.byClientId.set(clientKey(added.conversationId, added.senderId, added.clientId), message);
+    this.bySender.set(senderKey(added.conversationId, added.senderId), added);
     return message;
   }
 
-  /** The next message of a conversation. Its time is the database's, and never before that of the message before it. */
-  private next(situation: Situation, id: string): NewMessage {
-    const { command, conversation, sender } = situation;
+  /** The next message of a conversation. Its time is the database's, and never before that of the previous message. */
+  private next(context: SendContext, id: string): NewMessage {
+    const { command, conversation, sender } = context;
     const before = this.conversations.get(conversation.id) ?? conversation;
     const createdAt = sender.now > before.active_at ? sender.now : before.active_at;
     const after = { ...before, last_seq: before.last_seq + 1, rev: before.rev + 1, active_at: createdAt };
@@ -107,18 +114,18 @@ export class GrowingBatch implements Batch {
       replyTo,
       createdAt,
       traceId: command.traceId !== undefined && isTraceId(command.traceId) ? command.traceId : undefined,
-      ...contentOf(situation),
+      ...contentOf(context),
     };
   }
 }
 
-/** A forward brings everything from its source, but mentions nobody; it names the original, however often it was passed on. */
+/** A forward copies the content of its source, mentions nobody and names the original message, however often it was forwarded. */
 function contentOf({
   command,
   source,
   attachments,
   mentions,
-}: Situation): Pick<NewMessage, 'type' | 'body' | 'attachments' | 'mentions' | 'forwardedFrom'> {
+}: SendContext): Pick<NewMessage, 'type' | 'body' | 'attachments' | 'mentions' | 'forwardedFrom'> {
   if (source === undefined)
     return {
       type: command.input.type,
@@ -136,7 +143,7 @@ function contentOf({
   };
 }
 
-function messageOf({
+function toAnswer({
   replyTo,
   createdAt,
   forwardedFrom,

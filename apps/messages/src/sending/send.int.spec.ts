@@ -1,15 +1,11 @@
 import type { Broker } from '@parley/broker';
-import { Audience } from '@parley/chat';
 import { ChatError, newId, timeOf, type CallOutput } from '@parley/contracts';
 import { traceIdOf, Unavailable, withTrace } from '@parley/service-kit';
+import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { sendBatch } from './send.js';
-import { policies } from './rules/index.js';
+import { newSender, Service } from '../spec/service.js';
 import type { SendCommand } from './rules/rule.js';
-import { engines, quiet, running } from '@parley/store/testing';
-import { Service } from '../spec/service.js';
-import { Standings } from '../commands/conversation-cache.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
@@ -334,7 +330,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
   });
 
   it('lets batches for the same conversations wait for each other: none fails, whatever their order', async () => {
-    const standings = new Standings();
+    const sender = newSender(on.service, on.engine.database);
     const anna = newId();
     const conversations = await Promise.all(range(5).map(() => on.service.group(anna)));
     const command = (conversationId: string): SendCommand => ({
@@ -342,18 +338,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
       input: { conversationId, clientId: newId(), type: 'text', body: 'hello' },
     });
     const batches = range(12).map((n) =>
-      sendBatch(
-        {
-          database: on.engine.database,
-          audience: new Audience(),
-          standings,
-          traces: on.service.traces,
-          broker: on.service.broker,
-          policies,
-          logger: quiet,
-        },
-        (n % 2 ? conversations : conversations.toReversed()).map(command),
-      ),
+      sender.send((n % 2 ? conversations : conversations.toReversed()).map(command)),
     );
     expect(
       (await Promise.all(batches)).flat().every((outcome) => !(outcome instanceof ChatError) && !outcome.duplicate),

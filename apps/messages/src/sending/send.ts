@@ -1,214 +1,226 @@
-import type { Broker } from '@parley/broker';
-import { accessRefusal } from '@parley/chat';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
+import { accessRefusal, Audience } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import type { Logger } from '@parley/service-kit';
-import type { Traces } from '@parley/realtime';
-import type { Sql } from '@parley/store';
-import { sendAtOnce, type AtOnceParts, type Committed } from './fast-path.js';
-import { decide, type Entry, type Plan } from './decide.js';
-import { namesOf, type Names } from '../people/mentions.js';
-import type { Policy, SendCommand } from './rules/rule.js';
-import { PolicyFailed, Ruling } from './rules/evaluation.js';
-import { materialOf } from './references.js';
-import {
-  knownOf,
-  linkAttachments,
-  lockConversations,
-  sendersOf,
-  storeMessages,
-  type LockedConversation,
-} from './sql.js';
+import { Traces } from '@parley/realtime';
+import { Logger } from '@parley/service-kit';
+import { Database, type Sql } from '@parley/store';
+import { ConversationCache } from '../commands/conversation-cache.js';
+import { callerStatesOf, lockConversations, type LockedConversation } from '../commands/locked-conversation.js';
+import { usersNamedIn, type UsersByName } from '../people/mentions.js';
+import type { SendCommand } from './context.js';
+import { decide, type Candidate, type Decisions } from './decide.js';
+import { FastPath, type CommittedBatch } from './fast-path.js';
+import { referencesOf } from './references.js';
+import { RuleFailed, SendRules, type RuleEvaluation } from './rules/evaluation.js';
+import type { SendRule } from './rules/rule.js';
+import { findSent, linkAttachments, storeMessages } from './sql.js';
 
-/** A message that is committed, and what its sender and the members are to be told. */
+/** A committed message, and who is told of it. */
 export interface Sent {
   readonly message: Message;
-  /** True when an earlier request stored it; false also for a redelivery of the request that did. */
+  /** True when an earlier request stored it. False also for a redelivery of the request that did. */
   readonly duplicate: boolean;
-  /** True when the members may not have heard of it yet: it is new, or this very request stored it and may have been cut off. */
-  readonly announce: boolean;
-  readonly members: readonly string[];
-  /** The other one of a direct conversation. */
+  /** True when the members may not have been told yet: the message is new, or this very request stored it and may have been cut off. */
+  readonly isNews: boolean;
+  readonly audience: readonly string[];
+  /** The other person of a direct conversation. */
   readonly peer?: string;
 }
-export type Outcome = Sent | ChatError;
+export type SendOutcome = Sent | ChatError;
 
-/** Rolls a transaction back in which a clientId turned out to be known. */
-class Resent extends Error {}
+/** Rolls back a transaction in which a `clientId` turned out to exist. */
+class ClientIdExists extends Error {}
 
-/** What sending stands on. */
-export interface SendParts extends AtOnceParts {
-  readonly traces: Traces;
-  readonly broker: Broker;
+/** How the next attempt at a batch must differ. */
+interface RetryState {
+  /** Look up every `clientId` before deciding. */
+  findSentFirst: boolean;
+  /** Rules that are not prepared again; the commands that they apply to are refused. */
+  readonly failed: Set<SendRule>;
 }
 
-/** What earlier attempts at a batch found out. */
-interface Lessons {
-  resends: boolean;
-  readonly failed: Set<Policy>;
+/** What a transaction committed, with the candidates it decided. */
+interface LockedBatch extends CommittedBatch {
+  readonly candidates: readonly Candidate[];
 }
 
 /**
- * Group commit: carries out any number of `message.send` commands in one transaction. Plain text takes one round trip, whatever its number, where the conversations are remembered as they are:
- * see {@link sendAtOnce}. Otherwise five: begin, the conversations' locks, what the senders are, the insert, commit. One more each: for members that changed; for replies, forwards, attachments, mentions, and the links of attachments, where there are some; for
- * commands that were refused, which may be resends; for each policy that has to load something, and two more for their time limit. Auth is asked before the transaction, and only when a body
- * names somebody.
+ * Group commit: carries out any number of `message.send` commands in one transaction. Plain text in cached conversations takes one round trip, whatever the number of messages: see
+ * {@link FastPath}. Other batches take five: begin, lock the conversations, read the senders, insert, commit. One more each for: members that are not cached; replies; forwards; attachments;
+ * mentions; links of attachments; refused commands, which may be resends; each rule that loads something, and two for their time limit. Auth is asked before the transaction, and only when
+ * a body contains usernames.
  *
- * Resends are rare, so at first none is expected: the unique key finds them, and then all is done again with looking them up first. So it is with a policy that fails: all is done
- * again without it, and what it applies to is refused.
- *
- * Outcomes come in the order of the commands, and are committed when they come. A command that breaks a rule is refused and does not disturb the others; an error that is thrown
- * means that nothing was stored (or, for `Unavailable`, that it is not known: repeat the same commands).
+ * Resends are rare, so the first attempt expects none: a violated unique key shows one, and the batch is repeated with looking all of them up first. Likewise a batch is repeated without a
+ * rule that failed, and the commands that it applies to are refused.
  */
-export async function sendBatch(parts: SendParts, commands: readonly SendCommand[]): Promise<Outcome[]> {
-  const done = (await sendAtOnce(parts, commands)) ?? (await sendLocked(parts, commands));
-  parts.traces.committed(done.batch.messages.map(({ id }) => id));
-  return outcomesOf(done);
-}
+@Injectable()
+export class MessageSender {
+  constructor(
+    private readonly database: Database,
+    private readonly audience: Audience,
+    private readonly cache: ConversationCache,
+    private readonly broker: Broker,
+    private readonly traces: Traces,
+    private readonly rules: SendRules,
+    private readonly fastPath: FastPath,
+    private readonly logger: Logger,
+  ) {}
 
-async function sendLocked(parts: SendParts, commands: readonly SendCommand[]): Promise<Done> {
-  const names = await namesOf(
-    parts.broker,
-    commands.map(({ input }) => input.body),
-  );
-  const lessons: Lessons = { resends: false, failed: new Set() };
-  for (;;) {
-    try {
-      const done = await parts.database.transaction((sql) => carryOut(sql, parts, commands, names, lessons));
-      remember(parts, done);
-      return done;
-    } catch (error) {
-      learn(lessons, error, parts.logger);
+  /**
+   * Sends messages. Outcomes are in the order of the commands and are committed. A refused command does not affect the others. A thrown error means that nothing was stored or, for
+   * `Unavailable`, that it is unknown: repeat the same commands.
+   */
+  async send(commands: readonly SendCommand[]): Promise<SendOutcome[]> {
+    const committed = (await this.fastPath.send(commands)) ?? (await this.sendLocked(commands));
+    this.traces.committed(committed.batch.messages.map(({ id }) => id));
+    return outcomesOf(committed);
+  }
+
+  private async sendLocked(commands: readonly SendCommand[]): Promise<CommittedBatch> {
+    const users = await usersNamedIn(
+      this.broker,
+      commands.map(({ input }) => input.body),
+    );
+    const retry: RetryState = { findSentFirst: false, failed: new Set() };
+    for (;;) {
+      try {
+        const committed = await this.database.transaction((sql) => this.carryOut(sql, commands, users, retry));
+        this.updateCache(committed);
+        return committed;
+      } catch (error) {
+        this.adaptRetry(retry, error);
+      }
     }
   }
-}
 
-/** Notes what has to be done otherwise; rethrows what can't be helped by that. */
-function learn(lessons: Lessons, error: unknown, logger: Logger): void {
-  if (error instanceof Resent && !lessons.resends) {
-    lessons.resends = true;
-  } else if (error instanceof PolicyFailed && !lessons.failed.has(error.policy)) {
-    logger.error({ err: error.cause, policy: error.policy.name }, 'a policy failed; what it applies to is refused');
-    lessons.failed.add(error.policy);
-  } else {
-    throw error;
+  /** Records how the retry must differ. Rethrows errors that a retry cannot avoid. */
+  private adaptRetry(retry: RetryState, error: unknown): void {
+    if (error instanceof ClientIdExists && !retry.findSentFirst) {
+      retry.findSentFirst = true;
+    } else if (error instanceof RuleFailed && !retry.failed.has(error.rule)) {
+      this.logger.error(
+        { err: error.cause, rule: error.rule.name },
+        'a rule failed; the commands that it applies to are refused',
+      );
+      retry.failed.add(error.rule);
+    } else {
+      throw error;
+    }
   }
-}
 
-/** What is committed, and what was known of each command. */
-interface Done extends Committed {
-  readonly entries: readonly Entry[];
-}
-
-async function carryOut(
-  sql: Sql,
-  { audience, policies, logger }: SendParts,
-  commands: readonly SendCommand[],
-  names: Names | undefined,
-  lessons: Lessons,
-): Promise<Done> {
-  const conversations = await lock(sql, commands);
-  const entries = await entriesOf(sql, conversations, commands, names);
-  const ruling = await Ruling.prepare(
-    sql,
-    policies,
-    entries.flatMap(({ situation }) => situation ?? []),
-    lessons.failed,
-    logger,
-  );
-  const { batch, decisions } = await decided(sql, entries, ruling, lessons.resends);
-  const heard = [
-    ...new Set(decisions.flatMap((decision) => (decision instanceof ChatError ? [] : decision.message.conversationId))),
-  ];
-  const members = await audience.of(
-    sql,
-    heard.map((conversationId) => ({ conversationId, membersRev: conversations.get(conversationId)!.members_rev })),
-  );
-  if (batch.messages.length > 0) {
-    if (!(await storeMessages(sql, batch.advanced, batch.messages))) throw new Resent();
-    await linkAttachments(sql, batch.messages);
-    await reached('messages.stored');
-  }
-  return {
-    batch,
-    decisions,
-    conversations: new Map([...conversations, ...batch.advanced.map((one) => [one.id, one] as const)]),
-    members,
-    entries,
-  };
-}
-
-/** What was true at the commit, for {@link sendAtOnce}. */
-function remember({ standings }: SendParts, { conversations, entries }: Done): void {
-  const situations = Map.groupBy(
-    entries.flatMap(({ situation }) => situation ?? []),
-    ({ conversation }) => conversation.id,
-  );
-  for (const [id, those] of situations)
-    standings.remember(
-      conversations.get(id)!,
-      those.map(({ command, sender }) => [command.caller.userId, sender] as const),
+  private async carryOut(
+    sql: Sql,
+    commands: readonly SendCommand[],
+    users: UsersByName | undefined,
+    retry: RetryState,
+  ): Promise<LockedBatch> {
+    const ids = [...new Set(commands.map(({ input }) => input.conversationId))];
+    const conversations = new Map((await lockConversations(sql, ids)).map((row) => [row.id, row]));
+    const candidates = await candidatesFor(sql, conversations, commands, users);
+    const contexts = candidates.flatMap(({ context }) => context ?? []);
+    const evaluation = await this.rules.prepare(sql, contexts, retry.failed);
+    const { batch, decisions } = await decideWithSent(sql, candidates, evaluation, retry.findSentFirst);
+    const answered = new Set(
+      decisions.flatMap((decision) => (decision instanceof ChatError ? [] : decision.message.conversationId)),
     );
-  const last = entries.at(-1)?.situation;
-  if (last) standings.heard(last.sender.now);
+    const audiences = await this.audience.of(
+      sql,
+      Array.from(answered, (conversationId) => ({
+        conversationId,
+        membersRev: conversations.get(conversationId)!.members_rev,
+      })),
+    );
+    if (batch.messages.length > 0) {
+      if (!(await storeMessages(sql, batch.advanced, batch.messages))) throw new ClientIdExists();
+      await linkAttachments(sql, batch.messages);
+      await reached('messages.stored');
+    }
+    return {
+      batch,
+      decisions,
+      conversations: new Map([...conversations, ...batch.advanced.map((row) => [row.id, row] as const)]),
+      audiences,
+      candidates,
+    };
+  }
+
+  /** Stores the conversations and senders as of the commit, for the fast path. */
+  private updateCache({ conversations, candidates }: LockedBatch): void {
+    const contexts = candidates.flatMap(({ context }) => context ?? []);
+    for (const [id, ofConversation] of Map.groupBy(contexts, ({ conversation }) => conversation.id))
+      this.cache.store(
+        conversations.get(id)!,
+        ofConversation.map(({ command, sender }) => [command.caller.userId, sender] as const),
+      );
+    const last = candidates.at(-1)?.context;
+    if (last) this.cache.setClock(last.sender.now);
+  }
 }
 
-function outcomesOf({ decisions, members, conversations }: Committed): Outcome[] {
+function outcomesOf({ decisions, audiences, conversations }: CommittedBatch): SendOutcome[] {
   return decisions.map((decision) => {
     if (decision instanceof ChatError) return decision;
-    const { message, requested } = decision;
-    const told = members.get(message.conversationId) ?? [];
-    const own = message.id === requested;
+    const { message, requestedId } = decision;
+    const audience = audiences.get(message.conversationId) ?? [];
+    const storedByRequest = message.id === requestedId;
     const peer =
       conversations.get(message.conversationId)!.kind === 'direct'
-        ? told.find((userId) => userId !== message.senderId)
+        ? audience.find((userId) => userId !== message.senderId)
         : undefined;
-    return { message, duplicate: !own, announce: own, members: told, ...(peer === undefined ? {} : { peer }) };
+    return {
+      message,
+      duplicate: !storedByRequest,
+      isNews: storedByRequest,
+      audience,
+      ...(peer === undefined ? {} : { peer }),
+    };
   });
 }
 
-async function lock(sql: Sql, commands: readonly SendCommand[]): Promise<Map<string, LockedConversation>> {
-  const ids = [...new Set(commands.map(({ input }) => input.conversationId))];
-  return new Map((await lockConversations(sql, ids)).map((row) => [row.id, row]));
-}
-
-async function entriesOf(
+async function candidatesFor(
   sql: Sql,
   conversations: ReadonlyMap<string, LockedConversation>,
   commands: readonly SendCommand[],
-  names: Names | undefined,
-): Promise<Entry[]> {
-  const questions = commands.map(({ caller, input }) => ({
+  users: UsersByName | undefined,
+): Promise<Candidate[]> {
+  const keys = commands.map(({ caller, input }) => ({
     conversationId: input.conversationId,
-    senderId: caller.userId,
+    userId: caller.userId,
     clientId: input.clientId,
   }));
-  const senders = await sendersOf(sql, questions);
+  const senders = await callerStatesOf(sql, keys);
   const denials = commands.map(({ input }, at) =>
     accessRefusal(conversations.get(input.conversationId), senders[at]!, 'member'),
   );
   const admitted = commands.filter((_, at) => denials[at] === undefined);
-  const material = new Map((await materialOf(sql, admitted, names)).map((one, at) => [admitted[at]!, one]));
-  return commands.map((command, at): Entry => {
-    const found = material.get(command);
-    const situation = found && {
+  const references = new Map((await referencesOf(sql, admitted, users)).map((found, at) => [admitted[at]!, found]));
+  return commands.map((command, at): Candidate => {
+    const found = references.get(command);
+    const context = found && {
       ...found,
       command,
       conversation: conversations.get(command.input.conversationId)!,
       sender: senders[at]!,
     };
-    return { command, question: questions[at]!, denied: denials[at], situation };
+    return { command, key: keys[at]!, denied: denials[at], context };
   });
 }
 
-/** With `resends`, what is known is looked up for every command; otherwise only for those refused, because a resend is answered all the same. */
-async function decided(sql: Sql, entries: readonly Entry[], ruling: Ruling, resends: boolean): Promise<Plan> {
-  const first = resends ? undefined : decide(entries, ruling, new Map());
-  const doubtful = first ? entries.filter((_, at) => first.decisions[at] instanceof ChatError) : entries;
-  const known = await knownOf(
+/** Decides, and answers resends with the stored message. With `findSentFirst` every `clientId` is looked up; otherwise only those of refused commands, because a resend is answered even then. */
+async function decideWithSent(
+  sql: Sql,
+  candidates: readonly Candidate[],
+  rules: RuleEvaluation,
+  findSentFirst: boolean,
+): Promise<Decisions> {
+  const first = findSentFirst ? undefined : decide(candidates, rules, new Map());
+  const unclear = first ? candidates.filter((_, at) => first.decisions[at] instanceof ChatError) : candidates;
+  const sent = await findSent(
     sql,
-    doubtful.map(({ question }) => question),
+    unclear.map(({ key }) => key),
   );
-  if (first && known.size === 0) return first;
-  return decide(entries, ruling, new Map([...known].map(([n, row]) => [doubtful[n]!, row])));
+  if (first && sent.size === 0) return first;
+  return decide(candidates, rules, new Map([...sent].map(([n, row]) => [unclear[n]!, row])));
 }

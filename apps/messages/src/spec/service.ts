@@ -1,4 +1,5 @@
 import { createInProcessBroker, type Broker, type Handler, type InProcessBroker } from '@parley/broker';
+import { Audience } from '@parley/chat';
 import {
   domainEvents,
   newId,
@@ -13,10 +14,18 @@ import {
   type RequestPayload,
   type User,
 } from '@parley/contracts';
-import { createMemoryRegistry, createMemoryTraces, type Registry, type Traces } from '@parley/realtime';
+import { createMemoryRegistry, createMemoryTraces, Push, type Registry, type Traces } from '@parley/realtime';
 import { Unavailable, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import type { MessagesParts } from '../app.module.js';
+import { EventPublisher } from '../commands/publisher.js';
+import { CommandRunner } from '../commands/runner.js';
+import { ConversationCache } from '../commands/conversation-cache.js';
+import { FastPath } from '../sending/fast-path.js';
+import { SendRules } from '../sending/rules/evaluation.js';
+import { sendRules } from '../sending/rules/index.js';
+import type { SendRule } from '../sending/rules/rule.js';
+import { MessageSender } from '../sending/send.js';
 import { startMessages } from '../start.js';
 import { quiet } from '@parley/store/testing';
 
@@ -58,7 +67,7 @@ export class Service {
       through,
       auth = true,
       ...parts
-    }: Pick<MessagesParts, 'settings' | 'policies'> & { auth?: boolean; through?: (broker: Broker) => Broker } = {},
+    }: Pick<MessagesParts, 'settings' | 'rules'> & { auth?: boolean; through?: (broker: Broker) => Broker } = {},
   ): Promise<Service> {
     const broker = createInProcessBroker({ service: 'spec', logger: quiet });
     const registry = createMemoryRegistry();
@@ -180,6 +189,21 @@ export class Service {
       ],
     ]);
   }
+}
+
+/** A runner beside the service's own, for deliveries that a spec makes up. */
+export function newRunner({ broker, registry }: Service, database: Database): CommandRunner {
+  const publisher = new EventPublisher(broker, new Push({ broker, registry, logger: quiet }));
+  return new CommandRunner(database, new Audience(), new ConversationCache(), publisher);
+}
+
+/** A sender with a cache of its own, as in a replica that has just started. */
+export function newSender(service: Service, database: Database, rules: readonly SendRule[] = sendRules): MessageSender {
+  const audience = new Audience();
+  const cache = new ConversationCache();
+  const evaluated = new SendRules(rules, quiet);
+  const fastPath = new FastPath(database, audience, cache, evaluated);
+  return new MessageSender(database, audience, cache, service.broker, service.traces, evaluated, fastPath, quiet);
 }
 
 /** A broker whose `method` fails the first `times` times, as when it is away after a commit. */

@@ -1,4 +1,4 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
 import { ChatError, type DomainEvent, type RequestAnswer, type RequestPayload } from '@parley/contracts';
@@ -9,8 +9,8 @@ import { Webhooks } from './webhooks.js';
 @Controller()
 export class WebhooksController {
   constructor(
-    @Inject(Webhooks) private readonly webhooks: Webhooks,
-    @Inject(Deliveries) private readonly deliveries: Deliveries,
+    private readonly webhooks: Webhooks,
+    private readonly deliveries: Deliveries,
   ) {}
 
   @MessagePattern<string>('webhook.create.v1')

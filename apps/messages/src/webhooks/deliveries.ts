@@ -1,9 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { isMemberNow } from '@parley/chat';
 import { newId, type WebhookEvent } from '@parley/contracts';
-import type { Database, Row } from '@parley/store';
-import { SETTINGS, type Settings } from '../settings.js';
-import { DATABASE } from '../tokens.js';
+import { Database, type Row } from '@parley/store';
+import { Settings } from '../config.js';
 import type { Outcome } from './post.js';
 
 /** Attempts before a delivery is given up: with the usual first wait, over about a day. */
@@ -58,8 +57,8 @@ export class Deliveries {
   private flushing = false;
 
   constructor(
-    @Inject(DATABASE) private readonly database: Database,
-    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly database: Database,
+    private readonly settings: Settings,
   ) {}
 
   /** Queues a happening for the webhooks that want it. What comes while the database is asked is asked about together: most conversations have no webhook. */

@@ -15,7 +15,7 @@ import {
 import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { defaultSettings, type WebhookSettings } from '../settings.js';
+import { defaultSettings, type WebhookSettings } from '../config.js';
 import { Service } from '../spec/service.js';
 
 const quick: WebhookSettings = {

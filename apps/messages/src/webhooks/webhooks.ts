@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { accessRefusal, iso, requirePermission } from '@parley/chat';
 import {
   ChatError,
@@ -12,10 +12,9 @@ import {
   type Webhook,
   type WebhookDelivery,
 } from '@parley/contracts';
-import type { Database, Row, Sql } from '@parley/store';
-import { lockConversations, sendersOf } from '../sending/sql.js';
-import { SETTINGS, type Settings } from '../settings.js';
-import { DATABASE } from '../tokens.js';
+import { Database, type Row, type Sql } from '@parley/store';
+import { callerStatesOf, lockConversations } from '../commands/locked-conversation.js';
+import { Settings } from '../config.js';
 import { KILL, led } from './deliveries.js';
 import { isPublic } from './post.js';
 
@@ -50,8 +49,8 @@ const columns = 'id, conversation_id, url, secret, events, created_by, created_a
 @Injectable()
 export class Webhooks {
   constructor(
-    @Inject(DATABASE) private readonly database: Database,
-    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly database: Database,
+    private readonly settings: Settings,
   ) {}
 
   /** Under the request's id. `too_large`: there are as many as a conversation may have. */
@@ -140,10 +139,10 @@ export class Webhooks {
     demandPerson(caller);
     return this.database.transaction(async (sql) => {
       const [conversation] = await lockConversations(sql, [conversationId]);
-      const [standing] = await sendersOf(sql, [{ conversationId, senderId: caller.userId }]);
-      const refused = accessRefusal(conversation, standing!, 'member');
+      const [member] = await callerStatesOf(sql, [{ conversationId, userId: caller.userId }]);
+      const refused = accessRefusal(conversation, member, 'member');
       if (refused) throw refused;
-      requirePermission('webhooks', { conversation: conversation!, member: standing! });
+      requirePermission('webhooks', { conversation: conversation!, member: member! });
       return work(sql);
     });
   }

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { Unavailable, type Logger } from '@parley/service-kit';
-import { SETTINGS, type Settings } from '../settings.js';
-import { LOGGER } from '../tokens.js';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Logger, Unavailable } from '@parley/service-kit';
+import { Settings } from '../config.js';
 import { Deliveries, MOST_EACH, type Due } from './deliveries.js';
 import { anyAddresses, post, publicAddresses, sign } from './post.js';
 
@@ -25,9 +24,9 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private running: Promise<void> = Promise.resolve();
 
   constructor(
-    @Inject(Deliveries) private readonly deliveries: Deliveries,
-    @Inject(SETTINGS) private readonly settings: Settings,
-    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly deliveries: Deliveries,
+    private readonly settings: Settings,
+    private readonly logger: Logger,
   ) {}
 
   onApplicationBootstrap(): void {

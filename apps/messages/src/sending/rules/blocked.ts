@@ -1,20 +1,17 @@
-import { ChatError } from '@parley/contracts';
 import { blockedPairs, mayBeBlocked } from '@parley/chat';
-import type { Policy, Situation } from './rule.js';
+import { ChatError } from '@parley/contracts';
+import type { SendContext, SendRule } from './rule.js';
 
-/** In a direct conversation nobody writes while one of the two blocks the other. */
-export const blocked: Policy<ReadonlySet<Situation>> = {
+/** Nobody writes in a direct conversation while one of the two people blocks the other. */
+export const blocked: SendRule<ReadonlySet<SendContext>> = {
   name: 'blocked',
   appliesTo: ({ conversation, sender }) => mayBeBlocked(conversation, sender),
-  prepare: async (sql, situations) => {
+  prepare: async (sql, contexts) => {
     const found = await blockedPairs(
       sql,
-      situations.map(({ command, conversation }) => ({
-        conversationId: conversation.id,
-        userId: command.caller.userId,
-      })),
+      contexts.map(({ command, conversation }) => ({ conversationId: conversation.id, userId: command.caller.userId })),
     );
-    return new Set(situations.filter((_, at) => found.has(at)));
+    return new Set(contexts.filter((_, at) => found.has(at)));
   },
-  check: (situation, found) => (found.has(situation) ? new ChatError('blocked') : undefined),
+  check: (context, found) => (found.has(context) ? new ChatError('blocked') : undefined),
 };

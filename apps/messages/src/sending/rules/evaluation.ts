@@ -1,106 +1,107 @@
 import { ChatError } from '@parley/contracts';
-import type { Logger } from '@parley/service-kit';
+import { withTimeout, type Logger } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { TIME_LIMIT_MS, type Batch, type Policy, type Situation } from './rule.js';
+import { PREPARE_TIMEOUT_MS, type PendingMessages, type SendContext, type SendRule } from './rule.js';
 
-/** Rolls a transaction back in which a policy could not be prepared. */
-export class PolicyFailed extends Error {
+/** Rolls back a transaction in which a rule's `prepare` failed. */
+export class RuleFailed extends Error {
   constructor(
-    readonly policy: Policy,
+    readonly rule: SendRule,
     cause: unknown,
   ) {
-    super(`policy ${policy.name} failed`, { cause });
+    super(`rule ${rule.name} failed`, { cause });
   }
 }
 
-/** The policies as they stand for the commands of one transaction. */
-export class Ruling {
-  private constructor(
-    private readonly policies: readonly Policy[],
-    private readonly facts: ReadonlyMap<Policy, unknown>,
-    private readonly failed: ReadonlySet<Policy>,
+/** The rules that new messages must pass; the refusal of the first one wins. */
+export class SendRules {
+  constructor(
+    private readonly rules: readonly SendRule[],
     private readonly logger: Logger,
   ) {}
 
-  /** Prepares the policies, but those that `failed` before. No query when nothing is to be prepared. Rejects with {@link PolicyFailed}. */
-  static async prepare(
-    sql: Sql,
-    policies: readonly Policy[],
-    situations: readonly Situation[],
-    failed: ReadonlySet<Policy>,
-    logger: Logger,
-  ): Promise<Ruling> {
-    const facts = new Map<Policy, unknown>();
-    const due = policies
-      .filter((policy) => policy.prepare !== undefined && !failed.has(policy))
-      .map((policy) => ({ policy, asked: situations.filter((situation) => applies(policy, situation)) }));
-    const asked = due.filter((one) => one.asked.length > 0);
-    if (asked.length > 0) {
-      const limit = Math.max(...asked.map(({ policy }) => limitOf(policy)));
-      await withStatementLimit(sql, limit, async () => {
-        for (const one of asked) facts.set(one.policy, await inTime(sql, one.policy, one.asked));
+  /** Prepares every rule that applies to some command, except those that `failed` before. No query when no rule needs one. Rejects with {@link RuleFailed}. */
+  async prepare(sql: Sql, contexts: readonly SendContext[], failed: ReadonlySet<SendRule>): Promise<RuleEvaluation> {
+    const facts = new Map<SendRule, unknown>();
+    const due = this.rules
+      .filter((rule) => rule.prepare !== undefined && !failed.has(rule))
+      .map((rule) => ({ rule, concerned: contexts.filter((context) => applies(rule, context)) }))
+      .filter(({ concerned }) => concerned.length > 0);
+    if (due.length > 0) {
+      const longest = Math.max(...due.map(({ rule }) => timeLimitOf(rule)));
+      await withStatementTimeout(sql, longest, async () => {
+        for (const { rule, concerned } of due) facts.set(rule, await prepareInTime(sql, rule, concerned));
       });
     }
-    return new Ruling(policies, facts, failed, logger);
+    return new RuleEvaluation(this.rules, facts, failed, this.logger);
   }
 
-  /** A ruling that needs nothing from the database; undefined when a policy that applies has to be prepared. */
-  static unprepared(policies: readonly Policy[], situations: readonly Situation[], logger: Logger): Ruling | undefined {
-    const due = policies.some(
-      (policy) => policy.prepare !== undefined && situations.some((situation) => applies(policy, situation)),
+  /** An evaluation without queries; undefined when a rule that applies to a command has to be prepared. */
+  unprepared(contexts: readonly SendContext[]): RuleEvaluation | undefined {
+    const needsQuery = this.rules.some(
+      (rule) => rule.prepare !== undefined && contexts.some((context) => applies(rule, context)),
     );
-    return due ? undefined : new Ruling(policies, new Map(), new Set(), logger);
+    return needsQuery ? undefined : new RuleEvaluation(this.rules, new Map(), new Set(), this.logger);
   }
+}
 
-  /** The first policy's refusal, or nothing. */
-  refusal(situation: Situation, batch: Batch): ChatError | undefined {
-    for (const policy of this.policies) {
-      const refused = applies(policy, situation) ? this.ask(policy, situation, batch) : undefined;
+/** The rules, prepared for the commands of one transaction. */
+export class RuleEvaluation {
+  constructor(
+    private readonly rules: readonly SendRule[],
+    private readonly facts: ReadonlyMap<SendRule, unknown>,
+    private readonly failed: ReadonlySet<SendRule>,
+    private readonly logger: Logger,
+  ) {}
+
+  /** The refusal of the first rule that refuses the command, or nothing. */
+  refusal(context: SendContext, pending: PendingMessages): ChatError | undefined {
+    for (const rule of this.rules) {
+      const refused = applies(rule, context) ? this.check(rule, context, pending) : undefined;
       if (refused) return refused;
     }
     return undefined;
   }
 
-  private ask(policy: Policy, situation: Situation, batch: Batch): ChatError | undefined {
-    if (this.failed.has(policy)) return undecided(policy);
+  private check(rule: SendRule, context: SendContext, pending: PendingMessages): ChatError | undefined {
+    if (this.failed.has(rule)) return undecided(rule);
     try {
-      return policy.check(situation, this.facts.get(policy), batch);
+      return rule.check(context, this.facts.get(rule), pending);
     } catch (err) {
-      this.logger.error({ err, policy: policy.name }, 'a policy failed; what it applies to is refused');
-      return undecided(policy);
+      this.logger.error({ err, rule: rule.name }, 'a rule failed; the commands that it applies to are refused');
+      return undecided(rule);
     }
   }
 }
 
-const applies = (policy: Policy, situation: Situation): boolean => policy.appliesTo?.(situation) ?? true;
-const limitOf = ({ timeLimitMs = TIME_LIMIT_MS }: Policy): number => timeLimitMs;
-const undecided = ({ name }: Policy): ChatError =>
-  new ChatError('unavailable', `The policy ${name} cannot be checked now`);
+const applies = (rule: SendRule, context: SendContext): boolean => rule.appliesTo?.(context) ?? true;
+const timeLimitOf = ({ timeLimitMs = PREPARE_TIMEOUT_MS }: SendRule): number => timeLimitMs;
+const undecided = ({ name }: SendRule): ChatError =>
+  new ChatError('unavailable', `The rule ${name} cannot be checked now`);
 
-/** Its queries end with its time: a connection that goes on to others must not hear from it again. */
-async function inTime(sql: Sql, policy: Policy, situations: readonly Situation[]): Promise<unknown> {
-  const limit = limitOf(policy);
-  let timer: NodeJS.Timeout | undefined;
-  let over = false;
-  const own: Sql = {
+/** After the time limit the rule's queries are rejected: the transaction's connection goes on to other work, which they must not disturb. */
+async function prepareInTime(sql: Sql, rule: SendRule, contexts: readonly SendContext[]): Promise<unknown> {
+  const limitMs = timeLimitOf(rule);
+  let ended = false;
+  const guarded: Sql = {
     query: (text, parameters) =>
-      over ? Promise.reject(new Error('the time of the policy is over')) : sql.query(text, parameters),
+      ended ? Promise.reject(new Error('the time limit of the rule is over')) : sql.query(text, parameters),
   };
-  const late = new Promise<never>(
-    (_, reject) => (timer = setTimeout(() => reject(new Error(`took longer than ${limit} ms`)), limit)),
-  );
   try {
-    return await Promise.race([policy.prepare!(own, situations), late]);
+    return await withTimeout(
+      limitMs,
+      rule.prepare!(guarded, contexts),
+      () => new Error(`took longer than ${limitMs} ms`),
+    );
   } catch (error) {
-    throw new PolicyFailed(policy, error);
+    throw new RuleFailed(rule, error);
   } finally {
-    over = true;
-    clearTimeout(timer);
+    ended = true;
   }
 }
 
-/** So that the rollback does not wait for a statement of a policy whose time is over. */
-async function withStatementLimit(sql: Sql, limitMs: number, work: () => Promise<void>): Promise<void> {
+/** Bounds statements too, so that a rollback does not wait for a statement of a rule whose time limit has passed. */
+async function withStatementTimeout(sql: Sql, limitMs: number, work: () => Promise<void>): Promise<void> {
   const [before] = await sql.query<{ value: string }>(
     `select current_setting('statement_timeout') as value, set_config('statement_timeout', $1, true)`,
     [`${limitMs}ms`],

@@ -1,10 +1,10 @@
 import { ChatError } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import type { Policy, Situation } from './rule.js';
+import type { SendContext, SendRule } from './rule.js';
 
-const needed = ({ conversation }: Situation): number => conversation.policy.reactionGate ?? 0;
+const needed = ({ conversation }: SendContext): number => conversation.policy.reactionGate ?? 0;
 
-// No more people are counted than are needed. The senders' newest messages come from the index that unread counts use.
+// Counts at most as many people as are needed. Finds the senders' newest messages by the index of unread counts.
 const REACTORS = `
   select q.n, (select count(*) from (
       select distinct r.user_id from chat.reaction r
@@ -14,25 +14,25 @@ const REACTORS = `
     select m.id from chat.message m
     where m.conversation_id = q.conversation_id and m.sender_id = q.sender_id and m.type <> 'system' and m.deleted_at is null order by m.seq desc limit 1) m`;
 
-/** How many others reacted to each sender's newest message there. Absent: for those who have none. */
-async function reactorsOf(sql: Sql, situations: readonly Situation[]): Promise<Map<Situation, number>> {
+/** How many others reacted to each sender's newest message in the conversation. Senders without a message are absent. */
+async function reactorsOf(sql: Sql, contexts: readonly SendContext[]): Promise<Map<SendContext, number>> {
   const rows = await sql.query<{ n: number; have: number }>(REACTORS, [
-    situations.map(({ conversation }) => conversation.id),
-    situations.map(({ command }) => command.caller.userId),
-    situations.map(needed),
+    contexts.map(({ conversation }) => conversation.id),
+    contexts.map(({ command }) => command.caller.userId),
+    contexts.map(needed),
   ]);
-  return new Map(rows.map(({ n, have }) => [situations[n - 1]!, have]));
+  return new Map(rows.map(({ n, have }) => [contexts[n - 1]!, have]));
 }
 
-/** `policy.reactionGate`: one writes again when so many others have reacted to one's last message. Nobody is exempt. */
-export const reactionGate: Policy<ReadonlyMap<Situation, number>> = {
+/** `policy.reactionGate`: a sender may write again once that many others have reacted to their last message. No role is exempt. */
+export const reactionGate: SendRule<ReadonlyMap<SendContext, number>> = {
   name: 'reaction-gate',
-  appliesTo: (situation) => needed(situation) > 0,
+  appliesTo: (context) => needed(context) > 0,
   prepare: reactorsOf,
-  check: (situation, reactors, batch) => {
-    const have = batch.newest(situation) ? 0 : reactors.get(situation);
-    return have === undefined || have >= needed(situation)
+  check: (context, reactors, pending) => {
+    const have = pending.newestOf(context) ? 0 : reactors.get(context);
+    return have === undefined || have >= needed(context)
       ? undefined
-      : new ChatError('reaction_gate', undefined, { details: { needed: needed(situation), have } });
+      : new ChatError('reaction_gate', undefined, { details: { needed: needed(context), have } });
   },
 };

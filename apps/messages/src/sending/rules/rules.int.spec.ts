@@ -1,15 +1,13 @@
-import { Audience } from '@parley/chat';
 import { newId, type CallInput } from '@parley/contracts';
 import { readFileSync } from 'node:fs';
-import { engines, quiet, running } from '@parley/store/testing';
+import { engines, running } from '@parley/store/testing';
 import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { policies } from './index.js';
-import type { Policy, SendCommand } from './rule.js';
-import { sendBatch, type Outcome } from '../send.js';
+import type { SendOutcome } from '../send.js';
+import { sendRules } from './index.js';
+import type { SendCommand, SendRule } from './rule.js';
 import { newcomers } from '../../spec/newcomers.js';
-import { Service } from '../../spec/service.js';
-import { Standings } from '../../commands/conversation-cache.js';
+import { newSender, Service } from '../../spec/service.js';
 
 const refusal = (promise: Promise<unknown>) =>
   promise.then(
@@ -34,20 +32,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     input: { conversationId, clientId, type: 'text', body: 'hello' },
   });
   /** In one transaction for certain. */
-  const batch = (commands: readonly SendCommand[], those = policies): Promise<Outcome[]> =>
-    sendBatch(
-      {
-        database: on.engine.database,
-        audience: new Audience(),
-        standings: new Standings(),
-        traces: on.service.traces,
-        broker: on.service.broker,
-        policies: those,
-        logger: quiet,
-      },
-      commands,
-    );
-  const codes = (outcomes: readonly Outcome[]) =>
+  const batch = (commands: readonly SendCommand[], rules = sendRules): Promise<SendOutcome[]> =>
+    newSender(on.service, on.engine.database, rules).send(commands);
+  const codes = (outcomes: readonly SendOutcome[]) =>
     outcomes.map((outcome) => ('code' in outcome ? outcome.code : outcome.duplicate ? 'known' : 'stored'));
   const stored = async (conversationId: string) =>
     (
@@ -200,7 +187,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
 
   describe('a policy that fails', () => {
     const marked = ({ command: { input } }: { command: SendCommand }) => input.body.startsWith('marked');
-    const failing: Record<string, Policy> = {
+    const failing: Record<string, SendRule> = {
       'whose query is wrong': {
         name: 'broken',
         appliesTo: marked,
@@ -229,7 +216,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
         const [anna, ben] = [newId(), newId()];
         const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
         await on.service.send(anna, { conversationId, clientId: 'known', body: 'marked' });
-        const strict = await Service.start(on.engine.database, { policies: [...policies, failing[which]!] });
+        const strict = await Service.start(on.engine.database, { rules: [...sendRules, failing[which]!] });
         const say = (clientId: string, body: string, userId = anna) =>
           strict.send(userId, { conversationId, clientId, body }).then(
             ({ duplicate }) => (duplicate ? 'known' : 'stored'),
@@ -254,7 +241,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       const conversationId = await group({}, anna);
       let asked = 0;
       let late: Promise<unknown> | undefined;
-      const policy: Policy = {
+      const rule: SendRule = {
         name: 'late',
         timeLimitMs: 20,
         appliesTo: marked,
@@ -265,10 +252,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
           return late;
         },
       };
-      expect(codes(await batch([command(anna, conversationId)], [...policies, policy]))).toEqual(['stored']);
+      expect(codes(await batch([command(anna, conversationId)], [...sendRules, rule]))).toEqual(['stored']);
       expect(asked).toBe(0);
       const one = command(anna, conversationId);
-      expect(codes(await batch([{ ...one, input: { ...one.input, body: 'marked' } }], [...policies, policy]))).toEqual([
+      expect(codes(await batch([{ ...one, input: { ...one.input, body: 'marked' } }], [...sendRules, rule]))).toEqual([
         'unavailable',
       ]);
       await expect(late).rejects.toThrow('over');
@@ -280,21 +267,21 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       async (statement) => {
         const anna = newId();
         const conversationId = await group({}, anna);
-        const slow: Policy = {
+        const slow: SendRule = {
           name: 'slow',
           timeLimitMs: 100,
           prepare: (sql) => sql.query(statement),
           check: () => undefined,
         };
         const begun = Date.now();
-        expect(codes(await batch([command(anna, conversationId)], [...policies, slow]))).toEqual(['unavailable']);
+        expect(codes(await batch([command(anna, conversationId)], [...sendRules, slow]))).toEqual(['unavailable']);
         expect(Date.now() - begun).toBeLessThan(2000);
         expect(codes(await batch([command(anna, conversationId)]))).toEqual(['stored']);
       },
     );
   });
 
-  it('are added as the README says', async () => {
+  it('work as CONTRIBUTING.md shows', async () => {
     const [anna, ben] = [newId(), newId()];
     const { conversation } = await on.service.create(anna, {
       kind: 'group',
@@ -310,27 +297,27 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       return { ...one, input: { ...one.input, body: 'see https://example.org' } };
     };
     expect(
-      codes(await batch([link(anna), link(ben), command(ben, conversation.id)], [...policies, newcomers])),
+      codes(await batch([link(anna), link(ben), command(ben, conversation.id)], [...sendRules, newcomers])),
     ).toEqual(['stored', 'forbidden', 'stored']);
-    const [readme, example] = [
-      new URL('../../../../../README.md', import.meta.url),
+    const [guide, example] = [
+      new URL('../../../../../CONTRIBUTING.md', import.meta.url),
       new URL('../../spec/newcomers.ts', import.meta.url),
     ].map((file) => readFileSync(file, 'utf8'));
-    expect(readme).toContain(example!.replace('../sending/rules/rule.js', './rule.js'));
+    expect(guide).toContain(example!.replace('../sending/rules/rule.js', './rule.js'));
   });
 
   it('are prepared once for a whole batch, in the same transaction', async () => {
     const members = range(6).map(() => newId());
     const conversations = await Promise.all(range(3).map(() => group({}, members[0]!, ...members.slice(1))));
     const sizes: number[] = [];
-    const counting: Policy = {
+    const counting: SendRule = {
       name: 'counting',
-      prepare: async (_sql, situations) => void sizes.push(situations.length),
+      prepare: async (_sql, contexts) => void sizes.push(contexts.length),
       check: () => undefined,
     };
     await batch(
       conversations.flatMap((conversationId) => members.map((userId) => command(userId, conversationId))),
-      [...policies, counting],
+      [...sendRules, counting],
     );
     expect(sizes).toEqual([18]);
   });
@@ -352,16 +339,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
             });
         },
       });
-    const parts = {
-      database: watched(),
-      audience: new Audience(),
-      standings: new Standings(),
-      traces: on.service.traces,
-      broker: on.service.broker,
-      policies,
-      logger: quiet,
-    };
-    const outcomes: Outcome[] = await sendBatch(parts, [command(anna, conversationId)]);
+    const outcomes = await newSender(on.service, watched()).send([command(anna, conversationId)]);
     expect(codes(outcomes)).toEqual(['stored']);
     const [[before, after]] = limits as [[unknown, unknown]];
     expect(after).toEqual(before);

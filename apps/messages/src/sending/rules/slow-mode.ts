@@ -1,8 +1,8 @@
 import { ChatError } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import type { Policy, Situation } from './rule.js';
+import type { SendContext, SendRule } from './rule.js';
 
-const seconds = ({ conversation }: Situation): number => conversation.policy.slowModeSeconds ?? 0;
+const seconds = ({ conversation }: SendContext): number => conversation.policy.slowModeSeconds ?? 0;
 
 const NEWEST = `
   select q.n, m.created_at
@@ -11,23 +11,23 @@ const NEWEST = `
     select m.created_at from chat.message m
     where m.conversation_id = q.conversation_id and m.sender_id = q.sender_id and m.type <> 'system' order by m.seq desc limit 1) m`;
 
-/** When each sender last wrote there; deleted messages count, so that deleting is no way round. */
-async function newestOf(sql: Sql, situations: readonly Situation[]): Promise<Map<Situation, Date>> {
+/** When each sender last wrote in the conversation. Deleted messages count, so that deleting does not shorten the wait. */
+async function lastSentAt(sql: Sql, contexts: readonly SendContext[]): Promise<Map<SendContext, Date>> {
   const rows = await sql.query<{ n: number; created_at: Date }>(NEWEST, [
-    situations.map(({ conversation }) => conversation.id),
-    situations.map(({ command }) => command.caller.userId),
+    contexts.map(({ conversation }) => conversation.id),
+    contexts.map(({ command }) => command.caller.userId),
   ]);
-  return new Map(rows.map(({ n, created_at }) => [situations[n - 1]!, created_at]));
+  return new Map(rows.map(({ n, created_at }) => [contexts[n - 1]!, created_at]));
 }
 
-/** `policy.slowModeSeconds`: members wait so long between two messages. */
-export const slowMode: Policy<ReadonlyMap<Situation, Date>> = {
+/** `policy.slowModeSeconds`: members wait that long between two messages. The creator and admins do not. */
+export const slowMode: SendRule<ReadonlyMap<SendContext, Date>> = {
   name: 'slow-mode',
-  appliesTo: (situation) => seconds(situation) > 0 && situation.sender.role === 'member',
-  prepare: newestOf,
-  check: (situation, newest, batch) => {
-    const last = batch.newest(situation)?.createdAt ?? newest.get(situation);
-    const waitMs = last === undefined ? 0 : last.getTime() + seconds(situation) * 1000 - situation.sender.now.getTime();
+  appliesTo: (context) => seconds(context) > 0 && context.sender.role === 'member',
+  prepare: lastSentAt,
+  check: (context, sentAt, pending) => {
+    const last = pending.newestOf(context)?.createdAt ?? sentAt.get(context);
+    const waitMs = last === undefined ? 0 : last.getTime() + seconds(context) * 1000 - context.sender.now.getTime();
     return waitMs > 0 ? new ChatError('slow_mode', undefined, { retryAfterMs: waitMs }) : undefined;
   },
 };

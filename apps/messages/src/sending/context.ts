@@ -1,0 +1,43 @@
+import type { MessageRow } from '@parley/chat';
+import type { Attachment, RequestPayload } from '@parley/contracts';
+import type { Row } from '@parley/store';
+import type { CallerState, LockedConversation } from '../commands/locked-conversation.js';
+
+export type SendCommand = RequestPayload<'message.send.v1'> & {
+  /** The trace id of the request. */
+  readonly traceId?: string;
+};
+
+/** The message that `replyTo` names. */
+export interface ReplyTarget extends Row {
+  readonly id: string;
+  readonly conversation_id: string;
+  readonly deleted_at: Date | null;
+}
+
+/** What a command refers to, as found in the database. */
+export interface References {
+  /** The message that `replyTo` names, in whatever conversation. */
+  readonly target: ReplyTarget | undefined;
+  /** The message that `forwardOf` names, if the sender can see it now. */
+  readonly source: MessageRow | undefined;
+  /** The attachments that `attachmentIds` names, or those of the source; undefined when one of them cannot be attached. */
+  readonly attachments: readonly Attachment[] | undefined;
+  /** The members that the body mentions; undefined when auth did not answer whose the usernames are. */
+  readonly mentions: readonly string[] | undefined;
+}
+
+/** A command of a member to send a message, with everything that rules may consider, under the conversation's lock. */
+export interface SendContext extends References {
+  readonly command: SendCommand;
+  readonly conversation: LockedConversation;
+  /** The sender's row. `sender.now` is the time of the decision, on the database's clock. */
+  readonly sender: CallerState;
+}
+
+/** Identifies a message by its sender's `clientId`. */
+export interface ClientKey {
+  readonly conversationId: string;
+  readonly userId: string;
+  readonly clientId: string;
+}
