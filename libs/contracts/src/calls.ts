@@ -85,8 +85,6 @@ export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
   readonly http?: HttpRoute;
   readonly input: I;
   readonly output: O;
-  /** The writer cannot see the caller's cursors: the answer's `conversation` is taken from history, as `conversation.get` answers it. */
-  readonly view?: true;
   shardKey?(input: z.output<I>): string;
 }
 
@@ -421,7 +419,6 @@ export const calls = {
     auth: 'session',
     service: 'messages',
     via: 'shard',
-    view: true,
     http: route('PATCH', '/conversations/:conversationId', 200, { bare: 'conversation' }),
     input: z.strictObject({
       ...conversationId,
@@ -450,7 +447,6 @@ export const calls = {
     service: 'messages',
     via: 'shard',
     socket: 'conversation:join',
-    view: true,
     http: route('POST', '/conversations/:conversationId/join', 200, { bare: 'conversation' }),
     input: z.strictObject(conversationId),
     output: ConversationAnswer,

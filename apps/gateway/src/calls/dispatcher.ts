@@ -7,7 +7,6 @@ import {
   type Call,
   type CallInput,
   type CallName,
-  type CallOutput,
   type RequestName,
 } from '@parley/contracts';
 import { inSpans, type Trace } from '@parley/service-kit';
@@ -87,30 +86,12 @@ export class Dispatcher {
   private route(call: CallContext, input: unknown): Promise<unknown> {
     const { name, client } = call;
     if (table[name].via === 'edge') return this.edgeCalls.answer(name as EdgeCallName, input, client);
-    if (name === 'conversation.create') return this.createConversation(call, input);
-    if (table[name].view) return this.changeConversation(call, input);
-    return this.ask(call, name, input);
+    return this.ask(call, input);
   }
 
-  private ask({ client, requestId, deadline }: CallContext, name: CallName, input: unknown): Promise<unknown> {
+  private ask({ name, client, requestId, deadline }: CallContext, input: unknown): Promise<unknown> {
     const payload = { caller: callerOf(client, requestId), input };
     const deadlineMs = Math.max(MIN_DEADLINE_MS, deadline - Date.now());
     return this.broker.request(`${name}.v1` as RequestName, payload as never, { deadlineMs });
-  }
-
-  /** The messages service cannot see cursors, which belong to history: history answers the caller's view of a conversation that existed already. */
-  private async createConversation(call: CallContext, input: unknown): Promise<unknown> {
-    const answer = (await this.ask(call, call.name, input)) as CallOutput<'conversation.create'>;
-    if (answer.created) return answer;
-    return { ...(await this.view(call, answer.conversation.id)), created: false };
-  }
-
-  private async changeConversation(call: CallContext, input: unknown): Promise<unknown> {
-    const { conversation } = (await this.ask(call, call.name, input)) as CallOutput<'conversation.update'>;
-    return this.view(call, conversation.id);
-  }
-
-  private async view(call: CallContext, conversationId: string): Promise<CallOutput<'conversation.get'>> {
-    return (await this.ask(call, 'conversation.get', { conversationId })) as CallOutput<'conversation.get'>;
   }
 }
