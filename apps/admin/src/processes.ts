@@ -1,9 +1,10 @@
 import { authConfig } from '@parley/auth';
+import { rabbitAccountsConfig } from '@parley/broker';
 import { gatewayProcessConfig } from '@parley/gateway';
 import { historyConfig } from '@parley/history';
 import { messagesConfig } from '@parley/messages';
 import { presenceConfig } from '@parley/presence';
-import { accountsJobConfig } from '@parley/realtime';
+import { redisAccountsConfig } from '@parley/realtime';
 import { loadConfig } from '@parley/service-kit';
 import { readConfig, standaloneConfig } from '@parley/standalone';
 import { migrateJobConfig } from '@parley/store';
@@ -34,5 +35,14 @@ export const programs: readonly Program[] = [
   service('history', historyConfig),
   service('presence', presenceConfig),
   service('migrate', migrateJobConfig, 'The migration job (`node libs/store/dist/migrate-job.js`)'),
-  service('accounts', accountsJobConfig, 'The accounts job (`node libs/realtime/dist/accounts-job.js`)'),
+  service(
+    'rabbitmq-accounts',
+    rabbitAccountsConfig,
+    'The job of RabbitMQ’s accounts (`node libs/broker/dist/accounts-job.js`)',
+  ),
+  service(
+    'redis-accounts',
+    redisAccountsConfig,
+    'The job of Redis’ accounts (`node libs/realtime/dist/accounts-job.js`)',
+  ),
 ];

@@ -3,14 +3,15 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { accountName, accounts, rabbitDefinitions, redisUsers, type Account } from '@parley/realtime';
+import { accountName, rabbitDefinitions, rabbitRights, type Account } from '@parley/broker';
+import { redisRights, redisUsers } from '@parley/realtime';
 import { StartError } from '@parley/service-kit';
 import { roles } from '@parley/store';
 import { required, UsageError, type Command } from './command.js';
 
 const OPERATOR = 'parley';
-const services = Object.keys(accounts) as Account[];
-const withRedis = services.filter((service) => accounts[service].redis);
+const services = Object.keys(rabbitRights) as Account[];
+const withRedis = services.filter((service) => redisRights[service]);
 const withDatabase = Object.keys(roles) as (keyof typeof roles)[];
 const names = [
   'RABBITMQ_PASSWORD',

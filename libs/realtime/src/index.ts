@@ -6,5 +6,4 @@ export * from './limiter.js';
 export * from './traces.js';
 export * from './redis-link.js';
 export * from './birth.js';
-export * from './accounts.js';
-export { accountsJobConfig } from './accounts-config.js';
+export * from './redis-accounts.js';

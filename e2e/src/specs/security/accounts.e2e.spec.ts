@@ -1,7 +1,8 @@
 /** The cluster under accounts that may do the least: each service works, and what is another's is refused to it. */
 import { randomBytes } from 'node:crypto';
 import { domainEvents, names, type DomainEventName } from '@parley/contracts';
-import { accountName, accounts, rabbitDefinitions, redisUsers, type Account } from '@parley/realtime';
+import { accountName, rabbitDefinitions, rabbitRights, type Account } from '@parley/broker';
+import { redisRights, redisUsers } from '@parley/realtime';
 import {
   ChatClient,
   eventually,
@@ -17,7 +18,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { demo } from '../../programs/demo/demo.js';
 
-const parts = Object.keys(accounts) as Account[];
+const parts = Object.keys(rabbitRights) as Account[];
 const secret = () => randomBytes(12).toString('hex');
 const passwords = Object.fromEntries(parts.map((part) => [part, secret()])) as Record<Account, string>;
 
@@ -316,7 +317,7 @@ describe('on RabbitMQ an account', () => {
 });
 
 describe('on Redis an account', () => {
-  const withRedis = parts.filter((part) => accounts[part].redis);
+  const withRedis = parts.filter((part) => redisRights[part]);
   const connections = {} as Record<Account, Redis>;
   beforeAll(() => {
     for (const part of withRedis) connections[part] = new Redis(as(part, redis.url));
