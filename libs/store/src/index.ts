@@ -1,3 +1,4 @@
+export { LockMode, type SqlEntityManager as EntityManager } from '@mikro-orm/postgresql';
 export * from './database.js';
 export * from './entities/index.js';
 export { isUniqueViolation, SqlError } from './failures.js';

@@ -10,13 +10,13 @@ import {
 import { Database, type Sql } from '@parley/store';
 import { Settings } from '../config.js';
 
-/** Sent attachments that one sweep looks at: a round over all of them takes as many sweeps as it needs. */
-const LOOKED_AT = 5000;
-const START = '00000000-0000-0000-0000-000000000000';
-/** Leaves time for what began while the message was there, like forwarding it. */
-const DELETED_FOR = `interval '1 hour'`;
+/** The sent attachments that one sweep examines. A round over all of them takes several sweeps. */
+const MAX_EXAMINED = 5000;
+const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
+/** How long an attachment outlives its last message: a forward of it may be under way. */
+const KEPT_AFTER_DELETION = `interval '1 hour'`;
 
-// As with sending: what all messages lost is on its way to be dropped, and a message that was deleted shows it to nobody.
+// An attachment that was sent and is on no message any more is about to be dropped, as in sending.
 const PUBLISHABLE = `
   select a.media_type from chat.attachment a
    where a.id = $1 and a.uploader_id = $2 and a.thumbnail_of is null and a.dropped_at is null
@@ -27,38 +27,42 @@ const PUBLISHABLE = `
         where l.attachment_id = a.id))
      for no key update of a`;
 
-/** The rows of attachments; their bytes are the gateway's. */
+/** The rows of attachments. The gateway stores their bytes. */
 @Injectable()
 export class Attachments {
-  private lookedAt = START;
+  /** The last id that a sweep examined. */
+  private examined = SMALLEST_ID;
 
   constructor(
     private readonly database: Database,
     private readonly settings: Settings,
   ) {}
 
-  /** Refuses with `too_large` what is over the user's quota. Previews don't count. */
+  /** Refuses with `too_large` bytes over the user's quota. Previews do not count. */
   admit({ userId, bytes }: RequestPayload<'attachment.admit.v1'>): Promise<void> {
-    return this.demandRoom(this.database, userId, bytes);
+    return this.requireQuota(this.database, userId, bytes);
   }
 
-  /** Of one user one at a time, so that many at once don't pass the quota together. */
+  /** Records an attachment, and its preview if it has one. Serial for each user, so that concurrent uploads do not exceed the quota together. */
   record({ userId, stored, thumbnail }: RequestPayload<'attachment.record.v1'>): Promise<Attachment> {
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);
-      const known = await rowOf(sql, userId, stored.id);
-      if (known) return toAttachment(known);
-      await this.demandRoom(sql, userId, stored.size);
-      await insert(sql, userId, stored, { preview: thumbnail?.id });
-      if (thumbnail) await insert(sql, userId, thumbnail, { of: stored.id });
-      const row = await rowOf(sql, userId, stored.id);
-      if (!row) throw new ChatError('conflict', 'the id is taken');
+      const existing = await findRow(sql, userId, stored.id);
+      if (existing) return toAttachment(existing);
+      await this.requireQuota(sql, userId, stored.size);
+      await insert(sql, userId, stored, { thumbnailId: thumbnail?.id });
+      if (thumbnail) await insert(sql, userId, thumbnail, { thumbnailOf: stored.id });
+      const row = await findRow(sql, userId, stored.id);
+      if (!row) throw new ChatError('conflict', 'The id is taken');
       return toAttachment(row);
     });
   }
 
-  /** Refuses with `not_found` what is not the user's to show, with `unsupported_media` what is no image. In a transaction it holds the row: it is not dropped meanwhile. */
-  async demandPublishable(
+  /**
+   * Refuses an attachment that cannot become the user's profile picture: `not_found` when it is not theirs or no longer visible, `unsupported_media` when it is no image. In a
+   * transaction the row is locked, so that a sweep does not drop it.
+   */
+  async requirePublishable(
     { userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>,
     sql: Sql = this.database,
   ): Promise<void> {
@@ -67,11 +71,11 @@ export class Attachments {
     if (!row.media_type.startsWith('image/')) throw new ChatError('unsupported_media', 'A profile picture is an image');
   }
 
-  /** Of one user one at a time, so that only the last stays public. */
+  /** Makes an attachment the user's only public one. Serial for each user. */
   publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): Promise<void> {
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);
-      await this.demandPublishable({ userId, attachmentId }, sql);
+      await this.requirePublishable({ userId, attachmentId }, sql);
       await sql.query(
         `update chat.attachment set public = not public
           where uploader_id = $1 and dropped_at is null and public <> (coalesce(thumbnail_of, id) = $2)`,
@@ -80,10 +84,13 @@ export class Attachments {
     });
   }
 
+  /**
+   * Drops attachments that were never sent within a day, and those that no message carries any more. Returns dropped ones, also of earlier sweeps, whose bytes are to be removed. Previews come
+   * before their attachments, whose deletion removes the previews' rows.
+   */
   async sweep({ limit }: RequestPayload<'attachment.sweep.v1'>): Promise<RequestAnswer<'attachment.sweep.v1'>> {
     await this.dropUnsent(limit);
-    await this.dropUnshown();
-    // Previews first: the row of what they show takes theirs with it.
+    await this.dropDetached();
     const dropped = await this.database.query<{ id: string; key: string }>(
       `select id, key from chat.attachment where dropped_at is not null order by dropped_at, thumbnail_of is null limit $1`,
       [limit],
@@ -91,6 +98,7 @@ export class Attachments {
     return { dropped };
   }
 
+  /** Deletes rows of dropped attachments whose bytes are removed. */
   async forget({ ids }: RequestPayload<'attachment.forget.v1'>): Promise<void> {
     await this.database.query(
       `delete from chat.attachment a where a.id = any($1::uuid[]) and a.dropped_at is not null
@@ -99,13 +107,13 @@ export class Attachments {
     );
   }
 
-  private async demandRoom(sql: Sql, userId: string, bytes: number): Promise<void> {
+  private async requireQuota(sql: Sql, userId: string, bytes: number): Promise<void> {
     const [row] = await sql.query<{ used: number }>(
       `select coalesce(sum(size), 0)::bigint as used from chat.attachment where uploader_id = $1 and dropped_at is null and thumbnail_of is null`,
       [userId],
     );
     if (row!.used + bytes > this.settings.quotaBytes)
-      throw new ChatError('too_large', 'All your attachments together would be over the quota');
+      throw new ChatError('too_large', 'Your attachments would exceed the quota');
   }
 
   private async dropUnsent(limit: number): Promise<void> {
@@ -118,33 +126,33 @@ export class Attachments {
     );
   }
 
-  /** Looks at the next ones of all that were sent, by id, and begins again after the last. */
-  private async dropUnshown(): Promise<void> {
-    const looked = await this.database.query<{ id: string }>(
-      `select id from chat.attachment where id > $1 and attached_at is not null and not public and thumbnail_of is null and dropped_at is null order by id limit ${LOOKED_AT}`,
-      [this.lookedAt],
+  /** Examines the next sent attachments in the order of ids, and begins again after the last. */
+  private async dropDetached(): Promise<void> {
+    const candidates = await this.database.query<{ id: string }>(
+      `select id from chat.attachment where id > $1 and attached_at is not null and not public and thumbnail_of is null and dropped_at is null order by id limit ${MAX_EXAMINED}`,
+      [this.examined],
     );
-    this.lookedAt = looked.length < LOOKED_AT ? START : looked.at(-1)!.id;
-    if (looked.length === 0) return;
+    this.examined = candidates.length < MAX_EXAMINED ? SMALLEST_ID : candidates.at(-1)!.id;
+    if (candidates.length === 0) return;
     await this.database.query(
       `with taken as (
          select a.id from chat.attachment a where a.id = any($1::uuid[]) and a.dropped_at is null and not a.public and not exists (
            select 1 from chat.message_attachment ma
              join chat.message m on m.conversation_id = ma.conversation_id and m.id = ma.message_id join chat.conversation c on c.id = ma.conversation_id
-            where ma.attachment_id = a.id and coalesce(m.deleted_at, 'infinity') > now() - ${DELETED_FOR} and coalesce(c.deleted_at, 'infinity') > now() - ${DELETED_FOR})
+            where ma.attachment_id = a.id and coalesce(m.deleted_at, 'infinity') > now() - ${KEPT_AFTER_DELETION} and coalesce(c.deleted_at, 'infinity') > now() - ${KEPT_AFTER_DELETION})
          for update skip locked)
        update chat.attachment a set dropped_at = now() from taken where (a.id = taken.id or a.thumbnail_of = taken.id) and a.dropped_at is null`,
-      [looked.map(({ id }) => id)],
+      [candidates.map(({ id }) => id)],
     );
   }
 }
 
-/** Until the transaction ends, other changes of this user's attachments wait. */
+/** Makes other changes of this user's attachments wait until the transaction ends. */
 async function lockUser(sql: Sql, userId: string): Promise<void> {
   await sql.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [userId]);
 }
 
-async function rowOf(sql: Sql, userId: string, id: string): Promise<AttachmentRow | undefined> {
+async function findRow(sql: Sql, userId: string, id: string): Promise<AttachmentRow | undefined> {
   const [row] = await sql.query<AttachmentRow>(
     `select ${attachmentColumns('a')} from chat.attachment a where a.id = $1 and a.uploader_id = $2 and a.thumbnail_of is null and a.dropped_at is null`,
     [id, userId],
@@ -156,11 +164,11 @@ async function insert(
   sql: Sql,
   userId: string,
   { id, key, name, mediaType, size, width, height, durationMs }: StoredAttachment,
-  { preview, of }: { preview?: string | undefined; of?: string },
+  { thumbnailId, thumbnailOf }: { thumbnailId?: string | undefined; thumbnailOf?: string },
 ): Promise<void> {
   await sql.query(
     `insert into chat.attachment (id, uploader_id, key, name, media_type, size, width, height, duration_ms, thumbnail_id, thumbnail_of, created_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now()) on conflict do nothing`,
-    [id, userId, key, name, mediaType, size, width, height, durationMs, preview, of],
+    [id, userId, key, name, mediaType, size, width, height, durationMs, thumbnailId, thumbnailOf],
   );
 }

@@ -3,7 +3,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Attachments } from './attachments.js';
 
-/** What the gateway asks of attachments' rows. */
+/** The gateway's requests about the rows of attachments. */
 @Controller()
 export class AttachmentsController {
   constructor(private readonly attachments: Attachments) {}
@@ -27,7 +27,7 @@ export class AttachmentsController {
   async publishable(
     @Payload() request: RequestPayload<'attachment.publishable.v1'>,
   ): Promise<RequestAnswer<'attachment.publishable.v1'>> {
-    await this.attachments.demandPublishable(request);
+    await this.attachments.requirePublishable(request);
     return {};
   }
 

@@ -5,7 +5,7 @@ import { ChatError, type DomainEvent, type RequestAnswer, type RequestPayload } 
 import { Deliveries } from './deliveries.js';
 import { Webhooks } from './webhooks.js';
 
-/** Webhooks: what is asked about them, and what happens that they are told. */
+/** Commands and questions about webhooks, and the events that are delivered to them. */
 @Controller()
 export class WebhooksController {
   constructor(
@@ -38,21 +38,21 @@ export class WebhooksController {
     @Ctx() { redelivered }: Delivery,
   ): Promise<RequestAnswer<'webhook.delete.v1'>> {
     await this.webhooks.remove(caller, input).catch((error: unknown) => {
-      // The first delivery may have deleted it.
+      // The first delivery of the command may have deleted it.
       if (!redelivered || !(error instanceof ChatError) || error.code !== 'not_found') throw error;
     });
     return {};
   }
 
   @MessagePattern<string>('webhook.deliveries.v1')
-  sent(
+  listDeliveries(
     @Payload() { caller, input }: RequestPayload<'webhook.deliveries.v1'>,
   ): Promise<RequestAnswer<'webhook.deliveries.v1'>> {
     return this.webhooks.deliveries(caller, input);
   }
 
   @EventPattern<string>('message.created.v1')
-  async created(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
+  async messageCreated(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
     for (const message of messages)
       await this.deliveries.add({
         conversationId: message.conversationId,
@@ -63,7 +63,7 @@ export class WebhooksController {
   }
 
   @EventPattern<string>('message.updated.v1')
-  updated(@Payload() { message }: DomainEvent<'message.updated.v1'>): Promise<void> {
+  messageUpdated(@Payload() { message }: DomainEvent<'message.updated.v1'>): Promise<void> {
     return this.deliveries.add({
       conversationId: message.conversationId,
       event: 'message.updated',
@@ -73,7 +73,7 @@ export class WebhooksController {
   }
 
   @EventPattern<string>('member.changed.v1')
-  member(@Payload() change: DomainEvent<'member.changed.v1'>): Promise<void> {
+  memberChanged(@Payload() change: DomainEvent<'member.changed.v1'>): Promise<void> {
     const userId = 'member' in change ? change.member.userId : change.userId;
     return this.deliveries.add({
       conversationId: change.conversationId,
@@ -84,7 +84,7 @@ export class WebhooksController {
   }
 
   @EventPattern<string>('conversation.updated.v1')
-  conversation(@Payload() { conversation }: DomainEvent<'conversation.updated.v1'>): Promise<void> {
+  conversationUpdated(@Payload() { conversation }: DomainEvent<'conversation.updated.v1'>): Promise<void> {
     return this.deliveries.add({
       conversationId: conversation.id,
       event: 'conversation.updated',

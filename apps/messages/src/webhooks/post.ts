@@ -6,24 +6,24 @@ import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** What became of an attempt: without a problem it was delivered. */
-export interface Outcome {
+/** The result of one attempt. Delivered unless there is a problem. */
+export interface AttemptResult {
   readonly status?: number;
   readonly problem?: string;
 }
-/** The addresses to which a host's requests may go. Rejects when there are none. */
+/** Resolves a host to the addresses that requests may go to. Rejects when there are none. */
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
 
-/** Of an answer so much is read; it is not looked at. */
-const MOST_READ = 64 * 1024;
-const DNS_MS = 3_000;
+/** The most that is read of an answer. Its content is ignored. */
+const MAX_READ_BYTES = 64 * 1024;
+const DNS_TIMEOUT_MS = 3_000;
 
-/** Why a request was not made; told to those who manage the webhook. */
-class Refused extends Error {}
+/** An address to which no request is made. The message is shown to those who manage the webhook. */
+class AddressRefused extends Error {}
 
 /**
- * Whether an address is on the public Internet. Private, loopback, link-local (cloud metadata among them), shared, multicast, reserved ones are not, nor are IPv6 forms that carry
- * another address inside: a gateway may lead them anywhere.
+ * True for addresses on the public Internet. False for private, loopback, link-local (including cloud metadata), shared, multicast and reserved addresses, and for IPv6 forms that embed
+ * another address, because a gateway may route them anywhere.
  */
 export function isPublic(address: string): boolean {
   if (isIP(address) === 0) return false;
@@ -32,36 +32,36 @@ export function isPublic(address: string): boolean {
   return parsed.kind() === 'ipv4' || parsed.match(ipaddr.parse('2000::'), 3);
 }
 
-/** By DNS alone, never by what a hosts file says. One address that is not public spoils all: the name's owner is up to something. */
-export function publicAddresses(query: (host: string) => Promise<readonly string[]> = ask): Resolve {
+/** Resolves by DNS only, never by the hosts file. Refuses a host if any of its addresses is not public. */
+export function publicAddresses(query: (host: string) => Promise<readonly string[]> = queryDns): Resolve {
   return async (host) => {
     const addresses = isIP(host) === 0 ? await query(host) : [host];
-    if (addresses.length === 0) throw new Refused('the host has no address');
-    if (!addresses.every(isPublic)) throw new Refused('the address is not allowed');
+    if (addresses.length === 0) throw new AddressRefused('the host has no address');
+    if (!addresses.every(isPublic)) throw new AddressRefused('the address is not allowed');
     return addresses.map((address) => ({ address, family: isIP(address) }));
   };
 }
 
-async function ask(host: string): Promise<string[]> {
-  const resolver = new Resolver({ timeout: DNS_MS, tries: 2 });
+async function queryDns(host: string): Promise<string[]> {
+  const resolver = new Resolver({ timeout: DNS_TIMEOUT_MS, tries: 2 });
   const answers = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
   return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
 }
 
-/** For trying out on one machine. */
+/** Allows every address. Only for trying out on one machine. */
 export const anyAddresses: Resolve = (host) => lookup(host, { all: true });
 
-/** The header that proves where a request comes from: `v1=` and the hexadecimal HMAC-SHA256, under the webhook's secret, of the timestamp, a dot and the body. */
+/** The value of the signature header: `v1=` and the hexadecimal HMAC-SHA256 of `timestamp.body` under the webhook's secret. */
 export const sign = (secret: string, timestamp: string, body: string): string =>
   `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 
-/** Makes one POST, to an address that was checked and to no other: the name is not resolved again, and redirects are not followed. Never rejects. */
+/** Makes one POST to an address that was checked. Does not resolve the name again and follows no redirects. Never rejects. */
 export async function post(
   address: string,
   headers: Readonly<Record<string, string>>,
   body: string,
   { resolve, signal }: { resolve: Resolve; signal: AbortSignal },
-): Promise<Outcome> {
+): Promise<AttemptResult> {
   try {
     const url = new URL(address);
     const addresses = await abortable(resolve(url.hostname.replace(/^\[|\]$/g, '')), signal);
@@ -86,7 +86,7 @@ export async function post(
 }
 
 function reason(error: unknown): string {
-  if (error instanceof Refused) return error.message;
+  if (error instanceof AddressRefused) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
   return (code ?? message).slice(0, 200);
 }
@@ -104,13 +104,13 @@ function send(url: URL, options: RequestOptions, body: string): Promise<Incoming
   });
 }
 
-/** Reads an answer to its end, or until it is too long or breaks off: its status was had before. */
+/** Reads an answer until it ends, is too long or breaks off. Its status is known already. */
 function drain(response: IncomingMessage): Promise<void> {
   let read = 0;
   return new Promise((resolve) => {
     response.on('data', (chunk: Buffer) => {
       read += chunk.length;
-      if (read > MOST_READ) response.destroy();
+      if (read > MAX_READ_BYTES) response.destroy();
     });
     response.on('error', () => undefined);
     response.once('close', resolve);

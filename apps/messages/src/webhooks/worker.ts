@@ -1,22 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { Logger, Unavailable } from '@parley/service-kit';
+import { endsWithin, Logger, Unavailable } from '@parley/service-kit';
 import { Settings } from '../config.js';
-import { Deliveries, MOST_EACH, type Due } from './deliveries.js';
-import { anyAddresses, post, publicAddresses, sign } from './post.js';
+import { Deliveries, MAX_ATTEMPTS_PER_WEBHOOK, type DueDelivery } from './deliveries.js';
+import { anyAddresses, post, publicAddresses, sign, type AttemptResult } from './post.js';
 
-/** Attempts that one process makes at a time. */
-const AT_ONCE = 16;
-const SWEEP_MS = 3_600_000;
+/** The most parallel attempts of one process. */
+const MAX_PARALLEL = 16;
+const SWEEP_EVERY_MS = 3_600_000;
 /** The longest that a stop waits for attempts under way. */
 const GRACE_MS = 3_000;
 
-/** Sends what is due. Every replica has one. */
+/** Attempts due deliveries. Runs in every replica. */
 @Injectable()
 export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly stopping = new AbortController();
   private readonly aborting = new AbortController();
-  /** Attempts under way, by webhook. */
+  /** The number of attempts under way, by webhook. */
   private readonly busy = new Map<string, number>();
   private readonly attempts = new Set<Promise<void>>();
   private wake = Promise.withResolvers<void>();
@@ -37,45 +37,44 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     this.stopping.abort();
     await this.running;
-    await Promise.race([Promise.all(this.attempts), pause(GRACE_MS, undefined, { ref: false })]);
+    await endsWithin(GRACE_MS, Promise.all(this.attempts));
     this.aborting.abort();
     await Promise.all(this.attempts);
   }
 
+  /** Begins attempts when deliveries are queued, when an attempt ends, and every `pollMs`. */
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       this.wake = Promise.withResolvers();
       try {
-        await this.begin();
+        await this.beginAttempts();
         await this.sweep();
       } catch (error) {
-        if (error instanceof Unavailable) this.logger.debug({ err: error }, 'webhooks have to wait');
-        else this.logger.error({ err: error }, 'the queue of webhooks could not be read');
+        if (error instanceof Unavailable) this.logger.debug({ err: error }, 'webhooks wait for the database');
+        else this.logger.error({ err: error }, 'the queue of webhook deliveries could not be read');
       }
-      const rest = new AbortController();
-      await Promise.race([
-        this.wake.promise,
-        pause(this.settings.webhooks.pollMs, undefined, {
-          ref: false,
-          signal: AbortSignal.any([signal, rest.signal]),
-        }).catch(() => undefined),
-      ]);
-      rest.abort();
+      const awake = new AbortController();
+      const poll = pause(this.settings.webhooks.pollMs, undefined, {
+        ref: false,
+        signal: AbortSignal.any([signal, awake.signal]),
+      }).catch(() => undefined);
+      await Promise.race([this.wake.promise, poll]);
+      awake.abort();
     }
   }
 
-  private async begin(): Promise<void> {
-    const free = AT_ONCE - this.attempts.size;
+  private async beginAttempts(): Promise<void> {
+    const free = MAX_PARALLEL - this.attempts.size;
     if (free === 0) return;
-    const full = [...this.busy].filter(([, count]) => count >= MOST_EACH).map(([id]) => id);
-    for (const due of await this.deliveries.take(free, full)) {
-      const attempt = this.attempt(due).finally(() => {
+    const full = [...this.busy].filter(([, count]) => count >= MAX_ATTEMPTS_PER_WEBHOOK).map(([id]) => id);
+    for (const delivery of await this.deliveries.take(free, full)) {
+      const attempt = this.attempt(delivery).finally(() => {
         this.attempts.delete(attempt);
-        this.count(due.webhook_id, -1);
+        this.count(delivery.webhook_id, -1);
         this.wake.resolve();
       });
-      this.count(due.webhook_id, 1);
+      this.count(delivery.webhook_id, 1);
       this.attempts.add(attempt);
     }
   }
@@ -86,47 +85,45 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
     else this.busy.set(webhookId, count);
   }
 
-  /** Never rejects: what could not be recorded is due again later. */
-  private async attempt(due: Due): Promise<void> {
-    const { allowPrivate, timeoutMs } = this.settings.webhooks;
+  /** Never rejects: an attempt whose result cannot be recorded is due again later. */
+  private async attempt(delivery: DueDelivery): Promise<void> {
     try {
-      const body = JSON.stringify({
-        id: due.id,
-        event: due.event,
-        createdAt: due.created_at.toISOString(),
-        data: due.payload,
-      });
-      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.aborting.signal]);
-      const allowed = allowPrivate || due.url.startsWith('https:');
-      const outcome = allowed
-        ? await post(due.url, headersOf(due, body), body, {
-            resolve: allowPrivate ? anyAddresses : publicAddresses(),
-            signal,
-          })
-        : { problem: 'only https is allowed' };
-      if (outcome.problem !== undefined && this.aborting.signal.aborted) return await this.deliveries.giveBack(due);
-      const off = await this.deliveries.settle(due, outcome);
-      if (off)
-        this.logger.warn(
-          { webhookId: due.webhook_id },
-          'a webhook was switched off, because too much could not be delivered',
-        );
+      const result = await this.post(delivery);
+      if (result.problem !== undefined && this.aborting.signal.aborted) return await this.deliveries.giveBack(delivery);
+      const switchedOff = await this.deliveries.record(delivery, result);
+      if (switchedOff)
+        this.logger.warn({ webhookId: delivery.webhook_id }, 'a webhook was switched off after too many failures');
     } catch (error) {
       this.logger.warn(
-        { err: error, webhookId: due.webhook_id },
-        'the outcome of a webhook’s delivery could not be recorded; it is made again',
+        { err: error, webhookId: delivery.webhook_id },
+        'the result of a webhook delivery could not be recorded; it is attempted again',
       );
     }
   }
 
+  private async post(delivery: DueDelivery): Promise<AttemptResult> {
+    const { allowPrivate, timeoutMs } = this.settings.webhooks;
+    if (!allowPrivate && !delivery.url.startsWith('https:')) return { problem: 'only https is allowed' };
+    const body = JSON.stringify({
+      id: delivery.id,
+      event: delivery.event,
+      createdAt: delivery.created_at.toISOString(),
+      data: delivery.payload,
+    });
+    return post(delivery.url, headersOf(delivery, body), body, {
+      resolve: allowPrivate ? anyAddresses : publicAddresses(),
+      signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.aborting.signal]),
+    });
+  }
+
   private async sweep(): Promise<void> {
-    if (Date.now() - this.sweptAt < SWEEP_MS) return;
-    // Goes on at once while there is more.
+    if (Date.now() - this.sweptAt < SWEEP_EVERY_MS) return;
+    // Goes on with the next round while there is more to remove.
     if ((await this.deliveries.sweep()) === 0) this.sweptAt = Date.now();
   }
 }
 
-function headersOf({ id, event, secret }: Due, body: string): Record<string, string> {
+function headersOf({ id, event, secret }: DueDelivery, body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
   return {
     'content-type': 'application/json',
