@@ -18,7 +18,7 @@ import {
   type User,
 } from '@parley/contracts';
 import { io, type Socket } from 'socket.io-client';
-import { LocalState, type HeldConversation } from './local-state.js';
+import { LocalState, type LocalConversation } from './local-state.js';
 
 /** The server did not answer a call in time, or the connection ended first. What the call asked for may have been done. */
 export class NoAnswer extends Error {
@@ -73,7 +73,7 @@ export class ChatClient {
   private readonly beginnings: number[] = [];
   private readonly waiting = new Set<Waiting>();
   /** What was loaded as a whole: a conversation that was lost and came back is another one. */
-  private readonly loaded = new Map<string, HeldConversation>();
+  private readonly loaded = new Map<string, LocalConversation>();
 
   constructor(
     readonly url: string,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Conversation, Message } from '@parley/contracts';
+import type { CallOutput, Changes, Conversation, Member, Message } from '@parley/contracts';
 import { LocalState } from './local-state.js';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -29,15 +29,31 @@ const message = (seq: number, rev: number, more: Partial<Message> = {}): Message
   reactions: [],
   ...more,
 });
-const held = (): LocalState => {
+const knowing = (): LocalState => {
   const state = new LocalState('ben');
   state.apply('conversation:new', { conversation: conversation(1) });
   return state;
 };
 
-describe('what a client holds', () => {
-  it('moves its cursor only over revs without a hole, in whatever order they arrive', () => {
-    const state = held();
+const member = (userId: string, role: Member['role'] = 'member'): Member => ({
+  userId,
+  role,
+  status: 'active',
+  joinedAt: at,
+  readSeq: 0,
+  deliveredSeq: 0,
+});
+const syncOf = (changes: Pick<Changes, 'rev'> & Partial<Changes>): CallOutput<'sync'> => ({
+  epoch: 'e',
+  added: [],
+  removed: [],
+  complete: true,
+  changes: [{ conversationId: 'k', messages: [], receipts: [], complete: true, epoch: 'e', ...changes }],
+});
+
+describe('the reference client', () => {
+  it('moves its cursor only over revisions without a gap, in whatever order they arrive', () => {
+    const state = knowing();
     state.apply('message:new', { message: message(2, 3) });
     expect(state.cursors()).toEqual({ k: 1 });
     state.apply('message:new', { message: message(1, 2) });
@@ -45,38 +61,23 @@ describe('what a client holds', () => {
     expect(state.messages('k').map(({ seq }) => seq)).toEqual([1, 2]);
   });
 
-  it('takes the answer of sync over a hole, and keeps what arrived beyond it', () => {
-    const state = held();
+  it('moves its cursor over a gap by an answer of sync, and keeps the messages beyond the gap', () => {
+    const state = knowing();
     state.apply('message:new', { message: message(4, 5) });
-    state.applySync({
-      epoch: 'e',
-      added: [],
-      removed: [],
-      complete: true,
-      changes: [
-        {
-          conversationId: 'k',
-          messages: [message(1, 2), message(2, 3), message(3, 4)],
-          receipts: [],
-          rev: 4,
-          complete: true,
-          epoch: 'e',
-        },
-      ],
-    });
+    state.applySync(syncOf({ messages: [message(1, 2), message(2, 3), message(3, 4)], rev: 4 }));
     expect(state.cursors()).toEqual({ k: 5 });
     expect(state.messages('k').map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
   });
 
-  it('keeps the newest state of a message, whatever arrives later', () => {
-    const state = held();
+  it('keeps the newest state of a message, whatever arrives afterwards', () => {
+    const state = knowing();
     state.apply('message:updated', { message: message(1, 3) });
     state.apply('message:new', { message: message(1, 2) });
     expect(state.messages('k')[0]?.body).toBe('3');
   });
 
-  it('counts others’ messages after the read position that are neither deleted nor from the system', () => {
-    const state = held();
+  it('counts others’ messages after the read position, without deleted and system ones', () => {
+    const state = knowing();
     const extras: Partial<Message>[] = [{}, { senderId: 'ben' }, { deletedAt: at }, { type: 'system' }, {}];
     extras.forEach((more, index) => state.apply('message:new', { message: message(index + 1, index + 2, more) }));
     expect(state.unread('k')).toBe(2);
@@ -86,8 +87,23 @@ describe('what a client holds', () => {
     expect(state.unread('k')).toBe(1);
   });
 
-  it('drops everything when the epoch is another one', () => {
-    const state = held();
+  it('takes a description over from an answer that is older than a member change, and the newer member count stays', () => {
+    const state = knowing();
+    const { conversations } = state;
+    state.apply('member:changed', { conversationId: 'k', member: member('cid'), memberCount: 3, rev: 3 });
+    state.applySync(syncOf({ conversation: { ...conversation(2), title: 'garden' }, rev: 2 }));
+    expect(conversations.get('k')).toMatchObject({ conversation: { title: 'garden', memberCount: 3 }, cursor: 3 });
+  });
+
+  it('keeps the newer state of a member when an older answer arrives', () => {
+    const state = knowing();
+    state.apply('member:changed', { conversationId: 'k', member: member('cid', 'admin'), rev: 3 });
+    state.applySync(syncOf({ members: [member('cid'), { userId: 'dan', left: true }], rev: 2 }));
+    expect(state.conversations.get('k')!.members.get('cid')!.role).toBe('admin');
+  });
+
+  it('forgets everything when the epoch changes', () => {
+    const state = knowing();
     state.epoch = 'old';
     state.applySync({ epoch: 'new', changes: [], added: [], removed: [], complete: true });
     expect(state.conversations.size).toBe(0);

@@ -10,33 +10,40 @@ import type {
   ServerEventName,
 } from '@parley/contracts';
 
-/** What a client holds of one conversation. */
-export interface HeldConversation {
+/**
+ * What a client knows of one conversation. Description, member count, members and messages move independently, so each
+ * keeps the revision that it is of: an answer of `sync` may be older than a live event that arrived before it.
+ */
+export interface LocalConversation {
   conversation: Conversation;
+  describedRev: number;
+  countedRev: number;
   /** By `seq`. */
   readonly messages: Map<number, Message>;
   readonly members: Map<string, Member>;
-  /** The user's own settings, and what they are here; without positions and counts, which follow from the rest. */
+  readonly memberRevs: Map<string, number>;
+  /** The user's own settings. Positions and counts follow from the rest. */
   mine: Pick<Membership, 'notifications' | 'unreadFrom'>;
-  /** The greatest `rev` of an emptied board that was told. */
+  /** The highest `rev` at which the board was emptied. */
   drawingRev: number;
-  /** Newest known positions by user; positions never go back. */
+  /** The highest known positions by user. */
   readonly receipts: Map<string, Pick<Receipt, 'deliveredSeq' | 'readSeq'>>;
-  /** Everything up to this `rev` is held. */
+  /** Every change up to this `rev` has been applied. */
   cursor: number;
-  /** Revs beyond the cursor that arrived already; the hole before them is filled by later events or by `sync`. */
+  /** Revisions beyond the cursor that have been applied. Later events or `sync` close the gap before them. */
   readonly ahead: Set<number>;
 }
 
 type Sync = CallOutput<'sync'>;
+type MemberChange = Member | { readonly userId: string; readonly left: true };
 
 /**
  * What a client knows by applying live events and the answers of `sync`, and nothing else: the reference for I9.
- * Applying the same thing twice, or an older state after a newer one, changes nothing.
+ * Applying an input twice, or an older state after a newer one, changes nothing.
  */
 export class LocalState {
   epoch: string | undefined;
-  readonly conversations = new Map<string, HeldConversation>();
+  readonly conversations = new Map<string, LocalConversation>();
 
   constructor(readonly userId: string) {}
 
@@ -45,38 +52,42 @@ export class LocalState {
     return Object.fromEntries([...this.conversations].map(([id, { cursor }]) => [id, cursor]));
   }
 
-  /** Messages in `seq` order. */
+  /** Messages by `seq`. */
   messages(conversationId: string): Message[] {
     return [...(this.conversations.get(conversationId)?.messages.values() ?? [])].sort((a, b) => a.seq - b.seq);
   }
 
-  /** Others' messages after one's own read position, or from one's private mark on, that are neither deleted nor `system` (I4), counted one by one. */
+  /**
+   * The number of unread messages, counted one by one (I4): those of others after the read position, or from the private
+   * mark on, that are neither deleted nor `system`.
+   */
   unread(conversationId: string): number {
     return this.unreadMessages(conversationId).length;
   }
 
-  /** Those of them that mention the user. */
+  /** The number of unread messages that mention the user. */
   mentions(conversationId: string): number {
     return this.unreadMessages(conversationId).filter(({ mentions }) => mentions.includes(this.userId)).length;
   }
 
   private unreadMessages(conversationId: string): Message[] {
-    const held = this.conversations.get(conversationId);
-    const from = held?.mine.unreadFrom ?? (held?.receipts.get(this.userId)?.readSeq ?? 0) + 1;
+    const local = this.conversations.get(conversationId);
+    const from = local?.mine.unreadFrom ?? (local?.receipts.get(this.userId)?.readSeq ?? 0) + 1;
     return this.messages(conversationId).filter(
       ({ seq, senderId, deletedAt, type }) =>
         seq >= from && senderId !== this.userId && deletedAt === undefined && type !== 'system',
     );
   }
 
-  /** Begins a conversation anew at a `rev`: what was applied after it is applied again by a `sync` from there, over whatever was loaded meanwhile. */
+  /** Sets the cursor back, so that the next `sync` repeats every change since then over the pages loaded meanwhile. */
   rewind(conversationId: string, rev: number): void {
-    const held = this.conversations.get(conversationId);
-    if (!held) return;
-    held.cursor = rev;
-    held.ahead.clear();
+    const local = this.conversations.get(conversationId);
+    if (!local) return;
+    local.cursor = rev;
+    local.ahead.clear();
   }
 
+  /** Applies a live event. */
   apply<N extends ServerEventName>(name: N, payload: ServerEvent<N>): void {
     const event = { name, payload } as {
       [E in ServerEventName]: { name: E; payload: ServerEvent<E> };
@@ -87,27 +98,30 @@ export class LocalState {
         return;
       case 'message:new':
       case 'message:updated':
-        return this.message(event.payload.message);
+        this.applyMessage(event.payload.message);
+        return this.addRevision(event.payload.message.conversationId, event.payload.message.rev);
       case 'conversation:new':
-        return this.conversation(event.payload.conversation, true);
+        return this.applyConversation(event.payload.conversation, true);
       case 'conversation:updated':
-        this.conversation(event.payload.conversation, false);
-        return this.advance(event.payload.conversation.id, event.payload.conversation.rev);
+        this.applyConversation(event.payload.conversation, false);
+        return this.addRevision(event.payload.conversation.id, event.payload.conversation.rev);
       case 'conversation:removed':
         this.conversations.delete(event.payload.conversationId);
         return;
-      case 'member:changed':
-        this.member(event.payload.conversationId, 'member' in event.payload ? event.payload.member : event.payload);
-        this.counted(event.payload);
-        return this.advance(event.payload.conversationId, event.payload.rev);
+      case 'member:changed': {
+        const { conversationId, rev } = event.payload;
+        this.applyMember(conversationId, 'member' in event.payload ? event.payload.member : event.payload, rev);
+        this.applyMemberCount(event.payload);
+        return this.addRevision(conversationId, rev);
+      }
       case 'receipt:updated':
         return this.receipt(event.payload);
       case 'unread:changed':
         this.marked(event.payload.conversationId, event.payload.unreadFrom, event.payload.notifications);
         return this.receipt({ ...event.payload, userId: this.userId, deliveredSeq: event.payload.readSeq });
       case 'drawing:reset':
-        this.emptied(event.payload.conversationId, event.payload.rev);
-        return this.advance(event.payload.conversationId, event.payload.rev);
+        this.applyDrawingReset(event.payload.conversationId, event.payload.rev);
+        return this.addRevision(event.payload.conversationId, event.payload.rev);
       case 'session:revoked':
       case 'presence:changed':
       case 'typing':
@@ -121,22 +135,24 @@ export class LocalState {
     if (this.epoch !== undefined && this.epoch !== epoch) this.conversations.clear();
     this.epoch = epoch;
     for (const id of removed) this.conversations.delete(id);
-    for (const conversation of added) this.conversation(conversation, true);
-    for (const change of changes) this.changes(change.conversationId, change);
+    for (const conversation of added) this.applyConversation(conversation, true);
+    for (const change of changes) this.applyChanges(change.conversationId, change);
   }
 
-  /** All members of a conversation that came in as a whole. */
+  /** All members of a conversation that was added as a whole. */
   applyMembers(conversationId: string, members: readonly Member[]): void {
-    this.conversations.get(conversationId)?.members.clear();
-    for (const member of members) this.member(conversationId, member);
+    const local = this.conversations.get(conversationId);
+    local?.members.clear();
+    local?.memberRevs.clear();
+    for (const member of members) this.applyMember(conversationId, member, 0);
   }
 
-  /** Messages from a page, for conversations that came in as a whole. */
+  /** Messages of a page, for conversations that were added as a whole. */
   applyPage(messages: readonly Message[]): void {
-    for (const message of messages) this.keep(message);
+    for (const message of messages) this.applyMessage(message);
   }
 
-  /** Holds positions that the server told; also those in the answers of one's own receipt calls. */
+  /** Positions of a `receipt:updated` event, or of the answer to a receipt call. */
   receipt({
     conversationId,
     userId,
@@ -144,32 +160,59 @@ export class LocalState {
     readSeq,
   }: Pick<Receipt, 'conversationId' | 'userId' | 'deliveredSeq' | 'readSeq'>): void {
     const receipts = this.conversations.get(conversationId)?.receipts;
-    const known = receipts?.get(userId) ?? { deliveredSeq: 0, readSeq: 0 };
+    const present = receipts?.get(userId) ?? { deliveredSeq: 0, readSeq: 0 };
     receipts?.set(userId, {
-      deliveredSeq: Math.max(known.deliveredSeq, deliveredSeq),
-      readSeq: Math.max(known.readSeq, readSeq),
+      deliveredSeq: Math.max(present.deliveredSeq, deliveredSeq),
+      readSeq: Math.max(present.readSeq, readSeq),
     });
   }
 
-  private changes(conversationId: string, { conversation, messages, members, receipts, drawing, rev }: Changes): void {
-    if (drawing) this.emptied(conversationId, drawing.rev);
-    if (conversation) this.conversation(conversation, false);
-    for (const message of messages) this.keep(message);
-    for (const member of members ?? []) this.member(conversationId, member);
-    for (const receipt of receipts) this.receipt(receipt);
-    const held = this.conversations.get(conversationId);
-    if (held) this.settle(held, rev);
+  /** The user’s own settings and positions out of an answer. */
+  own(conversationId: string, me: Membership): void {
+    const local = this.conversations.get(conversationId);
+    if (local)
+      local.mine = {
+        notifications: me.notifications,
+        ...(me.unreadFrom === undefined ? {} : { unreadFrom: me.unreadFrom }),
+      };
+    this.receipt({ conversationId, userId: this.userId, deliveredSeq: me.deliveredSeq, readSeq: me.readSeq });
   }
 
-  private conversation(conversation: Conversation, whole: boolean): void {
-    const held = this.conversations.get(conversation.id);
-    if (held) {
-      if (conversation.rev >= held.conversation.rev) held.conversation = conversation;
-    } else if (whole) {
+  /** The present private mark, and the notification setting if it is given. */
+  marked(conversationId: string, unreadFrom: number | undefined, notifications?: Membership['notifications']): void {
+    const local = this.conversations.get(conversationId);
+    if (local)
+      local.mine = {
+        notifications: notifications ?? local.mine.notifications,
+        ...(unreadFrom === undefined ? {} : { unreadFrom }),
+      };
+  }
+
+  private applyChanges(
+    conversationId: string,
+    { conversation, messages, members, receipts, drawing, rev }: Changes,
+  ): void {
+    if (drawing) this.applyDrawingReset(conversationId, drawing.rev);
+    if (conversation) this.applyConversation(conversation, false);
+    for (const message of messages) this.applyMessage(message);
+    for (const member of members ?? []) this.applyMember(conversationId, member, rev);
+    for (const receipt of receipts) this.receipt(receipt);
+    const local = this.conversations.get(conversationId);
+    if (local) this.moveCursor(local, rev);
+  }
+
+  /** `whole`: adds the conversation if it is not known. */
+  private applyConversation(conversation: Conversation, whole: boolean): void {
+    const local = this.conversations.get(conversation.id);
+    if (local) this.describe(local, conversation);
+    else if (whole) {
       this.conversations.set(conversation.id, {
         conversation,
+        describedRev: conversation.rev,
+        countedRev: conversation.rev,
         messages: new Map(),
         members: new Map(),
+        memberRevs: new Map(),
         receipts: new Map(),
         cursor: conversation.rev,
         ahead: new Set(),
@@ -177,75 +220,60 @@ export class LocalState {
         drawingRev: 0,
       });
     }
-    if (conversation.lastMessage) this.keep(conversation.lastMessage);
+    if (conversation.lastMessage) this.applyMessage(conversation.lastMessage);
     if (conversation.me) this.own(conversation.id, conversation.me);
   }
 
-  /** The user’s own settings and positions, as an answer told them. */
-  own(conversationId: string, me: Membership): void {
-    const held = this.conversations.get(conversationId);
-    if (held)
-      held.mine = {
-        notifications: me.notifications,
-        ...(me.unreadFrom === undefined ? {} : { unreadFrom: me.unreadFrom }),
-      };
-    this.receipt({ conversationId, userId: this.userId, deliveredSeq: me.deliveredSeq, readSeq: me.readSeq });
+  private describe(local: LocalConversation, conversation: Conversation): void {
+    const { rev } = conversation;
+    const { memberCount } = rev >= local.countedRev ? conversation : local.conversation;
+    local.conversation = { ...(rev >= local.describedRev ? conversation : local.conversation), memberCount };
+    local.describedRev = Math.max(local.describedRev, rev);
+    local.countedRev = Math.max(local.countedRev, rev);
   }
 
-  /** The private mark as it is now, and what the user is notified of, where that was told. */
-  marked(conversationId: string, unreadFrom: number | undefined, notifications?: Membership['notifications']): void {
-    const held = this.conversations.get(conversationId);
-    if (held)
-      held.mine = {
-        notifications: notifications ?? held.mine.notifications,
-        ...(unreadFrom === undefined ? {} : { unreadFrom }),
-      };
+  private applyMemberCount({ conversationId, rev, memberCount }: ServerEvent<'member:changed'>): void {
+    const local = this.conversations.get(conversationId);
+    if (!local || memberCount === undefined || rev < local.countedRev) return;
+    local.conversation = { ...local.conversation, memberCount };
+    local.countedRev = rev;
   }
 
-  private counted({ conversationId, rev, memberCount }: ServerEvent<'member:changed'>): void {
-    const held = this.conversations.get(conversationId);
-    if (held && memberCount !== undefined && rev >= held.conversation.rev)
-      held.conversation = { ...held.conversation, memberCount, rev };
+  private applyDrawingReset(conversationId: string, rev: number): void {
+    const local = this.conversations.get(conversationId);
+    if (local) local.drawingRev = Math.max(local.drawingRev, rev);
   }
 
-  private emptied(conversationId: string, rev: number): void {
-    const held = this.conversations.get(conversationId);
-    if (held) held.drawingRev = Math.max(held.drawingRev, rev);
+  private applyMessage(message: Message): void {
+    const local = this.conversations.get(message.conversationId);
+    if (!local) return;
+    if ((local.messages.get(message.seq)?.rev ?? 0) <= message.rev) local.messages.set(message.seq, message);
   }
 
-  private message(message: Message): void {
-    this.keep(message);
-    this.advance(message.conversationId, message.rev);
-  }
-
-  private keep(message: Message): void {
-    const held = this.conversations.get(message.conversationId);
-    if (!held) return;
-    if ((held.messages.get(message.seq)?.rev ?? 0) <= message.rev) held.messages.set(message.seq, message);
-  }
-
-  private member(conversationId: string, member: Member | { userId: string; left: true }): void {
-    const held = this.conversations.get(conversationId);
-    if (!held) return;
-    if ('left' in member) {
-      held.members.delete(member.userId);
-      held.receipts.delete(member.userId);
+  private applyMember(conversationId: string, change: MemberChange, rev: number): void {
+    const local = this.conversations.get(conversationId);
+    const { userId } = change;
+    if (!local || rev < (local.memberRevs.get(userId) ?? 0)) return;
+    local.memberRevs.set(userId, rev);
+    if ('left' in change) {
+      local.members.delete(userId);
+      local.receipts.delete(userId);
       return;
     }
-    held.members.set(member.userId, member);
-    this.receipt({ conversationId, ...member });
+    local.members.set(userId, change);
+    this.receipt({ conversationId, ...change });
   }
 
-  private advance(conversationId: string, rev: number): void {
-    const held = this.conversations.get(conversationId);
-    if (!held || rev <= held.cursor) return;
-    held.ahead.add(rev);
-    this.settle(held, held.cursor);
+  private addRevision(conversationId: string, rev: number): void {
+    const local = this.conversations.get(conversationId);
+    if (!local || rev <= local.cursor) return;
+    local.ahead.add(rev);
+    this.moveCursor(local, local.cursor);
   }
 
-  private settle(held: HeldConversation, rev: number): void {
-    held.cursor = Math.max(held.cursor, rev);
-    while (held.ahead.delete(held.cursor + 1)) held.cursor += 1;
-    for (const known of held.ahead) if (known <= held.cursor) held.ahead.delete(known);
+  private moveCursor(local: LocalConversation, rev: number): void {
+    local.cursor = Math.max(local.cursor, rev);
+    while (local.ahead.delete(local.cursor + 1)) local.cursor += 1;
+    for (const applied of local.ahead) if (applied <= local.cursor) local.ahead.delete(applied);
   }
 }
