@@ -3,14 +3,14 @@ import { defineConfig } from 'vitest/config';
 // Packages are taken from their sources; only what a spec starts as a process of its own comes from dist.
 const conditions = ['@parley/source', 'node'];
 const resolve = { resolve: { conditions }, ssr: { resolve: { conditions } } };
-const servers = './libs/testing/src/global-setup.ts';
-const browser = './libs/testing/src/browser-setup.ts';
+const servers = './libs/testing/src/servers/global-setup.ts';
+const browser = './libs/testing/src/browser/browser-setup.ts';
 /** Random tests that go on for longer may take longer. */
 const longer = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 /** What takes longest: `npm test` runs it, a run for every change (`SHORT=1`) does not, or it would take more than a quarter of an hour on two slow cores. */
 const long = [
   'e2e/src/specs/{documents/*,rules/{matrix,refusals},reliability/{presence,gateways,crash}}.e2e.spec.ts',
-  'libs/{testing/src/private-server,store/src/pglite}.int.spec.ts',
+  'libs/{testing/src/servers/private-server,store/src/pglite}.int.spec.ts',
   'apps/{admin/src/places,terminal/src/terminal,standalone/src/embedded}.int.spec.ts',
 ];
 const nowhere = ['**/node_modules/**', '**/dist/**', ...(process.env['SHORT'] === undefined ? [] : long)];

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { findProgram } from './binaries.js';
+import { findProgram } from './programs.js';
 import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';

@@ -1,4 +1,4 @@
-import { eventually } from './eventually.js';
+import { eventually } from '../eventually.js';
 
 /** Where one server runs: a process of this machine, or a container. Its data and its address outlive the process in it. */
 export interface Host {

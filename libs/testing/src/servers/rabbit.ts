@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { connect } from 'amqplib';
-import { findProgram } from './binaries.js';
+import { findProgram } from './programs.js';
 import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';

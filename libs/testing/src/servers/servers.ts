@@ -1,4 +1,4 @@
-import { ensurePrograms } from './binaries.js';
+import { ensurePrograms } from './programs.js';
 import type { PrivateServer } from './private-server.js';
 import { postgresImage, postgresInDocker, postgresLocally, standbyLocally, type PostgresOptions } from './postgres.js';
 import { rabbitImage, rabbitInDocker, rabbitLocally } from './rabbit.js';

@@ -5,7 +5,7 @@ import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { eventually } from './eventually.js';
+import { eventually } from '../eventually.js';
 import { startPostgres, startRabbit, startRedis } from './servers.js';
 
 const query = async (url: string, text: string): Promise<unknown[]> => {
@@ -86,10 +86,10 @@ describe('a private server', () => {
   });
 
   it('ends with the process that started it, even when that is killed', async () => {
-    const script = `const { startRedis } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)});
+    const script = `const { startRedis } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)});
       process.stdout.write((await startRedis()).url); setInterval(() => undefined, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [url] = (await once(child.stdout, 'data')) as [Buffer];

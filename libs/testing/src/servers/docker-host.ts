@@ -5,7 +5,7 @@ import {
   Wait,
   type StartedTestContainer,
 } from 'testcontainers';
-import { hold } from './guard.js';
+import { hold } from './cleanup.js';
 import type { Host } from './private-server.js';
 
 export interface Image {

@@ -4,8 +4,8 @@ import { chown, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { eventually } from './eventually.js';
-import { hold } from './guard.js';
+import { eventually } from '../eventually.js';
+import { hold } from './cleanup.js';
 import type { Host } from './private-server.js';
 
 export interface Command {

@@ -9,7 +9,7 @@ let guard: ChildProcess | undefined;
 function guardian(): ChildProcess {
   if (guard) return guard;
   const script = fileURLToPath(
-    new URL(import.meta.url.endsWith('.ts') ? './guardian.ts' : './guardian.js', import.meta.url),
+    new URL(import.meta.url.endsWith('.ts') ? './cleanup-process.ts' : './cleanup-process.js', import.meta.url),
   );
   guard = spawn(process.execPath, [script], {
     detached: true,

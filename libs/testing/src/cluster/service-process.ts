@@ -1,0 +1,162 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../servers/ports.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const alive = new Set<ServiceProcess>();
+process.on('exit', () => {
+  for (const one of alive) one.child.kill('SIGKILL');
+});
+
+/** A built program of this repository as a child process, with nothing of this process's environment but PATH and HOME. */
+export class ServiceProcess {
+  readonly child: ChildProcess;
+  /** Resolves when it has ended, however it ended. */
+  readonly exited: Promise<Exit>;
+  /** Where it serves HTTP: `/health/ready`, and for gateways the edge. */
+  readonly url: string;
+  private readonly chunks: string[] = [];
+
+  /** `checkout` is where the program was built: this repository, or another version of it. */
+  constructor(
+    readonly name: string,
+    script: string,
+    env: Readonly<Record<string, string>>,
+    port: number,
+    checkout = root,
+  ) {
+    this.url = `http://127.0.0.1:${port}`;
+    this.child = spawn(process.execPath, [join(checkout, script)], {
+      cwd: checkout,
+      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => void this.chunks.push(text));
+    this.exited = new Promise((resolve, reject) => {
+      this.child.once('error', reject).once('close', (code, signal) => {
+        alive.delete(this);
+        resolve({ code, signal });
+      });
+    });
+    alive.add(this);
+  }
+
+  /** All that it wrote to its standard output and error so far. */
+  get output(): string {
+    return this.chunks.join('');
+  }
+
+  /** Resolves when `/health/ready` answers 200. Rejects with its output when it ends before that, or after `timeoutMs`. */
+  async ready(timeoutMs = 90_000): Promise<this> {
+    let ended: Exit | undefined;
+    void this.exited.then((exit) => (ended = exit));
+    for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await pause(50)) {
+      if (ended)
+        throw new Error(`${this.name} ended (${ended.code ?? ended.signal}) before it was ready:\n${this.output}`);
+      if (await answersOk(`${this.url}/health/ready`)) return this;
+    }
+    throw new Error(`${this.name} is not ready after ${timeoutMs} ms:\n${this.output}`);
+  }
+
+  /** SIGTERM, and waits for the end; one that does not end in time is killed and is an error. */
+  async stop(timeoutMs = 30_000): Promise<Exit> {
+    this.thaw();
+    this.child.kill('SIGTERM');
+    const exit = await Promise.race([this.exited, pause(timeoutMs)]);
+    if (exit) return exit;
+    await this.kill();
+    throw new Error(`${this.name} did not stop within ${timeoutMs} ms:\n${this.output}`);
+  }
+
+  /** SIGKILL: no goodbye. */
+  async kill(): Promise<Exit> {
+    this.child.kill('SIGKILL');
+    return this.exited;
+  }
+
+  /** SIGSTOP: keeps its connections and does nothing, until {@link thaw}. */
+  freeze(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  /** Milliseconds of CPU so far, by all its threads; undefined where there is no /proc. */
+  cpuMs(): number | undefined {
+    return this.child.pid === undefined ? undefined : cpuMs(this.child.pid);
+  }
+}
+
+/** Milliseconds of CPU that a process has used, by all its threads; undefined where there is no /proc. */
+export function cpuMs(pid: number): number | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Starts a built app (`apps/<app>/dist/main.js`) on free ports; resolves when it is ready. */
+export async function spawnService(
+  app: string,
+  env: Readonly<Record<string, string>>,
+  readyTimeoutMs?: number,
+): Promise<ServiceProcess> {
+  return (await launch(app, env)).ready(readyTimeoutMs);
+}
+
+/** The same, but does not wait: for programs that are expected to refuse. */
+export async function launch(
+  app: string,
+  env: Readonly<Record<string, string>>,
+  checkout?: string,
+): Promise<ServiceProcess> {
+  const edge = app === 'gateway' || app === 'standalone';
+  const port = await freePort();
+  const ports: Record<string, string> = edge
+    ? { PORT: String(port), HOST: '127.0.0.1' }
+    : { HEALTH_PORT: String(port) };
+  return new ServiceProcess(
+    app,
+    `apps/${app}/dist/main.js`,
+    { LOG_LEVEL: 'warn', ...ports, ...env },
+    Number(env['PORT'] ?? port),
+    checkout,
+  );
+}
+
+/** Limits out of the way of tests that make many users and sends from one address. */
+export const unlimited = { ADDRESS_LIMIT_SCALE: '10000', USER_LIMIT_SCALE: '10000' };
+
+/** Embedded mode as a child process over a data folder. */
+export async function startEmbedded({
+  dataDir,
+  env = {},
+}: {
+  dataDir: string;
+  env?: Readonly<Record<string, string>>;
+}): Promise<ServiceProcess> {
+  return spawnService('standalone', { ...unlimited, DATA_DIR: dataDir, ...env }, 110_000);
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(2000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+const pause = (ms: number): Promise<undefined> =>
+  new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());
