@@ -23,7 +23,7 @@ const reader = (held: readonly StoredMessage[]): Reader => ({
 });
 const good = { attempts: [attempt(1), attempt(2), attempt(3)], rows: [row(1), row(2), row(3)] };
 
-/** The names of the counts that are not empty. */
+/** The names of the lists that are not empty. */
 const broken = (
   attempts: readonly Attempt[],
   rows: readonly StoredMessage[],
@@ -34,7 +34,7 @@ const broken = (
     .map(([name]) => name);
 
 describe('the oracle', () => {
-  it('finds nothing where everything held', () => {
+  it('finds nothing when every promise was kept', () => {
     expect(broken(good.attempts, good.rows)).toEqual([]);
   });
 
@@ -42,17 +42,17 @@ describe('the oracle', () => {
     expect(broken(good.attempts, good.rows.slice(0, 2))).toEqual(['lost']);
   });
 
-  it('lets an unanswered message be stored or not', () => {
+  it('allows a message without acknowledgement to be stored or not', () => {
     const unknown = { ...attempt(3), answers: [] };
     expect(broken([attempt(1), attempt(2), unknown], good.rows)).toEqual([]);
     expect(broken([attempt(1), attempt(2), unknown], good.rows.slice(0, 2))).toEqual([]);
   });
 
-  it('finds a second row under one clientId', () => {
+  it('finds a second row of one clientId', () => {
     expect(broken(good.attempts, [...good.rows, row(4, 'c3')])).toEqual(['doubled']);
   });
 
-  it('finds an acknowledgement that names another row', () => {
+  it('finds an acknowledgement of another row', () => {
     expect(
       broken(
         [
@@ -69,16 +69,16 @@ describe('the oracle', () => {
     ).toEqual(['misanswered']);
   });
 
-  it('finds a message that nobody sent, but takes the server’s own ones as they are', () => {
+  it('finds a message that nobody sent, but ignores system messages', () => {
     expect(broken([attempt(1)], [row(1), row(2, 'x')])).toEqual(['unexpected']);
     expect(broken([attempt(1)], [row(1), row(2, 'system:x')])).toEqual([]);
   });
 
-  it('finds holes', () => {
+  it('finds gaps', () => {
     expect(broken([attempt(1), attempt(3)], [row(1), row(3)])).toEqual(['holes']);
   });
 
-  it('finds one sender’s messages out of order', () => {
+  it('finds messages of one sender out of order', () => {
     const swapped: Attempt[] = [
       { ...attempt(1), order: 2 },
       { ...attempt(2), order: 1 },
@@ -86,7 +86,7 @@ describe('the oracle', () => {
     expect(broken(swapped, [row(1), row(2)])).toEqual(['disordered']);
   });
 
-  it('finds a member who lacks a message, and one who was shown one twice', () => {
+  it('finds a member who lacks a message, and one who received a message twice', () => {
     expect(broken(good.attempts, good.rows, [reader(good.rows.slice(1))])).toEqual(['missing']);
     expect(broken(good.attempts, good.rows, [{ ...reader(good.rows), live: [['m1', 'm1']] }])).toEqual(['repeated']);
     expect(broken(good.attempts, good.rows, [{ ...reader(good.rows), live: [['m1'], ['m1']] }])).toEqual([]);

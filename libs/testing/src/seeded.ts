@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1, the same for the same seed (mulberry32, Tommy Ettinger, public domain). */
+/** A source of numbers from 0 to 1, the same for the same seed (mulberry32, Tommy Ettinger, public domain). */
 export function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -10,8 +10,7 @@ export function seeded(seed: number): () => number {
 }
 
 /**
- * How often something random is tried, and from which seed: the parameters of a fast-check property. `SEED` chooses another seed than the one that is always tried, `ROUNDS` multiplies
- * how often.
+ * Parameters of a fast-check property. The variable `SEED` replaces the seed, `ROUNDS` multiplies the number of runs.
  */
 export const rounds = (numRuns: number): { readonly seed: number; readonly numRuns: number } => ({
   seed: Number(process.env['SEED'] ?? 1),

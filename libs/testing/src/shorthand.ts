@@ -1,9 +1,11 @@
-/** What specs say again and again. */
+/** Short helpers that many specs use. */
 
-/** 0 to `count` - 1. */
+/** The numbers 0 to `count` - 1. */
 export const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 
-/** The code that a call is refused with; `answered` when it is not; the message of an error that has no code. */
+/**
+ * The code of the error that a call rejects with, or the error's message if it has no code; `answered` if it resolves.
+ */
 export const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
     () => 'answered',

@@ -14,7 +14,7 @@ describe('TcpProxy', () => {
     await once(socket, 'connect');
     return socket;
   };
-  // Not `once`: it would reject with the reset that is being waited for.
+  // Not `once`, which would reject with the reset that the test waits for.
   const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve));
   const echoed = async (socket: Socket, text: string): Promise<string> => {
     socket.write(text);
@@ -40,12 +40,12 @@ describe('TcpProxy', () => {
     await new Promise((resolve) => echo.close(resolve));
   });
 
-  it('passes bytes both ways, and rewrites only the address of a URL', async () => {
+  it('forwards bytes both ways, and changes only the address of a URL', async () => {
     expect(await echoed(await open(), 'hello')).toBe('hello');
     expect(proxy.url('amqp://user:pw@elsewhere:5672/vhost')).toBe(`amqp://user:pw@127.0.0.1:${proxy.port}/vhost`);
   });
 
-  it('delays both ways', async () => {
+  it('delays bytes both ways', async () => {
     const socket = await open();
     await echoed(socket, 'warm');
     proxy.latency(40);
@@ -54,7 +54,7 @@ describe('TcpProxy', () => {
     expect(performance.now() - start).toBeGreaterThan(75);
   });
 
-  it('resets what is connected, and takes new connections', async () => {
+  it('resets all connections, and accepts new ones', async () => {
     const socket = await open();
     await echoed(socket, 'up');
     expect(proxy.cut()).toBe(1);
@@ -63,14 +63,14 @@ describe('TcpProxy', () => {
     expect(await echoed(await open(), 'again')).toBe('again');
   });
 
-  it('refuses until it heals', async () => {
+  it('refuses connections until it is healed', async () => {
     proxy.refuse();
     await closed(connect(proxy.port, '127.0.0.1').on('error', () => undefined));
     proxy.heal();
     expect(await echoed(await open(), 'back')).toBe('back');
   });
 
-  it('swallows one direction without telling anybody: the server hears, the client does not', async () => {
+  it('drops one direction silently: the server receives, the client does not', async () => {
     const socket = await open();
     await echoed(socket, 'before');
     proxy.swallow('down');

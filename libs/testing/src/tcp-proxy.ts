@@ -1,22 +1,22 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Which bytes: from the client to the server, or back. */
+/** `up`: from the client to the server; `down`: from the server to the client. */
 export type Direction = 'up' | 'down';
 
-/** Bytes of its client that a connection is known by. */
-const GREETING = 4096;
+/** How many of a client's first bytes are kept, to tell connections apart. */
+const GREETING_BYTES = 4096;
 
 interface Pipe {
-  /** The first that its client said. */
+  /** The first bytes of the client. */
   greeting: string;
   readonly client: Socket;
   readonly server: Socket;
 }
 
 /**
- * A TCP proxy on a free port of 127.0.0.1 that breaks connections on demand. Passes bytes on in order and without change;
- * `tell` it to delay, to swallow silently (half-open), to reset, or to refuse.
+ * A TCP proxy on a free port of 127.0.0.1 that breaks connections on demand. It forwards bytes in order and unchanged,
+ * until it is told to delay them, to drop them silently (half-open), to reset connections, or to refuse them.
  */
 export class TcpProxy {
   private readonly pipes = new Set<Pipe>();
@@ -55,12 +55,12 @@ export class TcpProxy {
     return url.href;
   }
 
-  /** Each chunk, in either direction, arrives this much later from now on. */
+  /** Delays each chunk, in both directions, by this many milliseconds. */
   latency(ms: number): void {
     this.delayMs = ms;
   }
 
-  /** Resets all connections; new ones are accepted. Answers how many there were. */
+  /** Resets all connections and accepts new ones. Returns how many there were. */
   cut(): number {
     const cut = this.pipes.size;
     for (const { client, server } of this.pipes) {
@@ -70,31 +70,31 @@ export class TcpProxy {
     return cut;
   }
 
-  /** Resets all connections, and every new one, until `heal()`. */
+  /** Resets all connections and every new one, until `heal()`. */
   refuse(): void {
     this.refusing = true;
     this.cut();
   }
 
-  /** What is swallowed from now on is only that of connections whose client said this at their beginning. */
+  /** Limits {@link swallow} to connections whose client sent this text at the beginning. */
   only(text: string): void {
     this.text = text;
   }
   private text = '';
 
-  /** Half-open: from now on bytes in these directions vanish, and so do ends of connections. Nobody is told. */
+  /** Drops bytes and ends of connections in these directions, without an error on either side (half-open). */
   swallow(...directions: Direction[]): void {
     for (const direction of directions) this.swallowed.add(direction);
   }
 
-  /** From now on to another server; connections to the one before are reset. */
+  /** Forwards to another server from now on. Resets the connections to the previous one. */
   retarget(url: string): void {
     const { hostname, port } = new URL(url);
     this.target = { host: hostname, port: Number(port) };
     this.cut();
   }
 
-  /** Ends latency, swallowing and refusing; connections that may have lost bytes are reset. */
+  /** Ends delays, dropping and refusing. Resets connections that may have lost bytes. */
   heal(): void {
     if (this.swallowed.size > 0) this.cut();
     this.swallowed.clear();
@@ -116,7 +116,7 @@ export class TcpProxy {
     const server = connect({ ...this.target, allowHalfOpen: true, noDelay: true });
     const pipe: Pipe = { client, server, greeting: '' };
     client.on('data', (chunk) => {
-      if (pipe.greeting.length < GREETING) pipe.greeting += chunk.toString('latin1');
+      if (pipe.greeting.length < GREETING_BYTES) pipe.greeting += chunk.toString('latin1');
     });
     this.pipes.add(pipe);
     this.forward(pipe, client, server, 'up');

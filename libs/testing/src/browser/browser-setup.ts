@@ -1,6 +1,6 @@
 import { ensureChromium } from './browser.js';
 
-/** vitest's globalSetup of the groups that need a browser. */
+/** Vitest's globalSetup for projects whose specs need a browser. */
 export default async function setup(): Promise<void> {
   await ensureChromium((line) => void process.stderr.write(`${line}\n`));
 }

@@ -1,4 +1,4 @@
-/** Chromium for tests: apart from the rest, so that nobody else loads what drives it. */
+/** Chromium for tests. It is an entry of its own, so that other tests need not load Playwright. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
@@ -13,9 +13,9 @@ const flags = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // Pages reach each other by their addresses: names of mDNS lead nowhere on a machine without a network.
+  // Pages find each other by IP address: mDNS names do not resolve on a machine without a network.
   '--disable-features=WebRtcHideLocalIpsWithMdns',
-  // A microphone that beeps, and nobody asked whether the page may have it.
+  // A microphone that beeps, without a permission prompt.
   '--use-fake-device-for-media-stream',
   '--use-fake-ui-for-media-stream',
 ];
@@ -40,19 +40,23 @@ function findChromium(): string | undefined {
 }
 
 /**
- * Makes sure that there is a Chromium: the one that `TEST_CHROMIUM` names, or one that is installed. As root on Debian or Ubuntu it installs the package, having said so.
- * Otherwise rejects with a message that says what to install. Resolves with its path.
+ * Resolves with the path of a Chromium: the one of the variable `TEST_CHROMIUM`, or an installed one. If there is none,
+ * it installs the package, as root on Debian or Ubuntu and after an announcement by `say`. Elsewhere it rejects with a
+ * message that says what to install.
  */
 export async function ensureChromium(say: (line: string) => void): Promise<string> {
-  const there = findChromium();
-  if (there !== undefined) return there;
+  const present = findChromium();
+  if (present !== undefined) return present;
   await installPackages(['chromium', 'fonts-noto-color-emoji'], say);
   const installed = findChromium();
   if (installed === undefined) throw new Error('chromium was installed, but not found');
   return installed;
 }
 
-/** A headless Chromium with a profile of its own, which is deleted when it is closed; like its processes, at the latest with this one. */
+/**
+ * Starts a headless Chromium with a temporary profile. Browser and profile end when it is closed, at the latest with
+ * this process.
+ */
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('not installed: chromium');

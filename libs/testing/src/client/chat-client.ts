@@ -20,7 +20,7 @@ import {
 import { io, type Socket } from 'socket.io-client';
 import { LocalState, type LocalConversation } from './local-state.js';
 
-/** The server did not answer a call in time, or the connection ended first. What the call asked for may have been done. */
+/** The server did not answer a call in time, or the connection ended first. The call may have been carried out. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
@@ -38,7 +38,7 @@ export interface ClientOptions {
   username?: string;
   password?: string;
   displayName?: string;
-  /** The longest that a call waits for its answer. I10 allows the server 10 s. */
+  /** Maximum time that a call waits for its answer. Default: the 10 s that I10 allows the server. */
   callTimeoutMs?: number;
   transports?: ('websocket' | 'polling')[];
 }
@@ -46,7 +46,7 @@ export interface ClientOptions {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed when it is JSON, otherwise text. */
+  /** Parsed if it is JSON, else text. */
   readonly body: unknown;
 }
 
@@ -55,24 +55,25 @@ interface Waiting {
   resolve(event: RecordedEvent): void;
 }
 
-/** A readable name that nobody else uses. */
+/** A readable, unique name. */
 export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(5).toString('hex')}`;
 
 /**
- * A user with one device: HTTP and a socket over the table of calls, typed by it. Every event of the socket is recorded in order of
- * arrival and applied to {@link LocalState}. Refusals are thrown as ChatError, silence as {@link NoAnswer}.
+ * A user with one device, for tests: HTTP and a socket, typed by the registry of calls. Every event of the socket is
+ * recorded in the order of arrival and applied to {@link LocalState}. Refusals reject with a ChatError, missing answers
+ * with {@link NoAnswer}.
  */
 export class ChatClient {
   readonly events: RecordedEvent[] = [];
   readonly state: LocalState;
-  /** How often `session:ready` arrived: once, and again after each reconnect. */
+  /** How often `session:ready` arrived: once for each connection. */
   readyCount = 0;
   private socket: Socket | undefined;
-  private lastTrouble = 'none';
-  /** Where in {@link events} each connection began. */
-  private readonly beginnings: number[] = [];
+  private lastProblem = 'none';
+  /** The index in {@link events} at which each connection began. */
+  private readonly connectionStarts: number[] = [];
   private readonly waiting = new Set<Waiting>();
-  /** What was loaded as a whole: a conversation that was lost and came back is another one. */
+  /** The conversations that were loaded as a whole. One that was lost and added again is another object. */
   private readonly loaded = new Map<string, LocalConversation>();
 
   constructor(
@@ -91,7 +92,7 @@ export class ChatClient {
     return this.socket?.connected === true;
   }
 
-  /** A new account. */
+  /** Creates an account. */
   static async register(url: string, options: ClientOptions = {}): Promise<ChatClient> {
     const { username = uniqueName('user'), password = 'correct horse battery', displayName } = options;
     const session = await callHttp(url, 'auth.register', {
@@ -120,14 +121,14 @@ export class ChatClient {
     return new ChatClient(url, await callHttp(url, 'auth.login', { username, password }), options);
   }
 
-  /** Another device of the same user, here under the same session. */
+  /** Another device of the same user. It shares the session. */
   device(url: string = this.url): ChatClient {
     return new ChatClient(url, this.session, this.options);
   }
 
   /**
-   * Opens the socket and resolves with `session:ready`. A refused handshake rejects with the server's ChatError.
-   * From then on the socket reconnects by itself; a caller that cares calls {@link sync} after that.
+   * Opens the socket and resolves with `session:ready`. A refused handshake rejects with the server's ChatError. From
+   * then on the socket reconnects by itself; call {@link sync} after a reconnect to catch up.
    */
   async connect(timeoutMs = 10_000): Promise<ServerEvent<'session:ready'>> {
     this.socket?.disconnect();
@@ -139,9 +140,9 @@ export class ChatClient {
       reconnectionDelayMax: 1000,
     });
     this.socket = socket;
-    socket.on('connect', () => this.beginnings.push(this.events.length));
-    socket.on('disconnect', (reason) => (this.lastTrouble = reason));
-    socket.on('connect_error', (error) => (this.lastTrouble = error.message));
+    socket.on('connect', () => this.connectionStarts.push(this.events.length));
+    socket.on('disconnect', (reason) => (this.lastProblem = reason));
+    socket.on('connect_error', (error) => (this.lastProblem = error.message));
     for (const name of Object.keys(serverEvents) as ServerEventName[]) {
       socket.on(name as string, (payload: unknown) =>
         this.record({ name, payload, at: performance.now() } as RecordedEvent),
@@ -164,25 +165,25 @@ export class ChatClient {
     }
   }
 
-  /** For whoever looks into a failure: in which state the connection is, and how it ended or was refused last. */
+  /** The state of the connection, and why it last ended or was refused, for failure messages. */
   get connectionState(): string {
     const { socket } = this;
-    return `${socket?.connected ? 'connected' : 'not connected'}, manager ${socket?.io._readyState}, engine ${socket?.io.engine?.readyState}, ready ${this.readyCount} times, last: ${this.lastTrouble}`;
+    return `${socket?.connected ? 'connected' : 'not connected'}, manager ${socket?.io._readyState}, engine ${socket?.io.engine?.readyState}, ready ${this.readyCount} times, last: ${this.lastProblem}`;
   }
 
-  /** Goes offline cleanly. Events and state stay. */
+  /** Closes the connection. Events and state stay. */
   disconnect(): void {
     this.socket?.disconnect();
     this.socket = undefined;
   }
 
-  /** Ends the connection without a word, as a lost network does; the socket reconnects by itself. */
+  /** Ends the connection without a goodbye, as a lost network does. The socket reconnects by itself. */
   drop(): void {
-    // One that is just opening would be noticed only when socket.io's own time limit for that ends, 20 s later.
+    // Socket.IO would notice the loss of a connection that is still opening only after its own timeout of 20 s.
     if (this.socket?.connected) this.socket.io.engine.close();
   }
 
-  /** A call over the socket. */
+  /** Makes a call over the socket. */
   async call<N extends CallName>(
     name: N,
     input: CallArguments<N>,
@@ -193,14 +194,15 @@ export class ChatClient {
     return (await this.emit(event, input, timeoutMs)) as CallOutput<N>;
   }
 
-  /** Takes nothing more from the network, until the answer is called. */
+  /** Stops reading from the network until the returned function is called. */
   stopReading(): () => void {
-    const { ws } = this.socket!.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
-    ws.pause();
-    return () => ws.resume();
+    const { transport } = this.socket!.io.engine;
+    if (!hasWebSocket(transport)) throw new Error('stopReading needs the websocket transport');
+    transport.ws.pause();
+    return () => transport.ws.resume();
   }
 
-  /** Any event with any arguments, as a careless client may send them; resolves with the answer's `data`. */
+  /** Emits any event with any payload, as a faulty client might. Resolves with the `data` of the answer. */
   async emit(event: string, input: unknown, timeoutMs = 10_000): Promise<unknown> {
     if (!this.socket?.connected) throw new NoAnswer(`${event}: not connected`);
     let answer: { ok: true; data: unknown } | { ok: false; error: ErrorBody };
@@ -214,19 +216,19 @@ export class ChatClient {
   }
 
   /**
-   * A call over HTTP. Where HTTP answers a single thing bare, it is wrapped again as the socket would answer it; fields that HTTP
-   * tells by its status (`created`) are absent then.
+   * Makes a call over HTTP. A single thing that HTTP answers bare is wrapped as the socket would answer it. Fields that
+   * HTTP expresses by its status (`created`) are absent.
    */
   async http<N extends CallName>(name: N, input: CallArguments<N>): Promise<CallOutput<N>> {
     return callHttp(this.url, name, input, this.session.accessToken);
   }
 
-  /** Any request under the server's address, with this user's token. */
+  /** Makes any request to the server with this user's token. */
   async fetch(method: string, path: string, body?: unknown): Promise<HttpAnswer> {
     return request(this.url, method, path, body, this.session.accessToken);
   }
 
-  /** Sends a text under a `clientId` of its own, or the one given. */
+  /** Sends a text under a fresh `clientId`, or under the given one. */
   async send(
     conversationId: string,
     body: string,
@@ -235,7 +237,10 @@ export class ChatClient {
     return this.call('message.send', { conversationId, clientId, body });
   }
 
-  /** Calls `sync` until it is complete, loads what came in as a whole, and syncs over what changed meanwhile. Afterwards the state is the server's (I9). */
+  /**
+   * Calls `sync` until it is complete, loads added conversations as a whole, and syncs again over changes that happened
+   * meanwhile. Afterwards the state equals the server's (I9).
+   */
   async sync(): Promise<CallOutput<'sync'>[]> {
     const answers = await this.syncOnce();
     while (await this.loadWhole()) answers.push(...(await this.syncOnce()));
@@ -257,25 +262,28 @@ export class ChatClient {
     return answers;
   }
 
-  /** Loads the conversations that came in as a whole and were not loaded yet. Whether there were any. What live events told meanwhile may be newer than what was loaded, so these sync from where they began. */
+  /**
+   * Loads the messages and members of added conversations. Returns whether there were any. Live events that arrive
+   * meanwhile may be newer than the pages, so the next `sync` repeats the changes since the conversation was added.
+   */
   async loadWhole(): Promise<boolean> {
-    const whole = [...this.state.conversations].filter(([id, held]) => this.loaded.get(id) !== held);
-    for (const [id, held] of whole) {
-      const { cursor } = held;
+    const added = [...this.state.conversations].filter(([id, local]) => this.loaded.get(id) !== local);
+    for (const [id, local] of added) {
+      const { cursor } = local;
       try {
         this.state.applyPage(await this.history(id));
         this.state.applyMembers(id, await this.members(id));
       } catch (error) {
-        // Lost it meanwhile: the next sync says so.
+        // The user lost it meanwhile: the next sync says so.
         if (!(error instanceof ChatError)) throw error;
       }
       this.state.rewind(id, cursor);
-      this.loaded.set(id, held);
+      this.loaded.set(id, local);
     }
-    return whole.length > 0;
+    return added.length > 0;
   }
 
-  /** All members, those banned among them. */
+  /** All members, including banned ones. */
   async members(conversationId: string): Promise<Member[]> {
     const members: Member[] = [];
     for (let cursor: string | undefined; ;) {
@@ -290,7 +298,7 @@ export class ChatClient {
     }
   }
 
-  /** The whole conversation from its first message, without touching the state. */
+  /** All messages of a conversation. Does not change the state. */
   async history(conversationId: string): Promise<Message[]> {
     const messages: Message[] = [];
     for (let more = true; more;) {
@@ -305,7 +313,10 @@ export class ChatClient {
     return messages;
   }
 
-  /** The first event, from index `from` of {@link events} on (default: also past ones), that `check` accepts. */
+  /**
+   * Resolves with the first event from index `from` of {@link events} on that `check` accepts. Default: from the
+   * beginning.
+   */
   async waitFor<N extends ServerEventName>(
     name: N,
     check: (payload: ServerEvent<N>) => boolean = () => true,
@@ -337,9 +348,9 @@ export class ChatClient {
     return this.events.filter((event): event is EventOf<N> => event.name === name);
   }
 
-  /** The recorded events, connection by connection. */
+  /** The recorded events by connection. */
   get connections(): RecordedEvent[][] {
-    return this.beginnings.map((begin, index) => this.events.slice(begin, this.beginnings[index + 1]));
+    return this.connectionStarts.map((start, index) => this.events.slice(start, this.connectionStarts[index + 1]));
   }
 
   private record(event: RecordedEvent): void {
@@ -354,7 +365,7 @@ export class ChatClient {
   }
 }
 
-/** Fills a route's path and query from the call's input; what is left over is the body. */
+/** Fills a route's path and query from the call's input. The remaining fields are the body. */
 function toRequest(
   route: HttpRoute,
   input: Record<string, unknown>,
@@ -388,11 +399,11 @@ async function callHttp<N extends CallName>(
   if (!route) throw new Error(`${name} is not an HTTP call`);
   const { path, body: payload } = toRequest(route, input);
   const { status, body } = await request(url, route.method, path, payload, token);
-  if (!route.status.includes(status)) throw problem(name, status, body);
+  if (!route.status.includes(status)) throw problemOf(name, status, body);
   return (status === 204 ? {} : route.bare === undefined ? body : { [route.bare]: body }) as CallOutput<N>;
 }
 
-function problem(name: string, status: number, body: unknown): Error {
+function problemOf(name: string, status: number, body: unknown): Error {
   const { code, detail, details, retryAfterMs, traceId } = (
     typeof body === 'object' && body !== null ? body : {}
   ) as Partial<ErrorBody> & { detail?: string };
@@ -424,4 +435,9 @@ async function request(
   const text = await response.text();
   const json = response.headers.get('content-type')?.includes('json') === true && text !== '';
   return { status: response.status, headers: response.headers, body: json ? (JSON.parse(text) as unknown) : text };
+}
+
+/** In Node, Socket.IO's websocket transport has a socket of the package `ws`, which its types do not show. */
+function hasWebSocket(transport: object): transport is { readonly ws: { pause(): void; resume(): void } } {
+  return 'ws' in transport;
 }

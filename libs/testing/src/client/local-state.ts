@@ -58,8 +58,8 @@ export class LocalState {
   }
 
   /**
-   * The number of unread messages, counted one by one (I4): those of others after the read position, or from the private
-   * mark on, that are neither deleted nor `system`.
+   * The number of unread messages, counted one by one (I4): those of others after the read position, or from the
+   * private mark on, that are neither deleted nor `system`.
    */
   unread(conversationId: string): number {
     return this.unreadMessages(conversationId).length;

@@ -21,7 +21,10 @@ export interface ClusterOptions {
   readonly replicas?: Partial<Record<ServiceName, number>>;
   /** For every process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Makes accounts for the parts, given the cluster's virtual host and Redis as their owner; answers with which addresses each part goes there. Without it, all go as the owner. */
+  /**
+   * Makes accounts for the parts, given the cluster's virtual host and Redis as their owner; answers with which
+   * addresses each part goes there. Without it, all go as the owner.
+   */
   readonly accounts?: (owner: Addresses) => Promise<Readonly<Record<ServiceName | 'gateway', Addresses>>>;
   /** Another version of this repository, built, whose programs are run. */
   readonly checkout?: string | undefined;
@@ -42,7 +45,10 @@ const asOwner = async (owner: Addresses) => ({
   presence: owner,
 });
 
-/** The five services as processes, on a database (and, where the management API is there, a virtual host) of their own; on one of Redis’ databases. */
+/**
+ * The five services as processes, on a database (and, where the management API is there, a virtual host) of their own;
+ * on one of Redis’ databases.
+ */
 export class Cluster {
   readonly gateways: ServiceProcess[] = [];
   readonly services: Record<ServiceName, ServiceProcess[]> = { auth: [], messages: [], history: [], presence: [] };
@@ -198,8 +204,9 @@ async function prepare(servers: ClusterServers, checkout?: string): Promise<Base
 let clusters = 0;
 
 /**
- * One of Redis' sixteen databases without anything of Parley in it: spec files that run side by side share a Redis, and neither presence nor what was counted for an address may come from another cluster.
- * Of one file, the last seven clusters have each its own; what the run itself starts has the first one.
+ * One of Redis' sixteen databases without anything of Parley in it: spec files that run side by side share a Redis, and
+ * neither presence nor what was counted for an address may come from another cluster. Of one file, the last seven
+ * clusters have each its own; what the run itself starts has the first one.
  */
 async function emptyRedis(url: string): Promise<string> {
   const pool = process.env['VITEST_POOL_ID'];

@@ -15,7 +15,9 @@ process.on('exit', () => {
   for (const one of alive) one.child.kill('SIGKILL');
 });
 
-/** A built program of this repository as a child process, with nothing of this process's environment but PATH and HOME. */
+/**
+ * A built program of this repository as a child process, with nothing of this process's environment but PATH and HOME.
+ */
 export class ServiceProcess {
   readonly child: ChildProcess;
   /** Resolves when it has ended, however it ended. */
@@ -54,7 +56,9 @@ export class ServiceProcess {
     return this.chunks.join('');
   }
 
-  /** Resolves when `/health/ready` answers 200. Rejects with its output when it ends before that, or after `timeoutMs`. */
+  /**
+   * Resolves when `/health/ready` answers 200. Rejects with its output when it ends before that, or after `timeoutMs`.
+   */
   async ready(timeoutMs = 90_000): Promise<this> {
     let ended: Exit | undefined;
     void this.exited.then((exit) => (ended = exit));

@@ -1,4 +1,5 @@
-// The detached process behind `hold()` in guard.ts. It imports no file beside it, so that it runs from source and from dist.
+// The detached process behind `hold()` in guard.ts. It imports no file beside it, so that it runs from source and from
+// dist.
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 

@@ -23,8 +23,9 @@ function guardian(): ChildProcess {
 }
 
 /**
- * Ends or removes something when this process ends, however it ends: also by SIGKILL, when no handler of its own runs. A small detached
- * process holds the other end of a pipe and cleans up once the pipe closes. Call the answer when the thing is gone already.
+ * Ends or removes something when this process ends, however it ends: also by SIGKILL, when no handler of its own runs.
+ * A small detached process holds the other end of a pipe and cleans up once the pipe closes. Call the answer when the
+ * thing is gone already.
  */
 export function hold(kind: Held, id: string | number): () => void {
   const tell = (sign: '+' | '-'): void => void guardian().stdin?.write(`${sign} ${kind} ${id}\n`);

@@ -28,8 +28,8 @@ async function limited<T>(work: Promise<T>, ms: number, what: string): Promise<T
 }
 
 /**
- * Resolves with the name under which published ports are reached when an engine answers and has the images, pulling those it lacks;
- * rejects with the reason otherwise. Takes at most some two minutes.
+ * Resolves with the name under which published ports are reached when an engine answers and has the images, pulling
+ * those it lacks; rejects with the reason otherwise. Takes at most some two minutes.
  */
 export async function dockerReady(images: readonly string[]): Promise<string> {
   const client = await limited(getContainerRuntimeClient(), 10_000, "the engine's answer");

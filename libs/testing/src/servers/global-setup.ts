@@ -15,7 +15,10 @@ interface Shared {
   users: number;
 }
 
-/** vitest's globalSetup of the groups that need servers: they share one set, which ends with the last of them. Specs get it by `inject('servers')`. */
+/**
+ * vitest's globalSetup of the groups that need servers: they share one set, which ends with the last of them. Specs get
+ * it by `inject('servers')`.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const state = (shared[key] ??= { servers: startServers(), users: 0 }) as Shared;
   state.users += 1;

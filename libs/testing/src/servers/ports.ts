@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-// Below what operating systems give to outgoing connections and to listeners on port 0: one of those could take it before its server does.
+// Below what operating systems give to outgoing connections and to listeners on port 0: one of those could take it
+// before its server does.
 const first = 10_000;
 const last = 32_000;
 

@@ -14,9 +14,15 @@ const run = promisify(execFile);
 export const postgresImage = 'postgres:17';
 const credentials = 'postgres:postgres';
 export interface PostgresOptions {
-  /** Whether commits reach the disk, as they have to in production and in benchmarks. Tests survive crashes of the server, and need not survive the machine's. */
+  /**
+   * Whether commits reach the disk, as they have to in production and in benchmarks. Tests survive crashes of the
+   * server, and need not survive the machine's.
+   */
   readonly durable?: boolean;
-  /** A disk of its own of that many megabytes, at least 200, for tests that fill it. Local programs only; takes Linux, and root. */
+  /**
+   * A disk of its own of that many megabytes, at least 200, for tests that fill it. Local programs only; takes Linux,
+   * and root.
+   */
   readonly diskMb?: number;
 }
 const settings = ({ durable = false, diskMb }: PostgresOptions): string[] => [
@@ -85,7 +91,8 @@ async function initialise(folder: Folder, user: { uid: number; gid: number } | u
 }
 
 /**
- * A standby of a local Postgres, from which the primary waits for every commit from now on. It takes over by `select pg_promote()`, and then waits for nobody.
+ * A standby of a local Postgres, from which the primary waits for every commit from now on. It takes over by `select
+ * pg_promote()`, and then waits for nobody.
  */
 export async function standbyLocally(primaryUrl: string): Promise<PrivateServer> {
   const [file, basebackup] = [findProgram('postgres', 'postgres'), findProgram('postgres', 'pg_basebackup')];

@@ -51,7 +51,8 @@ describe('a private server', () => {
     const declaring = await connect(server.url);
     await (await declaring.createChannel()).assertQueue('kept', { durable: true });
     await declaring.close();
-    // RabbitMQ writes a declaration to its disk some time after it answered, so it may be lost in a crash that follows at once; a confirmed message is not.
+    // RabbitMQ writes a declaration to its disk some time after it answered, so it may be lost in a crash that follows
+    // at once; a confirmed message is not.
     await server.restart();
     const before = await connect(server.url);
     before.on('error', () => undefined);

@@ -1,6 +1,8 @@
 import { eventually } from '../eventually.js';
 
-/** Where one server runs: a process of this machine, or a container. Its data and its address outlive the process in it. */
+/**
+ * Where one server runs: a process of this machine, or a container. Its data and its address outlive the process in it.
+ */
 export interface Host {
   readonly place: 'docker' | 'local';
   /** Starts the server, which must not be running. Resolves when the process exists, not when it answers. */
@@ -21,8 +23,8 @@ export interface Host {
 }
 
 /**
- * A server that belongs to one test run, or to one test, which may break it as it likes. Ends with the process that started it, whatever happens to that.
- * The address stays the same through `kill`, `restart`, `freeze` and `thaw`.
+ * A server that belongs to one test run, or to one test, which may break it as it likes. Ends with the process that
+ * started it, whatever happens to that. The address stays the same through `kill`, `restart`, `freeze` and `thaw`.
  */
 export class PrivateServer {
   private running = false;

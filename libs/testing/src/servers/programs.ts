@@ -71,7 +71,10 @@ async function withoutServices(work: () => Promise<void>): Promise<void> {
   });
 }
 
-/** Installs packages of Debian or Ubuntu, as root, having said so; their services are not started. Where that can't be, rejects with a message that says what is missing. */
+/**
+ * Installs packages of Debian or Ubuntu, as root, having said so; their services are not started. Where that can't be,
+ * rejects with a message that says what is missing.
+ */
 export async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
   if (!canInstall()) throw new Error(`not installed: ${packages.join(', ')}`);
   say(`installing ${packages.join(', ')} with apt-get (services stay off)`);

@@ -37,7 +37,10 @@ export async function rabbitInDocker(host: string): Promise<PrivateServer> {
   );
 }
 
-/** epmd, which makes itself a daemon when a node starts it, would outlive everything: so it is started here, on a port of its own. */
+/**
+ * epmd, which makes itself a daemon when a node starts it, would outlive everything: so it is started here, on a port
+ * of its own.
+ */
 function epmd(server: string, port: number): LocalHost | undefined {
   const file = [findProgram('rabbitmq', 'epmd'), join(dirname(server), 'epmd')].find(
     (path) => path !== undefined && existsSync(path),

@@ -72,8 +72,9 @@ async function start(
 }
 
 /**
- * A RabbitMQ (guest/guest, with management) that belongs to the caller alone. Takes 4 to 15 s. A quorum queue that was declared less than some three seconds
- * before a `kill` may come back without a leader (seen with 3.10): its registration was not on disk yet.
+ * A RabbitMQ (guest/guest, with management) that belongs to the caller alone. Takes 4 to 15 s. A quorum queue that was
+ * declared less than some three seconds before a `kill` may come back without a leader (seen with 3.10): its
+ * registration was not on disk yet.
  */
 export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
 /** A Postgres (superuser postgres, passwords are checked) that belongs to the caller alone. Takes 1 to 5 s. */
@@ -91,9 +92,10 @@ export const startStandby = (primary: PrivateServer): Promise<PrivateServer> =>
 export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, redisLocally);
 
 /**
- * The servers of a test run: each from its variable (`TEST_AMQP_URL`, with `TEST_MANAGEMENT_URL`; `TEST_DATABASE_URL`; `TEST_REDIS_URL`) when that is set; otherwise in
- * Docker, or of locally installed programs, which are installed first where that is possible. `TEST_SERVERS=docker` or `local` insists on one of the two.
- * Rejects with a message that says what to install. Never touches a server that it neither started nor was given.
+ * The servers of a test run: each from its variable (`TEST_AMQP_URL`, with `TEST_MANAGEMENT_URL`; `TEST_DATABASE_URL`;
+ * `TEST_REDIS_URL`) when that is set; otherwise in Docker, or of locally installed programs, which are installed first
+ * where that is possible. `TEST_SERVERS=docker` or `local` insists on one of the two. Rejects with a message that says
+ * what to install. Never touches a server that it neither started nor was given.
  */
 export async function startServers(
   options?: PostgresOptions,
