@@ -6,10 +6,10 @@ import { launch, ServiceProcess, unlimited } from './service-process.js';
 const services = ['auth', 'messages', 'history', 'presence'] as const;
 export type ServiceName = (typeof services)[number];
 
-/** Addresses of real servers. `databaseUrl` may create databases and roles. */
+/** Addresses of real servers. The account of `databaseUrl` may create databases and roles. */
 export interface ClusterServers {
   readonly amqpUrl: string;
-  /** RabbitMQ's HTTP API; without user and password, those of `amqpUrl` are used. */
+  /** RabbitMQ's HTTP API. Without an account in it, that of `amqpUrl` is used. */
   readonly managementUrl?: string | undefined;
   readonly databaseUrl: string;
   readonly redisUrl: string;
@@ -19,18 +19,18 @@ export interface ClusterOptions {
   readonly servers: ClusterServers;
   readonly gateways?: number;
   readonly replicas?: Partial<Record<ServiceName, number>>;
-  /** For every process. */
+  /** Variables for every process. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Makes accounts for the parts, given the cluster's virtual host and Redis as their owner; answers with which
-   * addresses each part goes there. Without it, all go as the owner.
+   * Creates accounts for the parts, given the addresses of the cluster's virtual host and Redis with their owner's
+   * account. Returns the addresses with which each part connects. Default: all connect as the owner.
    */
   readonly accounts?: (owner: Addresses) => Promise<Readonly<Record<ServiceName | 'gateway', Addresses>>>;
-  /** Another version of this repository, built, whose programs are run. */
+  /** A built checkout of another version of this repository, whose programs are run. */
   readonly checkout?: string | undefined;
 }
 
-/** Where a part finds RabbitMQ and Redis, with name and password. */
+/** Addresses of RabbitMQ and Redis, with accounts. */
 export interface Addresses {
   readonly amqpUrl: string;
   readonly redisUrl: string;
@@ -46,8 +46,8 @@ const asOwner = async (owner: Addresses) => ({
 });
 
 /**
- * The five services as processes, on a database (and, where the management API is there, a virtual host) of their own;
- * on one of Redis’ databases.
+ * The five services as processes, on their own database and one of Redis' databases; with RabbitMQ's management API
+ * also on their own virtual host.
  */
 export class Cluster {
   readonly gateways: ServiceProcess[] = [];
@@ -55,7 +55,7 @@ export class Cluster {
 
   private constructor(
     private readonly env: Readonly<Record<string, string>>,
-    private readonly base: Base,
+    private readonly base: ClusterBase,
     private readonly addresses: Readonly<Record<ServiceName | 'gateway', Addresses>>,
     private checkout: string | undefined,
   ) {}
@@ -88,7 +88,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** The gateways' addresses. */
+  /** The addresses of the gateways. */
   get urls(): string[] {
     return this.gateways.map(({ url }) => url);
   }
@@ -97,46 +97,46 @@ export class Cluster {
     return this.urls[0]!;
   }
 
-  /** As a superuser: for oracles. */
+  /** The database with an administrator's account. */
   get databaseUrl(): string {
     return this.base.databaseUrl;
   }
 
-  /** What every process of that kind is started with. */
+  /** The variables that every process of this kind is started with. */
   environment(name: ServiceName | 'gateway'): Readonly<Record<string, string>> {
     const { amqpUrl, redisUrl } = this.addresses[name];
     return { ...this.env, AMQP_URL: amqpUrl, REDIS_URL: redisUrl, ...this.database(name) };
   }
 
-  /** One more replica, with `env` beside or instead of what all have; resolves when it is ready. */
+  /** Adds a replica. `env` overrides the common variables. Resolves when it is ready. */
   async add(name: ServiceName | 'gateway', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
-    return (await this.begin(name, env)).ready();
+    return (await this.launch(name, env)).ready();
   }
 
-  /** The same, but does not wait: for one that may end before it is ready. */
-  async begin(name: ServiceName | 'gateway', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+  /** Like {@link add}, but does not wait, for a process that may end before it is ready. */
+  async launch(name: ServiceName | 'gateway', env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const process = await launch(name, { ...this.environment(name), ...env }, this.checkout);
     this.replicas(name).push(process);
     return process;
   }
 
-  /** Instead of one that has ended or is ended now: another at the same address. Resolves when it is ready. */
+  /** Ends a process, unless it has ended, and starts another one at its address. Resolves when it is ready. */
   async replace(old: ServiceProcess, env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
-    return (await this.beginInstead(old, env)).ready();
+    return (await this.launchInstead(old, env)).ready();
   }
 
-  /** The same, but does not wait. */
-  async beginInstead(old: ServiceProcess, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  /** Like {@link replace}, but does not wait. */
+  async launchInstead(old: ServiceProcess, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
     const name = old.name as ServiceName | 'gateway';
     const list = this.replicas(name);
     const at = list.indexOf(old);
-    if (at < 0) throw new Error(`this ${name} was replaced already`);
+    if (at < 0) throw new Error(`this ${name} has been replaced already`);
     list.splice(at, 1);
     await old.kill();
-    return this.begin(name, { ...(name === 'gateway' && { PORT: new URL(old.url).port }), ...env });
+    return this.launch(name, { ...(name === 'gateway' && { PORT: new URL(old.url).port }), ...env });
   }
 
-  /** Migrates the database to this version, and starts all further processes in it; those that run go on. */
+  /** Migrates the database to this version, and starts all further processes in it. Running processes go on. */
   async upgrade(): Promise<void> {
     await migrateDatabase(this.databaseUrl);
     this.checkout = undefined;
@@ -146,12 +146,12 @@ export class Cluster {
     return name === 'gateway' ? this.gateways : this.services[name];
   }
 
-  /** Every process, in the order of their start. */
+  /** All processes: services, then gateways. */
   get processes(): ServiceProcess[] {
     return [...Object.values(this.services).flat(), ...this.gateways];
   }
 
-  /** Ends everything and drops the database. */
+  /** Stops all processes and drops the database. */
   async stop(): Promise<void> {
     const stopped = await Promise.allSettled(
       [...this.gateways, ...Object.values(this.services).flat()].map((one) => one.stop()),
@@ -172,14 +172,15 @@ export class Cluster {
 
 export const startCluster = (options: ClusterOptions): Promise<Cluster> => Cluster.start(options);
 
-interface Base {
+/** The database and addresses of one cluster. */
+interface ClusterBase {
   readonly amqpUrl: string;
   readonly redisUrl: string;
   readonly databaseUrl: string;
   drop(): Promise<void>;
 }
 
-async function prepare(servers: ClusterServers, checkout?: string): Promise<Base> {
+async function prepare(servers: ClusterServers, checkout?: string): Promise<ClusterBase> {
   const name = `parley_e2e_${randomBytes(4).toString('hex')}`;
   await sql(servers.databaseUrl, `create database ${name}`);
   const databaseUrl = withPath(servers.databaseUrl, name);
@@ -198,23 +199,23 @@ async function prepare(servers: ClusterServers, checkout?: string): Promise<Base
     await drop();
     throw error;
   }
-  return { amqpUrl, redisUrl: await emptyRedis(servers.redisUrl), databaseUrl, drop };
+  return { amqpUrl, redisUrl: await emptyRedisDatabase(servers.redisUrl), databaseUrl, drop };
 }
 
 let clusters = 0;
 
 /**
- * One of Redis' sixteen databases without anything of Parley in it: spec files that run side by side share a Redis, and
- * neither presence nor what was counted for an address may come from another cluster. Of one file, the last seven
- * clusters have each its own; what the run itself starts has the first one.
+ * Empties one of Redis' sixteen databases. Spec files that run in parallel share a Redis, and neither presence nor rate
+ * limits may leak from one cluster into another. Each of the last seven clusters of a spec file has its own database;
+ * the servers of the test run itself use the first one.
  */
-async function emptyRedis(url: string): Promise<string> {
+async function emptyRedisDatabase(url: string): Promise<string> {
   const pool = process.env['VITEST_POOL_ID'];
-  const own = withPath(
+  const address = withPath(
     url,
     String(pool === undefined ? clusters++ % 16 : (Number(pool) % 2) * 8 + 1 + (clusters++ % 7)),
   );
-  const redis = new Redis(own, { lazyConnect: true, maxRetriesPerRequest: 1 });
+  const redis = new Redis(address, { lazyConnect: true, maxRetriesPerRequest: 1 });
   redis.on('error', () => undefined);
   try {
     await redis.connect();
@@ -223,10 +224,10 @@ async function emptyRedis(url: string): Promise<string> {
   } finally {
     redis.disconnect();
   }
-  return own;
+  return address;
 }
 
-/** Runs the migration job of a cluster, as its own process. */
+/** Runs a cluster's migration job as its own process. */
 export async function migrateDatabase(databaseUrl: string, checkout?: string): Promise<void> {
   const passwords = Object.fromEntries(
     ['AUTH', 'MESSAGES', 'HISTORY'].map((name) => [`${name}_DB_PASSWORD`, rolePassword]),

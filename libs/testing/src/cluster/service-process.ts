@@ -16,17 +16,18 @@ process.on('exit', () => {
 });
 
 /**
- * A built program of this repository as a child process, with nothing of this process's environment but PATH and HOME.
+ * A built program of this repository as a child process. It inherits only PATH and HOME from this process's
+ * environment.
  */
 export class ServiceProcess {
   readonly child: ChildProcess;
-  /** Resolves when it has ended, however it ended. */
+  /** Resolves when the process has ended, however it ended. */
   readonly exited: Promise<Exit>;
-  /** Where it serves HTTP: `/health/ready`, and for gateways the edge. */
+  /** The address of its HTTP server: `/health/ready`, and for gateways the edge. */
   readonly url: string;
   private readonly chunks: string[] = [];
 
-  /** `checkout` is where the program was built: this repository, or another version of it. */
+  /** `checkout`: the built repository whose program is run. Default: this one. */
   constructor(
     readonly name: string,
     script: string,
@@ -51,13 +52,14 @@ export class ServiceProcess {
     alive.add(this);
   }
 
-  /** All that it wrote to its standard output and error so far. */
+  /** Its output so far, standard output and error. */
   get output(): string {
     return this.chunks.join('');
   }
 
   /**
-   * Resolves when `/health/ready` answers 200. Rejects with its output when it ends before that, or after `timeoutMs`.
+   * Resolves when `/health/ready` answers 200. Rejects with the output when the process ends before that, or after
+   * `timeoutMs`.
    */
   async ready(timeoutMs = 90_000): Promise<this> {
     let ended: Exit | undefined;
@@ -70,7 +72,7 @@ export class ServiceProcess {
     throw new Error(`${this.name} is not ready after ${timeoutMs} ms:\n${this.output}`);
   }
 
-  /** SIGTERM, and waits for the end; one that does not end in time is killed and is an error. */
+  /** Sends SIGTERM and waits for the end. A process that does not end in time is killed, and the call rejects. */
   async stop(timeoutMs = 30_000): Promise<Exit> {
     this.thaw();
     this.child.kill('SIGTERM');
@@ -80,13 +82,13 @@ export class ServiceProcess {
     throw new Error(`${this.name} did not stop within ${timeoutMs} ms:\n${this.output}`);
   }
 
-  /** SIGKILL: no goodbye. */
+  /** Sends SIGKILL and waits for the end. */
   async kill(): Promise<Exit> {
     this.child.kill('SIGKILL');
     return this.exited;
   }
 
-  /** SIGSTOP: keeps its connections and does nothing, until {@link thaw}. */
+  /** Stops it with SIGSTOP: it keeps its connections and does nothing until {@link thaw}. */
   freeze(): void {
     this.child.kill('SIGSTOP');
   }
@@ -95,13 +97,13 @@ export class ServiceProcess {
     this.child.kill('SIGCONT');
   }
 
-  /** Milliseconds of CPU so far, by all its threads; undefined where there is no /proc. */
+  /** The CPU time of all its threads so far, in milliseconds. Undefined without /proc. */
   cpuMs(): number | undefined {
     return this.child.pid === undefined ? undefined : cpuMs(this.child.pid);
   }
 }
 
-/** Milliseconds of CPU that a process has used, by all its threads; undefined where there is no /proc. */
+/** The CPU time of all threads of a process, in milliseconds. Undefined without /proc. */
 export function cpuMs(pid: number): number | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
@@ -111,7 +113,7 @@ export function cpuMs(pid: number): number | undefined {
   }
 }
 
-/** Starts a built app (`apps/<app>/dist/main.js`) on free ports; resolves when it is ready. */
+/** Starts a built app (`apps/<app>/dist/main.js`) on free ports. Resolves when it is ready. */
 export async function spawnService(
   app: string,
   env: Readonly<Record<string, string>>,
@@ -120,7 +122,7 @@ export async function spawnService(
   return (await launch(app, env)).ready(readyTimeoutMs);
 }
 
-/** The same, but does not wait: for programs that are expected to refuse. */
+/** Like {@link spawnService}, but does not wait, for programs that are expected to refuse to start. */
 export async function launch(
   app: string,
   env: Readonly<Record<string, string>>,
@@ -140,10 +142,10 @@ export async function launch(
   );
 }
 
-/** Limits out of the way of tests that make many users and sends from one address. */
+/** Raises the rate limits for tests that create many users and messages from one address. */
 export const unlimited = { ADDRESS_LIMIT_SCALE: '10000', USER_LIMIT_SCALE: '10000' };
 
-/** Embedded mode as a child process over a data folder. */
+/** Starts embedded mode on a data folder, as a child process. Resolves when it is ready. */
 export async function startEmbedded({
   dataDir,
   env = {},

@@ -1,15 +1,15 @@
-// The detached process behind `hold()` in guard.ts. It imports no file beside it, so that it runs from source and from
+// The detached process of `cleanUpAtExit` in cleanup.ts. It imports no other file, so that it runs from source and from
 // dist.
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
-const held = new Set<string>();
+const resources = new Set<string>();
 for await (const line of createInterface({ input: process.stdin })) {
   const [sign, ...entry] = line.split(' ');
-  if (sign === '+') held.add(entry.join(' '));
-  else held.delete(entry.join(' '));
+  if (sign === '+') resources.add(entry.join(' '));
+  else resources.delete(entry.join(' '));
 }
 
 setTimeout(() => process.exit(1), 60_000).unref();
@@ -23,10 +23,10 @@ async function clean(kind: string, id: string): Promise<void> {
   }
 }
 
-const entries = [...held].map(
+const entries = [...resources].map(
   (entry) => [entry.slice(0, entry.indexOf(' ')), entry.slice(entry.indexOf(' ') + 1)] as const,
 );
-// Folders last: the processes write into them.
+// Folders last, because the processes write into them.
 for (const last of [false, true]) {
   await Promise.allSettled(
     entries.filter(([kind]) => (kind === 'folder') === last).map(([kind, id]) => clean(kind, id)),

@@ -1,34 +1,36 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** What must not outlive this process. A process stands for its whole group. */
-export type Held = 'process' | 'container' | 'folder';
+/** A resource that must not outlive this process. `process` stands for a whole process group. */
+export type Resource = 'process' | 'container' | 'folder';
 
-let guard: ChildProcess | undefined;
+let cleanupProcess: ChildProcess | undefined;
 
-function guardian(): ChildProcess {
-  if (guard) return guard;
+function startCleanupProcess(): ChildProcess {
+  if (cleanupProcess) return cleanupProcess;
   const script = fileURLToPath(
     new URL(import.meta.url.endsWith('.ts') ? './cleanup-process.ts' : './cleanup-process.js', import.meta.url),
   );
-  guard = spawn(process.execPath, [script], {
+  const child = spawn(process.execPath, [script], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     env: { ...process.env, NODE_OPTIONS: '' },
   });
-  guard.stdin?.on('error', () => undefined);
-  guard.unref();
-  (guard.stdin as unknown as { unref(): void }).unref();
-  return guard;
+  child.stdin.on('error', () => undefined);
+  child.unref();
+  // A pipe is a socket, whatever its type says.
+  if (child.stdin instanceof Socket) child.stdin.unref();
+  return (cleanupProcess = child);
 }
 
 /**
- * Ends or removes something when this process ends, however it ends: also by SIGKILL, when no handler of its own runs.
- * A small detached process holds the other end of a pipe and cleans up once the pipe closes. Call the answer when the
- * thing is gone already.
+ * Ends or removes a resource when this process ends, also after SIGKILL, when no handler of this process runs: a small
+ * detached process holds the other end of a pipe and cleans up once the pipe closes. Call the returned function when
+ * the resource is gone already.
  */
-export function hold(kind: Held, id: string | number): () => void {
-  const tell = (sign: '+' | '-'): void => void guardian().stdin?.write(`${sign} ${kind} ${id}\n`);
-  tell('+');
-  return () => tell('-');
+export function cleanUpAtExit(kind: Resource, id: string | number): () => void {
+  const write = (sign: '+' | '-'): void => void startCleanupProcess().stdin?.write(`${sign} ${kind} ${id}\n`);
+  write('+');
+  return () => write('-');
 }

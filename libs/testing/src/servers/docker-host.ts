@@ -5,48 +5,48 @@ import {
   Wait,
   type StartedTestContainer,
 } from 'testcontainers';
-import { hold } from './cleanup.js';
+import { cleanUpAtExit } from './cleanup.js';
 import type { Host } from './private-server.js';
 
 export interface Image {
   readonly name: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
-  /** Host port by container port. They are fixed, so that the address outlives a restart. */
+  /** The host's port by the container's port. They are fixed, so that the address survives a restart. */
   readonly ports: ReadonlyMap<number, number>;
 }
 
-// `hold` removes containers even after SIGKILL; Ryuk would be one more image to have.
+// `cleanUpAtExit` removes containers even after SIGKILL, so Ryuk, one more image, is not needed.
 process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
 
-async function limited<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
+async function withTimeout<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
+  const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms / 1000} s`)), ms);
   });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+  return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
 }
 
 /**
- * Resolves with the name under which published ports are reached when an engine answers and has the images, pulling
- * those it lacks; rejects with the reason otherwise. Takes at most some two minutes.
+ * Resolves with the host name of published ports when a container engine answers and has the images; missing ones are
+ * pulled. Rejects with the reason otherwise. Takes two minutes at most.
  */
 export async function dockerReady(images: readonly string[]): Promise<string> {
-  const client = await limited(getContainerRuntimeClient(), 10_000, "the engine's answer");
+  const client = await withTimeout(getContainerRuntimeClient(), 10_000, "the engine's answer");
   for (const image of images) {
     const name = ImageName.fromString(image);
     if (await client.image.exists(name)) continue;
-    await limited(client.image.pull(name), 90_000, `pulling ${image}`);
+    await withTimeout(client.image.pull(name), 90_000, `pulling ${image}`);
   }
   return client.info.containerRuntime.host;
 }
 
-/** Held from its creation on, so that nothing is left behind when this process dies during the start. */
-class HeldContainer extends GenericContainer {
+/** Is cleaned up from its creation on, so that nothing is left behind when this process dies during the start. */
+class CleanedUpContainer extends GenericContainer {
   release: () => void = () => undefined;
 
   protected override async containerCreated(id: string): Promise<void> {
-    this.release = hold('container', id);
+    this.release = cleanUpAtExit('container', id);
   }
 }
 
@@ -54,11 +54,11 @@ class HeldContainer extends GenericContainer {
 export class DockerHost implements Host {
   readonly place = 'docker';
   private started: StartedTestContainer | undefined;
-  private readonly container: HeldContainer;
+  private readonly container: CleanedUpContainer;
   private up = false;
 
   constructor(private readonly image: Image) {
-    this.container = new HeldContainer(image.name);
+    this.container = new CleanedUpContainer(image.name);
     this.container
       .withEnvironment({ ...image.env })
       .withExposedPorts(...[...image.ports].map(([container, host]) => ({ container, host })))
@@ -68,7 +68,7 @@ export class DockerHost implements Host {
 
   async start(): Promise<void> {
     if (this.started) await (await this.engine()).start();
-    else this.started = await limited(this.container.start(), 60_000, `starting ${this.image.name}`);
+    else this.started = await withTimeout(this.container.start(), 60_000, `starting ${this.image.name}`);
     this.up = true;
   }
 
@@ -98,7 +98,7 @@ export class DockerHost implements Host {
 
   async run(program: string, ...args: readonly string[]): Promise<void> {
     if (!this.started) throw new Error(`the container of ${this.image.name} was never started`);
-    const { exitCode, output } = await limited(this.started.exec([program, ...args]), 30_000, program);
+    const { exitCode, output } = await withTimeout(this.started.exec([program, ...args]), 30_000, program);
     if (exitCode !== 0) throw new Error(`${program} ended with ${exitCode}: ${output}`);
   }
 

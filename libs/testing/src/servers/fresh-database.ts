@@ -2,9 +2,9 @@ import { Client } from 'pg';
 
 /** An empty database on a server, for one spec file. */
 export interface FreshDatabase {
-  /** As the account of `serverUrl`. */
+  /** The address, with the account of `serverUrl`. */
   readonly url: string;
-  /** Ends its connections and removes it. */
+  /** Ends its connections and drops it. */
   drop(): Promise<void>;
 }
 
@@ -19,7 +19,7 @@ async function once(url: string, statement: string): Promise<void> {
   }
 }
 
-/** Creates an empty database with a name of its own on the server that `serverUrl` (an account that may) leads to. */
+/** Creates an empty database with a unique name. The account of `serverUrl` must be allowed to create databases. */
 export async function freshDatabase(serverUrl: string, prefix = 'parley'): Promise<FreshDatabase> {
   const name = `${prefix}_${crypto.randomUUID().replaceAll('-', '').slice(0, 16)}`;
   await once(serverUrl, `create database ${name}`);

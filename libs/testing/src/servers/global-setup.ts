@@ -16,8 +16,8 @@ interface Shared {
 }
 
 /**
- * vitest's globalSetup of the groups that need servers: they share one set, which ends with the last of them. Specs get
- * it by `inject('servers')`.
+ * Vitest's globalSetup for projects whose specs need servers. All projects share one set, which ends with the last of
+ * them. Specs get the addresses by `inject('servers')`.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const state = (shared[key] ??= { servers: startServers(), users: 0 }) as Shared;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '../eventually.js';
-import { hold } from './cleanup.js';
+import { cleanUpAtExit } from './cleanup.js';
 import type { Host } from './private-server.js';
 
 export interface Command {
@@ -22,14 +22,14 @@ export class Folder {
 
   constructor(name: string) {
     this.path = mkdtempSync(join(tmpdir(), `parley-${name}-`));
-    this.release = hold('folder', this.path);
+    this.release = cleanUpAtExit('folder', this.path);
   }
 
   async own(user: { uid: number; gid: number }): Promise<void> {
     await chown(this.path, user.uid, user.gid);
   }
 
-  /** Makes it a disk of its own of that size, in memory. Takes Linux, and root. */
+  /** Mounts a disk of this size, in memory, at the folder. Needs Linux and root. */
   async mount(megabytes: number): Promise<void> {
     await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', this.path]);
     this.mounted = true;
@@ -43,13 +43,16 @@ export class Folder {
   }
 }
 
-/** A process and all that descend from it, in whatever group they are. Linux only knows; elsewhere just itself. */
-async function family(pid: number): Promise<number[]> {
+/**
+ * A process and all its descendants, in whatever process group they are. Only on Linux; elsewhere just the process
+ * itself.
+ */
+async function processTree(pid: number): Promise<number[]> {
   const parents = new Map<number, number>();
   for (const name of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(name)) continue;
     const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-    // The command's name is in parentheses and may contain anything.
+    // The name of the command is in parentheses and may contain anything.
     const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
     if (parent !== undefined) parents.set(Number(name), Number(parent));
   }
@@ -58,22 +61,22 @@ async function family(pid: number): Promise<number[]> {
   return members;
 }
 
-/** A zombie counts as gone: where process 1 reaps nobody, as in many containers, orphans stay zombies for ever. */
-async function alive(pid: number): Promise<boolean> {
-  if (!send(pid, 0)) return false;
+/** A zombie counts as ended: where process 1 reaps nobody, as in many containers, orphans stay zombies for ever. */
+async function isAlive(pid: number): Promise<boolean> {
+  if (!signal(pid, 0)) return false;
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
 }
 
-function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
-    return process.kill(pid, signal);
+    return process.kill(pid, name);
   } catch {
     return false;
   }
 }
 
-/** One server as a process of this machine, in a folder of its own. `helper` is a process that it needs beside it. */
+/** One server as a process of this machine, in its own folder. `helper` is a process that it needs. */
 export class LocalHost implements Host {
   readonly place = 'local';
   private child: ChildProcess | undefined;
@@ -82,7 +85,7 @@ export class LocalHost implements Host {
   constructor(
     private readonly folder: Folder,
     private readonly command: Command,
-    private readonly graceful: NodeJS.Signals,
+    private readonly stopSignal: NodeJS.Signals,
     private readonly helper?: LocalHost,
   ) {}
 
@@ -104,7 +107,7 @@ export class LocalHost implements Host {
     closeSync(log);
     this.child = child;
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-    const release = hold('process', child.pid ?? 0);
+    const release = cleanUpAtExit('process', child.pid ?? 0);
     child.once('exit', release);
     child.unref();
     this.release = release;
@@ -117,22 +120,22 @@ export class LocalHost implements Host {
   }
 
   async end(): Promise<void> {
-    if (this.child?.pid !== undefined) send(this.child.pid, this.graceful);
-    await this.gone([], 30_000);
+    if (this.child?.pid !== undefined) signal(this.child.pid, this.stopSignal);
+    await this.untilEnded([], 30_000);
   }
 
   async kill(): Promise<void> {
-    const all = await this.family();
-    for (const pid of all) send(pid, 'SIGKILL');
-    await this.gone(all, 10_000);
+    const pids = await this.processTree();
+    for (const pid of pids) signal(pid, 'SIGKILL');
+    await this.untilEnded(pids, 10_000);
   }
 
   async freeze(): Promise<void> {
-    for (const pid of await this.family()) send(pid, 'SIGSTOP');
+    for (const pid of await this.processTree()) signal(pid, 'SIGSTOP');
   }
 
   async thaw(): Promise<void> {
-    for (const pid of await this.family()) send(pid, 'SIGCONT');
+    for (const pid of await this.processTree()) signal(pid, 'SIGCONT');
   }
 
   async run(program: string, ...args: readonly string[]): Promise<void> {
@@ -152,15 +155,15 @@ export class LocalHost implements Host {
     await this.folder.remove();
   }
 
-  private async family(): Promise<number[]> {
-    return this.child?.pid === undefined || this.ended() !== undefined ? [] : family(this.child.pid);
+  private async processTree(): Promise<number[]> {
+    return this.child?.pid === undefined || this.ended() !== undefined ? [] : processTree(this.child.pid);
   }
 
-  private async gone(others: readonly number[], timeoutMs: number): Promise<void> {
+  private async untilEnded(descendants: readonly number[], timeoutMs: number): Promise<void> {
     await eventually(
       async () => {
-        const living = await Promise.all(others.filter((pid) => pid !== this.child?.pid).map(alive));
-        return this.ended() !== undefined && !living.includes(true);
+        const alive = await Promise.all(descendants.filter((pid) => pid !== this.child?.pid).map(isAlive));
+        return this.ended() !== undefined && !alive.includes(true);
       },
       { timeoutMs },
     );

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-// Below what operating systems give to outgoing connections and to listeners on port 0: one of those could take it
-// before its server does.
+// Below the ports that operating systems choose for outgoing connections and for port 0: one of those could be taken
+// before the server starts.
 const first = 10_000;
 const last = 32_000;
 
-/** A random port of 127.0.0.1 that nobody listens on, for a server that starts later. */
+/** A random free port of 127.0.0.1, for a server that starts later. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = randomInt(first, last);

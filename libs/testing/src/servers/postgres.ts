@@ -15,13 +15,13 @@ export const postgresImage = 'postgres:17';
 const credentials = 'postgres:postgres';
 export interface PostgresOptions {
   /**
-   * Whether commits reach the disk, as they have to in production and in benchmarks. Tests survive crashes of the
-   * server, and need not survive the machine's.
+   * Whether commits are flushed to the disk, as in production and in benchmarks. Tests survive crashes of the server,
+   * and need not survive crashes of the machine. Default: false.
    */
   readonly durable?: boolean;
   /**
-   * A disk of its own of that many megabytes, at least 200, for tests that fill it. Local programs only; takes Linux,
-   * and root.
+   * The size of its own disk in megabytes, at least 200, for tests that fill it. Local programs only; needs Linux and
+   * root.
    */
   readonly diskMb?: number;
 }
@@ -54,8 +54,11 @@ export async function postgresInDocker(host: string, options: PostgresOptions = 
   return PrivateServer.started(container, `postgres://${credentials}@${host}:${port}/postgres`, probe);
 }
 
-/** Postgres refuses to run as root: then it is the user that its package made, or nobody. */
-async function unprivileged(): Promise<{ uid: number; gid: number } | undefined> {
+/**
+ * The user to run Postgres as, which refuses to run as root: its package's user, or nobody. Undefined: the present
+ * user.
+ */
+async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
     const id = async (option: string): Promise<number> => Number((await run('id', [option, name])).stdout);
@@ -91,13 +94,13 @@ async function initialise(folder: Folder, user: { uid: number; gid: number } | u
 }
 
 /**
- * A standby of a local Postgres, from which the primary waits for every commit from now on. It takes over by `select
- * pg_promote()`, and then waits for nobody.
+ * Starts a standby of a local Postgres. The primary waits for it at every commit from now on. After `select
+ * pg_promote()` the standby is a primary that waits for nobody.
  */
 export async function standbyLocally(primaryUrl: string): Promise<PrivateServer> {
   const [file, basebackup] = [findProgram('postgres', 'postgres'), findProgram('postgres', 'pg_basebackup')];
   if (file === undefined || basebackup === undefined) throw new Error('Postgres is not installed');
-  const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('standby')];
+  const [port, user, folder] = [await freePort(), await unprivilegedUser(), new Folder('standby')];
   if (user) await folder.own(user);
   const data = join(folder.path, 'data');
   await run(basebackup, ['-d', primaryUrl, '-D', data, '-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'], {
@@ -142,7 +145,7 @@ export async function standbyLocally(primaryUrl: string): Promise<PrivateServer>
 export async function postgresLocally(options: PostgresOptions = {}): Promise<PrivateServer> {
   const file = findProgram('postgres', 'postgres');
   if (file === undefined) throw new Error('Postgres is not installed');
-  const [port, user, folder] = [await freePort(), await unprivileged(), new Folder('postgres')];
+  const [port, user, folder] = [await freePort(), await unprivilegedUser(), new Folder('postgres')];
   if (options.diskMb !== undefined) await folder.mount(options.diskMb);
   await initialise(folder, user);
   const args = [
@@ -156,7 +159,7 @@ export async function postgresLocally(options: PostgresOptions = {}): Promise<Pr
     'unix_socket_directories=',
     ...settings(options),
   ];
-  // SIGINT is its fast shutdown: SIGTERM would wait until every client has left.
+  // SIGINT is its fast shutdown. SIGTERM would wait until all clients have left.
   const host = new LocalHost(folder, { file, args, ...(user && { user }) }, 'SIGINT');
   return PrivateServer.started(host, `postgres://${credentials}@127.0.0.1:${port}/postgres`, probe);
 }

@@ -35,7 +35,7 @@ const ping = async (url: string): Promise<string> => {
 };
 
 describe('a private server', () => {
-  it('loses connections but no data when it is killed, and comes back under the same address (Postgres)', async () => {
+  it('loses connections but no data in a crash, and returns at the same address (Postgres)', async () => {
     await using server = await startPostgres();
     await query(server.url, 'create table kept as select 1 as one');
     await server.kill();
@@ -46,13 +46,12 @@ describe('a private server', () => {
     expect(await query(server.url, 'select one from kept')).toEqual([{ one: 1 }]);
   });
 
-  it('keeps durable queues through a crash, and has the management API (RabbitMQ)', async () => {
+  it('keeps durable queues in a crash, and has the management API (RabbitMQ)', async () => {
     await using server = await startRabbit();
     const declaring = await connect(server.url);
     await (await declaring.createChannel()).assertQueue('kept', { durable: true });
     await declaring.close();
-    // RabbitMQ writes a declaration to its disk some time after it answered, so it may be lost in a crash that follows
-    // at once; a confirmed message is not.
+    // RabbitMQ flushes a declaration some time after its answer, so a crash may lose it. A confirmed message survives.
     await server.restart();
     const before = await connect(server.url);
     before.on('error', () => undefined);
@@ -78,7 +77,7 @@ describe('a private server', () => {
     );
   }, 120_000);
 
-  it('answers nobody while it is frozen, and everybody after that (Redis)', async () => {
+  it('does not answer while it is frozen, and answers afterwards (Redis)', async () => {
     await using server = await startRedis();
     await server.freeze();
     await expect(ping(server.url)).rejects.toThrow();
@@ -86,7 +85,7 @@ describe('a private server', () => {
     expect(await eventually(() => ping(server.url))).toBe('PONG');
   });
 
-  it('ends with the process that started it, even when that is killed', async () => {
+  it('ends with the process that started it, even after SIGKILL', async () => {
     const script = `const { startRedis } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)});
       process.stdout.write((await startRedis()).url); setInterval(() => undefined, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -1,30 +1,31 @@
 import { eventually } from '../eventually.js';
 
 /**
- * Where one server runs: a process of this machine, or a container. Its data and its address outlive the process in it.
+ * The place where one server runs: a process of this machine, or a container. Data and address survive the server's
+ * process.
  */
 export interface Host {
   readonly place: 'docker' | 'local';
   /** Starts the server, which must not be running. Resolves when the process exists, not when it answers. */
   start(): Promise<void>;
-  /** Asks it to end, and resolves when it has. */
+  /** Asks the server to end. Resolves when it has ended. */
   end(): Promise<void>;
-  /** SIGKILL, for all of its processes; resolves when they are gone. */
+  /** Kills all its processes with SIGKILL. Resolves when they have ended. */
   kill(): Promise<void>;
-  /** SIGSTOP and SIGCONT, or what comes closest. */
+  /** Stops and continues all its processes: SIGSTOP and SIGCONT, or the engine's equivalent. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
-  /** Runs a program beside the server, in its environment, and waits for it. */
+  /** Runs a program in the server's environment, and waits for its end. */
   run(program: string, ...args: readonly string[]): Promise<void>;
-  /** Kills it if it runs, and deletes its data. */
+  /** Kills the server if it runs, and deletes its data. */
   remove(): Promise<void>;
-  /** undefined while it runs, otherwise what it said last. */
+  /** Undefined while the server runs, else the end of its output. */
   ended(): string | undefined;
 }
 
 /**
- * A server that belongs to one test run, or to one test, which may break it as it likes. Ends with the process that
- * started it, whatever happens to that. The address stays the same through `kill`, `restart`, `freeze` and `thaw`.
+ * A server that belongs to one test run or one test, which may break it at will. It ends with the process that started
+ * it, however that ends. Its address stays the same through `kill`, `restart`, `freeze` and `thaw`.
  */
 export class PrivateServer {
   private running = false;
@@ -40,7 +41,7 @@ export class PrivateServer {
     return this.host.place;
   }
 
-  /** Starts it and waits until it answers; removes it again when it does not. */
+  /** Starts a server and waits until it answers. Removes it if it does not. */
   static async started(
     host: Host,
     url: string,
@@ -57,7 +58,7 @@ export class PrivateServer {
     return server;
   }
 
-  /** Starts it again, with its data, after `kill`. Resolves when it answers. */
+  /** Starts it again with its data, after `kill`. Resolves when it answers. */
   async start(): Promise<void> {
     await this.host.start();
     this.running = true;
@@ -72,20 +73,20 @@ export class PrivateServer {
     if (ended !== undefined) throw new Error(`the server ended at once: ${ended}`);
   }
 
-  /** A crash. Memory is lost, data is not; connections are gone, and new ones refused until `start` or `restart`. */
+  /** Crashes it. Memory is lost, data is not. Connections end, and new ones are refused until `start` or `restart`. */
   async kill(): Promise<void> {
     this.running = false;
     await this.host.kill();
   }
 
-  /** Ends it in good order if it runs, and starts it again. Resolves when it answers. */
+  /** Ends it properly if it runs, and starts it again. Resolves when it answers. */
   async restart(): Promise<void> {
     if (this.running) await this.host.end();
     this.running = false;
     await this.start();
   }
 
-  /** It neither answers nor closes anything until `thaw`. */
+  /** From now on it neither answers nor closes connections, until `thaw`. */
   freeze(): Promise<void> {
     return this.host.freeze();
   }
@@ -94,12 +95,12 @@ export class PrivateServer {
     return this.host.thaw();
   }
 
-  /** Runs a program that comes with the server, such as `rabbitmqctl`, as the server's own administrator would. */
+  /** Runs a program that comes with the server, such as `rabbitmqctl`, as the server's administrator. */
   run(program: string, ...args: readonly string[]): Promise<void> {
     return this.host.run(program, ...args);
   }
 
-  /** For good: kills it and deletes its data. */
+  /** Kills it for good, and deletes its data. */
   async stop(): Promise<void> {
     this.running = false;
     await this.host.remove();

@@ -5,19 +5,19 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The servers that tests need, as locally installed programs. */
+/** The products whose locally installed programs tests can use. */
 export type Product = 'rabbitmq' | 'postgres' | 'redis';
 
-const sorted = (folder: string): string[] =>
+const newestFirst = (folder: string): string[] =>
   existsSync(folder) ? readdirSync(folder).toSorted((a, b) => Number.parseFloat(b) - Number.parseFloat(a)) : [];
 
-/** Where packages put programs that are not on the PATH; newest version first. */
-const places: Readonly<Record<Product, () => string[]>> = {
-  // Before the PATH: Debian's wrapper of the same name there insists on the rabbitmq user and the system's own node.
+/** Folders outside of the PATH where packages put programs, newest version first. */
+const foldersOf: Readonly<Record<Product, () => string[]>> = {
+  // Before the PATH, because Debian's wrapper there requires the rabbitmq user and the system's own node.
   rabbitmq: () => ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin'],
   postgres: () =>
     ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt'].flatMap((base) =>
-      sorted(base).map((version) => join(base, version, 'bin')),
+      newestFirst(base).map((version) => join(base, version, 'bin')),
     ),
   redis: () => [],
 };
@@ -28,10 +28,15 @@ const programs: Readonly<Record<Product, readonly string[]>> = {
   redis: ['redis-server', 'valkey-server'],
 };
 
-/** The path of a program of a product, or undefined when it is not installed. */
+/** The path of a product's program. Undefined if it is not installed. */
 export function findProgram(product: Product, program = programs[product][0] ?? ''): string | undefined {
   const names = product === 'redis' ? programs.redis : [program];
-  const folders = [...places[product](), ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  const folders = [
+    ...foldersOf[product](),
+    ...(process.env.PATH ?? '').split(delimiter),
+    '/usr/sbin',
+    '/usr/local/sbin',
+  ];
   return folders
     .flatMap((folder) => names.map((name) => join(folder, name)))
     .find((path) => {
@@ -44,7 +49,7 @@ export function findProgram(product: Product, program = programs[product][0] ?? 
     });
 }
 
-const debian: Readonly<Record<Product, string>> = {
+const debianPackages: Readonly<Record<Product, string>> = {
   rabbitmq: 'rabbitmq-server',
   postgres: 'postgresql',
   redis: 'redis-server',
@@ -61,36 +66,36 @@ function canInstall(): boolean {
   return process.getuid?.() === 0 && /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(id) && existsSync('/usr/bin/apt-get');
 }
 
-/** While `work` runs, packages that are installed don't start their services. */
+/** Runs `work`, during which newly installed packages do not start their services. */
 async function withoutServices(work: () => Promise<void>): Promise<void> {
   const policy = '/usr/sbin/policy-rc.d';
-  const ours = !existsSync(policy);
-  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const isOurs = !existsSync(policy);
+  if (isOurs) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   await work().finally(() => {
-    if (ours) rmSync(policy, { force: true });
+    if (isOurs) rmSync(policy, { force: true });
   });
 }
 
 /**
- * Installs packages of Debian or Ubuntu, as root, having said so; their services are not started. Where that can't be,
- * rejects with a message that says what is missing.
+ * Installs packages of Debian or Ubuntu, as root and after an announcement by `say`, without starting their services.
+ * Rejects with a message that names the packages where that is impossible.
  */
 export async function installPackages(packages: readonly string[], say: (line: string) => void): Promise<void> {
   if (!canInstall()) throw new Error(`not installed: ${packages.join(', ')}`);
   say(`installing ${packages.join(', ')} with apt-get (services stay off)`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const limits = { env, timeout: 420_000, maxBuffer: 64 << 20 };
+  const options = { env, timeout: 420_000, maxBuffer: 64 << 20 };
   await withoutServices(async () => {
-    await run('apt-get', ['update', '-qq'], limits);
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], limits);
+    await run('apt-get', ['update', '-qq'], options);
+    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options);
   });
 }
 
-/** Makes sure that the servers' programs are there: installs those that are missing, see {@link installPackages}. */
+/** Installs the servers' programs that are missing: see {@link installPackages}. */
 export async function ensurePrograms(say: (line: string) => void): Promise<void> {
-  const missing = missingProducts().map((product) => debian[product]);
+  const missing = missingProducts().map((product) => debianPackages[product]);
   if (missing.length === 0) return;
   await installPackages(missing, say);
-  const still = missingProducts();
-  if (still.length > 0) throw new Error(`installed, but not found: ${still.join(', ')}`);
+  const stillMissing = missingProducts();
+  if (stillMissing.length > 0) throw new Error(`installed, but not found: ${stillMissing.join(', ')}`);
 }

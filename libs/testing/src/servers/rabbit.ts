@@ -11,7 +11,7 @@ import { PrivateServer } from './private-server.js';
 export const rabbitImage = 'rabbitmq:4-management';
 const credentials = 'guest:guest';
 
-/** A connection can be opened; what every user of the server needs first. */
+/** Opens a connection, the first thing that every client needs. */
 async function probe(url: string): Promise<void> {
   const connection = await connect(url, { timeout: 5_000 });
   await connection.close();
@@ -37,11 +37,8 @@ export async function rabbitInDocker(host: string): Promise<PrivateServer> {
   );
 }
 
-/**
- * epmd, which makes itself a daemon when a node starts it, would outlive everything: so it is started here, on a port
- * of its own.
- */
-function epmd(server: string, port: number): LocalHost | undefined {
+/** Starts epmd on its own port. Started by a RabbitMQ node, it would become a daemon and outlive the tests. */
+function startEpmd(server: string, port: number): LocalHost | undefined {
   const file = [findProgram('rabbitmq', 'epmd'), join(dirname(server), 'epmd')].find(
     (path) => path !== undefined && existsSync(path),
   );
@@ -50,20 +47,20 @@ function epmd(server: string, port: number): LocalHost | undefined {
     : new LocalHost(new Folder('epmd'), { file, args: ['-port', String(port), '-address', '127.0.0.1'] }, 'SIGTERM');
 }
 
-/** A node of its own: name, folders, cookie and ports are shared with no other on this machine. */
+/** Starts a node that shares no name, folder, cookie or port with another one on this machine. */
 export async function rabbitLocally(): Promise<PrivateServer> {
   const file = findProgram('rabbitmq');
   if (file === undefined) throw new Error('rabbitmq-server is not installed');
-  const [amqp, management, distribution, names] = [
+  const [amqp, management, distribution, epmdPort] = [
     await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
   ];
   const folder = new Folder('rabbit');
-  const at = (name: string): string => join(folder.path, name);
+  const pathOf = (name: string): string => join(folder.path, name);
   await writeFile(
-    at('rabbitmq.conf'),
+    pathOf('rabbitmq.conf'),
     [
       `listeners.tcp.1 = 127.0.0.1:${amqp}`,
       'management.tcp.ip = 127.0.0.1',
@@ -75,31 +72,32 @@ export async function rabbitLocally(): Promise<PrivateServer> {
       '',
     ].join('\n'),
   );
-  await writeFile(at('enabled_plugins'), '[rabbitmq_management].\n');
-  await writeFile(at('env.conf'), '');
+  await writeFile(pathOf('enabled_plugins'), '[rabbitmq_management].\n');
+  await writeFile(pathOf('env.conf'), '');
   const env = {
     HOME: folder.path,
     RABBITMQ_HOME: folder.path,
     RABBITMQ_NODENAME: `parley-${randomBytes(4).toString('hex')}@localhost`,
     RABBITMQ_NODE_PORT: String(amqp),
     RABBITMQ_DIST_PORT: String(distribution),
-    ERL_EPMD_PORT: String(names),
+    ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    RABBITMQ_CONF_ENV_FILE: at('env.conf'),
-    RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'),
-    RABBITMQ_ADVANCED_CONFIG_FILE: at('advanced.config'),
-    RABBITMQ_GENERATED_CONFIG_DIR: at('generated'),
-    RABBITMQ_MNESIA_BASE: at('data'),
-    RABBITMQ_LOG_BASE: at('log'),
+    RABBITMQ_CONF_ENV_FILE: pathOf('env.conf'),
+    RABBITMQ_CONFIG_FILE: pathOf('rabbitmq.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: pathOf('advanced.config'),
+    RABBITMQ_GENERATED_CONFIG_DIR: pathOf('generated'),
+    RABBITMQ_MNESIA_BASE: pathOf('data'),
+    RABBITMQ_LOG_BASE: pathOf('log'),
     RABBITMQ_LOGS: '-',
-    RABBITMQ_PID_FILE: at('pid'),
-    RABBITMQ_ENABLED_PLUGINS_FILE: at('enabled_plugins'),
-    RABBITMQ_FEATURE_FLAGS_FILE: at('feature_flags'),
-    // With "input allowed" the start script becomes the server instead of staying its parent, so that signals reach it.
+    RABBITMQ_PID_FILE: pathOf('pid'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: pathOf('enabled_plugins'),
+    RABBITMQ_FEATURE_FLAGS_FILE: pathOf('feature_flags'),
+    // With "input allowed" the start script becomes the server instead of staying its parent, so that signals reach the
+    // server.
     RABBITMQ_ALLOW_INPUT: '1',
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
   };
-  const host = new LocalHost(folder, { file, args: [], env }, 'SIGTERM', epmd(file, names));
+  const host = new LocalHost(folder, { file, args: [], env }, 'SIGTERM', startEpmd(file, epmdPort));
   return PrivateServer.started(
     host,
     `amqp://${credentials}@127.0.0.1:${amqp}`,

@@ -4,7 +4,7 @@ import { startServers } from './servers.js';
 describe('the servers of a test run', () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  it('are those of the environment, untouched, when all are given there', async () => {
+  it('are those of the environment if all are given there', async () => {
     const given = {
       TEST_AMQP_URL: 'amqp://nowhere:1',
       TEST_DATABASE_URL: 'postgres://nowhere:2',
@@ -21,7 +21,7 @@ describe('the servers of a test run', () => {
     await stop();
   });
 
-  it('are not guessed: an unknown TEST_SERVERS is refused', async () => {
+  it('rejects an unknown TEST_SERVERS', async () => {
     for (const name of ['TEST_AMQP_URL', 'TEST_DATABASE_URL', 'TEST_REDIS_URL']) vi.stubEnv(name, '');
     vi.stubEnv('TEST_SERVERS', 'podman');
     await expect(startServers()).rejects.toThrow('TEST_SERVERS is docker or local, not podman');

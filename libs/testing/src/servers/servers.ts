@@ -4,26 +4,27 @@ import { postgresImage, postgresInDocker, postgresLocally, standbyLocally, type 
 import { rabbitImage, rabbitInDocker, rabbitLocally } from './rabbit.js';
 import { redisImage, redisInDocker, redisLocally } from './redis.js';
 
-/** Where the servers of a test run are. The user of each may do everything on it. */
+/** Addresses of the servers of a test run. The account in each is an administrator. */
 export interface ServerAddresses {
   readonly amqpUrl: string;
-  /** RabbitMQ's HTTP API, with user and password, where it has one. */
+  /** RabbitMQ's HTTP API with account, if there is one. */
   readonly managementUrl?: string;
   readonly databaseUrl: string;
   readonly redisUrl: string;
 }
 
-type Place = { readonly kind: 'docker'; readonly host: string } | { readonly kind: 'local' };
+type Location = { readonly kind: 'docker'; readonly host: string } | { readonly kind: 'local' };
 
 const say = (line: string): void => void process.stderr.write(`servers for tests: ${line}\n`);
-const why = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+const firstLineOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 
-async function locally(reasons: string[]): Promise<Place> {
+async function locally(reasons: string[]): Promise<Location> {
   try {
     await ensurePrograms(say);
     return { kind: 'local' };
   } catch (error) {
-    reasons.push(`local programs: ${why(error)}`);
+    reasons.push(`local programs: ${firstLineOf(error)}`);
     throw new Error(
       `there is no RabbitMQ, Postgres and Redis to test with.\n${reasons.map((reason) => `  ${reason}\n`).join('')}Do one of these:
   - start Docker (images ${rabbitImage}, ${postgresImage}, ${redisImage})
@@ -34,75 +35,76 @@ async function locally(reasons: string[]): Promise<Place> {
   }
 }
 
-async function choose(): Promise<Place> {
+async function chooseLocation(): Promise<Location> {
   const wanted = process.env.TEST_SERVERS ?? '';
   if (!['', 'docker', 'local'].includes(wanted)) throw new Error(`TEST_SERVERS is docker or local, not ${wanted}`);
   const reasons: string[] = [];
   if (wanted !== 'local') {
     try {
-      // Only here, as it takes a while to load.
+      // Imported here only, because it takes a while to load.
       const { dockerReady } = await import('./docker-host.js');
       return { kind: 'docker', host: await dockerReady([rabbitImage, postgresImage, redisImage]) };
     } catch (error) {
       if (wanted === 'docker') throw error;
-      reasons.push(`Docker: ${why(error)}`);
+      reasons.push(`Docker: ${firstLineOf(error)}`);
     }
   }
   return locally(reasons);
 }
 
-let chosen: Promise<Place> | undefined;
+let location: Promise<Location> | undefined;
 
-/** Starts in a container; if that does not succeed, as a local process, and so from then on. */
+/** Starts a server in a container. After a failure it starts this one, and all later ones, as local processes. */
 async function start(
   inDocker: (host: string) => Promise<PrivateServer>,
   local: () => Promise<PrivateServer>,
 ): Promise<PrivateServer> {
-  const place = await (chosen ??= choose());
-  if (place.kind === 'local') return local();
+  const chosen = await (location ??= chooseLocation());
+  if (chosen.kind === 'local') return local();
   try {
-    return await inDocker(place.host);
+    return await inDocker(chosen.host);
   } catch (error) {
     if (process.env.TEST_SERVERS === 'docker') throw error;
-    say(`Docker: ${why(error)}; trying local programs`);
-    chosen = locally([`Docker: ${why(error)}`]);
-    await chosen;
+    say(`Docker: ${firstLineOf(error)}; trying local programs`);
+    location = locally([`Docker: ${firstLineOf(error)}`]);
+    await location;
     return local();
   }
 }
 
 /**
- * A RabbitMQ (guest/guest, with management) that belongs to the caller alone. Takes 4 to 15 s. A quorum queue that was
- * declared less than some three seconds before a `kill` may come back without a leader (seen with 3.10): its
+ * Starts a RabbitMQ (guest/guest, with management) for the caller alone. Takes 4 to 15 s. A quorum queue that was
+ * declared less than three seconds before a `kill` may return without a leader (seen with 3.10), because its
  * registration was not on disk yet.
  */
 export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
-/** A Postgres (superuser postgres, passwords are checked) that belongs to the caller alone. Takes 1 to 5 s. */
+/** Starts a Postgres (superuser postgres, passwords are checked) for the caller alone. Takes 1 to 5 s. */
 export const startPostgres = (options?: PostgresOptions): Promise<PrivateServer> =>
   start(
     (host) => postgresInDocker(host, options),
     () => postgresLocally(options),
   );
-/** A synchronous standby of such a Postgres. Only for one that is a local process. */
+/** Starts a synchronous standby of such a Postgres, which has to be a local process. */
 export const startStandby = (primary: PrivateServer): Promise<PrivateServer> =>
   primary.place === 'local'
     ? standbyLocally(primary.url)
-    : Promise.reject(new Error('a standby is made of local programs only: set TEST_SERVERS=local'));
-/** A Redis without persistence that belongs to the caller alone. */
+    : Promise.reject(new Error('a standby needs local programs: set TEST_SERVERS=local'));
+/** Starts a Redis without persistence for the caller alone. */
 export const startRedis = (): Promise<PrivateServer> => start(redisInDocker, redisLocally);
 
 /**
- * The servers of a test run: each from its variable (`TEST_AMQP_URL`, with `TEST_MANAGEMENT_URL`; `TEST_DATABASE_URL`;
- * `TEST_REDIS_URL`) when that is set; otherwise in Docker, or of locally installed programs, which are installed first
- * where that is possible. `TEST_SERVERS=docker` or `local` insists on one of the two. Rejects with a message that says
- * what to install. Never touches a server that it neither started nor was given.
+ * Starts the servers of a test run. A server whose address is in its variable (`TEST_AMQP_URL`, with
+ * `TEST_MANAGEMENT_URL`; `TEST_DATABASE_URL`; `TEST_REDIS_URL`) is used as it is. The others run in Docker, or as
+ * locally installed programs, which are installed first where possible. `TEST_SERVERS=docker` or `local` insists on one
+ * of the two. Rejects with a message that says what to install. Never touches a server that it neither started nor was
+ * given.
  */
 export async function startServers(
   options?: PostgresOptions,
 ): Promise<{ addresses: ServerAddresses; stop: () => Promise<void> }> {
   const { TEST_AMQP_URL, TEST_MANAGEMENT_URL, TEST_DATABASE_URL, TEST_REDIS_URL } = process.env;
-  const begun = Date.now();
-  if (!(TEST_AMQP_URL && TEST_DATABASE_URL && TEST_REDIS_URL)) await (chosen ??= choose());
+  const startedAt = Date.now();
+  if (!(TEST_AMQP_URL && TEST_DATABASE_URL && TEST_REDIS_URL)) await (location ??= chooseLocation());
   const started: PrivateServer[] = [];
   const own = async (
     given: string | undefined,
@@ -131,8 +133,8 @@ export async function startServers(
   const managementUrl = typeof rabbit === 'string' ? TEST_MANAGEMENT_URL : rabbit.managementUrl;
   say(
     started.length === 0
-      ? 'those given in the environment'
-      : `${started[0]?.place === 'docker' ? 'Docker containers' : 'private local processes'}, ready after ${((Date.now() - begun) / 1000).toFixed(1)} s`,
+      ? 'those of the environment'
+      : `${started[0]?.place === 'docker' ? 'Docker containers' : 'private local processes'}, ready after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`,
   );
   return {
     addresses: {

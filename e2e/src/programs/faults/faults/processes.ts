@@ -69,7 +69,7 @@ export const killAt = (place: Place, process: ProcessName, more: { short?: true 
     const count = target.cluster.processes.filter(({ name }) => name === process).length;
     for (let n = 0; n < count; n++) {
       // Commands that already wait may bring it to the point before it is ready.
-      const doomed = await target.cluster.beginInstead(target.one(process), { FAULT_AT: `${place}:15:kill` });
+      const doomed = await target.cluster.launchInstead(target.one(process), { FAULT_AT: `${place}:15:kill` });
       const { signal } = await within(15_000, doomed.exited, 'not yet').catch(async () => {
         // All active conversations may be in shards of the other replica. Replacing it moves them here.
         const other = target.cluster.processes.find((one) => one.name === process && one !== doomed);
