@@ -66,8 +66,8 @@ export class Live {
     if (to !== other) throw new ChatError('not_found', 'No such member');
     if (access.status === 'muted') throw new ChatError('muted');
     if (blocked) throw new ChatError('blocked');
-    const where = await this.push.find([to]);
-    await this.push.toUsers([to], 'peer:signal', { from: userId, conversationId, data }, { where });
-    return { delivered: where.online(to) ?? false };
+    const locations = await this.push.locate([to]);
+    await this.push.toUsers([to], 'peer:signal', { from: userId, conversationId, data }, { locations });
+    return { delivered: locations.online(to) ?? false };
   }
 }

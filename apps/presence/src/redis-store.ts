@@ -1,5 +1,5 @@
 import { times } from '@parley/contracts';
-import { Birth, RedisLink, type RedisOptions } from '@parley/realtime';
+import { RedisConnection, RedisGeneration, type RedisOptions } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
 import { dueAt, unknown, type PresenceRecord } from './record.js';
 import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
@@ -7,13 +7,13 @@ import { storeTimes, type Change, type PresenceStore, type StoreOptions } from '
 /**
  * The store in Redis. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so that each script works on one node of a Redis Cluster:
  * `<prefix>presence:{b}:user:<id>` the record as JSON, `…:due` users by their next moment, `…:asked` and `…:held` for {@link PresenceStore.due},
- * `…:watch:<id>` gateways by the end of their wish. `…born` tells of losses (see {@link Birth}).
+ * `…:watch:<id>` gateways by the end of their wish. `…born` since when the data are whole (see {@link RedisGeneration}).
  * The clock is that of Redis. A record is replaced only if it is still what was read.
  */
 export async function createRedisStore(
   options: RedisOptions & StoreOptions & { settleMs?: number },
 ): Promise<PresenceStore> {
-  const store = new RedisStore(await RedisLink.connect(options), options);
+  const store = new RedisStore(await RedisConnection.connect(options), options);
   await store.read([]);
   return store;
 }
@@ -49,10 +49,10 @@ class RedisStore implements PresenceStore {
   private readonly gapMs: number;
   private readonly holdMs: number;
   private readonly watchMs: number;
-  private readonly birth: Birth;
+  private readonly generation: RedisGeneration;
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly connection: RedisConnection,
     {
       gapMs = storeTimes.gapMs,
       holdMs = storeTimes.holdMs,
@@ -60,14 +60,14 @@ class RedisStore implements PresenceStore {
       settleMs,
     }: StoreOptions & { settleMs?: number },
   ) {
-    this.birth = new Birth(link, 'presence:born', settleMs);
+    this.generation = new RedisGeneration(connection, 'presence:born', settleMs);
     this.gapMs = gapMs;
     this.holdMs = holdMs;
     this.watchMs = watchMs;
   }
 
   get problem(): string | undefined {
-    return this.link.problem;
+    return this.connection.problem;
   }
 
   async update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>> {
@@ -92,7 +92,7 @@ class RedisStore implements PresenceStore {
 
   async due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
     const each = Math.ceil(limit / BUCKETS);
-    const answers = await this.link.pipeline(
+    const answers = await this.connection.pipeline(
       Array.from({ length: BUCKETS }, (_, b) => [
         'eval',
         due,
@@ -111,18 +111,18 @@ class RedisStore implements PresenceStore {
 
   async watch(gatewayId: string, userIds: readonly string[]): Promise<void> {
     if (userIds.length > 0)
-      await this.link.pipeline(
+      await this.connection.pipeline(
         userIds.map((userId) => ['eval', watch, 1, this.key('watch', userId), this.watchMs, gatewayId]),
       );
   }
 
   async unwatch(gatewayId: string, userIds: readonly string[]): Promise<void> {
     if (userIds.length > 0)
-      await this.link.pipeline(userIds.map((userId) => ['zrem', this.key('watch', userId), gatewayId]));
+      await this.connection.pipeline(userIds.map((userId) => ['zrem', this.key('watch', userId), gatewayId]));
   }
 
   async watchers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
-    const [time, ...answers] = await this.link.pipeline([
+    const [time, ...answers] = await this.connection.pipeline([
       ['time'],
       ...userIds.map((userId) => ['zrange', this.key('watch', userId), 0, -1, 'WITHSCORES']),
     ]);
@@ -137,7 +137,7 @@ class RedisStore implements PresenceStore {
   }
 
   close(): Promise<void> {
-    return this.link.close();
+    return this.connection.close();
   }
 
   /** Answers those whose record somebody else changed in between. */
@@ -154,7 +154,7 @@ class RedisStore implements PresenceStore {
       if (next !== record) changed.push({ userId, before: text, record: next });
     }
     if (changed.length === 0) return [];
-    const done = await this.link.pipeline(
+    const done = await this.connection.pipeline(
       changed.map(({ userId, before, record }) => [
         'eval',
         replace,
@@ -171,12 +171,12 @@ class RedisStore implements PresenceStore {
   }
 
   private async fetch(userIds: readonly string[]): Promise<{ at: number; stored: Map<string, Stored>; lost: boolean }> {
-    const [birth, ...texts] = await this.link.pipeline([
-      this.birth.command(),
+    const [generation, ...texts] = await this.connection.pipeline([
+      this.generation.command(),
       ...userIds.map((userId) => ['get', this.key('user', userId)]),
     ]);
     const stored = new Map(userIds.map((userId, i) => [userId, storedFrom(texts[i] as string | null)]));
-    return { at: this.birth.now(birth), stored, lost: this.birth.lost(birth) };
+    return { at: this.generation.now(generation), stored, lost: this.generation.isLost(generation) };
   }
 
   private key(kind: 'user' | 'watch', userId: string): string {
@@ -184,7 +184,7 @@ class RedisStore implements PresenceStore {
   }
 
   private name(bucket: number, kind: string): string {
-    return `${this.link.prefix}presence:{${bucket}}:${kind}`;
+    return `${this.connection.prefix}presence:{${bucket}}:${kind}`;
   }
 }
 

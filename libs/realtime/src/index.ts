@@ -4,6 +4,6 @@ export { createRedisRegistry } from './redis-registry.js';
 export * from './push.js';
 export * from './limiter.js';
 export * from './traces.js';
-export * from './redis-link.js';
-export * from './birth.js';
+export * from './redis-connection.js';
+export * from './redis-generation.js';
 export * from './redis-accounts.js';

@@ -1,26 +1,26 @@
 import { ChatError } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import { MemoryBucket, RedisBucket, type Bucket, type BucketRate } from './bucket.js';
-import { RedisLink, type RedisOptions } from './redis-link.js';
+import { MemoryTokenBucket, RedisTokenBucket, type TokenBucket, type BucketRate } from './token-bucket.js';
+import { RedisConnection, type RedisOptions } from './redis-connection.js';
 
 export interface Rate {
-  /** Different for every limit of a deployment: what its keys are counted under. */
+  /** Prefixes the keys in Redis; different for every limit of a deployment. */
   readonly name: string;
-  /** How many are allowed in `seconds`, on average. Positive; may be a fraction. */
+  /** How many actions are allowed in `seconds`, on average. Positive; may be a fraction. */
   readonly points: number;
   readonly seconds: number;
-  /** How many are allowed at once; they come back one by one, at the rate. Without it, `points` are allowed in each window of `seconds`. */
+  /** How many are allowed at once; they come back one by one, at the rate. Default: no bursts, but `points` in each window of `seconds`. */
   readonly burst?: number;
 }
 
-/** Counts what is done under a key, and refuses what is too much. */
+/** Counts the actions under a key, and refuses those beyond the rate. */
 export interface Limiter {
-  /** Counts; rejects with `rate_limited` and `retryAfterMs` when that was beyond the rate. */
+  /** Counts an action. Rejects with `rate_limited` and `retryAfterMs` when it is beyond the rate. */
   take(key: string, points?: number): Promise<void>;
-  /** Rejects as {@link take} would for one more, and counts nothing: for limits on failures, which are counted when they happen. */
+  /** Rejects as {@link take} would for one more action, and counts nothing: for limits on failures, which are counted when they happen. */
   check(key: string): Promise<void>;
-  /** Forgets what was counted under the key. */
+  /** Forgets the count of a key. */
   reset(key: string): Promise<void>;
 }
 
@@ -36,22 +36,24 @@ export function createMemoryLimiters(): Limiters {
     create: (rate) =>
       rate.burst === undefined
         ? new MemoryWindow(windowOf(rate))
-        : new BucketLimiter(new MemoryBucket(bucketOf(rate, rate.burst))),
+        : new BucketLimiter(new MemoryTokenBucket(bucketOf(rate, rate.burst))),
     problem: undefined,
     close: () => Promise.resolve(),
   };
 }
 
-/** Counts in Redis; while Redis is away, each process counts for itself. So a limit never stops a call because Redis is away, and never hangs. */
+/** Counts in Redis; while Redis is away, each process counts for itself. So Redis being away neither stops a call nor makes it hang. */
 export async function createRedisLimiters(options: RedisOptions): Promise<Limiters> {
-  const link = await RedisLink.connect(options);
+  const connection = await RedisConnection.connect(options);
   return {
     create: (rate) =>
-      rate.burst === undefined ? sharedWindow(link, windowOf(rate)) : sharedBucket(link, bucketOf(rate, rate.burst)),
+      rate.burst === undefined
+        ? sharedWindow(connection, windowOf(rate))
+        : sharedBucket(connection, bucketOf(rate, rate.burst)),
     get problem() {
-      return link.problem;
+      return connection.problem;
     },
-    close: () => link.close(),
+    close: () => connection.close(),
   };
 }
 
@@ -62,11 +64,11 @@ interface Window {
 }
 /** A rate below one is one in a longer window. */
 function windowOf({ name, points, seconds }: Rate): Window {
-  const most = Math.max(1, Math.ceil(points));
+  const wholePoints = Math.max(1, Math.ceil(points));
   return {
     keyPrefix: `limit:${name}`,
-    points: most,
-    duration: Math.max(1, Math.ceil((most / Math.max(points, Number.MIN_VALUE)) * seconds)),
+    points: wholePoints,
+    duration: Math.max(1, Math.ceil((wholePoints / Math.max(points, Number.MIN_VALUE)) * seconds)),
   };
 }
 
@@ -76,13 +78,16 @@ const bucketOf = ({ name, points, seconds }: Rate, burst: number): BucketRate =>
   burst: Math.max(1, Math.ceil(burst)),
 });
 
-const sharedWindow = (link: RedisLink, window: Window): Limiter =>
-  new OrLocally(new RedisWindow(link, window), new MemoryWindow(window));
-const sharedBucket = (link: RedisLink, rate: BucketRate): Limiter =>
-  new OrLocally(new BucketLimiter(new RedisBucket(link, rate)), new BucketLimiter(new MemoryBucket(rate)));
+const sharedWindow = (connection: RedisConnection, window: Window): Limiter =>
+  new LimiterWithFallback(new RedisWindow(connection, window), new MemoryWindow(window));
+const sharedBucket = (connection: RedisConnection, rate: BucketRate): Limiter =>
+  new LimiterWithFallback(
+    new BucketLimiter(new RedisTokenBucket(connection, rate)),
+    new BucketLimiter(new MemoryTokenBucket(rate)),
+  );
 
 class BucketLimiter implements Limiter {
-  constructor(private readonly bucket: Bucket) {}
+  constructor(private readonly bucket: TokenBucket) {}
 
   async take(key: string, points = 1): Promise<void> {
     this.refuse(await this.bucket.take(key, points));
@@ -125,49 +130,49 @@ class RedisWindow implements Limiter {
   private readonly counts: RateLimiterRedis;
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly connection: RedisConnection,
     private readonly window: Window,
   ) {
     this.counts = new RateLimiterRedis({
       ...window,
-      keyPrefix: link.prefix + window.keyPrefix,
-      storeClient: link.redis,
+      keyPrefix: connection.prefix + window.keyPrefix,
+      storeClient: connection.redis,
     });
   }
 
   async take(key: string, points = 1): Promise<void> {
-    refuseBeyond(this.window.points, await this.link.call(() => counted(this.counts.consume(key, points))));
+    refuseBeyond(this.window.points, await this.connection.call(() => counted(this.counts.consume(key, points))));
   }
 
   async check(key: string): Promise<void> {
-    refuseBeyond(this.window.points - 1, await this.link.call(() => this.counts.get(key)));
+    refuseBeyond(this.window.points - 1, await this.connection.call(() => this.counts.get(key)));
   }
 
   async reset(key: string): Promise<void> {
-    await this.link.call(() => this.counts.delete(key));
+    await this.connection.call(() => this.counts.delete(key));
   }
 }
 
-/** The shared limit while it can be reached, otherwise one of this process alone. */
-class OrLocally implements Limiter {
+/** The shared limit while Redis answers, otherwise one of this process alone. */
+class LimiterWithFallback implements Limiter {
   constructor(
     private readonly shared: Limiter,
     private readonly local: Limiter,
   ) {}
 
   take(key: string, points = 1): Promise<void> {
-    return this.either((limiter) => limiter.take(key, points));
+    return this.withFallback((limiter) => limiter.take(key, points));
   }
 
   check(key: string): Promise<void> {
-    return this.either((limiter) => limiter.check(key));
+    return this.withFallback((limiter) => limiter.check(key));
   }
 
   reset(key: string): Promise<void> {
-    return this.either((limiter) => limiter.reset(key));
+    return this.withFallback((limiter) => limiter.reset(key));
   }
 
-  private async either(work: (limiter: Limiter) => Promise<void>): Promise<void> {
+  private async withFallback(work: (limiter: Limiter) => Promise<void>): Promise<void> {
     try {
       await work(this.shared);
     } catch (error) {

@@ -1,12 +1,12 @@
 import { limits, times } from '@parley/contracts';
-import { Located, type Connection, type Registry, type RegistryOptions } from './registry.js';
+import { byAge, UserLocations, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
 interface Lease {
   readonly connection: Connection;
   until: number;
 }
 
-/** The registry of a single process. It lives and dies with the connections it knows, so it is always complete. */
+/** The registry of a single process. It ends with the connections that it knows, so it is always complete. */
 export function createMemoryRegistry({
   leaseMs = times.leaseMs,
   socketsPerUser = limits.socketsPerUser,
@@ -43,13 +43,13 @@ class MemoryRegistry implements Registry {
     return Promise.resolve({ lapsed: connections.filter((connection) => this.lease(connection)) });
   }
 
-  locate(userIds: readonly string[]): Promise<Located> {
-    const gatewaysOf = new Map<string, readonly string[]>();
+  locate(userIds: readonly string[]): Promise<UserLocations> {
+    const gatewaysByUser = new Map<string, readonly string[]>();
     for (const userId of userIds) {
       const gateways = new Set([...this.live(userId)].map(({ connection }) => connection.gatewayId));
-      if (gateways.size > 0) gatewaysOf.set(userId, [...gateways]);
+      if (gateways.size > 0) gatewaysByUser.set(userId, [...gateways]);
     }
-    return Promise.resolve(new Located(gatewaysOf, true));
+    return Promise.resolve(new UserLocations(gatewaysByUser, true));
   }
 
   close(): Promise<void> {
@@ -57,7 +57,7 @@ class MemoryRegistry implements Registry {
     return Promise.resolve();
   }
 
-  /** True when there was no such lease any more. */
+  /** Begins or renews a lease. Answers whether there was none any more. */
   private lease(connection: Connection): boolean {
     const now = performance.now();
     const leases = this.users.get(connection.userId) ?? new Map<string, Lease>();
@@ -81,5 +81,3 @@ class MemoryRegistry implements Registry {
     }
   }
 }
-
-export const byAge = (a: Connection, b: Connection): number => (a.connectionId < b.connectionId ? -1 : 1);

@@ -53,7 +53,7 @@ describe('a push', () => {
     );
   });
 
-  it('does not bother a gateway that holds none of them', async () => {
+  it('skips gateways that hold none of the users', async () => {
     const push = await settle(createMemoryRegistry());
     await push.toUsers([elsewhere, nowhere], 'receipt:updated', receipt());
     await push.toUsers([], 'receipt:updated', receipt());
@@ -71,8 +71,8 @@ describe('a push', () => {
     const push = await settle(registry);
     await push.toUsers([elsewhere, nowhere], 'receipt:updated', receipt());
     await eventually(() => expect(frames).toMatchObject([{ users: [elsewhere, nowhere] }]));
-    const where = await push.find([here, nowhere]);
-    expect([here, nowhere].map((userId) => where.online(userId))).toEqual([true, undefined]);
+    const locations = await push.locate([here, nowhere]);
+    expect([here, nowhere].map((userId) => locations.online(userId))).toEqual([true, undefined]);
     await registry.close();
   });
 
@@ -87,22 +87,22 @@ describe('a push', () => {
     await registry.close();
     await push.toUsers([elsewhere], 'receipt:updated', receipt());
     await eventually(() => expect(frames).toMatchObject([{ users: [elsewhere] }]));
-    expect((await push.find([here])).online(here)).toBeUndefined();
+    expect((await push.locate([here])).online(here)).toBeUndefined();
   });
 
-  it('knows who is online', async () => {
+  it('tells which users are online', async () => {
     const push = await settle(createMemoryRegistry());
-    const where = await push.find([here, elsewhere, nowhere]);
-    expect([here, elsewhere, nowhere].map((userId) => where.online(userId))).toEqual([true, true, false]);
+    const locations = await push.locate([here, elsewhere, nowhere]);
+    expect([here, elsewhere, nowhere].map((userId) => locations.online(userId))).toEqual([true, true, false]);
   });
 
-  it('goes where everybody was found before, without looking again', async () => {
+  it('goes to the locations that it is given, without another lookup', async () => {
     const registry = createMemoryRegistry();
     const push = await settle(registry);
-    const where = await push.find([here, alsoHere, nowhere]);
+    const locations = await push.locate([here, alsoHere, nowhere]);
     await registry.add({ userId: nowhere, gatewayId: broker.instance, connectionId: newId() });
-    await push.toUsers([alsoHere, nowhere], 'receipt:updated', receipt(), { where });
+    await push.toUsers([alsoHere, nowhere], 'receipt:updated', receipt(), { locations });
     await eventually(() => expect(frames).toMatchObject([{ kind: 'users', users: [alsoHere] }]));
-    expect(frames[0]).not.toHaveProperty('where');
+    expect(frames[0]).not.toHaveProperty('locations');
   });
 });

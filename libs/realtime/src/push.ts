@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
 import type { PushFrame, ServerEvent, ServerEventName } from '@parley/contracts';
 import { currentTraceparent, inSpan, Unavailable, type Logger } from '@parley/service-kit';
-import { Located, type Registry } from './registry.js';
+import { UserLocations, type Registry } from './registry.js';
 
 export interface PushParts {
   readonly broker: Broker;
@@ -9,33 +9,21 @@ export interface PushParts {
   readonly logger: Logger;
 }
 
-/** Where users were connected when they were looked for. */
-export class Whereabouts {
-  /** @param located Undefined: the registry did not answer in time. */
-  constructor(readonly located: Located | undefined) {}
-
-  /** Whether one of those who were looked for has a live connection; undefined when that can't be said. */
-  online(userId: string): boolean | undefined {
-    if (this.located?.has(userId)) return true;
-    return this.located?.complete ? false : undefined;
-  }
-}
-
 export interface PushOptions {
   /** A frame with an id is delivered once to each gateway: repeating a push under the same id is harmless. */
   readonly id?: string;
   /** A connection that is left out: the one that caused the event and has its answer. */
   readonly except?: string;
-  /** What {@link Push.find} answered about all who are told, after what they are told of was committed. Otherwise they are looked for. */
-  readonly where?: Whereabouts;
+  /** What {@link Push.locate} answered about all users that are told, after the commit of what they are told. Without it they are looked up. */
+  readonly locations?: UserLocations;
 }
 
-/** Tells connected users what happened, wherever they are connected. */
+/** Sends live events to users, wherever they are connected. */
 export class Push {
   private readonly broker: Broker;
   private readonly registry: Registry;
   private readonly logger: Logger;
-  private blind = false;
+  private isBlind = false;
 
   constructor({ broker, registry, logger }: PushParts) {
     this.broker = broker;
@@ -44,8 +32,8 @@ export class Push {
   }
 
   /**
-   * Sends an event to every connection of the users: one frame to each gateway that holds some of them, naming only its own. When the registry does not know everybody,
-   * or does not answer in time, the frame goes to all gateways. Resolves when the broker has confirmed all frames; rejects with {@link Unavailable} when it did not.
+   * Sends an event to every connection of the users: one frame to each gateway that holds some of them, naming only its own. When the registry does not know everybody, or does not answer in time, the frame
+   * goes to all gateways. Resolves when the broker has confirmed all frames; rejects with {@link Unavailable} when it did not.
    */
   async toUsers<E extends ServerEventName>(
     userIds: readonly string[],
@@ -61,7 +49,7 @@ export class Push {
     userIds: readonly string[],
     event: E,
     payload: ServerEvent<E>,
-    { where, ...options }: PushOptions,
+    { locations: located, ...options }: PushOptions,
   ): Promise<void> {
     const traceparent = currentTraceparent();
     const frame = (users: readonly string[]): PushFrame => ({
@@ -72,31 +60,32 @@ export class Push {
       payload,
       ...(traceparent !== undefined && { traceparent }),
     });
-    const { located } = where ?? (await this.find(userIds));
-    if (!located?.complete) return this.broker.pushAll(frame(userIds));
+    const locations = located ?? (await this.locate(userIds));
+    if (!locations.complete) return this.broker.pushAll(frame(userIds));
     await Promise.all(
-      Array.from(located.gateways(userIds), ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))),
+      Array.from(locations.gateways(userIds), ([gatewayId, users]) => this.broker.push(gatewayId, frame(users))),
     );
   }
 
-  /** Looks for users. Those who look in the same turn of the event loop (the messages of a batch) share one round trip. */
-  async find(userIds: readonly string[]): Promise<Whereabouts> {
-    if (userIds.length === 0) return new Whereabouts(new Located(new Map(), true));
+  /** Looks users up. Calls of one turn of the event loop (the messages of a batch) share one round trip. Answers {@link UserLocations.unknown} when the registry does not answer in time. */
+  async locate(userIds: readonly string[]): Promise<UserLocations> {
+    if (userIds.length === 0) return new UserLocations(new Map(), true);
     try {
-      const located = await this.registry.locate(userIds);
-      this.noteBlindness(!located.complete, 'it lost its data lately');
-      return new Whereabouts(located);
+      const locations = await this.registry.locate(userIds);
+      this.noteBlindness(!locations.complete, 'it lost its data lately');
+      return locations;
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       this.noteBlindness(true, error.message);
-      return new Whereabouts(undefined);
+      return UserLocations.unknown;
     }
   }
 
-  private noteBlindness(blind: boolean, reason: string): void {
-    if (blind === this.blind) return;
-    this.blind = blind;
-    if (blind) this.logger.warn({ reason }, 'the registry does not know where everybody is; pushes go to all gateways');
+  private noteBlindness(isBlind: boolean, reason: string): void {
+    if (isBlind === this.isBlind) return;
+    this.isBlind = isBlind;
+    if (isBlind)
+      this.logger.warn({ reason }, 'the registry does not know where everybody is; pushes go to all gateways');
     else this.logger.info('the registry is complete again');
   }
 }

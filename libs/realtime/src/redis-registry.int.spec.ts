@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createRedisRegistry } from './redis-registry.js';
 import { connectionOf, registryConformance, whereAre } from './registry.conformance.js';
-import { Located, type Registry } from './registry.js';
+import { UserLocations, type Registry } from './registry.js';
 
 const logger = createLogger('test', 'silent');
 const open = (url: string, options: Partial<Parameters<typeof createRedisRegistry>[0]> = {}) =>
@@ -71,7 +71,7 @@ describe('the registry while Redis suffers', () => {
     const redis = new Redis(server.url);
     await redis.flushall();
     redis.disconnect();
-    expect(await registry.locate([connection.userId])).toEqual(new Located(new Map(), false));
+    expect(await registry.locate([connection.userId])).toEqual(new UserLocations(new Map(), false));
     expect(await registry.renew([connection])).toEqual({ lapsed: [] });
     await eventually(complete, { timeoutMs: 4 * settleMs });
     expect(await whereAre(registry, connection.userId)).toEqual({ 'gateway-a': [connection.userId] });

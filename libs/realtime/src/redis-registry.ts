@@ -1,19 +1,19 @@
 import { limits, times } from '@parley/contracts';
-import { Birth } from './birth.js';
-import { byAge } from './memory-registry.js';
-import { RedisLink, type RedisOptions } from './redis-link.js';
-import { Located, type Connection, type Registry, type RegistryOptions } from './registry.js';
+import { Batcher } from '@parley/service-kit';
+import { RedisConnection, type RedisOptions } from './redis-connection.js';
+import { RedisGeneration } from './redis-generation.js';
+import { byAge, UserLocations, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
 /**
  * The registry in Redis. One sorted set per user, `<prefix>at:{<userId>}`: member `<gatewayId> <connectionId>`, score the end of its lease in
  * milliseconds on the clock of Redis, the only one that counts. No command touches two users' keys, so they may live on different nodes.
  *
- * After Redis lost data, or may have, the registry is incomplete until every gateway has had the time to renew (`settleMs`): see {@link Birth}.
+ * After Redis lost data, or may have lost some, the registry is incomplete until every gateway has had the time to renew (`settleMs`): see {@link RedisGeneration}.
  */
 export async function createRedisRegistry(
   options: RedisOptions & RegistryOptions & { settleMs?: number },
 ): Promise<Registry> {
-  return new RedisRegistry(await RedisLink.connect(options), options);
+  return new RedisRegistry(await RedisConnection.connect(options), options);
 }
 
 const now = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)";
@@ -34,33 +34,33 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return lapsed`;
 
-interface Waiting {
-  readonly userIds: Set<string>;
-  readonly located: Promise<Located>;
-}
-
 class RedisRegistry implements Registry {
   private readonly leaseMs: number;
   private readonly socketsPerUser: number;
-  private readonly birth: Birth;
-  private waiting: Waiting | undefined;
+  private readonly generation: RedisGeneration;
+  private readonly lookups = new Batcher<readonly string[], UserLocations>({
+    flush: async (lookups) => {
+      const locations = await this.lookUp([...new Set(lookups.flat())]);
+      return lookups.map(() => locations);
+    },
+  });
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly connection: RedisConnection,
     options: RegistryOptions & { settleMs?: number },
   ) {
     this.leaseMs = options.leaseMs ?? times.leaseMs;
     this.socketsPerUser = options.socketsPerUser ?? limits.socketsPerUser;
-    this.birth = new Birth(link, 'at:born', options.settleMs);
+    this.generation = new RedisGeneration(connection, 'at:born', options.settleMs);
   }
 
   get problem(): string | undefined {
-    return this.link.problem;
+    return this.connection.problem;
   }
 
   async add(connection: Connection): Promise<{ excess: readonly Connection[] }> {
     const { userId } = connection;
-    const members = (await this.link.call((redis) =>
+    const members = (await this.connection.call((redis) =>
       redis.eval(add, 1, this.key(userId), this.leaseMs, this.socketsPerUser, memberOf(connection)),
     )) as string[];
     const oldestFirst = members.map((member) => connectionOf(userId, member)).toSorted(byAge);
@@ -68,7 +68,7 @@ class RedisRegistry implements Registry {
   }
 
   async remove(connection: Connection): Promise<void> {
-    await this.link.call((redis) => redis.zrem(this.key(connection.userId), memberOf(connection)));
+    await this.connection.call((redis) => redis.zrem(this.key(connection.userId), memberOf(connection)));
   }
 
   async renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
@@ -81,54 +81,47 @@ class RedisRegistry implements Registry {
       this.leaseMs,
       ...theirs.map(memberOf),
     ]);
-    const [birth, ...lapsed] = await this.link.pipeline([this.birth.command(), ...commands]);
-    // What is restored after a loss missed nothing: pushes went to all gateways meanwhile.
-    if (!this.birth.settled(birth)) return { lapsed: [] };
+    const [generation, ...lapsed] = await this.connection.pipeline([this.generation.command(), ...commands]);
+    // Connections that are restored after a loss missed nothing: pushes went to all gateways meanwhile.
+    if (!this.generation.isSettled(generation)) return { lapsed: [] };
     return {
       lapsed: users.flatMap(([userId], at) => (lapsed[at] as string[]).map((member) => connectionOf(userId, member))),
     };
   }
 
-  /** Those who ask in the same turn of the event loop share one round trip, and each user's look-up. */
-  locate(userIds: readonly string[]): Promise<Located> {
-    if (!this.waiting) {
-      const asked = new Set<string>();
-      this.waiting = { userIds: asked, located: Promise.resolve().then(() => this.fetch(asked)) };
-    }
-    for (const userId of userIds) this.waiting.userIds.add(userId);
-    return this.waiting.located;
+  /** Calls of the same turn of the event loop share one round trip, and the answer about all of their users. */
+  locate(userIds: readonly string[]): Promise<UserLocations> {
+    return this.lookups.add(userIds);
   }
 
   close(): Promise<void> {
-    return this.link.close();
+    return this.connection.close();
   }
 
-  private async fetch(asked: ReadonlySet<string>): Promise<Located> {
-    this.waiting = undefined;
-    const userIds = [...asked];
-    const [birth, ...answers] = await this.link.pipeline([
-      this.birth.command(),
+  private async lookUp(userIds: readonly string[]): Promise<UserLocations> {
+    const [generation, ...answers] = await this.connection.exec([
+      this.generation.command(),
       ...userIds.map((userId) => ['zrange', this.key(userId), 0, -1, 'WITHSCORES']),
     ]);
-    const at = this.birth.now(birth);
-    const gatewaysOf = new Map<string, readonly string[]>();
-    for (let i = 0; i < userIds.length; i++) {
-      const gateways = liveGateways(answers[i] as string[], at);
-      if (gateways.length > 0) gatewaysOf.set(userIds[i]!, gateways);
+    const now = this.generation.now(generation);
+    const gatewaysByUser = new Map<string, readonly string[]>();
+    for (const [at, userId] of userIds.entries()) {
+      const gateways = liveGateways(answers[at] as string[], now);
+      if (gateways.length > 0) gatewaysByUser.set(userId, gateways);
     }
-    return new Located(gatewaysOf, this.birth.settled(birth));
+    return new UserLocations(gatewaysByUser, this.generation.isSettled(generation));
   }
 
   private key(userId: string): string {
-    return `${this.link.prefix}at:{${userId}}`;
+    return `${this.connection.prefix}at:{${userId}}`;
   }
 }
 
-/** The different gateways among `member, score, member, score …` whose leases have not ended at `now`. */
-function liveGateways(entries: readonly string[], at: number): string[] {
+/** The gateways among `member, score, member, score …` whose leases have not ended at `now`, each once. */
+function liveGateways(entries: readonly string[], now: number): string[] {
   const gateways: string[] = [];
   for (let i = 0; i < entries.length; i += 2) {
-    if (Number(entries[i + 1]) <= at) continue;
+    if (Number(entries[i + 1]) <= now) continue;
     const gatewayId = gatewayOf(entries[i]!);
     if (!gateways.includes(gatewayId)) gateways.push(gatewayId);
   }

@@ -1,7 +1,7 @@
 import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Located, type Connection, type Registry, type RegistryOptions } from './registry.js';
+import { UserLocations, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
 export const connectionOf = (userId: string, gatewayId = 'gateway-a'): Connection => ({
   userId,
@@ -24,7 +24,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
   it('finds a connection as soon as it is added, and says that it knows everybody', async () => {
     const user = newId();
     await registry.add(connectionOf(user));
-    expect(await registry.locate([user])).toEqual(new Located(new Map([[user, ['gateway-a']]]), true));
+    expect(await registry.locate([user])).toEqual(new UserLocations(new Map([[user, ['gateway-a']]]), true));
     expect(registry.problem).toBeUndefined();
   });
 

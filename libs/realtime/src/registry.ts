@@ -5,23 +5,28 @@ export interface Connection {
   readonly gatewayId: string;
 }
 
-/** Where the users that were asked for are connected. */
-export class Located {
+/** Where users were connected when they were looked up. */
+export class UserLocations {
+  /** Of a registry that did not answer in time. */
+  static readonly unknown = new UserLocations(new Map(), false);
+
+  /** @param complete False: the registry lost data lately, or did not answer, and may not know everybody; a push must then go to all gateways. */
   constructor(
-    private readonly gatewaysOf: ReadonlyMap<string, readonly string[]>,
-    /** False: the registry lost its data lately and may not know everybody yet; a push must go to all gateways. */
+    private readonly gatewaysByUser: ReadonlyMap<string, readonly string[]>,
     readonly complete: boolean,
   ) {}
 
-  has(userId: string): boolean {
-    return this.gatewaysOf.has(userId);
+  /** Whether a user that was looked up has a live connection; undefined when that is not known. */
+  online(userId: string): boolean | undefined {
+    if (this.gatewaysByUser.has(userId)) return true;
+    return this.complete ? false : undefined;
   }
 
-  /** For each gateway that holds connections of some of these users: of which of them. */
+  /** For each gateway that holds connections of some of these users, those users. */
   gateways(userIds: readonly string[]): Map<string, string[]> {
     const gateways = new Map<string, string[]>();
     for (const userId of userIds) {
-      for (const gatewayId of this.gatewaysOf.get(userId) ?? []) {
+      for (const gatewayId of this.gatewaysByUser.get(userId) ?? []) {
         const users = gateways.get(gatewayId);
         if (users) users.push(userId);
         else gateways.set(gatewayId, [userId]);
@@ -32,26 +37,30 @@ export class Located {
 }
 
 /**
- * Who is connected where. Entries are leases: they end by themselves `times.leaseMs` after their gateway last renewed them.
- * Two implementations: Redis and in-memory; one conformance suite. Every call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is away.
+ * Where users are connected; a class, so that Nest injects it by type. Entries are leases: they end `times.leaseMs` after their gateway last renewed them. Two implementations, Redis and in-memory, pass one
+ * conformance suite. Every call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is away.
  */
 export abstract class Registry {
-  /** Adds a connection. Once resolved, every `locate` that starts later finds it. Answers the user's oldest connections beyond `limits.socketsPerUser`, to be closed. */
+  /** Adds a connection: every `locate` that begins after this has resolved finds it. Answers the user's oldest connections beyond `limits.socketsPerUser`, which the caller must close. */
   abstract add(connection: Connection): Promise<{ excess: readonly Connection[] }>;
   abstract remove(connection: Connection): Promise<void>;
   /**
-   * Renews leases, and restores entries that the registry lost. Answers those that `locate` may have left out for a while although it called itself complete
-   * (their leases had ended, because the gateway was frozen or cut off): pushes may have missed them, so their clients have to catch up.
+   * Renews leases and restores entries that the registry lost. Answers connections that a complete `locate` may have left out for a while, because their lease had ended (the gateway was frozen or cut off):
+   * pushes may have missed them, so their clients must catch up.
    */
   abstract renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }>;
-  /** One round trip, whatever the number of users. */
-  abstract locate(userIds: readonly string[]): Promise<Located>;
+  /** Looks users up, in one round trip whatever their number. */
+  abstract locate(userIds: readonly string[]): Promise<UserLocations>;
   /** undefined while the registry answers, otherwise what is wrong, for people. */
   abstract readonly problem: string | undefined;
   abstract close(): Promise<void>;
 }
 
 export interface RegistryOptions {
+  /** How long an entry lives without renewal, in milliseconds. */
   readonly leaseMs?: number;
   readonly socketsPerUser?: number;
 }
+
+/** Orders connections of a user by their age, the oldest first. */
+export const byAge = (a: Connection, b: Connection): number => (a.connectionId < b.connectionId ? -1 : 1);

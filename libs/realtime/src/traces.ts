@@ -1,7 +1,7 @@
-import { Unavailable, type Logger } from '@parley/service-kit';
-import { RedisLink, type RedisOptions } from './redis-link.js';
+import { Batcher, Unavailable, type Logger } from '@parley/service-kit';
+import { RedisConnection, type RedisOptions } from './redis-connection.js';
 
-/** A connection that a message was written to, and when, in milliseconds. */
+/** A connection that a message was written to, and when, in milliseconds since the epoch. */
 export interface Pushed {
   readonly userId: string;
   readonly connectionId: string;
@@ -9,7 +9,7 @@ export interface Pushed {
 }
 export type Device = Omit<Pushed, 'at'>;
 
-/** What was noted of a message; `committed` in milliseconds. */
+/** How far a message got; `committed` in milliseconds since the epoch. */
 export interface MessageTrace {
   readonly committed?: number;
   /** In the order of their times. */
@@ -17,69 +17,55 @@ export interface MessageTrace {
 }
 
 /**
- * Where messages got to lately, for whoever looks into one: nothing else depends on it. Noting something never waits, throws or rejects; it is done within some 50 ms, and
- * not at all beyond {@link TraceLimits} or while Redis is away. Times are by the clock of whoever noted them. Two implementations: Redis and in-memory; one conformance suite.
+ * How far recent messages got, for people who look into one; nothing else depends on it. A class, so that Nest injects it by type. Noting something never waits, throws or rejects. It is stored within some
+ * 50 ms, and not at all beyond {@link TraceLimits} or while Redis is away. Times are by the clock of the process that noted them. Two implementations, Redis and in-memory, pass one conformance suite.
  */
 export abstract class Traces {
-  /** These are committed, now. */
+  /** Notes that these messages are committed, now. */
   abstract committed(messageIds: readonly string[]): void;
-  /** It was written to these, now. Takes no more of them than it notes. */
+  /** Notes that a message was written to these connections, now. Reads no more of them than it notes. */
   abstract pushed(messageId: string, devices: Iterable<Device>): void;
   /** undefined when nothing is known, or not any more. Rejects with `Unavailable` while Redis is away. */
   abstract of(messageId: string): Promise<MessageTrace | undefined>;
   abstract close(): Promise<void>;
 }
 
-/** What bounds the memory that traces take: of one process, about `perSecond` × `keepMs` × 200 bytes. */
+/** Bounds the memory that traces take: for one process, about `perSecond` × `keepMs` × 200 bytes. */
 export interface TraceLimits {
-  /** How long a trace is kept after the last note. */
+  /** How long a trace is kept after its last note, in milliseconds. */
   readonly keepMs?: number;
-  /** Connections noted of one message, by one gateway. */
+  /** The most connections that one gateway notes of one message. */
   readonly devices?: number;
-  /** Notes of one process; what comes beyond is not noted. */
+  /** The most notes of one process in a second; further ones are dropped. */
   readonly perSecond?: number;
 }
 const defaults: Required<TraceLimits> = { keepMs: 15 * 60_000, devices: 50, perSecond: 100 };
 
-/** Traces that are kept in memory; of more, the oldest are dropped. */
-const MOST_IN_MEMORY = 10_000;
+/** The most traces that are kept in memory; beyond that the oldest are dropped. */
+const MAX_IN_MEMORY = 10_000;
 
 export const createMemoryTraces = (limits: TraceLimits = {}): Traces => new MemoryTraces({ ...defaults, ...limits });
 
-/** A hash for each message, `<prefix>trace:{<messageId>}`: when it was committed, and for each connection whose it is and when. */
+/** One hash per message, `<prefix>trace:{<messageId>}`: the time of its commit, and for each connection the user and the time. */
 export async function createRedisTraces(options: RedisOptions & TraceLimits): Promise<Traces> {
-  return new RedisTraces(await RedisLink.connect(options), options.logger, { ...defaults, ...options });
+  return new RedisTraces(await RedisConnection.connect(options), options.logger, { ...defaults, ...options });
 }
 
-/** Counts notes, and refuses those that are too many. */
-class Allowance {
+type Note = Pushed | { readonly committed: number };
+
+/** Notes up to the limits; subclasses store the notes. */
+abstract class LimitedTraces extends Traces {
   private second = -1;
-  private left = 0;
-
-  constructor(private readonly perSecond: number) {}
-
-  take(): boolean {
-    const second = Math.floor(performance.now() / 1000);
-    if (second !== this.second) {
-      this.second = second;
-      this.left = this.perSecond;
-    }
-    return this.left-- > 0;
-  }
-}
-
-abstract class Noting extends Traces {
-  private readonly allowance: Allowance;
+  private leftInSecond = 0;
 
   constructor(protected readonly limits: Required<TraceLimits>) {
     super();
-    this.allowance = new Allowance(limits.perSecond);
   }
 
   committed(messageIds: readonly string[]): void {
     const at = Date.now();
     for (const messageId of messageIds) {
-      if (!this.allowance.take()) return;
+      if (!this.mayNote()) return;
       this.note(messageId, { committed: at });
     }
   }
@@ -88,32 +74,41 @@ abstract class Noting extends Traces {
     const at = Date.now();
     let count = 0;
     for (const { userId, connectionId } of devices) {
-      if (!this.allowance.take()) return;
+      if (!this.mayNote()) return;
       this.note(messageId, { userId, connectionId, at });
       if (++count === this.limits.devices) return;
     }
   }
 
-  protected abstract note(messageId: string, what: Pushed | { readonly committed: number }): void;
+  protected abstract note(messageId: string, note: Note): void;
+
+  private mayNote(): boolean {
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.second) {
+      this.second = second;
+      this.leftInSecond = this.limits.perSecond;
+    }
+    return this.leftInSecond-- > 0;
+  }
 }
 
-interface Kept {
+interface StoredTrace {
   committed?: number;
   readonly pushed: Pushed[];
   until: number;
 }
 
-class MemoryTraces extends Noting {
-  private readonly kept = new Map<string, Kept>();
+class MemoryTraces extends LimitedTraces {
+  private readonly traces = new Map<string, StoredTrace>();
 
-  protected note(messageId: string, what: Pushed | { readonly committed: number }): void {
+  protected note(messageId: string, note: Note): void {
     const trace = this.live(messageId) ?? { pushed: [], until: 0 };
     trace.until = performance.now() + this.limits.keepMs;
-    if ('committed' in what) trace.committed = what.committed;
-    else if (!trace.pushed.some(({ connectionId }) => connectionId === what.connectionId)) trace.pushed.push(what);
-    this.kept.delete(messageId);
-    this.kept.set(messageId, trace);
-    if (this.kept.size > MOST_IN_MEMORY) this.kept.delete(this.kept.keys().next().value!);
+    if ('committed' in note) trace.committed = note.committed;
+    else if (!trace.pushed.some(({ connectionId }) => connectionId === note.connectionId)) trace.pushed.push(note);
+    this.traces.delete(messageId);
+    this.traces.set(messageId, trace);
+    if (this.traces.size > MAX_IN_MEMORY) this.traces.delete(this.traces.keys().next().value!);
   }
 
   of(messageId: string): Promise<MessageTrace | undefined> {
@@ -124,45 +119,50 @@ class MemoryTraces extends Noting {
   }
 
   close(): Promise<void> {
-    this.kept.clear();
+    this.traces.clear();
     return Promise.resolve();
   }
 
-  private live(messageId: string): Kept | undefined {
-    const trace = this.kept.get(messageId);
+  private live(messageId: string): StoredTrace | undefined {
+    const trace = this.traces.get(messageId);
     return trace && trace.until > performance.now() ? trace : undefined;
   }
 }
 
 const COMMITTED = 'committed';
-/** How long notes wait for others to share their way to Redis. */
-const GATHER_MS = 50;
+/** How long notes wait for others to share their round trip to Redis. */
+const BATCH_MS = 50;
 
-class RedisTraces extends Noting {
-  private waiting = new Map<string, (string | number)[]>();
-
-  private refused = false;
+class RedisTraces extends LimitedTraces {
+  private wasRefused = false;
+  private readonly batcher = new Batcher<{ readonly messageId: string; readonly note: Note }>({
+    waitMs: BATCH_MS,
+    flush: async (notes) => {
+      const byMessage = Map.groupBy(notes, ({ messageId }) => messageId);
+      const commands = [...byMessage].flatMap(([messageId, own]) => [
+        ['hset', this.key(messageId), ...own.flatMap(({ note }) => fieldsOf(note))],
+        ['pexpire', this.key(messageId), this.limits.keepMs],
+      ]);
+      await this.connection.exec(commands).catch((error: unknown) => this.onFailure(error));
+    },
+  });
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly connection: RedisConnection,
     private readonly logger: Logger,
     limits: Required<TraceLimits>,
   ) {
     super(limits);
   }
 
-  protected note(messageId: string, what: Pushed | { readonly committed: number }): void {
-    if (this.link.problem !== undefined) return;
-    if (this.waiting.size === 0) setTimeout(() => this.flush(), GATHER_MS).unref();
-    const fields = this.waiting.get(messageId) ?? [];
-    this.waiting.set(messageId, fields);
-    // Short enough for the compact form of a hash (hash-max-listpack-value): a tenth of the memory.
-    if ('committed' in what) fields.push(COMMITTED, what.committed);
-    else fields.push(what.connectionId, `${what.at} ${what.userId}`);
+  protected note(messageId: string, note: Note): void {
+    if (this.connection.problem !== undefined) return;
+    // Rejects only once it is closed.
+    this.batcher.add({ messageId, note }).catch(() => undefined);
   }
 
   async of(messageId: string): Promise<MessageTrace | undefined> {
-    const fields = await this.link.call((redis) => redis.hgetall(this.key(messageId)));
+    const fields = await this.connection.call((redis) => redis.hgetall(this.key(messageId)));
     const { [COMMITTED]: committed, ...connections } = fields;
     if (Object.keys(fields).length === 0) return undefined;
     const pushed = Object.entries(connections).map(([connectionId, text]): Pushed => {
@@ -175,28 +175,23 @@ class RedisTraces extends Noting {
     };
   }
 
-  close(): Promise<void> {
-    this.waiting.clear();
-    return this.link.close();
+  async close(): Promise<void> {
+    await this.batcher.close();
+    await this.connection.close();
   }
 
-  private flush(): void {
-    const commands = [...this.waiting].flatMap(([messageId, fields]) => [
-      ['hset', this.key(messageId), ...fields],
-      ['pexpire', this.key(messageId), this.limits.keepMs],
-    ]);
-    this.waiting = new Map();
-    if (commands.length > 0) this.link.pipeline(commands).catch((error: unknown) => this.lost(error));
-  }
-
-  /** Redis being away is its link's to tell; that it refuses is told once. */
-  private lost(error: unknown): void {
-    if (error instanceof Unavailable || this.refused) return;
-    this.refused = true;
+  /** Logs once that Redis refuses; the connection logs that Redis is away. */
+  private onFailure(error: unknown): void {
+    if (error instanceof Unavailable || this.wasRefused) return;
+    this.wasRefused = true;
     this.logger.warn({ err: error }, 'Redis refuses to note traces of messages');
   }
 
   private key(messageId: string): string {
-    return `${this.link.prefix}trace:{${messageId}}`;
+    return `${this.connection.prefix}trace:{${messageId}}`;
   }
 }
+
+/** Short enough for the compact form of a hash (hash-max-listpack-value), which takes a tenth of the memory. */
+const fieldsOf = (note: Note): (string | number)[] =>
+  'committed' in note ? [COMMITTED, note.committed] : [note.connectionId, `${note.at} ${note.userId}`];

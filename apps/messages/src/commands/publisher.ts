@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import type { DomainEvent, DomainEventName, Message, ServerEvent, ServerEventName } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import { Push, type PushOptions, type Whereabouts } from '@parley/realtime';
+import { Push, type PushOptions, type UserLocations } from '@parley/realtime';
 import { Batcher } from '@parley/service-kit';
 
 /** The most messages of one event: with the longest bodies, less than a megabyte. */
@@ -53,13 +53,13 @@ export class EventPublisher {
   ) {}
 
   /**
-   * Pushes the live events, then publishes the domain events, each in the given order. `where`: the locations of all users that are told, read after the commit; without it every push
+   * Pushes the live events, then publishes the domain events, each in the given order. `locations`: the locations of all users that are told, read after the commit; without it every push
    * looks its users up.
    */
-  async publish(events: readonly OutgoingEvent[], where?: Whereabouts): Promise<void> {
+  async publish(events: readonly OutgoingEvent[], locations?: UserLocations): Promise<void> {
     const pushes = events.filter((event) => 'event' in event);
     // With known locations nothing is awaited between two pushes, so they keep their order side by side.
-    if (where) await Promise.all(pushes.map((event) => this.pushOne(event, { where })));
+    if (locations) await Promise.all(pushes.map((event) => this.pushOne(event, { locations })));
     else for (const event of pushes) await this.pushOne(event);
     await reached('messages.pushed');
     for (const event of events) if ('publish' in event) await this.broker.publish(event.publish, event.payload);
@@ -70,7 +70,10 @@ export class EventPublisher {
     return this.created.add(message);
   }
 
-  private pushOne({ to, event, payload, ...options }: LiveEvent, more: Pick<PushOptions, 'where'> = {}): Promise<void> {
+  private pushOne(
+    { to, event, payload, ...options }: LiveEvent,
+    more: Pick<PushOptions, 'locations'> = {},
+  ): Promise<void> {
     return this.push.toUsers(to, event, payload, { ...options, ...more });
   }
 }

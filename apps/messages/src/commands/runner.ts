@@ -3,7 +3,7 @@ import type { Delivery } from '@parley/broker';
 import { Audience } from '@parley/chat';
 import { ChatError, type Actor } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import type { Whereabouts } from '@parley/realtime';
+import type { UserLocations } from '@parley/realtime';
 import { Database } from '@parley/store';
 import { changeConversation, contextOf, type AccessCheck, type Change, type Committed } from './change.js';
 import { ConversationCache } from './conversation-cache.js';
@@ -47,20 +47,20 @@ export class CommandRunner {
   }
 
   /**
-   * Answers or refuses deliveries whose work is committed, and publishes their events. `outcomes` are in the order of `deliveries`. `where`: the locations of all users that are told;
+   * Answers or refuses deliveries whose work is committed, and publishes their events. `outcomes` are in the order of `deliveries`. `locations`: the locations of all users that are told;
    * awaited after the answers.
    */
   async finish(
     deliveries: readonly Delivery[],
     outcomes: readonly (Committed<unknown> | ChatError)[],
-    where?: Promise<Whereabouts>,
+    locations?: Promise<UserLocations>,
   ): Promise<void> {
     for (const [at, outcome] of outcomes.entries())
       if (outcome instanceof ChatError) deliveries[at]!.refuse(outcome);
       else deliveries[at]!.reply(outcome.answer);
     await reached('messages.answered');
     const committed = outcomes.flatMap((outcome) => (outcome instanceof ChatError ? [] : outcome.events));
-    if (committed.length > 0) await this.publisher.publish(committed, await where);
+    if (committed.length > 0) await this.publisher.publish(committed, await locations);
     for (const [at, outcome] of outcomes.entries())
       if (!(outcome instanceof ChatError) && outcome.created) {
         const { created } = outcome;

@@ -3,7 +3,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
 import { ChatError } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import { Push, type Whereabouts } from '@parley/realtime';
+import { Push, type UserLocations } from '@parley/realtime';
 import { endsWithin } from '@parley/service-kit';
 import type { Committed } from '../commands/change.js';
 import { messageNew } from '../commands/publisher.js';
@@ -32,12 +32,12 @@ export class SendingController {
     await reached('messages.committed');
     const recipients = new Set(outcomes.flatMap(recipientsOf));
     // Looked up after the commit: users who connect later catch up with the message.
-    const finding = this.push.find([...recipients]);
-    const where = (await endsWithin(ONLINE_TIMEOUT_MS, finding)) ? await finding : undefined;
+    const locating = this.push.locate([...recipients]);
+    const locations = (await endsWithin(ONLINE_TIMEOUT_MS, locating)) ? await locating : undefined;
     await this.runner.finish(
       deliveries,
-      outcomes.map((outcome) => (outcome instanceof ChatError ? outcome : toCommitted(outcome, where))),
-      finding,
+      outcomes.map((outcome) => (outcome instanceof ChatError ? outcome : toCommitted(outcome, locations))),
+      locating,
     );
   }
 }
@@ -50,9 +50,9 @@ function recipientsOf(outcome: SendOutcome): readonly string[] {
 
 function toCommitted(
   { message, duplicate, isNews, audience, peer }: Sent,
-  where: Whereabouts | undefined,
+  locations: UserLocations | undefined,
 ): Committed<object> {
-  const recipientOnline = peer === undefined ? undefined : where?.online(peer);
+  const recipientOnline = peer === undefined ? undefined : locations?.online(peer);
   const answer = recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline };
   return isNews ? { answer, events: [messageNew(audience, message)], created: message } : { answer, events: [] };
 }

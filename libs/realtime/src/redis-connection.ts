@@ -1,0 +1,150 @@
+import { Redis } from 'ioredis';
+import { Batcher, pause, StartError, Unavailable, withTimeout, type Logger } from '@parley/service-kit';
+
+export interface RedisOptions {
+  readonly url: string;
+  readonly logger: Logger;
+  /** Before every key; two deployments on one Redis differ by it. Default: `parley:`. */
+  readonly prefix?: string;
+  /** The longest that one call waits, in milliseconds. Default: 500. */
+  readonly timeoutMs?: number;
+  /** The longest that `connect` waits for Redis at the start, in milliseconds. Default: 5,000. */
+  readonly connectMs?: number;
+}
+
+export type RedisCommand = readonly (string | number)[];
+type CommandResult = readonly [error: Error | null, result: unknown];
+
+/**
+ * A connection to Redis on which no caller waits long: every call ends within `timeoutMs`, and while Redis is away each rejects at once. A command whose answer is lost with the connection is never repeated
+ * automatically; it may have been done, so commands are written so that doing them twice is harmless.
+ */
+export class RedisConnection {
+  readonly prefix: string;
+  private readonly timeoutMs: number;
+  /** Why Redis is away, for people. */
+  private away: string | undefined = 'not connected to Redis yet';
+  private run: string | undefined;
+  private readonly batcher = new Batcher<readonly RedisCommand[], readonly CommandResult[]>({
+    flush: async (batch) => {
+      const results = await this.results(batch.flat());
+      let at = 0;
+      return batch.map(({ length }) => results.slice(at, (at += length)));
+    },
+  });
+
+  private constructor(
+    readonly redis: Redis,
+    private readonly logger: Logger,
+    options: RedisOptions,
+  ) {
+    this.prefix = options.prefix ?? 'parley:';
+    this.timeoutMs = options.timeoutMs ?? 500;
+    redis.on('ready', () => void this.onReady());
+    // An error comes before the close that it causes, and says more.
+    redis.on('error', (error: Error) => this.onLost(error.message));
+    redis.on('close', () => this.onLost(this.away ?? 'the connection to Redis is lost'));
+  }
+
+  /** Rejects with a {@link StartError} when Redis does not answer within `connectMs`. */
+  static async connect(options: RedisOptions): Promise<RedisConnection> {
+    const timeoutMs = options.timeoutMs ?? 500;
+    const redis = new Redis(options.url, {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      // Rejects the calls under way as soon as the connection is lost.
+      maxRetriesPerRequest: 0,
+      connectTimeout: 2000,
+      // Gives up a connection whose other end is silent while answers are due: frozen, or half open.
+      socketTimeout: timeoutMs * 2,
+      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000) * (0.5 + Math.random() / 2),
+    });
+    const connection = new RedisConnection(redis, options.logger, options);
+    await connection.ready(options.connectMs ?? 5000);
+    return connection;
+  }
+
+  /** undefined while Redis answers, otherwise what is wrong, for people. */
+  get problem(): string | undefined {
+    return this.away;
+  }
+
+  /** Names the run of the server behind this connection: another one after every restart and failover, which may have lost data. */
+  get runId(): string {
+    return this.run ?? '';
+  }
+
+  /** Rejects with {@link Unavailable}; with anything else when Redis refuses the command itself. */
+  async call<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    if (this.away !== undefined) throw new Unavailable(this.away);
+    const late = () => new Unavailable(`Redis did not answer within ${this.timeoutMs} ms`);
+    try {
+      return await withTimeout(this.timeoutMs, work(this.redis), late);
+    } catch (error) {
+      throw error instanceof TypeError ? error : failureOf(error);
+    }
+  }
+
+  /** Like {@link call}, for several commands in one round trip, in their order. An error of one command rejects all. */
+  async exec(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    return valuesOf(await this.results(commands));
+  }
+
+  /** Like {@link exec}. Calls of the same turn of the event loop share the round trip, not their errors. */
+  async pipeline(commands: readonly RedisCommand[]): Promise<unknown[]> {
+    return valuesOf(await this.batcher.add(commands));
+  }
+
+  close(): Promise<void> {
+    this.away = 'closed';
+    this.redis.disconnect();
+    return Promise.resolve();
+  }
+
+  private async results(commands: readonly RedisCommand[]): Promise<readonly CommandResult[]> {
+    return (await this.call((redis) => redis.pipeline(commands as (string | number)[][]).exec())) ?? [];
+  }
+
+  private async ready(connectMs: number): Promise<void> {
+    const until = performance.now() + connectMs;
+    await this.redis.connect().catch(() => undefined);
+    while (this.away !== undefined && performance.now() < until) await pause(25);
+    if (this.away === undefined) return;
+    const reason = this.away;
+    await this.close();
+    throw new StartError(`Redis can't be reached (REDIS_URL): ${reason}`);
+  }
+
+  private async onReady(): Promise<void> {
+    const info = await this.redis.info('server').catch((error: Error) => (isRefusal(error) ? '' : undefined));
+    if (info === undefined) return; // Lost again already; the next `ready` event asks again.
+    this.run = /run_id:(\w+)/.exec(info)?.[1] ?? '';
+    if (this.away === 'closed') return;
+    this.away = undefined;
+    this.logger.debug('connected to Redis');
+  }
+
+  private onLost(reason: string): void {
+    if (this.away === 'closed') return;
+    if (this.away === undefined) this.logger.warn({ reason }, 'Redis is away');
+    this.away = reason;
+  }
+}
+
+function valuesOf(results: readonly CommandResult[]): unknown[] {
+  const failed = results.find(([error]) => error !== null)?.[0];
+  if (failed) throw failureOf(failed);
+  return results.map(([, result]) => result);
+}
+
+const failureOf = (error: unknown): unknown =>
+  isRefusal(error) || error instanceof Unavailable
+    ? error
+    : new Unavailable(error instanceof Error ? error.message : String(error), { cause: error });
+
+/** Whether Redis answered with a refusal. `-READONLY`, `-LOADING` and the like only say that it cannot answer now. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error &&
+  error.name === 'ReplyError' &&
+  !/^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF|NOREPLICAS)\b/.test(error.message);
