@@ -33,7 +33,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
       id,
       hours,
     ]);
-  /** As sending does. */
+  /** Links an attachment to a message, as sending does. */
   const attach = async (userId: string, attachmentId: string) => {
     const conversationId = await on.service.group(userId);
     const { message } = await on.service.send(userId, { conversationId });
@@ -45,7 +45,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     return { conversationId, messageId: message.id };
   };
 
-  it('are answered as clients see them, however often they are recorded', async () => {
+  it('are answered as clients see them, for any number of repeated records', async () => {
     const userId = newId();
     const [file, thumbnail] = [stored({ durationMs: 5 }), stored({ mediaType: 'image/webp', size: 10 })];
     const attachment = await record(userId, file, thumbnail);
@@ -67,7 +67,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect(await codeOf(record(newId(), file))).toBe('conflict');
   });
 
-  it('stay within the quota of their uploader, also when many come at once', async () => {
+  it('stay within the quota of their uploader, also under concurrent uploads', async () => {
     const userId = newId();
     const outcomes = await Promise.all(
       Array.from({ length: 6 }, () => codeOf(record(userId, stored({ size: 300 }), stored({ size: 50 })))),
@@ -77,7 +77,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect([await admit(100), await admit(101)]).toEqual(['answered', 'too_large']);
   });
 
-  it('become public as profile pictures when they are images of the user’s own', async () => {
+  it('become public as profile pictures if they are the user’s own images', async () => {
     const userId = newId();
     const thumbnail = stored({ mediaType: 'image/webp' });
     const [image, text] = [
@@ -96,7 +96,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect(await publicOf(userId)).toEqual([image.id, thumbnail.id].toSorted());
   });
 
-  it('become no profile pictures once every message that showed them is gone', async () => {
+  it('cannot become profile pictures once all their messages are deleted', async () => {
     const userId = newId();
     const [kept, wiped, dissolved] = [await record(userId), await record(userId), await record(userId)];
     await attach(userId, kept.id);
@@ -111,7 +111,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect(await publish(userId, kept.id)).toBe('answered');
   });
 
-  it('are no longer public when another picture takes their place, and go when they were never sent', async () => {
+  it('are not public after another picture replaces them, and are dropped if they were never sent', async () => {
     const userId = newId();
     const thumbnail = stored({ mediaType: 'image/webp' });
     const [first, sent, next] = [await record(userId, stored(), thumbnail), await record(userId), await record(userId)];
@@ -126,7 +126,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect(await publicOf(userId)).toHaveLength(1);
   });
 
-  it('go when they were not sent within a day, with their previews, and are forgotten once their bytes are gone', async () => {
+  it('are dropped with their previews when not sent within a day, and deleted once their bytes are removed', async () => {
     const userId = newId();
     const thumbnail = stored({ mediaType: 'image/webp' });
     const [old, fresh, picture] = [
@@ -151,7 +151,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     ).toEqual([fresh.id, picture.id].toSorted().map((id) => ({ id })));
   });
 
-  it('go when no message shows them any more', async () => {
+  it('are dropped when no message carries them any more', async () => {
     const userId = newId();
     const [gone, shown, dissolved] = [await record(userId), await record(userId), await record(userId)];
     const first = await attach(userId, gone.id);

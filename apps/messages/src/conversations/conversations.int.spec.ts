@@ -2,13 +2,13 @@ import { newId, type Conversation } from '@parley/contracts';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { engines, running } from '@parley/store/testing';
-import { Cut } from '../spec/cut.js';
+import { BrokerFailure } from '../spec/broker-failure.js';
 import { Service } from '../spec/service.js';
-import { demandSound } from '../spec/standing.js';
+import { expectConsistent } from '../spec/invariants.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations on %s', (_, open) => {
-  const on = running(open, (database) => Service.start(database, { through: cut.through }));
-  const cut = new Cut();
+  const on = running(open, (database) => Service.start(database, { through: failure.through }));
+  const failure = new BrokerFailure();
 
   const people = (count: number): Promise<string[]> => Promise.all(range(count).map(() => on.service.connect()));
   const change = (by: string, conversationId: string, more: object, requestId?: string) =>
@@ -32,12 +32,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
     )[0]!;
   const updates = (userId: string, conversationId: string): Conversation[] =>
     on.service
-      .heard(userId, 'conversation:updated')
+      .pushed(userId, 'conversation:updated')
       .map(({ payload }) => payload.conversation)
       .filter(({ id }) => id === conversationId);
   const removals = (userId: string, conversationId: string) =>
     on.service
-      .heard(userId, 'conversation:removed')
+      .pushed(userId, 'conversation:removed')
       .map(({ payload }) => payload as never as { conversationId: string; reason: string })
       .filter((one) => one.conversationId === conversationId);
   const published = (name: string, conversationId: string) =>
@@ -46,7 +46,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
       return one.name === name && (event.conversationId ?? event.conversation?.id) === conversationId;
     });
 
-  it('changes what is given and leaves the rest; a new title is told by a system message after it', async () => {
+  it('update only the given values; a new title is followed by a system message', async () => {
     const [anna, ben] = await people(2);
     const {
       conversation: { id },
@@ -80,7 +80,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
     expect(described).not.toHaveProperty('topic');
     expect(described).not.toHaveProperty('me');
     await eventually(() =>
-      expect(on.service.heard(ben!).at(-1)).toMatchObject({
+      expect(on.service.pushed(ben!).at(-1)).toMatchObject({
         event: 'message:new',
         payload: { message: { seq: 2, rev: 4, senderId: anna, system: { kind: 'renamed', value: 'KAFFEE' } } },
       }),
@@ -91,10 +91,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
     await eventually(() =>
       expect(updates(ben!, id).at(-1)).toMatchObject({ color: '#aabbcc', title: 'KAFFEE', rev: 5 }),
     );
-    await demandSound(on.engine.owner, id);
+    await expectConsistent(on.engine.owner, id);
   });
 
-  it('says nothing of what is so already', async () => {
+  it('publish nothing for values that are already set', async () => {
     const [anna] = await people(1);
     const {
       conversation: { id },
@@ -111,7 +111,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
     expect(updates(anna!, id)).toEqual([]);
   });
 
-  it('is its leaders’ to describe, and its creator’s to publish and to delete', async () => {
+  it('may be described by creator and admins, and made public and deleted by their creator', async () => {
     const [anna, ben, cara] = await people(3);
     const id = await on.service.group(anna!, ben!, cara!);
     await on.service.ask('member.update.v1', anna!, { conversationId: id, userId: ben, role: 'admin' });
@@ -134,7 +134,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
     expect(await codeOf(remove(anna!, direct.id))).toBe('forbidden');
   });
 
-  it('is gone for everybody when it is deleted', async () => {
+  it('disappear for everybody when they are deleted', async () => {
     const [anna, ben, cara, dan] = await people(4);
     const id = await on.service.group(anna!, ben!, cara!, dan!);
     await on.service.ask('conversation.leave.v1', cara!, { conversationId: id });
@@ -154,10 +154,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
       on.service.ask('conversation.leave.v1', ben!, { conversationId: id }),
     ];
     expect(await Promise.all(attempts.map(codeOf))).toEqual(attempts.map(() => 'not_found'));
-    await demandSound(on.engine.owner, id);
+    await expectConsistent(on.engine.owner, id);
   });
 
-  it('changes and is deleted once, and tells of it, when the command is cut off after the commit', async () => {
+  it('are changed and deleted once, and publish it, when the broker fails after the commit', async () => {
     const [anna, ben] = await people(2);
     const id = await on.service.group(anna!, ben!);
     const steps: [number, () => Promise<unknown>][] = [
@@ -166,12 +166,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
       [1, () => remove(anna!, id)],
     ];
     for (const [revs, step] of steps) {
-      const [{ rev }, { count }] = [await rowOf(id), cut];
-      cut.fail();
+      const [{ rev }, { count }] = [await rowOf(id), failure];
+      failure.fail();
       expect(await codeOf(step())).toBe('answered');
-      await eventually(() => cut.count === count + 1);
+      await eventually(() => failure.count === count + 1);
       expect((await rowOf(id)).rev - rev).toBe(revs);
-      // The next command of the shard is answered when the one before it is told.
+      // The shard's next command is answered after the previous one was published.
       await codeOf(on.service.send(newId(), { conversationId: id }));
     }
     expect(updates(ben!, id).map(({ rev, lastSeq }) => [rev, lastSeq])).toEqual([
@@ -182,13 +182,13 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
     expect(published('conversation.deleted.v1', id)).toHaveLength(1);
     expect(
       on.service
-        .heard(ben!, 'message:new')
+        .pushed(ben!, 'message:new')
         .filter(({ payload }) => payload.message.conversationId === id && payload.message.system?.kind === 'renamed'),
     ).toHaveLength(1);
-    await demandSound(on.engine.owner, id);
+    await expectConsistent(on.engine.owner, id);
   });
 
-  it('folds the title of a new one, and admits no guests where its policy does not', async () => {
+  it('store a folded title, and admit no guests if their policy says so', async () => {
     const [anna, guest] = [newId(), newId()];
     on.service.guests.add(guest);
     const { conversation } = await on.service.create(anna, {

@@ -14,7 +14,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refu
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.create on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
-  it('creates a group with its first system message, and tells every member, each with its own standing', async () => {
+  it('creates a group with its first system message, and tells every member with their own membership', async () => {
     const [anna, ben, cara] = [await on.service.connect(), await on.service.connect(), await on.service.connect()];
     const requestId = newId();
     const { conversation, created } = await on.service.create(
@@ -56,10 +56,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     });
     await eventually(() => on.service.created().some(({ conversationId }) => conversationId === requestId));
     const roles = [anna, ben, cara].map((userId) =>
-      on.service.heard(userId, 'conversation:new').map(({ payload }) => payload.conversation.me!.role),
+      on.service.pushed(userId, 'conversation:new').map(({ payload }) => payload.conversation.me!.role),
     );
     expect(roles).toEqual([['creator'], ['member'], ['member']]);
-    expect(on.service.heard(ben).map(({ event }) => event)).toEqual(['conversation:new', 'message:new']);
+    expect(on.service.pushed(ben).map(({ event }) => event)).toEqual(['conversation:new', 'message:new']);
     const [event] = on.service.events.filter(({ name }) => name === 'conversation.created.v1');
     expect(event!.event.memberIds.toSorted()).toEqual([anna, ben, cara].toSorted());
     expect(event!.event.conversation).not.toHaveProperty('me');
@@ -70,7 +70,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     expect(row).toEqual({ conversation_rev: 1, members_rev: 1, rev: 2, last_seq: 1 });
   });
 
-  it('finds what it created when the request is delivered again', async () => {
+  it('answers the same conversation for a redelivered request', async () => {
     const [anna, ben] = [newId(), newId()];
     for (const input of [
       { kind: 'group' as const, memberIds: [ben] },
@@ -83,7 +83,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     }
   });
 
-  it('keeps one direct conversation per pair, with both as creators and no system message, and says who they are', async () => {
+  it('keeps one direct conversation per pair, with both people as creators, their ids and no system message', async () => {
     const [anna, ben] = [newId(), await on.service.connect()];
     const first = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
     const second = await on.service.create(ben, { kind: 'direct', memberIds: [anna] });
@@ -101,7 +101,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     });
     expect(first.conversation).not.toHaveProperty('lastMessage');
     await eventually(() =>
-      expect(on.service.heard(ben, 'conversation:new').map(({ payload }) => payload.conversation.memberIds)).toEqual([
+      expect(on.service.pushed(ben, 'conversation:new').map(({ payload }) => payload.conversation.memberIds)).toEqual([
         [anna, ben].toSorted(),
       ]),
     );
@@ -111,7 +111,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     });
   });
 
-  it('creates a pair once, whoever of the two begins at the same time and wherever', async () => {
+  it('creates a pair once when both people create it at the same time through two replicas', async () => {
     const other = await Service.start(await on.engine.replica());
     const pairs = range(8).map(() => [newId(), newId()] as const);
     const creations = pairs.map(([anna, ben]) =>
@@ -135,7 +135,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     await other.stop();
   });
 
-  it('refuses what a conversation cannot be', async () => {
+  it('refuses invalid combinations of values', async () => {
     const [anna, ben] = [newId(), newId()];
     const create = (input: Parameters<Service['create']>[1], kind?: 'guest') =>
       codeOf(on.service.create(anna, input, newId(), kind));
@@ -151,7 +151,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     expect(await create({ kind: 'group', memberIds: range(5000).map(() => newId()) })).toBe('invalid');
   });
 
-  it('names the members that do not exist, and creates nothing', async () => {
+  it('names users that do not exist, and creates nothing', async () => {
     const [anna, ben, ghost] = [newId(), newId(), newId()];
     on.service.unknown.add(ghost);
     const requestId = newId();
@@ -160,7 +160,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     expect(await on.engine.owner.query(`select 1 from chat.conversation where id = $1`, [requestId])).toEqual([]);
   });
 
-  it('holds as many members as a group may have', async () => {
+  it('creates a group with the maximum number of members', async () => {
     const { conversation } = await on.service.create(newId(), {
       kind: 'group',
       memberIds: range(4999).map(() => newId()),
@@ -168,7 +168,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     expect(conversation.memberCount).toBe(5000);
   });
 
-  it('is unavailable without auth, and lets messages of the same shard pass', async () => {
+  it('is unavailable without auth, without holding up messages of the same shard', async () => {
     const alone = await Service.start(on.engine.database, { auth: false });
     const anna = newId();
     const { conversation } = await alone.create(anna, { kind: 'group' });

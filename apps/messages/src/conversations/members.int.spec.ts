@@ -2,15 +2,15 @@ import { newId, type ServerEvent } from '@parley/contracts';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { engines, running } from '@parley/store/testing';
-import { Cut } from '../spec/cut.js';
+import { BrokerFailure } from '../spec/broker-failure.js';
 import { Service } from '../spec/service.js';
-import { demandSound } from '../spec/standing.js';
+import { expectConsistent } from '../spec/invariants.js';
 
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s', (_, open) => {
-  const on = running(open, (database) => Service.start(database, { through: cut.through }));
-  const cut = new Cut();
+  const on = running(open, (database) => Service.start(database, { through: failure.through }));
+  const failure = new BrokerFailure();
 
   const people = (count: number): Promise<string[]> => Promise.all(range(count).map(() => on.service.connect()));
   const publicGroup = async (creator: string, policy = {}): Promise<string> =>
@@ -40,7 +40,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       )
     ).slice(1);
   const toldOf = (userId: string, conversationId: string): [string, unknown][] =>
-    on.service.heard(userId).flatMap(({ event, payload }): [string, unknown][] => {
+    on.service.pushed(userId).flatMap(({ event, payload }): [string, unknown][] => {
       const {
         conversation,
         message,
@@ -59,9 +59,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     conversationId: string,
     event: E,
   ) => toldOf(userId, conversationId).findLast(([name]) => name === event)?.[1] as ServerEvent<E> | undefined;
-  const settled = (conversationId: string) => eventually(() => demandSound(on.engine.owner, conversationId));
+  const settled = (conversationId: string) => eventually(() => expectConsistent(on.engine.owner, conversationId));
 
-  it('lets anybody join a public conversation: they have its state, the members hear of them, and what was written counts as read', async () => {
+  it('may join a public conversation: they get its state with everything read, and the members are told', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await on.service.send(anna!, { conversationId });
@@ -108,7 +108,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       memberCount: 2,
       member: { userId: ben, role: 'member', status: 'active', readSeq: 3, deliveredSeq: 3 },
     });
-    // Told with a description's `rev`, nobody would notice that they missed this one.
+    // With the description's `rev` a client would not notice that it missed this event.
     const [row] = await on.engine.owner.query(
       `select conversation_rev, members_rev, rev from chat.conversation where id = $1`,
       [conversationId],
@@ -117,7 +117,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('answers who joins twice, and tells nobody again', async () => {
+  it('who join twice are answered twice and announced once', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     const requestId = newId();
@@ -132,7 +132,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('keeps strangers, guests where they are not admitted, the banned, and a crowd out', async () => {
+  it('cannot join a private or full conversation, while banned, or as guests where guests are not admitted', async () => {
     const [anna, ben, guest] = await people(3);
     on.service.guests.add(guest!);
     expect(await codeOf(join(ben!, await on.service.group(anna!)))).toBe('not_found');
@@ -148,14 +148,14 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await codeOf(add(anna!, conversationId, newId()))).toBe('too_large');
   });
 
-  it('lets somebody leave: they hear that at once and nothing more, and begin anew when they are back', async () => {
+  it('may leave: they are told at once, get nothing later, and begin anew when they join again', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
     await leave(ben!, conversationId);
     await on.service.send(anna!, { conversationId, clientId: 'after' });
     await eventually(() =>
-      on.service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'after'),
+      on.service.pushed(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'after'),
     );
     expect(eventsOf(ben!, conversationId).slice(3)).toEqual(['conversation:removed']);
     expect(last(ben!, conversationId, 'conversation:removed')).toEqual({ conversationId, reason: 'left' });
@@ -176,7 +176,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('does not let the creator leave others behind, and ends what nobody else is in', async () => {
+  it('include a creator, who cannot leave others behind, and ends the conversation as its last member', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -200,7 +200,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       { sender_id: anna, system: { kind: 'left' } },
     ]);
     const roles = on.service
-      .heard(ben!, 'member:changed')
+      .pushed(ben!, 'member:changed')
       .map(({ payload }) => payload as never as ServerEvent<'member:changed'>)
       .flatMap((one) =>
         'member' in one && one.conversationId === conversationId ? [[one.member.userId, one.member.role, one.rev]] : [],
@@ -211,7 +211,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     ]);
   });
 
-  it('adds members by those who may invite, answers those who are there as they are, and names who does not exist', async () => {
+  it('are added by those who may invite; present ones are answered unchanged, and unknown users are named', async () => {
     const [anna, ben, cara, dan] = await people(4);
     const conversationId = await on.service.group(anna!, ben!);
     expect(await codeOf(add(ben!, conversationId, cara!))).toBe('forbidden');
@@ -244,7 +244,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('says that auth is away only to those who may add somebody', async () => {
+  it('cannot be added while auth is away, which only those who may add them are told', async () => {
     const alone = await Service.start(on.engine.database, { auth: false });
     const [anna, ben] = [newId(), newId()];
     const conversationId = await publicGroup(anna);
@@ -254,7 +254,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await alone.stop();
   });
 
-  it('removes members, who hear of nothing that comes later, while others write', async () => {
+  it('get nothing after their removal, also while others write', async () => {
     const [anna, ben, cara] = await people(3);
     const conversationId = await on.service.group(anna!, ben!, cara!);
     const before = range(20).map((n) => on.service.send(cara!, { conversationId, clientId: `b${n}` }));
@@ -270,13 +270,13 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await eventually(
       () =>
         on.service
-          .heard(anna!, 'message:new')
+          .pushed(anna!, 'message:new')
           .filter(({ payload }) => payload.message.conversationId === conversationId).length === 62,
     );
     expect(eventsOf(ben!, conversationId).at(-1)).toBe('conversation:removed');
     expect(last(ben!, conversationId, 'conversation:removed')).toEqual({ conversationId, reason: 'removed' });
     const heard = on.service
-      .heard(ben!, 'message:new')
+      .pushed(ben!, 'message:new')
       .filter(({ payload }) => payload.message.conversationId === conversationId);
     expect(heard.every(({ payload }) => payload.message.rev < row!.rev)).toBe(true);
     expect(await codeOf(on.service.send(ben!, { conversationId }))).toBe('not_found');
@@ -284,7 +284,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('keeps admins from the creator and from each other, and members from everybody', async () => {
+  it('cannot be changed by plain members; admins cannot change the creator or each other', async () => {
     const [anna, ben, cara, dan] = await people(4);
     const conversationId = await on.service.group(anna!, ben!, cara!, dan!);
     for (const admin of [ben!, cara!])
@@ -321,7 +321,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('mutes for a time or until further notice; the muted may do nothing but leave, and stay muted when they are back', async () => {
+  it('may be muted with or without an end; muted ones may only leave, and are still muted after joining again', async () => {
     const [anna, ben, cara] = await people(3);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -349,7 +349,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('bans: they are gone for everybody, stay on the list, can be neither added nor joined, and are back where they were when the ban is lifted', async () => {
+  it('may be banned: they stay on the list, get nothing, cannot join or be added, and continue where they were after the ban', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -360,7 +360,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await count(conversationId)).toBe(1);
     await on.service.send(anna!, { conversationId, clientId: 'meanwhile' });
     await eventually(() =>
-      on.service.heard(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'meanwhile'),
+      on.service.pushed(anna!, 'message:new').some(({ payload }) => payload.message.clientId === 'meanwhile'),
     );
     expect(eventsOf(ben!, conversationId).at(-1)).toBe('conversation:removed');
     expect(last(ben!, conversationId, 'conversation:removed')!.reason).toBe('banned');
@@ -387,7 +387,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('keeps who is banned and removed banned; unbanned, they are no member but may come', async () => {
+  it('who are banned and removed stay banned; once unbanned they are not members but may join', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -403,7 +403,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('lets a ban end by itself: they are counted and told again', async () => {
+  it('are counted and announced again when a ban expires', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -423,7 +423,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('shows where a member is, not where they began', async () => {
+  it('are shown with their present positions, not with those at joining', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -444,7 +444,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     );
   });
 
-  it('leaves direct conversations as they are', async () => {
+  it('of direct conversations cannot be changed', async () => {
     const [anna, ben] = await people(2);
     const { conversation } = await on.service.create(anna!, { kind: 'direct', memberIds: [ben!] });
     const refused = [
@@ -461,7 +461,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     ]);
   });
 
-  it('carries a command out once, and tells of it, however often it is cut off after the commit', async () => {
+  it('are changed once, and it is published, for any number of failures after the commit', async () => {
     const [anna, ben, cara] = await people(3);
     const conversationId = await publicGroup(anna!);
     const commands: [string, (requestId: string) => Promise<unknown>][] = [
@@ -483,10 +483,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       const [before] = await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [
         conversationId,
       ]);
-      const { count: failed } = cut;
-      cut.fail();
+      const { count: failed } = failure;
+      failure.fail();
       expect(await codeOf(command(newId())), what).toBe('answered');
-      await eventually(() => cut.count === failed + 1);
+      await eventually(() => failure.count === failed + 1);
       const [after] = await on.engine.owner.query<{ rev: number }>(`select rev from chat.conversation where id = $1`, [
         conversationId,
       ]);
@@ -511,7 +511,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(eventsOf(anna!, conversationId).at(-1)).toBe('conversation:removed');
   });
 
-  it.each([1, 2, 3])('stays exact whatever people do at once (seed %i)', async (seed) => {
+  it.each([1, 2, 3])('are counted and numbered exactly under concurrent commands (seed %i)', async (seed) => {
     let state = seed;
     const random = (below: number): number => {
       state = (state * 48271) % 2147483647;
@@ -534,7 +534,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
       (by) => on.service.send(by, { conversationId }),
     ];
     for (let round = 0; round < 10; round++) {
-      // The creator, whoever that is now, acts often: what others may not is tried as well.
+      // The present creator acts often. Others also try commands that are not allowed to them.
       const [creator] = await on.engine.owner.query<{ user_id: string }>(
         `select user_id from chat.member where conversation_id = $1 and role = 'creator'`,
         [conversationId],
@@ -546,7 +546,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
         codes.filter((code) => code === 'internal' || code === 'unavailable'),
         `seed ${seed}, round ${round}`,
       ).toEqual([]);
-      await demandSound(on.engine.owner, conversationId);
+      await expectConsistent(on.engine.owner, conversationId);
       const [row] = await on.engine.owner.query(
         `select count(*) as creators from chat.member where conversation_id = $1 and role = 'creator' and left_at is null and status = 'active'`,
         [conversationId],

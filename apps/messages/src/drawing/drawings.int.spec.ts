@@ -2,7 +2,8 @@ import { newId, type Line } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { cutting, Service } from '../spec/service.js';
+import { BrokerFailure } from '../spec/broker-failure.js';
+import { Service } from '../spec/service.js';
 
 const line = (id: string, points = [0, 0, 1.5, 2.25]) => ({ id, color: '#aabbcc', width: 2, points });
 
@@ -36,7 +37,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
       userId,
     ]);
 
-  it('keep lines in the order of drawing, and show them as they are stored to everybody but the connection that drew', async () => {
+  it('keep lines in the order of drawing, and push them as stored to everybody except the drawing connection', async () => {
     const [anna, ben, connectionId] = [await on.service.connect(), await on.service.connect(), newId()];
     const conversationId = await on.service.group(anna, ben);
     const [before] = await on.engine.owner.query(`select rev from chat.conversation where id = $1`, [conversationId]);
@@ -71,7 +72,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     ]);
   });
 
-  it('keep a line that is there: by its first drawer, and told once', async () => {
+  it('keep the first line under an id, and push it once', async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
     await Promise.all([
@@ -92,7 +93,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     ]);
   });
 
-  it('count on without holes when many draw at once on several boards through two replicas', async () => {
+  it('number lines without gaps when many draw on several boards through two replicas', async () => {
     const other = await Service.start(await on.engine.replica());
     const [anna, ben] = [newId(), newId()];
     const boards = await Promise.all(range(3).map(() => on.service.group(anna, ben)));
@@ -109,14 +110,14 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     await other.stop();
   });
 
-  it('are emptied by everybody who may write, which takes a rev and is told', async () => {
+  it('may be emptied by everybody who may write, which takes a rev and is pushed', async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
     await draw(anna, conversationId, 'a');
     const { rev } = await reset(ben, conversationId);
     expect(await board(conversationId)).toEqual([]);
-    await eventually(() => on.service.heard(anna, 'drawing:reset').length > 0);
-    expect(on.service.heard(anna, 'drawing:reset').at(-1)).toEqual({
+    await eventually(() => on.service.pushed(anna, 'drawing:reset').length > 0);
+    expect(on.service.pushed(anna, 'drawing:reset').at(-1)).toEqual({
       event: 'drawing:reset',
       id: `${conversationId}:${rev}`,
       payload: { conversationId, userId: ben, rev },
@@ -132,7 +133,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     expect(await board(conversationId)).toEqual([{ n: 1, id: 'a' }]);
   });
 
-  it('are only for those who may write', async () => {
+  it('refuse users who may not write', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await on.service.group(anna, ben);
     const both = async (userId: string, where = conversationId) => [
@@ -176,19 +177,19 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     expect(await codeOf(draw(anna, conversationId, 'over'))).toBe('answered');
   });
 
-  it('tell lines and their end again when the broker was away after the commit, and do nothing twice', async () => {
-    const cut = await Service.start(on.engine.database, { through: cutting('push', 2) });
-    const anna = await cut.connect();
+  it('push lines and resets again when the broker fails after the commit, and store nothing twice', async () => {
+    const failing = await Service.start(on.engine.database, { through: new BrokerFailure(['push']).fail(2).through });
+    const anna = await failing.connect();
     const conversationId = await on.service.group(anna);
-    await cut.call('drawing.draw.v1', anna, { conversationId, line: line('a') });
-    await eventually(() => cut.heard(anna, 'drawing:line').length === 1);
+    await failing.call('drawing.draw.v1', anna, { conversationId, line: line('a') });
+    await eventually(() => failing.pushed(anna, 'drawing:line').length === 1);
     expect(await board(conversationId)).toEqual([{ n: 1, id: 'a' }]);
-    await cut.stop();
-    const again = await Service.start(on.engine.database, { through: cutting('push', 1) });
+    await failing.stop();
+    const again = await Service.start(on.engine.database, { through: new BrokerFailure(['push']).fail().through });
     await again.connect(anna);
     const { rev } = await again.call('drawing.reset.v1', anna, { conversationId });
-    await eventually(() => again.heard(anna, 'drawing:reset').length === 1);
-    expect(again.heard(anna, 'drawing:reset')[0]!.payload.rev).toBe(rev);
+    await eventually(() => again.pushed(anna, 'drawing:reset').length === 1);
+    expect(again.pushed(anna, 'drawing:reset')[0]!.payload.rev).toBe(rev);
     const [row] = await on.engine.owner.query(`select rev from chat.conversation where id = $1`, [conversationId]);
     expect(row).toEqual({ rev });
     await again.stop();

@@ -2,10 +2,11 @@ import { newId, type Message, type Reaction, type RequestPayload } from '@parley
 import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { cutting, newRunner, Service } from '../spec/service.js';
+import { BrokerFailure } from '../spec/broker-failure.js';
+import { newRunner, Service } from '../spec/service.js';
 import { MessagesController } from './controller.js';
 
-/** Emojis that differ. */
+/** The `n`th of many different emojis. */
 const emoji = (n: number): string => String.fromCodePoint(0x1f400 + n);
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of messages on %s', (_, open) => {
@@ -31,7 +32,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       userId,
     ]);
   const updates = (userId: string, { id }: { id: string }) =>
-    on.service.heard(userId, 'message:updated').filter(({ payload }) => payload.message.id === id);
+    on.service.pushed(userId, 'message:updated').filter(({ payload }) => payload.message.id === id);
   const told = (message: { id: string; rev: number }) =>
     eventually(() => on.service.updated().some(({ id, rev }) => id === message.id && rev === message.rev));
   const systemIn = async (conversationId: string) =>
@@ -49,7 +50,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
     (await on.engine.owner.query(`select 1 from chat.${table} where message_id = $1`, [id])).length;
 
   describe('edits', () => {
-    it('replace the body, keep the old one, and are told to all members', async () => {
+    it('replace the body, keep the old one, and are pushed to all members', async () => {
       const [anna, ben] = [await on.service.connect(), await on.service.connect()];
       on.service.usernames.set('ben', ben);
       const conversationId = await on.service.group(anna, ben);
@@ -76,7 +77,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect((await edit(anna, message, 'without')).message.mentions).toEqual([]);
     });
 
-    it('that change nothing take no rev and are not told', async () => {
+    it('that change nothing take no rev and publish nothing', async () => {
       const anna = await on.service.connect();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
@@ -87,7 +88,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(updates(anna, message)).toHaveLength(1);
     });
 
-    it('are the sender’s alone, while they may write there, and not of forwards, tombstones and system messages', async () => {
+    it('are for the sender while they may write, and are refused for forwards, deleted and system messages', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await on.service.group(anna, ben);
       const message = await said(ben, conversationId);
@@ -111,7 +112,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await codeOf(edit(ben, message, 'b'))).toBe('conflict');
     });
 
-    it('are unavailable while auth cannot say whom they mention', async () => {
+    it('are unavailable while auth cannot resolve their mentions', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
@@ -125,7 +126,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       await alone.stop();
     });
 
-    it('that come again answer and tell again, and leave a later edit alone', async () => {
+    it('that are redelivered answer and publish again, and leave a later edit alone', async () => {
       const anna = await on.service.connect();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
@@ -154,28 +155,30 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await deliver(first, 'one', true)).toEqual(later);
       expect(await deliver(second, 'two', true)).toEqual(later);
       expect(await count('message_edit', message)).toBe(2);
-      // Gateways drop a frame that they have seen; events are told as often as the command comes.
+      // Gateways drop a frame that they have seen. Domain events are published for every delivery.
       expect(updates(anna, message).map(({ id }) => id)).toEqual(
         [message.rev + 1, later.rev].map((rev) => `${conversationId}:${rev}`),
       );
       await eventually(() => on.service.updated().filter(({ id }) => id === message.id).length === 4);
     });
 
-    it('are told when the broker is back that was away after the commit', async () => {
-      const cut = await Service.start(on.engine.database, { through: cutting('publish', 2) });
+    it('are published once the broker is back after a failure after the commit', async () => {
+      const failing = await Service.start(on.engine.database, {
+        through: new BrokerFailure(['publish']).fail(2).through,
+      });
       const anna = newId();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
-      const { message: edited } = await cut.call('message.edit.v1', anna, { messageId: message.id, body: 'two' });
-      await eventually(() => cut.updated().length > 0);
-      expect(cut.updated()).toEqual([edited]);
+      const { message: edited } = await failing.call('message.edit.v1', anna, { messageId: message.id, body: 'two' });
+      await eventually(() => failing.updated().length > 0);
+      expect(failing.updated()).toEqual([edited]);
       expect(await revOf(conversationId)).toBe(edited.rev);
-      await cut.stop();
+      await failing.stop();
     });
   });
 
   describe('deletions', () => {
-    it('leave a tombstone, and nothing of what was said', async () => {
+    it('leave a tombstone without any content', async () => {
       const [anna, ben] = [await on.service.connect(), await on.service.connect()];
       const conversationId = await on.service.group(anna, ben);
       const message = await said(anna, conversationId, 'secret');
@@ -223,7 +226,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await revOf(conversationId)).toBe(rev);
     });
 
-    it('are the sender’s, and the creator’s and admins’', async () => {
+    it('are for the sender, and for creator and admins', async () => {
       const [anna, admin, ben, cara] = [newId(), newId(), newId(), newId()];
       const conversationId = await on.service.group(anna, admin, ben, cara);
       await setMember(conversationId, admin, `role = 'admin'`);
@@ -249,7 +252,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
   });
 
   describe('reactions', () => {
-    it('are counted, in the order of their first use, and say in answers which are the caller’s', async () => {
+    it('are counted in the order of their first use, and marked in answers if they are the caller’s own', async () => {
       const [anna, ben, cara] = [await on.service.connect(), newId(), newId()];
       const conversationId = await on.service.group(anna, ben, cara);
       const message = await said(anna, conversationId);
@@ -277,7 +280,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect((await takeBack(cara, message)).message.reactions).toEqual([]);
     });
 
-    it('that change nothing take no rev and are not told', async () => {
+    it('that change nothing take no rev and publish nothing', async () => {
       const anna = await on.service.connect();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
@@ -288,7 +291,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(updates(anna, message)).toHaveLength(2);
     });
 
-    it('stay exact when many react at the same time, through two replicas', async () => {
+    it('are counted exactly when many users react through two replicas', async () => {
       const people = range(30).map(() => newId());
       const conversationId = await on.service.group(people[0]!, ...people.slice(1));
       const message = await said(people[0]!, conversationId);
@@ -322,7 +325,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       await other.stop();
     });
 
-    it('are at most 50 different ones', async () => {
+    it('are limited to 50 different emojis', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await on.service.group(anna, ben);
       const message = await said(anna, conversationId);
@@ -331,7 +334,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect((await react(ben, message, emoji(0))).message.reactions).toHaveLength(50);
     });
 
-    it('are every member’s, in channels too, but not the muted ones’; not on tombstones and system messages', async () => {
+    it('are for every member who is not muted, also in channels, and are refused on deleted and system messages', async () => {
       const [anna, ben] = [newId(), newId()];
       const { conversation } = await on.service.create(anna, { kind: 'channel', title: 'news', memberIds: [ben] });
       const message = await said(anna, conversation.id);
@@ -352,7 +355,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
   });
 
   describe('pins', () => {
-    it('are the creator’s and admins’, are told, and change nothing the second time', async () => {
+    it('are for creator and admins, are pushed, and change nothing when repeated', async () => {
       const [anna, ben] = [await on.service.connect(), newId()];
       const conversationId = await on.service.group(anna, ben);
       const message = await said(ben, conversationId);
@@ -370,7 +373,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await codeOf(pin(anna, message))).toBe('conflict');
     });
 
-    it('are at most 100 in a conversation', async () => {
+    it('are limited to 100 in a conversation', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);
       const [first, ...others] = await Promise.all(range(101).map(() => said(anna, conversationId)));
@@ -384,7 +387,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
     });
   });
 
-  it('nobody writes, reacts or pins in a direct conversation while one of the two blocks the other; both may pin otherwise', async () => {
+  it('are refused in a direct conversation while one of the two blocks the other; otherwise both may pin', async () => {
     const [anna, ben] = [newId(), newId()];
     const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
     const message = await said(anna, conversation.id);

@@ -17,11 +17,11 @@ describe('the mentions of a body', () => {
     [`@${'a'.repeat(33)}`, []],
     ['@x_1-y.z', ['x_1-y.z']],
     ['line\n@anna\ttab@ben', ['anna']],
-  ])('%j name %j', (body, names) => {
+  ])('of %j are %j', (body, names) => {
     expect(firsts(body)).toEqual(names);
   });
 
-  it('may end before the dots and dashes at their end, which may be the sentence’s', () => {
+  it('may end before trailing dots and dashes, which may be punctuation', () => {
     expect(candidatesOf('ask @anna.-.')).toEqual([['anna.-.', 'anna.-', 'anna.', 'anna']]);
     expect(candidatesOf('@a.b. and @ab..')).toEqual([
       ['a.b.', 'a.b'],
@@ -30,12 +30,12 @@ describe('the mentions of a body', () => {
     expect(candidatesOf(`@${'a'.repeat(32)}..`)).toEqual([['a'.repeat(32)]]);
   });
 
-  it('are at most 50', () => {
+  it('are limited to 50', () => {
     const body = Array.from({ length: 60 }, (_, n) => `@user${n}`).join(' ');
     expect(firsts(body)).toEqual(Array.from({ length: 50 }, (_, n) => `user${n}`));
   });
 
-  it('take no time that grows with what is not one', () => {
+  it('are found in linear time in text without mentions', () => {
     const begun = performance.now();
     for (const body of ['@'.repeat(8000), `@${'.'.repeat(8000)}`, '@a.'.repeat(2700)]) candidatesOf(body);
     expect(performance.now() - begun).toBeLessThan(500);

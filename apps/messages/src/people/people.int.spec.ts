@@ -2,12 +2,12 @@ import { newId } from '@parley/contracts';
 import { codeOf, eventually } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { engines, running } from '@parley/store/testing';
-import { Cut } from '../spec/cut.js';
+import { BrokerFailure } from '../spec/broker-failure.js';
 import { Service } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s', (_, open) => {
-  const on = running(open, (database) => Service.start(database, { through: cut.through }));
-  const cut = new Cut();
+  const on = running(open, (database) => Service.start(database, { through: failure.through }));
+  const failure = new BrokerFailure();
 
   type Listing = 'contact.add.v1' | 'contact.remove.v1' | 'block.add.v1' | 'block.remove.v1';
   const list = (name: Listing, by: string, userId: string) => on.service.ask(name, by, { userId });
@@ -25,7 +25,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
       )
       .filter((event) => event?.blockerId === by);
 
-  it('are put on a list once and taken off it, by whoever keeps it', async () => {
+  it('are added to a list once and removed from it by its owner', async () => {
     const [anna, ben] = [newId(), newId()];
     expect(await list('contact.add.v1', anna, ben)).toEqual({});
     const [first] = await rows('contact', 'owner_id', 'user_id', anna);
@@ -37,7 +37,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
   });
 
   it.each(['contact.add.v1', 'block.add.v1'] as const)(
-    'are refused by %s when they don’t exist, or are oneself',
+    'are refused by %s when they do not exist or are the caller',
     async (name) => {
       const [anna, ghost] = [newId(), newId()];
       on.service.unknown.add(ghost);
@@ -48,7 +48,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
     },
   );
 
-  it('are blocked once, at the same time too, and unblocked; the others are told what changed', async () => {
+  it('are blocked once, also concurrently, and unblocked, and the changes are published', async () => {
     const [anna, ben] = [newId(), newId()];
     await Promise.all([1, 2, 3].map(() => list('block.add.v1', anna, ben)));
     expect(await rows('block', 'blocker_id', 'blocked_id', anna)).toHaveLength(1);
@@ -62,15 +62,15 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
     );
   });
 
-  it('are told to be blocked even when that is cut off after the commit', async () => {
+  it('have a block published although the broker fails after the commit', async () => {
     const [anna, ben] = [newId(), newId()];
-    cut.fail(2);
+    failure.fail(2);
     await list('block.add.v1', anna, ben);
     await eventually(() => expect(changes(anna)).toEqual([{ blockerId: anna, blockedId: ben, blocked: true }]));
     expect(await rows('block', 'blocker_id', 'blocked_id', anna)).toHaveLength(1);
   });
 
-  it('begin no direct conversation while one of the two blocks the other, nor find the one they have', async () => {
+  it('cannot create or find a direct conversation while one of the two blocks the other', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const create = (by: string, other: string, requestId?: string) =>
       on.service.create(by, { kind: 'direct', memberIds: [other] }, requestId);
@@ -81,7 +81,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
     expect(
       await Promise.all([create(anna, ben), create(ben, anna), create(anna, cara), create(cara, anna)].map(codeOf)),
     ).toEqual(['blocked', 'blocked', 'blocked', 'blocked']);
-    // The request that began it is answered again as it was.
+    // The request that created it gets the same answer again.
     expect(await create(anna, ben, requestId)).toMatchObject({ created: true, conversation: { id: conversation.id } });
     expect(await on.engine.owner.query(`select 1 from chat.direct_pair where $1 in (low, high)`, [cara])).toEqual([]);
     await list('block.remove.v1', anna, ben);

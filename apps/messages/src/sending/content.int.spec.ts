@@ -4,7 +4,7 @@ import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { Service } from '../spec/service.js';
 
-describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages carry, on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('references of messages on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
   const upload = async (
@@ -41,7 +41,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
   };
 
   describe('attachments', () => {
-    it('are shown by the message in the order that was asked for, and linked to it', async () => {
+    it('are shown by the message in the requested order, and linked to it', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);
       const [first, second] = [await upload(anna), await upload(anna)];
@@ -71,7 +71,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
       expect(again).toEqual({ message, duplicate: true });
     });
 
-    it('are the sender’s own and still there, or the message is refused and the others of the batch are not', async () => {
+    it('must be uploaded by the sender and still exist; otherwise only this message of the batch is refused', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await on.service.group(anna, ben);
       const [mine, others, dropped] = [await upload(anna), await upload(ben), await upload(anna, { dropped: true })];
@@ -84,7 +84,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
       expect(await linksOf(mine)).toHaveLength(1);
     });
 
-    it('may be sent again, but not when all their messages are deleted', async () => {
+    it('may be sent again, but not after all their messages were deleted', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);
       const attachment = await upload(anna);
@@ -102,7 +102,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
   });
 
   describe('forwards', () => {
-    it('bring type, body and attachments, name the original however often they are passed on, and mention nobody', async () => {
+    it('copy type, body and attachments, name the original after any number of forwards, and mention nobody', async () => {
       const [anna, ben, cara] = [await person('anna.f'), newId(), newId()];
       const [here, there, beyond] = [
         await on.service.group(anna, ben),
@@ -138,7 +138,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
       expect(again).toEqual({ message: once, duplicate: true });
     });
 
-    it('take only what the sender can see now, and what somebody wrote', async () => {
+    it('are refused for messages that the sender cannot see now, and for system messages', async () => {
       const [anna, ben, stranger] = [newId(), newId(), newId()];
       const [here, there] = [await on.service.group(anna, ben), await on.service.group(anna, ben, stranger)];
       const { message } = await on.service.send(anna, { conversationId: here });
@@ -165,7 +165,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
       expect(await forward(anna)).toBe('not_found');
     });
 
-    it('stay when the original is deleted, attachments included', async () => {
+    it('keep their body and attachments when the original is deleted', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);
       const attachment = await upload(anna);
@@ -180,7 +180,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
   });
 
   describe('mentions', () => {
-    it('are the members whom the body names', async () => {
+    it('are the members whose usernames the body contains', async () => {
       const [anna, ben, cara, away, banned] = [
         await person('anna'),
         await person('ben.b'),
@@ -213,7 +213,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
       );
     });
 
-    it('count at most 50 in a message', async () => {
+    it('are limited to 50 in a message', async () => {
       const anna = newId();
       const people = await Promise.all(range(52).map((n) => person(`crowd${n}`)));
       const conversationId = await on.service.group(anna, ...people);
@@ -226,7 +226,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('what messages
       expect(message.mentions).toEqual(people.slice(0, 50));
     });
 
-    it('are refused while auth is away, and only they; what is known is answered', async () => {
+    it('make a message unavailable while auth is away, without affecting other messages and resends', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);
       await on.service.send(anna, { conversationId, clientId: 'known', body: '@anna' });

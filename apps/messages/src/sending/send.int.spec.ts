@@ -21,7 +21,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
       [conversationId, userId],
     );
 
-  it('answers with the stored message, pushes it to every member and publishes it', async () => {
+  it('answers the stored message, pushes it to every member and publishes it', async () => {
     const [anna, ben, stranger] = [await on.service.connect(), await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
     const { message, duplicate } = await on.service.send(anna, { conversationId, clientId: 'first', body: 'hello' });
@@ -41,14 +41,14 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(duplicate).toBe(false);
     expect(await stored(conversationId)).toHaveLength(2);
     const mine = (userId: string) =>
-      on.service.heard(userId, 'message:new').filter(({ payload }) => payload.message.clientId === 'first');
+      on.service.pushed(userId, 'message:new').filter(({ payload }) => payload.message.clientId === 'first');
     await eventually(() => on.service.created().some(({ id }) => id === message.id));
     expect(mine(anna)).toEqual([{ event: 'message:new', id: `${conversationId}:3`, payload: { message } }]);
     expect(mine(ben)).toEqual(mine(anna));
     expect(mine(stranger)).toEqual([]);
   });
 
-  it('notes under which trace a message was sent, and when it was committed; a resend changes neither', async () => {
+  it('stores the trace id of a message and the time of its commit, which a resend does not change', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
     const [first, second] = [traceIdOf(), traceIdOf()];
@@ -67,7 +67,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(await on.service.traces.of(message.id)).toEqual(trace);
   });
 
-  it('notes no trace that is none', async () => {
+  it('ignores a malformed trace id', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await withTrace({ traceId: 'somebody’s own' }, () => on.service.send(anna, { conversationId }));
@@ -78,7 +78,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     ).toEqual([{ trace_id: null }]);
   });
 
-  it('gives out seq and rev without holes to 32 senders at once, each in its own order', async () => {
+  it('assigns seq and rev without gaps to 32 concurrent senders, in the order of each', async () => {
     const senders = range(32).map(() => newId());
     const conversationId = await on.service.group(senders[0]!, ...senders.slice(1));
     await Promise.all(
@@ -98,7 +98,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(row).toEqual({ last_seq: 385, rev: 386 });
   });
 
-  it('keeps several conversations in one batch apart', async () => {
+  it('assigns seq and rev per conversation in one batch', async () => {
     const sender = newId();
     const conversations = await Promise.all(range(6).map(() => on.service.group(sender)));
     const sent = await Promise.all(
@@ -115,7 +115,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     }
   });
 
-  it('stores a clientId once: sequentially, at the same time, and when the same request is delivered again', async () => {
+  it('stores a clientId once: for resends one after another, for concurrent ones, and for a redelivered request', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await on.service.group(anna, ben);
     const first = await on.service.send(anna, { conversationId, clientId: 'c1', body: 'one' });
@@ -145,7 +145,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     ]);
   });
 
-  it('pushes nothing again for a resend, and repeats pushes under the same id for a redelivery', async () => {
+  it('pushes nothing for a resend, and pushes again under the same id for a redelivery', async () => {
     const anna = await on.service.connect();
     const conversationId = await on.service.group(anna);
     const requestId = newId();
@@ -153,11 +153,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     await on.service.send(anna, { conversationId, clientId: 'r1' });
     await on.service.send(anna, { conversationId, clientId: 'r1' }, requestId);
     await eventually(() => on.service.created().filter(({ id }) => id === message.id).length === 2);
-    const frames = on.service.heard(anna, 'message:new').filter(({ payload }) => payload.message.id === message.id);
+    const frames = on.service.pushed(anna, 'message:new').filter(({ payload }) => payload.message.id === message.id);
     expect(new Set(frames.map(({ id }) => id))).toEqual(new Set([`${conversationId}:${message.rev}`]));
   });
 
-  it('answers a resend with the row as it is now', async () => {
+  it('answers a resend with the present state of the message', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await on.service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });
@@ -170,7 +170,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(message).toMatchObject({ rev: 4, body: '', deletedAt: expect.any(String) });
   });
 
-  it('refuses whoever may not write, and answers known clientIds to members only', async () => {
+  it('refuses users who may not write, and answers resends to members only', async () => {
     const [creator, member] = [newId(), newId()];
     const conversationId = await on.service.group(creator, member);
     const write = (userId: string, clientId = newId()) => codeOf(on.service.send(userId, { conversationId, clientId }));
@@ -196,7 +196,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(await write(creator)).toBe('not_found');
   });
 
-  it('lets only creator and admins write in a channel, and says so before it speaks of muting', async () => {
+  it('lets only creator and admins write in a channel, and refuses with forbidden before muted', async () => {
     const [creator, admin, member] = [newId(), newId(), newId()];
     const { conversation } = await on.service.create(creator, {
       kind: 'channel',
@@ -211,7 +211,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(codes).toEqual(['answered', 'answered', 'forbidden']);
   });
 
-  it('replies only to living messages of the same conversation', async () => {
+  it('refuses replies to deleted messages and to messages of other conversations', async () => {
     const anna = newId();
     const [here, there] = [await on.service.group(anna), await on.service.group(anna)];
     const { message } = await on.service.send(anna, { conversationId: here });
@@ -227,7 +227,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(await codeOf(on.service.send(anna, { conversationId: here, attachmentIds: [newId()] }))).toBe('not_found');
   });
 
-  it('says in a direct conversation whether the other side is connected, and nothing in a group', async () => {
+  it('answers whether the recipient is online in a direct conversation, but not in a group', async () => {
     const [anna, ben] = [await on.service.connect(), newId()];
     const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
     const toBen = await on.service.send(anna, { conversationId: conversation.id });
@@ -236,7 +236,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect([toBen.recipientOnline, toAnna.recipientOnline, 'recipientOnline' in toGroup]).toEqual([false, true, false]);
   });
 
-  it('stores whatever text a client may send', async () => {
+  it('stores any text that a client may send', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
     const bodies = [
@@ -253,7 +253,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect((await stored(conversationId)).slice(1).map(({ body }) => body)).toEqual(bodies);
   });
 
-  it('never dates a message before the one before it', async () => {
+  it('never gives a message an earlier time than the previous one', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await on.engine.owner.query(`update chat.conversation set active_at = now() + interval '1 hour' where id = $1`, [
@@ -263,13 +263,13 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(new Date(message.createdAt).getTime()).toBeGreaterThan(Date.now() + 3_500_000);
   });
 
-  it('pushes to the members as they are at that moment', async () => {
+  it('pushes to the members as of the commit', async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
     const heard = async (clientId: string) => {
       const { message } = await on.service.send(anna, { conversationId, clientId });
       await eventually(() => on.service.created().some(({ id }) => id === message.id));
-      return on.service.heard(ben, 'message:new').some(({ payload }) => payload.message.id === message.id);
+      return on.service.pushed(ben, 'message:new').some(({ payload }) => payload.message.id === message.id);
     };
     const change = (set: string) =>
       on.engine.owner.query(
@@ -288,7 +288,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(await heard('e')).toBe(true);
   });
 
-  it('lets one bad command of a batch fail alone, into the dead letters', async () => {
+  it('dead-letters one defective command of a batch without affecting the others', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await on.engine.owner.query(`alter table chat.message add constraint no_poison check (body <> 'poison')`);
@@ -303,7 +303,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(20).map((at) => at + 1));
   });
 
-  it('repeats pushes and events, not the message, when the broker was away after the commit', async () => {
+  it('repeats pushes and events but stores the message once when the broker fails after the commit', async () => {
     let failures = 3;
     const failing = (broker: Broker): Broker =>
       new Proxy(broker, {
@@ -329,7 +329,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     await cut.stop();
   });
 
-  it('lets batches for the same conversations wait for each other: none fails, whatever their order', async () => {
+  it('never deadlocks when batches name the same conversations in different orders', async () => {
     const sender = newSender(on.service, on.engine.database);
     const anna = newId();
     const conversations = await Promise.all(range(5).map(() => on.service.group(anna)));
@@ -347,7 +347,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
       expect((await stored(conversationId)).map(({ seq }) => seq)).toEqual(range(13).map((at) => at + 1));
   });
 
-  it('stays exact when two replicas work on the same conversations', async () => {
+  it('assigns seq without gaps when two replicas send to the same conversations', async () => {
     const other = await Service.start(await on.engine.replica());
     const [anna, ben] = [newId(), newId()];
     const conversations = await Promise.all(range(4).map(() => on.service.group(anna, ben)));

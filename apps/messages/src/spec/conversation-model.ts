@@ -11,7 +11,7 @@ type Code = 'answered' | 'forbidden' | 'muted' | 'banned' | 'not_found' | 'confl
 interface Person {
   role: Role;
   status: Status;
-  /** Whether they are on the list of members. */
+  /** True while on the list of members. */
   listed: boolean;
 }
 interface Written {
@@ -22,7 +22,7 @@ interface Written {
   readonly reactions: Set<string>;
 }
 
-/** A conversation as docs/permissions.md and the rules of the protocol describe it, for four people who are told apart by numbers. */
+/** A model of a conversation after docs/permissions.md and the protocol, with four people named by numbers. */
 export class Model {
   deleted = false;
   membersInvite = false;
@@ -35,23 +35,23 @@ export class Model {
     public visibility: 'public' | 'private',
   ) {}
 
-  here(who: number): boolean {
+  isPresent(who: number): boolean {
     const person = this.people.get(who);
     return person !== undefined && person.listed && person.status !== 'banned';
   }
   get present(): number[] {
-    return [...this.people.keys()].filter((who) => this.here(who));
+    return [...this.people.keys()].filter((who) => this.isPresent(who));
   }
 
-  /** What keeps somebody from asking anything of it. */
+  /** The refusal of access; undefined when the person has it. */
   access(who: number): Code | undefined {
     if (this.deleted) return 'not_found';
     if (this.people.get(who)?.status === 'banned') return 'banned';
-    if (this.here(who)) return undefined;
+    if (this.isPresent(who)) return undefined;
     return this.visibility === 'public' ? 'forbidden' : 'not_found';
   }
 
-  /** The same, and what keeps their role, or a mute, from an action: the role is told first. */
+  /** The refusal of an action: first access, then the role, then a mute. */
   refusal(who: number, allowed: (role: Role) => boolean, evenMuted = false): Code | undefined {
     const kept = this.access(who);
     if (kept) return kept;
@@ -60,30 +60,30 @@ export class Model {
     return status === 'muted' && !evenMuted ? 'muted' : undefined;
   }
 
-  readonly leads = (role: Role): boolean => role !== 'member';
-  readonly anybody = (): boolean => true;
+  readonly isAdmin = (role: Role): boolean => role !== 'member';
+  readonly everybody = (): boolean => true;
   readonly nobodyInDirect =
     (allowed: (role: Role) => boolean) =>
     (role: Role): boolean =>
       this.kind !== 'direct' && allowed(role);
-  readonly writes = (role: Role): boolean => this.kind !== 'channel' || role !== 'member';
-  readonly creates = this.nobodyInDirect((role) => role === 'creator');
-  readonly governs = this.nobodyInDirect(this.leads);
-  readonly invites = this.nobodyInDirect((role) => role !== 'member' || this.membersInvite);
+  readonly mayWrite = (role: Role): boolean => this.kind !== 'channel' || role !== 'member';
+  readonly isCreator = this.nobodyInDirect((role) => role === 'creator');
+  readonly mayManage = this.nobodyInDirect(this.isAdmin);
+  readonly mayInvite = this.nobodyInDirect((role) => role !== 'member' || this.membersInvite);
 
   outranks(who: number, other: number): boolean {
     const rank: Record<Role, number> = { member: 0, admin: 1, creator: 2 };
     return rank[this.people.get(who)!.role] > rank[this.people.get(other)!.role];
   }
 
-  /** A mute outlives leaving. */
+  /** A mute remains after leaving. */
   enter(who: number, role: Role): void {
     const before = this.people.get(who);
     this.people.set(who, { role, status: before?.status === 'muted' ? 'muted' : 'active', listed: true });
   }
 }
 
-/** The same conversation in the service, with the ids that its people have there. */
+/** The conversation in the service, with its people's user ids. */
 export class Real {
   constructor(
     readonly service: Service,
@@ -139,15 +139,15 @@ export class Real {
   }
 }
 
-/** Somebody's command: what it must be answered with, how it is made, and what it does where it is not refused. */
+/** A command of one person: its expected answer, how it is made, and its effect on the model when it is not refused. */
 interface Step {
   expected(model: Model): Code;
   make(real: Real, model: Model): Promise<unknown>;
   apply(model: Model, answer: unknown): void;
 }
 
-/** Makes the command, and lets it happen in the model too. */
-async function demandStep(model: Model, real: Real, step: Step): Promise<void> {
+/** Makes the command, compares its answer, and applies it to the model. */
+async function runStep(model: Model, real: Real, step: Step): Promise<void> {
   const wanted = step.expected(model);
   const outcome = await step.make(real, model).then(
     (answer) => ({ code: 'answered', answer }),
@@ -167,7 +167,7 @@ class Command implements fc.AsyncCommand<Model, Real> {
 
   check = (model: Readonly<Model>): boolean => this.needs(model);
 
-  run = (model: Model, real: Real): Promise<void> => demandStep(model, real, this.step(model));
+  run = (model: Model, real: Real): Promise<void> => runStep(model, real, this.step(model));
 
   toString = (): string => this.label;
 }
@@ -179,7 +179,7 @@ const ok = (refusal: Code | undefined): Code => refusal ?? 'answered';
 const send = who.map(
   (by) =>
     new Command(`${by} sends`, always, () => ({
-      expected: (model) => ok(model.refusal(by, model.writes)),
+      expected: (model) => ok(model.refusal(by, model.mayWrite)),
       make: (real) => real.service.send(real.users[by]!, { conversationId: real.conversationId, body: 'hello' }),
       apply: (model, answer) =>
         void model.messages.push({
@@ -192,7 +192,7 @@ const send = who.map(
     })),
 );
 
-/** On one of the messages, if there are any. */
+/** A command on one of the messages, if there are any. */
 const onMessage = (label: string, step: (model: Model, message: Written, by: number) => Step) =>
   fc.tuple(who, fc.nat(5)).map(([by, at]) => {
     const pick = ({ messages }: Model): Written => messages[at % messages.length]!;
@@ -207,29 +207,29 @@ const edit = onMessage('edits', (_, message, by) => ({
     ok(
       model.access(by) ??
         (message.by === by ? undefined : 'forbidden') ??
-        model.refusal(by, model.writes) ??
+        model.refusal(by, model.mayWrite) ??
         (message.deleted ? 'conflict' : undefined),
     ),
   make: (real) => real.ask('message.edit.v1', by, { messageId: message.id, body: 'edited' }),
   apply: () => void (message.body = 'edited'),
 }));
 const erase = onMessage('deletes', (_, message, by) => ({
-  expected: (model) => ok(model.refusal(by, (role) => message.by === by || model.leads(role))),
+  expected: (model) => ok(model.refusal(by, (role) => message.by === by || model.isAdmin(role))),
   make: (real) => real.ask('message.delete.v1', by, { messageId: message.id }),
   apply: () => void (message.deleted = true),
 }));
 const react = onMessage('reacts to', (_, message, by) => ({
-  expected: (model) => ok(model.refusal(by, model.anybody) ?? (message.deleted ? 'conflict' : undefined)),
+  expected: (model) => ok(model.refusal(by, model.everybody) ?? (message.deleted ? 'conflict' : undefined)),
   make: (real) => real.ask('reaction.add.v1', by, { messageId: message.id, emoji: '👍' }),
   apply: () => void message.reactions.add(String(by)),
 }));
-const unreact = onMessage('takes back what they felt about', (_, message, by) => ({
-  expected: (model) => ok(model.refusal(by, model.anybody) ?? (message.deleted ? 'conflict' : undefined)),
+const unreact = onMessage('removes a reaction from', (_, message, by) => ({
+  expected: (model) => ok(model.refusal(by, model.everybody) ?? (message.deleted ? 'conflict' : undefined)),
   make: (real) => real.ask('reaction.remove.v1', by, { messageId: message.id, emoji: '👍' }),
   apply: () => void message.reactions.delete(String(by)),
 }));
 const pin = onMessage('pins', (_, message, by) => ({
-  expected: (model) => ok(model.refusal(by, model.leads) ?? (message.deleted ? 'conflict' : undefined)),
+  expected: (model) => ok(model.refusal(by, model.isAdmin) ?? (message.deleted ? 'conflict' : undefined)),
   make: (real) => real.ask('message.pin.v1', by, { messageId: message.id }),
   apply: () => undefined,
 }));
@@ -242,7 +242,7 @@ const join = who.map(
         return kept === 'forbidden' ? 'answered' : ok(kept);
       },
       make: (real) => real.ask('conversation.join.v1', by, { conversationId: real.conversationId }),
-      apply: (model) => void (model.here(by) || model.enter(by, 'member')),
+      apply: (model) => void (model.isPresent(by) || model.enter(by, 'member')),
     })),
 );
 const leave = who.map(
@@ -250,7 +250,7 @@ const leave = who.map(
     new Command(`${by} leaves`, always, () => ({
       expected: (model) =>
         ok(
-          model.refusal(by, model.nobodyInDirect(model.anybody), true) ??
+          model.refusal(by, model.nobodyInDirect(model.everybody), true) ??
             (model.people.get(by)!.role === 'creator' && model.present.length > 1 ? 'conflict' : undefined),
         ),
       make: (real) => real.ask('conversation.leave.v1', by, { conversationId: real.conversationId }),
@@ -261,7 +261,7 @@ const leave = who.map(
     })),
 );
 
-/** By somebody, to somebody. */
+/** A command of one person about another. */
 const toOther = <T>(label: string, more: fc.Arbitrary<T>, step: (by: number, other: number, more: T) => Step) =>
   fc
     .tuple(who, who, more)
@@ -273,18 +273,18 @@ const add = toOther('adds', fc.constantFrom('member', 'admin'), (by, other, role
   expected: (model) => {
     const person = model.people.get(other);
     return ok(
-      model.refusal(by, (own) => model.invites(own) && (role !== 'admin' || own === 'creator')) ??
+      model.refusal(by, (own) => model.mayInvite(own) && (role !== 'admin' || own === 'creator')) ??
         (person?.status === 'banned' ? 'conflict' : undefined),
     );
   },
   make: (real) =>
     real.ask('member.add.v1', by, { conversationId: real.conversationId, userId: real.users[other], role }),
-  apply: (model) => void (model.here(other) || model.enter(other, role)),
+  apply: (model) => void (model.isPresent(other) || model.enter(other, role)),
 }));
 const remove = toOther('removes', fc.constant(null), (by, other) => ({
   expected: (model) =>
     ok(
-      model.refusal(by, model.governs) ??
+      model.refusal(by, model.mayManage) ??
         (model.people.get(other)?.listed ? undefined : 'not_found') ??
         (model.outranks(by, other) ? undefined : 'forbidden'),
     ),
@@ -294,10 +294,10 @@ const remove = toOther('removes', fc.constant(null), (by, other) => ({
 const setStatus = toOther('makes', fc.constantFrom<Status[]>('active', 'muted', 'banned'), (by, other, status) => ({
   expected: (model) => {
     const person = model.people.get(other);
-    // Who is off the list can be banned, and unbanned.
+    // A person off the list can be banned and unbanned.
     const there = person !== undefined && (person.listed || person.status === 'banned' || status === 'banned');
     return ok(
-      model.refusal(by, model.governs) ??
+      model.refusal(by, model.mayManage) ??
         (there ? undefined : 'not_found') ??
         (model.outranks(by, other) ? undefined : 'forbidden'),
     );
@@ -314,7 +314,7 @@ const promote = toOther('makes', fc.constantFrom<('admin' | 'member')[]>('admin'
     const person = model.people.get(other);
     const there = person !== undefined && (person.listed || person.status === 'banned');
     return ok(
-      model.refusal(by, model.creates) ??
+      model.refusal(by, model.isCreator) ??
         (there ? undefined : 'not_found') ??
         (person!.role === 'creator' || person!.status === 'banned' ? 'conflict' : undefined),
     );
@@ -328,7 +328,7 @@ const handOver = toOther('hands over to', fc.constant(null), (by, other) => ({
     const person = model.people.get(other);
     const there = person !== undefined && (person.listed || person.status === 'banned');
     return ok(
-      model.refusal(by, model.creates) ??
+      model.refusal(by, model.isCreator) ??
         (there ? undefined : 'not_found') ??
         (person!.status === 'banned' ? 'conflict' : undefined),
     );
@@ -359,8 +359,8 @@ const update = fc
   .tuple(who, describing)
   .map(
     ([by, wish]) =>
-      new Command(`${by} describes it ${JSON.stringify(wish)}`, always, () => ({
-        expected: (model) => ok(model.refusal(by, wish.visibility === undefined ? model.governs : model.creates)),
+      new Command(`${by} updates it ${JSON.stringify(wish)}`, always, () => ({
+        expected: (model) => ok(model.refusal(by, wish.visibility === undefined ? model.mayManage : model.isCreator)),
         make: (real) => real.ask('conversation.update.v1', by, { conversationId: real.conversationId, ...wish }),
         apply: (model) =>
           void Object.assign(model, {
@@ -373,13 +373,13 @@ const update = fc
 const end = who.map(
   (by) =>
     new Command(`${by} deletes it`, always, () => ({
-      expected: (model) => ok(model.refusal(by, model.creates)),
+      expected: (model) => ok(model.refusal(by, model.isCreator)),
       make: (real) => real.ask('conversation.delete.v1', by, { conversationId: real.conversationId }),
       apply: (model) => void (model.deleted = true),
     })),
 );
 
-/** Everything that somebody may try, what happens most among it more often. */
+/** Everything that a person may try; frequent commands more often. */
 export const commands = fc.commands(
   [
     send,

@@ -15,7 +15,7 @@ import {
   type User,
 } from '@parley/contracts';
 import { createMemoryRegistry, createMemoryTraces, Push, type Registry, type Traces } from '@parley/realtime';
-import { Unavailable, type Running } from '@parley/service-kit';
+import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import type { MessagesParts } from '../app.module.js';
 import { EventPublisher } from '../commands/publisher.js';
@@ -31,26 +31,26 @@ import { quiet } from '@parley/store/testing';
 
 type Input<N extends RequestName> = RequestPayload<N> extends { input: infer I } ? I : never;
 type Users = Extract<PushFrame, { kind: 'users' }>;
-/** What one user's connection got. */
-export interface Heard {
+/** A live event that was pushed to a user. */
+export interface PushedEvent {
   readonly event: string;
   readonly id: string | undefined;
-  /** Of `message:new` and of `conversation:new`. */
+  /** Of the events that specs look into. */
   readonly payload: { message: Message; conversation: Conversation; reaction?: unknown; line?: unknown; rev?: number };
 }
 
-/** The messages service behind an in-process broker, with a gateway's ear and auth's answers. */
+/** The messages service on an in-process broker, with a listener in place of gateways and answers in place of auth. */
 export class Service {
   readonly events: {
     name: string;
     event: { message: Message; messages: Message[]; conversation: Conversation; memberIds: string[] };
   }[] = [];
   readonly frames: Users[] = [];
-  /** Users that auth does not know. */
+  /** Users that do not exist. */
   readonly unknown = new Set<string>();
-  /** Users that auth calls guests. */
+  /** Users that are guests. */
   readonly guests = new Set<string>();
-  /** Whom usernames belong to. */
+  /** User ids by username. */
   readonly usernames = new Map<string, string>();
 
   private constructor(
@@ -60,7 +60,7 @@ export class Service {
     private readonly running: Running,
   ) {}
 
-  /** `through` stands between the service and its broker, to break things. */
+  /** `through` wraps the service's broker, to make it fail. */
   static async start(
     database: Database,
     {
@@ -98,7 +98,7 @@ export class Service {
     await this.broker.close();
   }
 
-  /** Any call of the service, by somebody. */
+  /** Any call, as the service's types have it. */
   call<N extends RequestName>(
     name: N,
     userId: string,
@@ -109,7 +109,7 @@ export class Service {
     return this.broker.request(name, { caller, input } as unknown as RequestPayload<N>);
   }
 
-  /** A new user with one connection at this gateway. */
+  /** Connects a user at this gateway. */
   async connect(userId = newId()): Promise<string> {
     await this.registry.add({ connectionId: newId(), userId, gatewayId: this.broker.instance });
     return userId;
@@ -139,7 +139,7 @@ export class Service {
     });
   }
 
-  /** Any other call, by somebody. */
+  /** Any call, with an untyped input. */
   ask<N extends RequestName>(name: N, userId: string, input: object, requestId = newId()): Promise<RequestAnswer<N>> {
     const kind: User['kind'] = this.guests.has(userId) ? 'guest' : 'person';
     return this.broker.request(name, {
@@ -152,10 +152,10 @@ export class Service {
     return (await this.create(creator, { kind: 'group', title: 'a group', memberIds })).conversation.id;
   }
 
-  heard(userId: string, event?: string): Heard[] {
+  pushed(userId: string, event?: string): PushedEvent[] {
     return this.frames
       .filter((frame) => frame.users.includes(userId) && (event === undefined || frame.event === event))
-      .map(({ id, payload, event: name }) => ({ id, payload: payload as Heard['payload'], event: name }));
+      .map(({ id, payload, event: name }) => ({ id, payload: payload as PushedEvent['payload'], event: name }));
   }
 
   created(): Message[] {
@@ -191,7 +191,7 @@ export class Service {
   }
 }
 
-/** A runner beside the service's own, for deliveries that a spec makes up. */
+/** A runner beside the service's own, for deliveries that a spec creates. */
 export function newRunner({ broker, registry }: Service, database: Database): CommandRunner {
   const publisher = new EventPublisher(broker, new Push({ broker, registry, logger: quiet }));
   return new CommandRunner(database, new Audience(), new ConversationCache(), publisher);
@@ -205,20 +205,6 @@ export function newSender(service: Service, database: Database, rules: readonly 
   const fastPath = new FastPath(database, audience, cache, evaluated);
   return new MessageSender(database, audience, cache, service.broker, service.traces, evaluated, fastPath, quiet);
 }
-
-/** A broker whose `method` fails the first `times` times, as when it is away after a commit. */
-export const cutting =
-  (method: 'publish' | 'pushAll' | 'push', times: number) =>
-  (broker: Broker): Broker =>
-    new Proxy(broker, {
-      get(target, key) {
-        const value: unknown = Reflect.get(target, key, target);
-        if (typeof value !== 'function') return value;
-        const call = value as (...args: unknown[]) => unknown;
-        return (...args: unknown[]) =>
-          key === method && times-- > 0 ? Promise.reject(new Unavailable('cut')) : call.apply(target, args);
-      },
-    });
 
 const somebody = (id: string, username = 'somebody', kind: User['kind'] = 'person'): User => ({
   id,

@@ -65,10 +65,10 @@ describe('an address', () => {
   ])('is public: %s', (address) => expect(isPublic(address)).toBe(true));
 });
 
-describe('a name', () => {
+describe('a host name', () => {
   const resolve = (...addresses: string[]) => publicAddresses(async () => addresses)('hooks.example.org');
 
-  it('leads to its public addresses, all of them', async () => {
+  it('resolves to all its public addresses', async () => {
     expect(await resolve('8.8.8.8', '2606:4700:4700::1111')).toEqual([
       { address: '8.8.8.8', family: 4 },
       { address: '2606:4700:4700::1111', family: 6 },
@@ -82,11 +82,11 @@ describe('a name', () => {
     },
   );
 
-  it('is refused when it has none', async () => {
+  it('is refused without addresses', async () => {
     await expect(resolve()).rejects.toThrow('the host has no address');
   });
 
-  it('that is an address itself is checked, not asked about', async () => {
+  it('that is an address is checked without a DNS query', async () => {
     const asked = publicAddresses(() => Promise.reject(new Error('asked')));
     expect(await asked('8.8.8.8')).toEqual([{ address: '8.8.8.8', family: 4 }]);
     await expect(asked('10.0.0.1')).rejects.toThrow('the address is not allowed');
@@ -124,7 +124,7 @@ describe('a request', () => {
       signal: AbortSignal.timeout(timeoutMs),
     });
 
-  it('goes to the address that was checked, under the name', async () => {
+  it('goes to the checked address, with the name as host', async () => {
     answer = (_, response) => response.writeHead(204).end();
     expect(await send(`http://hooks.invalid:${port}/path`)).toEqual({ status: 204 });
     expect(asked.at(-1)).toEqual({
@@ -144,7 +144,7 @@ describe('a request', () => {
   });
 
   it.each(['http://127.0.0.1', 'http://0x7f.1', 'http://2130706433', 'http://[::ffff:127.0.0.1]', 'http://127.0.0.1.'])(
-    'is not made to what is not public, however it is written: %s',
+    'is not made to an address that is not public, in any notation: %s',
     async (origin) => {
       const before = asked.length;
       expect(
@@ -164,7 +164,7 @@ describe('a request', () => {
     expect(asked).toHaveLength(before + 1);
   });
 
-  it('does not read long answers to their end, and does not wait for ever', async () => {
+  it('does not read long answers to their end, and has a time limit', async () => {
     let written = 0;
     answer = (_, response) => {
       const more = () => {
@@ -182,7 +182,7 @@ describe('a request', () => {
     });
   });
 
-  it('says why it failed', async () => {
+  it('reports why it failed', async () => {
     answer = (_, response) => response.writeHead(500).end();
     expect(await send(`http://hooks.invalid:${port}/`)).toEqual({ status: 500, problem: 'answered 500' });
     answer = (request) => request.socket.destroy();

@@ -48,7 +48,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   let server: Server;
   let origin: string;
   const received: Received[] = [];
-  /** What a path is answered with; 200 unless it says otherwise. */
+  /** The status that a path answers. Default: 200. */
   const statuses = new Map<string, number | (() => number)>();
   beforeAll(async () => {
     server = createServer((request, response) => {
@@ -91,11 +91,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   const setting = async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna, newId());
-    await heard(anna, conversationId);
+    await eventsQueued(anna, conversationId);
     return { anna, conversationId, to: path() };
   };
-  /** Resolves when everything that has happened was heard of: a webhook that is made now is told nothing of it. Happenings are queued in their order. */
-  const heard = async (userId: string, conversationId: string): Promise<void> => {
+  /** Resolves once all earlier events were queued, which happens in their order: a webhook created afterwards gets none of them. */
+  const eventsQueued = async (userId: string, conversationId: string): Promise<void> => {
     const marker = path();
     const { id } = await create(userId, conversationId, marker, ['message.created']);
     const { message } = await on.service.send(userId, { conversationId });
@@ -103,7 +103,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     await ask('webhook.delete.v1', userId, { webhookId: id });
   };
 
-  it('are told what happens, signed with a secret that is shown once', async () => {
+  it('get events, signed with a secret that is shown once', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     expect(webhook).toEqual({
@@ -155,7 +155,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     );
   });
 
-  it('are told each event once, and only of those that they want', async () => {
+  it('get each event once, and only the kinds that they want', async () => {
     const { anna, conversationId, to } = await setting();
     await create(anna, conversationId, to, ['message.updated', 'member.changed', 'conversation.updated']);
     const { message } = await on.service.send(anna, { conversationId });
@@ -169,7 +169,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
       });
       await on.service.broker.publish('message.updated.v1', { message: { ...message, rev: message.rev + 1 } });
     }
-    await heard(anna, conversationId);
+    await eventsQueued(anna, conversationId);
     await eventually(() => expect(at(to)).toHaveLength(4));
     expect(
       at(to)
@@ -179,7 +179,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect(at(to).find(({ body }) => body.event === 'member.changed')!.body.data).toEqual(change);
   });
 
-  it('are tried again until they take it, with the same id', async () => {
+  it('are retried with the same id until they accept a delivery', async () => {
     const { anna, conversationId, to } = await setting();
     let answers = 0;
     statuses.set(to, () => (++answers < 4 ? 503 : 200));
@@ -192,7 +192,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect((await deliveries(anna, webhook.id))[0]).not.toHaveProperty('problem');
   });
 
-  it('are given up in the end, and switched off after five in a row; an admin switches them on again', async () => {
+  it('are switched off after five deliveries in a row were given up, and can be switched on again', async () => {
     const { anna, conversationId, to } = await setting();
     statuses.set(to, 500);
     const webhook = await create(anna, conversationId, to);
@@ -219,7 +219,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect(all.map(({ state: one }) => one)).toEqual(Array.from({ length: 6 }, () => 'dead'));
     expect(all.filter(({ problem }) => problem === 'the webhook was switched off')).toHaveLength(1);
     await on.service.send(anna, { conversationId, body: 'unheard' });
-    await heard(anna, conversationId);
+    await eventsQueued(anna, conversationId);
     statuses.set(to, 200);
     const { webhook: enabled } = await ask('webhook.update.v1', anna, { webhookId: webhook.id, enabled: true });
     expect(enabled).toEqual({ ...(await state()), failures: 0 });
@@ -228,7 +228,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect(at(to).map(({ body }) => body.data.message!.body)).not.toContain('unheard');
   });
 
-  it('forget their failures with a success', async () => {
+  it('reset their failures after a success', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     await on.engine.owner.query(`update chat.webhook set failures = 4 where id = $1`, [webhook.id]);
@@ -238,7 +238,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     );
   });
 
-  it('change, are switched off and deleted', async () => {
+  it('can be changed, switched off and deleted', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     const update = async (input: Omit<CallInput<'webhook.update'>, 'webhookId'>) =>
@@ -261,7 +261,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     await on.service.send(anna, { conversationId });
   });
 
-  it('are for people who are creator or admin', async () => {
+  it('are managed only by people who are creator or admin', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await on.service.group(anna, ben);
     const input = { conversationId, url: `${origin}/` };
@@ -280,10 +280,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
   });
 
   it.each([
-    ['is an admin no more', { call: 'member.update.v1', input: { role: 'member' } }],
+    ['is no admin any more', { call: 'member.update.v1', input: { role: 'member' } }],
     ['is removed', { call: 'member.remove.v1', input: {} }],
     ['is banned', { call: 'member.update.v1', input: { status: 'banned' } }],
-  ] as const)('hear nothing more when who made them %s, and are switched off', async (_how, { call, input }) => {
+  ] as const)('get nothing more when their creator %s, and are switched off', async (_how, { call, input }) => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await on.service.group(anna, ben);
     await on.service.ask('member.update.v1', anna, { conversationId, userId: ben, role: 'admin' });
@@ -312,7 +312,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     );
   });
 
-  it('are not sent what waited when who made them is an admin no more, whatever the event of it does', async () => {
+  it('do not get waiting deliveries once their creator is no admin any more, even before that event arrives', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     await on.engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [
@@ -334,7 +334,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect(at(to)).toEqual([]);
   });
 
-  it('are at most ten in a conversation, and one for a request that comes twice', async () => {
+  it('are limited to ten in a conversation, and created once for a repeated request', async () => {
     const { anna, conversationId } = await setting();
     const requestId = newId();
     const once = () => ask('webhook.create.v1', anna, { conversationId, url: `${origin}/` }, 'person', requestId);
@@ -345,7 +345,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect(outcomes.toSorted()).toEqual([...Array.from({ length: 9 }, () => 'answered'), 'too_large', 'too_large']);
   });
 
-  it('are sent each delivery once, however many replicas there are', async () => {
+  it('get each delivery once from any number of replicas', async () => {
     const replica = await Service.start(await on.engine.replica(), { settings: { webhooks: quick } });
     const { anna, conversationId, to } = await setting();
     await create(anna, conversationId, to);
@@ -376,7 +376,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect(await codeOf(ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, cursor: 'x' }))).toBe('invalid');
   });
 
-  it('lead to the public Internet only, unless the operator says otherwise', async () => {
+  it('may only have public addresses, unless the operator allows others', async () => {
     const { anna, conversationId } = await setting();
     const strict = await Service.start(on.engine.database, {
       settings: { webhooks: { ...quick, allowPrivate: false, pollMs: 60_000 } },
@@ -410,7 +410,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     await strict.stop();
   });
 
-  it('forget deliveries after a week', async () => {
+  it('lose their deliveries after a week', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     for (let n = 0; n < 2; n++) await on.service.send(anna, { conversationId });

@@ -20,7 +20,7 @@ const refusal = (promise: Promise<unknown>) =>
   );
 const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refusal(promise)).code;
 
-describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %s', (name, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of sending on %s', (name, open) => {
   const on = running(open, (database) => Service.start(database));
 
   const group = async (policy: CallInput<'conversation.create'>['policy'], creator: string, ...memberIds: string[]) =>
@@ -31,7 +31,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     caller: { requestId: newId(), userId, sessionId: newId(), kind: 'person' },
     input: { conversationId, clientId, type: 'text', body: 'hello' },
   });
-  /** In one transaction for certain. */
+  /** Sends the commands in one transaction. */
   const batch = (commands: readonly SendCommand[], rules = sendRules): Promise<SendOutcome[]> =>
     newSender(on.service, on.engine.database, rules).send(commands);
   const codes = (outcomes: readonly SendOutcome[]) =>
@@ -45,7 +45,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     ).map(({ client_id }) => client_id);
 
   describe('the reaction gate', () => {
-    it('opens when enough others have reacted to the sender’s last message, and counts people, not reactions', async () => {
+    it('opens when enough others have reacted to the sender’s last message, counting people and not reactions', async () => {
       const [anna, ben, cara] = [newId(), newId(), newId()];
       const conversationId = await group({ reactionGate: 2 }, anna, ben, cara);
       const write = (userId = anna) => refusal(on.service.send(userId, { conversationId }));
@@ -61,7 +61,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       expect((await write(ben)).code).toBe('answered');
     });
 
-    it('looks at the newest message that is not deleted', async () => {
+    it('considers the newest message that is not deleted', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ reactionGate: 1 }, anna, ben);
       const first = await on.service.send(anna, { conversationId });
@@ -72,7 +72,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       expect(await codeOf(on.service.send(anna, { conversationId }))).toBe('answered');
     });
 
-    it('lets one message of a batch through, and every sender and conversation for itself', async () => {
+    it('lets one message of a batch through, for each sender and conversation separately', async () => {
       const [anna, ben] = [newId(), newId()];
       const [here, there, free] = [
         await group({ reactionGate: 1 }, anna, ben),
@@ -90,7 +90,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       expect(codes(outcomes)).toEqual(['stored', 'reaction_gate', 'stored', 'stored', 'stored', 'stored']);
     });
 
-    it('answers what is known already, also in the batch that closes it', async () => {
+    it('answers resends, also in the batch that closes it', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ reactionGate: 1 }, anna, ben);
       const { message } = await on.service.send(anna, { conversationId, clientId: 'known' });
@@ -113,7 +113,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
   });
 
   describe('slow mode', () => {
-    it('makes members wait, says for how long, and exempts creator and admins', async () => {
+    it('makes members wait, answers for how long, and exempts creator and admins', async () => {
       const [anna, ben, cara] = [newId(), newId(), newId()];
       const conversationId = await group({ slowModeSeconds: 60 }, anna, ben, cara);
       await on.engine.owner.query(`update chat.member set role = 'admin' where conversation_id = $1 and user_id = $2`, [
@@ -133,7 +133,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       expect(await codeOf(on.service.send(ben, { conversationId }))).toBe('answered');
     });
 
-    it('counts deleted messages, but not the server’s', async () => {
+    it('counts deleted messages, but not system messages', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
       await on.engine.owner.query(`update chat.message set sender_id = $2 where conversation_id = $1`, [
@@ -145,7 +145,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       expect(await codeOf(on.service.send(ben, { conversationId }))).toBe('slow_mode');
     });
 
-    it('lets one message of a batch through, and answers what is known', async () => {
+    it('lets one message of a batch through, and answers resends', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
       expect(
@@ -163,7 +163,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
   });
 
   describe('blocks', () => {
-    it('keep both from writing in their direct conversation, but not in groups; resends are answered', async () => {
+    it('keep both people from writing in their direct conversation, but not in groups, and do not affect resends', async () => {
       const [anna, ben] = [newId(), newId()];
       const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
       const together = await group({}, anna, ben);
@@ -185,10 +185,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     });
   });
 
-  describe('a policy that fails', () => {
+  describe('a rule that fails', () => {
     const marked = ({ command: { input } }: { command: SendCommand }) => input.body.startsWith('marked');
     const failing: Record<string, SendRule> = {
-      'whose query is wrong': {
+      'with a wrong query': {
         name: 'broken',
         appliesTo: marked,
         prepare: (sql) => sql.query('select no_such_column'),
@@ -201,7 +201,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
         prepare: () => new Promise(() => undefined),
         check: () => undefined,
       },
-      'whose check throws': {
+      'with a check that throws': {
         name: 'throwing',
         appliesTo: marked,
         check: () => {
@@ -211,7 +211,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     };
 
     it.each(Object.keys(failing))(
-      '%s refuses what it applies to, and nothing else; what is known is answered',
+      '%s refuses the messages that it applies to, but no others and no resends',
       async (which) => {
         const [anna, ben] = [newId(), newId()];
         const conversationId = await group({ slowModeSeconds: 60 }, anna, ben);
@@ -236,7 +236,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
       },
     );
 
-    it('is asked for nothing when it applies to nothing, and can no more query when its time is over', async () => {
+    it('is not prepared when it applies to no message, and cannot query after its time limit', async () => {
       const anna = newId();
       const conversationId = await group({}, anna);
       let asked = 0;
@@ -263,7 +263,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
 
     // PGlite cannot interrupt a statement.
     it.each(name === 'Postgres' ? ['select pg_sleep(4)'] : [])(
-      'that holds a statement too long gives the connection back in time: %s',
+      'returns the connection in time although its statement runs too long: %s',
       async (statement) => {
         const anna = newId();
         const conversationId = await group({}, anna);
@@ -322,7 +322,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('policies on %
     expect(sizes).toEqual([18]);
   });
 
-  it('leave the statement limit of the transaction as it was', async () => {
+  it('restore the statement timeout of the transaction', async () => {
     const anna = newId();
     const conversationId = await group({ reactionGate: 1 }, anna);
     const limits: unknown[] = [];

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import type { Database } from '@parley/store';
 
-/** What must hold of a conversation's rows, whatever happened: `seq` and `rev` without holes, each `rev` the last of one row, and an exact count of members. */
-export async function demandSound(owner: Database, conversationId: string): Promise<void> {
+/** Checks what must hold after any history of commands: `seq` without gaps, each `rev` of one row only, an exact count of members, and `rev` the greatest of all. */
+export async function expectConsistent(owner: Database, conversationId: string): Promise<void> {
   const [conversation] = await owner.query<{
     last_seq: number;
     rev: number;
@@ -24,7 +24,7 @@ export async function demandSound(owner: Database, conversationId: string): Prom
   expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: last_seq }, (_, at) => at + 1));
   expect(member_count).toBe(members.filter(({ counted }) => counted).length);
   expect(members_rev).toBe(members.at(-1)?.rev);
-  // The members of a new conversation share its first rev; after it, no two rows do.
+  // The members of a new conversation share its first rev. Later ones belong to one row each.
   const revs = [
     ...messages.map((message) => message.rev),
     ...members.map((member) => member.rev).filter((one) => one > 1),
