@@ -2,7 +2,7 @@ import { rounds } from '@parley/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeCursor, encodeCursor } from './cursor.js';
-import { guestName } from './guest-names.js';
+import { guestName } from './accounts/guest-names.js';
 
 describe('a cursor', () => {
   it('leads back to its position', () => expect(decodeCursor(encodeCursor('user', 'ann:e'), 'user')).toBe('ann:e'));

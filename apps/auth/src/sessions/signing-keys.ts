@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { newId, type User } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
-import { PARTS, SETTINGS, type AuthParts, type Settings } from './parts.js';
+import { PARTS, SETTINGS, type AuthParts, type Settings } from '../parts.js';
 
 type Key = Awaited<ReturnType<typeof importJWK>>;
 interface KeyRow extends Record<string, unknown> {

@@ -14,11 +14,11 @@ import {
   type User,
 } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import { Announcer } from './announcer.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { PARTS, SETTINGS, type AuthParts, type Settings } from './parts.js';
+import { Announcer } from '../event-publisher.js';
+import { decodeCursor, encodeCursor } from '../cursor.js';
+import { PARTS, SETTINGS, type AuthParts, type Settings } from '../parts.js';
 import { SigningKeys } from './signing-keys.js';
-import { userColumns, userOf, type UserRow } from './users.js';
+import { userColumns, userOf, type UserRow } from '../users/users.js';
 
 /** A session that a transaction opened or went on with. `refreshToken` exists only here and at the client. */
 export interface Granted {

@@ -13,10 +13,10 @@ import {
   type User,
 } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { PARTS, type AuthParts } from './parts.js';
-import { Sessions } from './sessions.js';
-import { taken, userColumns, userOf, type UserRow } from './users.js';
+import { decodeCursor, encodeCursor } from '../cursor.js';
+import { PARTS, type AuthParts } from '../parts.js';
+import { Sessions } from '../sessions/sessions.js';
+import { taken, userColumns, userOf, type UserRow } from '../users/users.js';
 
 const MOST_BOTS = 20;
 const DEFAULT_PAGE = 50;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { hash, verify, type Options } from '@node-rs/argon2';
 import { Unavailable } from '@parley/service-kit';
-import { SETTINGS, type Settings } from './parts.js';
+import { SETTINGS, type Settings } from '../parts.js';
 
 // Its name is in a const enum, which can't be imported with isolated modules.
 const ARGON2ID: NonNullable<Options['algorithm']> = 2;

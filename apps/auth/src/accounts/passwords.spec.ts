@@ -1,6 +1,6 @@
 import { Unavailable } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
-import { defaultSettings } from './parts.js';
+import { defaultSettings } from '../parts.js';
 import { Passwords } from './passwords.js';
 
 const passwords = async (passwordConcurrency: number, passwordQueue: number) => {

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { RecurringTask } from '@parley/service-kit';
-import { PARTS, SETTINGS, type AuthParts, type Settings } from './parts.js';
-import { Passwords } from './passwords.js';
+import { PARTS, SETTINGS, type AuthParts, type Settings } from '../parts.js';
+import { Passwords } from '../accounts/passwords.js';
 import { Sessions } from './sessions.js';
 import { SigningKeys } from './signing-keys.js';
 

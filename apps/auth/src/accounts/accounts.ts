@@ -10,12 +10,12 @@ import {
   type User,
 } from '@parley/contracts';
 import { isUniqueViolation, type Sql } from '@parley/store';
-import { Announcer } from './announcer.js';
+import { Announcer } from '../event-publisher.js';
 import { guestName } from './guest-names.js';
-import { PARTS, SETTINGS, type AuthParts, type Settings } from './parts.js';
+import { PARTS, SETTINGS, type AuthParts, type Settings } from '../parts.js';
 import { Passwords } from './passwords.js';
-import { Sessions, type Granted } from './sessions.js';
-import { taken, userColumns, userOf, type UserRow } from './users.js';
+import { Sessions, type Granted } from '../sessions/sessions.js';
+import { taken, userColumns, userOf, type UserRow } from '../users/users.js';
 
 interface CredentialRow extends UserRow {
   password_hash: string;

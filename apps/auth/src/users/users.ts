@@ -10,9 +10,9 @@ import {
   type User,
 } from '@parley/contracts';
 import { isUniqueViolation, UserEntity } from '@parley/store';
-import { Announcer } from './announcer.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { PARTS, type AuthParts } from './parts.js';
+import { Announcer } from '../event-publisher.js';
+import { decodeCursor, encodeCursor } from '../cursor.js';
+import { PARTS, type AuthParts } from '../parts.js';
 
 /** A row of `auth.user`, as far as everybody may see it. */
 export interface UserRow extends Record<string, unknown> {

@@ -2,8 +2,8 @@ import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { ChatError, type RequestAnswer, type RequestPayload } from '@parley/contracts';
 import { Accounts } from './accounts.js';
-import { Sessions } from './sessions.js';
-import { SigningKeys } from './signing-keys.js';
+import { Sessions } from '../sessions/sessions.js';
+import { SigningKeys } from '../sessions/signing-keys.js';
 
 /** Accounts and sessions. */
 @Controller()

@@ -2,7 +2,7 @@ import { BotToken, newId, type BotToken as Issued, type Session } from '@parley/
 import { engines, type Engine } from '@parley/store/testing';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { as, AuthService, nobody, PASSWORD, uniqueName } from './spec/service.js';
+import { as, AuthService, nobody, PASSWORD, uniqueName } from '../spec/service.js';
 
 const refused = (call: Promise<unknown>, code: string) =>
   expect(call).rejects.toMatchObject({ name: 'ChatError', code });
