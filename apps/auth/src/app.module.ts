@@ -1,33 +1,33 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { AccountsController } from './accounts/accounts.controller.js';
 import { Accounts } from './accounts/accounts.js';
-import { Announcer } from './event-publisher.js';
-import { AuthController } from './accounts/accounts.controller.js';
-import { BotController } from './bots/bots.controller.js';
-import { Bots } from './bots/bots.js';
-import { defaultSettings, PARTS, SETTINGS, type AuthParts } from './parts.js';
 import { Passwords } from './accounts/passwords.js';
+import { BotsController } from './bots/bots.controller.js';
+import { Bots } from './bots/bots.js';
+import { EventPublisher } from './event-publisher.js';
+import { SessionSweeper } from './sessions/session-sweeper.js';
+import { SessionsController } from './sessions/sessions.controller.js';
 import { Sessions } from './sessions/sessions.js';
 import { SigningKeys } from './sessions/signing-keys.js';
-import { Sweeper } from './sessions/session-sweeper.js';
-import { UserController } from './users/users.controller.js';
+import { UsersController } from './users/users.controller.js';
 import { Users } from './users/users.js';
 
 @Module({})
 export class AppModule {
-  static register(parts: AuthParts): DynamicModule {
+  /** `dependencies`: what the process opened and will close, and the settings. */
+  static register(dependencies: readonly Provider[]): DynamicModule {
     return {
       module: AppModule,
-      controllers: [AuthController, UserController, BotController],
+      controllers: [AccountsController, SessionsController, UsersController, BotsController],
       providers: [
-        { provide: PARTS, useValue: parts },
-        { provide: SETTINGS, useValue: { ...defaultSettings, ...parts.settings } },
+        ...dependencies,
         Accounts,
-        Announcer,
         Bots,
+        EventPublisher,
         Passwords,
         Sessions,
+        SessionSweeper,
         SigningKeys,
-        Sweeper,
         Users,
       ],
     };

@@ -1,52 +1,59 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import type { DomainEvent, DomainEventName } from '@parley/contracts';
-import { PARTS, type AuthParts } from './parts.js';
+import { endsWithin, Logger } from '@parley/service-kit';
+import { AuthSettings } from './settings.js';
 
 /** Events that may wait for the broker at a time. */
-const BOUND = 10_000;
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5000;
-/** The longest that a caller waits for its event to be confirmed; it goes out all the same. */
-const PATIENCE_MS = 1000;
+const MAX_PENDING = 10_000;
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 5_000;
+/** The longest that a caller waits for the confirmation of its event. */
+const CONFIRM_TIMEOUT_MS = 1_000;
+const MAX_SHUTDOWN_MS = 5_000;
 
 /**
- * Publishes what was committed, again and again until the broker has it. What a crash, or a broker that is away for 10,000 events, takes with it, gateways learn
- * from `auth.revocations.v1`.
+ * Publishes events of committed changes, and retries until the broker has them. Events that a crash loses, or that exceed {@link MAX_PENDING} while the broker is away, reach the gateways through
+ * `auth.revocations.v1`.
  */
 @Injectable()
-export class Announcer implements OnApplicationShutdown {
+export class EventPublisher implements OnApplicationShutdown {
   private readonly pending = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
 
-  constructor(@Inject(PARTS) private readonly parts: AuthParts) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly settings: AuthSettings,
+    private readonly logger: Logger,
+  ) {}
 
-  /** Resolves when the event is out, or after a second; never rejects. */
-  async announce<N extends DomainEventName>(name: N, event: DomainEvent<N>): Promise<void> {
-    if (this.pending.size >= BOUND) {
-      this.parts.logger.error({ event: name }, 'too many events wait for the broker; this one is lost');
+  /** Resolves when the event is confirmed, or after a second; it is still published then. Never rejects. */
+  async publish<N extends DomainEventName>(name: N, event: DomainEvent<N>): Promise<void> {
+    if (this.pending.size >= MAX_PENDING) {
+      this.logger.error({ event: name }, 'too many events wait for the broker; this one is lost');
       return;
     }
-    const sending = this.send(name, event);
-    this.pending.add(sending);
-    void sending.finally(() => this.pending.delete(sending));
-    await Promise.race([sending, pause(PATIENCE_MS, undefined, { ref: false })]);
+    const publishing = this.publishWithRetries(name, event);
+    this.pending.add(publishing);
+    void publishing.finally(() => this.pending.delete(publishing));
+    await endsWithin(CONFIRM_TIMEOUT_MS, publishing);
   }
 
-  /** Gives what waits a last chance. */
+  /** Gives waiting events a last chance. */
   async onApplicationShutdown(): Promise<void> {
-    const grace = Math.min(this.parts.graceMs ?? LONGEST_WAIT_MS, LONGEST_WAIT_MS);
-    await Promise.race([Promise.all(this.pending), pause(grace, undefined, { ref: false })]);
+    await endsWithin(Math.min(this.settings.graceMs, MAX_SHUTDOWN_MS), Promise.all(this.pending));
     this.stopping.abort();
   }
 
-  private async send<N extends DomainEventName>(name: N, event: DomainEvent<N>): Promise<void> {
-    for (let wait = FIRST_WAIT_MS; !this.stopping.signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+  private async publishWithRetries<N extends DomainEventName>(name: N, event: DomainEvent<N>): Promise<void> {
+    for (let retryMs = MIN_RETRY_MS; !this.stopping.signal.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
       try {
-        return await this.parts.broker.publish(name, event);
+        return await this.broker.publish(name, event);
       } catch (error) {
-        this.parts.logger.warn({ err: error, event: name }, 'an event could not be published; trying again');
-        await pause(wait * (0.5 + Math.random()), undefined, { signal: this.stopping.signal }).catch(() => undefined);
+        this.logger.warn({ err: error, event: name }, 'an event could not be published; it is tried again');
+        const { signal } = this.stopping;
+        await sleep(retryMs * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
       }
     }
   }

@@ -1,3 +1,3 @@
-export { startAuth, settingsOf } from './start.js';
-export type { AuthParts, Settings } from './parts.js';
+export { startAuth, settingsOf, type AuthDependencies } from './start.js';
+export type { AuthSettings } from './settings.js';
 export { authConfig, authSettings } from './config.js';

@@ -1,14 +1,27 @@
-import { startNestService } from '@parley/broker';
-import type { Running } from '@parley/service-kit';
+import { Broker, startNestService } from '@parley/broker';
+import { Logger, type Running } from '@parley/service-kit';
+import { Database } from '@parley/store';
 import { AppModule } from './app.module.js';
 import type { authSettings } from './config.js';
-import type { AuthParts, Settings } from './parts.js';
+import { AuthSettings, defaultSettings } from './settings.js';
 
-type Configured = { readonly [K in keyof typeof authSettings]: ReturnType<(typeof authSettings)[K]['parse']> };
+/** What the service works with. It neither opens nor closes any of it. */
+export interface AuthDependencies {
+  readonly broker: Broker;
+  /** Under a role that may write schema `auth`. */
+  readonly database: Database;
+  readonly logger: Logger;
+  /** Absent settings have their defaults. */
+  readonly settings?: Partial<AuthSettings>;
+  /** The longest that a stop waits for work under way, in milliseconds. */
+  readonly graceMs?: number;
+}
+
+type AuthConfig = { readonly [K in keyof typeof authSettings]: ReturnType<(typeof authSettings)[K]['parse']> };
 const DAY_MS = 86_400_000;
 
-/** The settings as the environment gave them. */
-export const settingsOf = (config: Configured): Partial<Settings> => ({
+/** The settings that the configuration gives. */
+export const settingsOf = (config: AuthConfig): Partial<AuthSettings> => ({
   accessTokenMs: config.ACCESS_TOKEN_SECONDS * 1000,
   sessionMs: config.SESSION_DAYS * DAY_MS,
   signingKeyMs: config.SIGNING_KEY_DAYS * DAY_MS,
@@ -17,8 +30,16 @@ export const settingsOf = (config: Configured): Partial<Settings> => ({
   guests: config.GUESTS,
 });
 
-/** Serves accounts, sessions and profiles. Resolves once there is a signing key and its queues are consumed; `stop` ends the work under way and leaves the parts open. */
-export async function startAuth(parts: AuthParts): Promise<Running> {
-  const app = await startNestService(AppModule.register(parts), { ...parts, service: 'auth' });
+/** Serves accounts, sessions, profiles and bots. Resolves once there is a signing key and the service's queues are consumed. `stop` ends the work under way and leaves the dependencies open. */
+export async function startAuth(dependencies: AuthDependencies): Promise<Running> {
+  const { broker, database, logger, settings, graceMs } = dependencies;
+  const grace = graceMs === undefined ? {} : { graceMs };
+  const module = AppModule.register([
+    { provide: Broker, useValue: broker },
+    { provide: Database, useValue: database },
+    { provide: Logger, useValue: logger },
+    { provide: AuthSettings, useValue: { ...defaultSettings, ...settings, ...grace } },
+  ]);
+  const app = await startNestService(module, { ...dependencies, service: 'auth' });
   return { stop: () => app.close() };
 }

@@ -1,11 +1,11 @@
 import { Unavailable } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
-import { defaultSettings } from '../parts.js';
+import { defaultSettings } from '../settings.js';
 import { Passwords } from './passwords.js';
 
 const passwords = async (passwordConcurrency: number, passwordQueue: number) => {
   const made = new Passwords({ ...defaultSettings, passwordConcurrency, passwordQueue });
-  await made.prepare();
+  await made.onApplicationBootstrap();
   return made;
 };
 

@@ -1,12 +1,12 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Bots } from './bots.js';
 
 /** Bots and their tokens. */
 @Controller()
-export class BotController {
-  constructor(@Inject(Bots) private readonly bots: Bots) {}
+export class BotsController {
+  constructor(private readonly bots: Bots) {}
 
   @MessagePattern<string>('bot.create.v1')
   create(@Payload() { caller, input }: RequestPayload<'bot.create.v1'>): Promise<RequestAnswer<'bot.create.v1'>> {
@@ -19,13 +19,13 @@ export class BotController {
   }
 
   @MessagePattern<string>('bot.token.v1')
-  token(@Payload() { caller, input }: RequestPayload<'bot.token.v1'>): Promise<RequestAnswer<'bot.token.v1'>> {
-    return this.bots.renew(caller, input);
+  renewToken(@Payload() { caller, input }: RequestPayload<'bot.token.v1'>): Promise<RequestAnswer<'bot.token.v1'>> {
+    return this.bots.renewToken(caller, input);
   }
 
   @MessagePattern<string>('bot.delete.v1')
-  async remove(@Payload() { caller, input }: RequestPayload<'bot.delete.v1'>): Promise<RequestAnswer<'bot.delete.v1'>> {
-    await this.bots.remove(caller, input);
+  async delete(@Payload() { caller, input }: RequestPayload<'bot.delete.v1'>): Promise<RequestAnswer<'bot.delete.v1'>> {
+    await this.bots.delete(caller, input);
     return {};
   }
 

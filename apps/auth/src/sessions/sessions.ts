@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { LockMode, sql, type QBFilterQuery, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { Injectable } from '@nestjs/common';
+import { decodeCursor, DEFAULT_LIMIT, encodeCursor } from '@parley/chat';
 import {
   ChatError,
   Id,
@@ -13,168 +15,163 @@ import {
   type Session,
   type User,
 } from '@parley/contracts';
-import type { Sql } from '@parley/store';
-import { Announcer } from '../event-publisher.js';
-import { decodeCursor, encodeCursor } from '../cursor.js';
-import { PARTS, SETTINGS, type AuthParts, type Settings } from '../parts.js';
+import { Database, RefreshTokenEntity, SessionEntity, UserEntity } from '@parley/store';
+import { z } from 'zod';
+import { EventPublisher } from '../event-publisher.js';
+import { AuthSettings } from '../settings.js';
+import { userOf } from '../users/users.js';
 import { SigningKeys } from './signing-keys.js';
-import { userColumns, userOf, type UserRow } from '../users/users.js';
 
-/** A session that a transaction opened or went on with. `refreshToken` exists only here and at the client. */
-export interface Granted {
+/** A session that a transaction opened or continued. The refresh token exists only here and at the client. */
+export interface Grant {
   readonly user: User;
   readonly sessionId: string;
   readonly refreshToken: string;
   /** By the database's clock. */
   readonly at: Date;
 }
-type Refreshed = { readonly granted: Granted } | { readonly reused: { userId: string; sessionId: string } } | undefined;
 
-interface TokenRow extends UserRow {
-  session_id: string;
-  spent_at: Date | null;
-}
-interface SessionRow extends Record<string, unknown> {
-  id: string;
-  device_name: string | null;
-  address: string | null;
-  created_at: Date;
-  last_seen_at: Date;
-}
-
-const DEFAULT_PAGE = 50;
-/** Rows that one step of the sweeper takes. */
-const BATCH = 500;
+/** Rows that one step of a sweep takes. */
+const SWEEP_LIMIT = 500;
+/** Gateways may still hear of a session's end so long after its last access token expired. */
+const REVOCATION_SLACK_MS = 60_000;
 const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
+const later = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
 
-/** Sessions (devices) and their refresh tokens. Only the hash of a token is kept; each is good once. */
+/** Sessions (devices) and their refresh tokens. Only the hash of a token is stored, and each token can be used once. All times are the database's. */
 @Injectable()
 export class Sessions {
   constructor(
-    @Inject(PARTS) private readonly parts: AuthParts,
-    @Inject(SETTINGS) private readonly settings: Settings,
-    @Inject(SigningKeys) private readonly keys: SigningKeys,
-    @Inject(Announcer) private readonly announcer: Announcer,
+    private readonly database: Database,
+    private readonly settings: AuthSettings,
+    private readonly keys: SigningKeys,
+    private readonly events: EventPublisher,
   ) {}
 
   /** Opens a session within the caller's transaction. */
-  async open(sql: Sql, user: User, caller: Caller, deviceName: string | undefined): Promise<Granted> {
+  async open(em: SqlEntityManager, user: User, caller: Caller, deviceName: string | undefined): Promise<Grant> {
     const sessionId = newId();
-    await sql.query(
-      `insert into auth.session (id, user_id, device_name, address, expires_at) values ($1, $2, $3, $4, now() + $5 * interval '1 millisecond')`,
-      [sessionId, user.id, deviceName, caller.address, this.settings.sessionMs],
-    );
-    return { user, sessionId, ...(await this.issue(sql, sessionId)) };
+    await em.insert(SessionEntity, {
+      id: sessionId,
+      userId: user.id,
+      deviceName: deviceName ?? null,
+      address: caller.address ?? null,
+      expiresAt: later(this.settings.sessionMs),
+    });
+    return { user, sessionId, ...(await this.issueRefreshToken(em, sessionId)) };
   }
 
-  /** Goes on with a live session of `user` under a new refresh token, all earlier ones spent; undefined when it has ended. */
-  async renew(sql: Sql, user: User, sessionId: string, caller: Caller): Promise<Granted | undefined> {
-    const live = await sql.query(
-      `update auth.session set last_seen_at = now(), expires_at = now() + $3 * interval '1 millisecond', address = coalesce($4, address)
-        where id = $1 and user_id = $2 and ended_at is null and expires_at > now() returning id`,
-      [sessionId, user.id, this.settings.sessionMs, caller.address],
+  /** Continues a live session of `user` with a new refresh token and invalidates all earlier ones. Undefined when the session has ended. */
+  async renew(em: SqlEntityManager, user: User, sessionId: string, caller: Caller): Promise<Grant | undefined> {
+    const renewed = await em.nativeUpdate(
+      SessionEntity,
+      { id: sessionId, userId: user.id, endedAt: null, expiresAt: { $gt: sql.now() } },
+      {
+        lastSeenAt: sql.now(),
+        expiresAt: later(this.settings.sessionMs),
+        ...(caller.address !== undefined && { address: caller.address }),
+      },
     );
-    if (live.length === 0) return undefined;
-    await sql.query(`update auth.refresh_token set spent_at = now() where session_id = $1 and spent_at is null`, [
-      sessionId,
-    ]);
-    return { user, sessionId, ...(await this.issue(sql, sessionId)) };
+    if (renewed === 0) return undefined;
+    await em.nativeUpdate(RefreshTokenEntity, { sessionId, spentAt: null }, { spentAt: sql.now() });
+    return { user, sessionId, ...(await this.issueRefreshToken(em, sessionId)) };
   }
 
-  /** What the client gets, once its session is committed. */
-  async grant({ user, sessionId, refreshToken, at }: Granted): Promise<Session> {
+  /** The answer for the client. Called after the grant was committed. */
+  async answer({ user, sessionId, refreshToken, at }: Grant): Promise<Session> {
     return { user, sessionId, refreshToken, ...(await this.keys.sign(user, sessionId, at)) };
   }
 
-  /** Exchanges a refresh token. One that was spent before ends its session: somebody has a copy, and nobody can tell who. */
+  /** Exchanges a refresh token. A token that was used before ends its session: somebody has a copy, and it is unknown who. */
   async refresh(caller: Caller, refreshToken: string): Promise<Session> {
-    const outcome = await this.parts.database.transaction<Refreshed>(async (sql) => {
-      // The token's row is the lock: a second exchange of it waits here, and then sees it spent.
-      const [row] = await sql.query<TokenRow>(
-        `select t.session_id, t.spent_at, ${userColumns}
-           from auth.refresh_token t join auth.session s on s.id = t.session_id join auth."user" u on u.id = s.user_id
-          where t.hash = $1 for update of t`,
-        [digest(refreshToken)],
-      );
-      if (!row) return undefined;
-      if (row.spent_at !== null) return { reused: { userId: row.id, sessionId: row.session_id } };
-      const granted = await this.renew(sql, userOf(row), row.session_id, caller);
-      return granted && { granted };
-    });
-    if (outcome && 'granted' in outcome) return this.grant(outcome.granted);
-    if (outcome) await this.end(outcome.reused.userId, [outcome.reused.sessionId], 'reuse');
+    const { grant, reused } = await this.database.entities((em) => this.exchange(em, caller, refreshToken));
+    if (grant) return this.answer(grant);
+    if (reused) await this.end(reused.userId, [reused.id], 'reuse');
     throw new ChatError('unauthenticated', 'the refresh token is not good');
   }
 
-  /** Ends those of `sessionIds` that live and belong to `userId`; answers which. They are revoked everywhere from then on. */
-  async end(userId: string, sessionIds: readonly string[], reason: RevocationReason): Promise<string[]> {
-    const rows = await this.parts.database.query<{ id: string }>(
-      `update auth.session set ended_at = now(), ended_reason = $3 where user_id = $1 and id = any($2::uuid[]) and ended_at is null returning id`,
-      [userId, sessionIds, reason],
-    );
-    return this.revoked(
-      userId,
-      rows.map(({ id }) => id),
-      reason,
-    );
+  private async exchange(
+    em: SqlEntityManager,
+    caller: Caller,
+    refreshToken: string,
+  ): Promise<{ grant?: Grant | undefined; reused?: SessionEntity }> {
+    // A second exchange of the token waits for this lock and then finds the token spent.
+    const lock = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
+    const token = await em.findOne(RefreshTokenEntity, { hash: digest(refreshToken) }, lock);
+    if (!token) return {};
+    const session = await em.findOneOrFail(SessionEntity, { id: token.sessionId });
+    if (token.spentAt) return { reused: session };
+    const user = await em.findOneOrFail(UserEntity, { id: session.userId });
+    return { grant: await this.renew(em, userOf(user), session.id, caller) };
   }
 
-  /** Within a transaction: ends the user's sessions but one, or all. {@link revoked} has to follow the commit. */
-  async endOthers(
-    sql: Sql,
+  /** Ends the live sessions of `userId` among `sessionIds`, and tells all gateways. Answers their ids. */
+  async end(userId: string, sessionIds: readonly string[], reason: RevocationReason): Promise<string[]> {
+    const ended = await this.database.entities((em) =>
+      endSessions(em, { userId, id: { $in: [...sessionIds] } }, reason),
+    );
+    return this.publishEnded(userId, ended, reason);
+  }
+
+  /** Ends the user's sessions but `sessionId`, or all, within a transaction. {@link publishEnded} has to follow the commit. */
+  endOthers(
+    em: SqlEntityManager,
     { userId, sessionId }: { readonly userId: string; readonly sessionId?: string },
     reason: RevocationReason,
   ): Promise<string[]> {
-    const rows = await sql.query<{ id: string }>(
-      `update auth.session set ended_at = now(), ended_reason = $3 where user_id = $1 and id is distinct from $2 and ended_at is null returning id`,
-      [userId, sessionId, reason],
-    );
-    return rows.map(({ id }) => id);
+    return endSessions(em, { userId, ...(sessionId !== undefined && { id: { $ne: sessionId } }) }, reason);
   }
 
-  /** Tells everybody of sessions that ended. */
-  async revoked(userId: string, sessionIds: string[], reason: RevocationReason): Promise<string[]> {
-    if (sessionIds.length > 0) await this.announcer.announce('session.revoked.v1', { userId, sessionIds, reason });
+  /** Tells all gateways that sessions have ended. */
+  async publishEnded(userId: string, sessionIds: string[], reason: RevocationReason): Promise<string[]> {
+    if (sessionIds.length > 0) await this.events.publish('session.revoked.v1', { userId, sessionIds, reason });
     return sessionIds;
   }
 
   /** The caller's live sessions, newest first. */
   async list(
     caller: Actor,
-    { cursor, limit = DEFAULT_PAGE }: CallInput<'auth.sessions'>,
+    { cursor, limit = DEFAULT_LIMIT }: CallInput<'auth.sessions'>,
   ): Promise<CallOutput<'auth.sessions'>> {
-    const before = cursor === undefined ? null : decodeCursor(cursor, 'session');
-    if (before !== null && !Id.safeParse(before).success)
-      throw new ChatError('invalid', 'cursor: unknown', { details: [{ path: 'cursor', message: 'unknown' }] });
-    const rows = await this.parts.database.query<SessionRow>(
-      `select id, device_name, address, created_at, last_seen_at from auth.session
-        where user_id = $1 and ended_at is null and expires_at > now() and ($2::uuid is null or id < $2) order by id desc limit $3`,
-      [caller.userId, before, limit + 1],
+    const [before] = cursor === undefined ? [undefined] : decodeCursor('session', z.tuple([Id]), cursor);
+    const sessions = await this.database.entities((em) =>
+      em.find(
+        SessionEntity,
+        {
+          userId: caller.userId,
+          endedAt: null,
+          expiresAt: { $gt: sql.now() },
+          ...(before !== undefined && { id: { $lt: before } }),
+        },
+        { orderBy: { id: 'desc' }, limit: limit + 1 },
+      ),
     );
-    const items = rows.slice(0, limit).map((row) => deviceOf(row, caller.sessionId));
-    return rows.length > limit ? { items, nextCursor: encodeCursor('session', items.at(-1)!.id) } : { items };
+    const items = sessions.slice(0, limit).map((session) => deviceOf(session, caller.sessionId));
+    return sessions.length > limit ? { items, nextCursor: encodeCursor('session', [items.at(-1)!.id]) } : { items };
   }
 
-  /** Sessions whose access tokens may still be alive though they ended, and the time by which tokens are issued. */
+  /**
+   * The ended sessions whose access tokens may not have expired yet, and the clock by which tokens are issued. SQL, because the list and the clock must be of one moment; every gateway asks every 3 s.
+   */
   async revocations(): Promise<RequestAnswer<'auth.revocations.v1'>> {
-    const [row] = await this.parts.database.query<{ at: Date; ids: string[] }>(
+    const [row] = await this.database.query<{ at: Date; ids: string[] }>(
       `select clock_timestamp() as at, (select coalesce(json_agg(id), '[]') from auth.session where ended_at > now() - $1 * interval '1 millisecond') as ids`,
-      [this.settings.accessTokenMs + 60_000],
+      [this.settings.accessTokenMs + REVOCATION_SLACK_MS],
     );
     return { sessionIds: row!.ids, at: row!.at.getTime() };
   }
 
-  /** Ends a batch of expired sessions; answers how many. Several replicas may sweep at once. */
+  /** Ends a batch of expired sessions and tells all gateways. Answers how many. SQL, because replicas that sweep at the same time must skip each other's rows. */
   async endExpired(): Promise<number> {
-    const rows = await this.parts.database.query<{ id: string; user_id: string }>(
+    const rows = await this.database.query<{ id: string; user_id: string }>(
       `update auth.session set ended_at = now(), ended_reason = 'expired'
-        where id in (select id from auth.session where ended_at is null and expires_at <= now() order by expires_at limit ${BATCH} for update skip locked)
+        where id in (select id from auth.session where ended_at is null and expires_at <= now() order by expires_at limit ${SWEEP_LIMIT} for update skip locked)
         returning id, user_id`,
     );
     const byUser = Map.groupBy(rows, (row) => row.user_id);
     await Promise.all(
       [...byUser].map(([userId, ended]) =>
-        this.revoked(
+        this.publishEnded(
           userId,
           ended.map(({ id }) => id),
           'expired',
@@ -184,36 +181,55 @@ export class Sessions {
     return rows.length;
   }
 
-  /** Removes a batch of what no longer protects anybody: sessions that ended, and tokens that were spent, a session's lifetime ago. */
-  async forgetOld(): Promise<number> {
+  /**
+   * Deletes a batch of rows that no longer protect anybody: sessions that ended, and tokens that were spent, a session's lifetime ago. Answers how many of the more frequent kind. SQL for the same reason
+   * as {@link endExpired}.
+   */
+  async deleteOld(): Promise<number> {
     const age = `now() - $1 * interval '1 millisecond'`;
-    const sessions = await this.parts.database.query(
+    const sessions = await this.database.query(
       `delete from auth.session where id in (
-         select id from auth.session s where ended_at < ${age} and not exists (select 1 from auth.bot b where b.session_id = s.id) limit ${BATCH} for update skip locked) returning id`,
+         select id from auth.session s where ended_at < ${age} and not exists (select 1 from auth.bot b where b.session_id = s.id) limit ${SWEEP_LIMIT} for update skip locked) returning id`,
       [this.settings.sessionMs],
     );
-    const tokens = await this.parts.database.query(
-      `delete from auth.refresh_token where hash in (select hash from auth.refresh_token where spent_at < ${age} limit ${BATCH} for update skip locked) returning 1 as one`,
+    const tokens = await this.database.query(
+      `delete from auth.refresh_token where hash in (select hash from auth.refresh_token where spent_at < ${age} limit ${SWEEP_LIMIT} for update skip locked) returning 1 as one`,
       [this.settings.sessionMs],
     );
     return Math.max(sessions.length, tokens.length);
   }
 
-  private async issue(sql: Sql, sessionId: string): Promise<Pick<Granted, 'refreshToken' | 'at'>> {
+  private async issueRefreshToken(
+    em: SqlEntityManager,
+    sessionId: string,
+  ): Promise<Pick<Grant, 'refreshToken' | 'at'>> {
     const refreshToken = randomBytes(32).toString('base64url');
-    const [row] = await sql.query<{ created_at: Date }>(
-      `insert into auth.refresh_token (hash, session_id) values ($1, $2) returning created_at`,
-      [digest(refreshToken), sessionId],
-    );
-    return { refreshToken, at: row!.created_at };
+    const token = em.create(RefreshTokenEntity, { hash: digest(refreshToken), sessionId });
+    await em.flush();
+    return { refreshToken, at: token.createdAt };
   }
 }
 
-const deviceOf = (row: SessionRow, current: string) => ({
-  id: row.id,
-  ...(row.device_name === null ? {} : { deviceName: row.device_name }),
-  createdAt: row.created_at.toISOString(),
-  lastSeenAt: row.last_seen_at.toISOString(),
-  ...(row.address === null ? {} : { address: row.address }),
-  current: row.id === current,
+/** Ends live sessions in one statement, so that of concurrent callers one answers each session. */
+async function endSessions(
+  em: SqlEntityManager,
+  where: QBFilterQuery<SessionEntity>,
+  reason: RevocationReason,
+): Promise<string[]> {
+  const rows = await em
+    .createQueryBuilder(SessionEntity)
+    .update({ endedAt: sql.now(), endedReason: reason })
+    .where({ $and: [where, { endedAt: null }] })
+    .returning('id')
+    .execute<{ id: string }[]>('all');
+  return rows.map(({ id }) => id);
+}
+
+const deviceOf = ({ id, deviceName, createdAt, lastSeenAt, address }: SessionEntity, current: string) => ({
+  id,
+  ...(deviceName && { deviceName }),
+  createdAt: createdAt.toISOString(),
+  lastSeenAt: lastSeenAt.toISOString(),
+  ...(address && { address }),
+  current: id === current,
 });

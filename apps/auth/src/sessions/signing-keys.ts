@@ -1,124 +1,136 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { sql, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { newId, type User } from '@parley/contracts';
-import type { Sql } from '@parley/store';
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
-import { PARTS, SETTINGS, type AuthParts, type Settings } from '../parts.js';
+import { Database, SigningKeyEntity } from '@parley/store';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
+import { AuthSettings } from '../settings.js';
 
-type Key = Awaited<ReturnType<typeof importJWK>>;
-interface KeyRow extends Record<string, unknown> {
-  kid: string;
-  private_jwk: JWK;
-  created_at: Date;
+interface CurrentKey {
+  readonly kid: string;
+  readonly key: Awaited<ReturnType<typeof importJWK>>;
 }
 
-/** Any number, the same in every replica. */
+/** The advisory lock under which a key is made: any number, the same in every replica. */
 const LOCK = 7_215_539_012;
-/** How long a replica signs with the key it knows before it looks again. */
+/** How long a replica signs with the key it has before it looks for a newer one. */
 const RELOAD_MS = 60_000;
-/** A retired key is published until no token that it signed can be alive: another replica may have used it until it looked again. */
-const SLACK_MS = 10 * RELOAD_MS;
+/** A retired key stays published so much longer than its tokens live: another replica may have used it until its next look. */
+const RETIRED_SLACK_MS = 10 * RELOAD_MS;
 
 /**
- * The keys that sign access tokens (ES256), shared by all replicas through the database: the first replica that finds none, or finds the present one too
- * old, makes one; the others wait for it. Private keys leave the database only into these processes' memory, and never into a log.
+ * The keys that sign access tokens (ES256), shared by all replicas through the database. The first replica that finds no key, or finds the current one too old, makes one; the others wait for it. Private
+ * keys leave the database only into the memory of these processes, and never into a log.
  */
 @Injectable()
-export class SigningKeys {
-  private current: { kid: string; key: Key } | undefined;
+export class SigningKeys implements OnApplicationBootstrap {
+  private current: CurrentKey | undefined;
   private loadedAt = 0;
-  private loading: Promise<{ kid: string; key: Key }> | undefined;
+  private loading: Promise<CurrentKey> | undefined;
 
   constructor(
-    @Inject(PARTS) private readonly parts: AuthParts,
-    @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly database: Database,
+    private readonly settings: AuthSettings,
   ) {}
 
-  /** A new access token, good from `at`, and when it expires. `at` is not this process's time: one whose clock is wrong would give out tokens that are over, or that outlive what is remembered of ended sessions. */
+  /** Makes the first key. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.currentKey();
+  }
+
+  /**
+   * A new access token, valid from `at`, and when it expires. `at` must be the database's time: a process whose clock is wrong would issue tokens that have expired, or that outlive the list of ended
+   * sessions.
+   */
   async sign(
     user: Pick<User, 'id' | 'kind'>,
     sessionId: string,
     at: Date,
   ): Promise<{ accessToken: string; accessTokenExpiresAt: string }> {
-    const { kid, key } = await this.ready();
-    const issued = Math.floor(at.getTime() / 1000);
-    const expires = issued + Math.floor(this.settings.accessTokenMs / 1000);
+    const { kid, key } = await this.currentKey();
+    const issuedAt = Math.floor(at.getTime() / 1000);
+    const expiresAt = issuedAt + Math.floor(this.settings.accessTokenMs / 1000);
     const accessToken = await new SignJWT({ sid: sessionId, kind: user.kind })
       .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid })
       .setSubject(user.id)
       .setIssuer('parley')
       .setAudience('parley')
-      .setIssuedAt(issued)
-      .setExpirationTime(expires)
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(expiresAt)
       .setJti(newId())
       .sign(key);
-    return { accessToken, accessTokenExpiresAt: new Date(expires * 1000).toISOString() };
+    return { accessToken, accessTokenExpiresAt: new Date(expiresAt * 1000).toISOString() };
   }
 
-  /** The public keys with which a token that is alive may have been signed. Read afresh: another replica may have made one. */
+  /** The public keys that may have signed a valid token, newest first. Read each time, because another replica may have made one. */
   async published(): Promise<Record<string, unknown>[]> {
-    await this.ready();
-    const rows = await this.parts.database.query<{ public_jwk: Record<string, unknown> }>(
-      `select public_jwk from auth.signing_key
-        where retired_at is null or retired_at > now() - $1 * interval '1 millisecond' order by created_at desc, kid`,
-      [this.settings.accessTokenMs + SLACK_MS],
+    await this.currentKey();
+    const since = olderThan(this.settings.accessTokenMs + RETIRED_SLACK_MS);
+    const keys = await this.database.entities((em) =>
+      em.find(
+        SigningKeyEntity,
+        { $or: [{ retiredAt: null }, { retiredAt: { $gt: since } }] },
+        { orderBy: [{ createdAt: 'desc' }, { kid: 'asc' }] },
+      ),
     );
-    return rows.map((row) => row.public_jwk);
+    return keys.map(({ publicJwk }) => publicJwk);
   }
 
-  /** Makes a new key and retires the present one. */
+  /** Makes a new key and retires the current one. */
   async rotate(): Promise<void> {
-    await this.parts.database.transaction(async (sql) => {
-      await lock(sql);
-      await this.replace(sql);
+    await this.database.entities(async (em) => {
+      await lock(em);
+      await this.replace(em);
     });
     await this.reload();
   }
 
-  private async ready(): Promise<{ kid: string; key: Key }> {
+  private async currentKey(): Promise<CurrentKey> {
     const { current } = this;
     if (!current) return this.reload();
-    // While the database is away, the key that is known serves on.
+    // While the database is away the loaded key stays in use.
     return Date.now() - this.loadedAt < RELOAD_MS ? current : this.reload().catch(() => current);
   }
 
-  private reload(): Promise<{ kid: string; key: Key }> {
+  private reload(): Promise<CurrentKey> {
     this.loading ??= this.load().finally(() => (this.loading = undefined));
     return this.loading;
   }
 
-  private async load(): Promise<{ kid: string; key: Key }> {
-    const row =
-      (await this.fresh(this.parts.database)) ??
-      (await this.parts.database.transaction(async (sql) => {
-        await lock(sql);
-        return (await this.fresh(sql)) ?? (await this.replace(sql));
-      }));
-    this.current = { kid: row.kid, key: await importJWK(row.private_jwk, 'ES256') };
+  private async load(): Promise<CurrentKey> {
+    const { kid, privateJwk } = await this.database.entities(async (em) => {
+      const fresh = await this.findFresh(em);
+      if (fresh) return fresh;
+      await lock(em);
+      return (await this.findFresh(em)) ?? this.replace(em);
+    });
+    this.current = { kid, key: await importJWK(privateJwk, 'ES256') };
     this.loadedAt = Date.now();
     return this.current;
   }
 
-  /** The present key, unless its time is over. */
-  private async fresh(sql: Sql): Promise<KeyRow | undefined> {
-    const [row] = await sql.query<KeyRow>(
-      `select kid, private_jwk, created_at from auth.signing_key
-        where retired_at is null and created_at > now() - $1 * interval '1 millisecond' order by created_at desc, kid limit 1`,
-      [this.settings.signingKeyMs],
+  /** The current key, unless it is too old. */
+  private findFresh(em: SqlEntityManager): Promise<SigningKeyEntity | null> {
+    return em.findOne(
+      SigningKeyEntity,
+      { retiredAt: null, createdAt: { $gt: olderThan(this.settings.signingKeyMs) } },
+      { populate: ['privateJwk'], orderBy: [{ createdAt: 'desc' }, { kid: 'asc' }] },
     );
-    return row;
   }
 
-  private async replace(sql: Sql): Promise<KeyRow> {
+  private async replace(em: SqlEntityManager): Promise<SigningKeyEntity> {
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
     const publicJwk = await exportJWK(publicKey);
     const kid = await calculateJwkThumbprint(publicJwk);
-    await sql.query(`update auth.signing_key set retired_at = now() where retired_at is null`);
-    const [row] = await sql.query<KeyRow>(
-      `insert into auth.signing_key (kid, private_jwk, public_jwk) values ($1, $2, $3) returning kid, private_jwk, created_at`,
-      [kid, { ...(await exportJWK(privateKey)), kid }, { ...publicJwk, kid, alg: 'ES256', use: 'sig' }],
-    );
-    return row!;
+    await em.nativeUpdate(SigningKeyEntity, { retiredAt: null }, { retiredAt: sql.now() });
+    const key = em.create(SigningKeyEntity, {
+      kid,
+      privateJwk: { ...(await exportJWK(privateKey)), kid },
+      publicJwk: { ...publicJwk, kid, alg: 'ES256', use: 'sig' },
+    });
+    await em.flush();
+    return key;
   }
 }
 
-const lock = (sql: Sql) => sql.query('select pg_advisory_xact_lock($1)', [LOCK]);
+const olderThan = (ms: number) => sql<Date>`now() - ${ms} * interval '1 millisecond'`;
+const lock = (em: SqlEntityManager) => em.execute('select pg_advisory_xact_lock(?)', [LOCK]);

@@ -15,7 +15,7 @@ import {
 import { createLogger, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { eventually } from '@parley/testing';
-import type { Settings } from '../parts.js';
+import type { AuthSettings } from '../settings.js';
 import { startAuth } from '../start.js';
 
 const logger = createLogger('spec', 'silent');
@@ -55,7 +55,7 @@ export class AuthService {
   /** `tamper` may put something between the service and its broker. */
   static async start(
     database: Database,
-    settings: Partial<Settings> = {},
+    settings: Partial<AuthSettings> = {},
     tamper: (broker: Broker) => Broker = (broker) => broker,
   ): Promise<AuthService> {
     const broker = createInProcessBroker({ service: 'auth', logger });

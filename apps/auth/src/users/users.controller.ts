@@ -1,12 +1,11 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Users } from './users.js';
 
-/** Profiles. */
 @Controller()
-export class UserController {
-  constructor(@Inject(Users) private readonly users: Users) {}
+export class UsersController {
+  constructor(private readonly users: Users) {}
 
   @MessagePattern<string>('user.me.v1')
   async me(@Payload() { caller }: RequestPayload<'user.me.v1'>): Promise<RequestAnswer<'user.me.v1'>> {
@@ -31,12 +30,14 @@ export class UserController {
   }
 
   @MessagePattern<string>('users.known.v1')
-  async known(@Payload() { userIds }: RequestPayload<'users.known.v1'>): Promise<RequestAnswer<'users.known.v1'>> {
-    return { users: await this.users.known(userIds) };
+  async byIds(@Payload() { userIds }: RequestPayload<'users.known.v1'>): Promise<RequestAnswer<'users.known.v1'>> {
+    return { users: await this.users.byIds(userIds) };
   }
 
   @MessagePattern<string>('users.named.v1')
-  async named(@Payload() { usernames }: RequestPayload<'users.named.v1'>): Promise<RequestAnswer<'users.named.v1'>> {
-    return { users: await this.users.named(usernames) };
+  async byUsernames(
+    @Payload() { usernames }: RequestPayload<'users.named.v1'>,
+  ): Promise<RequestAnswer<'users.named.v1'>> {
+    return { users: await this.users.byUsernames(usernames) };
   }
 }

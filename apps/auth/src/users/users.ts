@@ -1,7 +1,11 @@
-import { Inject, Injectable } from '@nestjs/common';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
+import { decodeCursor, DEFAULT_LIMIT, encodeCursor } from '@parley/chat';
 import {
   ChatError,
   foldName,
+  newId,
   partPattern,
   type Actor,
   type CallInput,
@@ -9,149 +13,151 @@ import {
   type Me,
   type User,
 } from '@parley/contracts';
-import { isUniqueViolation, UserEntity } from '@parley/store';
-import { Announcer } from '../event-publisher.js';
-import { decodeCursor, encodeCursor } from '../cursor.js';
-import { PARTS, type AuthParts } from '../parts.js';
+import { Database, isUniqueViolation, UserEntity } from '@parley/store';
+import { z } from 'zod';
+import { EventPublisher } from '../event-publisher.js';
 
-/** A row of `auth.user`, as far as everybody may see it. */
-export interface UserRow extends Record<string, unknown> {
-  id: string;
-  username: string;
-  display_name: string;
-  avatar_id: string | null;
-  kind: User['kind'];
-  created_at: Date;
-}
-/** The columns of {@link UserRow}, for the alias `u`. */
-export const userColumns = 'u.id, u.username, u.display_name, u.avatar_id, u.kind, u.created_at';
+/** The part of a {@link UserEntity} that everybody may see, as {@link userColumns} selects it. */
+export type UserRow = Pick<UserEntity, 'id' | 'username' | 'displayName' | 'avatarId' | 'kind' | 'createdAt'>;
+/** The columns of a {@link UserRow}, for the alias `u`. */
+export const userColumns = `u.id, u.username, u.display_name as "displayName", u.avatar_id as "avatarId", u.kind, u.created_at as "createdAt"`;
 
-export const userOf = (row: UserRow): User => ({
-  id: row.id,
-  username: row.username,
-  displayName: row.display_name,
-  ...(row.avatar_id === null ? {} : { avatarId: row.avatar_id }),
-  kind: row.kind,
-  createdAt: row.created_at.toISOString(),
+export const userOf = ({ id, username, displayName, avatarId, kind, createdAt }: UserRow): User => ({
+  id,
+  username,
+  displayName,
+  ...(avatarId && { avatarId }),
+  kind,
+  createdAt: createdAt.toISOString(),
 });
 
-const meOf = (entity: UserEntity): Me => ({
-  id: entity.id,
-  username: entity.username,
-  displayName: entity.displayName,
-  ...(entity.avatarId ? { avatarId: entity.avatarId } : {}),
-  kind: entity.kind,
-  createdAt: new Date(entity.createdAt).toISOString(),
-  ...(entity.email ? { email: entity.email } : {}),
-  ...(entity.firstName ? { firstName: entity.firstName } : {}),
-  ...(entity.lastName ? { lastName: entity.lastName } : {}),
+const meOf = (user: UserEntity): Me => ({
+  ...userOf(user),
+  ...(user.email && { email: user.email }),
+  ...(user.firstName && { firstName: user.firstName }),
+  ...(user.lastName && { lastName: user.lastName }),
 });
-const publicPart = ({ email: _email, firstName: _first, lastName: _last, ...user }: Me): User => user;
 
-const DEFAULT_PAGE = 50;
-
-/** Profiles: who people are. */
+/** Users and their profiles. */
 @Injectable()
 export class Users {
   constructor(
-    @Inject(PARTS) private readonly parts: AuthParts,
-    @Inject(Announcer) private readonly announcer: Announcer,
+    private readonly database: Database,
+    private readonly broker: Broker,
+    private readonly events: EventPublisher,
   ) {}
 
-  async me(caller: Actor): Promise<Me> {
-    const entity = await this.parts.database.entities((em) => em.findOne(UserEntity, { id: caller.userId }));
-    if (!entity) throw new ChatError('not_found');
-    return meOf(entity);
+  /** The caller's own profile. Rejects with `not_found`. */
+  async me({ userId }: Actor): Promise<Me> {
+    return this.database.entities(async (em) => meOf(found(await em.findOne(UserEntity, { id: userId }))));
   }
 
   /**
-   * Changes what is given. `conflict`: the username is somebody else's. `not_found`, `unsupported_media`: the picture is not the caller's, or none. A picture becomes public once the profile
-   * names it, and never before; where that fails, nobody else sees it yet, and the same call again shows it.
+   * Changes the given fields. Rejects with `conflict` when the username is taken; with `not_found` or `unsupported_media` when the picture is not the caller's, or is none. A picture becomes public once
+   * the profile names it, never before. When that fails nobody else sees the picture yet, and repeating the call shows it.
    */
-  async update(caller: Actor, changes: CallInput<'user.update'>): Promise<Me> {
-    const { avatarId } = changes;
+  async update({ userId }: Actor, changes: CallInput<'user.update'>): Promise<Me> {
+    const { avatarId, displayName } = changes;
     if (avatarId !== undefined)
-      await this.parts.broker.request('attachment.publishable.v1', { userId: caller.userId, attachmentId: avatarId });
+      await this.broker.request('attachment.publishable.v1', { userId, attachmentId: avatarId });
     const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-    const me = await this.parts.database
-      .entities(async (em) => {
-        const entity = await em.findOne(UserEntity, { id: caller.userId });
-        if (!entity) throw new ChatError('not_found');
-        em.assign(entity, {
-          ...given,
-          ...(changes.displayName === undefined ? {} : { foldedName: foldName(changes.displayName) }),
-        });
-        await em.flush();
-        return meOf(entity);
-      })
-      .catch(taken);
+    const folded = displayName === undefined ? {} : { foldedName: foldName(displayName) };
+    const user = await this.database
+      .entities(async (em) => em.assign(found(await em.findOne(UserEntity, { id: userId })), { ...given, ...folded }))
+      .catch(rethrowTaken);
     try {
-      // Before it is told: who hears of the profile must see its picture.
-      if (avatarId !== undefined) await this.showPicture(caller.userId, avatarId);
+      // Before the event: everybody who is told of the profile must see its picture.
+      if (avatarId !== undefined) await this.publishPicture(userId, avatarId);
     } finally {
-      await this.announcer.announce('user.updated.v1', { user: publicPart(me) });
+      await this.events.publish('user.updated.v1', { user: userOf(user) });
     }
-    return me;
+    return meOf(user);
   }
 
-  /** Goes on until the profile still names what was published: of changes at the same time the last one counts. */
-  private async showPicture(userId: string, avatarId: string): Promise<void> {
-    let shown: string | null = null;
-    for (let named: string | null = avatarId; named !== null && named !== shown; named = await this.pictureOf(userId)) {
-      await this.parts.broker.request('attachment.publish.v1', { userId, attachmentId: named });
-      shown = named;
+  /** Repeats until the profile still names the picture that was published: of concurrent changes the last one counts. */
+  private async publishPicture(userId: string, avatarId: string): Promise<void> {
+    let published: string | undefined;
+    for (let named: string | undefined = avatarId; named !== undefined && named !== published;) {
+      await this.broker.request('attachment.publish.v1', { userId, attachmentId: named });
+      published = named;
+      named = await this.pictureOf(userId);
     }
   }
 
-  private async pictureOf(userId: string): Promise<string | null> {
-    const [row] = await this.parts.database.query<{ avatar_id: string | null }>(
-      `select avatar_id from auth."user" where id = $1`,
-      [userId],
-    );
-    return row?.avatar_id ?? null;
+  private async pictureOf(userId: string): Promise<string | undefined> {
+    const user = await this.database.entities((em) => em.findOne(UserEntity, { id: userId }, { fields: ['avatarId'] }));
+    return user?.avatarId ?? undefined;
   }
 
+  /** Rejects with `not_found`. */
   async get(userId: string): Promise<User> {
-    const [user] = await this.known([userId]);
-    if (!user) throw new ChatError('not_found');
-    return user;
+    return this.database.entities(async (em) => userOf(found(await em.findOne(UserEntity, { id: userId }))));
   }
 
-  async known(userIds: readonly string[]): Promise<User[]> {
-    const rows = await this.parts.database.query<UserRow>(
+  /** The users with these ids, in no order. SQL, because thousands are looked up when many clients reconnect. */
+  async byIds(userIds: readonly string[]): Promise<User[]> {
+    const rows = await this.database.query<UserRow>(
       `select ${userColumns} from auth."user" u where u.id = any($1::uuid[])`,
       [userIds],
     );
     return rows.map(userOf);
   }
 
-  /** Those of the usernames, in lower case, that are somebody's. */
-  async named(usernames: readonly string[]): Promise<User[]> {
-    const rows = await this.parts.database.query<UserRow>(
+  /** The users with these usernames (in lower case), in no order. SQL, because sending a message that mentions somebody waits for it. */
+  async byUsernames(usernames: readonly string[]): Promise<User[]> {
+    const rows = await this.database.query<UserRow>(
       `select ${userColumns} from auth."user" u where u.username = any($1::text[])`,
       [usernames],
     );
     return rows.map(userOf);
   }
 
-  /** By username, those whose username or display name has `query` in it; or those whom `ids` name, in no order. */
-  async list({ query, ids, cursor, limit = DEFAULT_PAGE }: CallInput<'user.list'>): Promise<CallOutput<'user.list'>> {
-    if (ids) return { items: await this.known(ids) };
-    const after = cursor === undefined ? null : decodeCursor(cursor, 'user');
-    const part = query === undefined ? null : partPattern(foldName(query));
-    const rows = await this.parts.database.query<UserRow>(
+  /**
+   * The users whose username or display name contains `query`, by username; or the users with these `ids`, in no order. SQL, because the order (byte by byte) and the pattern are those of its indexes.
+   */
+  async list({ query, ids, cursor, limit = DEFAULT_LIMIT }: CallInput<'user.list'>): Promise<CallOutput<'user.list'>> {
+    if (ids) return { items: await this.byIds(ids) };
+    const [after] = cursor === undefined ? [undefined] : decodeCursor('user', z.tuple([z.string()]), cursor);
+    const pattern = query === undefined ? undefined : partPattern(foldName(query));
+    const rows = await this.database.query<UserRow>(
       `select ${userColumns} from auth."user" u
         where ($1::text is null or u.username like $1 or u.folded_name like $1) and ($2::text is null or u.username collate "C" > $2)
         order by u.username collate "C" limit $3`,
-      [part, after, limit + 1],
+      [pattern, after, limit + 1],
     );
     const items = rows.slice(0, limit).map(userOf);
-    return rows.length > limit ? { items, nextCursor: encodeCursor('user', items.at(-1)!.username) } : { items };
+    return rows.length > limit ? { items, nextCursor: encodeCursor('user', [items.at(-1)!.username]) } : { items };
   }
 }
 
-/** Rethrows a taken username as `conflict`. */
-export function taken(error: unknown): never {
+type Profile = Pick<CallInput<'auth.register'>, 'username' | 'email' | 'firstName' | 'lastName'> & {
+  readonly displayName: string;
+};
+
+/** Stores a new user. Other rows refer to it, so it is flushed at once. */
+export async function insertUser(em: SqlEntityManager, profile: Profile, kind: User['kind']): Promise<User> {
+  const { username, displayName, email = null, firstName = null, lastName = null } = profile;
+  const user = em.create(UserEntity, {
+    id: newId(),
+    username,
+    displayName,
+    foldedName: foldName(displayName),
+    kind,
+    email,
+    firstName,
+    lastName,
+  });
+  await em.flush();
+  return userOf(user);
+}
+
+function found<T>(user: T | null): T {
+  if (!user) throw new ChatError('not_found');
+  return user;
+}
+
+/** Rethrows the violation of a unique username as `conflict`. */
+export function rethrowTaken(error: unknown): never {
   if (isUniqueViolation(error, 'user_username_key')) throw new ChatError('conflict', 'the username is taken');
   throw error;
 }

@@ -1,0 +1,25 @@
+/** The settings of the auth service; times in milliseconds. A class, so that Nest injects it by type. */
+export abstract class AuthSettings {
+  abstract readonly accessTokenMs: number;
+  abstract readonly sessionMs: number;
+  abstract readonly signingKeyMs: number;
+  abstract readonly passwordConcurrency: number;
+  abstract readonly passwordQueue: number;
+  /** Whether guests are let in. */
+  abstract readonly guests: boolean;
+  /** The pause between two sweeps of expired sessions and old rows. */
+  abstract readonly sweepMs: number;
+  /** How long a stop waits for work under way. */
+  abstract readonly graceMs: number;
+}
+
+export const defaultSettings = Object.freeze({
+  accessTokenMs: 15 * 60_000,
+  sessionMs: 30 * 86_400_000,
+  signingKeyMs: 90 * 86_400_000,
+  passwordConcurrency: 2,
+  passwordQueue: 200,
+  guests: true,
+  sweepMs: 30_000,
+  graceMs: 5_000,
+}) satisfies AuthSettings;
