@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { ChatError } from '@parley/contracts';
-import { without } from '@parley/faults';
 import type { Answer } from './delivery/inbound-message.js';
 import { ExpiringSet } from './expiring-set.js';
 
@@ -17,8 +16,8 @@ export const unavailable = (why: string): Answer => ({ error: new ChatError('una
 /** The requests of this process that wait for their answers. Each is settled once; at its deadline with `unavailable`. */
 export class PendingRequests {
   private readonly pending = new Map<string, PendingRequest>();
-  private readonly deadlines = new ExpiringSet<PendingRequest>(
-    ({ id }) => without('deadlines') || this.settle(id, unavailable('no answer in time')),
+  private readonly deadlines = new ExpiringSet<PendingRequest>(({ id }) =>
+    this.settle(id, unavailable('no answer in time')),
   );
   private count = 0;
   /** Keeps an answer to another process from naming one of these by chance. */

@@ -1,5 +1,5 @@
 import { ChatError } from '@parley/contracts';
-import { reached, without } from '@parley/faults';
+import { reached } from '@parley/faults';
 import { backOffMs, endsWithin, inSpans, pause, queueLabel, Unavailable, work, type Logger } from '@parley/service-kit';
 import type { BatchHandler, Handler } from '../broker.js';
 import { messageOf, type DeadLetterCause, type InboundMessage } from './inbound-message.js';
@@ -62,7 +62,6 @@ export class DeliveryRunner {
   }
 
   private async settle(messages: readonly InboundMessage[], call: Call, failures = 0): Promise<void> {
-    if (without('ack-after-commit')) for (const message of messages) message.ack();
     let result = await measured(messages, call);
     for (let retries = 0; isUnavailable(result); retries++) {
       if (this.whenUnavailable !== 'wait') return this.postpone(messages, result.unavailable);
@@ -144,8 +143,7 @@ export class DeliveryRunner {
     message.answer({ error: refusal.toBody() });
     if (!isKept) return message.ack();
     work.deadLetters.inc({ queue: queueLabel(queue), reason: cause.reason });
-    if (without('dead-letters')) message.ack();
-    else await message.deadLetter(cause);
+    await message.deadLetter(cause);
   }
 }
 

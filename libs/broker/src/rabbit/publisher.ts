@@ -1,4 +1,3 @@
-import { without } from '@parley/faults';
 import { endsWithin, Unavailable, type Logger } from '@parley/service-kit';
 import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
 import { messageOf } from '../delivery/inbound-message.js';
@@ -147,7 +146,6 @@ export class Publisher {
         this.settle(channel, entry, error),
       );
       entry.sent = true;
-      if (without('confirms') && this.remove(entry)) entry.confirmed?.();
       return true;
     } catch (error) {
       if (!(error instanceof IllegalOperationError)) {

@@ -1,5 +1,4 @@
 import { domainEvents, names, type DomainEventName, type PushFrame } from '@parley/contracts';
-import { without } from '@parley/faults';
 import type { ConsumeMessage } from 'amqplib';
 import type { InstanceListener } from '../broker.js';
 import { NumberCheck, RecentIds } from '../push-order.js';
@@ -18,7 +17,7 @@ export class PushConsumer {
   /** Throws what the listener throws, or that the message is malformed. */
   take(message: ConsumeMessage): void {
     const order = this.orderOf(message);
-    if (order === 'old' && !without('frame-numbers')) return;
+    if (order === 'old') return;
     if (order === 'gap') this.listener.onGap();
     if (message.fields.exchange === names.events)
       this.event(message.properties.type as DomainEventName, message.content);
@@ -37,7 +36,6 @@ export class PushConsumer {
   }
 
   private frame(frame: PushFrame): void {
-    if (frame.kind !== 'users' || frame.id === undefined || this.frameIds.add(frame.id) || without('frame-numbers'))
-      this.listener.onPush(frame);
+    if (frame.kind !== 'users' || frame.id === undefined || this.frameIds.add(frame.id)) this.listener.onPush(frame);
   }
 }

@@ -19,7 +19,6 @@
  * Nothing goes through the default exchange, which leads to every queue. Commands and replies have topic exchanges although their keys are plain names: RabbitMQ checks routing keys on topic exchanges only, and
  * that is how an account is kept from commanding, answering and hearing what it may not.
  */
-import { without } from '@parley/faults';
 import { names, type DomainEventName, type Service } from '@parley/contracts';
 import type { Channel, ChannelModel } from 'amqplib';
 import type { ServiceQueue } from '../delivery/service-queues.js';
@@ -101,11 +100,7 @@ export async function declareServiceQueue(
     name,
     kind === 'query'
       ? classic({ 'x-expires': MINUTE, 'x-overflow': 'reject-publish', 'x-max-length': 20_000 })
-      : quorum(
-          kind === 'shard' && !without('single-active-consumer')
-            ? { ...commands, 'x-single-active-consumer': true }
-            : commands,
-        ),
+      : quorum(kind === 'shard' ? { ...commands, 'x-single-active-consumer': true } : commands),
   );
   await channel.bindQueue(name, names.commands, name);
 }
