@@ -1,7 +1,7 @@
 import { createRabbitBroker } from '@parley/broker';
 import { runService } from '@parley/service-kit';
 import { presenceConfig } from './config.js';
-import { createRedisStore } from './redis-store.js';
+import { createRedisStore } from './store/redis-store.js';
 import { startPresence } from './start.js';
 
 await runService('presence', presenceConfig, async ({ config, logger, use }) => {

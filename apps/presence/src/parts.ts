@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
 import type { Logger } from '@parley/service-kit';
 import type { PresenceTimes } from './record.js';
-import type { PresenceStore } from './store.js';
+import type { PresenceStore } from './store/store.js';
 
 /** What the service stands on. It neither opens nor closes any of it. */
 export interface PresenceParts {

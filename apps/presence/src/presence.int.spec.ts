@@ -3,11 +3,11 @@ import { newId, times, type Presence, type PushFrame, type RequestPayload } from
 import { createLogger, type Running } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createMemoryStore } from './memory-store.js';
+import { createMemoryStore } from './store/memory-store.js';
 import { presenceTimes, unknown } from './record.js';
-import { createRedisStore } from './redis-store.js';
+import { createRedisStore } from './store/redis-store.js';
 import { startPresence } from './start.js';
-import type { PresenceStore } from './store.js';
+import type { PresenceStore } from './store/store.js';
 
 const logger = createLogger('test', 'silent');
 /** As in service, with leases that a test can wait for. */

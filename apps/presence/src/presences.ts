@@ -15,7 +15,7 @@ import {
   type PresenceRecord,
   type Sign,
 } from './record.js';
-import type { Change } from './store.js';
+import type { Change } from './store/store.js';
 
 type Renewed = DomainEvent<'connections.renewed.v1'>;
 type Opened = DomainEvent<'connection.opened.v1'>;

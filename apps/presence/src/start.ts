@@ -4,7 +4,7 @@ import { AppModule } from './app.module.js';
 import type { PresenceParts } from './parts.js';
 import { Presences } from './presences.js';
 import { presenceTimes } from './record.js';
-import { storeTimes } from './store.js';
+import { storeTimes } from './store/store.js';
 
 const SWEEP_MS = 1_000;
 /** What has a usual value. */

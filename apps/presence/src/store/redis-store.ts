@@ -1,7 +1,7 @@
 import { times } from '@parley/contracts';
 import { RedisConnection, RedisGeneration, type RedisOptions } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
-import { dueAt, unknown, type PresenceRecord } from './record.js';
+import { dueAt, unknown, type PresenceRecord } from '../record.js';
 import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
 
 /**

@@ -1,5 +1,5 @@
 import { times } from '@parley/contracts';
-import { dueAt, unknown, type PresenceRecord } from './record.js';
+import { dueAt, unknown, type PresenceRecord } from '../record.js';
 import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
 
 /** Users that are offline are forgotten when there are more than this. */

@@ -1,4 +1,4 @@
-import type { PresenceRecord } from './record.js';
+import type { PresenceRecord } from '../record.js';
 
 /** Makes the next record of a user; must be pure, because it may run again. The same object means: nothing to change. */
 export type Change = (record: PresenceRecord, now: number, userId: string) => PresenceRecord;

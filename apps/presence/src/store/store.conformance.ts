@@ -1,7 +1,7 @@
 import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { unknown, type PresenceRecord } from './record.js';
+import { unknown, type PresenceRecord } from '../record.js';
 import type { PresenceStore, StoreOptions } from './store.js';
 
 const dueIn =
