@@ -1,15 +1,16 @@
-import { Module, type DynamicModule } from '@nestjs/common';
-import { PARTS, type PresenceParts } from './parts.js';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { PresenceController } from './presence.controller.js';
 import { Presences } from './presences.js';
+import { Visibility } from './visibility.js';
 
 @Module({})
 export class AppModule {
-  static register(parts: PresenceParts): DynamicModule {
+  /** `dependencies`: what the process opened and will close, and the settings. */
+  static register(dependencies: readonly Provider[]): DynamicModule {
     return {
       module: AppModule,
       controllers: [PresenceController],
-      providers: [{ provide: PARTS, useValue: parts }, Presences],
+      providers: [...dependencies, Presences, Visibility],
     };
   }
 }

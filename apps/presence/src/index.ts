@@ -1,6 +1,5 @@
-export { startPresence } from './start.js';
+export { startPresence, type PresenceDependencies } from './start.js';
 export { createMemoryStore } from './store/memory-store.js';
 export { createRedisStore } from './store/redis-store.js';
 export { presenceConfig } from './config.js';
-export type { PresenceParts } from './parts.js';
-export type { PresenceStore, StoreOptions } from './store/store.js';
+export { PresenceStore, type StoreOptions } from './store/store.js';

@@ -1,26 +1,14 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { ChatError, type DomainEvent, type Presence, type RequestAnswer, type RequestPayload } from '@parley/contracts';
-import { Unavailable } from '@parley/service-kit';
-import { PARTS, type PresenceParts } from './parts.js';
+import type { DomainEvent, RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Presences } from './presences.js';
-
-/** Half of what a client's call may take. */
-const VISIBLE_MS = 4_000;
-
-interface Visible {
-  readonly open: string[];
-  readonly blocked: string[];
-  inOrder(presence: readonly Presence[]): Presence[];
-}
-/** What a block shows: no more than for somebody who was never here. */
-const offline = (userId: string): Presence => ({ userId, state: 'offline' });
+import { Visibility } from './visibility.js';
 
 @Controller()
 export class PresenceController {
   constructor(
-    @Inject(PARTS) private readonly parts: PresenceParts,
-    @Inject(Presences) private readonly presences: Presences,
+    private readonly presences: Presences,
+    private readonly visibility: Visibility,
   ) {}
 
   @EventPattern<string>('connection.opened.v1')
@@ -42,45 +30,16 @@ export class PresenceController {
   async get(
     @Payload() { caller, input }: RequestPayload<'presence.get.v1'>,
   ): Promise<RequestAnswer<'presence.get.v1'>> {
-    const { open, blocked, inOrder } = await this.visible(caller.userId, input.userIds);
-    return { items: inOrder([...(await this.presences.get(open)), ...blocked.map(offline)]) };
+    const users = await this.visibility.of(caller.userId, input.userIds);
+    return { items: users.answer(await this.presences.get(users.open)) };
   }
 
   @MessagePattern<string>('presence.watching.v1')
   async watching(
     @Payload() { gatewayId, userId, add, remove }: RequestPayload<'presence.watching.v1'>,
   ): Promise<RequestAnswer<'presence.watching.v1'>> {
-    const { open, blocked, inOrder } = await this.visible(userId, add);
-    return {
-      presence: inOrder([...(await this.presences.watch(gatewayId, open, remove)), ...blocked.map(offline)]),
-      blocked,
-    };
-  }
-
-  /** Those whose presence `userId` may see, and those of the visible who show as offline whatever they are. `inOrder` puts answers in the order asked for, each once. */
-  private async visible(userId: string, wanted: readonly string[]): Promise<Visible> {
-    const userIds = [...new Set(wanted)];
-    const inOrder = (presence: readonly Presence[]) => {
-      const byId = new Map(presence.map((one) => [one.userId, one]));
-      return userIds.flatMap((one) => byId.get(one) ?? []);
-    };
-    if (userIds.length === 0) return { open: [], blocked: [], inOrder };
-    try {
-      const answer = await this.parts.broker.request(
-        'history.visible.v1',
-        { userId, userIds },
-        { deadlineMs: VISIBLE_MS },
-      );
-      const blocked = new Set(answer.blocked);
-      return {
-        open: answer.userIds.filter((one) => !blocked.has(one)),
-        blocked: answer.userIds.filter((one) => blocked.has(one)),
-        inOrder,
-      };
-    } catch (error) {
-      if (error instanceof ChatError && error.code === 'unavailable')
-        throw new Unavailable('history does not say who is visible', { cause: error });
-      throw error;
-    }
+    const users = await this.visibility.of(userId, add);
+    const presences = await this.presences.watch(gatewayId, users.open, remove);
+    return { presence: users.answer(presences), blocked: [...users.blocked] };
   }
 }

@@ -4,14 +4,14 @@ import { createLogger, type Running } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createMemoryStore } from './store/memory-store.js';
-import { presenceTimes, unknown } from './record.js';
+import { presenceTimes, emptyRecord } from './record.js';
 import { createRedisStore } from './store/redis-store.js';
 import { startPresence } from './start.js';
 import type { PresenceStore } from './store/store.js';
 
 const logger = createLogger('test', 'silent');
-/** As in service, with leases that a test can wait for. */
-const quick = { ...presenceTimes, leaseMs: 2_500, graceMs: 300 };
+/** The usual times, with leases that a test can wait for. */
+const quickTimes = { ...presenceTimes, leaseMs: 2_500, graceMs: 300 };
 const kinds: [string, (prefix: string) => Promise<PresenceStore>][] = [
   ['in memory', () => Promise.resolve(createMemoryStore({ holdMs: 100 }))],
   ['in Redis', (prefix) => createRedisStore({ url: inject('servers').redisUrl, logger, prefix, holdMs: 100 })],
@@ -22,7 +22,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   let store: PresenceStore;
   let presence: Running;
   let frames: PushFrame[];
-  let told: Presence[];
+  let announced: Presence[];
   let hidden: Set<string>;
   let blocked: Set<string>;
   const me = newId();
@@ -30,7 +30,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   beforeEach(async () => {
     broker = createInProcessBroker({ service: 'test', logger });
     store = await openStore(`test-${newId()}:`);
-    [frames, told, hidden, blocked] = [[], [], new Set(), new Set()];
+    [frames, announced, hidden, blocked] = [[], [], new Set(), new Set()];
     const history: Handlers = {
       events: new Map(),
       requests: new Map([
@@ -50,10 +50,10 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await broker.listen({
       events: ['presence.changed.v1'],
       onPush: (frame) => void frames.push(frame),
-      onEvent: (_name, event) => void told.push((event as { presence: Presence }).presence),
+      onEvent: (_name, event) => void announced.push((event as { presence: Presence }).presence),
       onGap: () => undefined,
     });
-    presence = await startPresence({ broker, store, logger, sweepMs: 50, holdMs: 100, times: quick });
+    presence = await startPresence({ broker, store, logger, sweepMs: 50, holdMs: 100, times: quickTimes });
   });
   afterEach(async () => {
     await presence.stop();
@@ -62,29 +62,30 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   });
 
   const connection = (userId: string) => ({ gatewayId: broker.instance, connectionId: newId(), userId });
-  const open = (one: ReturnType<typeof connection>) =>
-    broker.publish('connection.opened.v1', { ...one, at: Date.now() });
-  const close = (one: ReturnType<typeof connection>) =>
-    broker.publish('connection.closed.v1', { ...one, at: Date.now() });
+  const open = (entry: ReturnType<typeof connection>) =>
+    broker.publish('connection.opened.v1', { ...entry, at: Date.now() });
+  const close = (entry: ReturnType<typeof connection>) =>
+    broker.publish('connection.closed.v1', { ...entry, at: Date.now() });
   const renew = (
-    { gatewayId, ...one }: ReturnType<typeof connection>,
+    { gatewayId, ...entry }: ReturnType<typeof connection>,
     sign: { state?: 'online' | 'away' | 'busy'; age?: number } = {},
   ) => {
     const { age = 0, ...state } = sign;
     return broker.publish('connections.renewed.v1', {
       gatewayId,
       at: Date.now(),
-      connections: [{ ...one, beatAt: Date.now() - age, ...state }],
+      connections: [{ ...entry, beatAt: Date.now() - age, ...state }],
     });
   };
-  const statesOf = (userId: string) => told.filter((one) => one.userId === userId).map(({ state }) => state);
+  const statesOf = (userId: string) =>
+    announced.filter((presence) => presence.userId === userId).map(({ state }) => state);
   const caller = { requestId: newId(), userId: me, sessionId: newId(), kind: 'person' } as const;
   const get = async (...userIds: string[]) =>
     (await broker.request('presence.get.v1', { caller, input: { userIds } })).items;
   const watch = async (add: string[], remove: string[] = []) =>
     (await broker.request('presence.watching.v1', { gatewayId: broker.instance, userId: me, add, remove })).presence;
 
-  it('tells those who watch when somebody comes, changes and goes, each once', async () => {
+  it('tells watchers once of every change: online, another state, offline', async () => {
     const ann = connection(newId());
     expect(await watch([ann.userId])).toEqual([{ userId: ann.userId, state: 'offline' }]);
     await open(ann);
@@ -95,13 +96,13 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await close(ann);
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['online', 'busy', 'offline']));
     expect(frames).toEqual(
-      told.map((payload) => ({ kind: 'watchers', userId: ann.userId, event: 'presence:changed', payload })),
+      announced.map((payload) => ({ kind: 'watchers', userId: ann.userId, event: 'presence:changed', payload })),
     );
-    expect(await get(ann.userId)).toEqual([told.at(-1)]);
-    expect(told.at(-1)?.lastSeenAt).toBeDefined();
+    expect(await get(ann.userId)).toEqual([announced.at(-1)]);
+    expect(announced.at(-1)?.lastSeenAt).toBeDefined();
   });
 
-  it('pushes to no gateway that does not watch, or not any more', async () => {
+  it('pushes only to gateways that watch at that moment', async () => {
     const [ann, ben] = [connection(newId()), connection(newId())];
     await watch([ann.userId]);
     await watch([], [ann.userId]);
@@ -111,7 +112,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(frames).toEqual([]);
   });
 
-  it('keeps somebody online until the last of several devices goes', async () => {
+  it('keeps a user online until the last device is gone', async () => {
     const phone = connection(newId());
     const laptop = connection(phone.userId);
     await open(phone);
@@ -127,7 +128,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await eventually(() => expect(statesOf(phone.userId).at(-1)).toBe('offline'));
   });
 
-  it('takes somebody whose gateway crashed as offline when the lease has ended, not before', async () => {
+  it('makes users of a crashed gateway offline when their lease ends, not before', async () => {
     const [crashed, lively] = [connection(newId()), connection(newId())];
     await Promise.all([open(crashed), open(lively)]);
     await eventually(
@@ -140,7 +141,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(statesOf(lively.userId)).toEqual(['online']);
   });
 
-  it('takes a client that gives no sign for three heartbeats as away', async () => {
+  it('makes a user away after three heartbeats without a sign of the client', async () => {
     const ann = connection(newId());
     await renew(ann, { age: 3 * times.heartbeatMs });
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['away']));
@@ -148,7 +149,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['away', 'online']));
   });
 
-  it('does not show a reload', async () => {
+  it('does not announce a reload', async () => {
     const before = connection(newId());
     await open(before);
     await eventually(() => expect(statesOf(before.userId)).toEqual(['online']));
@@ -165,7 +166,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(statesOf(before.userId)).toEqual(['online']);
   });
 
-  it('does not bring back a connection that is closed when its opening or renewal comes late', async () => {
+  it('ignores the opening or renewal of a closed connection that arrives late', async () => {
     const [ann, marker] = [connection(newId()), connection(newId())];
     await close(ann);
     await open(ann);
@@ -176,7 +177,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(await get(ann.userId)).toMatchObject([{ state: 'offline' }]);
   });
 
-  it('shows nobody who is hidden from the one that asks', async () => {
+  it('answers and pushes nothing about users whom the caller may not see', async () => {
     const [ann, ben] = [connection(newId()), connection(newId())];
     hidden.add(ben.userId);
     expect(await get(ben.userId, ann.userId, ann.userId)).toEqual([{ userId: ann.userId, state: 'offline' }]);
@@ -186,7 +187,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(frames).toEqual([]);
   });
 
-  it('shows somebody as offline where there is a block, and pushes nothing of them', async () => {
+  it('answers offline for a blocked user and pushes nothing about them', async () => {
     const [ann, ben] = [connection(newId()), connection(newId())];
     await Promise.all([open(ann), open(ben)]);
     await eventually(() => expect([...statesOf(ann.userId), ...statesOf(ben.userId)]).toEqual(['online', 'online']));
@@ -215,7 +216,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(frames.map((frame) => frame.kind === 'watchers' && frame.userId)).toEqual([ann.userId]);
   });
 
-  it('tells a change once, however many replicas see it', async () => {
+  it('announces a change once, however many replicas handle it', async () => {
     const second = createInProcessBroker({ service: 'test', logger });
     const elsewhere: Presence[] = [];
     await second.listen({
@@ -224,17 +225,19 @@ describe.each(kinds)('presence %s', (_, openStore) => {
       onEvent: (_name, event) => void elsewhere.push((event as { presence: Presence }).presence),
       onGap: () => undefined,
     });
-    const replica = await startPresence({ broker: second, store, logger, sweepMs: 50, holdMs: 100, times: quick });
+    const replica = await startPresence({ broker: second, store, logger, sweepMs: 50, holdMs: 100, times: quickTimes });
     const people = Array.from({ length: 50 }, () => connection(newId()));
     await Promise.all(
-      people.flatMap((one) => [open(one), second.publish('connection.opened.v1', { ...one, at: Date.now() })]),
+      people.flatMap((person) => [open(person), second.publish('connection.opened.v1', { ...person, at: Date.now() })]),
     );
-    await eventually(() => expect(told.length + elsewhere.length).toBeGreaterThanOrEqual(100), { timeoutMs: 8_000 });
-    const all = [...told, ...elsewhere];
+    await eventually(() => expect(announced.length + elsewhere.length).toBeGreaterThanOrEqual(100), {
+      timeoutMs: 8_000,
+    });
+    const all = [...announced, ...elsewhere];
     for (const { userId } of people)
       expect(
         all
-          .filter((one) => one.userId === userId)
+          .filter((presence) => presence.userId === userId)
           .map(({ state }) => state)
           .toSorted(),
       ).toEqual(['offline', 'online']);
@@ -242,17 +245,17 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     await second.close();
   });
 
-  it('knows again who is here as soon as connections are renewed after all was lost, and tells nobody that they were gone', async () => {
+  it('recovers from the loss of all records with the next renewals, without announcing anybody offline', async () => {
     const ann = connection(newId());
     await open(ann);
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['online']));
-    await store.update([ann.userId], () => unknown);
+    await store.update([ann.userId], () => emptyRecord);
     await renew(ann, { state: 'busy' });
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['online', 'busy']));
     expect(await get(ann.userId)).toMatchObject([{ state: 'busy' }]);
   });
 
-  it('is unavailable when nobody says who is visible', async () => {
+  it('is unavailable when history does not answer who is visible', async () => {
     await presence.stop();
     const alone = createInProcessBroker({ service: 'test', logger });
     presence = await startPresence({ broker: alone, store, logger });

@@ -1,142 +1,149 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Broker } from '@parley/broker';
 import { newId, type DomainEvent, type Presence } from '@parley/contracts';
 import { without } from '@parley/faults';
-import { Unavailable } from '@parley/service-kit';
-import { PARTS, type PresenceParts } from './parts.js';
+import { Logger, Unavailable } from '@parley/service-kit';
 import {
-  alive,
-  claimed,
-  closed,
+  announcedBy,
+  claimAnnouncement,
+  emptyRecord,
+  passTime,
   presenceOf,
-  settle,
   stateOf,
-  toldBy,
-  unknown,
+  withClose,
+  withSign,
   type PresenceRecord,
   type Sign,
 } from './record.js';
-import type { Change } from './store/store.js';
+import { PresenceSettings } from './settings.js';
+import { PresenceStore, type Change } from './store/store.js';
 
 type Renewed = DomainEvent<'connections.renewed.v1'>;
 type Opened = DomainEvent<'connection.opened.v1'>;
 
 const SWEEP_LIMIT = 1_600;
-const TELL_AT_ONCE = 100;
+/** A sweep goes on while its rounds are at least this full: a bucket of the store may hold more than its share. */
+const MIN_FULL_ROUND = SWEEP_LIMIT / 16;
+const MAX_SWEEP_ROUNDS = 50;
+const CONCURRENT_ANNOUNCEMENTS = 100;
 
 /**
- * Who is here. Every change of a user's state is told once, in order, by whichever replica made it: to the gateways that watch, and as `presence.changed.v1`. A replica
- * that dies while telling is replaced after `times.tellMs`; watchers may hear that change twice, but never miss it.
+ * Who is online. Every change of a user's state is announced once, in order, by the replica that made it: to the gateways that watch the user, and as `presence.changed.v1`. A replica that dies while
+ * announcing is replaced after `times.announceTimeoutMs`; watchers may then hear of that change twice, but never miss it.
  */
 @Injectable()
 export class Presences {
-  constructor(@Inject(PARTS) private readonly parts: PresenceParts) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly store: PresenceStore,
+    private readonly settings: PresenceSettings,
+    private readonly logger: Logger,
+  ) {}
 
   opened({ connectionId, userId, at }: Opened): Promise<void> {
     return this.change([userId], (record, now) =>
-      alive(record, { connectionId, age: 0, beatAt: at }, now, this.parts.times),
+      withSign(record, { connectionId, ageMs: 0, beatAt: at }, now, this.settings.times),
     );
   }
 
   closed({ connectionId, userId }: Opened): Promise<void> {
-    return this.change([userId], (record, now) => closed(record, connectionId, now, this.parts.times));
+    return this.change([userId], (record, now) => withClose(record, connectionId, now, this.settings.times));
   }
 
   renewed({ at, connections }: Renewed): Promise<void> {
-    const signs = Map.groupBy(connections, ({ userId }) => userId);
-    return this.change([...signs.keys()], (record, now, userId) =>
-      signs.get(userId)!.reduce((next, sign) => alive(next, signOf(sign, at ?? now), now, this.parts.times), record),
+    const byUser = Map.groupBy(connections, ({ userId }) => userId);
+    return this.change([...byUser.keys()], (record, now, userId) =>
+      byUser
+        .get(userId)!
+        .reduce((next, connection) => withSign(next, signOf(connection, at ?? now), now, this.settings.times), record),
     );
   }
 
-  /** Rejects with {@link Unavailable} when it lost its data lately and does not know again yet whether one of them is here. */
+  /** Rejects with {@link Unavailable} when the store has lost its data recently and one of the users is not known again yet. */
   async get(userIds: readonly string[]): Promise<Presence[]> {
-    const { records, whole } = await this.parts.store.read(userIds);
-    if (!whole && records.size < new Set(userIds).size)
+    const { records, complete } = await this.store.read(userIds);
+    if (!complete && records.size < new Set(userIds).size)
       throw new Unavailable('presence lost its data and is waiting for the gateways to renew them');
-    return userIds.map((userId) => presenceOf(userId, records.get(userId) ?? unknown));
+    return userIds.map((userId) => presenceOf(userId, records.get(userId) ?? emptyRecord));
   }
 
-  /** A gateway hears of every change from before the answer's state on, also when there is no answer yet (see {@link get}). */
+  /** Subscribes a gateway to `add`, and answers their presence. It is told of every change from before that answer on, also when there is no answer yet (see {@link get}). */
   async watch(gatewayId: string, add: readonly string[], remove: readonly string[]): Promise<Presence[]> {
-    await this.parts.store.unwatch(gatewayId, remove);
-    await this.parts.store.watch(gatewayId, add);
+    await this.store.unwatch(gatewayId, remove);
+    await this.store.watch(gatewayId, add);
     return add.length === 0 ? [] : this.get(add);
   }
 
-  /** Lets time pass for everybody for whom it changes something. Several replicas may do so at a time. */
+  /** Applies the passage of time to every user for whom it changes something. Several replicas may sweep at the same time. */
   async sweep(): Promise<void> {
     if (without('leases')) return;
-    const { store, holdMs } = this.parts;
-    for (let size = SWEEP_LIMIT, rounds = 0; size >= SWEEP_LIMIT / 16 && rounds < 50; rounds++) {
-      const { userIds, held } = await store.due(SWEEP_LIMIT);
+    for (let size = SWEEP_LIMIT, rounds = 0; size >= MIN_FULL_ROUND && rounds < MAX_SWEEP_ROUNDS; rounds++) {
+      const { userIds, held } = await this.store.due(SWEEP_LIMIT);
       size = userIds.length;
-      if (size > 0) await this.change(userIds, (record, now) => settle(record, now, held ? holdMs : 0));
+      const heldMs = held ? this.settings.holdMs : 0;
+      if (size > 0) await this.change(userIds, (record, now) => passTime(record, now, heldMs));
     }
   }
 
-  /** Changes records, and tells what that made of their users. */
+  /** Changes records and announces the resulting changes of state. */
   private async change(userIds: readonly string[], change: Change): Promise<void> {
     const token = newId();
-    const after = await this.parts.store.update(userIds, (record, now, userId) =>
-      claimed(change(record, now, userId), token, now, this.parts.times),
+    const changed = await this.store.update(userIds, (record, now, userId) =>
+      claimAnnouncement(change(record, now, userId), token, now, this.settings.times),
     );
-    await this.tell(mine(after, token), token);
+    await this.announceAll(claimedBy(token, changed), token);
   }
 
-  private async tell(records: readonly [string, PresenceRecord][], token: string): Promise<void> {
-    let open = records;
-    while (open.length > 0) {
-      const next: [string, PresenceRecord][] = [];
-      for (let at = 0; at < open.length; at += TELL_AT_ONCE)
-        next.push(...(await this.tellSome(open.slice(at, at + TELL_AT_ONCE), token)));
-      open = next;
+  private async announceAll(records: readonly [string, PresenceRecord][], token: string): Promise<void> {
+    let remaining = records;
+    while (remaining.length > 0) {
+      const changedAgain: [string, PresenceRecord][] = [];
+      for (let at = 0; at < remaining.length; at += CONCURRENT_ANNOUNCEMENTS)
+        changedAgain.push(...(await this.announceSome(remaining.slice(at, at + CONCURRENT_ANNOUNCEMENTS), token)));
+      remaining = changedAgain;
     }
   }
 
-  /** Answers those whose state changed again meanwhile. What could not be told stays due, and the sweep tells it. */
-  private async tellSome(
+  /** Answers the records whose state changed again meanwhile. A change that could not be announced stays due, and the sweep announces it. */
+  private async announceSome(
     records: readonly [string, PresenceRecord][],
     token: string,
   ): Promise<[string, PresenceRecord][]> {
-    const { store, logger } = this.parts;
-    const watchers = await store.watchers(records.map(([userId]) => userId));
-    const outcomes = await Promise.allSettled(
+    const watchers = await this.store.watchers(records.map(([userId]) => userId));
+    const results = await Promise.allSettled(
       records.map(([userId, record]) => this.announce(presenceOf(userId, record), watchers.get(userId) ?? [])),
     );
-    const told = new Map(records.filter((_, i) => outcomes[i]!.status === 'fulfilled'));
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected')?.reason as unknown;
+    const announced = new Map(records.filter((_, i) => results[i]!.status === 'fulfilled'));
+    const failure = results.find((result) => result.status === 'rejected')?.reason as unknown;
     if (failure !== undefined && !(failure instanceof Unavailable)) throw failure;
     if (failure !== undefined)
-      logger.warn(
-        { reason: failure.message, count: records.length - told.size },
-        'changes of presence could not be told yet',
+      this.logger.warn(
+        { reason: failure.message, count: records.length - announced.size },
+        'changes of presence could not be announced yet',
       );
-    if (told.size === 0) return [];
-    return mine(
-      await store.update([...told.keys()], (record, now, userId) =>
-        toldBy(record, token, stateOf(told.get(userId)!), now, this.parts.times),
-      ),
-      token,
+    if (announced.size === 0) return [];
+    const after = await this.store.update([...announced.keys()], (record, now, userId) =>
+      announcedBy(record, token, stateOf(announced.get(userId)!), now, this.settings.times),
     );
+    return claimedBy(token, after);
   }
 
   private async announce(presence: Presence, gateways: readonly string[]): Promise<void> {
-    const { broker } = this.parts;
     const frame = { kind: 'watchers', userId: presence.userId, event: 'presence:changed', payload: presence } as const;
     await Promise.all([
-      broker.publish('presence.changed.v1', { presence }),
-      ...gateways.map((gateway) => broker.push(gateway, frame)),
+      this.broker.publish('presence.changed.v1', { presence }),
+      ...gateways.map((gateway) => this.broker.push(gateway, frame)),
     ]);
   }
 }
 
-const mine = (records: ReadonlyMap<string, PresenceRecord>, token: string): [string, PresenceRecord][] =>
+const claimedBy = (token: string, records: ReadonlyMap<string, PresenceRecord>): [string, PresenceRecord][] =>
   [...records].filter(([, { telling }]) => telling?.token === token);
 
-/** `at` and `beatAt` are read on the same clock, so that their difference is right however wrong that clock is. */
+/** `at` and `beatAt` are of the same clock, so their difference is right however wrong that clock is. */
 const signOf = ({ connectionId, beatAt, state }: Renewed['connections'][number], at: number): Sign => ({
   connectionId,
   beatAt,
-  age: Math.max(0, at - beatAt),
+  ageMs: Math.max(0, at - beatAt),
   state,
 });

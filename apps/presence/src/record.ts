@@ -1,29 +1,29 @@
 import { times, type Presence, type PresenceState } from '@parley/contracts';
 
-/** One connection of a user. Times are milliseconds on the store's clock, unless told. */
+/** One connection of a user. Times are milliseconds on the store's clock unless stated otherwise. */
 export interface Device {
-  /** Until when it counts without being renewed; after a clean close, until when a reconnect is waited for. */
+  /** When it stops counting unless it is renewed. After a clean close: until when a reconnect is awaited. */
   readonly leaseUntil: number;
-  /** When its gateway last said that it lives. */
+  /** When its gateway last reported it. */
   readonly aliveAt: number;
-  /** When its client last gave a sign, on the clock of its gateway: orders renewals, which may overtake each other. */
+  /** When its client last sent a heartbeat, on the clock of its gateway. Orders renewals, which may overtake each other. */
   readonly beatAt: number;
-  /** When it counts as away unless its client gives another sign, and whether that has come. */
+  /** When it becomes idle unless its client sends another heartbeat. */
   readonly idleAt: number;
   readonly idle: boolean;
   readonly state: LiveState;
 }
 export type LiveState = Exclude<PresenceState, 'offline'>;
 
-/** What is known of one user. Never changed, only replaced. */
+/** Everything known about one user. Never modified, only replaced. Stored as JSON, so the names are part of the format. */
 export interface PresenceRecord {
   readonly devices: Readonly<Record<string, Device>>;
-  /** Connections that were closed, and until when that is remembered: what is told of them afterwards is late and means nothing. */
+  /** Closed connections, and until when each is remembered: events about it that arrive later are ignored. */
   readonly closed: Readonly<Record<string, number>>;
   readonly lastSeenAt?: number;
-  /** What those who watch were told last. */
+  /** The state that watchers were last told. */
   readonly told: PresenceState;
-  /** Who is telling them of a change, and until when others leave it to that one. */
+  /** The replica that is announcing a change (by a token), and until when other replicas leave it to that one. */
   readonly telling?: { readonly token: string; readonly until: number };
 }
 
@@ -31,78 +31,80 @@ export interface PresenceTimes {
   readonly leaseMs: number;
   /** Three missed heartbeats. */
   readonly awayMs: number;
-  /** A client that comes back so soon after a clean close (a reload) was never away. Small enough for "offline shows within 5 s". */
+  /** A client that reconnects so soon after a clean close (a reload) was never away. Short enough for "offline shows within 5 s". */
   readonly graceMs: number;
-  /** How long a closed connection is remembered as such. */
+  /** How long a closed connection is remembered. */
   readonly closedMs: number;
-  /** How long a replica has to tell of a change before another does. */
-  readonly tellMs: number;
+  /** How long a replica has to announce a change before another one does. */
+  readonly announceTimeoutMs: number;
 }
 export const presenceTimes: PresenceTimes = Object.freeze({
   leaseMs: times.leaseMs,
   awayMs: 3 * times.heartbeatMs,
   graceMs: 2_000,
   closedMs: 60_000,
-  tellMs: 5_000,
+  announceTimeoutMs: 5_000,
 });
-/** The newest closures that are remembered of a user. */
-const MOST_CLOSED = 32;
+/** Closed connections that are remembered of one user; of more, the oldest are forgotten. */
+const MAX_CLOSED = 32;
 
-export const unknown: PresenceRecord = Object.freeze({ devices: {}, closed: {}, told: 'offline' });
+export const emptyRecord: PresenceRecord = Object.freeze({ devices: {}, closed: {}, told: 'offline' });
 
+/** A sign of life of a connection. */
 export interface Sign {
   readonly connectionId: string;
-  /** When the client gave a sign on the clock of its gateway, and how long ago that was. */
+  /** When the client sent its last heartbeat, on the clock of its gateway. */
   readonly beatAt: number;
-  readonly age: number;
+  /** How long ago that was, in milliseconds. */
+  readonly ageMs: number;
   readonly state?: LiveState | undefined;
 }
 
-/** A connection lives: opened or renewed, in whatever order these arrive. */
-export function alive(
+/** A connection was opened or renewed. The two may arrive in any order. */
+export function withSign(
   record: PresenceRecord,
-  { connectionId, age, beatAt, state }: Sign,
+  { connectionId, ageMs, beatAt, state }: Sign,
   now: number,
   { leaseMs, awayMs }: PresenceTimes,
 ): PresenceRecord {
   if (connectionId in record.closed) return record;
-  const known = record.devices[connectionId];
+  const before = record.devices[connectionId];
   const lease = { leaseUntil: now + leaseMs, aliveAt: now };
-  if (known && known.beatAt > beatAt) return withDevice(record, connectionId, { ...known, ...lease });
-  const idleAt = Math.max(known?.idleAt ?? 0, now - age + awayMs);
+  if (before && before.beatAt > beatAt) return withDevice(record, connectionId, { ...before, ...lease });
+  const idleAt = Math.max(before?.idleAt ?? 0, now - ageMs + awayMs);
   return withDevice(record, connectionId, {
     ...lease,
     beatAt,
     idleAt,
     idle: idleAt <= now,
-    state: state ?? known?.state ?? 'online',
+    state: state ?? before?.state ?? 'online',
   });
 }
 
-/** A connection was closed in order. It still counts for a moment, in which its client may come back. */
-export function closed(
+/** A connection was closed cleanly. It still counts for a moment, in which its client may reconnect. */
+export function withClose(
   record: PresenceRecord,
   connectionId: string,
   now: number,
   { graceMs, closedMs }: PresenceTimes,
 ): PresenceRecord {
   if (connectionId in record.closed) return record;
-  const newest = Object.entries(record.closed).slice(1 - MOST_CLOSED);
+  const newest = Object.entries(record.closed).slice(1 - MAX_CLOSED);
   const remembered = { ...record, closed: { ...Object.fromEntries(newest), [connectionId]: now + closedMs } };
-  const known = record.devices[connectionId];
-  if (!known) return remembered;
+  const device = record.devices[connectionId];
+  if (!device) return remembered;
   return withDevice(remembered, connectionId, {
-    ...known,
+    ...device,
     aliveAt: now,
-    leaseUntil: Math.min(known.leaseUntil, now + graceMs),
+    leaseUntil: Math.min(device.leaseUntil, now + graceMs),
   });
 }
 
 /**
- * Lets time pass: leases end, clients that gave no sign become idle, old closures are forgotten. With `heldMs`, nobody was listening for a while: what would have ended
- * meanwhile gets so much longer, because its renewal may lie unread in the queue. Only what was closed in order ends all the same.
+ * Applies the passage of time: ends leases, makes silent clients idle, forgets old closes. `heldMs` is positive when nobody consumed renewals for a while: leases and idle times that ran out meanwhile are
+ * extended by it, because their renewal may wait in the queue. Cleanly closed connections end all the same.
  */
-export function settle(record: PresenceRecord, now: number, heldMs = 0): PresenceRecord {
+export function passTime(record: PresenceRecord, now: number, heldMs = 0): PresenceRecord {
   const devices: Record<string, Device> = {};
   let { lastSeenAt } = record;
   for (const [connectionId, device] of Object.entries(record.devices)) {
@@ -117,51 +119,57 @@ export function settle(record: PresenceRecord, now: number, heldMs = 0): Presenc
       devices[connectionId] =
         heldMs === 0 ? { ...device, leaseUntil, idle: true } : { ...device, leaseUntil, idleAt: now + heldMs };
   }
-  const stillClosed = Object.fromEntries(Object.entries(record.closed).filter(([, until]) => until > now));
-  return { ...record, devices, closed: stillClosed, ...(lastSeenAt === undefined ? {} : { lastSeenAt }) };
+  const closed = Object.fromEntries(Object.entries(record.closed).filter(([, until]) => until > now));
+  return { ...record, devices, closed, ...(lastSeenAt === undefined ? {} : { lastSeenAt }) };
 }
 
-/** The strongest of the user's devices. */
+/** The strongest state of the user's devices. */
 export function stateOf(record: PresenceRecord): PresenceState {
   let strongest: PresenceState = 'offline';
   for (const { idle, state } of Object.values(record.devices)) {
-    const present = idle ? 'away' : state;
-    if (rank[present] > rank[strongest]) strongest = present;
+    const effective = idle ? 'away' : state;
+    if (rank[effective] > rank[strongest]) strongest = effective;
   }
   return strongest;
 }
 const rank: Readonly<Record<PresenceState, number>> = { offline: 0, away: 1, busy: 2, online: 3 };
 
 export function presenceOf(userId: string, record: PresenceRecord): Presence {
-  const seen = Object.values(record.devices).reduce(
+  const lastSeenAt = Object.values(record.devices).reduce(
     (latest, { aliveAt }) => Math.max(latest, aliveAt),
     record.lastSeenAt ?? 0,
   );
-  return { userId, state: stateOf(record), ...(seen === 0 ? {} : { lastSeenAt: new Date(seen).toISOString() }) };
+  const seen = lastSeenAt === 0 ? {} : { lastSeenAt: new Date(lastSeenAt).toISOString() };
+  return { userId, state: stateOf(record), ...seen };
 }
 
-/** Gives the telling of a change to `token`, when there is one and nobody is at it. */
-export function claimed(record: PresenceRecord, token: string, now: number, { tellMs }: PresenceTimes): PresenceRecord {
+/** Assigns the announcement of a change to `token`, if there is one that no replica is announcing. */
+export function claimAnnouncement(
+  record: PresenceRecord,
+  token: string,
+  now: number,
+  { announceTimeoutMs }: PresenceTimes,
+): PresenceRecord {
   const changed = stateOf(record) !== record.told;
   if (record.telling ? record.telling.until > now : !changed) return record;
   const { telling: _, ...rest } = record;
-  return !changed ? rest : { ...rest, telling: { token, until: now + tellMs } };
+  return !changed ? rest : { ...rest, telling: { token, until: now + announceTimeoutMs } };
 }
 
-/** `token` has told those who watch; a change that came meanwhile is its next to tell. */
-export function toldBy(
+/** `token` has announced `state`. A change that came meanwhile is the next one it announces. */
+export function announcedBy(
   record: PresenceRecord,
   token: string,
   state: PresenceState,
   now: number,
-  rules: PresenceTimes,
+  presenceTimes: PresenceTimes,
 ): PresenceRecord {
   if (record.telling?.token !== token) return record;
   const { telling: _, ...rest } = record;
-  return claimed({ ...rest, told: state }, token, now, rules);
+  return claimAnnouncement({ ...rest, told: state }, token, now, presenceTimes);
 }
 
-/** When {@link settle} or a telling has something to do next; undefined when time changes nothing. */
+/** When {@link passTime} or an announcement has something to do next; undefined when time changes nothing. */
 export function dueAt(record: PresenceRecord): number | undefined {
   const moments = Object.values(record.devices).flatMap(({ leaseUntil, idle, idleAt }) =>
     idle ? [leaseUntil] : [leaseUntil, idleAt],

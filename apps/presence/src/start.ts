@@ -1,28 +1,36 @@
-import { startNestService } from '@parley/broker';
-import { RecurringTask, type Running } from '@parley/service-kit';
+import { Broker, startNestService } from '@parley/broker';
+import { Logger, RecurringTask, type Running } from '@parley/service-kit';
 import { AppModule } from './app.module.js';
-import type { PresenceParts } from './parts.js';
 import { Presences } from './presences.js';
-import { presenceTimes } from './record.js';
-import { storeTimes } from './store/store.js';
+import { defaultSettings, PresenceSettings } from './settings.js';
+import { PresenceStore } from './store/store.js';
 
-const SWEEP_MS = 1_000;
-/** What has a usual value. */
-type Tuning = 'sweepMs' | 'holdMs' | 'times';
+/** What the service works with. It neither opens nor closes any of it. Absent settings have their defaults. */
+export interface PresenceDependencies extends Partial<PresenceSettings> {
+  readonly broker: Broker;
+  readonly store: PresenceStore;
+  readonly logger: Logger;
+  /** The longest that a stop waits for work under way, in milliseconds. */
+  readonly graceMs?: number;
+}
 
-/** Serves presence. Resolves once its queues are consumed; `stop` ends the work under way and leaves the parts open. */
-export async function startPresence(
-  given: Omit<PresenceParts, Tuning> & Partial<Pick<PresenceParts, Tuning>>,
-): Promise<Running> {
-  const parts: PresenceParts = { sweepMs: SWEEP_MS, holdMs: storeTimes.holdMs, times: presenceTimes, ...given };
-  const app = await startNestService(AppModule.register(parts), { ...parts, service: 'presence' });
+/** Serves presence. Resolves once the service's queues are consumed. `stop` ends the work under way and leaves the dependencies open. */
+export async function startPresence(dependencies: PresenceDependencies): Promise<Running> {
+  const { broker, store, logger } = dependencies;
+  const {
+    sweepMs = defaultSettings.sweepMs,
+    holdMs = defaultSettings.holdMs,
+    times = defaultSettings.times,
+  } = dependencies;
+  const module = AppModule.register([
+    { provide: Broker, useValue: broker },
+    { provide: PresenceStore, useValue: store },
+    { provide: Logger, useValue: logger },
+    { provide: PresenceSettings, useValue: { sweepMs, holdMs, times } },
+  ]);
+  const app = await startNestService(module, { ...dependencies, service: 'presence' });
   const presences = app.get(Presences);
-  const sweeper = new RecurringTask({
-    name: 'sweep presence',
-    logger: parts.logger,
-    everyMs: parts.sweepMs,
-    run: () => presences.sweep(),
-  });
+  const sweeper = new RecurringTask({ name: 'sweep presence', logger, everyMs: sweepMs, run: () => presences.sweep() });
   return {
     async stop() {
       await sweeper.stop();

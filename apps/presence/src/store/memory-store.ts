@@ -1,9 +1,9 @@
 import { times } from '@parley/contracts';
-import { dueAt, unknown, type PresenceRecord } from '../record.js';
+import { dueAt, emptyRecord, type PresenceRecord } from '../record.js';
 import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
 
-/** Users that are offline are forgotten when there are more than this. */
-const MOST_USERS = 200_000;
+/** Users that are remembered; of more, those that are offline longest are forgotten. */
+const MAX_USERS = 200_000;
 
 /** The store of a single process. */
 export function createMemoryStore(options: StoreOptions = {}): PresenceStore {
@@ -13,8 +13,10 @@ export function createMemoryStore(options: StoreOptions = {}): PresenceStore {
 class MemoryStore implements PresenceStore {
   readonly problem = undefined;
   private readonly records = new Map<string, PresenceRecord>();
-  private readonly moments = new Map<string, number>();
-  private readonly wishes = new Map<string, Map<string, number>>();
+  /** When each user is due next. */
+  private readonly dueTimes = new Map<string, number>();
+  /** For each user: the gateways that subscribe, and until when. */
+  private readonly subscriptions = new Map<string, Map<string, number>>();
   private readonly gapMs: number;
   private readonly holdMs: number;
   private readonly watchMs: number;
@@ -27,83 +29,83 @@ class MemoryStore implements PresenceStore {
     this.watchMs = watchMs;
   }
 
-  update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>> {
+  async update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>> {
     const now = Date.now();
-    const after = new Map<string, PresenceRecord>();
+    const updated = new Map<string, PresenceRecord>();
     for (const userId of userIds) {
-      const before = after.get(userId) ?? this.records.get(userId) ?? unknown;
+      const before = updated.get(userId) ?? this.records.get(userId) ?? emptyRecord;
       const record = change(before, now, userId);
-      after.set(userId, record);
-      if (record !== before) this.keep(userId, record);
+      updated.set(userId, record);
+      if (record !== before) this.store(userId, record);
     }
-    return Promise.resolve(after);
+    return updated;
   }
 
-  read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }> {
-    const records = new Map(
-      userIds.flatMap((userId) => (this.records.has(userId) ? [[userId, this.records.get(userId)!]] : [])),
-    );
-    return Promise.resolve({ records, whole: true });
+  async read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; complete: boolean }> {
+    const records = new Map<string, PresenceRecord>();
+    for (const userId of userIds) {
+      const record = this.records.get(userId);
+      if (record) records.set(userId, record);
+    }
+    return { records, complete: true };
   }
 
-  due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
+  async due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
     const now = Date.now();
     if (now - this.askedAt > this.gapMs) this.heldUntil = now + this.holdMs;
     this.askedAt = now;
     const userIds: string[] = [];
-    for (const [userId, moment] of this.moments) {
-      if (moment <= now) userIds.push(userId);
+    for (const [userId, dueTime] of this.dueTimes) {
+      if (dueTime <= now) userIds.push(userId);
       if (userIds.length >= limit) break;
     }
-    return Promise.resolve({ userIds, held: now < this.heldUntil });
+    return { userIds, held: now < this.heldUntil };
   }
 
-  watch(gatewayId: string, userIds: readonly string[]): Promise<void> {
+  async watch(gatewayId: string, userIds: readonly string[]): Promise<void> {
     const until = Date.now() + this.watchMs;
     for (const userId of userIds) {
-      const wishes = this.wishes.get(userId);
-      if (wishes) wishes.set(gatewayId, until);
-      else this.wishes.set(userId, new Map([[gatewayId, until]]));
+      const gateways = this.subscriptions.get(userId);
+      if (gateways) gateways.set(gatewayId, until);
+      else this.subscriptions.set(userId, new Map([[gatewayId, until]]));
     }
-    return Promise.resolve();
   }
 
-  unwatch(gatewayId: string, userIds: readonly string[]): Promise<void> {
-    for (const userId of userIds) this.drop(userId, gatewayId);
-    return Promise.resolve();
+  async unwatch(gatewayId: string, userIds: readonly string[]): Promise<void> {
+    for (const userId of userIds) this.unsubscribe(userId, gatewayId);
   }
 
-  watchers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  async watchers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
     const now = Date.now();
     const watchers = new Map<string, readonly string[]>();
     for (const userId of userIds) {
-      for (const [gatewayId, until] of this.wishes.get(userId) ?? []) if (until <= now) this.drop(userId, gatewayId);
-      const wishes = this.wishes.get(userId);
-      if (wishes) watchers.set(userId, [...wishes.keys()]);
+      for (const [gatewayId, until] of this.subscriptions.get(userId) ?? [])
+        if (until <= now) this.unsubscribe(userId, gatewayId);
+      const gateways = this.subscriptions.get(userId);
+      if (gateways) watchers.set(userId, [...gateways.keys()]);
     }
-    return Promise.resolve(watchers);
+    return watchers;
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
+  async close(): Promise<void> {}
 
-  private keep(userId: string, record: PresenceRecord): void {
-    // Put last, so that those who were offline longest come first.
+  private store(userId: string, record: PresenceRecord): void {
+    // Deleted first, so that it comes last and users that are offline longest come first.
     this.records.delete(userId);
     this.records.set(userId, record);
-    const moment = dueAt(record);
-    if (moment === undefined) this.moments.delete(userId);
-    else this.moments.set(userId, moment);
-    if (this.records.size > MOST_USERS) this.forgetOne();
+    const dueTime = dueAt(record);
+    if (dueTime === undefined) this.dueTimes.delete(userId);
+    else this.dueTimes.set(userId, dueTime);
+    if (this.records.size > MAX_USERS) this.forgetOldest();
   }
 
-  private forgetOne(): void {
-    for (const userId of this.records.keys()) if (!this.moments.has(userId)) return void this.records.delete(userId);
+  /** A user without a due time is offline. */
+  private forgetOldest(): void {
+    for (const userId of this.records.keys()) if (!this.dueTimes.has(userId)) return void this.records.delete(userId);
   }
 
-  private drop(userId: string, gatewayId: string): void {
-    const wishes = this.wishes.get(userId);
-    if (wishes?.delete(gatewayId) && wishes.size === 0) this.wishes.delete(userId);
+  private unsubscribe(userId: string, gatewayId: string): void {
+    const gateways = this.subscriptions.get(userId);
+    if (gateways?.delete(gatewayId) && gateways.size === 0) this.subscriptions.delete(userId);
   }
 }

@@ -13,7 +13,7 @@ const open = (name: string, options = {}) =>
 describe('the presence store in Redis', () => {
   storeConformance(open);
 
-  it('loses no change of two replicas that change the same records at a time', async () => {
+  it('loses no change when two replicas change the same records at the same time', async () => {
     const name = newId();
     const [one, other] = await Promise.all([open(name), open(name)]);
     const users = Array.from({ length: 20 }, () => newId());
@@ -27,19 +27,19 @@ describe('the presence store in Redis', () => {
     await Promise.all([one.close(), other.close()]);
   });
 
-  it('is not whole for a while after its data were lost under it; one that starts with nothing is', async () => {
+  it('is incomplete for a while after it lost its data; a store that starts without data is complete', async () => {
     const redis = await startRedis();
     const options = { url: redis.url, logger, settleMs: 500 };
     const store = await createRedisStore(options);
-    const whole = async () => (await store.read([newId()])).whole;
-    expect(await whole()).toBe(true);
+    const complete = async () => (await store.read([newId()])).complete;
+    expect(await complete()).toBe(true);
     const client = new Redis(redis.url);
     await client.flushall();
     client.disconnect();
-    expect(await whole()).toBe(false);
+    expect(await complete()).toBe(false);
     const late = await createRedisStore(options);
-    expect((await late.read([newId()])).whole).toBe(true);
-    await eventually(whole);
+    expect((await late.read([newId()])).complete).toBe(true);
+    await eventually(complete);
     await Promise.all([store.close(), late.close()]);
     await redis.stop();
   });

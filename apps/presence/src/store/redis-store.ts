@@ -1,14 +1,19 @@
 import { times } from '@parley/contracts';
 import { RedisConnection, RedisGeneration, type RedisOptions } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
-import { dueAt, unknown, type PresenceRecord } from '../record.js';
+import { dueAt, emptyRecord, type PresenceRecord } from '../record.js';
 import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
 
 /**
- * The store in Redis. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so that each script works on one node of a Redis Cluster:
- * `<prefix>presence:{b}:user:<id>` the record as JSON, `…:due` users by their next moment, `…:asked` and `…:held` for {@link PresenceStore.due},
- * `…:watch:<id>` gateways by the end of their wish. `…born` since when the data are whole (see {@link RedisGeneration}).
- * The clock is that of Redis. A record is replaced only if it is still what was read.
+ * The store in Redis, with Redis' clock. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so that each script works on one node of a Redis Cluster. Keys, after
+ * `<prefix>presence:{bucket}:`
+ *
+ * - `user:<id>`: the record as JSON, replaced only if it is still the text that was read
+ * - `due`: users by the time at which they are due
+ * - `asked`, `held`: for {@link PresenceStore.due}
+ * - `watch:<id>`: the subscribing gateways by the time at which each subscription ends
+ *
+ * and `<prefix>presence:born`: since when the data are complete (see {@link RedisGeneration}).
  */
 export async function createRedisStore(
   options: RedisOptions & StoreOptions & { settleMs?: number },
@@ -19,21 +24,21 @@ export async function createRedisStore(
 }
 
 const BUCKETS = 16;
-/** How long `lastSeenAt` of somebody who does not come back is kept. */
-const KEEP_MS = 30 * 24 * 3600 * 1000;
-const MOST_TRIES = 20;
+/** How long the record of a user who does not return is kept. */
+const RECORD_TTL_MS = 30 * 24 * 3600 * 1000;
+const MAX_TRIES = 20;
 const CHUNK = 500;
 
 const now = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)";
 const replace = `
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ${KEEP_MS})
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ${RECORD_TTL_MS})
 if ARGV[4] == '' then redis.call('ZREM', KEYS[2], ARGV[3]) else redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3]) end
 return 1`;
 const due = `${now}
 local asked = redis.call('GET', KEYS[2])
 if not asked or now - asked > tonumber(ARGV[1]) then redis.call('SET', KEYS[3], 1, 'PX', ARGV[2]) end
-redis.call('SET', KEYS[2], string.format('%d', now), 'PX', ${KEEP_MS})
+redis.call('SET', KEYS[2], string.format('%d', now), 'PX', ${RECORD_TTL_MS})
 return {redis.call('EXISTS', KEYS[3]), redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[3])}`;
 const watch = `${now}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -71,27 +76,27 @@ class RedisStore implements PresenceStore {
   }
 
   async update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>> {
-    const after = new Map<string, PresenceRecord>();
+    const updated = new Map<string, PresenceRecord>();
     for (const chunk of chunksOf([...new Set(userIds)], CHUNK)) {
-      let open = chunk;
-      for (let tries = 0; open.length > 0; tries++) {
-        if (tries === MOST_TRIES) throw new Unavailable(`${open.length} presence records change too fast`);
-        open = await this.tryUpdate(open, change, after);
+      let remaining = chunk;
+      for (let tries = 0; remaining.length > 0; tries++) {
+        if (tries === MAX_TRIES) throw new Unavailable(`${remaining.length} presence records change too fast`);
+        remaining = await this.tryUpdate(remaining, change, updated);
       }
     }
-    return after;
+    return updated;
   }
 
-  async read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }> {
+  async read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; complete: boolean }> {
     const { stored, lost } = await this.fetch([...new Set(userIds)]);
     const records = new Map(
       [...stored].flatMap(([userId, { text, record }]) => (text === '' ? [] : [[userId, record]])),
     );
-    return { records, whole: !lost };
+    return { records, complete: !lost };
   }
 
   async due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
-    const each = Math.ceil(limit / BUCKETS);
+    const perBucket = Math.ceil(limit / BUCKETS);
     const answers = await this.connection.pipeline(
       Array.from({ length: BUCKETS }, (_, b) => [
         'eval',
@@ -102,7 +107,7 @@ class RedisStore implements PresenceStore {
         this.name(b, 'held'),
         this.gapMs,
         this.holdMs,
-        each,
+        perBucket,
       ]),
     );
     const buckets = answers as [number, string[]][];
@@ -140,21 +145,21 @@ class RedisStore implements PresenceStore {
     return this.connection.close();
   }
 
-  /** Answers those whose record somebody else changed in between. */
+  /** Changes each record that nobody else has changed since it was read. Adds the results to `updated`; answers the users that must be tried again. */
   private async tryUpdate(
     userIds: readonly string[],
     change: Change,
-    after: Map<string, PresenceRecord>,
+    updated: Map<string, PresenceRecord>,
   ): Promise<string[]> {
     const { at, stored } = await this.fetch(userIds);
     const changed: { userId: string; before: string; record: PresenceRecord }[] = [];
     for (const [userId, { text, record }] of stored) {
       const next = change(record, at, userId);
-      after.set(userId, next);
+      updated.set(userId, next);
       if (next !== record) changed.push({ userId, before: text, record: next });
     }
     if (changed.length === 0) return [];
-    const done = await this.connection.pipeline(
+    const replaced = await this.connection.pipeline(
       changed.map(({ userId, before, record }) => [
         'eval',
         replace,
@@ -167,7 +172,7 @@ class RedisStore implements PresenceStore {
         dueAt(record) ?? '',
       ]),
     );
-    return changed.flatMap(({ userId }, i) => (done[i] === 1 ? [] : [userId]));
+    return changed.flatMap(({ userId }, i) => (replaced[i] === 1 ? [] : [userId]));
   }
 
   private async fetch(userIds: readonly string[]): Promise<{ at: number; stored: Map<string, Stored>; lost: boolean }> {
@@ -190,7 +195,7 @@ class RedisStore implements PresenceStore {
 
 const bucketOf = (userId: string): number => Number.parseInt(userId.slice(-2), 16) % BUCKETS;
 const storedFrom = (text: string | null): Stored =>
-  text === null ? { text: '', record: unknown } : { text, record: JSON.parse(text) as PresenceRecord };
+  text === null ? { text: '', record: emptyRecord } : { text, record: JSON.parse(text) as PresenceRecord };
 const milliseconds = (time: unknown): number => {
   const [seconds, micros] = time as [string, string];
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);

@@ -1,7 +1,7 @@
 import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { unknown, type PresenceRecord } from '../record.js';
+import { emptyRecord, type PresenceRecord } from '../record.js';
 import type { PresenceStore, StoreOptions } from './store.js';
 
 const dueIn =
@@ -13,7 +13,7 @@ const dueIn =
     },
   });
 
-/** What every store guarantees. `open` makes an empty one; with the same name, one that shares its data where the kind of store can. */
+/** What every store guarantees. `open` creates an empty one; with the same name, one that shares its data if the kind of store can. */
 export function storeConformance(open: (name: string, options?: StoreOptions) => Promise<PresenceStore>): void {
   const stores: PresenceStore[] = [];
   const fresh = async (options?: StoreOptions) => {
@@ -27,21 +27,21 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
   });
   afterAll(() => Promise.all(stores.map((one) => one.close())));
 
-  it('reads what was written, and knows nobody else', async () => {
+  it('reads the records that were written and no others', async () => {
     const [ann, ben] = [newId(), newId()];
     const written = await store.update([ann], (record, now) => ({ ...record, lastSeenAt: now }));
     expect(written.get(ann)?.lastSeenAt).toBeGreaterThan(Date.now() - 60_000);
-    expect(await store.read([ann, ben])).toEqual({ records: written, whole: true });
+    expect(await store.read([ann, ben])).toEqual({ records: written, complete: true });
     expect(store.problem).toBeUndefined();
   });
 
-  it('answers the records of unknown users too, and keeps what a change leaves as it is', async () => {
+  it('answers the records of unknown users too, and stores nothing when a change returns the same record', async () => {
     const ann = newId();
-    expect(await store.update([ann], (record) => record)).toEqual(new Map([[ann, unknown]]));
+    expect(await store.update([ann], (record) => record)).toEqual(new Map([[ann, emptyRecord]]));
     expect((await store.read([ann])).records).toEqual(new Map());
   });
 
-  it('loses no change when many change the same record at a time', async () => {
+  it('loses no change when many change the same record at the same time', async () => {
     const users = Array.from({ length: 20 }, () => newId());
     await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
@@ -52,7 +52,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
       expect(Object.keys(record.closed)).toHaveLength(10);
   });
 
-  it('names those who are due until an update has changed that, and never more than asked for', async () => {
+  it('answers due users until an update changes that, and never more than the limit', async () => {
     const own = await fresh();
     const [now, soon, never] = [newId(), newId(), newId()];
     await own.update([now], dueIn(-1));
@@ -67,7 +67,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
     expect((await own.due(16)).userIds.length).toBeLessThanOrEqual(16);
   });
 
-  it('holds leases at first, and again when nobody asked for a while, for a while', async () => {
+  it('holds leases for a while at first, and again after nobody has asked for a while', async () => {
     const own = await fresh({ gapMs: 300, holdMs: 200 });
     const held = async () => (await own.due(10)).held;
     expect(await held()).toBe(true);
@@ -77,7 +77,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
     await eventually(async () => expect(await held()).toBe(false));
   });
 
-  it('tells which gateways watch whom', async () => {
+  it('answers which gateways watch each user', async () => {
     const [ann, ben, cat] = [newId(), newId(), newId()];
     await store.watch('g1', [ann, ben]);
     await store.watch('g2', [ann]);
@@ -89,7 +89,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
     expect(await store.watchers([])).toEqual(new Map());
   });
 
-  it('forgets a watch that is not repeated', async () => {
+  it('forgets a subscription that is not repeated', async () => {
     const own = await fresh({ watchMs: 1000 });
     const ann = newId();
     await own.watch('g1', [ann]);

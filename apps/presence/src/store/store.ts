@@ -1,37 +1,41 @@
 import type { PresenceRecord } from '../record.js';
 
-/** Makes the next record of a user; must be pure, because it may run again. The same object means: nothing to change. */
+/** Computes the next record of a user. Must be pure, because it may run again. The same object means: no change. */
 export type Change = (record: PresenceRecord, now: number, userId: string) => PresenceRecord;
 
 /**
- * What presence knows, shared by all its replicas, with the one clock that leases are measured by. Two implementations: Redis and memory; one suite.
- * Every call rejects with `Unavailable` when Redis is away.
+ * The records of all users and the gateways' subscriptions, shared by all replicas of presence, with the one clock that measures leases. Two implementations, Redis and memory; one conformance suite. Every
+ * call rejects with `Unavailable` while Redis is away. A class, so that Nest injects it by type.
  */
-export interface PresenceStore {
-  /** Changes each user's record as if nobody else did at the same time. Answers the records as they are afterwards, unknown users included. */
-  update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>>;
-  /** Only known users. `whole` is false while users that are unknown may be known again soon, because data were lost lately. */
-  read(userIds: readonly string[]): Promise<{ records: ReadonlyMap<string, PresenceRecord>; whole: boolean }>;
+export abstract class PresenceStore {
+  /** Changes each user's record as if nobody else did at the same time. Answers all records as they are afterwards, also those of unknown users. */
+  abstract update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>>;
+  /** The records of known users. `complete` is false after a loss of data, while unknown users may become known again soon. */
+  abstract read(
+    userIds: readonly string[],
+  ): Promise<{ records: ReadonlyMap<string, PresenceRecord>; complete: boolean }>;
   /**
-   * Users whose record has something due, at most `limit`. They stay due until an `update` changed that. `held`: nobody had asked for a while, or the data were lost;
-   * renewals may lie unread, so it is too early to let a lease end.
+   * At most `limit` users whose record has something due. They stay due until an `update` changes that. `held`: nobody had asked for a while, or data were lost; renewals may wait in the queue, so it is
+   * too early to end a lease.
    */
-  due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }>;
-  /** A gateway wants to hear of these users, for `times.leaseMs`. */
-  watch(gatewayId: string, userIds: readonly string[]): Promise<void>;
-  unwatch(gatewayId: string, userIds: readonly string[]): Promise<void>;
-  /** The gateways that want to hear of each user; without those of whom nobody does. */
-  watchers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
-  /** undefined while the store answers, otherwise what is wrong, for people. */
-  readonly problem: string | undefined;
-  close(): Promise<void>;
+  abstract due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }>;
+  /** Subscribes a gateway to these users for `times.leaseMs`. */
+  abstract watch(gatewayId: string, userIds: readonly string[]): Promise<void>;
+  abstract unwatch(gatewayId: string, userIds: readonly string[]): Promise<void>;
+  /** The gateways that subscribe to each user, without users to whom none does. */
+  abstract watchers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Undefined while the store answers, otherwise the problem, for people. */
+  abstract readonly problem: string | undefined;
+  abstract close(): Promise<void>;
 }
 
+/** In milliseconds. */
 export interface StoreOptions {
-  /** How long nobody may have asked what is due before leases are held. */
+  /** Leases are held when nobody has asked for due users for this long. */
   readonly gapMs?: number;
   /** How long they are held then. */
   readonly holdMs?: number;
+  /** How long a gateway's subscription lasts. */
   readonly watchMs?: number;
 }
 export const storeTimes = Object.freeze({ gapMs: 6_000, holdMs: 10_000 });
