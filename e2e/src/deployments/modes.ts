@@ -1,4 +1,4 @@
-/** The two modes as one thing to test against. */
+/** The modes of deployment, under one interface for tests. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,15 +19,15 @@ export interface Deployment {
 }
 
 export interface OwnDeployment extends Deployment {
-  /** SIGKILL to a process that writes messages. */
+  /** Sends SIGKILL to a process that writes messages. */
   killWriter(): Promise<void>;
-  /** Starts it again where it takes that; resolves when it is ready. */
+  /** Restarts it, unless another replica takes over. Resolves when ready. */
   restartWriter(): Promise<void>;
-  /** Rows of the database; undefined where only the killed process itself can read them. */
+  /** The stored messages; undefined if only the killed process can open the database. */
   stored(conversationIds: readonly string[]): Promise<StoredMessage[] | undefined>;
 }
 
-/** Configuration of every process, beside what the mode needs. */
+/** Additional configuration of every process. */
 type Environment = Readonly<Record<string, string>>;
 
 export async function cluster(env: Environment = {}): Promise<OwnDeployment> {
@@ -59,7 +59,7 @@ export async function embedded(env: Environment = {}): Promise<OwnDeployment> {
   };
 }
 
-/** Two replicas of messages: when one dies, the other takes its shards over, and nobody starts anything. */
+/** Two replicas of messages: when one dies, the other takes over its shards, and nothing is restarted. */
 export async function replicated(): Promise<OwnDeployment> {
   const running = await startCluster({ servers: inject('servers'), replicas: { messages: 2 } });
   return {
@@ -71,7 +71,7 @@ export async function replicated(): Promise<OwnDeployment> {
   };
 }
 
-/** One that other specs use too, some at the same time: it can be neither broken nor configured, and whoever counts counts what is its own. */
+/** A deployment that specs share, some at the same time. A spec must not break or configure it, and counts only its own data. */
 async function common(mode: 'embedded' | 'cluster'): Promise<Deployment> {
   const answer = await fetch(new URL(mode, inject('deployments')));
   if (!answer.ok) throw new Error(`no ${mode} server for all: ${await answer.text()}`);

@@ -1,4 +1,4 @@
-/** One cluster and one embedded server for all specs that only use them as people do: starting them takes longer than most of those specs. */
+/** One cluster and one embedded server, shared by all specs that only use them as clients do. Starting them takes longer than most of those specs. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,7 +19,7 @@ interface Running {
   stop(): Promise<unknown>;
 }
 
-/** vitest's globalSetup of the end-to-end group. Each deployment starts when it is asked for first, and ends with the group. */
+/** vitest's globalSetup of the end-to-end group. Each deployment starts at its first use, and stops with the group. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { servers } = project.getProvidedContext();
   const start: Record<string, () => Promise<Running>> = {

@@ -1,9 +1,9 @@
-/** Three people chat, go offline and come back, and every promise on the way is checked and told. */
+/** Three users chat, disconnect and reconnect. Checks and prints every promise on the way. */
 import { isDeepStrictEqual } from 'node:util';
 import { ChatError, type Message, type PresenceState } from '@parley/contracts';
 import { ChatClient, uniqueName } from '@parley/testing/chat-client';
 
-/** A promise of the protocol that did not hold. */
+/** A broken promise of the protocol. */
 export class BrokenPromise extends Error {
   override readonly name = 'BrokenPromise';
 }
@@ -21,7 +21,7 @@ const timed = async <T>(work: Promise<T>): Promise<[T, string]> => {
   return [value, `${(performance.now() - start).toFixed(1)} ms`];
 };
 
-/** Who is on deployment, and where the lines go. */
+/** The users, and the function that prints a line. */
 interface Stage {
   readonly ann: ChatClient;
   readonly ben: ChatClient;
@@ -65,7 +65,7 @@ async function directConversation({ ann, ben, say }: Stage): Promise<string> {
   await ben.waitFor('conversation:new', (event) => event.conversation.id === conversationId);
   const again = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.user.id] });
   expectEqual(
-    'creating it again answers the same one',
+    'creating it again returns the same conversation',
     [again.conversation.id, again.created],
     [conversationId, false],
   );
@@ -128,7 +128,7 @@ async function groupConversation({ ann, ben, cem, say }: Stage): Promise<string>
   const seqs = sent.map(({ message }) => message.seq).sort((a, b) => a - b);
   const first = seqs[0]!;
   expectEqual(
-    'seq has no holes',
+    'seq has no gaps',
     seqs,
     sent.map((_, index) => first + index),
   );
@@ -158,7 +158,7 @@ async function groupConversation({ ann, ben, cem, say }: Stage): Promise<string>
     }),
   );
   expect(
-    'everybody sees one order',
+    'all users see one order',
     orders.every((order) => isDeepStrictEqual(order, orders[0])),
     orders,
   );
@@ -180,7 +180,7 @@ async function strangers({ cem, say }: Stage, directId: string): Promise<void> {
       (error: unknown) => error,
     );
     expect(
-      'a stranger can’t tell a conversation from none',
+      'a stranger cannot tell whether a conversation exists',
       refusal instanceof ChatError && refusal.code === 'not_found',
       refusal,
     );
@@ -191,7 +191,7 @@ async function strangers({ cem, say }: Stage, directId: string): Promise<void> {
 async function presence({ ann, ben, cem, say }: Stage): Promise<void> {
   const answer = await ann.call('presence.watch', { userIds: [ben.user.id, cem.user.id] });
   expectEqual(
-    'both are known to be here',
+    'both show as online',
     answer.presence.map(({ state }) => state),
     ['online', 'online'] satisfies PresenceState[],
   );
@@ -236,12 +236,16 @@ async function offlineAndBack({ ann, ben, cem, say }: Stage, directId: string, g
     .filter(({ conversationId }) => conversationId === groupId)
     .flatMap(({ messages }) => messages);
   expectEqual(
-    'catch-up is what was missed, once',
+    'catch-up returns exactly the missed messages, once',
     caughtUp.map(({ seq }) => seq).sort((a, b) => a - b),
     Array.from({ length: 20 }, (_, index) => missing + 1 + index),
   );
   say(`catch-up     Cem is back, online, and has the 20 missed messages after ${took}`);
-  expectEqual('the client counts as the server does', cem.state.unread(groupId), await unreadOf(cem, groupId));
+  expectEqual(
+    'client and server count the same unread messages',
+    cem.state.unread(groupId),
+    await unreadOf(cem, groupId),
+  );
   const last = cem.state.messages(groupId).at(-1)!.seq;
   const { receipt } = await cem.call('receipt.read', { conversationId: groupId, seq: last });
   cem.state.receipt(receipt);
@@ -265,17 +269,17 @@ async function everybodyHoldsEverything(
       await client.sync();
       const fresh = await client.history(conversationId);
       expectEqual(
-        'live events and sync hold what a fresh load returns',
+        'live events and sync give the state of a fresh load',
         client.state.messages(conversationId).map(essence),
         fresh.map(essence),
       );
       expectEqual(
-        'the history has no holes',
+        'the history has no gaps',
         fresh.map(({ seq }) => seq),
         fresh.map((_, index) => index + 1),
       );
       expectEqual(
-        'the client counts as the server does',
+        'client and server count the same unread messages',
         client.state.unread(conversationId),
         await unreadOf(client, conversationId),
       );
@@ -294,7 +298,7 @@ const essence = ({ id, seq, rev, senderId, body, createdAt, deletedAt }: Message
   deletedAt,
 });
 
-/** By two ways that must agree: the list of what is unread, and the conversation itself. */
+/** Asks in two ways that must agree: the unread list and the conversation. */
 async function unreadOf(client: ChatClient, conversationId: string): Promise<number | undefined> {
   const [list, { conversation }] = await Promise.all([
     client.http('unread.list', {}),

@@ -1,4 +1,4 @@
-/** `npm run demo [-- --url URL …]`. Without an address it starts a server of its own in a temporary folder. */
+/** `npm run demo [-- --url URL …]`. Without an address it starts its own server in a temporary folder. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +8,9 @@ import { demo } from './demo.js';
 
 const usage = `npm run demo [-- --url URL …]
 
-Three clients register, chat in a direct and a group conversation, go offline and come back. Every promise on the way is checked;
-the exit code is 1 when one is broken. Without --url the demo starts a server of its own and removes it afterwards. With several
-addresses of one deployment the clients spread over them.
+Three clients register, chat in a direct and a group conversation, disconnect and reconnect. The demo checks every promise on the way;
+the exit code is 1 if one is broken. Without --url it starts its own server and removes it afterwards. With several addresses of one
+deployment the clients spread over them.
 `;
 
 async function withOwnServer(work: (url: string) => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * `npm run smoke:compose [-- --replicas --keep --no-build]`: brings the cluster of `docker-compose.yml` up as a project of its own, on ports of its own, runs the demo against it, restarts each service and each
- * server under load, looks whether every promise held, and takes it down with its volumes. Needs Docker; Compose v2 or docker-compose 1.29.
+ * `npm run smoke:compose [-- --replicas --keep --no-build]`: starts the cluster of `docker-compose.yml` as a separate project on free ports, runs the demo against it, restarts each service and
+ * each server under load, checks every promise, and removes it with its volumes. Needs Docker with Compose v2 or docker-compose 1.29.
  */
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -22,15 +22,15 @@ const { values } = parseArgs({
     'no-build': { type: 'boolean', default: false },
   },
 });
-const READY_MS = 240_000;
-/** In this order: what serves first, what it stands on last. */
+const READY_TIMEOUT_MS = 240_000;
+/** The order of restarts: services first, then their servers. */
 const restarted = ['gateway', 'auth', 'messages', 'history', 'presence', 'redis', 'rabbitmq', 'postgres'] as const;
 
 const begun = Date.now();
 const say = (line: string): void =>
   void process.stdout.write(`${((Date.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 
-/** `docker compose`, or `docker-compose` where that is what there is. */
+/** `docker compose`, or else `docker-compose`. */
 async function composeCommand(): Promise<readonly [string, ...string[]]> {
   for (const [file, ...args] of [['docker', 'compose'], ['docker-compose']] as const) {
     if (
@@ -53,7 +53,7 @@ class Compose {
 
   static async open(env: Readonly<Record<string, string>>, override: string): Promise<Compose> {
     const profiles = values.replicas ? ['--profile', 'replicas'] : [];
-    // What the user's environment says of another cluster is not for this one.
+    // The caller's environment may configure another cluster, so it is not passed on.
     const { PATH, HOME, DOCKER_HOST } = process.env;
     const own = Object.fromEntries(
       Object.entries({ PATH, HOME, DOCKER_HOST, ...env }).filter(([, value]) => value !== undefined),
@@ -71,7 +71,7 @@ class Compose {
     ]);
   }
 
-  /** Runs it to its end; what it prints is shown only when it fails. */
+  /** Runs a command, and prints its output only if it fails. */
   async do(...args: string[]): Promise<string> {
     const [file, ...before] = this.command;
     const child = spawn(file, [...before, ...this.options, ...args], {
@@ -92,7 +92,7 @@ class Compose {
       .trim()
       .split('\n')
       .filter((id) => id !== '');
-    for (const deadline = Date.now() + READY_MS; ; await pause(1_000)) {
+    for (const deadline = Date.now() + READY_TIMEOUT_MS; ; await pause(1_000)) {
       const { stdout } = await promisify(execFile)('docker', [
         'inspect',
         '--format',
@@ -102,7 +102,7 @@ class Compose {
       const lines = stdout.trim().split('\n');
       const bad = lines.filter((line) => !/ healthy running | - running | exited 0$/.test(line));
       if (bad.length === 0) return;
-      if (Date.now() > deadline) throw new Error(`not healthy after ${READY_MS / 1000} s: ${bad.join('; ')}`);
+      if (Date.now() > deadline) throw new Error(`not healthy after ${READY_TIMEOUT_MS / 1000} s: ${bad.join('; ')}`);
     }
   }
 }
@@ -124,7 +124,7 @@ async function smoke(
   await demo(urls, (line) => say(`  ${line}`));
   const load = new Load({ seed: 1, urls, history });
   await load.arrive();
-  // What somebody gives up on is a finding, and no end of this.
+  // A final failure of a user is a finding; the program continues.
   process.on('unhandledRejection', (error) => void load.complaints.unanswered.push(String(error)));
   load.start();
   for (const service of values.replicas
@@ -174,7 +174,7 @@ async function main(): Promise<number> {
     override,
     JSON.stringify({ version: '3.8', services: { postgres: { ports: [`127.0.0.1:${databasePort}:5432`] } } }),
   );
-  // What everybody did and saw, and what the containers logged, is kept when something was broken.
+  // Keeps the history and the containers' logs if a promise was broken.
   const history = new History(join(folder, 'history.jsonl'));
   let held = false;
   const compose = await Compose.open(

@@ -5,7 +5,7 @@ import { expect, inject, it } from 'vitest';
 const run = promisify(execFile);
 const root = new URL('../../../..', import.meta.url);
 
-// One cluster does for these.
+// These phases share one cluster.
 const phases = [
   'saturated, 5',
   'a group of',
@@ -21,7 +21,7 @@ const phases = [
 ];
 const scenarios = ['send', 'room', 'fanout', 'connect', 'history', 'presence', 'soak', 'scale'];
 
-it('every benchmark runs, and prints a whole table', async () => {
+it('every benchmark runs and prints a complete table', async () => {
   const { amqpUrl, managementUrl, databaseUrl, redisUrl } = inject('servers');
   const env = {
     ...process.env,
@@ -53,7 +53,7 @@ it('every benchmark runs, and prints a whole table', async () => {
       .map(([head, , ...rows]) => [head!, rows.find((row) => row.startsWith('| cluster |'))!]);
     expect(figures.length).toBeGreaterThan(0);
     for (const [head, row] of figures) expect(row!.split('|')).toHaveLength(head!.split('|').length);
-    // Something was done and counted.
+    // Every phase measured something.
     expect(figures.some(([, row]) => Number.parseFloat(row!.split('|')[2]!) > 0)).toBe(true);
   }
   for (const name of ['naive', 'naive2', 'bare', 'quorum queue alone', 'batched insert alone'])

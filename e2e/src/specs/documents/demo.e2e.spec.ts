@@ -12,13 +12,13 @@ const run = async (...args: string[]): Promise<{ code: number; stdout: string }>
   );
 
 describe('the demo', () => {
-  it('holds every promise on an embedded server of its own', async () => {
+  it('keeps every promise on its own embedded server', async () => {
     const { code, stdout } = await run();
     expect(stdout).toContain('Every promise held.');
     expect(code).toBe(0);
   });
 
-  it('fails, and says so, where no server is', async () => {
+  it('fails with a message if there is no server', async () => {
     const { code, stdout } = await run('--url', 'http://127.0.0.1:1');
     expect(stdout).toContain('BROKEN');
     expect(code).toBe(1);
@@ -31,13 +31,13 @@ describe('the demo', () => {
     });
     afterAll(() => deployment?.stop());
 
-    it('holds every promise with clients at one gateway', async () => {
+    it('keeps every promise with clients at one gateway', async () => {
       const { code, stdout } = await run('--url', deployment.urls[0]!);
       expect(stdout).toContain('Every promise held.');
       expect(code).toBe(0);
     });
 
-    it('holds every promise with clients spread over two gateways', async () => {
+    it('keeps every promise with clients spread over two gateways', async () => {
       const { code, stdout } = await run(...deployment.urls.flatMap((url) => ['--url', url]));
       expect(stdout).toContain('Every promise held.');
       expect(code).toBe(0);

@@ -1,8 +1,8 @@
-/** What documents tell people to type is typed. */
+/** Runs the commands that documents tell users to type. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Terminal } from './documents.js';
 
-describe('whoever comes for the first time', () => {
+describe('for a new user', () => {
   let terminal: Terminal;
   beforeAll(async () => {
     terminal = await Terminal.open();
@@ -10,7 +10,7 @@ describe('whoever comes for the first time', () => {
   afterAll(() => terminal?.close());
 
   it.each(['docs/getting-started.md', 'README.md'])(
-    '%s has commands that work as they stand there',
+    '%s has commands that work as written',
     { timeout: 600_000 },
     async (document) => {
       expect(await terminal.follow(document)).toBeUndefined();

@@ -1,4 +1,4 @@
-/** Documents as somebody follows them: blocks that are marked `sh runnable` are typed, `js runnable NAME` are saved. */
+/** Follows documents as a reader does: runs blocks marked `sh runnable`, and saves blocks marked `js runnable NAME`. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -11,12 +11,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
 
 interface Block {
   readonly language: string;
-  /** `server` goes on in a terminal of its own until one that is `stopped`, or the next server; anything else runs to its end. For a `database` there is a new one in DATABASE_URL. What is not for the shell is saved under this name. */
+  /** `server` keeps running until a block marked `stopped`, or the next server; other blocks run to their end. `database` provides a new one in DATABASE_URL. A block that is not for the shell is saved under this name. */
   readonly kind: string;
   readonly script: string;
 }
 
-/** In their order. */
+/** The blocks in order. */
 const blocksOf = (document: string): Block[] =>
   [...document.matchAll(/^( *)```(sh|js) runnable ?(\S*)\n([^]*?)^\1```$/gm)].map(
     ([, indent, language, kind, script]) => ({
@@ -26,7 +26,7 @@ const blocksOf = (document: string): Block[] =>
     }),
   );
 
-/** A terminal in the repository. Only the address and the folders are others than in the document: those may be somebody's. */
+/** A terminal in the repository. Address and folders differ from the document, because those may be in use. */
 export class Terminal {
   private server: ChildProcess | undefined;
   private readonly databases: FreshDatabase[] = [];
@@ -37,7 +37,7 @@ export class Terminal {
   ) {}
 
   static async open(): Promise<Terminal> {
-    // In the repository, so that programs that are saved find its packages.
+    // Inside the repository, so that saved programs find its packages.
     const caches = join(root, '.cache');
     await mkdir(caches, { recursive: true });
     return new Terminal(await mkdtemp(join(caches, 'documents-')), await freePort());
@@ -48,7 +48,7 @@ export class Terminal {
 
   private type(script: string): ChildProcess {
     const placed = this.elsewhere(script).replaceAll(/(?<=[ =])\.\//g, `${this.folder}/`);
-    // What one block exports the next ones have.
+    // Later blocks see the exported variables of earlier ones.
     const remembered = `touch '${this.folder}/env'; . '${this.folder}/env'; set -eo pipefail\n${placed}\nexport -p > '${this.folder}/env'`;
     const env = {
       ...process.env,
@@ -67,7 +67,7 @@ export class Terminal {
     return shell;
   }
 
-  /** Does all that the document says; answers the first block that failed, with what was printed. Throws when there is none. */
+  /** Runs all blocks of a document. Returns the first failed block with its output. Throws if the document has no blocks. */
   async follow(document: string): Promise<string | undefined> {
     this.output = '';
     const blocks = blocksOf(await readFile(join(root, document), 'utf8'));
@@ -102,7 +102,7 @@ export class Terminal {
     await eventually(async () => (await fetch(`http://localhost:${this.port}/health/ready`)).ok, { timeoutMs: 90_000 });
   }
 
-  /** Ctrl-C. */
+  /** Presses Ctrl-C. */
   private async interrupt(): Promise<void> {
     const { server } = this;
     this.server = undefined;

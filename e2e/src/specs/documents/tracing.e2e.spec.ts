@@ -1,4 +1,4 @@
-/** The spans of one message, as a collector gets them. */
+/** The spans of one message, as received by a collector. */
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
@@ -27,7 +27,7 @@ const Exported = z.object({
 });
 type Kept = z.infer<typeof Span> & { readonly service: string };
 
-/** Takes OTLP over HTTP, as JSON. */
+/** A collector for OTLP over HTTP, as JSON. */
 class Collector {
   readonly spans: Kept[] = [];
   readonly problems: unknown[] = [];
@@ -71,7 +71,7 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     collector.stop();
   });
 
-  /** Name and service of a span, after those of all above it. */
+  /** The path of a span: name and service of its ancestors and of itself. */
   const pathsOf = (traceId: string): string[] => {
     const own = collector.spans.filter((span) => span.traceId === traceId);
     const byId = new Map(own.map((span) => [span.spanId, span]));
@@ -87,7 +87,7 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
   const asked = (root: string) => `${by('gateway', root)} > ${by('gateway', 'request message.send.v1')}`;
   const handled = (root: string) => `${asked(root)} > ${by('messages', 'handle message.send.v1')}`;
 
-  it('shows the way of a message as spans of its one trace', async () => {
+  it('records the path of a message as spans of one trace', async () => {
     const [ann, ben] = await deployment.guests(2);
     const { id: conversationId } = await deployment.group([ann, ben]);
     const { message } = await ann.send(conversationId, 'hello');
@@ -108,7 +108,7 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     expect(collector.problems).toEqual([]);
   });
 
-  it('goes on in the trace of a request over HTTP, below its span', async () => {
+  it('continues the trace of an HTTP request below its span', async () => {
     const ann = await deployment.guest();
     const { id: conversationId } = await deployment.group([ann]);
     const [traceId, spanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
@@ -131,7 +131,7 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     expect(collector.spans.find(({ name }) => name === 'http message.send')?.parentSpanId).toBe(spanId);
   });
 
-  it('gives each of the messages that are stored together a trace of its own', async () => {
+  it('gives each message of a batch its own trace', async () => {
     const ann = await deployment.guest();
     const { id: conversationId } = await deployment.group([ann]);
     const sent = await Promise.all(Array.from({ length: 20 }, (_, n) => ann.send(conversationId, `text ${n}`)));
@@ -144,7 +144,7 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     });
   });
 
-  it('says of a refusal which it was', async () => {
+  it('records the code of a refusal', async () => {
     const [ann, eve] = await deployment.guests(2);
     const { id: conversationId } = await deployment.group([ann]);
     const failed = () =>

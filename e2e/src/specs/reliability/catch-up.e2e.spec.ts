@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { shared, type Deployment } from '../../deployments/modes.js';
 import { Team } from './random-history.js';
 
-/** Histories in one run; each has its seed. `HISTORIES=1000 SEED=1` runs more, or others. */
+/** Histories per run, each with its own seed. `HISTORIES=1000 SEED=1` runs more, or others. */
 const histories = Number(process.env['HISTORIES'] ?? 16);
 const first = Number(process.env['SEED'] ?? 1);
 const teams = 6;

@@ -27,7 +27,7 @@ const nothing: Verdict = {
   repeated: [],
 };
 
-/** Repeats a send under its clientId until it is answered, as a client's outbox does. Refusals that a retry can't mend are thrown. */
+/** Repeats a send under its clientId until it is answered, as a client's outbox does. Throws final refusals. */
 async function insist(
   client: ChatClient,
   conversationId: string,
@@ -54,7 +54,7 @@ class Load {
     readonly conversationIds: readonly string[],
   ) {}
 
-  /** Every user sends in every conversation, one message after another; all streams at once. */
+  /** Every user sends in every conversation, one message after another; all streams run concurrently. */
   async run(): Promise<void> {
     await Promise.all(this.clients.flatMap((client) => this.conversationIds.map((id) => this.stream(client, id))));
   }
@@ -92,7 +92,7 @@ describe.each(Object.entries(modes))('in %s mode', (_, start) => {
     deployment = undefined;
   });
 
-  it('SIGKILL of the writer in the middle of 1,000 sends loses and doubles nothing', async () => {
+  it('SIGKILL of the writer during 1,000 sends loses and duplicates nothing', async () => {
     deployment = await start();
     const { urls } = deployment;
     clients.push(

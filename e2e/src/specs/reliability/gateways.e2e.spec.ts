@@ -28,16 +28,16 @@ describe('a cluster with two gateways', () => {
     await cluster?.stop();
   });
 
-  it('delivers to clients of the other gateway, both ways', async () => {
+  it('delivers to clients of the other gateway, in both directions', async () => {
     const { message: there, recipientOnline } = await ann.send(conversationId, 'from the first');
-    // Absent while the registry, here a new one, does not know everybody yet.
+    // Absent until the new registry is complete.
     expect(recipientOnline).not.toBe(false);
     expect((await ben.waitFor('message:new', ({ message }) => message.id === there.id)).payload.message).toEqual(there);
     const { message: back } = await ben.send(conversationId, 'from the second');
     expect((await ann.waitFor('message:new', ({ message }) => message.id === back.id)).payload.message).toEqual(back);
   });
 
-  it('delivers to all devices of both, at whichever gateway', async () => {
+  it('delivers to all devices of both users at both gateways', async () => {
     const devices = [ann.device(cluster.urls[1]), ben.device(cluster.urls[0])];
     await Promise.all(devices.map((device) => device.connect()));
     const { message } = await ann.send(conversationId, 'to every device');
@@ -47,7 +47,7 @@ describe('a cluster with two gateways', () => {
     for (const device of devices) device.disconnect();
   });
 
-  it('a session that ends at one gateway is closed at the other within 5 s, and its token refused at both', async () => {
+  it('closes a session that ends at one gateway at the other within 5 s, and refuses its token at both', async () => {
     const cem = await ChatClient.register(cluster.urls[0]!);
     const elsewhere = cem.device(cluster.urls[1]);
     await elsewhere.connect();
@@ -74,7 +74,7 @@ describe('a cluster with two gateways', () => {
     await expect(refusal(call())).resolves.toBe('answered');
   });
 
-  it('answers unavailable within 10 s while messages is down; the retry under the same clientId stores once', async () => {
+  it('answers unavailable within 10 s while messages is down; a retry under the same clientId stores once', async () => {
     const clientId = 'while-down';
     await Promise.all(cluster.services.messages.splice(0).map((one) => one.kill()));
     const start = performance.now();

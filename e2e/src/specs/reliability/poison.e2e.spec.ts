@@ -4,11 +4,11 @@ import { ChatClient, eventually, rounds, seeded, startCluster, type Addresses, t
 import { connect, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
 import { Draw, peace } from '../security/hostile.js';
 
-/** Where events wait for long before they go back to the queue that they are for. */
+/** The retry queue with the longest delay. */
 const slow = /\.retry\.\d{4,}$/;
 const { seed, numRuns: letters } = rounds(600);
 
-describe(`a cluster whose queues hold anything (SEED=${seed})`, () => {
+describe(`a cluster with arbitrary messages in its queues (SEED=${seed})`, () => {
   let cluster: Cluster;
   let connection: ChannelModel;
   let channel: ConfirmChannel;
@@ -41,7 +41,7 @@ describe(`a cluster whose queues hold anything (SEED=${seed})`, () => {
     await cluster.stop();
   });
 
-  /** Requests and events of one who harms nobody else, nearly right; any JSON; any bytes. */
+  /** Nearly valid requests and events of a harmless user, arbitrary JSON, and arbitrary bytes. */
   const letterOf = (
     draw: Draw,
     known: Readonly<Record<string, string>>,
@@ -114,7 +114,7 @@ describe(`a cluster whose queues hold anything (SEED=${seed})`, () => {
     };
   };
 
-  /** Why each dead letter is one. */
+  /** The reasons of all dead letters. */
   const reasons = async (): Promise<unknown[]> => {
     const reader = await connection.createChannel();
     const found: unknown[] = [];
@@ -124,7 +124,7 @@ describe(`a cluster whose queues hold anything (SEED=${seed})`, () => {
     return found;
   };
 
-  it('buries what nobody can handle, each with a reason; every process goes on, and people chat', async () => {
+  it('dead-letters every message that cannot be handled, with a reason, while all processes keep running and users chat', async () => {
     const people = await Promise.all(cluster.urls.map((url) => ChatClient.guest(url)));
     await Promise.all(people.map((one) => one.connect()));
     const [one, other] = people as [ChatClient, ChatClient];

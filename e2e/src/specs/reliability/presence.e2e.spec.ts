@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 /** I6: presence is right at most 35 s after any crash. */
 const RIGHT_AGAIN_MS = 35_000;
 
-describe('presence in a cluster, and messages while Redis suffers', () => {
+describe('presence in a cluster, and messages while Redis fails', () => {
   let redis: PrivateServer;
   let cluster: Cluster;
   let ann: ChatClient;
@@ -43,7 +43,7 @@ describe('presence in a cluster, and messages while Redis suffers', () => {
     await ben.waitFor('message:new', (event) => event.message.id === message.id, 5_000);
   };
 
-  it('shows who is there to those who watch, what they say of themselves, and within 5 s that they went', async () => {
+  it('shows watchers who is online, the chosen state, and departures within 5 s', async () => {
     await showsOnline();
     await ann.call('presence.watch', { userIds: [ben.user.id] });
     const from = ann.events.length;
@@ -56,7 +56,7 @@ describe('presence in a cluster, and messages while Redis suffers', () => {
     expect(seen(from)).toEqual(['busy', 'offline', 'online']);
   });
 
-  it('goes on delivering when Redis was flushed, and shows nobody as gone for that', async () => {
+  it('keeps delivering after Redis was flushed, and shows nobody offline for that', async () => {
     const from = ann.events.length;
     const client = new Redis(redis.url);
     await client.flushall();
@@ -66,7 +66,7 @@ describe('presence in a cluster, and messages while Redis suffers', () => {
     expect(seen(from)).not.toContain('offline');
   });
 
-  it('goes on delivering while Redis is away, and presence is right again after that', async () => {
+  it('keeps delivering while Redis is away, and presence is right again afterwards', async () => {
     await redis.kill();
     for (const body of ['without Redis', 'and again']) await deliver(body);
     await redis.start();
@@ -74,7 +74,7 @@ describe('presence in a cluster, and messages while Redis suffers', () => {
     await showsOnline();
   });
 
-  it('shows nobody as gone because presence itself crashed', async () => {
+  it('shows nobody offline because the presence service crashed', async () => {
     const from = ann.events.length;
     await Promise.all(cluster.services.presence.map((one) => one.kill()));
     await cluster.add('presence');
@@ -84,7 +84,7 @@ describe('presence in a cluster, and messages while Redis suffers', () => {
     expect(seen(from)).not.toContain('offline');
   });
 
-  it('I6: shows those as gone whose gateway crashed, within 35 s', async () => {
+  it('I6: shows users of a crashed gateway offline within 35 s', async () => {
     const from = ann.events.length;
     const crashed = performance.now();
     await cluster.gateways[1]!.kill();

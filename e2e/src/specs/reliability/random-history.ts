@@ -1,4 +1,4 @@
-/** A random history of one team, seen by clients that drop and come back: what they hold in the end against what a fresh load returns (I9). */
+/** Random histories of a small team whose clients drop and reconnect. In the end their state must equal a fresh load (I9). */
 import {
   ChatError,
   type CallArguments,
@@ -9,7 +9,7 @@ import {
 } from '@parley/contracts';
 import { ChatClient, eventually, NoAnswer, seeded } from '@parley/testing';
 
-/** What somebody sees of one conversation, without what depends on how it was asked. */
+/** One conversation as a user sees it, without fields that depend on how it was loaded. */
 interface View {
   readonly description: Omit<Conversation, 'me' | 'lastMessage' | 'rev' | 'lastSeq' | 'memberCount'> & {
     memberCount: number;
@@ -22,7 +22,7 @@ interface View {
   readonly unread: readonly [number, number];
 }
 
-/** What each person holds, and what each would load afresh. */
+/** The state of each user's device, and the state that a new device loads. */
 interface Seen {
   readonly held: readonly Record<string, View>[];
   readonly fresh: readonly Record<string, View>[];
@@ -33,7 +33,7 @@ const withoutMine = (message: Message): Message => ({
   reactions: message.reactions.map(({ mine: _mine, ...reaction }) => reaction),
 });
 
-/** What a client holds. */
+/** The state of a client. */
 export function held({ state }: ChatClient, ids: readonly string[]): Record<string, View> {
   const views = ids.flatMap((id): [string, View][] => {
     const one = state.conversations.get(id);
@@ -70,7 +70,7 @@ type Step = readonly [weight: number, act: (team: Team, who: ChatClient) => Prom
 const words = ['tea', 'rain', 'map', 'lamp', 'river', 'stone'];
 const emojis = ['👍', '🎉', '❤️'];
 
-/** Calls over the socket, or over HTTP where there is no other way. */
+/** Calls over the socket, or over HTTP if the call has no socket event. */
 const call = <N extends CallName>(who: ChatClient, name: N, input: CallArguments<N>): Promise<unknown> =>
   who.http(name, input);
 
@@ -148,7 +148,7 @@ const steps: readonly Step[] = [
 ];
 const weights = steps.reduce((sum, [weight]) => sum + weight, 0);
 
-/** Syncs as clients do: a connection that is lost in the middle comes back, and they try again. */
+/** Syncs as clients do: if the connection drops, it waits for the reconnect and tries again. */
 async function persist(who: ChatClient): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -162,14 +162,14 @@ async function persist(who: ChatClient): Promise<void> {
   }
 }
 
-/** Four people with one device each, and the conversations that a history is about. */
+/** Four users with one device each, and the conversations of a history. */
 export class Team {
   private ids: string[] = [];
   private random: () => number = Math.random;
   private drawn = 0;
-  /** Whether a call of this history was not answered. */
+  /** Whether a call of this history stayed without an answer. */
   private cutOff = false;
-  /** Whether the first has still the connection that it began this history with. */
+  /** Whether the first user still has the connection with which the history started. */
   private steady: () => boolean = () => true;
 
   private constructor(readonly people: readonly ChatClient[]) {}
@@ -180,7 +180,7 @@ export class Team {
     return new Team(people);
   }
 
-  /** What one of them was told of the conversations of this history, for whoever looks into a failure. */
+  /** The events that a user received in this history, for diagnosing a failure. */
   told(index: number): string {
     return this.people[index]!.events.flatMap(({ name, payload }) => {
       const text = JSON.stringify(payload);
@@ -194,7 +194,7 @@ export class Team {
     for (const one of this.people) one.disconnect();
   }
 
-  /** Lives through the history of a seed; answers what each holds, and what each would load afresh. Deletes its conversations afterwards. */
+  /** Plays the history of a seed. Resolves with the state of each device and of a new one. Deletes the conversations afterwards. */
   async live(seed: number, length: number): Promise<Seen> {
     this.random = seeded(seed);
     this.cutOff = false;
@@ -206,7 +206,7 @@ export class Team {
       const acting = Array.from({ length: 1 + this.below(3) }, () => this.act(this.one(this.people)));
       await Promise.all(acting);
     }
-    // A call whose connection was lost may still be carried out: then what is loaded and what is held are of different moments, and are taken again.
+    // An unanswered call may still be carried out between the two snapshots, so both are taken again.
     let seen = await this.compare();
     for (let again = 0; again < 3 && this.cutOff && JSON.stringify(seen.held) !== JSON.stringify(seen.fresh); again++)
       seen = await this.compare();
@@ -216,7 +216,7 @@ export class Team {
 
   private async compare(): Promise<Seen> {
     const fresh = await Promise.all(this.people.map((one) => this.load(one)));
-    // The first never dropped, unless the server itself sent it elsewhere: live events alone have to bring it there, with what it was let in to loaded as a whole.
+    // The first user never drops unless the server closes the connection, so live events alone must suffice, plus a full load of each joined conversation.
     await Promise.all(this.people.slice(this.steady() ? 1 : 0).map((one) => this.sync(one)));
     await eventually(
       async () => {
@@ -256,7 +256,7 @@ export class Team {
     }
   }
 
-  /** Refusals are as good as successes here. */
+  /** Makes a call; refusals are as good as successes. */
   private async act(who: ChatClient): Promise<void> {
     let left = this.random() * weights;
     const [, act] = steps.find(([weight]) => (left -= weight) < 0)!;
@@ -268,7 +268,7 @@ export class Team {
     }
   }
 
-  /** Loses the connection; socket.io brings it back, and the client syncs now or only at the end. */
+  /** Drops the connection. Socket.IO reconnects, and the client syncs now or only at the end. */
   private flicker(who: ChatClient): void {
     who.drop();
     if (this.chance(0.5))
@@ -279,14 +279,14 @@ export class Team {
   }
 
   private readonly syncing = new Map<ChatClient, Promise<unknown>>();
-  /** One at a time for each client. */
+  /** Runs at most one sync per client at a time. */
   private sync(who: ChatClient): Promise<unknown> {
     const next = (this.syncing.get(who) ?? Promise.resolve()).catch(() => undefined).then(() => persist(who));
     this.syncing.set(who, next);
     return next;
   }
 
-  /** What a new device of theirs loads. */
+  /** The state that a new device of the user loads. */
   private async load(who: ChatClient): Promise<Record<string, View>> {
     const device = who.device();
     await device.connect();
@@ -294,7 +294,7 @@ export class Team {
       await device.sync();
       const views = held(device, this.ids);
       for (const [id, view] of Object.entries(views)) {
-        // What the server counts, not what the device would.
+        // The server's counts, not the device's.
         const { me } = (await device.http('conversation.get', { conversationId: id })).conversation;
         (view as { unread: unknown }).unread = [me!.unread, me!.mentions];
       }
@@ -304,7 +304,7 @@ export class Team {
     }
   }
 
-  // What the steps ask for.
+  // Random values for the steps.
   below = (n: number): number => Math.floor(this.random() * n);
   chance = (p: number): boolean => this.random() < p;
   one = <T>(list: readonly T[]): T => list[this.below(list.length)]!;
@@ -314,7 +314,7 @@ export class Team {
   text = (): string =>
     `${this.one(words)} ${this.one(words)}${this.chance(0.3) ? ` @${this.one(this.people).user.username}` : ''}`;
 
-  /** A message that they know of, or one of their own. */
+  /** A message that the user has, or one of their own. */
   message(who: ChatClient, own = false): string {
     const known = who.state
       .messages(this.conversation())
@@ -349,7 +349,7 @@ export class Team {
   }
 
   private readonly alones = new Map<ChatClient, Promise<unknown>>();
-  /** One after another for each person: of two answers about their own settings, on two connections, nobody could say which is the newer. */
+  /** One at a time per user, because two answers about their settings on two connections have no order. */
   private alone(who: ChatClient, work: () => Promise<void>): Promise<void> {
     const next = (this.alones.get(who) ?? Promise.resolve()).catch(() => undefined).then(work);
     this.alones.set(who, next);

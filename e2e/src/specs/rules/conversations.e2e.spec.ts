@@ -23,8 +23,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
   const me = async (who: Awaited<ReturnType<TestDeployment['guest']>>, conversationId: string) =>
     (await who.http('conversation.get', { conversationId })).conversation.me;
 
-  describe('direct ones', () => {
-    it('are one per pair, also when both create it at the same time: 201 once, 200 with the one that exists otherwise', async () => {
+  describe('direct conversations', () => {
+    it('exist once per pair, also when both users create one at the same time: 201 once, then 200 with the existing one', async () => {
       const [ann, ben] = await deployment.guests(2);
       const create = (who: typeof ann, other: typeof ann) =>
         who.fetch('POST', '/api/v1/conversations', { kind: 'direct', memberIds: [other.user.id] });
@@ -68,7 +68,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
   });
 
   describe('groups and channels', () => {
-    it('everybody writes in a group; in a channel only its creator and admins write and draw, everybody reads and reacts', async () => {
+    it('in a group everybody writes; in a channel only creator and admins write and draw, and everybody reads and reacts', async () => {
       const [ann, ben] = [await deployment.person(), await deployment.guest()];
       const { id: group } = await deployment.group([ann, ben]);
       expect(await codeOf(ben.send(group, 'hello'))).toBe('ok');
@@ -94,7 +94,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codeOf(ben.send(channel, 'hello'))).toBe('forbidden');
     });
 
-    it('a guest creates groups, also public ones, but no channel', async () => {
+    it('a guest creates groups, also public ones, but no channels', async () => {
       const ann = await deployment.guest();
       expect(await codesOf(ann, 'conversation.create', { kind: 'channel', title: 'c' })).toEqual([
         'forbidden',
@@ -105,7 +105,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       );
     });
 
-    it('every device of every member is told of a new one, and nobody else', async () => {
+    it('every device of every member receives `conversation:new`, and nobody else', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const tablet = await deployment.device(ben);
       const { id } = await deployment.group([ann, ben], {
@@ -139,7 +139,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(eventsAbout(cem, id)).toEqual([]);
     });
 
-    it('the list is most recently active first, page by page, each with `me` and `lastMessage`', async () => {
+    it('the list is ordered by activity, most recent first, in pages, each item with `me` and `lastMessage`', async () => {
       const [ann, ben] = await deployment.guests(2);
       const ids: string[] = [];
       for (const title of ['a', 'b', 'c']) ids.push((await deployment.group([ann, ben], { title })).id);
@@ -153,8 +153,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
   });
 
-  describe('public ones', () => {
-    it('are listed and searched by a part of the title in any case, ordered by creation or activity, newest first', async () => {
+  describe('public conversations', () => {
+    it('are listed and found by a part of the title in any case, ordered by creation or activity, newest first', async () => {
       const [ann, ben] = await deployment.guests(2);
       const word = uniqueName('Öffentlich');
       const ids: string[] = [];
@@ -211,7 +211,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       ).toEqual(['forbidden']);
     });
 
-    it('are joined by anyone, twice too (200 with the conversation); private ones are not', async () => {
+    it('can be joined by anyone, repeatedly (200 with the conversation); private ones cannot', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id } = await deployment.group([ann, cem], { visibility: 'public' });
       const joined = await ben.fetch('POST', `/api/v1/conversations/${id}/join`);
@@ -249,7 +249,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codesOf(ben, 'conversation.join', { conversationId })).toEqual(['ok', 'ok']);
     });
 
-    it('newcomers see all history; their `readSeq` and `deliveredSeq` begin at `lastSeq`', async () => {
+    it('show newcomers the whole history; their `readSeq` and `deliveredSeq` begin at `lastSeq`', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann], { visibility: 'public' });
       for (const body of ['one', 'two']) await ann.send(conversationId, body);
@@ -268,8 +268,8 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
     });
   });
 
-  describe('who may', () => {
-    it('system messages tell of created, joined, added, left, removed, banned, title and creator changed, and are never unread', async () => {
+  describe('permissions', () => {
+    it('system messages are written for created, joined, added, left, removed, banned, title and creator changed, and never count as unread', async () => {
       const [ann, ben, cem, dan] = await deployment.guests(4);
       const { id: conversationId } = await deployment.group([ann, dan], { visibility: 'public', title: 'before' });
       await ben.call('conversation.join', { conversationId });
@@ -346,14 +346,14 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codeOf(ann.call('conversation.open', { conversationId }))).toBe('not_found');
     });
 
-    it('a creator who is alone leaves, and the conversation ends', async () => {
+    it('a conversation ends when its creator leaves as the last member', async () => {
       const ann = await deployment.guest();
       const { id: conversationId } = await deployment.group([ann], { visibility: 'public' });
       await ann.call('conversation.leave', { conversationId });
       expect(await codesOf(ann, 'conversation.join', { conversationId })).toEqual(['not_found', 'not_found']);
     });
 
-    it('an admin invites, removes, mutes, bans, deletes, pins and describes; does not touch creator or other admins, make admins, hand over or delete', async () => {
+    it('an admin invites, removes, mutes, bans, deletes messages, pins and changes the description, but does not touch creator or admins, make admins, hand over or delete', async () => {
       const [ann, ben, cem, dan, eve] = await deployment.guests(5);
       const { id: conversationId } = await deployment.group([ann, ben, cem, dan]);
       for (const who of [ben, cem])
@@ -399,7 +399,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       );
     });
 
-    it('members invite with `policy.membersInvite`, others do not', async () => {
+    it('members invite only with `policy.membersInvite`', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const invite = () => ben.http('member.add', { conversationId, userId: cem.user.id });
@@ -414,7 +414,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
   });
 
   describe('muted, banned, removed', () => {
-    it('a mute has an end: reads and receipts and nothing else until then, everything after that', async () => {
+    it('a muted member only reads and sends receipts until the mute ends, and may do everything afterwards', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ann.send(conversationId, 'hello');
@@ -443,7 +443,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       ]).toEqual([expect.objectContaining({ status: 'active' }), expect.objectContaining({ status: 'active' })]);
     });
 
-    it('what a role may not do is `forbidden` before it is `muted`', async () => {
+    it('a call that the role does not allow is `forbidden`, even for a muted member', async () => {
       const [ann, ben] = [await deployment.person(), await deployment.guest()];
       const { id: conversationId } = await deployment.group([ann, ben], { kind: 'channel' });
       const { message } = await ann.send(conversationId, 'news');
@@ -455,7 +455,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codesOf(ben, 'reaction.add', { messageId: message.id, emoji: '👍' })).toEqual(['muted', 'muted']);
     });
 
-    it('a ban has an end: banned for every call, gone from lists and `removed` in sync until then, back after that', async () => {
+    it('a banned user gets `banned` for every call, and the conversation is gone from lists and `removed` in sync, until the ban ends', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ben);
       const { id: conversationId } = await deployment.group([ann, ben], { visibility: 'public' });
@@ -501,7 +501,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codeOf(ben.send(conversationId, 'back'))).toBe('ok');
     });
 
-    it('somebody removed gets `conversation:removed` on all devices and nothing afterwards, and it is as if it were not there', async () => {
+    it('a removed member gets `conversation:removed` on all devices and nothing afterwards; the conversation no longer exists for them', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const tablet = await deployment.device(ben);
       const { id: conversationId } = await deployment.group([ann, ben, cem]);
@@ -539,7 +539,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       });
     });
 
-    it('a deleted conversation is `removed` for everybody', async () => {
+    it('a deleted conversation is `removed` for all members', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben], {
         visibility: 'public',

@@ -11,7 +11,7 @@ const interfacesOf = ({ socket, http }: Call): Interface[] => [
 ];
 const present = actors.filter((actor) => actor !== 'none');
 
-/** What came of a call, as a code. */
+/** The result of a call, as a code. */
 async function outcome(name: CallName, by: ChatClient, over: Interface, input: unknown): Promise<Expected> {
   try {
     await (over === 'http' ? by.http(name, input as never) : by.call(name, input as never));
@@ -41,7 +41,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
     nobody = new ChatClient(url, { ...people.member.session, accessToken: '' });
     places.group = await group();
     places.direct = await direct();
-    // Only now: whoever is blocked could not have written.
+    // Blocking comes last, because a blocked user cannot write.
     await people.peer.http('block.add', { userId: people.blocked.user.id });
   }, 120_000);
   afterAll(async () => {
@@ -84,7 +84,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
     };
   }
 
-  /** There is one per pair, so what is done to it stays. */
+  /** The direct conversation. There is one per pair, so its state persists. */
   async function direct(): Promise<Place> {
     const { conversation } = await people.blocked.call('conversation.create', {
       kind: 'direct',
@@ -94,7 +94,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
     return placeOf(conversation.id, message.id);
   }
 
-  /** The direct place, with its webhook or, when that was deleted, another one. */
+  /** The direct conversation with its webhook, or a new webhook if that was deleted. */
   async function hooked(place: Place): Promise<Place> {
     const { items } = await people.blocked.http('webhook.list', { conversationId: place.conversationId });
     const webhookId =
@@ -113,7 +113,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
     return entry.fresh ? group() : places.group;
   }
 
-  /** One cell after another: what one does may count for the next of a shared place. */
+  /** Checks the cells one after another, because they share conversations. */
   async function inPlaces(
     name: CallName,
     entry: Extract<Entry, { kind: 'place' }>,
@@ -143,7 +143,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
 
   type Answers = Record<string, Expected | Record<string, Expected>>;
 
-  /** An open call: without a token, and with a bad one, which counts only where a token says something. */
+  /** Checks an open call without a token and with a bad one, which matters only for calls that read a token. */
   async function openly(
     name: CallName,
     entry: Extract<Entry, { kind: 'open' }>,
@@ -158,7 +158,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
     return { seen, wanted: { without: 'ok', bad: calls[name].auth === 'open' ? 'ok' : 'unauthenticated' } };
   }
 
-  /** Every cell of a call's row, over each of its interfaces. */
+  /** Checks every cell of a call's row, over each of its interfaces. */
   async function rowOf(name: CallName): Promise<{ seen: Answers; wanted: Answers }> {
     const entry = matrix[name] as Entry;
     if (entry.kind === 'open') return openly(name, entry);
@@ -181,7 +181,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
     expect((calls[name] as Call).auth === 'session').toBe(matrix[name].kind !== 'open');
   });
 
-  it('has no socket for nobody', async () => {
+  it('refuses a socket without a token', async () => {
     await expect(nobody.connect()).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 });

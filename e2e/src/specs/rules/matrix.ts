@@ -1,9 +1,9 @@
-/** Who gets what for every call: the table that the contracts are checked against. */
+/** The expected result of every call for every kind of caller. */
 import { randomUUID } from 'node:crypto';
 import { newId, type CallArguments, type CallName, type ErrorCode } from '@parley/contracts';
 import type { ChatClient } from '@parley/testing';
 
-/** Nobody, or what somebody is to a private group; `blocked` is one of a direct conversation whose other one blocks them. */
+/** The caller's relation to a private group; `blocked` is a member of a direct conversation whose other member blocks them. */
 export const actors = [
   'none',
   'stranger',
@@ -19,29 +19,29 @@ export const actors = [
 export type Actor = (typeof actors)[number];
 export type Expected = ErrorCode | 'ok';
 
-/** A conversation with somebody of each kind in it, or a direct one for `blocked`. */
+/** A group with one caller of each kind, or the direct conversation of `blocked`. */
 export interface Place {
   readonly conversationId: string;
-  /** By `member`; in the direct one by `blocked`. */
+  /** A message by `member`; in the direct conversation by `blocked`. */
   readonly messageId: string;
-  /** Somebody who is no member; a plain member; the other one of the direct conversation. */
+  /** A user who is not a member; a plain member; the other member of the direct conversation. */
   readonly outsider: string;
   readonly victim: string;
   readonly peer: string;
-  /** Made by the creator. */
+  /** Created by the creator. */
   readonly webhookId: string;
 }
 
 export type Entry<N extends CallName = CallName> =
-  /** Needs no token. */
+  /** A call that needs no token. */
   | { readonly kind: 'open'; input(someone: ChatClient): CallArguments<N> }
-  /** About the caller alone: for a person of their own, and a guest. */
+  /** A call about the caller alone, made by a person and by a guest. */
   | {
       readonly kind: 'own';
       readonly guest: Expected;
       input(who: ChatClient, other: ChatClient): CallArguments<N> | Promise<CallArguments<N>>;
     }
-  /** About a conversation. `fresh`: each actor gets a place of its own. */
+  /** A call about a conversation. `fresh`: each caller gets a new one. */
   | {
       readonly kind: 'place';
       readonly fresh: boolean;
@@ -72,7 +72,7 @@ const fresh = <N extends CallName>(expected: Columns, input: (place: Place) => C
 });
 
 const outside = { stranger: 'not_found', former: 'not_found', banned: 'banned' } as const;
-/** Who is in may. */
+/** Allowed for members. */
 const reads: Columns = {
   ...outside,
   muted: 'ok',
@@ -82,9 +82,9 @@ const reads: Columns = {
   admin: 'ok',
   creator: 'ok',
 };
-/** Who is in and neither muted nor blocked may. */
+/** Allowed for members who are neither muted nor blocked. */
 const writes: Columns = { ...reads, muted: 'muted', blocked: 'blocked' };
-/** The creator and admins may; of a direct conversation nobody may. */
+/** Allowed for creator and admins; for nobody in a direct conversation. */
 const moderates: Columns = {
   ...outside,
   muted: 'forbidden',
@@ -94,7 +94,7 @@ const moderates: Columns = {
   admin: 'ok',
   creator: 'ok',
 };
-/** As `moderates`, but in a direct conversation both may. */
+/** As `moderates`, but allowed for both members of a direct conversation. */
 const moderatesAlsoDirect: Columns = { ...moderates, blocked: 'ok' };
 
 const conversation = ({ conversationId }: Place) => ({ conversationId });

@@ -28,7 +28,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     (await who.http('conversation.history', { conversationId, after: seq - 1, limit: 1 })).items[0]!;
 
   describe('sending', () => {
-    it('an acknowledged message is there for the very next call, and is told to every connection of every member, the sender’s own included, and to nobody else', async () => {
+    it('an acknowledged message is visible to the very next call, and reaches every connection of every member, the sender’s own included, and nobody else', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const tablet = await deployment.device(ann);
       const { id: conversationId } = await deployment.group([ann, ben]);
@@ -59,7 +59,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ).toEqual([]);
     });
 
-    it('`seq` and `rev` are without gaps, whoever sends at once, and everybody sees one order', async () => {
+    it('`seq` and `rev` have no gaps under concurrent sends, and everybody sees one order', async () => {
       const people = await deployment.guests(3);
       const { id: conversationId } = await deployment.group(people);
       await Promise.all(
@@ -72,12 +72,12 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       for (const other of others) expect(other).toEqual(first);
     });
 
-    it('in a direct conversation `recipientOnline` tells whether the other side has a live connection', async () => {
+    it('in a direct conversation `recipientOnline` says whether the other member has a live connection', async () => {
       const [ann, ben] = await deployment.guests(2);
       const conversationId = await deployment.direct(ann, ben);
       await eventually(async () => expect((await ann.send(conversationId, 'there?')).recipientOnline).toBe(true));
       ben.disconnect();
-      // Absent while the registry, here a new one, does not know everybody yet.
+      // Absent until the new registry is complete.
       await eventually(
         async () => expect((await ann.send(conversationId, 'there?')).recipientOnline ?? false).toBe(false),
         { timeoutMs: 5_000 },
@@ -86,7 +86,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await ann.send(group, 'there?')).not.toHaveProperty('recipientOnline');
     });
 
-    it('the same `clientId` again, from any device and over HTTP, stores nothing and answers the first message with `duplicate: true` and 200', async () => {
+    it('a repeated `clientId`, from any device and over HTTP, stores nothing and returns the first message with `duplicate: true` and 200', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ann);
       const { id: conversationId } = await deployment.group([ann, ben]);
@@ -108,7 +108,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ).toHaveLength(1);
     });
 
-    it('a resend is answered whatever gate, mute or block came since; after leaving it is `not_found`, banned `banned`', async () => {
+    it('a resend is answered despite a later gate, mute or block; after leaving it is `not_found`, when banned `banned`', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben], { visibility: 'public' });
       const { message } = await ben.send(conversationId, 'hello', 'known');
@@ -159,7 +159,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await codeOf(ann.send(conversationId, 'the newest that is not deleted has two'))).toBe('ok');
     });
 
-    it('slow mode tells how long to wait, and exempts creator and admins', async () => {
+    it('slow mode says how long to wait, and exempts creator and admins', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben, cem], { policy: { slowModeSeconds: 1 } });
       await ann.http('member.update', { conversationId, userId: cem.user.id, role: 'admin' });
@@ -177,7 +177,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       });
     });
 
-    it('a message may answer another of its conversation, not one of elsewhere', async () => {
+    it('a message may reply to a message of the same conversation only', async () => {
       const [ann, ben] = await deployment.guests(2);
       const [{ id: conversationId }, { id: elsewhere }] = [
         await deployment.group([ann, ben]),
@@ -198,7 +198,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ).toEqual(['not_found', 'not_found']);
     });
 
-    it('`@username` of a member is a mention, resolved by the server, and counted apart', async () => {
+    it('`@username` of a member is a mention, resolved by the server and counted separately', async () => {
       const [ann, ben, cem, stranger] = await deployment.guests(4);
       const { id: conversationId } = await deployment.group([ann, ben, cem]);
       await ann.send(conversationId, 'for nobody');
@@ -224,7 +224,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await counts(cem)).toEqual([2, 0, 2, 0, [[2, 0]]]);
     });
 
-    it('a forwarded message brings type and body, and tells where it was taken from; what one may not see is not forwarded', async () => {
+    it('a forwarded message has type, body and origin of the original; a message that the sender cannot see cannot be forwarded', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const [{ id: source }, { id: conversationId }] = [
         await deployment.group([ann, ben]),
@@ -252,8 +252,8 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     });
   });
 
-  describe('afterwards', () => {
-    it('an edit is an update for everybody; moderators see the bodies that it replaced, newest first', async () => {
+  describe('changes of messages', () => {
+    it('an edit updates the message for all members; moderators see the replaced bodies, newest first', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ben.send(conversationId, 'one');
@@ -276,7 +276,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ]);
     });
 
-    it('a deleted message stays as a tombstone, which `conflict` guards from edits, reactions, replies, pins; deleting it again answers it', async () => {
+    it('a deleted message stays as a tombstone; edits, reactions, replies and pins of it are `conflict`, and deleting it again returns it', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ben.send(conversationId, `hello @${ann.user.username}`);
@@ -310,7 +310,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       });
     });
 
-    it('reactions have counts, at most 20 user ids, and `mine` in answers only; their update says who did what', async () => {
+    it('reactions have a count, at most 20 user ids, and `mine` in answers only; their update names the user and the emoji', async () => {
       const people = await deployment.guests(22);
       const [ann, ben] = people;
       const { id: conversationId } = await deployment.group(people);
@@ -339,7 +339,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ]);
     });
 
-    it('pinned messages are listed, last pinned first, until they are unpinned', async () => {
+    it('pinned messages are listed, last pinned first, until unpinned', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const sent = [await ben.send(conversationId, 'one'), await ben.send(conversationId, 'two')].map(
@@ -356,7 +356,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(idsOf((await ben.http('message.pins', { conversationId })).items)).toEqual([sent[1]!.id]);
     });
 
-    it('`changes` has each message once in its present state, tombstones and departures included, and says when it is complete', async () => {
+    it('`changes` has each message once in its present state, tombstones and departures included, and says whether it is complete', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId, rev: since } = await deployment.group([ann, ben, cem]);
       const sent = [await ann.send(conversationId, 'one'), await ann.send(conversationId, 'two')].map(
@@ -399,7 +399,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       });
     });
 
-    it('`sync` has what changed, what is new, and what is gone; a foreign epoch is answered with everything in `added`', async () => {
+    it('`sync` returns changed, added and removed conversations; for another epoch it returns everything in `added`', async () => {
       const [ann, ben] = await deployment.guests(2);
       const [{ id: kept, rev }, { id: lost }] = [
         await deployment.group([ann, ben]),
@@ -445,7 +445,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
   });
 
   describe('input', () => {
-    it('is strict: whatever breaks its schema is `invalid`, over sockets and HTTP', async () => {
+    it('that breaks its schema is `invalid`, over sockets and HTTP', async () => {
       const ann = await deployment.guest();
       const { id: conversationId } = await deployment.group([ann]);
       const { message } = await ann.send(conversationId, 'hello');
@@ -513,7 +513,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect((await ann.history(conversationId)).map(({ body }) => body)).toEqual(['', 'hello']);
     });
 
-    it('a body has at most 8,192 bytes of UTF-8; one more is `too_large`', async () => {
+    it('has at most 8,192 bytes of UTF-8 in a body; one more is `too_large`', async () => {
       const ann = await deployment.guest();
       const { id: conversationId } = await deployment.group([ann]);
       for (const [body, code] of [
@@ -534,7 +534,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ]);
     });
 
-    it('a packet over its limit ends the connection', async () => {
+    it('over the packet limit ends the connection', async () => {
       const ann = await deployment.guest();
       const { id: conversationId } = await deployment.group([ann]);
       const lost = ann.emit('message:send', { conversationId, clientId: 'large', body: 'x'.repeat(70_000) }).then(
@@ -546,7 +546,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await codeOf(ann.send(conversationId, 'here again'))).toBe('ok');
     });
 
-    it('what does not exist and what one may not see are `not_found` alike', async () => {
+    it('that names a missing or an invisible thing is `not_found` in both cases', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann]);
       const { message } = await ann.send(conversationId, 'secret');

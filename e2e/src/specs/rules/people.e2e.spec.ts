@@ -6,7 +6,7 @@ import { allCodes, codeOf, codesOf, idsOf, TestDeployment, eventsAbout } from '.
 
 const password = 'correct horse battery';
 
-describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, start) => {
+describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, start) => {
   let deployment: TestDeployment;
   beforeAll(async () => {
     deployment = await TestDeployment.open(start);
@@ -23,7 +23,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       ...(body && { body: JSON.stringify(body) }),
     });
   const login = (username: string, word = password) => ChatClient.login(deployment.url, username, word);
-  /** The reason for which the server closed the connection, within 5 s. */
+  /** The reason with which the server closes the connection, within 5 s. */
   const ended = async (who: ChatClient): Promise<string> => {
     const { payload } = await who.waitFor('session:revoked', () => true, 5_000);
     await eventually(() => !who.connected);
@@ -31,7 +31,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
   };
 
   describe('accounts', () => {
-    it('a username is 3 to 32 of `a-z 0-9 _ . -`, case folded and taken once; a password has 10 to 200 characters', async () => {
+    it('a username has 3 to 32 of `a-z 0-9 _ . -`, case folded and unique; a password has 10 to 200 characters', async () => {
       const username = uniqueName('Anna.B_c');
       const registered = await open('POST', '/api/v1/auth/register', { username, password });
       expect(registered.status).toBe(201);
@@ -101,13 +101,13 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       person.disconnect();
     });
 
-    it('a guest’s name is made up when not given', async () => {
+    it('the server makes up a guest’s name when none is given', async () => {
       const [named, unnamed] = [await deployment.guest({ displayName: 'Zoë' }), await deployment.guest()];
       expect([named.user.displayName, named.user.kind, unnamed.user.kind]).toEqual(['Zoë', 'guest', 'guest']);
       expect(unnamed.user.displayName).toMatch(/\S/);
     });
 
-    it('only `me` shows e-mail and names; people are found by a part of their names in any case', async () => {
+    it('only `me` shows e-mail and real names; users are found by a part of their names in any case', async () => {
       const [ann, ben] = [await deployment.person(), await deployment.guest()];
       const displayName = uniqueName('Añejo');
       const changed = await ann.fetch('PATCH', '/api/v1/users/me', {
@@ -132,7 +132,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
   });
 
   describe('sessions', () => {
-    it('a connection is greeted with who it is, the epoch, and the limits', async () => {
+    it('`session:ready` has the user, the epoch and the limits', async () => {
       const ann = await deployment.guest();
       const { payload } = await ann.waitFor('session:ready');
       expect(payload).toEqual({
@@ -158,7 +158,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       });
     });
 
-    it('keys, health, metrics and documents are open, at the root; nothing else is', async () => {
+    it('keys, health, metrics and documents are open at the root; nothing else is', async () => {
       const paths = [
         '/.well-known/jwks.json',
         '/health/live',
@@ -177,7 +177,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       );
     });
 
-    it('devices are listed, and one that is ended is refused and closed within 5 s', async () => {
+    it('devices are listed; an ended one is refused and its sockets are closed within 5 s', async () => {
       const ann = await deployment.person();
       const other = await login(ann.user.username);
       await other.connect();
@@ -203,7 +203,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       expect([ann.connected, await codeOf(ann.http('auth.end', { sessionId: newId() }))]).toEqual([true, 'not_found']);
     });
 
-    it('logging out refuses the tokens and closes the sockets of this session everywhere within 5 s', async () => {
+    it('logout ends the session’s tokens and sockets everywhere within 5 s', async () => {
       const ann = await deployment.person();
       const tablet = await deployment.device(ann);
       expect(await ann.fetch('POST', '/api/v1/auth/logout')).toMatchObject({ status: 204, body: '' });
@@ -214,7 +214,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       expect(await codeOf(ann.device().connect())).toBe('unauthenticated');
     });
 
-    it('a refresh keeps the session, spends the token, and leaves the earlier access token alive; a second use ends the session', async () => {
+    it('a refresh keeps the session, spends the refresh token, and keeps the earlier access token valid; a second use ends the session', async () => {
       const ann = await deployment.person();
       const { refreshToken, sessionId } = ann.session;
       const refreshed = await open('POST', '/api/v1/auth/refresh', { refreshToken });
@@ -263,7 +263,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
   });
 
   describe('contacts and blocks', () => {
-    it('contacts and blocks are lists of `{user, createdAt}`, one-way, and answered 204', async () => {
+    it('contacts and blocks are one-way lists of `{user, createdAt}`; adding and removing answers 204', async () => {
       const [ann, ben] = await deployment.guests(2);
       for (const list of ['contact', 'block'] as const) {
         const path = `/api/v1/${list}s/${ben.user.id}`;
@@ -278,7 +278,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       }
     });
 
-    it('while one blocks the other, the direct conversation is neither created nor written in by either; reading stays, and groups are unaffected', async () => {
+    it('while one blocks the other, neither creates or writes in the direct conversation; reading stays, and groups are unaffected', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: group } = await deployment.group([ann, ben]);
       await ann.http('block.add', { userId: ben.user.id });
@@ -337,7 +337,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
     const stateOf = async (who: ChatClient, of: ChatClient) =>
       (await who.http('presence.get', { userIds: [of.user.id] })).items.map(({ state }) => state);
 
-    it('is shown to those who share a conversation or are contacts; others are left out of the answer', async () => {
+    it('is shown to users who share a conversation or are contacts; others are left out of the answer', async () => {
       const [ann, ben, cem, dan] = await deployment.guests(4);
       await deployment.group([ann, ben]);
       await ann.http('contact.add', { userId: cem.user.id });
@@ -350,7 +350,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       expect(presence.map(({ userId }) => userId).toSorted()).toEqual(userIds.slice(0, 2).toSorted());
     });
 
-    it('of several devices the strongest counts; a heartbeat without `state` keeps it; offline shows within 5 s to those who watch', async () => {
+    it('shows the strongest state of several devices; a heartbeat without `state` keeps it; watchers see offline within 5 s', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ben);
       await deployment.group([ann, ben]);
@@ -389,7 +389,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       expect(eventsAbout(ann, ben.user.id, unwatched).filter(({ name }) => name === 'presence:changed')).toEqual([]);
     });
 
-    it('shows offline to either of two while one blocks the other', async () => {
+    it('shows both as offline to each other while one blocks the other', async () => {
       const [ann, ben] = await deployment.guests(2);
       await deployment.group([ann, ben]);
       for (const [who, other] of [
@@ -408,7 +408,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       );
     });
 
-    it('more watches than allowed are `too_large`', async () => {
+    it('answers `too_large` to more watches than allowed', async () => {
       const ann = await deployment.guest();
       const watch = (count: number) => ann.call('presence.watch', { userIds: Array.from({ length: count }, newId) });
       expect([await codeOf(watch(limits.presenceWatches)), await codeOf(watch(limits.presenceWatches + 1))]).toEqual([
@@ -419,7 +419,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
   });
 
   describe('bots', () => {
-    it('a bot connects with its token and writes; a new token refuses the old one, and deleting ends it', async () => {
+    it('a bot connects with its token and writes; a new token invalidates the old one, and deleting ends the bot', async () => {
       const [ann, guest] = [await deployment.person(), await deployment.guest()];
       expect(await codeOf(guest.http('bot.create', { username: uniqueName('bot') }))).toBe('forbidden');
       const made = await ann.fetch('POST', '/api/v1/bots', { username: uniqueName('bot'), displayName: 'Helpful' });
@@ -466,7 +466,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
         headers: { authorization: `Bearer ${who.session.accessToken}`, ...headers },
       });
 
-    it('only the uploader sees one before it is sent, then the members, and nobody once its message is deleted', async () => {
+    it('are visible to the uploader before sending, then to the members, and to nobody once the message is deleted', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const uploaded = await upload(ann, png, 'dot.png');
@@ -513,7 +513,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       for (const id of [attachment.id, attachment.thumbnailId]) expect(await statuses(id)).toEqual([404, 404, 404]);
     });
 
-    it('what it is is recognised by its content', async () => {
+    it('are recognised by content', async () => {
       const ann = await deployment.guest();
       const refused = await upload(
         ann,
@@ -525,7 +525,7 @@ describe.each(Object.entries(shared))('the rules of people, in %s mode', (_, sta
       expect(((await text.json()) as Attachment).mediaType).toMatch(/^text\/plain/);
     });
 
-    it('a finished tus upload’s last path segment is the attachment’s id', async () => {
+    it('have the id that is the last path segment of their finished tus upload', async () => {
       const ann = await deployment.guest();
       const { id: conversationId } = await deployment.group([ann]);
       const headers = { authorization: `Bearer ${ann.session.accessToken}`, 'tus-resumable': '1.0.0' };

@@ -13,7 +13,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
 
   const me = async (who: ChatClient, conversationId: string) =>
     (await who.http('conversation.get', { conversationId })).conversation.me!;
-  /** Sends so many texts at once; answers the last seq. */
+  /** Sends `count` messages concurrently. Resolves with the last seq. */
   const write = async (who: ChatClient, conversationId: string, count: number): Promise<number> =>
     Math.max(
       ...(await Promise.all(Array.from({ length: count }, (__, n) => who.send(conversationId, `text ${n}`)))).map(
@@ -23,7 +23,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
   const seqs = (items: readonly { readonly seq: number }[]) => items.map(({ seq }) => seq);
 
   describe('receipts', () => {
-    it('read implies delivered, what is beyond `lastSeq` is cut to it, and positions never go back', async () => {
+    it('read implies delivered, positions beyond `lastSeq` are cut to it, and positions never go back', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const lastSeq = await write(ann, conversationId, 3);
@@ -66,7 +66,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       expect([(await me(ann, conversationId)).readSeq, (await me(ben, conversationId)).readSeq]).toEqual(before);
     });
 
-    it('the receipts of a message tell to whom it was delivered and who has read it', async () => {
+    it('the receipts of a message list who received it and who read it', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben, cem]);
       const { message } = await ann.send(conversationId, 'hello');
@@ -84,11 +84,11 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       ]);
     });
 
-    it('the trace of a message tells its sender how far it got, and under which trace id', async () => {
+    it('the trace of a message shows its sender how far it got, and its trace id', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const before = Date.now();
-      // Notes are dropped when others keep the server busy; then the next message is noted.
+      // A busy server drops notes; then the next message is tried.
       const { message, traceId, shown } = await eventually(
         async () => {
           const { headers, body } = await ann.fetch('POST', `/api/v1/conversations/${conversationId}/messages`, {
@@ -115,7 +115,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
         read: [{ userId: ben.user.id }],
       });
       expect(new Set(shown.pushed!.map(({ userId }) => userId))).toEqual(new Set([ann.user.id, ben.user.id]));
-      // One machine, so one clock.
+      // All processes share one machine's clock.
       const times = [shown.received, shown.committed!, ...shown.pushed!.map(({ at }) => at)].map((at) =>
         Date.parse(at),
       );
@@ -123,7 +123,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       expect(await codeOf(ben.http('message.trace', { messageId: message.id }))).toBe('not_found');
     });
 
-    it('in large conversations only message senders are told, and `changes` has the caller’s alone', async () => {
+    it('in large conversations only message senders get receipts, and `changes` has only the caller’s', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const others = await Promise.all(Array.from({ length: 199 }, () => ChatClient.guest(deployment.url)));
       const { id: conversationId, rev } = await deployment.group([ann, ben, cem, ...others]);
@@ -140,7 +140,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
   });
 
   describe('unread', () => {
-    it('others’ messages after `readSeq` that are neither deleted nor system count; the list has those with something unread, and their sum', async () => {
+    it('counts others’ messages after `readSeq` that are neither deleted nor system; the list has conversations with unread messages, and their sum', async () => {
       const [ann, ben] = await deployment.guests(2);
       const [{ id: one }, { id: two }, { id: nothing }] = [
         await deployment.group([ann, ben]),
@@ -166,7 +166,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       expect(await ben.http('unread.list', {})).toMatchObject({ total: 2, mentions: 0, conversations: [{ id: one }] });
     });
 
-    it('reading is told to the reader’s other devices, and to nobody else', async () => {
+    it('reading is announced to the reader’s other devices only', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ben);
       const { id: conversationId } = await deployment.group([ann, ben]);
@@ -182,7 +182,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       expect([...ann.eventsOf('unread:changed'), ...ben.eventsOf('unread:changed')]).toEqual([]);
     });
 
-    it('`unreadFrom` makes unread start there, for oneself only, until the next read; the public position stays', async () => {
+    it('`unreadFrom` makes unread start there, for the caller only, until the next read; the public position stays', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ben);
       const { id: conversationId } = await deployment.group([ann, ben]);
@@ -220,7 +220,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       );
     });
 
-    it('what one is notified of is answered as `me`, and told to one’s other devices alone', async () => {
+    it('changed notification settings are answered as `me`, and announced to the caller’s other devices only', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ben);
       const { id: conversationId } = await deployment.group([ann, ben]);
@@ -237,7 +237,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
   });
 
   describe('pages', () => {
-    it('`conversation:open` has the 50 newest, or all back to the first unread one, at most 200', async () => {
+    it('`conversation:open` has the 50 newest messages, or all back to the first unread one, at most 200', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const open = async (limit?: number) =>
@@ -303,8 +303,8 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     });
   });
 
-  describe('what is not kept', () => {
-    it('typing is told to the other members only, and ends with a word, with the connection, and by itself', async () => {
+  describe('events that are not stored', () => {
+    it('typing reaches the other members only, and ends on request, with the connection, and by timeout', async () => {
       const [ann, ben, cem, dan] = await deployment.guests(4);
       const { id: conversationId } = await deployment.group([ann, ben, dan]);
       const typing = (active: boolean, userId: string, from: number) =>
@@ -330,7 +330,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       await typing(false, ann.user.id, from);
     });
 
-    it('peer signals go to all connections of the other one, `delivered` says whether there is one, and nothing is stored', async () => {
+    it('peer signals reach all connections of the other member, `delivered` says whether there is one, and nothing is stored', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const tablet = await deployment.device(ben);
       const conversationId = await deployment.direct(ann, ben);
@@ -352,7 +352,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
   });
 
   describe('drawings', () => {
-    it('a line is told to the members and kept as it was first drawn; every member who may write resets the board', async () => {
+    it('a line reaches the members and is stored as first drawn; every member who may write can reset the board', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const line = { id: 'my line', color: '#A0B0C0', width: 2.5, points: [0, 0, 10.5, -3] };
@@ -409,7 +409,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
     const find = async (who: ChatClient, q: string, more: Omit<CallArguments<'message.search'>, 'q'> = {}) =>
       (await who.http('message.search', { q, ...more })).items;
 
-    it('finds parts of words whatever their case and accents, in any script, at most 5 s after they were sent, and marks the hits', async () => {
+    it('finds parts of words in any case, accents and script at most 5 s after sending, and marks the hits', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ann.send(conversationId, 'Wir sehen uns im CAFÉ Zürich');
@@ -434,7 +434,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       ]);
     });
 
-    it('answers newest first, page by page, of one conversation or one sender, only from the caller’s conversations, and nothing that was edited away or deleted', async () => {
+    it('returns pages, newest first, optionally of one conversation or sender, only from the caller’s conversations, without deleted messages and replaced texts', async () => {
       const [ann, ben] = await deployment.guests(2);
       const word = uniqueName('needle').replace('-', '');
       const [{ id: one }, { id: two }] = [await deployment.group([ann, ben]), await deployment.group([ann, ben])];

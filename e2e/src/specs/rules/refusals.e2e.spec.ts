@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { launch, startEmbedded } from '@parley/testing';
 
 const apps = ['auth', 'messages', 'history', 'presence', 'gateway', 'standalone'] as const;
-/** Every app with its required addresses; a service without its database or Redis doesn't read the others. */
+/** Every app with its required addresses. */
 const addresses = (): Record<string, string> => {
   const { amqpUrl, databaseUrl, redisUrl } = inject('servers');
   return { AMQP_URL: amqpUrl, DATABASE_URL: databaseUrl, REDIS_URL: redisUrl };
@@ -19,7 +19,7 @@ describe('a program that cannot start', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it.each(apps)('%s names all problems of its configuration at once and ends with code 1', async (app) => {
+  it.each(apps)('%s reports all problems of its configuration at once and exits with code 1', async (app) => {
     const program = await launch(app, { AMQP_URL: 'http://secret-host', LOG_LEVEL: 'loud', SHARDS: '3' });
     const { code } = await program.exited;
     expect(code).toBe(1);
@@ -37,14 +37,14 @@ describe('a program that cannot start', () => {
     for (const name of names) expect(program.output).toContain(`${name}: is required`);
   });
 
-  it('a database that was never migrated is one clear line', async () => {
+  it('reports an unmigrated database in one clear line', async () => {
     const program = await launch('messages', addresses());
     expect((await program.exited).code).toBe(1);
     expect(program.output).toMatch(/migrat/i);
     expect(program.output).not.toMatch(/\n\s+at /);
   });
 
-  it('a database that is not there is one clear line, without the password', async () => {
+  it('reports an unreachable database in one clear line, without the password', async () => {
     const program = await launch('auth', {
       ...addresses(),
       DATABASE_URL: 'postgres://parley_auth:hunter2@127.0.0.1:1/parley',
@@ -54,14 +54,14 @@ describe('a program that cannot start', () => {
     expect(program.output).not.toMatch(/hunter2|\n\s+at /);
   });
 
-  it('a broker that is not there is one clear line, without the password', async () => {
+  it('reports an unreachable broker in one clear line, without the password', async () => {
     const program = await launch('presence', { ...addresses(), AMQP_URL: 'amqp://parley:hunter2@127.0.0.1:1' });
     expect((await program.exited).code).toBe(1);
     expect(program.output).toMatch(/broker|rabbit/i);
     expect(program.output).not.toMatch(/hunter2|\n\s+at /);
   });
 
-  it('a port that is taken is one clear line, and the data folder stays free', async () => {
+  it('reports a used port in one clear line, and releases the data folder', async () => {
     const squatter = createServer();
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
     const { port } = squatter.address() as { port: number };
@@ -74,7 +74,7 @@ describe('a program that cannot start', () => {
     await (await startEmbedded({ dataDir })).stop();
   });
 
-  it('a data folder that another process has is one clear line, and the other goes on', async () => {
+  it('reports a data folder in use in one clear line, and the other process keeps running', async () => {
     const dataDir = join(folder, 'shared');
     const owner = await startEmbedded({ dataDir });
     const second = await launch('standalone', { DATA_DIR: dataDir });

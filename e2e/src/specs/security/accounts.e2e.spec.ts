@@ -1,4 +1,4 @@
-/** The cluster under accounts that may do the least: each service works, and what is another's is refused to it. */
+/** A cluster under least-privilege accounts: each service works, and is refused everything that belongs to another. */
 import { randomBytes } from 'node:crypto';
 import { domainEvents, names, type DomainEventName } from '@parley/contracts';
 import { accountName, rabbitDefinitions, rabbitRights, type Account } from '@parley/broker';
@@ -33,7 +33,7 @@ const as = (part: Account, url: string): string => {
   return own.href;
 };
 
-/** As an operator does it: definitions for RabbitMQ, lines of an ACL file for Redis. */
+/** Creates the accounts as an operator does: definitions for RabbitMQ, lines of an ACL file for Redis. */
 async function makeAccounts(owner: Addresses): Promise<Record<Account, Addresses>> {
   const vhost = new URL(owner.amqpUrl).pathname.slice(1);
   const management = new URL(rabbit.managementUrl!);
@@ -47,7 +47,7 @@ async function makeAccounts(owner: Addresses): Promise<Record<Account, Addresses
   });
   expect(answer.status, await answer.text()).toBe(204);
   const admin = new Redis(owner.redisUrl);
-  // The account without a name is this test's own.
+  // The default account belongs to this test.
   for (const line of redisUsers({ passwords }).filter((user) => !user.startsWith('user default')))
     await admin.call('ACL', 'SETUSER', ...line.split(' ').slice(1));
   admin.disconnect();
@@ -71,12 +71,12 @@ afterAll(async () => {
   await Promise.all([rabbit?.stop(), redis?.stop()]);
 });
 
-describe('the services under accounts of their own', () => {
+describe('the services under their own accounts', () => {
   it('keep every promise of the demo', async () => {
     await demo(cluster.urls, () => undefined);
   });
 
-  it('ask each other what they may: names in messages, traces, profile pictures, ends of sessions and of bans, presence, and what waits in between', async () => {
+  it('reach each other: mentions, traces, profile pictures, ends of sessions and bans, presence, and retried events', async () => {
     const [ann, ben] = await Promise.all(cluster.urls.map((url) => ChatClient.register(url)));
     await Promise.all([ann!.connect(), ben!.connect()]);
     const { conversation } = await ann!.call('conversation.create', {
@@ -142,13 +142,13 @@ describe('the services under accounts of their own', () => {
     await ben!.waitFor('session:revoked');
   });
 
-  it('are refused nothing', async () => {
+  it('log no refused access', async () => {
     const logs = cluster.processes.map(({ output }) => output).join('');
     expect(logs).not.toMatch(/ACCESS.REFUSED|NOPERM|NOAUTH|WRONGPASS/i);
   });
 });
 
-/** A virtual host in which nobody works: there everything can be tried. */
+/** A virtual host without running services, where everything can be tried. */
 describe('on RabbitMQ an account', () => {
   const vhost = `refusals-${secret()}`;
   const connections = {} as Record<Account, ChannelModel>;
@@ -163,7 +163,7 @@ describe('on RabbitMQ an account', () => {
   });
   afterAll(() => Promise.all(Object.values(connections).map((connection) => connection.close())));
 
-  /** False where RabbitMQ says 403. What is not there (404) may be tried. */
+  /** False if RabbitMQ answers 403. A missing thing (404) counts as allowed. */
   async function may(part: Account, act: (channel: ConfirmChannel) => Promise<unknown>): Promise<boolean> {
     const channel = await connections[part].createConfirmChannel();
     const failed = new Promise<{ code?: number }>((resolve) => channel.once('error', resolve));
@@ -213,11 +213,11 @@ describe('on RabbitMQ an account', () => {
   const queues = [...Object.values(own).flat(), names.dead, 'messages', 'xmessages.queries', 'replies.x'];
   const exchanges = [names.commands, names.events, names.push, names.replies, names.dead];
 
-  it('reads its own queues alone, and not the dead letters', async () => {
+  it('reads only its own queues, and not the dead letters', async () => {
     expect(await each((part) => whatMay(part, queues, (channel, queue) => channel.get(queue)))).toEqual(own);
   });
 
-  it('makes and deletes its own queues alone, and no exchange', async () => {
+  it('declares and deletes only its own queues, and no exchange', async () => {
     expect(await each((part) => whatMay(part, queues, (channel, queue) => channel.deleteQueue(queue)))).toEqual(own);
     expect(
       await each((part) =>
@@ -229,7 +229,7 @@ describe('on RabbitMQ an account', () => {
     );
   });
 
-  it('commands those whom it asks, and nobody around the exchange', async () => {
+  it('sends commands only to the services that it calls, and only through the exchange', async () => {
     const served = [
       ...queues.filter((queue) => /^(auth|messages|history|presence)\.(queries|commands)/.test(queue)),
       'messages.commands',
@@ -255,7 +255,7 @@ describe('on RabbitMQ an account', () => {
   });
 
   const events = Object.keys(domainEvents) as DomainEventName[];
-  it('says only what happens in it', async () => {
+  it('publishes only its own events', async () => {
     const said = await each((part) => whatMay(part, events, (channel, key) => publish(channel, names.events, key)));
     expect(said).toEqual({
       gateway: events.filter((name) => name.startsWith('connection')),
@@ -264,11 +264,11 @@ describe('on RabbitMQ an account', () => {
       history: ['receipt.updated.v1'],
       presence: ['presence.changed.v1'],
     });
-    // Every event is somebody's.
+    // Every event belongs to a service.
     expect(Object.values(said).flat().toSorted()).toEqual(events.toSorted());
   });
 
-  it('hears only what it handles', async () => {
+  it('binds only to events that it handles', async () => {
     const bind = (source: string) => async (part: Account, keys: readonly string[]) =>
       whatMay(part, keys, async (channel, key) => {
         const { queue } = await channel.assertQueue(`replies.${part}.ear`);
@@ -303,7 +303,7 @@ describe('on RabbitMQ an account', () => {
     expect(await each((part) => bind(names.dead)(part, ['']))).toEqual(await each(async () => []));
   });
 
-  it('sees neither another virtual host nor the management', async () => {
+  it('can use neither another virtual host nor the management API', async () => {
     const root = new URL(rabbit.url);
     root.pathname = '/';
     for (const part of parts) {
@@ -348,7 +348,7 @@ describe('on Redis an account', () => {
   const each = async (work: (part: Account) => Promise<string[]>) =>
     Object.fromEntries(await Promise.all(withRedis.map(async (part) => [part, await work(part)] as const)));
 
-  it('reads and writes its own keys alone, in scripts too', async () => {
+  it('reads and writes only its own keys, in scripts too', async () => {
     const gateway = keys.slice(0, 4);
     const presence = keys.slice(4, 6);
     expect(await each((part) => which(part, 'zrange', 'KEY', '0', '-1'))).toEqual({
@@ -365,7 +365,7 @@ describe('on Redis an account', () => {
         presence,
       });
     }
-    // A key that the script does not announce.
+    // A key that the script does not declare.
     const hidden = (key: string) => `return redis.call('SET', '${key}', 'x')`;
     expect(await may('messages', 'eval', hidden('parley:at:{u}'), '0')).toBe(false);
     expect(await may('presence', 'eval', hidden('parley:at:{u}'), '0')).toBe(false);
@@ -404,7 +404,7 @@ describe('on Redis an account', () => {
     for (const part of withRedis) expect(await may(part, ...command), `${part}: ${command.join(' ')}`).toBe(false);
   });
 
-  it('is not there for auth, which has nothing in Redis', async () => {
+  it('does not exist for auth, which keeps nothing in Redis', async () => {
     const none = new Redis(as('auth', redis.url), {
       retryStrategy: () => null,
       lazyConnect: true,

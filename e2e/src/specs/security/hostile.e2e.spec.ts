@@ -20,10 +20,10 @@ import {
 
 const { seed } = rounds(1);
 const times = (count: number): number => rounds(count).numRuns;
-/** What the server may have kept in memory of everything that came; what it needs for itself under load among it. */
+/** The limit of additional memory after the attack, including the server's own needs under load. */
 const MOST_GROWTH_MB = 400;
 
-/** Runs `work` for every number below `count`, some at a time. */
+/** Runs `work` for every number below `count`, several concurrently. */
 async function repeat(count: number, atOnce: number, work: (n: number) => Promise<void>): Promise<void> {
   let next = 0;
   await Promise.all(
@@ -33,15 +33,15 @@ async function repeat(count: number, atOnce: number, work: (n: number) => Promis
   );
 }
 
-describe(`a server that hears anything (SEED=${seed})`, () => {
+describe(`a server under arbitrary input (SEED=${seed})`, () => {
   let folder: string;
   let server: ServiceProcess;
   let port: number;
   let people: ChatClient[];
   let conversationId: string;
-  /** Makes calls of all kinds. */
+  /** The user who makes calls of all kinds. */
   let caller: ChatClient;
-  /** In whose name bytes come, on more connections than one person may have. */
+  /** Users for raw connections, which are more than one user may have. */
   let mallory: ChatClient;
   let known: Record<string, unknown>;
   let before: { megabytes: number; sockets: number };
@@ -142,7 +142,7 @@ describe(`a server that hears anything (SEED=${seed})`, () => {
   afterEach(async () => {
     await end();
     await demandUnhurt(server);
-    // They may have lost their session by what they sent.
+    // Their own calls may have ended their session.
     mallory = await ChatClient.login(server.url, mallory.user.username, 'correct horse battery');
   });
 
@@ -155,7 +155,7 @@ describe(`a server that hears anything (SEED=${seed})`, () => {
     ]);
   const json = 'Content-Type: application/json\r\n';
 
-  it('answers requests of any bytes, or hangs up', async () => {
+  it('answers arbitrary HTTP bytes, or closes the connection', async () => {
     const draw = new Draw(seeded(seed));
     const at = `/api/v1/conversations/${known['conversationId'] as string}`;
     const part =
@@ -204,7 +204,7 @@ describe(`a server that hears anything (SEED=${seed})`, () => {
     expect(failed).toEqual([]);
   });
 
-  it('bears any frames on a WebSocket, before and after its client has said who it is', async () => {
+  it('survives arbitrary WebSocket frames, before and after authentication', async () => {
     const draw = new Draw(seeded(seed));
     const packets = () => [
       `40${JSON.stringify({ token: mallory.session.accessToken })}`,
@@ -262,7 +262,7 @@ describe(`a server that hears anything (SEED=${seed})`, () => {
     });
   });
 
-  it('bears any bodies of long polling', async () => {
+  it('survives arbitrary bodies of long polling', async () => {
     const draw = new Draw(seeded(seed));
     const path = '/socket.io/?EIO=4&transport=polling';
     const payloads = () => [
@@ -295,7 +295,7 @@ describe(`a server that hears anything (SEED=${seed})`, () => {
     });
   });
 
-  it('answers every call over a socket once, whatever it carries', async () => {
+  it('answers every socket call exactly once, whatever its payload', async () => {
     const draw = new Draw(seeded(seed));
     const events = harassed.flatMap((name) =>
       (calls[name] as Call).socket === undefined ? [] : [[name, (calls[name] as Call).socket!] as const],
@@ -336,7 +336,7 @@ describe(`a server that hears anything (SEED=${seed})`, () => {
     socket.close();
   });
 
-  it('answers every call over HTTP as its table of errors has it', async () => {
+  it('answers every HTTP call with a status from its table of errors', async () => {
     const draw = new Draw(seeded(seed));
     const routes = harassed.flatMap((name) =>
       (calls[name] as Call).http === undefined ? [] : [[name, (calls[name] as Call).http!] as const],
@@ -386,16 +386,13 @@ describe(`a server that hears anything (SEED=${seed})`, () => {
     expect(statuses).toContain(200);
   });
 
-  // Where there is no /proc, nobody can tell.
-  it.runIf(existsSync('/proc/self/fd'))(
-    'keeps nothing of what came: neither connections nor memory nor pieces of files',
-    async () => {
-      // Those that were opened with fetch stay open for a while, to be used again.
-      await eventually(async () => expect((await measured()).sockets).toBeLessThanOrEqual(before.sockets + 32), {
-        timeoutMs: 15_000,
-      });
-      expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
-      expect((await measured()).megabytes - before.megabytes).toBeLessThan(MOST_GROWTH_MB);
-    },
-  );
+  // Memory can only be measured with /proc.
+  it.runIf(existsSync('/proc/self/fd'))('keeps no connections, memory or partial files of the attack', async () => {
+    // fetch keeps its connections open for a while.
+    await eventually(async () => expect((await measured()).sockets).toBeLessThanOrEqual(before.sockets + 32), {
+      timeoutMs: 15_000,
+    });
+    expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
+    expect((await measured()).megabytes - before.megabytes).toBeLessThan(MOST_GROWTH_MB);
+  });
 });

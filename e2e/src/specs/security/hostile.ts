@@ -1,4 +1,4 @@
-/** Bytes and calls as no client of ours makes them, all from one seed: mutated from what is right, so that they get beyond the first check. */
+/** Hostile bytes and calls, all from one seed. They are mutations of valid input, so that they pass the first checks. */
 import { connect } from 'node:net';
 import { callNames, calls, type Call, type CallName } from '@parley/contracts';
 import { eventually, type ChatClient, type ServiceProcess } from '@parley/testing';
@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 type Random = () => number;
 type Json = unknown;
 
-/** Draws from a seeded source. */
+/** Random values from a seed. */
 export class Draw {
   constructor(private readonly random: Random) {}
 
@@ -24,7 +24,7 @@ export class Draw {
     return Buffer.from(Array.from({ length: this.below(most) }, () => this.below(256)));
   }
 
-  /** A few changes of it: bits turned, parts taken out, doubled, put elsewhere, or replaced by what parsers trip over. */
+  /** Mutates bytes: flips bits; removes, repeats, moves parts; inserts sequences that break parsers. */
   mutate(original: Buffer): Buffer {
     let bytes = original;
     for (let times = 1 + this.below(4); times > 0; times--) {
@@ -48,7 +48,7 @@ export class Draw {
     return this.chance(0.1) ? bytes.subarray(0, this.below(bytes.length)) : bytes;
   }
 
-  /** The same JSON with some value in it replaced, taken away or added. */
+  /** Mutates JSON: replaces, removes or adds a value. */
   twist(value: Json): Json {
     if (typeof value !== 'object' || value === null || this.chance(0.2)) return this.one(odd)();
     const entries = Object.entries(value).filter(() => !this.chance(0.05));
@@ -145,7 +145,7 @@ const odd: readonly (() => Json)[] = [
   () => '2026-02-30T00:00:00.000Z',
 ];
 
-/** Calls that end what the test needs, cost a password's worth of time each, or make the server call addresses. */
+/** Excluded calls: they destroy the test's data, hash a password each time, or make the server connect to addresses. */
 const spared: readonly CallName[] = [
   'auth.logout',
   'auth.end',
@@ -161,7 +161,7 @@ const spared: readonly CallName[] = [
 ];
 export const harassed = callNames.filter((name) => !spared.includes(name));
 
-/** A call's input with every field that is known set, as `known` has it. */
+/** A valid input of a call, with the known fields set from `known`. */
 export function inputOf(name: CallName, known: Readonly<Record<string, Json>>): Record<string, Json> {
   const { shape } = (calls[name] as Call).input as unknown as { shape: Record<string, unknown> };
   return Object.fromEntries(
@@ -169,13 +169,13 @@ export function inputOf(name: CallName, known: Readonly<Record<string, Json>>): 
   );
 }
 
-/** Writes the parts to a new connection one after another, and takes what comes until the other side hangs up or `patienceMs` has passed. Never rejects. */
-export function pour(port: number, parts: readonly (Buffer | string)[], patienceMs: number): Promise<string> {
+/** Writes the parts to a new connection, and reads until the peer closes it or `timeoutMs` is over. Never rejects. */
+export function pour(port: number, parts: readonly (Buffer | string)[], timeoutMs: number): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     let answer = '';
     const end = (): void => void (clearTimeout(timer), socket.destroy(), resolve(answer));
-    const timer = setTimeout(end, patienceMs);
+    const timer = setTimeout(end, timeoutMs);
     socket
       .on('data', (chunk) => (answer += chunk.toString('latin1')))
       .on('error', end)
@@ -188,17 +188,17 @@ export function pour(port: number, parts: readonly (Buffer | string)[], patience
 
 export interface FrameOptions {
   readonly fin?: boolean;
-  /** The three reserved bits; the first says that it is compressed. */
+  /** The three reserved bits; the first marks compression. */
   readonly reserved?: number;
   readonly opcode?: number;
   readonly masked?: boolean;
-  /** What the frame says that its length is. */
+  /** The length that the frame claims. */
   readonly said?: bigint;
-  /** Bytes that the length takes: 1, 3 or 9; as few as possible by default. */
+  /** Bytes of the length field: 1, 3 or 9. Default: as few as possible. */
   readonly wide?: 1 | 3 | 9;
 }
 
-/** A client's WebSocket frame (RFC 6455), right unless it is told otherwise. */
+/** Builds a client's WebSocket frame (RFC 6455), valid by default. */
 export function frame(
   payload: Buffer | string,
   { fin = true, reserved = 0, opcode = 1, masked = true, said, wide }: FrameOptions = {},
@@ -222,11 +222,11 @@ export function frame(
 export const upgrade = (path = '/socket.io/?EIO=4&transport=websocket'): string =>
   `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n`;
 
-/** A socket whose packets are written by hand: counts how often each call was answered. */
+/** A socket with hand-written packets, which counts the answers to each call. */
 export class RawSocket {
-  /** By the number of the call: its answers. */
+  /** Number of answers by call number. */
   readonly answers = new Map<number, Json[]>();
-  /** How it was ended, and what else it was told of itself. */
+  /** Why the connection was closed, and other messages about it. */
   readonly heard: string[] = [];
   private calls = 0;
   private constructor(private readonly socket: WebSocket) {}
@@ -251,7 +251,7 @@ export class RawSocket {
     });
   }
 
-  /** Makes a call with any arguments. Answers its number. */
+  /** Makes a call with any arguments. Returns its number. */
   call(event: Json, ...rest: readonly Json[]): number {
     this.socket.send(`42${this.calls}${JSON.stringify([event, ...rest])}`);
     this.answers.set(this.calls, []);
@@ -293,7 +293,7 @@ export function peace(people: readonly ChatClient[], conversationId: string): ()
   };
 }
 
-/** Throws when the process has ended, is not ready, or met something that it calls a defect. */
+/** Throws if the process has exited, is not ready, or logged a defect. */
 export async function demandUnhurt(server: ServiceProcess): Promise<void> {
   expect(server.child.exitCode).toBeNull();
   expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);

@@ -1,4 +1,4 @@
-/** Who has no business here: forged tokens, ended sessions, guessed passwords, and ids of other people's things. */
+/** Attacks with forged tokens, ended sessions, guessed passwords, and ids of other users' things. */
 import {
   createHmac,
   createPublicKey,
@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { modes } from '../../deployments/modes.js';
 import { codeOf, TestDeployment } from '../../deployments/test-deployment.js';
 
-/** As behind one proxy, with the limits of PROTOCOL per address. */
+/** As behind one proxy, with the limits per address of docs/protocol.md, section 4. */
 const env = { ADDRESS_LIMIT_SCALE: '1', TRUST_PROXY: '1' };
 const part = (value: object | string): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -58,7 +58,7 @@ describe.each([
       socket.once('session:ready', () => done('ok'));
     });
   const uploading = { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } };
-  /** What a token is good for, at every door. */
+  /** The results of a token at every entry point. */
   const doors = async (token: string): Promise<string[]> => [
     ...new Set([
       await handshake(token, ['websocket']),
@@ -79,12 +79,12 @@ describe.each([
     ]),
   ];
 
-  describe('with a token', () => {
-    it('that auth gave out comes in at every door, so that what follows means something', async () => {
+  describe('a token', () => {
+    it('issued by auth is accepted at every entry point (control for the following tests)', async () => {
       expect(await doors(ann.session.accessToken)).toEqual(['ok']);
     });
 
-    it('that was forged with all that is public comes in nowhere', async () => {
+    it('forged with all public information is refused everywhere', async () => {
       const { keys } = (await (await request('/.well-known/jwks.json')).json()) as {
         keys: (JsonWebKey & { kid: string })[];
       };
@@ -142,7 +142,7 @@ describe.each([
       lure.close();
     });
 
-    it('of a session that has ended comes in nowhere, and has no new one; its sockets are closed', async () => {
+    it('of an ended session is refused everywhere and cannot be refreshed; its sockets are closed', async () => {
       const device = await ChatClient.login(ann.url, ann.user.username, 'correct horse battery');
       await device.connect();
       await ann.http('auth.end', { sessionId: device.session.sessionId });
@@ -155,7 +155,7 @@ describe.each([
       expect(await doors(ann.session.accessToken)).toEqual(['ok']);
     });
 
-    it('that was stolen and refreshed loses everything, and so does the thief, as soon as its owner refreshes it', async () => {
+    it('that was stolen and refreshed ends the session for thief and owner as soon as the owner refreshes it', async () => {
       const owner = await ChatClient.login(ann.url, ann.user.username, 'correct horse battery');
       await owner.connect();
       const thief = await owner.http('auth.refresh', { refreshToken: owner.session.refreshToken });
@@ -168,7 +168,7 @@ describe.each([
         await eventually(async () => expect(await doors(token)).toEqual(['unauthenticated']));
     });
 
-    it('of a bot is no person: it makes no bots, and has neither password nor devices nor channels', async () => {
+    it('of a bot cannot create bots or channels, and has neither password nor devices', async () => {
       const { user, token } = await ann.http('bot.create', { username: uniqueName('b').replace('-', '_') });
       const bot = new ChatClient(ann.url, { ...ann.session, user, accessToken: token });
       expect(await codeOf(bot.http('bot.create', { username: uniqueName('c') }))).toBe('forbidden');
@@ -185,21 +185,21 @@ describe.each([
     });
   });
 
-  describe('who guesses passwords', () => {
+  describe('a password guesser', () => {
     const login = (address: string, username: string, password: string, url = ann.url) =>
       fetch(`${url}/api/v1/auth/login`, {
         method: 'POST',
         body: JSON.stringify({ username, password }),
         headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
       });
-    /** All that the answer tells, without what is new each time. */
+    /** The answer without the fields that differ each time. */
     const told = async (answer: Response): Promise<unknown> => {
       const { traceId: _trace, retryAfterMs: _wait, ...body } = (await answer.json()) as Record<string, unknown>;
       const headers = [...answer.headers.keys()].filter((name) => name !== 'date').toSorted();
       return { status: answer.status, headers, body };
     };
 
-    it('hears the same of a name that exists and of one that does not, until and after being throttled', async () => {
+    it('gets the same answers for existing and unknown names, before and after being throttled', async () => {
       const [known, unknown] = [[], []] as [unknown[], unknown[]];
       for (let n = 0; n < 11; n++) {
         known.push(await told(await login('192.0.2.1', ben.user.username, `guess number ${n}`)));
@@ -212,12 +212,12 @@ describe.each([
       ]);
     });
 
-    it('does not lock the owner out, who is elsewhere; where the guesses came from, the right password is not even looked at', async () => {
+    it('does not lock out the owner at another address; at the guesser’s address even the right password is not checked', async () => {
       expect((await login('192.0.2.2', ben.user.username, 'correct horse battery')).status).toBe(200);
       expect((await login('192.0.2.1', ben.user.username, 'correct horse battery')).status).toBe(429);
     });
 
-    it('gets no more by claiming to come from elsewhere, writing the name differently, or asking another gateway', async () => {
+    it('gets no more tries by forging the address, changing the case of the name, or using another gateway', async () => {
       for (let n = 0; n < 10; n++)
         await login(
           `203.0.113.${n}, 192.0.2.3`,
@@ -229,7 +229,7 @@ describe.each([
         expect((await login('203.0.113.99, 192.0.2.3', ben.user.username, 'guess', url)).status).toBe(429);
     });
 
-    it('of a session that was left open, finds the password no quicker', async () => {
+    it('with an open session of the victim gets no more tries', async () => {
       const open = await ChatClient.login(ann.url, ann.user.username, 'correct horse battery');
       const codes: string[] = [];
       for (let n = 0; n < 11; n++)
@@ -240,8 +240,8 @@ describe.each([
     });
   });
 
-  describe('who knows the ids of other people’s things', () => {
-    it('ends nobody’s session, and touches nobody’s bot', async () => {
+  describe('a user who knows ids of other users’ things', () => {
+    it('cannot end others’ sessions or change others’ bots', async () => {
       expect(await codeOf(ben.http('auth.end', { sessionId: ann.session.sessionId }))).toBe('not_found');
       const bot = await ann.http('bot.create', { username: uniqueName('b') });
       expect(await codeOf(ben.http('bot.token', { userId: bot.user.id }))).toBe('not_found');
@@ -251,7 +251,7 @@ describe.each([
       expect(await doors(bot.token)).toEqual(['ok']);
     });
 
-    it('neither sees, changes nor deletes another conversation’s webhook, and manages it through no conversation of theirs', async () => {
+    it('cannot see, change or delete another conversation’s webhook, not even through a conversation of their own', async () => {
       const { id: conversationId } = await deployment.group([ann]);
       await deployment.group([ben]);
       const { webhook } = await ann.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' });
@@ -266,7 +266,7 @@ describe.each([
       expect((await ann.http('webhook.list', { conversationId })).items).toMatchObject([{ id: webhook.id }]);
     });
 
-    it('neither fetches, sends nor wears what another uploaded, nor its preview', async () => {
+    it('cannot download, attach or use as avatar a file uploaded by somebody else, nor its preview', async () => {
       const form = new FormData();
       const png = Buffer.from(
         'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
@@ -291,7 +291,7 @@ describe.each([
       ).toBe('ok');
     });
 
-    it('neither learns of, goes on with, nor ends another’s upload', async () => {
+    it('cannot see, continue or abort another user’s upload', async () => {
       const begun = await request('/api/v1/uploads', { ...uploading, token: ann.session.accessToken });
       const location = begun.headers.get('location')!;
       const tus = (method: string, token: string, headers: Record<string, string> = {}, body?: string) =>
@@ -313,7 +313,7 @@ describe.each([
       ).toBe('not_found');
     });
 
-    it('gets with another’s cursor their own list, and with another list’s none', async () => {
+    it('gets their own list with another user’s cursor, and an error with another list’s cursor', async () => {
       for (const title of ['one', 'two', 'three'])
         await Promise.all([deployment.group([ann], { title }), deployment.group([ben], { title })]);
       const anns = await ann.http('conversation.list', { limit: 1 });
@@ -346,7 +346,7 @@ describe.each([
       expect(sessions.items.filter(({ id }) => hers.has(id))).toEqual([]);
     });
 
-    it('does not learn by a clientId what another sent', async () => {
+    it('cannot find out by a clientId what another user sent', async () => {
       const { id: conversationId } = await deployment.group([ann, ben]);
       const clientId = randomUUID();
       const { message } = await ann.send(conversationId, 'hers', clientId);
@@ -356,13 +356,13 @@ describe.each([
     });
   });
 
-  describe('who uploads what is not what it says', () => {
+  describe('an upload with a false name or type', () => {
     const png = Buffer.from(
       'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
       'base64',
     );
     const script = '<html><script>alert(document.domain)</script></html>';
-    /** A form as its bytes, so that the part's headers are as they are given. */
+    /** A form built from bytes, so that the part's headers arrive unchanged. */
     const upload = async (
       content: Buffer | string,
       partHeaders = 'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/html',
@@ -394,11 +394,11 @@ describe.each([
       ['a GIF that is a script', 'GIF89a/*\0\0\0\0*/=alert(1)//'],
       ['a JPEG by its first bytes', Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.from(script)])],
       ['a program', Buffer.from('7f454c4602010100', 'hex')],
-    ])('has it refused: %s', async (_what, content) => {
+    ])('is refused: %s', async (_what, content) => {
       expect(await codeIn(await upload(content))).toBe('unsupported_media');
     });
 
-    it('has a picture that is a page too served as a picture, and nothing run of it', async () => {
+    it('that is a picture and a page is served as a picture, and never executed', async () => {
       const answer = await served(await upload(Buffer.concat([png, Buffer.from(script)])));
       expect(Object.fromEntries(answer.headers)).toMatchObject({
         'content-type': 'image/png',
@@ -407,7 +407,7 @@ describe.each([
       });
     });
 
-    it('has text with a page in its middle served as text, to be saved', async () => {
+    it('that is text containing a page is served as text, for download', async () => {
       const answer = await served(await upload(`hello ${script}`));
       expect(Object.fromEntries(answer.headers)).toMatchObject({
         'content-type': 'text/plain; charset=utf-8',
@@ -429,13 +429,13 @@ describe.each([
       expect([201, 400]).toContain(answer.status);
       const { headers } = answer.ok ? await served(answer) : answer;
       expect(headers.get('x-evil')).toBeNull();
-      // One name in quotes, and one in percent signs: nothing ends either of them early.
+      // One quoted and one percent-encoded name; nothing terminates either early.
       expect(headers.get('content-disposition') ?? `attachment; filename="x"; filename*=UTF-8''x`).toMatch(
         /^attachment; filename="[\x20\x21\x23-\x5b\x5d-\x7e]*"; filename\*=UTF-8''[\w.~!%-]*$/,
       );
     });
 
-    it('writes no header by the name of an upload in parts, and no file elsewhere', async () => {
+    it('in parts writes no header by its name, and no file elsewhere', async () => {
       for (const name of [
         'a\r\nX-Evil: yes\r\n\r\n.txt',
         '../../../../tmp/evil.txt',

@@ -1,4 +1,4 @@
-/** What a run used as secrets and what people wrote, searched for in everything that all its processes printed, at the most talkative level. */
+/** Searches the output of all processes, at the most verbose level, for every secret and every text that users wrote. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -14,10 +14,10 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 interface Run {
   readonly url: string;
   output(): string;
-  /** Cuts what the services stand on, so that they say what they say then. */
+  /** Cuts the services' connections, so that they log what they log then. */
   disturb(): Promise<void>;
   stop(): Promise<void>;
-  /** What the configuration holds. */
+  /** The secrets of the configuration. */
   readonly secrets: readonly string[];
 }
 
@@ -52,7 +52,7 @@ async function inCluster(): Promise<Run> {
         `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
       );
       await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-      // The management learns of connections a few seconds after they were made.
+      // The management API lists connections some seconds after they open.
       await eventually(async () => {
         const connections = (await (await rabbit('GET', '/api/connections')).json()) as { name: string }[];
         expect(connections.length).toBeGreaterThan(8);
@@ -66,7 +66,7 @@ async function inCluster(): Promise<Run> {
       redis.disconnect();
       await cluster.stop();
     },
-    // The passwords of the test servers' own accounts are words that may stand in a log: guest, postgres.
+    // The test servers' own passwords are ordinary words of logs: guest, postgres.
     secrets: [...kept, 'parley-test'],
   };
 }
@@ -86,10 +86,10 @@ async function inOneProcess(): Promise<Run> {
   };
 }
 
-/** Something that nobody else would say. */
+/** A unique text. */
 const secret = (what: string) => `${what}-${randomBytes(8).toString('hex')}`;
 
-/** A day in the life of a deployment, with everything that goes wrong. Answers what must stay unsaid. */
+/** Uses a deployment in every way, including failures. Returns all texts that must not be logged. */
 async function live(url: string, hook: string): Promise<string[]> {
   const said = {
     password: secret('password'),
@@ -109,7 +109,7 @@ async function live(url: string, hook: string): Promise<string[]> {
   const { username } = ann.user;
   await Promise.all([ann.connect(), ben.connect()]);
 
-  // Passwords: right, wrong, in the wrong place, in a body that cannot be read.
+  // Passwords: right, wrong, in the wrong field, in a malformed body.
   const again = await ChatClient.login(url, username, said.password);
   const refreshed = await again.http('auth.refresh', { refreshToken: again.session.refreshToken });
   tokens.push(again.session.accessToken, again.session.refreshToken, refreshed.accessToken, refreshed.refreshToken);
@@ -121,7 +121,7 @@ async function live(url: string, hook: string): Promise<string[]> {
   expect((await post('/api/v1/auth/register', JSON.stringify({ username, password: said.wrong }))).status).toBe(409);
   await ann.http('auth.password', { current: said.password, next: said.next });
 
-  // Tokens where they do not belong.
+  // Tokens in wrong places.
   expect((await fetch(`${url}/api/v1/users/me?token=${tokens[0]}`)).status).toBe(401);
   expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${tokens[1]}` } })).status).toBe(
     401,
@@ -135,7 +135,7 @@ async function live(url: string, hook: string): Promise<string[]> {
   });
   await new Promise((resolve) => stranger.once('connect_error', resolve));
 
-  // Bots and webhooks, one of which is answered with an error.
+  // Bots and webhooks, one of which fails.
   const bot = await ann.http('bot.create', { username: `b${randomBytes(6).toString('hex')}` });
   expect((await fetch(`${url}/api/v1/users/me`, { headers: { authorization: `Bearer ${bot.token}` } })).status).toBe(
     200,
@@ -155,7 +155,7 @@ async function live(url: string, hook: string): Promise<string[]> {
   });
   tokens.push(bot.token, renewed, webhook.secret!);
 
-  // Messages, and what is refused of them.
+  // Messages, accepted and refused.
   const { message } = await ann.send(conversation.id, said.body);
   await ann.call('message.edit', { messageId: message.id, body: said.edited });
   await ben.http('message.search', { q: said.edited });
@@ -174,7 +174,7 @@ async function live(url: string, hook: string): Promise<string[]> {
     line: { id: said.title, color: '#123456', width: 1, points: [0, 0, 1, 1] },
   });
 
-  // The bucket is away: a file cannot be kept.
+  // The bucket is away: a file cannot be stored.
   const form = new FormData();
   form.append('file', new Blob([said.file]), 'notes.txt');
   expect(
@@ -212,7 +212,7 @@ describe.each([
     hook.close();
   });
 
-  it('holds no password, token or secret, and nothing that people wrote', async () => {
+  it('contains no password, token or secret, and nothing that users wrote', async () => {
     const address = `http://127.0.0.1:${(hook.address() as AddressInfo).port}`;
     const before = await live(run.url, address);
     await eventually(() => expect(called).toBeGreaterThan(0));
@@ -220,14 +220,14 @@ describe.each([
     await eventually(async () => expect((await fetch(`${run.url}/health/ready`)).ok).toBe(true), { timeoutMs: 30_000 });
     const secrets = [...run.secrets, ...before, ...(await live(run.url, address))];
     const output = run.output();
-    // It does say something, of all levels.
+    // The output is not empty, at all levels.
     for (const level of ['debug', 'error']) expect(output).toContain(`"level":"${level}"`);
     expect(secrets.length).toBeGreaterThan(30);
     for (const one of secrets) {
       const at = output.indexOf(one);
       expect(at < 0 ? '' : output.slice(Math.max(0, at - 300), at + 100), `${one} was printed`).toBe('');
     }
-    // Tokens have three parts; none is there by half.
+    // Tokens have three parts; none of them appears.
     for (const one of secrets.filter((text) => text.split('.').length === 3))
       expect(output).not.toContain(one.split('.')[2]);
   });
