@@ -1,7 +1,7 @@
 import { ConfigError } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from './config.js';
-import { welcome } from './welcome.js';
+import { welcome } from './startup-message.js';
 
 const problemsOf = (source: NodeJS.ProcessEnv): readonly string[] => {
   try {

@@ -1,7 +1,7 @@
 import { createLogger, run, startTracing } from '@parley/service-kit';
 import { readConfig } from './config.js';
 import { startStandalone } from './start.js';
-import { welcome } from './welcome.js';
+import { welcome } from './startup-message.js';
 
 const say = (text: string): void => void process.stdout.write(text);
 

@@ -9,7 +9,7 @@ import { startPresence } from '@parley/presence';
 import { demandPort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
 import { Closers } from './closers.js';
 import type { StandaloneConfig } from './config.js';
-import { openParts, type Parts } from './parts.js';
+import { openParts, type Parts } from './dependencies.js';
 
 const READY_MS = 15_000;
 
