@@ -1,28 +1,27 @@
-/** In this order things are closed: who uses others goes before them. */
-const order = ['edge', 'services', 'broker', 'memory', 'database', 'health'] as const;
-type Stage = (typeof order)[number];
+/** The order in which things are closed: users of others before what they use. */
+const phases = ['gateway', 'services', 'broker', 'memory', 'database', 'health'] as const;
+type Phase = (typeof phases)[number];
 
-/** What was started and must be ended, whether the start succeeded or not. */
+/** Everything that was opened and has to be closed, whether the start succeeds or not. */
 export class Closers {
-  private readonly stages = new Map<Stage, (() => Promise<void>)[]>();
+  private readonly closers = new Map<Phase, (() => Promise<void>)[]>();
 
-  add(stage: Stage, close: () => Promise<void>): void {
-    this.stages.set(stage, [...(this.stages.get(stage) ?? []), close]);
+  add(phase: Phase, close: () => Promise<void>): void {
+    this.closers.set(phase, [...(this.closers.get(phase) ?? []), close]);
   }
 
-  open<T extends { close(): Promise<void> }>(stage: Stage, part: T): T {
-    this.add(stage, () => part.close());
-    return part;
+  /** Adds a resource, and answers it. */
+  open<T extends { close(): Promise<void> }>(phase: Phase, resource: T): T {
+    this.add(phase, () => resource.close());
+    return resource;
   }
 
-  /** Ends everything, stage by stage; what fails does not keep the rest from being ended. Throws the first failure. */
+  /** Closes everything, phase by phase. A failure does not keep the rest from being closed; the first one is thrown at the end. */
   async close(): Promise<void> {
     const failures: unknown[] = [];
-    for (const stage of order) {
-      const outcomes = await Promise.allSettled((this.stages.get(stage) ?? []).map(async (close) => close()));
-      failures.push(
-        ...outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : [])),
-      );
+    for (const phase of phases) {
+      const results = await Promise.allSettled((this.closers.get(phase) ?? []).map(async (close) => close()));
+      for (const result of results) if (result.status === 'rejected') failures.push(result.reason);
     }
     if (failures.length > 0) throw failures[0];
   }

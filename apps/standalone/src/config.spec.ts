@@ -1,7 +1,7 @@
 import { ConfigError } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from './config.js';
-import { welcome } from './startup-message.js';
+import { startupMessage } from './startup-message.js';
 
 const problemsOf = (source: NodeJS.ProcessEnv): readonly string[] => {
   try {
@@ -16,7 +16,7 @@ const rabbit = { AMQP_URL: 'amqp://localhost' };
 const servers = { ...rabbit, DATABASE_URL: 'postgres://localhost/parley', REDIS_URL: 'redis://localhost' };
 
 describe('the configuration of everything in one process', () => {
-  it('needs nothing: embedded, for this machine only', () => {
+  it('is embedded and for this machine only by default', () => {
     expect(readConfig({})).toMatchObject({
       PORT: 3000,
       HOST: '127.0.0.1',
@@ -27,7 +27,7 @@ describe('the configuration of everything in one process', () => {
     expect(readConfig({}).AMQP_URL).toBeUndefined();
   });
 
-  it('takes each address of a server by itself, but a broker only with the data and connections that its other users share', () => {
+  it('accepts each address of a server alone, except a broker: its users must share the database and Redis', () => {
     expect(problemsOf({ REDIS_URL: servers.REDIS_URL })).toEqual([]);
     expect(problemsOf({ DATABASE_URL: servers.DATABASE_URL })).toEqual([]);
     expect(problemsOf(servers)).toEqual([]);
@@ -56,9 +56,9 @@ describe('the configuration of everything in one process', () => {
   });
 });
 
-describe('the block at the start', () => {
+describe('the startup message', () => {
   it('says what runs, where, and how to try it', () => {
-    const text = welcome(readConfig({ DATA_DIR: '/srv/parley' }), 'http://127.0.0.1:3000');
+    const text = startupMessage(readConfig({ DATA_DIR: '/srv/parley' }), 'http://127.0.0.1:3000');
     for (const part of [
       'http://127.0.0.1:3000',
       'embedded',
@@ -71,8 +71,8 @@ describe('the block at the start', () => {
       expect(text).toContain(part);
   });
 
-  it('does not claim to be embedded over servers, and shows no password', () => {
-    const text = welcome(
+  it('names servers instead of embedded mode, and shows no password', () => {
+    const text = startupMessage(
       readConfig({ ...servers, DATABASE_URL: 'postgres://parley:hunter2@localhost/parley' }),
       'http://127.0.0.1:3000',
     );

@@ -4,7 +4,7 @@ import { messagesSettings } from '@parley/messages';
 import { commonConfig, ConfigError, env, loadConfig, secret } from '@parley/service-kit';
 import { z } from 'zod';
 
-/** What everything-in-one-process understands. Each of the three addresses exchanges one part; none set is embedded mode. */
+/** The configuration of everything in one process. Each of the three addresses replaces one dependency by a server; without any it is embedded mode. */
 export const standaloneConfig = {
   ...commonConfig,
   ...authSettings,
@@ -45,10 +45,10 @@ export type StandaloneConfig = Readonly<z.output<z.ZodObject<typeof standaloneCo
 /** Throws {@link ConfigError} with all problems at once. */
 export function readConfig(source?: NodeJS.ProcessEnv): StandaloneConfig {
   const config = loadConfig(standaloneConfig, source);
-  // Processes that share a broker do each other's work: they must share the data and the registry too.
-  const lacking = (['DATABASE_URL', 'REDIS_URL'] as const).filter(
+  // Processes that share a broker do each other's work, so they must share the data and the registry too.
+  const missing = (['DATABASE_URL', 'REDIS_URL'] as const).filter(
     (name) => config.AMQP_URL !== undefined && config[name] === undefined,
   );
-  if (lacking.length > 0) throw new ConfigError(lacking.map((name) => `${name}: is required with AMQP_URL`));
+  if (missing.length > 0) throw new ConfigError(missing.map((name) => `${name}: is required with AMQP_URL`));
   return config;
 }

@@ -16,15 +16,15 @@ import { connectPostgres, migrate, openPglite, roles, type Database } from '@par
 import type { Closers } from './closers.js';
 import type { StandaloneConfig } from './config.js';
 
-/** The database as each service may see it. PGlite knows no roles: there all three are the same. */
+/** The database as each service may see it. PGlite has no roles, so there all three are the same. */
 export interface Databases {
   readonly auth: Database;
   readonly messages: Database;
   readonly history: Database;
 }
 
-/** What the services stand on: for each of the three seams, the part that the configuration chose. */
-export interface Parts {
+/** What the services work with, as the configuration chose it: RabbitMQ, Postgres and Redis, or what stands in for each. */
+export interface Dependencies {
   readonly broker: Broker;
   readonly databases: Databases;
   readonly registry: Registry;
@@ -33,19 +33,23 @@ export interface Parts {
   readonly presence: PresenceStore;
 }
 
-/** Opens all parts at the same time. Each is given to `closers` as soon as it is open, so that a part that fails leaves none behind. */
-export async function openParts(config: StandaloneConfig, logger: Logger, closers: Closers): Promise<Parts> {
+/** Opens all dependencies at the same time. Each is given to `closers` as soon as it is open, so that one that fails leaves none behind. */
+export async function openDependencies(
+  config: StandaloneConfig,
+  logger: Logger,
+  closers: Closers,
+): Promise<Dependencies> {
   const opened = await Promise.allSettled([
     openBroker(config, logger, closers),
     openDatabases(config, logger, closers),
     openMemory(config, logger, closers),
   ]);
-  const failed = opened.find((outcome) => outcome.status === 'rejected');
+  const failed = opened.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  const [broker, databases, memory] = opened.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as [
+  const [broker, databases, memory] = opened.map((result) => (result as PromiseFulfilledResult<unknown>).value) as [
     Broker,
     Databases,
-    Omit<Parts, 'broker' | 'databases'>,
+    Omit<Dependencies, 'broker' | 'databases'>,
   ];
   return { broker, databases, ...memory };
 }
@@ -84,7 +88,7 @@ async function openMemory(
   { REDIS_URL: url }: StandaloneConfig,
   logger: Logger,
   closers: Closers,
-): Promise<Omit<Parts, 'broker' | 'databases'>> {
+): Promise<Omit<Dependencies, 'broker' | 'databases'>> {
   const redis = url === undefined ? undefined : { url, logger };
   const registry = closers.open('memory', redis ? await createRedisRegistry(redis) : createMemoryRegistry());
   const limiters = closers.open('memory', redis ? await createRedisLimiters(redis) : createMemoryLimiters());

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ChatClient, eventually, launch, startEmbedded } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-/** Two people, a conversation, and one message: what a restart must keep. */
+/** Creates two people, a conversation and one message, which a restart must keep. */
 async function chat(url: string) {
   const [ann, ben] = await Promise.all([
     ChatClient.register(url, { username: `ann-${Date.now()}` }),
@@ -19,7 +19,7 @@ async function chat(url: string) {
 }
 const noStack = /\n\s+at /;
 
-// One data folder for all tests, one after another: the first start on a new one is the slow one.
+// One data folder for all tests, one after another, because the first start in a new folder is slow.
 describe('everything in one process', { timeout: 120_000 }, () => {
   let folder: string;
   let dataDir: string;
@@ -29,7 +29,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('says what it is in one block, stops on Ctrl-C, and has everything again after that', async () => {
+  it('prints one startup message, stops on Ctrl-C, and keeps everything over a restart', async () => {
     const first = await startEmbedded({ dataDir });
     const { ann, ben, conversation, message } = await chat(first.url);
     ann.disconnect();
@@ -47,7 +47,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     expect((await second.stop()).code).toBe(0);
   });
 
-  it('is killed in the middle of sends, and keeps every message that was acknowledged, once', async () => {
+  it('keeps every acknowledged message once when it is killed during sends', async () => {
     const first = await startEmbedded({ dataDir });
     const { ann, conversation } = await chat(first.url);
     const acknowledged = new Map<string, number>();
@@ -81,7 +81,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     await second.stop();
   });
 
-  it('is stopped in the middle of sends, and has answered everything that it stored', async () => {
+  it('has answered every stored message when it is stopped during sends', async () => {
     const first = await startEmbedded({ dataDir });
     const { ann, conversation } = await chat(first.url);
     const made: string[] = [];
@@ -110,9 +110,9 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     await second.stop();
   });
 
-  it('keeps files in its folder, lets bots in, and tells webhooks', async () => {
+  it('keeps files in its folder, accepts bots, and calls webhooks', async () => {
     const first = await startEmbedded({ dataDir, env: { WEBHOOKS_ALLOW_PRIVATE: 'true' } });
-    const comeIn = async (username: string) => {
+    const register = async (username: string) => {
       const answer = await fetch(`${first.url}/api/v1/auth/register`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -120,7 +120,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
       });
       return ((await answer.json()) as { accessToken: string }).accessToken;
     };
-    const [annsToken, bensToken] = await Promise.all([comeIn(`a${Date.now()}`), comeIn(`b${Date.now()}`)]);
+    const [annsToken, bensToken] = await Promise.all([register(`a${Date.now()}`), register(`b${Date.now()}`)]);
     const http = (token: string, path: string, init: RequestInit = {}) =>
       fetch(`${first.url}/api/v1${path}`, {
         ...init,
@@ -173,18 +173,18 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     await first.stop();
   });
 
-  it('refuses a folder that is no folder, one that is not its own, and one in use, in one line each', async () => {
+  it('refuses a path that is no folder, a foreign folder and a folder in use, in one line each', async () => {
     const file = join(folder, 'a-file');
     await writeFile(file, 'somebody’s');
     const owner = await startEmbedded({ dataDir });
-    for (const [DATA_DIR, says] of [
+    for (const [DATA_DIR, message] of [
       [join(file, 'data'), 'cannot be written'],
       [folder, "not Parley’s|not Parley's"],
       [dataDir, 'in use by process'],
     ] as const) {
       const program = await launch('standalone', { DATA_DIR });
       expect((await program.exited).code).toBe(1);
-      expect(program.output).toMatch(new RegExp(`^parley: .*(${says}).*\n$`));
+      expect(program.output).toMatch(new RegExp(`^parley: .*(${message}).*\n$`));
       expect(program.output).not.toMatch(noStack);
     }
     await owner.ready();

@@ -1,7 +1,7 @@
 import { createLogger, run, startTracing } from '@parley/service-kit';
 import { readConfig } from './config.js';
 import { startStandalone } from './start.js';
-import { welcome } from './startup-message.js';
+import { startupMessage } from './startup-message.js';
 
 const say = (text: string): void => void process.stdout.write(text);
 
@@ -10,7 +10,7 @@ await run('parley', async () => {
   const logger = createLogger('standalone', config.LOG_LEVEL, process.stderr);
   const tracing = await startTracing('standalone', config, logger);
   const standalone = await startStandalone(config, logger);
-  say(welcome(config, standalone.url));
+  say(startupMessage(config, standalone.url));
   return {
     logger,
     async stop() {

@@ -9,9 +9,9 @@ import { startPresence } from '@parley/presence';
 import { demandPort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
 import { Closers } from './closers.js';
 import type { StandaloneConfig } from './config.js';
-import { openParts, type Parts } from './dependencies.js';
+import { openDependencies, type Dependencies } from './dependencies.js';
 
-const READY_MS = 15_000;
+const READY_TIMEOUT_MS = 15_000;
 
 export interface Standalone extends Running {
   /** For clients on this machine. */
@@ -19,20 +19,20 @@ export interface Standalone extends Running {
 }
 
 /**
- * The five services in this process, over the parts that the configuration chose. Resolves when clients can use it. Throws a {@link StartError} when it cannot start,
- * with everything closed again. `stop` has pending calls answered, sends clients away, and closes the parts last.
+ * Starts the five services in this process, with the dependencies that the configuration chose. Resolves when clients can use it. Throws a {@link StartError} when it cannot start, with everything closed
+ * again. `stop` answers pending calls, disconnects clients and closes the dependencies last.
  */
 export async function startStandalone(config: StandaloneConfig, logger: Logger): Promise<Standalone> {
   const closers = new Closers();
   const health = new Health('standalone');
   closers.open('health', health);
   try {
-    // Before a database is made that nobody can reach.
+    // Before a database is created that nobody could reach.
     await demandPort(config.PORT, config.HOST, 'PORT');
-    const parts = await openParts(config, logger, closers);
-    watchParts(health, parts);
-    await startServices(config, parts, logger, closers);
-    const { broker, registry, limiters, traces } = parts;
+    const dependencies = await openDependencies(config, logger, closers);
+    addChecks(health, dependencies);
+    await startServices(config, dependencies, logger, closers);
+    const { broker, registry, limiters, traces } = dependencies;
     const gateway = await startGateway({
       config: { ...config, FILES_DIR: config.FILES_DIR ?? join(config.DATA_DIR, 'files') },
       broker,
@@ -42,9 +42,9 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
       logger,
       health,
     });
-    closers.add('edge', () => gateway.stop());
+    closers.add('gateway', () => gateway.stop());
     if (config.HEALTH_PORT !== 0) await health.listen(config.HEALTH_PORT, config.HEALTH_HOST);
-    await ready(health);
+    await becomeReady(health);
     return {
       url: gateway.url,
       stop() {
@@ -62,7 +62,7 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
 
 async function startServices(
   config: StandaloneConfig,
-  { broker, databases, registry, presence, traces }: Parts,
+  { broker, databases, registry, presence, traces }: Dependencies,
   logger: Logger,
   closers: Closers,
 ): Promise<void> {
@@ -83,11 +83,11 @@ async function startServices(
   ];
   for (const service of starting)
     void service.then((running) => closers.add('services', () => running.stop())).catch(() => undefined);
-  const failed = (await Promise.allSettled(starting)).find((outcome) => outcome.status === 'rejected');
+  const failed = (await Promise.allSettled(starting)).find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
 }
 
-function watchParts(health: Health, { broker, databases, registry, presence }: Parts): void {
+function addChecks(health: Health, { broker, databases, registry, presence }: Dependencies): void {
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
   for (const [service, database] of Object.entries(databases))
     health.check(`database (${service})`, () => database.problem());
@@ -95,13 +95,13 @@ function watchParts(health: Health, { broker, databases, registry, presence }: P
   health.check('presence', () => presence.problem);
 }
 
-/** Opens, and waits until all checks agree. */
-async function ready(health: Health): Promise<void> {
+/** Opens the health checks, and waits until all of them pass. Throws a {@link StartError} that names those that do not. */
+async function becomeReady(health: Health): Promise<void> {
   health.open();
-  for (const deadline = Date.now() + READY_MS; !health.report().ready; await delay(10)) {
+  for (const deadline = Date.now() + READY_TIMEOUT_MS; !health.report().ready; await delay(10)) {
     if (Date.now() > deadline)
       throw new StartError(
-        `not ready after ${READY_MS / 1000} s: ${Object.entries(health.report().problems)
+        `not ready after ${READY_TIMEOUT_MS / 1000} s: ${Object.entries(health.report().problems)
           .map(([what, why]) => `${what}: ${why}`)
           .join('; ')}`,
       );

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
 import type { StandaloneConfig } from './config.js';
 
-/** What a person at the terminal needs to know, in one block. Says honestly which parts run. */
-export function welcome(config: StandaloneConfig, url: string): string {
+/** The text for a person at the terminal: addresses, mode, data. Names the brokers and databases that are really used. */
+export function startupMessage(config: StandaloneConfig, url: string): string {
   const lines: [string, string][] = [
     [
       'Chat',
       `${url}${config.HOST === '127.0.0.1' ? '   (this machine only; HOST=0.0.0.0 lets others in)' : `   (listening on ${config.HOST})`}`,
     ],
     ['Mode', modeOf(config)],
-    ['', partsOf(config)],
+    ['', dependenciesOf(config)],
     ['Data', config.DATABASE_URL === undefined ? resolve(config.DATA_DIR) : 'in Postgres (DATABASE_URL)'],
     ['Docs', `${url}/api/docs`],
     ['Try it', `npm run demo -- --url ${url}`],
@@ -27,7 +27,7 @@ const modeOf = (config: StandaloneConfig): string =>
     ? 'embedded: all services in one process; no RabbitMQ, no Redis, no Postgres server'
     : 'all services in one process, over servers that the configuration names';
 
-function partsOf({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): string {
+function dependenciesOf({ AMQP_URL, DATABASE_URL, REDIS_URL }: StandaloneConfig): string {
   return [
     AMQP_URL === undefined ? 'in-process broker' : 'RabbitMQ',
     DATABASE_URL === undefined ? 'PGlite (Postgres in WASM)' : 'Postgres',
