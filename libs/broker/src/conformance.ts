@@ -5,15 +5,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DeadLetterCause } from './delivery/inbound-message.js';
 import type { BatchHandler, Broker, Delivery, Handler, Handlers, InstanceListener, Serving } from './broker.js';
 
-/** One broker system, and what tests need beside the {@link Broker} interface. */
+/** Brokers that are connected to each other, and what tests need beyond the {@link Broker} class. */
 export interface System {
-  /** A process that asks. */
+  /** Of a process that sends requests. */
   readonly client: Broker;
-  /** A process that serves; the same one where there is only one. */
+  /** Of a process that serves; the same one in process. */
   readonly server: Broker;
   deadLetters(): Promise<readonly { queue: string; name: string; reason: DeadLetterCause['reason'] }[]>;
   redrive(): Promise<number>;
-  /** Puts a message into a queue, past all checks. */
+  /** Puts an unchecked message into a queue. */
   inject(queue: string, name: string, payload: unknown): Promise<void>;
   close(): Promise<void>;
 }
@@ -22,7 +22,7 @@ export interface SystemOptions {
   readonly outbox?: number;
 }
 export const SHARDS = 4;
-/** How systems under test retry events. */
+/** How the brokers under test retry events. */
 export const retries = { delaysMs: [50, 100], limit: 3 };
 
 type Send = Delivery<RequestPayload<'message.send.v1'>>;
@@ -42,7 +42,7 @@ export function conversationOf(shard: number): string {
     if (shardOf(id, SHARDS) === shard) return id;
   }
 }
-/** Sends without caring for the answer's shape: these handlers answer with the client id alone. */
+/** Sends a message. The handlers of these tests answer with the client id only, whatever the contract says. */
 export const send = (broker: Broker, conversationId: string, clientId: string, deadlineMs?: number): Promise<Answer> =>
   broker.request(
     'message.send.v1',
@@ -76,7 +76,7 @@ export const frame = (id?: string, payload: unknown = {}): PushFrame => ({
   ...(id === undefined ? {} : { id }),
 });
 
-/** A promise and the means to keep it, for handlers that wait until a test lets them go on. */
+/** Holds handlers until the test opens it. */
 export class Gate {
   private readonly opened = Promise.withResolvers<void>();
   private readonly reached = Promise.withResolvers<void>();
@@ -90,7 +90,7 @@ export class Gate {
   }
 }
 
-/** What every {@link Broker} promises. */
+/** The tests that every {@link Broker} must pass. */
 export function brokerConformance(open: (options?: SystemOptions) => Promise<System>): void {
   let system: System;
   beforeEach(async () => {
@@ -99,7 +99,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
   afterEach(() => system.close());
 
   describe('requests', () => {
-    it('are answered by their handler, in the trace of the one who asked', async () => {
+    it('are answered by their handler, in the trace of the requester', async () => {
       await system.server.serve(
         'history',
         serving({
@@ -121,13 +121,13 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       });
     });
 
-    it('that no queue takes are unavailable at once', async () => {
+    it('without a queue are unavailable at once', async () => {
       const before = Date.now();
       await expect(send(system.client, newId(), 'a')).rejects.toMatchObject({ name: 'ChatError', code: 'unavailable' });
       expect(Date.now() - before).toBeLessThan(2000);
     });
 
-    it('that nobody answers are unavailable at their deadline, and a late answer is nobody’s', async () => {
+    it('without an answer are unavailable at their deadline, and a late answer is ignored', async () => {
       const gate = new Gate();
       await system.server.serve(
         'messages',
@@ -140,7 +140,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(await send(system.client, newId(), 'b')).toMatchObject({ message: { clientId: 'b' } });
     });
 
-    it('get their first answer only', async () => {
+    it('get only their first answer', async () => {
       await system.server.serve(
         'messages',
         serving({
@@ -159,7 +159,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await expect(send(system.client, newId(), 'a')).rejects.toMatchObject({ code: 'internal' });
     });
 
-    it('whose deadline has passed are not handled when they are queries, and handled when they are commands', async () => {
+    it('whose deadline has passed are still handled when they are commands, but not when they are queries', async () => {
       const handled: string[] = [];
       const note = async ({ name }: Delivery) => void handled.push(name);
       const make = () => serving({ 'message.send.v1': note });
@@ -181,7 +181,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(handled).toEqual(['message.send.v1', 'history.epoch.v1']);
     });
 
-    it('beyond what may be under way are unavailable at once', async () => {
+    it('beyond the limit under way are unavailable at once', async () => {
       const gate = new Gate();
       const small = await open({ outbox: 10 });
       await small.server.serve(
@@ -210,7 +210,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
   });
 
   describe('a shard', () => {
-    it('keeps the order in which one sender sent, without waiting', async () => {
+    it('keeps the order of one sender that does not wait for answers', async () => {
       const seen: string[] = [];
       await system.server.serve(
         'messages',
@@ -222,7 +222,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(seen).toEqual(sent);
     });
 
-    it('gathers what arrives while a call is under way, in order and up to the maximum', async () => {
+    it('gathers requests while a call is under way, in order and up to the maximum', async () => {
       const gate = new Gate();
       const calls: string[][] = [];
       const handler = batch(async (deliveries) => {
@@ -236,7 +236,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await gate.entered;
       const sent = Array.from({ length: 150 }, (_, at) => `${at}`);
       const rest = sent.map((clientId) => send(system.client, conversation, clientId));
-      // Another shard's answer says that the others have arrived too.
+      // Once another shard has answered, these have arrived too.
       await send(system.client, conversationOf((shardOf(conversation, SHARDS) + 1) % SHARDS), 'other', 400).catch(
         () => undefined,
       );
@@ -247,7 +247,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(Math.max(...own.map((call) => call.length))).toBe(60);
     });
 
-    it('goes on while the rest of a delivery is done, which begins again as long as something is away, and a stop waits for it', async () => {
+    it('goes on during the deferred work of a delivery, which is repeated while a dependency is away, and for which a stop waits', async () => {
       const gate = new Gate();
       const seen: string[] = [];
       let tries = 0;
@@ -282,7 +282,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(seen).toEqual(['a', 'b', 'c']);
     });
 
-    it('brings a delivery again whose rest was not done when its consumer stopped', async () => {
+    it('redelivers a delivery whose deferred work was not done when its consumer stopped', async () => {
       const seen: [string, boolean][] = [];
       const handler = (away: boolean) =>
         serving({
@@ -353,7 +353,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(seen).toEqual(sent);
     });
 
-    it('waits in place while a dependency is away, says that it may have been handled before, and goes on in the same order', async () => {
+    it('retries in place while a dependency is away, marks the delivery as redelivered, and goes on in the same order', async () => {
       const seen: string[] = [];
       const first: boolean[] = [];
       let away = 3;
@@ -378,7 +378,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(await system.deadLetters()).toEqual([]);
     });
 
-    it('tries what failed once more alone, and buries only what fails again', async () => {
+    it('tries the requests of a failed batch once more alone, and makes those that fail again dead letters', async () => {
       const calls: string[][] = [];
       let cured = false;
       const handler = batch(async (deliveries) => {
@@ -405,7 +405,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await eventually(async () => expect(await system.deadLetters()).toEqual([]));
     });
 
-    it('buries what breaks its schema and what nobody knows, and goes on', async () => {
+    it('makes invalid and unknown messages dead letters, and goes on', async () => {
       await system.server.serve('messages', serving({ 'message.send.v1': echo }));
       await system.inject('messages.commands.0', 'message.send.v1', {
         caller: actor(),
@@ -464,7 +464,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(sizes.length).toBeLessThan(50);
     });
 
-    it('are unavailable while a dependency is away, and internal after two failures; they are not kept', async () => {
+    it('are unavailable while a dependency is away, and internal after two failures; they never become dead letters', async () => {
       const errors = [new Unavailable('no database'), new TypeError('a defect'), new TypeError('again')];
       const counted = () => work.deadLetters.get();
       const before = await counted();
@@ -483,11 +483,11 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
   describe('events', () => {
     const revoked = () => ({ userId: newId(), sessionIds: [newId()], reason: 'logout' as const });
 
-    it('may be published to nobody', async () => {
+    it('may be published without subscribers', async () => {
       await expect(system.client.publish('session.revoked.v1', revoked())).resolves.toBeUndefined();
     });
 
-    it('reach every service and every listener that wants them', async () => {
+    it('reach every service and every listener that subscribes to them', async () => {
       const got: string[] = [];
       for (const service of ['messages', 'history'] as const)
         await system.server.serve(service, serving({}, { 'session.revoked.v1': async () => void got.push(service) }));
@@ -496,7 +496,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await eventually(() => expect(got.toSorted()).toEqual(['history', 'messages', 'session.revoked.v1']));
     });
 
-    it('are tried again, later, while a dependency is away, and others pass them', async () => {
+    it('are retried later while a dependency is away, and do not hold up others', async () => {
       const seen: { reason: string; redelivered: boolean }[] = [];
       let away = 2;
       await system.server.serve(
@@ -522,7 +522,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       );
     });
 
-    it('that were tried too often, or that fail twice, are buried, and can be redriven', async () => {
+    it('that were retried too often, or failed twice, become dead letters and can be redriven', async () => {
       const seen: unknown[] = [];
       let error: Error | undefined = new Unavailable('no database');
       await system.server.serve(
@@ -548,7 +548,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
   });
 
   describe('frames', () => {
-    it('reach the instance they are for, in order, and all when they are for all', async () => {
+    it('to one instance reach it in order, and frames to all reach all', async () => {
       const got: unknown[] = [];
       await system.server.listen(
         listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.payload : pushed.kind) }),
@@ -559,7 +559,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await eventually(() => expect(got).toEqual([...Array(100).keys(), 'all']));
     });
 
-    it('are dropped when their id was seen', async () => {
+    it('with an id that was seen before are dropped', async () => {
       const got: unknown[] = [];
       await system.server.listen(
         listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.id : '') }),
@@ -569,7 +569,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await eventually(() => expect(got).toEqual(['a', 'b', 'c', 'last']));
     });
 
-    it('come no more after the listener stopped', async () => {
+    it('do not reach a listener that stopped', async () => {
       const got: unknown[] = [];
       const listening = await system.server.listen(listener({ onPush: (pushed) => void got.push(pushed) }));
       await listening.stop();
@@ -585,7 +585,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await meanwhile({ stop: () => serving_.stop(graceMs) });
     };
 
-    it('lets what is under way end, and it is not delivered again', async () => {
+    it('waits for deliveries under way, which are not redelivered', async () => {
       const gate = new Gate();
       const handled: string[] = [];
       await stopped(
@@ -608,7 +608,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       );
     });
 
-    it('gives back what did not end in time: it is delivered again, as redelivered, before anything newer', async () => {
+    it('gives back deliveries that did not end in time: they come again, marked as redelivered, before anything newer', async () => {
       const gate = new Gate();
       await stopped(
         () => gate.pass(),

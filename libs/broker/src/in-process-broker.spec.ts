@@ -28,7 +28,7 @@ async function open({ outbox }: SystemOptions = {}): Promise<System> {
 describe('the in-process broker', () => {
   brokerConformance(open);
 
-  it('refuses to serve a service twice at a time', async () => {
+  it('refuses to serve a service that is served already', async () => {
     const broker = createInProcessBroker({ service: 'test', logger });
     const handlers = serving({ 'message.send.v1': echo });
     await broker.serve('messages', handlers);
@@ -36,7 +36,7 @@ describe('the in-process broker', () => {
     await broker.close();
   });
 
-  it('hands requests over as copies', async () => {
+  it('copies the payloads of requests', async () => {
     const broker = createInProcessBroker({ service: 'test', logger });
     await broker.serve(
       'history',

@@ -57,7 +57,7 @@ describe('a Nest service behind the broker', () => {
     expect(await broker.request('history.epoch.v1', {}, { correlationId: 'c1' })).toEqual({ epoch: 'c1 c1' });
   });
 
-  it('gives a batch handler what gathered', async () => {
+  it('gives a batch handler all gathered deliveries', async () => {
     const ask = () => broker.request('history.visible.v1', { userId: newId(), userIds: [] });
     expect(await Promise.all([ask(), ask(), ask()])).toEqual(Array(3).fill({ userIds: ['3'] }));
   });
@@ -68,7 +68,7 @@ describe('a Nest service behind the broker', () => {
     await expect.poll(() => events).toEqual([event]);
   });
 
-  it('passes refusals on unchanged, and Nest logs nothing about them', async () => {
+  it('passes refusals on unchanged, without a log line of Nest', async () => {
     epochFails = () => new ChatError('slow_mode', 'wait', { retryAfterMs: 7 });
     await expect(broker.request('history.epoch.v1', {})).rejects.toMatchObject({
       code: 'slow_mode',
@@ -78,7 +78,7 @@ describe('a Nest service behind the broker', () => {
     expect(lines).toEqual([]);
   });
 
-  it('tells an absent dependency from a defect', async () => {
+  it('distinguishes a dependency that is away from a defect', async () => {
     epochFails = () => new Unavailable('no database');
     await expect(broker.request('history.epoch.v1', {})).rejects.toMatchObject({ code: 'unavailable' });
     epochFails = () => new TypeError('a defect');

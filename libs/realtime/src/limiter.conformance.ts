@@ -3,7 +3,7 @@ import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Limiter, Limiters } from './limiter.js';
 
-/** How many of `tries` are let through when made one after another, and the refusal of the last. */
+/** Takes `tries` times, one after another. Answers how many were allowed, and the last refusal. */
 export async function takeMany(
   limiter: Limiter,
   key: string,
@@ -19,7 +19,7 @@ export async function takeMany(
   return outcome;
 }
 
-/** What every implementation of limits guarantees. */
+/** The tests that every implementation of {@link Limiters} must pass. */
 export function limiterConformance(open: () => Promise<Limiters>): void {
   let limiters: Limiters;
   beforeAll(async () => {
@@ -27,7 +27,7 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
   });
   afterAll(() => limiters.close());
 
-  it('lets through what the rate allows, refuses the rest, and tells how long to wait', async () => {
+  it('allows what the rate allows, refuses the rest, and tells how long to wait', async () => {
     const { taken, refusal } = await takeMany(limiters.create({ name: newId(), points: 30, seconds: 60 }), 'key', 40);
     expect(taken).toBe(30);
     expect(refusal).toMatchObject({ name: 'ChatError', code: 'rate_limited' });
@@ -35,7 +35,7 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     expect(refusal?.retryAfterMs).toBeLessThanOrEqual(60_000);
   });
 
-  it('lets through again after the time it told', async () => {
+  it('allows again after the time that it told', async () => {
     const limiter = limiters.create({ name: newId(), points: 2, seconds: 1 });
     const { refusal } = await takeMany(limiter, 'key', 3);
     const told = performance.now() + refusal!.retryAfterMs!;
@@ -52,7 +52,7 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     expect(refusal?.retryAfterMs).toBeLessThanOrEqual(30_000);
   });
 
-  it('after a burst waits for one token, not for all, and checks, takes several and forgets as a window does', async () => {
+  it('waits for one token after a burst, not for all, and checks, takes several and resets as a window does', async () => {
     const limiter = limiters.create({ name: newId(), points: 10, seconds: 1, burst: 30 });
     const started = performance.now();
     await limiter.take('key', 30);
@@ -64,7 +64,7 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     await limiter.take('key', 30);
   });
 
-  it('counts each key and each limit for itself', async () => {
+  it('counts each key and each limit separately', async () => {
     const [one, other] = [1, 2].map(() => limiters.create({ name: newId(), points: 1, seconds: 60 }));
     await one!.take('ann');
     await one!.take('ben');
@@ -89,13 +89,13 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     await limiter.check('key');
   });
 
-  it('lets exactly the rate through when all come at the same time', async () => {
+  it('allows exactly the rate when all calls come at the same time', async () => {
     const limiter = limiters.create({ name: newId(), points: 25, seconds: 60 });
     const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => limiter.take('key')));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(25);
   });
 
-  it('takes a rate that was scaled to a fraction', async () => {
+  it('accepts a rate below one', async () => {
     const limiter = limiters.create({ name: newId(), points: 0.5, seconds: 1 });
     const { taken, refusal } = await takeMany(limiter, 'key', 2);
     expect(taken).toBe(1);

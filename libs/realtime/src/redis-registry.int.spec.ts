@@ -4,7 +4,7 @@ import { eventually, startRedis, TcpProxy, type PrivateServer } from '@parley/te
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createRedisRegistry } from './redis-registry.js';
-import { connectionOf, registryConformance, whereAre } from './registry.conformance.js';
+import { connectionOf, registryConformance, located } from './registry.conformance.js';
 import { UserLocations, type Registry } from './registry.js';
 
 const logger = createLogger('test', 'silent');
@@ -14,18 +14,18 @@ const open = (url: string, options: Partial<Parameters<typeof createRedisRegistr
 describe('the registry in Redis', () => {
   registryConformance((options) => open(inject('servers').redisUrl, options));
 
-  it('serves all who share the keys, and nobody else', async () => {
+  it('is shared by all processes with the same prefix, and by no others', async () => {
     const url = inject('servers').redisUrl;
     const prefix = `test-${newId()}:`;
     const [one, other, stranger] = await Promise.all([open(url, { prefix }), open(url, { prefix }), open(url)]);
     const connection = connectionOf(newId());
     await one.add(connection);
-    expect(await whereAre(other, connection.userId)).toEqual({ 'gateway-a': [connection.userId] });
-    expect(await whereAre(stranger, connection.userId)).toEqual({});
+    expect(await located(other, connection.userId)).toEqual({ 'gateway-a': [connection.userId] });
+    expect(await located(stranger, connection.userId)).toEqual({});
     await Promise.all([one.close(), other.close(), stranger.close()]);
   });
 
-  it('leaves no key behind that does not expire, except the one that says since when it is whole', async () => {
+  it('gives every key an expiry, except the one that holds its generation', async () => {
     const url = inject('servers').redisUrl;
     const prefix = `test-${newId()}:`;
     const registry = await open(url, { prefix });
@@ -39,14 +39,14 @@ describe('the registry in Redis', () => {
     await registry.close();
   });
 
-  it('says in one line that Redis is not there at the start', async () => {
+  it('reports in one line that Redis cannot be reached at the start', async () => {
     const attempt = createRedisRegistry({ url: 'redis://127.0.0.1:1', logger, connectMs: 300 });
     await expect(attempt).rejects.toBeInstanceOf(StartError);
     await expect(attempt).rejects.toThrow(/^Redis can't be reached \(REDIS_URL\): .*ECONNREFUSED/);
   });
 });
 
-describe('the registry while Redis suffers', () => {
+describe('the registry while Redis fails', () => {
   let server: PrivateServer;
   let proxy: TcpProxy;
   let registry: Registry;
@@ -65,7 +65,7 @@ describe('the registry while Redis suffers', () => {
     await server.stop();
   });
 
-  it('is incomplete after it was flushed until gateways had the time to renew, and calls nobody lapsed for that', async () => {
+  it('is incomplete after a flush until gateways had time to renew, and reports no connection as lapsed for that', async () => {
     const connection = connectionOf(newId());
     await registry.add(connection);
     const redis = new Redis(server.url);
@@ -74,10 +74,10 @@ describe('the registry while Redis suffers', () => {
     expect(await registry.locate([connection.userId])).toEqual(new UserLocations(new Map(), false));
     expect(await registry.renew([connection])).toEqual({ lapsed: [] });
     await eventually(complete, { timeoutMs: 4 * settleMs });
-    expect(await whereAre(registry, connection.userId)).toEqual({ 'gateway-a': [connection.userId] });
+    expect(await located(registry, connection.userId)).toEqual({ 'gateway-a': [connection.userId] });
   });
 
-  it('is incomplete after a restart that brought old data back', async () => {
+  it('is incomplete after a restart with old data', async () => {
     const redis = new Redis(server.url);
     await redis.save();
     redis.disconnect();
@@ -90,7 +90,7 @@ describe('the registry while Redis suffers', () => {
     await eventually(complete, { timeoutMs: 4 * settleMs });
   });
 
-  it('refuses within its time limit while Redis is frozen, at once after that, and comes back by itself', async () => {
+  it('rejects within its time limit while Redis is frozen, then at once, and recovers by itself', async () => {
     await server.freeze();
     const begun = performance.now();
     await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);
@@ -100,16 +100,16 @@ describe('the registry while Redis suffers', () => {
     await expect(registry.add(connectionOf(newId()))).rejects.toBeInstanceOf(Unavailable);
     expect(performance.now() - late).toBeLessThan(50);
     await server.thaw();
-    await eventually(async () => whereAre(registry, newId()), { timeoutMs: 10_000 });
+    await eventually(async () => located(registry, newId()), { timeoutMs: 10_000 });
   });
 
-  it('survives cut and half-open connections', async () => {
+  it('recovers from cut and half-open connections', async () => {
     proxy.cut();
-    await eventually(async () => whereAre(registry, newId()));
+    await eventually(async () => located(registry, newId()));
     proxy.swallow('down');
     await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);
     await eventually(() => registry.problem !== undefined, { timeoutMs: 3000 });
     proxy.heal();
-    await eventually(async () => whereAre(registry, newId()));
+    await eventually(async () => located(registry, newId()));
   });
 });

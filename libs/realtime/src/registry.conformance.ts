@@ -8,11 +8,11 @@ export const connectionOf = (userId: string, gatewayId = 'gateway-a'): Connectio
   gatewayId,
   connectionId: newId(),
 });
-/** `locate`, as `{gateway: users}`. */
-export const whereAre = async (registry: Registry, ...userIds: string[]) =>
+/** The answer of `locate`, as `{gateway: users}`. */
+export const located = async (registry: Registry, ...userIds: string[]) =>
   Object.fromEntries((await registry.locate(userIds)).gateways(userIds));
 
-/** What every registry guarantees. `open` makes an empty one that was whole for long enough to be complete. */
+/** The tests that every {@link Registry} must pass. `open` makes an empty one that is complete. */
 export function registryConformance(open: (options: RegistryOptions) => Promise<Registry>): void {
   const leaseMs = 400;
   let registry: Registry;
@@ -21,14 +21,14 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
   });
   afterAll(() => registry.close());
 
-  it('finds a connection as soon as it is added, and says that it knows everybody', async () => {
+  it('finds a connection as soon as it is added, and is complete', async () => {
     const user = newId();
     await registry.add(connectionOf(user));
     expect(await registry.locate([user])).toEqual(new UserLocations(new Map([[user, ['gateway-a']]]), true));
     expect(registry.problem).toBeUndefined();
   });
 
-  it('names each gateway once, with those of the users that are there, and leaves out who is nowhere', async () => {
+  it('names each gateway once, with its users, and leaves out users without a connection', async () => {
     const [ann, ben, nobody] = [newId(), newId(), newId()];
     for (const [user, gateway] of [
       [ann, 'gateway-a'],
@@ -38,29 +38,29 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     ] as const) {
       await registry.add(connectionOf(user, gateway));
     }
-    expect(await whereAre(registry, ann, nobody, ben)).toEqual({ 'gateway-a': [ann], 'gateway-b': [ann, ben] });
-    expect(await whereAre(registry, nobody)).toEqual({});
-    expect(await whereAre(registry)).toEqual({});
+    expect(await located(registry, ann, nobody, ben)).toEqual({ 'gateway-a': [ann], 'gateway-b': [ann, ben] });
+    expect(await located(registry, nobody)).toEqual({});
+    expect(await located(registry)).toEqual({});
   });
 
-  it('forgets a connection that is removed, and only that one; removing it twice is harmless', async () => {
+  it('forgets only the connection that is removed; removing it twice is harmless', async () => {
     const user = newId();
     const [here, there] = [connectionOf(user), connectionOf(user, 'gateway-b')];
     await registry.add(here);
     await registry.add(there);
     await registry.remove(here);
     await registry.remove(here);
-    expect(await whereAre(registry, user)).toEqual({ 'gateway-b': [user] });
+    expect(await located(registry, user)).toEqual({ 'gateway-b': [user] });
   });
 
-  it('takes the same connection twice as one', async () => {
+  it('counts a connection that is added twice as one', async () => {
     const connection = connectionOf(newId());
     for (let i = 0; i < 5; i++) expect(await registry.add(connection)).toEqual({ excess: [] });
     await registry.remove(connection);
-    expect(await whereAre(registry, connection.userId)).toEqual({});
+    expect(await located(registry, connection.userId)).toEqual({});
   });
 
-  it('answers the oldest connections of a user beyond the limit, whatever the order they came in', async () => {
+  it('answers the oldest connections of a user beyond the limit, in whatever order they were added', async () => {
     const user = newId();
     const [oldest, second, ...rest] = [1, 2, 3, 4].map((age) => ({
       userId: user,
@@ -75,51 +75,51 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     expect(await registry.add(fifth)).toEqual({ excess: [second] });
   });
 
-  it('lets a lease end that nobody renews, and keeps the renewed ones', async () => {
+  it('ends a lease that is not renewed, and keeps renewed ones', async () => {
     const [silent, lively] = [connectionOf(newId()), connectionOf(newId())];
     await registry.add(silent);
     await registry.add(lively);
     await eventually(
       async () => {
         expect(await registry.renew([lively])).toEqual({ lapsed: [] });
-        expect(await whereAre(registry, silent.userId, lively.userId)).toEqual({ 'gateway-a': [lively.userId] });
+        expect(await located(registry, silent.userId, lively.userId)).toEqual({ 'gateway-a': [lively.userId] });
       },
       { timeoutMs: 10 * leaseMs },
     );
   });
 
-  it('lets one lease of a user end while another goes on', async () => {
+  it('ends one lease of a user while another goes on', async () => {
     const slow = await open({ leaseMs: 2000 });
     const user = newId();
     await slow.add(connectionOf(user));
     const half = performance.now() + 1000;
     await eventually(() => performance.now() > half);
     await slow.add(connectionOf(user, 'gateway-b'));
-    expect(await whereAre(slow, user)).toEqual({ 'gateway-a': [user], 'gateway-b': [user] });
-    await eventually(async () => expect(await whereAre(slow, user)).toEqual({ 'gateway-b': [user] }), {
+    expect(await located(slow, user)).toEqual({ 'gateway-a': [user], 'gateway-b': [user] });
+    await eventually(async () => expect(await located(slow, user)).toEqual({ 'gateway-b': [user] }), {
       timeoutMs: 3000,
     });
     await slow.close();
   });
 
-  it('counts no connection whose lease has ended against the limit', async () => {
+  it('does not count connections whose lease has ended against the limit', async () => {
     const user = newId();
     for (let i = 0; i < 3; i++) await registry.add(connectionOf(user));
-    await eventually(async () => expect(await whereAre(registry, user)).toEqual({}));
+    await eventually(async () => expect(await located(registry, user)).toEqual({}));
     expect(await registry.add(connectionOf(user))).toEqual({ excess: [] });
   });
 
-  it('restores a connection that is renewed after its lease ended, and tells that pushes may have missed it', async () => {
+  it('restores a connection that is renewed after its lease ended, and reports it as lapsed', async () => {
     const [lapsed, added] = [connectionOf(newId(), 'gateway-b'), connectionOf(newId(), 'gateway-b')];
     await registry.add(lapsed);
-    await eventually(async () => expect(await whereAre(registry, lapsed.userId)).toEqual({}));
+    await eventually(async () => expect(await located(registry, lapsed.userId)).toEqual({}));
     await registry.add(added);
     expect(await registry.renew([lapsed, added])).toEqual({ lapsed: [lapsed] });
     expect(await registry.renew([lapsed, added])).toEqual({ lapsed: [] });
-    expect(await whereAre(registry, lapsed.userId)).toEqual({ 'gateway-b': [lapsed.userId] });
+    expect(await located(registry, lapsed.userId)).toEqual({ 'gateway-b': [lapsed.userId] });
   });
 
-  it('locates 5,000 users at once, and answers those who ask at the same time each for themselves', async () => {
+  it('locates 5,000 users at once, and answers simultaneous calls separately', async () => {
     const big = await open({ leaseMs: 60_000 });
     const connections = Array.from({ length: 5000 }, (_, i) => connectionOf(newId(), `gateway-${i % 3}`));
     const users = connections.map(({ userId }) => userId);

@@ -6,7 +6,7 @@ import type { Device, TraceLimits, Traces } from './traces.js';
 export const deviceOf = (userId = newId()): Device => ({ userId, connectionId: newId() });
 const devices = (count: number): Device[] => Array.from({ length: count }, () => deviceOf());
 
-/** What all traces guarantee. */
+/** The tests that every {@link Traces} must pass. */
 export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>): void {
   let traces: Traces;
   beforeAll(async () => {
@@ -14,33 +14,33 @@ export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>
   });
   afterAll(() => traces.close());
 
-  const known = (of: Traces, messageId: string, pushes: number) =>
+  const tracedWith = (of: Traces, messageId: string, pushes: number) =>
     eventually(async () => {
       const trace = await of.of(messageId);
       return trace?.pushed.length === pushes && trace;
     });
 
-  it('know nothing of a message of which nothing was noted', async () => {
+  it('do not know a message without notes', async () => {
     expect(await traces.of(newId())).toBeUndefined();
   });
 
-  it('tell when a message was committed, and to which connections of whom it was pushed', async () => {
+  it('tell when a message was committed, and to which connections of which users it was pushed', async () => {
     const messageId = newId();
     const before = Date.now();
     const [one, other] = [deviceOf(), deviceOf()];
     traces.committed([messageId, newId()]);
     traces.pushed(messageId, [one, other]);
-    const { committed, pushed } = await known(traces, messageId, 2);
+    const { committed, pushed } = await tracedWith(traces, messageId, 2);
     for (const at of [committed!, ...pushed.map((push) => push.at)]) expect(at).toBeGreaterThanOrEqual(before);
     expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(
       new Set([one, other].map(({ userId, connectionId }) => `${userId} ${connectionId}`)),
     );
   });
 
-  it('know a message that was pushed and not committed here', async () => {
+  it('know a message that was pushed but not committed here', async () => {
     const messageId = newId();
     traces.pushed(messageId, [deviceOf()]);
-    expect(await known(traces, messageId, 1)).not.toHaveProperty('committed');
+    expect(await tracedWith(traces, messageId, 1)).not.toHaveProperty('committed');
   });
 
   it('note each connection once', async () => {
@@ -48,10 +48,10 @@ export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>
     const device = deviceOf();
     traces.pushed(messageId, [device]);
     traces.pushed(messageId, [device, deviceOf()]);
-    await known(traces, messageId, 2);
+    await tracedWith(traces, messageId, 2);
   });
 
-  it('note no more connections of one message than they keep, and ask for no more', async () => {
+  it('note no more connections of a message than the limit, and read no more', async () => {
     const messageId = newId();
     let taken = 0;
     const counting = function* () {
@@ -61,21 +61,21 @@ export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>
       }
     };
     traces.pushed(messageId, counting());
-    await known(traces, messageId, 3);
+    await tracedWith(traces, messageId, 3);
     expect(taken).toBe(3);
   });
 
-  it('note no more in a second than they may', async () => {
+  it('note no more in a second than the limit', async () => {
     const few = await open({ perSecond: 5, devices: 1000 });
     const messageId = newId();
-    // A new second may begin in between.
+    // A new second may begin meanwhile.
     for (let times = 0; times < 4; times++) few.pushed(messageId, devices(100));
     const { pushed } = await eventually(async () => (await few.of(messageId)) ?? false);
     expect([5, 10]).toContain(pushed.length);
     await few.close();
   });
 
-  it('forget', async () => {
+  it('expire', async () => {
     const short = await open({ keepMs: 150 });
     const messageId = newId();
     short.committed([messageId]);

@@ -6,7 +6,7 @@ import { tracesConformance } from './traces.conformance.js';
 describe('traces in memory', () => {
   tracesConformance((limits) => Promise.resolve(createMemoryTraces(limits)));
 
-  it('of more than ten thousand messages drop the oldest', async () => {
+  it('drop the oldest messages beyond ten thousand', async () => {
     const traces = createMemoryTraces({ perSecond: Number.POSITIVE_INFINITY });
     const ids = Array.from({ length: 10_001 }, () => newId());
     traces.committed(ids);

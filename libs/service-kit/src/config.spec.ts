@@ -63,7 +63,7 @@ describe('secrets', () => {
     NAME: z.string().default('parley'),
   };
 
-  it('come from files too, without the line break at their end', () => {
+  it('are read from files, without the line break at their end', () => {
     const config = loadConfig(withSecrets, {
       PASSWORD_FILE: file('password', 'long enough\n'),
       TOKEN_FILE: file('token', '  spaces count '),
@@ -71,7 +71,7 @@ describe('secrets', () => {
     expect(config).toEqual({ PASSWORD: 'long enough', TOKEN: '  spaces count ', NAME: 'parley' });
   });
 
-  it('in files that are empty count as unset, and no other variable comes from a file', () => {
+  it('in empty files count as unset, and other variables are not read from files', () => {
     expect(
       problemsOf({ PASSWORD_FILE: file('empty', '\n'), NAME_FILE: file('name', 'somebody') }, withSecrets),
     ).toEqual(['PASSWORD: is required']);
@@ -80,7 +80,7 @@ describe('secrets', () => {
     );
   });
 
-  it('that are given twice, cannot be read, are far too long or wrong are said together, without what they are', () => {
+  it('that are given twice, unreadable, too long or invalid are reported together, without their values', () => {
     const problems = problemsOf(
       {
         PASSWORD: 'long enough',

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 
-/** Refuses to start: `problems` are for the person who set the variables. */
+/** The configuration is wrong. `problems` are for the person who set the variables; none contains a value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly problems: readonly string[]) {
@@ -12,7 +12,7 @@ export class ConfigError extends Error {
 const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1');
 const integer = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max));
-/** Pieces for configuration schemas: environment text in, typed values out. */
+/** Parts of configuration schemas: they turn the text of an environment variable into a typed value. */
 export const env = {
   flag,
   integer,
@@ -24,7 +24,7 @@ export const env = {
     }),
 };
 
-/** What every service understands. Unset URLs mean the embedded part. */
+/** The variables of every service. */
 export const commonConfig = {
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
@@ -58,20 +58,20 @@ export const commonConfig = {
 };
 
 /**
- * Marks what nobody but the process may see; comes last, after `optional` and `default`. Such a variable may also be given as the path of a file that holds it, in `<NAME>_FILE`,
- * as Docker and Kubernetes mount secrets.
+ * Marks a variable as secret; must be the outermost call, after `optional` and `default`. A secret may also be given as the path of a file that contains it, in `<NAME>_FILE`, as Docker and Kubernetes mount
+ * secrets.
  */
 export const secret = <T extends z.ZodType>(field: T, description: string): T =>
   field.meta({ description, secret: true });
 export const isSecret = (field: z.ZodType): boolean => field.meta()?.['secret'] === true;
 
-/** A secret is short; a path that leads to anything else is a mistake. */
-const MOST_SECRET_BYTES = 65_536;
+/** Secrets are short; a larger file is a mistake. */
+const MAX_SECRET_BYTES = 65_536;
 
-/** The text of a secret's file, without the line break at its end. Throws what is wrong, for people. */
+/** Answers the text of a secret's file, without the line break at its end. Throws a problem for people. */
 function readSecret(path: string): string {
   try {
-    if (statSync(path).size > MOST_SECRET_BYTES) throw new Error(`is longer than ${MOST_SECRET_BYTES} bytes`);
+    if (statSync(path).size > MAX_SECRET_BYTES) throw new Error(`is longer than ${MAX_SECRET_BYTES} bytes`);
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -79,8 +79,8 @@ function readSecret(path: string): string {
   }
 }
 
-/** What the environment, and the files that it names, say of each variable. */
-function gather(
+/** Reads each variable from the environment, or from the file that it names. */
+function readValues(
   shape: z.ZodRawShape,
   source: NodeJS.ProcessEnv,
 ): { values: Record<string, string | undefined>; problems: Map<string, string> } {
@@ -104,14 +104,14 @@ function gather(
 }
 
 /**
- * Reads a configuration from the environment, and from the files that it names for secrets: typed, frozen. Empty variables and files count as unset.
- * Throws {@link ConfigError} with all problems at once, and never with a variable's value (it may be a secret).
+ * Reads a configuration from the environment, and from the files that it names for secrets. The result is typed and frozen. Empty variables and files count as unset. Throws a {@link ConfigError} with all
+ * problems at once, and never with a variable's value, which may be secret.
  */
 export function loadConfig<T extends z.ZodRawShape>(
   shape: T,
   source: NodeJS.ProcessEnv = process.env,
 ): Readonly<z.output<z.ZodObject<T>>> {
-  const { values, problems } = gather(shape, source);
+  const { values, problems } = readValues(shape, source);
   const result = z.object(shape).safeParse(values);
   if (result.success && problems.size === 0) return Object.freeze(result.data);
   for (const { path, message } of result.error?.issues ?? []) {
@@ -122,5 +122,5 @@ export function loadConfig<T extends z.ZodRawShape>(
   throw new ConfigError([...problems.values()]);
 }
 
-/** The environment of this process, for what only checks it. */
+/** The environment of this process, for programs that check it without loading a configuration. */
 export const processEnvironment = (): NodeJS.ProcessEnv => process.env;

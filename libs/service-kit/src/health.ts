@@ -3,10 +3,10 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { listen } from './ports.js';
 import { work } from './work-metrics.js';
 
-/** What `/health/ready` asks: undefined when fine, otherwise what is missing, for people. Must answer at once. */
+/** Answers undefined when all is well, otherwise what is missing, for people. Must not wait for anything. */
 export type ReadinessCheck = () => string | undefined;
 
-/** Liveness, readiness and metrics of one process. Not ready until `open()`, and again after `close()`. */
+/** Liveness, readiness and metrics of one process. It is ready between `open()` and `drain()`, while every check agrees. */
 export class Health {
   readonly metrics = new Registry();
   private readonly checks = new Map<string, ReadinessCheck>();
@@ -22,7 +22,7 @@ export class Health {
     this.checks.set(name, check);
   }
 
-  /** `{ready, problems}`: what the ready endpoint says, for those that serve it elsewhere. */
+  /** What the ready endpoint says, for processes that serve it on another port as well. */
   report(): { ready: boolean; problems: Record<string, string> } {
     const problems: Record<string, string> = this.serving ? {} : { service: 'starting or stopping' };
     for (const [name, check] of this.checks) {
@@ -32,17 +32,17 @@ export class Health {
     return { ready: Object.keys(problems).length === 0, problems };
   }
 
-  /** From now on ready, as far as the checks agree. */
+  /** Ready from now on, while the checks agree. */
   open(): void {
     this.serving = true;
   }
 
-  /** Not ready from now on: the first step of a shutdown. */
+  /** Not ready from now on; the first step of a shutdown. */
   drain(): void {
     this.serving = false;
   }
 
-  /** Serves the three endpoints on a port of their own; resolves with the port. Throws a `StartError` when the port cannot be had. */
+  /** Serves the three endpoints on a port of their own. Resolves with the port; rejects with a `StartError` when it cannot be opened. */
   async listen(port: number, host: string): Promise<number> {
     const server = createServer((request, response) => {
       void this.answer(request.url ?? '').then(({ status, type, body }) => {

@@ -17,26 +17,25 @@ export abstract class Logger {
   abstract readonly fatal: LogLine;
 }
 
-/** What follows one piece of work through a process; every log line carries it. */
+/** What identifies one piece of work; every log line of it carries these fields. */
 export interface Trace {
-  /** See {@link TraceContext}; whatever else a message of the broker named it by. */
+  /** As in {@link TraceContext}; in a message of the broker it may be any text. */
   traceId: string;
-  /** The span that the work is, or that it was asked for in. */
+  /** The span of the work, or of the request for it. */
   spanId?: string;
   conversationId?: string;
   messageId?: string;
   userId?: string;
 }
 const traces = new AsyncLocalStorage<Trace>();
-/** Runs `work` so that its log lines, and what it publishes, carry `trace`. */
+/** Runs `work` so that its log lines, and the messages that it sends, carry `trace`. */
 export const withTrace = <T>(trace: Trace, work: () => T): T => traces.run(trace, work);
 export const currentTrace = (): Trace | undefined => traces.getStore();
 
 const secrets = ['password', 'accessToken', 'refreshToken', 'token', 'authorization', 'body'];
 
 /**
- * JSON lines, on standard output unless told: level, time, service, trace id. Bodies, passwords and tokens are not given to it by anybody;
- * hiding fields of those names is the net below that rule.
+ * Writes JSON lines with level, time, service and trace id, to standard output by default. Nobody may pass bodies, passwords or tokens to it; hiding fields of those names is the safety net for that rule.
  */
 export function createLogger(service: string, level: string = 'info', destination?: DestinationStream): Logger {
   const options = {
@@ -50,7 +49,7 @@ export function createLogger(service: string, level: string = 'info', destinatio
   return destination ? pino(options, destination) : pino(options);
 }
 
-/** Nest's own lines, in our format. Its start-up chatter is `debug`. */
+/** Writes Nest's own lines in our format. Its start-up messages become `debug`. */
 export function nestLogger(logger: Logger): LoggerService {
   const line =
     (level: 'debug' | 'warn' | 'error' | 'fatal') =>

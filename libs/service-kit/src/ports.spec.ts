@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { demandPort, listen } from './ports.js';
 import { StartError } from './run.js';
 
-it('a taken port is said in one line that names its variable, and a free one is left free', async () => {
+it('a taken port is reported in one line that names its variable, and a free one stays free', async () => {
   const server = createServer();
   const port = await listen(server, 0, '127.0.0.1', 'PORT');
   await expect(demandPort(port, '127.0.0.1', 'HEALTH_PORT')).rejects.toThrow(
@@ -14,6 +14,6 @@ it('a taken port is said in one line that names its variable, and a free one is 
   await demandPort(port, '127.0.0.1', 'PORT');
 });
 
-it('an address that this machine does not have is said in one line', async () => {
+it('an address that this machine does not have is reported in one line', async () => {
   await expect(demandPort(0, '192.0.2.1', 'PORT')).rejects.toThrow(StartError);
 });

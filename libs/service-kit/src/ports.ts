@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { StartError } from './run.js';
 
-/** Listens; resolves with the port. Throws a {@link StartError} that names `variable`, which holds the port, when the address cannot be had. */
+/** Listens. Resolves with the port; rejects with a {@link StartError} that names `variable`, the variable of the port, when the address cannot be used. */
 export async function listen(server: Server, port: number, host: string, variable: string): Promise<number> {
   try {
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
@@ -16,7 +16,7 @@ export async function listen(server: Server, port: number, host: string, variabl
   return (server.address() as { port: number }).port;
 }
 
-/** Throws what {@link listen} would, before anything else is begun. */
+/** Rejects as {@link listen} would; for checking a port before anything else is started. */
 export async function demandPort(port: number, host: string, variable: string): Promise<void> {
   const server = createServer();
   await listen(server, port, host, variable);

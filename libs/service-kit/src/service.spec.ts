@@ -140,7 +140,7 @@ describe('the process of a service', () => {
     expect((await service.exited).code).toBe(1);
   });
 
-  it('says in one line why it cannot start, and ends with code 1', async () => {
+  it('reports in one line why it cannot start, and ends with code 1', async () => {
     expect(await probe(`throw new StartError('no database');`).exited).toEqual({
       code: 1,
       output: 'probe: no database\n',

@@ -11,7 +11,7 @@ describe('a traceparent', () => {
     expect(parseTraceparent(`00-${traceId}-${spanId}-00`)).toEqual({ traceId, spanId });
   });
 
-  it('of a later version may say more', () => {
+  it('of a later version may have further fields', () => {
     expect(parseTraceparent(`01-${traceId}-${spanId}-01-more`)).toEqual({ traceId, spanId });
   });
 
@@ -32,7 +32,7 @@ describe('a traceparent', () => {
     ` 00-${traceId}-${spanId}-01`,
     `00-${traceId}-${spanId}-01\n`,
     `01-${traceId}-${spanId}-01-${'x'.repeat(300)}`,
-  ])('that is not well-formed says nothing: %j', (header) => {
+  ])('that is not well-formed is ignored: %j', (header) => {
     expect(parseTraceparent(header)).toBeUndefined();
   });
 });

@@ -1,6 +1,6 @@
 import { newId } from '@parley/contracts';
 
-/** Where a piece of work belongs, as W3C Trace Context has it: 32 and 16 lower-case hex digits. */
+/** A trace and a span in it, as in W3C Trace Context: 32 and 16 lower-case hex digits. */
 export interface TraceContext {
   readonly traceId: string;
   readonly spanId: string;
@@ -9,7 +9,7 @@ export interface TraceContext {
 const form =
   /^(?!ff)(?<version>[0-9a-f]{2})-(?<traceId>(?!0{32})[0-9a-f]{32})-(?<spanId>(?!0{16})[0-9a-f]{16})-[0-9a-f]{2}(?<more>-.*)?$/;
 
-/** What a `traceparent` says; undefined unless it is well-formed. A version above 00 may say more, which is not looked at. */
+/** Parses a `traceparent`; undefined unless it is well-formed. What a version above 00 adds is ignored. */
 export function parseTraceparent(header: unknown): TraceContext | undefined {
   const { version, traceId, spanId, more } =
     (typeof header === 'string' && header.length < 256 && form.exec(header)?.groups) || {};
@@ -19,7 +19,7 @@ export function parseTraceparent(header: unknown): TraceContext | undefined {
 
 export const formatTraceparent = ({ traceId, spanId }: TraceContext): string => `00-${traceId}-${spanId}-01`;
 
-/** A new trace id, or the one that a request's id is. */
+/** The trace id that belongs to a request's id; by default a new one. */
 export const traceIdOf = (id: string = newId()): string => id.replaceAll('-', '');
 
 const ours = /^[0-9a-f]{32}$/;

@@ -22,7 +22,7 @@ describe('the trace of a message that is sent', () => {
 });
 
 describe('without a collector', () => {
-  it('spans are only their work, in the trace that there is', async () => {
+  it('spans only do their work, in the current trace', async () => {
     const tracing = await startTracing('probe', loadConfig(commonConfig, {}), createLogger('probe', 'silent'));
     const inside = () => [currentTrace(), currentTraceparent()];
     expect(withTrace({ traceId }, () => inSpan('work', 'internal', inside))).toEqual([{ traceId }, undefined]);
@@ -36,7 +36,7 @@ describe('without a collector', () => {
 });
 
 describe('with a collector that is away', () => {
-  it('work goes on as it does without, and the end does not wait for it for long', async () => {
+  it('work goes on as it does without one, and stopping does not wait long for it', async () => {
     const lines: string[] = [];
     const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
     const tracing = await startTracing(
@@ -61,6 +61,6 @@ describe('with a collector that is away', () => {
   });
 });
 
-it.each(['-1', '1.5', 'half', '2'])('a share of the traces is between 0 and 1: not %s', (share) => {
+it.each(['-1', '1.5', 'half', '2'])('the share of exported traces must be between 0 and 1, not %s', (share) => {
   expect(() => loadConfig(commonConfig, { OTEL_TRACES_SAMPLER_ARG: share })).toThrow(/between 0 and 1/);
 });

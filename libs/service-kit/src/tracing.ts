@@ -11,7 +11,7 @@ type TracingConfig = Pick<
   'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_TRACES_SAMPLER_ARG'
 >;
 
-/** As OpenTelemetry has it: who asks and who answers, who tells and who hears, and what is between. */
+/** The span kinds of OpenTelemetry. */
 export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
 const kinds: readonly SpanKind[] = ['internal', 'server', 'client', 'producer', 'consumer'];
 
@@ -19,12 +19,12 @@ interface Active {
   readonly tracer: Tracer;
   readonly api: typeof import('@opentelemetry/api');
 }
-/** Undefined while tracing is off: all that the ways of messages then pay is to look here. */
+/** Undefined while tracing is off; then a span costs no more than this check. */
 let active: Active | undefined;
 
 /**
- * Exports the spans of this process until it is stopped, if the configuration names a collector; the libraries for it are loaded only then. Spans wait in a bounded queue: while the collector is away they are dropped, and
- * a warning says so.
+ * Exports the spans of this process until it is stopped, if the configuration names a collector; OpenTelemetry is loaded only then. Spans wait in a bounded queue: while the collector is away they are
+ * dropped, with a warning.
  */
 export async function startTracing(
   service: string,
@@ -50,7 +50,7 @@ export async function startTracing(
   );
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': service }),
-    // By the trace id alone, so that all services decide alike.
+    // Decides by the trace id alone, so that all services decide alike.
     sampler: new TraceIdRatioBasedSampler(share),
     idGenerator: { generateTraceId: rootTraceId, generateSpanId: () => randomBytes(8).toString('hex') },
     spanProcessors: [
@@ -66,28 +66,30 @@ export async function startTracing(
   };
 }
 
-/** A trace begins with the id that the work has already. */
+/** A new trace gets the id that the work already has. */
 function rootTraceId(): string {
   const { traceId } = currentTrace() ?? {};
   return traceId !== undefined && isTraceId(traceId) ? traceId : traceIdOf();
 }
 
-/** Does `work` as a span of the current trace, and what it begins as spans below; without tracing, only does it. */
+/** Does `work` within a span of the current trace; spans that it begins are children. Without tracing it only does the work. */
 export function inSpan<T>(name: string, kind: SpanKind, work: () => T, attributes: Attributes = {}): T {
   return active ? within([begin(active, name, kind, currentTrace(), attributes)], work) : work();
 }
 
 /**
- * Does `work`, which belongs to many traces at once, within the first one; its spans are there. The others get a span of the same time with a link to that one.
- * There has to be one.
+ * Does `work` that belongs to many traces (at least one) within the first of them, which gets its spans. Each other trace gets a span of the same time with a link to that one.
  */
 export function inSpans<T>(name: string, kind: SpanKind, traces: readonly Trace[], work: () => T): T {
   const [first, ...others] = traces as [Trace, ...Trace[]];
   if (!active) return withTrace(first, work);
-  const here = active;
-  const shared = begin(here, name, kind, first, { 'parley.batch': traces.length });
+  const tracing = active;
+  const shared = begin(tracing, name, kind, first, { 'parley.batch': traces.length });
   return within(
-    [shared, ...others.map((other) => begin(here, name, kind, other, { 'parley.batch': traces.length }, shared.trace))],
+    [
+      shared,
+      ...others.map((other) => begin(tracing, name, kind, other, { 'parley.batch': traces.length }, shared.trace)),
+    ],
     work,
   );
 }
@@ -107,36 +109,36 @@ export function outgoingTrace(traceId?: string): Trace {
   return { traceId: current.traceId, spanId: current.spanId };
 }
 
-interface Begun {
+interface OpenSpan {
   readonly trace: Trace & { readonly spanId: string };
   end(failure?: { readonly error: unknown }): void;
 }
 
-const contextOf = ({ api }: Active, { traceId, spanId }: Begun['trace']): SpanContext => ({
+const contextOf = ({ api }: Active, { traceId, spanId }: OpenSpan['trace']): SpanContext => ({
   traceId,
   spanId,
   traceFlags: api.TraceFlags.SAMPLED,
   isRemote: true,
 });
-const isParent = (trace: Trace | undefined): trace is Begun['trace'] =>
+const isParent = (trace: Trace | undefined): trace is OpenSpan['trace'] =>
   trace?.spanId !== undefined && isTraceId(trace.traceId);
 
 function begin(
-  here: Active,
+  tracing: Active,
   name: string,
   kind: SpanKind,
   trace: Trace | undefined,
   attributes: Attributes,
-  linked?: Begun['trace'],
-): Begun {
-  const { api, tracer } = here;
+  linked?: OpenSpan['trace'],
+): OpenSpan {
+  const { api, tracer } = tracing;
   const parent = isParent(trace)
-    ? api.trace.setSpanContext(api.ROOT_CONTEXT, contextOf(here, trace))
+    ? api.trace.setSpanContext(api.ROOT_CONTEXT, contextOf(tracing, trace))
     : api.ROOT_CONTEXT;
   const start = () =>
     tracer.startSpan(
       name,
-      { kind: kinds.indexOf(kind), attributes, links: linked ? [{ context: contextOf(here, linked) }] : [] },
+      { kind: kinds.indexOf(kind), attributes, links: linked ? [{ context: contextOf(tracing, linked) }] : [] },
       parent,
     );
   const span = trace ? withTrace(trace, start) : start();
@@ -144,7 +146,7 @@ function begin(
   return {
     trace: { ...trace, traceId, spanId },
     end(failure) {
-      // Texts of errors may say what nobody else is to read.
+      // Not the error's text: it may contain private data.
       if (failure) span.setAttribute('error.type', typeOf(failure.error)).setStatus({ code: api.SpanStatusCode.ERROR });
       span.end();
     },
@@ -154,13 +156,13 @@ function begin(
 const typeOf = (error: unknown): string =>
   error instanceof ChatError ? error.code : error instanceof Error ? error.name : 'unknown';
 
-/** Does `work` in the first one's trace, and ends all with it. */
-function within<T>(begun: readonly [Begun, ...Begun[]], work: () => T): T {
+/** Does `work` in the trace of the first span, and ends all spans when it ends. */
+function within<T>(spans: readonly [OpenSpan, ...OpenSpan[]], work: () => T): T {
   const end = (failure?: { readonly error: unknown }) => {
-    for (const one of begun) one.end(failure);
+    for (const span of spans) span.end(failure);
   };
   try {
-    const result = withTrace(begun[0].trace, work);
+    const result = withTrace(spans[0].trace, work);
     if (result instanceof Promise)
       result.then(
         () => end(),

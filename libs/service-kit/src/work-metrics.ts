@@ -1,14 +1,14 @@
 import { Counter, Histogram, Registry } from 'prom-client';
 
 /**
- * What every process counts of the work that the broker brings it, and of what it stores; {@link Health} shows it beside its own. Labels are names of messages and kinds of ends, never ids.
- * An increment costs well below a microsecond; nothing is counted per recipient.
+ * Metrics of the deliveries that a process handles; {@link Health} serves them beside its own. Labels are names of messages, queues and outcomes, never ids. An increment costs well below a microsecond;
+ * nothing is counted per recipient.
  */
 const registry = new Registry();
 const registers = [registry];
 export const work = {
   registry,
-  /** Messages of the broker that were handled, by what became of them. */
+  /** Deliveries that were handled, by outcome. */
   handled: new Counter({
     name: 'parley_handled_total',
     help: 'Messages of the broker that were handled, by name and end: done, away (a dependency was), failed',
@@ -22,7 +22,7 @@ export const work = {
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     registers,
   }),
-  /** For batches that store something this is the time from taking them to their commit. */
+  /** For batches of sends this is the time from taking a batch to its commit. */
   seconds: new Histogram({
     name: 'parley_handling_seconds',
     help: 'Time that one call of a handler took; for message.send.v1 from taking the batch to its commit',
@@ -38,5 +38,5 @@ export const work = {
   }),
 } as const;
 
-/** Shards are one queue here. */
+/** The label of a queue; all shards have one. */
 export const queueLabel = (queue: string): string => queue.replace(/\.\d+$/, '');

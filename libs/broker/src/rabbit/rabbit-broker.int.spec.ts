@@ -47,7 +47,7 @@ async function newHost(): Promise<string> {
   return host.href;
 }
 
-/** Begins one a turn of the event loop: what is sent within one turn may be one message. */
+/** Begins one call per turn of the event loop: calls of one turn may become one message. */
 async function eachTurn<T>(count: number, begin: (at: number) => Promise<T>): Promise<Promise<T>[]> {
   const begun: Promise<T>[] = [];
   for (let at = 0; at < count; at++) {
@@ -98,7 +98,7 @@ describe('RabbitMQ', () => {
   brokerConformance(open);
 });
 
-describe('RabbitMQ, when things break', () => {
+describe('RabbitMQ, with failures', () => {
   let admin: ChannelModel;
   const proxies: TcpProxy[] = [];
   const proxied = async (
@@ -120,7 +120,7 @@ describe('RabbitMQ, when things break', () => {
     await admin.close().catch(() => undefined);
   });
 
-  /** Serves sends, and notes per conversation what came first, in order. */
+  /** Serves sends, and notes the first delivery of each message, in order, per conversation. */
   async function witness(broker: Broker): Promise<{ seen: Map<string, string[]>; count: () => number }> {
     const seen = new Map<string, string[]>();
     const known = new Set<string>();
@@ -151,7 +151,7 @@ describe('RabbitMQ, when things break', () => {
   }
 
   /**
-   * Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs; all must be answered, each after at most `tries`, and in order.
+   * Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs. All must be handled in order, and answered after at most `tries` tries each.
    */
   async function storm(
     client: Broker,
@@ -193,10 +193,10 @@ describe('RabbitMQ, when things break', () => {
     expect(await listDeadLetters(url)).toEqual([]);
   });
 
-  it('loses nothing and keeps the order through a crash of the broker; answers that it lost are given again', async () => {
+  it('loses nothing and keeps the order through a crash of RabbitMQ; lost answers are given again', async () => {
     const [server, client] = [await started(), await started({ confirmTimeoutMs: 30_000 })];
     const seen = await witness(server);
-    // RabbitMQ saves which quorum queues there are every half second; one that a crash finds younger never answers again.
+    // RabbitMQ saves its list of quorum queues every half second; a younger queue is unusable after a crash.
     const young = Date.now() + 2000;
     await eventually(() => Date.now() > young);
     await storm(client, seen, 3000, 3, async (progress) => {
@@ -226,7 +226,7 @@ describe('RabbitMQ, when things break', () => {
     await eventually(() => seen.size === users.length);
   });
 
-  it('notices a half-open connection and comes back', async () => {
+  it('notices a half-open connection and reconnects', async () => {
     const { broker, proxy } = await proxied({}, '?heartbeat=1');
     await broker.serve('messages', serving({ 'message.send.v1': echo }));
     proxy.swallow('up', 'down');
@@ -236,7 +236,7 @@ describe('RabbitMQ, when things break', () => {
     expect(await send(broker, newId(), 'a')).toMatchObject({ duplicate: false });
   });
 
-  it('publishes nothing twice that nobody may do twice: a query whose connection was cut', async () => {
+  it('does not repeat a query whose connection was cut', async () => {
     const [server, client] = [await started(), await proxied()];
     let asked = 0;
     await server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: `${++asked}` }) }));
@@ -260,7 +260,7 @@ describe('RabbitMQ, when things break', () => {
     await eventually(() => send(server, newId(), 'a', 1000));
   });
 
-  it('consumes again after its channel failed, and gets again what was not acknowledged on it', async () => {
+  it('consumes again after its channel failed, and gets unacknowledged messages again', async () => {
     const connection = new Connection(url, 'test', logger);
     connection.open();
     const got: [string, boolean][] = [];
@@ -290,14 +290,14 @@ describe('RabbitMQ, when things break', () => {
     await connection.close();
   });
 
-  it('declares again what a publisher misses: an exchange that was deleted', async () => {
+  it('declares a deleted exchange again', async () => {
     const server = await started();
     await (await admin.createChannel()).deleteExchange(names.push);
     await server.push(newId(), frame());
     await (await admin.createChannel()).checkExchange(names.push);
   });
 
-  it('is asked for no more than the prefetch at a time', async () => {
+  it('gets no more than the prefetch at a time', async () => {
     const server = await started({ prefetch: 10 });
     const gate = new Gate();
     await server.serve(
@@ -315,13 +315,13 @@ describe('RabbitMQ, when things break', () => {
     );
     gate.open();
     await Promise.all(asked);
-    // Acknowledged, all of them.
+    // All of them are acknowledged.
     await server.close();
     const { messageCount } = await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)));
     expect(messageCount).toBe(0);
   });
 
-  it('makes one message of requests of one moment to one shard, of which each is answered, or buried, by itself, and which is acknowledged when all are', async () => {
+  it('sends the requests of one turn to one shard as one message; each is settled by itself, and the message is acknowledged when all are', async () => {
     const server = await started();
     const client = await started();
     const gate = new Gate();
@@ -362,7 +362,7 @@ describe('RabbitMQ, when things break', () => {
     expect(dead && JSON.parse(dead.content.toString())).toMatchObject({ input: { clientId: 'bad' } });
   });
 
-  it('delivers what was in one message again when its process goes before all of it is settled, in order', async () => {
+  it('redelivers a message of several requests, in order, when its process ends before all of them are settled', async () => {
     const { broker: dying, proxy } = await proxied();
     const client = await started();
     const first = new Gate();
@@ -389,7 +389,7 @@ describe('RabbitMQ, when things break', () => {
     first.open();
   });
 
-  it('buries what is not JSON', async () => {
+  it('makes a message that is not JSON a dead letter', async () => {
     const server = await started();
     await server.serve('messages', serving({ 'message.send.v1': echo }));
     const channel = await admin.createConfirmChannel();
@@ -399,7 +399,7 @@ describe('RabbitMQ, when things break', () => {
     );
   });
 
-  it('buries a delivery that takes its process down again and again', async () => {
+  it('makes a delivery that crashes its process again and again a dead letter', async () => {
     const { broker, proxy } = await proxied();
     const crashing = await broker.serve('messages', serving({ 'message.send.v1': async () => (proxy.cut(), {}) }));
     await send(broker, conversationOf(0), 'a');
@@ -432,13 +432,13 @@ describe('RabbitMQ, when things break', () => {
     ]);
   });
 
-  it('hands a dead replica’s shards to another at once', async () => {
+  it('hands the shards of a dead replica to another one at once', async () => {
     const [first, second, client] = [
       await proxied({ balanceEveryMs: 60_000 }),
       await started({ balanceEveryMs: 60_000 }),
       await started(),
     ];
-    // By message: the first may be cut off between its answer to a and its acknowledgement, and then the second is given a again.
+    // The first may be cut off after its answer to `a` and before the acknowledgement; then the second gets `a` again.
     const by = new Map<string, string[]>();
     for (const [name, broker] of [
       ['first', first.broker],
@@ -503,7 +503,7 @@ describe('RabbitMQ, when things break', () => {
     expect(seen).toEqual(sent);
   });
 
-  it('tells a listener of frames that its queue could not hold, and of a cut connection', async () => {
+  it('reports a gap to a listener when its queue overflowed, or its connection was cut', async () => {
     const { broker: gateway, proxy } = await proxied();
     const client = await started({ outbox: { messages: 50_000, bytes: 1e9 } });
     const events: string[] = [];
@@ -521,14 +521,14 @@ describe('RabbitMQ, when things break', () => {
 
     events.length = 0;
     proxy.latency(3000);
-    // So many at a time as are confirmed in time also on a busy machine.
+    // As many at a time as even a busy machine confirms in time.
     for (let sent = 0; sent < 30_000; sent += 1_000)
       await Promise.all(await eachTurn(1_000, () => client.push(gateway.instance, frame())));
     proxy.heal();
     await eventually(() => expect(events).toContain('gap'), { timeoutMs: 20_000 });
   });
 
-  it('says in one line why it cannot start', async () => {
+  it('reports in one line why it cannot start', async () => {
     const nowhere = createRabbitBroker({
       url: 'amqp://guest:secret@127.0.0.1:1',
       service: 'test',
@@ -551,10 +551,10 @@ describe('RabbitMQ, when things break', () => {
   });
 });
 
-describe('RabbitMQ, fed with anything', () => {
+describe('RabbitMQ, with arbitrary messages', () => {
   afterEach(async () => void (await Promise.all(brokers.splice(0).map((broker) => broker.close(100)))));
 
-  /** Values as any client may put them into a header. RabbitMQ itself does not bear all: it hangs up on NaN, and falls over an `x-death` that it did not write. */
+  /** Values that any client may put into a header. Some are left out because RabbitMQ itself fails on them: NaN, and an `x-death` that it did not write. */
   const header: fc.Arbitrary<unknown> = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.integer(),
@@ -606,7 +606,7 @@ describe('RabbitMQ, fed with anything', () => {
     { requiredKeys: ['at', 'content', 'headers'] },
   );
 
-  it('buries what nobody can handle, with a reason, and everybody else goes on', async () => {
+  it('makes every message that cannot be handled a dead letter with a reason, and handles all others', async () => {
     url = await newHost();
     const server = await started();
     const client = await started();
@@ -671,7 +671,7 @@ describe('RabbitMQ, fed with anything', () => {
     await admin.close();
   });
 
-  it('takes for an answer only what is one, whoever sends it', async () => {
+  it('ignores messages in its reply queue that are no answers', async () => {
     url = await newHost();
     const server = await started();
     const client = await started();
