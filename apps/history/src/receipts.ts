@@ -14,7 +14,7 @@ import {
   type Moment,
 } from '@parley/chat';
 import { limits, type CallOutput, type RequestPayload, type ServerEvent } from '@parley/contracts';
-import { reached, without } from '@parley/faults';
+import { reached } from '@parley/faults';
 import type { Push } from '@parley/realtime';
 import type { Database, Row, Sql } from '@parley/store';
 import { toReceipt, type ReceiptRow } from './changes.js';
@@ -30,10 +30,6 @@ interface Wish {
   delivered: number;
   read: number;
 }
-
-const moves = without('cursor-greatest') ? '<>' : '>';
-const furthest = (column: string): string =>
-  without('cursor-greatest') ? `excluded.${column}` : `greatest(k.${column}, excluded.${column})`;
 
 // Only forwards, at most to the newest message, and only for members. Rows are taken in one order, so that two replicas never wait for each other.
 // What did not move is not returned. `read_before` is as of the statement's start: good enough to say whose messages may have been read.
@@ -51,11 +47,11 @@ const MOVE = `
     select conversation_id, user_id, delivered_seq, read_seq, clock_timestamp(), case when read_seq > base_seq then clock_timestamp() end, clock_timestamp()
     from wish where delivered_seq > base_seq order by conversation_id, user_id
     on conflict (conversation_id, user_id) do update set
-      delivered_seq = ${furthest('delivered_seq')}, read_seq = ${furthest('read_seq')},
+      delivered_seq = greatest(k.delivered_seq, excluded.delivered_seq), read_seq = greatest(k.read_seq, excluded.read_seq),
       delivered_at = case when excluded.delivered_seq > k.delivered_seq then excluded.delivered_at else k.delivered_at end,
       read_at = case when excluded.read_seq > k.read_seq then excluded.updated_at else k.read_at end,
       updated_at = excluded.updated_at
-    where excluded.delivered_seq ${moves} k.delivered_seq or excluded.read_seq ${moves} k.read_seq
+    where excluded.delivered_seq > k.delivered_seq or excluded.read_seq > k.read_seq
     returning k.conversation_id, k.user_id, k.delivered_seq, k.read_seq, k.updated_at)
   select moved.*, c.member_count, c.members_rev,
     greatest(before.read_seq, wish.base_seq) as read_before, greatest(before.delivered_seq, wish.base_seq) as delivered_before

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import { newId, type DomainEvent, type Presence } from '@parley/contracts';
-import { without } from '@parley/faults';
 import { Logger, Unavailable } from '@parley/service-kit';
 import {
   announcedBy,
@@ -76,7 +75,6 @@ export class Presences {
 
   /** Applies the passage of time to every user for whom it changes something. Several replicas may sweep at the same time. */
   async sweep(): Promise<void> {
-    if (without('leases')) return;
     for (let size = SWEEP_LIMIT, rounds = 0; size >= MIN_FULL_ROUND && rounds < MAX_SWEEP_ROUNDS; rounds++) {
       const { userIds, held } = await this.store.due(SWEEP_LIMIT);
       size = userIds.length;

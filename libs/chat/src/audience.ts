@@ -1,4 +1,3 @@
-import { without } from '@parley/faults';
 import { Lru } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
 import { isMemberNow } from './members.js';
@@ -75,9 +74,7 @@ export class Audience {
 
   private lookUp({ conversationId, membersRev }: AudienceKey, now: number): readonly string[] | undefined {
     const entry = this.cache.get(conversationId);
-    return entry && (entry.membersRev === membersRev || without('membership-on-push')) && entry.expiresAt > now
-      ? entry.users
-      : undefined;
+    return entry && entry.membersRev === membersRev && entry.expiresAt > now ? entry.users : undefined;
   }
 }
 

@@ -1,19 +1,16 @@
 /**
- * The same as `index.ts` for processes under test. `FAULT_AT` names a place, at which of its visits something happens, and what: `messages.committed:200:kill` is a SIGKILL at the 200th,
- * `messages.received:1:sleep:300` holds up every visit from the first on for 300 ms. `WITHOUT` lists guards, separated by commas.
+ * `index.ts` for processes under test. `FAULT_AT` names a point, the visit of it from which on something happens, and what: `messages.committed:200:kill` is a SIGKILL at the 200th visit;
+ * `messages.received:1:sleep:300` holds up every visit from the first one on for 300 ms.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Guard, Place } from './names.js';
+import type { FaultPoint } from './fault-points.js';
 
-const { FAULT_AT = '', WITHOUT = '' } = process.env;
-const [place, count, act, ms] = FAULT_AT.split(':');
-const guards = new Set(WITHOUT.split(','));
+const { FAULT_AT = '' } = process.env;
+const [target, from, action, ms] = FAULT_AT.split(':');
 let visits = 0;
 
-export function reached(here: Place): Promise<void> | undefined {
-  if (here !== place || ++visits < Number(count)) return undefined;
-  if (act === 'kill') process.kill(process.pid, 'SIGKILL');
+export function reached(point: FaultPoint): Promise<void> | undefined {
+  if (point !== target || ++visits < Number(from)) return undefined;
+  if (action === 'kill') process.kill(process.pid, 'SIGKILL');
   return sleep(Number(ms ?? 60_000));
 }
-
-export const without = (guard: Guard): boolean => guards.has(guard);

@@ -1,13 +1,10 @@
 /**
- * Places where tests break the product, and guards that they take away. Here nothing can be broken: what `armed.ts` does is loaded only by a process that is started with
- * `--conditions=@parley/faults`, as the fault tests start theirs.
+ * Points at which tests kill or hold up a process. In production nothing happens at them: `armed.ts` is loaded only by a process that is started with `--conditions=@parley/faults`, as the fault tests start
+ * theirs.
  */
-import type { Guard, Place } from './names.js';
+import type { FaultPoint } from './fault-points.js';
 
-export type { Guard, Place } from './names.js';
+export type { FaultPoint } from './fault-points.js';
 
-/** A moment has come. Under test the process may end here, or be held up until the promise resolves. */
-export const reached = (_place: Place): Promise<void> | undefined => undefined;
-
-/** Whether a guard is taken away. */
-export const without = (_guard: Guard): boolean => false;
+/** Says that the process has come to this point. Under test it may end here, or be held up until the promise resolves. */
+export const reached = (_point: FaultPoint): Promise<void> | undefined => undefined;

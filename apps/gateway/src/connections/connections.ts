@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import { ChatError, type RevocationReason } from '@parley/contracts';
-import { without } from '@parley/faults';
 import { Registry, type Connection } from '@parley/realtime';
 import { Logger } from '@parley/service-kit';
 import type { Server, Socket } from 'socket.io';
@@ -144,7 +143,6 @@ export class Connections {
 
   /** Ends all connections of these sessions for good. */
   endSessions(sessionIds: readonly string[], reason: RevocationReason): void {
-    if (without('revocation-fan-out')) return;
     for (const sessionId of sessionIds) {
       const count = this.server?.of('/').adapter.rooms.get(sessionRoom(sessionId))?.size ?? 0;
       if (count > 0) this.metrics.closed.inc({ reason }, count);

@@ -1,4 +1,3 @@
-import { without } from '@parley/faults';
 import { queuedBytes, terminate } from '@parley/patches';
 import type { Socket } from 'socket.io';
 
@@ -62,7 +61,6 @@ export class SocketBackpressure {
   }
 
   private disconnect(): void {
-    if (without('slow-sockets')) return;
     this.disconnected = true;
     this.onDisconnect();
     // Not within the write that led here.

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Broker, type InstanceListener } from '@parley/broker';
 import type { DomainEvent, DomainEventName, Message, PushFrame, ServerEvent } from '@parley/contracts';
-import { reached, without } from '@parley/faults';
+import { reached } from '@parley/faults';
 import { Traces } from '@parley/realtime';
 import { inSpans, Logger, parseTraceparent } from '@parley/service-kit';
 import type { Server } from 'socket.io';
@@ -120,7 +120,6 @@ export class PushListener implements InstanceListener {
 
   /** Frames may be missing. Every client that is here reconnects and syncs, so that none keeps a hole without knowing. */
   onGap(): void {
-    if (without('gaps')) return;
     this.lastGapAt = Date.now();
     if (this.resyncing) return;
     this.resyncing = true;

@@ -1,5 +1,4 @@
 import type { PushFrame } from '@parley/contracts';
-import { without } from '@parley/faults';
 
 type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 interface Removal {
@@ -40,7 +39,7 @@ export class RecentRemovals {
   audience({ event, users, payload }: Pick<UsersFrame, 'event' | 'users' | 'payload'>): readonly string[] {
     if (event === 'conversation:removed')
       return this.remove((payload as { conversationId: string }).conversationId, users);
-    if (this.removals.size === 0 || without('membership-on-push')) return users;
+    if (this.removals.size === 0) return users;
     this.forgetOld();
     const conversationId = conversationOf(payload);
     const removal = conversationId === undefined ? undefined : this.removals.get(conversationId);

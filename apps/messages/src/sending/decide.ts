@@ -1,6 +1,5 @@
 import { toMessage, type MessageRow } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
-import { without } from '@parley/faults';
 import { isTraceId } from '@parley/service-kit';
 import type { LockedConversation } from '../commands/locked-conversation.js';
 import type { ClientKey, SendCommand, SendContext } from './context.js';
@@ -53,7 +52,7 @@ function decideOne(
       : denied!;
   const requestedId = messageIdOf(command.caller.requestId, command.input.conversationId);
   const stored = batch.find(key) ?? (row && toMessage(row));
-  if (stored && !without('dedupe')) return { message: stored, requestedId };
+  if (stored) return { message: stored, requestedId };
   return rules.refusal(context, batch) ?? { message: batch.add(context, requestedId), requestedId };
 }
 

@@ -1,6 +1,5 @@
 import { messageColumns, type MessageRow } from '@parley/chat';
 import type { Attachment, Forwarded } from '@parley/contracts';
-import { without } from '@parley/faults';
 import type { Sql } from '@parley/store';
 import type { LockedConversation } from '../commands/locked-conversation.js';
 import type { ClientKey } from './context.js';
@@ -49,7 +48,7 @@ const STORE = `
   select id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, coalesce(mentions::uuid[], '{}'), attachments::jsonb, forwarded_from::jsonb, trace_id
   from unnest($5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::timestamptz[], $15::text[], $16::text[], $17::text[], $18::uuid[])
     as n(id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from, trace_id)
-  on conflict ${without('dedupe') ? '' : '(conversation_id, sender_id, client_id)'} do nothing returning 1`;
+  on conflict (conversation_id, sender_id, client_id) do nothing returning 1`;
 /**
  * Inserts the messages and advances their conversations in one statement. `conversations` carry their new `last_seq`, `rev` and `active_at`.
  * False when a message with the same `clientId` exists: then the transaction must not commit.

@@ -1,5 +1,5 @@
 /** Processes of Parley die, freeze, and are replaced. */
-import type { Place } from '@parley/faults';
+import type { FaultPoint } from '@parley/faults';
 import { ChatClient, eventually } from '@parley/testing';
 import type { Load } from '../load.js';
 import type { FaultCluster, ProcessName } from '../target.js';
@@ -61,20 +61,20 @@ export const killAll = (process: ProcessName): Fault => ({
 });
 
 /** Kills each replica once at the given point, so that the active replica of the shard dies too. */
-export const killAt = (place: Place, process: ProcessName, more: { short?: true } = {}): Fault => ({
-  name: `kill-at-${place}`,
-  description: `SIGKILL of ${process} at ${place}, of each replica once`,
+export const killAt = (point: FaultPoint, process: ProcessName, more: { short?: true } = {}): Fault => ({
+  name: `kill-at-${point}`,
+  description: `SIGKILL of ${process} at ${point}, of each replica once`,
   ...more,
   async run(target) {
     const count = target.cluster.processes.filter(({ name }) => name === process).length;
     for (let n = 0; n < count; n++) {
       // Commands that already wait may bring it to the point before it is ready.
-      const doomed = await target.cluster.launchInstead(target.one(process), { FAULT_AT: `${place}:15:kill` });
+      const doomed = await target.cluster.launchInstead(target.one(process), { FAULT_AT: `${point}:15:kill` });
       const { signal } = await within(15_000, doomed.exited, 'not yet').catch(async () => {
         // All active conversations may be in shards of the other replica. Replacing it moves them here.
         const other = target.cluster.processes.find((one) => one.name === process && one !== doomed);
         if (other) await target.cluster.replace(other);
-        return within(45_000, doomed.exited, `${process} did not reach ${place}`);
+        return within(45_000, doomed.exited, `${process} did not reach ${point}`);
       });
       if (signal !== 'SIGKILL') throw new Error(`${process} ended in another way: ${doomed.output}`);
       await target.cluster.replace(doomed);
