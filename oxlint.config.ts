@@ -47,7 +47,11 @@ const vendors: readonly {
     homes: ['libs/store', 'libs/chat', 'apps/auth', 'apps/messages', 'apps/history', 'libs/testing', ...composers],
     message: 'Only libs/store and the services with a schema of their own know the database.',
   },
-  { names: ['vitest', 'testcontainers'], homes: ['libs/testing'], message: 'Test code is for specs.' },
+  {
+    names: ['vitest', 'testcontainers', '@parley/*/testing'],
+    homes: ['libs/testing'],
+    message: 'Test code is for specs.',
+  },
 ];
 
 type Group = { readonly group: string[]; readonly message: string };

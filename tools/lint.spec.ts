@@ -55,8 +55,14 @@ const samples: readonly Sample[] = [
   },
   {
     file: 'apps/messages/src/a.ts',
-    code: imports('@parley/chat', '@parley/history', '@parley/broker/src/rabbit/broker.js', 'amqplib'),
-    breaks: forbidden(3),
+    code: imports(
+      '@parley/chat',
+      '@parley/history',
+      '@parley/broker/src/rabbit/rabbit-broker.js',
+      '@parley/broker/testing',
+      'amqplib',
+    ),
+    breaks: forbidden(4),
   },
   { file: 'apps/web/src/a.tsx', code: imports('@parley/client', '@parley/store'), breaks: forbidden(1) },
   {
@@ -66,7 +72,7 @@ const samples: readonly Sample[] = [
   },
   {
     file: 'apps/messages/src/a.spec.ts',
-    code: imports('vitest', 'amqplib', '@parley/testing', '@parley/history'),
+    code: imports('vitest', 'amqplib', '@parley/testing', '@parley/broker/testing', '@parley/history'),
     breaks: forbidden(1),
   },
   {

@@ -1,6 +1,5 @@
-import type { Broker } from '@parley/broker';
+import { BrokerFailure } from '@parley/broker/testing';
 import { ChatError, newId, Session } from '@parley/contracts';
-import { Unavailable } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { memoryDatabase, SpecDatabase } from '@parley/store/testing';
 import { eventually } from '@parley/testing';
@@ -428,27 +427,13 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
 
   describe('parts that fail', () => {
     it('do not keep a revocation from getting out', async () => {
-      let failures = 0;
-      const tamper = (broker: Broker): Broker =>
-        new Proxy(broker, {
-          get: (target, key) => {
-            const value: unknown = Reflect.get(target, key);
-            if (typeof value !== 'function') return value;
-            if (key === 'publish' && failures < 3) {
-              return async () => {
-                failures++;
-                throw new Unavailable('the broker is away');
-              };
-            }
-            return value.bind(target) as unknown;
-          },
-        });
-      const flaky = await AuthService.start(database, {}, tamper);
+      const failure = new BrokerFailure(['publish']).fail(3);
+      const flaky = await AuthService.start(database, {}, failure.through);
       try {
         const session = await flaky.register();
         await flaky.call('auth.logout.v1', as(session), {});
         expect(await flaky.revoked(session.sessionId)).toMatchObject({ reason: 'logout' });
-        expect(failures).toBe(3);
+        expect(failure.count).toBe(3);
       } finally {
         await flaky.stop();
       }

@@ -1,8 +1,8 @@
+import { BrokerFailure } from '@parley/broker/testing';
 import { newId, type Conversation } from '@parley/contracts';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { engines, running } from '@parley/store/testing';
-import { BrokerFailure } from '../spec/broker-failure.js';
 import { Service } from '../spec/service.js';
 import { expectConsistent } from '../spec/invariants.js';
 

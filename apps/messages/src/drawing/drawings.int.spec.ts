@@ -1,8 +1,8 @@
+import { BrokerFailure } from '@parley/broker/testing';
 import { newId, type Line } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { BrokerFailure } from '../spec/broker-failure.js';
 import { Service } from '../spec/service.js';
 
 const line = (id: string, points = [0, 0, 1.5, 2.25]) => ({ id, color: '#aabbcc', width: 2, points });

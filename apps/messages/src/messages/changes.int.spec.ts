@@ -1,8 +1,8 @@
+import { BrokerFailure } from '@parley/broker/testing';
 import { newId, type Message, type Reaction, type RequestPayload } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { BrokerFailure } from '../spec/broker-failure.js';
 import { newRunner, Service } from '../spec/service.js';
 import { MessagesController } from './controller.js';
 

@@ -1,8 +1,8 @@
+import { BrokerFailure } from '@parley/broker/testing';
 import { newId } from '@parley/contracts';
 import { codeOf, eventually } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { engines, running } from '@parley/store/testing';
-import { BrokerFailure } from '../spec/broker-failure.js';
 import { Service } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s', (_, open) => {

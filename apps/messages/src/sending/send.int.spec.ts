@@ -1,6 +1,6 @@
-import type { Broker } from '@parley/broker';
+import { BrokerFailure } from '@parley/broker/testing';
 import { ChatError, newId, timeOf, type CallOutput } from '@parley/contracts';
-import { traceIdOf, Unavailable, withTrace } from '@parley/service-kit';
+import { traceIdOf, withTrace } from '@parley/service-kit';
 import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
@@ -304,22 +304,11 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
   });
 
   it('repeats pushes and events but stores the message once when the broker fails after the commit', async () => {
-    let failures = 3;
-    const failing = (broker: Broker): Broker =>
-      new Proxy(broker, {
-        get(target, key) {
-          const value: unknown = Reflect.get(target, key, target);
-          if (typeof value !== 'function') return value;
-          const method = value as (...args: unknown[]) => unknown;
-          return (...args: unknown[]) =>
-            key === 'publish' && failures-- > 0 ? Promise.reject(new Unavailable('cut')) : method.apply(target, args);
-        },
-      });
-    const cut = await Service.start(on.engine.database, { through: failing });
-    failures = 0;
+    const failure = new BrokerFailure(['publish']);
+    const cut = await Service.start(on.engine.database, { through: failure.through });
     const anna = await cut.connect();
     const conversationId = await cut.group(anna);
-    failures = 3;
+    failure.fail(3);
     const answers: CallOutput<'message.send'>[] = await Promise.all(
       range(2).map((n) => cut.send(anna, { conversationId, clientId: `u${n}` })),
     );
