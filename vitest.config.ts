@@ -11,7 +11,7 @@ const timeFactor = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 const slow = [
   'e2e/src/specs/{documents/*,rules/{matrix,refusals},reliability/{presence,gateways,crash}}.e2e.spec.ts',
   'libs/{testing/src/servers/private-server,store/src/pglite}.int.spec.ts',
-  'apps/{admin/src/places,terminal/src/terminal,standalone/src/embedded}.int.spec.ts',
+  'apps/{admin/src/data/data,terminal/src/terminal,standalone/src/embedded}.int.spec.ts',
 ];
 const excluded = ['**/node_modules/**', '**/dist/**', ...(process.env['SHORT'] === undefined ? [] : slow)];
 

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, describe, it } from 'vitest';
 import { parse } from 'yaml';
-import { problemsOf } from './config-check.js';
-import { programs } from './processes.js';
+import { problemsOf } from './configuration/config-check.js';
+import { programs } from './configuration/programs.js';
 import { secretFiles } from './secrets.js';
 
 interface Service {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Sql } from '@parley/store';
 import { required, type Command } from './command.js';
-import { openPlace, within } from './place.js';
+import { openPlace, within } from './data/deployment.js';
 import { printable, userNamed, wholeLimit } from './users.js';
 
 interface ConversationRow extends Record<string, unknown> {

@@ -23,8 +23,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { problemsOf } from './config-check.js';
-import { programs } from './processes.js';
+import { problemsOf } from './configuration/config-check.js';
+import { programs } from './configuration/programs.js';
 import { secretsCommand } from './secrets.js';
 import { passes, selects, type End, type Labels } from './spec/flows.js';
 import { render, renderByKubectl, type KubernetesObject } from './spec/kustomize.js';

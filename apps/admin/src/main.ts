@@ -1,12 +1,12 @@
 /** The operator's commands: `npm run admin -- COMMAND`. */
 import { ConfigError, StartError } from '@parley/service-kit';
-import { backupCommand, migrateCommand, restoreCommand } from './backup.js';
+import { backupCommand, migrateCommand, restoreCommand } from './data/backup.js';
 import { UsageError, wordsOf, type Command } from './command.js';
-import { configCheck } from './config-check.js';
-import { configDoc } from './config-doc.js';
+import { configCheck } from './configuration/config-check.js';
+import { configDoc } from './configuration/configuration-page.js';
 import { conversationsCommand } from './conversations.js';
-import { exportCommand } from './export.js';
-import { reconcileCommand } from './reconcile.js';
+import { exportCommand } from './data/export.js';
+import { reconcileCommand } from './data/reconcile.js';
 import { redriveCommand } from './redrive.js';
 import { secretsCommand } from './secrets.js';
 import { revokeCommand, usersCommand } from './users.js';

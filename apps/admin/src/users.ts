@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
 import { required, UsageError, type Command } from './command.js';
-import { openPlace, within } from './place.js';
+import { openPlace, within } from './data/deployment.js';
 
 interface UserRow extends Record<string, unknown> {
   readonly id: string;

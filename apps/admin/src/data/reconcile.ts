@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { isMemberNow, preferenceJoin, unreadAbove, unreadCount } from '@parley/chat';
 import type { Sql } from '@parley/store';
-import type { Command } from './command.js';
-import { openPlace, within } from './place.js';
+import type { Command } from '../command.js';
+import { openPlace, within } from './deployment.js';
 import { snapshot } from './tables.js';
 
 interface Check {

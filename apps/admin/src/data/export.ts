@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { required, type Command } from './command.js';
-import { openPlace, within } from './place.js';
+import { required, type Command } from '../command.js';
+import { openPlace, within } from './deployment.js';
 import { snapshot } from './tables.js';
 
 const BATCH = 500;

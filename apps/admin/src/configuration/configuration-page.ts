@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSecret } from '@parley/service-kit';
 import type { z } from 'zod';
-import type { Command } from './command.js';
-import { programs, type Program } from './processes.js';
+import type { Command } from '../command.js';
+import { programs, type Program } from './programs.js';
 
-const place = join(import.meta.dirname, '../../../docs/configuration.md');
+const place = join(import.meta.dirname, '../../../../docs/configuration.md');
 
 const fallback = (field: z.ZodType): string => {
   const preset = field.safeParse(undefined);

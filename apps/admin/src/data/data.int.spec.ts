@@ -14,12 +14,12 @@ import {
 } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { backup, copyPlace, restore } from './backup.js';
-import { conversationsCommand } from './conversations.js';
+import { conversationsCommand } from '../conversations.js';
 import { exportConversation } from './export.js';
-import { openCluster, openFolder, within, type Place } from './place.js';
+import { openCluster, openFolder, within, type Place } from './deployment.js';
 import { reconcile } from './reconcile.js';
 import { rowsOf, snapshot, tablesOf } from './tables.js';
-import { revokeCommand, usersCommand } from './users.js';
+import { revokeCommand, usersCommand } from '../users.js';
 
 const PASSWORD = 'correct horse battery';
 

@@ -5,8 +5,8 @@ import { isSecret } from '@parley/service-kit';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { configCheck, problemsOf, unknownNames } from './config-check.js';
-import { configurationPage } from './config-doc.js';
-import { programs } from './processes.js';
+import { configurationPage } from './configuration-page.js';
+import { programs } from './programs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'parley-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,7 +23,9 @@ const check = async (...args: string[]) => {
 
 describe('docs/configuration.md', () => {
   it('is what the schemas say (npm run config:doc)', () => {
-    expect(readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8')).toBe(configurationPage());
+    expect(readFileSync(new URL('../../../../docs/configuration.md', import.meta.url), 'utf8')).toBe(
+      configurationPage(),
+    );
   });
 
   it.each(programs)('says of every variable of $name what it does', ({ shape }) => {

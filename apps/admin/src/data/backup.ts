@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
 import { migrations, type Sql } from '@parley/store';
 import { z } from 'zod';
-import { required, UsageError, type Command, type Say } from './command.js';
-import { demandStopped, openCluster, openFolder, openPlace, within, type Place } from './place.js';
+import { required, UsageError, type Command, type Say } from '../command.js';
+import { demandStopped, openCluster, openFolder, openPlace, within, type Place } from './deployment.js';
 import { batchSize, rowsOf, snapshot, storeRows, tablesOf, type Table } from './tables.js';
 
 const Manifest = z.object({

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs, parseEnv } from 'node:util';
 import { ConfigError, isSecret, processEnvironment } from '@parley/service-kit';
 import type { z } from 'zod';
-import { UsageError, type Command } from './command.js';
-import { programs, type Program } from './processes.js';
+import { UsageError, type Command } from '../command.js';
+import { programs, type Program } from './programs.js';
 
 /** Everything that is wrong with what `source` says to a program; nothing is started, nothing is connected to. Values are not in it. */
 export function problemsOf(program: Program, source: NodeJS.ProcessEnv): readonly string[] {
