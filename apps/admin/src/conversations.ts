@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import type { Sql } from '@parley/store';
 import { required, type Command } from './command.js';
-import { openPlace, within } from './data/deployment.js';
-import { printable, userNamed, wholeLimit } from './users.js';
+import { openDeployment, withDeployment } from './data/deployment.js';
+import { printable, findUser, parseLimit } from './users.js';
 
 interface ConversationRow extends Record<string, unknown> {
   readonly id: string;
@@ -11,11 +11,11 @@ interface ConversationRow extends Record<string, unknown> {
   readonly members: number;
   readonly messages: number;
   readonly active_at: Date;
-  /** The other one of a direct conversation. */
+  /** The other member of a direct conversation. */
   readonly partner: string | null;
 }
 
-/** The conversations that somebody is in, the most recently active first. */
+/** The conversations of a user, most recently active first. */
 const conversationsOf = (sql: Sql, userId: string, limit: number): Promise<ConversationRow[]> =>
   sql.query<ConversationRow>(
     `select c.id, c.kind, c.title, c.member_count as members, c.last_seq::int as messages, c.active_at,
@@ -28,21 +28,21 @@ const conversationsOf = (sql: Sql, userId: string, limit: number): Promise<Conve
 
 export const conversationsCommand: Command = {
   usage: 'conversations --user NAME_OR_ID [--limit N] [--data-dir DIR]',
-  does: 'lists the conversations of a user, the most recently active first',
-  async run(args, say) {
+  does: 'lists the conversations of a user, most recently active first',
+  async run(args, print) {
     const { values } = parseArgs({
       args: [...args],
       options: { user: { type: 'string' }, limit: { type: 'string', default: '50' }, 'data-dir': { type: 'string' } },
     });
     const user = required('user', values.user);
-    const limit = wholeLimit(values.limit);
-    return within(openPlace(values['data-dir']), async ({ database }) => {
+    const limit = parseLimit(values.limit);
+    return withDeployment(openDeployment(values['data-dir']), async ({ database }) => {
       for (const { id, kind, members, messages, active_at, title, partner } of await conversationsOf(
         database,
-        await userNamed(database, user),
+        await findUser(database, user),
         limit,
       )) {
-        say(
+        print(
           [
             id,
             kind.padEnd(7),

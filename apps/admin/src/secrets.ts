@@ -35,8 +35,11 @@ export interface Servers {
 /** Contents of files, by their path below the folder. */
 export type Files = Readonly<Record<string, string>>;
 
-/** Everything that a cluster needs to know in secret, from passwords by name: for each program its own folder, whose files are named like its variables, and what RabbitMQ and Redis read at their start. */
-export function secretFiles(password: (name: string) => string, servers: Servers, place = '/accounts'): Files {
+/**
+ * All secret files of a cluster. Each program has its own folder, whose files are named like its variables; RabbitMQ and Redis have the files that they read at their start, below `accountsDir`. `password`
+ * answers a password by its name.
+ */
+export function secretFiles(password: (name: string) => string, servers: Servers, accountsDir = '/accounts'): Files {
   const of = (service: Account, server: string): string => password(`${service.toUpperCase()}_${server}_PASSWORD`);
   const as = (address: string, user: string, secret: string): string => {
     const url = new URL(address);
@@ -84,19 +87,19 @@ export function secretFiles(password: (name: string) => string, servers: Servers
     'files/S3_SECRET_ACCESS_KEY': password('S3_SECRET_ACCESS_KEY'),
     'grafana/GRAFANA_PASSWORD': password('GRAFANA_PASSWORD'),
     'accounts/rabbitmq.json': JSON.stringify(definitions),
-    'accounts/rabbitmq.conf': `load_definitions = ${place}/rabbitmq.json\n`,
+    'accounts/rabbitmq.conf': `load_definitions = ${accountsDir}/rabbitmq.json\n`,
     'accounts/redis.acl': `${acl.join('\n')}\n`,
   };
   return files;
 }
 
-/** RabbitMQ's HTTP API, for the account that may only look; its path is the virtual host. */
+/** The address of RabbitMQ's HTTP API, for the account that may only read. Its path is the virtual host. */
 function managementUrl(amqp: string, password: string): string {
   const { protocol, hostname, pathname } = new URL(amqp);
   return `${protocol === 'amqps:' ? 'https' : 'http'}://${accountName('monitor')}:${encodeURIComponent(password)}@${hostname}:${protocol === 'amqps:' ? 15671 : 15672}${pathname || '/'}`;
 }
 
-/** The password that is there; a new one is made and kept otherwise. */
+/** The stored password; a new one is generated and stored if there is none. */
 async function passwordAt(folder: string, name: string, mode: number): Promise<string> {
   const path = join(folder, name);
   try {
@@ -104,23 +107,23 @@ async function passwordAt(folder: string, name: string, mode: number): Promise<s
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  const kept = (await readFile(path, 'utf8')).trim();
-  if (kept === '') throw new StartError(`${path} is empty; delete it for a new password`);
-  return kept;
+  const password = (await readFile(path, 'utf8')).trim();
+  if (password === '') throw new StartError(`${path} is empty; delete it for a new password`);
+  return password;
 }
 
-/** Takes a password that was chosen elsewhere from standard input. */
+/** Stores a password from standard input. */
 async function setPassword(folder: string, name: string): Promise<void> {
   if (!names.includes(name)) throw new UsageError(`there is no secret ${name}; there are ${names.join(', ')}`);
-  const given = (await text(process.stdin)).trim();
-  if (given === '') throw new UsageError('standard input is empty');
-  await writeFile(join(folder, name), given, { mode: 0o600 });
+  const password = (await text(process.stdin)).trim();
+  if (password === '') throw new UsageError('standard input is empty');
+  await writeFile(join(folder, name), password, { mode: 0o600 });
 }
 
 export const secretsCommand: Command = {
   usage: 'secrets --dir DIR [--set NAME] [--amqp URL] [--database URL] [--redis URL] [--place DIR] [--world-readable]',
-  does: 'writes the secrets of a cluster into files, for compose and kustomize; passwords that are in DIR/passwords stay, others are made; --set takes one from standard input',
-  async run(args, say) {
+  does: 'writes the secrets of a cluster into files, for compose and kustomize; passwords in DIR/passwords stay, missing ones are generated; --set reads one from standard input',
+  async run(args, print) {
     const { values } = parseArgs({
       args: [...args],
       options: {
@@ -137,20 +140,20 @@ export const secretsCommand: Command = {
     const dir = required('dir', values.dir);
     for (const address of [amqp, database, redis])
       if (!URL.canParse(address)) throw new UsageError(`${address} is no address`);
-    // In volumes that only their reader mounts, the reader's user is not known here.
+    // The user who reads a volume is not known here; only that reader mounts it.
     const [fileMode, folderMode] = values['world-readable'] ? [0o644, 0o755] : [0o600, 0o700];
-    const kept = join(dir, 'passwords');
-    await mkdir(kept, { recursive: true, mode: 0o700 });
-    if (values.set !== undefined) await setPassword(kept, values.set);
+    const passwordsDir = join(dir, 'passwords');
+    await mkdir(passwordsDir, { recursive: true, mode: 0o700 });
+    if (values.set !== undefined) await setPassword(passwordsDir, values.set);
     const passwords = new Map<string, string>();
-    for (const name of names) passwords.set(name, await passwordAt(kept, name, 0o600));
+    for (const name of names) passwords.set(name, await passwordAt(passwordsDir, name, 0o600));
     for (const [path, content] of Object.entries(
       secretFiles((name) => passwords.get(name)!, { amqp, database, redis }, values.place),
     )) {
       await mkdir(join(dir, path, '..'), { recursive: true, mode: folderMode });
       await writeFile(join(dir, path), content, { mode: fileMode });
     }
-    say(`the secrets are in ${dir}`);
+    print(`the secrets are in ${dir}`);
     return 0;
   },
 };

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { StartError } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
 import { required, UsageError, type Command } from './command.js';
-import { openPlace, within } from './data/deployment.js';
+import { openDeployment, withDeployment } from './data/deployment.js';
 
 interface UserRow extends Record<string, unknown> {
   readonly id: string;
@@ -14,17 +14,17 @@ interface UserRow extends Record<string, unknown> {
   readonly last_seen_at: Date | null;
 }
 
-/** Whom `who` names: an id or a username. Throws a `StartError` when there is nobody. */
-export async function userNamed(sql: Sql, who: string): Promise<string> {
+/** The id of the user with this id or username. Throws a `StartError` when there is none. */
+export async function findUser(sql: Sql, nameOrId: string): Promise<string> {
   const [row] = await sql.query<{ id: string }>(
     `select id from auth."user" where id::text = lower($1) or lower(username) = lower($1)`,
-    [who],
+    [nameOrId],
   );
-  if (!row) throw new StartError(`there is no user ${who}`);
+  if (!row) throw new StartError(`there is no user ${nameOrId}`);
   return row.id;
 }
 
-/** Users, the newest first; those of whose username or display name `search` is a part. */
+/** Users, newest first; with `search`, those whose username or display name contains it. */
 const usersOf = (
   sql: Sql,
   { search, kind, limit }: { search: string | undefined; kind: string | undefined; limit: number },
@@ -37,11 +37,11 @@ const usersOf = (
     [search, kind, limit],
   );
 
-/** Names may hold anything: nothing in them steers a terminal. */
+/** Replaces control characters: a name must not control the terminal. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '�');
 
-/** Throws a {@link UsageError} unless it is a whole number of at least 1. */
-export function wholeLimit(text: string): number {
+/** Throws a {@link UsageError} unless `text` is a whole number of at least 1. */
+export function parseLimit(text: string): number {
   const limit = Number(text);
   if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number');
   return limit;
@@ -49,8 +49,8 @@ export function wholeLimit(text: string): number {
 
 export const usersCommand: Command = {
   usage: 'users [--search TEXT] [--kind person|guest|bot] [--limit N] [--data-dir DIR]',
-  does: 'lists users, the newest first, with their live sessions',
-  async run(args, say) {
+  does: 'lists users, newest first, with their live sessions',
+  async run(args, print) {
     const { values } = parseArgs({
       args: [...args],
       options: {
@@ -60,11 +60,11 @@ export const usersCommand: Command = {
         'data-dir': { type: 'string' },
       },
     });
-    const limit = wholeLimit(values.limit);
-    return within(openPlace(values['data-dir']), async ({ database }) => {
+    const limit = parseLimit(values.limit);
+    return withDeployment(openDeployment(values['data-dir']), async ({ database }) => {
       for (const user of await usersOf(database, { search: values.search, kind: values.kind, limit })) {
-        const seen = user.last_seen_at === null ? 'never here now' : `last seen ${user.last_seen_at.toISOString()}`;
-        say(
+        const seen = user.last_seen_at === null ? 'no live session' : `last seen ${user.last_seen_at.toISOString()}`;
+        print(
           [
             user.id,
             user.kind.padEnd(6),
@@ -80,7 +80,7 @@ export const usersCommand: Command = {
   },
 };
 
-/** Ends all live sessions of a user, or one of them. Gateways ask for what ended every 3 s, so sockets are closed within 5 s, and tokens refused. */
+/** Ends all live sessions of a user, or one. Gateways ask for ended sessions every 3 s, so within 5 s sockets are closed and tokens refused. */
 const endSessions = (sql: Sql, userId: string, sessionId: string | undefined): Promise<{ id: string }[]> =>
   sql.query<{ id: string }>(
     `update auth.session set ended_at = now(), ended_reason = 'ended' where user_id = $1 and ($2::uuid is null or id = $2) and ended_at is null returning id`,
@@ -89,17 +89,17 @@ const endSessions = (sql: Sql, userId: string, sessionId: string | undefined): P
 
 export const revokeCommand: Command = {
   usage: 'sessions revoke --user NAME_OR_ID [--session ID] [--data-dir DIR]',
-  does: 'ends the sessions of a user, or one; their sockets are closed within 5 s and their tokens refused',
-  async run(args, say) {
+  does: 'ends all sessions of a user, or one; within 5 s their sockets are closed and their tokens refused',
+  async run(args, print) {
     const { values } = parseArgs({
       args: [...args],
       options: { user: { type: 'string' }, session: { type: 'string' }, 'data-dir': { type: 'string' } },
     });
     const { session } = values;
     const user = required('user', values.user);
-    return within(openPlace(values['data-dir']), async ({ database }) => {
-      const ended = await endSessions(database, await userNamed(database, user), session);
-      say(`${ended.length} ${ended.length === 1 ? 'session' : 'sessions'} of ${user} ended`);
+    return withDeployment(openDeployment(values['data-dir']), async ({ database }) => {
+      const ended = await endSessions(database, await findUser(database, user), session);
+      print(`${ended.length} ${ended.length === 1 ? 'session' : 'sessions'} of ${user} ended`);
       return 0;
     });
   },

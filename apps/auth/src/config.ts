@@ -2,16 +2,18 @@ import { commonConfig, env, secret } from '@parley/service-kit';
 
 const DAY_S = 86_400;
 
-/** What the auth service can be told, in both modes. */
+/** The configuration of the auth service, in both modes. */
 export const authSettings = {
-  ACCESS_TOKEN_SECONDS: env.integer(10, DAY_S).default(900).describe('How long an access token is good'),
+  ACCESS_TOKEN_SECONDS: env.integer(10, DAY_S).default(900).describe('Lifetime of an access token'),
   SESSION_DAYS: env.integer(1, 3650).default(30).describe('A session ends so many days after its last refresh'),
-  SIGNING_KEY_DAYS: env.integer(1, 3650).default(90).describe('A new signing key takes over after so many days'),
-  GUESTS: env.flag.default(true).describe('Whether people may come in without an account; those who did stay'),
+  SIGNING_KEY_DAYS: env.integer(1, 3650).default(90).describe('A signing key is replaced after so many days'),
+  GUESTS: env.flag
+    .default(true)
+    .describe('Whether guests (people without an account) are let in; existing guests stay'),
   PASSWORD_CONCURRENCY: env
     .integer(1, 64)
     .default(2)
-    .describe('Passwords hashed at a time; each takes 19 MiB and one of the threads that Node has for such work (4)'),
+    .describe('Passwords hashed at a time; each takes 19 MiB and one of the 4 threads that Node has for such work'),
   PASSWORD_QUEUE: env
     .integer(0, 100_000)
     .default(200)
@@ -24,5 +26,5 @@ export const authConfig = {
   ...authSettings,
   AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),
   DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'Postgres, as role parley_auth'),
-  DATABASE_POOL: env.integer(1, 1000).default(10).describe('Database connections of one replica at most'),
+  DATABASE_POOL: env.integer(1, 1000).default(10).describe('Maximum database connections of one replica'),
 };

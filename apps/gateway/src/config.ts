@@ -21,17 +21,17 @@ const origins = z
 export const gatewayConfig = {
   ...commonConfig,
   PORT: env.port.default(3000).describe('Port of HTTP and Socket.IO'),
-  HOST: z.string().default('0.0.0.0').describe('Address that the port listens on'),
+  HOST: z.string().default('0.0.0.0').describe('Address to listen on'),
   ALLOWED_ORIGINS: origins
     .default(['*'])
     .describe(
-      'Origins whose pages may use HTTP and sockets, separated by commas. The default, *, lets all in: nothing rests on cookies, a page needs a token of its own. Clients that send no Origin are always let in, and so are pages that this server itself gave out',
+      'Origins whose pages may use HTTP and sockets, separated by commas. The default, *, allows all: nothing depends on cookies, a page needs a token. Clients that send no Origin are always allowed, and so are pages that the gateway serves',
     ),
   TRUST_PROXY: env
     .integer(0, 16)
     .default(0)
     .describe(
-      'Proxies in front whose X-Forwarded-For is believed, by count. 0: the address of the TCP connection counts',
+      'Number of proxies in front whose X-Forwarded-For is trusted. 0: the address of the TCP connection counts',
     ),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user and per connection'),
@@ -39,12 +39,12 @@ export const gatewayConfig = {
     .string()
     .optional()
     .describe(
-      'Folder of attachments and of uploads under way; with S3_BUCKET of the latter only. Unless set: `files` in DATA_DIR, of a gateway process ./data/files. Gateways without S3_BUCKET must share it',
+      'Folder of attachments and of uploads in progress; with S3_BUCKET of the latter only. Default: `files` in DATA_DIR, for a gateway process ./data/files. Gateways without S3_BUCKET must share it',
     ),
   S3_BUCKET: z
     .string()
     .optional()
-    .describe('S3 bucket of attachments, instead of the folder; it must exist, and be private'),
+    .describe('S3 bucket of attachments, instead of the folder; it must exist and be private'),
   S3_ENDPOINT: env
     .url('http', 'https')
     .optional()
@@ -52,13 +52,13 @@ export const gatewayConfig = {
   S3_REGION: z.string().default('us-east-1').describe('Region of the bucket'),
   S3_ACCESS_KEY_ID: secret(
     z.string().optional(),
-    'Key of the bucket; without it, what the machine’s role or profile gives',
+    'Access key of the bucket; without it the machine’s role or profile is used',
   ),
   S3_SECRET_ACCESS_KEY: secret(z.string().optional(), 'Secret of that key'),
   CALL_DEADLINE_MS: env
     .integer(100, 9_000)
     .default(times.deadlineMs)
-    .describe('The longest that a call waits for the services behind the gateway'),
+    .describe('Maximum time that a call waits for the services behind the gateway'),
 };
 
 /** The values of {@link gatewayConfig}. A class, so that Nest injects it by type; it only lends its name. */

@@ -4,5 +4,5 @@ import { commonConfig, env, secret } from '@parley/service-kit';
 export const presenceConfig = {
   ...commonConfig,
   AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),
-  REDIS_URL: secret(env.url('redis', 'rediss'), 'Redis, where presence keeps what it knows'),
+  REDIS_URL: secret(env.url('redis', 'rediss'), 'Redis of the presence records'),
 };

@@ -12,20 +12,20 @@ export const standaloneConfig = {
   ...gatewayConfig,
   LOG_LEVEL: commonConfig.LOG_LEVEL.removeDefault()
     .default('warn')
-    .describe('The least level that is logged, as JSON on standard error'),
+    .describe('Lowest level that is logged, as JSON on standard error'),
   HOST: z
     .string()
     .default('127.0.0.1')
     .describe(
-      'Address that the port listens on. The default lets in this machine only, because anybody who reaches the port may register; 0.0.0.0 lets in all',
+      'Address to listen on. The default allows this machine only, because anybody who reaches the port may register; 0.0.0.0 allows all',
     ),
   DATA_DIR: z
     .string()
     .default('./data')
-    .describe('Folder of the data, made when missing; one process at a time. Not used with DATABASE_URL'),
+    .describe('Folder of the data, created when missing; one process at a time. Not used with DATABASE_URL'),
   HEALTH_PORT: env.port
     .default(0)
-    .describe('One more port for /health/live, /health/ready and /metrics, which PORT serves too; 0: none'),
+    .describe('Additional port for /health/live, /health/ready and /metrics, which PORT serves too; 0: none'),
   AMQP_URL: secret(
     env.url('amqp', 'amqps').optional(),
     'RabbitMQ instead of the in-process broker; needs the other two addresses',
@@ -34,7 +34,7 @@ export const standaloneConfig = {
     env.url('postgres', 'postgresql').optional(),
     'Postgres instead of PGlite, as an owner who may migrate it and act as the services’ roles',
   ),
-  DATABASE_POOL: env.integer(1, 1000).default(10).describe('Connections to Postgres of each service at most'),
+  DATABASE_POOL: env.integer(1, 1000).default(10).describe('Maximum Postgres connections of each service'),
   REDIS_URL: secret(
     env.url('redis', 'rediss').optional(),
     'Redis instead of memory, for connections, presence and rates',

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { UsageError, type Command } from '../command.js';
 import { programs, type Program } from './programs.js';
 
-/** Everything that is wrong with what `source` says to a program; nothing is started, nothing is connected to. Values are not in it. */
+/** All problems of a program's configuration in `source`, without values. Starts nothing and connects to nothing. */
 export function problemsOf(program: Program, source: NodeJS.ProcessEnv): readonly string[] {
   try {
     program.read(source);
@@ -23,8 +23,8 @@ const namesOf = ({ shape }: Program): string[] =>
 
 /** Names in `source` that none of the programs reads. */
 export function unknownNames(chosen: readonly Program[], source: NodeJS.ProcessEnv): string[] {
-  const known = new Set(chosen.flatMap(namesOf));
-  return Object.keys(source).filter((name) => !known.has(name));
+  const read = new Set(chosen.flatMap(namesOf));
+  return Object.keys(source).filter((name) => !read.has(name));
 }
 
 function programOf(name: string): Program {
@@ -44,10 +44,10 @@ async function readEnvFile(path: string): Promise<NodeJS.ProcessEnv> {
   }
 }
 
-export const configCheck: Command = {
+export const configCheckCommand: Command = {
   usage: 'config check [PROGRAM …] [--env-file PATH]',
-  does: 'says everything that is wrong with the configuration of these programs (standalone unless told), and starts nothing',
-  async run(args, say) {
+  does: 'lists all problems of the configuration of these programs (default: standalone); starts nothing',
+  async run(args, print) {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
@@ -56,19 +56,19 @@ export const configCheck: Command = {
     const chosen = (positionals.length > 0 ? positionals : ['standalone']).map(programOf);
     const file = values['env-file'];
     const source = file === undefined ? processEnvironment() : await readEnvFile(file);
-    const strange = file === undefined ? [] : unknownNames(chosen, source);
-    for (const name of strange) say(`${name}: nobody reads it`);
-    let bad = strange.length;
+    const unknown = file === undefined ? [] : unknownNames(chosen, source);
+    for (const name of unknown) print(`${name}: nobody reads it`);
+    let count = unknown.length;
     for (const program of chosen) {
       const problems = problemsOf(program, source);
-      say(
+      print(
         problems.length === 0
           ? `${program.name}: fine`
           : `${program.name}: ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}`,
       );
-      for (const problem of problems) say(`  ${problem}`);
-      bad += problems.length;
+      for (const problem of problems) print(`  ${problem}`);
+      count += problems.length;
     }
-    return bad === 0 ? 0 : 1;
+    return count === 0 ? 0 : 1;
   },
 };

@@ -5,18 +5,18 @@ import type { z } from 'zod';
 import type { Command } from '../command.js';
 import { programs, type Program } from './programs.js';
 
-const place = join(import.meta.dirname, '../../../../docs/configuration.md');
+const path = join(import.meta.dirname, '../../../../docs/configuration.md');
 
-const fallback = (field: z.ZodType): string => {
-  const preset = field.safeParse(undefined);
-  if (!preset.success) return '*required*';
-  return preset.data === undefined
+const defaultOf = (field: z.ZodType): string => {
+  const parsed = field.safeParse(undefined);
+  if (!parsed.success) return '*required*';
+  return parsed.data === undefined
     ? ''
-    : `\`${Array.isArray(preset.data) ? preset.data.join(',') : JSON.stringify(preset.data).replaceAll('"', '')}\``;
+    : `\`${Array.isArray(parsed.data) ? parsed.data.join(',') : JSON.stringify(parsed.data).replaceAll('"', '')}\``;
 };
 
 const row = ([name, field]: [string, z.ZodType]): string =>
-  `| \`${name}\`${isSecret(field) ? ' 🔑' : ''} | ${fallback(field)} | ${field.description ?? ''} |`;
+  `| \`${name}\`${isSecret(field) ? ' 🔑' : ''} | ${defaultOf(field)} | ${field.description ?? ''} |`;
 
 const table = ({ title, shape }: Program): string => {
   const fields = (Object.entries(shape) as [string, z.ZodType][]).toSorted(([one], [other]) =>
@@ -25,43 +25,39 @@ const table = ({ title, shape }: Program): string => {
   return `## ${title}\n\n| variable | default | what it does |\n| --- | --- | --- |\n${fields.map(row).join('\n')}\n`;
 };
 
-/** `docs/configuration.md`, as the schemas have it. */
+/** The text of `docs/configuration.md`, generated from the schemas. */
 export const configurationPage = (): string => `# Configuration
 
-Printed from the schemas that read it by \`npm run config:doc\`. Everything is an environment variable; an empty one counts as unset. A process whose configuration is wrong says everything that is wrong with it, and ends with code 1.
+Generated from the schemas by \`npm run config:doc\`. Every setting is an environment variable; an empty one counts as unset. A process with a wrong configuration lists all problems and exits with code 1.
 
-**Secrets**, marked 🔑, may also be given as the path of a file that holds them, in \`<NAME>_FILE\`: \`DATABASE_URL_FILE=/run/secrets/database-url\`. That keeps them out of \`docker inspect\`, pod descriptions and crash reports. A line break at the end of the file is
-left out. Giving both is a mistake. A file is read once, at the start.
+**Secrets**, marked 🔑, can also be read from a file, whose path is in \`<NAME>_FILE\`: \`DATABASE_URL_FILE=/run/secrets/database-url\`. That keeps them out of \`docker inspect\`, pod descriptions and crash reports. A line break at the end of the file is
+removed. Setting both is an error. A file is read once, at the start.
 
 **Checking** starts nothing and connects to nothing:
 
 \`\`\`sh runnable
 npm run config:check                                                    # embedded mode, with the environment as it is
 printf 'AMQP_URL=amqp://parley:secret@rabbitmq\\nREDIS_URL=redis://redis\\nFILES_DIR=/srv/parley\\n' > ./production.env
-npm run config:check -- gateway presence --env-file ./production.env    # these processes, with the variables of a file alone, in which unknown names are mistakes
+npm run config:check -- gateway presence --env-file ./production.env    # these processes, with the variables of a file only, in which unknown names are errors
 \`\`\`
 
-Files lie in a bucket where \`S3_BUCKET\` names one: \`docker compose --profile minio up\` brings a MinIO with that bucket, at \`S3_ENDPOINT=http://minio:9000\`.
-The bucket store is tested against a stand-in that speaks S3's protocol, not against MinIO or Amazon S3 themselves.
+With \`S3_BUCKET\`, files are stored in that bucket: \`docker compose --profile minio up\` starts a MinIO with it, at \`S3_ENDPOINT=http://minio:9000\`.
+The bucket store is tested against a stand-in that speaks S3's protocol, not against MinIO or Amazon S3.
 
 ${programs.map(table).join('\n')}`;
 
-export const configDoc: Command = {
+export const configDocCommand: Command = {
   usage: 'config doc [--check]',
-  does: 'writes docs/configuration.md from the schemas; with --check only says whether it is up to date',
-  async run(args, say) {
+  does: 'writes docs/configuration.md from the schemas; with --check only checks that it is up to date',
+  async run(args, print) {
     const page = configurationPage();
     if (args.includes('--check')) {
-      const same = (await readFile(place, 'utf8').catch(() => '')) === page;
-      say(
-        same
-          ? 'docs/configuration.md is up to date'
-          : 'docs/configuration.md is not what the schemas say: npm run config:doc',
-      );
+      const same = (await readFile(path, 'utf8').catch(() => '')) === page;
+      print(same ? 'docs/configuration.md is up to date' : 'docs/configuration.md is out of date: npm run config:doc');
       return same ? 0 : 1;
     }
-    await writeFile(place, page);
-    say('docs/configuration.md is written');
+    await writeFile(path, page);
+    print('docs/configuration.md is written');
     return 0;
   },
 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isSecret } from '@parley/service-kit';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { configCheck, problemsOf, unknownNames } from './config-check.js';
+import { configCheckCommand, problemsOf, unknownNames } from './config-check.js';
 import { configurationPage } from './configuration-page.js';
 import { programs } from './programs.js';
 
@@ -17,36 +17,36 @@ const file = (name: string, text: string): string => {
 const program = (name: string) => programs.find((one) => one.name === name)!;
 const check = async (...args: string[]) => {
   const lines: string[] = [];
-  const code = await configCheck.run(args, (line) => void lines.push(line));
+  const code = await configCheckCommand.run(args, (line) => void lines.push(line));
   return { code, lines };
 };
 
 describe('docs/configuration.md', () => {
-  it('is what the schemas say (npm run config:doc)', () => {
+  it('is generated from the schemas (npm run config:doc)', () => {
     expect(readFileSync(new URL('../../../../docs/configuration.md', import.meta.url), 'utf8')).toBe(
       configurationPage(),
     );
   });
 
-  it.each(programs)('says of every variable of $name what it does', ({ shape }) => {
+  it.each(programs)('describes every variable of $name', ({ shape }) => {
     for (const [name, field] of Object.entries(shape)) expect((field as z.ZodType).description, name).toBeTruthy();
   });
 });
 
 describe('secrets', () => {
   it.each(programs)(
-    'of $name are marked as such: whatever holds a password, a key or an address with one',
+    'of $name are marked: every variable that contains a password, a key or an address with one',
     ({ shape }) => {
-      const telling = Object.entries(shape).filter(([name]) =>
+      const secretNames = Object.entries(shape).filter(([name]) =>
         /PASSWORD$|SECRET|ACCESS_KEY_ID|(AMQP|DATABASE|REDIS)_URL/.test(name),
       );
-      expect(telling.filter(([, field]) => !isSecret(field as z.ZodType)).map(([name]) => name)).toEqual([]);
+      expect(secretNames.filter(([, field]) => !isSecret(field as z.ZodType)).map(([name]) => name)).toEqual([]);
     },
   );
 });
 
 describe('npm run config:check', () => {
-  it('reports all problems of all programs at once, those of files too, and no value', async () => {
+  it('reports all problems of all programs and files at once, without values', async () => {
     const env = file(
       'bad.env',
       `AMQP_URL=http://hunter2\nREDIS_URL_FILE=${join(folder, 'nowhere')}\nPORT=70000\nSHARDS=12\nALOWED_ORIGINS=*\n`,
@@ -66,7 +66,7 @@ describe('npm run config:check', () => {
     expect(text).not.toContain('hunter2');
   });
 
-  it('is content with secrets in files, and with what one of the programs reads', async () => {
+  it('accepts secrets in files, and variables that only one of the programs reads', async () => {
     const url = file('amqp', 'amqp://parley:secret@rabbitmq\n');
     const redis = file('redis', 'redis://redis');
     const env = file(
@@ -79,20 +79,20 @@ describe('npm run config:check', () => {
     });
   });
 
-  it('knows that parts of one process need each other', () => {
+  it('reports variables that require each other', () => {
     expect(problemsOf(program('standalone'), { AMQP_URL: 'amqp://localhost' })).toEqual([
       'DATABASE_URL: is required with AMQP_URL',
       'REDIS_URL: is required with AMQP_URL',
     ]);
   });
 
-  it('takes files for secrets only', () => {
+  it('accepts files for secrets only', () => {
     expect(unknownNames([program('gateway')], { S3_SECRET_ACCESS_KEY_FILE: 'x', PORT_FILE: 'x' })).toEqual([
       'PORT_FILE',
     ]);
   });
 
-  it('does not guess which program was meant', async () => {
+  it('rejects an unknown program and lists the known ones', async () => {
     await expect(check('getaway')).rejects.toThrow('there is no program getaway; there are standalone, gateway');
   });
 });

@@ -13,10 +13,10 @@ import type { z } from 'zod';
 /** A program of this repository that is configured by the environment. */
 export interface Program {
   readonly name: string;
-  /** What people know it by. */
+  /** For people. */
   readonly title: string;
   readonly shape: z.ZodRawShape;
-  /** Throws a `ConfigError` with everything that is wrong. */
+  /** Throws a `ConfigError` with all problems. */
   read(source: NodeJS.ProcessEnv): unknown;
 }
 

@@ -13,10 +13,10 @@ import {
   type ServiceProcess,
 } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { backup, copyPlace, restore } from './backup.js';
+import { backup, copyDeployment, restore } from './backup.js';
 import { conversationsCommand } from '../conversations.js';
 import { exportConversation } from './export.js';
-import { openCluster, openFolder, within, type Place } from './deployment.js';
+import { openCluster, openDataFolder, withDeployment, type Deployment } from './deployment.js';
 import { reconcile } from './reconcile.js';
 import { rowsOf, snapshot, tablesOf } from './tables.js';
 import { revokeCommand, usersCommand } from '../users.js';
@@ -24,7 +24,7 @@ import { revokeCommand, usersCommand } from '../users.js';
 const PASSWORD = 'correct horse battery';
 
 /** Every row of every table, as text. */
-const everything = ({ database }: Place): Promise<Record<string, string[]>> =>
+const everything = ({ database }: Deployment): Promise<Record<string, string[]>> =>
   snapshot(database, async (sql) => {
     const tables: Record<string, string[]> = {};
     for (const table of await tablesOf(sql)) {
@@ -34,8 +34,8 @@ const everything = ({ database }: Place): Promise<Record<string, string[]>> =>
     return tables;
   });
 
-/** What somebody finds who logs in anew. */
-async function found(url: string, username: string) {
+/** What a user finds after a new login. */
+async function viewOf(url: string, username: string) {
   const client = await ChatClient.login(url, username, PASSWORD);
   const { epoch } = await client.connect();
   const { items } = await client.http('conversation.list', {});
@@ -49,7 +49,7 @@ async function found(url: string, username: string) {
   return { epoch, view: { items, histories, unread, bytes } };
 }
 
-describe('what a deployment keeps', { timeout: 180_000 }, () => {
+describe('the data of a deployment', { timeout: 180_000 }, () => {
   let folder: string;
   let dataDir: string;
   let filesDir: string;
@@ -57,8 +57,8 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
   let ann: ChatClient;
   let ben: ChatClient;
   let conversationId: string;
-  let before: Awaited<ReturnType<typeof found>>;
-  const cluster = async (): Promise<Place> => {
+  let before: Awaited<ReturnType<typeof viewOf>>;
+  const cluster = async (): Promise<Deployment> => {
     process.env['FILES_DIR'] = filesDir;
     return openCluster(database.url);
   };
@@ -104,8 +104,8 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     await ann.call('message.delete', { messageId: gone.message.id });
     await ben.call('reaction.add', { messageId: message.id, emoji: '👍' });
     await ben.call('receipt.read', { conversationId, seq: 100 });
-    before = await found(server.url, ben.user.username);
-    for (const one of [ann, ben]) one.disconnect();
+    before = await viewOf(server.url, ben.user.username);
+    for (const client of [ann, ben]) client.disconnect();
     await server.stop();
     await migrate({ url: database.url, logger: createLogger('test', 'silent') });
   }, 120_000);
@@ -115,19 +115,19 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('goes from a data folder into Postgres, row by row and byte by byte, and everybody finds it there', async () => {
-    const source = await within(openFolder(dataDir), async (from) => {
-      const { files, rows } = await within(cluster(), (to) => copyPlace(from, to));
+  it('are copied from a data folder into Postgres, row by row and byte by byte, and everybody finds them there', async () => {
+    const source = await withDeployment(openDataFolder(dataDir), async (from) => {
+      const { files, rows } = await withDeployment(cluster(), (to) => copyDeployment(from, to));
       expect(files).toBe(1);
       expect(rows.get('chat.message')).toBeGreaterThan(600);
       return everything(from);
     });
-    expect(await within(cluster(), everything)).toEqual(source);
+    expect(await withDeployment(cluster(), everything)).toEqual(source);
 
     const server = await overPostgres();
-    const after = await found(server.url, ben.user.username);
+    const after = await viewOf(server.url, ben.user.username);
     expect(after).toEqual(before);
-    // A token of before is good still, and what was sent before is known.
+    // An earlier token is still valid, and an earlier message is recognised as a duplicate.
     const old = new ChatClient(server.url, ann.session);
     await old.connect();
     expect(await old.call('message.send', { conversationId, clientId: 'm7', body: 'message 7' })).toMatchObject({
@@ -138,47 +138,47 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     await server.stop();
   });
 
-  it('does not go where something is already', async () => {
-    await expect(within(openFolder(dataDir), (from) => within(cluster(), (to) => copyPlace(from, to)))).rejects.toThrow(
+  it('are not copied into a deployment in use', async () => {
+    await expect(withDeployment(openDataFolder(dataDir), (from) => withDeployment(cluster(), (to) => copyDeployment(from, to)))).rejects.toThrow(
       /is in use: auth.* has rows/,
     );
   });
 
-  it('is backed up while it is used, and restored in the other mode under a new epoch, so that clients load afresh', async () => {
+  it('are backed up while in use, and restored in the other mode under a new epoch, so that clients load everything again', async () => {
     const [backupDir, restored] = [join(folder, 'backup'), join(folder, 'restored')];
     const server = await overPostgres();
-    const manifest = await within(cluster(), (place) => backup(place, backupDir));
+    const manifest = await withDeployment(cluster(), (deployment) => backup(deployment, backupDir));
     expect(manifest.files).toBe(1);
     await server.stop();
-    await within(openFolder(restored), (place) => restore(place, backupDir));
+    await withDeployment(openDataFolder(restored), (deployment) => restore(deployment, backupDir));
 
     const again = await startEmbedded({ dataDir: restored });
-    const after = await found(again.url, ben.user.username);
+    const after = await viewOf(again.url, ben.user.username);
     expect(after.view).toEqual(before.view);
     expect(after.epoch).not.toBe(before.epoch);
     await again.stop();
 
-    await expect(within(openFolder(restored), (place) => restore(place, backupDir))).rejects.toThrow(/is in use/);
+    await expect(withDeployment(openDataFolder(restored), (deployment) => restore(deployment, backupDir))).rejects.toThrow(/is in use/);
     await appendFile(
       join(backupDir, 'tables', 'chat.message.jsonl'),
       `${JSON.stringify({ conversation_id: conversationId, seq: 100_000, rev: 1, id: crypto.randomUUID(), sender_id: ben.user.id, client_id: 'x', type: 'text', body: '', mentions: [], created_at: '2026-01-01' })}\n`,
     );
     const damaged = join(folder, 'damaged');
-    await expect(within(openFolder(damaged), (place) => restore(place, backupDir))).rejects.toThrow(
+    await expect(withDeployment(openDataFolder(damaged), (deployment) => restore(deployment, backupDir))).rejects.toThrow(
       'the backup is damaged: chat.message is not what the manifest says',
     );
-    expect(await within(openFolder(damaged), async (place) => (await everything(place))['chat.message'])).toEqual([]);
+    expect(await withDeployment(openDataFolder(damaged), async (deployment) => (await everything(deployment))['chat.message'])).toEqual([]);
   });
 
-  it('is exported by conversation: members first, then all messages in order, deleted ones without a body', async () => {
-    const lines = await within(cluster(), async ({ database: sql }) => {
-      const all: Record<string, unknown>[] = [];
+  it('are exported by conversation: members first, then all messages in order, deleted ones without a body', async () => {
+    const lines = await withDeployment(cluster(), async ({ database: sql }) => {
+      const objects: Record<string, unknown>[] = [];
       for await (const line of exportConversation(sql, conversationId))
-        all.push(JSON.parse(line) as Record<string, unknown>);
-      return all;
+        objects.push(JSON.parse(line) as Record<string, unknown>);
+      return objects;
     });
-    const [head, ...messages] = lines;
-    expect(head).toMatchObject({
+    const [conversation, ...messages] = lines;
+    expect(conversation).toMatchObject({
       kind: 'conversation',
       title: 'Füchse',
       members: expect.arrayContaining([
@@ -194,35 +194,35 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     expect(messages.at(-1)).toMatchObject({ body: null, edits: [] });
   });
 
-  it('is in order, and found out when it is not', async () => {
-    await within(cluster(), async (place) => {
+  it('pass the checks of reconcile, which report every violation', async () => {
+    await withDeployment(cluster(), async (deployment) => {
       const wrong = async () =>
-        (await snapshot(place.database, (sql) => reconcile(sql, 10)))
+        (await snapshot(deployment.database, (sql) => reconcile(sql, 10)))
           .filter((check) => check.wrong.length > 0)
           .map(({ what }) => what);
       expect(await wrong()).toEqual([]);
-      await place.database.query(
+      await deployment.database.query(
         `update chat.conversation set last_seq = last_seq + 1, member_count = 7 where id = $1`,
         [conversationId],
       );
-      await place.database.query(`update history.cursor set delivered_seq = 100000 where user_id = $1`, [ben.user.id]);
+      await deployment.database.query(`update history.cursor set delivered_seq = 100000 where user_id = $1`, [ben.user.id]);
       expect(await wrong()).toHaveLength(4);
-      await place.database.query(
+      await deployment.database.query(
         `update chat.conversation set last_seq = last_seq - 1, member_count = 2 where id = $1`,
         [conversationId],
       );
-      await place.database.query(`update history.cursor set delivered_seq = 100 where user_id = $1`, [ben.user.id]);
+      await deployment.database.query(`update history.cursor set delivered_seq = 100 where user_id = $1`, [ben.user.id]);
       expect(await wrong()).toEqual([]);
-      // Whoever is banned keeps their row, and is not counted.
-      await place.database.query(
+      // A banned member keeps the row and is not counted.
+      await deployment.database.query(
         `update chat.member set status = 'banned' where conversation_id = $1 and user_id = $2`,
         [conversationId, ben.user.id],
       );
       expect(await wrong()).toEqual(['conversations have as many members as they say']);
-      await place.database.query(`update chat.conversation set member_count = 1 where id = $1`, [conversationId]);
+      await deployment.database.query(`update chat.conversation set member_count = 1 where id = $1`, [conversationId]);
       expect(await wrong()).toEqual([]);
-      await place.database.query(`update chat.conversation set member_count = 2 where id = $1`, [conversationId]);
-      await place.database.query(
+      await deployment.database.query(`update chat.conversation set member_count = 2 where id = $1`, [conversationId]);
+      await deployment.database.query(
         `update chat.member set status = 'active' where conversation_id = $1 and user_id = $2`,
         [conversationId, ben.user.id],
       );
@@ -230,7 +230,7 @@ describe('what a deployment keeps', { timeout: 180_000 }, () => {
     });
   });
 
-  it('has its users and their conversations listed and their sessions ended: sockets close within 5 s, tokens are refused', async () => {
+  it('allow listing users and conversations, and ending sessions: sockets close within 5 s, tokens are refused', async () => {
     process.env['DATABASE_URL'] = database.url;
     const server = await overPostgres();
     try {

@@ -1,40 +1,39 @@
-import { FolderStore, openStore, type FileStore } from '@parley/gateway';
-import { gatewayConfig } from '@parley/gateway';
+import { FolderStore, gatewayConfig, openStore, type FileStore } from '@parley/gateway';
 import { createLogger, env, loadConfig, secret, StartError } from '@parley/service-kit';
 import { connectPostgres, openPglite, type Database } from '@parley/store';
 import { join } from 'node:path';
 
-/** What a deployment keeps: its database as its owner, and the bytes of its files. */
-export interface Place {
+/** The data of a deployment: its database, as its owner, and the bytes of its files. */
+export interface Deployment {
   readonly database: Database;
-  /** Undefined when nobody said where they lie. */
+  /** Undefined when the configuration does not say where they are. */
   readonly files: FileStore | undefined;
-  /** For people; without a password. */
+  /** The address, for people; without a password. */
   readonly title: string;
   close(): Promise<void>;
 }
 
 const logger = createLogger('admin', 'warn', process.stderr);
-const database = { DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'Postgres, as its owner') };
+const databaseConfig = { DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'Postgres, as its owner') };
 const { FILES_DIR, S3_BUCKET, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = gatewayConfig;
 const filesConfig = { FILES_DIR, S3_BUCKET, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY };
 
-/** A data folder of embedded mode, which has to be stopped: `DIR`; Throws a `StartError` when it is in use. */
-export async function openFolder(dataDir: string): Promise<Place> {
-  const opened = await openPglite({ dataDir, logger });
+/** Opens the data folder of embedded mode. Throws a `StartError` while a process uses it. */
+export async function openDataFolder(dataDir: string): Promise<Deployment> {
+  const database = await openPglite({ dataDir, logger });
   return {
-    database: opened,
+    database,
     files: new FolderStore(join(dataDir, 'files')),
     title: dataDir,
-    close: () => opened.close(),
+    close: () => database.close(),
   };
 }
 
-/** A cluster's: `url` or `DATABASE_URL`, and `FILES_DIR` or `S3_BUCKET` with its sisters. */
-export async function openCluster(url?: string): Promise<Place> {
-  const address = url ?? loadConfig(database).DATABASE_URL;
+/** Opens the data of a cluster: the database at `url` or `DATABASE_URL`, the files in `FILES_DIR` or `S3_BUCKET`. */
+export async function openCluster(url?: string): Promise<Deployment> {
+  const address = url ?? loadConfig(databaseConfig).DATABASE_URL;
   const config = loadConfig(filesConfig);
-  const opened = await connectPostgres({
+  const database = await connectPostgres({
     url: address,
     name: 'parley-admin',
     poolSize: 2,
@@ -43,24 +42,25 @@ export async function openCluster(url?: string): Promise<Place> {
   });
   const { host, pathname } = new URL(address);
   const files = config.FILES_DIR === undefined && config.S3_BUCKET === undefined ? undefined : await openStore(config);
-  return { database: opened, files, title: `${host}${pathname}`, close: () => opened.close() };
+  return { database, files, title: `${host}${pathname}`, close: () => database.close() };
 }
 
-export const openPlace = (dataDir: string | undefined): Promise<Place> =>
-  dataDir === undefined ? openCluster() : openFolder(dataDir);
+/** Opens a data folder, or without one a cluster. */
+export const openDeployment = (dataDir: string | undefined): Promise<Deployment> =>
+  dataDir === undefined ? openCluster() : openDataFolder(dataDir);
 
-/** Does `work`, and closes what it worked on. */
-export async function within<T>(opening: Promise<Place>, work: (place: Place) => Promise<T>): Promise<T> {
-  const place = await opening;
+/** Gives `work` an opened deployment, and closes it afterwards. */
+export async function withDeployment<T>(opening: Promise<Deployment>, work: (deployment: Deployment) => Promise<T>): Promise<T> {
+  const deployment = await opening;
   try {
-    return await work(place);
+    return await work(deployment);
   } finally {
-    await place.close();
+    await deployment.close();
   }
 }
 
-/** Throws a `StartError` while services are connected: they would go on with what they remember. */
-export async function demandStopped({ database: sql, title }: Place): Promise<void> {
+/** Throws a `StartError` while services are connected, because they would go on with what they have cached. */
+export async function demandServicesStopped({ database: sql, title }: Deployment): Promise<void> {
   const rows = await sql.query<{ name: string }>(
     `select distinct application_name as name from pg_stat_activity where datname = current_database() and application_name like 'parley-%' and application_name <> 'parley-admin'`,
   );

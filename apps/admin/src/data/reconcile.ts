@@ -2,18 +2,18 @@ import { parseArgs } from 'node:util';
 import { isMemberNow, preferenceJoin, unreadAbove, unreadCount } from '@parley/chat';
 import type { Sql } from '@parley/store';
 import type { Command } from '../command.js';
-import { openPlace, within } from './deployment.js';
+import { openDeployment, withDeployment } from './deployment.js';
 import { snapshot } from './tables.js';
 
 interface Check {
   readonly what: string;
-  /** Answers one row for each thing that is wrong. */
+  /** Selects one row for each violation. */
   readonly sql: string;
 }
 
 const above = unreadAbove('m', 'k', 'p');
 
-/** Unread counts are derived whenever they are asked for, so none can be wrong by itself: these are the facts that they are derived from, and the derivation against plain counting. */
+/** Unread counts are computed on demand. These checks verify the data that they are computed from, and the computation against plain counting. */
 export const checks: readonly Check[] = [
   {
     what: 'messages of a conversation are numbered 1 to last_seq, without holes',
@@ -42,7 +42,7 @@ export const checks: readonly Check[] = [
   },
 ];
 
-/** What is wrong, by check; all of one moment. At most `limit` of each. */
+/** The violations of each check, at most `limit`. */
 export async function reconcile(
   sql: Sql,
   limit: number,
@@ -54,18 +54,18 @@ export async function reconcile(
 
 export const reconcileCommand: Command = {
   usage: 'reconcile unread [--limit N] [--data-dir DIR]',
-  does: 'looks whether what unread counts are derived from is in order, and counts them anew message by message; changes nothing, and ends with 1 when something is wrong',
-  async run(args, say) {
+  does: 'checks the data that unread counts are computed from, and recounts them message by message; changes nothing, and exits with 1 when something is wrong',
+  async run(args, print) {
     const { values } = parseArgs({
       args: [...args],
       options: { limit: { type: 'string', default: '100' }, 'data-dir': { type: 'string' } },
     });
-    return within(openPlace(values['data-dir']), async ({ database }) => {
+    return withDeployment(openDeployment(values['data-dir']), async ({ database }) => {
       const limit = Math.max(1, Math.trunc(Number(values.limit)) || 100);
       const found = await snapshot(database, (sql) => reconcile(sql, limit));
       for (const { what, wrong } of found) {
-        say(`${wrong.length === 0 ? 'fine ' : 'WRONG'}  ${what}`);
-        for (const row of wrong) say(`       ${JSON.stringify(row)}`);
+        print(`${wrong.length === 0 ? 'fine ' : 'WRONG'}  ${what}`);
+        for (const row of wrong) print(`       ${JSON.stringify(row)}`);
       }
       return found.every(({ wrong }) => wrong.length === 0) ? 0 : 1;
     });

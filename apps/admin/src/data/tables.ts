@@ -1,17 +1,16 @@
-/** The rows of a whole deployment, table by table, as text that both engines read and write without loss. */
 import type { Database, Sql } from '@parley/store';
 
 export interface Table {
   /** `schema.name`, quoted. */
   readonly name: string;
-  /** By which its rows are in one order everywhere, and rows that others of the table point to come first. */
+  /** An `order by` that is the same everywhere and puts rows before others of the table that refer to them. */
   readonly order: string;
 }
 
-/** Rows that are fetched, and stored, at a time. */
-const BATCH = 500;
+/** Rows that are read or stored at a time. */
+export const BATCH_SIZE = 500;
 
-/** All tables of the services, those that others point to first. */
+/** All tables of the services, each before those that refer to it. */
 export async function tablesOf(sql: Sql): Promise<Table[]> {
   const rows = await sql.query<{ name: string; keys: string[] | null; own: string[] | null; needs: string[] | null }>(`
     with ours as (
@@ -30,7 +29,7 @@ export async function tablesOf(sql: Sql): Promise<Table[]> {
     const next = rows.find(
       (row) => !sorted.includes(row) && (row.needs ?? []).every((need) => sorted.some(({ name }) => name === need)),
     );
-    if (!next) throw new Error('tables point to each other in a circle');
+    if (!next) throw new Error('tables refer to each other in a circle');
     sorted.push(next);
   }
   return sorted.map(({ name, keys, own }) => ({
@@ -39,30 +38,29 @@ export async function tablesOf(sql: Sql): Promise<Table[]> {
   }));
 }
 
-/** One snapshot of everything: what `work` reads is of one moment. */
+/** Runs `work` in one snapshot: everything that it reads is of one moment. */
 export const snapshot = <T>(database: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
   database.transaction(work, { isolation: 'repeatable read', readOnly: true });
 
-/** The rows of a table as lines of JSON, in its order, a batch at a time; within a transaction. */
+/** The rows of a table as lines of JSON, in the table's order, a batch at a time. Both engines read and write them without loss. Needs a transaction. */
 export async function* rowsOf(sql: Sql, { name, order }: Table): AsyncGenerator<string[]> {
-  // Times are written in one zone, whatever the server's.
+  // Times are written in UTC, whatever the server's zone.
   await sql.query(`set local timezone = 'UTC'`);
   await sql.query(
     `declare rows no scroll cursor for select row_to_json(t)::text as line from ${name} t order by ${order}`,
   );
   for (;;) {
-    const rows = await sql.query<{ line: string }>(`fetch ${BATCH} from rows`);
+    const rows = await sql.query<{ line: string }>(`fetch ${BATCH_SIZE} from rows`);
     if (rows.length === 0) break;
     yield rows.map(({ line }) => line);
   }
   await sql.query('close rows');
 }
 
-/** Stores rows that {@link rowsOf} answered of a database with the same migrations. */
+/** Stores rows that {@link rowsOf} read from a database with the same migrations. */
 export async function storeRows(sql: Sql, { name }: Table, lines: readonly string[]): Promise<void> {
   if (lines.length > 0)
     await sql.query(`insert into ${name} select * from json_populate_recordset(null::${name}, $1::json)`, [
       `[${lines.join(',')}]`,
     ]);
 }
-export { BATCH as batchSize };
