@@ -3,11 +3,11 @@ import type { Broker } from '@parley/broker';
 import { Push, type Registry, type Traces } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
 import type { Database } from '@parley/store';
-import { PersonalController } from './personal.controller.js';
-import { ReadsController } from './reads.controller.js';
-import { ReceiptsController } from './receipts.controller.js';
-import { SearchController } from './search.controller.js';
-import { TextIndex } from './text-index.js';
+import { PersonalController } from './people/controller.js';
+import { ReadsController } from './pages/controller.js';
+import { ReceiptsController } from './receipts/controller.js';
+import { SearchController } from './search/controller.js';
+import { TextIndex } from './search/text-index.js';
 import { BROKER, DATABASE, PUSH, TRACES } from './tokens.js';
 
 /** What the service stands on. It neither opens nor closes any of it. */

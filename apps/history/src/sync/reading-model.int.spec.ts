@@ -3,10 +3,10 @@ import { rounds } from '@parley/testing';
 import fc from 'fast-check';
 import { beforeAll, describe, inject, it } from 'vitest';
 import { engines, running } from '@parley/store/testing';
-import { Chat } from './spec/chat.js';
-import { catchUp, demandFresh } from './spec/device.js';
-import { commands, Model, Real } from './spec/reading-model.js';
-import { Service } from './spec/service.js';
+import { Chat } from '../spec/chat.js';
+import { catchUp, demandFresh } from '../spec/device.js';
+import { commands, Model, Real } from '../spec/reading-model.js';
+import { Service } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))(
   'what is unread, and how far everybody is, on %s',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rangeOf, type PageRequest } from './pages.js';
+import { rangeOf, type PageRequest } from './messages.js';
 
 describe('the positions of a page', () => {
   const cases: [Omit<PageRequest, 'limit'>, number, number, [number, number]][] = [

@@ -4,17 +4,17 @@ import { requireMember, requireVisible, viewConversations } from '@parley/chat';
 import { type RequestAnswer, type RequestPayload } from '@parley/contracts';
 import type { Traces } from '@parley/realtime';
 import type { Database, Sql } from '@parley/store';
-import { locateAttachment } from './attachments.js';
-import { readBoard } from './board.js';
-import { changesOf, epochOf } from './changes.js';
+import { locateAttachment } from '../attachments/locate.js';
+import { readBoard } from '../drawing/board.js';
+import { changesOf, epochOf } from '../sync/changes.js';
 import { allMembers, listConversations, listMembers, listPublicConversations } from './conversations.js';
 import { listEdits, listPins } from './message-lists.js';
-import { isSent, openRange, rangeOf, readPage } from './pages.js';
-import { receiptsOfMessage } from './receipts.js';
-import { sync } from './sync.js';
-import { DATABASE, TRACES } from './tokens.js';
-import { traceOfMessage } from './trace.js';
-import { unreadOf } from './unread.js';
+import { isSent, openRange, rangeOf, readPage } from './messages.js';
+import { receiptsOfMessage } from '../receipts/receipts.js';
+import { sync } from '../sync/sync.js';
+import { DATABASE, TRACES } from '../tokens.js';
+import { traceOfMessage } from '../receipts/trace.js';
+import { unreadOf } from '../receipts/unread.js';
 
 /** Messages in a page, unless the caller says otherwise. */
 const PAGE = 50;

@@ -2,8 +2,8 @@ import { newId } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
 import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { Chat } from './spec/chat.js';
-import { Service } from './spec/service.js';
+import { Chat } from '../spec/chat.js';
+import { Service } from '../spec/service.js';
 import { PRESENT, PUT } from './text-index.js';
 
 /** Of a plan, as Postgres tells it. */

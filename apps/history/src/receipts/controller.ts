@@ -5,7 +5,7 @@ import { Audience } from '@parley/chat';
 import type { Push } from '@parley/realtime';
 import type { Database } from '@parley/store';
 import { Receipts, type ReceiptDelivery } from './receipts.js';
-import { BROKER, DATABASE, PUSH } from './tokens.js';
+import { BROKER, DATABASE, PUSH } from '../tokens.js';
 
 /** Delivered and read cursors. Any replica may move any cursor at any time: they only go forward, so order does not matter. */
 @Controller()

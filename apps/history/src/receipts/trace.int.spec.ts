@@ -2,9 +2,9 @@ import { newId, timeOf, type CallOutput } from '@parley/contracts';
 import { traceIdOf } from '@parley/service-kit';
 import { codeOf } from '@parley/testing';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { Chat } from './spec/chat.js';
+import { Chat } from '../spec/chat.js';
 import { engines, running } from '@parley/store/testing';
-import { Service } from './spec/service.js';
+import { Service } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));

@@ -4,7 +4,7 @@ import type { DomainEvent, RequestAnswer, RequestPayload } from '@parley/contrac
 import type { Database } from '@parley/store';
 import { searchMessages } from './search.js';
 import { TextIndex } from './text-index.js';
-import { DATABASE } from './tokens.js';
+import { DATABASE } from '../tokens.js';
 
 /** Search, and what keeps its index: the events of the messages service. */
 @Controller()

@@ -1,9 +1,9 @@
 import { newId } from '@parley/contracts';
 import { codeOf, range } from '@parley/testing';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { Chat } from './spec/chat.js';
+import { Chat } from '../spec/chat.js';
 import { engines, running } from '@parley/store/testing';
-import { Service } from './spec/service.js';
+import { Service } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));

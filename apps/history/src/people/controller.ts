@@ -5,10 +5,10 @@ import { Audience } from '@parley/chat';
 import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import type { Push } from '@parley/realtime';
 import type { Database } from '@parley/store';
-import { Live } from './live.js';
+import { Live } from '../live/live.js';
 import { listPeople, visibleTo } from './people.js';
-import { setPreferences } from './preferences.js';
-import { BROKER, DATABASE, PUSH } from './tokens.js';
+import { setPreferences } from '../preferences/preferences.js';
+import { BROKER, DATABASE, PUSH } from '../tokens.js';
 
 /** What concerns one user among others: their settings and lists, whom they see, and what they tell without its being kept. */
 @Controller()

@@ -3,7 +3,7 @@ import { ChatError, timeOf, type CallOutput } from '@parley/contracts';
 import type { MessageTrace, Traces } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { demandMessage } from './message-lists.js';
+import { demandMessage } from '../pages/message-lists.js';
 import { receiptsOfMessage } from './receipts.js';
 
 const TRACE_ID = `select replace(m.trace_id::text, '-', '') as trace_id from chat.message m where m.conversation_id = $1 and m.seq = $2`;

@@ -1,10 +1,10 @@
 import { newId } from '@parley/contracts';
 import { LocalState, range, seeded } from '@parley/testing';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { Chat } from './spec/chat.js';
-import { catchUp, demandFresh } from './spec/device.js';
+import { Chat } from '../spec/chat.js';
+import { catchUp, demandFresh } from '../spec/device.js';
 import { engines, running } from '@parley/store/testing';
-import { Service } from './spec/service.js';
+import { Service } from '../spec/service.js';
 
 /** The same user cannot react twice with one emoji. */
 const ignoreSecond = (error: Error & { code?: string }) => {

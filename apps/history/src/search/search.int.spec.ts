@@ -2,9 +2,9 @@ import { newId, type Message } from '@parley/contracts';
 import { codeOf, eventually, range, seeded } from '@parley/testing';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { contains, termsOf } from './folding.js';
-import { Chat } from './spec/chat.js';
+import { Chat } from '../spec/chat.js';
 import { engines, running } from '@parley/store/testing';
-import { Service } from './spec/service.js';
+import { Service } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));

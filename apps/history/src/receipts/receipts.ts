@@ -17,8 +17,8 @@ import { limits, type CallOutput, type RequestPayload, type ServerEvent } from '
 import { reached } from '@parley/faults';
 import type { Push } from '@parley/realtime';
 import type { Database, Row, Sql } from '@parley/store';
-import { toReceipt, type ReceiptRow } from './changes.js';
-import { demandMessage } from './message-lists.js';
+import { toReceipt, type ReceiptRow } from '../sync/changes.js';
+import { demandMessage } from '../pages/message-lists.js';
 
 export type ReceiptDelivery = Delivery<RequestPayload<'receipt.read.v1'>>;
 export type ReceiptKind = 'delivered' | 'read';
