@@ -1,16 +1,24 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import type { Broker } from '@parley/broker';
-import { Push, type Registry, type Traces } from '@parley/realtime';
-import type { Logger } from '@parley/service-kit';
-import type { Database } from '@parley/store';
-import { PersonalController } from './people/controller.js';
-import { ReadsController } from './pages/controller.js';
+import { Broker } from '@parley/broker';
+import { Audience } from '@parley/chat';
+import { Push, Traces, type Registry } from '@parley/realtime';
+import { Logger } from '@parley/service-kit';
+import { Database } from '@parley/store';
+import { AttachmentsController } from './attachments/controller.js';
+import { DrawingController } from './drawing/controller.js';
+import { LiveController } from './live/controller.js';
+import { Live } from './live/live.js';
+import { PagesController } from './pages/controller.js';
+import { PeopleController } from './people/controller.js';
+import { PreferencesController } from './preferences/controller.js';
+import { Preferences } from './preferences/preferences.js';
 import { ReceiptsController } from './receipts/controller.js';
+import { Receipts } from './receipts/receipts.js';
 import { SearchController } from './search/controller.js';
 import { TextIndex } from './search/text-index.js';
-import { BROKER, DATABASE, PUSH, TRACES } from './tokens.js';
+import { SyncController } from './sync/controller.js';
 
-/** What the service stands on. It neither opens nor closes any of it. */
+/** What the service needs. It neither opens nor closes any of it. */
 export interface HistoryParts {
   readonly broker: Broker;
   /** Under a role that may write schema `history` and read `chat`. */
@@ -18,7 +26,7 @@ export interface HistoryParts {
   readonly registry: Registry;
   readonly traces: Traces;
   readonly logger: Logger;
-  /** The longest that a stop waits for work under way. */
+  /** The longest that a stop waits for work under way, in milliseconds. */
   readonly graceMs?: number;
 }
 
@@ -27,13 +35,28 @@ export class AppModule {
   static register({ broker, database, registry, traces, logger }: HistoryParts): DynamicModule {
     return {
       module: AppModule,
-      controllers: [ReadsController, PersonalController, ReceiptsController, SearchController],
+      controllers: [
+        PagesController,
+        SyncController,
+        ReceiptsController,
+        SearchController,
+        PreferencesController,
+        PeopleController,
+        LiveController,
+        DrawingController,
+        AttachmentsController,
+      ],
       providers: [
-        { provide: BROKER, useValue: broker },
-        { provide: DATABASE, useValue: database },
-        { provide: TextIndex, useValue: new TextIndex(database) },
-        { provide: TRACES, useValue: traces },
-        { provide: PUSH, useValue: new Push({ broker, registry, logger }) },
+        { provide: Broker, useValue: broker },
+        { provide: Database, useValue: database },
+        { provide: Push, useValue: new Push({ broker, registry, logger }) },
+        { provide: Traces, useValue: traces },
+        { provide: Logger, useValue: logger },
+        { provide: Audience, useValue: new Audience() },
+        Receipts,
+        TextIndex,
+        Preferences,
+        Live,
       ],
     };
   }

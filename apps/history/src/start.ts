@@ -1,17 +1,9 @@
 import { startNestService } from '@parley/broker';
 import type { Running } from '@parley/service-kit';
 import { AppModule, type HistoryParts } from './app.module.js';
-import { startCatchingUp, TextIndex } from './search/text-index.js';
 
 /** Serves the questions, receipts and search of the history service. Resolves once its queues are consumed; `stop` ends the work under way and leaves the parts open. */
 export async function startHistory(parts: HistoryParts): Promise<Running> {
   const app = await startNestService(AppModule.register(parts), { ...parts, service: 'history' });
-  // What was stored before search knew of it is found later; nobody waits for that.
-  const catchingUp = startCatchingUp(app.get(TextIndex), parts.logger);
-  return {
-    async stop() {
-      await catchingUp.stop();
-      await app.close();
-    },
-  };
+  return { stop: () => app.close() };
 }

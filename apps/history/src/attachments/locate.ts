@@ -2,7 +2,7 @@ import { attachmentColumns, isMemberNow, toAttachment, type AttachmentRow } from
 import { ChatError, type RequestAnswer } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
-// A preview is seen by whoever sees what it is of.
+// A preview is visible to everybody who sees its attachment.
 const LOCATE = `
   select ${attachmentColumns('x')} from chat.attachment x
   join chat.attachment a on a.id = coalesce(x.thumbnail_of, x.id)
@@ -15,8 +15,8 @@ const LOCATE = `
       where l.attachment_id = a.id))`;
 
 /**
- * An attachment and where its bytes lie. Visible are profile pictures to all; what was never sent, to its uploader; what was sent, to the present members of a conversation in which a message that is
- * not deleted carries it. Others are refused with `not_found`.
+ * An attachment and the key of its bytes. Profile pictures are visible to all; unsent attachments to their uploader; sent ones to present members of a conversation in which a message
+ * carries them. Refused to others with `not_found`.
  */
 export async function locateAttachment(
   sql: Sql,

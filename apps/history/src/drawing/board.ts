@@ -12,7 +12,7 @@ interface LineRow extends Row {
   created_at: Moment;
 }
 
-/** A conversation's board in the order of drawing. `sql` must be the snapshot in which the conversation is at `rev`; the caller has checked that the user may read it. */
+/** A conversation's board in the order of drawing. `sql` must be the snapshot in which the conversation is at `rev`. Does not check access. */
 export async function readBoard(sql: Sql, conversationId: string, rev: number): Promise<CallOutput<'drawing.get'>> {
   const rows = await sql.query<LineRow>(LINES, [conversationId]);
   return {

@@ -5,7 +5,7 @@ import { Chat } from '../spec/chat.js';
 import { engines, running } from '@parley/store/testing';
 import { Service } from '../spec/service.js';
 
-describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed on and not kept on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'history'))('live events on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   beforeAll(async () => {
@@ -16,7 +16,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
     const type = (userId: string, conversationId: string, active = true, connectionId = newId()) =>
       on.service.broker.request('history.typing.v1', { userId, connectionId, conversationId, active });
 
-    it('is told to the members, beside the connection that types', async () => {
+    it('is pushed to the members except the typing connection', async () => {
       const [anna, ben, gone, banned] = [
         await on.service.connect(),
         await on.service.connect(),
@@ -33,11 +33,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
         payload: { conversationId, userId: anna, active },
         except: connectionId,
       }));
-      for (const userId of [anna, ben]) expect(on.service.heard(userId, 'typing')).toEqual(told);
-      for (const userId of [gone, banned]) expect(on.service.heard(userId, 'typing')).toEqual([]);
+      for (const userId of [anna, ben]) expect(on.service.pushed(userId, 'typing')).toEqual(told);
+      for (const userId of [gone, banned]) expect(on.service.pushed(userId, 'typing')).toEqual([]);
     });
 
-    it('is refused to whoever may not write', async () => {
+    it('is refused to users who may not write', async () => {
       const [anna, ben, muted, stranger] = [newId(), newId(), newId(), newId()];
       const channel = await chat.conversation([anna, ben], { kind: 'channel' });
       const group = await chat.conversation([anna, ben, muted], { visibility: 'public' });
@@ -69,7 +69,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       ]);
     });
 
-    it('may be stopped by members also when they may not write any more', async () => {
+    it('may be stopped by members who may no longer write', async () => {
       const [anna, muted, gone, banned] = [await on.service.connect(), newId(), newId(), newId()];
       const conversationId = await chat.conversation([anna, muted, gone, banned]);
       await chat.member(conversationId, muted, `status = 'muted'`);
@@ -80,7 +80,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
         'not_found',
         'banned',
       ]);
-      expect(on.service.heard(anna, 'typing').map(({ payload }) => payload)).toEqual([
+      expect(on.service.pushed(anna, 'typing').map(({ payload }) => payload)).toEqual([
         { conversationId, userId: muted, active: false },
       ]);
       expect(await codeOf(type(newId(), conversationId, false))).toBe('not_found');
@@ -92,17 +92,17 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       on.service.ask('peer.signal.v1', userId, { to, conversationId, data });
     type RequestData = Parameters<typeof on.service.ask<'peer.signal.v1'>>[2]['data'];
 
-    it('goes to all connections of the other one, who is there or not', async () => {
+    it('goes to all connections of the other person, and answers whether there are any', async () => {
       const [anna, ben] = [newId(), await on.service.connect()];
       const conversationId = await chat.conversation([anna, ben], { kind: 'direct' });
       expect(await signal(anna, ben, conversationId, { candidate: [1, null] })).toEqual({ delivered: true });
-      expect(on.service.heard(ben, 'peer:signal')).toEqual([
+      expect(on.service.pushed(ben, 'peer:signal')).toEqual([
         { payload: { from: anna, conversationId, data: { candidate: [1, null] } }, except: undefined },
       ]);
       expect(await signal(ben, anna, conversationId)).toEqual({ delivered: false });
     });
 
-    it('passes only between the two of a direct conversation who don’t block each other', async () => {
+    it('is passed only between the two people of a direct conversation without blocks', async () => {
       const [anna, ben, cara] = [newId(), await on.service.connect(), newId()];
       const direct = await chat.conversation([anna, ben], { kind: 'direct' });
       const group = await chat.conversation([anna, ben]);
@@ -127,11 +127,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what is passed
       ]);
       await chat.unblock(ben, anna);
       expect(await signal(anna, ben, direct)).toEqual({ delivered: true });
-      expect(on.service.heard(ben, 'peer:signal')).toHaveLength(1);
+      expect(on.service.pushed(ben, 'peer:signal')).toHaveLength(1);
     });
   });
 
-  it('presence is for those who share a conversation and for contacts, and names those with whom there is a block', async () => {
+  it('presence is visible to members of a common conversation and to contacts, with the blocks among them', async () => {
     const [anna, ben, cara, dora, friend, stranger] = [newId(), newId(), newId(), newId(), newId(), newId()];
     await chat.conversation([anna, ben], { kind: 'direct' });
     await chat.conversation([anna, cara, dora]);

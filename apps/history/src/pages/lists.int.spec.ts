@@ -36,13 +36,13 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
       await on.engine.owner.query(`update chat.conversation set deleted_at = now() where id = $1`, [made.get('gone')]);
     });
 
-    it('come newest first, or most recently active first, page by page', async () => {
+    it('are ordered by creation or by activity, page by page', async () => {
       expect(await shown(ben)).toEqual(['tea time', 'ÉTUDES', 'Tea']);
       expect(await shown(ben, { order: 'active' })).toEqual(['ÉTUDES', 'tea time', 'Tea']);
       expect((await shown(newId())).includes('banned')).toBe(true);
     });
 
-    it('are found by a part of the title, whatever its case', async () => {
+    it('are found by a part of the title in any case', async () => {
       const found = async (query: string) =>
         (await on.service.all('conversation.public.v1', ben, { query: `${query} ${mark}` })).map(
           ({ title }) => title!.split(' ')[0],
@@ -52,7 +52,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
       expect(await found('%')).toEqual([]);
     });
 
-    it('show members their standing and the newest message, and nobody else more than the description', async () => {
+    it('show members their membership and the last message, and others only the description', async () => {
       const of = async (userId: string) =>
         (await on.service.ask('conversation.public.v1', userId, { query: `études ${mark}` })).items[0]!;
       expect(await of(anna)).toMatchObject({
@@ -86,7 +86,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     expect(await codeOf(on.service.ask('message.pins.v1', newId(), { conversationId }))).toBe('not_found');
   });
 
-  it('shows what edits replaced to creator and admins, newest first, and nothing of a deleted message', async () => {
+  it('shows replaced bodies to creator and admins, newest first, but none of a deleted message', async () => {
     const [anna, ben, cara, stranger] = [newId(), newId(), newId(), newId()];
     const conversationId = await chat.conversation([anna, ben, cara]);
     await chat.member(conversationId, cara, `role = 'admin'`);
@@ -106,7 +106,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     expect(await on.service.ask('message.edits.v1', anna, { messageId })).toEqual({ items: [] });
   });
 
-  it('shows members the board in the order of drawing, with the rev at which it is so', async () => {
+  it('shows members the board in the order of drawing, with its rev', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     for (const n of [2, 1, 3]) await chat.line(conversationId, n === 1 ? ben : anna, n);
@@ -130,7 +130,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     expect(await codeOf(on.service.ask('drawing.get.v1', newId(), { conversationId }))).toBe('not_found');
   });
 
-  it('lists contacts and blocks of the caller, newest first, without those who are gone', async () => {
+  it('lists the caller’s contacts and blocks, newest first, without deleted users', async () => {
     const [anna, gone, ...others] = [newId(), newId(), ...range(5).map(() => newId())] as [string, string, ...string[]];
     on.service.unknown.add(gone);
     for (const userId of [...others.slice(0, 2), gone, ...others.slice(2)]) await chat.contact(anna, userId);
@@ -146,7 +146,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     expect(await on.service.ask('contact.list.v1', others[0]!, {})).toEqual({ items: [] });
   });
 
-  it('finds an attachment for those who may see it, and for nobody else', async () => {
+  it('locates an attachment only for users who may see it', async () => {
     const [anna, ben, gone, banned, stranger] = [newId(), newId(), newId(), newId(), newId()];
     const everybody = [anna, ben, gone, banned, stranger];
     const conversationId = await chat.conversation([anna, ben, gone, banned]);
@@ -186,7 +186,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     expect(await seenBy(newId())).toEqual([]);
   });
 
-  it('marks the caller’s own reactions in whatever a call answers, also beyond the users that a summary names', async () => {
+  it('marks the caller’s own reactions in every answer, also beyond the users that a summary names', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.message(conversationId, anna);

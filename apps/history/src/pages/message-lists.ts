@@ -24,7 +24,7 @@ const PINS = `
   where m.conversation_id = $1 and m.pinned_at is not null and m.deleted_at is null and ($2::timestamptz is null or (m.pinned_at, m.id) < ($2::timestamptz, $3::uuid))
   order by m.pinned_at desc, m.id desc limit $4`;
 
-/** A conversation's pinned messages, last pinned first. The caller has checked that the user may read it. */
+/** A conversation's pinned messages, last pinned first. Does not check access. */
 export async function listPins(
   sql: Sql,
   userId: string,
@@ -40,8 +40,8 @@ export async function listPins(
   return { items: await withOwnReactions(sql, userId, rows.map(toMessage)), ...next };
 }
 
-/** A message and what the user may see of its conversation. Refuses with `not_found` whoever may not know of it. */
-export async function demandMessage(
+/** Where a message is and who sent it, for a member of its conversation. Refuses others like {@link requireMember}, and with `not_found` when there is no such message. */
+export async function requireMessage(
   sql: Sql,
   userId: string,
   messageId: string,
@@ -69,14 +69,14 @@ interface EditRow extends Row {
   edited_at: Moment;
 }
 
-/** The bodies that edits replaced, newest first, for creator and admins. A deleted message shows none: what it said is gone. */
+/** The bodies that edits replaced, newest first, for creator and admins. Empty for a deleted message. */
 export async function listEdits(
   sql: Sql,
   userId: string,
   { messageId, cursor, limit = DEFAULT_LIMIT }: CallInput<'message.edits'>,
 ): Promise<CallOutput<'message.edits'>> {
-  const { access, deleted } = await demandMessage(sql, userId, messageId);
-  if (!outranks(access.role, 'member')) throw new ChatError('forbidden', 'Edits are for the creator and admins');
+  const { access, deleted } = await requireMessage(sql, userId, messageId);
+  if (!outranks(access.role, 'member')) throw new ChatError('forbidden', 'Only creator and admins see edits');
   const before = cursor === undefined ? undefined : decodeCursor('edits', EditPosition, cursor)[0];
   const rows = deleted ? [] : await sql.query<EditRow>(EDITS, [access.id, messageId, before, limit + 1]);
   const items = rows.slice(0, limit);

@@ -2,7 +2,7 @@ import { messageColumns, toMessage, withOwnReactions, type MessageRow } from '@p
 import type { MessagePage } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
-/** Both ends belong to it; empty when `from > to`. */
+/** Positions `from` to `to`, both included. Empty when `from > to`. */
 export interface Range {
   readonly from: number;
   readonly to: number;
@@ -15,8 +15,8 @@ export interface PageRequest {
 }
 
 /**
- * The positions that a page holds. `seq` has no holes and rows are never removed, so a page is arithmetic: `before` and `after` exclude,
- * `around` puts its message in the middle, nothing means the newest.
+ * The positions of a page. Pages are arithmetic, because `seq` has no gaps and rows are never removed. `before` and `after` are exclusive; `around` puts its message in the middle; without
+ * any of them it is the newest page.
  */
 export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: number): Range {
   if (after !== undefined) return { from: Math.min(after, lastSeq) + 1, to: Math.min(after + limit, lastSeq) };
@@ -30,7 +30,7 @@ export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: 
 
 const PAGE = `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.seq between $2 and $3 order by m.seq`;
 
-/** The messages of a range that ends at or before `lastSeq`, tombstones included, as the user sees them. */
+/** The messages of a range, tombstones included, as the user sees them. The range must not go beyond `lastSeq`. Does not check access. */
 export async function readPage(
   sql: Sql,
   userId: string,
@@ -47,13 +47,13 @@ export async function readPage(
   };
 }
 
-/** The most that opening a conversation answers, however much is unread. */
-export const OPEN_LIMIT = 200;
+/** The most messages that opening a conversation answers, however many are unread. */
+export const MAX_OPENED = 200;
 const FIRST_UNREAD = `
   select m.seq from chat.message m
   where m.conversation_id = $1 and m.seq > $2 and m.sender_id <> $3 and m.deleted_at is null and m.type <> 'system' order by m.seq limit 1`;
 
-/** The newest `limit` positions, or more: back to the first unread message, at most {@link OPEN_LIMIT}. */
+/** The newest `limit` positions, or more: back to the first unread message, at most {@link MAX_OPENED}. */
 export async function openRange(
   sql: Sql,
   conversationId: string,
@@ -64,7 +64,7 @@ export async function openRange(
 ): Promise<Range> {
   const [unread] = await sql.query<{ seq: number }>(FIRST_UNREAD, [
     conversationId,
-    Math.max(unreadAbove, lastSeq - OPEN_LIMIT),
+    Math.max(unreadAbove, lastSeq - MAX_OPENED),
     userId,
   ]);
   return { from: Math.max(1, Math.min(lastSeq - limit + 1, unread?.seq ?? Infinity)), to: lastSeq };
@@ -72,7 +72,7 @@ export async function openRange(
 
 const SENT = `select 1 as one from chat.message where conversation_id = $1 and sender_id = $2 and client_id = $3`;
 
-/** Whether this sender's message with this clientId is stored. Tells nothing of others' messages. */
+/** True when this sender's message with this `clientId` is stored. Reveals nothing about messages of others. */
 export async function isSent(sql: Sql, conversationId: string, senderId: string, clientId: string): Promise<boolean> {
   return (await sql.query(SENT, [conversationId, senderId, clientId])).length > 0;
 }

@@ -52,7 +52,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
     expect(items[0]).toMatchObject({ seq: 7, body: '', deletedAt: expect.any(String), attachments: [], reactions: [] });
   });
 
-  it('opens a conversation at its newest page, reaching back to the first unread message', async () => {
+  it('opens a conversation at its newest page, extended back to the first unread message', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.messages(conversationId, anna, 299);
@@ -76,7 +76,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
     expect(await opened(ben)).toEqual({ count: 50, unread: 10, hasBefore: true });
   });
 
-  it('lists conversations by activity, page by page, each with the caller’s standing and the newest message', async () => {
+  it('lists conversations by activity, page by page, with the caller’s membership and the last message', async () => {
     const [anna, ben] = [newId(), newId()];
     const ids: string[] = [];
     for (const n of range(7)) ids.push(await chat.conversation([anna, ben], n % 2 ? { kind: 'direct' } : {}));
@@ -85,7 +85,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
       `update chat.conversation set active_at = now() - array_position($1::uuid[], id) / 3 * interval '1 hour' where id = any($1::uuid[])`,
       [ids],
     );
-    // Of those that were active in the same instant the newer id comes first.
+    // Conversations active in the same millisecond are ordered by id, newer first.
     const order = ids.toSorted(
       (a, b) => Math.floor((ids.indexOf(a) + 1) / 3) - Math.floor((ids.indexOf(b) + 1) / 3) || (a < b ? 1 : -1),
     );
@@ -119,7 +119,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
   });
 
   it('lists members in the order of joining, page by page', async () => {
-    // Of those who join within the same millisecond the older id comes first.
+    // Members who joined in the same millisecond are ordered by id, older first.
     const members = [
       ...range(5)
         .map(() => newId())
@@ -150,7 +150,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
     expect(second.nextCursor).toBeUndefined();
   });
 
-  it('shows each only what they may see', async () => {
+  it('shows users only what they may see', async () => {
     const [anna, ben, cara, dora] = [newId(), newId(), newId(), newId()];
     const made = {
       private: await chat.conversation([anna, ben, cara]),
@@ -193,7 +193,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
     expect(await asked(cara, made.private)).toEqual(all('answered'));
   });
 
-  it('knows who may see whose presence', async () => {
+  it('answers whose presence a user may see', async () => {
     const [anna, ben, cara, dora, gone] = [newId(), newId(), newId(), newId(), newId()];
     await chat.conversation([anna, ben], { kind: 'direct' });
     const group = await chat.conversation([ben, cara, gone, anna]);
@@ -206,7 +206,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
     expect(userIds.toSorted()).toEqual([anna, ben, cara].toSorted());
   });
 
-  it('names the epoch of the database', async () => {
+  it('answers the epoch of the database', async () => {
     const { epoch } = await on.service.broker.request('history.epoch.v1', {});
     const [row] = await on.engine.owner.query(`select epoch from chat.epoch`);
     expect(row).toEqual({ epoch });

@@ -7,27 +7,27 @@ interface ListedRow extends Row {
   user_id: string;
   created_at: Moment;
 }
-const listed = (table: string, owner: string, listedColumn: string): string => `
-  select l.${listedColumn} as user_id, l.created_at from ${table} l
-  where l.${owner} = $1 and ($2::timestamptz is null or (l.created_at, l.${listedColumn}) < ($2::timestamptz, $3::uuid))
-  order by l.created_at desc, l.${listedColumn} desc limit $4`;
+const list = (table: string, owner: string, listed: string): string => `
+  select l.${listed} as user_id, l.created_at from ${table} l
+  where l.${owner} = $1 and ($2::timestamptz is null or (l.created_at, l.${listed}) < ($2::timestamptz, $3::uuid))
+  order by l.created_at desc, l.${listed} desc limit $4`;
 const LISTS = {
-  contacts: listed('chat.contact', 'owner_id', 'user_id'),
-  blocks: listed('chat.block', 'blocker_id', 'blocked_id'),
+  contacts: list('chat.contact', 'owner_id', 'user_id'),
+  blocks: list('chat.block', 'blocker_id', 'blocked_id'),
 } as const;
 
-/** Whom a user has on a list, newest first. Those who don't exist any more are left out, so that a page may be shorter than its limit. */
+/** The users on one of a user's lists, newest first. Deleted users are left out, so a page may be shorter than its limit. */
 export async function listPeople(
   sql: Sql,
   broker: Broker,
-  list: keyof typeof LISTS,
+  name: keyof typeof LISTS,
   userId: string,
   request: ListRequest,
 ): Promise<CallOutput<'contact.list'>> {
   const { rows, ...next } = await pageByTime(
-    list,
+    name,
     request,
-    ({ at, id }, limit) => sql.query<ListedRow>(LISTS[list], [userId, at, id, limit]),
+    ({ at, id }, limit) => sql.query<ListedRow>(LISTS[name], [userId, at, id, limit]),
     (row) => [row.created_at, row.user_id],
   );
   const { users } =
@@ -43,14 +43,17 @@ export async function listPeople(
 }
 
 const VISIBLE = `
-  select u.id, ${blockBetween('$1', 'u.id')} as blocked from unnest($2::uuid[]) as u(id)
+  select u.id, ${blockBetween('$1::uuid', 'u.id')} as blocked from unnest($2::uuid[]) as u(id)
   where u.id = $1 or exists (select 1 from chat.contact l where l.owner_id = $1 and l.user_id = u.id) or exists (
     select 1 from chat.member theirs
     join chat.member own on own.conversation_id = theirs.conversation_id and own.user_id = $1 and ${isMemberNow('own')}
     join chat.conversation c on c.id = own.conversation_id and c.deleted_at is null
     where theirs.user_id = u.id and ${isMemberNow('theirs')})`;
 
-/** Those of `userIds` whose presence `userId` may see: who shares a conversation with them, their contacts, and themselves; and with whom of these there is a block. */
+/**
+ * The users among `userIds` whose presence `userId` may see: members of a common conversation, contacts, and themselves. `blocked` are those of them with whom there is a block in either
+ * direction.
+ */
 export async function visibleTo(
   sql: Sql,
   userId: string,

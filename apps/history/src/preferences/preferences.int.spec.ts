@@ -5,7 +5,7 @@ import { Chat } from '../spec/chat.js';
 import { engines, running } from '@parley/store/testing';
 import { Service } from '../spec/service.js';
 
-describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own settings on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'history'))('private settings on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
   let chat: Chat;
   let epoch: string;
@@ -22,7 +22,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
   ) => (await on.service.ask('conversation.me.v1', userId, { conversationId, ...wish }, connectionId)).me;
   const me = async (userId: string, conversationId: string) =>
     (await on.service.ask('conversation.get.v1', userId, { conversationId })).conversation.me!;
-  /** seq 2 to 9: others' and one's own by turns; 4 mentions ben, 6 is deleted. */
+  /** Messages 2 to 9, alternately of others and of ben; 4 mentions ben, 6 is deleted. */
   const talk = async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await chat.conversation([anna, ben]);
@@ -32,7 +32,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     return { anna, ben, conversationId };
   };
 
-  it('makes a conversation unread from a message on, everywhere it is counted, until the next read', async () => {
+  it('make a conversation unread from a message on, in every count, until the next read', async () => {
     const { ben, conversationId } = await talk();
     await on.service.receipt('read', ben, conversationId, 9);
     expect(await set(ben, conversationId, { unreadFrom: 4 })).toMatchObject({
@@ -60,7 +60,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     expect((await on.service.ask('unread.list.v1', ben, {})).conversations).toEqual([]);
   });
 
-  it('may also lie ahead of what was read, and at most right behind the newest message', async () => {
+  it('may mark messages beyond the read position, at most one after the last message', async () => {
     const { ben, conversationId } = await talk();
     expect(await set(ben, conversationId, { unreadFrom: 7 })).toMatchObject({
       readSeq: 0,
@@ -73,7 +73,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     expect(await me(ben, conversationId)).toMatchObject({ unread: 1, unreadFrom: 10, readSeq: 0 });
   });
 
-  it('changes no count with what one is notified of', async () => {
+  it('for notifications change no count', async () => {
     const { ben, conversationId } = await talk();
     const [before] = (await on.service.ask('unread.list.v1', ben, {})).conversations;
     const me = await set(ben, conversationId, { notifications: 'none' });
@@ -82,7 +82,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     expect((await on.service.ask('unread.list.v1', ben, {})).conversations).toEqual([before]);
   });
 
-  it('keeps what is not mentioned, and concerns nobody else', async () => {
+  it('keep absent values, and affect nobody else', async () => {
     const { anna, ben, conversationId } = await talk();
     await set(ben, conversationId, { notifications: 'mentions' });
     await set(ben, conversationId, { unreadFrom: 2 });
@@ -95,14 +95,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     expect(items.find(({ userId }) => userId === ben)).not.toHaveProperty('unreadFrom');
   });
 
-  it('tells the user’s other connections, and only them', async () => {
+  it('are pushed to the user’s other connections, and only to them', async () => {
     const { anna, ben, conversationId } = await talk();
     const connectionId = newId();
     await set(ben, conversationId, { unreadFrom: 4 }, connectionId);
     await set(ben, conversationId, { notifications: 'none' }, connectionId);
     await on.service.receipt('read', ben, conversationId, 0, connectionId);
     await eventually(() =>
-      expect(on.service.heard(ben, 'unread:changed')).toEqual([
+      expect(on.service.pushed(ben, 'unread:changed')).toEqual([
         { payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4 }, except: connectionId },
         {
           payload: { conversationId, unread: 2, mentions: 1, readSeq: 0, unreadFrom: 4, notifications: 'none' },
@@ -111,10 +111,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
         { payload: { conversationId, unread: 3, mentions: 1, readSeq: 0 }, except: connectionId },
       ]),
     );
-    expect(on.service.heard(anna, 'unread:changed')).toEqual([]);
+    expect(on.service.pushed(anna, 'unread:changed')).toEqual([]);
   });
 
-  it('refuses strangers and those banned, not those muted', async () => {
+  it('are refused to strangers and banned users, but not to muted members', async () => {
     const { ben, conversationId } = await talk();
     expect(await codeOf(set(newId(), conversationId, { notifications: 'none' }))).toBe('not_found');
     await chat.member(conversationId, ben, `status = 'muted'`);
@@ -126,7 +126,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     expect(await codeOf(set(ben, conversationId, { notifications: 'all' }))).toBe('banned');
   });
 
-  it('begins anew for one who left and comes back', async () => {
+  it('begin anew after leaving and joining again', async () => {
     const { ben, conversationId } = await talk();
     await set(ben, conversationId, { notifications: 'none', unreadFrom: 2 });
     await chat.leave(conversationId, ben);
@@ -141,10 +141,10 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('one’s own se
     });
   });
 
-  it('reaches devices that were away, by sync and by changes', async () => {
+  it('reach devices that were away, by sync and by changes', async () => {
     const { anna, ben, conversationId } = await talk();
     const { rev } = (await on.service.ask('conversation.get.v1', ben, { conversationId })).conversation;
-    // Longer ago than what is told for safety's sake.
+    // Longer ago than the margin of `timeOfRev`.
     await on.engine.owner.query(
       `update chat.message set created_at = created_at - interval '1 minute', deleted_at = deleted_at - interval '1 minute' where conversation_id = $1`,
       [conversationId],

@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import { isMemberNow, requireMember, viewConversations } from '@parley/chat';
 import {
   ChatError,
@@ -7,10 +8,10 @@ import {
   type Membership,
   type ServerEvent,
 } from '@parley/contracts';
-import type { Push } from '@parley/realtime';
-import type { Database } from '@parley/store';
+import { Push } from '@parley/realtime';
+import { Database } from '@parley/store';
 
-// What was set in an earlier membership is replaced, not kept. The mark lies at most right behind the newest message.
+// Replaces settings of an earlier membership. The unread mark is at most one after the last message.
 const SET = `
   with own as (
     select c.id, c.last_seq, m.user_id, m.joined_at from chat.conversation c join chat.member m on m.conversation_id = c.id and m.user_id = $2 and ${isMemberNow('m')} where c.id = $1)
@@ -21,32 +22,37 @@ const SET = `
     unread_from = case when $4::bigint is not null then excluded.unread_from when p.updated_at >= (select joined_at from own) then p.unread_from end,
     updated_at = excluded.updated_at`;
 
-/**
- * Sets what concerns the caller alone, and tells their other connections. Refuses whoever may not read there; a muted member may. Repeating it changes nothing.
- * Live events may be missed, as always: `sync` brings the conversation with its `me`.
- */
-export async function setPreferences(
-  database: Database,
-  push: Push,
-  caller: Actor,
-  { conversationId, notifications, unreadFrom }: CallInput<'conversation.me'>,
-): Promise<CallOutput<'conversation.me'>> {
-  const { userId, connectionId } = caller;
-  await requireMember(database, conversationId, userId);
-  if (notifications !== undefined || unreadFrom !== undefined)
-    await database.query(SET, [conversationId, userId, notifications, unreadFrom]);
-  const [conversation] = await viewConversations(database, userId, [conversationId]);
-  if (!conversation?.me) throw new ChatError('not_found', 'No such conversation');
-  const { me } = conversation;
-  const except = connectionId === undefined ? {} : { except: connectionId };
-  // Not with the conversation: settings are no change of it, and its `rev` would hide a change that the other devices missed.
-  await push.toUsers(
-    [userId],
-    'unread:changed',
-    { ...unreadEvent(conversationId, me), ...(notifications === undefined ? {} : { notifications }) },
-    except,
-  );
-  return { me };
+/** Members' private settings of conversations. */
+@Injectable()
+export class Preferences {
+  constructor(
+    private readonly database: Database,
+    private readonly push: Push,
+  ) {}
+
+  /**
+   * Changes the caller's settings, and tells their other connections. Refuses users who may not read the conversation; muted members may. Repeating it changes nothing. A connection that
+   * misses the live event gets the conversation with its `me` by `sync`.
+   */
+  async set(
+    { userId, connectionId }: Actor,
+    { conversationId, notifications, unreadFrom }: CallInput<'conversation.me'>,
+  ): Promise<CallOutput<'conversation.me'>> {
+    await requireMember(this.database, conversationId, userId);
+    if (notifications !== undefined || unreadFrom !== undefined)
+      await this.database.query(SET, [conversationId, userId, notifications, unreadFrom]);
+    const [conversation] = await viewConversations(this.database, userId, [conversationId]);
+    if (!conversation?.me) throw new ChatError('not_found', 'No such conversation');
+    const { me } = conversation;
+    // Without the conversation: settings do not raise its `rev`, and with the present `rev` a device would not notice a change that it missed.
+    await this.push.toUsers(
+      [userId],
+      'unread:changed',
+      { ...unreadEvent(conversationId, me), ...(notifications === undefined ? {} : { notifications }) },
+      connectionId === undefined ? {} : { except: connectionId },
+    );
+    return { me };
+  }
 }
 
 const unreadEvent = (

@@ -13,7 +13,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     chat = new Chat(on.engine.owner);
   });
 
-  it('moves cursors forward only, cut to the newest message, and read implies delivered', async () => {
+  it('moves cursors only forward, at most to the last message, and read implies delivered', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.messages(conversationId, anna, 9);
@@ -31,7 +31,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     expect(await at('read', 1_000_000)).toEqual([10, 10]);
   });
 
-  it('never moves a cursor back, however many receipts come at once from two replicas', async () => {
+  it('never moves a cursor back under concurrent receipts through two replicas', async () => {
     const other = await Service.start(await on.engine.replica());
     const users = range(6).map(() => newId());
     const conversationId = await chat.conversation(users);
@@ -63,7 +63,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     await other.stop();
   });
 
-  it('tells the members also when the answer to the commit was lost, and the repeated receipt finds nothing to move', async () => {
+  it('publishes a move although the answer to its commit was lost and the repeated receipt moves nothing', async () => {
     let losses = 1;
     const losing = new Proxy(on.engine.database, {
       get(target, key) {
@@ -83,15 +83,15 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     expect(await codeOf(cut.receipt('read', ben, conversationId, 2))).toBe('unavailable');
     const repeated = await cut.receipt('read', ben, conversationId, 2);
     await eventually(() =>
-      expect(cut.heard(anna, 'receipt:updated').map(({ payload }) => payload)).toEqual([repeated]),
+      expect(cut.pushed(anna, 'receipt:updated').map(({ payload }) => payload)).toEqual([repeated]),
     );
-    expect(cut.heard(ben, 'unread:changed')).toEqual([
+    expect(cut.pushed(ben, 'unread:changed')).toEqual([
       { payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: undefined },
     ]);
     await cut.stop();
   });
 
-  it('tells the members and the reader’s other devices what moved, and nobody when nothing did', async () => {
+  it('pushes moves to the members and to the reader’s other devices, and nothing when nothing moved', async () => {
     const [anna, ben, connectionId] = [await on.service.connect(), await on.service.connect(), newId()];
     const conversationId = await chat.conversation([anna, ben], { kind: 'direct' });
     await chat.messages(conversationId, anna, 3);
@@ -104,14 +104,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     );
     expect(delivered).toMatchObject({ conversationId, userId: ben, deliveredSeq: 3, readSeq: 0 });
     for (const userId of [anna, ben])
-      expect(on.service.heard(userId, 'receipt:updated').map(({ payload }) => payload)).toEqual([delivered, read]);
-    expect(on.service.heard(ben, 'unread:changed')).toEqual([
+      expect(on.service.pushed(userId, 'receipt:updated').map(({ payload }) => payload)).toEqual([delivered, read]);
+    expect(on.service.pushed(ben, 'unread:changed')).toEqual([
       { payload: { conversationId, unread: 1, mentions: 0, readSeq: 2 }, except: connectionId },
     ]);
-    expect(on.service.heard(anna, 'unread:changed')).toEqual([]);
+    expect(on.service.pushed(anna, 'unread:changed')).toEqual([]);
   });
 
-  it('tells only the senders of what was read in a large conversation, as far as they are members', async () => {
+  it('pushes receipts in a large conversation only to present members who sent the messages', async () => {
     const [anna, ben, gone, reader, quiet] = [
       await on.service.connect(),
       await on.service.connect(),
@@ -127,13 +127,13 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     await eventually(() => on.service.published.some(({ userId, readSeq }) => userId === reader && readSeq === 4));
     const heard = (userId: string) =>
       on.service
-        .heard(userId, 'receipt:updated')
+        .pushed(userId, 'receipt:updated')
         .filter(({ payload }) => payload.conversationId === conversationId)
         .map(({ payload }) => payload.readSeq);
     expect([heard(anna), heard(ben), heard(gone), heard(quiet)]).toEqual([[receipt.readSeq], [2], [], []]);
   });
 
-  it('says who has a message and who read it', async () => {
+  it('answers who has received and who has read a message', async () => {
     const [anna, ben, cara, dora, late] = [newId(), newId(), newId(), newId(), newId()];
     const conversationId = await chat.conversation([anna, ben, cara, dora]);
     const seq = await chat.message(conversationId, anna);
@@ -150,7 +150,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     expect(read).toEqual([{ userId: ben, at: expect.stringMatching(/Z$/) }]);
   });
 
-  it('counts mentions among the unread', async () => {
+  it('counts mentions in unread messages', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     for (const mentions of [[ben], [anna], [ben, anna], []]) await chat.message(conversationId, anna, { mentions });
@@ -166,7 +166,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     expect(conversation.me).toMatchObject({ unread: 3, mentions: 1, readSeq: 2 });
   });
 
-  it('lets newcomers begin at the newest message', async () => {
+  it('begins at the last message for new members', async () => {
     const [anna, late] = [newId(), newId()];
     const conversationId = await chat.conversation([anna]);
     await chat.messages(conversationId, anna, 4);
@@ -178,7 +178,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     expect(conversation.me).toMatchObject({ unread: 1, readSeq: 5, deliveredSeq: 5 });
   });
 
-  it.each([1, 2, 3])('counts exactly what a naive count finds, whatever happens (seed %i)', async (seed) => {
+  it.each([1, 2, 3])('counts the same as a naive count, after random commands (seed %i)', async (seed) => {
     const random = seeded(seed);
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
     const users = range(4).map(() => newId());
@@ -259,7 +259,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     }
   });
 
-  it('refuses receipts of strangers, and answers each of many at once for itself', async () => {
+  it('refuses receipts of strangers without affecting others of the same batch', async () => {
     const [anna, stranger] = [newId(), newId()];
     const conversationId = await chat.conversation([anna]);
     const codes = await Promise.all(

@@ -22,7 +22,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     on.service.ask('message.trace.v1', userId, { messageId });
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 
-  it('tells its sender how far a message got', async () => {
+  it('answers the sender how far a message got', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { conversationId, seq, messageId } = await sent(anna, ben, cara);
     const traceId = traceIdOf();
@@ -52,13 +52,13 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     expect(told.delivered).toHaveLength(2);
   });
 
-  it('leaves out what is not known', async () => {
+  it('leaves out unknown parts', async () => {
     const [anna, ben] = [newId(), newId()];
     const { messageId } = await sent(anna, ben);
     expect(await trace(anna, messageId)).toEqual({ messageId, received: time, delivered: [], read: [] });
   });
 
-  it('says nothing of where those are with whom there is a block', async () => {
+  it('leaves out pushes to users with whom there is a block', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { messageId } = await sent(anna, ben, cara);
     on.service.traces.pushed(
@@ -71,7 +71,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     expect(await shown()).toEqual([anna, cara]);
   });
 
-  it('is of a message that does not exist, for everybody but its sender', async () => {
+  it('is refused with not_found to everybody except the sender', async () => {
     const [anna, ben] = [newId(), newId()];
     const { messageId } = await sent(anna, ben);
     const refusal = (userId: string, id: string) =>

@@ -3,15 +3,15 @@ import { ChatError, timeOf, type CallOutput } from '@parley/contracts';
 import type { MessageTrace, Traces } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { demandMessage } from '../pages/message-lists.js';
-import { receiptsOfMessage } from './receipts.js';
+import { requireMessage } from '../pages/message-lists.js';
+import { receiptsOfMessage } from './message-receipts.js';
 
 const TRACE_ID = `select replace(m.trace_id::text, '-', '') as trace_id from chat.message m where m.conversation_id = $1 and m.seq = $2`;
-const UNBLOCKED = `select u.id from unnest($2::uuid[]) as u(id) where not ${blockBetween('$1', 'u.id')}`;
+const UNBLOCKED = `select u.id from unnest($2::uuid[]) as u(id) where not ${blockBetween('$1::uuid', 'u.id')}`;
 
 /**
- * How far a message got, for its sender; to everybody else it is one that does not exist. `received` is when the gateway got the call, which the message's id tells. Whom there is a block with is not among those
- * it was written to: it would say that they were there.
+ * How far a message got, for its sender; refused to others with `not_found`. `received` is the time at which the gateway got the call, which is part of the message's id. Pushes to users
+ * with whom there is a block are left out, because they would reveal that those users were online. Without the traces of a Redis that is away.
  */
 export async function traceOfMessage(
   sql: Sql,
@@ -19,24 +19,24 @@ export async function traceOfMessage(
   userId: string,
   messageId: string,
 ): Promise<CallOutput<'message.trace'>> {
-  const { access, seq, senderId } = await demandMessage(sql, userId, messageId);
+  const { access, seq, senderId } = await requireMessage(sql, userId, messageId);
   if (senderId !== userId) throw new ChatError('not_found', 'No such message');
-  const [receipts, noted, [row]] = await Promise.all([
+  const [receipts, trace, [row]] = await Promise.all([
     receiptsOfMessage(sql, userId, messageId),
-    notedOf(traces, messageId),
+    traceOf(traces, messageId),
     sql.query<{ trace_id: string | null }>(TRACE_ID, [access.id, seq]),
   ]);
   return {
     messageId,
     ...(row && row.trace_id !== null && { traceId: row.trace_id }),
     received: iso(new Date(timeOf(messageId))),
-    ...(noted?.committed !== undefined && { committed: iso(new Date(noted.committed)) }),
-    ...(noted && { pushed: await visiblePushes(sql, userId, noted) }),
+    ...(trace?.committed !== undefined && { committed: iso(new Date(trace.committed)) }),
+    ...(trace && { pushed: await visiblePushes(sql, userId, trace) }),
     ...receipts,
   };
 }
 
-async function notedOf(traces: Traces, messageId: string): Promise<MessageTrace | undefined> {
+async function traceOf(traces: Traces, messageId: string): Promise<MessageTrace | undefined> {
   try {
     return await traces.of(messageId);
   } catch (error) {

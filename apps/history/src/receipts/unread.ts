@@ -10,8 +10,8 @@ interface UnreadRow extends Row {
   mentions: number;
 }
 const above = unreadAbove('m', 'k', 'p');
-// One statement is one snapshot. Conversations that are read to their end are left out before anything is counted; those with nothing but one's own messages
-// after it only here in the service, or Postgres would count everything twice, for the condition and for the answer.
+// One statement, so one snapshot. Conversations that are read to their end are excluded before counting. Those with nothing unread but the user's own messages are excluded
+// by the caller, because in SQL the condition and the column would each count.
 const UNREAD = `
   select c.id, c.last_seq, ${readSeq('m', 'k')} as read_seq,
     ${unreadCount('c.id', 'c.last_seq', 'm.user_id', above)} as unread, ${mentionCount('c.id', 'm.user_id', above)} as mentions
@@ -22,7 +22,7 @@ const UNREAD = `
   where m.user_id = $1 and ${isMemberNow('m')} and c.deleted_at is null and c.last_seq > ${above}
   order by c.active_at desc, c.id desc`;
 
-/** What a user has unread, from one snapshot, most recently active first; only conversations with something unread. */
+/** A user's conversations with unread messages, most recently active first, from one snapshot. */
 export async function unreadOf(sql: Sql, userId: string): Promise<Unread> {
   const rows = (await sql.query<UnreadRow>(UNREAD, [userId])).filter(({ unread }) => unread > 0);
   return {

@@ -1,17 +1,16 @@
-import { Controller, Inject } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import type { DomainEvent, RequestAnswer, RequestPayload } from '@parley/contracts';
-import type { Database } from '@parley/store';
+import { Database } from '@parley/store';
 import { searchMessages } from './search.js';
 import { TextIndex } from './text-index.js';
-import { DATABASE } from '../tokens.js';
 
-/** Search, and what keeps its index: the events of the messages service. */
+/** Search, and the events that keep its index up to date. */
 @Controller()
 export class SearchController {
   constructor(
-    @Inject(DATABASE) private readonly database: Database,
-    @Inject(TextIndex) private readonly index: TextIndex,
+    private readonly database: Database,
+    private readonly index: TextIndex,
   ) {}
 
   @MessagePattern<string>('message.search.v1')
@@ -22,17 +21,17 @@ export class SearchController {
   }
 
   @EventPattern<string>('message.created.v1')
-  created(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
-    return this.index.add(...messages.filter(({ type }) => type !== 'system'));
+  messageCreated(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
+    return this.index.add(messages.filter(({ type }) => type !== 'system'));
   }
 
   @EventPattern<string>('message.updated.v1')
-  updated(@Payload() { message }: DomainEvent<'message.updated.v1'>): Promise<void> {
-    return this.index.add(message);
+  messageUpdated(@Payload() { message }: DomainEvent<'message.updated.v1'>): Promise<void> {
+    return this.index.add([message]);
   }
 
   @EventPattern<string>('conversation.deleted.v1')
-  deleted(@Payload() { conversationId }: DomainEvent<'conversation.deleted.v1'>): Promise<void> {
+  conversationDeleted(@Payload() { conversationId }: DomainEvent<'conversation.deleted.v1'>): Promise<void> {
     return this.index.drop(conversationId);
   }
 }

@@ -45,12 +45,12 @@ describe('words', () => {
 });
 
 describe('a search', () => {
-  it('finds parts of words, all terms of it, in any order', () => {
+  it('finds parts of words, and all terms in any order', () => {
     expect(found('The quick brown fox', 'FOX uick')).toBe(true);
     expect(found('The quick brown fox', 'fox cat')).toBe(false);
   });
 
-  it('finds short terms at the beginning of words only', () => {
+  it('finds short terms only at the beginning of words', () => {
     expect([
       found('a cab', 'ca'),
       found('a cab', 'ab'),
@@ -60,7 +60,7 @@ describe('a search', () => {
     ]).toEqual([true, false, true, false, true]);
   });
 
-  it('finds one character of scripts without spaces, and signs, anywhere', () => {
+  it('finds single characters of scripts without spaces, and signs, anywhere', () => {
     expect([
       found('私は東京都に住む', '京'),
       found('私は東京都に住む', '京都'),
@@ -70,13 +70,13 @@ describe('a search', () => {
     ]).toEqual([true, true, false, true, true]);
   });
 
-  it('has no terms when it is all accents and white space', () => {
+  it('has no terms when it consists of accents and white space', () => {
     expect(termsOf('\u0301 \u3000\ue000')).toEqual([]);
   });
 });
 
 describe('a highlight', () => {
-  it('is the original text with the hits marked', () => {
+  it('is the original text with its hits marked', () => {
     expect(marked('Ein Café, zwei CAFÉS', 'cafe')).toBe('Ein [Café], zwei [CAFÉ]S');
     expect(marked('Die Straße lang', 'STRASSE')).toBe('Die [Straße] lang');
     expect(marked('Die Straße lang', 'stras')).toBe('Die [Straß]e lang');
@@ -86,14 +86,14 @@ describe('a highlight', () => {
     expect(marked('東京都', '京')).toBe('東[京]都');
   });
 
-  it('joins hits that overlap or touch, and marks all of them', () => {
+  it('joins overlapping and adjacent hits', () => {
     expect(marked('aaaa bbb', 'aaa bbb')).toBe('[aaa]a [bbb]');
     expect(marked('abcdef', 'abc bcde')).toBe('[abcde]f');
     expect(marked('abcabc', 'abc')).toBe('[abcabc]');
     expect(marked('cab cab', 'ca')).toBe('[ca]b [ca]b');
   });
 
-  it('keeps markers out of the body', () => {
+  it('removes markers from the body', () => {
     expect(highlight('\ue000fo\ue001o bar', termsOf('foo'))).toBe('\ue000foo\ue001 bar');
   });
 });

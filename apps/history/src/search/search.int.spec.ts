@@ -15,7 +15,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
 
   const messageAt = async (userId: string, conversationId: string, seq: number): Promise<Message> =>
     (await on.service.ask('conversation.history.v1', userId, { conversationId, around: seq, limit: 1 })).items[0]!;
-  /** Says it, and publishes it as the messages on.service does. */
+  /** Stores a message and publishes it as the messages service does. */
   const say = async (conversationId: string, userId: string, body: string): Promise<Message> => {
     const message = await messageAt(userId, conversationId, await chat.message(conversationId, userId, { body }));
     await on.service.broker.publish('message.created.v1', { messages: [message] });
@@ -31,7 +31,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
       )
     ).map(({ seq, rev, folded }) => [seq, rev, folded]);
 
-  it('finds a message by its words, parts of them, and without regard to case, accents and width, and marks the hits', async () => {
+  it('finds a message by words and parts of words, ignoring case, accents and width, and marks the hits', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await say(conversationId, anna, 'Wir treffen uns im CAFÉ am Fluß, 100% sicher');
@@ -51,14 +51,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     expect(await found(ben, '\u0301')).toEqual([]);
   });
 
-  it('answers newest first, page by page, of one conversation or one sender when asked', async () => {
+  it('answers newest first, page by page, optionally of one conversation or one sender', async () => {
     const [anna, ben] = [newId(), newId()];
     const word = `w${newId().slice(-10)}`;
     const [one, other] = [await chat.conversation([anna, ben]), await chat.conversation([ben, anna])];
     for (const n of range(7)) await say(n % 2 ? one : other, n < 4 ? anna : ben, `${word} ${n}`);
     await say(one, anna, 'something else');
     await eventually(async () => expect((await found(ben, word)).length).toBe(7));
-    // All in the same instant: then the later one in its conversation comes first.
+    // All in the same millisecond: then a later message of the conversation comes first.
     for (const table of ['chat.message', 'history.message_text'])
       await on.engine.owner.query(
         `update ${table} set created_at = date_trunc('second', now()) where conversation_id = any($1::uuid[])`,
@@ -100,7 +100,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await eventually(async () => expect(await indexed(deleted)).toEqual([]));
   });
 
-  it('goes by the message as it is now, before and after the index learns of an edit or a deletion', async () => {
+  it('goes by the present message, before and after the index is told of an edit or a deletion', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     const [first, second] = [
@@ -117,7 +117,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     expect(await found(anna, 'only')).toEqual(['only pears']);
   });
 
-  it('does not care in which order events come, or how often', async () => {
+  it('accepts events in any order and any number of times', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     const [kept, erased] = [await say(conversationId, anna, 'before'), await say(conversationId, anna, 'gone')];
@@ -141,7 +141,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await eventually(async () => expect((await indexed(conversationId)).map(([seq]) => seq)).toEqual([2]));
   });
 
-  it('catches up with what no event told of, when it starts', async () => {
+  it('indexes messages without events at the start', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     await chat.messages(conversationId, anna, 230);
@@ -162,7 +162,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await started.stop();
   });
 
-  it('shows what was sent in the same millisecond in the order of the conversation, page by page', async () => {
+  it('answers messages of the same millisecond in the order of the conversation, page by page', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     for (const n of range(8)) await chat.message(conversationId, anna, { body: `quick ${n}` });
@@ -180,46 +180,49 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     ).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
   });
 
-  it.each([21, 22])('finds exactly what contains all terms, whatever is written and asked (seed %i)', async (seed) => {
-    const random = seeded(seed);
-    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
-    const letters = [
-      'a',
-      'b',
-      'É',
-      ' ',
-      ' ',
-      '東',
-      '京',
-      'か\u3099',
-      '👍',
-      '#',
-      "'",
-      '\\',
-      '%',
-      '_',
-      '1',
-      'ß',
-      ':',
-      '&',
-    ];
-    const text = (least: number, most: number) =>
-      range(least + Math.floor(random() * (most - least + 1)))
-        .map(() => pick(letters))
-        .join('');
-    const anna = newId();
-    const conversationId = await chat.conversation([anna]);
-    const bodies: string[] = [];
-    for (const _n of range(60)) bodies.push((await say(conversationId, anna, `x${text(1, 12)}`)).body);
-    await eventually(async () => expect(await indexed(conversationId)).toHaveLength(60));
-    for (const _n of range(60)) {
-      const q = text(1, 4);
-      if (q.trim() === '') continue;
-      const wanted = bodies.filter((body) => contains(body, termsOf(q))).toReversed();
-      expect([
-        q,
-        (await on.service.all('message.search.v1', anna, { q }, 40)).map(({ message }) => message.body),
-      ]).toEqual([q, wanted]);
-    }
-  });
+  it.each([21, 22])(
+    'finds exactly the messages that contain all terms, for random messages and queries (seed %i)',
+    async (seed) => {
+      const random = seeded(seed);
+      const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+      const letters = [
+        'a',
+        'b',
+        'É',
+        ' ',
+        ' ',
+        '東',
+        '京',
+        'か\u3099',
+        '👍',
+        '#',
+        "'",
+        '\\',
+        '%',
+        '_',
+        '1',
+        'ß',
+        ':',
+        '&',
+      ];
+      const text = (least: number, most: number) =>
+        range(least + Math.floor(random() * (most - least + 1)))
+          .map(() => pick(letters))
+          .join('');
+      const anna = newId();
+      const conversationId = await chat.conversation([anna]);
+      const bodies: string[] = [];
+      for (const _n of range(60)) bodies.push((await say(conversationId, anna, `x${text(1, 12)}`)).body);
+      await eventually(async () => expect(await indexed(conversationId)).toHaveLength(60));
+      for (const _n of range(60)) {
+        const q = text(1, 4);
+        if (q.trim() === '') continue;
+        const wanted = bodies.filter((body) => contains(body, termsOf(q))).toReversed();
+        expect([
+          q,
+          (await on.service.all('message.search.v1', anna, { q }, 40)).map(({ message }) => message.body),
+        ]).toEqual([q, wanted]);
+      }
+    },
+  );
 });

@@ -16,11 +16,11 @@ import { z } from 'zod';
 import { contains, highlight, termsOf, type Term } from './folding.js';
 
 type Search = CallInput<'message.search'>;
-/** Messages sent in the same millisecond are ordered by their `seq`. */
+/** A message's position in the order of results. Messages sent in the same millisecond are ordered by their `seq`. */
 const Place = z.tuple([z.iso.datetime({ precision: 3 }), z.int().nonnegative(), Id]);
 const placeOf = (row: MessageRow): z.output<typeof Place> => [iso(row.created_at), Number(row.seq), row.id];
 
-/** Candidates, newest first: rows of the index in the caller's conversations that have every term, with their messages. */
+/** SQL: candidates, newest first: the messages of index rows that contain every term, in the caller's conversations. */
 function candidates(terms: readonly Term[], words: string): string {
   const parts = terms.map((_term, at) => `and t.folded like $${8 + at}`);
   if (words !== '') parts.push(`and t.words @@ $${8 + terms.length}::tsquery`);
@@ -48,8 +48,8 @@ const wordsQuery = (terms: readonly Term[]): string =>
   ].join(' & ');
 
 /**
- * Messages of the caller's present conversations that contain every term of `q`, newest first. The index gives candidates; what decides is the message as it is now. Refuses a `conversationId` that
- * the caller may not read, as every read does.
+ * Messages of the caller's present conversations that contain every term of `q`, newest first. The index only provides candidates: the present body decides. Refuses a `conversationId` that the
+ * caller may not read.
  */
 export async function searchMessages(
   sql: Sql,
@@ -64,7 +64,7 @@ export async function searchMessages(
   const patterns = [...terms.map((term) => partPattern(term.text)), ...(words === '' ? [] : [words])];
 
   const found: MessageRow[] = [];
-  // One more than the page shows whether more follows.
+  // One more than a page: it tells whether another page follows.
   const wanted = limit + 1;
   for (let place = cursor === undefined ? undefined : decodeCursor('search', Place, cursor); ;) {
     const [at, seq, id] = place ?? [];

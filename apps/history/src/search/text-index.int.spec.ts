@@ -4,9 +4,9 @@ import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { Chat } from '../spec/chat.js';
 import { Service } from '../spec/service.js';
-import { PRESENT, PUT } from './text-index.js';
+import { PRESENT, STORE } from './text-index.js';
 
-/** Of a plan, as Postgres tells it. */
+/** A node of a plan as Postgres explains it. */
 interface Node {
   readonly 'Relation Name'?: string;
   readonly 'Actual Rows': number;
@@ -14,16 +14,16 @@ interface Node {
   readonly 'Rows Removed by Filter'?: number;
   readonly Plans?: readonly Node[];
 }
-/** Rows of `chat.message` that were looked at. */
+/** The number of rows of `chat.message` that the plan read. */
 const messagesRead = ({ Plans = [], ...node }: Node): number =>
   (/^message_\d+$/.test(node['Relation Name'] ?? '')
     ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
     : 0) + Plans.reduce((sum, plan) => sum + messagesRead(plan), 0);
 
-describe.each(engines(inject('servers').databaseUrl, 'history'))('what search looks in, on %s', (_, open) => {
+describe.each(engines(inject('servers').databaseUrl, 'history'))('the index of search on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
-  it('is brought up to date by looking messages up, however many are stored: no table is read whole', async () => {
+  it('looks up the messages that it indexes, and reads no table whole', async () => {
     const chat = new Chat(on.engine.owner);
     const anna = newId();
     const ids = await Promise.all(range(30).map(() => chat.conversation([anna])));
@@ -42,6 +42,6 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('what search lo
       return messagesRead(row!['QUERY PLAN'][0]!.Plan);
     };
     expect(await read(PRESENT, [ids, seqs])).toBe(30);
-    expect(await read(PUT, [ids, seqs, seqs, texts, texts])).toBe(30);
+    expect(await read(STORE, [ids, seqs, seqs, texts, texts])).toBe(30);
   });
 });

@@ -7,19 +7,19 @@ export interface Made {
   readonly title?: string;
 }
 
-/** Writes what the messages service writes, by hand: every change takes the next `rev`, every message the next `seq`. */
+/** Writes rows as the messages service does: every change takes the next `rev`, every message the next `seq`. */
 export class Chat {
   private last = 0;
 
   constructor(private readonly sql: Sql) {}
 
-  /** SQL: the time, later than every earlier one, so that contacts and blocks have one order. It may be ahead of the clock by that. */
+  /** SQL: a time later than all earlier ones, so that contacts and blocks have one order. It may be ahead of the clock. */
   private tick(): string {
     this.last = Math.max(Date.now(), this.last + 1);
     return `'${new Date(this.last).toISOString()}'::timestamptz`;
   }
 
-  /** A conversation whose first member created it; a group begins with a system message. */
+  /** Creates a conversation by its first member. A group begins with a system message. */
   async conversation(
     members: readonly string[],
     { kind = 'group', visibility = 'private', title }: Made = {},
@@ -39,7 +39,7 @@ export class Chat {
     return id;
   }
 
-  /** Answers its `seq`. */
+  /** Returns the message's `seq`. */
   async message(
     conversationId: string,
     senderId: string,
@@ -77,7 +77,7 @@ export class Chat {
       body,
     );
   }
-  /** Never two in the same millisecond. */
+  /** Pins a message, with a later time than every earlier pin. */
   pin = (conversationId: string, seq: number, userId: string) =>
     this.change(
       conversationId,
@@ -86,7 +86,7 @@ export class Chat {
       userId,
     );
 
-  /** These users, in this order, react with one emoji, all in one change. */
+  /** Adds reactions of these users, in this order, with one emoji, in one change. */
   async react(conversationId: string, seq: number, emoji: string, users: readonly string[]): Promise<void> {
     await this.sql.query(
       `insert into chat.reaction (conversation_id, message_id, emoji, user_id, created_at)
@@ -126,7 +126,7 @@ export class Chat {
   unblock = (blockerId: string, blockedId: string) =>
     this.sql.query(`delete from chat.block where blocker_id = $1 and blocked_id = $2`, [blockerId, blockedId]);
 
-  /** Answers its id. */
+  /** Returns the id. */
   async attachment(
     uploaderId: string,
     { thumbnailOf, isPublic = false }: { thumbnailOf?: string; isPublic?: boolean } = {},
@@ -159,7 +159,7 @@ export class Chat {
       foldName(title),
     );
 
-  /** Adds a member, or one who left, again. */
+  /** Adds a member, also one who has left. */
   async join(conversationId: string, userId: string): Promise<void> {
     await this.change(
       conversationId,
@@ -181,7 +181,7 @@ export class Chat {
     await this.touchMembers(conversationId);
   }
 
-  /** Those banned are not counted. */
+  /** Does not count banned members. */
   private touchMembers(conversationId: string): Promise<unknown> {
     return this.sql.query(
       `update chat.conversation c set members_rev = rev, conversation_rev = rev,
@@ -189,7 +189,7 @@ export class Chat {
       [conversationId],
     );
   }
-  /** Two statements, because one may not change a row twice. */
+  /** Two statements, because one statement cannot update a row twice. */
   private async change(conversationId: string, statement: string, ...parameters: unknown[]): Promise<void> {
     await this.sql.query(`update chat.conversation set rev = rev + 1 where id = $1`, [conversationId]);
     await this.sql.query(`with c as (select rev, last_seq from chat.conversation where id = $1) ${statement}`, [

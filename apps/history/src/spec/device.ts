@@ -3,7 +3,7 @@ import type { LocalState } from '@parley/testing';
 import { expect } from 'vitest';
 import type { Service } from './service.js';
 
-/** Syncs until it is complete, and loads what came in as a whole. */
+/** Syncs until it is complete, and loads added conversations whole. */
 export async function catchUp(service: Service, device: LocalState): Promise<void> {
   for (let complete = false; !complete;) {
     const answer = await service.ask('sync.v1', device.userId, {
@@ -20,8 +20,8 @@ export async function catchUp(service: Service, device: LocalState): Promise<voi
   }
 }
 
-/** What the device holds is what one would load that has nothing (I9). */
-export async function demandFresh(service: Service, device: LocalState): Promise<void> {
+/** Checks that the device has the same state as a new device would load (I9). */
+export async function expectFresh(service: Service, device: LocalState): Promise<void> {
   const fresh = await service.ask('conversation.list.v1', device.userId, { limit: 100 });
   expect([...device.conversations.keys()].toSorted()).toEqual(fresh.items.map(({ id }) => id).toSorted());
   for (const { id, me, lastMessage, rev, title, memberCount } of fresh.items) {
@@ -40,12 +40,12 @@ export async function demandFresh(service: Service, device: LocalState): Promise
       me!.notifications,
       me!.unreadFrom,
     ]);
-    const standings = (members: Iterable<Member>) =>
+    const summaries = (members: Iterable<Member>) =>
       [...members].map(({ userId, role, status, joinedAt }) => [userId, role, status, joinedAt]).toSorted();
-    expect(standings(held.members.values())).toEqual(standings(opened.members!));
-    const told = opened.members!.filter(({ deliveredSeq }) => deliveredSeq > 0);
-    expect(told.map(({ userId }) => held.receipts.get(userId))).toEqual(
-      told.map(({ readSeq, deliveredSeq }) => ({ readSeq, deliveredSeq })),
+    expect(summaries(held.members.values())).toEqual(summaries(opened.members!));
+    const moved = opened.members!.filter(({ deliveredSeq }) => deliveredSeq > 0);
+    expect(moved.map(({ userId }) => held.receipts.get(userId))).toEqual(
+      moved.map(({ readSeq, deliveredSeq }) => ({ readSeq, deliveredSeq })),
     );
   }
 }

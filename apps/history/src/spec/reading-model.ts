@@ -2,7 +2,7 @@ import { LocalState } from '@parley/testing';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Chat } from './chat.js';
-import { catchUp, demandFresh } from './device.js';
+import { catchUp, expectFresh } from './device.js';
 import type { Service } from './service.js';
 
 interface Reader {
@@ -18,7 +18,7 @@ interface Written {
   deleted: boolean;
 }
 
-/** What three people have read of one conversation, as I4 and I5 have it. Its first message is a system message of 0. */
+/** A model of what three people have read of one conversation, after I4 and I5. Its first message is a system message of person 0. */
 export class Model {
   readonly messages: Written[] = [{ by: 0, system: true, mentions: [], deleted: false }];
   readonly readers: Reader[] = [0, 1, 2].map(() => ({ here: true, read: 0, delivered: 0, mark: undefined }));
@@ -32,7 +32,7 @@ export class Model {
       .slice((mark ?? read + 1) - 1)
       .filter(({ by, system, deleted }) => by !== who && !system && !deleted);
   }
-  /** As `conversation.get` shows it to one of them. */
+  /** The conversation as `conversation.get` shows it to one person. */
   me(who: number): unknown {
     const { read, delivered, mark } = this.readers[who]!;
     const unread = this.unread(who);
@@ -46,7 +46,7 @@ export class Model {
   }
 }
 
-/** The same in the service, and devices of the first of them, which catch up now and then. */
+/** The conversation in the service, with devices of person 0 that catch up now and then. */
 export class Real {
   readonly devices: LocalState[] = [];
   constructor(
@@ -65,8 +65,8 @@ export class Real {
   }
 }
 
-/** Everybody's own view, and the sum of what is unread. */
-async function demandEqual(model: Model, { service, users, ...real }: Real, me: Real['me']): Promise<void> {
+/** Checks every person's view, and their sum of unread messages. */
+async function expectEqual(model: Model, { service, users, ...real }: Real, me: Real['me']): Promise<void> {
   for (const [who, { here }] of model.readers.entries()) {
     if (here) expect([who, await me(who)]).toEqual([who, model.me(who)]);
     const { total, conversations } = await service.ask('unread.list.v1', users[who]!, {});
@@ -87,7 +87,7 @@ class Command implements fc.AsyncCommand<Model, Real> {
 
   async run(model: Model, real: Real): Promise<void> {
     await this.act(model, real);
-    await demandEqual(model, real, (who) => real.me(who));
+    await expectEqual(model, real, (who) => real.me(who));
   }
 
   toString = (): string => this.label;
@@ -134,7 +134,7 @@ const rename = fc
       new Command(`rename ${title}`, always, (_, { chat, conversationId }) => chat.rename(conversationId, title)),
   );
 
-/** A position never goes back, nor beyond the newest message; reading ends one's own mark. */
+/** Positions never move back or beyond the last message. Reading removes the reader's own mark. */
 async function demandReceipt(
   model: Model,
   { service, conversationId, users }: Real,
@@ -200,11 +200,11 @@ const sync = fc.nat(5).map(
       const device = devices[at % devices.length];
       if (!device) return;
       await catchUp(service, device);
-      await demandFresh(service, device);
+      await expectFresh(service, device);
     }),
 );
 
-/** Everything that may come about, what happens most among it more often. */
+/** Everything that may happen; frequent events more often. */
 export const commands = fc.commands(
   [write, write, write, change, change, rename, receipt, receipt, mark, leave, join, begin, sync],
   { maxCommands: 50, size: 'max' },

@@ -30,11 +30,11 @@ type Asked = Extract<
   | 'peer.signal.v1'
 >;
 
-/** The history service behind an in-process broker, with a gateway's ear. */
+/** The history service on an in-process broker, with a listener in place of gateways. */
 export class Service {
   readonly frames: Users[] = [];
   readonly published: Receipt[] = [];
-  /** Users that auth does not know. */
+  /** Users that do not exist. */
   readonly unknown = new Set<string>();
 
   private constructor(
@@ -74,7 +74,7 @@ export class Service {
     await this.broker.close();
   }
 
-  /** A new user with one connection at this gateway. */
+  /** Connects a user at this gateway. */
   async connect(userId = newId()): Promise<string> {
     await this.registry.add({ connectionId: newId(), userId, gatewayId: this.broker.instance });
     return userId;
@@ -107,7 +107,7 @@ export class Service {
     return (await this.ask(`receipt.${kind}.v1`, userId, input, connectionId)).receipt;
   }
 
-  heard<E extends ServerEventName>(
+  pushed<E extends ServerEventName>(
     userId: string,
     event: E,
   ): { payload: ServerEvent<E>; except: string | undefined }[] {
@@ -116,7 +116,7 @@ export class Service {
       .map(({ payload, except }) => ({ payload: payload as ServerEvent<E>, except }));
   }
 
-  /** All items of a list, by pages of `limit`. */
+  /** All items of a list, read by pages of `limit`. */
   async all<
     N extends Extract<
       Asked,

@@ -1,10 +1,6 @@
 import {
-  deliveredSeq,
-  isMemberNow,
-  iso,
   memberColumns,
   messageColumns,
-  readSeq,
   toMember,
   toMessage,
   viewConversations,
@@ -13,11 +9,12 @@ import {
   type MessageRow,
   type Moment,
 } from '@parley/chat';
-import { limits, type CallOutput, type Conversation, type Message, type Receipt } from '@parley/contracts';
-import type { Row, Sql } from '@parley/store';
+import type { CallOutput, Conversation, Message, Receipt } from '@parley/contracts';
+import type { Sql } from '@parley/store';
+import { receiptsIn } from '../receipts/member-receipts.js';
 
-/** A conversation of the caller, and the `rev` that they have. */
-export interface Behind {
+/** A conversation's revs, and the `rev` up to which the client has it. */
+export interface ConversationSince {
   readonly id: string;
   readonly rev: number;
   readonly conversation_rev: number;
@@ -25,8 +22,8 @@ export interface Behind {
   readonly drawing_rev: number;
   readonly since: number;
 }
-export type Changed = Omit<CallOutput<'conversation.changes'>, 'epoch'>;
-type MemberChange = NonNullable<Changed['members']>[number];
+export type Changes = Omit<CallOutput<'conversation.changes'>, 'epoch'>;
+type MemberChange = NonNullable<Changes['members']>[number];
 
 export async function epochOf(sql: Sql): Promise<string> {
   const [row] = await sql.query<{ epoch: string }>(`select epoch from chat.epoch`);
@@ -45,76 +42,34 @@ const MEMBERS = `
   join chat.member m on m.conversation_id = q.conversation_id and m.rev > q.since
   left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
   order by m.rev, m.user_id`;
-// All members' in a conversation of up to $3 members, else the caller's ($2); those who joined later begin where they joined. At 0 there is nothing to tell.
-const RECEIPTS = `
-  select m.conversation_id, m.user_id, ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq, coalesce(k.updated_at, m.joined_at) as updated_at
-  from unnest($1::uuid[]) as q(conversation_id)
-  join chat.conversation c on c.id = q.conversation_id
-  join chat.member m on m.conversation_id = c.id and ${isMemberNow('m')} and (c.member_count <= $3 or m.user_id = $2)
-  left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
-  where ${deliveredSeq('m', 'k')} > 0
-  order by m.user_id`;
 
 interface ChangedMember extends MemberRow {
   conversation_id: string;
   rev: number;
   left_at: Moment | null;
 }
-export interface ReceiptRow extends Row {
-  conversation_id: string;
-  user_id: string;
-  read_seq: number;
-  delivered_seq: number;
-  updated_at: Moment;
-}
-export const toReceipt = (row: ReceiptRow): Receipt => ({
-  conversationId: row.conversation_id,
-  userId: row.user_id,
-  deliveredSeq: row.delivered_seq,
-  readSeq: row.read_seq,
-  at: iso(row.updated_at),
-});
-
-const grouped = <T, R>(rows: readonly T[], key: (row: T) => string, value: (row: T) => R): Map<string, R[]> => {
-  const groups = new Map<string, R[]>();
-  for (const row of rows) {
-    const group = groups.get(key(row));
-    if (group) group.push(value(row));
-    else groups.set(key(row), [value(row)]);
-  }
-  return groups;
-};
-
-export async function receiptsOf(sql: Sql, userId: string, ids: readonly string[]): Promise<Map<string, Receipt[]>> {
-  if (ids.length === 0) return new Map();
-  return grouped(
-    await sql.query<ReceiptRow>(RECEIPTS, [ids, userId, limits.receiptsToAllUpTo]),
-    (row) => row.conversation_id,
-    toReceipt,
-  );
-}
 
 /**
- * SQL: a time before the change that a cursor `q (id, since)` names, given that row's alias and the conversation's: that change is no earlier than the newest message up to it, as it is now, was
- * last touched. What is not numbered may become visible a while after its own time (a statement's limit is 5 s), so some seconds are taken off.
+ * SQL: a time no later than the change that a client's `rev` names, given aliases of `q (id, since)` and of the conversation. The newest message up to that `rev`, as it is now, was last
+ * touched no later than that change. Rows without a `rev` may become visible some time after their own timestamp (a statement runs for 5 s at most), so some seconds are subtracted.
  */
-export const wasThereAt = (cursor: string, conversation: string): string => `(coalesce((
+export const timeOfRev = (since: string, conversation: string): string => `(coalesce((
     select greatest(o.created_at, o.edited_at, o.deleted_at)
-    from chat.message o where o.conversation_id = ${cursor}.id and o.rev <= ${cursor}.since order by o.rev desc limit 1), ${conversation}.created_at) - interval '15 seconds')`;
+    from chat.message o where o.conversation_id = ${since}.id and o.rev <= ${since}.since order by o.rev desc limit 1), ${conversation}.created_at) - interval '15 seconds')`;
 
-const PREFERRED = `
+const PREFERENCES = `
   select q.id from unnest($1::uuid[], $2::bigint[]) as q(id, since)
   join history.preference p on p.conversation_id = q.id and p.user_id = $3
   join chat.conversation c on c.id = q.id
-  where p.updated_at > ${wasThereAt('q', 'c')}`;
-/** The conversations whose private settings the user may have changed since. Settings have no `rev`, so it goes by the clock: never too few. */
-export async function preferredSince(
+  where p.updated_at > ${timeOfRev('q', 'c')}`;
+/** The conversations whose private settings the user may have changed since. Settings have no `rev`, so this compares times: never too few, sometimes too many. */
+export async function preferencesChangedSince(
   sql: Sql,
   userId: string,
-  conversations: readonly { readonly id: string; readonly since: number }[],
+  conversations: readonly Pick<ConversationSince, 'id' | 'since'>[],
 ): Promise<Set<string>> {
   if (conversations.length === 0) return new Set();
-  const rows = await sql.query<{ id: string }>(PREFERRED, [
+  const rows = await sql.query<{ id: string }>(PREFERENCES, [
     conversations.map(({ id }) => id),
     conversations.map(({ since }) => since),
     userId,
@@ -123,55 +78,49 @@ export async function preferredSince(
 }
 
 /**
- * What changed in each conversation, at most `limit` messages each, in the order of `behind`; a handful of queries, however many they are. `sql` must be one snapshot.
- * A change that is cut ends at a `rev` up to which it is complete, so that the next call goes on from there. The conversation itself comes when its description, its members (so
- * `memberCount` and `me`) or the user's own settings changed.
+ * The changes of each conversation, at most `limit` messages each, in the order of `conversations`. A handful of queries for any number of conversations. `sql` must be one snapshot. Changes that are
+ * cut off end at a `rev` up to which they are complete; the next call continues there. The conversation itself is included when its description, its members (and so `memberCount` and `me`) or the
+ * user's own settings changed.
  */
 export async function changesOf(
   sql: Sql,
   userId: string,
-  behind: readonly Behind[],
+  conversations: readonly ConversationSince[],
   limit: number,
-): Promise<Map<string, Changed>> {
-  const ids = behind.map(({ id }) => id);
-  const sinces = behind.map(({ since }) => since);
+): Promise<Map<string, Changes>> {
+  const ids = conversations.map(({ id }) => id);
+  const sinces = conversations.map(({ since }) => since);
   if (ids.length === 0) return new Map();
-  const rows = await sql.query<MessageRow>(MESSAGES, [ids, sinces, limit + 1]);
-  const messages = grouped(
-    await withOwnReactions(sql, userId, rows.map(toMessage)),
+  const messageRows = await sql.query<MessageRow>(MESSAGES, [ids, sinces, limit + 1]);
+  const messages = Map.groupBy(
+    await withOwnReactions(sql, userId, messageRows.map(toMessage)),
     ({ conversationId }) => conversationId,
-    (message) => message,
   );
-  const members = grouped(
-    await sql.query<ChangedMember>(MEMBERS, [ids, sinces]),
-    (row) => row.conversation_id,
-    (row) => row,
+  const memberRows = await sql.query<ChangedMember>(MEMBERS, [ids, sinces]);
+  const members = Map.groupBy(memberRows, ({ conversation_id }) => conversation_id);
+  const receipts = await receiptsIn(sql, userId, ids);
+  const preferred = await preferencesChangedSince(sql, userId, conversations);
+  const redescribed = conversations.filter(
+    ({ id, conversation_rev, members_rev, since }) =>
+      preferred.has(id) || conversation_rev > since || members_rev > since,
   );
-  const receipts = await receiptsOf(sql, userId, ids);
-  const preferred = await preferredSince(sql, userId, behind);
-  const wanted = behind.filter(
-    (one) => preferred.has(one.id) || one.conversation_rev > one.since || one.members_rev > one.since,
+  const views = await viewConversations(
+    sql,
+    userId,
+    redescribed.map(({ id }) => id),
   );
-  const described = new Map(
-    (
-      await viewConversations(
-        sql,
-        userId,
-        wanted.map(({ id }) => id),
-      )
-    ).map((conversation) => [conversation.id, conversation]),
-  );
+  const viewById = new Map(views.map((conversation) => [conversation.id, conversation]));
   return new Map(
-    behind.map((one) => {
-      const { id } = one;
+    conversations.map((conversation) => {
+      const { id } = conversation;
       const parts = {
         messages: messages.get(id) ?? [],
         members: members.get(id) ?? [],
         receipts: receipts.get(id) ?? [],
-        conversation: described.get(id),
+        conversation: viewById.get(id),
         preferred: preferred.has(id),
       };
-      return [id, assemble(one, limit, parts)];
+      return [id, assemble(conversation, limit, parts)];
     }),
   );
 }
@@ -181,25 +130,26 @@ interface Parts {
   readonly members: readonly ChangedMember[];
   readonly receipts: Receipt[];
   readonly conversation: Conversation | undefined;
+  /** True when the user's settings may have changed. */
   readonly preferred: boolean;
 }
 
 function assemble(
-  { since, rev, conversation_rev, members_rev, drawing_rev }: Behind,
+  { since, rev, conversation_rev, members_rev, drawing_rev }: ConversationSince,
   limit: number,
   { messages, members, receipts, conversation, preferred }: Parts,
-): Changed {
+): Changes {
   const complete = messages.length <= limit;
   const items = messages.slice(0, limit);
   const upTo = complete ? rev : items.at(-1)!.rev;
   const within = (at: number) => at > since && at <= upTo;
-  const moved = members.filter((member) => member.rev <= upTo).map(toMemberChange);
+  const changedMembers = members.filter((member) => member.rev <= upTo).map(toMemberChange);
   return {
     messages: items,
     receipts,
     rev: upTo,
     complete,
-    ...(moved.length > 0 ? { members: moved } : {}),
+    ...(changedMembers.length > 0 ? { members: changedMembers } : {}),
     ...(conversation && (within(conversation_rev) || within(members_rev) || (complete && preferred))
       ? { conversation }
       : {}),

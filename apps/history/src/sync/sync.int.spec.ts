@@ -2,15 +2,15 @@ import { newId } from '@parley/contracts';
 import { LocalState, range, seeded } from '@parley/testing';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { Chat } from '../spec/chat.js';
-import { catchUp, demandFresh } from '../spec/device.js';
+import { catchUp, expectFresh } from '../spec/device.js';
 import { engines, running } from '@parley/store/testing';
 import { Service } from '../spec/service.js';
 
-/** The same user cannot react twice with one emoji. */
+/** Ignores that the user has already reacted with this emoji. */
 const ignoreSecond = (error: Error & { code?: string }) => {
   if (error.code !== '23505') throw error;
 };
-/** Who left or is banned may not. */
+/** Ignores refusals: the user may have left or be banned. */
 const ignoreRefusal = (error: Error & { code?: string }) => {
   if (error.code !== 'not_found' && error.code !== 'banned') throw error;
 };
@@ -62,7 +62,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     expect([rev, complete]).toEqual([12, true]);
   });
 
-  it('answers a since that lies ahead with the conversation’s own rev, so that nobody keeps a cursor that skips what comes', async () => {
+  it('answers a cursor that is ahead with the conversation’s own rev, so that it skips no later change', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna, newId()]);
     await chat.messages(conversationId, anna, 2);
@@ -77,7 +77,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     });
   });
 
-  it('knows which messages were sent, by their sender and clientId', async () => {
+  it('finds sent messages by their sender and clientId', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.message(conversationId, anna);
@@ -91,7 +91,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
-  it('pages changes by rev, and every member change comes with exactly one page', async () => {
+  it('pages changes by rev, each member change on exactly one page', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.messages(conversationId, anna, 10);
@@ -110,7 +110,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
       ({ rev: since, complete } = page);
     }
     expect(seen.flatMap(({ seqs }) => seqs)).toEqual(range(16).map((at) => at + 1));
-    // The rename overtakes the creation, as ben's new role does his joining; anna joined with the first page.
+    // Only the last change of a row has a rev: the rename replaces the creation, and ben's new role his joining.
     expect(seen.map(({ members, conversation }) => [members, conversation])).toEqual([
       [1, false],
       [0, false],
@@ -119,7 +119,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
-  it('lists what is new, what is gone, and everything after a restore', async () => {
+  it('lists added and removed conversations, and all of them after a restore', async () => {
     const [anna, ben] = [newId(), newId()];
     const [kept, left, banned, deleted, fresh] = await Promise.all(range(5).map(() => chat.conversation([ben, anna])));
     const listed = { [kept!]: 2, [left!]: 2, [banned!]: 2, [deleted!]: 2, [newId()]: 7 };
@@ -163,7 +163,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
-  it('tells of an emptied board, of new counts of members, and of messages that were reacted to or pinned', async () => {
+  it('answers reset boards, changed member counts, and messages with new reactions and pins', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.messages(conversationId, anna, 3);
@@ -194,7 +194,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     expect([rest.messages.length, rest.drawing, rest.complete]).toEqual([1, { rev: since + 3 }, true]);
   });
 
-  it('shows others a banned member as banned, and gives them the conversation back when their ban has run out', async () => {
+  it('shows a banned member as banned to others, and adds the conversation again after the ban expires', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.member(conversationId, ben, `status = 'banned', banned_until = clock_timestamp() + interval '1 hour'`);
@@ -208,7 +208,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
       changes: [],
       added: [],
     });
-    // Time passes, and the writer has not noticed yet.
+    // The ban expires, and the messages service has not lifted it yet.
     await on.engine.owner.query(
       `update chat.member set banned_until = clock_timestamp() - interval '1 second' where conversation_id = $1 and user_id = $2`,
       [conversationId, ben],
@@ -224,7 +224,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
-  it('goes on from a cursor that is older than leaving and coming back', async () => {
+  it('continues from a cursor that is older than leaving and joining again', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await on.service.ask('conversation.me.v1', ben, { conversationId, notifications: 'none', unreadFrom: 1 });
@@ -249,7 +249,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     expect(changes[0]!.receipts).toMatchObject([{ userId: ben, readSeq: 3, deliveredSeq: 3 }]);
   });
 
-  it('leads a cursor that lies ahead back', async () => {
+  it('resets a cursor that is ahead', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     expect((await sync(anna, { [conversationId]: 99 })).changes).toMatchObject([
@@ -257,7 +257,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
-  it('comes to an end over many conversations and messages', async () => {
+  it('completes over many conversations and messages', async () => {
     const [anna, ben] = [newId(), newId()];
     const ids: string[] = [];
     for (const _n of range(12)) ids.push(await chat.conversation([anna, ben]));
@@ -294,7 +294,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     for (const id of ids) expect(seen.get(id)).toEqual(range(150).map((at) => at + 2));
   });
 
-  it('adds page by page when everything is new', async () => {
+  it('adds conversations page by page for a new device', async () => {
     const anna = newId();
     for (const _n of range(120)) await chat.conversation([anna], { kind: 'direct' });
     const first = await sync(anna, {});
@@ -303,57 +303,60 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     expect([second.added.length, second.complete]).toEqual([20, true]);
   });
 
-  it.each([11, 12, 13])('brings a client to what a fresh load shows, whenever it asks (seed %i)', async (seed) => {
-    const random = seeded(seed);
-    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
-    const users = range(4).map(() => newId());
-    const [anna] = users as [string];
-    const conversations = [
-      await chat.conversation(users),
-      await chat.conversation(users.slice(0, 2), { kind: 'direct' }),
-      await chat.conversation(users.slice(1)),
-    ];
-    const device = new LocalState(anna);
-    for (let step = 0; step < 80; step++) {
-      const id = pick(conversations);
-      const members = (
-        await on.engine.owner.query<{ user_id: string }>(
-          `select user_id from chat.member where conversation_id = $1 and left_at is null order by user_id`,
+  it.each([11, 12, 13])(
+    'brings a client to the same state as a fresh load, after random commands (seed %i)',
+    async (seed) => {
+      const random = seeded(seed);
+      const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+      const users = range(4).map(() => newId());
+      const [anna] = users as [string];
+      const conversations = [
+        await chat.conversation(users),
+        await chat.conversation(users.slice(0, 2), { kind: 'direct' }),
+        await chat.conversation(users.slice(1)),
+      ];
+      const device = new LocalState(anna);
+      for (let step = 0; step < 80; step++) {
+        const id = pick(conversations);
+        const members = (
+          await on.engine.owner.query<{ user_id: string }>(
+            `select user_id from chat.member where conversation_id = $1 and left_at is null order by user_id`,
+            [id],
+          )
+        ).map(({ user_id }) => user_id);
+        const [{ last_seq: last }] = (await on.engine.owner.query<{ last_seq: number }>(
+          `select last_seq from chat.conversation where id = $1`,
           [id],
-        )
-      ).map(({ user_id }) => user_id);
-      const [{ last_seq: last }] = (await on.engine.owner.query<{ last_seq: number }>(
-        `select last_seq from chat.conversation where id = $1`,
-        [id],
-      )) as [{ last_seq: number }];
-      const [someone, seq, dice] = [pick(members), 1 + Math.floor(random() * last), random()];
-      if (dice < 0.4) await chat.message(id, someone);
-      else if (dice < 0.5 && last > 0) await chat.edit(id, seq, `edit ${step}`);
-      else if (dice < 0.6 && last > 0) await chat.erase(id, seq);
-      else if (dice < 0.65) await chat.react(id, seq, pick(['👍', '🎉']), [someone]).catch(ignoreSecond);
-      else if (dice < 0.68) await chat.pin(id, seq, someone);
-      else if (dice < 0.72 && device.conversations.has(id))
-        await on.service
-          .ask('conversation.me.v1', anna, {
-            conversationId: id,
-            ...pick([{ unreadFrom: seq }, { notifications: 'none' }, { notifications: 'all' }] as const),
-          })
-          .catch(ignoreRefusal);
-      else if (dice < 0.75)
-        await on.service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq).catch(ignoreRefusal);
-      else if (id === conversations[1]) await chat.message(id, someone);
-      else if (dice < 0.78) await chat.rename(id, `title ${step}`);
-      else if (dice < 0.8)
-        await chat.member(
-          id,
-          someone,
-          pick([`status = 'muted'`, `status = 'banned', banned_until = null`, `status = 'active'`, `role = 'admin'`]),
-        );
-      else if (dice < 0.9 && members.length > 1) await chat.leave(id, someone);
-      else await chat.join(id, users.find((userId) => !members.includes(userId)) ?? newId());
-      if (random() > 0.2) continue;
-      await catchUp(on.service, device);
-      await demandFresh(on.service, device);
-    }
-  });
+        )) as [{ last_seq: number }];
+        const [someone, seq, dice] = [pick(members), 1 + Math.floor(random() * last), random()];
+        if (dice < 0.4) await chat.message(id, someone);
+        else if (dice < 0.5 && last > 0) await chat.edit(id, seq, `edit ${step}`);
+        else if (dice < 0.6 && last > 0) await chat.erase(id, seq);
+        else if (dice < 0.65) await chat.react(id, seq, pick(['👍', '🎉']), [someone]).catch(ignoreSecond);
+        else if (dice < 0.68) await chat.pin(id, seq, someone);
+        else if (dice < 0.72 && device.conversations.has(id))
+          await on.service
+            .ask('conversation.me.v1', anna, {
+              conversationId: id,
+              ...pick([{ unreadFrom: seq }, { notifications: 'none' }, { notifications: 'all' }] as const),
+            })
+            .catch(ignoreRefusal);
+        else if (dice < 0.75)
+          await on.service.receipt(random() < 0.5 ? 'read' : 'delivered', someone, id, seq).catch(ignoreRefusal);
+        else if (id === conversations[1]) await chat.message(id, someone);
+        else if (dice < 0.78) await chat.rename(id, `title ${step}`);
+        else if (dice < 0.8)
+          await chat.member(
+            id,
+            someone,
+            pick([`status = 'muted'`, `status = 'banned', banned_until = null`, `status = 'active'`, `role = 'admin'`]),
+          );
+        else if (dice < 0.9 && members.length > 1) await chat.leave(id, someone);
+        else await chat.join(id, users.find((userId) => !members.includes(userId)) ?? newId());
+        if (random() > 0.2) continue;
+        await catchUp(on.service, device);
+        await expectFresh(on.service, device);
+      }
+    },
+  );
 });

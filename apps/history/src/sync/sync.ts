@@ -1,78 +1,79 @@
 import { isMemberNow, viewConversations } from '@parley/chat';
 import { limits, type CallInput, type CallOutput } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
-import { changesOf, epochOf, preferredSince, receiptsOf, wasThereAt, type Behind } from './changes.js';
+import { receiptsIn } from '../receipts/member-receipts.js';
+import { changesOf, epochOf, preferencesChangedSince, timeOfRev, type ConversationSince } from './changes.js';
 
 type SyncAnswer = CallOutput<'sync'>;
 type Entry = SyncAnswer['changes'][number];
 
-/** What one answer carries at most; the rest follows with the next call. */
-const most = { messagesPerConversation: limits.pageSize, messages: 500, conversations: 100, added: 100 } as const;
+/** The most that one answer carries. The rest follows with the next call. */
+const max = { messagesPerConversation: limits.pageSize, messages: 500, conversations: 100, added: 100 } as const;
 
-interface Mine extends Row {
+interface OwnConversation extends Row {
   id: string;
   rev: number;
   conversation_rev: number;
   members_rev: number;
   drawing_rev: number;
 }
-const MINE = `
+const OWN = `
   select c.id, c.rev, c.conversation_rev, c.members_rev, c.drawing_rev
   from chat.member m join chat.conversation c on c.id = m.conversation_id
   where m.user_id = $1 and ${isMemberNow('m')} and c.deleted_at is null
   order by c.active_at desc, c.id desc`;
 
 /**
- * Catches a client up. `sql` must be one snapshot (REPEATABLE READ). Cursors of another epoch are ignored, and everything is `added`.
+ * Brings a client up to date. `sql` must be one snapshot (REPEATABLE READ). Cursors of another epoch are ignored, and all conversations are `added`.
  *
- * A `rev` says nothing of receipts and of the user's own settings, which are not numbered. So the last answer also lists the conversations in which one moved after the change that the cursor
- * names, by the clock (see {@link wasThereAt}): never too few; too many where it is the newest thing that happened, which costs a few hundred bytes each.
+ * Receipts and private settings have no `rev`. So the last answer also lists the conversations in which one of them moved after the change that the client's cursor names, by time (see
+ * {@link timeOfRev}): never too few; too many where that change is the newest event, which costs a few hundred bytes each.
  *
- * Membership is as of now, by the clock: who was banned for a time has the conversation `removed` and, when that time is over, `added` again. To the others it is a change like any other, once the writer
- * has noticed (ADR 13). Who left and came back meanwhile, and kept a cursor from before, gets the changes since, among them their own joining.
+ * Membership is as of now, by the clock: a user who was banned for a time gets the conversation `removed` and, after that time, `added` again. To others the end of a ban is a change like any
+ * other, once the messages service has lifted it (ADR 13). A user who left and joined again with an old cursor gets the changes since, including their own joining.
  */
 export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): Promise<SyncAnswer> {
   const epoch = await epochOf(sql);
   const cursors = new Map(input.epoch === undefined || input.epoch === epoch ? Object.entries(input.cursors) : []);
-  const mine = await sql.query<Mine>(MINE, [userId]);
-  const own = new Set(mine.map(({ id }) => id));
-  const listed = mine.filter(({ id }) => cursors.has(id)).map((row) => ({ ...row, since: cursors.get(row.id)! }));
-  const behind = listed.filter(({ rev, since }) => rev > since);
-  const absent = mine.filter(({ id }) => !cursors.has(id));
+  const own = await sql.query<OwnConversation>(OWN, [userId]);
+  const ownIds = new Set(own.map(({ id }) => id));
+  const known = own.filter(({ id }) => cursors.has(id)).map((row) => ({ ...row, since: cursors.get(row.id)! }));
+  const outdated = known.filter(({ rev, since }) => rev > since);
+  const absent = own.filter(({ id }) => !cursors.has(id));
 
-  const changes = await entries(sql, userId, epoch, fitting(behind));
+  const changes = await entriesOf(sql, userId, epoch, fitIntoAnswer(outdated));
   const added = await viewConversations(
     sql,
     userId,
-    absent.slice(0, most.added).map(({ id }) => id),
+    absent.slice(0, max.added).map(({ id }) => id),
   );
   const complete =
-    changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= most.added;
-  if (complete)
-    changes.push(
-      ...(await unnumbered(
-        sql,
-        userId,
-        epoch,
-        listed.filter(({ rev, since }) => rev <= since),
-      )),
-    );
-  return { epoch, changes, added, removed: [...cursors.keys()].filter((id) => !own.has(id)), complete };
+    changes.length === outdated.length && changes.every((entry) => entry.complete) && absent.length <= max.added;
+  if (complete) {
+    const current = known.filter(({ rev, since }) => rev <= since);
+    changes.push(...(await unnumberedChanges(sql, userId, epoch, current)));
+  }
+  return { epoch, changes, added, removed: [...cursors.keys()].filter((id) => !ownIds.has(id)), complete };
 }
 
-/** As many as fit into one answer, by the number of changes that each can hold; always at least one. */
-function fitting(behind: readonly Behind[]): Behind[] {
+/** As many conversations as fit into one answer, by the number of messages that each may have; at least one. */
+function fitIntoAnswer(outdated: readonly ConversationSince[]): ConversationSince[] {
   let messages = 0;
-  return behind.slice(0, most.conversations).filter(({ rev, since }) => {
+  return outdated.slice(0, max.conversations).filter(({ rev, since }) => {
     const before = messages;
-    messages += Math.min(rev - since, most.messagesPerConversation);
-    return before === 0 || messages <= most.messages;
+    messages += Math.min(rev - since, max.messagesPerConversation);
+    return before === 0 || messages <= max.messages;
   });
 }
 
-async function entries(sql: Sql, userId: string, epoch: string, behind: readonly Behind[]): Promise<Entry[]> {
-  const changed = await changesOf(sql, userId, behind, most.messagesPerConversation);
-  return [...changed].map(([conversationId, changes]) => ({ conversationId, ...changes, epoch }));
+async function entriesOf(
+  sql: Sql,
+  userId: string,
+  epoch: string,
+  outdated: readonly ConversationSince[],
+): Promise<Entry[]> {
+  const changes = await changesOf(sql, userId, outdated, max.messagesPerConversation);
+  return [...changes].map(([conversationId, changed]) => ({ conversationId, ...changed, epoch }));
 }
 
 const RECEIPTS_MOVED = `
@@ -80,22 +81,27 @@ const RECEIPTS_MOVED = `
   join chat.conversation c on c.id = q.id
   where exists (
     select 1 from history.cursor k
-    where k.conversation_id = q.id and (c.member_count <= $4 or k.user_id = $3) and k.updated_at > ${wasThereAt('q', 'c')})`;
+    where k.conversation_id = q.id and (c.member_count <= $4 or k.user_id = $3) and k.updated_at > ${timeOfRev('q', 'c')})`;
 
-/** What is not numbered, of conversations whose cursor is not behind. One that is ahead was never given out: its entry leads back to the conversation's own `rev`. */
-async function unnumbered(sql: Sql, userId: string, epoch: string, current: readonly Behind[]): Promise<Entry[]> {
+/** Changes without a `rev`, of conversations whose cursor is not behind. A cursor that is ahead was never given out: its entry leads back to the conversation's own `rev`. */
+async function unnumberedChanges(
+  sql: Sql,
+  userId: string,
+  epoch: string,
+  current: readonly ConversationSince[],
+): Promise<Entry[]> {
   if (current.length === 0) return [];
   const parameters = [current.map(({ id }) => id), current.map(({ since }) => since), userId, limits.receiptsToAllUpTo];
   const moved = new Set((await sql.query<{ id: string }>(RECEIPTS_MOVED, parameters)).map(({ id }) => id));
-  const receipts = await receiptsOf(sql, userId, [...moved]);
-  const preferred = await preferredSince(sql, userId, current);
-  const described = new Map(
+  const receipts = await receiptsIn(sql, userId, [...moved]);
+  const preferred = await preferencesChangedSince(sql, userId, current);
+  const views = new Map(
     (await viewConversations(sql, userId, [...preferred])).map((conversation) => [conversation.id, conversation]),
   );
   return current
-    .filter(({ id, rev, since }) => receipts.has(id) || described.has(id) || since > rev)
+    .filter(({ id, rev, since }) => receipts.has(id) || views.has(id) || since > rev)
     .map(({ id, rev }) => {
-      const conversation = described.get(id);
+      const conversation = views.get(id);
       return {
         conversationId: id,
         messages: [],

@@ -41,7 +41,7 @@ export function changeMessage(
       const before = await messageIn(change, messageId);
       const { row, reaction } = await work(change, before);
       if (row !== before || change.repeat) await publishUpdate(change, toMessage(row), reaction);
-      return { message: await withMine(change, toMessage(row)) };
+      return { message: await statingOwnReactions(change, toMessage(row)) };
     });
     return changed.catch(hideConversation);
   });
@@ -79,7 +79,8 @@ async function publishUpdate(change: Change, message: Message, reaction: Message
   );
 }
 
-async function withMine({ sql, userId }: Change, message: Message): Promise<Message> {
+/** The message with `mine` stated for every reaction. */
+async function statingOwnReactions({ sql, userId }: Change, message: Message): Promise<Message> {
   const [own] = await withOwnReactions(sql, userId, [message]);
   return { ...own!, reactions: own!.reactions.map((reaction) => ({ ...reaction, mine: reaction.mine === true })) };
 }
