@@ -110,3 +110,22 @@ describe('commands', () => {
     expect(scripts).toContain(script);
   });
 });
+
+describe('paths', () => {
+  const named = globSync(
+    '{*.md,docs/**/*.md,examples/*.md,bench/*.md,patches/*.md,apps/*/README.md,libs/*/README.md}',
+    { cwd: root.pathname },
+  ).flatMap((document) =>
+    [
+      ...read(document).matchAll(
+        /`((?:apps|libs|tools|e2e|bench|docs|deploy|k8s|patches|examples)\/[\w./-]+\.\w+)[:`]/g,
+      ),
+    ].map(([, path]) => ({ document, path: path! })),
+  );
+
+  it.each(named)('$path, named in $document, exists', ({ path }) => {
+    // Compiled files exist only after a build, so their sources are checked.
+    const source = path.replace('/dist/', '/src/').replace(/\.js$/, '.ts');
+    expect(existsSync(new URL(path, root)) || existsSync(new URL(source, root))).toBe(true);
+  });
+});
