@@ -201,7 +201,7 @@ const marks = ['<!-- measured: begin -->', '<!-- measured: end -->'] as const;
 
 /** Replaces the text between the marks; starts the page if it does not exist. */
 function putInto(file: string, text: string): void {
-  const before = existsSync(file) ? readFileSync(file, 'utf8') : `# How fast\n\n${marks.join('\n')}\n`;
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : `# Performance\n\n${marks.join('\n')}\n`;
   const [begin, end] = [before.indexOf(marks[0]), before.indexOf(marks[1])];
   if (begin < 0 || end < begin) throw new Error(`${file} has no marks to put the result between`);
   writeFileSync(file, `${before.slice(0, begin)}${marks[0]}\n\n${text}\n\n${before.slice(end)}`);
