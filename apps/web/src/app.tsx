@@ -1,8 +1,8 @@
 import type { RevocationReason } from '@parley/contracts';
 import { useEffect, useState } from 'react';
-import { useChat, useClient } from './chat.ts';
-import { Shell } from './views/shell.tsx';
-import { Welcome } from './views/welcome.tsx';
+import { useChat, useClient } from './shared/chat.ts';
+import { Shell } from './shell.tsx';
+import { Welcome } from './sign-in/sign-in.tsx';
 
 const goodbyes: Partial<Record<RevocationReason, string>> = {
   ended: 'This device was logged out from another one.',

@@ -3,11 +3,11 @@ import { ParleyProvider } from '@parley/client/react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import './base.css';
-import { frameLogOf } from './frames.ts';
-import { peersOf } from './peer.ts';
-import { keepPage } from './keep-page.ts';
-import './themes.css';
-import { applyTheme, rememberedTheme } from './themes.ts';
+import { frameLogOf } from './protocol-log/frame-log.ts';
+import { peersOf } from './peer/peer-chat.ts';
+import { keepPage } from './service-worker.ts';
+import './settings/themes.css';
+import { applyTheme, rememberedTheme } from './settings/themes.ts';
 
 applyTheme(rememberedTheme());
 const client = createClient({ url: location.origin, keepConversations: true });

@@ -1,0 +1,331 @@
+import type { ConversationView } from '@parley/client';
+import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore, type DragEvent } from 'react';
+import { Link, useLocation, useSearch as useQuery } from 'wouter';
+import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../shared/chat.ts';
+import { explain } from '../shared/errors.ts';
+import { Avatar, RoomAvatar } from '../people/avatar.tsx';
+import { Composer, type Context } from './composer.tsx';
+import { DetailsPanel } from './details-panel.tsx';
+import { Menu, type MenuItem } from '../shared/menu.tsx';
+import { MessageRow } from '../messages/message.tsx';
+import { PinsPanel } from './pins-panel.tsx';
+import { SearchPanel } from './search-panel.tsx';
+import { sinceOf } from '../shared/times.ts';
+import { rowsOf } from '../messages/timeline-rows.ts';
+import { Timeline, type Jump } from '../messages/timeline.tsx';
+import { attempt, toast } from '../shared/toasts.tsx';
+import { peersOf } from '../peer/peer-chat.ts';
+import { useUploads } from '../files/uploads.ts';
+import './conversation.css';
+
+// What few people open, and not at once.
+const Board = lazy(() => import('../board/board.tsx'));
+const LogPanel = lazy(() => import('../protocol-log/log-panel.tsx'));
+const PeerPanel = lazy(() => import('../peer/peer-panel.tsx'));
+
+export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'log' | 'peer';
+
+export function ConversationPage({ id }: { readonly id: string }) {
+  const client = useClient();
+  const view = useView(id);
+  const online = useChat(({ connection }) => connection === 'online');
+  const [problem, setProblem] = useState<string>();
+  const opened = view?.opened ?? false;
+  useEffect(() => {
+    if (opened || !online) return undefined;
+    const closed = new AbortController();
+    const { signal } = closed;
+    const onRetry = (error: unknown) => signal.aborted || setProblem(explain(error));
+    client.open(id, { retry: true, signal, onRetry }).then(() => signal.aborted || setProblem(undefined), onRetry);
+    return () => closed.abort();
+  }, [client, id, online, opened]);
+  const entered = useRef(false);
+  entered.current ||= view !== undefined && (view.opened || view.kept);
+  // Whoever writes while what was last known becomes what is keeps the field that they write in.
+  if (view && (view.opened || view.kept || (entered.current && problem === undefined)))
+    return <Conversation id={id} view={view} />;
+  if (problem === undefined && !online) return <Away id={id} />;
+  return (
+    <div className="empty grow">
+      {problem === undefined ? (
+        <div className="spinner" role="img" aria-label="Loading" />
+      ) : (
+        <>
+          <h2>This conversation can’t be shown</h2>
+          <p>{problem}</p>
+          <Link href="/" className="button">
+            Back to your chats
+          </Link>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** What can be shown of a conversation that the server would have to tell of: what waits to be sent. */
+function Away({ id }: { readonly id: string }) {
+  const me = useMe();
+  const state = useChat(({ connection }) => connection);
+  const waiting = useChat(({ pending }) => pending.get(id));
+  return (
+    <section className="conversation-main" aria-label="Conversation">
+      <header className="conversation-head">
+        <Link href="/" className="icon-button back" aria-label="Back to your chats">
+          <ArrowLeft size={22} />
+        </Link>
+      </header>
+      <div className="timeline-scroll">
+        <div className="timeline-rows">
+          <div className="empty grow">
+            {state === 'offline' ? (
+              <>
+                <h2>No connection</h2>
+                <p>This conversation is shown as soon as the server answers.</p>
+              </>
+            ) : (
+              <div className="spinner" role="img" aria-label="Loading" />
+            )}
+          </div>
+          {waiting &&
+            rowsOf(waiting, me.id, undefined).map((row) => (
+              <MessageRow
+                key={row.key}
+                row={row}
+                kind="direct"
+                own
+                role={undefined}
+                dayText={undefined}
+                tabStop={false}
+                onJump={nothing}
+                onReply={nothing}
+                onEdit={nothing}
+              />
+            ))}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+const nothing = (): void => undefined;
+
+let jumps = 0;
+
+function Conversation({ id, view }: { readonly id: string; readonly view: ConversationView }) {
+  const client = useClient();
+  const [panel, setPanel] = useState<PanelName>();
+  const [context, setContext] = useState<Context>();
+  const [jump, setJump] = useState<Jump>();
+  const [dropping, setDropping] = useState(false);
+  const uploads = useUploads(client);
+  const [, navigate] = useLocation();
+  const query = useQuery();
+
+  const jumpTo = useCallback((seq: number) => setJump({ seq, id: ++jumps }), []);
+  const reply = useCallback((messageId: string) => setContext({ kind: 'reply', messageId }), []);
+  const edit = useCallback((messageId: string) => setContext({ kind: 'edit', messageId }), []);
+  // A link to a message: shown once, and then the plain address again.
+  useEffect(() => {
+    const at = Number(new URLSearchParams(query).get('at'));
+    if (!Number.isSafeInteger(at) || at <= 0) return;
+    jumpTo(at);
+    navigate(`/c/${id}`, { replace: true });
+  }, [id, jumpTo, navigate, query]);
+
+  const toggle = (name: PanelName) => setPanel((open) => (open === name ? undefined : name));
+  const close = () => setPanel(undefined);
+  const showMessage = (seq: number) => {
+    jumpTo(seq);
+    if (matchMedia('(max-width: 980px)').matches) close();
+  };
+  const withFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files');
+
+  return (
+    <div className="conversation">
+      <section
+        className="conversation-main"
+        aria-label="Conversation"
+        onDragEnter={(event) => withFiles(event) && setDropping(true)}
+        onDragOver={(event) => withFiles(event) && event.preventDefault()}
+        onDragLeave={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)}
+        onDrop={(event) => {
+          if (!withFiles(event)) return;
+          event.preventDefault();
+          setDropping(false);
+          uploads.add(event.dataTransfer.files);
+        }}
+      >
+        <Head id={id} view={view} panel={panel} onPanel={toggle} />
+        <Ringing id={id} onAccept={() => setPanel('peer')} />
+        {view.opened || view.kept ? (
+          <Timeline
+            key={view.opened ? 'opened' : 'kept'}
+            id={id}
+            jump={jump}
+            onJump={jumpTo}
+            onReply={reply}
+            onEdit={edit}
+          />
+        ) : (
+          <div className="empty grow">
+            <div className="spinner" role="img" aria-label="Loading" />
+          </div>
+        )}
+        <Composer view={view} uploads={uploads} context={context} onContext={setContext} />
+        {dropping && <div className="drop">Drop files to send them</div>}
+      </section>
+      <Suspense>
+        {panel === 'details' && <DetailsPanel id={id} onClose={close} />}
+        {panel === 'search' && <SearchPanel id={id} onClose={close} onPick={showMessage} />}
+        {panel === 'pins' && <PinsPanel id={id} onClose={close} onPick={showMessage} />}
+        {panel === 'board' && <Board id={id} onClose={close} />}
+        {panel === 'log' && <LogPanel onClose={close} />}
+        {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
+      </Suspense>
+    </div>
+  );
+}
+
+/** The other one asks for a direct connection. */
+function Ringing({ id, onAccept }: { readonly id: string; readonly onAccept: () => void }) {
+  const chat = peersOf(useClient()).of(id);
+  const { phase } = useSyncExternalStore(chat.subscribe, () => chat.state);
+  const partner = usePartner(id);
+  if (phase !== 'ringing') return null;
+  const accept = () => {
+    onAccept();
+    void attempt(() => chat.accept());
+  };
+  return (
+    <div className="peer-note" role="alert">
+      <Radio size={18} />
+      <span>
+        <strong>{partner?.displayName ?? 'The other one'}</strong> wants to talk directly, without anything being
+        stored.
+      </span>
+      <button type="button" className="button slim" onClick={() => chat.hangUp()}>
+        Decline
+      </button>
+      <button type="button" className="button primary slim" onClick={accept}>
+        Accept
+      </button>
+    </div>
+  );
+}
+
+interface HeadProps {
+  readonly id: string;
+  readonly view: ConversationView;
+  readonly panel: PanelName | undefined;
+  readonly onPanel: (name: PanelName) => void;
+}
+
+function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
+  const client = useClient();
+  const [, navigate] = useLocation();
+  const partner = usePartner(id);
+  const direct = conversation.kind === 'direct';
+  const share = () =>
+    void navigator.clipboard.writeText(`${location.origin}/r/${id}`).then(
+      () => toast('Link copied'),
+      () => toast(`${location.origin}/r/${id}`),
+    );
+  const leave = () => void attempt(() => client.leaveConversation(id)).then((left) => left && navigate('/'));
+  const items: (MenuItem | false)[] = [
+    { label: 'Pinned messages', icon: <Pin size={17} />, onSelect: () => onPanel('pins') },
+    { label: 'Drawing board', icon: <Brush size={17} />, onSelect: () => onPanel('board') },
+    direct && { label: 'Direct connection', icon: <Radio size={17} />, onSelect: () => onPanel('peer') },
+    { label: 'Protocol log', icon: <Terminal size={17} />, onSelect: () => onPanel('log') },
+    conversation.visibility === 'public' && { label: 'Copy link', icon: <Link2 size={17} />, onSelect: share },
+    !direct && { label: 'Leave', icon: <LogOut size={17} />, danger: true, onSelect: leave },
+  ];
+  return (
+    <header className="conversation-head">
+      <Link href="/" className="icon-button back" aria-label="Back to your chats">
+        <ArrowLeft size={22} />
+      </Link>
+      <button type="button" className="who" title="Details" onClick={() => onPanel('details')}>
+        {direct ? <PartnerFace userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
+        <span>
+          <h2 className="cut">{titleOf(conversation, partner)}</h2>
+          <Subtitle id={id} />
+        </span>
+      </button>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Search messages"
+        title="Search messages"
+        aria-pressed={panel === 'search'}
+        onClick={() => onPanel('search')}
+      >
+        <Search size={20} />
+      </button>
+      <button
+        type="button"
+        className="icon-button optional"
+        aria-label="Drawing board"
+        title="Drawing board"
+        aria-pressed={panel === 'board'}
+        onClick={() => onPanel('board')}
+      >
+        <Brush size={20} />
+      </button>
+      <button
+        type="button"
+        className="icon-button optional"
+        aria-label="Details and members"
+        title="Details and members"
+        aria-pressed={panel === 'details'}
+        onClick={() => onPanel('details')}
+      >
+        <Info size={20} />
+      </button>
+      <Menu label="More" icon={<Ellipsis size={20} />} items={items.filter((item) => item !== false)} />
+    </header>
+  );
+}
+
+function PartnerFace({ userId }: { readonly userId: string | undefined }) {
+  const user = useUser(userId);
+  const state = useChat(({ presence }) => (userId === undefined ? undefined : presence.get(userId)?.state));
+  return <Avatar user={user} size={42} presence={state} />;
+}
+
+const states = { online: 'Online', away: 'Away', busy: 'Busy', offline: 'Offline' } as const;
+
+function Subtitle({ id }: { readonly id: string }) {
+  const me = useMe();
+  const { conversation, typing, members } = useView(id)!;
+  const partner = usePartner(id);
+  const watched =
+    conversation.kind === 'direct'
+      ? partner
+        ? [partner.id]
+        : []
+      : [...members.keys()].filter((userId) => userId !== me.id).slice(0, 50);
+  usePresenceOf(watched);
+  const presence = useChat((state) => state.presence);
+  if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">typing…</p>;
+  if (conversation.kind === 'direct') {
+    const now = partner && presence.get(partner.id);
+    return (
+      <p className="cut">
+        {now
+          ? now.state === 'offline' && now.lastSeenAt !== undefined
+            ? `Last seen ${sinceOf(now.lastSeenAt)}`
+            : states[now.state]
+          : `@${partner?.username ?? ''}`}
+      </p>
+    );
+  }
+  const online = watched.filter((userId) => (presence.get(userId)?.state ?? 'offline') !== 'offline').length;
+  return (
+    <p className="cut">
+      {conversation.memberCount} member{conversation.memberCount === 1 ? '' : 's'}
+      {online > 0 && `, ${online} online`}
+      {conversation.topic !== undefined && conversation.topic !== '' && ` · ${conversation.topic}`}
+    </p>
+  );
+}

@@ -1,0 +1,359 @@
+import type { ChatMessage } from '@parley/client';
+import type { Role } from '@parley/contracts';
+import {
+  Check,
+  CheckCheck,
+  CircleAlert,
+  Clock3,
+  Copy,
+  Ellipsis,
+  Forward,
+  MailOpen,
+  Pencil,
+  Pin,
+  PinOff,
+  Reply,
+  Trash2,
+  Users,
+} from 'lucide-react';
+import { memo, useState } from 'react';
+import { useChat, useClient, useUser } from '../shared/chat.ts';
+import { explain } from '../shared/errors.ts';
+import { Attachments } from '../files/attachments.tsx';
+import { Avatar } from '../people/avatar.tsx';
+import { EmojiButton } from '../shared/emoji-button.tsx';
+import { ForwardDialog } from './forward-dialog.tsx';
+import { Menu, type MenuItem } from '../shared/menu.tsx';
+import './message.css';
+import { ReceiptsDialog } from './receipts-dialog.tsx';
+import { RichText } from './rich-text.tsx';
+import { systemText } from './system-text.ts';
+import type { Row } from './timeline-rows.ts';
+import { momentOf, timeOf } from '../shared/times.ts';
+import { attempt, toast } from '../shared/toasts.tsx';
+
+interface Props {
+  readonly row: Row;
+  readonly kind: 'direct' | 'group';
+  readonly own: boolean;
+  readonly role: Role | undefined;
+  readonly dayText: string | undefined;
+  /** Tab leads to one message; the arrow keys to the others. */
+  readonly tabStop: boolean;
+  readonly onJump: (seq: number) => void;
+  readonly onReply: (messageId: string) => void;
+  readonly onEdit: (messageId: string) => void;
+}
+
+export const MessageRow = memo(function MessageRow(props: Props) {
+  const { row, dayText } = props;
+  return (
+    <>
+      {dayText !== undefined && (
+        <div className="day-line">
+          <span>{dayText}</span>
+        </div>
+      )}
+      {row.firstUnread && <div className="unread-line">New</div>}
+      {row.message.type === 'system' ? <SystemNote message={row.message} rowKey={row.key} /> : <Post {...props} />}
+    </>
+  );
+}, looksTheSame);
+
+/** Rows are made anew whenever anything changes in the conversation; most of them look as they did. */
+function looksTheSame({ row, ...rest }: Props, { row: nextRow, ...next }: Props): boolean {
+  return (
+    (Object.keys(row) as (keyof Row)[]).every((name) => row[name] === nextRow[name]) &&
+    (Object.keys(rest) as (keyof typeof rest)[]).every((name) => rest[name] === next[name])
+  );
+}
+
+function SystemNote({ message, rowKey }: { readonly message: ChatMessage; readonly rowKey: string }) {
+  const sender = useUser(message.senderId)?.displayName ?? 'Somebody';
+  const subject = useUser(message.system?.userId)?.displayName ?? 'somebody';
+  return (
+    <p className="system-note" data-key={rowKey} data-seq={message.seq}>
+      {systemText(message.system, sender, subject)}
+    </p>
+  );
+}
+
+const onlyEmoji = /^(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\u200D|\uFE0F|\u20E3|\p{Regional_Indicator}|\s)+$/u;
+const isOnlyEmoji = ({ body, attachments, replyTo }: ChatMessage) =>
+  body.length <= 24 &&
+  attachments.length === 0 &&
+  replyTo === undefined &&
+  onlyEmoji.test(body) &&
+  /\P{White_Space}/u.test(body);
+
+function Post({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props) {
+  const { message, joinsAbove, joinsBelow, key } = row;
+  const sender = useUser(message.senderId);
+  const [active, setActive] = useState(false);
+  const [open, setOpen] = useState(false);
+  const gone = message.deletedAt !== undefined;
+  const classes = ['message', kind, own && 'own', joinsAbove && 'joins-above', joinsBelow && 'joins-below']
+    .filter(Boolean)
+    .join(' ');
+  return (
+    <div
+      className={classes}
+      role="article"
+      tabIndex={tabStop ? 0 : -1}
+      data-key={key}
+      data-seq={message.local ? undefined : message.seq}
+      aria-label={`${own ? 'You' : (sender?.displayName ?? 'Somebody')}, ${momentOf(message.createdAt)}`}
+      onPointerEnter={() => setActive(true)}
+      onPointerLeave={() => setActive(false)}
+      onFocus={() => setActive(true)}
+      onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setActive(false)}
+    >
+      {kind === 'group' && !own && (
+        <div className="message-face">{!joinsBelow && <Avatar user={sender} size={36} />}</div>
+      )}
+      <div className="message-main">
+        {kind === 'group' && !own && !joinsAbove && (
+          <div className="message-name">
+            <span className="cut">{sender?.displayName ?? '…'}</span>
+            {sender?.kind === 'bot' && <span className="tag">Bot</span>}
+            {sender?.kind === 'guest' && <span className="tag">Guest</span>}
+          </div>
+        )}
+        <div className={`bubble${gone ? ' gone' : ''}${isOnlyEmoji(message) ? ' only-emoji' : ''}`}>
+          {message.forwardedFrom && <Forwarded senderId={message.forwardedFrom.senderId} />}
+          {message.replyTo !== undefined && !gone && (
+            <Quote conversationId={message.conversationId} messageId={message.replyTo} onJump={onJump} />
+          )}
+          {message.attachments.length > 0 && <Attachments message={message} />}
+          <span className="bubble-text">{gone ? 'This message was deleted' : <Body message={message} />}</span>
+          <Foot message={message} own={own} />
+          {(active || open) && !gone && !message.local && (
+            <Tools message={message} own={own} role={role} onReply={onReply} onEdit={onEdit} onToggle={setOpen} />
+          )}
+        </div>
+        {message.reactions.length > 0 && <Reactions message={message} />}
+        {message.local?.state === 'failed' && <Failed message={message} />}
+      </div>
+    </div>
+  );
+}
+
+/** Whoever the server says is mentioned is; other words that begin with @ are words. */
+function Body({ message: { body, mentions } }: { readonly message: ChatMessage }) {
+  const names = useChat(({ users }) => mentions.map((id) => users.get(id)?.username ?? '').join(' '));
+  return <RichText body={body} names={names.split(' ')} />;
+}
+
+function Foot({ message, own }: { readonly message: ChatMessage; readonly own: boolean }) {
+  return (
+    <span className="bubble-foot">
+      {message.pinnedAt !== undefined && <Pin size={11} aria-label="Pinned" />}
+      {message.editedAt !== undefined && message.deletedAt === undefined && <span>edited</span>}
+      <time dateTime={message.createdAt} title={momentOf(message.createdAt)}>
+        {timeOf(message.createdAt)}
+      </time>
+      {own && <Tick status={message.status} />}
+    </span>
+  );
+}
+
+const ticks = {
+  queued: { Icon: Clock3, label: 'Waiting for the connection' },
+  sending: { Icon: Clock3, label: 'Sending' },
+  failed: { Icon: CircleAlert, label: 'Not sent' },
+  sent: { Icon: Check, label: 'Sent' },
+  delivered: { Icon: CheckCheck, label: 'Delivered' },
+  read: { Icon: CheckCheck, label: 'Read' },
+} as const;
+
+function Tick({ status }: { readonly status: ChatMessage['status'] }) {
+  const { Icon, label } = ticks[status];
+  return (
+    <span className={`tick ${status}`} role="img" aria-label={label} title={label} data-status={status}>
+      <Icon size={14} strokeWidth={2.4} />
+    </span>
+  );
+}
+
+function Failed({ message }: { readonly message: ChatMessage }) {
+  const client = useClient();
+  const { conversationId, clientId } = message;
+  return (
+    <div className="failed-actions" role="alert">
+      <span>{explain(message.local?.error)}</span>
+      <button type="button" onClick={() => void client.retry(conversationId, clientId)?.catch(() => undefined)}>
+        Try again
+      </button>
+      <button type="button" onClick={() => void client.discard(conversationId, clientId)}>
+        Discard
+      </button>
+    </div>
+  );
+}
+
+function Forwarded({ senderId }: { readonly senderId: string }) {
+  const sender = useUser(senderId);
+  return (
+    <span className="forwarded">
+      <Forward size={13} />
+      Forwarded from {sender?.displayName ?? 'somebody'}
+    </span>
+  );
+}
+
+function Quote({
+  conversationId,
+  messageId,
+  onJump,
+}: {
+  readonly conversationId: string;
+  readonly messageId: string;
+  readonly onJump: (seq: number) => void;
+}) {
+  const original = useChat(({ conversations }) =>
+    conversations.get(conversationId)?.messages.find(({ id }) => id === messageId),
+  );
+  const sender = useUser(original?.senderId);
+  if (!original)
+    return (
+      <span className="quote">
+        <span>In reply to an earlier message</span>
+      </span>
+    );
+  return (
+    <button type="button" className="quote" onClick={() => onJump(original.seq)}>
+      <strong className="cut">{sender?.displayName ?? '…'}</strong>
+      <span className="cut">{summaryOf(original)}</span>
+    </button>
+  );
+}
+
+/** A message in one line. */
+export function summaryOf(message: Pick<ChatMessage, 'body' | 'type' | 'attachments' | 'deletedAt'>): string {
+  if (message.deletedAt !== undefined) return 'This message was deleted';
+  if (message.body.trim() !== '') return message.body.replaceAll(/\s+/g, ' ');
+  const name = message.attachments[0]?.name;
+  return {
+    image: '📷 Picture',
+    video: '🎬 Video',
+    audio: '🎵 Audio',
+    voice: '🎤 Voice message',
+    document: `📄 ${name ?? 'Document'}`,
+    text: name ?? '',
+    system: '',
+  }[message.type];
+}
+
+function Reactions({ message }: { readonly message: ChatMessage }) {
+  const client = useClient();
+  const me = useChat(({ user }) => user?.id);
+  const names = useChat(({ users }) =>
+    message.reactions
+      .map(({ userIds }) =>
+        userIds.map((id) => (id === me ? 'you' : (users.get(id)?.displayName ?? 'somebody'))).join(', '),
+      )
+      .join('\n'),
+  ).split('\n');
+  return (
+    <div className="reactions">
+      {message.reactions.map(({ emoji, count, userIds, mine }, at) => {
+        const own = mine ?? userIds.includes(me ?? '');
+        return (
+          <button
+            key={emoji}
+            type="button"
+            aria-pressed={own}
+            aria-label={`${emoji} ${count}, ${names[at]}`}
+            title={names[at]}
+            onClick={() =>
+              void attempt(() => (own ? client.unreact(message.id, emoji) : client.react(message.id, emoji)))
+            }
+          >
+            {emoji}
+            <span>{count}</span>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+interface ToolsProps {
+  readonly message: ChatMessage;
+  readonly own: boolean;
+  readonly role: Role | undefined;
+  readonly onReply: (messageId: string) => void;
+  readonly onEdit: (messageId: string) => void;
+  readonly onToggle: (open: boolean) => void;
+}
+
+function Tools({ message, own, role, onReply, onEdit, onToggle }: ToolsProps) {
+  const client = useClient();
+  const [dialog, setDialog] = useState<'forward' | 'receipts'>();
+  const { id, conversationId, seq } = message;
+  const leads = role === 'creator' || role === 'admin';
+  const show = (which: typeof dialog) => {
+    setDialog(which);
+    onToggle(which !== undefined);
+  };
+  const copy = () =>
+    void navigator.clipboard.writeText(message.body).then(
+      () => toast('Copied'),
+      () => toast('Copying is not allowed here'),
+    );
+  const items: (MenuItem | false)[] = [
+    own &&
+      message.forwardedFrom === undefined && { label: 'Edit', icon: <Pencil size={17} />, onSelect: () => onEdit(id) },
+    message.body !== '' && { label: 'Copy text', icon: <Copy size={17} />, onSelect: copy },
+    { label: 'Forward', icon: <Forward size={17} />, onSelect: () => show('forward') },
+    leads &&
+      (message.pinnedAt === undefined
+        ? { label: 'Pin', icon: <Pin size={17} />, onSelect: () => void attempt(() => client.pin(id)) }
+        : { label: 'Unpin', icon: <PinOff size={17} />, onSelect: () => void attempt(() => client.unpin(id)) }),
+    { label: 'Who has it', icon: <Users size={17} />, onSelect: () => show('receipts') },
+    !own && {
+      label: 'Mark unread from here',
+      icon: <MailOpen size={17} />,
+      onSelect: () =>
+        void attempt(() =>
+          client.request('PATCH', `/conversations/${conversationId}/me`, { body: { unreadFrom: seq } }),
+        ).then((done) => done && toast('Marked as unread')),
+    },
+    (own || leads) && {
+      label: 'Delete',
+      icon: <Trash2 size={17} />,
+      danger: true,
+      onSelect: () => void attempt(() => client.remove(id)),
+    },
+  ];
+  return (
+    <>
+      <div className="message-tools">
+        <EmojiButton
+          label="React"
+          className="icon-button small"
+          onToggle={onToggle}
+          onPick={(emoji) => void attempt(() => client.react(id, emoji))}
+        />
+        <button
+          type="button"
+          className="icon-button small"
+          aria-label="Reply"
+          title="Reply"
+          onClick={() => onReply(id)}
+        >
+          <Reply size={18} />
+        </button>
+        <Menu
+          label="More"
+          icon={<Ellipsis size={18} />}
+          className="icon-button small"
+          items={items.filter((item) => item !== false)}
+          onToggle={onToggle}
+        />
+      </div>
+      {dialog === 'forward' && <ForwardDialog message={message} onClose={() => show(undefined)} />}
+      {dialog === 'receipts' && <ReceiptsDialog messageId={id} onClose={() => show(undefined)} />}
+    </>
+  );
+}

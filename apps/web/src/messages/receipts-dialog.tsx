@@ -1,0 +1,54 @@
+import type { CallOutput } from '@parley/contracts';
+import { useEffect, useState } from 'react';
+import { useClient, useUser } from '../shared/chat.ts';
+import { Avatar } from '../people/avatar.tsx';
+import { Dialog } from '../shared/dialog.tsx';
+import { momentOf } from '../shared/times.ts';
+import { attempt } from '../shared/toasts.tsx';
+
+type Receipts = CallOutput<'message.receipts'>;
+
+export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: string; readonly onClose: () => void }) {
+  const client = useClient();
+  const [receipts, setReceipts] = useState<Receipts>();
+  useEffect(() => {
+    void attempt(async () => setReceipts(await client.request<Receipts>('GET', `/messages/${messageId}/receipts`)));
+  }, [client, messageId]);
+  return (
+    <Dialog title="Who has it" onClose={onClose}>
+      {!receipts && <div className="spinner" />}
+      {receipts && <People title="Read by" entries={receipts.read} />}
+      {receipts && (
+        <People
+          title="Delivered to"
+          entries={receipts.delivered.filter(({ userId }) => !receipts.read.some((one) => one.userId === userId))}
+        />
+      )}
+    </Dialog>
+  );
+}
+
+function People({ title, entries }: { readonly title: string; readonly entries: Receipts['read'] }) {
+  return (
+    <section className="stack">
+      <h3 className="muted small">{title}</h3>
+      {entries.length === 0 && <p className="muted">Nobody yet</p>}
+      {entries.map(({ userId, at }) => (
+        <Person key={userId} userId={userId} at={at} />
+      ))}
+    </section>
+  );
+}
+
+function Person({ userId, at }: { readonly userId: string; readonly at: string }) {
+  const user = useUser(userId);
+  return (
+    <div className="row">
+      <Avatar user={user} size={36} />
+      <span className="grow cut">{user?.displayName ?? '…'}</span>
+      <time className="muted small" dateTime={at}>
+        {momentOf(at)}
+      </time>
+    </div>
+  );
+}

@@ -1,0 +1,129 @@
+import { Radio, SendHorizontal, ShieldCheck } from 'lucide-react';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { useClient, usePartner } from '../shared/chat.ts';
+import { peersOf } from './peer-chat.ts';
+import { Panel } from '../shared/panel.tsx';
+import './peer.css';
+import { RichText } from '../messages/rich-text.tsx';
+import { timeOf } from '../shared/times.ts';
+import { attempt } from '../shared/toasts.tsx';
+
+/** Messages from browser to browser. Nothing of them reaches the server's database. */
+export default function PeerPanel({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const chat = peersOf(useClient()).of(id);
+  const { phase, messages, problem } = useSyncExternalStore(chat.subscribe, () => chat.state);
+  const partner = usePartner(id);
+  const name = partner?.displayName ?? 'the other one';
+  return (
+    <Panel
+      title="Direct connection"
+      onClose={onClose}
+      actions={
+        phase === 'idle' ? undefined : (
+          <button type="button" className="button slim danger" onClick={() => chat.hangUp()}>
+            Disconnect
+          </button>
+        )
+      }
+    >
+      <p className="peer-mark">
+        <ShieldCheck size={18} />
+        <span>
+          <strong>Not stored.</strong> These messages go from browser to browser, and are gone when this page is closed.
+        </span>
+      </p>
+      {phase === 'open' || messages.length > 0 ? (
+        <Talk chat={chat} live={phase === 'open'} messages={messages} />
+      ) : (
+        <div className="empty grow">
+          <Radio size={40} />
+          <h2>
+            {
+              {
+                idle: `Talk to ${name} directly`,
+                calling: `Asking ${name} …`,
+                ringing: `${name} wants to talk directly`,
+                connecting: 'Connecting …',
+                open: '',
+              }[phase]
+            }
+          </h2>
+        </div>
+      )}
+      <div className="peer-foot">
+        {problem !== undefined && phase === 'idle' && (
+          <p className="notice" role="status">
+            {problem}
+          </p>
+        )}
+        {phase === 'idle' && (
+          <button
+            type="button"
+            className="button primary wide"
+            disabled={!partner}
+            onClick={() => void attempt(() => chat.start(partner!.id))}
+          >
+            Connect
+          </button>
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+type Chat = ReturnType<ReturnType<typeof peersOf>['of']>;
+
+function Talk({
+  chat,
+  live,
+  messages,
+}: {
+  readonly chat: Chat;
+  readonly live: boolean;
+  readonly messages: Chat['state']['messages'];
+}) {
+  const [text, setText] = useState('');
+  const end = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Some browsers answer a promise, which is no clean-up.
+    void end.current?.scrollIntoView({ block: 'end' });
+  }, [messages]);
+  return (
+    <>
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
+      <div className="peer-log" role="log" aria-label="Messages that are not stored" tabIndex={0}>
+        {messages.map(({ id, own, body, at }) => (
+          <p key={id} className={own ? 'own' : ''}>
+            <span>
+              <RichText body={body} />
+            </span>
+            <time dateTime={at}>{timeOf(at)}</time>
+          </p>
+        ))}
+        <div ref={end} />
+      </div>
+      {live && (
+        <form
+          className="peer-line"
+          onSubmit={(event) => {
+            event.preventDefault();
+            chat.send(text.trim());
+            setText('');
+          }}
+        >
+          <input
+            className="input"
+            aria-label="Message that is not stored"
+            placeholder="Not stored"
+            value={text}
+            maxLength={8000}
+            onChange={({ target }) => setText(target.value)}
+          />
+          <button className="icon-button filled" aria-label="Send directly" disabled={text.trim() === ''}>
+            <SendHorizontal size={19} />
+          </button>
+        </form>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,126 @@
+import type { Listed, User } from '@parley/contracts';
+import { Ban, MessageCircle, UserMinus, UserPlus } from 'lucide-react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useLocation } from 'wouter';
+import { directWith, useChat, useClient, usePresenceOf } from '../shared/chat.ts';
+import { listOf } from '../shared/lists.ts';
+import { Avatar } from './avatar.tsx';
+import { PeoplePicker } from './people-picker.tsx';
+import { attempt } from '../shared/toasts.tsx';
+
+type List = 'contacts' | 'blocks';
+
+function useList(name: List) {
+  const client = useClient();
+  const [users, setUsers] = useState<readonly User[]>();
+  const load = useCallback(
+    () =>
+      attempt(async () => {
+        const all: User[] = [];
+        for await (const { user } of listOf<Listed>(client, `/${name}`)) all.push(user);
+        setUsers(all);
+      }),
+    [client, name],
+  );
+  useEffect(() => void load(), [load]);
+  const put = (userId: string, there: boolean) =>
+    void attempt(() => client.request(there ? 'PUT' : 'DELETE', `/${name}/${userId}`)).then(load);
+  return { users, put };
+}
+
+/** Contacts, people in general, and whom one has blocked. */
+export function People() {
+  const client = useClient();
+  const [, navigate] = useLocation();
+  const contacts = useList('contacts');
+  const blocks = useList('blocks');
+  const ids = useMemo(() => (contacts.users ?? []).slice(0, 100).map(({ id }) => id), [contacts.users]);
+  usePresenceOf(ids);
+  const write = (user: User) => void attempt(async () => navigate(`/c/${await directWith(client, user.id)}`));
+  return (
+    <div className="page">
+      <div className="page-inner">
+        <h1>People</h1>
+        <section className="card">
+          <h2>Contacts</h2>
+          {contacts.users?.length === 0 && (
+            <p className="muted">Nobody yet. Find people below, or add them from a chat’s details.</p>
+          )}
+          <div className="person-list">
+            {contacts.users?.map((user) => (
+              <Entry key={user.id} user={user}>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Write to ${user.displayName}`}
+                  title="Write"
+                  onClick={() => write(user)}
+                >
+                  <MessageCircle size={19} />
+                </button>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Take ${user.displayName} off your contacts`}
+                  title="Take off the list"
+                  onClick={() => contacts.put(user.id, false)}
+                >
+                  <UserMinus size={19} />
+                </button>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={`Block ${user.displayName}`}
+                  title="Block"
+                  onClick={() => blocks.put(user.id, true)}
+                >
+                  <Ban size={19} />
+                </button>
+              </Entry>
+            ))}
+          </div>
+        </section>
+        <section className="card">
+          <h2>Find people</h2>
+          <PeoplePicker
+            label="Search people to add to your contacts"
+            picked={contacts.users ?? []}
+            onPick={(user) => contacts.put(user.id, !contacts.users?.some(({ id }) => id === user.id))}
+          />
+          <p className="muted small row">
+            <UserPlus size={16} />
+            Picking somebody puts them on your list of contacts.
+          </p>
+        </section>
+        {(blocks.users?.length ?? 0) > 0 && (
+          <section className="card">
+            <h2>Blocked</h2>
+            <div className="person-list">
+              {blocks.users?.map((user) => (
+                <Entry key={user.id} user={user}>
+                  <button type="button" className="button slim" onClick={() => blocks.put(user.id, false)}>
+                    Unblock
+                  </button>
+                </Entry>
+              ))}
+            </div>
+          </section>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Entry({ user, children }: { readonly user: User; readonly children: React.ReactNode }) {
+  const state = useChat(({ presence }) => presence.get(user.id)?.state);
+  return (
+    <div className="person">
+      <Avatar user={user} size={42} presence={state} />
+      <span className="grow">
+        <span className="cut">{user.displayName}</span>
+        <small className="cut">@{user.username}</small>
+      </span>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,58 @@
+import { useDeferredValue, useState, useSyncExternalStore } from 'react';
+import { useClient } from '../shared/chat.ts';
+import { frameLogOf, type LoggedFrame } from './frame-log.ts';
+import './log.css';
+import { Panel } from '../shared/panel.tsx';
+
+const directions = { in: '↓ in', out: '↑ call', answer: '↓ ack' } as const;
+
+/** Every frame of the protocol, as it goes over the socket. */
+export default function LogPanel({ onClose }: { readonly onClose: () => void }) {
+  const log = frameLogOf(useClient());
+  const frames = useDeferredValue(useSyncExternalStore(log.subscribe, () => log.frames));
+  const [filter, setFilter] = useState('');
+  const shown = frames.filter(({ event }) => event.includes(filter.trim())).toReversed();
+  return (
+    <Panel
+      title="Protocol log"
+      wide
+      onClose={onClose}
+      actions={
+        <button type="button" className="button slim" onClick={() => log.clear()}>
+          Clear
+        </button>
+      }
+    >
+      <div className="log-bar">
+        <input
+          className="input"
+          type="search"
+          placeholder="Filter by event, e.g. message:"
+          aria-label="Filter by event"
+          value={filter}
+          onChange={(event) => setFilter(event.target.value)}
+        />
+      </div>
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
+      <div className="log" role="region" aria-label="Frames" tabIndex={0}>
+        {shown.map((frame) => (
+          <Entry key={frame.id} frame={frame} />
+        ))}
+      </div>
+    </Panel>
+  );
+}
+
+function Entry({ frame: { at, direction, event, payload } }: { readonly frame: LoggedFrame }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details onToggle={(toggled) => setOpen(toggled.currentTarget.open)}>
+      <summary>
+        <span className={`dir ${direction}`}>{directions[direction]}</span>
+        <b>{event}</b>
+        <span className="muted cut">{new Date(at).toISOString().slice(11, 23)}</span>
+      </summary>
+      {open && <pre>{JSON.stringify(payload, null, 2)}</pre>}
+    </details>
+  );
+}

@@ -1,0 +1,59 @@
+import type { Conversation } from '@parley/contracts';
+import { useEffect, useState } from 'react';
+import { Link, useLocation } from 'wouter';
+import { useChat, useClient } from '../shared/chat.ts';
+import { explain } from '../shared/errors.ts';
+import { RoomAvatar } from '../people/avatar.tsx';
+import { attempt } from '../shared/toasts.tsx';
+import './rooms.css';
+
+/** A room by its address. Whoever is in it goes straight there; others see what it is, and join. */
+export function RoomLink({ id }: { readonly id: string }) {
+  const client = useClient();
+  const [, navigate] = useLocation();
+  const inside = useChat(({ conversations }) => conversations.has(id));
+  const [room, setRoom] = useState<Conversation>();
+  const [problem, setProblem] = useState<string>();
+  useEffect(() => {
+    if (inside) return navigate(`/c/${id}`, { replace: true });
+    let current = true;
+    client.request<Conversation>('GET', `/conversations/${encodeURIComponent(id)}`).then(
+      (found) => current && setRoom(found),
+      (error: unknown) => current && setProblem(explain(error)),
+    );
+    return () => {
+      current = false;
+    };
+  }, [client, id, inside, navigate]);
+  if (problem !== undefined)
+    return (
+      <div className="empty grow">
+        <h2>There is no such room</h2>
+        <p>{problem}</p>
+        <Link href="/rooms" className="button">
+          Browse rooms
+        </Link>
+      </div>
+    );
+  if (!room)
+    return (
+      <div className="empty grow">
+        <div className="spinner" role="img" aria-label="Loading" />
+      </div>
+    );
+  return (
+    <div className="page">
+      <section className="card room-card">
+        <RoomAvatar conversation={room} size={84} />
+        <h1>{room.title ?? 'Room'}</h1>
+        {room.topic && <p>{room.topic}</p>}
+        <p className="muted">
+          {room.memberCount} member{room.memberCount === 1 ? '' : 's'}
+        </p>
+        <button type="button" className="button primary wide" onClick={() => void attempt(() => client.join(id))}>
+          Join this room
+        </button>
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,345 @@
+import type { Me } from '@parley/contracts';
+import { ChevronRight, LogOut, MonitorSmartphone } from 'lucide-react';
+import { useRef, useState, type FormEvent } from 'react';
+import { Link, useLocation } from 'wouter';
+import { useChat, useClient, useMe } from '../shared/chat.ts';
+import { explain } from '../shared/errors.ts';
+import { want, wants } from '../notifications/notifications.ts';
+import { Avatar } from '../people/avatar.tsx';
+import { Dialog } from '../shared/dialog.tsx';
+import '../shared/forms.css';
+import { fieldOf } from '../new-chat/conversation-fields.tsx';
+import { attempt, toast } from '../shared/toasts.tsx';
+import { rememberedTheme, rememberTheme, themes } from './themes.ts';
+import './settings.css';
+import { deviceName } from '../sign-in/sign-in.tsx';
+
+export function SettingsPage() {
+  const me = useMe();
+  return (
+    <div className="page">
+      <div className="page-inner">
+        <h1>Settings</h1>
+        {me.kind === 'guest' && <KeepAccount />}
+        <Profile />
+        <Look />
+        <Notify />
+        {me.kind === 'person' && <Password />}
+        <Session />
+      </div>
+    </div>
+  );
+}
+
+function Profile() {
+  const client = useClient();
+  const me = useMe() as Me;
+  const file = useRef<HTMLInputElement>(null);
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const displayName = fieldOf(new FormData(event.currentTarget), 'displayName').trim();
+    void attempt(() => client.updateProfile({ displayName })).then((done) => done && toast('Saved'));
+  };
+  const choose = (picked: File | undefined) =>
+    picked &&
+    void attempt(async () => {
+      const { id } = await client.upload(await squared(picked), { name: 'avatar.jpg' });
+      await client.updateProfile({ avatarId: id });
+    });
+  return (
+    <section className="card">
+      <h2>Profile</h2>
+      <div className="profile-head">
+        <Avatar user={me} size={72} />
+        <div className="grow">
+          <strong>{me.displayName}</strong>
+          <p className="muted">@{me.username}</p>
+        </div>
+        <button type="button" className="button" onClick={() => file.current?.click()}>
+          Change picture
+        </button>
+        <input
+          ref={file}
+          type="file"
+          accept="image/*"
+          hidden
+          aria-hidden="true"
+          onChange={({ target }) => choose(target.files?.[0])}
+        />
+      </div>
+      <form className="row wrap" onSubmit={submit}>
+        <label className="field grow">
+          <span>Name</span>
+          <input className="input" name="displayName" required maxLength={100} defaultValue={me.displayName} />
+        </label>
+        <button className="button primary save">Save</button>
+      </form>
+      <Availability />
+    </section>
+  );
+}
+
+function Availability() {
+  const client = useClient();
+  const [state, setState] = useState<'online' | 'away' | 'busy'>('online');
+  const choose = (next: typeof state) => {
+    setState(next);
+    client.setPresence(next);
+  };
+  return (
+    <div className="field">
+      <span>Others see you as</span>
+      <div className="tabs">
+        {(['online', 'away', 'busy'] as const).map((one) => (
+          <button key={one} type="button" aria-pressed={state === one} onClick={() => choose(one)}>
+            {{ online: 'Online', away: 'Away', busy: 'Busy' }[one]}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+const AVATAR = 256;
+
+/** A square of 256 pixels out of the middle: nobody needs to fetch a photo of megabytes for a face in a list. */
+async function squared(file: File): Promise<File> {
+  const bitmap = await createImageBitmap(file);
+  const side = Math.min(bitmap.width, bitmap.height);
+  const canvas = new OffscreenCanvas(AVATAR, AVATAR);
+  canvas
+    .getContext('2d')!
+    .drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, AVATAR, AVATAR);
+  return new File([await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.88 })], 'avatar.jpg', {
+    type: 'image/jpeg',
+  });
+}
+
+function Look() {
+  const [theme, setTheme] = useState(rememberedTheme);
+  return (
+    <section className="card">
+      <h2>Theme</h2>
+      <label className="theme-slider">
+        <span className="row">
+          <span className="grow muted">Slide to change</span>
+          <output>{theme}</output>
+        </span>
+        <input
+          type="range"
+          min={0}
+          max={themes.length - 1}
+          step={1}
+          value={themes.indexOf(theme)}
+          aria-label="Theme"
+          aria-valuetext={theme}
+          onChange={({ target }) => {
+            const next = themes[Number(target.value)]!;
+            setTheme(next);
+            rememberTheme(next);
+          }}
+        />
+      </label>
+      <div className="preview" aria-hidden="true">
+        <span>How does this one look?</span>
+        <span>Lovely. Keep it.</span>
+      </div>
+    </section>
+  );
+}
+
+function Notify() {
+  const [sound, setSound] = useState(() => wants('sound'));
+  const [system, setSystem] = useState(() => wants('system'));
+  const allow = async (on: boolean) => {
+    const allowed = await want('system', on);
+    setSystem(allowed);
+    if (on && !allowed) toast('Your browser does not allow notifications for this page.');
+  };
+  return (
+    <section className="card">
+      <h2>Notifications on this device</h2>
+      <label className="switch">
+        <span>
+          Sound<small>Two soft tones for a new message elsewhere</small>
+        </span>
+        <input
+          type="checkbox"
+          role="switch"
+          checked={sound}
+          onChange={({ target }) => void want('sound', target.checked).then(setSound)}
+        />
+      </label>
+      <label className="switch">
+        <span>
+          System notifications<small>While you look at something else</small>
+        </span>
+        <input type="checkbox" role="switch" checked={system} onChange={({ target }) => void allow(target.checked)} />
+      </label>
+    </section>
+  );
+}
+
+function Password() {
+  const client = useClient();
+  const [problem, setProblem] = useState<string>();
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const { current, next } = Object.fromEntries(new FormData(form)) as { current: string; next: string };
+    client.request('POST', '/auth/password', { body: { current, next } }).then(
+      () => {
+        setProblem(undefined);
+        form.reset();
+        toast('Password changed. Your other devices were logged out.');
+      },
+      (error: unknown) =>
+        setProblem(
+          (error as { code?: string }).code === 'forbidden' ? 'That is not your current password.' : explain(error),
+        ),
+    );
+  };
+  return (
+    <section className="card">
+      <h2>Password</h2>
+      <form className="stack" onSubmit={submit}>
+        <div className="two">
+          <label className="field">
+            <span>Current password</span>
+            <input className="input" type="password" name="current" required autoComplete="current-password" />
+          </label>
+          <label className="field">
+            <span>New password (10 letters or more)</span>
+            <input
+              className="input"
+              type="password"
+              name="next"
+              required
+              minLength={10}
+              maxLength={200}
+              autoComplete="new-password"
+            />
+          </label>
+        </div>
+        {problem !== undefined && (
+          <p className="notice bad" role="alert">
+            {problem}
+          </p>
+        )}
+        <div className="row end">
+          <button className="button">Change password</button>
+        </div>
+      </form>
+    </section>
+  );
+}
+
+function KeepAccount() {
+  const client = useClient();
+  const [open, setOpen] = useState(false);
+  const [problem, setProblem] = useState<string>();
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const { username, password } = Object.fromEntries(new FormData(event.currentTarget)) as {
+      username: string;
+      password: string;
+    };
+    client.register({ username, password, deviceName: deviceName() }).then(
+      () => toast('Welcome! Everything is yours to keep.'),
+      (error: unknown) =>
+        setProblem((error as { code?: string }).code === 'conflict' ? 'That username is taken.' : explain(error)),
+    );
+  };
+  return (
+    <section className="card">
+      <h2>You are here as a guest</h2>
+      <p className="muted">Choose a name and a password, and your chats stay yours, on every device.</p>
+      <div>
+        <button type="button" className="button primary" onClick={() => setOpen(true)}>
+          Create an account
+        </button>
+      </div>
+      {open && (
+        <Dialog title="Create an account" onClose={() => setOpen(false)}>
+          <form className="stack" onSubmit={submit}>
+            <label className="field">
+              <span>Username</span>
+              <input
+                className="input"
+                name="username"
+                required
+                minLength={3}
+                maxLength={32}
+                autoComplete="username"
+                autoCapitalize="none"
+                spellCheck={false}
+              />
+            </label>
+            <label className="field">
+              <span>Password (10 letters or more)</span>
+              <input
+                className="input"
+                type="password"
+                name="password"
+                required
+                minLength={10}
+                maxLength={200}
+                autoComplete="new-password"
+              />
+            </label>
+            {problem !== undefined && (
+              <p className="notice bad" role="alert">
+                {problem}
+              </p>
+            )}
+            <button className="button primary">Create account</button>
+          </form>
+        </Dialog>
+      )}
+    </section>
+  );
+}
+
+function Session() {
+  const client = useClient();
+  const [, navigate] = useLocation();
+  const pending = useChat((state) => state.pendingCount);
+  const [asking, setAsking] = useState(false);
+  const out = () => {
+    navigate('/');
+    void client.logout();
+  };
+  return (
+    <section className="card">
+      <h2>Session</h2>
+      <Link href="/settings/devices" className="person">
+        <MonitorSmartphone size={22} />
+        <span className="grow">
+          Devices<small>Where you are logged in</small>
+        </span>
+        <ChevronRight size={20} />
+      </Link>
+      <div>
+        <button type="button" className="button danger" onClick={() => (pending > 0 ? setAsking(true) : out())}>
+          <LogOut size={18} />
+          Log out
+        </button>
+      </div>
+      {asking && (
+        <Dialog title="Log out now?" onClose={() => setAsking(false)}>
+          <p>
+            {pending} message{pending === 1 ? ' has' : 's have'} not been sent yet, and would be lost.
+          </p>
+          <div className="row end">
+            <button type="button" className="button" onClick={() => setAsking(false)}>
+              Stay
+            </button>
+            <button type="button" className="button danger" onClick={out}>
+              Log out
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </section>
+  );
+}

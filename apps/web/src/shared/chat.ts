@@ -1,0 +1,37 @@
+import type { ConversationView } from '@parley/client';
+import { useClient } from '@parley/client/react';
+import type { Conversation, User } from '@parley/contracts';
+import { useEffect } from 'react';
+import { useChat } from './chat-state.ts';
+
+export { useClient } from '@parley/client/react';
+export { useChat } from './chat-state.ts';
+
+export const useView = (id: string): ConversationView | undefined =>
+  useChat(({ conversations }) => conversations.get(id));
+export const useUser = (id: string | undefined): User | undefined =>
+  useChat(({ users, user }) => (id === undefined ? undefined : id === user?.id ? user : users.get(id)));
+export const useMe = (): User => {
+  const user = useChat((state) => state.user);
+  if (!user) throw new Error('nobody is logged in');
+  return user;
+};
+
+/** Keeps an eye on these people's presence for as long as the component is there. */
+export function usePresenceOf(userIds: readonly string[]): void {
+  const client = useClient();
+  const key = userIds.join(' ');
+  useEffect(() => (key === '' ? undefined : client.watchPresence(key.split(' '))), [client, key]);
+}
+
+/** The other one of a direct conversation, once they are known. */
+export const usePartner = (id: string): User | undefined => useUser(useView(id)?.partnerId);
+
+export const titleOf = (conversation: Conversation, partner?: User): string =>
+  conversation.kind === 'direct'
+    ? (partner?.displayName ?? 'Direct chat')
+    : (conversation.title ?? (conversation.kind === 'channel' ? 'Channel' : 'Group'));
+
+/** Creates the direct conversation with somebody, or finds the one that exists; resolves with its id. */
+export const directWith = async (client: ReturnType<typeof useClient>, userId: string): Promise<string> =>
+  (await client.createConversation({ kind: 'direct', memberIds: [userId] })).id;

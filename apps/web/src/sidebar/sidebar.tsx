@@ -1,0 +1,250 @@
+import type { Found, User } from '@parley/contracts';
+import { BellOff, Search, SquarePen } from 'lucide-react';
+import { memo, useEffect, useState } from 'react';
+import { Link, useLocation, useRoute } from 'wouter';
+import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../shared/chat.ts';
+import { Avatar, RoomAvatar } from '../people/avatar.tsx';
+import { Highlight } from '../shared/highlight.tsx';
+import { summaryOf } from '../messages/message.tsx';
+import { NewChat } from '../new-chat/new-chat.tsx';
+import { systemText } from '../messages/system-text.ts';
+import { briefly } from '../shared/times.ts';
+import { attempt } from '../shared/toasts.tsx';
+import { useSearch } from '../shared/search.ts';
+
+/** The own conversations, and search over conversations, people and messages. */
+export function Side() {
+  const [query, setQuery] = useState('');
+  const [creating, setCreating] = useState(false);
+  return (
+    <aside className="side" aria-label="Conversations">
+      <header className="side-head">
+        <h1>Chats</h1>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="New chat"
+          title="New chat"
+          onClick={() => setCreating(true)}
+        >
+          <SquarePen size={20} />
+        </button>
+      </header>
+      <div className="side-search">
+        <Search size={17} />
+        <input
+          className="input"
+          type="search"
+          placeholder="Search"
+          aria-label="Search conversations, people and messages"
+          value={query}
+          maxLength={100}
+          onChange={(event) => setQuery(event.target.value)}
+        />
+      </div>
+      <div className="side-list">
+        {query.trim() === '' ? (
+          <Conversations onCreate={() => setCreating(true)} />
+        ) : (
+          <Results query={query.trim()} onDone={() => setQuery('')} />
+        )}
+      </div>
+      {creating && <NewChat onClose={() => setCreating(false)} />}
+    </aside>
+  );
+}
+
+function Conversations({ onCreate }: { readonly onCreate: () => void }) {
+  const order = useChat((state) => state.order);
+  const none = useNone(order.length === 0);
+  const offline = useChat(({ connection }) => connection === 'offline');
+  if (order.length === 0) {
+    if (!none && offline)
+      return (
+        <div className="empty">
+          <p>Your chats are shown as soon as the server answers.</p>
+        </div>
+      );
+    if (!none)
+      return (
+        <div className="empty">
+          <div className="spinner" role="img" aria-label="Loading" />
+        </div>
+      );
+    return (
+      <div className="empty">
+        <h2>No chats yet</h2>
+        <p>Write to somebody, or see what is said in the public rooms.</p>
+        <button type="button" className="button primary" onClick={onCreate}>
+          Start a chat
+        </button>
+        <Link href="/rooms" className="button">
+          Browse rooms
+        </Link>
+      </div>
+    );
+  }
+  return (
+    <nav aria-label="Your conversations">
+      {order.map((id) => (
+        <Talk key={id} id={id} />
+      ))}
+    </nav>
+  );
+}
+
+/** Whether the server says that there is no conversation: an empty list may be one that has not arrived. */
+function useNone(empty: boolean): boolean {
+  const client = useClient();
+  const online = useChat(({ connection }) => connection === 'online');
+  const [none, setNone] = useState(false);
+  useEffect(() => {
+    if (!empty || !online) return;
+    client.request<{ items: readonly unknown[] }>('GET', '/conversations', { query: { limit: 1 } }).then(
+      ({ items }) => setNone(items.length === 0),
+      () => undefined,
+    );
+  }, [client, empty, online]);
+  return none;
+}
+
+/** One conversation in the list. */
+const Talk = memo(function Talk({ id }: { readonly id: string }) {
+  const view = useView(id);
+  const partner = usePartner(id);
+  usePresenceOf(partner ? [partner.id] : []);
+  const state = useChat(({ presence }) => (partner ? presence.get(partner.id)?.state : undefined));
+  const [, params] = useRoute('/c/:id');
+  if (!view) return null;
+  const { conversation, unread, mentions } = view;
+  const last = conversation.lastMessage;
+  return (
+    <Link href={`/c/${id}`} className="talk" aria-current={params?.id === id ? 'page' : undefined}>
+      {conversation.kind === 'direct' ? (
+        <Avatar user={partner} size={46} presence={state} />
+      ) : (
+        <RoomAvatar conversation={conversation} size={46} />
+      )}
+      <span className="talk-text">
+        <span className="talk-line">
+          <strong className="cut">{titleOf(conversation, partner)}</strong>
+          {last && <time dateTime={last.createdAt}>{briefly(last.createdAt)}</time>}
+        </span>
+        <span className="talk-line">
+          <Last id={id} />
+          {conversation.me?.notifications === 'none' && <BellOff size={14} className="muted" aria-label="Muted" />}
+          {mentions > 0 && (
+            <span className="badge at" role="img" aria-label="You were mentioned">
+              @
+            </span>
+          )}
+          {unread > 0 && (
+            <span className="badge" role="img" aria-label={`${unread} unread`}>
+              {unread > 99 ? '99+' : unread}
+            </span>
+          )}
+        </span>
+      </span>
+    </Link>
+  );
+});
+
+function Last({ id }: { readonly id: string }) {
+  const me = useMe();
+  const { conversation, typing } = useView(id)!;
+  const last = conversation.lastMessage;
+  const waiting = useChat(({ pending }) => pending.get(id)?.findLast(({ status }) => status !== 'failed'));
+  const sender = useUser(last?.senderId);
+  const subject = useUser(last?.system?.userId);
+  if (typing.length > 0) return <span className="cut live">typing…</span>;
+  if (waiting) return <span className="cut">You: {summaryOf(waiting)}</span>;
+  if (!last) return <span className="cut">{conversation.topic ?? 'No messages yet'}</span>;
+  if (last.type === 'system')
+    return (
+      <span className="cut">
+        {systemText(
+          last.system,
+          last.senderId === me.id ? 'You' : (sender?.displayName ?? 'Somebody'),
+          subject?.id === me.id ? 'you' : (subject?.displayName ?? 'somebody'),
+        )}
+      </span>
+    );
+  const who =
+    last.senderId === me.id
+      ? 'You: '
+      : conversation.kind === 'direct'
+        ? ''
+        : `${sender?.displayName.split(' ')[0] ?? '…'}: `;
+  return (
+    <span className="cut">
+      {who}
+      {summaryOf(last)}
+    </span>
+  );
+}
+
+function Results({ query, onDone }: { readonly query: string; readonly onDone: () => void }) {
+  const client = useClient();
+  const me = useMe();
+  const [, navigate] = useLocation();
+  const order = useChat((state) => state.order);
+  const people = useSearch<User>('/users', { query, limit: 8 });
+  const messages = useSearch<Found>('/search/messages', { q: query, limit: 10 });
+  const others = people.items.filter(({ id, kind }) => id !== me.id && kind !== 'bot');
+  const talkTo = (user: User) =>
+    void attempt(async () => {
+      const { conversation } = await client.call('conversation:create', { kind: 'direct', memberIds: [user.id] });
+      navigate(`/c/${conversation.id}`);
+      onDone();
+    });
+  return (
+    <div aria-live="polite">
+      <h2>Conversations</h2>
+      {order.map((id) => (
+        <Match key={id} id={id} query={query} />
+      ))}
+      {others.length > 0 && <h2>People</h2>}
+      {others.map((user) => (
+        <button key={user.id} type="button" className="talk" onClick={() => talkTo(user)}>
+          <Avatar user={user} size={40} />
+          <span className="talk-text">
+            <strong className="cut">{user.displayName}</strong>
+            <span className="cut muted small">@{user.username}</span>
+          </span>
+        </button>
+      ))}
+      {messages.items.length > 0 && <h2>Messages</h2>}
+      {messages.items.map(({ message, highlight }) => (
+        <Link key={message.id} href={`/c/${message.conversationId}?at=${message.seq}`} className="talk">
+          <span className="talk-text">
+            <Where message={message} />
+            <span className="cut small">
+              <Highlight text={highlight} />
+            </span>
+          </span>
+        </Link>
+      ))}
+      {people.done && messages.done && others.length === 0 && messages.items.length === 0 && (
+        <p className="empty">Nobody and no message found for “{query}”.</p>
+      )}
+    </div>
+  );
+}
+
+function Match({ id, query }: { readonly id: string; readonly query: string }) {
+  const view = useView(id);
+  const partner = usePartner(id);
+  if (!view || !titleOf(view.conversation, partner).toLowerCase().includes(query.toLowerCase())) return null;
+  return <Talk id={id} />;
+}
+
+function Where({ message }: { readonly message: Found['message'] }) {
+  const view = useView(message.conversationId);
+  const partner = usePartner(message.conversationId);
+  return (
+    <span className="talk-line">
+      <strong className="cut">{view ? titleOf(view.conversation, partner) : '…'}</strong>
+      <time dateTime={message.createdAt}>{briefly(message.createdAt)}</time>
+    </span>
+  );
+}

@@ -1,0 +1,152 @@
+import { ArrowRight, UserRoundPlus } from 'lucide-react';
+import { useState, type FormEvent } from 'react';
+import { useClient } from '../shared/chat.ts';
+import { explain } from '../shared/errors.ts';
+import { fieldOf } from '../new-chat/conversation-fields.tsx';
+import './sign-in.css';
+
+type Mode = 'login' | 'register';
+
+/** Register, log in, or come in as a guest. `notice`: why somebody who was in is here again. */
+export function Welcome({ notice }: { readonly notice?: string | undefined }) {
+  return (
+    <div className="welcome">
+      <header className="welcome-pitch">
+        <span className="brand">
+          <img src="/favicon.svg" alt="" />
+          Parley
+        </span>
+        <h1>Talk freely. On your own server.</h1>
+        <p>
+          Direct chats, groups, public rooms, voice, pictures and a shared drawing board. Nothing acknowledged is ever
+          lost.
+        </p>
+        <div className="welcome-bubbles" aria-hidden="true">
+          <span>Dinner at eight?</span>
+          <span>I’ll bring the map 🗺️</span>
+          <span>Perfect.</span>
+        </div>
+      </header>
+      <main className="welcome-desk">
+        <div className="welcome-card">
+          {notice && (
+            <p className="notice" role="status">
+              {notice}
+            </p>
+          )}
+          <Desk />
+        </div>
+      </main>
+    </div>
+  );
+}
+
+function Desk() {
+  const client = useClient();
+  const [mode, setMode] = useState<Mode>('login');
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string>();
+
+  const attempt = (work: () => Promise<unknown>) => {
+    setBusy(true);
+    setProblem(undefined);
+    work().catch((error: unknown) => {
+      const code = (error as { code?: string }).code;
+      setProblem(
+        code === 'unauthenticated'
+          ? 'That name and password don’t go together.'
+          : code === 'conflict'
+            ? 'That username is taken.'
+            : explain(error),
+      );
+      setBusy(false);
+    });
+  };
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const credentials = { username: fieldOf(form, 'username').trim(), password: fieldOf(form, 'password') };
+    const displayName = fieldOf(form, 'displayName').trim();
+    if (mode === 'login') attempt(() => client.login({ ...credentials, deviceName: deviceName() }));
+    else
+      attempt(() =>
+        client.register({ ...credentials, deviceName: deviceName(), ...(displayName !== '' && { displayName }) }),
+      );
+  };
+
+  return (
+    <>
+      <h2>{mode === 'login' ? 'Welcome back' : 'Make yourself at home'}</h2>
+      <div className="tabs">
+        <button type="button" aria-pressed={mode === 'login'} onClick={() => setMode('login')}>
+          Log in
+        </button>
+        <button type="button" aria-pressed={mode === 'register'} onClick={() => setMode('register')}>
+          Create account
+        </button>
+      </div>
+      <form className="welcome-form" onSubmit={submit}>
+        {mode === 'register' && (
+          <label className="field">
+            <span>Your name</span>
+            <input className="input" name="displayName" maxLength={100} autoComplete="name" placeholder="Ann Archer" />
+          </label>
+        )}
+        <label className="field">
+          <span>Username</span>
+          <input
+            className="input"
+            name="username"
+            required
+            minLength={3}
+            maxLength={32}
+            autoComplete="username"
+            autoCapitalize="none"
+            spellCheck={false}
+          />
+        </label>
+        <label className="field">
+          <span>Password{mode === 'register' && ' (10 letters or more)'}</span>
+          <input
+            className="input"
+            name="password"
+            type="password"
+            required
+            minLength={mode === 'register' ? 10 : 1}
+            maxLength={200}
+            autoComplete={mode === 'login' ? 'current-password' : 'new-password'}
+          />
+        </label>
+        {problem && (
+          <p className="notice bad" role="alert">
+            {problem}
+          </p>
+        )}
+        <button className="button primary" disabled={busy}>
+          {mode === 'login' ? 'Log in' : 'Create account'}
+          <ArrowRight size={18} />
+        </button>
+      </form>
+      <div className="or">or</div>
+      <button
+        type="button"
+        className="button"
+        disabled={busy}
+        onClick={() => attempt(() => client.guest({ deviceName: deviceName() }))}
+      >
+        <UserRoundPlus size={18} />
+        Look around as a guest
+      </button>
+    </>
+  );
+}
+
+/** What the list of devices calls this browser. */
+export function deviceName(): string {
+  const agent = navigator.userAgent;
+  const browser = (/(Firefox|Edg|OPR|Chrome|Safari)\//.exec(agent)?.[1] ?? 'Browser')
+    .replace('Edg', 'Edge')
+    .replace('OPR', 'Opera');
+  const system = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(agent)?.[0]?.replace('Mac OS X', 'macOS');
+  return system === undefined ? browser : `${browser} on ${system}`;
+}
