@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
-/** Tells the service worker, `worker/sw.ts`, what the build consists of. */
-const worker: Plugin = {
+/** Inserts the list of the build's files into the service worker, `worker/sw.ts`. */
+const workerManifest: Plugin = {
   name: 'parley-worker',
   apply: 'build',
   enforce: 'post',
@@ -30,13 +30,13 @@ const worker: Plugin = {
   },
 };
 
-/** `npm run dev -w apps/web` serves the app with hot reload, over a server that runs on port 3000. */
+/** `npm run dev -w apps/web` serves the app with hot reload, in front of a server on port 3000. */
 export default defineConfig({
-  plugins: [react(), worker],
+  plugins: [react(), workerManifest],
   resolve: { conditions: ['@parley/source', 'module', 'browser', 'development|production'] },
   build: {
     target: 'es2022',
-    // Nothing is inlined as data: the page's policy lets in files of its own only.
+    // Nothing is inlined as data, because the page's policy allows files of its own only.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     modulePreload: { polyfill: false },

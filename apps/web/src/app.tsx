@@ -2,9 +2,9 @@ import type { RevocationReason } from '@parley/contracts';
 import { useEffect, useState } from 'react';
 import { useChat, useClient } from './shared/chat.ts';
 import { Shell } from './shell.tsx';
-import { Welcome } from './sign-in/sign-in.tsx';
+import { SignIn } from './sign-in/sign-in.tsx';
 
-const goodbyes: Partial<Record<RevocationReason, string>> = {
+const signOutReasons: Partial<Record<RevocationReason, string>> = {
   ended: 'This device was logged out from another one.',
   password: 'Your password was changed. Log in with the new one.',
   expired: 'Your session has expired. Please log in again.',
@@ -15,20 +15,20 @@ export function App() {
   const client = useClient();
   const [restored, setRestored] = useState(false);
   const [notice, setNotice] = useState<string>();
-  const inside = useChat(({ user }) => user !== undefined);
+  const signedIn = useChat(({ user }) => user !== undefined);
   useEffect(() => {
     void client
       .restore()
       .catch(() => undefined)
       .finally(() => setRestored(true));
-    return client.on('revoked', ({ reason }) => setNotice(goodbyes[reason]));
+    return client.on('revoked', ({ reason }) => setNotice(signOutReasons[reason]));
   }, [client]);
   useEffect(() => {
-    if (inside) setNotice(undefined);
-  }, [inside]);
-  if (inside) return <Shell />;
+    if (signedIn) setNotice(undefined);
+  }, [signedIn]);
+  if (signedIn) return <Shell />;
   return restored ? (
-    <Welcome notice={notice} />
+    <SignIn notice={notice} />
   ) : (
     <div className="empty" role="status">
       <div className="spinner" />

@@ -4,16 +4,16 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import './base.css';
 import { frameLogOf } from './protocol-log/frame-log.ts';
-import { peersOf } from './peer/peer-chat.ts';
-import { keepPage } from './service-worker.ts';
+import { peerChatsOf } from './peer/peer-chat.ts';
+import { registerServiceWorker } from './service-worker.ts';
 import './settings/themes.css';
 import { applyTheme, rememberedTheme } from './settings/themes.ts';
 
 applyTheme(rememberedTheme());
 const client = createClient({ url: location.origin, keepConversations: true });
 frameLogOf(client);
-peersOf(client);
-if (import.meta.env.PROD) keepPage();
+peerChatsOf(client);
+if (import.meta.env.PROD) registerServiceWorker();
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
 document.addEventListener('visibilitychange', () =>
   document.visibilityState === 'visible' ? client.wake() : void client.flush(),

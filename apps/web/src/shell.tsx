@@ -2,61 +2,61 @@ import { Hash, MessageCircle, MessagesSquare, Settings, Users } from 'lucide-rea
 import type { ReactNode } from 'react';
 import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
 import { useChat, useMe } from './shared/chat.ts';
-import { Announcer } from './notifications/message-notifier.tsx';
+import { MessageNotifier } from './notifications/message-notifier.tsx';
 import { Avatar } from './people/avatar.tsx';
 import { Toasts } from './shared/toasts.tsx';
 import { ConversationPage } from './conversation/conversation-page.tsx';
-import { Devices } from './settings/devices-page.tsx';
-import { People } from './people/people-page.tsx';
+import { DevicesPage } from './settings/devices-page.tsx';
+import { PeoplePage } from './people/people-page.tsx';
 import { RoomLink } from './rooms/room-link.tsx';
-import { Rooms } from './rooms/rooms-page.tsx';
+import { RoomsPage } from './rooms/rooms-page.tsx';
 import { SettingsPage } from './settings/settings-page.tsx';
 import './shell.css';
-import { Side } from './sidebar/sidebar.tsx';
+import { Sidebar } from './sidebar/sidebar.tsx';
 
-/** Everything that one sees while logged in. */
+/** The app of a signed-in user: navigation, sidebar and the present page. */
 export function Shell() {
   const [location] = useLocation();
-  const [inTalk] = useRoute('/c/:id');
+  const [inConversation] = useRoute('/c/:id');
   return (
-    <div className={`shell${location === '/' ? ' at-list' : ''}${inTalk ? ' in-talk' : ''}`}>
-      <Banner />
-      <Rail />
-      <Side />
+    <div className={`shell${location === '/' ? ' at-list' : ''}${inConversation ? ' in-talk' : ''}`}>
+      <ConnectionBanner />
+      <Navigation />
+      <Sidebar />
       <main className="main">
         <Switch>
           <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} />}</Route>
           <Route path="/r/:id">{({ id }) => <RoomLink key={id} id={id} />}</Route>
           <Route path="/rooms">
-            <Rooms />
+            <RoomsPage />
           </Route>
           <Route path="/people">
-            <People />
+            <PeoplePage />
           </Route>
           <Route path="/settings">
             <SettingsPage />
           </Route>
           <Route path="/settings/devices">
-            <Devices />
+            <DevicesPage />
           </Route>
           <Route path="/">
-            <Nothing
+            <EmptyPage
               title="Pick a conversation"
               text="Or start a new one: with a friend, in a group, or in a public room."
             />
           </Route>
           <Route>
-            <Nothing title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
+            <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
           </Route>
         </Switch>
       </main>
-      <Announcer />
+      <MessageNotifier />
       <Toasts />
     </div>
   );
 }
 
-function Nothing({ title, text }: { readonly title: string; readonly text: string }) {
+function EmptyPage({ title, text }: { readonly title: string; readonly text: string }) {
   return (
     <div className="empty grow">
       <MessagesSquare size={48} strokeWidth={1.5} />
@@ -66,11 +66,11 @@ function Nothing({ title, text }: { readonly title: string; readonly text: strin
   );
 }
 
-function Banner() {
+function ConnectionBanner() {
   const connection = useChat((state) => state.connection);
   const pending = useChat((state) => state.pendingCount);
-  const kept = useChat(({ conversations }) => [...conversations.values()].some((view) => view.kept));
-  const waiting =
+  const showsKept = useChat(({ conversations }) => [...conversations.values()].some((view) => view.kept));
+  const outbox =
     pending === 0
       ? 'What you write is sent when the connection is back.'
       : `${pending} message${pending === 1 ? ' waits' : 's wait'}, and won’t be lost.`;
@@ -78,14 +78,14 @@ function Banner() {
     <div role="status" className={connection === 'offline' ? 'banner' : 'hidden-text'}>
       {connection === 'offline' && (
         <span>
-          No connection to the server{kept ? ': you see what was last known' : ''}. {waiting}
+          No connection to the server{showsKept ? ': you see what was last known' : ''}. {outbox}
         </span>
       )}
     </div>
   );
 }
 
-function Rail() {
+function Navigation() {
   const me = useMe();
   const unread = useChat(({ conversations }) =>
     [...conversations.values()].reduce(
@@ -96,10 +96,10 @@ function Rail() {
   return (
     <nav className="rail" aria-label="Parts of Parley">
       <img src="/favicon.svg" alt="" />
-      <RailLink href="/" label="Chats" icon={<MessageCircle size={22} />} badge={unread} also="/c/" />
-      <RailLink href="/rooms" label="Rooms" icon={<Hash size={22} />} also="/r/" />
-      <RailLink href="/people" label="People" icon={<Users size={22} />} />
-      <RailLink href="/settings" label="Settings" icon={<Settings size={22} />} also="/settings/" last />
+      <NavigationLink href="/" label="Chats" icon={<MessageCircle size={22} />} badge={unread} prefix="/c/" />
+      <NavigationLink href="/rooms" label="Rooms" icon={<Hash size={22} />} prefix="/r/" />
+      <NavigationLink href="/people" label="People" icon={<Users size={22} />} />
+      <NavigationLink href="/settings" label="Settings" icon={<Settings size={22} />} prefix="/settings/" last />
       <Link href="/settings" className="rail-me" aria-label={`${me.displayName}, your profile`}>
         <Avatar user={me} size={36} />
       </Link>
@@ -107,19 +107,19 @@ function Rail() {
   );
 }
 
-interface RailLinkProps {
+interface NavigationLinkProps {
   readonly href: string;
   readonly label: string;
   readonly icon: ReactNode;
   readonly badge?: number;
-  /** Addresses below it belong to it too. */
-  readonly also?: string;
+  /** Addresses that begin with this belong to the link too. */
+  readonly prefix?: string;
   readonly last?: boolean;
 }
 
-function RailLink({ href, label, icon, badge = 0, also, last = false }: RailLinkProps) {
+function NavigationLink({ href, label, icon, badge = 0, prefix, last = false }: NavigationLinkProps) {
   const [location] = useLocation();
-  const current = location === href || (also !== undefined && location.startsWith(also));
+  const current = location === href || (prefix !== undefined && location.startsWith(prefix));
   return (
     <Link href={href} className={last ? 'last' : ''} aria-current={current ? 'page' : undefined}>
       {icon}

@@ -1,11 +1,17 @@
 /**
- * Keeps one build of the app, so that its page opens, and shows what was last known and what waits to be sent, while the server is away.
+ * The service worker. It caches one build of the app, so that the page opens while the server is away, and shows kept
+ * conversations and unsent messages.
  *
- * A page always comes from the server when that answers, and whatever a page loads is named by its content: so builds never mix, and a new one is there at the next load. What is kept is one
- * whole build or nothing: a server that is just being replaced may answer with parts of two.
+ * A page always comes from the server if that answers, and the names of all other files contain a hash of their
+ * content. So builds never mix, and a new build is used at the next load. The cache has one whole build or none,
+ * because a server that is being replaced may answer with files of two.
  */
-const worker = self as unknown as ServiceWorkerGlobalScope;
-/** The build's page and icon by the hash of their bytes (SHA-256, base64), and the paths of what is named by its content. Put in by the build. */
+declare const self: ServiceWorkerGlobalScope;
+const worker = self;
+/**
+ * The build: the hashes (SHA-256, base64) of its page and icon, and the paths of the files with a hash in their name.
+ * The build inserts it.
+ */
 declare const BUILD: {
   readonly id: string;
   readonly hashed: Readonly<Record<string, string>>;
@@ -13,33 +19,36 @@ declare const BUILD: {
 };
 
 const PREFIX = 'parley-';
-const own = PREFIX + BUILD.id;
-/** A server that takes longer is away. */
-const PATIENCE_MS = 5_000;
-/** Addresses that are the page, as the gateway has them. */
-const pages = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
+const ownCache = PREFIX + BUILD.id;
+/** A server that takes longer counts as away. */
+const SERVER_TIMEOUT_MS = 5_000;
+/** The paths for which the gateway serves the page. */
+const pagePaths = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
 
 worker.addEventListener('install', (event) => {
   void worker.skipWaiting();
-  event.waitUntil(keep());
+  event.waitUntil(cacheBuild());
 });
 
-worker.addEventListener('activate', (event) => event.waitUntil(Promise.all([dropOld(), worker.clients.claim()])));
+worker.addEventListener('activate', (event) =>
+  event.waitUntil(Promise.all([deleteOldCaches(), worker.clients.claim()])),
+);
 
 worker.addEventListener('fetch', (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
   if (request.method !== 'GET' || origin !== worker.location.origin) return;
   if (request.mode === 'navigate') {
-    if (pages.test(pathname)) event.respondWith(page(request));
-  } else if (pathname.startsWith('/assets/') || pathname in BUILD.hashed) event.respondWith(asset(request, pathname));
+    if (pagePaths.test(pathname)) event.respondWith(answerPage(request));
+  } else if (pathname.startsWith('/assets/') || pathname in BUILD.hashed)
+    event.respondWith(answerAsset(request, pathname));
 });
 
-async function keep(): Promise<void> {
-  const cache = await caches.open(own);
+async function cacheBuild(): Promise<void> {
+  const cache = await caches.open(ownCache);
   try {
     await Promise.all([
-      // Named by their content, so whatever the browser has of them is right.
+      // Their names contain a hash, so the browser's cached copies are right.
       cache.addAll(BUILD.assets),
       ...Object.entries(BUILD.hashed).map(async ([path, hash]) => {
         const response = await fetch(path, { cache: 'no-cache' });
@@ -50,32 +59,34 @@ async function keep(): Promise<void> {
       }),
     ]);
   } catch (error) {
-    await caches.delete(own);
+    await caches.delete(ownCache);
     throw error;
   }
 }
 
-/** All but this build and the one before it, parts of which a page that is still open may load. */
-async function dropOld(): Promise<void> {
-  const others = (await caches.keys()).filter((key) => key.startsWith(PREFIX) && key !== own);
+/**
+ * Deletes the caches of all builds but this one and the one before it, whose files a page that is still open may load.
+ */
+async function deleteOldCaches(): Promise<void> {
+  const others = (await caches.keys()).filter((key) => key.startsWith(PREFIX) && key !== ownCache);
   await Promise.all(others.slice(0, -1).map((key) => caches.delete(key)));
 }
 
-async function page(request: Request): Promise<Response> {
-  const kept = async () => (await caches.open(own)).match('/');
+async function answerPage(request: Request): Promise<Response> {
+  const cached = async () => (await caches.open(ownCache)).match('/');
   try {
-    const response = await fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) });
-    // A proxy whose server is away.
-    return response.status >= 500 ? ((await kept()) ?? response) : response;
+    const response = await fetch(request, { signal: AbortSignal.timeout(SERVER_TIMEOUT_MS) });
+    // A proxy answers in place of the server.
+    return response.status >= 500 ? ((await cached()) ?? response) : response;
   } catch (error) {
-    const response = await kept();
+    const response = await cached();
     if (response) return response;
     throw error;
   }
 }
 
-async function asset(request: Request, path: string): Promise<Response> {
-  return (await (await caches.open(own)).match(path)) ?? (await caches.match(path)) ?? fetch(request);
+async function answerAsset(request: Request, path: string): Promise<Response> {
+  return (await (await caches.open(ownCache)).match(path)) ?? (await caches.match(path)) ?? fetch(request);
 }
 
 export {};

@@ -7,17 +7,17 @@ import '../shared/forms.css';
 import { Panel } from '../shared/panel.tsx';
 import { attempt } from '../shared/toasts.tsx';
 
-/** The board's own measure, whatever size it is shown in. */
+/** The board's size in its own coordinates, whatever size it is shown in. */
 const WIDTH = 1600;
 const HEIGHT = 1000;
-const PART_MS = 120;
-/** Below the server's 2,000 numbers a line. */
-const MOST_NUMBERS = 600;
+const SEND_INTERVAL_MS = 120;
+/** Below the server's limit of 2,000 numbers in a line. */
+const MAX_NUMBERS = 600;
 const colors = ['#1b1e2b', '#d92d20', '#1570ef', '#12873f', '#e58a00', '#8b3fd1', '#ffffff'] as const;
 
 type Stroke = Pick<Line, 'id' | 'color' | 'width' | 'points'>;
 
-/** A board that everybody in the conversation draws on, and sees others draw. */
+/** The shared drawing board. Everybody in the conversation sees a line while it is being drawn. */
 export default function Board({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const client = useClient();
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -26,28 +26,28 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
   const lines = useRef(new Map<string, Stroke>());
   const pen = useRef<{ readonly pointerId: number; points: number[]; sentAt: number }>(undefined);
 
-  const paint = (line: Stroke) => {
+  const draw = (line: Stroke) => {
     const context = canvas.current?.getContext('2d');
     if (context) stroke(context, line);
   };
   const repaint = () => {
     canvas.current?.getContext('2d')?.clearRect(0, 0, WIDTH, HEIGHT);
-    for (const line of lines.current.values()) paint(line);
+    for (const line of lines.current.values()) draw(line);
   };
   const add = (line: Stroke) => {
     if (lines.current.has(line.id)) return;
     lines.current.set(line.id, line);
-    paint(line);
+    draw(line);
   };
 
   useEffect(() => {
-    let current = true;
-    let emptiedAt = 0;
+    let isCurrent = true;
+    let resetRev = 0;
     const load = () =>
       attempt(async () => {
         const { items, rev } = await client.drawing(id);
-        // A board that was emptied while its lines were on their way.
-        if (!current || rev < emptiedAt) return;
+        // The board was emptied while its lines were on their way.
+        if (!isCurrent || rev < resetRev) return;
         for (const line of items) lines.current.set(line.id, line);
         repaint();
       });
@@ -55,11 +55,11 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
       client.on('drawing:line', ({ conversationId, line }) => conversationId === id && add(line)),
       client.on('drawing:reset', ({ conversationId, rev }) => {
         if (conversationId !== id) return;
-        emptiedAt = rev;
+        resetRev = rev;
         lines.current.clear();
         repaint();
       }),
-      // What was drawn while this one was away.
+      // Lines that were drawn while the connection was lost.
       client.on('connection', ({ state }) => {
         if (state !== 'online') return;
         lines.current.clear();
@@ -68,22 +68,22 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
     ];
     void load();
     return () => {
-      current = false;
+      isCurrent = false;
       stops.forEach((stop) => stop());
     };
   }, [client, id]);
 
-  const placeOf = (event: PointerEvent | globalThis.PointerEvent): [number, number] => {
+  const positionOf = (event: PointerEvent | globalThis.PointerEvent): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();
     return [
       round(((event.clientX - box.left) / box.width) * WIDTH),
       round(((event.clientY - box.top) / box.height) * HEIGHT),
     ];
   };
-  /** A long line goes out in parts, each beginning where the last one ended, so that others see it grow. */
-  const sendPart = (last: boolean) => {
+  /** Sends a long line in parts, each of which begins where the last one ended, so that others see it grow. */
+  const sendPart = (isLast: boolean) => {
     const now = pen.current;
-    if (!now || (now.points.length < 4 && !last)) return;
+    if (!now || (now.points.length < 4 && !isLast)) return;
     const points = now.points.length === 2 ? [...now.points, now.points[0]! + 0.1, now.points[1]!] : now.points;
     const line: NewLine = { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, color, width, points };
     lines.current.set(line.id, line);
@@ -97,18 +97,18 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
   const down = (event: PointerEvent) => {
     if (event.button !== 0 || pen.current) return;
     canvas.current!.setPointerCapture(event.pointerId);
-    pen.current = { pointerId: event.pointerId, points: placeOf(event), sentAt: performance.now() };
+    pen.current = { pointerId: event.pointerId, points: positionOf(event), sentAt: performance.now() };
   };
   const move = (event: PointerEvent) => {
     const now = pen.current;
     if (now?.pointerId !== event.pointerId) return;
     const events = event.nativeEvent.getCoalescedEvents?.() ?? [];
     for (const one of events.length > 0 ? events : [event]) {
-      const place = placeOf(one);
-      paint({ id: '', color, width, points: [...now.points.slice(-2), ...place] });
-      now.points.push(...place);
+      const position = positionOf(one);
+      draw({ id: '', color, width, points: [...now.points.slice(-2), ...position] });
+      now.points.push(...position);
     }
-    if (now.points.length >= MOST_NUMBERS || performance.now() - now.sentAt > PART_MS) sendPart(false);
+    if (now.points.length >= MAX_NUMBERS || performance.now() - now.sentAt > SEND_INTERVAL_MS) sendPart(false);
   };
   const up = (event: PointerEvent) => {
     if (pen.current?.pointerId !== event.pointerId) return;

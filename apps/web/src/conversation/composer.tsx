@@ -1,47 +1,37 @@
 import type { ConversationView } from '@parley/client';
-import type { User } from '@parley/contracts';
 import { Mic, Paperclip, SendHorizontal, Smile, Trash2, X } from 'lucide-react';
-import {
-  useEffect,
-  useId,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-  type ClipboardEvent,
-  type KeyboardEvent,
-  type RefObject,
-} from 'react';
-import { useChat, useClient, useUser } from '../shared/chat.ts';
-import { useRecorder } from '../files/voice-recorder.ts';
+import { useEffect, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent } from 'react';
+import { useClient, useUser } from '../shared/chat.ts';
+import { useVoiceRecorder } from '../files/voice-recorder.ts';
 import { typeOf, type Uploads } from '../files/uploads.ts';
-import { Avatar } from '../people/avatar.tsx';
 import './composer.css';
+import { useMentionCompletion } from './mention-completion.tsx';
 import { EmojiButton } from '../shared/emoji-button.tsx';
-import { summaryOf } from '../messages/message.tsx';
+import { summaryOf } from '../messages/summary.ts';
 import { clockOf } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { explain } from '../shared/errors.ts';
 
-/** What was begun and not sent, for as long as the page is open. */
+/** Unsent texts by conversation, for as long as the page is open. */
 const drafts = new Map<string, string>();
 
-export type Context = { readonly kind: 'reply' | 'edit'; readonly messageId: string };
+/** The message that is being answered or edited. */
+export type ComposerContext = { readonly kind: 'reply' | 'edit'; readonly messageId: string };
 
 interface Props {
   readonly view: ConversationView;
   readonly uploads: Uploads;
-  readonly context: Context | undefined;
-  readonly onContext: (context: Context | undefined) => void;
+  readonly context: ComposerContext | undefined;
+  readonly onContext: (context: ComposerContext | undefined) => void;
 }
 
 export function Composer(props: Props) {
   const { conversation } = props.view;
-  const silent = silentReason(props.view);
-  if (silent !== undefined)
+  const reason = readOnlyReason(props.view);
+  if (reason !== undefined)
     return (
       <p className="silent" role="note">
-        {silent}
+        {reason}
       </p>
     );
   return (
@@ -49,7 +39,7 @@ export function Composer(props: Props) {
   );
 }
 
-function silentReason({ conversation: { kind, me } }: ConversationView): string | undefined {
+function readOnlyReason({ conversation: { kind, me } }: ConversationView): string | undefined {
   if (me?.status === 'muted') return 'You are muted here: you can read, but not write.';
   if (kind === 'channel' && me?.role === 'member') return 'Only the admins of this channel write here. You can react.';
   return undefined;
@@ -58,17 +48,17 @@ function silentReason({ conversation: { kind, me } }: ConversationView): string 
 function Editor({ view, uploads, context, onContext }: Props) {
   const client = useClient();
   const { id } = view.conversation;
-  const subject = view.messages.find((message) => message.id === context?.messageId);
-  const editing = context?.kind === 'edit' ? subject : undefined;
+  const contextMessage = view.messages.find((message) => message.id === context?.messageId);
+  const editing = context?.kind === 'edit' ? contextMessage : undefined;
   const [text, setText] = useState(() => (editing ? editing.body : (drafts.get(id) ?? '')));
   const field = useRef<HTMLTextAreaElement>(null);
   const files = useRef<HTMLInputElement>(null);
-  const recorder = useRecorder();
-  const change = (value: string) => {
+  const recorder = useVoiceRecorder();
+  const changeText = (value: string) => {
     setText(value);
     if (!editing) client.typing(id, value.trim() !== '');
   };
-  const completion = useCompletion(view, text, field, change);
+  const completion = useMentionCompletion(view, text, field, changeText);
 
   useEffect(() => {
     if (!editing) drafts.set(id, text);
@@ -76,7 +66,7 @@ function Editor({ view, uploads, context, onContext }: Props) {
   useEffect(() => {
     if (context || matchMedia('(pointer: fine)').matches) field.current?.focus();
   }, [context, id]);
-  // As high as what is in it. Style sheets can't do it in every browser yet.
+  // The field grows with its text. Not every browser can do that by style sheet yet.
   useLayoutEffect(() => {
     const box = field.current;
     if (!box) return;
@@ -84,12 +74,12 @@ function Editor({ view, uploads, context, onContext }: Props) {
     box.style.height = `${box.scrollHeight}px`;
   }, [text]);
 
-  const arrived = uploads.items.flatMap(({ attachment }) => attachment ?? []);
-  const waiting = uploads.items.some(({ attachment, problem }) => !attachment && !problem);
-  const empty = text.trim() === '' && arrived.length === 0;
+  const attachments = uploads.items.flatMap(({ attachment }) => attachment ?? []);
+  const isUploading = uploads.items.some(({ attachment, problem }) => !attachment && !problem);
+  const isEmpty = text.trim() === '' && attachments.length === 0;
 
   const submit = () => {
-    if (empty || waiting) return;
+    if (isEmpty || isUploading) return;
     const body = text.trim();
     if (editing) {
       onContext(undefined);
@@ -98,11 +88,11 @@ function Editor({ view, uploads, context, onContext }: Props) {
     }
     const sent = client.send(id, {
       body,
-      type: typeOf(arrived),
-      ...(arrived.length > 0 && { attachmentIds: arrived.map((one) => one.id) }),
+      type: typeOf(attachments),
+      ...(attachments.length > 0 && { attachmentIds: attachments.map((one) => one.id) }),
       ...(context?.kind === 'reply' && { replyTo: context.messageId }),
     });
-    // Why it was refused stands at the message.
+    // The message itself shows why it was refused.
     sent.stored.catch(() => undefined);
     client.typing(id, false);
     setText('');
@@ -114,7 +104,7 @@ function Editor({ view, uploads, context, onContext }: Props) {
     if (!box) return;
     box.focus();
     box.setRangeText(piece, box.selectionStart, box.selectionEnd, 'end');
-    change(box.value);
+    changeText(box.value);
   };
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.nativeEvent.isComposing || completion.onKey(event)) return;
@@ -162,15 +152,15 @@ function Editor({ view, uploads, context, onContext }: Props) {
     >
       {completion.list}
       <div className="composer-box">
-        {context && subject && (
+        {context && contextMessage && (
           <ContextLine
             kind={context.kind}
-            senderId={subject.senderId}
-            summary={summaryOf(subject)}
+            senderId={contextMessage.senderId}
+            summary={summaryOf(contextMessage)}
             onClose={() => onContext(undefined)}
           />
         )}
-        {!editing && uploads.items.length > 0 && <Files uploads={uploads} />}
+        {!editing && uploads.items.length > 0 && <FilesToSend uploads={uploads} />}
         <div className="composer-line">
           {recorder.seconds === undefined ? (
             <>
@@ -205,14 +195,14 @@ function Editor({ view, uploads, context, onContext }: Props) {
                 enterKeyHint="send"
                 dir="auto"
                 {...completion.aria}
-                onChange={(event) => change(event.target.value)}
+                onChange={(event) => changeText(event.target.value)}
                 onKeyDown={onKeyDown}
                 onPaste={onPaste}
                 onSelect={completion.update}
                 onBlur={() => client.typing(id, false)}
               />
               <EmojiButton label="Emoji" icon={<Smile size={20} />} onPick={insert} />
-              {empty && !editing && uploads.items.length === 0 ? (
+              {isEmpty && !editing && uploads.items.length === 0 ? (
                 <button
                   type="button"
                   className="icon-button"
@@ -228,7 +218,7 @@ function Editor({ view, uploads, context, onContext }: Props) {
                   className="icon-button filled"
                   aria-label={editing ? 'Save' : 'Send'}
                   title={editing ? 'Save' : 'Send'}
-                  disabled={empty || waiting}
+                  disabled={isEmpty || isUploading}
                 >
                   <SendHorizontal size={19} />
                 </button>
@@ -265,7 +255,7 @@ function ContextLine({
   summary,
   onClose,
 }: {
-  readonly kind: Context['kind'];
+  readonly kind: ComposerContext['kind'];
   readonly senderId: string;
   readonly summary: string;
   readonly onClose: () => void;
@@ -284,7 +274,7 @@ function ContextLine({
   );
 }
 
-function Files({ uploads }: { readonly uploads: Uploads }) {
+function FilesToSend({ uploads }: { readonly uploads: Uploads }) {
   return (
     <ul className="composer-files" aria-label="Files to send">
       {uploads.items.map(({ key, name, preview, progress, attachment, problem }) => (
@@ -302,87 +292,4 @@ function Files({ uploads }: { readonly uploads: Uploads }) {
       ))}
     </ul>
   );
-}
-
-const MOST_NAMES = 6;
-
-/** Completes `@na` to a member's username, by arrow keys and Enter or Tab, or by the pointer. */
-function useCompletion(
-  { members, conversation }: ConversationView,
-  text: string,
-  field: RefObject<HTMLTextAreaElement | null>,
-  change: (value: string) => void,
-) {
-  const listId = useId();
-  const users = useChat((state) => state.users);
-  const me = useChat(({ user }) => user?.id);
-  const [caret, setCaret] = useState(0);
-  const [at, setAt] = useState(0);
-  const [dismissed, setDismissed] = useState<string>();
-  const begun = /(?:^|\s)@([a-z0-9_.-]*)$/iu.exec(text.slice(0, caret))?.[1]?.toLowerCase();
-  const found = useMemo(() => {
-    if (begun === undefined || conversation.kind === 'direct') return [];
-    const matches = ({ username, displayName }: User) =>
-      username.startsWith(begun) ||
-      displayName
-        .toLowerCase()
-        .split(/\s+/)
-        .some((word) => word.startsWith(begun));
-    const known: User[] = [];
-    for (const userId of members.keys()) {
-      const user = users.get(userId);
-      if (user && userId !== me && matches(user)) known.push(user);
-      if (known.length === MOST_NAMES) break;
-    }
-    return known;
-  }, [begun, conversation.kind, me, members, users]);
-  const open = found.length > 0 && dismissed !== begun;
-  const selected = found[Math.min(at, found.length - 1)];
-
-  const choose = (user: User) => {
-    const box = field.current!;
-    box.setRangeText(`${user.username} `, caret - begun!.length, caret, 'end');
-    setCaret(box.selectionStart);
-    setAt(0);
-    change(box.value);
-    box.focus();
-  };
-  return {
-    update: () => setCaret(field.current?.selectionStart ?? 0),
-    aria: {
-      'aria-autocomplete': 'list' as const,
-      ...(open && { 'aria-controls': listId, 'aria-activedescendant': `${listId}-${selected!.id}` }),
-    },
-    /** Whether the key was for the list. */
-    onKey(event: KeyboardEvent): boolean {
-      if (!open) return false;
-      if (event.key === 'ArrowDown' || event.key === 'ArrowUp')
-        setAt((Math.min(at, found.length - 1) + (event.key === 'ArrowDown' ? 1 : -1) + found.length) % found.length);
-      else if (event.key === 'Enter' || event.key === 'Tab') choose(selected!);
-      else if (event.key === 'Escape') setDismissed(begun);
-      else return false;
-      event.preventDefault();
-      return true;
-    },
-    list: open && (
-      <ul className="completions" role="listbox" id={listId} aria-label="Members">
-        {found.map((user) => (
-          <li
-            key={user.id}
-            id={`${listId}-${user.id}`}
-            role="option"
-            aria-selected={user === selected}
-            onMouseDown={(event) => {
-              event.preventDefault();
-              choose(user);
-            }}
-          >
-            <Avatar user={user} size={28} />
-            <span className="cut">{user.displayName}</span>
-            <span className="muted small cut">@{user.username}</span>
-          </li>
-        ))}
-      </ul>
-    ),
-  };
 }

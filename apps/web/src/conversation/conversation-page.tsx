@@ -2,10 +2,19 @@ import type { ConversationView } from '@parley/client';
 import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore, type DragEvent } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
-import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../shared/chat.ts';
+import {
+  titleOf,
+  useChat,
+  useClient,
+  useMe,
+  usePartner,
+  useWatchedPresence,
+  useUser,
+  useView,
+} from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
-import { Composer, type Context } from './composer.tsx';
+import { Composer, type ComposerContext } from './composer.tsx';
 import { DetailsPanel } from './details-panel.tsx';
 import { Menu, type MenuItem } from '../shared/menu.tsx';
 import { MessageRow } from '../messages/message.tsx';
@@ -15,11 +24,11 @@ import { sinceOf } from '../shared/times.ts';
 import { rowsOf } from '../messages/timeline-rows.ts';
 import { Timeline, type Jump } from '../messages/timeline.tsx';
 import { attempt, toast } from '../shared/toasts.tsx';
-import { peersOf } from '../peer/peer-chat.ts';
+import { peerChatsOf } from '../peer/peer-chat.ts';
 import { useUploads } from '../files/uploads.ts';
 import './conversation.css';
 
-// What few people open, and not at once.
+// Loaded when opened: few people open these panels.
 const Board = lazy(() => import('../board/board.tsx'));
 const LogPanel = lazy(() => import('../protocol-log/log-panel.tsx'));
 const PeerPanel = lazy(() => import('../peer/peer-panel.tsx'));
@@ -40,12 +49,12 @@ export function ConversationPage({ id }: { readonly id: string }) {
     client.open(id, { retry: true, signal, onRetry }).then(() => signal.aborted || setProblem(undefined), onRetry);
     return () => closed.abort();
   }, [client, id, online, opened]);
-  const entered = useRef(false);
-  entered.current ||= view !== undefined && (view.opened || view.kept);
-  // Whoever writes while what was last known becomes what is keeps the field that they write in.
-  if (view && (view.opened || view.kept || (entered.current && problem === undefined)))
+  const wasShown = useRef(false);
+  wasShown.current ||= view !== undefined && (view.opened || view.kept);
+  // The composer stays mounted while the kept state gives way to the loaded one, so that typing is not interrupted.
+  if (view && (view.opened || view.kept || (wasShown.current && problem === undefined)))
     return <Conversation id={id} view={view} />;
-  if (problem === undefined && !online) return <Away id={id} />;
+  if (problem === undefined && !online) return <OfflineConversation id={id} />;
   return (
     <div className="empty grow">
       {problem === undefined ? (
@@ -63,11 +72,11 @@ export function ConversationPage({ id }: { readonly id: string }) {
   );
 }
 
-/** What can be shown of a conversation that the server would have to tell of: what waits to be sent. */
-function Away({ id }: { readonly id: string }) {
+/** A conversation that cannot be loaded without a connection: shows the messages that wait to be sent. */
+function OfflineConversation({ id }: { readonly id: string }) {
   const me = useMe();
   const state = useChat(({ connection }) => connection);
-  const waiting = useChat(({ pending }) => pending.get(id));
+  const pendingMessages = useChat(({ pending }) => pending.get(id));
   return (
     <section className="conversation-main" aria-label="Conversation">
       <header className="conversation-head">
@@ -87,8 +96,8 @@ function Away({ id }: { readonly id: string }) {
               <div className="spinner" role="img" aria-label="Loading" />
             )}
           </div>
-          {waiting &&
-            rowsOf(waiting, me.id, undefined).map((row) => (
+          {pendingMessages &&
+            rowsOf(pendingMessages, me.id, undefined).map((row) => (
               <MessageRow
                 key={row.key}
                 row={row}
@@ -97,9 +106,9 @@ function Away({ id }: { readonly id: string }) {
                 role={undefined}
                 dayText={undefined}
                 tabStop={false}
-                onJump={nothing}
-                onReply={nothing}
-                onEdit={nothing}
+                onJump={doNothing}
+                onReply={doNothing}
+                onEdit={doNothing}
               />
             ))}
         </div>
@@ -108,24 +117,24 @@ function Away({ id }: { readonly id: string }) {
   );
 }
 
-const nothing = (): void => undefined;
+const doNothing = (): void => undefined;
 
-let jumps = 0;
+let jumpCount = 0;
 
 function Conversation({ id, view }: { readonly id: string; readonly view: ConversationView }) {
   const client = useClient();
   const [panel, setPanel] = useState<PanelName>();
-  const [context, setContext] = useState<Context>();
+  const [context, setContext] = useState<ComposerContext>();
   const [jump, setJump] = useState<Jump>();
-  const [dropping, setDropping] = useState(false);
+  const [isDropTarget, setDropTarget] = useState(false);
   const uploads = useUploads(client);
   const [, navigate] = useLocation();
   const query = useQuery();
 
-  const jumpTo = useCallback((seq: number) => setJump({ seq, id: ++jumps }), []);
+  const jumpTo = useCallback((seq: number) => setJump({ seq, id: ++jumpCount }), []);
   const reply = useCallback((messageId: string) => setContext({ kind: 'reply', messageId }), []);
   const edit = useCallback((messageId: string) => setContext({ kind: 'edit', messageId }), []);
-  // A link to a message: shown once, and then the plain address again.
+  // A link to a message is followed once; then the address is the plain one again.
   useEffect(() => {
     const at = Number(new URLSearchParams(query).get('at'));
     if (!Number.isSafeInteger(at) || at <= 0) return;
@@ -139,25 +148,27 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
     jumpTo(seq);
     if (matchMedia('(max-width: 980px)').matches) close();
   };
-  const withFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files');
+  const hasFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files');
 
   return (
     <div className="conversation">
       <section
         className="conversation-main"
         aria-label="Conversation"
-        onDragEnter={(event) => withFiles(event) && setDropping(true)}
-        onDragOver={(event) => withFiles(event) && event.preventDefault()}
-        onDragLeave={(event) => !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropping(false)}
+        onDragEnter={(event) => hasFiles(event) && setDropTarget(true)}
+        onDragOver={(event) => hasFiles(event) && event.preventDefault()}
+        onDragLeave={(event) =>
+          !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropTarget(false)
+        }
         onDrop={(event) => {
-          if (!withFiles(event)) return;
+          if (!hasFiles(event)) return;
           event.preventDefault();
-          setDropping(false);
+          setDropTarget(false);
           uploads.add(event.dataTransfer.files);
         }}
       >
-        <Head id={id} view={view} panel={panel} onPanel={toggle} />
-        <Ringing id={id} onAccept={() => setPanel('peer')} />
+        <ConversationHeader id={id} view={view} panel={panel} onPanel={toggle} />
+        <IncomingCall id={id} onAccept={() => setPanel('peer')} />
         {view.opened || view.kept ? (
           <Timeline
             key={view.opened ? 'opened' : 'kept'}
@@ -173,7 +184,7 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
           </div>
         )}
         <Composer view={view} uploads={uploads} context={context} onContext={setContext} />
-        {dropping && <div className="drop">Drop files to send them</div>}
+        {isDropTarget && <div className="drop">Drop files to send them</div>}
       </section>
       <Suspense>
         {panel === 'details' && <DetailsPanel id={id} onClose={close} />}
@@ -187,9 +198,9 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
   );
 }
 
-/** The other one asks for a direct connection. */
-function Ringing({ id, onAccept }: { readonly id: string; readonly onAccept: () => void }) {
-  const chat = peersOf(useClient()).of(id);
+/** The other member calls for a direct connection. */
+function IncomingCall({ id, onAccept }: { readonly id: string; readonly onAccept: () => void }) {
+  const chat = peerChatsOf(useClient()).of(id);
   const { phase } = useSyncExternalStore(chat.subscribe, () => chat.state);
   const partner = usePartner(id);
   if (phase !== 'ringing') return null;
@@ -214,14 +225,14 @@ function Ringing({ id, onAccept }: { readonly id: string; readonly onAccept: () 
   );
 }
 
-interface HeadProps {
+interface ConversationHeaderProps {
   readonly id: string;
   readonly view: ConversationView;
   readonly panel: PanelName | undefined;
   readonly onPanel: (name: PanelName) => void;
 }
 
-function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
+function ConversationHeader({ id, view: { conversation }, panel, onPanel }: ConversationHeaderProps) {
   const client = useClient();
   const [, navigate] = useLocation();
   const partner = usePartner(id);
@@ -246,7 +257,7 @@ function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
         <ArrowLeft size={22} />
       </Link>
       <button type="button" className="who" title="Details" onClick={() => onPanel('details')}>
-        {direct ? <PartnerFace userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
+        {direct ? <PartnerAvatar userId={partner?.id} /> : <RoomAvatar conversation={conversation} size={42} />}
         <span>
           <h2 className="cut">{titleOf(conversation, partner)}</h2>
           <Subtitle id={id} />
@@ -287,13 +298,13 @@ function Head({ id, view: { conversation }, panel, onPanel }: HeadProps) {
   );
 }
 
-function PartnerFace({ userId }: { readonly userId: string | undefined }) {
+function PartnerAvatar({ userId }: { readonly userId: string | undefined }) {
   const user = useUser(userId);
   const state = useChat(({ presence }) => (userId === undefined ? undefined : presence.get(userId)?.state));
   return <Avatar user={user} size={42} presence={state} />;
 }
 
-const states = { online: 'Online', away: 'Away', busy: 'Busy', offline: 'Offline' } as const;
+const presenceTexts = { online: 'Online', away: 'Away', busy: 'Busy', offline: 'Offline' } as const;
 
 function Subtitle({ id }: { readonly id: string }) {
   const me = useMe();
@@ -305,17 +316,17 @@ function Subtitle({ id }: { readonly id: string }) {
         ? [partner.id]
         : []
       : [...members.keys()].filter((userId) => userId !== me.id).slice(0, 50);
-  usePresenceOf(watched);
+  useWatchedPresence(watched);
   const presence = useChat((state) => state.presence);
   if (typing.length > 0 && conversation.kind === 'direct') return <p className="cut">typing…</p>;
   if (conversation.kind === 'direct') {
-    const now = partner && presence.get(partner.id);
+    const partnerPresence = partner && presence.get(partner.id);
     return (
       <p className="cut">
-        {now
-          ? now.state === 'offline' && now.lastSeenAt !== undefined
-            ? `Last seen ${sinceOf(now.lastSeenAt)}`
-            : states[now.state]
+        {partnerPresence
+          ? partnerPresence.state === 'offline' && partnerPresence.lastSeenAt !== undefined
+            ? `Last seen ${sinceOf(partnerPresence.lastSeenAt)}`
+            : presenceTexts[partnerPresence.state]
           : `@${partner?.username ?? ''}`}
       </p>
     );

@@ -1,36 +1,20 @@
 import type { ParleyClient } from '@parley/client';
-import type { CallArguments, Conversation, Listed, Member, User } from '@parley/contracts';
-import {
-  Ban,
-  Crown,
-  Ellipsis,
-  Link2,
-  LogOut,
-  MessageCircle,
-  MicOff,
-  Mic,
-  ShieldCheck,
-  ShieldOff,
-  Trash2,
-  UserMinus,
-  UserPlus,
-} from 'lucide-react';
+import type { CallArguments, Conversation, Listed, User } from '@parley/contracts';
+import { Ban, Link2, LogOut, Trash2, UserPlus } from 'lucide-react';
 import { useEffect, useState, type FormEvent } from 'react';
 import { useLocation } from 'wouter';
-import { directWith, titleOf, useChat, useClient, useMe, usePartner, useUser, useView } from '../shared/chat.ts';
-import { listOf } from '../shared/lists.ts';
+import { titleOf, useClient, usePartner, useView } from '../shared/chat.ts';
+import { listItems } from '../shared/lists.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
 import '../shared/forms.css';
-import { Menu, type MenuItem } from '../shared/menu.tsx';
+import { Members } from './members.tsx';
 import { Panel } from '../shared/panel.tsx';
 import { PeoplePicker } from '../people/people-picker.tsx';
-import { RoomFields, roomOf } from '../new-chat/conversation-fields.tsx';
+import { ConversationFields, conversationFieldsOf } from '../new-chat/conversation-fields.tsx';
 import { attempt, toast } from '../shared/toasts.tsx';
 
-const FIRST = 100;
-
-/** A conversation's description, one's own settings of it, and its members. */
+/** A conversation's description, the user's own settings of it, and its members. */
 export function DetailsPanel({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const { conversation } = useView(id)!;
   const partner = usePartner(id);
@@ -51,12 +35,12 @@ export function DetailsPanel({ id, onClose }: { readonly id: string; readonly on
           )}
           {conversation.topic && <p>{conversation.topic}</p>}
         </div>
-        <Notifications conversation={conversation} />
+        <NotificationLevel conversation={conversation} />
         {direct ? (
           partner && <PartnerActions partner={partner} />
         ) : (
           <>
-            <Actions conversation={conversation} />
+            <ConversationActions conversation={conversation} />
             <Members id={id} />
           </>
         )}
@@ -65,7 +49,7 @@ export function DetailsPanel({ id, onClose }: { readonly id: string; readonly on
   );
 }
 
-function Notifications({ conversation: { id, me } }: { readonly conversation: Conversation }) {
+function NotificationLevel({ conversation: { id, me } }: { readonly conversation: Conversation }) {
   const client = useClient();
   const level = me?.notifications ?? 'all';
   return (
@@ -89,7 +73,7 @@ function Notifications({ conversation: { id, me } }: { readonly conversation: Co
 }
 
 async function isBlocked(client: ParleyClient, userId: string): Promise<boolean> {
-  for await (const { user } of listOf<Listed>(client, '/blocks')) if (user.id === userId) return true;
+  for await (const { user } of listItems<Listed>(client, '/blocks')) if (user.id === userId) return true;
   return false;
 }
 
@@ -106,15 +90,15 @@ function PartnerActions({ partner }: { readonly partner: User }) {
       current = false;
     };
   }, [client, partner.id]);
-  const put = (list: 'contacts' | 'blocks', there: boolean) =>
-    attempt(() => client.request(there ? 'PUT' : 'DELETE', `/${list}/${partner.id}`));
+  const set = (list: 'contacts' | 'blocks', isListed: boolean) =>
+    attempt(() => client.request(isListed ? 'PUT' : 'DELETE', `/${list}/${partner.id}`));
   return (
     <div className="stack">
       <button
         type="button"
         className="button"
         onClick={() =>
-          void put('contacts', true).then((done) => done && toast(`${partner.displayName} is a contact now`))
+          void set('contacts', true).then((done) => done && toast(`${partner.displayName} is a contact now`))
         }
       >
         <UserPlus size={18} />
@@ -124,7 +108,7 @@ function PartnerActions({ partner }: { readonly partner: User }) {
         type="button"
         className="button danger"
         disabled={blocked === undefined}
-        onClick={() => void put('blocks', !blocked).then((done) => done && setBlocked(!blocked))}
+        onClick={() => void set('blocks', !blocked).then((done) => done && setBlocked(!blocked))}
       >
         <Ban size={18} />
         {blocked ? 'Unblock' : 'Block'}
@@ -133,12 +117,12 @@ function PartnerActions({ partner }: { readonly partner: User }) {
   );
 }
 
-function Actions({ conversation }: { readonly conversation: Conversation }) {
+function ConversationActions({ conversation }: { readonly conversation: Conversation }) {
   const { id, me, policy, visibility } = conversation;
   const client = useClient();
   const [, navigate] = useLocation();
   const [dialog, setDialog] = useState<'edit' | 'invite' | 'delete'>();
-  const leads = me?.role === 'creator' || me?.role === 'admin';
+  const isLeader = me?.role === 'creator' || me?.role === 'admin';
   const close = () => setDialog(undefined);
   const copy = () =>
     void navigator.clipboard.writeText(`${location.origin}/r/${id}`).then(
@@ -147,13 +131,13 @@ function Actions({ conversation }: { readonly conversation: Conversation }) {
     );
   return (
     <div className="row wrap">
-      {(leads || policy.membersInvite) && (
+      {(isLeader || policy.membersInvite) && (
         <button type="button" className="button slim" onClick={() => setDialog('invite')}>
           <UserPlus size={16} />
           Invite
         </button>
       )}
-      {leads && (
+      {isLeader && (
         <button type="button" className="button slim" onClick={() => setDialog('edit')}>
           Customise
         </button>
@@ -178,8 +162,8 @@ function Actions({ conversation }: { readonly conversation: Conversation }) {
           Delete
         </button>
       )}
-      {dialog === 'invite' && <Invite id={id} onClose={close} />}
-      {dialog === 'edit' && <Customise conversation={conversation} onClose={close} />}
+      {dialog === 'invite' && <InviteDialog id={id} onClose={close} />}
+      {dialog === 'edit' && <CustomiseDialog conversation={conversation} onClose={close} />}
       {dialog === 'delete' && (
         <Dialog title="Delete this conversation?" onClose={close}>
           <p>All its messages go, for everybody. This can’t be undone.</p>
@@ -205,7 +189,7 @@ function Actions({ conversation }: { readonly conversation: Conversation }) {
   );
 }
 
-function Invite({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+function InviteDialog({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
   const client = useClient();
   const members = useView(id)?.members;
   const add = (user: User) =>
@@ -219,7 +203,13 @@ function Invite({ id, onClose }: { readonly id: string; readonly onClose: () => 
   );
 }
 
-function Customise({ conversation, onClose }: { readonly conversation: Conversation; readonly onClose: () => void }) {
+function CustomiseDialog({
+  conversation,
+  onClose,
+}: {
+  readonly conversation: Conversation;
+  readonly onClose: () => void;
+}) {
   const client = useClient();
   const { id, policy } = conversation;
   const submit = (event: FormEvent<HTMLFormElement>) => {
@@ -227,7 +217,7 @@ function Customise({ conversation, onClose }: { readonly conversation: Conversat
     const form = new FormData(event.currentTarget);
     const number = (name: string) => Math.max(0, Math.trunc(Number(form.get(name)) || 0));
     const change: Omit<CallArguments<'conversation.update'>, 'conversationId'> = {
-      ...roomOf(form),
+      ...conversationFieldsOf(form),
       visibility: form.has('public') ? 'public' : 'private',
       policy: {
         membersInvite: form.has('membersInvite'),
@@ -243,7 +233,7 @@ function Customise({ conversation, onClose }: { readonly conversation: Conversat
   return (
     <Dialog title="Customise" onClose={onClose}>
       <form className="stack" onSubmit={submit}>
-        <RoomFields title={conversation.title} topic={conversation.topic} color={conversation.color} />
+        <ConversationFields title={conversation.title} topic={conversation.topic} color={conversation.color} />
         <label className="switch">
           <span>
             Public<small>Anybody can find it and join</small>
@@ -285,180 +275,5 @@ function Customise({ conversation, onClose }: { readonly conversation: Conversat
         <button className="button primary">Save</button>
       </form>
     </Dialog>
-  );
-}
-
-const order = { creator: 0, admin: 1, member: 2 } as const;
-
-function Members({ id }: { readonly id: string }) {
-  const client = useClient();
-  const { members, conversation } = useView(id)!;
-  const [shown, setShown] = useState(FIRST);
-  const here = [...members.values()]
-    .filter(({ status }) => status !== 'banned')
-    .toSorted((a, b) => order[a.role] - order[b.role]);
-  const banned = [...members.values()].filter(({ status }) => status === 'banned');
-  const complete = here.length >= conversation.memberCount;
-  useEffect(() => {
-    if (!complete) void attempt(() => client.loadMembers(id));
-  }, [client, complete, id]);
-  return (
-    <section className="stack">
-      <h3 className="muted small">Members</h3>
-      <div className="person-list">
-        {here.slice(0, shown).map((member) => (
-          <MemberRow key={member.userId} conversation={conversation} member={member} />
-        ))}
-      </div>
-      {here.length > shown && (
-        <button type="button" className="button" onClick={() => setShown(shown + FIRST)}>
-          Show more
-        </button>
-      )}
-      {conversation.me?.role !== 'member' && banned.length > 0 && (
-        <>
-          <h3 className="muted small">Banned</h3>
-          <div className="person-list">
-            {banned.slice(0, shown).map(({ userId }) => (
-              <BannedRow key={userId} conversationId={id} userId={userId} />
-            ))}
-          </div>
-        </>
-      )}
-    </section>
-  );
-}
-
-function BannedRow({ conversationId, userId }: { readonly conversationId: string; readonly userId: string }) {
-  const client = useClient();
-  const name = useUser(userId)?.displayName ?? 'Somebody';
-  const unban = () =>
-    void attempt(() =>
-      client.request('PATCH', `/conversations/${conversationId}/members/${userId}`, { body: { status: 'active' } }),
-    ).then((done) => done && toast(`${name} is not banned any more`));
-  return (
-    <div className="person">
-      <Avatar user={useUser(userId)} size={34} />
-      <span className="grow cut">{name}</span>
-      <button type="button" className="button slim" onClick={unban}>
-        Unban
-      </button>
-    </div>
-  );
-}
-
-function MemberRow({ conversation, member }: { readonly conversation: Conversation; readonly member: Member }) {
-  const client = useClient();
-  const me = useMe();
-  const [, navigate] = useLocation();
-  const { userId, role, status } = member;
-  const user = useUser(userId);
-  const state = useChat(({ presence }) => presence.get(userId)?.state);
-  const own = conversation.me?.role;
-  const name = user?.displayName ?? '…';
-  const [handing, setHanding] = useState(false);
-  const path = `/conversations/${conversation.id}/members/${userId}`;
-  const change = (body: object, told: string) =>
-    void attempt(() => client.request('PATCH', path, { body })).then((done) => done && toast(told));
-  const above = userId !== me.id && (own === 'creator' || (own === 'admin' && role === 'member'));
-  const items: (MenuItem | false)[] = [
-    userId !== me.id && {
-      label: 'Write to them',
-      icon: <MessageCircle size={17} />,
-      onSelect: () => void attempt(async () => navigate(`/c/${await directWith(client, userId)}`)),
-    },
-    own === 'creator' &&
-      above &&
-      (role === 'admin'
-        ? {
-            label: 'No admin any more',
-            icon: <ShieldOff size={17} />,
-            onSelect: () => change({ role: 'member' }, `${name} is a member again`),
-          }
-        : {
-            label: 'Make admin',
-            icon: <ShieldCheck size={17} />,
-            onSelect: () => change({ role: 'admin' }, `${name} is an admin now`),
-          }),
-    own === 'creator' &&
-      above && { label: 'Hand over to them', icon: <Crown size={17} />, onSelect: () => setHanding(true) },
-    above &&
-      (status === 'muted'
-        ? {
-            label: 'Unmute',
-            icon: <Mic size={17} />,
-            onSelect: () => change({ status: 'active' }, `${name} may write again`),
-          }
-        : {
-            label: 'Mute',
-            icon: <MicOff size={17} />,
-            onSelect: () => change({ status: 'muted' }, `${name} is muted`),
-          }),
-    above && {
-      label: 'Mute for an hour',
-      icon: <MicOff size={17} />,
-      onSelect: () =>
-        change(
-          { status: 'muted', mutedUntil: new Date(Date.now() + 3_600_000).toISOString() },
-          `${name} is muted for an hour`,
-        ),
-    },
-    above && {
-      label: 'Remove',
-      icon: <UserMinus size={17} />,
-      danger: true,
-      onSelect: () => void attempt(() => client.request('DELETE', path)),
-    },
-    above && {
-      label: 'Ban',
-      icon: <Ban size={17} />,
-      danger: true,
-      onSelect: () => change({ status: 'banned' }, `${name} is banned`),
-    },
-  ];
-  const possible = items.filter((item) => item !== false);
-  return (
-    <div className="person">
-      <Avatar user={user} size={38} presence={state} />
-      <span className="grow">
-        <span className="cut">
-          {name}
-          {userId === me.id && ' (you)'}
-        </span>
-        <small className="cut">@{user?.username ?? ''}</small>
-      </span>
-      {status === 'muted' && <span className="tag">Muted</span>}
-      {role !== 'member' && <span className="tag">{role === 'creator' ? 'Creator' : 'Admin'}</span>}
-      {possible.length > 0 && (
-        <Menu
-          label={`Actions for ${name}`}
-          icon={<Ellipsis size={18} />}
-          className="icon-button small"
-          items={possible}
-        />
-      )}
-      {handing && (
-        <Dialog title={`Hand over to ${name}?`} onClose={() => setHanding(false)}>
-          <p>
-            {name} becomes the creator, and you an admin. Only {name} can give it back.
-          </p>
-          <div className="row end">
-            <button type="button" className="button" onClick={() => setHanding(false)}>
-              Cancel
-            </button>
-            <button
-              type="button"
-              className="button primary"
-              onClick={() => {
-                change({ role: 'creator' }, `${name} is the creator now`);
-                setHanding(false);
-              }}
-            >
-              Hand over
-            </button>
-          </div>
-        </Dialog>
-      )}
-    </div>
   );
 }

@@ -2,9 +2,9 @@ import type { Message } from '@parley/contracts';
 import { Pin } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { useClient, useView } from '../shared/chat.ts';
-import { summaryOf } from '../messages/message.tsx';
+import { summaryOf } from '../messages/summary.ts';
 import { Panel } from '../shared/panel.tsx';
-import { Hit } from './search-panel.tsx';
+import { MessageHit } from './message-hit.tsx';
 import { attempt } from '../shared/toasts.tsx';
 
 export function PinsPanel({
@@ -38,7 +38,7 @@ export function PinsPanel({
         )}
         <div className="person-list">
           {pins?.map((message) => (
-            <Hit key={message.id} message={message} highlight={summaryOf(message)} onPick={onPick} />
+            <MessageHit key={message.id} message={message} highlight={summaryOf(message)} onPick={onPick} />
           ))}
         </div>
       </div>

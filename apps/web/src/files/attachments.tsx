@@ -8,20 +8,25 @@ import './attachments.css';
 import { clockOf, sizeOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
 
-/** The files of a message, each as what it is. */
+/** The attachments of a message: pictures, video and audio players, downloads. */
 export function Attachments({ message }: { readonly message: ChatMessage }) {
   const { attachments, type } = message;
   const pictures = attachments.filter(({ mediaType }) => mediaType.startsWith('image/'));
   return (
     <div className={`attachments${pictures.length === attachments.length && pictures.length > 1 ? ' many' : ''}`}>
       {attachments.map((attachment) => (
-        <One key={attachment.id} attachment={attachment} voice={type === 'voice'} alone={attachments.length === 1} />
+        <AttachmentView
+          key={attachment.id}
+          attachment={attachment}
+          voice={type === 'voice'}
+          alone={attachments.length === 1}
+        />
       ))}
     </div>
   );
 }
 
-function One({
+function AttachmentView({
   attachment,
   voice,
   alone,
@@ -31,24 +36,24 @@ function One({
   readonly alone: boolean;
 }) {
   const { mediaType } = attachment;
-  if (voice || mediaType.startsWith('audio/')) return <Sound attachment={attachment} />;
+  if (voice || mediaType.startsWith('audio/')) return <AudioPlayer attachment={attachment} />;
   if (mediaType.startsWith('image/')) return <Picture attachment={attachment} alone={alone} />;
-  if (mediaType.startsWith('video/')) return <Video attachment={attachment} />;
-  return <File attachment={attachment} />;
+  if (mediaType.startsWith('video/')) return <VideoPlayer attachment={attachment} />;
+  return <FileDownload attachment={attachment} />;
 }
 
-/** By the ending of its name, as people know it; without one by its media type. */
-const kindOf = ({ name, mediaType }: Attachment): string =>
+/** The kind of a file by the ending of its name, as people know it, else by its media type. */
+const fileKindOf = ({ name, mediaType }: Attachment): string =>
   /\.(\w{1,5})$/.exec(name)?.[1]?.toUpperCase() ?? mediaType.replace(/;.*/, '').split('/').at(-1)!.split('.').at(-1)!;
 
-/** Its place is kept free before it has arrived, so that nothing jumps. */
+/** A picture's space is reserved before it is loaded, so that nothing moves. */
 function Picture({ attachment, alone }: { readonly attachment: Attachment; readonly alone: boolean }) {
   const preview = usePicture(attachment.thumbnailId ?? attachment.id);
   const [open, setOpen] = useState(false);
   const { width = 320, height = 240, name } = attachment;
-  const shown = Math.min(340, Math.max(120, width), (360 * width) / height);
+  const shownWidth = Math.min(340, Math.max(120, width), (360 * width) / height);
   const size = alone
-    ? { width: `${Math.max(80, shown)}px`, aspectRatio: `${width} / ${height}` }
+    ? { width: `${Math.max(80, shownWidth)}px`, aspectRatio: `${width} / ${height}` }
     : { aspectRatio: '1' };
   return (
     <>
@@ -61,12 +66,12 @@ function Picture({ attachment, alone }: { readonly attachment: Attachment; reado
       >
         {preview && <img src={preview} alt={name} />}
       </button>
-      {open && <Viewer attachment={attachment} onClose={() => setOpen(false)} />}
+      {open && <PictureViewer attachment={attachment} onClose={() => setOpen(false)} />}
     </>
   );
 }
 
-function Viewer({ attachment, onClose }: { readonly attachment: Attachment; readonly onClose: () => void }) {
+function PictureViewer({ attachment, onClose }: { readonly attachment: Attachment; readonly onClose: () => void }) {
   const client = useClient();
   const picture = usePicture(attachment.id);
   const ref = useRef<HTMLDialogElement>(null);
@@ -98,11 +103,11 @@ function Viewer({ attachment, onClose }: { readonly attachment: Attachment; read
   );
 }
 
-/** Fetched when somebody wants it: it may be large. */
-function Video({ attachment }: { readonly attachment: Attachment }) {
-  const [wanted, setWanted] = useState(false);
+/** A video is loaded when somebody plays it, because it may be large. */
+function VideoPlayer({ attachment }: { readonly attachment: Attachment }) {
+  const [isRequested, setRequested] = useState(false);
   const preview = usePicture(attachment.thumbnailId);
-  const url = usePicture(wanted ? attachment.id : undefined);
+  const url = usePicture(isRequested ? attachment.id : undefined);
   // eslint-disable-next-line jsx-a11y/media-has-caption -- people’s own recordings
   if (url) return <video src={url} controls autoPlay playsInline aria-label={attachment.name} />;
   return (
@@ -111,25 +116,25 @@ function Video({ attachment }: { readonly attachment: Attachment }) {
       className="picture"
       style={{ width: '300px', aspectRatio: `${attachment.width ?? 16} / ${attachment.height ?? 9}` }}
       aria-label={`Play video ${attachment.name}`}
-      onClick={() => setWanted(true)}
+      onClick={() => setRequested(true)}
     >
       {preview && <img src={preview} alt="" />}
       <span className="picture-play">
-        <span>{wanted ? <div className="spinner" /> : <Play size={24} fill="currentcolor" />}</span>
+        <span>{isRequested ? <div className="spinner" /> : <Play size={24} fill="currentcolor" />}</span>
       </span>
     </button>
   );
 }
 
-function Sound({ attachment }: { readonly attachment: Attachment }) {
-  const [wanted, setWanted] = useState(false);
-  const url = usePicture(wanted ? attachment.id : undefined);
+function AudioPlayer({ attachment }: { readonly attachment: Attachment }) {
+  const [isRequested, setRequested] = useState(false);
+  const url = usePicture(isRequested ? attachment.id : undefined);
   const audio = useRef<HTMLAudioElement>(null);
   const [playing, setPlaying] = useState(false);
   const [at, setAt] = useState(0);
   const [length, setLength] = useState((attachment.durationMs ?? 0) / 1000);
   const toggle = () => {
-    if (!url) setWanted(true);
+    if (!url) setRequested(true);
     else if (audio.current?.paused) void audio.current.play().catch(() => undefined);
     else audio.current?.pause();
   };
@@ -175,7 +180,7 @@ function Sound({ attachment }: { readonly attachment: Attachment }) {
   );
 }
 
-function File({ attachment }: { readonly attachment: Attachment }) {
+function FileDownload({ attachment }: { readonly attachment: Attachment }) {
   const client = useClient();
   return (
     <button
@@ -190,7 +195,7 @@ function File({ attachment }: { readonly attachment: Attachment }) {
       <span className="grow">
         <strong className="cut">{attachment.name}</strong>
         <small>
-          {sizeOf(attachment.size)} · {kindOf(attachment)}
+          {sizeOf(attachment.size)} · {fileKindOf(attachment)}
         </small>
       </span>
       <Download size={18} />
@@ -198,7 +203,7 @@ function File({ attachment }: { readonly attachment: Attachment }) {
   );
 }
 
-/** Saves a file under its own name; it is never opened as a page. */
+/** Saves a file under its own name. It is never opened as a page. */
 export async function download(client: ReturnType<typeof useClient>, { id, name }: Attachment): Promise<void> {
   const url = URL.createObjectURL(await client.fetchAttachment(id));
   const link = document.createElement('a');

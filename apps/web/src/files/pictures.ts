@@ -2,9 +2,12 @@ import type { ParleyClient as Client } from '@parley/client';
 import { useEffect, useState } from 'react';
 import { useClient } from '../shared/chat.ts';
 
-const KEPT = 200;
+const MAX_PICTURES = 200;
 
-/** Pictures as addresses that this page can show. Their bytes need the token, so an `<img src>` can't fetch them itself. The last 200 stay for as long as the page does. */
+/**
+ * Loads pictures and makes object URLs of them, because their bytes need the session's token, which an `<img>` does not
+ * send. The 200 most recently used ones are kept for as long as the page is open.
+ */
 class Pictures {
   private readonly urls = new Map<string, Promise<string>>();
 
@@ -12,11 +15,11 @@ class Pictures {
 
   get(id: string): Promise<string> {
     const url = this.urls.get(id) ?? this.fetch(id);
-    // The last one used is the last one dropped.
+    // Moves it to the end: the least recently used picture is dropped first.
     this.urls.delete(id);
     this.urls.set(id, url);
     url.catch(() => this.urls.delete(id));
-    if (this.urls.size > KEPT) this.dropOldest();
+    if (this.urls.size > MAX_PICTURES) this.dropOldest();
     return url;
   }
 
@@ -37,22 +40,22 @@ class Pictures {
 
 const caches = new WeakMap<Client, Pictures>();
 
-/** The address of a picture once it is here; `undefined` before that, and when it can't be had. */
+/** The object URL of a picture. Undefined until it is loaded, and if it cannot be loaded. */
 export function usePicture(id: string | undefined): string | undefined {
   const client = useClient();
-  const [shown, setShown] = useState<{ readonly id: string; readonly url: string }>();
+  const [loaded, setLoaded] = useState<{ readonly id: string; readonly url: string }>();
   useEffect(() => {
     if (id === undefined) return undefined;
     let current = true;
     const pictures = caches.get(client) ?? new Pictures(client);
     caches.set(client, pictures);
     pictures.get(id).then(
-      (url) => current && setShown({ id, url }),
+      (url) => current && setLoaded({ id, url }),
       () => undefined,
     );
     return () => {
       current = false;
     };
   }, [client, id]);
-  return shown?.id === id ? shown?.url : undefined;
+  return loaded?.id === id ? loaded?.url : undefined;
 }

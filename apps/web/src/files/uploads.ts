@@ -2,7 +2,7 @@ import type { ParleyClient as Client } from '@parley/client';
 import type { Attachment, ErrorBody, MessageType } from '@parley/contracts';
 import { useCallback, useEffect, useRef, useState } from 'react';
 
-/** A file on its way into a message. */
+/** A file that is being uploaded for a message. */
 export interface Upload {
   readonly key: number;
   readonly name: string;
@@ -14,19 +14,19 @@ export interface Upload {
   readonly problem?: ErrorBody;
 }
 
-/** The server's limit for one message. */
-const MOST = 20;
-let keys = 0;
+/** The server's limit of files in one message. */
+const MAX_FILES = 20;
+let keyCount = 0;
 
 export interface Uploads {
   readonly items: readonly Upload[];
   add(files: Iterable<File>): void;
   remove(key: number): void;
-  /** Forgets them all, without cancelling what has arrived. */
+  /** Forgets all files. Finished uploads stay at the server. */
   clear(): void;
 }
 
-/** Files are sent as soon as they are chosen, so that the message that carries them goes out at once. */
+/** The files of the composer. They are uploaded as soon as they are chosen, so that the message can be sent at once. */
 export function useUploads(client: Client): Uploads {
   const [items, setItems] = useState<readonly Upload[]>([]);
   const controllers = useRef(new Map<number, AbortController>());
@@ -39,8 +39,8 @@ export function useUploads(client: Client): Uploads {
   useEffect(() => () => controllers.current.forEach((controller) => controller.abort()), []);
 
   const add = (files: Iterable<File>) => {
-    for (const file of [...files].slice(0, MOST - items.length)) {
-      const key = ++keys;
+    for (const file of [...files].slice(0, MAX_FILES - items.length)) {
+      const key = ++keyCount;
       const controller = new AbortController();
       controllers.current.set(key, controller);
       const preview = file.type.startsWith('image/') ? { preview: URL.createObjectURL(file) } : {};
@@ -57,24 +57,24 @@ export function useUploads(client: Client): Uploads {
         .finally(() => controllers.current.delete(key));
     }
   };
-  const forget = (gone: readonly Upload[]) =>
-    gone.forEach(({ preview }) => preview !== undefined && URL.revokeObjectURL(preview));
+  const revokePreviews = (removed: readonly Upload[]) =>
+    removed.forEach(({ preview }) => preview !== undefined && URL.revokeObjectURL(preview));
   return {
     items,
     add,
     remove(key) {
       controllers.current.get(key)?.abort();
-      forget(items.filter((one) => one.key === key));
+      revokePreviews(items.filter((one) => one.key === key));
       setItems((all) => all.filter((one) => one.key !== key));
     },
     clear() {
-      forget(items);
+      revokePreviews(items);
       setItems([]);
     },
   };
 }
 
-/** What a message with these files is. */
+/** The type of a message with these attachments. */
 export function typeOf(attachments: readonly Attachment[]): Exclude<MessageType, 'system'> {
   const kinds = new Set(attachments.map(({ mediaType }) => mediaType.split('/')[0]));
   const [kind] = kinds;

@@ -1,20 +1,20 @@
 import { useEffect, useRef, useState } from 'react';
 
 const formats = ['audio/mp4', 'audio/ogg;codecs=opus', 'audio/webm;codecs=opus'];
-const LONGEST_MS = 10 * 60_000;
+const MAX_RECORDING_MS = 10 * 60_000;
 
-export interface Recorder {
-  /** Seconds so far; `undefined` while nothing is recorded. */
+export interface VoiceRecorder {
+  /** The length so far, in seconds. Undefined while nothing is recorded. */
   readonly seconds: number | undefined;
-  /** Asks for the microphone and begins. Rejects when it can't be had. */
+  /** Asks for the microphone and begins to record. Rejects when there is no microphone or no permission. */
   start(): Promise<void>;
-  /** Ends it; resolves with the recording. */
+  /** Ends the recording. Resolves with it. */
   finish(): Promise<File | undefined>;
   cancel(): void;
 }
 
-/** Records the microphone, for ten minutes at most. */
-export function useRecorder(): Recorder {
+/** Records from the microphone, for ten minutes at most. */
+export function useVoiceRecorder(): VoiceRecorder {
   const recorder = useRef<MediaRecorder>(undefined);
   const pieces = useRef<Blob[]>([]);
   const [startedAt, setStartedAt] = useState<number>();
@@ -38,29 +38,26 @@ export function useRecorder(): Recorder {
     async start() {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
       const mimeType = formats.find((format) => MediaRecorder.isTypeSupported(format));
-      const one = new MediaRecorder(stream, mimeType === undefined ? {} : { mimeType });
+      const started = new MediaRecorder(stream, mimeType === undefined ? {} : { mimeType });
       pieces.current = [];
-      one.addEventListener('dataavailable', ({ data }) => void pieces.current.push(data));
-      one.start(1000);
-      recorder.current = one;
+      started.addEventListener('dataavailable', ({ data }) => void pieces.current.push(data));
+      started.start(1000);
+      recorder.current = started;
       setNow(Date.now());
       setStartedAt(Date.now());
-      setTimeout(() => one.state === 'recording' && one.pause(), LONGEST_MS);
+      setTimeout(() => started.state === 'recording' && started.pause(), MAX_RECORDING_MS);
     },
     async finish() {
-      const one = recorder.current;
-      if (!one) return undefined;
+      const { current } = recorder;
+      if (!current) return undefined;
       await new Promise<void>((resolve) => {
-        one.addEventListener('stop', () => resolve(), { once: true });
-        one.stop();
+        current.addEventListener('stop', () => resolve(), { once: true });
+        current.stop();
       });
       release();
-      const type = one.mimeType.split(';')[0] ?? '';
-      return new File(
-        pieces.current,
-        `voice.${type.split('/')[1] === 'mp4' ? 'm4a' : (type.split('/')[1] ?? 'webm')}`,
-        { type },
-      );
+      const type = current.mimeType.split(';')[0] ?? '';
+      const format = type.split('/')[1] ?? 'webm';
+      return new File(pieces.current, `voice.${format === 'mp4' ? 'm4a' : format}`, { type });
     },
     cancel: release,
   };

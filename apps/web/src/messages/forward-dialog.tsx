@@ -21,14 +21,14 @@ export function ForwardDialog({ message, onClose }: { readonly message: ChatMess
       />
       <div className="person-list">
         {order.map((id) => (
-          <Target key={id} id={id} query={query} message={message} onClose={onClose} />
+          <ForwardTarget key={id} id={id} query={query} message={message} onClose={onClose} />
         ))}
       </div>
     </Dialog>
   );
 }
 
-function Target({
+function ForwardTarget({
   id,
   query,
   message,

@@ -27,6 +27,7 @@ import { Menu, type MenuItem } from '../shared/menu.tsx';
 import './message.css';
 import { ReceiptsDialog } from './receipts-dialog.tsx';
 import { RichText } from './rich-text.tsx';
+import { summaryOf } from './summary.ts';
 import { systemText } from './system-text.ts';
 import type { Row } from './timeline-rows.ts';
 import { momentOf, timeOf } from '../shared/times.ts';
@@ -38,7 +39,7 @@ interface Props {
   readonly own: boolean;
   readonly role: Role | undefined;
   readonly dayText: string | undefined;
-  /** Tab leads to one message; the arrow keys to the others. */
+  /** Whether Tab reaches this message. The arrow keys reach the others. */
   readonly tabStop: boolean;
   readonly onJump: (seq: number) => void;
   readonly onReply: (messageId: string) => void;
@@ -55,13 +56,17 @@ export const MessageRow = memo(function MessageRow(props: Props) {
         </div>
       )}
       {row.firstUnread && <div className="unread-line">New</div>}
-      {row.message.type === 'system' ? <SystemNote message={row.message} rowKey={row.key} /> : <Post {...props} />}
+      {row.message.type === 'system' ? (
+        <SystemNote message={row.message} rowKey={row.key} />
+      ) : (
+        <MessageBubble {...props} />
+      )}
     </>
   );
-}, looksTheSame);
+}, isEqualProps);
 
-/** Rows are made anew whenever anything changes in the conversation; most of them look as they did. */
-function looksTheSame({ row, ...rest }: Props, { row: nextRow, ...next }: Props): boolean {
+/** Every change in the conversation makes new row objects, most of which render the same. */
+function isEqualProps({ row, ...rest }: Props, { row: nextRow, ...next }: Props): boolean {
   return (
     (Object.keys(row) as (keyof Row)[]).every((name) => row[name] === nextRow[name]) &&
     (Object.keys(rest) as (keyof typeof rest)[]).every((name) => rest[name] === next[name])
@@ -86,12 +91,12 @@ const isOnlyEmoji = ({ body, attachments, replyTo }: ChatMessage) =>
   onlyEmoji.test(body) &&
   /\P{White_Space}/u.test(body);
 
-function Post({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props) {
+function MessageBubble({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props) {
   const { message, joinsAbove, joinsBelow, key } = row;
   const sender = useUser(message.senderId);
   const [active, setActive] = useState(false);
   const [open, setOpen] = useState(false);
-  const gone = message.deletedAt !== undefined;
+  const isDeleted = message.deletedAt !== undefined;
   const classes = ['message', kind, own && 'own', joinsAbove && 'joins-above', joinsBelow && 'joins-below']
     .filter(Boolean)
     .join(' ');
@@ -119,32 +124,39 @@ function Post({ row, kind, own, role, tabStop, onJump, onReply, onEdit }: Props)
             {sender?.kind === 'guest' && <span className="tag">Guest</span>}
           </div>
         )}
-        <div className={`bubble${gone ? ' gone' : ''}${isOnlyEmoji(message) ? ' only-emoji' : ''}`}>
+        <div className={`bubble${isDeleted ? ' gone' : ''}${isOnlyEmoji(message) ? ' only-emoji' : ''}`}>
           {message.forwardedFrom && <Forwarded senderId={message.forwardedFrom.senderId} />}
-          {message.replyTo !== undefined && !gone && (
+          {message.replyTo !== undefined && !isDeleted && (
             <Quote conversationId={message.conversationId} messageId={message.replyTo} onJump={onJump} />
           )}
           {message.attachments.length > 0 && <Attachments message={message} />}
-          <span className="bubble-text">{gone ? 'This message was deleted' : <Body message={message} />}</span>
-          <Foot message={message} own={own} />
-          {(active || open) && !gone && !message.local && (
-            <Tools message={message} own={own} role={role} onReply={onReply} onEdit={onEdit} onToggle={setOpen} />
+          <span className="bubble-text">{isDeleted ? 'This message was deleted' : <Body message={message} />}</span>
+          <BubbleFooter message={message} own={own} />
+          {(active || open) && !isDeleted && !message.local && (
+            <MessageTools
+              message={message}
+              own={own}
+              role={role}
+              onReply={onReply}
+              onEdit={onEdit}
+              onToggle={setOpen}
+            />
           )}
         </div>
         {message.reactions.length > 0 && <Reactions message={message} />}
-        {message.local?.state === 'failed' && <Failed message={message} />}
+        {message.local?.state === 'failed' && <FailedNotice message={message} />}
       </div>
     </div>
   );
 }
 
-/** Whoever the server says is mentioned is; other words that begin with @ are words. */
+/** Only mentions that the server resolved are marked as such. */
 function Body({ message: { body, mentions } }: { readonly message: ChatMessage }) {
   const names = useChat(({ users }) => mentions.map((id) => users.get(id)?.username ?? '').join(' '));
   return <RichText body={body} names={names.split(' ')} />;
 }
 
-function Foot({ message, own }: { readonly message: ChatMessage; readonly own: boolean }) {
+function BubbleFooter({ message, own }: { readonly message: ChatMessage; readonly own: boolean }) {
   return (
     <span className="bubble-foot">
       {message.pinnedAt !== undefined && <Pin size={11} aria-label="Pinned" />}
@@ -175,7 +187,7 @@ function Tick({ status }: { readonly status: ChatMessage['status'] }) {
   );
 }
 
-function Failed({ message }: { readonly message: ChatMessage }) {
+function FailedNotice({ message }: { readonly message: ChatMessage }) {
   const client = useClient();
   const { conversationId, clientId } = message;
   return (
@@ -228,22 +240,6 @@ function Quote({
   );
 }
 
-/** A message in one line. */
-export function summaryOf(message: Pick<ChatMessage, 'body' | 'type' | 'attachments' | 'deletedAt'>): string {
-  if (message.deletedAt !== undefined) return 'This message was deleted';
-  if (message.body.trim() !== '') return message.body.replaceAll(/\s+/g, ' ');
-  const name = message.attachments[0]?.name;
-  return {
-    image: '📷 Picture',
-    video: '🎬 Video',
-    audio: '🎵 Audio',
-    voice: '🎤 Voice message',
-    document: `📄 ${name ?? 'Document'}`,
-    text: name ?? '',
-    system: '',
-  }[message.type];
-}
-
 function Reactions({ message }: { readonly message: ChatMessage }) {
   const client = useClient();
   const me = useChat(({ user }) => user?.id);
@@ -278,7 +274,7 @@ function Reactions({ message }: { readonly message: ChatMessage }) {
   );
 }
 
-interface ToolsProps {
+interface MessageToolsProps {
   readonly message: ChatMessage;
   readonly own: boolean;
   readonly role: Role | undefined;
@@ -287,12 +283,12 @@ interface ToolsProps {
   readonly onToggle: (open: boolean) => void;
 }
 
-function Tools({ message, own, role, onReply, onEdit, onToggle }: ToolsProps) {
+function MessageTools({ message, own, role, onReply, onEdit, onToggle }: MessageToolsProps) {
   const client = useClient();
   const [dialog, setDialog] = useState<'forward' | 'receipts'>();
   const { id, conversationId, seq } = message;
-  const leads = role === 'creator' || role === 'admin';
-  const show = (which: typeof dialog) => {
+  const isLeader = role === 'creator' || role === 'admin';
+  const showDialog = (which: typeof dialog) => {
     setDialog(which);
     onToggle(which !== undefined);
   };
@@ -305,12 +301,12 @@ function Tools({ message, own, role, onReply, onEdit, onToggle }: ToolsProps) {
     own &&
       message.forwardedFrom === undefined && { label: 'Edit', icon: <Pencil size={17} />, onSelect: () => onEdit(id) },
     message.body !== '' && { label: 'Copy text', icon: <Copy size={17} />, onSelect: copy },
-    { label: 'Forward', icon: <Forward size={17} />, onSelect: () => show('forward') },
-    leads &&
+    { label: 'Forward', icon: <Forward size={17} />, onSelect: () => showDialog('forward') },
+    isLeader &&
       (message.pinnedAt === undefined
         ? { label: 'Pin', icon: <Pin size={17} />, onSelect: () => void attempt(() => client.pin(id)) }
         : { label: 'Unpin', icon: <PinOff size={17} />, onSelect: () => void attempt(() => client.unpin(id)) }),
-    { label: 'Who has it', icon: <Users size={17} />, onSelect: () => show('receipts') },
+    { label: 'Who has it', icon: <Users size={17} />, onSelect: () => showDialog('receipts') },
     !own && {
       label: 'Mark unread from here',
       icon: <MailOpen size={17} />,
@@ -319,7 +315,7 @@ function Tools({ message, own, role, onReply, onEdit, onToggle }: ToolsProps) {
           client.request('PATCH', `/conversations/${conversationId}/me`, { body: { unreadFrom: seq } }),
         ).then((done) => done && toast('Marked as unread')),
     },
-    (own || leads) && {
+    (own || isLeader) && {
       label: 'Delete',
       icon: <Trash2 size={17} />,
       danger: true,
@@ -352,8 +348,8 @@ function Tools({ message, own, role, onReply, onEdit, onToggle }: ToolsProps) {
           onToggle={onToggle}
         />
       </div>
-      {dialog === 'forward' && <ForwardDialog message={message} onClose={() => show(undefined)} />}
-      {dialog === 'receipts' && <ReceiptsDialog messageId={id} onClose={() => show(undefined)} />}
+      {dialog === 'forward' && <ForwardDialog message={message} onClose={() => showDialog(undefined)} />}
+      {dialog === 'receipts' && <ReceiptsDialog messageId={id} onClose={() => showDialog(undefined)} />}
     </>
   );
 }

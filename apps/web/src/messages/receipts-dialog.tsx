@@ -17,9 +17,9 @@ export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: str
   return (
     <Dialog title="Who has it" onClose={onClose}>
       {!receipts && <div className="spinner" />}
-      {receipts && <People title="Read by" entries={receipts.read} />}
+      {receipts && <ReceiptList title="Read by" entries={receipts.read} />}
       {receipts && (
-        <People
+        <ReceiptList
           title="Delivered to"
           entries={receipts.delivered.filter(({ userId }) => !receipts.read.some((one) => one.userId === userId))}
         />
@@ -28,19 +28,19 @@ export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: str
   );
 }
 
-function People({ title, entries }: { readonly title: string; readonly entries: Receipts['read'] }) {
+function ReceiptList({ title, entries }: { readonly title: string; readonly entries: Receipts['read'] }) {
   return (
     <section className="stack">
       <h3 className="muted small">{title}</h3>
       {entries.length === 0 && <p className="muted">Nobody yet</p>}
       {entries.map(({ userId, at }) => (
-        <Person key={userId} userId={userId} at={at} />
+        <ReceiptEntry key={userId} userId={userId} at={at} />
       ))}
     </section>
   );
 }
 
-function Person({ userId, at }: { readonly userId: string; readonly at: string }) {
+function ReceiptEntry({ userId, at }: { readonly userId: string; readonly at: string }) {
   const user = useUser(userId);
   return (
     <div className="row">

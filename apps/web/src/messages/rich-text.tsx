@@ -1,7 +1,10 @@
 import { Fragment, type ReactNode } from 'react';
 import { tokenize } from './tokens.ts';
 
-/** A body as text, with its links and the mentions of these usernames. What people write is never markup: React makes text nodes of it. */
+/**
+ * A message's body as text with links and with mentions of these usernames. What people write never becomes markup:
+ * React makes text nodes of it.
+ */
 export function RichText({
   body,
   names = [],
@@ -10,7 +13,7 @@ export function RichText({
   readonly names?: readonly string[];
 }): ReactNode {
   return tokenize(body).map((token, at) => {
-    // A body's tokens never move: their place is their identity.
+    // A body's tokens never move, so their position identifies them.
     if (token.kind === 'link')
       return (
         <a key={at} href={token.href} target="_blank" rel="noopener noreferrer nofollow ugc">

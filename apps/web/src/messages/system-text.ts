@@ -1,9 +1,9 @@
 import type { Message } from '@parley/contracts';
 
-/** What happened, as a sentence. Kinds that this page does not know are told as they are called. */
+/** A system message as a sentence. An unknown kind is shown by its name. */
 export function systemText(note: Message['system'], sender: string, subject: string): string {
   const { kind = '', value = '' } = note ?? {};
-  const known: Readonly<Record<string, string>> = {
+  const sentences: Readonly<Record<string, string>> = {
     created: `${sender} created this conversation`,
     joined: `${sender} joined`,
     added: `${sender} added ${subject}`,
@@ -13,5 +13,5 @@ export function systemText(note: Message['system'], sender: string, subject: str
     renamed: `${sender} changed the title to “${value}”`,
     creator: `${sender} handed this conversation over to ${subject}`,
   };
-  return known[kind] ?? `${sender}: ${kind} ${value}`.trim();
+  return sentences[kind] ?? `${sender}: ${kind} ${value}`.trim();
 }

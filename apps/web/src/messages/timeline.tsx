@@ -10,11 +10,12 @@ import { around, boundsOf, grown, rowsOf, type Range } from './timeline-rows.ts'
 import './timeline.css';
 import { attempt, toast } from '../shared/toasts.tsx';
 
-/** How near to an end, in pixels, more is fetched. */
-const NEAR = 700;
-const AT_BOTTOM = 60;
+/** Distance from an end, in pixels, within which more is loaded. */
+const LOAD_DISTANCE = 700;
+/** Distance from the end, in pixels, within which the timeline stays at the newest message. */
+const BOTTOM_DISTANCE = 60;
 
-/** A message that is to be shown. `id` tells two wishes for the same one apart. */
+/** A request to show a message. `id` tells apart two requests for the same message. */
 export interface Jump {
   readonly seq: number;
   readonly id: number;
@@ -29,8 +30,9 @@ interface Props {
 }
 
 /**
- * The messages, of which never more than 150 are in the page. Real rows that come and go at both ends, instead of guessed heights: whatever changes above or below,
- * the row at the top of what one sees stays where it is, or the newest one when one is at the end.
+ * The messages. At most 150 of them are in the page: real rows that are added and removed at both ends, instead of
+ * estimated heights. When something changes above or below, the topmost visible row stays where it is, or the newest
+ * message if the user is at the end.
  */
 export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const client = useClient();
@@ -46,14 +48,14 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
 
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
-  /** What must stay in place: the row at the top, and how far above the edge it begins; or the bottom. */
+  /** The element that stays in place: the topmost row, with the distance of its top from the edge, or the bottom. */
   const anchor = useRef<{ readonly key: string; readonly top: number } | 'bottom'>('bottom');
   const target = useRef<string>(undefined);
   const busy = useRef(false);
   const unmounted = useRef(new AbortController());
   useEffect(() => () => unmounted.current.abort(), []);
-  const again = useRef<() => void>(() => undefined);
-  const [away, setAway] = useState(false);
+  const loadIfNeeded = useRef<() => void>(() => undefined);
+  const [isAway, setAway] = useState(false);
   const offline = useChat(({ connection }) => connection === 'offline');
 
   const latest = useRef({ range, keys, from, to, hasBefore, hasAfter, following, kept });
@@ -62,11 +64,11 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const rowAt = (key: string) =>
     content.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? undefined;
 
-  const remember = useCallback(() => {
+  const saveAnchor = useCallback(() => {
     const box = scroller.current;
     if (!box) return;
     const distance = box.scrollHeight - box.scrollTop - box.clientHeight;
-    const atEnd = latest.current.following && distance < AT_BOTTOM;
+    const atEnd = latest.current.following && distance < BOTTOM_DISTANCE;
     setAway(!latest.current.following || distance > 400);
     if (atEnd) {
       anchor.current = 'bottom';
@@ -81,7 +83,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     }
   }, []);
 
-  const restore = useCallback(() => {
+  const restoreAnchor = useCallback(() => {
     const box = scroller.current;
     if (!box) return;
     if (anchor.current === 'bottom') box.scrollTop = box.scrollHeight;
@@ -91,7 +93,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     }
   }, []);
 
-  /** Takes rows from memory, and messages from the server, where an end is near. */
+  /** Adds rows from memory, or loads messages from the server, if an end is near. */
   const fill = useCallback(() => {
     const box = scroller.current;
     if (!box || busy.current || target.current !== undefined) return;
@@ -102,22 +104,22 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
       const { signal } = unmounted.current;
       const onRetry = (error: unknown) => void (signal.aborted || toast(explain(error)));
       void load({ retry: true, signal, onRetry })
-        // Without enough rows to scroll, no event asks for more.
-        .then(() => requestAnimationFrame(() => again.current()), onRetry)
+        // With too few rows to scroll, no event asks for more.
+        .then(() => requestAnimationFrame(() => loadIfNeeded.current()), onRetry)
         .finally(() => (busy.current = false));
     };
-    if (box.scrollTop < NEAR) {
+    if (box.scrollTop < LOAD_DISTANCE) {
       if (now.from > 0) return setRange(grown(now.range, now.keys, 'older'));
       if (now.hasBefore) return loadMore((options) => client.loadOlder(id, options));
     }
-    if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) {
+    if (box.scrollHeight - box.scrollTop - box.clientHeight < LOAD_DISTANCE) {
       if (now.to < now.keys.length) return setRange(grown(now.range, now.keys, 'newer'));
       if (now.hasAfter) return loadMore((options) => client.loadNewer(id, options));
     }
     return undefined;
   }, [client, id]);
 
-  again.current = fill;
+  loadIfNeeded.current = fill;
 
   const markRead = useCallback(() => {
     const box = scroller.current;
@@ -128,13 +130,13 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     );
     const seq = Number(seen?.dataset['seq'] ?? 0);
     const { conversations, connection } = client.getState();
-    const known = conversations.get(id);
-    // The server may be about to say what else is unread.
-    if (known?.kept && connection !== 'offline') return;
-    if (known && seq > 0 && (seq > known.readSeq || known.unread > 0)) client.markRead(id, seq);
+    const current = conversations.get(id);
+    // The server may still report other unread messages.
+    if (current?.kept && connection !== 'offline') return;
+    if (current && seq > 0 && (seq > current.readSeq || current.unread > 0)) client.markRead(id, seq);
   }, [client, id]);
 
-  // Where one was stays where it is; then it is looked at whether more is needed.
+  // Keeps the position, then checks whether more rows are needed.
   useLayoutEffect(() => {
     if (target.current !== undefined) {
       const row = rowAt(target.current);
@@ -143,22 +145,22 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
         flash(row);
         target.current = undefined;
       }
-    } else restore();
-    remember();
+    } else restoreAnchor();
+    saveAnchor();
     fill();
     markRead();
-  }, [rows, from, to, following, remember, restore, fill, markRead]);
+  }, [rows, from, to, following, saveAnchor, restoreAnchor, fill, markRead]);
 
-  // Pictures arrive, the window is resized, the composer grows.
+  // Pictures load, the window is resized, the composer grows.
   useEffect(() => {
     const observer = new ResizeObserver(() => {
-      restore();
-      remember();
+      restoreAnchor();
+      saveAnchor();
     });
     observer.observe(content.current!);
     observer.observe(scroller.current!);
     return () => observer.disconnect();
-  }, [remember, restore]);
+  }, [saveAnchor, restoreAnchor]);
 
   useEffect(() => {
     const box = scroller.current!;
@@ -166,14 +168,14 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
       const line = box.querySelector('.unread-line');
       if (line)
         box.scrollTop += line.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 4;
-      remember();
+      saveAnchor();
     }
     const events = ['focus', 'visibilitychange'] as const;
     for (const event of events) addEventListener(event, markRead);
     return () => {
       for (const event of events) removeEventListener(event, markRead);
     };
-  }, [markRead, remember, unreadAfter]);
+  }, [markRead, saveAnchor, unreadAfter]);
 
   useEffect(() => {
     if (!jump) return;
@@ -186,10 +188,10 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
       if (find().at < 0) await client.loadAround(id, jump.seq);
       const { loaded, at } = find();
       if (!current || at < 0) return;
-      const all = rowsOf(loaded, me.id, undefined).map(({ key }) => key);
-      target.current = all[at];
-      anchor.current = { key: all[at]!, top: 100 };
-      setRange(around(at, all));
+      const loadedKeys = rowsOf(loaded, me.id, undefined).map(({ key }) => key);
+      target.current = loadedKeys[at];
+      anchor.current = { key: loadedKeys[at]!, top: 100 };
+      setRange(around(at, loadedKeys));
     };
     void attempt(show);
     return () => {
@@ -203,11 +205,11 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
       if (latest.current.hasAfter) await client.jumpToNewest(id);
       anchor.current = 'bottom';
       setRange({});
-      requestAnimationFrame(restore);
+      requestAnimationFrame(restoreAnchor);
     });
   };
 
-  // One's own message is seen, wherever one was.
+  // Shows the user's own new message, wherever they scrolled.
   const newest = messages.at(-1);
   const ownNewest = newest?.senderId === me.id && newest.local ? newest.clientId : undefined;
   useEffect(() => {
@@ -219,8 +221,8 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const row = (event.target as HTMLElement).closest<HTMLElement>('[data-key]');
     if (step === undefined || !row || event.target !== row) return;
-    const all = [...content.current!.querySelectorAll<HTMLElement>('[data-key]')];
-    const next = all[all.indexOf(row) + step];
+    const shownRows = [...content.current!.querySelectorAll<HTMLElement>('[data-key]')];
+    const next = shownRows[shownRows.indexOf(row) + step];
     if (!next) return;
     event.preventDefault();
     next.focus({ preventScroll: true });
@@ -239,14 +241,14 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
         aria-label="Messages"
         onKeyDown={onKeyDown}
         onScroll={() => {
-          remember();
+          saveAnchor();
           fill();
           markRead();
         }}
       >
         <div ref={content} className="timeline-rows">
           {from === 0 && !hasBefore ? (
-            <Start id={id} />
+            <ConversationStart id={id} />
           ) : from === 0 && kept && offline ? (
             <p className="timeline-more muted small">Earlier messages are shown as soon as the server answers.</p>
           ) : (
@@ -273,11 +275,11 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
               <div className="spinner" role="img" aria-label="Loading" />
             </div>
           ) : (
-            <Typing ids={view.typing} />
+            <TypingNote ids={view.typing} />
           )}
         </div>
       </div>
-      {away && (
+      {isAway && (
         <button
           type="button"
           className="to-newest"
@@ -308,7 +310,7 @@ function flash(row: HTMLElement): void {
   row.classList.add('flash');
 }
 
-function Start({ id }: { readonly id: string }) {
+function ConversationStart({ id }: { readonly id: string }) {
   const { conversation } = useView(id)!;
   const partner = usePartner(id);
   return (
@@ -328,7 +330,7 @@ function Start({ id }: { readonly id: string }) {
   );
 }
 
-function Typing({ ids }: { readonly ids: readonly string[] }) {
+function TypingNote({ ids }: { readonly ids: readonly string[] }) {
   const names = useChat(({ users }) =>
     ids
       .slice(0, 3)

@@ -7,8 +7,8 @@ const links = (body: string) =>
     .filter(({ kind }) => kind === 'link')
     .map((token) => (token.kind === 'link' ? token.href : ''));
 
-describe('a body', () => {
-  it('keeps every character, whatever it is', () => {
+describe('the tokens of a body', () => {
+  it('keep every character', () => {
     const piece = fc.oneof(
       fc.string({ unit: 'grapheme' }),
       fc.constantFrom('https://a.example/', '@ann', ' ', '(', ').', '<b>', 'javascript:', 'http://'),
@@ -25,7 +25,7 @@ describe('a body', () => {
     );
   });
 
-  it('has links where it names pages, without the sentence around them', () => {
+  it('have links without the punctuation around them', () => {
     expect(links('see https://a.example/x?y=1#z, (http://b.example/wiki/A_(b)) or (https://c.example).')).toEqual([
       'https://a.example/x?y=1#z',
       'http://b.example/wiki/A_(b)',
@@ -42,11 +42,11 @@ describe('a body', () => {
     'https://bank.example@evil.example',
     'file:///etc/passwd',
     'https://',
-  ])('has no link in %s', (body) => {
+  ])('have no link in %s', (body) => {
     expect(links(body)).toEqual([]);
   });
 
-  it('links lead over http or https only, in any text', () => {
+  it('have http and https links only, in any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.webUrl(), (noise, url) => {
         for (const href of links(`${noise} ${url} ${noise}`)) expect(href).toMatch(/^https?:\/\//);
@@ -55,7 +55,7 @@ describe('a body', () => {
     );
   });
 
-  it('has mentions, but not in addresses', () => {
+  it('have mentions, but not in email addresses', () => {
     expect(tokenize('@ann and @Ben.x, not me@home.example').filter(({ kind }) => kind === 'mention')).toEqual([
       { kind: 'mention', text: '@ann', name: 'ann' },
       { kind: 'mention', text: '@Ben.x', name: 'ben.x' },

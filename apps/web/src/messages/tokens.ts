@@ -3,12 +3,12 @@ export type Token =
   | { readonly kind: 'link'; readonly text: string; readonly href: string }
   | { readonly kind: 'mention'; readonly text: string; readonly name: string };
 
-/** Each alternative reads forward only: no body makes it slow. */
+/** Each alternative is matched forward only, so no body makes it slow. */
 const candidates = /(?<=^|[\s(<"'“„‘])(?:https?:\/\/[^\s<>"'”“]+|@[a-z0-9_.-]{3,32})/giu;
 const closers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 
-/** Without what belongs to the sentence around the address: `(see https://a.b/c).` */
-function trimmed(address: string): string {
+/** The address without the punctuation of the sentence around it: `(see https://a.b/c).` */
+function withoutPunctuation(address: string): string {
   let end = address.length;
   for (; end > 0; end--) {
     const last = address[end - 1]!;
@@ -21,7 +21,10 @@ function trimmed(address: string): string {
   return address.slice(0, end);
 }
 
-/** Only addresses of the web become links, and one that pretends to be elsewhere by a user name in front (`https://bank.example@evil.example`) does not. */
+/**
+ * The address of a link. Undefined unless it is http or https. An address with a user name, which can look like another
+ * site (`https://bank.example@evil.example`), is no link either.
+ */
 function safeHref(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
@@ -33,23 +36,23 @@ function safeHref(text: string): string | undefined {
     : undefined;
 }
 
-/** Splits a body into text, links (http and https only) and mentions. Joined again, the texts are the body. */
+/** Splits a body into text, links and mentions. The texts of the tokens, joined, are the body. */
 export function tokenize(body: string): Token[] {
   const tokens: Token[] = [];
-  let done = 0;
+  let end = 0;
   const push = (token: Token) => {
     if (token.text !== '') tokens.push(token);
   };
   for (const match of body.matchAll(candidates)) {
-    const text = trimmed(match[0]);
+    const text = withoutPunctuation(match[0]);
     const href = text.startsWith('@') ? undefined : safeHref(text);
     if (text.length < 4 || (!text.startsWith('@') && href === undefined)) continue;
-    push({ kind: 'text', text: body.slice(done, match.index) });
+    push({ kind: 'text', text: body.slice(end, match.index) });
     push(
       href === undefined ? { kind: 'mention', text, name: text.slice(1).toLowerCase() } : { kind: 'link', text, href },
     );
-    done = match.index + text.length;
+    end = match.index + text.length;
   }
-  push({ kind: 'text', text: body.slice(done) });
+  push({ kind: 'text', text: body.slice(end) });
   return tokens;
 }

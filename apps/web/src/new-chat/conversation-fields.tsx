@@ -1,6 +1,7 @@
 import { useId } from 'react';
+import { textField } from '../shared/forms.ts';
 
-export const roomColors = [
+const suggestedColors = [
   '#5b4ad1',
   '#1f6fb2',
   '#0f7a6c',
@@ -17,10 +18,10 @@ interface Defaults {
   readonly color?: string | undefined;
 }
 
-/** The fields that describe a conversation: `title`, `topic` and `color` of the form around it. */
-export function RoomFields({ title, topic, color = roomColors[0] }: Defaults) {
+/** The form fields that describe a conversation: `title`, `topic` and `color`. */
+export function ConversationFields({ title, topic, color = suggestedColors[0] }: Defaults) {
   const legend = useId();
-  const colors = (roomColors as readonly string[]).includes(color) ? roomColors : [color, ...roomColors];
+  const colors = (suggestedColors as readonly string[]).includes(color) ? suggestedColors : [color, ...suggestedColors];
   return (
     <>
       <label className="field">
@@ -58,12 +59,11 @@ export function RoomFields({ title, topic, color = roomColors[0] }: Defaults) {
   );
 }
 
-/** What a text field of a form holds. */
-export function fieldOf(form: FormData, name: string): string {
-  const value = form.get(name);
-  return typeof value === 'string' ? value : '';
-}
-
-export function roomOf(form: FormData): { title: string; topic: string; color: string } {
-  return { title: fieldOf(form, 'title').trim(), topic: fieldOf(form, 'topic').trim(), color: fieldOf(form, 'color') };
+/** The values of {@link ConversationFields}. */
+export function conversationFieldsOf(form: FormData): { title: string; topic: string; color: string } {
+  return {
+    title: textField(form, 'title').trim(),
+    topic: textField(form, 'topic').trim(),
+    color: textField(form, 'color'),
+  };
 }

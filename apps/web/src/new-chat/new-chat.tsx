@@ -2,12 +2,12 @@ import type { User } from '@parley/contracts';
 import { X } from 'lucide-react';
 import { useState, type FormEvent } from 'react';
 import { useLocation } from 'wouter';
-import { directWith, useClient, useMe } from '../shared/chat.ts';
+import { openDirectConversation, useClient, useMe } from '../shared/chat.ts';
 import { Avatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
 import '../shared/forms.css';
 import { PeoplePicker } from '../people/people-picker.tsx';
-import { RoomFields, roomOf } from './conversation-fields.tsx';
+import { ConversationFields, conversationFieldsOf } from './conversation-fields.tsx';
 import { attempt } from '../shared/toasts.tsx';
 
 export type Kind = 'direct' | 'group' | 'channel';
@@ -17,21 +17,21 @@ const kinds: readonly (readonly [Kind, string])[] = [
   ['channel', 'Channel'],
 ];
 
-/** Starts a direct chat, a group or a channel. */
+/** The dialog that starts a direct conversation, a group or a channel. */
 export function NewChat({
   onClose,
-  begin = 'direct',
-  open = false,
+  initialKind = 'direct',
+  initiallyPublic = false,
 }: {
   readonly onClose: () => void;
-  readonly begin?: Kind;
-  /** Whether it is a public room at first. */ readonly open?: boolean;
+  readonly initialKind?: Kind;
+  readonly initiallyPublic?: boolean;
 }) {
-  const guest = useMe().kind === 'guest';
-  const [kind, setKind] = useState<Kind>(begin);
+  const isGuest = useMe().kind === 'guest';
+  const [kind, setKind] = useState<Kind>(initialKind);
   const client = useClient();
   const [, navigate] = useLocation();
-  const go = (work: () => Promise<string>) =>
+  const create = (work: () => Promise<string>) =>
     void attempt(async () => {
       navigate(`/c/${await work()}`);
       onClose();
@@ -40,7 +40,7 @@ export function NewChat({
     <Dialog title="New chat" onClose={onClose}>
       <div className="tabs">
         {kinds
-          .filter(([one]) => !guest || one !== 'channel')
+          .filter(([one]) => !isGuest || one !== 'channel')
           .map(([one, label]) => (
             <button key={one} type="button" aria-pressed={kind === one} onClick={() => setKind(one)}>
               {label}
@@ -48,13 +48,16 @@ export function NewChat({
           ))}
       </div>
       {kind === 'direct' ? (
-        <PeoplePicker label="Search people by name" onPick={(user) => go(() => directWith(client, user.id))} />
+        <PeoplePicker
+          label="Search people by name"
+          onPick={(user) => create(() => openDirectConversation(client, user.id))}
+        />
       ) : (
         <GroupForm
           key={kind}
           kind={kind}
-          open={open}
-          onCreate={(input) => go(async () => (await client.createConversation(input)).id)}
+          initiallyPublic={initiallyPublic}
+          onCreate={(input) => create(async () => (await client.createConversation(input)).id)}
         />
       )}
     </Dialog>
@@ -65,15 +68,15 @@ type Input = Parameters<ReturnType<typeof useClient>['createConversation']>[0];
 
 function GroupForm({
   kind,
-  open,
+  initiallyPublic,
   onCreate,
 }: {
   readonly kind: 'group' | 'channel';
-  readonly open: boolean;
+  readonly initiallyPublic: boolean;
   readonly onCreate: (input: Input) => void;
 }) {
   const [members, setMembers] = useState<readonly User[]>([]);
-  const [isPublic, setPublic] = useState(open);
+  const [isPublic, setPublic] = useState(initiallyPublic);
   const toggle = (user: User) =>
     setMembers((all) =>
       all.some(({ id }) => id === user.id) ? all.filter(({ id }) => id !== user.id) : [...all, user],
@@ -83,7 +86,7 @@ function GroupForm({
     onCreate({
       kind,
       visibility: isPublic ? 'public' : 'private',
-      ...roomOf(new FormData(event.currentTarget)),
+      ...conversationFieldsOf(new FormData(event.currentTarget)),
       memberIds: members.map(({ id }) => id),
     });
   };
@@ -94,7 +97,7 @@ function GroupForm({
           In a channel only you and the admins you choose write; everybody reads and reacts.
         </p>
       )}
-      <RoomFields />
+      <ConversationFields />
       <label className="switch">
         <span>
           Public<small>Anybody can find it and join</small>

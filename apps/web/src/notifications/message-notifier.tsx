@@ -1,25 +1,28 @@
 import { useEffect, useState } from 'react';
 import { useRoute } from 'wouter';
 import { useChat, useClient } from '../shared/chat.ts';
-import { chime, notifyOf } from './notifications.ts';
-import { peersOf } from '../peer/peer-chat.ts';
-import { summaryOf } from '../messages/message.tsx';
+import { playSound, notify } from './notifications.ts';
+import { peerChatsOf } from '../peer/peer-chat.ts';
+import { summaryOf } from '../messages/summary.ts';
 import { toast } from '../shared/toasts.tsx';
 
-/** Tells of new messages: screen readers of those in the open conversation, everybody of others by sound and the system's notifications; and the window's title counts. */
-export function Announcer() {
+/**
+ * Reports new messages: those of the open conversation to screen readers, others by sound and by the system's
+ * notifications. Shows the number of unread messages in the title of the window.
+ */
+export function MessageNotifier() {
   const client = useClient();
   const [, params] = useRoute('/c/:id');
-  const open = params?.id;
-  const [text, setText] = useState('');
+  const openId = params?.id;
+  const [announcement, setAnnouncement] = useState('');
   useEffect(
     () =>
       client.on('message', ({ message }) => {
         const { conversations, user } = client.getState();
         const view = conversations.get(message.conversationId);
         if (message.type === 'system' || !view) return;
-        const looking = message.conversationId === open && document.hasFocus();
-        // Of somebody who writes for the first time the name is not here yet.
+        const isOnScreen = message.conversationId === openId && document.hasFocus();
+        // The name of somebody who writes for the first time is not loaded yet.
         void client
           .user(message.senderId)
           .then(
@@ -27,20 +30,20 @@ export function Announcer() {
             () => 'Somebody',
           )
           .then((sender) => {
-            if (looking) setText(`${sender}: ${summaryOf(message)}`);
-            else notifyOf(view, message, sender, user?.id);
+            if (isOnScreen) setAnnouncement(`${sender}: ${summaryOf(message)}`);
+            else notify(view, message, sender, user?.id);
           });
       }),
-    [client, open],
+    [client, openId],
   );
-  // Somebody asks for a direct connection; the conversation itself has the buttons.
+  // Somebody calls for a direct connection. The conversation itself shows the buttons.
   useEffect(
     () =>
-      peersOf(client).onRing((id) => {
-        if (id !== open) toast('Somebody wants to talk directly. Open your chat with them to answer.');
-        chime();
+      peerChatsOf(client).onRing((id) => {
+        if (id !== openId) toast('Somebody wants to talk directly. Open your chat with them to answer.');
+        playSound();
       }),
-    [client, open],
+    [client, openId],
   );
   const unread = useChat(({ conversations }) =>
     [...conversations.values()].reduce(
@@ -49,7 +52,7 @@ export function Announcer() {
     ),
   );
   useEffect(() => {
-    // A title costs more than it looks: it goes to the browser's own window.
+    // Changing the title is slow, because it goes to the browser's own window.
     const timer = setTimeout(() => {
       document.title = unread > 0 ? `(${unread}) Parley` : 'Parley';
     }, 300);
@@ -57,7 +60,7 @@ export function Announcer() {
   }, [unread]);
   return (
     <div className="hidden-text" role="status" aria-live="polite">
-      {text}
+      {announcement}
     </div>
   );
 }

@@ -1,32 +1,37 @@
 import type { ConversationView } from '@parley/client';
 import type { Message } from '@parley/contracts';
-import { summaryOf } from '../messages/message.tsx';
-import { read, write } from '../settings/themes.ts';
+import { summaryOf } from '../messages/summary.ts';
+import { readItem, writeItem } from '../shared/local-storage.ts';
 
-type Way = 'sound' | 'system';
-const key = (way: Way) => `parley:notify-${way}`;
+type Channel = 'sound' | 'system';
+const keyOf = (channel: Channel) => `parley:notify-${channel}`;
 
-/** What the user wants on this device. Sound unless switched off, the system's notifications once allowed. */
-export const wants = (way: Way): boolean =>
-  way === 'sound'
-    ? read(key(way)) !== 'off'
-    : read(key(way)) === 'on' && 'Notification' in globalThis && Notification.permission === 'granted';
+/**
+ * Whether this device notifies by sound, which is on by default, or by the system, which needs the browser's
+ * permission.
+ */
+export const isEnabled = (channel: Channel): boolean =>
+  channel === 'sound'
+    ? readItem(keyOf(channel)) !== 'off'
+    : readItem(keyOf(channel)) === 'on' && 'Notification' in globalThis && Notification.permission === 'granted';
 
-/** Resolves with whether it is on now: the browser may not allow it. */
-export async function want(way: Way, on: boolean): Promise<boolean> {
+/** Switches a channel on or off. Resolves with whether it is on now: the browser may refuse. */
+export async function setEnabled(channel: Channel, on: boolean): Promise<boolean> {
   const allowed =
-    !on || way === 'sound' || ('Notification' in globalThis && (await Notification.requestPermission()) === 'granted');
-  write(key(way), on && allowed ? 'on' : 'off');
+    !on ||
+    channel === 'sound' ||
+    ('Notification' in globalThis && (await Notification.requestPermission()) === 'granted');
+  writeItem(keyOf(channel), on && allowed ? 'on' : 'off');
   return on && allowed;
 }
 
-/** By sound and by the system, as the conversation's setting and this device's say. */
-export function notifyOf(view: ConversationView, message: Message, sender: string, ownId: string | undefined): void {
+/** Notifies of a message by sound and by the system, as the settings of the conversation and of this device allow. */
+export function notify(view: ConversationView, message: Message, sender: string, ownId: string | undefined): void {
   const { id, kind, title, me } = view.conversation;
   const level = me?.notifications ?? 'all';
   if (level === 'none' || (level === 'mentions' && !message.mentions.includes(ownId ?? ''))) return;
-  if (wants('sound')) chime();
-  if (!wants('system') || document.hasFocus()) return;
+  if (isEnabled('sound')) playSound();
+  if (!isEnabled('system') || document.hasFocus()) return;
   const notification = new Notification(kind === 'direct' ? sender : `${sender} in ${title ?? 'a group'}`, {
     body: summaryOf(message).slice(0, 200),
     tag: id,
@@ -40,13 +45,13 @@ export function notifyOf(view: ConversationView, message: Message, sender: strin
 }
 
 let audio: AudioContext | undefined;
-let lastAt = -Infinity;
+let lastPlayedAt = -Infinity;
 
-/** Two soft tones, at most one pair a second. */
-export function chime(): void {
-  // Before the page was touched a browser plays nothing, and complains.
-  if (performance.now() - lastAt < 1000 || !navigator.userActivation?.hasBeenActive) return;
-  lastAt = performance.now();
+/** Plays two soft tones, once a second at most. */
+export function playSound(): void {
+  // Before the first interaction with the page, browsers refuse to play and log a warning.
+  if (performance.now() - lastPlayedAt < 1000 || !navigator.userActivation?.hasBeenActive) return;
+  lastPlayedAt = performance.now();
   audio ??= new AudioContext();
   [660, 880].forEach((frequency, at) => {
     const [tone, volume] = [audio!.createOscillator(), audio!.createGain()];

@@ -8,10 +8,10 @@ export interface PeerMessage {
 }
 
 export interface PeerState {
-  /** `calling`: the other one was asked. `ringing`: they ask. */
+  /** `calling`: the user called the partner. `ringing`: the partner calls. */
   readonly phase: 'idle' | 'calling' | 'ringing' | 'connecting' | 'open';
   readonly messages: readonly PeerMessage[];
-  /** Why it ended, when it did by itself. */
+  /** Why the connection ended, unless the user ended it. */
   readonly problem?: string | undefined;
 }
 
@@ -20,13 +20,13 @@ type Signal =
   | { readonly kind: 'ice'; readonly call: string; readonly candidate: RTCIceCandidateInit }
   | { readonly kind: 'bye'; readonly call: string };
 
-const MOST_MESSAGES = 500;
-const MOST_CANDIDATES = 64;
-const LONGEST = 16_000;
-const RING_MS = 45_000;
+const MAX_MESSAGES = 500;
+const MAX_CANDIDATES = 64;
+const MAX_CHARACTERS = 16_000;
+const RING_TIMEOUT_MS = 45_000;
 const idle: PeerState = { phase: 'idle', messages: [] };
 
-/** What others signal is whatever they like. */
+/** Checks a signal: the other side may send anything. */
 function signalOf(data: unknown): Signal | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   const { kind, call, sdp, candidate } = data as Record<string, unknown>;
@@ -37,8 +37,9 @@ function signalOf(data: unknown): Signal | undefined {
 }
 
 /**
- * A connection from this browser to another one's, in one direct conversation. The server passes on how they find each other, and never sees what they say; nothing is kept.
- * No server outside is asked for the way: it works where the two reach each other, in one network or with public addresses.
+ * A connection from this browser to another one, in one direct conversation. The server forwards the signals that set
+ * it up and never sees the messages; nothing is stored. No STUN or TURN server is used, so it works where the browsers
+ * reach each other directly: in one network, or with public addresses.
  */
 class PeerChat {
   state: PeerState = idle;
@@ -47,8 +48,8 @@ class PeerChat {
   private channel: RTCDataChannel | undefined;
   private call: string | undefined;
   private partnerId: string | undefined;
-  private offered: string | undefined;
-  private early: RTCIceCandidateInit[] = [];
+  private offeredSdp: string | undefined;
+  private earlyCandidates: RTCIceCandidateInit[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private count = 0;
 
@@ -62,26 +63,26 @@ class PeerChat {
     return () => void this.listeners.delete(listener);
   };
 
-  /** Asks the other one. Rejects when they have no connection. */
+  /** Calls the partner. Ends at once when they have no connection. */
   async start(partnerId: string): Promise<void> {
     this.partnerId = partnerId;
     this.call = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('');
     const connection = this.connect();
-    this.attach(connection.createDataChannel('parley'));
+    this.useChannel(connection.createDataChannel('parley'));
     await connection.setLocalDescription();
-    this.show({ phase: 'calling', problem: undefined });
-    this.timer = setTimeout(() => this.end('Nobody answered.'), RING_MS);
+    this.update({ phase: 'calling', problem: undefined });
+    this.timer = setTimeout(() => this.end('Nobody answered.'), RING_TIMEOUT_MS);
     if (!(await this.signal({ kind: 'offer', call: this.call, sdp: connection.localDescription!.sdp })))
       this.end('They are not here right now.');
   }
 
   async accept(): Promise<void> {
-    if (this.state.phase !== 'ringing' || this.offered === undefined) return;
+    if (this.state.phase !== 'ringing' || this.offeredSdp === undefined) return;
     const connection = this.connect();
-    connection.addEventListener('datachannel', ({ channel }) => this.attach(channel));
-    this.show({ phase: 'connecting' });
-    await connection.setRemoteDescription({ type: 'offer', sdp: this.offered });
-    await this.addEarly();
+    connection.addEventListener('datachannel', ({ channel }) => this.useChannel(channel));
+    this.update({ phase: 'connecting' });
+    await connection.setRemoteDescription({ type: 'offer', sdp: this.offeredSdp });
+    await this.addEarlyCandidates();
     await connection.setLocalDescription();
     await this.signal({ kind: 'answer', call: this.call!, sdp: connection.localDescription!.sdp });
   }
@@ -93,30 +94,30 @@ class PeerChat {
 
   send(body: string): void {
     if (this.channel?.readyState !== 'open' || body === '') return;
-    this.channel.send(body.slice(0, LONGEST));
-    this.add(body.slice(0, LONGEST), true);
+    this.channel.send(body.slice(0, MAX_CHARACTERS));
+    this.addMessage(body.slice(0, MAX_CHARACTERS), true);
   }
 
-  async hear(from: string, data: unknown): Promise<void> {
+  async receive(from: string, data: unknown): Promise<void> {
     const signal = signalOf(data);
     if (!signal) return;
     if (signal.kind === 'offer') {
-      // Both called at once: the one with the smaller id goes on.
+      // When both call at once, the call of the user with the smaller id goes on.
       if (this.state.phase === 'calling' && this.client.getState().user!.id < from) return;
       if (this.state.phase === 'open' || this.state.phase === 'connecting') return;
       this.close();
-      Object.assign(this, { call: signal.call, partnerId: from, offered: signal.sdp });
-      this.timer = setTimeout(() => this.end('You missed a call.'), RING_MS);
-      this.show({ phase: 'ringing', problem: undefined });
+      Object.assign(this, { call: signal.call, partnerId: from, offeredSdp: signal.sdp });
+      this.timer = setTimeout(() => this.end('You missed a call.'), RING_TIMEOUT_MS);
+      this.update({ phase: 'ringing', problem: undefined });
     } else if (signal.call !== this.call || from !== this.partnerId) return;
     else if (signal.kind === 'bye') this.end('The other side hung up.');
     else if (signal.kind === 'answer' && this.connection?.signalingState === 'have-local-offer') {
-      this.show({ phase: 'connecting' });
+      this.update({ phase: 'connecting' });
       await this.connection.setRemoteDescription({ type: 'answer', sdp: signal.sdp });
-      await this.addEarly();
+      await this.addEarlyCandidates();
     } else if (signal.kind === 'ice') {
       if (this.connection?.remoteDescription) await this.connection.addIceCandidate(signal.candidate);
-      else if (this.early.length < MOST_CANDIDATES) this.early.push(signal.candidate);
+      else if (this.earlyCandidates.length < MAX_CANDIDATES) this.earlyCandidates.push(signal.candidate);
     }
   }
 
@@ -135,50 +136,50 @@ class PeerChat {
     return connection;
   }
 
-  private attach(channel: RTCDataChannel): void {
+  private useChannel(channel: RTCDataChannel): void {
     this.channel = channel;
     channel.addEventListener('open', () => {
       clearTimeout(this.timer);
-      this.show({ phase: 'open' });
+      this.update({ phase: 'open' });
     });
     channel.addEventListener(
       'message',
-      ({ data }) => typeof data === 'string' && this.add(data.slice(0, LONGEST), false),
+      ({ data }) => typeof data === 'string' && this.addMessage(data.slice(0, MAX_CHARACTERS), false),
     );
     channel.addEventListener('close', () => channel === this.channel && this.end('The connection has ended.'));
   }
 
-  private async addEarly(): Promise<void> {
-    for (const candidate of this.early.splice(0)) await this.connection?.addIceCandidate(candidate);
+  private async addEarlyCandidates(): Promise<void> {
+    for (const candidate of this.earlyCandidates.splice(0)) await this.connection?.addIceCandidate(candidate);
   }
 
   private signal(data: Signal): Promise<boolean> {
     return this.client.signal(this.partnerId!, this.conversationId, data).catch(() => false);
   }
 
-  private add(body: string, own: boolean): void {
-    this.show({
+  private addMessage(body: string, own: boolean): void {
+    this.update({
       messages: [...this.state.messages, { id: ++this.count, own, body, at: new Date().toISOString() }].slice(
-        -MOST_MESSAGES,
+        -MAX_MESSAGES,
       ),
     });
   }
 
   private end(problem?: string): void {
     this.close();
-    this.show({ phase: 'idle', problem });
+    this.update({ phase: 'idle', problem });
   }
 
   private close(): void {
     clearTimeout(this.timer);
     const { channel, connection } = this;
-    this.channel = this.connection = this.call = this.offered = undefined;
-    this.early = [];
+    this.channel = this.connection = this.call = this.offeredSdp = undefined;
+    this.earlyCandidates = [];
     channel?.close();
     connection?.close();
   }
 
-  private show(part: Partial<PeerState>): void {
+  private update(part: Partial<PeerState>): void {
     this.state = { ...this.state, ...part };
     for (const listener of this.listeners) listener();
   }
@@ -187,20 +188,20 @@ class PeerChat {
 export type { PeerChat };
 
 /** The peer connections of this page, one for each direct conversation. */
-class Peers {
+class PeerChats {
   private readonly chats = new Map<string, PeerChat>();
-  private readonly ringers = new Set<(conversationId: string) => void>();
+  private readonly ringListeners = new Set<(conversationId: string) => void>();
 
   constructor(private readonly client: ParleyClient) {
     client.on('peer:signal', ({ from, conversationId, data }) => {
       const chat = this.of(conversationId);
       const before = chat.state.phase;
       void chat
-        .hear(from, data)
+        .receive(from, data)
         .catch(() => chat.hangUp())
         .then(() => {
           if (before !== 'ringing' && chat.state.phase === 'ringing')
-            for (const ring of this.ringers) ring(conversationId);
+            for (const listener of this.ringListeners) listener(conversationId);
         });
     });
   }
@@ -211,16 +212,16 @@ class Peers {
     return chat;
   }
 
-  /** Calls `listener` when somebody asks for a connection. Answers how to stop. */
+  /** Calls `listener` when somebody calls for a connection. Returns a function that removes it. */
   onRing(listener: (conversationId: string) => void): () => void {
-    this.ringers.add(listener);
-    return () => void this.ringers.delete(listener);
+    this.ringListeners.add(listener);
+    return () => void this.ringListeners.delete(listener);
   }
 }
 
-const all = new WeakMap<ParleyClient, Peers>();
-export function peersOf(client: ParleyClient): Peers {
-  const peers = all.get(client) ?? new Peers(client);
-  all.set(client, peers);
-  return peers;
+const chatsByClient = new WeakMap<ParleyClient, PeerChats>();
+export function peerChatsOf(client: ParleyClient): PeerChats {
+  const chats = chatsByClient.get(client) ?? new PeerChats(client);
+  chatsByClient.set(client, chats);
+  return chats;
 }

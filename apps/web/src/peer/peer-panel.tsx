@@ -1,16 +1,16 @@
 import { Radio, SendHorizontal, ShieldCheck } from 'lucide-react';
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { useClient, usePartner } from '../shared/chat.ts';
-import { peersOf } from './peer-chat.ts';
+import { peerChatsOf } from './peer-chat.ts';
 import { Panel } from '../shared/panel.tsx';
 import './peer.css';
 import { RichText } from '../messages/rich-text.tsx';
 import { timeOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
 
-/** Messages from browser to browser. Nothing of them reaches the server's database. */
+/** The panel of a direct connection. Its messages never reach the server's database. */
 export default function PeerPanel({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
-  const chat = peersOf(useClient()).of(id);
+  const chat = peerChatsOf(useClient()).of(id);
   const { phase, messages, problem } = useSyncExternalStore(chat.subscribe, () => chat.state);
   const partner = usePartner(id);
   const name = partner?.displayName ?? 'the other one';
@@ -33,7 +33,7 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
         </span>
       </p>
       {phase === 'open' || messages.length > 0 ? (
-        <Talk chat={chat} live={phase === 'open'} messages={messages} />
+        <PeerMessages chat={chat} isOpen={phase === 'open'} messages={messages} />
       ) : (
         <div className="empty grow">
           <Radio size={40} />
@@ -71,21 +71,21 @@ export default function PeerPanel({ id, onClose }: { readonly id: string; readon
   );
 }
 
-type Chat = ReturnType<ReturnType<typeof peersOf>['of']>;
+type Chat = ReturnType<ReturnType<typeof peerChatsOf>['of']>;
 
-function Talk({
+function PeerMessages({
   chat,
-  live,
+  isOpen,
   messages,
 }: {
   readonly chat: Chat;
-  readonly live: boolean;
+  readonly isOpen: boolean;
   readonly messages: Chat['state']['messages'];
 }) {
   const [text, setText] = useState('');
   const end = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    // Some browsers answer a promise, which is no clean-up.
+    // Some browsers return a promise here.
     void end.current?.scrollIntoView({ block: 'end' });
   }, [messages]);
   return (
@@ -102,7 +102,7 @@ function Talk({
         ))}
         <div ref={end} />
       </div>
-      {live && (
+      {isOpen && (
         <form
           className="peer-line"
           onSubmit={(event) => {

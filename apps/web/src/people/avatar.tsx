@@ -4,7 +4,7 @@ import './avatar.css';
 import { usePicture } from '../files/pictures.ts';
 
 /** Dark enough for white letters (4.5:1) in every theme. */
-const grounds = [
+const colors = [
   '#5b4ad1',
   '#1f6fb2',
   '#0f7a6c',
@@ -19,14 +19,14 @@ const grounds = [
 
 const hash = (text: string): number =>
   Array.from(text, (letter) => letter.codePointAt(0)!).reduce((sum, code) => (sum * 31 + code) >>> 0, 7);
-export const groundOf = (id: string): string => grounds[hash(id) % grounds.length]!;
-const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+export const colorOf = (id: string): string => colors[hash(id) % colors.length]!;
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 const initials = (name: string): string => {
   const words = name.trim().split(/\s+/);
   return [words[0], words.length > 1 ? words.at(-1) : undefined]
     .map(
       (word) =>
-        letters
+        graphemes
           .segment(word ?? '')
           [Symbol.iterator]()
           .next().value?.segment ?? '',
@@ -41,13 +41,13 @@ interface Props {
   readonly presence?: Presence['state'] | undefined;
 }
 
-/** Decoration: the name always stands beside it. */
+/** Decoration only: the name always stands beside it. */
 export function Avatar({ user, size = 40, presence }: Props) {
   const picture = usePicture(user?.avatarId);
   return (
     <span
       className="avatar"
-      style={{ '--size': `${size}px`, background: groundOf(user?.id ?? '') } as React.CSSProperties}
+      style={{ '--size': `${size}px`, background: colorOf(user?.id ?? '') } as React.CSSProperties}
       aria-hidden="true"
     >
       {picture ? <img src={picture} alt="" /> : initials(user?.displayName ?? '?')}
@@ -56,8 +56,8 @@ export function Avatar({ user, size = 40, presence }: Props) {
   );
 }
 
-/** Whether white or black is read better on a colour that people chose. */
-export function inkOn(color: string): string {
+/** The more readable one of black and white on a colour that somebody chose. */
+export function textColorOn(color: string): string {
   const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16) / 255);
   return 0.2126 * red! ** 2.2 + 0.7152 * green! ** 2.2 + 0.0722 * blue! ** 2.2 > 0.18 ? '#111111' : '#ffffff';
 }
@@ -69,12 +69,12 @@ export function RoomAvatar({
   readonly conversation: Conversation;
   readonly size?: number;
 }) {
-  const background = conversation.color ?? groundOf(conversation.id);
+  const background = conversation.color ?? colorOf(conversation.id);
   const Icon = conversation.kind === 'channel' ? Megaphone : conversation.visibility === 'public' ? Hash : Lock;
   return (
     <span
       className="avatar square"
-      style={{ '--size': `${size}px`, background, color: inkOn(background) } as React.CSSProperties}
+      style={{ '--size': `${size}px`, background, color: textColorOn(background) } as React.CSSProperties}
       aria-hidden="true"
     >
       <Icon size={size * 0.45} strokeWidth={2.2} />

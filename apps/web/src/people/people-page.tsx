@@ -2,41 +2,42 @@ import type { Listed, User } from '@parley/contracts';
 import { Ban, MessageCircle, UserMinus, UserPlus } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useLocation } from 'wouter';
-import { directWith, useChat, useClient, usePresenceOf } from '../shared/chat.ts';
-import { listOf } from '../shared/lists.ts';
+import { openDirectConversation, useChat, useClient, useWatchedPresence } from '../shared/chat.ts';
+import { listItems } from '../shared/lists.ts';
 import { Avatar } from './avatar.tsx';
 import { PeoplePicker } from './people-picker.tsx';
 import { attempt } from '../shared/toasts.tsx';
 
 type List = 'contacts' | 'blocks';
 
-function useList(name: List) {
+function usePeopleList(name: List) {
   const client = useClient();
   const [users, setUsers] = useState<readonly User[]>();
   const load = useCallback(
     () =>
       attempt(async () => {
-        const all: User[] = [];
-        for await (const { user } of listOf<Listed>(client, `/${name}`)) all.push(user);
-        setUsers(all);
+        const loaded: User[] = [];
+        for await (const { user } of listItems<Listed>(client, `/${name}`)) loaded.push(user);
+        setUsers(loaded);
       }),
     [client, name],
   );
   useEffect(() => void load(), [load]);
-  const put = (userId: string, there: boolean) =>
-    void attempt(() => client.request(there ? 'PUT' : 'DELETE', `/${name}/${userId}`)).then(load);
-  return { users, put };
+  const set = (userId: string, isListed: boolean) =>
+    void attempt(() => client.request(isListed ? 'PUT' : 'DELETE', `/${name}/${userId}`)).then(load);
+  return { users, set };
 }
 
-/** Contacts, people in general, and whom one has blocked. */
-export function People() {
+/** The user's contacts, a search for people, and blocked people. */
+export function PeoplePage() {
   const client = useClient();
   const [, navigate] = useLocation();
-  const contacts = useList('contacts');
-  const blocks = useList('blocks');
+  const contacts = usePeopleList('contacts');
+  const blocks = usePeopleList('blocks');
   const ids = useMemo(() => (contacts.users ?? []).slice(0, 100).map(({ id }) => id), [contacts.users]);
-  usePresenceOf(ids);
-  const write = (user: User) => void attempt(async () => navigate(`/c/${await directWith(client, user.id)}`));
+  useWatchedPresence(ids);
+  const write = (user: User) =>
+    void attempt(async () => navigate(`/c/${await openDirectConversation(client, user.id)}`));
   return (
     <div className="page">
       <div className="page-inner">
@@ -48,7 +49,7 @@ export function People() {
           )}
           <div className="person-list">
             {contacts.users?.map((user) => (
-              <Entry key={user.id} user={user}>
+              <PersonEntry key={user.id} user={user}>
                 <button
                   type="button"
                   className="icon-button"
@@ -63,7 +64,7 @@ export function People() {
                   className="icon-button"
                   aria-label={`Take ${user.displayName} off your contacts`}
                   title="Take off the list"
-                  onClick={() => contacts.put(user.id, false)}
+                  onClick={() => contacts.set(user.id, false)}
                 >
                   <UserMinus size={19} />
                 </button>
@@ -72,11 +73,11 @@ export function People() {
                   className="icon-button"
                   aria-label={`Block ${user.displayName}`}
                   title="Block"
-                  onClick={() => blocks.put(user.id, true)}
+                  onClick={() => blocks.set(user.id, true)}
                 >
                   <Ban size={19} />
                 </button>
-              </Entry>
+              </PersonEntry>
             ))}
           </div>
         </section>
@@ -85,7 +86,7 @@ export function People() {
           <PeoplePicker
             label="Search people to add to your contacts"
             picked={contacts.users ?? []}
-            onPick={(user) => contacts.put(user.id, !contacts.users?.some(({ id }) => id === user.id))}
+            onPick={(user) => contacts.set(user.id, !contacts.users?.some(({ id }) => id === user.id))}
           />
           <p className="muted small row">
             <UserPlus size={16} />
@@ -97,11 +98,11 @@ export function People() {
             <h2>Blocked</h2>
             <div className="person-list">
               {blocks.users?.map((user) => (
-                <Entry key={user.id} user={user}>
-                  <button type="button" className="button slim" onClick={() => blocks.put(user.id, false)}>
+                <PersonEntry key={user.id} user={user}>
+                  <button type="button" className="button slim" onClick={() => blocks.set(user.id, false)}>
                     Unblock
                   </button>
-                </Entry>
+                </PersonEntry>
               ))}
             </div>
           </section>
@@ -111,7 +112,7 @@ export function People() {
   );
 }
 
-function Entry({ user, children }: { readonly user: User; readonly children: React.ReactNode }) {
+function PersonEntry({ user, children }: { readonly user: User; readonly children: React.ReactNode }) {
   const state = useChat(({ presence }) => presence.get(user.id)?.state);
   return (
     <div className="person">

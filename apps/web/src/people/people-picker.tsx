@@ -12,7 +12,7 @@ interface Props {
   readonly onPick: (user: User) => void;
 }
 
-/** Finds people by name. */
+/** Finds people by name, to pick one or several. */
 export function PeoplePicker({ label, picked = [], without, onPick }: Props) {
   const me = useMe();
   const [query, setQuery] = useState('');

@@ -4,20 +4,21 @@ export interface LoggedFrame extends Frame {
   readonly id: number;
 }
 
-const KEPT = 500;
+const MAX_FRAMES = 500;
+const NOTIFY_INTERVAL_MS = 100;
 
-/** The last 500 protocol frames, from the moment the page was loaded. */
+/** The newest 500 frames of the protocol since the page was loaded. */
 export class FrameLog {
   frames: readonly LoggedFrame[] = [];
   private count = 0;
-  private gathering: LoggedFrame[] = [];
+  private incoming: LoggedFrame[] = [];
   private readonly listeners = new Set<() => void>();
 
   constructor(client: Pick<ParleyClient, 'on'>) {
     client.on('frame', (frame) => {
-      if (this.gathering.length === 0) setTimeout(() => this.show(), 100);
-      this.gathering.push({ ...frame, id: ++this.count });
-      if (this.gathering.length > KEPT) this.gathering.shift();
+      if (this.incoming.length === 0) setTimeout(() => this.publish(), NOTIFY_INTERVAL_MS);
+      this.incoming.push({ ...frame, id: ++this.count });
+      if (this.incoming.length > MAX_FRAMES) this.incoming.shift();
     });
   }
 
@@ -27,13 +28,13 @@ export class FrameLog {
   };
 
   clear(): void {
-    this.frames = this.gathering = [];
-    this.show();
+    this.frames = this.incoming = [];
+    this.publish();
   }
 
-  private show(): void {
-    this.frames = [...this.frames, ...this.gathering].slice(-KEPT);
-    this.gathering = [];
+  private publish(): void {
+    this.frames = [...this.frames, ...this.incoming].slice(-MAX_FRAMES);
+    this.incoming = [];
     for (const listener of this.listeners) listener();
   }
 }

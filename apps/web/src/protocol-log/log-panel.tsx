@@ -6,7 +6,7 @@ import { Panel } from '../shared/panel.tsx';
 
 const directions = { in: '↓ in', out: '↑ call', answer: '↓ ack' } as const;
 
-/** Every frame of the protocol, as it goes over the socket. */
+/** The frames of the protocol as they go over the socket, newest first. */
 export default function LogPanel({ onClose }: { readonly onClose: () => void }) {
   const log = frameLogOf(useClient());
   const frames = useDeferredValue(useSyncExternalStore(log.subscribe, () => log.frames));
@@ -36,14 +36,14 @@ export default function LogPanel({ onClose }: { readonly onClose: () => void }) 
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
       <div className="log" role="region" aria-label="Frames" tabIndex={0}>
         {shown.map((frame) => (
-          <Entry key={frame.id} frame={frame} />
+          <FrameEntry key={frame.id} frame={frame} />
         ))}
       </div>
     </Panel>
   );
 }
 
-function Entry({ frame: { at, direction, event, payload } }: { readonly frame: LoggedFrame }) {
+function FrameEntry({ frame: { at, direction, event, payload } }: { readonly frame: LoggedFrame }) {
   const [open, setOpen] = useState(false);
   return (
     <details onToggle={(toggled) => setOpen(toggled.currentTarget.open)}>

@@ -7,15 +7,15 @@ import { RoomAvatar } from '../people/avatar.tsx';
 import { attempt } from '../shared/toasts.tsx';
 import './rooms.css';
 
-/** A room by its address. Whoever is in it goes straight there; others see what it is, and join. */
+/** The page of a room's link. Members are sent to the conversation; others see what the room is, and join. */
 export function RoomLink({ id }: { readonly id: string }) {
   const client = useClient();
   const [, navigate] = useLocation();
-  const inside = useChat(({ conversations }) => conversations.has(id));
+  const isMember = useChat(({ conversations }) => conversations.has(id));
   const [room, setRoom] = useState<Conversation>();
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
-    if (inside) return navigate(`/c/${id}`, { replace: true });
+    if (isMember) return navigate(`/c/${id}`, { replace: true });
     let current = true;
     client.request<Conversation>('GET', `/conversations/${encodeURIComponent(id)}`).then(
       (found) => current && setRoom(found),
@@ -24,7 +24,7 @@ export function RoomLink({ id }: { readonly id: string }) {
     return () => {
       current = false;
     };
-  }, [client, id, inside, navigate]);
+  }, [client, id, isMember, navigate]);
   if (problem !== undefined)
     return (
       <div className="empty grow">

@@ -3,14 +3,14 @@ import { Hash, Plus, UsersRound } from 'lucide-react';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useChat, useClient } from '../shared/chat.ts';
-import { groundOf, RoomAvatar } from '../people/avatar.tsx';
+import { colorOf, RoomAvatar } from '../people/avatar.tsx';
 import { NewChat } from '../new-chat/new-chat.tsx';
 import { attempt } from '../shared/toasts.tsx';
 import { useSearch } from '../shared/search.ts';
 import './rooms.css';
 
-/** The public conversations. */
-export function Rooms() {
+/** The page of public conversations. */
+export function RoomsPage() {
   const [query, setQuery] = useState('');
   const [order, setOrder] = useState<'active' | 'created'>('active');
   const [creating, setCreating] = useState(false);
@@ -62,27 +62,27 @@ export function Rooms() {
         )}
         <div className="rooms">
           {items.map((room) => (
-            <Room key={room.id} room={room} />
+            <RoomCard key={room.id} room={room} />
           ))}
         </div>
         {more && <p className="muted small">There are more. Search to find them.</p>}
       </div>
-      {creating && <NewChat begin="group" open onClose={() => setCreating(false)} />}
+      {creating && <NewChat initialKind="group" initiallyPublic onClose={() => setCreating(false)} />}
     </div>
   );
 }
 
-function Room({ room }: { readonly room: Conversation }) {
+function RoomCard({ room }: { readonly room: Conversation }) {
   const client = useClient();
   const [, navigate] = useLocation();
-  const inside = useChat(({ conversations }) => conversations.has(room.id));
+  const isMember = useChat(({ conversations }) => conversations.has(room.id));
   const join = () =>
     void attempt(async () => {
       await client.join(room.id);
       navigate(`/c/${room.id}`);
     });
   return (
-    <article className="room" style={{ '--room': room.color ?? groundOf(room.id) } as React.CSSProperties}>
+    <article className="room" style={{ '--room': room.color ?? colorOf(room.id) } as React.CSSProperties}>
       <div className="room-band">
         <RoomAvatar conversation={room} size={48} />
       </div>
@@ -95,7 +95,7 @@ function Room({ room }: { readonly room: Conversation }) {
           <UsersRound size={15} />
           {room.memberCount}
         </span>
-        {inside ? (
+        {isMember ? (
           <Link className="button slim" href={`/c/${room.id}`}>
             Open
           </Link>

@@ -7,7 +7,7 @@ import { momentOf, sinceOf } from '../shared/times.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 import './settings.css';
 
-export function Devices() {
+export function DevicesPage() {
   const client = useClient();
   const [devices, setDevices] = useState<readonly Device[]>();
   const load = useCallback(
@@ -20,9 +20,9 @@ export function Devices() {
     [client],
   );
   useEffect(() => void load(), [load]);
-  const end = (ids: readonly string[], told: string) =>
+  const end = (ids: readonly string[], confirmation: string) =>
     void attempt(() => Promise.all(ids.map((id) => client.request('DELETE', `/auth/sessions/${id}`))))
-      .then((done) => done && toast(told))
+      .then((done) => done && toast(confirmation))
       .then(load);
   const others = devices?.filter(({ current }) => !current) ?? [];
   return (

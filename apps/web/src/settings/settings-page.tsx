@@ -4,15 +4,15 @@ import { useRef, useState, type FormEvent } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useChat, useClient, useMe } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
-import { want, wants } from '../notifications/notifications.ts';
+import { isEnabled, setEnabled } from '../notifications/notifications.ts';
 import { Avatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
 import '../shared/forms.css';
-import { fieldOf } from '../new-chat/conversation-fields.tsx';
+import { textField } from '../shared/forms.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { rememberedTheme, rememberTheme, themes } from './themes.ts';
 import './settings.css';
-import { deviceName } from '../sign-in/sign-in.tsx';
+import { deviceName } from '../sign-in/device-name.ts';
 
 export function SettingsPage() {
   const me = useMe();
@@ -20,12 +20,12 @@ export function SettingsPage() {
     <div className="page">
       <div className="page-inner">
         <h1>Settings</h1>
-        {me.kind === 'guest' && <KeepAccount />}
+        {me.kind === 'guest' && <GuestUpgrade />}
         <Profile />
-        <Look />
-        <Notify />
-        {me.kind === 'person' && <Password />}
-        <Session />
+        <ThemeSetting />
+        <NotificationSettings />
+        {me.kind === 'person' && <PasswordChange />}
+        <SessionSettings />
       </div>
     </div>
   );
@@ -37,13 +37,13 @@ function Profile() {
   const file = useRef<HTMLInputElement>(null);
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const displayName = fieldOf(new FormData(event.currentTarget), 'displayName').trim();
+    const displayName = textField(new FormData(event.currentTarget), 'displayName').trim();
     void attempt(() => client.updateProfile({ displayName })).then((done) => done && toast('Saved'));
   };
   const choose = (picked: File | undefined) =>
     picked &&
     void attempt(async () => {
-      const { id } = await client.upload(await squared(picked), { name: 'avatar.jpg' });
+      const { id } = await client.upload(await cropToSquare(picked), { name: 'avatar.jpg' });
       await client.updateProfile({ avatarId: id });
     });
   return (
@@ -100,22 +100,34 @@ function Availability() {
   );
 }
 
-const AVATAR = 256;
+const AVATAR_PIXELS = 256;
 
-/** A square of 256 pixels out of the middle: nobody needs to fetch a photo of megabytes for a face in a list. */
-async function squared(file: File): Promise<File> {
+/**
+ * Crops a picture to a square of 256 pixels out of its middle, so that nobody loads megabytes for an avatar in a list.
+ */
+async function cropToSquare(file: File): Promise<File> {
   const bitmap = await createImageBitmap(file);
   const side = Math.min(bitmap.width, bitmap.height);
-  const canvas = new OffscreenCanvas(AVATAR, AVATAR);
+  const canvas = new OffscreenCanvas(AVATAR_PIXELS, AVATAR_PIXELS);
   canvas
     .getContext('2d')!
-    .drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, AVATAR, AVATAR);
+    .drawImage(
+      bitmap,
+      (bitmap.width - side) / 2,
+      (bitmap.height - side) / 2,
+      side,
+      side,
+      0,
+      0,
+      AVATAR_PIXELS,
+      AVATAR_PIXELS,
+    );
   return new File([await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.88 })], 'avatar.jpg', {
     type: 'image/jpeg',
   });
 }
 
-function Look() {
+function ThemeSetting() {
   const [theme, setTheme] = useState(rememberedTheme);
   return (
     <section className="card">
@@ -148,11 +160,11 @@ function Look() {
   );
 }
 
-function Notify() {
-  const [sound, setSound] = useState(() => wants('sound'));
-  const [system, setSystem] = useState(() => wants('system'));
+function NotificationSettings() {
+  const [sound, setSound] = useState(() => isEnabled('sound'));
+  const [system, setSystem] = useState(() => isEnabled('system'));
   const allow = async (on: boolean) => {
-    const allowed = await want('system', on);
+    const allowed = await setEnabled('system', on);
     setSystem(allowed);
     if (on && !allowed) toast('Your browser does not allow notifications for this page.');
   };
@@ -167,7 +179,7 @@ function Notify() {
           type="checkbox"
           role="switch"
           checked={sound}
-          onChange={({ target }) => void want('sound', target.checked).then(setSound)}
+          onChange={({ target }) => void setEnabled('sound', target.checked).then(setSound)}
         />
       </label>
       <label className="switch">
@@ -180,7 +192,7 @@ function Notify() {
   );
 }
 
-function Password() {
+function PasswordChange() {
   const client = useClient();
   const [problem, setProblem] = useState<string>();
   const submit = (event: FormEvent<HTMLFormElement>) => {
@@ -234,7 +246,7 @@ function Password() {
   );
 }
 
-function KeepAccount() {
+function GuestUpgrade() {
   const client = useClient();
   const [open, setOpen] = useState(false);
   const [problem, setProblem] = useState<string>();
@@ -300,12 +312,12 @@ function KeepAccount() {
   );
 }
 
-function Session() {
+function SessionSettings() {
   const client = useClient();
   const [, navigate] = useLocation();
   const pending = useChat((state) => state.pendingCount);
-  const [asking, setAsking] = useState(false);
-  const out = () => {
+  const [isConfirming, setConfirming] = useState(false);
+  const logOut = () => {
     navigate('/');
     void client.logout();
   };
@@ -320,21 +332,21 @@ function Session() {
         <ChevronRight size={20} />
       </Link>
       <div>
-        <button type="button" className="button danger" onClick={() => (pending > 0 ? setAsking(true) : out())}>
+        <button type="button" className="button danger" onClick={() => (pending > 0 ? setConfirming(true) : logOut())}>
           <LogOut size={18} />
           Log out
         </button>
       </div>
-      {asking && (
-        <Dialog title="Log out now?" onClose={() => setAsking(false)}>
+      {isConfirming && (
+        <Dialog title="Log out now?" onClose={() => setConfirming(false)}>
           <p>
             {pending} message{pending === 1 ? ' has' : 's have'} not been sent yet, and would be lost.
           </p>
           <div className="row end">
-            <button type="button" className="button" onClick={() => setAsking(false)}>
+            <button type="button" className="button" onClick={() => setConfirming(false)}>
               Stay
             </button>
-            <button type="button" className="button danger" onClick={out}>
+            <button type="button" className="button danger" onClick={logOut}>
               Log out
             </button>
           </div>

@@ -4,7 +4,7 @@ import { themes } from './themes.ts';
 
 const css = readFileSync(new URL('themes.css', import.meta.url), 'utf8');
 
-/** Text, and the grounds that it is written on. */
+/** Text colours, and the backgrounds that they are used on. */
 const pairs: readonly (readonly [string, readonly string[]])[] = [
   ['text', ['bg', 'surface', 'raised']],
   ['muted', ['bg', 'surface', 'raised']],
@@ -36,14 +36,17 @@ function contrast(one: string, other: string): number {
   return (light! + 0.05) / (dark! + 0.05);
 }
 
-it.each(themes)('%s: every text reaches 4.5:1 on each of its grounds, and what can be operated 3:1', (theme) => {
+it.each(themes)('%s: text has a contrast of at least 4.5:1 on its backgrounds, and controls of 3:1', (theme) => {
   const colors = colorsOf(theme);
-  const poor = pairs.flatMap(([text, grounds]) =>
-    grounds
-      .map((ground) => ({ pair: `${text} on ${ground}`, ratio: contrast(colors.get(text)!, colors.get(ground)!) }))
+  const poor = pairs.flatMap(([text, backgrounds]) =>
+    backgrounds
+      .map((background) => ({
+        pair: `${text} on ${background}`,
+        ratio: contrast(colors.get(text)!, colors.get(background)!),
+      }))
       .filter(({ ratio }) => !(ratio >= 4.5)),
   );
   expect(poor).toEqual([]);
-  for (const ground of ['bg', 'surface', 'raised'])
-    expect(contrast(colors.get('accent')!, colors.get(ground)!)).toBeGreaterThanOrEqual(3);
+  for (const background of ['bg', 'surface', 'raised'])
+    expect(contrast(colors.get('accent')!, colors.get(background)!)).toBeGreaterThanOrEqual(3);
 });

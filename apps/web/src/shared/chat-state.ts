@@ -2,27 +2,28 @@ import type { ClientState, ParleyClient } from '@parley/client';
 import { useClient } from '@parley/client/react';
 import { useSyncExternalStore } from 'react';
 
-/** A hidden page has no frames. */
-const HIDDEN_MS = 200;
-/** Drawing takes one in so many milliseconds at most. */
-const REST = 4;
+/** A page that is hidden has no frames: listeners are called after this time instead. */
+const MAX_REST_MS = 200;
+/** After rendering, rests for this multiple of the time that rendering took. */
+const REST_FACTOR = 4;
 
 /**
- * Tells of changes once a frame, however many there were, and less often where drawing takes long: where much arrives on a slow machine, fewer states are drawn, instead of keys waiting until all
- * were. Whoever draws for another reason meanwhile sees the newest state.
+ * Notifies listeners of changes once a frame, and less often when rendering is slow: on a slow machine with much
+ * traffic, fewer states are rendered, instead of keystrokes waiting until all states were. A component that renders for
+ * another reason meanwhile sees the newest state.
  */
-class FrameWise {
+class FrameNotifier {
   private readonly listeners = new Set<() => void>();
   private waiting = false;
-  private restsUntil = 0;
+  private restingUntil = 0;
 
   constructor(client: ParleyClient) {
     client.subscribe(() => {
       if (this.waiting) return;
       this.waiting = true;
-      const restMs = Math.min(HIDDEN_MS, this.restsUntil - performance.now());
-      if (restMs > 0) setTimeout(this.inFrame, restMs);
-      else this.inFrame();
+      const restMs = Math.min(MAX_REST_MS, this.restingUntil - performance.now());
+      if (restMs > 0) setTimeout(this.notifyInFrame, restMs);
+      else this.notifyInFrame();
     });
   }
 
@@ -31,35 +32,38 @@ class FrameWise {
     return () => void this.listeners.delete(listener);
   };
 
-  private inFrame = (): void => {
-    // One that is hidden before its next frame still tells.
-    const late = setTimeout(this.tell, HIDDEN_MS);
+  private notifyInFrame = (): void => {
+    // The page may be hidden before its next frame.
+    const fallback = setTimeout(this.notify, MAX_REST_MS);
     if (document.visibilityState === 'hidden') return;
     requestAnimationFrame(() => {
-      clearTimeout(late);
-      this.tell();
+      clearTimeout(fallback);
+      this.notify();
     });
   };
 
-  private tell = (): void => {
+  private notify = (): void => {
     if (!this.waiting) return;
     this.waiting = false;
-    const begun = performance.now();
+    const startedAt = performance.now();
     for (const listener of this.listeners) listener();
-    // React draws in a microtask that it asked for by then.
-    queueMicrotask(() => void (this.restsUntil = begun + REST * (performance.now() - begun)));
+    // React renders in a microtask that the listeners have queued.
+    queueMicrotask(() => void (this.restingUntil = startedAt + REST_FACTOR * (performance.now() - startedAt)));
   };
 }
 
-const all = new WeakMap<ParleyClient, FrameWise>();
-function frameWiseOf(client: ParleyClient): FrameWise {
-  const frames = all.get(client) ?? new FrameWise(client);
-  all.set(client, frames);
-  return frames;
+const notifiers = new WeakMap<ParleyClient, FrameNotifier>();
+function frameNotifierOf(client: ParleyClient): FrameNotifier {
+  const notifier = notifiers.get(client) ?? new FrameNotifier(client);
+  notifiers.set(client, notifier);
+  return notifier;
 }
 
-/** A part of the client's state; draws again when that part is another one. `select` answers what is in the state as it is. */
+/**
+ * A part of the client's state. The component renders again when `select` returns another object, so select parts as
+ * they are.
+ */
 export function useChat<T>(select: (state: ClientState) => T): T {
   const client = useClient();
-  return useSyncExternalStore(frameWiseOf(client).subscribe, () => select(client.getState()));
+  return useSyncExternalStore(frameNotifierOf(client).subscribe, () => select(client.getState()));
 }

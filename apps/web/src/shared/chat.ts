@@ -17,14 +17,14 @@ export const useMe = (): User => {
   return user;
 };
 
-/** Keeps an eye on these people's presence for as long as the component is there. */
-export function usePresenceOf(userIds: readonly string[]): void {
+/** Watches these people's presence while the component is mounted. */
+export function useWatchedPresence(userIds: readonly string[]): void {
   const client = useClient();
   const key = userIds.join(' ');
   useEffect(() => (key === '' ? undefined : client.watchPresence(key.split(' '))), [client, key]);
 }
 
-/** The other one of a direct conversation, once they are known. */
+/** The other member of a direct conversation. Undefined until loaded. */
 export const usePartner = (id: string): User | undefined => useUser(useView(id)?.partnerId);
 
 export const titleOf = (conversation: Conversation, partner?: User): string =>
@@ -32,6 +32,6 @@ export const titleOf = (conversation: Conversation, partner?: User): string =>
     ? (partner?.displayName ?? 'Direct chat')
     : (conversation.title ?? (conversation.kind === 'channel' ? 'Channel' : 'Group'));
 
-/** Creates the direct conversation with somebody, or finds the one that exists; resolves with its id. */
-export const directWith = async (client: ReturnType<typeof useClient>, userId: string): Promise<string> =>
+/** Creates the direct conversation with a person, or finds the existing one. Resolves with its id. */
+export const openDirectConversation = async (client: ReturnType<typeof useClient>, userId: string): Promise<string> =>
   (await client.createConversation({ kind: 'direct', memberIds: [userId] })).id;

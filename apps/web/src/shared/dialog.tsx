@@ -2,7 +2,7 @@ import { X } from 'lucide-react';
 import { useEffect, useId, useRef, type ReactNode } from 'react';
 import './overlay.css';
 
-/** A modal dialog: keeps the focus, closes on Escape and beside it. There while it is rendered. */
+/** A modal dialog, open while it is rendered. It keeps the focus, and closes by Escape and by a click beside it. */
 export function Dialog({
   title,
   onClose,

@@ -3,7 +3,7 @@ import { useId, useRef, type ReactNode } from 'react';
 import '../messages/message.css';
 import './overlay.css';
 
-const emojis = [
+const choices = [
   '👍',
   '❤️',
   '😂',
@@ -62,7 +62,7 @@ interface Props {
   readonly onToggle?: (open: boolean) => void;
 }
 
-/** A button that opens a small choice of emojis. */
+/** A button that opens a small choice of emoji. */
 export function EmojiButton({
   label,
   className = 'icon-button',
@@ -73,13 +73,15 @@ export function EmojiButton({
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const place = () => {
-    const [at, pop] = [button.current?.getBoundingClientRect(), box.current];
-    if (!at || !pop) return;
-    const { width, height } = pop.getBoundingClientRect();
-    pop.style.top = `${Math.max(8, at.top - height - 6 > 8 ? at.top - height - 6 : Math.min(at.bottom + 6, innerHeight - height - 8))}px`;
-    pop.style.left = `${Math.max(8, Math.min(at.left, innerWidth - width - 8))}px`;
-    pop.querySelector('button')?.focus();
+  const position = () => {
+    const [anchor, popover] = [button.current?.getBoundingClientRect(), box.current];
+    if (!anchor || !popover) return;
+    const { width, height } = popover.getBoundingClientRect();
+    const above = anchor.top - height - 6;
+    const top = above > 8 ? above : Math.max(8, Math.min(anchor.bottom + 6, innerHeight - height - 8));
+    popover.style.top = `${top}px`;
+    popover.style.left = `${Math.max(8, Math.min(anchor.left, innerWidth - width - 8))}px`;
+    popover.querySelector('button')?.focus();
   };
   return (
     <>
@@ -95,11 +97,11 @@ export function EmojiButton({
         aria-label={label}
         onToggle={({ newState }) => {
           onToggle?.(newState === 'open');
-          if (newState === 'open') place();
+          if (newState === 'open') position();
         }}
       >
         <div className="emoji-grid">
-          {emojis.map((emoji) => (
+          {choices.map((emoji) => (
             <button
               key={emoji}
               type="button"

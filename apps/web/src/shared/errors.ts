@@ -1,6 +1,6 @@
 import type { ErrorBody, ErrorCode } from '@parley/contracts';
 
-const texts: Partial<Record<ErrorCode, string>> = {
+const textsByCode: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'Your session has ended. Please log in again.',
   forbidden: 'You are not allowed to do that here.',
   muted: 'You are muted here: you can read, but not write.',
@@ -19,21 +19,21 @@ const seconds = (ms: number | undefined): string => {
   return count === 1 ? 'a second' : `${count} seconds`;
 };
 
-function isBody(error: unknown): error is ErrorBody {
+function hasCode(error: unknown): error is ErrorBody {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string';
 }
 
-/** What went wrong, in words for people. */
+/** Describes an error to the user. */
 export function explain(error: unknown): string {
-  if (!isBody(error)) return navigator.onLine ? 'Something went wrong. Try again.' : 'You are offline.';
+  if (!hasCode(error)) return navigator.onLine ? 'Something went wrong. Try again.' : 'You are offline.';
   if (error.code === 'slow_mode') return `Slow mode: you can write again in ${seconds(error.retryAfterMs)}.`;
   if (error.code === 'reaction_gate') {
     const { needed, have } = (error.details ?? {}) as { needed?: number; have?: number };
     return `Your previous message needs ${needed ?? 'more'} reaction${needed === 1 ? '' : 's'} from others before you can write again${have ? ` (it has ${have})` : ''}.`;
   }
-  if (error.code === 'invalid' || error.code === 'conflict') return sentence(error.message);
-  return texts[error.code] ?? sentence(error.message);
+  if (error.code === 'invalid' || error.code === 'conflict') return asSentence(error.message);
+  return textsByCode[error.code] ?? asSentence(error.message);
 }
 
-const sentence = (text: string): string =>
+const asSentence = (text: string): string =>
   `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;

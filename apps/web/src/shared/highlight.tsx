@@ -1,6 +1,6 @@
 import { Fragment } from 'react';
 
-/** A body with its hits, which the server puts between U+E000 and U+E001, marked. */
+/** A text with its hits marked. The server puts each hit between U+E000 and U+E001. */
 export function Highlight({ text }: { readonly text: string }) {
   const [start = '', ...hits] = text.split('\uE000');
   return (

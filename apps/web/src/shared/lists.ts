@@ -1,7 +1,7 @@
 import type { ParleyClient } from '@parley/client';
 
-/** A list of the server, page by page, as far as it is asked for. */
-export async function* listOf<T>(client: ParleyClient, path: string): AsyncGenerator<T, void> {
+/** The items of a paged list, loading pages as they are needed. */
+export async function* listItems<T>(client: ParleyClient, path: string): AsyncGenerator<T, void> {
   let cursor: string | undefined;
   do {
     const page: { items: T[]; nextCursor?: string } = await client.request('GET', path, {

@@ -16,28 +16,29 @@ interface Props {
   readonly onToggle?: (open: boolean) => void;
 }
 
-/** A button with a menu that opens where there is room. Arrow keys move, Escape closes. */
+/** A button with a menu that opens where there is room. Arrow keys move within it, Escape closes it. */
 export function Menu({ label, icon, items, className = 'icon-button', onToggle }: Props) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const menu = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
 
-  const place = () => {
-    const [at, box] = [button.current?.getBoundingClientRect(), menu.current];
-    if (!at || !box) return;
+  const position = () => {
+    const [anchor, box] = [button.current?.getBoundingClientRect(), menu.current];
+    if (!anchor || !box) return;
     const { width, height } = box.getBoundingClientRect();
-    const below = at.bottom + 4 + height <= innerHeight - 8;
-    box.style.top = `${Math.max(8, below ? at.bottom + 4 : at.top - height - 4)}px`;
-    box.style.left = `${Math.max(8, Math.min(at.right - width, innerWidth - width - 8))}px`;
+    const fitsBelow = anchor.bottom + 4 + height <= innerHeight - 8;
+    box.style.top = `${Math.max(8, fitsBelow ? anchor.bottom + 4 : anchor.top - height - 4)}px`;
+    box.style.left = `${Math.max(8, Math.min(anchor.right - width, innerWidth - width - 8))}px`;
     box.querySelector('button')?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step === undefined) return;
     event.preventDefault();
-    const all = [...menu.current!.querySelectorAll('button')];
-    all[(all.indexOf(document.activeElement as HTMLButtonElement) + step + all.length) % all.length]?.focus();
+    const buttons = [...menu.current!.querySelectorAll('button')];
+    const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    buttons[(at + step + buttons.length) % buttons.length]?.focus();
   };
 
   return (
@@ -63,10 +64,10 @@ export function Menu({ label, icon, items, className = 'icon-button', onToggle }
         className="menu"
         onKeyDown={onKeyDown}
         onToggle={(event) => {
-          const now = event.newState === 'open';
-          setOpen(now);
-          onToggle?.(now);
-          if (now) place();
+          const isOpen = event.newState === 'open';
+          setOpen(isOpen);
+          onToggle?.(isOpen);
+          if (isOpen) position();
         }}
       >
         {items.map((item) => (

@@ -9,7 +9,7 @@ interface Props {
   readonly actions?: ReactNode;
 }
 
-/** What opens beside the messages, and over them where there is no room. Escape closes it. */
+/** A panel beside the messages, or over them on a narrow screen. Escape closes it. */
 export function Panel({ title, onClose, children, wide = false, actions }: Props) {
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);

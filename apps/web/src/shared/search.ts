@@ -1,38 +1,50 @@
 import { useEffect, useState } from 'react';
 import { useClient } from './chat.ts';
 
-const PAUSE_MS = 250;
+const TYPING_PAUSE_MS = 250;
 
 export interface SearchResult<T> {
   readonly items: readonly T[];
-  /** Whether these are the answer to what is asked now. */
+  /** Whether the items answer the present query. */
   readonly done: boolean;
   readonly more: boolean;
 }
 
-/** Asks a list of the server, once one has stopped typing. `undefined` asks nothing. Earlier answers never replace later ones. */
+/**
+ * Searches a list of the server once the user pauses typing. An undefined path searches nothing. An earlier answer
+ * never replaces a later one.
+ */
 export function useSearch<T>(
   path: string | undefined,
   query: Readonly<Record<string, string | number | undefined>>,
 ): SearchResult<T> {
   const client = useClient();
   const key = path === undefined ? undefined : `${path} ${JSON.stringify(query)}`;
-  const [found, setFound] = useState<{ readonly key: string; readonly items: readonly T[]; readonly more: boolean }>();
+  const [result, setResult] = useState<{
+    readonly key: string;
+    readonly items: readonly T[];
+    readonly more: boolean;
+  }>();
   useEffect(() => {
     if (key === undefined) return undefined;
     const controller = new AbortController();
     const timer = setTimeout(() => {
-      const [to, asked] = [key.slice(0, key.indexOf(' ')), JSON.parse(key.slice(key.indexOf(' ') + 1)) as typeof query];
-      client.request<{ items: T[]; nextCursor?: string }>('GET', to, { query: asked, signal: controller.signal }).then(
+      const separator = key.indexOf(' ');
+      const options = { query: JSON.parse(key.slice(separator + 1)) as typeof query, signal: controller.signal };
+      client.request<{ items: T[]; nextCursor?: string }>('GET', key.slice(0, separator), options).then(
         ({ items, nextCursor }) =>
-          controller.signal.aborted || setFound({ key, items, more: nextCursor !== undefined }),
-        () => controller.signal.aborted || setFound({ key, items: [], more: false }),
+          controller.signal.aborted || setResult({ key, items, more: nextCursor !== undefined }),
+        () => controller.signal.aborted || setResult({ key, items: [], more: false }),
       );
-    }, PAUSE_MS);
+    }, TYPING_PAUSE_MS);
     return () => {
       clearTimeout(timer);
       controller.abort();
     };
   }, [client, key]);
-  return { items: key === undefined ? [] : (found?.items ?? []), done: found?.key === key, more: found?.more ?? false };
+  return {
+    items: key === undefined ? [] : (result?.items ?? []),
+    done: result?.key === key,
+    more: result?.more ?? false,
+  };
 }

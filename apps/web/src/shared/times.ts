@@ -2,14 +2,14 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
 const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
 const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 const midnight = (at: Date): number => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
-/** Midnights between, so 23 or 25 hours are one day too. */
+/** The number of midnights between, so that days of 23 and 25 hours count as one. */
 const daysAgo = (at: Date): number => Math.round((midnight(new Date()) - midnight(at)) / 86_400_000);
 
 export const timeOf = (iso: string): string => clock.format(new Date(iso));
-export const momentOf = (iso: string): string => full.format(new Date(iso));
+export const momentOf = (iso: string): string => dateAndTime.format(new Date(iso));
 export const dayKey = (iso: string): number => midnight(new Date(iso));
 
 /** A day in words, for the line above its messages. */
@@ -25,8 +25,8 @@ export function dayOf(iso: string): string {
         : longDay.format(at);
 }
 
-/** As short as a list has room for. */
-export function briefly(iso: string): string {
+/** A time or day, as short as a list needs. */
+export function briefTimeOf(iso: string): string {
   const at = new Date(iso);
   const days = daysAgo(at);
   return days <= 0 ? clock.format(at) : days === 1 ? 'Yesterday' : days < 7 ? weekday.format(at) : shortDay.format(at);
@@ -36,7 +36,7 @@ export function sinceOf(iso: string): string {
   const minutes = Math.floor((Date.now() - Date.parse(iso)) / 60_000);
   if (minutes < 1) return 'just now';
   if (minutes < 60) return `${minutes} min ago`;
-  return minutes < 24 * 60 ? `${Math.floor(minutes / 60)} h ago` : briefly(iso);
+  return minutes < 24 * 60 ? `${Math.floor(minutes / 60)} h ago` : briefTimeOf(iso);
 }
 
 export function clockOf(seconds: number): string {

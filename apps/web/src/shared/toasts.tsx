@@ -8,22 +8,23 @@ interface Toast {
 }
 
 const SHOWN_MS = 4_500;
-let shown: readonly Toast[] = [];
-let last = 0;
+const MAX_TOASTS = 3;
+let toasts: readonly Toast[] = [];
+let lastId = 0;
 const listeners = new Set<() => void>();
-const set = (next: readonly Toast[]) => {
-  shown = next;
+const setToasts = (next: readonly Toast[]) => {
+  toasts = next;
   for (const listener of listeners) listener();
 };
 
-/** Tells something in passing, for a few seconds. */
+/** Shows a text for a few seconds. */
 export function toast(text: string): void {
-  const one = { id: ++last, text };
-  set([...shown.filter((other) => other.text !== text), one].slice(-3));
-  setTimeout(() => set(shown.filter(({ id }) => id !== one.id)), SHOWN_MS);
+  const added = { id: ++lastId, text };
+  setToasts([...toasts.filter((toast) => toast.text !== text), added].slice(-MAX_TOASTS));
+  setTimeout(() => setToasts(toasts.filter(({ id }) => id !== added.id)), SHOWN_MS);
 }
 
-/** Does it, and tells what went wrong, if anything does. Resolves with whether it worked. */
+/** Does the work, and shows an error if it fails. Resolves with whether it succeeded. */
 export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();
@@ -40,10 +41,10 @@ const subscribe = (listener: () => void) => {
 };
 
 export function Toasts() {
-  const toasts = useSyncExternalStore(subscribe, () => shown);
+  const shown = useSyncExternalStore(subscribe, () => toasts);
   return (
     <div className="toasts" role="status">
-      {toasts.map(({ id, text }) => (
+      {shown.map(({ id, text }) => (
         <div key={id} className="toast">
           {text}
         </div>

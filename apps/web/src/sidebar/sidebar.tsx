@@ -2,18 +2,27 @@ import type { Found, User } from '@parley/contracts';
 import { BellOff, Search, SquarePen } from 'lucide-react';
 import { memo, useEffect, useState } from 'react';
 import { Link, useLocation, useRoute } from 'wouter';
-import { titleOf, useChat, useClient, useMe, usePartner, usePresenceOf, useUser, useView } from '../shared/chat.ts';
+import {
+  titleOf,
+  useChat,
+  useClient,
+  useMe,
+  usePartner,
+  useWatchedPresence,
+  useUser,
+  useView,
+} from '../shared/chat.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { Highlight } from '../shared/highlight.tsx';
-import { summaryOf } from '../messages/message.tsx';
+import { summaryOf } from '../messages/summary.ts';
 import { NewChat } from '../new-chat/new-chat.tsx';
 import { systemText } from '../messages/system-text.ts';
-import { briefly } from '../shared/times.ts';
+import { briefTimeOf } from '../shared/times.ts';
 import { attempt } from '../shared/toasts.tsx';
 import { useSearch } from '../shared/search.ts';
 
-/** The own conversations, and search over conversations, people and messages. */
-export function Side() {
+/** The user's conversations, and a search over conversations, people and messages. */
+export function Sidebar() {
   const [query, setQuery] = useState('');
   const [creating, setCreating] = useState(false);
   return (
@@ -44,9 +53,9 @@ export function Side() {
       </div>
       <div className="side-list">
         {query.trim() === '' ? (
-          <Conversations onCreate={() => setCreating(true)} />
+          <ConversationList onCreate={() => setCreating(true)} />
         ) : (
-          <Results query={query.trim()} onDone={() => setQuery('')} />
+          <SearchResults query={query.trim()} onDone={() => setQuery('')} />
         )}
       </div>
       {creating && <NewChat onClose={() => setCreating(false)} />}
@@ -54,18 +63,18 @@ export function Side() {
   );
 }
 
-function Conversations({ onCreate }: { readonly onCreate: () => void }) {
+function ConversationList({ onCreate }: { readonly onCreate: () => void }) {
   const order = useChat((state) => state.order);
-  const none = useNone(order.length === 0);
+  const hasNone = useHasNoConversations(order.length === 0);
   const offline = useChat(({ connection }) => connection === 'offline');
   if (order.length === 0) {
-    if (!none && offline)
+    if (!hasNone && offline)
       return (
         <div className="empty">
           <p>Your chats are shown as soon as the server answers.</p>
         </div>
       );
-    if (!none)
+    if (!hasNone)
       return (
         <div className="empty">
           <div className="spinner" role="img" aria-label="Loading" />
@@ -87,32 +96,32 @@ function Conversations({ onCreate }: { readonly onCreate: () => void }) {
   return (
     <nav aria-label="Your conversations">
       {order.map((id) => (
-        <Talk key={id} id={id} />
+        <ConversationLink key={id} id={id} />
       ))}
     </nav>
   );
 }
 
-/** Whether the server says that there is no conversation: an empty list may be one that has not arrived. */
-function useNone(empty: boolean): boolean {
+/** Whether the server says that the user has no conversations. An empty list may be one that has not arrived yet. */
+function useHasNoConversations(isEmpty: boolean): boolean {
   const client = useClient();
   const online = useChat(({ connection }) => connection === 'online');
-  const [none, setNone] = useState(false);
+  const [hasNone, setHasNone] = useState(false);
   useEffect(() => {
-    if (!empty || !online) return;
+    if (!isEmpty || !online) return;
     client.request<{ items: readonly unknown[] }>('GET', '/conversations', { query: { limit: 1 } }).then(
-      ({ items }) => setNone(items.length === 0),
+      ({ items }) => setHasNone(items.length === 0),
       () => undefined,
     );
-  }, [client, empty, online]);
-  return none;
+  }, [client, isEmpty, online]);
+  return hasNone;
 }
 
-/** One conversation in the list. */
-const Talk = memo(function Talk({ id }: { readonly id: string }) {
+/** One conversation of the list. */
+const ConversationLink = memo(function ConversationLink({ id }: { readonly id: string }) {
   const view = useView(id);
   const partner = usePartner(id);
-  usePresenceOf(partner ? [partner.id] : []);
+  useWatchedPresence(partner ? [partner.id] : []);
   const state = useChat(({ presence }) => (partner ? presence.get(partner.id)?.state : undefined));
   const [, params] = useRoute('/c/:id');
   if (!view) return null;
@@ -128,10 +137,10 @@ const Talk = memo(function Talk({ id }: { readonly id: string }) {
       <span className="talk-text">
         <span className="talk-line">
           <strong className="cut">{titleOf(conversation, partner)}</strong>
-          {last && <time dateTime={last.createdAt}>{briefly(last.createdAt)}</time>}
+          {last && <time dateTime={last.createdAt}>{briefTimeOf(last.createdAt)}</time>}
         </span>
         <span className="talk-line">
-          <Last id={id} />
+          <LastMessage id={id} />
           {conversation.me?.notifications === 'none' && <BellOff size={14} className="muted" aria-label="Muted" />}
           {mentions > 0 && (
             <span className="badge at" role="img" aria-label="You were mentioned">
@@ -149,7 +158,7 @@ const Talk = memo(function Talk({ id }: { readonly id: string }) {
   );
 });
 
-function Last({ id }: { readonly id: string }) {
+function LastMessage({ id }: { readonly id: string }) {
   const me = useMe();
   const { conversation, typing } = useView(id)!;
   const last = conversation.lastMessage;
@@ -169,7 +178,7 @@ function Last({ id }: { readonly id: string }) {
         )}
       </span>
     );
-  const who =
+  const prefix =
     last.senderId === me.id
       ? 'You: '
       : conversation.kind === 'direct'
@@ -177,13 +186,13 @@ function Last({ id }: { readonly id: string }) {
         : `${sender?.displayName.split(' ')[0] ?? '…'}: `;
   return (
     <span className="cut">
-      {who}
+      {prefix}
       {summaryOf(last)}
     </span>
   );
 }
 
-function Results({ query, onDone }: { readonly query: string; readonly onDone: () => void }) {
+function SearchResults({ query, onDone }: { readonly query: string; readonly onDone: () => void }) {
   const client = useClient();
   const me = useMe();
   const [, navigate] = useLocation();
@@ -191,7 +200,7 @@ function Results({ query, onDone }: { readonly query: string; readonly onDone: (
   const people = useSearch<User>('/users', { query, limit: 8 });
   const messages = useSearch<Found>('/search/messages', { q: query, limit: 10 });
   const others = people.items.filter(({ id, kind }) => id !== me.id && kind !== 'bot');
-  const talkTo = (user: User) =>
+  const openDirect = (user: User) =>
     void attempt(async () => {
       const { conversation } = await client.call('conversation:create', { kind: 'direct', memberIds: [user.id] });
       navigate(`/c/${conversation.id}`);
@@ -201,11 +210,11 @@ function Results({ query, onDone }: { readonly query: string; readonly onDone: (
     <div aria-live="polite">
       <h2>Conversations</h2>
       {order.map((id) => (
-        <Match key={id} id={id} query={query} />
+        <MatchingConversation key={id} id={id} query={query} />
       ))}
       {others.length > 0 && <h2>People</h2>}
       {others.map((user) => (
-        <button key={user.id} type="button" className="talk" onClick={() => talkTo(user)}>
+        <button key={user.id} type="button" className="talk" onClick={() => openDirect(user)}>
           <Avatar user={user} size={40} />
           <span className="talk-text">
             <strong className="cut">{user.displayName}</strong>
@@ -217,7 +226,7 @@ function Results({ query, onDone }: { readonly query: string; readonly onDone: (
       {messages.items.map(({ message, highlight }) => (
         <Link key={message.id} href={`/c/${message.conversationId}?at=${message.seq}`} className="talk">
           <span className="talk-text">
-            <Where message={message} />
+            <HitTitle message={message} />
             <span className="cut small">
               <Highlight text={highlight} />
             </span>
@@ -231,20 +240,20 @@ function Results({ query, onDone }: { readonly query: string; readonly onDone: (
   );
 }
 
-function Match({ id, query }: { readonly id: string; readonly query: string }) {
+function MatchingConversation({ id, query }: { readonly id: string; readonly query: string }) {
   const view = useView(id);
   const partner = usePartner(id);
   if (!view || !titleOf(view.conversation, partner).toLowerCase().includes(query.toLowerCase())) return null;
-  return <Talk id={id} />;
+  return <ConversationLink id={id} />;
 }
 
-function Where({ message }: { readonly message: Found['message'] }) {
+function HitTitle({ message }: { readonly message: Found['message'] }) {
   const view = useView(message.conversationId);
   const partner = usePartner(message.conversationId);
   return (
     <span className="talk-line">
       <strong className="cut">{view ? titleOf(view.conversation, partner) : '…'}</strong>
-      <time dateTime={message.createdAt}>{briefly(message.createdAt)}</time>
+      <time dateTime={message.createdAt}>{briefTimeOf(message.createdAt)}</time>
     </span>
   );
 }

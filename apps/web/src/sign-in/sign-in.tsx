@@ -2,13 +2,16 @@ import { ArrowRight, UserRoundPlus } from 'lucide-react';
 import { useState, type FormEvent } from 'react';
 import { useClient } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
-import { fieldOf } from '../new-chat/conversation-fields.tsx';
+import { textField } from '../shared/forms.ts';
+import { deviceName } from './device-name.ts';
 import './sign-in.css';
 
 type Mode = 'login' | 'register';
 
-/** Register, log in, or come in as a guest. `notice`: why somebody who was in is here again. */
-export function Welcome({ notice }: { readonly notice?: string | undefined }) {
+/**
+ * The page for signing in: log in, create an account, or continue as a guest. `notice`: why the user was signed out.
+ */
+export function SignIn({ notice }: { readonly notice?: string | undefined }) {
   return (
     <div className="welcome">
       <header className="welcome-pitch">
@@ -34,14 +37,14 @@ export function Welcome({ notice }: { readonly notice?: string | undefined }) {
               {notice}
             </p>
           )}
-          <Desk />
+          <SignInForm />
         </div>
       </main>
     </div>
   );
 }
 
-function Desk() {
+function SignInForm() {
   const client = useClient();
   const [mode, setMode] = useState<Mode>('login');
   const [busy, setBusy] = useState(false);
@@ -65,8 +68,8 @@ function Desk() {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const credentials = { username: fieldOf(form, 'username').trim(), password: fieldOf(form, 'password') };
-    const displayName = fieldOf(form, 'displayName').trim();
+    const credentials = { username: textField(form, 'username').trim(), password: textField(form, 'password') };
+    const displayName = textField(form, 'displayName').trim();
     if (mode === 'login') attempt(() => client.login({ ...credentials, deviceName: deviceName() }));
     else
       attempt(() =>
@@ -139,14 +142,4 @@ function Desk() {
       </button>
     </>
   );
-}
-
-/** What the list of devices calls this browser. */
-export function deviceName(): string {
-  const agent = navigator.userAgent;
-  const browser = (/(Firefox|Edg|OPR|Chrome|Safari)\//.exec(agent)?.[1] ?? 'Browser')
-    .replace('Edg', 'Edge')
-    .replace('OPR', 'Opera');
-  const system = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(agent)?.[0]?.replace('Mac OS X', 'macOS');
-  return system === undefined ? browser : `${browser} on ${system}`;
 }

@@ -1,0 +1,17 @@
+import type { ChatMessage } from '@parley/client';
+
+/** A message in one line, for lists and quotes. */
+export function summaryOf(message: Pick<ChatMessage, 'body' | 'type' | 'attachments' | 'deletedAt'>): string {
+  if (message.deletedAt !== undefined) return 'This message was deleted';
+  if (message.body.trim() !== '') return message.body.replaceAll(/\s+/g, ' ');
+  const name = message.attachments[0]?.name;
+  return {
+    image: '📷 Picture',
+    video: '🎬 Video',
+    audio: '🎵 Audio',
+    voice: '🎤 Voice message',
+    document: `📄 ${name ?? 'Document'}`,
+    text: name ?? '',
+    system: '',
+  }[message.type];
+}
