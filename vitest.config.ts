@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@parley/source', 'node'];
 const resolve = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 const servers = './libs/testing/src/servers/global-setup.ts';
-const browser = './libs/testing/src/browser/browser-setup.ts';
+const browser = './e2e/src/web/setup.ts';
 /** Tests with more rounds get more time. */
 const timeFactor = Math.max(1, Number(process.env['ROUNDS'] ?? 1));
 /** The slowest specs. `npm test` runs them; `SHORT=1`, the run for every change, leaves them out. */

@@ -1,7 +1,7 @@
 /** Chromium for tests. It is an entry of its own, so that other tests need not load Playwright. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type BrowserServer } from 'playwright-core';
 import { installPackages } from '../servers/programs.js';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
@@ -53,14 +53,25 @@ export async function ensureChromium(say: (line: string) => void): Promise<strin
   return installed;
 }
 
-/**
- * Starts a headless Chromium with a temporary profile. Browser and profile end when it is closed, at the latest with
- * this process.
- */
-export async function launchBrowser(): Promise<Browser> {
+const launchOptions = () => {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('not installed: chromium');
-  return chromium.launch({ executablePath, args: flags });
+  return { executablePath, args: flags };
+};
+
+/** Starts a headless Chromium with a temporary profile. Both end when it is closed, at the latest with this process. */
+export async function launchBrowser(): Promise<Browser> {
+  return chromium.launch(launchOptions());
 }
 
-export type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+/** Like {@link launchBrowser}, for several processes, which connect to its `wsEndpoint()` by {@link connectBrowser}. */
+export async function launchBrowserServer(): Promise<BrowserServer> {
+  return chromium.launchServer({ ...launchOptions(), host: '127.0.0.1' });
+}
+
+/** Connects to a shared browser. Closing the result closes its windows, not the browser. */
+export async function connectBrowser(wsEndpoint: string): Promise<Browser> {
+  return chromium.connect(wsEndpoint);
+}
+
+export type { Browser, BrowserContext, BrowserServer, Locator, Page } from 'playwright-core';

@@ -1,4 +1,7 @@
-/** A page that shows what `@parley/client/react` gives, in React's strict mode; `web.e2e.spec.ts` builds it and opens it. Which server, and who logs in, is in the address. */
+/**
+ * A page that uses `@parley/client/react` in React's strict mode. `react-binding.e2e.spec.ts` builds and opens it. Its
+ * address names the server and the user.
+ */
 import { createClient, memoryStorage, type ParleyClient } from '@parley/client';
 import {
   ParleyProvider,
@@ -12,16 +15,22 @@ import {
 import { createElement as h, StrictMode, useState, type ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
 
-export interface BindingPage {
-  client: ParleyClient;
-  /** How often each part was drawn. */
-  drawn: Record<string, number>;
+interface BindingPage {
+  readonly client: ParleyClient;
+  /** How often each component was rendered. */
+  readonly renderCounts: Record<string, number>;
+}
+
+declare global {
+  /** For the spec. */
+  var bindingPage: BindingPage;
 }
 
 const { url = '', username = '', password = '' } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-const here: BindingPage = { client: createClient({ url, storage: memoryStorage() }), drawn: {} };
-Object.assign(globalThis, { here });
-const count = (part: string): void => void (here.drawn[part] = (here.drawn[part] ?? 0) + 1);
+const client = createClient({ url, storage: memoryStorage() });
+const renderCounts: Record<string, number> = {};
+globalThis.bindingPage = { client, renderCounts };
+const countRender = (component: string): void => void (renderCounts[component] = (renderCounts[component] ?? 0) + 1);
 
 function List({ onOpen }: { readonly onOpen: (id: string | undefined) => void }): ReactNode {
   return h(
@@ -34,38 +43,38 @@ function List({ onOpen }: { readonly onOpen: (id: string | undefined) => void })
 }
 
 function Conversation({ id }: { readonly id: string }): ReactNode {
-  const client = useClient();
+  const provided = useClient();
   const view = useConversation(id);
   return h(
     'ol',
-    { onClick: () => client.markRead(id) },
+    { onClick: () => provided.markRead(id) },
     view?.messages.map(({ clientId, body, status }) => h('li', { key: clientId }, `${body}, ${status}`)),
   );
 }
 
 function Partner({ id }: { readonly id: string }): ReactNode {
-  count('partner');
+  countRender('Partner');
   const name = useUser(id)?.displayName;
   const state = usePresence([id]).get(id)?.state;
   return h('p', null, `${name} is ${state}`);
 }
 
 function Page(): ReactNode {
-  const [open, setOpen] = useState<string>();
+  const [openId, setOpenId] = useState<string>();
   const partnerId = useParley(({ conversations }) =>
-    open === undefined ? undefined : conversations.get(open)?.partnerId,
+    openId === undefined ? undefined : conversations.get(openId)?.partnerId,
   );
   return h(
     'main',
     null,
-    h(List, { onOpen: setOpen }),
-    h('button', { onClick: () => setOpen(undefined) }, 'Close'),
-    open !== undefined && h(Conversation, { id: open }),
+    h(List, { onOpen: setOpenId }),
+    h('button', { onClick: () => setOpenId(undefined) }, 'Close'),
+    openId !== undefined && h(Conversation, { id: openId }),
     partnerId !== undefined && h(Partner, { id: partnerId }),
   );
 }
 
 createRoot(document.body.appendChild(document.createElement('div'))).render(
-  h(StrictMode, null, h(ParleyProvider, { client: here.client }, h(Page))),
+  h(StrictMode, null, h(ParleyProvider, { client: client }, h(Page))),
 );
-void here.client.login({ username, password });
+void client.login({ username, password });

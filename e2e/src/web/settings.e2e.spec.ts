@@ -1,0 +1,56 @@
+import { eventually, uniqueName } from '@parley/testing';
+import { expect, it } from 'vitest';
+import { useTestBrowser } from './hooks.js';
+import { phone } from './test-browser.js';
+
+const browser = useTestBrowser();
+
+it('the user changes name and picture', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  await ann.page.getByRole('link', { name: 'Settings' }).click();
+  const picture = await ann.page.screenshot({ clip: { x: 0, y: 0, width: 320, height: 200 } });
+  const [chooser] = await Promise.all([
+    ann.page.waitForEvent('filechooser'),
+    ann.page.getByRole('button', { name: 'Change picture' }).click(),
+  ]);
+  await chooser.setFiles([{ name: 'me.png', mimeType: 'image/png', buffer: picture }]);
+  const avatar = ann.page.locator('.rail-me img');
+  await eventually(async () => (await avatar.evaluate((image) => (image as HTMLImageElement).naturalWidth)) === 256);
+  const { user } = await ben.http('user.get', { userId: ann.client.user.id });
+  expect((await ben.fetch('GET', `/api/v1/attachments/${user.avatarId}`)).headers.get('content-type')).toBe(
+    'image/jpeg',
+  );
+  await ann.page.getByLabel('Name', { exact: true }).fill('Anna Archer');
+  await ann.page.getByRole('button', { name: 'Save' }).click();
+  await ann.page.getByRole('link', { name: 'Anna Archer, your profile' }).waitFor();
+  await ann.page.reload();
+  await ann.page.getByRole('link', { name: 'Anna Archer, your profile' }).waitFor();
+  await avatar.waitFor();
+});
+
+it('the chosen theme stays after a reload', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  await ann.page.getByRole('link', { name: 'Settings' }).click();
+  const slider = ann.page.getByRole('slider', { name: 'Theme' });
+  await slider.focus();
+  for (let step = 0; step < 5; step++) await ann.page.keyboard.press('ArrowRight');
+  await ann.page.getByText('midnight', { exact: true }).waitFor();
+  const background = () => ann.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  expect(await background()).toBe('rgb(12, 15, 20)');
+  await ann.page.reload();
+  await slider.waitFor();
+  expect(await background()).toBe('rgb(12, 15, 20)');
+  expect(await slider.getAttribute('aria-valuetext')).toBe('midnight');
+});
+
+it('a device is logged out from another one, and shows why', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const second = await browser().logIn(ann.client.user.username, phone);
+  await second.page.getByRole('link', { name: 'Settings' }).click();
+  await second.page.getByRole('link', { name: /Devices/ }).click();
+  await second.page.getByRole('button', { name: 'Log out everywhere else' }).click();
+  await ann.page.getByText('This device was logged out from another one.').waitFor();
+  await ann.page.getByLabel('Username').waitFor();
+  await second.page.getByText('This one').waitFor();
+});

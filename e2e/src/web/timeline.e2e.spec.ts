@@ -1,0 +1,69 @@
+import { eventually, uniqueName } from '@parley/testing';
+import { expect, it } from 'vitest';
+import { useTestBrowser } from './hooks.js';
+import { conversationId, messageRow, sendBy } from './test-browser.js';
+
+/** Messages in the long conversation. The timeline is made for five times as many: `LONG=10000 npm test …`. */
+const LONG = Number(process.env['LONG'] ?? 2_000);
+
+const browser = useTestBrowser();
+
+it('a long conversation scrolls with at most 200 rows in the page, in order and without a gap', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  const { conversation } = await ben.call('conversation.create', {
+    kind: 'group',
+    title: 'Long',
+    memberIds: [ann.client.user.id],
+  });
+  for (let first = 0; first < LONG; first += 500)
+    await Promise.all(Array.from({ length: 500 }, (_, at) => sendBy(ben, conversation.id, `Number ${first + at + 1}`)));
+  await ben.call('receipt.read', { conversationId: conversation.id, seq: LONG + 1 });
+  await ann.page.goto(`${browser().url}/c/${conversation.id}?at=${LONG / 2 + 1}`);
+  await messageRow(ann.page, `Number ${LONG / 2}`).waitFor();
+
+  const scroller = ann.page.getByRole('log', { name: 'Messages' });
+  let maxRows = 0;
+  let lowest = Infinity;
+  let gaps = 0;
+  // Scrolls until many pages have been loaded and rows have been removed. How far a step gets depends on the machine.
+  await eventually(
+    async () => {
+      const seen = await scroller.evaluate(async (box) => {
+        box.scrollTop -= 1500;
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        return [...box.querySelectorAll<HTMLElement>('[data-seq]')].map((row) => Number(row.dataset['seq']));
+      });
+      maxRows = Math.max(maxRows, seen.length);
+      lowest = Math.min(lowest, seen[0]!);
+      gaps += seen.filter((seq, at) => seq !== seen[0]! + at).length;
+      return lowest < LONG / 2 - 500;
+    },
+    { timeoutMs: 90_000, intervalMs: 1 },
+  );
+  expect(gaps).toBe(0);
+  expect(maxRows).toBeLessThanOrEqual(200);
+  await ann.page.getByRole('button', { name: /^Jump to newest/ }).click();
+  await messageRow(ann.page, `Number ${LONG}`).waitFor();
+  await sendBy(ben, conversation.id, 'And one more');
+  await messageRow(ann.page, 'And one more').waitFor();
+});
+
+it('a new message does not move the message that is being read', async () => {
+  const ann = await browser().visitor(uniqueName('Ann'));
+  const ben = await browser().client(uniqueName('Ben'));
+  const { conversation } = await ben.call('conversation.create', {
+    kind: 'group',
+    title: 'Steady',
+    memberIds: [ann.client.user.id],
+  });
+  await Promise.all(Array.from({ length: 120 }, (_, at) => sendBy(ben, conversation.id, `Line ${at + 1}`)));
+  await ann.page.goto(`${browser().url}/c/${conversation.id}?at=61`);
+  await messageRow(ann.page, 'Line 60').waitFor();
+  const position = async () => Math.round((await ann.page.locator('[data-seq="61"]').boundingBox())!.y);
+  await eventually(async () => (await position()) > 0);
+  const before = await position();
+  for (let at = 0; at < 5; at++) await sendBy(ben, conversation.id, `Later ${at}`);
+  await ann.page.getByRole('button', { name: /^Jump to newest, \d+ unread/ }).waitFor();
+  expect(await position()).toBe(before);
+});
