@@ -2,7 +2,6 @@ import { eventually, uniqueName } from '@parley/testing';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
 import {
-  conversationId,
   conversationLink,
   messageRow,
   openConversation,

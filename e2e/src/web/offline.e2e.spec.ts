@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
 import { EmbeddedServer } from './embedded-server.js';
 import {
-  conversationId,
+  openConversationId,
   conversationLink,
   messageRow,
   openConversation,
@@ -66,7 +66,7 @@ it('messages written without a server wait, survive a reload, and are sent once 
   await tick(ann.page, 'While away 2', 'sent').waitFor();
   expect(await messageRow(ann.page, 'While away').count()).toBe(2);
   await ben.connect();
-  const { items } = await ben.http('conversation.history', { conversationId: conversationId(ann.page) });
+  const { items } = await ben.http('conversation.history', { conversationId: openConversationId(ann.page) });
   expect(items.map(({ body }) => body)).toEqual(['Before', 'While away 1', 'While away 2']);
   ben.disconnect();
 });
@@ -80,7 +80,7 @@ it('kept conversations are shown without a server, and replaced when it is back'
     memberIds: [ann.client.user.id],
   });
   await openConversation(ann, ben);
-  const id = conversationId(ann.page);
+  const id = openConversationId(ann.page);
   const { message: first } = await sendBy(ben, id, 'First');
   await messageRow(ann.page, 'First').waitFor();
   await sendText(ann.page, 'Second');

@@ -1,15 +1,7 @@
 import { uniqueName, type ChatClient } from '@parley/testing';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
-import {
-  conversationId,
-  conversationLink,
-  messageRow,
-  openConversation,
-  sendText,
-  storedTick,
-  tick,
-} from './test-browser.js';
+import { conversationLink, messageRow, openConversation, sendText, storedTick, tick } from './test-browser.js';
 
 const browser = useTestBrowser();
 

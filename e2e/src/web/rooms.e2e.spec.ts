@@ -1,7 +1,7 @@
 import { uniqueName } from '@parley/testing';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
-import { conversationId, messageRow, phone, sendText } from './test-browser.js';
+import { openConversationId, messageRow, phone, sendText } from './test-browser.js';
 
 const browser = useTestBrowser();
 
@@ -35,7 +35,7 @@ it('one user makes a room, and a guest enters it by its address', async () => {
   await ann.page.getByRole('log', { name: 'Messages' }).waitFor();
   await sendText(ann.page, 'Who comes along?');
 
-  const { page } = await browser().open(phone, `/r/${conversationId(ann.page)}`);
+  const { page } = await browser().open(phone, `/r/${openConversationId(ann.page)}`);
   await page.getByRole('button', { name: /guest/ }).click();
   await page.getByRole('heading', { name: title }).waitFor();
   await page.getByRole('button', { name: 'Join this room' }).click();

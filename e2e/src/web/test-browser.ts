@@ -136,7 +136,7 @@ export const conversationLink = (page: Page, title: string): Locator =>
   page.getByRole('navigation', { name: 'Your conversations' }).getByRole('link', { name: title });
 
 /** The id of the open conversation. */
-export const conversationId = (page: Page): string => new URL(page.url()).pathname.split('/').at(-1)!;
+export const openConversationId = (page: Page): string => new URL(page.url()).pathname.split('/').at(-1)!;
 
 /** Starts a direct conversation by the dialog for new chats. */
 export async function startConversation(page: Page, name: string): Promise<void> {

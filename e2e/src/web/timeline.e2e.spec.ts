@@ -1,7 +1,7 @@
 import { eventually, uniqueName } from '@parley/testing';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
-import { conversationId, messageRow, sendBy } from './test-browser.js';
+import { messageRow, sendBy } from './test-browser.js';
 
 /** Messages in the long conversation. The timeline is made for five times as many: `LONG=10000 npm test …`. */
 const LONG = Number(process.env['LONG'] ?? 2_000);
