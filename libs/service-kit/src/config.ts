@@ -29,7 +29,7 @@ export const commonConfig = {
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
-    .describe('The least level that is logged'),
+    .describe('Lowest level that is logged'),
   HEALTH_PORT: env.port
     .default(0)
     .describe('Port of /health/live, /health/ready and /metrics of a service; 0 picks a free one'),
@@ -42,12 +42,12 @@ export const commonConfig = {
   SHUTDOWN_GRACE_MS: env
     .integer(0, 300_000)
     .default(10_000)
-    .describe('The longest that a stop waits for work under way'),
+    .describe('The longest that a stop waits for work under way, in milliseconds'),
   OTEL_EXPORTER_OTLP_ENDPOINT: env
     .url('http', 'https')
     .optional()
     .describe(
-      'Collector of OpenTelemetry traces (OTLP over HTTP), such as http://jaeger:4318. Unless set, none are made',
+      'Collector of OpenTelemetry traces (OTLP over HTTP), such as http://jaeger:4318. Without it no traces are made',
     ),
   OTEL_TRACES_SAMPLER_ARG: z
     .string()
