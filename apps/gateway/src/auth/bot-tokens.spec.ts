@@ -38,7 +38,7 @@ describe('a bot’s token', () => {
       socket.once('session:ready', () => reject(new Error('was let in')));
     });
 
-  it('is good wherever an access token is, and auth is asked once', async () => {
+  it('is valid wherever an access token is, and auth is asked once', async () => {
     const { user, sessionId, token } = bot();
     const before = asked;
     const answers = await Promise.all([me(token), me(token)]);
@@ -59,7 +59,7 @@ describe('a bot’s token', () => {
     expect(await refusal(token)).toMatchObject({ code: 'unauthenticated' });
   });
 
-  it('is refused from its revocation on, though it was known, and its sockets are closed', async () => {
+  it('is refused once revoked, although it was cached, and its sockets are closed', async () => {
     const { user, sessionId, token } = bot();
     const { socket } = await edge.connect({ user, sessionId }, {}, token);
     const revoked = heard(socket, 'session:revoked');
@@ -70,7 +70,7 @@ describe('a bot’s token', () => {
     expect(await refusal(token)).toMatchObject({ code: 'unauthenticated' });
   });
 
-  it('is found out within 5 s when the event was missed', async () => {
+  it('loses its sockets within 5 s when the event was missed', async () => {
     const { user, sessionId, token } = bot();
     const { socket } = await edge.connect({ user, sessionId }, {}, token);
     edge.revoked.push(sessionId);
@@ -78,7 +78,7 @@ describe('a bot’s token', () => {
     expect((await me(token)).status).toBe(401);
   });
 
-  it('is unavailable, not refused, while auth cannot be asked', async () => {
+  it('is answered unavailable, not refused, while auth is away', async () => {
     const alone = await Edge.start({}, async (starting) => {
       await starting.serveBasics({
         'auth.bot.v1': () => {

@@ -10,14 +10,14 @@ const request = (peer: string, forwarded?: string) =>
 
 describe('the address of a client', () => {
   it.each([
-    ['the peer’s, whatever it claims', '10.0.0.1', '1.1.1.1', 0, '10.0.0.1'],
-    ['an IPv4 one in IPv6 clothes', '::ffff:10.0.0.1', undefined, 0, '10.0.0.1'],
-    ['what the proxy saw', '10.0.0.1', '1.1.1.1', 1, '1.1.1.1'],
-    ['not what the client told the proxy', '10.0.0.1', '6.6.6.6, 1.1.1.1', 1, '1.1.1.1'],
+    ['the peer’s, whatever it forwards', '10.0.0.1', '1.1.1.1', 0, '10.0.0.1'],
+    ['an IPv4 address mapped to IPv6', '::ffff:10.0.0.1', undefined, 0, '10.0.0.1'],
+    ['the address that the proxy saw', '10.0.0.1', '1.1.1.1', 1, '1.1.1.1'],
+    ['not the address that the client told the proxy', '10.0.0.1', '6.6.6.6, 1.1.1.1', 1, '1.1.1.1'],
     ['two proxies away', '10.0.0.1', '6.6.6.6, 1.1.1.1, 10.0.0.2', 2, '1.1.1.1'],
-    ['the farthest that is known when there are fewer', '10.0.0.1', '1.1.1.1', 5, '1.1.1.1'],
-    ['the peer’s when the proxy says nothing', '10.0.0.1', undefined, 1, '10.0.0.1'],
-    ['the peer’s when the proxy says rubbish', '10.0.0.1', 'unknown, <script>', 1, '10.0.0.1'],
+    ['the farthest known one when there are fewer proxies', '10.0.0.1', '1.1.1.1', 5, '1.1.1.1'],
+    ['the peer’s when the proxy forwards nothing', '10.0.0.1', undefined, 1, '10.0.0.1'],
+    ['the peer’s when the proxy forwards garbage', '10.0.0.1', 'unknown, <script>', 1, '10.0.0.1'],
   ])('is %s', (_, peer, forwarded, hops, expected) => {
     expect(clientAddress(request(peer, forwarded), hops)).toBe(expected);
   });
@@ -29,7 +29,7 @@ describe('the address of a client', () => {
     ['2001:db8::1', '2001:db8:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['::1', '0:0:0:0::/64'],
-  ])('counts for rates as its network: %s', (address, key) => {
+  ])('is counted for rates by its network: %s', (address, key) => {
     expect(addressKey(address)).toBe(key);
   });
 });

@@ -25,7 +25,7 @@ describe('a file’s name', () => {
     )
     .map(([parts, end]) => parts.join('') + end);
 
-  it('is shown without folders and control characters, whatever it was given as', () => {
+  it('has no folders and control characters, whatever its original', () => {
     fc.assert(
       fc.property(given, (one) => {
         const name = fileName(one);
@@ -41,7 +41,7 @@ describe('a file’s name', () => {
     );
   });
 
-  it('comes whole to who downloads it, in one header that is nothing else', () => {
+  it('is complete in the download’s header, and adds no other header', () => {
     fc.assert(
       fc.property(given, fc.constantFrom('image/png', 'text/plain; charset=utf-8'), (one, mediaType) => {
         const name = fileName(one);
@@ -71,7 +71,7 @@ describe('a range', () => {
     { requiredKeys: [] },
   );
 
-  it('is bytes that the file has, or none', () => {
+  it('lies within the file, or is undefined', () => {
     fc.assert(
       fc.property(headers, size, (one, bytes) => {
         const range = rangeOf(one, bytes, '"a"');
@@ -88,7 +88,7 @@ describe('a range', () => {
     );
   });
 
-  it('is the one that was asked for, as much of it as there is', () => {
+  it('is the requested one, as far as the file reaches', () => {
     fc.assert(
       fc.property(size, fc.nat(1_200), fc.nat(1_200), (bytes, from, length) => {
         const at = (range: string) => rangeOf({ range }, bytes, '"a"');
@@ -107,7 +107,7 @@ describe('a range', () => {
 });
 
 describe('an address', () => {
-  it('is one, whatever is forwarded', () => {
+  it('is valid, whatever is forwarded', () => {
     const forwarded = fc.oneof(
       anything,
       fc
@@ -134,7 +134,7 @@ describe('an address', () => {
     );
   });
 
-  it('of one network is counted as one, however it is written', () => {
+  it('has one key for its network, however it is written', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         const [network, size] = addressKey(address).split('::/');

@@ -58,7 +58,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
   const pdf = text('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n');
 
   describe('a file in one piece', () => {
-    it('becomes an attachment with its size in pixels and a preview, and comes back as it was', async () => {
+    it('becomes an attachment with its size in pixels and a preview, and is downloaded unchanged', async () => {
       const bytes = await picture().png().toBuffer();
       const attachment = await upload(bytes, 'holiday.png', 'image/png');
       expect(attachment).toMatchObject({
@@ -86,7 +86,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await onDisk('incoming')).toEqual([]);
     });
 
-    it('is turned as its camera was held', async () => {
+    it('is oriented as its camera was held', async () => {
       const bytes = await picture(40, 20).jpeg().withMetadata({ orientation: 6 }).toBuffer();
       expect(await upload(bytes, 'turned.jpg')).toMatchObject({ mediaType: 'image/jpeg', width: 20, height: 40 });
     });
@@ -119,13 +119,13 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ['text with control characters', () => text('a\x1b[31mb')],
       ['text that is not UTF-8', () => Buffer.from([0x61, 0xff, 0x62])],
       ['text that ends within a character', () => text('aé').subarray(0, 2)],
-    ])('is refused when it is of no allowed kind: %s', async (_, bytes) => {
+    ])('is refused when its kind is not allowed: %s', async (_, bytes) => {
       const before = await stored();
       expect(await codeOf(await post(form(await bytes(), 'cat.png', 'image/png')))).toEqual([415, 'unsupported_media']);
       expect(await stored()).toEqual(before);
     });
 
-    it('is refused when it is too large, empty, or not alone, and leaves nothing', async () => {
+    it('is refused when it is too large, empty or not alone, and leaves nothing behind', async () => {
       const before = await stored();
       const large = Buffer.alloc(limits.attachmentBytes + 1, 'a');
       expect(await codeOf(await post(form(large, 'a.txt')))).toEqual([413, 'too_large']);
@@ -161,7 +161,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       });
     });
 
-    it('leaves nothing when its client goes away in the middle', async () => {
+    it('leaves nothing behind when its client disconnects midway', async () => {
       const before = await stored();
       const request = httpRequest(`${site.edge.gateway.url}/api/v1/attachments`, {
         method: 'POST',
@@ -180,7 +180,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       await eventually(async () => expect(await stored()).toEqual(before));
     });
 
-    it('leaves nothing when it cannot be recorded', async () => {
+    it('leaves nothing behind when it cannot be recorded', async () => {
       const before = await stored();
       site.recordFails = new ChatError('too_large');
       expect(await codeOf(await post(form(await picture().png().toBuffer(), 'a.png')))).toEqual([413, 'too_large']);
@@ -207,7 +207,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
         'Zeugnis (ä) 漢.txt',
         `filename="Zeugnis (_) _.txt"; filename*=UTF-8''Zeugnis%20%28%C3%A4%29%20%E6%BC%A2.txt`,
       ],
-    ])('keeps a name that harms nobody: %j', async (given, name, header) => {
+    ])('gets a harmless name: %j', async (given, name, header) => {
       const boundary = 'boundary';
       const body = Buffer.from(
         `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${given.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"\r\n\r\nhello\r\n--${boundary}--\r\n`,
@@ -227,7 +227,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       attachment = await upload(bytes, 'numbers.txt');
     });
 
-    it('are nobody’s who may not see them, whatever the address says', async () => {
+    it('are sent only to users who may see them, whatever the address contains', async () => {
       const answer = await site.edge.fetch(attachment.url, { token: site.strangersToken });
       expect(await codeOf(answer)).toEqual([404, 'not_found']);
       expect(await codeOf(await get(newId()))).toEqual([404, 'not_found']);
@@ -241,7 +241,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ['bytes=-10', -10, undefined],
       ['bytes=5-999999', 5, undefined],
       ['bytes=-999999', 0, undefined],
-    ] as const)('come in part: %s', async (range, from, to) => {
+    ] as const)('are sent in part: %s', async (range, from, to) => {
       const answer = await get(attachment.id, { range });
       const part = bytes.subarray(from, to === undefined ? undefined : to + 1);
       const start = from < 0 ? bytes.length + from : from;
@@ -254,14 +254,14 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it.each(['bytes=0-1,5-6', 'bytes=x-y', 'bytes=3-1', 'bytes=-', 'lines=1-2'])(
-      'come whole where a range is of another kind: %s',
+      'are sent in full for a range of another kind: %s',
       async (range) => {
         const answer = await get(attachment.id, { range });
         expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, bytes.length]);
       },
     );
 
-    it('don’t come for a range outside, and are not sent again to who has them', async () => {
+    it('are not sent for a range outside the file, nor again to a client that has them', async () => {
       for (const range of [`bytes=${bytes.length}-`, 'bytes=999999-9999999', 'bytes=-0']) {
         const outside = await get(attachment.id, { range });
         expect([outside.status, outside.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
@@ -273,7 +273,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect((await get(attachment.id, { 'if-range': etag, range: 'bytes=0-9' })).status).toBe(206);
     });
 
-    it('have an address without parameters, as files that come have', async () => {
+    it('accept no parameters in their address, as uploads do not', async () => {
       expect(await codeOf(await get(`${attachment.id}?x=1`))).toEqual([400, 'invalid']);
       expect(
         await codeOf(
@@ -286,7 +286,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ).toEqual([400, 'invalid']);
     });
 
-    it('are described by HEAD alone', async () => {
+    it('are described by HEAD', async () => {
       const answer = await get(attachment.id, {}, 'HEAD');
       expect([answer.status, answer.headers.get('content-length'), await answer.text()]).toEqual([
         200,
@@ -295,7 +295,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ]);
     });
 
-    it('are removed once nobody can see them, and their row is forgotten after that', async () => {
+    it('are removed once nobody can see them, before their row is forgotten', async () => {
       const gone = await upload(text('gone'), 'gone.txt');
       site.dropped.push({ id: gone.id, key: gone.id }, { id: newId(), key: newId() });
       await site.edge.gateway.sweep();
@@ -307,7 +307,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
 
   describe('an upload in parts', () => {
     afterEach(() => void vi.useRealTimers());
-    it('is whole for who asks while it becomes an attachment', async () => {
+    it('is answered as complete while it becomes an attachment', async () => {
       const location = await begin(5);
       const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       site.recording = () => (asked.resolve(), answered.promise);
@@ -321,7 +321,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(site.rows.has(idOf(location))).toBe(true);
     });
 
-    it('goes on after a cut, and becomes an attachment under its own id', async () => {
+    it('continues after a cut, and becomes an attachment under its own id', async () => {
       const [size, sent] = [20 * MB, 9 * MB];
       const bytes = Buffer.from(randomBytes(size / 2).toString('hex'));
       const location = await begin(bytes.length, 'groß.txt');
@@ -356,10 +356,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it.each([
-      ['small ones', 1_000, [300, 300, 300, 100]],
-      ['parts of a bucket’s least size and less', 17 * MB, [5 * MB, 6 * MB, MB, 5 * MB - 1, 1]],
-      ['a whole one, and little more', 8 * MB + 1, [8 * MB, 1]],
-    ])('may come in pieces of any size, to any gateway: %s', async (_, size, pieces) => {
+      ['small parts', 1_000, [300, 300, 300, 100]],
+      ['parts of a bucket’s minimum size and smaller', 17 * MB, [5 * MB, 6 * MB, MB, 5 * MB - 1, 1]],
+      ['a full part and one byte more', 8 * MB + 1, [8 * MB, 1]],
+    ])('accepts parts of any size at any gateway: %s', async (_, size, pieces) => {
       const bytes = Buffer.from(randomBytes(size / 2 + 1).toString('hex')).subarray(0, size);
       const location = await begin(size);
       let offset = 0;
@@ -374,7 +374,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       await eventually(async () => expect(await underWay()).toEqual([]));
     });
 
-    it('may learn its length from another gateway than the one it began at', async () => {
+    it('accepts its length at another gateway than the one it began at', async () => {
       const answer = await tus('/api/v1/uploads', 'POST', {
         'upload-defer-length': '1',
         'upload-metadata': metadata('a.txt'),
@@ -397,7 +397,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       await eventually(async () => expect(await underWay()).toEqual([]));
     });
 
-    it('is gone everywhere when it was given up, with all that had come', async () => {
+    it('is removed everywhere, with its bytes, when its client gives it up', async () => {
       const before = await stored();
       const location = await begin(10);
       expect((await part(location, 0, text('hello'))).status).toBe(204);
@@ -408,7 +408,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await stored()).toEqual(before);
     });
 
-    it('is given up after a day, with all that had come', async () => {
+    it('is removed with its bytes after a day', async () => {
       const before = await stored();
       const old = await begin(10);
       expect((await part(old, 0, text('hello'))).status).toBe(204);
@@ -421,7 +421,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await stored()).toEqual(before);
     });
 
-    it('stays an attachment whoever wants to give it up after its end', async () => {
+    it('cannot be given up once it is complete', async () => {
       const location = await begin(5);
       site.recordFails = new ChatError('unavailable');
       expect((await part(location, 0, text('hello'))).status).toBe(503);
@@ -432,7 +432,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
     });
 
-    it('takes a first part with its beginning', async () => {
+    it('accepts its first part with its creation', async () => {
       const answer = await tus(
         '/api/v1/uploads',
         'POST',
@@ -450,7 +450,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       });
     });
 
-    it('is its creator’s only', async () => {
+    it('is accessible to its creator only', async () => {
       const location = await begin(5);
       for (const method of ['HEAD', 'DELETE'])
         expect((await tus(location, method, {}, undefined, site.edge, site.strangersToken)).status).toBe(404);
@@ -468,7 +468,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect((await state(location))[0]).toBe(404);
     });
 
-    it('is refused when it would be too large, empty, or over the quota, and where its address is none', async () => {
+    it('is refused when it is too large, empty or over the quota, and for an invalid address', async () => {
       const create = (size: number) => tus('/api/v1/uploads', 'POST', { 'upload-length': String(size) });
       expect(await codeOf(await create(limits.uploadBytes + 1))).toEqual([413, 'too_large']);
       expect(await codeOf(await create(QUOTA + 1))).toEqual([413, 'too_large']);
@@ -476,7 +476,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await codeOf(await tus('/api/v1/uploads/..%2F..%2Fetc', 'PATCH'))).toEqual([404, 'not_found']);
     });
 
-    it('is refused with the status of its code where its headers are wrong', async () => {
+    it('is refused with the status of its code when its headers are wrong', async () => {
       const location = await begin(5);
       const patch = (headers: Record<string, string>) => tus(location, 'PATCH', headers, text('hello'));
       expect(await codeOf(await patch({ 'content-type': 'application/offset+octet-stream' }))).toEqual([
@@ -506,7 +506,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       }
     });
 
-    it('leaves nothing of what is no attachment', async () => {
+    it('leaves nothing behind when it cannot become an attachment', async () => {
       const before = await stored();
       const location = await begin(6, 'cat.png');
       expect(await codeOf(await part(location, 0, text('<html>')))).toEqual([415, 'unsupported_media']);
@@ -514,7 +514,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect((await state(location))[0]).toBe(404);
     });
 
-    it('is recorded by the next question when it could not be at once', async () => {
+    it('is recorded with the next HEAD when recording failed', async () => {
       const location = await begin(5);
       site.recordFails = new ChatError('unavailable');
       expect(await codeOf(await part(location, 0, text('hello')))).toEqual([503, 'unavailable']);
@@ -525,7 +525,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       await eventually(async () => expect(await underWay()).toEqual([]));
     });
 
-    it('is a defect, and no more, where its folder cannot be made', async () => {
+    it('is a defect, and nothing worse, when its folder cannot be created', async () => {
       const broken = await Edge.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) =>
         starting.serveBasics({ 'attachment.admit.v1': () => ({}) }),
       );
@@ -547,7 +547,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       await broken.stop();
     });
 
-    it('tells what it can, and lets pages of other origins read it', async () => {
+    it('states its capabilities, also to pages of other origins', async () => {
       const answer = await site.edge.fetch('/api/v1/uploads', {
         method: 'OPTIONS',
         headers: { origin: 'https://chat.example.org' },

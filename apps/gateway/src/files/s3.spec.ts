@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe('an upload to a bucket', () => {
-  it('is recorded within a day although nobody asks again', async () => {
+  it('is recorded within a day although its client does not ask again', async () => {
     const location = await begin(5);
     site.recordFails = new ChatError('unavailable');
     expect((await part(location, 0, text('hello'))).status).toBe(503);
@@ -29,7 +29,7 @@ describe('an upload to a bucket', () => {
     expect(await underWay()).toEqual([]);
   });
 
-  it('is not confused by what a gateway stores late that its client left', async () => {
+  it('is not corrupted by a part that another gateway stores late', async () => {
     const bytes = Buffer.from(randomBytes(5 * MB).toString('hex'));
     const location = await begin(bytes.length);
     const late = Promise.withResolvers<void>();
@@ -49,7 +49,7 @@ describe('an upload to a bucket', () => {
     await eventually(async () => expect(await underWay()).toEqual([]));
   });
 
-  it('may have more parts than one page of a list, and there may be more of them', async () => {
+  it('may have more parts, and there may be more uploads, than a page of a list', async () => {
     site.s3!.pageSize = 1;
     const bytes = Buffer.from(randomBytes(9 * MB).toString('hex'));
     const [location, others] = [await begin(bytes.length), [await begin(5), await begin(5)]];
@@ -63,7 +63,7 @@ describe('an upload to a bucket', () => {
     expect(await underWay()).toEqual([]);
   });
 
-  it('is given up after a day also where the store does not tell which there are', async () => {
+  it('is removed after a day although the store does not list uploads', async () => {
     const location = await begin(10 * MB);
     expect((await part(location, 0, Buffer.alloc(9 * MB, 'a'))).status).toBe(204);
     site.s3!.listsUploads = false;
@@ -74,7 +74,7 @@ describe('an upload to a bucket', () => {
     expect(await underWay()).toEqual([]);
   });
 
-  it('is no attachment where the store gave it up by itself', async () => {
+  it('is gone when the store has removed it by itself', async () => {
     const location = await begin(10);
     expect((await part(location, 0, text('hello'))).status).toBe(204);
     site.s3!.uploads.clear();
@@ -83,7 +83,7 @@ describe('an upload to a bucket', () => {
     await eventually(async () => expect(await underWay()).toEqual([]));
   });
 
-  it('is told to be there where another gateway finished it while this one was asked', async () => {
+  it('is answered as complete when another gateway finishes it during the request', async () => {
     const location = await begin(5);
     site.recordFails = new ChatError('unavailable');
     expect((await part(location, 0, text('hello'))).status).toBe(503);
@@ -94,7 +94,7 @@ describe('an upload to a bucket', () => {
       expect(await state(location, site.other)).toEqual([200, 5, 5]);
       asked = -1;
     };
-    // Whose it is, how far it is, and then what to finish.
+    // The fifth read is the one that decides what to finish, after those of owner and offset.
     site.s3!.delay = (method, key) =>
       method === 'GET' && key.endsWith('/info') && ++asked === 5 ? finish() : undefined;
     expect(await state(location)).toEqual([200, 5, 5]);
@@ -102,7 +102,7 @@ describe('an upload to a bucket', () => {
     expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
   });
 
-  it('is not told to be gone where the bucket cannot be asked', async () => {
+  it('is not answered as gone while the bucket is away', async () => {
     const location = await begin(5);
     site.s3!.delay = () => Promise.reject(new Error('out of order'));
     expect((await state(location))[0]).toBe(500);

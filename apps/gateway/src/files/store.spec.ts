@@ -7,13 +7,13 @@ import { FolderStore } from './store.js';
 
 const config = (source: Record<string, string>) => loadConfig(gatewayConfig, source);
 
-describe('where files lie', () => {
-  it('is a folder unless a bucket is named', async () => {
+describe('the store of files', () => {
+  it('is a folder unless a bucket is configured', async () => {
     expect(await openStore(config({}))).toBeInstanceOf(FolderStore);
     expect(s3Config(config({ S3_ENDPOINT: 'http://minio:9000' }))).toBeUndefined();
   });
 
-  it('is the bucket that the configuration names, at the endpoint, with its keys', async () => {
+  it('is the configured bucket, at its endpoint, with its keys', async () => {
     const store = await openStore(
       config({
         S3_BUCKET: 'parley',
@@ -38,7 +38,7 @@ describe('where files lie', () => {
     ]).toEqual(['WHEN_REQUIRED', 'WHEN_REQUIRED']);
   });
 
-  it('leaves address and keys to the machine where only a bucket is named', () => {
+  it('takes address and keys from the machine when only a bucket is configured', () => {
     expect(s3Config(config({ S3_BUCKET: 'parley' }))).toEqual({ bucket: 'parley', client: { region: 'us-east-1' } });
   });
 });

@@ -64,12 +64,12 @@ const problem = async (answer: Response) => {
 };
 
 describe('a call over HTTP', () => {
-  it('answers a single thing bare', async () => {
+  it('answers a single entity without a wrapper', async () => {
     const answer = await edge.fetch('/api/v1/users/me', { token });
     expect([answer.status, await answer.json()]).toEqual([200, { id: ann.user.id, email: 'a@example.org' }]);
   });
 
-  it('has the trace id of a well-formed traceparent, and otherwise one of its own, which its problem has too', async () => {
+  it('takes the trace id of a well-formed traceparent, otherwise a new one, and its problem carries it too', async () => {
     const traced = (traceparent: string) => edge.fetch('/api/v1/users/you', { token, headers: { traceparent } });
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const given = await traced(`00-${traceId}-b7ad6b7169203331-01`);
@@ -82,7 +82,7 @@ describe('a call over HTTP', () => {
     expect(((await own.json()) as { traceId: string }).traceId).toBe(own.headers.get('trace-id'));
   });
 
-  it('finds fixed addresses before those with parts', async () => {
+  it('matches fixed addresses before those with parameters', async () => {
     const id = newId();
     expect(await (await edge.fetch(`/api/v1/users/${id}`, { token })).json()).toEqual({ id });
     expect(await problem(await edge.fetch('/api/v1/users/you', { token }))).toMatchObject({
@@ -91,7 +91,7 @@ describe('a call over HTTP', () => {
     });
   });
 
-  it('answers 201 for what is new, and 200 for a repeated send and a conversation that exists', async () => {
+  it('answers 201 for a new message or conversation, and 200 for a repeated send or an existing conversation', async () => {
     const send = async (clientId: string) =>
       (await edge.fetch(messages, { method: 'POST', token, json: { clientId, body: 'a' } })).status;
     expect([await send('new'), await send('again')]).toEqual([201, 200]);
@@ -106,7 +106,7 @@ describe('a call over HTTP', () => {
     expect([answer.status, await answer.text()]).toEqual([204, '']);
   });
 
-  it('turns query texts into values', async () => {
+  it('parses query parameters into typed values', async () => {
     await edge.fetch(`${messages}?before=10&limit=5`, { token });
     expect(asked.at(-1)).toEqual({ conversationId, before: 10, limit: 5 });
     await edge.fetch('/api/v1/users?query=10', { token });
@@ -118,7 +118,7 @@ describe('a call over HTTP', () => {
     expect(asked.at(-1)).toEqual({ ids: [a, b] });
   });
 
-  it('takes the address of the client from a trusted proxy only', async () => {
+  it('trusts a forwarded address of a trusted proxy only', async () => {
     const caller = async (forwarded: string) => {
       const answer = await edge.fetch('/api/v1/auth/guest', {
         method: 'POST',
@@ -130,7 +130,7 @@ describe('a call over HTTP', () => {
     expect(await caller('6.6.6.6, 203.0.113.7')).toBe('203.0.113.7');
   });
 
-  it('carries security headers, and does not name its software', async () => {
+  it('has security headers and does not name its software', async () => {
     const { headers } = await edge.fetch('/api/v1/users/me', { token });
     expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
@@ -190,7 +190,7 @@ describe('a refusal over HTTP', () => {
     expect(await problem(await request())).toMatchObject({ status, code });
   });
 
-  it('lists where the input is wrong', async () => {
+  it('lists every invalid field', async () => {
     const { details } = await problem(await post('{"clientId":"","body":"b","extra":1}')());
     expect(details).toEqual(
       expect.arrayContaining([
@@ -200,14 +200,14 @@ describe('a refusal over HTTP', () => {
     );
   });
 
-  it('tells when to come back, and how to authenticate', async () => {
+  it('says when to retry and how to authenticate', async () => {
     expect((await get('/api/v1/auth/sessions')()).headers.get('retry-after')).toMatch(/^\d+$/);
     expect((await edge.fetch('/api/v1/users/me')).headers.get('www-authenticate')).toBe('Bearer');
   });
 });
 
-describe('a request that offers an upgrade which is not ours', () => {
-  it('is answered as if it had not', async () => {
+describe('a request that offers a foreign upgrade', () => {
+  it('is answered as an ordinary request', async () => {
     const { hostname, port } = new URL(edge.gateway.url);
     const socket = connect(Number(port), hostname);
     socket.end(
@@ -225,7 +225,7 @@ describe('a password guesser', () => {
       headers: { 'x-forwarded-for': address },
     });
 
-  it('is throttled per account and address, while the owner elsewhere is not', async () => {
+  it('is limited per account and address, which does not affect the owner elsewhere', async () => {
     // ADDRESS_LIMIT_SCALE is 2: 20 failures.
     for (let n = 0; n < 20; n++) expect((await login('198.51.100.1')).status).toBe(401);
     const before = guesses;
@@ -237,17 +237,17 @@ describe('a password guesser', () => {
     expect((await login('198.51.100.1', 'another')).status).toBe(401);
   });
 
-  it('cannot get more guesses by making them at once', async () => {
+  it('gets no more guesses by making them concurrently', async () => {
     const before = guesses;
     const statuses = (await Promise.all(Array.from({ length: 50 }, () => login('198.51.100.3')))).map(
       ({ status }) => status,
     );
-    // One that takes longer than a call may tells nothing, and counts for nothing.
-    const [told, late] = [401, 503].map((code) => statuses.filter((status) => status === code).length) as [
+    // A guess that exceeds the deadline gives no information and does not count.
+    const [refused, late] = [401, 503].map((code) => statuses.filter((status) => status === code).length) as [
       number,
       number,
     ];
-    expect(told).toBe(20);
+    expect(refused).toBe(20);
     expect(statuses.filter((status) => status === 429)).toHaveLength(30 - late);
     expect(guesses - before).toBeLessThanOrEqual(20 + late);
   });
@@ -258,7 +258,7 @@ describe('a password guesser', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(1);
   });
 
-  it('cannot make accounts without end', async () => {
+  it('cannot create unlimited accounts', async () => {
     const statuses: number[] = [];
     for (let n = 0; n < 61; n++) {
       statuses.push(
@@ -285,7 +285,7 @@ describe('at the root', () => {
     expect(keys[0]).not.toHaveProperty('d');
   });
 
-  it('OpenAPI has every call with its fields, and only references that lead somewhere', async () => {
+  it('OpenAPI has every call with its fields, and every reference resolves', async () => {
     const document = (await (await edge.fetch('/api/openapi.json')).json()) as {
       openapi: string;
       paths: Record<string, Record<string, { operationId: string }>>;
@@ -296,7 +296,7 @@ describe('at the root', () => {
       const path = `/api/v1${http.path.replace(/:(\w+)/g, '{$1}')}`;
       expect(document.paths[path]?.[http.method.toLowerCase()]?.operationId).toBe(name);
     }
-    expectReferencesToLead(document);
+    expectReferencesToResolve(document);
   });
 
   it('OpenAPI has exactly the routes that are served', async () => {
@@ -304,14 +304,14 @@ describe('at the root', () => {
     const documented = Object.entries(paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
-    // Express answers HEAD wherever there is GET. What tus takes at which of its addresses is its own affair.
+    // Express answers HEAD wherever there is GET. tus decides by itself which methods it takes at which address.
     const served = [RootController, FilesController, callRoutesController()]
       .flatMap(routesOf)
       .flatMap((route) => (route.startsWith('all ') ? tusRoutes(route.slice(4)) : route));
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
 
-  it('AsyncAPI has exactly the socket calls and events of the tables, and only references that lead somewhere', async () => {
+  it('AsyncAPI has exactly the socket calls and events of the tables, and every reference resolves', async () => {
     const document = (await (await edge.fetch('/api/asyncapi.json')).json()) as {
       asyncapi: string;
       channels: { socket: { messages: Record<string, { name: string }> } };
@@ -321,8 +321,8 @@ describe('at the root', () => {
     const { messages } = document.channels.socket;
     const named = (action: string) =>
       Object.values(document.operations)
-        .filter((one) => one.action === action)
-        .flatMap((one) => one.messages.map(({ $ref }) => messages[$ref.split('/').at(-1)!]!.name))
+        .filter((operation) => operation.action === action)
+        .flatMap((operation) => operation.messages.map(({ $ref }) => messages[$ref.split('/').at(-1)!]!.name))
         .toSorted();
     const received = Object.values(calls as Record<string, Call>).flatMap(({ socket }) => socket ?? []);
     expect(named('receive')).toEqual(received.toSorted());
@@ -333,10 +333,10 @@ describe('at the root', () => {
         .map(({ name }) => name)
         .toSorted(),
     ).toEqual(all.toSorted());
-    expectReferencesToLead(document);
+    expectReferencesToResolve(document);
   });
 
-  it('answers `invalid` to socket events that AsyncAPI does not have as calls', async () => {
+  it('answers `invalid` to socket events that are no calls in AsyncAPI', async () => {
     const { socket } = await edge.connect();
     const unknown = [
       'conversation:delete',
@@ -353,7 +353,7 @@ describe('at the root', () => {
       ]);
   });
 
-  it('the page for people names every call, event and code, and loads nothing', async () => {
+  it('the page for people names every call, event and code, and loads nothing else', async () => {
     const answer = await edge.fetch('/api/docs');
     const html = await answer.text();
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
@@ -364,7 +364,7 @@ describe('at the root', () => {
   });
 });
 
-/** The routes of a controller, from what Nest serves it by. */
+/** The routes of a controller, from Nest's metadata. */
 function routesOf(controller: Type): string[] {
   const path = (...parts: string[]) =>
     `/${parts.join('/')}`
@@ -384,13 +384,13 @@ function routesOf(controller: Type): string[] {
 const tusRoutes = (path: string): string[] =>
   (path.endsWith('{id}') ? ['head', 'patch', 'delete'] : ['post']).map((method) => `${method} ${path}`);
 
-function expectReferencesToLead(document: object): void {
+function expectReferencesToResolve(document: object): void {
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference!);
   expect(references.length).toBeGreaterThan(0);
-  const leads = (reference: string) =>
+  const resolves = (reference: string) =>
     reference
       .split('/')
       .slice(1)
       .reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], document) !== undefined;
-  expect(references.filter((reference) => !leads(reference))).toEqual([]);
+  expect(references.filter((reference) => !resolves(reference))).toEqual([]);
 }

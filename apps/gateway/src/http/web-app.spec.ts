@@ -45,7 +45,7 @@ describe('the web app', () => {
     '/c/0198c2f0-0000-7000-8000-000000000000',
     '/r/0198c2f0-0000-7000-8000-000000000000',
     '/r/a?x=1',
-  ])('is the page at %s, always asked for again, under a strict policy', async (path) => {
+  ])('serves the page at %s, revalidated each time, under a strict policy', async (path) => {
     const answer = await fetch(url + path);
     expect(answer.status).toBe(200);
     expect(await answer.text()).toContain('<title>Parley</title>');
@@ -78,13 +78,13 @@ describe('the web app', () => {
     '/../package.json',
     '/assets/..%2f..%2fpackage.json',
     '//etc/passwd',
-  ])('is not the page at %s', async (path) => {
+  ])('does not serve the page at %s', async (path) => {
     const answer = await fetch(url + path);
     expect(answer.status).toBe(404);
     expect(await answer.text()).not.toContain('<title>');
   });
 
-  it('keeps files whose name holds their hash for good, small for those who unzip', async () => {
+  it('serves files with a hash in their name as immutable, gzipped for clients that accept it', async () => {
     const answer = await fetch(`${url}/assets/index-abc.js`);
     expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
     expect(answer.headers.get('content-type')).toContain('text/javascript');
@@ -95,7 +95,7 @@ describe('the web app', () => {
     expect(await plain.text()).toBe('console.log("parley");'.repeat(100));
   });
 
-  it('has a service worker that is always asked for again, and may load what is here', async () => {
+  it('serves a service worker that is revalidated each time and may load only its own origin', async () => {
     const answer = await fetch(`${url}/sw.js`);
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toContain('text/javascript');
@@ -103,14 +103,14 @@ describe('the web app', () => {
     expect(answer.headers.get('content-security-policy')).toBe("default-src 'none'; connect-src 'self'");
   });
 
-  it('answers HEAD without a body, and leaves other methods alone', async () => {
+  it('answers HEAD without a body, and passes other methods on', async () => {
     const head = await fetch(url, { method: 'HEAD' });
     expect(head.status).toBe(200);
     expect(await head.text()).toBe('');
     expect((await fetch(url, { method: 'POST' })).status).toBe(404);
   });
 
-  it('is a plain hint where it was not built, and nothing else changes', async () => {
+  it('serves a plain hint when it was not built, and passes everything else on', async () => {
     const bare = await serve(join(folder, 'nothing'));
     const answer = await fetch(bare);
     expect(answer.headers.get('content-type')).toContain('text/plain');

@@ -5,25 +5,25 @@ import { answerTo, Edge, heard } from '../spec/edge.js';
 
 const stranger = newId();
 const hidden = new Set([stranger]);
-const wishes: RequestPayload<'presence.watching.v1'>[] = [];
+const subscriptions: RequestPayload<'presence.watching.v1'>[] = [];
 const states = new Map<string, Presence['state']>();
-/** Pairs with a block between them. */
+/** Pairs of users with a block between them. */
 const blocks = new Set<string>();
 const pair = (one: string, other: string): string => [one, other].toSorted().join(' ');
-const signs: { name: string; event: unknown }[] = [];
+const reports: { name: string; event: unknown }[] = [];
 let edge: Edge;
-let asked: () => Promise<unknown> = () => Promise.resolve();
+let beforeAnswer: () => Promise<unknown> = () => Promise.resolve();
 
 beforeAll(async () => {
   edge = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
     starting.serveBasics({
       'presence.watching.v1': async (payload) => {
-        wishes.push(payload);
+        subscriptions.push(payload);
         const presence = payload.add
           .filter((userId) => !hidden.has(userId))
           .map((userId) => ({ userId, state: states.get(userId) ?? 'offline' }));
         const blocked = payload.add.filter((userId) => blocks.has(pair(payload.userId, userId)));
-        await asked();
+        await beforeAnswer();
         return {
           presence: presence.map((one) => (blocked.includes(one.userId) ? { ...one, state: 'offline' } : one)),
           blocked,
@@ -34,7 +34,7 @@ beforeAll(async () => {
   const events = ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'] as const;
   await edge.broker.listen({
     events,
-    onEvent: (name, event) => void signs.push({ name, event }),
+    onEvent: (name, event) => void reports.push({ name, event }),
     onPush: () => undefined,
     onGap: () => undefined,
   });
@@ -51,7 +51,7 @@ const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) =>
   answerTo(socket, 'presence:watch', { userIds });
 
 describe('presence:watch', () => {
-  it('answers those who may be seen, and passes their changes on to those who watch', async () => {
+  it('answers visible users, and passes their changes on to their watchers only', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
     expect(await watch(ann.socket, bob, stranger)).toMatchObject({
@@ -65,15 +65,15 @@ describe('presence:watch', () => {
     expect(eveHears).toEqual([]);
   });
 
-  it('answers a change that came while the question was under way', async () => {
+  it('answers a change that arrived during the request', async () => {
     const ann = await edge.connect();
     const bob = newId();
-    asked = () => edge.push(frame(bob, 'busy')).then(() => new Promise((resolve) => setImmediate(resolve)));
-    const answer = await watch(ann.socket, bob).finally(() => (asked = () => Promise.resolve()));
+    beforeAnswer = () => edge.push(frame(bob, 'busy')).then(() => new Promise((resolve) => setImmediate(resolve)));
+    const answer = await watch(ann.socket, bob).finally(() => (beforeAnswer = () => Promise.resolve()));
     expect(answer).toMatchObject({ data: { presence: [{ userId: bob, state: 'busy' }] } });
   });
 
-  it('takes 200 users per connection, and no more', async () => {
+  it('accepts 200 users per connection and no more', async () => {
     const ann = await edge.connect();
     const many = Array.from({ length: limits.presenceWatches }, () => newId());
     expect(await watch(ann.socket, ...many)).toMatchObject({ ok: true });
@@ -83,19 +83,19 @@ describe('presence:watch', () => {
     expect(await watch(ann.socket, newId())).toMatchObject({ ok: true });
   });
 
-  it('tells presence when the last one here stops to watch', async () => {
+  it('tells presence when the last connection here stops watching', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
     await watch(ann.socket, bob);
     await watch(eve.socket, bob);
-    const removals = () => wishes.filter(({ remove }) => remove.includes(bob)).length;
+    const removals = () => subscriptions.filter(({ remove }) => remove.includes(bob)).length;
     await answerTo(ann.socket, 'presence:unwatch', { userIds: [bob] });
     expect(removals()).toBe(0);
     eve.socket.disconnect();
     await eventually(() => expect(removals()).toBe(1));
   });
 
-  it('repeats its wishes, tells what was missed, and stops what may not be seen any more', async () => {
+  it('repeats its subscriptions and announces missed changes', async () => {
     const ann = await edge.connect();
     const bob = newId();
     await watch(ann.socket, bob);
@@ -117,18 +117,19 @@ describe('presence:watch', () => {
       }),
     ],
     [
-      'stays where the watcher is removed',
+      'stays in a conversation from which the watcher is removed',
       () => ({ event: 'conversation:removed', payload: { conversationId: newId(), reason: 'removed' } }),
     ],
-  ])('asks at once whether somebody may still be seen who %s', async (_, parting) => {
+  ])('checks at once whether a watched user is still visible who %s', async (_, change) => {
     const ann = await edge.connect();
     const bob = newId();
     await watch(ann.socket, bob);
     const changes = heard(ann.socket, 'presence:changed');
-    const questions = () => wishes.filter(({ userId, add }) => userId === ann.user.id && add.includes(bob)).length;
+    const requests = () =>
+      subscriptions.filter(({ userId, add }) => userId === ann.user.id && add.includes(bob)).length;
     hidden.add(bob);
-    await edge.push({ kind: 'users', users: [ann.user.id], ...parting(bob) });
-    await eventually(() => expect(questions()).toBe(2), { timeoutMs: 4_000 });
+    await edge.push({ kind: 'users', users: [ann.user.id], ...change(bob) });
+    await eventually(() => expect(requests()).toBe(2), { timeoutMs: 4_000 });
     expect((await watch(ann.socket)).ok).toBe(true);
     await edge.push(frame(bob, 'online'));
     await edge.push({
@@ -148,7 +149,7 @@ describe('a block', () => {
     return edge.broker.publish('block.changed.v1', { blockerId, blockedId, blocked });
   };
 
-  it('hides the two from each other at once, and from nobody else; its end shows them again', async () => {
+  it('hides two users from each other at once and from nobody else, until it ends', async () => {
     const [ann, bob, eve] = [await edge.connect(), await edge.connect(), await edge.connect()];
     for (const { user } of [ann, bob]) states.set(user.id, 'online');
     await watch(ann.socket, bob.user.id);
@@ -170,7 +171,7 @@ describe('a block', () => {
         await edge.push(frame(user.id, state));
       }
     await eventually(() => expect(eveHears.map(({ state }) => state)).toEqual(['busy', 'busy', 'away', 'away']));
-    // Nothing came in between: what comes next is the answer of the question after the block's end.
+    // No change arrived in between: the next one is the answer of the request after the block's end.
     await changed(ann.user.id, bob.user.id, false);
     await eventually(() =>
       expect([annHears.map(({ state }) => state), bobHears.map(({ state }) => state)]).toEqual([
@@ -182,7 +183,7 @@ describe('a block', () => {
     await eventually(() => expect(annHears.at(-1)).toEqual({ userId: bob.user.id, state: 'online' }));
   });
 
-  it('hides somebody who is watched only afterwards, and counts as a watch', async () => {
+  it('hides a user who is watched only afterwards, which counts as a watch', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
     states.set(bob, 'online');
@@ -203,30 +204,30 @@ describe('a block', () => {
     expect(await watch(ann.socket, ...rest)).toMatchObject({ error: { code: 'too_large' } });
   });
 
-  it('that comes while a question is under way is not undone by its answer', async () => {
+  it('that arrives during a request is not undone by its answer', async () => {
     const ann = await edge.connect();
     const bob = newId();
     states.set(bob, 'online');
-    // The answer was made before the block, and what is pushed meanwhile is newer than it.
-    asked = async () => {
+    // The answer was made before the block, so the push during the request is newer.
+    beforeAnswer = async () => {
       await changed(ann.user.id, bob, true);
       await edge.push(frame(bob, 'busy'));
       await new Promise((resolve) => setImmediate(resolve));
     };
-    const answer = await watch(ann.socket, bob).finally(() => (asked = () => Promise.resolve()));
+    const answer = await watch(ann.socket, bob).finally(() => (beforeAnswer = () => Promise.resolve()));
     expect(answer).toMatchObject({ ok: true, data: { presence: [{ userId: bob, state: 'offline' }] } });
   });
 });
 
 describe('presence:heartbeat', () => {
-  it('answers the server’s time, and forwards a new state at once', async () => {
+  it('answers the server’s time and forwards a new state at once', async () => {
     const ann = await edge.connect();
     expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toMatchObject({
       ok: true,
       data: { serverTime: expect.any(String) },
     });
     await eventually(() =>
-      expect(signs.map(({ event }) => event)).toContainEqual({
+      expect(reports.map(({ event }) => event)).toContainEqual({
         gatewayId: edge.broker.instance,
         at: expect.any(Number),
         connections: [
@@ -239,10 +240,10 @@ describe('presence:heartbeat', () => {
     });
   });
 
-  it('goes with every renewal, which lists all connections', async () => {
+  it('is part of every renewal, which lists all connections', async () => {
     const ann = await edge.connect();
     const renewals = () =>
-      signs
+      reports
         .filter(({ name }) => name === 'connections.renewed.v1')
         .flatMap(({ event }) => (event as DomainEvent<'connections.renewed.v1'>).connections);
     await eventually(() => renewals().some(({ connectionId }) => connectionId === ann.ready.connectionId), {
@@ -252,10 +253,10 @@ describe('presence:heartbeat', () => {
 });
 
 describe('a connection', () => {
-  it('is reported when it opens and at once when it closes', async () => {
+  it('is reported when it opens, and at once when it closes', async () => {
     const ann = await edge.connect();
     const reported = (name: string) =>
-      signs.some(
+      reports.some(
         (sign) =>
           sign.name === name && (sign.event as { connectionId?: string }).connectionId === ann.ready.connectionId,
       );

@@ -11,8 +11,8 @@ const receipt = (readSeq: number, deliveredSeq: number, who = userId): Receipt =
   at,
 });
 
-describe('positions that are shown', () => {
-  it('go forward, and what says nothing new is not shown', () => {
+describe('the receipts that are shown', () => {
+  it('never go back, and a receipt without news is not shown', () => {
     const receipts = new ReceiptHighWater();
     expect(receipts.advance(receipt(0, 3))).toEqual(receipt(0, 3));
     expect(receipts.advance(receipt(3, 5))).toEqual(receipt(3, 5));
@@ -20,13 +20,13 @@ describe('positions that are shown', () => {
     expect(receipts.advance(receipt(3, 5))).toBeUndefined();
   });
 
-  it('are put together of two receipts of which each is ahead in one thing', () => {
+  it('combine two receipts of which each is ahead in one position', () => {
     const receipts = new ReceiptHighWater();
     receipts.advance(receipt(0, 9));
     expect(receipts.advance(receipt(4, 4))).toEqual(receipt(4, 9));
   });
 
-  it('are each member’s own, and forgotten when there are too many, the one that moved longest ago first', () => {
+  it('are kept per member; of too many, the one that moved longest ago is forgotten first', () => {
     const receipts = new ReceiptHighWater(2);
     const [one, other] = [newId(), newId()];
     receipts.advance(receipt(1, 1));

@@ -16,14 +16,14 @@ const typing = (conversationId: string) => ({
   payload: { conversationId, userId: ben, active: true },
 });
 
-describe('removals', () => {
+describe('recent removals', () => {
   it.each([
     ['message:new', (id: string) => ({ message: { conversationId: id } })],
     ['message:updated', (id: string) => ({ message: { conversationId: id } })],
     ['receipt:updated', (id: string) => ({ conversationId: id })],
     ['conversation:updated', (id: string) => ({ conversation: { id } })],
     ['drawing:line', (id: string) => ({ conversationId: id })],
-  ])('keep %s from whoever was removed, until they are back', (event, payloadOf) => {
+  ])('withhold %s from removed members until they are readmitted', (event, payloadOf) => {
     const [removals, id] = [new RecentRemovals(), newId()];
     const frame = { event, users: [ann, ben], payload: payloadOf(id) };
     expect(removals.audience(removed(id, [ann]))).toEqual([ann]);
@@ -36,7 +36,7 @@ describe('removals', () => {
     expect(removals.audience(frame)).toEqual([ann, ben]);
   });
 
-  it('let through what is about no conversation', () => {
+  it('let frames through that are about no conversation', () => {
     const removals = new RecentRemovals();
     removals.audience(removed(newId(), [ann]));
     expect(removals.audience({ event: 'presence:changed', users: [ann], payload: { userId: ben } })).toEqual([ann]);
@@ -52,7 +52,7 @@ describe('removals', () => {
     expect(removals.audience(typing(id))).toEqual([ann, ben]);
   });
 
-  it('are bounded: the oldest go first', () => {
+  it('are bounded: the oldest are forgotten first', () => {
     const removals = new RecentRemovals(2);
     const [first, second, third] = [newId(), newId(), newId()];
     for (const id of [first, second, first, third]) removals.audience(removed(id, [ann]));
@@ -60,12 +60,12 @@ describe('removals', () => {
   });
 });
 
-describe('a removed member’s socket', () => {
+describe('the socket of a removed member', () => {
   let edge: Edge;
   beforeAll(async () => void (edge = await Edge.start()));
   afterAll(() => edge.stop());
 
-  it('hears nothing that comes late, and everything once it is back', async () => {
+  it('gets no late frame, and every frame once readmitted', async () => {
     const [leaving, staying] = [await edge.connect(), await edge.connect()];
     const [id, users] = [newId(), [leaving.user.id, staying.user.id]];
     const heard: unknown[][] = [];

@@ -35,12 +35,12 @@ afterAll(async () => {
   for (const shared of limiters) await shared.close();
 });
 
-/** The keys of tokens are those of the first edge, whichever gateway one connects to. */
+/** Tokens are signed with the key of the first edge, whichever gateway a device connects to. */
 const at = async (edge: Edge, person: Person = one.person()): Promise<Device> =>
   edge.connect(person, {}, await one.token(person));
 
 describe('two gateways', () => {
-  it('close the oldest of eleven sockets of a user, wherever it is', async () => {
+  it('close the oldest of eleven sockets of a user, at whichever gateway it is', async () => {
     const person = one.person();
     const first = await at(two, person);
     const revoked = heard(first.socket, 'session:revoked');
@@ -51,7 +51,7 @@ describe('two gateways', () => {
     expect(others.every(({ socket }) => socket.connected)).toBe(true);
   });
 
-  it('deliver what is pushed to all devices of a user, but to the one that is left out', async () => {
+  it('deliver a push to all devices of a user except the excluded one', async () => {
     const person = one.person();
     const devices = [await at(one, person), await at(two, person)];
     const inboxes = devices.map(({ socket }) => heard(socket, 'unread:changed'));
@@ -63,12 +63,12 @@ describe('two gateways', () => {
     await eventually(() => expect(inboxes.map((inbox) => inbox.length)).toEqual([1, 2]));
   });
 
-  it('count one rate together', async () => {
+  it('count rates together', async () => {
     const person = one.person();
     const devices = [await at(one, person), await at(two, person)];
     const send = ({ socket }: Device) =>
       answerTo(socket, 'message:send', { conversationId: newId(), clientId: newId(), body: 'a' });
-    // Bursts of 60, and one more for every 50 ms that this takes; each gateway for itself would let 120 through.
+    // A burst of 60, and one more for every 50 ms that this takes; two separate rates would let 120 through.
     const started = performance.now();
     const answers = await Promise.all(Array.from({ length: 120 }, (_, n) => send(devices[n % 2]!)));
     const earned = Math.ceil((performance.now() - started) / 50);
@@ -77,7 +77,7 @@ describe('two gateways', () => {
     expect(taken).toBeLessThanOrEqual(60 + earned);
   });
 
-  it('both close what was revoked', async () => {
+  it('both close the sockets of a revoked session', async () => {
     const person = one.person();
     const devices = [await at(one, person), await at(two, person)];
     await one.broker.publish('session.revoked.v1', {

@@ -12,7 +12,7 @@ const refusal = (auth: Record<string, unknown>): Promise<{ code: string; message
   new Promise((resolve, reject) => {
     const socket = edge.dial(auth);
     socket.once('connect_error', (error: Error & { data?: { code: string; message: string } }) => resolve(error.data!));
-    socket.once('session:ready', () => reject(new Error('was let in')));
+    socket.once('session:ready', () => reject(new Error('was accepted')));
   });
 const unsigned = (token: string, header: object) => {
   const [, claims] = token.split('.');
@@ -21,7 +21,7 @@ const unsigned = (token: string, header: object) => {
 const spkiText = () => new TextEncoder().encode(edge.keys.publicKey.export({ type: 'spki', format: 'pem' }).toString());
 const past = () => Math.floor(Date.now() / 1000) - 60;
 
-/** The same bad tokens must be refused by both interfaces. */
+/** Both interfaces must refuse the same bad tokens. */
 const bad: Record<string, () => Promise<unknown>> = {
   'an empty one': async () => '',
   garbage: async () => 'garbage',
@@ -37,10 +37,10 @@ const bad: Record<string, () => Promise<unknown>> = {
   'another audience': () => edge.token(edge.person(), { claims: { aud: 'elsewhere' } }),
   'no issuer': () => edge.token(edge.person(), { claims: { iss: undefined } }),
   'an expired one': () => edge.token(edge.person(), { claims: { exp: past() } }),
-  'one that never expires': () => edge.token(edge.person(), { claims: { exp: undefined } }),
+  'one without an expiry': () => edge.token(edge.person(), { claims: { exp: undefined } }),
   'one not valid yet': () => edge.token(edge.person(), { claims: { nbf: past() + 3600 } }),
   'no session': () => edge.token(edge.person(), { claims: { sid: undefined } }),
-  'a user id that is none': () => edge.token(edge.person(), { claims: { sub: 'me' } }),
+  'an invalid user id': () => edge.token(edge.person(), { claims: { sub: 'me' } }),
   'another kind of user': () => edge.token(edge.person(), { claims: { kind: 'root' } }),
 };
 
@@ -58,13 +58,13 @@ describe('a bad token', () => {
   });
 
   it.each([[{}], [{ token: null }], [{ token: 7 }], [{ token: { toString: 'x' } }], [{ token: ['a'] }]])(
-    'is refused when it is no text: %j',
+    'is refused when it is no string: %j',
     async (auth) => {
       expect(await refusal(auth)).toMatchObject({ code: 'unauthenticated' });
     },
   );
 
-  it('is refused where it would say who calls, and not looked at on open calls', async () => {
+  it('is refused on optional calls and ignored on open calls', async () => {
     const person = { username: 'somebody', password: 'correct horse battery' };
     const [registering, loggingIn] = await Promise.all(
       ['register', 'login'].map((call) =>
@@ -72,7 +72,7 @@ describe('a bad token', () => {
       ),
     );
     expect(registering!.status).toBe(401);
-    // It got as far as auth, which does not know this call here.
+    // It reached auth, which does not serve this call here.
     expect(loggingIn!.status).not.toBe(401);
   });
 });
@@ -81,7 +81,7 @@ describe('a gateway whose clock is wrong', () => {
   it.each([
     ['behind', 3_600_000],
     ['ahead', -3_600_000],
-  ] as const)('tells tokens that are good from those that are over by auth’s time: an hour %s', async (_, aheadMs) => {
+  ] as const)('judges expiry by auth’s clock: an hour %s', async (_, aheadMs) => {
     const own = await Edge.start({}, (one) => {
       one.authAheadMs = aheadMs;
       return one.serveBasics();
@@ -100,7 +100,7 @@ describe('a gateway whose clock is wrong', () => {
 });
 
 describe('a good token', () => {
-  it('is let in and told everything that session:ready promises', async () => {
+  it('is accepted and answered with a complete session:ready', async () => {
     const { user, ready } = await edge.connect();
     expect(ready).toMatchObject({
       user,
@@ -114,12 +114,12 @@ describe('a good token', () => {
     expect([...located.gateways([user.id]).keys()]).toEqual([edge.broker.instance]);
   });
 
-  it('is let in over long polling too', async () => {
+  it('is accepted over long polling too', async () => {
     const { ready } = await edge.connect(edge.person(), { transports: ['polling'] });
     expect(ready.protocol).toBe(1);
   });
 
-  it('makes its client try again by itself while users cannot be looked up', async () => {
+  it('makes its client retry by itself while users cannot be looked up', async () => {
     let away = true;
     let tries = 0;
     const flaky = await Edge.start({}, (starting) =>
@@ -143,7 +143,7 @@ describe('a good token', () => {
     }
   });
 
-  it('of a user who does not exist any more ends the session', async () => {
+  it('of a user that no longer exists ends the session', async () => {
     const person = edge.person();
     edge.people.delete(person.user.id);
     const socket = edge.dial({ token: await edge.token(person) });
@@ -154,7 +154,7 @@ describe('a good token', () => {
 });
 
 describe('a revoked session', () => {
-  it('loses its sockets at once, keeps others, and its token is refused everywhere', async () => {
+  it('loses its sockets at once and no others, and its token is refused everywhere', async () => {
     const person = edge.person();
     const phone = await edge.connect(person);
     const laptop = await edge.connect({ ...person, sessionId: newId() });
@@ -171,7 +171,7 @@ describe('a revoked session', () => {
     expect((await edge.fetch('/api/v1/users/me', { token: await edge.token(person) })).status).toBe(401);
   });
 
-  it('is found out within 5 s when the event was missed', async () => {
+  it('loses its sockets within 5 s when the event was missed', async () => {
     const person = edge.person();
     const { socket } = await edge.connect(person);
     edge.revoked.push(person.sessionId);
@@ -181,7 +181,7 @@ describe('a revoked session', () => {
 });
 
 describe('without auth', () => {
-  it('a handshake is told unavailable, and the gateway is not ready', async () => {
+  it('a handshake is answered unavailable, and the gateway is not ready', async () => {
     const lonely = await Edge.start({}, () => undefined);
     try {
       const socket = lonely.dial({ token: await lonely.token(lonely.person()) });
@@ -196,7 +196,7 @@ describe('without auth', () => {
 });
 
 describe('an origin', () => {
-  it('that is not on the list may neither connect nor read answers; no origin may', async () => {
+  it('that is not on the list may neither connect nor read answers; clients without origin may', async () => {
     const strict = await Edge.start({ ALLOWED_ORIGINS: 'https://chat.example.org' });
     try {
       const from = (origin: string) => ({ extraHeaders: { origin } });
@@ -210,7 +210,7 @@ describe('an origin', () => {
           (await strict.connect(strict.person(), { ...from('https://chat.example.org'), transports })).socket.connected,
         ).toBe(true);
       }
-      // The page that this gateway serves itself.
+      // The page that this gateway serves.
       expect((await strict.connect(strict.person(), from(new URL(strict.gateway.url).origin))).socket.connected).toBe(
         true,
       );

@@ -1,4 +1,4 @@
-/** What no client sends: garbage below every parser, and objects that reach for everybody's prototype. The gateway runs in this process, so what it pollutes is seen here. */
+/** Input that no client sends: garbage for every parser, and objects that attack Object.prototype. The gateway runs in this process, so pollution is visible here. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 const ownNames = Object.getOwnPropertyNames(Object.prototype).join();
-/** Whatever was tried: the others are served as before, on the connections that they had, and nothing was found to be a defect. */
+/** After every attack: other clients are served on their existing connections, and no defect was logged. */
 const unharmed = async (): Promise<void> => {
   expect(await answerTo(witness.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
   expect((await edge.fetch('/health/ready')).status).toBe(200);
@@ -35,7 +35,7 @@ const unharmed = async (): Promise<void> => {
 };
 afterEach(unharmed);
 
-/** A WebSocket with a session of Socket.IO on it, without its client. */
+/** A plain WebSocket with a Socket.IO session, without Socket.IO's client. */
 async function bare(by = token): Promise<{ socket: WebSocket; closed: () => boolean; heard: string[] }> {
   const socket = new WebSocket(`${edge.gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   socket.binaryType = 'arraybuffer';
@@ -49,12 +49,12 @@ async function bare(by = token): Promise<{ socket: WebSocket; closed: () => bool
 
 const deep = (levels: number, inner = '1') => `${'[{"a":'.repeat(levels)}${inner}${'}]'.repeat(levels)}`;
 const packets: readonly (readonly [string, readonly (string | Uint8Array<ArrayBuffer>)[]])[] = [
-  ['nothing', ['']],
-  ['an unknown kind of Engine.IO', ['9', '7x', 'x']],
+  ['an empty frame', ['']],
+  ['an unknown Engine.IO packet', ['9', '7x', 'x']],
   ['a second handshake of Engine.IO', ['0{"sid":"x"}']],
-  ['a pong that nobody asked for, and an upgrade of what is one', ['3', '3probe', '2probe', '5', '6']],
-  ['a Socket.IO packet without kind', ['4']],
-  ['an unknown kind of Socket.IO', ['49[]', '4x']],
+  ['an unrequested pong, and an upgrade of a WebSocket', ['3', '3probe', '2probe', '5', '6']],
+  ['a Socket.IO packet without a type', ['4']],
+  ['an unknown Socket.IO packet', ['49[]', '4x']],
   ['an event without content', ['42', '42[]', '42{}', '42null', '42[null]', '42[[]]', '42[{}]']],
   ['JSON that ends early', ['42["message:send",{']],
   ['an acknowledgement of nothing', ['43[]', '430[]', '4399999999999999999999["x"]']],
@@ -66,17 +66,17 @@ const packets: readonly (readonly [string, readonly (string | Uint8Array<ArrayBu
   ],
   ['an error from the client', ['44{"message":"x"}']],
   [
-    'attachments that are promised and do not come',
+    'announced attachments that never arrive',
     ['451-["message:send",{"_placeholder":true,"num":0}]', '42["typing",{}]'],
   ],
-  ['attachments without number', ['45-["x"]', '45', '451', '45x-["x"]']],
-  ['more attachments than anybody has', ['45999999999-["x"]']],
+  ['attachments without a count', ['45-["x"]', '45', '451', '45x-["x"]']],
+  ['a huge count of attachments', ['45999999999-["x"]']],
   ['an attachment that points elsewhere', ['451-["x",{"_placeholder":true,"num":7}]', new Uint8Array(8)]],
   [
     'an attachment that points to a prototype',
     ['451-["x",{"_placeholder":true,"num":"__proto__"}]', new Uint8Array(8)],
   ],
-  ['binary that nobody announced', [new Uint8Array(1000), crypto.getRandomValues(new Uint8Array(1000))]],
+  ['unannounced binary data', [new Uint8Array(1000), crypto.getRandomValues(new Uint8Array(1000))]],
   [
     'depth',
     [
@@ -85,7 +85,7 @@ const packets: readonly (readonly [string, readonly (string | Uint8Array<ArrayBu
     ],
   ],
   ['many keys', [`420["typing",{${Array.from({ length: 6_000 }, (_, n) => `"k${n}":1`).join()}}]`]],
-  ['numbers that are none', ['420["typing",{"active":1e999999}]', `421["receipt:read",{"seq":${'9'.repeat(5_000)}}]`]],
+  ['invalid numbers', ['420["typing",{"active":1e999999}]', `421["receipt:read",{"seq":${'9'.repeat(5_000)}}]`]],
   [
     'a prototype',
     [
@@ -93,20 +93,20 @@ const packets: readonly (readonly [string, readonly (string | Uint8Array<ArrayBu
       '421["__proto__",{"__proto__":{"polluted":true}}]',
     ],
   ],
-  ['an own idea of a handshake', ['40{"token":{"__proto__":{"polluted":true}},"__proto__":{"polluted":true}}']],
+  ['a forged handshake', ['40{"token":{"__proto__":{"polluted":true}},"__proto__":{"polluted":true}}']],
 ];
 
 describe('a WebSocket', () => {
-  it.each(packets)('with %s loses at most itself', async (_, frames) => {
+  it.each(packets)('with %s is closed at most', async (_, frames) => {
     const { socket, closed, heard } = await bare();
     for (const frame of frames) socket.send(frame);
-    // It is answered, or closed: it does not hang.
+    // It must be answered or closed; it must not hang.
     socket.send('427["presence:heartbeat",{}]');
     await eventually(() => closed() || heard.some((text) => text.startsWith('437[{"ok":true')));
     socket.close();
   });
 
-  it('with a frame of more than 64 KiB, whole or in pieces without end, loses itself', async () => {
+  it('with a frame of more than 64 KiB is closed', async () => {
     for (const frame of ['4'.repeat(70_000), new Uint8Array(70_000)]) {
       const { socket, closed } = await bare();
       socket.send(frame);
@@ -114,7 +114,7 @@ describe('a WebSocket', () => {
     }
   });
 
-  it('that never names a namespace is closed in time, and may not call before', async () => {
+  it('that never joins a namespace is closed in time and may not call before', async () => {
     const socket = new WebSocket(`${edge.gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
     const heard: string[] = [];
     socket.addEventListener('message', ({ data }) => void heard.push(String(data)));
@@ -145,7 +145,7 @@ describe('long polling', () => {
     expect((await poll(query, { method: 'POST', body: '40' })).status).toBe(400);
   });
 
-  it('with bodies that are none loses at most itself', async () => {
+  it('with invalid bodies is closed at most', async () => {
     for (const body of [
       '',
       '\x1e\x1e\x1e',
@@ -164,7 +164,7 @@ describe('long polling', () => {
   });
 });
 
-/** Bytes as they are; what comes back until the other side ends, or says nothing for two seconds. */
+/** Sends raw bytes. Answers everything received until the other side closes or is silent for two seconds. */
 function raw(...chunks: readonly (string | Uint8Array)[]): Promise<string> {
   return new Promise((resolve) => {
     const { port, hostname } = new URL(edge.gateway.url);
@@ -181,7 +181,7 @@ const get = (path: string, ...headers: string[]) =>
 const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
 
 describe('a connection', () => {
-  it('with bytes that are no HTTP is cut', async () => {
+  it('with bytes that are not HTTP is closed', async () => {
     for (let times = 0; times < 20; times++)
       expect([400]).toContain(statusOf(await raw(crypto.getRandomValues(new Uint8Array(2000)))));
     for (const text of [
@@ -211,7 +211,7 @@ describe('a connection', () => {
     }
   });
 
-  it('with headers without end, or with control characters, is refused', async () => {
+  it('with oversized headers or control characters is refused', async () => {
     expect(statusOf(await get('/health/live', `X-Long: ${'x'.repeat(20_000)}`))).toBe(431);
     expect(statusOf(await get('/health/live', ...Array.from({ length: 3_000 }, (_, n) => `X-${n}: y`)))).toBe(431);
     expect(statusOf(await get('/health/live', 'X-Evil: a\0b'))).toBe(400);
@@ -237,7 +237,7 @@ describe('a connection', () => {
     expect(answer).not.toContain('root:');
   });
 
-  it('that asks for an upgrade as nobody does is refused', async () => {
+  it('with an invalid upgrade is refused', async () => {
     const upgrade = ['Upgrade: websocket', 'Connection: Upgrade'];
     for (const headers of [
       [],
@@ -261,7 +261,7 @@ describe('a connection', () => {
 const pollution =
   '"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"prototype":{"polluted":true}';
 
-describe('everybody’s prototype', () => {
+describe('Object.prototype', () => {
   const http = callNames.filter((name) => (calls[name] as Call).http !== undefined);
   it.each(http)('is not reached by the body of %s', async (name) => {
     const { method, path, query } = (calls[name] as Call).http!;
@@ -286,7 +286,7 @@ describe('everybody’s prototype', () => {
       expect((await edge.fetch(`${address}?${one}[__proto__][polluted]=1`, { method, headers })).status).toBe(400);
   });
 
-  it('is not reached by what any socket call carries', async () => {
+  it('is not reached by the payload of any socket call', async () => {
     const { socket } = await edge.connect();
     for (const name of callNames) {
       const { socket: event } = calls[name] as Call;
@@ -303,7 +303,7 @@ describe('everybody’s prototype', () => {
     }
   });
 
-  it('is not reached by the metadata of an upload, a part of a form, or a header', async () => {
+  it('is not reached by the metadata of an upload, a part of a form or a header', async () => {
     const value = Buffer.from('{"polluted":true}').toString('base64');
     const tus = { 'tus-resumable': '1.0.0', 'upload-length': '5' };
     for (const metadata of [
@@ -338,7 +338,7 @@ describe('everybody’s prototype', () => {
 describe('JSON over HTTP', () => {
   const post = (body: string | Uint8Array<ArrayBuffer>, type = 'application/json') =>
     edge.fetch('/api/v1/conversations', { method: 'POST', token, body, headers: { 'content-type': type } });
-  it('that is deep, huge, of another kind or none is refused', async () => {
+  it('that is deep, huge, of another type or invalid is refused', async () => {
     expect((await post(deep(5_000))).status).toBe(400);
     expect((await post(`{"kind":${deep(5_000)}}`)).status).toBe(400);
     expect((await post(`{"kind":"group","title":"${'x'.repeat(70_000)}"}`)).status).toBe(413);
@@ -368,7 +368,7 @@ describe('JSON over HTTP', () => {
     expect((await post(Uint8Array.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).status).toBe(400);
   });
 
-  it('that is packed is unpacked within its limit only', async () => {
+  it('that is compressed is decompressed within its limit only', async () => {
     const packed = await new Response(
       new Blob([`{"kind":"${'x'.repeat(50_000_000)}"}`]).stream().pipeThrough(new CompressionStream('gzip')),
     ).arrayBuffer();

@@ -31,7 +31,7 @@ afterAll(() => edge.stop());
 const send = (body: string, more: object = {}) => ({ conversationId, clientId: newId(), body, ...more });
 
 describe('an acknowledgement', () => {
-  it('carries the answer of the service, which was told who calls', async () => {
+  it('carries the answer of the service, which was told the caller', async () => {
     const { socket, user, sessionId, ready } = await edge.connect();
     expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([
       {
@@ -50,13 +50,13 @@ describe('an acknowledgement', () => {
     });
   });
 
-  it('carries the trace id under which the service worked', async () => {
+  it('carries the trace id that the service got', async () => {
     const { socket } = await edge.connect();
     const answer = await answerTo(socket, 'message:send', send('traced'));
     expect(sent.at(-1)).toMatchObject({ body: 'traced', correlationId: (answer as { traceId?: string }).traceId });
   });
 
-  it('carries a refusal of the service as it is', async () => {
+  it('carries a refusal of the service unchanged', async () => {
     const { socket } = await edge.connect();
     failure = new ChatError('reaction_gate', 'earn it', { details: { needed: 3, have: 1 } });
     const answer = await answerTo(socket, 'message:send', send('hi')).finally(() => (failure = undefined));
@@ -71,7 +71,7 @@ describe('an acknowledgement', () => {
     });
   });
 
-  it('hides what a defect says, and carries a trace id', async () => {
+  it('hides the text of a defect and carries a trace id', async () => {
     const { socket } = await edge.connect();
     failure = new Error('secret detail');
     const answer = await answerTo(socket, 'message:send', send('hi')).finally(() => (failure = undefined));
@@ -79,7 +79,7 @@ describe('an acknowledgement', () => {
     expect(JSON.stringify(answer)).not.toContain('secret');
   });
 
-  it('says unavailable when the service is silent', async () => {
+  it('is unavailable when the service does not answer', async () => {
     const { socket } = await edge.connect();
     expect(await answerTo(socket, 'receipt:read', { conversationId, seq: 1 })).toMatchObject({
       ok: false,
@@ -87,7 +87,7 @@ describe('an acknowledgement', () => {
     });
   });
 
-  it('says unavailable when nobody serves', async () => {
+  it('is unavailable when no service runs', async () => {
     const lonely = await Edge.start({}, async (starting) => {
       await starting.serveBasics();
       starting.broker.request = (
@@ -114,7 +114,7 @@ describe('an acknowledgement', () => {
   });
 });
 
-/** Everything but a good call. */
+/** Everything but a valid call. */
 const hostile: readonly (readonly [string, readonly unknown[]])[] = [
   ['an unknown event', ['no:such', {}]],
   ['an event named like an object’s own', ['__proto__', {}]],
@@ -142,7 +142,7 @@ const hostile: readonly (readonly [string, readonly unknown[]])[] = [
     ],
   ],
   ['a constructor field', ['message:send', send('a', { constructor: { prototype: { admin: true } } })]],
-  ['an id that is none', ['message:send', send('a', { conversationId: 'x' })]],
+  ['an invalid id', ['message:send', send('a', { conversationId: 'x' })]],
   ['an id with NUL', ['message:send', send('a', { conversationId: `${conversationId}\0` })]],
   ['a body with NUL', ['message:send', send('a\0')]],
   ['half a surrogate pair', ['message:send', send('\ud800')]],
@@ -160,7 +160,7 @@ describe('hostile input', () => {
     const { socket } = await edge.connect();
     const before = sent.length;
     const answers = await acknowledgements(socket, ...event);
-    // A later answer on the same socket proves that no second one is on its way.
+    // A later answer on the same socket proves that no second one follows.
     expect(await answerTo(socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
     expect(answers).toEqual([
       { ok: false, error: expect.objectContaining({ code: 'invalid', message: expect.any(String) }) },
@@ -170,7 +170,7 @@ describe('hostile input', () => {
     socket.disconnect();
   });
 
-  it('is told where it is wrong', async () => {
+  it('is answered with every invalid field', async () => {
     const { socket } = await edge.connect();
     const { error } = await answerTo(socket, 'message:send', {
       conversationId: 'x',
@@ -186,7 +186,7 @@ describe('hostile input', () => {
     );
   });
 
-  it('of too many bytes in the body is too_large', async () => {
+  it('with too many bytes in the body is too_large', async () => {
     const { socket } = await edge.connect();
     expect(await answerTo(socket, 'message:send', send('ä'.repeat(5_000)))).toMatchObject({
       error: { code: 'too_large' },
@@ -202,7 +202,7 @@ describe('hostile input', () => {
     expect(await answerTo(other.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
   });
 
-  it('on the wire below Socket.IO ends the connection and nothing else', async () => {
+  it('below Socket.IO ends the connection and nothing else', async () => {
     const { socket } = await edge.connect();
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.io.engine.write('2["message:send",' + '['.repeat(60_000));
@@ -227,7 +227,7 @@ describe('calls of one connection', () => {
     expect(sent.slice(before).map(({ body }) => body)).toEqual(Array.from({ length: 50 }, (_, n) => `m${n}`));
   });
 
-  it('are made without an acknowledgement callback too', async () => {
+  it('are made also without an acknowledgement callback', async () => {
     const { socket } = await edge.connect();
     socket.emit('message:send', send('told nobody'));
     await eventually(() => sent.some(({ body }) => body === 'told nobody'));
@@ -242,13 +242,13 @@ describe('calls of one connection', () => {
     await eventually(() => expect(order).toEqual(['ready', 'ack']));
   });
 
-  it('are held back when they are too many', async () => {
+  it('are refused when they are too many', async () => {
     const strict = await Edge.start({}, (starting) =>
       starting.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) }),
     );
     try {
       const { socket } = await strict.connect();
-      // Bursts of 60, and one more for every 50 ms that this takes.
+      // A burst of 60, and one more for every 50 ms that this takes.
       const answers = await Promise.all(Array.from({ length: 150 }, () => answerTo(socket, 'message:send', send('a'))));
       const refused = answers.filter(({ ok }) => !ok);
       expect(answers.length - refused.length).toBeGreaterThanOrEqual(60);
@@ -262,10 +262,10 @@ describe('calls of one connection', () => {
   });
 });
 
-describe('a resend of one who sends too fast', () => {
-  it('is answered all the same, as PROTOCOL promises of a known clientId', async () => {
+describe('a resend over the limit', () => {
+  it('is answered all the same, as the protocol promises for a known clientId', async () => {
     const known = newId();
-    // One a second, bursts of three.
+    // One per second, a burst of three.
     const strict = await Edge.start({ USER_LIMIT_SCALE: '0.05' }, (starting) =>
       starting.serveBasics({
         'message.send.v1': ({ input }) => ({ message, duplicate: input.clientId === known }),
@@ -286,7 +286,7 @@ describe('a resend of one who sends too fast', () => {
 });
 
 describe('answers', () => {
-  it('that add up to more than a socket may leave unread all reach a client that reads', async () => {
+  it('larger than the limit of unread bytes all reach a client that reads', async () => {
     const items = Array.from({ length: 100 }, () => ({ ...message, body: 'x'.repeat(8000) }));
     const generous = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
       starting.serveBasics({
@@ -306,7 +306,7 @@ describe('answers', () => {
 });
 
 describe('a push', () => {
-  it('of a message is noted, for each connection that it was written to', async () => {
+  it('of a message is recorded for each connection that it was written to', async () => {
     const [phone, bob] = [await edge.connect(), await edge.connect()];
     const laptop = await edge.connect(phone);
     const id = newId();
@@ -341,7 +341,7 @@ describe('a push', () => {
     expect(inboxes[0]).toEqual([{ message }]);
   });
 
-  it('leaves out the connection that it names', async () => {
+  it('skips the connection named in except', async () => {
     const ann = edge.person();
     const phone = await edge.connect(ann);
     const laptop = await edge.connect({ ...ann, sessionId: newId() });
@@ -351,7 +351,7 @@ describe('a push', () => {
     await eventually(() => expect(inboxes.map((inbox) => inbox.length)).toEqual([1, 2]));
   });
 
-  it('reaches one who had just become ready', async () => {
+  it('reaches a connection that has just become ready', async () => {
     for (let round = 0; round < 20; round++) {
       const { socket, user } = await edge.connect();
       const inbox = heard(socket, 'message:new');
@@ -361,7 +361,7 @@ describe('a push', () => {
     }
   });
 
-  it('that cannot be taken ends a socket whose client does not read, and nobody else', async () => {
+  it('disconnects a client that does not read, and no other', async () => {
     const { socket, user } = await edge.connect(edge.person(), { reconnection: false });
     const other = await edge.connect();
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
@@ -387,12 +387,12 @@ describe('a connection', () => {
     return reasons;
   };
 
-  it('is closed with its transport after a gap, so that its client comes back by itself', async () => {
+  it('has its transport closed after a gap, so that its client reconnects by itself', async () => {
     const { socket } = await edge.connect();
     expect(await reconnects(socket, () => edge.listener.onGap())).toEqual(['transport close']);
   });
 
-  it('that the gateway closes is counted by its reason, from nothing on', async () => {
+  it('that the gateway closes is counted by its reason, from zero on', async () => {
     const own = await Edge.start();
     const closed = async (reason: string) =>
       new RegExp(`parley_gateway_closed_total\\{reason="${reason}",.*\\} (\\d+)`).exec(
@@ -416,8 +416,8 @@ describe('a connection', () => {
     }
   });
 
-  it('that closes answers the calls that it cannot wait for', async () => {
-    // Its calls may wait longer than a connection that is to close does.
+  it('that closes answers its pending calls', async () => {
+    // Its calls may wait longer than a closing connection does.
     const patient = await Edge.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
       starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }),
     );
@@ -433,7 +433,7 @@ describe('a connection', () => {
     }
   });
 
-  it('that is not made ready in time answers the calls that waited for it', async () => {
+  it('that does not become ready in time answers the calls that waited for it', async () => {
     let known = false;
     const deaf = await Edge.start({}, (starting) =>
       starting.serveBasics({
@@ -455,13 +455,13 @@ describe('a connection', () => {
     }
   });
 
-  it('whose lease had lapsed comes back too', async () => {
+  it('with a lapsed lease reconnects too', async () => {
     const { socket, user, ready } = await edge.connect();
     await edge.registry.remove({ connectionId: ready.connectionId, userId: user.id, gatewayId: edge.broker.instance });
     expect(await reconnects(socket, () => undefined)).toEqual(['transport close']);
   });
 
-  it('beyond ten of a user closes the oldest, which stays away', async () => {
+  it('beyond ten of a user closes the oldest, which does not reconnect', async () => {
     const person = edge.person();
     const first = await edge.connect(person);
     const revoked = heard(first.socket, 'session:revoked');
@@ -471,14 +471,14 @@ describe('a connection', () => {
     expect(first.socket.active).toBe(false);
   });
 
-  it('is ended by a close frame, and other frames to unknown connections do nothing', async () => {
+  it('is ended by a close frame; one for an unknown connection does nothing', async () => {
     const { socket, ready } = await edge.connect();
     await edge.push({ kind: 'close', connectionId: newId(), reason: 'ended' });
     await edge.push({ kind: 'close', connectionId: ready.connectionId, reason: 'ended' });
     await eventually(() => expect(socket.connected).toBe(false));
   });
 
-  it('that closes leaves the registry at once', async () => {
+  it('that closes is removed from the registry at once', async () => {
     const { socket, user } = await edge.connect();
     socket.disconnect();
     await eventually(async () => expect((await edge.registry.locate([user.id])).gateways([user.id]).size).toBe(0));

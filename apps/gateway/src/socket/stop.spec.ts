@@ -10,7 +10,7 @@ import { answerTo, Edge, heard } from '../spec/edge.js';
 import { startGateway } from '../start.js';
 
 describe('stopping', () => {
-  it('answers pending calls, sends clients elsewhere, reports them gone, and lets the port go', async () => {
+  it('answers pending calls, makes clients reconnect, reports them closed and frees the port', async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     const edge = await Edge.start({}, (starting) =>
@@ -26,7 +26,7 @@ describe('stopping', () => {
       onGap: () => undefined,
     });
     const pending = answerTo(socket, 'receipt:read', { conversationId: newId(), seq: 1 });
-    // A second call, answered, proves that the first is under way.
+    // The answer of a second call proves that the first one is pending.
     await answerTo(socket, 'presence:heartbeat', {});
     const { url } = edge.gateway;
     const stopped = edge.gateway.stop();
@@ -40,8 +40,8 @@ describe('stopping', () => {
   });
 });
 
-describe('stopping amid calls', () => {
-  it('answers everything that was carried out', async () => {
+describe('stopping during calls', () => {
+  it('answers every call that was carried out', async () => {
     const carriedOut = new Set<string>();
     const answered = new Set<string>();
     const edge = await Edge.start({ USER_LIMIT_SCALE: '1000' }, (starting) =>
@@ -71,7 +71,7 @@ describe('stopping amid calls', () => {
 });
 
 describe('starting', () => {
-  it('on a taken port fails with one line', async () => {
+  it('on a port in use fails with one line', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address() as { port: number };
@@ -95,7 +95,7 @@ describe('starting', () => {
     await new Promise((resolve) => taken.close(resolve));
   });
 
-  it('takes only origins that are origins', () => {
+  it('accepts only valid origins', () => {
     expect(() => loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example/path' })).toThrow(/ALLOWED_ORIGINS/);
     expect(
       loadConfig(gatewayConfig, { ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080' }).ALLOWED_ORIGINS,

@@ -39,8 +39,8 @@ beforeAll(async () => {
 });
 afterAll(() => s3.stop());
 
-describe('the S3 of these specs', () => {
-  it('keeps objects, and gives parts of them', async () => {
+describe('the S3 server of these specs', () => {
+  it('stores objects and answers ranges of them', async () => {
     await client.send(
       new PutObjectCommand({
         Bucket,
@@ -68,7 +68,7 @@ describe('the S3 of these specs', () => {
     );
   });
 
-  it('lets nobody in but who signs with its keys, for its region', async () => {
+  it('accepts only requests signed with its keys for its region', async () => {
     const get = new GetObjectCommand({ Bucket, Key: 'none' });
     await expect(connect({ S3_ACCESS_KEY_ID: 'another' }).send(get)).rejects.toMatchObject(
       refused('InvalidAccessKeyId', 403),
@@ -82,7 +82,7 @@ describe('the S3 of these specs', () => {
     expect((await fetch(`${s3.environment['S3_ENDPOINT']}/${Bucket}/none`)).status).toBe(403);
   });
 
-  it('puts parts together only as they were stored, none but the last smaller than 5 MiB', async () => {
+  it('completes an upload only of stored parts in order, all but the last of at least 5 MiB', async () => {
     const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key: 'big' }));
     const store = async (PartNumber: number, Body: Buffer) => ({
       PartNumber,
