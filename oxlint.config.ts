@@ -107,7 +107,6 @@ export default defineConfig({
   },
   ignorePatterns: ['**/dist/**', '**/node_modules/**'],
   overrides: [
-    { files: ['**/apps/messages/src/**', '**/libs/client/src/**'], rules: { 'import/no-cycle': 'off' } },
     ...Object.entries(floors).map(floorOf),
     ...composers.map((home) => ({
       files: [`**/${home}/src/**`],
