@@ -5,5 +5,4 @@ export * from './push.js';
 export * from './limiter.js';
 export * from './traces.js';
 export * from './redis-connection.js';
-export * from './redis-generation.js';
 export * from './redis-accounts.js';

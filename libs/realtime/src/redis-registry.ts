@@ -1,7 +1,6 @@
 import { limits, times } from '@parley/contracts';
 import { Batcher } from '@parley/service-kit';
-import { RedisConnection, type RedisOptions } from './redis-connection.js';
-import { RedisGeneration } from './redis-generation.js';
+import { RedisConnection, RedisGeneration, type RedisOptions } from './redis-connection.js';
 import { byAge, UserLocations, type Connection, type Registry, type RegistryOptions } from './registry.js';
 
 /**

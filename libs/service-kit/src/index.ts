@@ -1,14 +1,18 @@
 export * from './config.js';
 export * from './logging.js';
-export * from './trace-context.js';
 export {
   currentTraceparent,
+  formatTraceparent,
   inSpan,
   inSpans,
+  isTraceId,
   outgoingTrace,
+  parseTraceparent,
   startTracing,
+  traceIdOf,
   traceparentOf,
   type SpanKind,
+  type TraceContext,
 } from './tracing.js';
 export * from './health.js';
 export { Lru } from './lru.js';

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig, commonConfig } from './config.js';
 import { createLogger, currentTrace, withTrace } from './logging.js';
-import { isTraceId, traceIdOf } from './trace-context.js';
-import { currentTraceparent, inSpan, inSpans, outgoingTrace, startTracing } from './tracing.js';
+import { currentTraceparent, inSpan, inSpans, isTraceId, outgoingTrace, startTracing, traceIdOf } from './tracing.js';
 
 const traceId = traceIdOf();
 

@@ -1,6 +1,6 @@
 import { newId } from '@parley/contracts';
 import { describe, expect, it } from 'vitest';
-import { formatTraceparent, isTraceId, parseTraceparent, traceIdOf } from './trace-context.js';
+import { formatTraceparent, isTraceId, parseTraceparent, traceIdOf } from './tracing.js';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const spanId = 'b7ad6b7169203331';
