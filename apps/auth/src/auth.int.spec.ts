@@ -25,7 +25,7 @@ const refused = (call: Promise<unknown>, code: string) =>
 
 describe('an auth service whose clock is wrong', () => {
   it.each([-3_600_000, 3_600_000])(
-    'gives tokens that are good from now on, by the clock of the database, when its own is %i ms ahead',
+    'issues tokens by the clock of the database when its own is %i ms ahead',
     async (ms) => {
       const { database, close } = await engines.Postgres();
       const auth = await AuthService.start(database);
@@ -61,8 +61,8 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
     return jwtVerify(accessToken, keys, { issuer: 'parley', audience: 'parley', typ: 'at+jwt', algorithms: ['ES256'] });
   };
 
-  describe('coming in', () => {
-    it('registers a person, whose access token verifies with the published keys', async () => {
+  describe('accounts', () => {
+    it('register a person, whose access token verifies with the published keys', async () => {
       const session = await auth.register('First.Person', { displayName: 'The First', email: 'first@example.org' });
       expect(Session.parse(session)).toEqual(session);
       expect(session.user).toMatchObject({ username: 'first.person', displayName: 'The First', kind: 'person' });
@@ -76,7 +76,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
         expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
     });
 
-    it('keeps one account per username, whatever its case, also when many want it at once', async () => {
+    it('are unique per username, whatever its case, also for concurrent registrations', async () => {
       const name = uniqueName('wanted');
       const outcomes = await Promise.allSettled(
         [name, name.toUpperCase(), name, `W${name.slice(1)}`].map((each) => auth.register(each)),
@@ -86,7 +86,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect((await auth.login(name.toUpperCase())).user.username).toBe(name);
     });
 
-    it('answers a wrong name and a wrong password alike', async () => {
+    it('answer a wrong name and a wrong password alike', async () => {
       const { user } = await auth.register();
       const answers = await Promise.all(
         [
@@ -102,7 +102,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
         });
     });
 
-    it('keeps neither password nor refresh token', async () => {
+    it('store neither the password nor the refresh token', async () => {
       const session = await auth.register();
       const rows = await database.query(
         `select row_to_json(c) as row from auth.credential c union all select row_to_json(t) from auth.refresh_token t`,
@@ -114,7 +114,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect(stored).not.toContain(Buffer.from(session.refreshToken).toString('hex'));
     });
 
-    it('gives guests readable names of their own', async () => {
+    it('give guests readable, unique names', async () => {
       const guests = await Promise.all(Array.from({ length: 10 }, () => auth.call('auth.guest.v1', nobody(), {})));
       for (const { user } of guests) {
         expect(user.kind).toBe('guest');
@@ -126,7 +126,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect(named.user).toMatchObject({ displayName: 'Zoë', kind: 'guest' });
     });
 
-    it('turns a guest into a person who keeps id and session', async () => {
+    it('turn a guest into a person with the same id and session', async () => {
       const guest = await auth.call('auth.guest.v1', nobody(), { displayName: 'Visitor' });
       const name = uniqueName('stayed');
       const person = await auth.register(name, { email: 'a@example.org' }, as(guest));
@@ -139,7 +139,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect((await auth.refresh(person.refreshToken)).user.kind).toBe('person');
     });
 
-    it('does not turn a guest whose session has ended, nor one whose wish is taken', async () => {
+    it('do not turn a guest into a person when the session has ended or the username is taken', async () => {
       const [guest, other] = await Promise.all([auth.call('auth.guest.v1', nobody(), {}), auth.register()]);
       await refused(auth.register(other.user.username, {}, as(guest)), 'conflict');
       await auth.call('auth.logout.v1', as(guest), {});
@@ -147,7 +147,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect((await auth.call('user.get.v1', as(other), { userId: guest.user.id })).user).toEqual(guest.user);
     });
 
-    it('makes a new account for a person who registers again', async () => {
+    it('are created anew for a person who registers again', async () => {
       const first = await auth.register();
       const second = await auth.register(uniqueName(), {}, as(first));
       expect(second.user.id).not.toBe(first.user.id);
@@ -156,7 +156,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
   });
 
   describe('sessions', () => {
-    it('go on under a new refresh token each time', async () => {
+    it('continue with a new refresh token each time', async () => {
       const first = await auth.register();
       let current = first;
       for (let turn = 0; turn < 3; turn++) {
@@ -180,7 +180,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.refresh(second.refreshToken), 'unauthenticated');
     });
 
-    it('never have two lines, however many use a token at the same time', async () => {
+    it('continue once, however many clients use a refresh token at the same time', async () => {
       for (let round = 0; round < 8; round++) {
         const { refreshToken, sessionId } = await auth.call('auth.guest.v1', nobody(), {});
         const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => auth.refresh(refreshToken)));
@@ -196,7 +196,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       }
     });
 
-    it('do not begin with tokens that were never given', async () => {
+    it('do not continue with tokens that were never issued', async () => {
       for (const token of ['x', 'a'.repeat(43), '../../etc/passwd', (await auth.register()).accessToken.slice(0, 500)])
         await refused(auth.refresh(token), 'unauthenticated');
     });
@@ -246,13 +246,13 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.call('auth.sessions.v1', as(await auth.register()), { cursor }), 'invalid');
     });
 
-    it('expire when they are not refreshed, and their sockets are told', async () => {
+    it('expire without a refresh, and gateways are told', async () => {
       const brief = await AuthService.start(database, { sessionMs: 400, sweepMs: 50 });
       try {
         const session = await brief.call('auth.guest.v1', nobody(), {});
         expect(await brief.revoked(session.sessionId)).toMatchObject({ reason: 'expired', userId: session.user.id });
         await refused(brief.refresh(session.refreshToken), 'unauthenticated');
-        // A session's lifetime later nothing is left of it.
+        // A session's lifetime later its rows are deleted.
         await eventually(
           async () =>
             (await database.query('select 1 from auth.session where id = $1', [session.sessionId])).length === 0,
@@ -264,7 +264,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
   });
 
   describe('passwords', () => {
-    it('change with the current one, and every other session ends', async () => {
+    it('change when the current one is given, and every other session ends', async () => {
       const first = await auth.register();
       const other = await auth.login(first.user.username);
       const next = 'a rather different phrase';
@@ -277,12 +277,12 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect((await auth.login(first.user.username, next)).user).toEqual(first.user);
     });
 
-    it('are the same however their letters are composed', async () => {
+    it('match in every Unicode composition', async () => {
       const { user } = await auth.register(uniqueName(), { password: 'Zoë’s passphrase'.normalize('NFD') });
       expect((await auth.login(user.username, 'Zoë’s passphrase'.normalize('NFC'))).user).toEqual(user);
     });
 
-    it('guests have none to change', async () => {
+    it('cannot be changed by guests, who have none', async () => {
       const guest = await auth.call('auth.guest.v1', nobody(), {});
       await refused(
         auth.call('auth.password.v1', as(guest), { current: PASSWORD, next: 'something longer' }),
@@ -292,7 +292,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
   });
 
   describe('profiles', () => {
-    it('show everything to their owner, and the public part to others', async () => {
+    it('are complete for their owner, and public in part for others', async () => {
       const mine = await auth.register(uniqueName(), { email: 'me@example.org', firstName: 'Ann' });
       expect((await auth.call('user.me.v1', as(mine), {})).user).toEqual({
         ...mine.user,
@@ -304,7 +304,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.call('user.get.v1', as(other), { userId: newId() }), 'not_found');
     });
 
-    it('change in what is given only, and everybody is told the public part', async () => {
+    it('change the given fields only, and everybody is told the public part', async () => {
       const mine = await auth.register(uniqueName(), { displayName: 'Before', email: 'me@example.org' });
       const avatarId = newId();
       await refused(auth.call('user.update.v1', as(mine), { displayName: 'After', avatarId }), 'not_found');
@@ -324,7 +324,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect((await auth.call('user.me.v1', as(mine), {})).user).toEqual(user);
     });
 
-    it('make a picture public only once they name it', async () => {
+    it('publish a picture only once they name it', async () => {
       const [mine, other] = [await auth.register(), await auth.register()];
       const avatarId = newId();
       auth.pictures.set(avatarId, mine.user.id);
@@ -340,7 +340,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect(auth.published.get(mine.user.id)).toBe(avatarId);
     });
 
-    it('that change twice at once show the picture that they name in the end', async () => {
+    it('that change twice concurrently publish the picture that they finally name', async () => {
       const mine = await auth.register();
       const [first, last] = [newId(), newId()];
       for (const id of [first, last]) auth.pictures.set(id, mine.user.id);
@@ -354,7 +354,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect(auth.published.get(mine.user.id)).toBe(last);
     });
 
-    it('cannot take the username of somebody else', async () => {
+    it('cannot take an existing username', async () => {
       const [mine, other] = [await auth.register(), await auth.register()];
       await refused(auth.call('user.update.v1', as(mine), { username: other.user.username.toUpperCase() }), 'conflict');
       const renamed = await auth.call('user.update.v1', as(mine), { username: uniqueName('renamed') });
@@ -362,7 +362,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.login(mine.user.username), 'unauthenticated');
     });
 
-    it('are found by a part of either name, whatever the case and the alphabet', async () => {
+    it('are found by a part of either name, in any case and alphabet', async () => {
       const mark = Math.random().toString(36).slice(2, 8);
       const people = [
         await auth.register(`a_${mark}`, { displayName: 'ÜMIT Çelik' }),
@@ -399,7 +399,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.call('user.list.v1', as(sessions[0]!), { cursor: 'made-up' }), 'invalid');
     });
 
-    it('are answered together to whoever has their ids', async () => {
+    it('are answered together by their ids', async () => {
       const people = [await auth.register(), await auth.register()];
       const { items, nextCursor } = await auth.call('user.list.v1', as(people[0]!), {
         ids: [...people.map(({ user }) => user.id), newId()],
@@ -425,8 +425,8 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
     });
   });
 
-  describe('parts that fail', () => {
-    it('do not keep a revocation from getting out', async () => {
+  describe('failures of the broker', () => {
+    it('delay a revocation but do not lose it', async () => {
       const failure = new BrokerFailure(['publish']).fail(3);
       const flaky = await AuthService.start(database, {}, failure.through);
       try {
@@ -441,7 +441,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
   });
 
   describe('signing keys', () => {
-    it('are one, however many replicas start at the same time; after a rotation the old one is still published', async () => {
+    it('are one, however many replicas start at the same time; a rotated key is still published', async () => {
       const { database: empty, close: end } = await open();
       const replicas = await Promise.all(
         Array.from({ length: engine === 'Postgres' ? 4 : 2 }, () => AuthService.start(empty)),
@@ -450,7 +450,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
         const keys = await Promise.all(replicas.map((replica) => replica.broker.request('auth.keys.v1', {})));
         expect(new Set(keys.flatMap((set) => set.keys.map((key) => key['kid']))).size).toBe(1);
         const before = await replicas[0]!.register();
-        // What a replica does that finds the key too old.
+        // As a replica does that finds the key too old.
         const eager = await AuthService.start(empty, { signingKeyMs: 1 });
         const after = await eager.register();
         await eager.stop();

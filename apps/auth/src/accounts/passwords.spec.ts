@@ -4,35 +4,35 @@ import { defaultSettings } from '../settings.js';
 import { Passwords } from './passwords.js';
 
 const passwords = async (passwordConcurrency: number, passwordQueue: number) => {
-  const made = new Passwords({ ...defaultSettings, passwordConcurrency, passwordQueue });
-  await made.onApplicationBootstrap();
-  return made;
+  const created = new Passwords({ ...defaultSettings, passwordConcurrency, passwordQueue });
+  await created.onApplicationBootstrap();
+  return created;
 };
 
 describe('passwords', () => {
   it('match their own hash and no other', async () => {
-    const all = await passwords(2, 10);
-    const [one, two] = await Promise.all([all.hash('the first password'), all.hash('the first password')]);
+    const hasher = await passwords(2, 10);
+    const [one, two] = await Promise.all([hasher.hash('the first password'), hasher.hash('the first password')]);
     expect(one).not.toBe(two);
-    expect(await all.matches(one, 'the first password')).toBe(true);
-    expect(await all.matches(one, 'the second password')).toBe(false);
+    expect(await hasher.matches(one, 'the first password')).toBe(true);
+    expect(await hasher.matches(one, 'the second password')).toBe(false);
   });
 
-  it('of nobody match nothing, and take a place in the queue as every other: unknown names cost the same', async () => {
-    const all = await passwords(1, 1);
-    const stored = await all.hash('some password');
-    const unknown = all.matches(undefined, 'some password');
-    const known = all.matches(stored, 'some password');
-    await expect(all.matches(undefined, 'x')).rejects.toThrow(Unavailable);
-    await expect(all.matches(stored, 'x')).rejects.toThrow(Unavailable);
+  it('of unknown names match nothing and take a place in the queue like all others, so they cost the same', async () => {
+    const hasher = await passwords(1, 1);
+    const stored = await hasher.hash('some password');
+    const unknown = hasher.matches(undefined, 'some password');
+    const known = hasher.matches(stored, 'some password');
+    await expect(hasher.matches(undefined, 'x')).rejects.toThrow(Unavailable);
+    await expect(hasher.matches(stored, 'x')).rejects.toThrow(Unavailable);
     expect(await unknown).toBe(false);
     expect(await known).toBe(true);
   });
 
-  it('give their places back, also after failures', async () => {
-    const all = await passwords(1, 2);
-    await expect(all.matches('no hash at all', 'x')).rejects.toThrow(/./);
-    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => all.hash('some password')));
+  it('release their place in the queue, also after failures', async () => {
+    const hasher = await passwords(1, 2);
+    await expect(hasher.matches('no hash at all', 'x')).rejects.toThrow(/./);
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => hasher.hash('some password')));
     expect(outcomes.map(({ status }) => status)).toEqual([
       'fulfilled',
       'fulfilled',
@@ -40,6 +40,6 @@ describe('passwords', () => {
       'rejected',
       'rejected',
     ]);
-    expect(await all.hash('once more')).toContain('$argon2id$');
+    expect(await hasher.hash('once more')).toContain('$argon2id$');
   });
 });

@@ -25,7 +25,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
   const verify = (token: string) => auth.broker.request('auth.bot.v1', { token });
   const list = async (by = owner) => (await auth.call('bot.list.v1', as(by), {})).items.map(({ id }) => id);
 
-  it('come in with a token that is shown once and kept as a hash', async () => {
+  it('authenticate with a token that is shown once and stored as a hash', async () => {
     const { user, token } = BotToken.parse(await create());
     expect(user).toMatchObject({ kind: 'bot', displayName: 'Helper' });
     expect(token).toMatch(/^parley_bot_[\w-]{43}$/);
@@ -37,7 +37,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     for (const form of [token, Buffer.from(token).toString('hex')]) expect(JSON.stringify(rows)).not.toContain(form);
   });
 
-  it('have no other way in', async () => {
+  it('cannot authenticate in any other way', async () => {
     const { user, token } = await create();
     await refused(auth.login(user.username, PASSWORD), 'unauthenticated');
     await refused(auth.refresh(token), 'unauthenticated');
@@ -48,7 +48,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await refused(auth.call('bot.create.v1', bot, { username: uniqueName('bot') }), 'forbidden');
   });
 
-  it('are their owner’s only, who is a person', async () => {
+  it('belong to their owner only, who is a person', async () => {
     const [mine, other] = [await create(), await auth.register()];
     expect(await list()).toContain(mine.user.id);
     expect(await list(other)).toEqual([]);
@@ -65,7 +65,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     const somebody = await auth.register();
     const made = [];
     for (let n = 0; n < 3; n++) made.push((await create(somebody)).user);
-    // Of those that were made in the same millisecond the one with the greater id.
+    // Of bots created in the same millisecond, the one with the greater id comes first.
     const ids = made
       .toSorted((a, b) => (`${a.createdAt} ${a.id}` < `${b.createdAt} ${b.id}` ? 1 : -1))
       .map(({ id }) => id);
@@ -79,7 +79,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await refused(auth.call('bot.list.v1', as(somebody), { cursor: 'x' }), 'invalid');
   });
 
-  it('are at most twenty each, also when they are created at once; those that are gone don’t count', async () => {
+  it('are at most twenty per owner, also when created concurrently; deleted ones do not count', async () => {
     const somebody = await auth.register();
     const outcomes = await Promise.allSettled(Array.from({ length: 24 }, () => create(somebody)));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(20);
@@ -100,7 +100,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     expect((await auth.broker.request('auth.revocations.v1', {})).sessionIds).toContain(sessionId);
   });
 
-  it('are gone for good when they are deleted, but for their name', async () => {
+  it('are deleted for good, except for their name', async () => {
     const { user, token } = await create();
     const { sessionId } = await verify(token);
     await auth.call('bot.delete.v1', as(owner), { userId: user.id });
@@ -113,7 +113,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await refused(auth.register(user.username), 'conflict');
   });
 
-  it('don’t keep old sessions from being swept', async () => {
+  it('do not keep old sessions from being deleted', async () => {
     const { user, token } = await create();
     const { sessionId } = await verify(token);
     await auth.call('bot.delete.v1', as(owner), { userId: user.id });
@@ -132,7 +132,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     );
   });
 
-  it('stay when the operator lets no guests in', async () => {
+  it('are accepted when the operator lets no guests in', async () => {
     const closed = await AuthService.start(engine.database, { guests: false });
     await refused(closed.call('auth.guest.v1', nobody(), {}), 'forbidden');
     expect((await closed.register()).user.kind).toBe('person');

@@ -1,4 +1,4 @@
-/** The auth service as specs use it: over an in-process broker, on either engine. */
+/** The auth service as specs use it: with an in-process broker, on either engine. */
 import { createInProcessBroker, type Broker } from '@parley/broker';
 import {
   ChatError,
@@ -26,7 +26,7 @@ let counted = 0;
 export const uniqueName = (start = 'user'): string => `${start}${++counted}_${Math.random().toString(36).slice(2, 8)}`;
 export const PASSWORD = 'correct horse battery';
 
-/** Who calls with the token of `session`, as the gateway would say. */
+/** The caller with the token of `session`, as the gateway passes it. */
 export const as = ({ user, sessionId }: Session): Actor => ({
   requestId: newId(),
   userId: user.id,
@@ -37,9 +37,9 @@ export const as = ({ user, sessionId }: Session): Actor => ({
 export const nobody = (): Caller => ({ requestId: newId(), address: '192.0.2.7' });
 
 export class AuthService {
-  /** Images that were uploaded, and by whom. */
+  /** Uploaded images and their uploaders. */
   readonly pictures = new Map<string, string>();
-  /** The one picture of a user's that everybody sees. */
+  /** The public picture of each user. */
   readonly published = new Map<string, string>();
   /** Called before a picture is published. */
   onPublish: (attachmentId: string) => Promise<void> = () => Promise.resolve();
@@ -52,7 +52,7 @@ export class AuthService {
     private readonly own: Broker,
   ) {}
 
-  /** `tamper` may put something between the service and its broker. */
+  /** `tamper` may wrap the service's broker. */
   static async start(
     database: Database,
     settings: Partial<AuthSettings> = {},
@@ -117,7 +117,7 @@ export class AuthService {
     return this.call('auth.refresh.v1', nobody(), { refreshToken });
   }
 
-  /** Waits for an event of which `check` holds. */
+  /** Waits for an event for which `check` holds. */
   async heard<N extends DomainEventName>(
     wanted: N,
     check: (event: DomainEvent<N>) => boolean,

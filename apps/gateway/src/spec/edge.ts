@@ -38,7 +38,7 @@ type Handles = { [N in RequestName]?: Handle<N> };
 const pick = (handles: Handles, service: Service): Handles =>
   Object.fromEntries(Object.entries(handles).filter(([name]) => requests[name as RequestName].service === service));
 
-type SharedParts = Partial<Pick<GatewayDependencies, 'broker' | 'registry' | 'limiters'>>;
+type SharedDependencies = Partial<Pick<GatewayDependencies, 'broker' | 'registry' | 'limiters'>>;
 
 interface TokenChanges {
   readonly header?: Record<string, unknown>;
@@ -46,13 +46,13 @@ interface TokenChanges {
   readonly key?: KeyObject | Uint8Array;
 }
 
-/** A gateway over the in-process broker, and small services that really answer through it. */
+/** A gateway with the in-process broker, and small stand-ins for the services that answer through it. */
 export class Edge {
   readonly people = new Map<string, User>();
   readonly revoked: string[] = [];
   readonly keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   readonly kid = newId();
-  /** How far auth's clock is ahead of the gateway's. */
+  /** Milliseconds that auth's clock is ahead of the gateway's. */
   authAheadMs = 0;
   private readonly sockets: Socket[] = [];
   private readonly servings: Serving[] = [];
@@ -68,11 +68,11 @@ export class Edge {
   /** The gateway as the broker sees it. */
   listener!: InstanceListener;
 
-  /** `environment` is configuration as the operator writes it. `parts` are in the process and in memory unless given. */
+  /** `environment` is the configuration as an operator writes it. Dependencies are in memory unless given. */
   static async start(
     environment: Record<string, string> = {},
     before: (edge: Edge) => unknown = (edge) => edge.serveBasics(),
-    parts: SharedParts = {},
+    shared: SharedDependencies = {},
   ): Promise<Edge> {
     const logged: string[] = [];
     const logger = createLogger('gateway', 'warn', { write: (line: string) => void logged.push(line) });
@@ -80,7 +80,7 @@ export class Edge {
       broker = createInProcessBroker({ service: 'gateway', logger }),
       registry = createMemoryRegistry(),
       limiters = createMemoryLimiters(),
-    } = parts;
+    } = shared;
     await broker.start();
     const traces = createMemoryTraces();
     const edge = new Edge(broker, registry, traces, new Health('gateway'), logged);
@@ -106,7 +106,7 @@ export class Edge {
     return edge;
   }
 
-  /** What a gateway needs of auth and history to let people in. */
+  /** Serves the requests to auth and history that a gateway needs to accept connections. */
   async serveBasics(more: Handles = {}): Promise<void> {
     const jwk = { ...this.keys.publicKey.export({ format: 'jwk' }), kid: this.kid, alg: 'ES256', use: 'sig' };
     await this.serve('auth', {
@@ -158,7 +158,7 @@ export class Edge {
     return new SignJWT(cleaned).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: this.kid, ...header }).sign(key);
   }
 
-  /** A socket that connects; nobody waits for it. */
+  /** A socket that begins to connect. */
   dial(auth: Record<string, unknown>, options: Partial<ManagerOptions & SocketOptions> = {}): Socket {
     const socket = io(this.gateway.url, {
       auth,
@@ -172,7 +172,7 @@ export class Edge {
     return socket;
   }
 
-  /** A device whose `session:ready` has come. */
+  /** A device that has received `session:ready`. */
   async connect(
     person: Person = this.person(),
     options: Partial<ManagerOptions & SocketOptions> = {},
@@ -213,14 +213,14 @@ export class Edge {
   }
 }
 
-/** All events of a name that arrive at a socket from now on. */
+/** Collects the payloads of an event that arrive at a socket from now on. */
 export function heard<T>(socket: Socket, event: string): T[] {
   const payloads: T[] = [];
   socket.on(event, (payload: T) => void payloads.push(payload));
   return payloads;
 }
 
-/** What the server acknowledged, each time it did so. */
+/** All acknowledgements of one event, at least one. */
 export async function acknowledgements(
   socket: Socket,
   ...event: readonly unknown[]

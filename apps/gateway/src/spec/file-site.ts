@@ -22,7 +22,7 @@ const attachmentOf = ({ id, key: _key, ...stored }: Recorded['stored'], thumbnai
   url: `/api/v1/attachments/${id}`,
 });
 
-/** Two gateways over the same files, in a folder or a bucket, and somebody with a session at both. */
+/** Two gateways with the same files, in a folder or a bucket, and a user with a session at both. */
 export class FileSite {
   folder!: string;
   s3: S3Server | undefined;
@@ -30,10 +30,10 @@ export class FileSite {
   other!: Edge;
   token!: string;
   strangersToken!: string;
-  /** The rows, as messages and history keep them: who uploaded, sees. */
+  /** The rows of attachments, as the services keep them. Here only the uploader may see one. */
   readonly rows = new Map<string, Row>();
   recordFails: ChatError | undefined;
-  /** What recording waits for. */
+  /** Recording waits for this. */
   recording: (() => Promise<void>) | undefined;
   readonly dropped: { id: string; key: string }[] = [];
   readonly forgotten: string[] = [];
@@ -59,7 +59,7 @@ export class FileSite {
     await rm(this.folder, { recursive: true });
   }
 
-  /** Every file in the folder, by its last name. */
+  /** The names of all files below a folder. */
   readonly onDisk = async (under = ''): Promise<string[]> => {
     const entries = await readdir(join(this.folder, under), { recursive: true, withFileTypes: true }).catch(() => []);
     return entries
@@ -67,7 +67,7 @@ export class FileSite {
       .map(({ name }) => name)
       .toSorted();
   };
-  /** What there is of uploads that are not finished. */
+  /** Everything stored of unfinished uploads. */
   readonly underWay = async (): Promise<string[]> =>
     this.s3
       ? [
@@ -75,10 +75,10 @@ export class FileSite {
           ...[...this.s3.objects.keys()].filter((key) => key.includes('/')),
         ]
       : this.onDisk('uploads');
-  /** Everything that is kept, here and there. */
+  /** The names of everything stored, on disk and in the bucket. */
   readonly stored = async (): Promise<string[]> =>
     [...(await this.onDisk()), ...(this.s3?.objects.keys() ?? []), ...(this.s3?.uploads.keys() ?? [])].toSorted();
-  /** Bytes of an unfinished upload that nothing can take away; of a bucket, of its first part. */
+  /** The number of bytes stored of an unfinished upload; in a bucket, of its first part. */
   readonly partly = async (id: string): Promise<number | undefined> =>
     (this.s3
       ? [...this.s3.uploads.values()].find(({ key }) => key === id)!.parts.get(1)?.bytes
@@ -90,7 +90,7 @@ export class FileSite {
   readonly hashOf = async (id: string): Promise<string> =>
     sha256(Buffer.from(await (await this.get(id)).arrayBuffer()));
 
-  /** A request of tus to one of the gateways. */
+  /** Sends a tus request to one of the gateways. */
   readonly tus = (
     path: string,
     method: string,
@@ -105,7 +105,7 @@ export class FileSite {
       headers: { 'tus-resumable': '1.0.0', ...headers },
       ...(body && { body: Uint8Array.from(body) }),
     });
-  /** Where the new upload is. */
+  /** Creates an upload and answers its address. */
   readonly begin = async (size: number, name = 'big.txt'): Promise<string> => {
     const answer = await this.tus('/api/v1/uploads', 'POST', {
       'upload-length': String(size),

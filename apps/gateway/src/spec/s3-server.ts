@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 const bucket = 'parley';
 const region = 'eu-central-1';
 const credentials = { accessKeyId: 'key-of-the-specs', secretAccessKey: 'secret-of-the-specs' };
-const LEAST_PART = 5 * 1024 ** 2;
+const MIN_PART_BYTES = 5 * 1024 ** 2;
 
 interface Bytes {
   readonly bytes: Buffer;
@@ -14,7 +14,7 @@ interface Bytes {
   readonly at: Date;
 }
 interface StoredObject extends Bytes {
-  /** Content-Type and x-amz-meta-*, as they come back. */
+  /** Content-Type and x-amz-meta-*, which downloads return. */
   readonly headers: Record<string, string>;
 }
 interface MultipartUpload {
@@ -49,7 +49,7 @@ class S3Error extends Error {
 const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 const hmac = (key: string | Buffer, data: string): Buffer => createHmac('sha256', key).update(data).digest();
 const md5 = (bytes: Buffer): Buffer => createHash('md5').update(bytes).digest();
-const kept = (bytes: Buffer): Bytes => ({ bytes, etag: `"${md5(bytes).toString('hex')}"`, at: new Date() });
+const bytesOf = (bytes: Buffer): Bytes => ({ bytes, etag: `"${md5(bytes).toString('hex')}"`, at: new Date() });
 const encode = (value: unknown): string =>
   encodeURIComponent(String(value)).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 const plain = (value: unknown): string =>
@@ -70,20 +70,20 @@ const valuesOf = (body: Buffer, name: string): string[] =>
   [...body.toString().matchAll(new RegExp(`<${name}>(.*?)</${name}>`, 'gs'))].map(([, value]) =>
     value!.replaceAll('&quot;', '"').replaceAll('&amp;', '&'),
   );
-const own = (headers: Record<string, string>) =>
+const storedHeaders = (headers: Record<string, string>) =>
   Object.fromEntries(
     Object.entries(headers).filter(([name]) => name === 'content-type' || name.startsWith('x-amz-meta-')),
   );
 
-/** What the gateway asks of S3, exactly as S3 answers it: one private bucket with path-style addresses, in memory. Every request must be signed (Signature Version 4). */
+/** The part of S3 that the gateway uses: one private bucket in memory, with path-style addresses. Every request must be signed (Signature Version 4). */
 export class S3Server {
   readonly objects = new Map<string, StoredObject>();
   readonly uploads = new Map<string, MultipartUpload>();
-  /** Entries of a list's page. */
+  /** Entries on a page of a list. */
   pageSize = 1000;
-  /** Whether it lists multipart uploads of all keys; MinIO lists those of one key only. */
+  /** Whether it lists the multipart uploads of all keys. MinIO lists those of one key only. */
   listsUploads = true;
-  /** What a request for a key waits for before it is carried out. */
+  /** A request waits for this before it is carried out. */
   delay: (method: string, key: string) => Promise<unknown> | undefined = () => undefined;
   private readonly server = createServer((request, response) => void this.serve(request, response));
 
@@ -93,7 +93,7 @@ export class S3Server {
     return s3;
   }
 
-  /** For a gateway that is to use the bucket. */
+  /** The configuration of a gateway that uses the bucket. */
   get environment(): Record<string, string> {
     const { port } = this.server.address() as AddressInfo;
     return {
@@ -111,7 +111,7 @@ export class S3Server {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // Who goes away in the middle has stored nothing.
+    // A request that is cut off stores nothing.
     const body = await buffer(request).catch(() => undefined);
     if (body === undefined) return;
     const url = new URL(request.url!, 'http://s3');
@@ -175,7 +175,7 @@ export class S3Server {
   }
 
   private put({ key, headers, body }: Call): Answer {
-    const object = { ...kept(body), headers: own(headers) };
+    const object = { ...bytesOf(body), headers: storedHeaders(headers) };
     this.objects.set(key, object);
     return { headers: { etag: object.etag } };
   }
@@ -206,12 +206,12 @@ export class S3Server {
 
   private begin({ key, headers }: Call): Answer {
     const UploadId = randomUUID();
-    this.uploads.set(UploadId, { key, at: new Date(), headers: own(headers), parts: new Map() });
+    this.uploads.set(UploadId, { key, at: new Date(), headers: storedHeaders(headers), parts: new Map() });
     return { body: xml('InitiateMultipartUploadResult', { Bucket: bucket, Key: key, UploadId }) };
   }
 
   private putPart(call: Call): Answer {
-    const [upload, number, part] = [this.uploadOf(call), Number(call.query.get('partNumber')), kept(call.body)];
+    const [upload, number, part] = [this.uploadOf(call), Number(call.query.get('partNumber')), bytesOf(call.body)];
     if (!(number >= 1 && number <= 10_000)) throw new S3Error('InvalidArgument', 400);
     upload.parts.set(number, part);
     return { headers: { etag: part.etag } };
@@ -254,7 +254,7 @@ export class S3Server {
       if (part?.etag !== etag) throw new S3Error('InvalidPart', 400);
       return part!;
     });
-    if (found.slice(0, -1).some(({ bytes }) => bytes.length < LEAST_PART)) throw new S3Error('EntityTooSmall', 400);
+    if (found.slice(0, -1).some(({ bytes }) => bytes.length < MIN_PART_BYTES)) throw new S3Error('EntityTooSmall', 400);
     const bytes = Buffer.concat(found.map((part) => part.bytes));
     const etag = `"${md5(Buffer.concat(found.map((part) => md5(part.bytes)))).toString('hex')}-${found.length}"`;
     this.objects.set(key, { bytes, etag, at: new Date(), headers });
@@ -274,14 +274,14 @@ export class S3Server {
   }
 
   private listUploads({ query }: Call): Answer {
-    const place = (key: string, id: string) => `${key}\n${id}`;
+    const position = (key: string, id: string) => `${key}\n${id}`;
     const marker = query.has('key-marker')
-      ? place(query.get('key-marker')!, query.get('upload-id-marker') ?? '\uFFFF')
+      ? position(query.get('key-marker')!, query.get('upload-id-marker') ?? '\uFFFF')
       : '';
     const all = [...(this.listsUploads ? this.uploads : [])]
       .map(([UploadId, { key, at }]) => ({ Key: key, UploadId, Initiated: at.toISOString() }))
-      .filter(({ Key, UploadId }) => place(Key, UploadId) > marker)
-      .toSorted((a, b) => (place(a.Key, a.UploadId) < place(b.Key, b.UploadId) ? -1 : 1));
+      .filter(({ Key, UploadId }) => position(Key, UploadId) > marker)
+      .toSorted((a, b) => (position(a.Key, a.UploadId) < position(b.Key, b.UploadId) ? -1 : 1));
     const Upload = all.slice(0, this.pageSize);
     return {
       body: xml('ListMultipartUploadsResult', {
@@ -324,7 +324,7 @@ export class S3Server {
   }
 }
 
-/** Refuses what is not signed by the one who has the keys, over everything that S3 wants signed. */
+/** Rejects a request unless everything that S3 requires is signed with the credentials. */
 function demandSignature(method: string, url: URL, headers: Record<string, string>, body: Buffer): void {
   const [, id, scope, names, signature] =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8}\/[^/]+\/s3\/aws4_request), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
@@ -336,7 +336,7 @@ function demandSignature(method: string, url: URL, headers: Record<string, strin
   const [signed, hash, time] = [names.split(';'), headers['x-amz-content-sha256'] ?? '', headers['x-amz-date'] ?? ''];
   if (Object.keys(headers).some((name) => (name === 'host' || name.startsWith('x-amz-')) && !signed.includes(name)))
     throw new S3Error('AccessDenied', 403);
-  // As stores do that do not know Amazon's framing of bodies.
+  // Like a store that does not know Amazon's framing of bodies.
   if (hash.startsWith('STREAMING') || headers['content-encoding'] === 'aws-chunked')
     throw new S3Error('NotImplemented', 501);
   if (hash !== 'UNSIGNED-PAYLOAD' && hash !== sha256(body)) throw new S3Error('XAmzContentSHA256Mismatch', 400);
