@@ -1,7 +1,7 @@
 import { MikroORM, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { Pool, PoolClient } from 'pg';
-import { attempts, Contact } from './attempts.js';
+import { attempts, Contact } from './retries.js';
 import { encode, parserOf } from './codec.js';
 import { system, type Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from './database.js';
 import { judge, reasonOf } from './failures.js';

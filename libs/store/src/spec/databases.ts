@@ -6,7 +6,7 @@ import { afterAll, beforeAll } from 'vitest';
 import type { Database } from '../database.js';
 import { migrate } from '../migrate.js';
 import { roles } from '../migrations/index.js';
-import { openPglite, type PgliteDatabase } from '../pglite.js';
+import { openPglite, type PgliteDatabase } from '../pglite/pglite.js';
 import { connectPostgres, type PostgresOptions } from '../postgres.js';
 
 const logger = createLogger('spec', 'silent');

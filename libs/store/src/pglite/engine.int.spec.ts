@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import type { Database } from './database.js';
-import { memoryDatabase } from './spec/databases.js';
+import type { Database } from '../database.js';
+import { memoryDatabase } from '../spec/databases.js';
 
 let database: Database;
 beforeAll(async () => {

@@ -12,7 +12,7 @@ const logger = createLogger('spec', 'silent');
 const built = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
 /** Opens a folder, then writes rows as fast as it can and prints the number of each that was committed. */
 const writer = `
-  const { openPglite } = await import(${built('../dist/index.js')});
+  const { openPglite } = await import(${built('../../dist/index.js')});
   const { createLogger } = await import(${built('../../service-kit/dist/index.js')});
   // It ends with the process that started it, however that ends.
   process.stdin.resume().once('close', () => process.exit());

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
-import type { Answer, Order } from './pglite-engine.ts';
+import type { Answer, Order } from './engine.ts';
 
 const port = parentPort!;
 const failed = (error: unknown): Answer => {

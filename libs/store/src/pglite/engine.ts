@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { Mutex, protocol } from '@electric-sql/pglite';
 import { Unavailable } from '@parley/service-kit';
-import { encode, parserOf } from './codec.js';
-import type { QueryOptions, Row, Sql } from './database.js';
+import { encode, parserOf } from '../codec.js';
+import type { QueryOptions, Row, Sql } from '../database.js';
 import { Lru } from '@parley/service-kit';
 
 const { serialize, messages, Parser } = protocol;
@@ -66,7 +66,7 @@ export class PgliteEngine {
 
   /** In memory without a folder; a template is what {@link dump} answered. */
   static async start({ dataDir, template }: { dataDir?: string; template?: Blob }): Promise<PgliteEngine> {
-    const file = import.meta.url.endsWith('.ts') ? './pglite-worker.ts' : './pglite-worker.js';
+    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
     // Without this process's own flags, of which not all are allowed.
     const engine = new PgliteEngine(
       new Worker(new URL(file, import.meta.url), { workerData: { dataDir, loadDataDir: template }, execArgv: [] }),

@@ -2,14 +2,14 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
-import { attempts, Contact } from './attempts.js';
-import { system, type Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from './database.js';
-import { reasonOf } from './failures.js';
+import { attempts, Contact } from '../retries.js';
+import { system, type Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from '../database.js';
+import { reasonOf } from '../failures.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
-import { ormOptions, type Orm } from './orm.js';
-import { PgliteEngine } from './pglite-engine.js';
-import { begin } from './postgres.js';
-import { compareSchema, newer, runMigrations } from './schema.js';
+import { ormOptions, type Orm } from '../orm.js';
+import { PgliteEngine } from './engine.js';
+import { begin } from '../postgres.js';
+import { compareSchema, newer, runMigrations } from '../schema.js';
 
 export type PgliteOptions = { readonly logger: Logger } & (
   | { /** A folder of our own; made when missing. The database is in its `database`. */ readonly dataDir: string }
