@@ -8,7 +8,7 @@ const element = (value: unknown): string => {
 };
 const arrayLiteral = (values: readonly unknown[]): string => `{${values.map(element).join(',')}}`;
 
-/** A parameter in Postgres' text format, the same for both engines. */
+/** A parameter in Postgres' text format, the same on both engines. */
 export function encode(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   if (typeof value === 'string') return value;
@@ -29,5 +29,5 @@ const own = new Map<number, Parse>([
   [INT8_ARRAY, (text) => textArray(text).map((item) => (item === null ? null : Number(item)))],
 ]);
 
-/** How a column of type `oid` is read. Types that it does not know stay text. */
+/** The parser of columns of type `oid`. Unknown types stay text. */
 export const parserOf = (oid: number): Parse => own.get(oid) ?? builtIn(oid);

@@ -35,7 +35,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
   });
   afterAll(() => close());
 
-  it('takes and gives values of every type alike', async () => {
+  it('writes and reads values of every type the same', async () => {
     const at = new Date('2024-02-29T23:59:59.987Z');
     const strange = ['a "quoted" \\ one', 'NULL', '', '{x,y}', 'ünï\n😀', null];
     const [row] = await database.query(
@@ -75,7 +75,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     });
   });
 
-  it('commits what a transaction did, and nothing of one that threw', async () => {
+  it('commits a transaction, and nothing of one that throws', async () => {
     const [kept, lost] = [newUser('kept'), newUser('lost')];
     const insert = `insert into auth."user" (id, username, display_name, kind) values ($1, $2, $2, 'guest')`;
     await database.transaction((sql) => sql.query(insert, [kept.id, 'kept']));
@@ -89,7 +89,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     ]);
   });
 
-  it('commits nothing when a statement failed that the transaction overlooked, and says so', async () => {
+  it('commits nothing and throws when the transaction ignored a failed statement', async () => {
     const careless = database.transaction(async (sql) => {
       await sql.query(
         `insert into auth."user" (id, username, display_name, kind) values ($1, 'careless', 'careless', 'guest')`,
@@ -101,7 +101,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(await database.query(`select username from auth."user" where username = 'careless'`)).toEqual([]);
   });
 
-  it('keeps one snapshot in a repeatable read, and writes nothing in a read-only one', async () => {
+  it('keeps one snapshot in a repeatable read, and refuses writes in a read-only transaction', async () => {
     const settings = await database.transaction(
       (sql) =>
         sql.query(
@@ -116,7 +116,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(database.problem()).toBeUndefined();
   });
 
-  it.each(['40001', '40P01'])('runs a transaction again after %s, at most three times', async (code) => {
+  it.each(['40001', '40P01'])('retries a transaction after %s, at most three times', async (code) => {
     let runs = 0;
     const attempt = (failures: number) =>
       database.transaction(async (sql) => {
@@ -131,7 +131,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
   });
 
   it.each(['57P01', '57P03', '53300', '53100', '25006', '08006'])(
-    'calls %s unavailable, and says so until the next contact',
+    'is unavailable after %s, and reports the problem until the next success',
     async (code) => {
       await expect(database.query(raise(code))).rejects.toThrow(Unavailable);
       expect(database.problem()).toContain('made up');
@@ -140,7 +140,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     },
   );
 
-  it('names what was violated, and never a value', async () => {
+  it('names the violated constraint, and never a value', async () => {
     const secret = 'do-not-log-this';
     const insert = `insert into auth.session (id, user_id, device_name, expires_at) values ($1, $1, $2, now())`;
     const error: unknown = await database.query(insert, [newId(), secret]).catch((reason: unknown) => reason);
@@ -157,7 +157,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
       expect(JSON.stringify(Object.entries(each)) + each.message + each.stack).not.toContain(secret);
   });
 
-  it('keeps a statement that failed good for the next time, inside a transaction and out of it', async () => {
+  it('runs a failed statement again, inside and outside of a transaction', async () => {
     const divide = 'select 10 / $1::int as result';
     for (const parameter of ['0', 'x'])
       await expect(database.query(divide, [parameter])).rejects.toBeInstanceOf(SqlError);
@@ -170,7 +170,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(await database.query('select 1 as one where $1::int is null', [7])).toEqual([]);
   });
 
-  it('keeps nothing of a statement that is not to be prepared', async () => {
+  it('does not keep a statement prepared with `prepared: false`', async () => {
     const text = 'select $1::int + 1000000 as sum';
     const options = { prepared: false };
     const runs = [
@@ -191,7 +191,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(kept!.count).toBeLessThan(300);
   });
 
-  it('runs entities in transactions that do not mix, beside other work', async () => {
+  it('runs entities in separate transactions, beside other work', async () => {
     const users = Array.from({ length: 12 }, (_, at) => newUser(`mixed${at}`));
     const outcomes = await Promise.allSettled([
       ...users.map((user, at) =>
@@ -213,7 +213,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     );
   });
 
-  it('closes when what is under way has ended, and refuses what comes later', async () => {
+  it('closes after the work under way, and refuses later work', async () => {
     const { database: brief, close: end } = await open();
     const working = brief.transaction(async (sql) => {
       await sql.query('select pg_sleep(0.1)');
@@ -227,7 +227,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     await end();
   });
 
-  it('reads and writes entities as the rest of the code sees rows', async () => {
+  it('reads and writes entities with the same values as rows', async () => {
     const user = newUser('entity');
     await database.entities(async (em) => void em.create(UserEntity, user));
     const read = await database.entities((em) => em.findOneOrFail(UserEntity, { username: 'entity' }));

@@ -16,14 +16,14 @@ export interface Sql {
 
 export interface QueryOptions {
   /**
-   * Statements are parsed once per connection, and after some calls planned once, for parameters like those. False: planned for these parameters each time, which some need: where one word is in a
-   * handful of rows and another in all of them.
+   * Default: true. A prepared statement is parsed once per connection and, after some calls, planned once for all parameters. False: planned for its parameters each time, for statements whose
+   * best plan depends on them, such as a search for a rare or a frequent word.
    */
   readonly prepared?: boolean;
 }
 
-/** Of spans. */
-export const system = { 'db.system.name': 'postgresql' };
+/** Attributes of the spans of statements and transactions. */
+export const spanAttributes = { 'db.system.name': 'postgresql' };
 
 export interface TransactionOptions {
   readonly isolation?: 'read committed' | 'repeatable read';
@@ -31,9 +31,9 @@ export interface TransactionOptions {
 }
 
 /**
- * The database as a service sees it: Postgres under the service's own role, or PGlite. Both run the same SQL. An abstract class, so that Nest injects it by type.
- * Rejects with `Unavailable` when it cannot be reached, is read-only, full, shutting down, or too slow (what was under way may still have been
- * committed). Other errors are `SqlError`: they name the SQLSTATE and the constraint, never a value.
+ * A service's database: Postgres under the service's own role, or PGlite. Both run the same SQL. An abstract class, so that Nest injects it by type.
+ * Rejects with `Unavailable` when the database cannot be reached, is read-only, full, shutting down, or too slow; the work may still have been committed.
+ * Other errors of the database are `SqlError`: they name the SQLSTATE and the constraint, never a value.
  */
 export abstract class Database implements Sql {
   abstract query<T extends Row = Row>(
@@ -43,16 +43,16 @@ export abstract class Database implements Sql {
   ): Promise<T[]>;
   /**
    * One transaction (READ COMMITTED unless `isolation` says otherwise). Serialization failures and deadlocks (40001, 40P01) are retried here, at most
-   * 3 times: `work` may run again. `work` uses only the `sql` it is given: PGlite has one connection, so the database itself would wait for ever.
+   * 3 times, so `work` may run again. `work` must use only its `sql`: PGlite has one connection, so using the database itself would wait forever.
    */
   abstract transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
-   * One transaction with MikroORM's entities: a fresh identity map, flushed before the commit. Retried like {@link transaction}. For paths where comfort
-   * counts more than speed; on PGlite one such call runs at a time.
+   * One transaction with MikroORM's entities: a fresh identity map, flushed before the commit. Retried like {@link transaction}. For paths that are not hot
+   * (ADR 40).
    */
   abstract entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T>;
-  /** undefined when the last contact succeeded, otherwise what went wrong, for people. While there is a problem the database is probed every second. */
+  /** Undefined when the database was reached at the last attempt; otherwise the reason, for people. While there is a problem the database is probed every second. */
   abstract problem(): string | undefined;
-  /** Waits for what is under way, then closes. Later calls reject with `Unavailable`. */
+  /** Waits for work under way, then closes. Later calls reject with `Unavailable`. */
   abstract close(): Promise<void>;
 }

@@ -10,13 +10,13 @@ describe('the entities', () => {
   });
   afterAll(() => own.drop());
 
-  it('describe the tables that the migrations made: columns, types, defaults and keys', async () => {
+  it('agree with the migrated schema in columns, types, defaults and keys', async () => {
     const { orm } = await openPool({ url: own.url, logger: createLogger('spec', 'silent') });
     try {
       const difference = (await orm.schema.getUpdateSchemaSQL({ wrap: false, dropTables: false }))
         .split('\n')
         .filter((line) => line !== '');
-      // Checks, foreign keys and most indexes are the migrations' alone; entities need not repeat them.
+      // Checks, foreign keys and most indexes are only in the migrations.
       expect(difference.filter((line) => !/^(alter table \S+ drop constraint|drop index) /.test(line))).toEqual([]);
       expect(difference.filter((line) => /_(pkey|username_key)"/.test(line))).toEqual([]);
     } finally {

@@ -2,12 +2,12 @@ import { ChatError } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
 import { encode } from './codec.js';
-import { judge, reasonOf, SqlError, translate } from './failures.js';
+import { kindOf, reasonOf, SqlError, translate } from './failures.js';
 
 const coded = (code: string, message = 'it failed') => Object.assign(new Error(message), { code });
 
 describe('a failure of the database', () => {
-  it.each(['40001', '40P01'])('%s is worth a retry', (code) => expect(judge(coded(code))).toBe('retry'));
+  it.each(['40001', '40P01'])('%s is retried', (code) => expect(kindOf(coded(code))).toBe('retry'));
   it.each([
     '08006',
     '53100',
@@ -22,7 +22,7 @@ describe('a failure of the database', () => {
     'ENOTFOUND',
     'EAI_AGAIN',
   ])('%s is unavailable', (code) => {
-    expect(judge(coded(code))).toBe('away');
+    expect(kindOf(coded(code))).toBe('away');
     expect(translate(coded(code))).toBeInstanceOf(Unavailable);
   });
   it.each([
@@ -31,13 +31,13 @@ describe('a failure of the database', () => {
     'Query read timeout',
     'PGlite is closed',
   ])('“%s” is unavailable', (message) => {
-    expect(judge(new Error(message))).toBe('away');
+    expect(kindOf(new Error(message))).toBe('away');
   });
-  it.each(['57014', '55P03'])('%s is too slow: unavailable, but the connection is good', (code) => {
-    expect(judge(coded(code))).toBe('slow');
+  it.each(['57014', '55P03'])('%s is too slow: unavailable, with a good connection', (code) => {
+    expect(kindOf(coded(code))).toBe('slow');
     expect(translate(coded(code))).toBeInstanceOf(Unavailable);
   });
-  it('that the server answered keeps its code and loses its values', () => {
+  it('answered by the server keeps its code and loses its values', () => {
     const error = Object.assign(coded('23505', 'duplicate key'), {
       constraint: 'user_username_key',
       detail: 'Key (username)=(bob)',
@@ -45,11 +45,11 @@ describe('a failure of the database', () => {
     });
     expect(translate(error)).toEqual(new SqlError('duplicate key', '23505', 'user_username_key'));
   });
-  it('of the caller’s own passes unchanged', () => {
+  it('of the caller passes unchanged', () => {
     for (const error of [new ChatError('conflict'), new TypeError('x is not a function'), coded('ENOENT')])
       expect(translate(error)).toBe(error);
   });
-  it('is told in one line', () =>
+  it('is described in one line', () =>
     expect(reasonOf(coded('ECONNREFUSED', 'connect\nat there'))).toBe('connect (ECONNREFUSED)'));
 });
 

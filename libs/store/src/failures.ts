@@ -2,8 +2,8 @@ import { ChatError } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 
 /**
- * An error that the database answered. `code` is the SQLSTATE. Its text, `constraint` and `table` name things of the schema; values of rows and parameters, which
- * drivers attach to their errors, are left out, so that it may be logged.
+ * An error that the database answered. `code` is the SQLSTATE. It may be logged: its text, `constraint` and `table` name parts of the schema, and values of rows and parameters, which drivers
+ * attach to their errors, are removed.
  */
 export class SqlError extends Error {
   override readonly name = 'SqlError';
@@ -25,7 +25,7 @@ const RETRIED = new Set(['40001', '40P01']);
 // Classes 08 (connection), 53 (resources), 57P0x (shutting down, starting), 58 (I/O), and: read-only, statement cancelled by its timeout, lock timeout,
 // idle transaction ended, cannot set a transaction up.
 const AWAY = /^(08...|53...|57P0.|58...|25006|57014|55P03|25P03|25P04)$/;
-/** These say that one statement was too slow, not that the database is away. */
+/** One statement was too slow; the database is not away. */
 const SLOW = new Set(['57014', '55P03']);
 const SOCKET = new Set([
   'ECONNREFUSED',
@@ -39,7 +39,7 @@ const SOCKET = new Set([
   'ENETDOWN',
   'ECONNABORTED',
 ]);
-// The pg driver and PGlite say these without a code.
+// Errors of the pg driver and of PGlite without a code.
 const DRIVER =
   /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|query read timeout|after calling end|client was closed|pglite is (closed|closing)|connection error|server closed|premature close|driver has already been destroyed/i;
 
@@ -55,9 +55,12 @@ export const codeOf = (error: unknown): string | undefined => {
 };
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-/** What a failure means for the connection that it happened on and for the caller. */
-export type Verdict = 'retry' | 'away' | 'slow' | 'answered' | 'foreign';
-export function judge(error: unknown): Verdict {
+/**
+ * What a failure means for its connection and for the caller: `retry` the transaction; the database is `away`; the statement was too `slow`; the database `answered` an error; or the error
+ * is `foreign`, not of the database.
+ */
+export type FailureKind = 'retry' | 'away' | 'slow' | 'answered' | 'foreign';
+export function kindOf(error: unknown): FailureKind {
   const code = codeOf(error);
   if (error instanceof Unavailable) return 'away';
   if (error instanceof ChatError || error instanceof SqlError) return 'foreign';
@@ -65,30 +68,30 @@ export function judge(error: unknown): Verdict {
     if (RETRIED.has(code)) return 'retry';
     if (SLOW.has(code)) return 'slow';
     if (AWAY.test(code) || SOCKET.has(code)) return 'away';
-    // A migration changed a table under a statement that this connection had prepared: a new connection prepares it anew.
+    // A migration changed a table of a prepared statement. A new connection prepares it anew.
     if (code === '0A000' && error instanceof Error && error.message.includes('cached plan')) return 'away';
     if (/^[0-9A-Z]{5}$/.test(code)) return 'answered';
   }
-  // A WASM engine that trapped is beyond repair in this process.
+  // A WASM engine that trapped cannot be used again in this process.
   if (error instanceof Error && error.name === 'RuntimeError') return 'away';
   return error instanceof Error && DRIVER.test(error.message) ? 'away' : 'foreign';
 }
 
-/** One line for people: no values, no stack. */
+/** The failure in one line for people, without values and stack. */
 export function reasonOf(error: unknown): string {
   const code = codeOf(error);
   const message = error instanceof Error && error.message !== '' ? error.message.split('\n')[0]! : 'no message';
   return code === undefined || message.includes(code) ? message : `${message} (${code})`;
 }
 
-/** The error that a caller of the database gets for one that a driver threw. */
+/** Translates an error of a driver into the one that the caller of `Database` gets. */
 export function translate(error: unknown): unknown {
   if (error instanceof Unavailable) return error;
-  const verdict = judge(error);
-  if (verdict === 'foreign') return error;
-  if (verdict === 'answered') {
+  const kind = kindOf(error);
+  if (kind === 'foreign') return error;
+  if (kind === 'answered') {
     const { message, constraint, table } = error as Coded;
-    // MikroORM puts the statement in front of the message; statements of entities carry placeholders, but the line is not worth its length.
+    // MikroORM puts the statement in front of the message: too long for a log line.
     return new SqlError(
       text(message)?.split('\n').at(-1)?.split(' - ').at(-1) ?? 'database error',
       codeOf(error)!,

@@ -1,20 +1,20 @@
 import { StartError, type Logger } from '@parley/service-kit';
 import { reasonOf } from './failures.js';
 import { roles } from './migrations/index.js';
-import { openPool, placeOf } from './postgres.js';
-import { compareSchema, newer, runMigrations } from './schema.js';
+import { openPool, addressOf } from './postgres.js';
+import { compareSchema, newerSchemaText, runMigrations } from './schema.js';
 
-/** Any number, the same for all who migrate. */
+/** The key of the advisory lock. Any number, the same for every migration job. */
 const LOCK = 7_215_539_011;
-/** The longest that one migration job waits for another. */
+/** The longest that a migration job waits for another. */
 const LOCK_WAIT_MS = 120_000;
 
-/** Passwords for the services' roles; a role that gets one may log in. */
+/** Passwords of the services' roles. A role with a password may log in. */
 export type RolePasswords = Partial<Record<keyof typeof roles, string>>;
 
 /**
- * Brings the database that `url` names (as its owner, who may create roles) to this version's schema. Answers the names of the migrations that it ran.
- * Any number may run at once: one works, the others wait for it. Throws a `StartError` when the database can't be reached or is newer.
+ * Migrates a database to this version's schema by MikroORM's migrator. `url` logs in as the owner, who may create roles. Returns the names of the migrations that ran.
+ * Any number of jobs may run at once: one works, the others wait for it. Throws a `StartError` when the database cannot be reached or is newer.
  */
 export async function migrate(options: { url: string; passwords?: RolePasswords; logger: Logger }): Promise<string[]> {
   const { url, passwords = {}, logger } = options;
@@ -25,10 +25,10 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
       await holder.query(`set lock_timeout = ${LOCK_WAIT_MS}`);
       await holder.query('select pg_advisory_lock($1)', [LOCK]);
       const { unknown } = await compareSchema({ query: async (text) => (await holder.query(text)).rows });
-      if (unknown.length > 0) throw new StartError(newer(unknown));
+      if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));
       const ran = await runMigrations(orm);
       for (const [service, password] of Object.entries(passwords)) {
-        // A role's password can't be a parameter; the server quotes it.
+        // A password cannot be a parameter, so the server quotes it.
         const { rows } = await holder.query<{ statement: string }>(
           `select format('alter role %I login password %L', $1::text, $2::text) as statement`,
           [roles[service as keyof typeof roles], password],
@@ -37,12 +37,12 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
       }
       return ran;
     } finally {
-      // Closes the session, and with it the lock.
+      // Closes the session, which releases the lock.
       holder.release(true);
     }
   } catch (error) {
     if (error instanceof StartError) throw error;
-    throw new StartError(`the database at ${placeOf(url)} cannot be migrated: ${reasonOf(error)}`);
+    throw new StartError(`the database at ${addressOf(url)} cannot be migrated: ${reasonOf(error)}`);
   } finally {
     await orm.close(true);
   }

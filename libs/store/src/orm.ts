@@ -6,7 +6,7 @@ import { migrations, migrationTable } from './migrations/index.js';
 
 export type Orm = SqlMikroORM<AbstractSqlDriver>;
 
-/** What MikroORM is told on both engines. It never looks at the file system: entities and migrations are listed. */
+/** MikroORM's options for both engines. Entities and migrations are listed, so it never searches the file system. */
 export const ormOptions = (
   logger: Logger,
 ): Pick<
@@ -32,7 +32,7 @@ export const ormOptions = (
   },
   discovery: { warnWhenNoEntities: false },
   metadataCache: { enabled: false },
-  // Whoever runs Parley makes the database; a wrong name must not make another.
+  // The operator creates the database. A misspelled name must not create another one.
   ensureDatabase: false,
   forceUtcTimezone: true,
   debug: false,

@@ -22,13 +22,13 @@ const lineOf = async (starting: Promise<unknown>): Promise<string> => {
 };
 
 describe('connecting to Postgres', () => {
-  it('says in one line that nobody answers, without the password', async () => {
+  it('fails with one line when nothing answers, without the password', async () => {
     const line = await lineOf(connectPostgres({ url: 'postgres://me:hunter22@127.0.0.1:9/parley', logger }));
     expect(line).toMatch(/127\.0\.0\.1:9\/parley cannot be used: .*ECONNREFUSED/);
     expect(line).not.toContain('hunter22');
   });
 
-  it('says in time that a server takes the connection and then is silent', async () => {
+  it('fails in time when the server accepts the connection and stays silent', async () => {
     const proxy = await TcpProxy.to(inject('servers').databaseUrl);
     proxy.swallow('up', 'down');
     const begun = Date.now();
@@ -37,7 +37,7 @@ describe('connecting to Postgres', () => {
     await proxy.close();
   });
 
-  it('says that the database is missing', async () => {
+  it('fails with one line when the database is missing', async () => {
     const url = new URL(inject('servers').databaseUrl);
     url.pathname = '/nobody_made_this';
     expect(await lineOf(connectPostgres({ url: url.href, logger }))).toContain('does not exist');
@@ -53,14 +53,14 @@ describe('migrations on Postgres', () => {
   });
   afterAll(() => own.drop());
 
-  it('are missed, then run once whoever runs them at the same time, then found', async () => {
+  it('are reported missing, then run once by concurrent jobs, then reported complete', async () => {
     expect(await lineOf(connectPostgres({ url: own.url, logger }))).toContain(`needs migration (${names.join(', ')})`);
     const ran = await Promise.all(Array.from({ length: 4 }, () => migrate({ url: own.url, logger })));
     expect(ran.flat()).toEqual(names);
     expect(await pendingMigrations(await own.connect('history'))).toEqual([]);
   });
 
-  it('of a newer version stop both a service and the job', async () => {
+  it('of a newer version stop services and the job', async () => {
     const owner = await own.connect();
     await owner.query(`insert into parley.migration (name) values ('0099-from-tomorrow')`);
     for (const start of [connectPostgres, migrate]) {
@@ -69,7 +69,7 @@ describe('migrations on Postgres', () => {
     await owner.query(`delete from parley.migration where name = '0099-from-tomorrow'`);
   });
 
-  it('run as a job give roles their passwords, and say in one line what is wrong', async () => {
+  it('run as a job set the roles’ passwords, and report failures in one line', async () => {
     const job = (env: Record<string, string>) =>
       promisify(execFile)(process.execPath, [join(import.meta.dirname, '../dist/migrate-job.js')], {
         env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -102,7 +102,7 @@ describe('a connected Postgres', () => {
   });
   afterAll(() => own.drop());
 
-  it('is unavailable to those whose connection ends, and there again at once', async () => {
+  it('is unavailable to work whose connection ends, and available again at once', async () => {
     const database = await own.connect('auth', { poolSize: 2 });
     const sleeping = database.query('select pg_sleep(30)');
     const writing = database.transaction(async (sql) => {
@@ -137,7 +137,7 @@ describe('a connected Postgres', () => {
     await eventually(() => database.query('select 1'), { timeoutMs: 2000 });
   });
 
-  it('finds out by itself that it is back', async () => {
+  it('notices by itself that the server is back', async () => {
     const proxy = await TcpProxy.to(own.url);
     const database = await own.connect('auth', { url: proxy.url(own.url), acquireTimeoutMs: 500 });
     proxy.refuse();
@@ -149,7 +149,7 @@ describe('a connected Postgres', () => {
     await proxy.close();
   });
 
-  it('is unavailable within its time limit when the server is silent amid a transaction', async () => {
+  it('is unavailable within the time limit when the server falls silent in a transaction', async () => {
     const proxy = await TcpProxy.to(own.url);
     const database = await own.connect('auth', {
       url: proxy.url(own.url),
@@ -171,13 +171,13 @@ describe('a connected Postgres', () => {
     await proxy.close();
   });
 
-  it('gives up on slow statements and locks, without calling the database down', async () => {
+  it('gives up slow statements and locks, without reporting the database as down', async () => {
     const database = await own.connect('auth', { statementTimeoutMs: 200 });
     await expect(database.query('select pg_sleep(20)')).rejects.toThrow(Unavailable);
     expect(database.problem()).toBeUndefined();
   });
 
-  it('bounds the wait for a connection', async () => {
+  it('limits the wait for a connection', async () => {
     const database = await own.connect('auth', { poolSize: 1, acquireTimeoutMs: 200 });
     const holding = database.query('select pg_sleep(1)');
     await expect(database.query('select 1')).rejects.toThrow(Unavailable);
@@ -193,7 +193,7 @@ describe('a connected Postgres', () => {
     await own.administer(`alter database ${own.name} reset default_transaction_read_only`);
   });
 
-  it('resolves a deadlock: both sides get their way', async () => {
+  it('resolves a deadlock by retrying: both transactions commit', async () => {
     const database = await own.connect('auth');
     const [one, two] = ['01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000002'];
     for (const id of [one, two])
@@ -217,7 +217,7 @@ describe('a connected Postgres', () => {
     ).toEqual([{ display_name: '2' }, { display_name: '2' }]);
   });
 
-  it('goes on after a migration changed a table under its statements', async () => {
+  it('continues after a migration changed the tables of its prepared statements', async () => {
     const [owner, database] = [await own.connect(), await own.connect(undefined, { poolSize: 1 })];
     await owner.query('create table chat.changing (id int)');
     const read = () => database.query('select * from chat.changing where id >= $1', [0]);
@@ -229,7 +229,7 @@ describe('a connected Postgres', () => {
     await owner.query('drop table chat.changing');
   });
 
-  it('refuses work after it was closed', async () => {
+  it('refuses work after closing', async () => {
     const database = await own.connect('auth');
     await database.close();
     await expect(database.query('select 1')).rejects.toThrow(Unavailable);

@@ -1,23 +1,30 @@
 import { MikroORM, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { Pool, PoolClient } from 'pg';
-import { attempts, Contact } from './retries.js';
+import { withRetries, Reachability } from './retries.js';
 import { encode, parserOf } from './codec.js';
-import { system, type Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from './database.js';
-import { judge, reasonOf } from './failures.js';
+import {
+  spanAttributes,
+  type Database,
+  type QueryOptions,
+  type Row,
+  type Sql,
+  type TransactionOptions,
+} from './database.js';
+import { kindOf, reasonOf } from './failures.js';
 import { ormOptions, type Orm } from './orm.js';
-import { compareSchema, newer } from './schema.js';
+import { compareSchema, newerSchemaText } from './schema.js';
 
 export interface PostgresOptions {
   /** `postgres://role:password@host:port/database`. */
   readonly url: string;
-  /** Works as this role: for owners that act for a service (tests, one account for all). */
+  /** Acts as this role: for an owner's login (tests, or one account for all services). */
   readonly role?: string;
-  /** Connections at most. Default 10. */
+  /** The most connections. Default: 10. */
   readonly poolSize?: number;
-  /** The longest that one statement may run, or wait for a lock. Default 5,000 ms. */
+  /** The longest that one statement may run or wait for a lock, in milliseconds. Default: 5,000. */
   readonly statementTimeoutMs?: number;
-  /** The longest that work waits for a connection. Default 5,000 ms. */
+  /** The longest wait for a connection, in milliseconds. Default: 5,000. */
   readonly acquireTimeoutMs?: number;
   /** Shown in pg_stat_activity. */
   readonly name?: string;
@@ -43,13 +50,13 @@ export async function openPool(options: PostgresOptions): Promise<{ orm: Orm; po
     driverOptions: {
       connectionTimeoutMillis: acquireTimeoutMs,
       statement_timeout: statementTimeoutMs || undefined,
-      // Half-open connections: the server is silent for longer than it may be.
+      // For half-open connections, on which the server's own limit does not arrive.
       query_timeout: statementTimeoutMs ? statementTimeoutMs + 2000 : undefined,
       idle_in_transaction_session_timeout: 15_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       application_name: name,
-      // Plans over all partitions look costly enough to be compiled, which takes ten times as long as running them.
+      // Plans over all partitions seem costly enough for JIT, which takes ten times as long as running them.
       options: `-c jit=off${role === undefined ? '' : ` -c role=${role}`}`,
     },
   });
@@ -58,7 +65,7 @@ export async function openPool(options: PostgresOptions): Promise<{ orm: Orm; po
 }
 
 class PostgresDatabase implements Database {
-  private readonly contact = new Contact(() => this.probe());
+  private readonly reachability = new Reachability(() => this.probe());
   private closed = false;
 
   constructor(
@@ -74,8 +81,8 @@ class PostgresDatabase implements Database {
     return inSpan(
       'query',
       'client',
-      () => attempts(this.contact, () => this.onClient((client) => run<T>(client, text, parameters, options))),
-      system,
+      () => withRetries(this.reachability, () => this.onClient((client) => run<T>(client, text, parameters, options))),
+      spanAttributes,
     );
   }
 
@@ -83,28 +90,28 @@ class PostgresDatabase implements Database {
     return inSpan(
       'transaction',
       'client',
-      () => attempts(this.contact, () => this.onClient((client) => inTransaction(client, work, options))),
-      system,
+      () => withRetries(this.reachability, () => this.onClient((client) => inTransaction(client, work, options))),
+      spanAttributes,
     );
   }
 
   entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
     if (this.closed) return Promise.reject(new Unavailable('database: closed'));
-    return attempts(this.contact, () => this.orm.em.fork().transactional(work));
+    return withRetries(this.reachability, () => this.orm.em.fork().transactional(work));
   }
 
   problem(): string | undefined {
-    return this.contact.problem();
+    return this.reachability.problem();
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    this.contact.close();
+    this.reachability.close();
     await this.orm.close(true);
   }
 
-  /** A connection that failed is thrown away; so is one on which an answer is still due after its time limit. */
+  /** Discards a connection that failed, or whose answer is still due after the time limit. */
   private async onClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     if (this.closed) throw new Unavailable('database: closed');
     const client = await this.pool.connect().catch((error: unknown) => {
@@ -114,7 +121,7 @@ class PostgresDatabase implements Database {
     try {
       return await work(client);
     } catch (error) {
-      broken = judge(error) === 'away';
+      broken = kindOf(error) === 'away';
       throw error;
     } finally {
       client.release(broken);
@@ -131,24 +138,24 @@ class PostgresDatabase implements Database {
 
 const types = { getTypeParser: (oid: number) => parserOf(oid) as never };
 
-/** Statements that each connection keeps prepared, by their text. Code that makes up its texts as it goes must not fill the server's memory. */
-const PREPARED_LIMIT = 250;
+/** The most statements that each connection keeps prepared. Generated texts must not fill the server's memory. */
+const MAX_PREPARED = 250;
 const prepared = new Map<string, string>();
 function nameOf(text: string): string | undefined {
   const name = prepared.get(text);
-  if (name !== undefined || prepared.size >= PREPARED_LIMIT) return name;
+  if (name !== undefined || prepared.size >= MAX_PREPARED) return name;
   prepared.set(text, `p${prepared.size}`);
   return prepared.get(text);
 }
 
-/** Statements with parameters are parsed and planned once per connection: a page of messages takes less than half the time. */
+/** Statements with parameters are prepared, so parsed and planned once per connection: a page of messages takes less than half the time. */
 async function run<T extends Row>(
   client: PoolClient,
   text: string,
   parameters: readonly unknown[],
-  { prepared: wanted = true }: QueryOptions = {},
+  { prepared: mayPrepare = true }: QueryOptions = {},
 ): Promise<T[]> {
-  const name = parameters.length === 0 || !wanted ? undefined : nameOf(text);
+  const name = parameters.length === 0 || !mayPrepare ? undefined : nameOf(text);
   const result = await client.query<T>({
     text,
     values: parameters.map(encode),
@@ -169,27 +176,29 @@ async function inTransaction<T>(
 ): Promise<T> {
   await client.query(begin(options));
   try {
-    const result = await work({ query: (text, parameters = [], how = {}) => run(client, text, parameters, how) });
+    const result = await work({
+      query: (text, parameters = [], queryOptions = {}) => run(client, text, parameters, queryOptions),
+    });
     const { command } = await client.query('commit');
     if (command !== 'COMMIT') throw new Error('a statement of the transaction had failed: nothing was committed');
     return result;
   } catch (error) {
-    // A connection on which even this fails is thrown away by the caller, for the first error's sake or this one's.
-    if (judge(error) !== 'away') await client.query('rollback');
+    // If this fails too, the caller discards the connection.
+    if (kindOf(error) !== 'away') await client.query('rollback');
     throw error;
   }
 }
 
 /**
- * Connects to Postgres. Throws a `StartError` with one line when it can't be reached within `acquireTimeoutMs`, or when its schema is not the one this
- * code was written for. Later failures reject the calls that meet them, and it reconnects by itself.
+ * Connects to Postgres. Throws a `StartError` of one line when it cannot be reached within `acquireTimeoutMs`, or when its schema is older or newer than this
+ * code's. Later failures reject the calls that they affect; it reconnects by itself.
  */
 export async function connectPostgres(options: PostgresOptions): Promise<Database> {
   const { orm, pool } = await openPool(options);
   const database = new PostgresDatabase(orm, pool);
   try {
     const { pending, unknown } = await compareSchema(database);
-    if (unknown.length > 0) throw new StartError(newer(unknown));
+    if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));
     if (pending.length > 0)
       throw new StartError(`the database needs migration (${pending.join(', ')}): run the migration job first`);
     return database;
@@ -197,17 +206,17 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
     await database.close();
     if (error instanceof StartError) throw error;
     throw new StartError(
-      `the database at ${placeOf(options.url)} cannot be used: ${reasonOf(error).replace(/^database: /, '')}`,
+      `the database at ${addressOf(options.url)} cannot be used: ${reasonOf(error).replace(/^database: /, '')}`,
     );
   }
 }
 
-/** Host, port and database of a URL: what may be shown. */
-export function placeOf(url: string): string {
+/** Host, port and database of a URL, without its password. */
+export function addressOf(url: string): string {
   try {
     const { hostname, port, pathname } = new URL(url);
     return `${hostname}:${port === '' ? '5432' : port}${pathname}`;
   } catch {
-    return 'an address that is no URL';
+    return 'an address that is not a URL';
   }
 }

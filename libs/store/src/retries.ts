@@ -1,14 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { judge, reasonOf, translate } from './failures.js';
+import { kindOf, reasonOf, translate } from './failures.js';
 
-const RETRIES = 3;
-const backoff = (attempt: number): number => Math.random() * 20 * 2 ** attempt;
+const MAX_RETRIES = 3;
+const backoffMs = (attempt: number): number => Math.random() * 20 * 2 ** attempt;
 
 /**
- * The health of one database as seen from here: remembers the last contact, and asks again every second while it failed, so that readiness returns
- * without a caller having to try.
+ * Whether the database could be reached at the last attempt. While it could not, it is probed every second, so that readiness returns without a caller's attempt.
  */
-export class Contact {
+export class Reachability {
   private reason: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
@@ -26,7 +25,7 @@ export class Contact {
   failed(error: unknown): void {
     this.reason = reasonOf(error);
     if (this.timer || this.closed) return;
-    this.timer = setTimeout(() => void this.ask(), 1000).unref();
+    this.timer = setTimeout(() => void this.probeAgain(), 1000).unref();
   }
   close(): void {
     this.closed = true;
@@ -34,7 +33,7 @@ export class Contact {
     clearTimeout(this.timer);
   }
 
-  private async ask(): Promise<void> {
+  private async probeAgain(): Promise<void> {
     this.timer = undefined;
     try {
       await this.probe();
@@ -45,18 +44,18 @@ export class Contact {
   }
 }
 
-/** Runs `work`, again after a serialization failure or a deadlock, and turns what drivers throw into what `Database` promises. */
-export async function attempts<T>(contact: Contact, work: () => Promise<T>): Promise<T> {
+/** Runs `work`, and repeats it after a serialization failure or a deadlock. Translates errors of drivers into those that `Database` promises. */
+export async function withRetries<T>(reachability: Reachability, work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       const result = await work();
-      if (contact.problem() !== undefined) contact.succeeded();
+      if (reachability.problem() !== undefined) reachability.succeeded();
       return result;
     } catch (error) {
-      const verdict = judge(error);
-      if (verdict === 'away') contact.failed(error);
-      if (verdict !== 'retry' || attempt === RETRIES) throw translate(error);
-      await pause(backoff(attempt));
+      const kind = kindOf(error);
+      if (kind === 'away') reachability.failed(error);
+      if (kind !== 'retry' || attempt === MAX_RETRIES) throw translate(error);
+      await pause(backoffMs(attempt));
     }
   }
 }

@@ -6,33 +6,33 @@ import type { Orm } from './orm.js';
 const names = migrations.map(({ name }) => name);
 const table = `${migrationTable.schema}.${migrationTable.name}`;
 
-async function executed(sql: Sql): Promise<string[]> {
+async function executedMigrations(sql: Sql): Promise<string[]> {
   try {
     return (await sql.query<{ name: string }>(`select name from ${table} order by id`)).map(({ name }) => name);
   } catch (error) {
-    // No such schema or table: nothing ran yet.
+    // No such schema or table: no migration has run.
     if (codeOf(error) === '3F000' || codeOf(error) === '42P01') return [];
     throw error;
   }
 }
 
-/** How the database's schema stands to this code: migrations that only the code has, and those that only the database has, in order. */
+/** Compares the database's schema with this code: `pending` migrations are only in the code, `unknown` ones only in the database. In order. */
 export async function compareSchema(sql: Sql): Promise<{ pending: string[]; unknown: string[] }> {
-  const done = await executed(sql);
+  const done = await executedMigrations(sql);
   return {
     pending: names.filter((name) => !done.includes(name)),
     unknown: done.filter((name) => !names.includes(name)),
   };
 }
 
-/** The migrations that this code has and the database lacks, in order. Needs no right but to read the table of migrations, which every role has. */
+/** The migrations that the database lacks, in order. Every role may ask. */
 export const pendingMigrations = async (sql: Sql): Promise<string[]> => (await compareSchema(sql)).pending;
 
-/** What people are told of a database that a newer version migrated. */
-export const newer = (unknown: readonly string[]): string =>
+/** The error text for a database that a newer version migrated. */
+export const newerSchemaText = (unknown: readonly string[]): string =>
   `the database is newer than this version of Parley (it has ${unknown.join(', ')}): run the version that migrated it, or a later one`;
 
-/** Runs what is pending, all or nothing, and lets every role see what ran. Answers the names. */
+/** Runs the pending migrations, all or nothing, and lets every role read which ran. Returns their names. */
 export async function runMigrations(orm: Orm): Promise<string[]> {
   const ran = await orm.migrator.up();
   const everybody = Object.values(roles).join(', ');

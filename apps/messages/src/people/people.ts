@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
-import { Database } from '@parley/store';
+import { BlockEntity, ContactEntity, Database, isUniqueViolation } from '@parley/store';
 import type { CommandContext, Committed } from '../commands/change.js';
 import type { OutgoingEvent } from '../commands/publisher.js';
 import { invalid, requireUsers } from './users.js';
@@ -18,15 +18,14 @@ export class People {
   /** Adds a contact. Refuses users who do not exist, and the caller. */
   async addContact({ caller: { userId: owner } }: CommandContext, userId: string): Promise<Done> {
     await this.requireOther(owner, userId);
-    await this.database.query(
-      `insert into chat.contact (owner_id, user_id, created_at) values ($1, $2, now()) on conflict do nothing`,
-      [owner, userId],
+    await this.database.entities((em) =>
+      em.upsert(ContactEntity, { ownerId: owner, userId, createdAt: new Date() }, { onConflictAction: 'ignore' }),
     );
     return { answer: {}, events: [] };
   }
 
   async removeContact({ caller: { userId: owner } }: CommandContext, userId: string): Promise<Done> {
-    await this.database.query(`delete from chat.contact where owner_id = $1 and user_id = $2`, [owner, userId]);
+    await this.database.entities((em) => em.nativeDelete(ContactEntity, { ownerId: owner, userId }));
     return { answer: {}, events: [] };
   }
 
@@ -34,19 +33,29 @@ export class People {
   async addBlock(context: CommandContext, userId: string): Promise<Done> {
     const { userId: blocker } = context.caller;
     await this.requireOther(blocker, userId);
-    const rows = await this.database.query(
-      `insert into chat.block (blocker_id, blocked_id, created_at) values ($1, $2, now()) on conflict do nothing returning 1`,
-      [blocker, userId],
-    );
-    return { answer: {}, events: blockChanged(context, userId, true, rows.length > 0) };
+    const added = await this.insertBlock(blocker, userId);
+    return { answer: {}, events: blockChanged(context, userId, true, added) };
   }
 
   async removeBlock(context: CommandContext, userId: string): Promise<Done> {
-    const rows = await this.database.query(
-      `delete from chat.block where blocker_id = $1 and blocked_id = $2 returning 1`,
-      [context.caller.userId, userId],
+    const removed = await this.database.entities((em) =>
+      em.nativeDelete(BlockEntity, { blockerId: context.caller.userId, blockedId: userId }),
     );
-    return { answer: {}, events: blockChanged(context, userId, false, rows.length > 0) };
+    return { answer: {}, events: blockChanged(context, userId, false, removed > 0) };
+  }
+
+  /** False when the block exists, also when a concurrent command has just added it. */
+  private async insertBlock(blockerId: string, blockedId: string): Promise<boolean> {
+    try {
+      return await this.database.entities(async (em) => {
+        if ((await em.count(BlockEntity, { blockerId, blockedId })) > 0) return false;
+        await em.insert(BlockEntity, { blockerId, blockedId, createdAt: new Date() });
+        return true;
+      });
+    } catch (error) {
+      if (isUniqueViolation(error)) return false;
+      throw error;
+    }
   }
 
   private async requireOther(own: string, userId: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { at, checkedText } from './columns.js';
 
-/** Tables of the auth service. The schema is made by the migrations; a test keeps the two alike. */
+/** Tables of the auth service. Migrations create the schema; a test compares both. */
 export const UserEntity = defineEntity({
   name: 'User',
   schema: 'auth',

@@ -1,8 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
-import type { Attachment, Forwarded, Reaction } from '@parley/contracts';
 import { at, checkedText, position } from './columns.js';
 
-/** Tables of the messages service. Its hot paths use SQL; these describe the rows. */
+/** Tables of the messages service that it uses as entities. Its other tables are only reached by SQL: see ADR 40. */
 export const ConversationEntity = defineEntity({
   name: 'Conversation',
   schema: 'chat',
@@ -30,141 +29,6 @@ export const ConversationEntity = defineEntity({
   },
 });
 export type ConversationEntity = InferEntity<typeof ConversationEntity>;
-
-export const DirectPairEntity = defineEntity({
-  name: 'DirectPair',
-  schema: 'chat',
-  tableName: 'direct_pair',
-  properties: { low: p.uuid().primary(), high: p.uuid().primary(), conversationId: p.uuid() },
-});
-export type DirectPairEntity = InferEntity<typeof DirectPairEntity>;
-
-export const MemberEntity = defineEntity({
-  name: 'Member',
-  schema: 'chat',
-  tableName: 'member',
-  properties: {
-    conversationId: p.uuid().primary(),
-    userId: p.uuid().primary(),
-    role: checkedText<'creator' | 'admin' | 'member'>(),
-    status: checkedText<'active' | 'muted' | 'banned'>().default('active'),
-    mutedUntil: at().nullable(),
-    bannedUntil: at().nullable(),
-    joinedAt: at(),
-    baseSeq: position().defaultRaw('0'),
-    rev: position(),
-    leftAt: at().nullable(),
-  },
-});
-export type MemberEntity = InferEntity<typeof MemberEntity>;
-
-/** Partitioned by hash of the conversation. */
-export const MessageEntity = defineEntity({
-  name: 'Message',
-  schema: 'chat',
-  tableName: 'message',
-  properties: {
-    conversationId: p.uuid().primary(),
-    seq: position().primary(),
-    rev: position(),
-    id: p.uuid(),
-    senderId: p.uuid(),
-    clientId: p.text(),
-    type: p.text(),
-    body: p.text(),
-    replyTo: p.uuid().nullable(),
-    mentions: p.array().columnType('uuid[]').defaultRaw(`'{}'`),
-    system: p.json<{ kind: string; userId?: string; value?: string }>().nullable(),
-    createdAt: at(),
-    editedAt: at().nullable(),
-    deletedAt: at().nullable(),
-    attachments: p.json<Attachment[]>().nullable(),
-    reactions: p.json<Reaction[]>().nullable(),
-    forwardedFrom: p.json<Forwarded>().nullable(),
-    pinnedAt: at().nullable(),
-    pinnedBy: p.uuid().nullable(),
-    traceId: p.uuid().nullable(),
-  },
-});
-export type MessageEntity = InferEntity<typeof MessageEntity>;
-
-export const ReactionEntity = defineEntity({
-  name: 'Reaction',
-  schema: 'chat',
-  tableName: 'reaction',
-  properties: {
-    conversationId: p.uuid().primary(),
-    messageId: p.uuid().primary(),
-    emoji: p.text().primary(),
-    userId: p.uuid().primary(),
-    createdAt: at(),
-  },
-});
-export type ReactionEntity = InferEntity<typeof ReactionEntity>;
-
-export const MessageEditEntity = defineEntity({
-  name: 'MessageEdit',
-  schema: 'chat',
-  tableName: 'message_edit',
-  properties: {
-    conversationId: p.uuid().primary(),
-    messageId: p.uuid().primary(),
-    rev: position().primary(),
-    body: p.text(),
-    editedAt: at(),
-    requestId: p.uuid().nullable(),
-  },
-});
-export type MessageEditEntity = InferEntity<typeof MessageEditEntity>;
-
-export const AttachmentEntity = defineEntity({
-  name: 'Attachment',
-  schema: 'chat',
-  tableName: 'attachment',
-  properties: {
-    id: p.uuid().primary(),
-    uploaderId: p.uuid(),
-    key: p.text().unique('attachment_key_key'),
-    name: p.text(),
-    mediaType: p.text(),
-    size: position(),
-    width: p.integer().nullable(),
-    height: p.integer().nullable(),
-    durationMs: p.integer().nullable(),
-    thumbnailId: p.uuid().nullable(),
-    thumbnailOf: p.uuid().nullable(),
-    public: p.boolean().default(false),
-    createdAt: at(),
-    attachedAt: at().nullable(),
-    droppedAt: at().nullable(),
-  },
-});
-export type AttachmentEntity = InferEntity<typeof AttachmentEntity>;
-
-export const MessageAttachmentEntity = defineEntity({
-  name: 'MessageAttachment',
-  schema: 'chat',
-  tableName: 'message_attachment',
-  properties: { attachmentId: p.uuid().primary(), messageId: p.uuid().primary(), conversationId: p.uuid() },
-});
-export type MessageAttachmentEntity = InferEntity<typeof MessageAttachmentEntity>;
-
-export const DrawingLineEntity = defineEntity({
-  name: 'DrawingLine',
-  schema: 'chat',
-  tableName: 'drawing_line',
-  properties: {
-    conversationId: p.uuid().primary(),
-    id: p.text().primary(),
-    n: position(),
-    userId: p.uuid(),
-    color: p.text(),
-    width: p.float().columnType('real'),
-    points: p.array().columnType('real[]'),
-    createdAt: at(),
-  },
-});
-export type DrawingLineEntity = InferEntity<typeof DrawingLineEntity>;
 
 export const ContactEntity = defineEntity({
   name: 'Contact',
@@ -220,11 +84,3 @@ export const WebhookDeliveryEntity = defineEntity({
   },
 });
 export type WebhookDeliveryEntity = InferEntity<typeof WebhookDeliveryEntity>;
-
-export const EpochEntity = defineEntity({
-  name: 'Epoch',
-  schema: 'chat',
-  tableName: 'epoch',
-  properties: { single: p.boolean().primary().default(true), epoch: p.text() },
-});
-export type EpochEntity = InferEntity<typeof EpochEntity>;

@@ -1,8 +1,8 @@
 import { p } from '@mikro-orm/core';
 
-/** A point in time, to the millisecond. */
+/** A timestamp with milliseconds. */
 export const at = () => p.datetime().columnType('timestamptz(3)');
-/** Text of which the migration checks the values. */
+/** Text whose values the migration checks. */
 export const checkedText = <T extends string>() => p.text().$type<T>();
-/** A count or position: bigint in the database, a number here. */
+/** A count or position: bigint in the database, a number in code. */
 export const position = () => p.bigint('number');

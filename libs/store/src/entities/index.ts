@@ -6,29 +6,12 @@ import {
   SigningKeyEntity,
   UserEntity,
 } from './auth.js';
-import {
-  AttachmentEntity,
-  BlockEntity,
-  ContactEntity,
-  ConversationEntity,
-  DirectPairEntity,
-  DrawingLineEntity,
-  EpochEntity,
-  MemberEntity,
-  MessageAttachmentEntity,
-  MessageEditEntity,
-  MessageEntity,
-  ReactionEntity,
-  WebhookDeliveryEntity,
-  WebhookEntity,
-} from './chat.js';
-import { CursorEntity, MessageTextEntity, PreferenceEntity, TextProgressEntity } from './history.js';
+import { BlockEntity, ContactEntity, ConversationEntity, WebhookDeliveryEntity, WebhookEntity } from './chat.js';
 
 export * from './auth.js';
 export * from './chat.js';
-export * from './history.js';
 
-/** Every entity, for MikroORM. */
+/** Every entity, for MikroORM. Tables without an entity are only reached by SQL: see ADR 40. */
 export const entities = [
   UserEntity,
   CredentialEntity,
@@ -37,21 +20,8 @@ export const entities = [
   SigningKeyEntity,
   BotEntity,
   ConversationEntity,
-  DirectPairEntity,
-  MemberEntity,
-  MessageEntity,
-  EpochEntity,
-  ReactionEntity,
-  MessageEditEntity,
-  AttachmentEntity,
-  MessageAttachmentEntity,
-  DrawingLineEntity,
   ContactEntity,
   BlockEntity,
   WebhookEntity,
   WebhookDeliveryEntity,
-  CursorEntity,
-  PreferenceEntity,
-  MessageTextEntity,
-  TextProgressEntity,
 ] as const;

@@ -2,10 +2,10 @@ import { Migration0001Initial } from './0001-initial.js';
 import { Migration0002Domain } from './0002-domain.js';
 import { Migration0003Trace } from './0003-trace.js';
 
-/** Where the names of the migrations that ran are kept. Every role may read it. */
+/** The table of executed migrations. Every role may read it. */
 export const migrationTable = { schema: 'parley', name: 'migration' } as const;
 
-/** In order. A name, once released, never changes. */
+/** In order. Released names never change. */
 export const migrations = [
   { name: '0001-initial', class: Migration0001Initial },
   { name: '0002-domain', class: Migration0002Domain },

@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterEach(() => vi.useRealTimers());
 afterAll(() => database.close());
 
-it('a statement is prepared anew after a minute, so that its plan is for tables as they are now, and the old one is forgotten', async () => {
+it('prepares a statement again after a minute, so that its plan fits the present tables, and closes the old one', async () => {
   const text = 'select count(*) from chat.message where id = $1::uuid';
   const prepared = () =>
     database.query<{ name: string }>('select name from pg_prepared_statements where statement = $1', [text]);
@@ -27,7 +27,7 @@ it('a statement is prepared anew after a minute, so that its plan is for tables 
   expect(second).not.toEqual([first]);
 });
 
-it('a long statement holds up nobody who does not wait for it', async () => {
+it('a long statement does not block the event loop', async () => {
   let [turns, done] = [0, false];
   const long = database.query('select count(*) from generate_series(1, 1000000)').finally(() => (done = true));
   while (!done) {

@@ -8,16 +8,16 @@ import { Lru } from '@parley/service-kit';
 const { serialize, messages, Parser } = protocol;
 type Field = InstanceType<typeof messages.RowDescriptionMessage>['fields'][number];
 
-/** Messages of Postgres' protocol, or something that only PGlite does. */
-export type Order = Uint8Array | 'dump' | 'close';
-export type Answer =
+/** Messages of Postgres' protocol, or an operation of PGlite. */
+export type EngineRequest = Uint8Array | 'dump' | 'close';
+export type EngineAnswer =
   | Uint8Array
   | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };
 
-/** Statements that are kept prepared, by their text. */
-const MOST_PREPARED = 250;
-/** Nothing gathers statistics in PGlite, and a plan that was made when a table was small is used as long as its statement is: none is older than this. */
-const PREPARED_MS = 60_000;
+/** The most statements that are kept prepared. */
+const MAX_PREPARED = 250;
+/** How long a statement is kept prepared. PGlite gathers no statistics, so a plan made for a small table would otherwise be used forever. */
+const MAX_PREPARED_AGE_MS = 60_000;
 
 interface Statement {
   readonly name: string;
@@ -30,44 +30,44 @@ type Run = (text: string, parameters: readonly unknown[], options?: QueryOptions
 interface Result {
   readonly fields: readonly Field[];
   readonly rows: readonly (readonly (string | null)[])[];
-  /** What was done, and to how many rows: `UPDATE 3`. */
+  /** The command and its number of rows: `UPDATE 3`. */
   readonly tag: string;
 }
 
 /**
- * PGlite in a thread of its own, so that a long statement holds up nobody but those who wait for the database. PGlite's own `query` goes six times into WebAssembly for one statement, and has it
- * parsed and planned each time; here it is one message, of a statement that is prepared once a minute. One transaction, or statement outside of one, runs at a time, in the order of asking.
+ * PGlite in a thread of its own, so that a long statement only delays callers of the database. PGlite's own `query` enters WebAssembly six times for one statement, and parses and plans it each
+ * time; here a statement is one message, and is prepared once a minute. Transactions and single statements run one at a time, in the order of the calls.
  */
 export class PgliteEngine {
   private readonly waiting: PromiseWithResolvers<Uint8Array>[] = [];
   private readonly turns = new Mutex();
   private readonly parser = new Parser();
   private readonly prepared = new Lru<Statement>(
-    MOST_PREPARED,
+    MAX_PREPARED,
     () => 1,
     ({ name }) => this.dropped.push(name),
   );
-  /** Names of those that PGlite is still to be told to forget. */
+  /** Names of statements that PGlite has still to close. */
   private dropped: string[] = [];
   private count = 0;
   private ended: Error | undefined;
 
   private constructor(private readonly worker: Worker) {
-    worker.on('message', (answer: Answer) =>
-      this.settle((one) =>
+    worker.on('message', (answer: EngineAnswer) =>
+      this.settle((request) =>
         'failed' in answer
-          ? one.reject(Object.assign(new Error(answer.failed.message), answer.failed))
-          : one.resolve(answer),
+          ? request.reject(Object.assign(new Error(answer.failed.message), answer.failed))
+          : request.resolve(answer),
       ),
     );
     worker.on('error', (error) => this.end(error));
     worker.on('exit', () => this.end(new Error('its thread ended')));
   }
 
-  /** In memory without a folder; a template is what {@link dump} answered. */
+  /** Without a folder the database is in memory. `template`: a result of {@link dump}. */
   static async start({ dataDir, template }: { dataDir?: string; template?: Blob }): Promise<PgliteEngine> {
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    // Without this process's own flags, of which not all are allowed.
+    // Without this process's flags, because some are not allowed for workers.
     const engine = new PgliteEngine(
       new Worker(new URL(file, import.meta.url), { workerData: { dataDir, loadDataDir: template }, execArgv: [] }),
     );
@@ -75,12 +75,12 @@ export class PgliteEngine {
     return engine;
   }
 
-  /** A statement outside of transactions. */
+  /** Runs a statement outside of transactions. */
   async query<T extends Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions): Promise<T[]> {
-    return rowsOf<T>(await this.alone(text, parameters, options), parserOf);
+    return rowsOf<T>(await this.runInTurn(text, parameters, options), parserOf);
   }
 
-  /** Commits when `work` resolves, rolls back when it rejects; `begin` is the statement that opens it. */
+  /** Runs a transaction: commits when `work` resolves, rolls back when it rejects. `begin` is its first statement. */
   transaction<T>(begin: string, work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.within(begin, (run) =>
       work({
@@ -90,14 +90,14 @@ export class PgliteEngine {
     );
   }
 
-  /** As much of a PGlite as MikroORM uses. */
+  /** The part of PGlite's interface that MikroORM uses. */
   get client(): object {
     const querying =
       (run: Run) =>
       async (text: string, parameters: readonly unknown[] = []) => {
         const result = await run(text, parameters);
         return {
-          rows: rowsOf(result, (oid) => (TIMES.has(oid) ? asItIs : parserOf(oid))),
+          rows: rowsOf(result, (oid) => (TIMES.has(oid) ? unchanged : parserOf(oid))),
           affectedRows: Number(/ (\d+)$/.exec(result.tag)?.[1] ?? 0),
         };
       };
@@ -106,7 +106,7 @@ export class PgliteEngine {
       waitReady: Promise.resolve(),
       closed: false,
       close: () => Promise.resolve(),
-      query: querying((text, parameters) => this.alone(text, parameters)),
+      query: querying((text, parameters) => this.runInTurn(text, parameters)),
       transaction: (work: (tx: object) => Promise<unknown>) =>
         this.within('begin', (run) => work({ query: querying(run) })),
     };
@@ -114,17 +114,17 @@ export class PgliteEngine {
 
   /** The whole database, as `template` of another one. */
   dump(): Promise<Blob> {
-    return this.turns.runExclusive(async () => new Blob([(await this.ask('dump')) as Uint8Array<ArrayBuffer>]));
+    return this.turns.runExclusive(async () => new Blob([(await this.send('dump')) as Uint8Array<ArrayBuffer>]));
   }
 
   async close(): Promise<void> {
     if (this.ended) return;
-    await this.turns.runExclusive(() => this.ask('close'));
+    await this.turns.runExclusive(() => this.send('close'));
     await this.worker.terminate();
   }
 
-  /** In turn with transactions. PGlite does one thing after another anyway: the next is on its way before this one is answered. */
-  private async alone(text: string, parameters: readonly unknown[], options?: QueryOptions): Promise<Result> {
+  /** Waits for its turn, but not for its answer: PGlite works in order, so the next statement may be sent before this one is answered. */
+  private async runInTurn(text: string, parameters: readonly unknown[], options?: QueryOptions): Promise<Result> {
     const { result } = await this.turns.runExclusive(async () => ({ result: this.run(text, parameters, options) }));
     return result;
   }
@@ -150,7 +150,7 @@ export class PgliteEngine {
   }
 
   private command(text: string): Promise<Result> {
-    return this.exchange(together([serialize.query(text)]));
+    return this.exchange(concat([serialize.query(text)]));
   }
 
   private async run(
@@ -159,22 +159,22 @@ export class PgliteEngine {
     { prepared = true }: QueryOptions = {},
   ): Promise<Result> {
     if (!prepared) return this.exchange(this.messagesOf('', text, parameters));
-    const known = this.prepared.get(text);
-    const statement = known && known.until > Date.now() ? known : undefined;
-    if (known && !statement) this.prepared.delete(text);
+    const kept = this.prepared.get(text);
+    const statement = kept && kept.until > Date.now() ? kept : undefined;
+    if (kept && !statement) this.prepared.delete(text);
     const name = statement?.name ?? `p${(this.count++).toString(36)}`;
     const bytes = this.messagesOf(name, statement ? undefined : text, parameters);
     return this.exchange(bytes, statement?.fields, (fields) =>
-      this.prepared.set(text, { name, fields, until: Date.now() + PREPARED_MS }),
+      this.prepared.set(text, { name, fields, until: Date.now() + MAX_PREPARED_AGE_MS }),
     );
   }
 
-  /** Of a statement under a name, which is prepared first if its text is given. */
+  /** The messages that run a statement by its name. With `text` it is prepared first. */
   private messagesOf(name: string, text: string | undefined, parameters: readonly unknown[]): Uint8Array {
-    const forgotten = this.dropped;
+    const dropped = this.dropped;
     this.dropped = [];
-    return together([
-      ...forgotten.map((one) => serialize.close({ type: 'S', name: one })),
+    return concat([
+      ...dropped.map((droppedName) => serialize.close({ type: 'S', name: droppedName })),
       ...(text === undefined ? [] : [serialize.parse({ name, text }), serialize.describe({ type: 'S', name })]),
       serialize.bind({ statement: name, values: parameters.map(encode) }),
       serialize.execute(),
@@ -182,14 +182,14 @@ export class PgliteEngine {
     ]);
   }
 
-  /** Sends messages that end with one to answer to. `parsed` is told when a statement was parsed, also when it failed afterwards. */
+  /** Sends messages and reads their answer. Calls `onParsed` when a statement was parsed, also if it failed afterwards. */
   private async exchange(
     bytes: Uint8Array,
-    known?: readonly Field[],
-    parsed?: (fields: readonly Field[]) => void,
+    knownFields?: readonly Field[],
+    onParsed?: (fields: readonly Field[]) => void,
   ): Promise<Result> {
-    const answer = await this.ask(bytes);
-    let fields: readonly Field[] = known ?? [];
+    const answer = await this.send(bytes);
+    let fields: readonly Field[] = knownFields ?? [];
     const rows: (string | null)[][] = [];
     let [tag, isParsed, failure]: [string, boolean, Error | undefined] = ['', false, undefined];
     this.parser.parse(answer, (message) => {
@@ -199,38 +199,39 @@ export class PgliteEngine {
       else if (message instanceof messages.DatabaseError) failure ??= message;
       else if (message.name === 'parseComplete') isParsed = true;
     });
-    if (isParsed) parsed?.(fields);
+    if (isParsed) onParsed?.(fields);
     if (failure) throw failure as Error;
     return { fields, rows, tag };
   }
 
-  private ask(order: Order): Promise<Uint8Array> {
+  private send(request: EngineRequest): Promise<Uint8Array> {
     if (this.ended) return Promise.reject(new Unavailable(`database: ${this.ended.message}`));
-    this.worker.postMessage(order, typeof order === 'string' ? [] : [order.buffer as ArrayBuffer]);
+    this.worker.postMessage(request, typeof request === 'string' ? [] : [request.buffer as ArrayBuffer]);
     return this.next();
   }
 
   private next(): Promise<Uint8Array> {
-    const one = Promise.withResolvers<Uint8Array>();
-    // The process may end while the database has nothing to do.
-    if (this.waiting.push(one) === 1) this.worker.ref();
-    return one.promise;
+    const answer = Promise.withResolvers<Uint8Array>();
+    // An idle database does not keep the process alive.
+    if (this.waiting.push(answer) === 1) this.worker.ref();
+    return answer.promise;
   }
 
-  private settle(how: (one: PromiseWithResolvers<Uint8Array>) => void): void {
-    const one = this.waiting.shift();
+  private settle(how: (request: PromiseWithResolvers<Uint8Array>) => void): void {
+    const request = this.waiting.shift();
     if (this.waiting.length === 0) this.worker.unref();
-    if (one) how(one);
+    if (request) how(request);
   }
 
   private end(error: Error): void {
     this.ended ??= error;
-    while (this.waiting.length > 0) this.settle((one) => one.reject(new Unavailable(`database: ${error.message}`)));
+    while (this.waiting.length > 0)
+      this.settle((request) => request.reject(new Unavailable(`database: ${error.message}`)));
   }
 }
 
-/** In memory of its own, which can be moved to another thread; a buffer of Node's pool would take the whole pool along. */
-function together(parts: readonly Uint8Array[]): Uint8Array {
+/** Joins the parts in memory of its own, which can be moved to another thread. A buffer of Node's pool would move the whole pool. */
+function concat(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -240,9 +241,9 @@ function together(parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** MikroORM wants times as text and reads them itself. */
+/** Types of time, which MikroORM parses itself. */
 const TIMES = new Set([1082, 1114, 1184, 1186]);
-const asItIs = (text: string): unknown => text;
+const unchanged = (text: string): unknown => text;
 
 function rowsOf<T extends Row>({ fields, rows }: Result, parserFor: typeof parserOf): T[] {
   const columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserFor(dataTypeID) }));

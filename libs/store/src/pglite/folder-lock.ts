@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { StartError } from '@parley/service-kit';
 
-/** Who has a data folder open. */
+/** The process that has a data folder open. */
 interface Holder {
   readonly pid: number;
-  /** When that process started, in the kernel's ticks; tells a recycled pid. Absent where the system doesn't say. */
+  /** When the process started, in the kernel's ticks: distinguishes a reused pid. Absent where the system does not provide it. */
   readonly startedAt?: string;
   readonly host: string;
   readonly token: string;
@@ -17,17 +17,17 @@ interface Holder {
 
 /** The name of the lock file in a data folder. */
 export const LOCK_FILE = 'parley.lock';
-const TOUCH_MS = 2000;
+const TOUCH_EVERY_MS = 2000;
 /** How long a lock of another host is watched for a touch. */
-const WATCH_MS = 3 * TOUCH_MS;
-/** A lock of another host that was not touched for so long is not worth watching. */
+const WATCH_MS = 3 * TOUCH_EVERY_MS;
+/** A lock of another host that was not touched for this long is abandoned without being watched. */
 const ABANDONED_MS = 60_000;
-/** How long after taking the lock it is looked at again. */
+/** How long after taking the lock it is checked again. */
 const SETTLE_MS = 50;
-/** Tokens of this process's own locks. */
-const mine = new Set<string>();
+/** Tokens of this process's locks. */
+const ownTokens = new Set<string>();
 
-/** What the kernel says of a process after its name, which may hold anything: the state first, and when it started. Linux only. */
+/** The fields of /proc/pid/stat after the process' name, which may contain any character: the state, …, the start time. Empty on other systems than Linux. */
 function statusOf(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
@@ -37,10 +37,10 @@ function statusOf(pid: number): string[] {
 }
 const startOf = (pid: number): string | undefined => statusOf(pid)[19];
 
-function lives(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    // One that was killed and whose parent has not looked yet.
+    // A zombie was killed, and its parent has not collected it yet.
     return statusOf(pid)[0] !== 'Z';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
@@ -48,8 +48,8 @@ function lives(pid: number): boolean {
 }
 
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
-/** Gives the file a second name, unless that is taken (EEXIST): the lock appears whole. On file systems without links it is copied. */
-async function place(file: string, path: string): Promise<void> {
+/** Links the file to `path`, so that the lock appears whole. Fails with EEXIST when `path` exists. Copies on file systems without links. */
+async function linkOrCopy(file: string, path: string): Promise<void> {
   try {
     await link(file, path);
   } catch (error) {
@@ -58,7 +58,7 @@ async function place(file: string, path: string): Promise<void> {
   }
 }
 
-async function read(path: string, patience = 1): Promise<Holder | undefined> {
+async function read(path: string, retries = 1): Promise<Holder | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
@@ -67,16 +67,16 @@ async function read(path: string, patience = 1): Promise<Holder | undefined> {
   try {
     return JSON.parse(text) as Holder;
   } catch {
-    // Perhaps it is being copied; one that stays unreadable is nobody's.
-    if (patience === 0) return { pid: 0, host: hostname(), token: text };
+    // It may be being copied. A file that stays unreadable has no holder.
+    if (retries === 0) return { pid: 0, host: hostname(), token: text };
   }
   await pause(SETTLE_MS);
-  return read(path, patience - 1);
+  return read(path, retries - 1);
 }
 
 const touchedAt = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
 
-/** Another host's process can't be asked; one that lives touches its lock. */
+/** A process of another host cannot be examined; while it lives it touches its lock. */
 async function isTouched(path: string): Promise<boolean> {
   const before = await touchedAt(path);
   if (Date.now() - before > ABANDONED_MS) return false;
@@ -87,31 +87,31 @@ async function isTouched(path: string): Promise<boolean> {
 }
 
 async function isHeld(path: string, holder: Holder): Promise<boolean> {
-  if (mine.has(holder.token)) return true;
+  if (ownTokens.has(holder.token)) return true;
   if (holder.host !== hostname()) return isTouched(path);
-  // Our own pid, and not our lock: the process before us had the same (in a container every first process is 1).
-  if (holder.pid === process.pid || holder.pid <= 0 || !lives(holder.pid)) return false;
+  // The pid is our own and the lock is not: an earlier process had the same pid (in a container the first process always has 1).
+  if (holder.pid === process.pid || holder.pid <= 0 || !isAlive(holder.pid)) return false;
   return (
     holder.startedAt === undefined || startOf(holder.pid) === undefined || startOf(holder.pid) === holder.startedAt
   );
 }
 
-/** Moves a lock that nobody holds out of the way. If it was another one by then, it is put back. */
-async function clear(path: string, stale: Holder): Promise<void> {
+/** Removes a stale lock. If another process has replaced it meanwhile, its lock is put back. */
+async function removeStale(path: string, stale: Holder): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   await rename(path, aside).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
-  if ((await read(aside))?.token !== stale.token) await place(aside, path).catch(() => undefined);
+  if ((await read(aside))?.token !== stale.token) await linkOrCopy(aside, path).catch(() => undefined);
   await rm(aside, { force: true });
 }
 
-const held = (folder: string, { pid, host }: Holder) =>
+const inUse = (folder: string, { pid, host }: Holder) =>
   new StartError(
     `the data folder ${folder} is in use by process ${pid}${host === hostname() ? '' : ` on ${host}`}: stop it first, or choose another DATA_DIR`,
   );
 
-/** Keeps a data folder for one process. */
+/** Reserves a data folder for one process. */
 export class FolderLock {
   private readonly timer: NodeJS.Timeout;
   private lost = false;
@@ -121,12 +121,12 @@ export class FolderLock {
     private readonly token: string,
     private readonly onLost: () => void,
   ) {
-    this.timer = setInterval(() => void this.touch(), TOUCH_MS).unref();
+    this.timer = setInterval(() => void this.touch(), TOUCH_EVERY_MS).unref();
   }
 
   /**
-   * Takes the lock of `folder`, also after the process that had it was killed. Throws a `StartError` that names the holder when it is held.
-   * `onLost` is called once should the lock be taken away (a folder shared between machines whose processes can't see each other).
+   * Takes the lock of `folder`, also after its holder was killed. Throws a `StartError` that names the holder while it is held.
+   * Calls `onLost` once if another process takes the lock (in a folder shared between machines that cannot see each other's processes).
    */
   static async take(folder: string, onLost: () => void): Promise<FolderLock> {
     const path = join(folder, LOCK_FILE);
@@ -143,25 +143,25 @@ export class FolderLock {
       await FolderLock.claim(folder, path, draft);
       await pause(SETTLE_MS);
       const holder = await read(path);
-      if (holder?.token !== self.token) throw held(folder, holder ?? self);
+      if (holder?.token !== self.token) throw inUse(folder, holder ?? self);
     } finally {
       await rm(draft, { force: true });
     }
-    mine.add(self.token);
+    ownTokens.add(self.token);
     return new FolderLock(path, self.token, onLost);
   }
 
   private static async claim(folder: string, path: string, draft: string): Promise<void> {
     for (;;) {
       try {
-        return await place(draft, path);
+        return await linkOrCopy(draft, path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
       const holder = await read(path);
       if (!holder) continue;
-      if (await isHeld(path, holder)) throw held(folder, holder);
-      await clear(path, holder);
+      if (await isHeld(path, holder)) throw inUse(folder, holder);
+      await removeStale(path, holder);
     }
   }
 
@@ -173,10 +173,10 @@ export class FolderLock {
     this.onLost();
   }
 
-  /** Gives the folder free. */
+  /** Releases the folder. */
   async release(): Promise<void> {
     clearInterval(this.timer);
     if ((await read(this.path).catch(() => undefined))?.token === this.token) await rm(this.path, { force: true });
-    mine.delete(this.token);
+    ownTokens.delete(this.token);
   }
 }

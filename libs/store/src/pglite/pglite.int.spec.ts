@@ -10,11 +10,11 @@ import { openPglite, type PgliteDatabase } from './pglite.js';
 
 const logger = createLogger('spec', 'silent');
 const built = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-/** Opens a folder, then writes rows as fast as it can and prints the number of each that was committed. */
+/** Opens a folder, writes rows as fast as possible, and prints the number of each committed row. */
 const writer = `
   const { openPglite } = await import(${built('../../dist/index.js')});
-  const { createLogger } = await import(${built('../../service-kit/dist/index.js')});
-  // It ends with the process that started it, however that ends.
+  const { createLogger } = await import(${built('../../../service-kit/dist/index.js')});
+  // Ends with its parent process.
   process.stdin.resume().once('close', () => process.exit());
   try {
     const database = await openPglite({ dataDir: process.argv[1], logger: createLogger('child', 'silent') });
@@ -50,7 +50,7 @@ class Child {
 
 describe('a data folder', () => {
   let folder: string;
-  /** One that was used before; most cases begin with a copy, as the first start takes seconds. */
+  /** A folder that was used before. Most cases begin with a copy, because the first start takes seconds. */
   let used: string;
   beforeAll(async () => {
     used = await mkdtemp(join(tmpdir(), 'parley-store-used-'));
@@ -86,7 +86,7 @@ describe('a data folder', () => {
     expect((error as Error).message).not.toContain('\n');
     return (error as Error).message;
   };
-  /** A child that has ended and whose parent, another child, never asks. */
+  /** A zombie: a child that has ended, whose parent never collects it. */
   let zombie: { pid: number; parent: ChildProcess };
   beforeAll(async () => {
     const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 300'], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -98,7 +98,7 @@ describe('a data folder', () => {
   afterAll(() => void zombie.parent.kill());
   const lockOf = async () => JSON.parse(await readFile(join(folder, LOCK_FILE), 'utf8')) as Record<string, unknown>;
 
-  it('is made, keeps its rows, and leaves no lock behind', async () => {
+  it('is created, keeps its rows, and leaves no lock behind', async () => {
     const first = await open();
     await first.query(
       `insert into auth."user" (id, username, display_name, kind) values (gen_random_uuid(), 'stays', 'x', 'guest')`,
@@ -110,7 +110,7 @@ describe('a data folder', () => {
 
   const reuse = () => cp(used, folder, { recursive: true });
 
-  it('opens again after its process was killed, with every row that was acknowledged', async () => {
+  it('opens again after its process was killed, with every acknowledged row', async () => {
     await reuse();
     const victim = child(folder, 'write');
     await victim.says('row 20\n');
@@ -122,7 +122,7 @@ describe('a data folder', () => {
     expect(n).toBeLessThanOrEqual(acknowledged + 1);
   });
 
-  it('is built whole or not at all: a first start that was killed is begun again', async () => {
+  it('is built completely or not at all: after a killed first start it is built again', async () => {
     const victim = child(folder);
     await eventually(async () => (await readdir(folder)).includes('database.unfinished'));
     await victim.kill();
@@ -130,7 +130,7 @@ describe('a data folder', () => {
     expect(await (await open()).query('select count(*) as n from chat.epoch')).toEqual([{ n: 1 }]);
   });
 
-  it('belongs to one process: another is told which', async () => {
+  it('belongs to one process, which the error for another names', async () => {
     await reuse();
     const holder = child(folder);
     await holder.says('open');
@@ -140,7 +140,7 @@ describe('a data folder', () => {
     expect(await (await open()).query('select 1 as one')).toEqual([{ one: 1 }]);
   });
 
-  it('is opened by one of several that start at once after a crash', async () => {
+  it('is opened by one of several processes that start at once after a crash', async () => {
     await reuse();
     await writeFile(join(folder, LOCK_FILE), JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), token: 'dead' }));
     const racers = Array.from({ length: 3 }, () => child(folder));
@@ -151,7 +151,7 @@ describe('a data folder', () => {
     expect(racers.filter((racer) => racer.output.startsWith('StartError: the data folder'))).toHaveLength(2);
   });
 
-  it('is not opened twice in one process either', async () => {
+  it('is not opened twice in one process', async () => {
     await reuse();
     await open();
     expect(await refusal()).toContain(`in use by process ${process.pid}`);
@@ -179,7 +179,7 @@ describe('a data folder', () => {
     expect(await lockOf()).toMatchObject({ pid: process.pid });
   });
 
-  it('honours the lock of another host while that touches it, and not longer', async () => {
+  it('respects the lock of another host only while it is touched', async () => {
     await reuse();
     const path = join(folder, LOCK_FILE);
     await writeFile(path, JSON.stringify({ pid: 1, host: 'elsewhere', token: 'a' }));
@@ -189,7 +189,7 @@ describe('a data folder', () => {
     await open();
   });
 
-  it('refuses all work once its lock was taken away', async () => {
+  it('refuses all work after its lock was taken over', async () => {
     await reuse();
     const database = await open();
     await writeFile(join(folder, LOCK_FILE), JSON.stringify({ pid: 1, host: 'elsewhere', token: 'b' }));
@@ -199,14 +199,14 @@ describe('a data folder', () => {
     expect(await lockOf()).toMatchObject({ token: 'b' });
   });
 
-  it('is left alone when it is somebody else’s', async () => {
+  it('is not touched if it contains other files', async () => {
     await mkdir(folder);
     await writeFile(join(folder, 'thesis.tex'), 'years of work');
     expect(await refusal()).toContain('thesis.tex');
     expect(await readdir(folder)).toEqual(['thesis.tex']);
   });
 
-  it('is left alone when another Postgres wrote it, and when it cannot be read', async () => {
+  it('is not touched if another version of Postgres wrote it, or if it cannot be read', async () => {
     await mkdir(join(folder, 'database'), { recursive: true });
     await writeFile(join(folder, 'database', 'PG_VERSION'), '15\n');
     expect(await refusal()).toContain('written by Postgres 15');
@@ -217,7 +217,7 @@ describe('a data folder', () => {
     expect(await readdir(folder)).not.toContain(LOCK_FILE);
   });
 
-  it('of a newer version is left alone', async () => {
+  it('of a newer version is not touched', async () => {
     await reuse();
     const database = await open();
     await database.query(`insert into parley.migration (name) values ('0099-from-tomorrow')`);
@@ -225,7 +225,7 @@ describe('a data folder', () => {
     expect(await refusal()).toContain('0099-from-tomorrow');
   });
 
-  it('that is a file, or below one, is named', async () => {
+  it('is named in the error when it is a file or below one', async () => {
     await writeFile(folder, '');
     expect(await refusal()).toContain(`${folder} cannot be written`);
   });

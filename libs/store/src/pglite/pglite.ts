@@ -2,43 +2,52 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
-import { attempts, Contact } from '../retries.js';
-import { system, type Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from '../database.js';
+import { withRetries, Reachability } from '../retries.js';
+import {
+  spanAttributes,
+  type Database,
+  type QueryOptions,
+  type Row,
+  type Sql,
+  type TransactionOptions,
+} from '../database.js';
 import { reasonOf } from '../failures.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from '../orm.js';
 import { PgliteEngine } from './engine.js';
 import { begin } from '../postgres.js';
-import { compareSchema, newer, runMigrations } from '../schema.js';
+import { compareSchema, newerSchemaText, runMigrations } from '../schema.js';
 
 export type PgliteOptions = { readonly logger: Logger } & (
-  | { /** A folder of our own; made when missing. The database is in its `database`. */ readonly dataDir: string }
   | {
-      /** Gone with the process; for tests. */ readonly memory: true;
-      /** What {@link PgliteDatabase.dump} answered: starts in 0.4 s instead of 3. */ readonly template?: Blob;
+      /** A folder for Parley alone, created if it is missing. The database is in its `database` folder. */ readonly dataDir: string;
+    }
+  | {
+      /** In memory, lost with the process; for tests. */ readonly memory: true;
+      /** A result of {@link PgliteDatabase.dump}: starts in 0.4 s instead of 3. */ readonly template?: Blob;
     }
 );
 
-/** A database in this process, in a thread of its own. */
+/** A database in a thread of this process. */
 export interface PgliteDatabase extends Database {
-  /** The whole database, as `template` of another in-memory one. */
+  /** The whole database, as `template` of another one in memory. */
   dump(): Promise<Blob>;
 }
 
 const FOLDER = 'database';
-/** Where the first start builds the database, so that one that is killed leaves nothing half. */
+/** Where the first start builds the database, so that a killed start leaves no half-built one. */
 const UNFINISHED = 'database.unfinished';
-/** What may be in a data folder beside the database: our other parts', and what file systems put at their root. */
-const OURS = new Set([FOLDER, UNFINISHED, 'files', 'uploads', 'lost+found']);
+/** What a data folder may contain beside the database: Parley's files, and what file systems create at their root. */
+const EXPECTED = new Set([FOLDER, UNFINISHED, 'files', 'uploads', 'lost+found']);
 const POSTGRES_VERSION = '18';
 
 class EmbeddedDatabase implements PgliteDatabase {
-  private readonly contact = new Contact(async () => {
+  private readonly reachability = new Reachability(async () => {
     await this.engine.query('select 1');
   });
   private closed = false;
   private lock: FolderLock | undefined;
-  private readonly underWay = new Set<Promise<unknown>>();
+  private readonly running = new Set<Promise<unknown>>();
   private seized = false;
 
   constructor(
@@ -49,10 +58,10 @@ class EmbeddedDatabase implements PgliteDatabase {
   keep(lock: FolderLock): void {
     this.lock = lock;
   }
-  /** Another process opened the folder: whatever this one wrote now would damage it. */
+  /** Another process has opened the folder: further writes of this one would damage it. */
   seize(): void {
     this.seized = true;
-    this.contact.failed(new Error('the data folder was taken over by another process'));
+    this.reachability.failed(new Error('the data folder was taken over by another process'));
   }
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions): Promise<T[]> {
@@ -60,7 +69,7 @@ class EmbeddedDatabase implements PgliteDatabase {
       'query',
       'client',
       () => this.attempts(() => this.engine.query<T>(text, parameters, options)),
-      system,
+      spanAttributes,
     );
   }
 
@@ -69,7 +78,7 @@ class EmbeddedDatabase implements PgliteDatabase {
       'transaction',
       'client',
       () => this.attempts(() => this.engine.transaction(begin(options), work)),
-      system,
+      spanAttributes,
     );
   }
 
@@ -78,7 +87,7 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 
   problem(): string | undefined {
-    return this.contact.problem();
+    return this.reachability.problem();
   }
 
   async dump(): Promise<Blob> {
@@ -88,8 +97,8 @@ class EmbeddedDatabase implements PgliteDatabase {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    this.contact.close();
-    await Promise.allSettled(this.underWay);
+    this.reachability.close();
+    await Promise.allSettled(this.running);
     await this.orm.close(true);
     await this.engine.close();
     await this.lock?.release();
@@ -97,12 +106,12 @@ class EmbeddedDatabase implements PgliteDatabase {
 
   private async attempts<T>(work: () => Promise<T>): Promise<T> {
     if (this.closed) throw new Unavailable('database: closed');
-    const doing = attempts(this.contact, async () => {
+    const run = withRetries(this.reachability, async () => {
       if (this.seized) throw new Unavailable('database: the data folder was taken over by another process');
       return work();
     });
-    this.underWay.add(doing);
-    return doing.finally(() => this.underWay.delete(doing));
+    this.running.add(run);
+    return run.finally(() => this.running.delete(run));
   }
 }
 
@@ -117,7 +126,7 @@ async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<
     } as never)) as unknown as Orm;
     const database = new EmbeddedDatabase(engine, orm);
     const { pending, unknown } = await compareSchema(database);
-    if (unknown.length > 0) throw new StartError(newer(unknown));
+    if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));
     if (pending.length > 0) await runMigrations(orm);
     return database;
   } catch (error) {
@@ -126,10 +135,10 @@ async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<
   }
 }
 
-/** Refuses a folder that is somebody else's, before anything is written to it. */
+/** Refuses a folder that is not Parley's, before anything is written to it. */
 async function inspect(folder: string): Promise<void> {
   const foreign = (await readdir(folder)).filter(
-    (name) => !OURS.has(name) && !name.startsWith(LOCK_FILE) && !name.startsWith('.'),
+    (name) => !EXPECTED.has(name) && !name.startsWith(LOCK_FILE) && !name.startsWith('.'),
   );
   const version = await readFile(join(folder, FOLDER, 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -192,8 +201,8 @@ async function openFolder(dataDir: string, logger: Logger): Promise<EmbeddedData
 }
 
 /**
- * Opens the database of embedded mode and migrates it. Only one process can have a folder open; the folder of one that was killed opens again, with everything
- * that was committed. Throws a `StartError` with one line when the folder is in use, can't be written, is somebody else's, or newer than this code.
+ * Opens the database of embedded mode and migrates it. Only one process can open a folder. After a killed process it opens again with everything that was
+ * committed. Throws a `StartError` of one line when the folder is in use, cannot be written, is not Parley's, or is newer than this code.
  */
 export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
   return 'memory' in options

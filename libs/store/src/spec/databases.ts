@@ -13,7 +13,7 @@ const logger = createLogger('spec', 'silent');
 /** Logs nothing. */
 export const quiet = logger;
 
-/** A database of a spec's own on a real server. */
+/** A spec's own database on a real server. */
 export class SpecDatabase {
   private readonly open: Database[] = [];
 
@@ -22,7 +22,7 @@ export class SpecDatabase {
     private readonly admin: pg.Client,
   ) {}
 
-  /** Creates it, and migrates it unless told otherwise. `serverUrl`: a superuser's. */
+  /** Creates the database, and migrates it by default. `serverUrl` logs in as a superuser. */
   static async create(serverUrl: string, { migrated = true } = {}): Promise<SpecDatabase> {
     const name = `spec_${randomBytes(6).toString('hex')}`;
     const admin = new pg.Client({ connectionString: serverUrl });
@@ -39,7 +39,7 @@ export class SpecDatabase {
     return new URL(this.url).pathname.slice(1);
   }
 
-  /** As the role of a service, or as the superuser. Closed with this database. */
+  /** Connects as a service's role, or as the superuser. Closed with this database. */
   async connect(service?: keyof typeof roles, options: Partial<PostgresOptions> = {}): Promise<Database> {
     const database = await connectPostgres({
       url: this.url,
@@ -51,12 +51,12 @@ export class SpecDatabase {
     return database;
   }
 
-  /** On the server, as the superuser, outside of this database. */
+  /** Runs a statement on the server as the superuser, outside of this database. */
   async administer(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
     return (await this.admin.query<Record<string, unknown>>(text, values)).rows;
   }
 
-  /** Ends every connection to this database, as a restart of the server would. Answers how many there were. */
+  /** Ends every connection to this database, like a restart of the server. Returns their number. */
   async cut(): Promise<number> {
     const rows = await this.administer(
       'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
@@ -82,21 +82,21 @@ async function build(): Promise<Blob> {
   }
 }
 
-/** A migrated in-memory database: 3 s for the first of a process, then 0.4 s. */
+/** A migrated database in memory: 3 s for the first of a process, then 0.4 s. */
 export async function memoryDatabase(): Promise<PgliteDatabase> {
   return openPglite({ memory: true, template: await (template ??= build()), logger });
 }
 
-/** A database as a service has it, and as its owner has it: to arrange and to look. */
+/** A database with the service's connection, and with the owner's, to prepare and inspect rows. */
 export interface Engine {
   readonly database: Database;
   readonly owner: Database;
-  /** Another replica's connections to the same database; the same object where there can be only one. */
+  /** The connections of another replica to the same database. The same object on PGlite. */
   replica(): Promise<Database>;
   close(): Promise<void>;
 }
 
-/** Both engines, by name; Postgres (`serverUrl`: a superuser's) under the service's own role. */
+/** Both engines by name. Postgres under the service's own role; `serverUrl` logs in as a superuser. */
 export const engines = (
   serverUrl: string,
   service: keyof typeof roles,
@@ -116,7 +116,7 @@ async function pgliteEngine(): Promise<Engine> {
   return { database, owner: database, replica: async () => database, close: () => database.close() };
 }
 
-/** For the tests of one block: an engine, and the service that `start` makes of it; there from the first test until after the last. */
+/** An engine, and the service that `start` returns for it, from the first test of a block until after its last. */
 export function running<S extends { stop(): Promise<void> }>(
   open: () => Promise<Engine>,
   start: (database: Database) => Promise<S>,
