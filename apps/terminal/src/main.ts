@@ -1,11 +1,11 @@
 /** Parley in a terminal: `npm run chat`. */
 import { createClient, ParleyError, type ParleyClient } from '@parley/client';
 import { fileStorage } from '@parley/client/node';
-import { problemText } from './commands.js';
-import { Directory } from './directory.js';
-import { runLines } from './lines.js';
+import { problemText } from './commands/commands.js';
+import { Directory } from './text/directory.js';
+import { runLines } from './lines/lines.js';
 import { readOptions, usage, UsageError, type Options } from './options.js';
-import { inline } from './printable.js';
+import { inline } from './text/printable.js';
 import { findProfile, remember, removeProfile, type Profile } from './profile.js';
 import { signIn } from './sign-in.js';
 

@@ -3,10 +3,10 @@ import { useClient, useConversation, useConversations, useParley, usePresence } 
 import { Box, Text, useInput, usePaste, useWindowSize, type Key } from 'ink';
 import { useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from 'react';
 import stringWidth from 'string-width';
-import { draftOf, isCommand, problemText, runCommand } from '../commands.js';
-import type { Directory } from '../directory.js';
-import { dayOf, timeOf } from '../messages.js';
-import { inline, printable } from '../printable.js';
+import { draftOf, isCommand, problemText, runCommand } from '../commands/commands.js';
+import type { Directory } from '../text/directory.js';
+import { dayOf, timeOf } from '../text/message-text.js';
+import { inline, printable } from '../text/printable.js';
 import { composed, type Composer } from './composer.js';
 import {
   end,
@@ -22,7 +22,7 @@ import {
 } from './editor.js';
 import { fit, Layout, wrap, type Row, type Span } from './rows.js';
 import { scrolled, visibleOf, type Anchor } from './scroll.js';
-import type { Page, Stage } from './stage.js';
+import type { Page, Stage } from './screen-state.js';
 
 const MOST_COMPOSED = 5;
 /** The server lets one connection watch 200. */

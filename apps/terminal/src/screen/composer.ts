@@ -1,6 +1,6 @@
 import stringWidth from 'string-width';
-import { completions } from '../commands.js';
-import { printable } from '../printable.js';
+import { completions } from '../commands/commands.js';
+import { printable } from '../text/printable.js';
 import { empty, graphemesOf, insert, written, type Edited } from './editor.js';
 import type { Row, Span } from './rows.js';
 

@@ -1,9 +1,9 @@
 import type { ChatMessage, ConversationView } from '@parley/client';
 import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
-import type { Directory } from '../directory.js';
-import { dayOf, textOf, timeOf } from '../messages.js';
-import { inline } from '../printable.js';
+import type { Directory } from '../text/directory.js';
+import { dayOf, textOf, timeOf } from '../text/message-text.js';
+import { inline } from '../text/printable.js';
 
 export interface Span {
   readonly text: string;

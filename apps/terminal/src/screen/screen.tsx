@@ -1,11 +1,11 @@
 import { ParleyError, type ParleyClient } from '@parley/client';
 import { ParleyProvider } from '@parley/client/react';
 import { render } from 'ink';
-import type { Directory } from '../directory.js';
+import type { Directory } from '../text/directory.js';
 import type { Options } from '../options.js';
 import { App } from './app.js';
 import { Composer } from './composer.js';
-import { Stage } from './stage.js';
+import { Stage } from './screen-state.js';
 
 /** The full screen. Resolves with the exit code when the user leaves, or when there is nothing to come back for; the terminal is then as it was. */
 export async function runScreen(

@@ -1,7 +1,7 @@
 import type { ParleyClient } from '@parley/client';
-import { problemText } from '../commands.js';
-import type { Desk } from '../desk.js';
-import type { Directory } from '../directory.js';
+import { problemText } from '../commands/commands.js';
+import type { Desk } from '../commands/command-context.js';
+import type { Directory } from '../text/directory.js';
 
 export interface Page {
   readonly title: string;

@@ -1,5 +1,5 @@
 import type { Conversation, ParleyClient, User } from '@parley/client';
-import { UsageError } from './options.js';
+import { UsageError } from '../options.js';
 import { inline } from './printable.js';
 
 /** Pages of one's own conversations among which a title is looked for. */

@@ -1,5 +1,5 @@
 import type { ParleyClient } from '@parley/client';
-import type { Directory } from './directory.js';
+import type { Directory } from '../text/directory.js';
 
 /** Where commands are given: a full screen, or lines. What is told and shown need not be fit for the terminal yet. */
 export interface Desk {

@@ -1,12 +1,12 @@
 import type { Readable, Writable } from 'node:stream';
 import { ParleyError, type Conversation, type Message, type ParleyClient } from '@parley/client';
-import { draftOf, isCommand, problemText, runCommand } from './commands.js';
-import type { Desk } from './desk.js';
-import type { Directory } from './directory.js';
+import { draftOf, isCommand, problemText, runCommand } from '../commands/commands.js';
+import type { Desk } from '../commands/command-context.js';
+import type { Directory } from '../text/directory.js';
 import { Follower } from './follower.js';
-import { dayOf, textOf, timeOf } from './messages.js';
-import { UsageError, type Options } from './options.js';
-import { inline, jsonLine } from './printable.js';
+import { dayOf, textOf, timeOf } from '../text/message-text.js';
+import { UsageError, type Options } from '../options.js';
+import { inline, jsonLine } from '../text/printable.js';
 
 /** Messages on their way before more lines are read. */
 const MOST_ON_THEIR_WAY = 100;

@@ -11,12 +11,12 @@ import {
   type Message,
   type MessageType,
 } from '@parley/client';
-import type { Desk } from './desk.js';
-import { nameOf } from './directory.js';
-import { startFolder } from './environment.js';
-import { dayOf, sizeOf, textOf, timeOf } from './messages.js';
-import { UsageError } from './options.js';
-import { inline } from './printable.js';
+import type { Desk } from './command-context.js';
+import { nameOf } from '../text/directory.js';
+import { startFolder } from '../environment.js';
+import { dayOf, sizeOf, textOf, timeOf } from '../text/message-text.js';
+import { UsageError } from '../options.js';
+import { inline } from '../text/printable.js';
 
 const PAGE = 100;
 /** Files of one name that lie beside each other already. */
