@@ -1,15 +1,15 @@
-/** Parley in a terminal: `npm run chat`. */
+/** The terminal client: `npm run chat`. */
 import { createClient, ParleyError, type ParleyClient } from '@parley/client';
 import { fileStorage } from '@parley/client/node';
-import { problemText } from './commands/commands.js';
+import { errorText, UsageError } from './errors.js';
 import { Directory } from './text/directory.js';
 import { runLines } from './lines/lines.js';
-import { readOptions, usage, UsageError, type Options } from './options.js';
+import { readOptions, usage, type Options } from './options.js';
 import { inline } from './text/printable.js';
-import { findProfile, remember, removeProfile, type Profile } from './profile.js';
+import { findProfile, rememberProfile, removeProfile, type Profile } from './profile.js';
 import { signIn } from './sign-in.js';
 
-const complain = (text: string): void => void process.stderr.write(`${text}\n`);
+const printError = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
@@ -19,7 +19,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const profile = await findProfile(options);
   if (!profile) throw new UsageError('who are you? --user NAME, or --guest');
-  // Scripts leave nothing of what they read on the disk.
+  // Only the screen keeps conversations: scripts leave nothing that they read on the disk.
   const client = createClient({
     url: options.url,
     storage: fileStorage(profile.folder),
@@ -28,7 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.forget) return forget(client, profile);
   try {
     await signIn(client, profile, options);
-    await remember(options.url, profile);
+    await rememberProfile(options.url, profile);
     return await chat(client, options);
   } finally {
     client.disconnect();
@@ -47,9 +47,9 @@ async function chat(client: ParleyClient, options: Options): Promise<number> {
   }
   const leaving = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => leaving.abort());
-  // Whoever read it has had enough.
+  // The reader of the output has closed it.
   stdout.once('error', () => leaving.abort());
-  client.on('error', (error) => complain(inline(problemText(error))));
+  client.on('error', (error) => printError(inline(errorText(error))));
   return runLines(client, directory, options, {
     input: stdin,
     output: stdout,
@@ -70,9 +70,9 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   process.exitCode = error instanceof UsageError ? 2 : 1;
-  if (error instanceof UsageError || error instanceof ParleyError) complain(inline(problemText(error)));
+  if (error instanceof UsageError || error instanceof ParleyError) printError(inline(errorText(error)));
   else throw error;
-  if (error instanceof UsageError) complain('npm run chat -- --help tells more');
+  if (error instanceof UsageError) printError('npm run chat -- --help tells more');
 }
-// Timers that wait for nothing any more must not keep the shell waiting.
+// Pending timers must not keep the process running.
 process.exit();

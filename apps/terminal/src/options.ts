@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from './errors.js';
 
 export const usage = `npm run chat -- --url URL (--user NAME [--register] | --guest [NAME]) [options]
 
@@ -7,25 +8,22 @@ who
   --user NAME        log in; the password is asked for, or taken from PARLEY_PASSWORD
   --register         make the account --user NAME first
   --guest [NAME]     come in without an account
-  --forget           forget the session of --user or --guest, here and at the server; without either, of whoever was here last
+  --forget           forget the session of --user or --guest, here and at the server; without either, the last used one
 
 lines in, lines out (use npm run -s)
   --plain            read lines, print lines
   --to CONVERSATION  the conversation: its id, its title, or @username
   --follow           print messages as they come, of --to or of all conversations, until interrupted
-  --history N        with --follow: the last N messages of --to first
+  --history N        with --follow: begin with the last N messages of --to
   --json             print messages as JSON lines
   --commands         lines that begin with / are commands, as they are in a terminal; others are sent
   --timeout SECONDS  how long to wait until all is stored; default 30
 
 Exit code: 0 when everything that was read is stored, 1 when not, 2 for wrong usage. What is not stored waits on the disk for the next start.`;
 
-/** What the user got wrong. */
-export class UsageError extends Error {}
-
 export interface Options {
   readonly url: string;
-  /** Undefined: whoever was here last. */
+  /** Undefined: the last used profile. */
   readonly who?: { readonly kind: 'user' | 'guest'; readonly name: string };
   readonly register: boolean;
   readonly forget: boolean;
@@ -55,11 +53,11 @@ const flags = {
   help: { type: 'boolean', default: false, short: 'h' },
 } as const;
 
-/** `--guest` may stand without a name, which `parseArgs` has no word for. */
-const named = (args: readonly string[]): string[] =>
+/** Allows `--guest` without a name, which `parseArgs` cannot express. */
+const withGuestName = (args: readonly string[]): string[] =>
   args.map((arg, at) => (arg === '--guest' && (args[at + 1] ?? '--').startsWith('--') ? '--guest=' : arg));
 
-/** Throws a {@link UsageError}. */
+/** Parses the command line. Throws a {@link UsageError}. */
 export function readOptions(args: readonly string[]): Options {
   const { url, user, guest, to, history, timeout, ...rest } = parse(args);
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
@@ -78,22 +76,22 @@ export function readOptions(args: readonly string[]): Options {
     url: new URL(url).origin,
     ...(who && { who }),
     ...(to !== undefined && { to }),
-    history: whole('--history', history, 0, 1000),
-    timeoutMs: whole('--timeout', timeout, 1, 86_400) * 1000,
+    history: wholeNumber('--history', history, 0, 1000),
+    timeoutMs: wholeNumber('--timeout', timeout, 1, 86_400) * 1000,
   };
 }
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: named(args), options: flags, strict: true }).values;
+    return parseArgs({ args: withGuestName(args), options: flags, strict: true }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-function whole(name: string, text: string, least: number, most: number): number {
+function wholeNumber(name: string, text: string, min: number, max: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new UsageError(`${name}: ${text} is not a whole number from ${least} to ${most}`);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new UsageError(`${name}: ${text} is not a whole number from ${min} to ${max}`);
   return value;
 }

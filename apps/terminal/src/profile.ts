@@ -3,38 +3,39 @@ import { join } from 'node:path';
 import { stateHome } from './environment.js';
 import type { Options } from './options.js';
 
-type Who = NonNullable<Options['who']>;
+type User = NonNullable<Options['who']>;
 
-/** Where the session and the unsent messages of one user of one server lie. */
+/** The folder with the session and the unsent messages of one user of one server. */
 export interface Profile {
-  readonly who: Who;
+  readonly who: User;
   readonly folder: string;
 }
 
 const fileName = (text: string): string => encodeURIComponent(text).replaceAll('.', '%2E').slice(0, 200);
-const homeOf = (url: string): string => join(stateHome, fileName(new URL(url).host));
+const serverFolderOf = (url: string): string => join(stateHome, fileName(new URL(url).host));
 
-/** The profile of whom the options name, or of whoever was here last; undefined when nobody was. */
+/** The profile that the options name, or the last used one. Undefined if there is none. */
 export async function findProfile({ url, who }: Options): Promise<Profile | undefined> {
-  const home = homeOf(url);
-  const found = who ?? (await lastOf(home));
-  return found && { who: found, folder: join(home, fileName(`${found.kind} ${found.name}`)) };
+  const serverFolder = serverFolderOf(url);
+  const chosen = who ?? (await readLast(serverFolder));
+  return chosen && { who: chosen, folder: join(serverFolder, fileName(`${chosen.kind} ${chosen.name}`)) };
 }
 
-/** Remembers who was here last. */
-export async function remember(url: string, { who }: Profile): Promise<void> {
-  const home = homeOf(url);
-  await mkdir(home, { recursive: true, mode: 0o700 });
-  await writeFile(join(home, 'last.json'), JSON.stringify(who), { mode: 0o600 });
+/** Remembers this profile as the last used one. */
+export async function rememberProfile(url: string, { who }: Profile): Promise<void> {
+  const serverFolder = serverFolderOf(url);
+  await mkdir(serverFolder, { recursive: true, mode: 0o700 });
+  await writeFile(join(serverFolder, 'last.json'), JSON.stringify(who), { mode: 0o600 });
 }
 
 export async function removeProfile(url: string, { who, folder }: Profile): Promise<void> {
   await rm(folder, { recursive: true, force: true });
-  const last = await lastOf(homeOf(url));
-  if (last?.kind === who.kind && last.name === who.name) await rm(join(homeOf(url), 'last.json'), { force: true });
+  const last = await readLast(serverFolderOf(url));
+  if (last?.kind === who.kind && last.name === who.name)
+    await rm(join(serverFolderOf(url), 'last.json'), { force: true });
 }
 
-async function lastOf(home: string): Promise<Who | undefined> {
-  const text = await readFile(join(home, 'last.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as Who);
+async function readLast(serverFolder: string): Promise<User | undefined> {
+  const text = await readFile(join(serverFolder, 'last.json'), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as User);
 }

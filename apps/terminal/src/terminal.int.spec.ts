@@ -13,12 +13,12 @@ const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const password = 'correct horse battery';
 const hostile = 'red \x1b[31malert\x1b[0m \x1b]0;owned\x07\x1b[2J\x9b2J\u202edone';
 const shown = 'red alert done';
-const patient = { timeoutMs: 40_000 };
+const longTimeout = { timeoutMs: 40_000 };
 
 let home: string;
 let server: ServiceProcess | undefined;
 let url: string;
-/** Takes as long as it takes: a busy machine is no failure. */
+/** Waits long for the server: a busy machine is no failure. */
 const startServer = async (env: Readonly<Record<string, string>> = {}) => {
   server = await launch('standalone', {
     DATA_DIR: join(home, 'data'),
@@ -71,7 +71,7 @@ function start(args: readonly string[], input?: string) {
 
 const lines = (args: readonly string[], input = ''): Promise<Run> => start(args, input).ended;
 
-/** A group of a new user who sees everything. */
+/** A public group of a new user. */
 async function group(title = uniqueName('group')) {
   const ann = await ChatClient.register(url, { username: uniqueName('ann'), displayName: 'Ann' });
   await ann.connect();
@@ -83,7 +83,7 @@ async function group(title = uniqueName('group')) {
   return { ann, conversation, title, bodies };
 }
 
-/** The program in a real terminal, as somebody sees it. */
+/** The program in a real terminal, with the screen as the user sees it. */
 class Screen {
   private readonly terminal: InstanceType<typeof xterm.Terminal>;
   private readonly pty: IPty;
@@ -112,7 +112,7 @@ class Screen {
     ).join('\n');
   }
 
-  get alternate(): boolean {
+  get isAlternateBuffer(): boolean {
     return this.terminal.buffer.active.type === 'alternate';
   }
 
@@ -125,11 +125,11 @@ class Screen {
     this.pty.resize(cols, rows);
   }
 
-  sees(what: string | RegExp): Promise<unknown> {
+  waitFor(what: string | RegExp): Promise<unknown> {
     return eventually(() => {
       if (!(typeof what === 'string' ? this.text.includes(what) : what.test(this.text)))
         throw new Error(`the screen does not show ${what}:\n${this.text}`);
-    }, patient);
+    }, longTimeout);
   }
 
   kill(): void {
@@ -137,26 +137,26 @@ class Screen {
   }
 }
 
-it('what is piped in is stored, in its order, and the exit code says so', async () => {
+it('piped lines are stored in order, and the exit code says whether all were', async () => {
   const { ann, title, bodies } = await group();
-  const all = Array.from({ length: 50 }, (_, n) => `line ${n}`);
+  const texts = Array.from({ length: 50 }, (_, n) => `line ${n}`);
   expect(await lines(['--guest', 'Bob', '--commands'], `/join ${title}\n`)).toMatchObject({ code: 0 });
-  expect(await lines(['--guest', 'Bob', '--to', title, '--plain'], `${all.join('\n')}\n/not a command\n`)).toEqual({
+  expect(await lines(['--guest', 'Bob', '--to', title, '--plain'], `${texts.join('\n')}\n/not a command\n`)).toEqual({
     code: 0,
     output: '',
     problems: '',
   });
-  expect(await bodies()).toEqual([...all, '/not a command']);
+  expect(await bodies()).toEqual([...texts, '/not a command']);
 
-  const half = await lines(['--guest', 'Bob', '--to', title, '--json'], `good\n${'x'.repeat(9000)}\nas good\n`);
-  expect(half).toMatchObject({ code: 1, problems: expect.stringMatching(/^line 2: too_large/) as string });
+  const partly = await lines(['--guest', 'Bob', '--to', title, '--json'], `good\n${'x'.repeat(9000)}\nas good\n`);
+  expect(partly).toMatchObject({ code: 1, problems: expect.stringMatching(/^line 2: too_large/) as string });
   expect(
-    half.output
+    partly.output
       .trim()
       .split('\n')
       .map((line) => (JSON.parse(line) as { message: Message }).message.body),
   ).toEqual(['good', 'as good']);
-  expect(await bodies()).toEqual([...all, '/not a command', 'good', 'as good']);
+  expect(await bodies()).toEqual([...texts, '/not a command', 'good', 'as good']);
   expect(await lines(['--guest', 'Bob', '--to', 'nowhere at all'], 'x\n')).toMatchObject({
     code: 2,
     problems: expect.stringContaining('no conversation nowhere at all') as string,
@@ -164,12 +164,12 @@ it('what is piped in is stored, in its order, and the exit code says so', async 
   ann.disconnect();
 });
 
-it('commands do what the screen does: groups, replies, edits, reactions, files, search', async () => {
+it('commands create groups, reply, edit, react, delete, and send and save files', async () => {
   const ben = await ChatClient.register(url, { username: uniqueName('ben'), displayName: 'Ben' });
   await ben.connect();
   await writeFile(join(home, 'notes.txt'), 'remember the milk');
   const name = uniqueName('cleo');
-  const told = await lines(
+  const result = await lines(
     ['--user', name, '--register', '--commands'],
     [
       `/new group Tea party with @${ben.user.username}`,
@@ -187,7 +187,7 @@ it('commands do what the screen does: groups, replies, edits, reactions, files, 
       '/nonsense',
     ].join('\n'),
   );
-  expect(told).toMatchObject({
+  expect(result).toMatchObject({
     code: 1,
     problems: expect.stringMatching(/saved .*notes 2\.txt[^]*there is no command \/nonsense/) as string,
   });
@@ -197,7 +197,7 @@ it('commands do what the screen does: groups, replies, edits, reactions, files, 
     'Tea party  group, 2 members',
     'Den  group, 1 member ',
   ])
-    expect(told.output).toContain(line);
+    expect(result.output).toContain(line);
   expect(await readFile(join(home, 'notes 2.txt'), 'utf8')).toBe('remember the milk');
   expect(await lines(['--user', name, '--commands'], '/list')).toMatchObject({
     code: 0,
@@ -216,7 +216,7 @@ it('commands do what the screen does: groups, replies, edits, reactions, files, 
   ben.disconnect();
 });
 
-it('what others write cannot command the terminal, and files that they name stay where they belong', async () => {
+it('messages of others cannot control the terminal, and their file names cannot leave the folder', async () => {
   const { ann, conversation, title } = await group();
   await lines(['--guest', 'Cat', '--commands'], `/join ${title}\n`);
   await ann.send(conversation.id, hostile);
@@ -237,7 +237,7 @@ it('what others write cannot command the terminal, and files that they name stay
   });
   const followed = async (...args: string[]) => {
     const follower = start(['--guest', 'Cat', '--to', title, '--follow', '--history', '10', ...args]);
-    await eventually(() => expect(follower.run.output).toContain('keys.txt'), patient);
+    await eventually(() => expect(follower.run.output).toContain('keys.txt'), longTimeout);
     follower.stop();
     const { code, output } = await follower.ended;
     expect(code).toBe(0);
@@ -253,7 +253,7 @@ it('what others write cannot command the terminal, and files that they name stay
   ann.disconnect();
 });
 
-it('the session lies in files that nobody else may read, is gone on with without a password, and forgotten when asked to', async () => {
+it('only the owner may read the session’s files, which is continued without a password and can be forgotten', async () => {
   const { ann, conversation, bodies } = await group();
   const state = join(home, 'state', 'parley');
   await lines(['--guest', 'Dan', '--to', conversation.id], '');
@@ -273,7 +273,7 @@ it('the session lies in files that nobody else may read, is gone on with without
   ann.disconnect();
 });
 
-it('a whole evening in a real terminal: history, ticks, typing, presence, a server that goes away and comes back, another size, and a clean goodbye', async () => {
+it('the screen in a real terminal: history, ticks, typing, presence, a server restart, a resize, and a clean exit', async () => {
   const { ann, conversation, title, bodies } = await group();
   const eve = await ChatClient.register(url, { username: uniqueName('eve'), displayName: 'Eve' });
   await ann.http('member.add', { conversationId: conversation.id, userId: eve.user.id });
@@ -282,36 +282,36 @@ it('a whole evening in a real terminal: history, ticks, typing, presence, a serv
 
   const screen = new Screen(['--user', eve.user.username]);
   try {
-    await screen.sees('Password of');
+    await screen.waitFor('Password of');
     screen.press(`${password}\r`);
-    await screen.sees(`Ann: ${shown}`);
+    await screen.waitFor(`Ann: ${shown}`);
     expect(screen.raw).not.toContain(password);
     expect(screen.raw).not.toContain('owned');
-    await screen.sees(/public group, 2 members, 2 here/);
+    await screen.waitFor(/public group, 2 members, 2 here/);
     expect(screen.text).not.toContain('tale 5\n');
     await eventually(
       () => {
         screen.press('\x1b[5~');
         expect(screen.text).toMatch(/This is where it begins[^]*Ann: tale 0\n/);
       },
-      { ...patient, intervalMs: 100 },
+      { ...longTimeout, intervalMs: 100 },
     );
     screen.press('\x1b');
-    await screen.sees(`Ann: ${shown}`);
+    await screen.waitFor(`Ann: ${shown}`);
 
     await ann.call('typing', { conversationId: conversation.id, active: true });
-    await screen.sees('Ann types');
+    await screen.waitFor('Ann types');
     screen.press('hello from Eve\r');
     const { payload } = await ann.waitFor('message:new', ({ message }) => message.body === 'hello from Eve', 40_000);
     await ann.call('receipt.read', { conversationId: conversation.id, seq: payload.message.seq });
-    await screen.sees(/✓✓ +Eve: hello from Eve/);
-    await eventually(async () => expect((await eve.http('unread.list', {})).total).toBe(0), patient);
+    await screen.waitFor(/✓✓ +Eve: hello from Eve/);
+    await eventually(async () => expect((await eve.http('unread.list', {})).total).toBe(0), longTimeout);
 
     ann.disconnect();
     await server?.stop();
-    await screen.sees('offline');
+    await screen.waitFor('offline');
     screen.press('while you were out\r');
-    await screen.sees(/… +Eve: while you were out[^]*1 waiting/);
+    await screen.waitFor(/… +Eve: while you were out[^]*1 waiting/);
     const kept = await lines(
       ['--user', eve.user.username, '--to', conversation.id, '--timeout', '1'],
       'kept on the disk\n',
@@ -319,13 +319,13 @@ it('a whole evening in a real terminal: history, ticks, typing, presence, a serv
     expect(kept).toMatchObject({ code: 1, problems: expect.stringContaining('1 not stored yet') as string });
     const second = new Screen(['--user', eve.user.username]);
     try {
-      await second.sees('offline, trying again');
-      await second.sees(/✓✓ +Eve: hello from Eve/);
+      await second.waitFor('offline, trying again');
+      await second.waitFor(/✓✓ +Eve: hello from Eve/);
     } finally {
       second.kill();
     }
     await startServer({ PORT: new URL(url).port });
-    await screen.sees(/✓ +Eve: while you were out/);
+    await screen.waitFor(/✓ +Eve: while you were out/);
     expect(await lines(['--user', eve.user.username, '--to', title], 'after that\n')).toMatchObject({ code: 0 });
     await ann.connect();
     await eventually(
@@ -333,19 +333,19 @@ it('a whole evening in a real terminal: history, ticks, typing, presence, a serv
         expect((await bodies()).toSorted()).toEqual(
           expect.arrayContaining(['after that', 'kept on the disk', 'while you were out']),
         ),
-      patient,
+      longTimeout,
     );
     expect((await bodies()).filter((body) => body === 'while you were out')).toHaveLength(1);
 
     screen.resize(50, 12);
-    await screen.sees(/^ \S+ .*\n(?:.*\n){10} ● online/);
-    await screen.sees('after that');
+    await screen.waitFor(/^ \S+ .*\n(?:.*\n){10} ● online/);
+    await screen.waitFor('after that');
     screen.press('/he\t\r');
-    await screen.sees(/Help[^]*\/help/);
-    expect(screen.alternate).toBe(true);
+    await screen.waitFor(/Help[^]*\/help/);
+    expect(screen.isAlternateBuffer).toBe(true);
     screen.press('\x03');
     expect(await screen.ended).toBe(0);
-    await eventually(() => expect(screen.alternate).toBe(false));
+    await eventually(() => expect(screen.isAlternateBuffer).toBe(false));
     expect(screen.raw.lastIndexOf('\x1b[?25h')).toBeGreaterThan(screen.raw.lastIndexOf('\x1b[?25l'));
   } finally {
     screen.kill();

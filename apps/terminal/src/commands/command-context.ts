@@ -1,16 +1,19 @@
 import type { ParleyClient } from '@parley/client';
 import type { Directory } from '../text/directory.js';
 
-/** Where commands are given: a full screen, or lines. What is told and shown need not be fit for the terminal yet. */
-export interface Desk {
+/** The place where commands are typed: the full screen, or lines. It makes texts fit for the terminal. */
+export interface CommandContext {
   readonly client: ParleyClient;
   readonly directory: Directory;
-  /** The conversation that commands are about. */
+  /** The id of the conversation that commands apply to. */
   current(): string | undefined;
   select(conversationId: string | undefined): void;
-  /** One line that says how it went. */
+  /** Shows one line about the outcome of a command. */
   say(text: string): void;
-  /** An answer of several lines. */
+  /** Shows a result of several lines. */
   show(title: string, lines: readonly string[]): void;
   quit(): void;
 }
+
+/** A command runs with the text after its name, without the space around it. Its errors are shown. */
+export type CommandHandler = (context: CommandContext, text: string) => Promise<void> | void;

@@ -1,32 +1,37 @@
 import type { Conversation, Message, ParleyClient } from '@parley/client';
 
-const PAGE = 100;
-const AGAIN_MS = 2_000;
+const PAGE_SIZE = 100;
+const RETRY_MS = 2_000;
 
 type Page = { readonly items: readonly Message[] };
 
 /**
- * Tells every stored message of the followed conversations that comes after the beginning: each once, those of one conversation in their order and without a hole, whatever the connection does meanwhile. The user's own are
- * among them; deleted ones are told as what they are when their turn comes.
+ * Prints every stored message of the followed conversations that comes after the start: each once, and those of one
+ * conversation in order and without gaps, whatever happens to the connection. The user's own messages are included. A
+ * deleted message is printed as deleted if it was deleted before its turn.
  */
 export class Follower {
-  /** Up to which `seq` all of a conversation was told. */
-  private readonly told = new Map<string, number>();
+  /** By conversation, the `seq` up to which everything is printed. */
+  private readonly printedSeq = new Map<string, number>();
   private readonly working = new Set<string>();
   private stopped = false;
   private unsubscribe: (() => void) | undefined;
 
   constructor(
     private readonly client: ParleyClient,
-    private readonly tell: (message: Message, conversation: Conversation) => Promise<void>,
-    private readonly only?: string,
+    private readonly print: (message: Message, conversation: Conversation) => Promise<void>,
+    private readonly onlyId?: string,
   ) {}
 
-  /** From after these: with `only` its conversation, else all that there are. Those that turn up later are told from where the user had read to, which is where they came in. */
+  /**
+   * Starts after the last messages of these conversations, or `last` messages earlier. With `onlyId`, follows that
+   * conversation alone. A conversation that appears later is printed from the user's read position on, which is where
+   * they joined it.
+   */
   start(conversations: readonly Conversation[], last = 0): void {
-    for (const { id, lastSeq } of conversations) this.told.set(id, Math.max(0, lastSeq - last));
-    this.unsubscribe = this.client.subscribe(() => this.look());
-    this.look();
+    for (const { id, lastSeq } of conversations) this.printedSeq.set(id, Math.max(0, lastSeq - last));
+    this.unsubscribe = this.client.subscribe(() => this.check());
+    this.check();
   }
 
   stop(): void {
@@ -34,31 +39,31 @@ export class Follower {
     this.unsubscribe?.();
   }
 
-  private look(): void {
+  private check(): void {
     const { conversations } = this.client.getState();
     for (const [id, { conversation, readSeq }] of conversations) {
-      if (this.only !== undefined && id !== this.only) continue;
-      if (!this.told.has(id)) this.told.set(id, readSeq);
-      if (conversation.lastSeq > this.told.get(id)! && !this.working.has(id)) void this.work(id);
+      if (this.onlyId !== undefined && id !== this.onlyId) continue;
+      if (!this.printedSeq.has(id)) this.printedSeq.set(id, readSeq);
+      if (conversation.lastSeq > this.printedSeq.get(id)! && !this.working.has(id)) void this.printNew(id);
     }
   }
 
-  private async work(id: string): Promise<void> {
+  private async printNew(id: string): Promise<void> {
     this.working.add(id);
     try {
-      while (!this.stopped && (await this.advance(id)));
+      while (!this.stopped && (await this.printPage(id)));
     } catch {
-      // The server cannot be reached, or has another opinion than a moment ago.
-      setTimeout(() => this.stopped || this.look(), AGAIN_MS).unref();
+      // The server cannot be reached, or the conversation has changed meanwhile.
+      setTimeout(() => this.stopped || this.check(), RETRY_MS).unref();
     } finally {
       this.working.delete(id);
     }
   }
 
-  /** Tells what follows; whether there was anything. */
-  private async advance(id: string): Promise<boolean> {
+  /** Prints the next messages. Resolves with whether there were any. */
+  private async printPage(id: string): Promise<boolean> {
     const view = this.client.getState().conversations.get(id);
-    const from = this.told.get(id)!;
+    const from = this.printedSeq.get(id)!;
     if (!view || view.conversation.lastSeq <= from) return false;
     const { lastMessage } = view.conversation;
     const items =
@@ -66,12 +71,12 @@ export class Follower {
         ? [lastMessage]
         : (
             await this.client.request<Page>('GET', `/conversations/${id}/messages`, {
-              query: { after: from, limit: PAGE },
+              query: { after: from, limit: PAGE_SIZE },
             })
           ).items;
     for (const message of items) {
-      await this.tell(message, view.conversation);
-      this.told.set(id, message.seq);
+      await this.print(message, view.conversation);
+      this.printedSeq.set(id, message.seq);
     }
     return items.length > 0;
   }

@@ -1,30 +1,36 @@
 import type { Readable, Writable } from 'node:stream';
 import { ParleyError, type Conversation, type Message, type ParleyClient } from '@parley/client';
-import { draftOf, isCommand, problemText, runCommand } from '../commands/commands.js';
-import type { Desk } from '../commands/command-context.js';
+import type { CommandContext } from '../commands/command-context.js';
+import { draftOf, isCommand, runCommand } from '../commands/commands.js';
+import { errorText, UsageError } from '../errors.js';
+import type { Options } from '../options.js';
 import type { Directory } from '../text/directory.js';
 import { Follower } from './follower.js';
 import { dayOf, textOf, timeOf } from '../text/message-text.js';
-import { UsageError, type Options } from '../options.js';
 import { inline, jsonLine } from '../text/printable.js';
 
-/** Messages on their way before more lines are read. */
-const MOST_ON_THEIR_WAY = 100;
-/** No message is longer than this; a file without newlines must not fill the memory. */
-const MOST_CHARACTERS = 64 * 1024;
+/** Messages that may be on their way before the next line is read. */
+const MAX_PENDING = 100;
+/** After this time, a command runs without the messages of its conversation. */
+const OPEN_TIMEOUT_MS = 12_000;
+/** No message is longer; a file without newlines must not fill the memory. */
+const MAX_LINE_CHARACTERS = 64 * 1024;
 const idPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface Streams {
   readonly input: Readable & { readonly isTTY?: boolean };
   readonly output: Writable;
   readonly problems: Writable;
-  /** Aborts when it is time to leave. */
+  /** Aborts when the program should end. */
   readonly signal: AbortSignal;
 }
 
 type LineOptions = Pick<Options, 'to' | 'follow' | 'history' | 'json' | 'commands' | 'timeoutMs'>;
 
-/** Lines in, lines out. Resolves with the exit code: 0 when all that was read is stored and every command went well. */
+/**
+ * Reads lines and prints lines. Resolves with the exit code: 0 if everything that was read is stored and every command
+ * succeeded.
+ */
 export async function runLines(
   client: ParleyClient,
   directory: Directory,
@@ -34,11 +40,11 @@ export async function runLines(
   return new Lines(client, directory, options, streams).run();
 }
 
-class Lines implements Desk {
-  private here: string | undefined;
-  private code = 0;
-  private read = 0;
-  private readonly onTheirWay = new Set<Promise<void>>();
+class Lines implements CommandContext {
+  private currentId: string | undefined;
+  private exitCode = 0;
+  private linesRead = 0;
+  private readonly pending = new Set<Promise<void>>();
   private readonly leaving = new AbortController();
 
   constructor(
@@ -50,8 +56,8 @@ class Lines implements Desk {
 
   async run(): Promise<number> {
     const { input, signal } = this.streams;
-    const typing = input.isTTY === true;
-    const follow = this.options.follow || typing;
+    const isInteractive = input.isTTY === true;
+    const follow = this.options.follow || isInteractive;
     if (this.options.to === undefined && !follow && !this.options.commands)
       throw new UsageError('--to: to which conversation?');
     const leave = () => this.leaving.abort();
@@ -60,31 +66,31 @@ class Lines implements Desk {
     const stopWatching = this.client.on('revoked', ({ reason }) =>
       this.fail(`the server ended the session: ${reason}`, leave),
     );
-    // Waiting for the end of what is read must not outlast the wish to leave.
+    // Reading must end when the program should.
     this.leaving.signal.addEventListener('abort', () => input.destroy(), { once: true });
     try {
-      const target = await this.target();
+      const target = await this.openTarget();
       const follower = follow ? await this.follow(target) : undefined;
-      await this.readAll(typing || this.options.commands);
-      await this.settle();
-      if (follower && !typing && !this.leaving.signal.aborted)
+      await this.readAll(isInteractive || this.options.commands);
+      await this.settleAll();
+      if (follower && !isInteractive && !this.leaving.signal.aborted)
         await new Promise((resolve) => this.leaving.signal.addEventListener('abort', resolve, { once: true }));
       follower?.stop();
-      return this.code;
+      return this.exitCode;
     } finally {
       stopWatching();
       signal.removeEventListener('abort', leave);
     }
   }
 
-  // ── what commands see ─────────────────────────────────────────────────────────────────────────────────────────
+  // ── command context ─────────────────────────────────────────────────────────────────────────────────────────
 
   current(): string | undefined {
-    return this.here;
+    return this.currentId;
   }
 
   select(conversationId: string | undefined): void {
-    this.here = conversationId;
+    this.currentId = conversationId;
   }
 
   say(text: string): void {
@@ -99,25 +105,28 @@ class Lines implements Desk {
     this.leaving.abort();
   }
 
-  // ── in ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── input ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** With an id nothing is asked: what is written then is kept also when the server cannot be reached. */
-  private async target(): Promise<Conversation | undefined> {
+  /**
+   * Finds the conversation of `--to`. An id needs no request, so that lines are kept also when the server cannot be
+   * reached.
+   */
+  private async openTarget(): Promise<Conversation | undefined> {
     const { to, follow } = this.options;
     if (to === undefined) return undefined;
     if (idPattern.test(to) && !follow) {
-      this.here = to.toLowerCase();
+      this.currentId = to.toLowerCase();
       return undefined;
     }
     const conversation = await this.directory.conversation(to);
-    this.here = conversation.id;
+    this.currentId = conversation.id;
     return conversation;
   }
 
   private async readAll(withCommands: boolean): Promise<void> {
     try {
       for await (const line of linesOf(this.streams.input)) {
-        this.read++;
+        this.linesRead++;
         if (line.trim() === '') continue;
         if (withCommands && isCommand(line)) await this.command(line);
         else await this.send(line, withCommands);
@@ -129,33 +138,39 @@ class Lines implements Desk {
   }
 
   private async command(line: string): Promise<void> {
-    // What it is about is what was written before.
-    await this.settle();
-    if (this.here !== undefined) await this.client.open(this.here).catch(() => undefined);
-    if (!(await runCommand(this, line))) this.code = 1;
+    // A command may refer to the lines before it.
+    await this.settleAll();
+    if (this.currentId !== undefined) await this.openInTime(this.currentId);
+    if (!(await runCommand(this, line))) this.exitCode = 1;
     await this.client.flush();
   }
 
+  /** Opens the conversation, for the command may be about its messages. A busy server is asked again for a while. */
+  private async openInTime(id: string): Promise<void> {
+    const signal = AbortSignal.any([this.leaving.signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]);
+    await this.client.open(id, { retry: true, signal }).catch(() => undefined);
+  }
+
   private async send(line: string, withCommands: boolean): Promise<void> {
-    if (this.here === undefined) return this.fail('to which conversation?');
-    const { read, here } = this;
-    const refused = (error: unknown) => this.fail(`line ${read}: ${problemText(error)}`);
+    if (this.currentId === undefined) return this.fail('to which conversation?');
+    const { linesRead, currentId } = this;
+    const refused = (error: unknown) => this.fail(`line ${linesRead}: ${errorText(error)}`);
     try {
-      const { stored, clientId } = this.client.send(here, withCommands ? draftOf(line) : { body: line });
+      const { stored, clientId } = this.client.send(currentId, withCommands ? draftOf(line) : { body: line });
       const done = stored.then(
         (message) => this.sent(message),
         (error: unknown) => {
-          // It has been told, and nobody is there to try again.
-          if (ParleyError.of(error).code !== 'unauthenticated') this.client.discard(here, clientId);
+          // The failure is printed below, and nobody is there to retry.
+          if (ParleyError.of(error).code !== 'unauthenticated') this.client.discard(currentId, clientId);
           refused(error);
         },
       );
-      this.onTheirWay.add(done);
-      void done.finally(() => this.onTheirWay.delete(done));
+      this.pending.add(done);
+      void done.finally(() => this.pending.delete(done));
     } catch (error) {
       refused(error);
     }
-    if (this.onTheirWay.size >= MOST_ON_THEIR_WAY) await this.progress();
+    if (this.pending.size >= MAX_PENDING) await this.settleOne();
   }
 
   private async sent(message: Message): Promise<void> {
@@ -163,48 +178,49 @@ class Lines implements Desk {
       await this.print(message, this.client.getState().conversations.get(message.conversationId)?.conversation);
   }
 
-  /** Waits until everything is stored or refused, or nothing was for too long. */
-  private async settle(): Promise<void> {
-    while (this.onTheirWay.size > 0 && (await this.progress()));
+  /** Waits until all messages are stored or refused, or none was for too long. */
+  private async settleAll(): Promise<void> {
+    while (this.pending.size > 0 && (await this.settleOne()));
   }
 
-  /** Waits until one more is stored or refused; false, and the end of reading, when that takes too long. */
-  private async progress(): Promise<boolean> {
+  /**
+   * Waits until one more message is stored or refused. Resolves with false, and ends the program, when that takes too
+   * long.
+   */
+  private async settleOne(): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), this.options.timeoutMs);
-      this.leaving.signal.addEventListener('abort', () => resolve('late'), { once: true });
-      if (this.leaving.signal.aborted) resolve('late');
+    const timeout = new Promise<'timeout'>((resolve) => {
+      timer = setTimeout(() => resolve('timeout'), this.options.timeoutMs);
+      this.leaving.signal.addEventListener('abort', () => resolve('timeout'), { once: true });
+      if (this.leaving.signal.aborted) resolve('timeout');
     });
-    const first = await Promise.race([late, ...this.onTheirWay]);
+    const first = await Promise.race([timeout, ...this.pending]);
     clearTimeout(timer);
-    if (first !== 'late') return true;
-    this.fail(`${this.onTheirWay.size} not stored yet: kept here, and sent at the next start`, () =>
-      this.leaving.abort(),
-    );
+    if (first !== 'timeout') return true;
+    this.fail(`${this.pending.size} not stored yet: kept here, and sent at the next start`, () => this.leaving.abort());
     return false;
   }
 
   private fail(text: string, then: () => void = () => undefined): void {
-    this.code = 1;
+    this.exitCode = 1;
     this.say(text);
     then();
   }
 
-  // ── out ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── output ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   private async follow(only: Conversation | undefined): Promise<Follower> {
-    const conversations = only ? [only] : await this.directory.own();
+    const conversations = only ? [only] : await this.directory.ownConversations();
     const follower = new Follower(this.client, (message, conversation) => this.print(message, conversation), only?.id);
     follower.start(conversations, only ? this.options.history : 0);
     return follower;
   }
 
   private async print(message: Message, conversation: Conversation | undefined): Promise<void> {
-    const known = [message.senderId, ...(message.system?.userId === undefined ? [] : [message.system.userId])].map(
-      (userId) => this.directory.learnName(userId),
+    const names = [message.senderId, ...(message.system?.userId === undefined ? [] : [message.system.userId])].map(
+      (userId) => this.directory.loadName(userId),
     );
-    await Promise.allSettled([...known, conversation && this.directory.learnTitle(conversation)]);
+    await Promise.allSettled([...names, conversation && this.directory.loadTitle(conversation)]);
     const sender = this.directory.name(message.senderId);
     const title = conversation ? this.directory.title(conversation) : message.conversationId;
     if (this.options.json) return this.write(jsonLine({ conversation: title, sender, message }));
@@ -221,14 +237,15 @@ class Lines implements Desk {
   }
 }
 
-/** Without their ends. Throws a {@link UsageError} for one that no message can hold. */
+/** The lines of a stream, without line ends. Throws a {@link UsageError} for a line that no message can hold. */
 async function* linesOf(input: Readable): AsyncGenerator<string> {
   let rest = '';
   for await (const chunk of input.setEncoding('utf8') as AsyncIterable<string>) {
     const parts = (rest + chunk).split('\n');
     rest = parts.pop() ?? '';
     for (const part of parts) yield part.replace(/\r$/, '');
-    if (rest.length > MOST_CHARACTERS) throw new UsageError(`a line is longer than ${MOST_CHARACTERS} characters`);
+    if (rest.length > MAX_LINE_CHARACTERS)
+      throw new UsageError(`a line is longer than ${MAX_LINE_CHARACTERS} characters`);
   }
   if (rest !== '') yield rest;
 }

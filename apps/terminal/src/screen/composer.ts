@@ -1,18 +1,18 @@
 import stringWidth from 'string-width';
 import { completions } from '../commands/commands.js';
 import { printable } from '../text/printable.js';
-import { empty, graphemesOf, insert, written, type Edited } from './editor.js';
+import { empty, graphemesOf, insert, written, type EditedText } from './editor.js';
 import type { Row, Span } from './rows.js';
 
-const MOST_REMEMBERED = 100;
+const MAX_HISTORY = 100;
 
-/** The line that is being written, and those that were sent before. */
+/** The text that is being written, and a history of sent texts. */
 export class Composer {
-  private edited: Edited = empty;
-  private readonly past: string[] = [];
-  /** Where in the past this is; at its end: the present, which waits in `present`. */
-  private at = 0;
-  private present: Edited = empty;
+  private edited: EditedText = empty;
+  private readonly history: string[] = [];
+  /** The position in the history. At its end, the unsent text is shown, which otherwise waits in `unsent`. */
+  private position = 0;
+  private unsent: EditedText = empty;
   private readonly listeners = new Set<() => void>();
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -20,88 +20,91 @@ export class Composer {
     return () => void this.listeners.delete(listener);
   };
 
-  readonly get = (): Edited => this.edited;
+  readonly get = (): EditedText => this.edited;
 
-  edit(change: (edited: Edited) => Edited): void {
+  edit(change: (edited: EditedText) => EditedText): void {
     this.edited = change(this.edited);
     for (const listener of this.listeners) listener();
   }
 
-  /** What somebody typed or pasted: it comes from other people's texts too. */
+  /** Inserts typed or pasted text, which may come from other people's messages. */
   type(text: string): void {
     this.edit((edited) => insert(edited, printable(text)));
   }
 
-  /** What was written; the line is empty then. */
+  /** Takes the text out of the composer. */
   take(): string {
     const { text } = this.edited;
-    if (text.trim() !== '' && this.past.at(-1) !== text) this.past.push(text);
-    if (this.past.length > MOST_REMEMBERED) this.past.shift();
-    this.at = this.past.length;
-    this.present = empty;
+    if (text.trim() !== '' && this.history.at(-1) !== text) this.history.push(text);
+    if (this.history.length > MAX_HISTORY) this.history.shift();
+    this.position = this.history.length;
+    this.unsent = empty;
     this.edit(() => empty);
     return text;
   }
 
-  /** What was sent before this, or after. */
+  /** Shows the previous or the next text of the history. */
   recall(by: 1 | -1): void {
-    const to = this.at + by;
-    if (to < 0 || to > this.past.length) return;
-    if (this.at === this.past.length) this.present = this.edited;
-    this.at = to;
-    this.edit(() => (to === this.past.length ? this.present : written(this.past[to]!)));
+    const to = this.position + by;
+    if (to < 0 || to > this.history.length) return;
+    if (this.position === this.history.length) this.unsent = this.edited;
+    this.position = to;
+    this.edit(() => (to === this.history.length ? this.unsent : written(this.history[to]!)));
   }
 
-  /** Completes the name of a command, as far as it is clear. Whether there was one to complete. */
+  /**
+   * Completes the name of a command as far as it is unambiguous. Returns whether the text was the beginning of a
+   * command.
+   */
   complete(): boolean {
     const { text } = this.edited;
     if (!/^\/\S*$/.test(text)) return false;
-    const found = completions(text);
-    const [first] = found;
+    const candidates = completions(text);
+    const [first] = candidates;
     if (first === undefined) return true;
     let length = text.length;
-    while (length < first.length && found.every((one) => one[length] === first[length])) length++;
+    while (length < first.length && candidates.every((candidate) => candidate[length] === first[length])) length++;
     this.edit(() => written(first.slice(0, length)));
     return true;
   }
 }
 
-/** The lines of what is being written, with the cursor, and which of them has it. */
-export function composed(
-  { text, cursor }: Edited,
+/** Lays the text out in rows, with the cursor. `cursorRow`: the row of the cursor. */
+export function layoutText(
+  { text, cursor }: EditedText,
   width: number,
-): { readonly rows: readonly Row[]; readonly at: number } {
+): { readonly rows: readonly Row[]; readonly cursorRow: number } {
   const lines: Span[][] = [[]];
   let column = 0;
   let offset = 0;
-  let at = 0;
-  const put = (shown: string, atCursor: boolean) => {
-    const wide = stringWidth(shown);
-    if (column + wide > width) {
+  let cursorRow = 0;
+  const put = (text: string, atCursor: boolean) => {
+    const columns = stringWidth(text);
+    if (column + columns > width) {
       lines.push([]);
       column = 0;
     }
-    if (atCursor) at = lines.length - 1;
-    lines.at(-1)!.push(atCursor ? { text: shown, inverse: true } : { text: shown });
-    column += wide;
+    if (atCursor) cursorRow = lines.length - 1;
+    lines.at(-1)!.push(atCursor ? { text, inverse: true } : { text });
+    column += columns;
   };
-  for (const one of graphemesOf(text)) {
-    if (one !== '\n') put(one, offset === cursor);
+  for (const grapheme of graphemesOf(text)) {
+    if (grapheme !== '\n') put(grapheme, offset === cursor);
     else {
       if (offset === cursor) put(' ', true);
       lines.push([]);
       column = 0;
     }
-    offset += one.length;
+    offset += grapheme.length;
   }
   if (cursor >= text.length) put(' ', true);
-  return { rows: lines.map((spans, n) => ({ key: String(n), spans: joined(spans) })), at };
+  return { rows: lines.map((spans, n) => ({ key: String(n), spans: mergeSpans(spans) })), cursorRow };
 }
 
-/** Neighbours that look the same are one. */
-const joined = (spans: readonly Span[]): Span[] =>
-  spans.reduce<Span[]>((all, span) => {
-    const last = all.at(-1);
-    if (!last || last.inverse !== span.inverse) return [...all, span];
-    return [...all.slice(0, -1), { ...last, text: last.text + span.text }];
+/** Merges neighbouring spans of the same style. */
+const mergeSpans = (spans: readonly Span[]): Span[] =>
+  spans.reduce<Span[]>((merged, span) => {
+    const last = merged.at(-1);
+    if (!last || last.inverse !== span.inverse) return [...merged, span];
+    return [...merged.slice(0, -1), { ...last, text: last.text + span.text }];
   }, []);

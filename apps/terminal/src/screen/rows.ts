@@ -13,7 +13,7 @@ export interface Span {
   readonly inverse?: boolean;
 }
 
-/** One line of the screen. Keys stay the same while messages come and go around them. */
+/** One line of the screen. Its key stays the same while messages are added and removed around it. */
 export interface Row {
   readonly key: string;
   readonly spans: readonly Span[];
@@ -30,10 +30,10 @@ const colors = [
   'greenBright',
   'magentaBright',
 ] as const;
-/** Number, time and tick before each message. */
-const MARGIN = 15;
+/** The columns of number, time and tick before each message. */
+const MARGIN_COLUMNS = 15;
 
-/** The same for somebody every time. */
+/** A user's colour, always the same. */
 export const colorOf = (userId: string): string =>
   colors[Number.parseInt(userId.slice(-6), 16) % colors.length] ?? 'white';
 
@@ -49,7 +49,7 @@ const ticks: Readonly<Record<ChatMessage['status'], Span>> = {
   read: { text: '✓✓', color: 'cyan' },
 };
 
-/** Lays messages out in lines of a width. What a message looks like is worked out once, until names or the width change. */
+/** Lays messages out in rows of a width. A message's rows are cached until names or the width change. */
 export class Layout {
   private readonly rows = new WeakMap<
     ChatMessage,
@@ -62,21 +62,21 @@ export class Layout {
     private readonly width: number,
   ) {}
 
-  /** `newFrom`: the first message that was unread when the conversation was opened. */
+  /** `newFrom`: the `seq` of the first message that was unread when the conversation was opened. */
   of({ messages, hasBefore }: ConversationView, newFrom: number | undefined): Row[] {
     const byId = new Map(messages.map((message) => [message.id, message]));
     const rows: Row[] = hasBefore ? [] : [{ key: 'start', spans: [{ text: 'This is where it begins.', dim: true }] }];
     let day = '';
-    let marked = newFrom === undefined;
+    let isMarked = newFrom === undefined;
     for (const message of messages) {
-      const itsDay = dayOf(message.createdAt);
-      if (itsDay !== day) rows.push(this.rule(`day ${itsDay}`, itsDay, 'gray'));
-      day = itsDay;
-      if (!marked && message.seq >= newFrom! && message.senderId !== this.ownId) {
+      const messageDay = dayOf(message.createdAt);
+      if (messageDay !== day) rows.push(this.rule(`day ${messageDay}`, messageDay, 'gray'));
+      day = messageDay;
+      if (!isMarked && message.seq >= newFrom! && message.senderId !== this.ownId) {
         rows.push(this.rule('new', 'new', 'red'));
-        marked = true;
+        isMarked = true;
       }
-      rows.push(...this.message(message, message.replyTo === undefined ? undefined : byId.get(message.replyTo)));
+      rows.push(...this.rowsOf(message, message.replyTo === undefined ? undefined : byId.get(message.replyTo)));
     }
     return rows;
   }
@@ -85,9 +85,9 @@ export class Layout {
     return { key, spans: [{ text: `── ${text} ${'─'.repeat(Math.max(0, this.width - text.length - 4))}`, color }] };
   }
 
-  private message(message: ChatMessage, quoted: ChatMessage | undefined): readonly Row[] {
-    const known = this.rows.get(message);
-    if (known && known.quoted === quoted) return known.rows;
+  private rowsOf(message: ChatMessage, quoted: ChatMessage | undefined): readonly Row[] {
+    const cached = this.rows.get(message);
+    if (cached && cached.quoted === quoted) return cached.rows;
     const rows = this.lines(message, quoted).map((spans, at): Row => ({
       key: `${message.senderId} ${message.clientId} ${at}`,
       spans,
@@ -106,12 +106,12 @@ export class Layout {
       { text: '  ' },
     ];
     const [first = [], ...more] = this.body(message);
-    const indented = (spans: Span[]): Span[] => [{ text: ' '.repeat(MARGIN) }, ...spans];
+    const indented = (spans: Span[]): Span[] => [{ text: ' '.repeat(MARGIN_COLUMNS) }, ...spans];
     return [
       ...(message.replyTo === undefined ? [] : [indented([{ text: this.quote(quoted), dim: true }])]),
       [...margin, ...first],
       ...more.map(indented),
-      ...this.below(message).map((span) => indented([span])),
+      ...this.footer(message).map((span) => indented([span])),
     ];
   }
 
@@ -119,14 +119,14 @@ export class Layout {
     if (!quoted) return '↳ an earlier message';
     const [line = ''] = wrap(
       `↳ #${quoted.seq} ${this.directory.name(quoted.senderId)}: ${inline(textOf(quoted, this.directory))}`,
-      this.width - MARGIN - 1,
+      this.width - MARGIN_COLUMNS - 1,
     );
     return line;
   }
 
   private body(message: ChatMessage): Span[][] {
     const text = textOf(message, this.directory);
-    const width = this.width - MARGIN;
+    const width = this.width - MARGIN_COLUMNS;
     if (message.type === 'system') return wrap(`* ${text}`, width).map((line) => [{ text: line, dim: true }]);
     const name = `${this.directory.name(message.senderId)}: `;
     const style = message.deletedAt === undefined ? {} : { dim: true };
@@ -141,13 +141,13 @@ export class Layout {
     );
   }
 
-  private below({ reactions, editedAt, deletedAt, pinnedAt, local }: ChatMessage): Span[] {
+  private footer({ reactions, editedAt, deletedAt, pinnedAt, local }: ChatMessage): Span[] {
     const marks = [
       ...(editedAt !== undefined && deletedAt === undefined ? ['edited'] : []),
       ...(pinnedAt === undefined ? [] : ['pinned']),
       ...reactions.map(({ emoji, count }) => `${inline(emoji)} ${count}`),
     ];
-    const refused = local?.error
+    const failure = local?.error
       ? [
           {
             text: `not sent, ${inline(`${local.error.code}: ${local.error.message}`)}; /retry or /discard`,
@@ -155,11 +155,11 @@ export class Layout {
           },
         ]
       : [];
-    return [...(marks.length > 0 ? [{ text: marks.join('  '), dim: true }] : []), ...refused];
+    return [...(marks.length > 0 ? [{ text: marks.join('  '), dim: true }] : []), ...failure];
   }
 }
 
-/** As much of a text as fits into a width. */
+/** The beginning of a text that fits into a width. */
 export function fit(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   const [line = ''] = wrapAnsi(text, Math.max(1, width - 1), { hard: true, trim: false, wordWrap: false }).split('\n');

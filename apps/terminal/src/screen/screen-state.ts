@@ -1,6 +1,6 @@
 import type { ParleyClient } from '@parley/client';
-import { problemText } from '../commands/commands.js';
-import type { Desk } from '../commands/command-context.js';
+import type { CommandContext } from '../commands/command-context.js';
+import { errorText } from '../errors.js';
 import type { Directory } from '../text/directory.js';
 
 export interface Page {
@@ -8,19 +8,21 @@ export interface Page {
   readonly lines: readonly string[];
 }
 
-export interface Shown {
+export interface ShownState {
   readonly selected?: string;
-  /** What a command answered, instead of the messages. */
+  /** The result of a command, shown instead of the messages. */
   readonly page?: Page;
   readonly notice?: string;
 }
 
-/** What the screen shows beside the client's state. */
-export class Stage implements Desk {
-  private shown: Shown = {};
+/** The state of the screen beside the client's: the selected conversation, a page, a notice. */
+export class ScreenState implements CommandContext {
+  private shown: ShownState = {};
+  /** Conversations that have been in the user's list. */
+  private readonly listed = new Set<string>();
   private readonly listeners = new Set<() => void>();
-  /** Why it ended, where that was not the user's wish. */
-  ending: string | undefined;
+  /** Why the program ends, if the user did not ask for it. */
+  endReason: string | undefined;
   private readonly unsubscribe: readonly (() => void)[];
 
   constructor(
@@ -29,11 +31,11 @@ export class Stage implements Desk {
     private readonly leave: () => void,
   ) {
     this.unsubscribe = [
-      client.subscribe(() => this.follow()),
-      client.on('error', (error) => this.say(problemText(error))),
-      client.on('revoked', ({ reason }) => this.ended(reason)),
+      client.subscribe(() => this.updateSelection()),
+      client.on('error', (error) => this.say(errorText(error))),
+      client.on('revoked', ({ reason }) => this.revoked(reason)),
     ];
-    this.follow();
+    this.updateSelection();
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -41,7 +43,7 @@ export class Stage implements Desk {
     return () => void this.listeners.delete(listener);
   };
 
-  readonly get = (): Shown => this.shown;
+  readonly get = (): ShownState => this.shown;
 
   close(): void {
     for (const stop of this.unsubscribe) stop();
@@ -57,10 +59,12 @@ export class Stage implements Desk {
       ...(conversationId !== undefined && { selected: conversationId }),
       ...(notice !== undefined && { notice }),
     });
-    this.follow();
+    this.updateSelection();
   }
 
-  /** The next one of the list, or the one before; with `unread` the next that has something new. */
+  /**
+   * Selects the next conversation of the list, or the previous one; with `unread` the next one with unread messages.
+   */
   step(by: 1 | -1, unread = false): void {
     const { order, conversations } = this.client.getState();
     const at = order.indexOf(this.shown.selected ?? '');
@@ -78,7 +82,7 @@ export class Stage implements Desk {
     this.change({ ...this.shown, page: { title, lines: lines.length > 0 ? lines : ['nothing'] } });
   }
 
-  /** What was said and shown has been read. */
+  /** Removes the notice and the page. */
   clear(): void {
     if (this.shown.notice === undefined && this.shown.page === undefined) return;
     const { selected } = this.shown;
@@ -89,28 +93,26 @@ export class Stage implements Desk {
     this.leave();
   }
 
-  private ended(reason: string): void {
+  private revoked(reason: string): void {
     if (reason === 'too_many') return this.say('too many connections: this one was closed; start again to come back');
-    this.ending = `the server ended the session: ${reason}`;
+    this.endReason = `the server ended the session: ${reason}`;
     this.leave();
   }
 
-  /** There is always one selected, if there is one; not one that is the user's no more. */
-  private follow(): void {
+  /** Keeps a conversation selected if there is one, and never one that the user lost. */
+  private updateSelection(): void {
     const { order, conversations, connection } = this.client.getState();
     const { selected } = this.shown;
     const [first] = order;
     if (selected === undefined ? first === undefined : conversations.has(selected) || connection !== 'online') return;
-    // One that was just made or joined may turn up a moment later; opening it brings it.
-    if (selected !== undefined && !this.seen.has(selected)) return;
+    // A conversation that was just created or joined may appear in the list a moment later; opening it adds it.
+    if (selected !== undefined && !this.listed.has(selected)) return;
     this.change(first === undefined ? {} : { selected: first });
   }
 
-  private readonly seen = new Set<string>();
-
-  private change(shown: Shown): void {
+  private change(shown: ShownState): void {
     this.shown = shown;
-    for (const id of this.client.getState().order) this.seen.add(id);
+    for (const id of this.client.getState().order) this.listed.add(id);
     for (const listener of this.listeners) listener();
   }
 }

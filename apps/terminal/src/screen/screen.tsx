@@ -5,20 +5,23 @@ import type { Directory } from '../text/directory.js';
 import type { Options } from '../options.js';
 import { App } from './app.js';
 import { Composer } from './composer.js';
-import { Stage } from './screen-state.js';
+import { ScreenState } from './screen-state.js';
 
-/** The full screen. Resolves with the exit code when the user leaves, or when there is nothing to come back for; the terminal is then as it was. */
+/**
+ * Runs the full screen. Resolves with the exit code when the user leaves, and rejects when the server ends the session.
+ * The terminal is then as it was before.
+ */
 export async function runScreen(
   client: ParleyClient,
   directory: Directory,
   { to }: Pick<Options, 'to'>,
 ): Promise<number> {
   const target = to === undefined ? undefined : await directory.conversation(to);
-  const stage = new Stage(client, directory, () => instance.unmount());
-  if (target) stage.select(target.id);
+  const state = new ScreenState(client, directory, () => instance.unmount());
+  if (target) state.select(target.id);
   const instance = render(
     <ParleyProvider client={client}>
-      <App stage={stage} composer={new Composer()} />
+      <App state={state} composer={new Composer()} />
     </ParleyProvider>,
     { alternateScreen: true, interactive: true, incrementalRendering: true },
   );
@@ -27,8 +30,8 @@ export async function runScreen(
   try {
     await instance.waitUntilExit();
   } finally {
-    stage.close();
+    state.close();
   }
-  if (stage.ending === undefined) return 0;
-  throw new ParleyError('unauthenticated', stage.ending);
+  if (state.endReason === undefined) return 0;
+  throw new ParleyError('unauthenticated', state.endReason);
 }

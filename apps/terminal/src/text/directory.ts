@@ -1,18 +1,18 @@
 import type { Conversation, ParleyClient, User } from '@parley/client';
-import { UsageError } from '../options.js';
+import { UsageError } from '../errors.js';
 import { inline } from './printable.js';
 
-/** Pages of one's own conversations among which a title is looked for. */
-const MOST_PAGES = 20;
+/** Maximum number of pages of the user's conversations that are searched for a title. */
+const MAX_PAGES = 20;
 const idPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: string };
 
-/** What people and conversations are called, and who is meant by a name. All names that it answers are fit for the terminal. */
+/** Resolves ids to names, and names to people and conversations. All returned names are fit for the terminal. */
 export class Directory {
   constructor(private readonly client: ParleyClient) {}
 
-  /** What somebody is called; unknown at first, of whom nothing was heard yet. */
+  /** The name of a person; `…` until they are loaded. */
   name(userId: string): string {
     const user = this.client.getState().users.get(userId);
     return user ? nameOf(user) : '…';
@@ -25,32 +25,35 @@ export class Directory {
     return partner === undefined ? '…' : this.name(partner);
   }
 
-  /** The other one of a direct conversation. */
+  /** The id of the other member of a direct conversation. */
   partner({ memberIds = [] }: Conversation): string | undefined {
     const own = this.client.getState().user?.id;
     return memberIds.find((userId) => userId !== own);
   }
 
-  /** Resolves when it is known what somebody is called. */
-  async learnName(userId: string): Promise<void> {
+  /** Loads a person, so that {@link name} knows them. */
+  async loadName(userId: string): Promise<void> {
     await this.client.user(userId);
   }
 
-  /** Resolves when it is known what a conversation is called. */
-  async learnTitle(conversation: Conversation): Promise<void> {
+  /** Loads what {@link title} needs. */
+  async loadTitle(conversation: Conversation): Promise<void> {
     const partner = this.partner(conversation);
-    if (partner !== undefined) await this.learnName(partner);
+    if (partner !== undefined) await this.loadName(partner);
   }
 
-  /** One of the user's own conversations by its id, its title or a part of it; with `@username` the direct one, which is made when there is none. */
+  /**
+   * One of the user's conversations, by its id, by its title or a part of it. `@username` is the direct conversation,
+   * which is created if there is none.
+   */
   async conversation(text: string): Promise<Conversation> {
     if (text.startsWith('@'))
       return this.client.createConversation({ kind: 'direct', memberIds: [(await this.user(text)).id] });
     if (idPattern.test(text)) return this.client.request<Conversation>('GET', `/conversations/${text.toLowerCase()}`);
-    return onlyOne(text, await this.own(), ({ title = '' }) => title, 'conversation');
+    return onlyOne(text, await this.ownConversations(), ({ title = '' }) => title, 'conversation');
   }
 
-  /** A public conversation by its id, or by its title or a part of it. */
+  /** A public conversation, by its id, or by its title or a part of it. */
   async publicConversation(text: string): Promise<Conversation> {
     if (idPattern.test(text)) return this.client.request<Conversation>('GET', `/conversations/${text.toLowerCase()}`);
     const { items } = await this.client.request<Page<Conversation>>('GET', '/conversations/public', {
@@ -59,7 +62,7 @@ export class Directory {
     return onlyOne(text, items, ({ title = '' }) => title, 'public conversation');
   }
 
-  /** Somebody by their username, with or without `@`, or by what they are called. */
+  /** A person, by username with or without `@`, or by display name. */
   async user(text: string): Promise<User> {
     const query = text.replace(/^@/, '');
     if (idPattern.test(query)) return this.client.request<User>('GET', `/users/${query.toLowerCase()}`);
@@ -68,11 +71,11 @@ export class Directory {
     return exact ?? onlyOne(query, items, ({ displayName }) => displayName, 'person');
   }
 
-  /** The user's conversations, most recently active first, as the server knows them now. */
-  async own(): Promise<Conversation[]> {
+  /** The user's conversations from the server, most recently active first. */
+  async ownConversations(): Promise<Conversation[]> {
     const found: Conversation[] = [];
     let cursor: string | undefined;
-    for (let pages = 0; pages < MOST_PAGES; pages++) {
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
       const page: Page<Conversation> = await this.client.request('GET', '/conversations', {
         query: { cursor, limit: 100 },
       });
@@ -89,18 +92,18 @@ export const nameOf = ({ displayName, username }: User): string => inline(displa
 function onlyOne<T extends { id: string }>(
   text: string,
   items: readonly T[],
-  nameOfOne: (item: T) => string,
+  nameOfItem: (item: T) => string,
   what: string,
 ): T {
-  const wanted = text.toLowerCase();
-  const exact = items.filter((item) => nameOfOne(item).toLowerCase() === wanted);
-  const found = exact.length > 0 ? exact : items.filter((item) => nameOfOne(item).toLowerCase().includes(wanted));
+  const searched = text.toLowerCase();
+  const exact = items.filter((item) => nameOfItem(item).toLowerCase() === searched);
+  const found = exact.length > 0 ? exact : items.filter((item) => nameOfItem(item).toLowerCase().includes(searched));
   if (found.length === 1) return found[0]!;
   if (found.length === 0) throw new UsageError(`there is no ${what} ${inline(text)}`);
   throw new UsageError(
     `${found.length} are called like ${inline(text)}: ${found
       .slice(0, 5)
-      .map((item) => `${inline(nameOfOne(item))} (${item.id})`)
+      .map((item) => `${inline(nameOfItem(item))} (${item.id})`)
       .join(', ')}`,
   );
 }

@@ -11,7 +11,9 @@ export const sizeOf = (bytes: number): string =>
 
 const attachmentText = ({ name, size }: Attachment): string => `[${inline(name) || 'file'}, ${sizeOf(size)}]`;
 
-/** What a message says, fit for the terminal: its body, its files, or what happened. It may have newlines. */
+/**
+ * The text of a message, fit for the terminal: its body, its files, or the system message. It may have several lines.
+ */
 export function textOf(message: Message, directory: Directory): string {
   if (message.deletedAt !== undefined) return '(deleted)';
   if (message.type === 'system') return systemText(message, directory);
@@ -20,12 +22,12 @@ export function textOf(message: Message, directory: Directory): string {
   );
 }
 
-/** What happened, as a sentence. Kinds that are not known here are told as they are called. */
+/** A system message as a sentence. An unknown kind is shown by its name. */
 function systemText({ system, senderId }: Message, directory: Directory): string {
   const sender = directory.name(senderId);
   const subject = system?.userId === undefined ? '' : directory.name(system.userId);
   const value = inline(system?.value ?? '');
-  const known: Readonly<Record<string, string>> = {
+  const sentences: Readonly<Record<string, string>> = {
     created: `${sender} created this conversation`,
     joined: `${sender} joined`,
     added: `${sender} added ${subject}`,
@@ -35,17 +37,17 @@ function systemText({ system, senderId }: Message, directory: Directory): string
     renamed: `${sender} changed the title to “${value}”`,
     creator: `${sender} handed this conversation over to ${subject}`,
   };
-  return known[system?.kind ?? ''] ?? `${sender}: ${inline(system?.kind ?? '')} ${value}`.trim();
+  return sentences[system?.kind ?? ''] ?? `${sender}: ${inline(system?.kind ?? '')} ${value}`.trim();
 }
 
-const two = (value: number): string => String(value).padStart(2, '0');
+const twoDigits = (value: number): string => String(value).padStart(2, '0');
 
 export function timeOf(iso: string): string {
   const at = new Date(iso);
-  return `${two(at.getHours())}:${two(at.getMinutes())}`;
+  return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`;
 }
 
 export function dayOf(iso: string): string {
   const at = new Date(iso);
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${at.getFullYear()}-${twoDigits(at.getMonth() + 1)}-${twoDigits(at.getDate())}`;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { inline, jsonLine, printable } from './printable.js';
 
-/** What a terminal could obey, and what could make a text look like another one. */
+/** Characters that a terminal obeys, or that make a text look like another one. */
 // eslint-disable-next-line no-control-regex -- it is what must not be there
 const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 const hostile = fc.string({
@@ -47,16 +47,16 @@ it.each([
   ['another order of reading', 'abc\u202edef', 'abcdef'],
   ['half a character', 'a\ud800b', 'a\ufffdb'],
   ['a pile of accents', `a${'\u0301'.repeat(50)}b`, `a${'\u0301'.repeat(4)}b`],
-])('%s does not get through', (_what, text, shown) => {
+])('%s is removed', (_what, text, shown) => {
   expect(printable(text)).toBe(shown);
 });
 
-it('what people write is as they wrote it', () => {
+it('ordinary text stays as it is', () => {
   const text = 'Grüße, 你好, 👩‍👩‍👧 é\nand “more” — of 1/2 ½';
   expect(printable(text)).toBe(text);
 });
 
-it('nothing that a terminal obeys gets through, whatever it is put together from', () => {
+it('no combination of fragments gets a control sequence through', () => {
   fc.assert(
     fc.property(hostile, (text) => {
       expect(printable(text)).not.toMatch(obeyed);
@@ -66,7 +66,7 @@ it('nothing that a terminal obeys gets through, whatever it is put together from
   );
 });
 
-it('a line of JSON has nothing that a terminal obeys, and is the value', () => {
+it('a line of JSON has no control characters, and parses to the value', () => {
   fc.assert(
     fc.property(hostile, (text) => {
       const line = jsonLine({ text });

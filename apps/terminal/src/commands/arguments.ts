@@ -1,0 +1,63 @@
+import type { ConversationView, Message } from '@parley/client';
+import { UsageError } from '../errors.js';
+import type { CommandContext } from './command-context.js';
+
+/** The conversation that commands apply to. Throws a {@link UsageError} without one. */
+export function currentConversation(context: CommandContext): ConversationView {
+  const id = context.current();
+  const view = id === undefined ? undefined : context.client.getState().conversations.get(id);
+  if (!view) throw new UsageError('no conversation is open: see /open and /new');
+  return view;
+}
+
+/** Throws a {@link UsageError} when an argument is missing. */
+export function required(text: string, what: string): string {
+  if (text === '') throw new UsageError(`${what} is missing: see /help`);
+  return text;
+}
+
+export const isOwn =
+  ({ client }: CommandContext) =>
+  ({ senderId }: Message): boolean =>
+    senderId === client.getState().user?.id;
+
+export const isOthers =
+  (context: CommandContext) =>
+  (message: Message): boolean =>
+    !isOwn(context)(message);
+
+/**
+ * The message that `#N` at the beginning of the text names, or without that the newest loaded message that `fits`. `rest` is
+ * the text after it.
+ */
+export async function pickMessage(
+  context: CommandContext,
+  text: string,
+  fits: (message: Message) => boolean,
+): Promise<{ message: Message; rest: string }> {
+  const { conversation, messages } = currentConversation(context);
+  const [, number, rest = ''] = /^(?:#(\d+)(?:\s+|$))?([^]*)$/.exec(text) ?? [];
+  if (number === undefined) {
+    const candidates = messages.filter(
+      ({ local, type, deletedAt }) => !local && type !== 'system' && deletedAt === undefined,
+    );
+    const message = candidates.findLast(fits);
+    if (!message) throw new UsageError('which one? #N names a message');
+    return { message, rest };
+  }
+  const seq = Number(number);
+  const loaded = messages.find((message) => message.seq === seq && !message.local);
+  const message = loaded ?? (await loadMessage(context, conversation.id, seq));
+  if (!message) throw new UsageError(`there is no message #${number}`);
+  return { message, rest };
+}
+
+async function loadMessage(context: CommandContext, conversationId: string, seq: number): Promise<Message | undefined> {
+  if (seq < 1 || !Number.isSafeInteger(seq)) return undefined;
+  const { items } = await context.client.request<{ items: Message[] }>(
+    'GET',
+    `/conversations/${conversationId}/messages`,
+    { query: { after: seq - 1, limit: 1 } },
+  );
+  return items.find((message) => message.seq === seq);
+}
