@@ -3,6 +3,9 @@ import { readConfig } from './config.js';
 import { startStandalone } from './start.js';
 import { startupMessage } from './startup-message.js';
 
+/** For closing what the services used, after the grace period. */
+const CLOSE_TIMEOUT_MS = 15_000;
+
 const say = (text: string): void => void process.stdout.write(text);
 
 await run('parley', async () => {
@@ -13,6 +16,7 @@ await run('parley', async () => {
   say(startupMessage(config, standalone.url));
   return {
     logger,
+    stopTimeoutMs: config.SHUTDOWN_GRACE_MS + CLOSE_TIMEOUT_MS,
     async stop() {
       say('\nParley is stopping …\n');
       await standalone.stop();
