@@ -16,9 +16,9 @@ export interface DeadLetterCause {
 export interface Envelope {
   /** The queue that it came from. */
   readonly queue: string;
-  /** Of the request or event. */
+  /** The name of the request or event. */
   readonly name: string;
-  /** The work that it was sent for. */
+  /** The trace of the work that it was sent for. */
   readonly trace: Trace;
   /** Whether the queue delivered it before. */
   readonly redelivered: boolean;
@@ -144,9 +144,9 @@ export interface EventRetries {
   readonly limit: number;
 }
 
-/** Bears a dependency that is away for about four hours. */
+/** Lasts about four hours. */
 export const defaultRetries: EventRetries = { delaysMs: [1_000, 5_000, 30_000], limit: 500 };
 
-/** The delay before an event is tried again that was retried `retries` times, in milliseconds; undefined when that was too often. */
+/** The delay before the next try of an event that was retried `retries` times, in milliseconds; undefined when it may not be retried again. */
 export const retryDelayMs = ({ delaysMs, limit }: EventRetries, retries: number): number | undefined =>
   retries >= limit ? undefined : delaysMs[Math.min(retries, delaysMs.length - 1)];

@@ -80,7 +80,7 @@ export class Publisher {
     this.flush();
   }
 
-  /** Publishes, may be repeated, and resolves once it is confirmed; rejects with `Unavailable`. */
+  /** Publishes a message that may arrive twice. Resolves once it is confirmed; rejects with `Unavailable`. */
   publish(exchange: string, key: string, content: Buffer, properties: Options.Publish): Promise<void> {
     const options = properties.mandatory ? { ...properties, messageId: `kept-${this.mandatoryCount++}` } : properties;
     const deadline = Date.now() + this.confirmTimeoutMs;
@@ -152,7 +152,7 @@ export class Publisher {
         this.fail(entry, messageOf(error));
         return true;
       }
-      // The channel is closing: 'close' is on its way, and everything is sent again on the next one.
+      // The channel is closing. Its 'close' event follows, and everything is sent again on the next channel.
       this.writable = false;
       return false;
     }
@@ -183,19 +183,20 @@ export class Publisher {
     return true;
   }
 
+  /** The channel has ended: what it left unconfirmed is published again on the next one, except messages that must not be repeated. */
   private lost(): void {
     this.channel = undefined;
     this.writable = false;
-    const again: Entry[] = [];
+    const toRepeat: Entry[] = [];
     for (const entry of this.outbox.values()) {
       if (entry.sent && !entry.repeatable) {
         this.remove(entry);
         continue;
       }
       entry.sent = entry.returned = false;
-      again.push(entry);
+      toRepeat.push(entry);
     }
-    this.unsent = again;
+    this.unsent = toRepeat;
     this.next = 0;
   }
 }
