@@ -38,13 +38,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
   const removals = (userId: string, conversationId: string) =>
     on.service
       .pushed(userId, 'conversation:removed')
-      .map(({ payload }) => payload as never as { conversationId: string; reason: string })
-      .filter((one) => one.conversationId === conversationId);
-  const published = (name: string, conversationId: string) =>
-    on.service.events.filter((one) => {
-      const event = one.event as { conversationId?: string; conversation?: { id: string } };
-      return one.name === name && (event.conversationId ?? event.conversation?.id) === conversationId;
-    });
+      .map(({ payload }) => payload)
+      .filter((removed) => removed.conversationId === conversationId);
+  const published = (name: 'conversation.updated.v1' | 'conversation.deleted.v1', conversationId: string) =>
+    on.service
+      .published(name)
+      .filter((event) => ('conversation' in event ? event.conversation.id : event.conversationId) === conversationId);
 
   it('update only the given values; a new title is followed by a system message', async () => {
     const [anna, ben] = await people(2);

@@ -60,9 +60,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     );
     expect(roles).toEqual([['creator'], ['member'], ['member']]);
     expect(on.service.pushed(ben).map(({ event }) => event)).toEqual(['conversation:new', 'message:new']);
-    const [event] = on.service.events.filter(({ name }) => name === 'conversation.created.v1');
-    expect(event!.event.memberIds.toSorted()).toEqual([anna, ben, cara].toSorted());
-    expect(event!.event.conversation).not.toHaveProperty('me');
+    const [event] = on.service.published('conversation.created.v1');
+    expect(event!.memberIds.toSorted()).toEqual([anna, ben, cara].toSorted());
+    expect(event!.conversation).not.toHaveProperty('me');
     const [row] = await on.engine.owner.query(
       `select conversation_rev, members_rev, rev, last_seq from chat.conversation where id = $1`,
       [requestId],

@@ -39,26 +39,21 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
         [conversationId],
       )
     ).slice(1);
-  const toldOf = (userId: string, conversationId: string): [string, unknown][] =>
+  const pushesOf = (userId: string, conversationId: string): [string, unknown][] =>
     on.service.pushed(userId).flatMap(({ event, payload }): [string, unknown][] => {
-      const {
-        conversation,
-        message,
-        conversationId: id,
-      } = payload as never as {
-        conversation?: { id: string };
-        message?: { conversationId: string };
-        conversationId?: string;
-      };
-      return (conversation?.id ?? message?.conversationId ?? id) === conversationId ? [[event, payload]] : [];
+      const id =
+        ('conversation' in payload && payload.conversation.id) ||
+        ('message' in payload && payload.message.conversationId) ||
+        ('conversationId' in payload && payload.conversationId);
+      return id === conversationId ? [[event, payload]] : [];
     });
   const eventsOf = (userId: string, conversationId: string): string[] =>
-    toldOf(userId, conversationId).map(([event]) => event);
+    pushesOf(userId, conversationId).map(([event]) => event);
   const last = <E extends 'member:changed' | 'conversation:new' | 'conversation:removed'>(
     userId: string,
     conversationId: string,
     event: E,
-  ) => toldOf(userId, conversationId).findLast(([name]) => name === event)?.[1] as ServerEvent<E> | undefined;
+  ) => pushesOf(userId, conversationId).findLast(([name]) => name === event)?.[1] as ServerEvent<E> | undefined;
   const settled = (conversationId: string) => eventually(() => expectConsistent(on.engine.owner, conversationId));
 
   it('may join a public conversation: they get its state with everything read, and the members are told', async () => {
@@ -188,11 +183,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await eventually(() => last(ben!, conversationId, 'conversation:removed')?.reason === 'left');
     expect(await codeOf(join(anna!, conversationId))).toBe('not_found');
     await eventually(() =>
-      on.service.events.some(
-        ({ name, event }) =>
-          name === 'conversation.deleted.v1' &&
-          (event as never as { conversationId: string }).conversationId === conversationId,
-      ),
+      on.service.published('conversation.deleted.v1').some((event) => event.conversationId === conversationId),
     );
     expect(await notes(conversationId)).toEqual([
       { sender_id: ben, system: { kind: 'joined' } },
@@ -201,9 +192,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     ]);
     const roles = on.service
       .pushed(ben!, 'member:changed')
-      .map(({ payload }) => payload as never as ServerEvent<'member:changed'>)
-      .flatMap((one) =>
-        'member' in one && one.conversationId === conversationId ? [[one.member.userId, one.member.role, one.rev]] : [],
+      .flatMap(({ payload }) =>
+        'member' in payload && payload.conversationId === conversationId
+          ? [[payload.member.userId, payload.member.role, payload.rev]]
+          : [],
       );
     expect(roles.slice(-2)).toEqual([
       [anna, 'admin', 5],

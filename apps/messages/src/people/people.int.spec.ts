@@ -16,14 +16,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
       `select ${other} as other, created_at from chat.${table} where ${owner} = $1`,
       [by],
     );
-  const changes = (by: string) =>
-    on.service.events
-      .map(({ name, event }) =>
-        name === 'block.changed.v1'
-          ? (event as never as { blockerId: string; blockedId: string; blocked: boolean })
-          : undefined,
-      )
-      .filter((event) => event?.blockerId === by);
+  const changes = (by: string) => on.service.published('block.changed.v1').filter(({ blockerId }) => blockerId === by);
 
   it('are added to a list once and removed from it by its owner', async () => {
     const [anna, ben] = [newId(), newId()];

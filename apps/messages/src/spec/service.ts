@@ -5,13 +5,15 @@ import {
   newId,
   type CallInput,
   type CallOutput,
-  type Conversation,
+  type DomainEvent,
   type DomainEventName,
   type Message,
   type PushFrame,
   type RequestAnswer,
   type RequestName,
   type RequestPayload,
+  type ServerEvent,
+  type ServerEventName,
   type User,
 } from '@parley/contracts';
 import { createMemoryRegistry, createMemoryTraces, Push, type Registry, type Traces } from '@parley/realtime';
@@ -32,19 +34,14 @@ import { quiet } from '@parley/store/testing';
 type Input<N extends RequestName> = RequestPayload<N> extends { input: infer I } ? I : never;
 type Users = Extract<PushFrame, { kind: 'users' }>;
 /** A live event that was pushed to a user. */
-export interface PushedEvent {
-  readonly event: string;
-  readonly id: string | undefined;
-  /** Of the events that specs look into. */
-  readonly payload: { message: Message; conversation: Conversation; reaction?: unknown; line?: unknown; rev?: number };
-}
+export type PushedEvent<E extends ServerEventName = ServerEventName> = {
+  [K in E]: { readonly event: K; readonly id: string | undefined; readonly payload: ServerEvent<K> };
+}[E];
+type PublishedEvent = { [N in DomainEventName]: { readonly name: N; readonly event: DomainEvent<N> } }[DomainEventName];
 
 /** The messages service on an in-process broker, with a listener in place of gateways and answers in place of auth. */
 export class Service {
-  readonly events: {
-    name: string;
-    event: { message: Message; messages: Message[]; conversation: Conversation; memberIds: string[] };
-  }[] = [];
+  readonly events: PublishedEvent[] = [];
   readonly frames: Users[] = [];
   /** Users that do not exist. */
   readonly unknown = new Set<string>();
@@ -85,7 +82,7 @@ export class Service {
     await broker.listen({
       events: Object.keys(domainEvents) as DomainEventName[],
       onPush: (frame) => void (frame.kind === 'users' && service.frames.push(frame)),
-      onEvent: (name, event) => void service.events.push({ name, event: event as Service['events'][number]['event'] }),
+      onEvent: (name, event) => void service.events.push({ name, event } as PublishedEvent),
       onGap: () => undefined,
     });
     if (auth) await broker.serve('auth', { requests: service.auth(), events: new Map() });
@@ -106,7 +103,7 @@ export class Service {
     { requestId = newId(), connectionId }: { requestId?: string; connectionId?: string } = {},
   ): Promise<RequestAnswer<N>> {
     const caller = { ...this.caller(userId, requestId), ...(connectionId === undefined ? {} : { connectionId }) };
-    return this.broker.request(name, { caller, input } as unknown as RequestPayload<N>);
+    return this.broker.request(name, { caller, input } as RequestPayload<N>);
   }
 
   /** Connects a user at this gateway. */
@@ -145,24 +142,30 @@ export class Service {
     return this.broker.request(name, {
       caller: { ...this.caller(userId, requestId), kind },
       input,
-    } as unknown as RequestPayload<N>);
+    } as RequestPayload<N>);
   }
 
   async group(creator: string, ...memberIds: string[]): Promise<string> {
     return (await this.create(creator, { kind: 'group', title: 'a group', memberIds })).conversation.id;
   }
 
-  pushed(userId: string, event?: string): PushedEvent[] {
+  /** The live events of a user, or those of one kind, in the order of their pushes. */
+  pushed<E extends ServerEventName = ServerEventName>(userId: string, event?: E): PushedEvent<E>[] {
     return this.frames
       .filter((frame) => frame.users.includes(userId) && (event === undefined || frame.event === event))
-      .map(({ id, payload, event: name }) => ({ id, payload: payload as PushedEvent['payload'], event: name }));
+      .map(({ id, payload, event: name }) => ({ id, payload, event: name }) as PushedEvent<E>);
+  }
+
+  /** The domain events of one kind, in the order of their publication. */
+  published<N extends DomainEventName>(name: N): DomainEvent<N>[] {
+    return this.events.flatMap((published) => (published.name === name ? [published.event as DomainEvent<N>] : []));
   }
 
   created(): Message[] {
-    return this.events.filter(({ name }) => name === 'message.created.v1').flatMap(({ event }) => event.messages);
+    return this.published('message.created.v1').flatMap(({ messages }) => messages);
   }
   updated(): Message[] {
-    return this.events.filter(({ name }) => name === 'message.updated.v1').map(({ event }) => event.message);
+    return this.published('message.updated.v1').map(({ message }) => message);
   }
 
   private caller(userId: string, requestId: string): RequestPayload<'message.send.v1'>['caller'] {

@@ -75,7 +75,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     kind: User['kind'] = 'person',
     requestId = newId(),
   ): Promise<RequestAnswer<N>> =>
-    on.service.broker.request(name, { caller: { requestId, userId, sessionId: newId(), kind }, input } as never);
+    on.service.broker.request(name, {
+      caller: { requestId, userId, sessionId: newId(), kind },
+      input,
+    } as RequestPayload<N>);
   const create = async (
     userId: string,
     conversationId: string,

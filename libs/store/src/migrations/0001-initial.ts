@@ -4,12 +4,12 @@ import { Migration } from '@mikro-orm/migrations';
 const PARTITIONS = 16;
 
 /**
- * The three schemas. Ownership is by service: each schema is written by one role only. `seq` and `rev` count per conversation, without holes;
- * they are given out under a lock of the conversation's row.
+ * The three schemas. Each schema is written by one service's role only. `seq` and `rev` count per conversation without gaps, and are assigned under a
+ * lock of the conversation's row.
  */
 export class Migration0001Initial extends Migration {
   override async up(): Promise<void> {
-    // Roles belong to the whole server, so they may exist already. They can't log in until an operator gives them a password.
+    // Roles belong to the whole server, so they may exist already. They cannot log in until an operator sets a password.
     for (const role of ['parley_auth', 'parley_messages', 'parley_history']) {
       this.addSql(
         `do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`,
@@ -43,7 +43,7 @@ export class Migration0001Initial extends Migration {
     this.addSql(`create index session_live on auth.session (user_id) where ended_at is null`);
     this.addSql(`create index session_ended on auth.session (ended_at) where ended_at is not null`);
     this.addSql(`create index session_expiry on auth.session (expires_at) where ended_at is null`);
-    // Only hashes are kept; a spent one stays, so that its second use is recognised.
+    // Only hashes are kept. A spent token stays, so that its second use is recognised.
     this.addSql(`create table auth.refresh_token (
       hash bytea primary key,
       session_id uuid not null references auth.session on delete cascade,
@@ -59,7 +59,7 @@ export class Migration0001Initial extends Migration {
 
     // ── chat: written by the messages service, read by history ───────────────────────────────────────────────────
     this.addSql(`create schema chat`);
-    // One row: names this database. A restore from a backup must change it, so that clients drop their cursors.
+    // One row that identifies this database. A restore from a backup must change it, so that clients drop their cursors.
     this.addSql(
       `create table chat.epoch (single boolean primary key default true check (single), epoch text not null)`,
     );
@@ -124,9 +124,9 @@ export class Migration0001Initial extends Migration {
     }
     this.addSql(`create index message_id on chat.message (id)`);
     this.addSql(`create index message_rev on chat.message (conversation_id, rev)`);
-    // The look-ups that make unread exact: one's own messages, and those that never count; and those that mention somebody.
-    // Partial, so that it cannot stand in for the unique key of (conversation, sender, clientId): without statistics the planner takes either, and this one
-    // would read all that a sender ever wrote.
+    // For exact unread counts: a user's own messages, messages that never count, and messages with mentions.
+    // Partial, so that the planner does not use it instead of the unique key of (conversation, sender, clientId): without statistics it takes either, and this
+    // one would read all messages of a sender.
     this.addSql(`create index message_sender on chat.message (conversation_id, sender_id, seq) where type <> 'system'`);
     this.addSql(
       `create index message_uncounted on chat.message (conversation_id, seq) where deleted_at is not null or type = 'system'`,

@@ -3,11 +3,11 @@ import { Migration } from '@mikro-orm/migrations';
 /** The whole conversation domain: reactions, edits, pins, forwards, attachments, boards, contacts, blocks, webhooks, bots, private settings, search. */
 export class Migration0002Domain extends Migration {
   override async up(): Promise<void> {
-    // Parts of words. A trusted extension: who owns the database may create it.
+    // For searches by parts of words. A trusted extension, so the owner of the database may create it.
     this.addSql(`create extension if not exists pg_trgm schema public`);
 
     // ── auth ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    // A bot's present token is its one session; only the token's hash is kept.
+    // A bot's present token is its only session. Only the token's hash is kept.
     this.addSql(`create table auth.bot (
       user_id uuid primary key references auth."user" on delete cascade,
       owner_id uuid not null references auth."user" on delete cascade,
@@ -19,7 +19,7 @@ export class Migration0002Domain extends Migration {
     this.addSql(`create index bot_owner on auth.bot (owner_id) where deleted_at is null`);
 
     // ── chat ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    // The title as searches compare it, folded by the service; the rev of the last time that the board was emptied.
+    // The title, folded by the service for searches; and the rev at which the board was last emptied.
     this.addSql(
       `alter table chat.conversation add column folded_title text, add column drawing_rev bigint not null default 0`,
     );
@@ -34,7 +34,7 @@ export class Migration0002Domain extends Migration {
       `create index conversation_public_title on chat.conversation using gin (folded_title gin_trgm_ops) where visibility = 'public' and deleted_at is null`,
     );
 
-    // What a message shows beside its body lies in its row, so that a page is one read. Null: none.
+    // Everything that a message shows beside its body is in its row, so that a page is one read. Null: nothing.
     // attachments: Attachment[]; reactions: {emoji, count, userIds (the first 20)}[] in the order of their first use; forwarded_from: {messageId, senderId}.
     this.addSql(`alter table chat.message add column attachments jsonb, add column reactions jsonb, add column forwarded_from jsonb,
       add column pinned_at timestamptz(3), add column pinned_by uuid`);
@@ -47,7 +47,7 @@ export class Migration0002Domain extends Migration {
       created_at timestamptz(3) not null,
       primary key (conversation_id, message_id, emoji, user_id))`);
     this.addSql(`create index reaction_user on chat.reaction (conversation_id, message_id, user_id)`);
-    // The body that a change replaced, under that change's rev; the request that asked for it, so that it is not carried out again.
+    // The body that an edit replaced, under the edit's rev; and the edit's request, so that a redelivery does not repeat it.
     this.addSql(`create table chat.message_edit (
       conversation_id uuid not null,
       message_id uuid not null,
@@ -57,7 +57,7 @@ export class Migration0002Domain extends Migration {
       request_id uuid,
       primary key (conversation_id, message_id, rev))`);
 
-    // Bytes lie in the file store under `key`. attached_at: when a message first carried it; until then only its uploader sees it, afterwards who sees one of its messages.
+    // The bytes are in the file store under `key`. attached_at: when a message first carried it. Until then only the uploader sees it, later everybody who sees one of its messages.
     this.addSql(`create table chat.attachment (
       id uuid primary key,
       uploader_id uuid not null,
@@ -66,14 +66,14 @@ export class Migration0002Domain extends Migration {
       media_type text not null,
       size bigint not null,
       width int, height int, duration_ms int,
-      -- The preview of another attachment is an attachment as well; it is seen by whoever sees that one.
+      -- The preview of another attachment is an attachment too, with the same visibility.
       thumbnail_id uuid,
       thumbnail_of uuid references chat.attachment on delete cascade,
-      -- A profile picture: everybody who is logged in sees it.
+      -- A profile picture, visible to every logged-in user.
       public boolean not null default false,
       created_at timestamptz(3) not null,
       attached_at timestamptz(3),
-      -- Its bytes are to be removed; nobody sees it any more.
+      -- No longer visible; its bytes are to be removed.
       dropped_at timestamptz(3))`);
     this.addSql(`create index attachment_uploader on chat.attachment (uploader_id)`);
     this.addSql(`create index attachment_thumbnail on chat.attachment (thumbnail_of)`);
@@ -90,7 +90,7 @@ export class Migration0002Domain extends Migration {
 
     this.addSql(`create table chat.drawing_line (
       conversation_id uuid not null references chat.conversation on delete cascade,
-      -- The order of drawing: 1, 2, 3 … under the conversation's lock.
+      -- The order of drawing: 1, 2, 3 …, assigned under the conversation's lock.
       n bigint not null,
       id text not null,
       user_id uuid not null,
@@ -120,12 +120,12 @@ export class Migration0002Domain extends Migration {
       failures int not null default 0,
       disabled_at timestamptz(3))`);
     this.addSql(`create index webhook_conversation on chat.webhook (conversation_id)`);
-    // The queue of what is to be sent. One row per webhook and event, however often the event comes.
+    // The queue of deliveries. One row per webhook and event, also for a repeated event.
     this.addSql(`create table chat.webhook_delivery (
       id uuid primary key,
       webhook_id uuid not null references chat.webhook on delete cascade,
       event text not null,
-      -- What happened: the same for a repeated event.
+      -- Identifies the event: the same when it is repeated.
       event_key text not null,
       payload jsonb not null,
       state text not null default 'waiting' check (state in ('waiting', 'delivered', 'dead')),
@@ -138,14 +138,14 @@ export class Migration0002Domain extends Migration {
     this.addSql(`create index webhook_delivery_due on chat.webhook_delivery (next_attempt_at) where state = 'waiting'`);
     this.addSql(`create index webhook_delivery_newest on chat.webhook_delivery (webhook_id, id)`);
     this.addSql(`create index webhook_delivery_old on chat.webhook_delivery (created_at)`);
-    // Secrets are nobody's but the writer's.
+    // Secrets are only for the messages service.
     this.addSql(`revoke select on chat.webhook, chat.webhook_delivery from parley_history`);
 
-    // Bans that end by themselves.
+    // For bans with an end.
     this.addSql(`create index member_banned on chat.member (banned_until) where status = 'banned' and left_at is null`);
 
     // ── history ──────────────────────────────────────────────────────────────────────────────────────────────────
-    // What a member set for themselves. unread_from: the message from which on it is unread for them, until they read again.
+    // A member's private settings. unread_from: the message from which on the conversation is unread for them, until they read again.
     this.addSql(`create table history.preference (
       conversation_id uuid not null,
       user_id uuid not null,
@@ -155,10 +155,10 @@ export class Migration0002Domain extends Migration {
       primary key (conversation_id, user_id))`);
     this.addSql(`create index preference_user on history.preference (user_id)`);
     this.addSql(`alter table chat.member drop column notifications`);
-    // What the writer tells of a member holds their positions and settings, which it reads and never writes.
+    // The messages service describes members with their positions and settings, which it reads and never writes.
     this.addSql(`grant usage on schema history to parley_messages`);
     this.addSql(`grant select on history.cursor, history.preference to parley_messages`);
-    // What search looks in: the body folded by the service, and its words (runs of Chinese, Japanese and Korean as pairs of characters). `rev`: the message's, as it was indexed.
+    // The index of search: the body folded by the service, and its words (runs of Chinese, Japanese and Korean as pairs of characters). `rev`: the message's when it was indexed.
     this.addSql(`create table history.message_text (
       conversation_id uuid not null,
       seq bigint not null,
@@ -172,7 +172,7 @@ export class Migration0002Domain extends Migration {
     this.addSql(`create index message_text_folded on history.message_text using gin (folded gin_trgm_ops)`);
     this.addSql(`create index message_text_words on history.message_text using gin (words)`);
     this.addSql(`create index message_text_newest on history.message_text (created_at, seq, message_id)`);
-    // Up to which rev of a conversation search is known to be complete.
+    // The rev of a conversation up to which the index is complete.
     this.addSql(`create table history.text_progress (conversation_id uuid primary key, rev bigint not null)`);
   }
 }
