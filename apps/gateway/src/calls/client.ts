@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import type { IncomingMessage } from 'node:http';
-import type { Caller } from '@parley/contracts';
 import type { Session } from '../auth/session.js';
 import type { LocalConnection } from '../connections/connection.js';
 
@@ -12,14 +11,6 @@ export interface Client {
   /** Present when the call came over a socket. */
   readonly connection?: LocalConnection;
 }
-
-/** The client as services are told of it. */
-export const callerOf = ({ address, session, connection }: Client, requestId: string): Caller => ({
-  requestId,
-  address,
-  ...session,
-  ...(connection && { connectionId: connection.id }),
-});
 
 const withoutMapping = (address: string) =>
   address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;

@@ -7,12 +7,13 @@ import {
   type Call,
   type CallInput,
   type CallName,
+  type Caller,
   type RequestName,
 } from '@parley/contracts';
 import { inSpans, type Trace } from '@parley/service-kit';
 import { GatewayConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
-import { callerOf, type Client } from './client.js';
+import type { Client } from './client.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
 import { Limits } from './limits.js';
 
@@ -95,3 +96,11 @@ export class Dispatcher {
     return this.broker.request(`${name}.v1` as RequestName, payload as never, { deadlineMs });
   }
 }
+
+/** The client as services are told of it. */
+const callerOf = ({ address, session, connection }: Client, requestId: string): Caller => ({
+  requestId,
+  address,
+  ...session,
+  ...(connection && { connectionId: connection.id }),
+});

@@ -40,11 +40,10 @@ export class Limits {
 
   /** Counts a call that is about to be made. Rejects with `rate_limited`. */
   async admit(name: CallName, client: Client): Promise<void> {
-    const address = addressKey(client.address);
     if (!client.connection) await this.admitRequest(client);
     if (name === 'message.send') return this.messages.take(client.session!.userId);
-    if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(address);
-    if (name === 'auth.login') await this.logins.take(address);
+    if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(addressKey(client.address));
+    if (name === 'auth.login') await this.logins.take(addressKey(client.address));
   }
 
   /** Counts an HTTP request, whatever it is. Rejects with `rate_limited`. */
