@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           isolate: false,
-          include: ['{libs,apps,patches,tools,bench}/**/*.spec.ts'],
+          include: ['{libs,apps,patches,deploy,tools,bench}/**/*.spec.ts'],
           exclude: [...excluded, '**/*.int.spec.ts'],
           sequence: { groupOrder: 0 },
           maxWorkers: 2,

@@ -42,10 +42,10 @@ const anchorsOf = (text: string) =>
   );
 
 describe('links', () => {
-  const documents = globSync('{*.md,docs/**/*.md,examples/*.md,bench/*.md,apps/*/*.md,libs/*/*.md,patches/*.md}', {
-    cwd: root.pathname,
-    exclude: (path) => path.includes('node_modules'),
-  });
+  const documents = globSync(
+    '{*.md,docs/**/*.md,examples/*.md,bench/*.md,apps/*/*.md,libs/*/*.md,{patches,deploy}/*.md}',
+    { cwd: root.pathname, exclude: (path) => path.includes('node_modules') },
+  );
   const links = documents
     .flatMap((document) =>
       [
@@ -113,7 +113,7 @@ describe('commands', () => {
 
 describe('paths', () => {
   const named = globSync(
-    '{*.md,docs/**/*.md,examples/*.md,bench/*.md,patches/*.md,apps/*/README.md,libs/*/README.md}',
+    '{*.md,docs/**/*.md,examples/*.md,bench/*.md,{patches,deploy}/*.md,apps/*/README.md,libs/*/README.md}',
     { cwd: root.pathname },
   ).flatMap((document) =>
     [

@@ -175,7 +175,7 @@ describe('the linter', () => {
     expect(reported.get(file)).toEqual(breaks);
   });
 
-  const packages = globSync('{libs/*,apps/*,patches}/package.json', { cwd: root }).map(dirname);
+  const packages = globSync('{libs/*,apps/*,patches,deploy}/package.json', { cwd: root }).map(dirname);
   const read = (path: string) =>
     JSON.parse(readFileSync(join(root, path), 'utf8')) as {
       scripts?: Record<string, string>;

@@ -1,10 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, describe, it } from 'vitest';
+import { problemsOf, programs, secretFiles } from '@parley/admin';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { problemsOf } from './configuration/config-check.js';
-import { programs } from './configuration/programs.js';
-import { secretFiles } from './secrets.js';
 
 interface Service {
   image: string;
@@ -15,7 +13,7 @@ interface Service {
   security_opt?: string[];
   depends_on?: Record<string, unknown>;
 }
-const root = join(import.meta.dirname, '../../..');
+const root = join(import.meta.dirname, '../..');
 const { services, volumes } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
   services: Record<string, Service>;
   volumes: Record<string, null>;
@@ -26,15 +24,15 @@ const secrets = secretFiles((name) => `password-of-${name}`, {
   database: 'postgres://postgres:5432/parley',
   redis: 'redis://redis:6379',
 });
-/** Where the job that makes secrets puts each volume. */
+/** For each volume: the folder in which the secrets job writes its files. */
 const folders = Object.fromEntries(
-  services['secrets']!.volumes!.map((mount) => mount.split(':') as [string, string]).map(([volume, place]) => [
+  services['secrets']!.volumes!.map((mount) => mount.split(':') as [string, string]).map(([volume, path]) => [
     volume,
-    place.replace('/secrets/', ''),
+    path.replace('/secrets/', ''),
   ]),
 );
 
-/** What a container finds in its environment: unset variables as defaults, the files of its volumes read. */
+/** The environment of a container: unset variables have their defaults, secret files are read. */
 function environmentOf({ environment = {}, volumes: mounts = [] }: Service): Record<string, string> {
   return Object.fromEntries(
     Object.entries(environment).map(([name, value]) => {
@@ -51,12 +49,9 @@ describe('docker-compose.yml', () => {
     .filter(([, { image }]) => image.startsWith('parley-'))
     .map(([name, service]) => ({ name, service }));
 
-  it.each(ours)(
-    'gives $name a root file system that nobody writes, no capabilities and no new privileges',
-    ({ service }) => {
-      expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
-    },
-  );
+  it.each(ours)('gives $name a read-only root file system, no capabilities and no new privileges', ({ service }) => {
+    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+  });
 
   it.each(
     ours.flatMap(({ name, service }) =>
@@ -64,14 +59,14 @@ describe('docker-compose.yml', () => {
         .filter((program) => program.name === name.replace(/-2$/, ''))
         .map((program) => ({ name, service, program })),
     ),
-  )('gives $name what it requires, and nothing that it does not read', ({ service, program }) => {
+  )('gives $name all variables that it requires and none that it does not read', ({ service, program }) => {
     expect(problemsOf(program, environmentOf(service))).toEqual([]);
     expect(Object.keys(environmentOf(service)).filter((name) => !(name in program.shape))).toEqual([]);
   });
 
-  it('holds no password, and every service mounts its own secrets alone', () => {
+  it('contains no password, and every service mounts its own secrets only', () => {
     expect(readFileSync(join(root, 'docker-compose.yml'), 'utf8')).not.toMatch(/PASSWORD: |:\/\/[^/\s]+:[^/\s]+@/);
-    for (const { name, service } of ours.filter((one) => !['secrets', 'admin', 'migrate'].includes(one.name))) {
+    for (const { name, service } of ours.filter(({ name }) => !['secrets', 'admin', 'migrate'].includes(name))) {
       const mounted = (service.volumes ?? []).filter((mount) => mount.startsWith('secrets-'));
       expect(
         mounted.filter((mount) => mount.endsWith(':/run/secrets:ro')),
@@ -80,18 +75,18 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('names volumes and files that are there, and every secret has its place', () => {
+  it('mounts existing volumes and files, and every secret', () => {
     const mounts = Object.values(services).flatMap((service) =>
       (service.volumes ?? []).map((mount) => mount.split(':')[0]!),
     );
     expect(
       mounts.filter((mount) => (mount.startsWith('./') ? !existsSync(join(root, mount)) : !(mount in volumes))),
     ).toEqual([]);
-    const places = new Set(Object.values(folders));
-    const unplaced = Object.keys(secrets)
+    const mounted = new Set(Object.values(folders));
+    const unmounted = Object.keys(secrets)
       .map((path) => path.split('/')[0]!)
-      .filter((folder) => !places.has(folder));
+      .filter((folder) => !mounted.has(folder));
     // Only Kubernetes has KEDA.
-    expect(new Set(unplaced)).toEqual(new Set(['keda']));
+    expect(new Set(unmounted)).toEqual(new Set(['keda']));
   });
 });

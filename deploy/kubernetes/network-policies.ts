@@ -1,4 +1,4 @@
-/** What NetworkPolicies let through, as far as `k8s/` uses them. */
+/** Evaluates NetworkPolicies, as far as `k8s/` uses them. */
 import type { KubernetesObject } from './kustomize.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -23,7 +23,7 @@ interface Spec {
   egress?: Rule[];
 }
 
-/** A pod of ours, one in another namespace, or an address outside. */
+/** A pod of this namespace, a pod of another one, or an address outside. */
 export type End =
   | { readonly labels: Labels }
   | { readonly namespace: string; readonly labels: Labels }
@@ -47,8 +47,8 @@ function isPeer(peer: Peer, end: End): boolean {
   return namespaceFits && selects(peer.podSelector ?? {}, end.labels);
 }
 
-/** Whether the policies let `end` do so, in one direction; pods elsewhere and addresses are let by those who are there. */
-function lets(
+/** Whether the policies allow a connection at one end, in one direction. Ends outside the namespace are not restricted by them. */
+function allows(
   policies: readonly KubernetesObject[],
   direction: 'Ingress' | 'Egress',
   end: End,
@@ -63,11 +63,11 @@ function lets(
   const rules = specs.flatMap((spec) => (direction === 'Ingress' ? spec.ingress : spec.egress) ?? []);
   return rules.some(
     (rule) =>
-      (rule.ports ?? []).some((one) => one.port === port) &&
+      (rule.ports ?? []).some((allowed) => allowed.port === port) &&
       ((direction === 'Ingress' ? rule.from : rule.to) ?? []).some((peer) => isPeer(peer, other)),
   );
 }
 
-/** Whether a connection can be made: both its ends have to let it through. */
+/** Whether a connection is possible: the policies of both ends must allow it. */
 export const passes = (policies: readonly KubernetesObject[], from: End, to: End, port: number): boolean =>
-  lets(policies, 'Egress', from, to, port) && lets(policies, 'Ingress', to, from, port);
+  allows(policies, 'Egress', from, to, port) && allows(policies, 'Ingress', to, from, port);

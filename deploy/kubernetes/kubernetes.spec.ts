@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Cluster } from '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1';
 import { ScaledObject, TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1';
+import { problemsOf, programs, secretsCommand } from '@parley/admin';
 import { Health, isSecret } from '@parley/service-kit';
 import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
 import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2';
@@ -23,13 +24,10 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { problemsOf } from './configuration/config-check.js';
-import { programs } from './configuration/programs.js';
-import { secretsCommand } from './secrets.js';
-import { passes, selects, type End, type Labels } from './spec/flows.js';
-import { render, renderByKubectl, type KubernetesObject } from './spec/kustomize.js';
+import { render, renderByKubectl, type KubernetesObject } from './kustomize.js';
+import { passes, selects, type End, type Labels } from './network-policies.js';
 
-const root = join(import.meta.dirname, '../../..');
+const root = join(import.meta.dirname, '../..');
 const models = {
   Deployment,
   StatefulSet,
@@ -48,7 +46,7 @@ const models = {
   ScaledObject,
   TriggerAuthentication,
 };
-/** Where each model comes from, for the compiler. */
+/** The module of each model, for the compiler. */
 const homes: Readonly<Record<string, string>> = {
   'apps/v1': 'kubernetes-models/apps/v1',
   'autoscaling/v2': 'kubernetes-models/autoscaling/v2',
@@ -59,7 +57,7 @@ const homes: Readonly<Record<string, string>> = {
   'postgresql.cnpg.io/v1': '@kubernetes-models/cloudnative-pg/postgresql.cnpg.io/v1',
   'keda.sh/v1alpha1': '@kubernetes-models/keda/keda.sh/v1alpha1',
 };
-/** The Cluster Operator's own object has no package of models: these are the fields that are used, after its reference. */
+/** The Cluster Operator's object has no package of models. These are the fields in use, after its reference. */
 const RabbitmqCluster = z.strictObject({
   apiVersion: z.literal('rabbitmq.com/v1beta1'),
   kind: z.literal('RabbitmqCluster'),
@@ -84,7 +82,7 @@ const RabbitmqCluster = z.strictObject({
 });
 
 const overlays = ['dev', 'prod'] as const;
-/** What the operators make, which no file shows: the services' names lead to pods with these labels. */
+/** The pods that operators create, which are in no file: the labels behind each service name. */
 const madeByOperators: Readonly<Record<(typeof overlays)[number], Readonly<Record<string, Labels>>>> = {
   dev: {},
   prod: { rabbitmq: { 'app.kubernetes.io/name': 'rabbitmq' }, 'postgres-rw': { 'cnpg.io/cluster': 'postgres' } },
@@ -94,10 +92,10 @@ const addresses = {
   prod: ['--database', 'postgres://postgres-rw:5432/parley', '--redis', 'rediss://192.0.2.7:6379'],
 };
 
-/** Each overlay as it is, and with the line about the component that exports traces. */
+/** Each overlay as it is, and with the component that exports traces. */
 const variants = overlays.flatMap((overlay) => [
-  { name: `k8s/overlays/${overlay}`, overlay, place: overlay as string, traced: false },
-  { name: `k8s/overlays/${overlay}, traced`, overlay, place: `${overlay}-traced`, traced: true },
+  { name: `k8s/overlays/${overlay}`, overlay, folderName: overlay as string, traced: false },
+  { name: `k8s/overlays/${overlay}, traced`, overlay, folderName: `${overlay}-traced`, traced: true },
 ]);
 
 const folder = mkdtempSync(join(root, '.cache-kubernetes-'));
@@ -112,10 +110,10 @@ beforeAll(async () => {
     const file = join(`${place}-traced`, 'kustomization.yaml');
     writeFileSync(file, readFileSync(file, 'utf8').replace(/^# (?=components:)/m, ''));
   }
-  for (const { place } of variants) rendered.set(place, render(join(folder, 'overlays', place)));
+  for (const { folderName } of variants) rendered.set(folderName, render(join(folder, 'overlays', folderName)));
 });
 
-describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
+describe.each(variants)('$name', ({ overlay, folderName: variant, traced }) => {
   const all = () => rendered.get(variant)!;
   const of = (kind: string) => all().filter((object) => object.kind === kind);
   const named = (kind: string, name: string): KubernetesObject => {
@@ -128,7 +126,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     (spec as { template: { metadata: { labels: Labels }; spec: IPodSpec } }).template;
   const containerOf = (object: KubernetesObject): IContainer => podOf(object).spec.containers[0]!;
   const ours = () => workloads().filter((object) => containerOf(object).image?.includes('parley-'));
-  /** The environment of a workload's container, with what its ConfigMaps give; secrets' files are read. */
+  /** The environment of a workload's container, including its ConfigMaps; secret files are read. */
   const environment = (object: KubernetesObject): Record<string, string> => {
     const { env = [], envFrom = [], volumeMounts = [] } = containerOf(object);
     const given = Object.fromEntries([
@@ -151,21 +149,21 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     );
   };
 
-  it('is what kubectl makes of it, too', () => {
+  it('is rendered by kubectl in the same way', () => {
     const byName = (objects: KubernetesObject[]) =>
       Object.fromEntries(objects.map((object) => [`${object.kind} ${object.metadata.name}`, object]));
     const real = renderByKubectl(join(folder, 'overlays', variant));
     expect(byName(real ?? all())).toEqual(byName(all()));
   });
 
-  it('has only objects that are valid', () => {
+  it('has only valid objects', () => {
     for (const object of all()) {
       if (object.kind === 'RabbitmqCluster') RabbitmqCluster.parse(object);
       else new models[object.kind as keyof typeof models](object as never).validate();
     }
   });
 
-  it('has no field that Kubernetes does not know', async () => {
+  it('has no unknown field', async () => {
     const checked = all().filter(({ apiVersion }) => homes[apiVersion] !== undefined);
     expect(checked.length).toBeGreaterThan(all().length - 2);
     const lines = checked.map(
@@ -193,7 +191,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     }
   });
 
-  it('gives every program what it requires, nothing that it does not know, and secrets as files alone', () => {
+  it('gives every program all variables that it requires, none that it does not read, and secrets only as files', () => {
     expect(
       ours()
         .map(({ metadata }) => metadata.name)
@@ -216,7 +214,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     }
   });
 
-  it('gives no hash to the names of secrets that objects of operators refer to, into which Kustomize does not look', () => {
+  it('adds no hash to the names of secrets in operators’ objects, which Kustomize does not rewrite', () => {
     const operators = JSON.stringify(
       all().filter(({ kind }) => ['RabbitmqCluster', 'Cluster', 'TriggerAuthentication'].includes(kind)),
     );
@@ -240,7 +238,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     expect(new Set(secrets).size).toBe(secrets.length);
   });
 
-  it('lets every connection through that a program makes, and no service reach a server that it does not use', () => {
+  it('allows every connection that a program makes, and none to a server that it does not use', () => {
     const servers = { AMQP_URL: 5672, DATABASE_URL: 5432, REDIS_URL: 6379 } as const;
     const places = new Map<string, End>();
     const placeOf = (host: string): End => {
@@ -260,7 +258,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
       for (const [name, port] of Object.entries(servers)) {
         const uses = environment(object)[name] !== undefined;
         const to = places.get(name)!;
-        // The bucket lies outside too, and Redis is on another port there.
+        // Outside the cluster the bucket and Redis are on different ports.
         expect(passes(of('NetworkPolicy'), from, to, port), `${object.metadata.name} → ${name}`).toBe(uses);
       }
       expect(
@@ -269,7 +267,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     }
   });
 
-  it('lets clients through the ingress controller to the gateway alone, Prometheus to the metrics, webhooks out, and no service to another', () => {
+  it('allows the ingress controller to reach the gateway only, Prometheus the metrics, webhooks the internet, and no service another one', () => {
     const policies = of('NetworkPolicy');
     const pod = (name: string): End => ({ labels: podOf(named('Deployment', name)).metadata.labels });
     const services = of('Deployment').map(({ metadata }) => metadata.name);
@@ -289,7 +287,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     }
   });
 
-  it('lets the services alone reach the collector when they export traces, and nobody when they do not', () => {
+  it('allows services to reach the collector only when they export traces', () => {
     const policies = of('NetworkPolicy');
     for (const object of ours()) {
       const from: End = { labels: podOf(object).metadata.labels };
@@ -307,7 +305,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     }
   });
 
-  it('has pods that are restricted, without tokens, with bounds, and with a root file system that nobody writes', () => {
+  it('has restricted pods without tokens, with limits and a read-only root file system', () => {
     expect(named('Namespace', 'parley').metadata.labels).toMatchObject({
       'pod-security.kubernetes.io/enforce': 'restricted',
     });
@@ -340,7 +338,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     }
   });
 
-  it('asks of every service what it answers: each probe’s port is named and its path exists', async () => {
+  it('probes every service at a named port and an existing path', async () => {
     const health = new Health('probe');
     for (const object of of('Deployment')) {
       const { ports = [], startupProbe, livenessProbe, readinessProbe } = containerOf(object);
@@ -351,7 +349,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     }
   });
 
-  it('gives every service longer to stop than it takes, and replaces it without a gap', () => {
+  it('gives every service enough time to stop, and replaces it without a gap', () => {
     for (const object of of('Deployment')) {
       const { terminationGracePeriodSeconds } = podOf(object).spec;
       // `run` ends a process 25 s after the signal, however far it is.
@@ -365,7 +363,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     expect(containerOf(named('Deployment', 'gateway')).lifecycle?.preStop?.sleep?.seconds).toBe(5);
   });
 
-  it('has selectors that select what they are for', () => {
+  it('has selectors that match their pods', () => {
     for (const object of of('Deployment')) {
       const { labels } = podOf(object).metadata;
       for (const selector of [
@@ -391,7 +389,7 @@ describe.each(variants)('$name', ({ overlay, place: variant, traced }) => {
     expect(containerOf(named('Deployment', 'gateway')).ports).toContainEqual({ name: target, containerPort: 3000 });
   });
 
-  it('keeps the services back until the database is migrated, when told to', () => {
+  it('can hold the services back until the database is migrated', () => {
     const held = all()
       .filter(({ metadata }) => metadata.labels?.['parley/rollout'] === 'services')
       .map(({ kind }) => kind);

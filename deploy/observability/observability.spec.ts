@@ -3,11 +3,11 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = new URL('../..', import.meta.url).pathname;
 const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
 
-/** What Parley's own code and prom-client name, with the series that a histogram has. */
-function known(): Set<string> {
+/** The metrics of Parley's own code and of prom-client, with the series of histograms. */
+function knownMetrics(): Set<string> {
   const names = globSync('{apps,libs}/*/src/**/*.ts', {
     cwd: root,
     exclude: (path) => /\.spec\.ts$|node_modules/.test(path),
@@ -17,7 +17,7 @@ function known(): Set<string> {
   names.push(...register.getMetricsAsArray().map(({ name }) => name));
   return new Set(names.flatMap((name) => [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]));
 }
-/** Of others: Prometheus itself, and RabbitMQ's own endpoint. */
+/** Metrics of Prometheus itself and of RabbitMQ's endpoint. */
 const foreign = new Set(['up', 'rabbitmq_queue_messages_ready', 'rabbitmq_queue_messages_unacked']);
 
 const rules = (
@@ -36,7 +36,7 @@ const expressions = [
   ...rules.map(({ alert, expr }) => [alert, expr]),
   ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr])),
 ] as [string, string][];
-/** Names of metrics: what stands before a brace or a range, or by itself, and is no function, label or keyword. */
+/** The names of metrics in an expression: words that are no function, label or keyword. */
 const metricsOf = (expr: string): string[] =>
   [
     ...expr
@@ -48,15 +48,15 @@ const metricsOf = (expr: string): string[] =>
     .map(([, name]) => name!)
     .filter((name) => !/^\d|^(?:by|on|and|or|unless|offset|s|m)$/.test(name));
 
-describe('what is looked at', () => {
-  const names = known();
-  it.each(expressions)('%s asks for metrics that exist: %s', (_, expr) => {
+describe('an alert or panel', () => {
+  const names = knownMetrics();
+  it.each(expressions)('%s uses existing metrics: %s', (_, expr) => {
     const asked = metricsOf(expr);
     expect(asked.length).toBeGreaterThan(0);
     expect(asked.filter((name) => !names.has(name) && !foreign.has(name))).toEqual([]);
   });
 
-  it('is found out when it does not', () => {
+  it('is reported when it uses an unknown metric', () => {
     expect(metricsOf('sum by (le) (rate(parley_nothing_bucket{a="b"}[5m])) / up > 0.1')).toEqual([
       'parley_nothing_bucket',
       'up',
@@ -75,7 +75,7 @@ const spanOf = (text: string): number =>
   Number(text.slice(0, -1)) * { s: 1, m: 60, h: 3600 }[text.at(-1) as 's' | 'm' | 'h'];
 
 it.each(rules.filter(({ for: time, expr }) => time !== undefined && /\[\d+[smh]\]/.test(expr)))(
-  '$alert tells of what goes on: its time is longer than its range, so nothing that happened once is enough',
+  '$alert needs a lasting condition: its duration is longer than its range, so a single event is not enough',
   ({ expr, for: time }) => {
     for (const [, range] of expr.matchAll(/\[(\d+[smh])\]/g)) expect(spanOf(range!)).toBeLessThan(spanOf(time!));
   },

@@ -1,4 +1,4 @@
-/** The part of Kustomize that `k8s/` uses, so that its tests need nothing installed. Where there is a `kubectl`, a test compares. */
+/** The part of Kustomize that `k8s/` uses, so that its specs need nothing installed. A spec compares with `kubectl` where it exists. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -30,7 +30,7 @@ interface Kustomization {
   secretGenerator?: Generator[];
 }
 
-const known = [
+const supported = [
   'apiVersion',
   'kind',
   'namespace',
@@ -57,10 +57,11 @@ const read = (text: string): KubernetesObject[] =>
   });
 const documents = (path: string): KubernetesObject[] => read(readFileSync(path, 'utf8'));
 
-/** What a folder's kustomization comes to, or with `objects` a component's that changes them. Names of generated objects have no hash. Throws on what it does not know. */
+/** Renders a folder's kustomization, or with `objects` a component that changes them. Names of generated objects have no hash. Throws for an unsupported field. */
 export function render(folder: string, objects: KubernetesObject[] = []): KubernetesObject[] {
   const file = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as Kustomization;
-  for (const key of Object.keys(file)) if (!known.includes(key)) throw new Error(`${folder}: ${key} is not known here`);
+  for (const key of Object.keys(file))
+    if (!supported.includes(key)) throw new Error(`${folder}: ${key} is not supported here`);
   objects.push(
     ...(file.resources ?? []).flatMap((path) =>
       statSync(join(folder, path)).isDirectory() ? render(join(folder, path)) : documents(join(folder, path)),
@@ -98,10 +99,10 @@ function generate(
   { data, ...rest }: { apiVersion: string; kind: string; type?: string; data: Record<string, string> },
   { name, behavior }: Generator,
 ): void {
-  const there = objects.find((object) => object.kind === rest.kind && object.metadata.name === name);
-  if ((behavior === 'merge') !== (there !== undefined))
-    throw new Error(`${rest.kind} ${name} is ${there ? '' : 'not '}there already`);
-  if (there) there['data'] = { ...(there['data'] as object), ...data };
+  const existing = objects.find((object) => object.kind === rest.kind && object.metadata.name === name);
+  if ((behavior === 'merge') !== (existing !== undefined))
+    throw new Error(`${rest.kind} ${name} ${existing ? 'exists already' : 'does not exist'}`);
+  if (existing) existing['data'] = { ...(existing['data'] as object), ...data };
   else objects.push({ ...rest, metadata: { name }, data });
 }
 
@@ -124,7 +125,7 @@ function apply(objects: readonly KubernetesObject[], patch: KubernetesObject): v
   Object.assign(target, merged(target as never, patch as never));
 }
 
-/** Which field tells the entries of a list apart, where they are merged one by one. */
+/** The field that identifies the entries of lists that are merged entry by entry. */
 const keys: Readonly<Record<string, string>> = {
   containers: 'name',
   volumes: 'name',
@@ -132,7 +133,7 @@ const keys: Readonly<Record<string, string>> = {
   volumeMounts: 'mountPath',
 };
 
-/** A strategic merge: null takes away, lists with a key are merged by it with what is patched in front, other lists are replaced. */
+/** A strategic merge: null deletes, lists with a key are merged by it with patched entries first, other lists are replaced. */
 function merged(base: Json, patch: Json, field = ''): Json {
   if (Array.isArray(patch) && Array.isArray(base) && keys[field] !== undefined)
     return mergedList(base, patch, keys[field]!);
@@ -157,7 +158,7 @@ const isObject = (value: Json): value is { readonly [key: string]: Json } =>
 
 const kubectl = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find((path) => existsSync(path));
 
-/** The same by the real one, with the hashes of generated names taken away again; undefined where there is none. */
+/** Renders by the real kubectl, without the hashes of generated names; undefined where it is not installed. */
 export function renderByKubectl(folder: string): KubernetesObject[] | undefined {
   if (kubectl === undefined) return undefined;
   const generated =

@@ -1,0 +1,3 @@
+export { problemsOf } from './configuration/config-check.js';
+export { programs, type Program } from './configuration/programs.js';
+export { secretFiles, secretsCommand } from './secrets.js';
