@@ -1,6 +1,6 @@
 /**
- * Every call that a client can make, over sockets, HTTP or both: the single source of validation, routing, types and
- * documents. Adding a call is one entry here and one handler in the service that answers it.
+ * All calls of clients, over sockets, HTTP or both: the single source of validation, routing, types and API documents.
+ * A new call needs one entry here and one handler in the service that answers it.
  */
 import { z } from 'zod';
 import {
@@ -55,29 +55,34 @@ export type Service = 'auth' | 'messages' | 'history' | 'presence';
 
 /**
  * How a call travels from the gateway to the service that answers it.
- * - `shard`: durable, to the shard queue of the id that `shardKey` names; one replica at a time, in order. Without `shardKey`, the shard of the request's own new id.
+ * - `shard`: durable, to the shard queue of the id that `shardKey` returns; one replica at a time, in order. Without
+ *   `shardKey`, the shard of the request's own id.
  * - `command`: durable, to the service's command queue, any replica.
- * - `query`: not kept: gone when its deadline passes. For reads, and for writes that the caller simply repeats (receipts) or that must not lie on a disk (passwords).
+ * - `query`: not durable, dropped at its deadline. For reads, for writes that the caller simply repeats (receipts), and
+ *   for data that must not be written to a disk (passwords).
  * - `edge`: the gateway answers itself, perhaps by asking services.
  */
 export type Via = 'shard' | 'command' | 'query' | 'edge';
 
 export interface HttpRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Under `/api/v1`; `:name` parts become fields of the input, beside the body's and the query's. */
+  /** The path under `/api/v1`. `:name` parts become fields of the input, like those of body and query. */
   readonly path: string;
-  /** Query parameters and how their text becomes a value. Others are `invalid`. */
+  /** Query parameters and how their text becomes a value. Other parameters are `invalid`. */
   readonly query?: Readonly<Record<string, 'text' | 'int' | 'list'>>;
-  /** The success status; the first is the usual one, `statusOf` picks among them. */
+  /** The success statuses. The first is the usual one; `statusOf` chooses among them. */
   readonly status: readonly [number, ...number[]];
   readonly statusOf?: (data: never) => number;
-  /** HTTP answers a single thing bare: the field of the output that is the body. Absent: the whole output. 204 sends nothing. */
+  /** The field of the output that HTTP answers bare, as the whole body. Absent: the whole output. 204 has no body. */
   readonly bare?: string;
 }
 
 export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
   readonly summary: string;
-  /** `open`: no token needed, and none looked at. `optional`: none needed; one that is there must be good, and says who calls. */
+  /**
+   * `open`: no token is needed, and none is checked. `optional`: no token is needed; if there is one, it must be valid
+   * and identifies the caller.
+   */
   readonly auth: 'open' | 'optional' | 'session';
   readonly service: Service | 'gateway';
   readonly via: Via;
@@ -88,7 +93,7 @@ export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
   shardKey?(input: z.output<I>): string;
 }
 
-/** Keeps `auth` and `via` as they are written, so that the types of requests can depend on them. */
+/** Keeps the literal types of `auth` and `via`, on which the types of requests depend. */
 const call = <I extends z.ZodType, O extends z.ZodType, const A extends Call['auth'], const V extends Via>(
   definition: Call<I, O> & { readonly auth: A; readonly via: V },
 ): Call<I, O> & { readonly auth: A; readonly via: V } => definition;
@@ -99,7 +104,7 @@ const route = <D = unknown>(
   more: { query?: HttpRoute['query']; bare?: string; statusOf?: (data: D) => number } = {},
 ): HttpRoute => ({ method, path, status: typeof status === 'number' ? [status] : status, ...more }) as HttpRoute;
 
-const nothing = z.strictObject({});
+const empty = z.strictObject({});
 const list = { cursor: 'text', limit: 'int' } as const;
 const listInput = { cursor: Cursor.optional(), limit: Limit.optional() };
 const conversationId = { conversationId: Id };
@@ -109,7 +114,7 @@ const atMostOne = (value: { before?: unknown; after?: unknown; around?: unknown 
   [value.before, value.after, value.around].filter((position) => position !== undefined).length <= 1;
 
 const byConversation = (input: { conversationId: string }): string => input.conversationId;
-/** A message's id lies in its conversation's shard. */
+/** A message's id carries the shard of its conversation. */
 const byMessage = (input: { messageId: string }): string => input.messageId;
 const ConversationAnswer = z.object({ conversation: Conversation });
 const MessageAnswer = z.object({ message: Message });
@@ -118,7 +123,7 @@ const memberInput = { ...conversationId, userId: Id };
 const personInput = z.strictObject({ userId: Id });
 const messageInput = z.strictObject({ messageId: Id });
 const reactionInput = z.strictObject({ messageId: Id, emoji: Emoji });
-// Parsers of addresses pass over white space and control characters: what is stored would not be what is called.
+// URL parsers skip white space and control characters, so the stored address would differ from the one that is called.
 const WebhookUrl = text(1, 2000)
   .refine((value) => !/[\s\p{Cc}]/u.test(value), 'must not contain white space or control characters')
   .refine(
@@ -127,7 +132,7 @@ const WebhookUrl = text(1, 2000)
   );
 const WebhookEvents = z.array(WebhookEvent).min(1).max(WebhookEvent.options.length);
 
-/** What the answer of a cursor call carries. */
+/** The answer of a receipt call. */
 const ReceiptAnswer = z.object({ receipt: Receipt });
 const receiptInput = z.strictObject({ ...conversationId, seq: Position });
 
@@ -156,12 +161,12 @@ export const calls = {
     service: 'auth',
     via: 'query',
     http: route('POST', '/auth/login', 200),
-    // Whatever cannot be a name or a password is a wrong one, not a schema error: the answer does not teach the rules.
+    // An impossible name or password is a wrong one, not a schema error: the answer does not tell the rules.
     input: z.strictObject({ username: text(1, 200).toLowerCase(), password: text(1, 1000), deviceName: optionalName }),
     output: Session,
   }),
   'auth.guest': call({
-    summary: 'Come in as a guest',
+    summary: 'Sign in as a guest, without an account',
     auth: 'open',
     service: 'auth',
     via: 'query',
@@ -184,8 +189,8 @@ export const calls = {
     service: 'auth',
     via: 'query',
     http: route('POST', '/auth/logout', 204),
-    input: nothing,
-    output: nothing,
+    input: empty,
+    output: empty,
   }),
   'auth.sessions': call({
     summary: 'The caller’s devices',
@@ -203,7 +208,7 @@ export const calls = {
     via: 'query',
     http: route('DELETE', '/auth/sessions/:sessionId', 204),
     input: z.strictObject({ sessionId: Id }),
-    output: nothing,
+    output: empty,
   }),
   'auth.password': call({
     summary: 'Change the password; ends every other session',
@@ -212,7 +217,7 @@ export const calls = {
     via: 'query',
     http: route('POST', '/auth/password', 204),
     input: z.strictObject({ current: text(1, 1000), next: Password }),
-    output: nothing,
+    output: empty,
   }),
   'user.me': call({
     summary: 'The caller',
@@ -220,7 +225,7 @@ export const calls = {
     service: 'auth',
     via: 'query',
     http: route('GET', '/users/me', 200, { bare: 'user' }),
-    input: nothing,
+    input: empty,
     output: z.object({ user: Me }),
   }),
   'user.update': call({
@@ -240,8 +245,7 @@ export const calls = {
     output: z.object({ user: Me }),
   }),
   'user.list': call({
-    summary:
-      'People by name: a part of the username or the display name; or, all at once, those whom `ids` name and who are known',
+    summary: 'People by a part of their username or display name; or the existing ones of `ids`',
     auth: 'session',
     service: 'auth',
     via: 'query',
@@ -277,25 +281,25 @@ export const calls = {
     output: page(Listed),
   }),
   'contact.add': call({
-    summary: 'Put somebody on the caller’s list of contacts',
+    summary: 'Add somebody to the caller’s contacts',
     auth: 'session',
     service: 'messages',
     via: 'command',
     http: route('PUT', '/contacts/:userId', 204),
     input: personInput,
-    output: nothing,
+    output: empty,
   }),
   'contact.remove': call({
-    summary: 'Take somebody off that list',
+    summary: 'Remove somebody from the caller’s contacts',
     auth: 'session',
     service: 'messages',
     via: 'command',
     http: route('DELETE', '/contacts/:userId', 204),
     input: personInput,
-    output: nothing,
+    output: empty,
   }),
   'block.list': call({
-    summary: 'Whom the caller blocks',
+    summary: 'The people whom the caller blocks',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -310,19 +314,19 @@ export const calls = {
     via: 'command',
     http: route('PUT', '/blocks/:userId', 204),
     input: personInput,
-    output: nothing,
+    output: empty,
   }),
   'block.remove': call({
-    summary: 'Block them no more',
+    summary: 'Unblock somebody',
     auth: 'session',
     service: 'messages',
     via: 'command',
     http: route('DELETE', '/blocks/:userId', 204),
     input: personInput,
-    output: nothing,
+    output: empty,
   }),
   'bot.create': call({
-    summary: 'Create a bot of the caller’s; its token does not expire, and is shown once',
+    summary: 'Create a bot that belongs to the caller; its token does not expire, and is shown once',
     auth: 'session',
     service: 'auth',
     via: 'query',
@@ -349,18 +353,18 @@ export const calls = {
     output: BotToken,
   }),
   'bot.delete': call({
-    summary: 'Revoke a bot for good; what it wrote stays',
+    summary: 'Revoke a bot for good; its messages stay',
     auth: 'session',
     service: 'auth',
     via: 'query',
     http: route('DELETE', '/bots/:userId', 204),
     input: personInput,
-    output: nothing,
+    output: empty,
   }),
 
   // ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────
   'conversation.create': call({
-    summary: 'Create a conversation; a direct one that exists is answered',
+    summary: 'Create a conversation; an existing direct one is returned',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -402,7 +406,7 @@ export const calls = {
     output: z.object({ conversation: Conversation }),
   }),
   'conversation.public': call({
-    summary: 'The public conversations: by a part of their title, newest or most recently active first',
+    summary: 'The public conversations, by a part of their title; newest or most recently active first',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -415,7 +419,7 @@ export const calls = {
     output: page(Conversation),
   }),
   'conversation.update': call({
-    summary: 'Change title, topic, colour, visibility or policy; what is absent stays',
+    summary: 'Change title, topic, colour, visibility or policy; absent fields stay as they are',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -438,11 +442,11 @@ export const calls = {
     via: 'shard',
     http: route('DELETE', '/conversations/:conversationId', 204),
     input: z.strictObject(conversationId),
-    output: nothing,
+    output: empty,
     shardKey: byConversation,
   }),
   'conversation.join': call({
-    summary: 'Join a public conversation; who is there already is answered too',
+    summary: 'Join a public conversation; joining twice returns it again',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -460,11 +464,11 @@ export const calls = {
     socket: 'conversation:leave',
     http: route('POST', '/conversations/:conversationId/leave', 204),
     input: z.strictObject(conversationId),
-    output: nothing,
+    output: empty,
     shardKey: byConversation,
   }),
   'conversation.me': call({
-    summary: 'The caller’s own settings of a conversation: what they are notified of, and from where on it is unread',
+    summary: 'The caller’s own settings of a conversation: notifications, and the message from which on it is unread',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -477,7 +481,7 @@ export const calls = {
     output: z.object({ me: Membership }),
   }),
   'member.add': call({
-    summary: 'Add a member; who is one already is answered as they are',
+    summary: 'Add a member; an existing member is returned unchanged',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -509,11 +513,11 @@ export const calls = {
     via: 'shard',
     http: route('DELETE', '/conversations/:conversationId/members/:userId', 204),
     input: z.strictObject(memberInput),
-    output: nothing,
+    output: empty,
     shardKey: byConversation,
   }),
   'conversation.open': call({
-    summary: 'A conversation with its newest page, unread ones included',
+    summary: 'A conversation with its newest page, unread messages included',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -551,7 +555,7 @@ export const calls = {
     output: page(Member),
   }),
   'conversation.changes': call({
-    summary: 'What changed after a rev, each message once in its present state',
+    summary: 'The changes after a rev, each message once in its present state',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -560,7 +564,7 @@ export const calls = {
     output: Changes,
   }),
   sync: call({
-    summary: 'Catch up with everything since the given cursors',
+    summary: 'Catch up: all changes since the given cursors',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -577,7 +581,7 @@ export const calls = {
 
   // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
   'message.send': call({
-    summary: 'Send a message; stored before it is answered, once per clientId',
+    summary: 'Send a message; it is stored before it is answered, once per clientId',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -608,7 +612,7 @@ export const calls = {
     shardKey: byConversation,
   }),
   'message.edit': call({
-    summary: 'Change the body of a message of one’s own',
+    summary: 'Change the body of one’s own message',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -630,7 +634,7 @@ export const calls = {
     shardKey: byMessage,
   }),
   'message.edits': call({
-    summary: 'The bodies that edits replaced, newest first; for the conversation’s creator and admins',
+    summary: 'The earlier bodies of a message, newest first; for the conversation’s creator and admins',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -659,7 +663,7 @@ export const calls = {
     shardKey: byMessage,
   }),
   'message.pins': call({
-    summary: 'The pinned messages, last pinned first',
+    summary: 'The pinned messages, most recently pinned first',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -679,7 +683,7 @@ export const calls = {
     shardKey: byMessage,
   }),
   'reaction.remove': call({
-    summary: 'Take a reaction back',
+    summary: 'Remove one’s own reaction',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -707,7 +711,7 @@ export const calls = {
     output: page(Found),
   }),
   'message.receipts': call({
-    summary: 'Who has a message',
+    summary: 'Who has received and who has read a message',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -720,7 +724,7 @@ export const calls = {
   }),
   'message.trace': call({
     summary:
-      'How far a message of one’s own got: when it was received and committed, what connections it was written to, who has it. Absent is what is not known, or not any more',
+      'The trace of one’s own message: when it was received and committed, to which connections it was written, who has it; unknown parts are absent',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -739,7 +743,7 @@ export const calls = {
 
   // ── read state ────────────────────────────────────────────────────────────────────────────────────────────────
   'receipt.delivered': call({
-    summary: 'Everything up to seq reached this user',
+    summary: 'The caller has received everything up to seq',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -749,7 +753,7 @@ export const calls = {
     output: ReceiptAnswer,
   }),
   'receipt.read': call({
-    summary: 'This user has read up to seq',
+    summary: 'The caller has read everything up to seq',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -759,27 +763,27 @@ export const calls = {
     output: ReceiptAnswer,
   }),
   'unread.list': call({
-    summary: 'What is unread, from one snapshot',
+    summary: 'The unread counts, from one snapshot',
     auth: 'session',
     service: 'history',
     via: 'query',
     http: route('GET', '/unread'),
-    input: nothing,
+    input: empty,
     output: Unread,
   }),
 
-  // ── what is not kept, and boards ─────────────────────────────────────────────────────────────────────────────────
+  // ── typing, signalling, boards ─────────────────────────────────────────────────────────────────────────────────
   typing: call({
-    summary: 'The caller types, or stopped; ends by itself when it is not repeated',
+    summary: 'The caller is typing, or stopped; it ends by itself unless it is repeated',
     auth: 'session',
     service: 'gateway',
     via: 'edge',
     socket: 'typing',
     input: z.strictObject({ ...conversationId, active: z.boolean() }),
-    output: nothing,
+    output: empty,
   }),
   'peer.signal': call({
-    summary: 'WebRTC signalling to the other one of a direct conversation; never stored',
+    summary: 'WebRTC signalling to the other member of a direct conversation; never stored',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -788,13 +792,13 @@ export const calls = {
     output: z.object({ delivered: z.boolean() }),
   }),
   'drawing.draw': call({
-    summary: 'Draw a line on the conversation’s board; a line whose id is there already stays as it is',
+    summary: 'Draw a line on the conversation’s board; a line with a known id stays as it is',
     auth: 'session',
     service: 'messages',
     via: 'shard',
     socket: 'drawing:draw',
     input: z.strictObject({ ...conversationId, line: NewLine }),
-    output: nothing,
+    output: empty,
     shardKey: byConversation,
   }),
   'drawing.reset': call({
@@ -809,7 +813,7 @@ export const calls = {
     shardKey: byConversation,
   }),
   'drawing.get': call({
-    summary: 'The board',
+    summary: 'The lines on the board',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -820,7 +824,7 @@ export const calls = {
 
   // ── webhooks ────────────────────────────────────────────────────────────────────────────────────────────────────
   'webhook.create': call({
-    summary: 'Have a conversation’s events sent to an address; for its creator and admins',
+    summary: 'Create a webhook, which sends a conversation’s events to an address; for its creator and admins',
     auth: 'session',
     service: 'messages',
     via: 'command',
@@ -858,10 +862,10 @@ export const calls = {
     via: 'command',
     http: route('DELETE', '/webhooks/:webhookId', 204),
     input: z.strictObject({ webhookId: Id }),
-    output: nothing,
+    output: empty,
   }),
   'webhook.deliveries': call({
-    summary: 'What was sent to a webhook, newest first',
+    summary: 'The deliveries of a webhook, newest first',
     auth: 'session',
     service: 'messages',
     via: 'query',
@@ -872,7 +876,7 @@ export const calls = {
 
   // ── presence ──────────────────────────────────────────────────────────────────────────────────────────────────
   'presence.heartbeat': call({
-    summary: 'Still here; a state that is absent stays as it was',
+    summary: 'Report that the user is here; without a state, the present one stays',
     auth: 'session',
     service: 'gateway',
     via: 'edge',
@@ -881,7 +885,7 @@ export const calls = {
     output: z.object({ serverTime: z.string() }),
   }),
   'presence.watch': call({
-    summary: 'Hear of these users’ presence on this connection',
+    summary: 'Watch these users’ presence on this connection',
     auth: 'session',
     service: 'gateway',
     via: 'edge',
@@ -890,7 +894,7 @@ export const calls = {
     output: z.object({ presence: z.array(Presence) }),
   }),
   'presence.unwatch': call({
-    summary: 'Hear of them no more',
+    summary: 'Stop watching these users’ presence',
     auth: 'session',
     service: 'gateway',
     via: 'edge',
@@ -911,7 +915,7 @@ export const calls = {
 
 export type CallName = keyof typeof calls;
 export type CallInput<N extends CallName> = z.output<(typeof calls)[N]['input']>;
-/** What a client may write: defaults may be left out. */
+/** The arguments of a call as a client writes them: fields with defaults may be left out. */
 export type CallArguments<N extends CallName> = z.input<(typeof calls)[N]['input']>;
 export type CallOutput<N extends CallName> = z.output<(typeof calls)[N]['output']>;
 export const callNames = Object.keys(calls) as CallName[];

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * The one table of codes, for both interfaces. `retry`: the same call may succeed later without being changed.
- * Codes are the contract; texts are not.
+ * The table of error codes for both interfaces (docs/protocol.md, section 1). `retry`: the same call may succeed later.
+ * Codes are part of the contract, texts are not.
  */
 export const errorTable = {
   invalid: { status: 400, retry: false, title: 'The input breaks its schema' },
@@ -35,7 +35,7 @@ export const ErrorBody = z.object({
 export type ErrorBody = z.infer<typeof ErrorBody>;
 
 export interface ErrorExtras {
-  /** For `invalid`: `{path, message}[]`, made of the message when absent; for `reaction_gate`: `{needed, have}`. */
+  /** For `invalid`: `{path, message}[]`, by default made of the message. For `reaction_gate`: `{needed, have}`. */
   details?: unknown;
   retryAfterMs?: number;
   traceId?: string;
@@ -43,8 +43,8 @@ export interface ErrorExtras {
 }
 
 /**
- * A refusal that the caller is meant to see. Everything else that is thrown is a defect and becomes `internal`.
- * Travels through the broker as {@link ErrorBody} and arrives as a ChatError again.
+ * A refusal that the caller may see. Everything else that is thrown is a defect and becomes `internal`. The broker
+ * carries it as {@link ErrorBody} and throws a ChatError at the other end.
  */
 export class ChatError extends Error {
   override readonly name = 'ChatError';
@@ -87,8 +87,8 @@ export class ChatError extends Error {
 }
 
 /**
- * Parses input from outside. Throws `ChatError('invalid')` with every `{path, message}`, or `too_large` where the
- * schema marks an issue so (`params: {code: 'too_large'}`).
+ * Parses untrusted input. Throws `ChatError('invalid')` with every `{path, message}`, or `too_large` if all issues are
+ * marked so (`params: {code: 'too_large'}`).
  */
 export function parseInput<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
@@ -100,9 +100,9 @@ export function parseInput<T extends z.ZodType>(schema: T, value: unknown): z.ou
     }
     return [{ path: path.join('.'), message: issue.message }];
   });
-  const tooLarge = result.error.issues.every(
+  const isTooLarge = result.error.issues.every(
     (issue) => issue.code === 'custom' && issue.params?.['code'] === 'too_large',
   );
   const summary = details.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
-  throw new ChatError(tooLarge ? 'too_large' : 'invalid', summary.slice(0, 500), { details: details.slice(0, 20) });
+  throw new ChatError(isTooLarge ? 'too_large' : 'invalid', summary.slice(0, 500), { details: details.slice(0, 20) });
 }

@@ -1,4 +1,7 @@
-/** What the server tells a client unasked. Each is sent at most once to a connection; `sync` has what one missed. */
+/**
+ * The events that the server sends to clients (docs/protocol.md, section 3). Each is sent at most once to a connection;
+ * `sync` reports what a connection missed.
+ */
 import { z } from 'zod';
 import { Limits } from './limits.js';
 import {
@@ -45,7 +48,10 @@ export const serverEvents = {
       memberCount: z.number().int().optional(),
     }),
   ]),
-  /** `unreadFrom`: the private mark, while there is one. `notifications`: there when the user set it just now. */
+  /**
+   * `unreadFrom`: the private mark, while there is one. `notifications`: present when the user has just changed the
+   * setting.
+   */
   'unread:changed': z.object({
     conversationId: Id,
     unread: z.number().int(),
@@ -54,7 +60,7 @@ export const serverEvents = {
     unreadFrom: Position.optional(),
     notifications: Notifications.optional(),
   }),
-  /** `active: false` comes when they stop, or a while after they last said that they type. */
+  /** `active: false` is sent when they stop, or some time after their last report. */
   typing: z.object({ conversationId: Id, userId: Id, active: z.boolean() }),
   'presence:changed': Presence,
   'drawing:line': z.object({ conversationId: Id, userId: Id, line: Line }),

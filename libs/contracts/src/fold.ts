@@ -1,5 +1,5 @@
-/** How names and titles are compared in searches: case and width don't matter, whatever the database's locale. */
+/** Folds a name or title for searches: case and width do not matter, whatever the database's locale is. */
 export const foldName = (name: string): string => name.normalize('NFKC').toLowerCase();
 
-/** A part of a folded name as a pattern for SQL's `like`, taken literally. */
+/** A literal part of a folded name as a pattern for SQL's `like`. */
 export const partPattern = (part: string): string => `%${part.replace(/[\\%_]/g, '\\$&')}%`;

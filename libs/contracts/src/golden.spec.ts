@@ -8,7 +8,7 @@ const folder = new URL('../golden/', import.meta.url);
 const schemaOf = (schema: z.ZodType) =>
   z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as JsonSchema;
 
-/** Whatever travels between processes that may be of different versions, by name. */
+/** The schemas of all messages between processes of possibly different versions, by name. */
 const messages: Readonly<Record<string, JsonSchema>> = Object.fromEntries(
   [
     ...Object.entries(requests).map(([name, { payload }]) => [name, payload] as const),
@@ -23,23 +23,25 @@ const releases = readdirSync(folder)
     golden: JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Record<string, JsonSchema>,
   }));
 
-describe.each(releases)('what services of $release say', ({ golden }) => {
-  it.each(Object.entries(golden))('%s is understood', (name, then) => {
-    // A golden file is never edited. A shape may gain optional fields; anything else is a new name, beside the old one (docs/upgrading.md).
-    expect(messages[name], 'is not known any more').toBeDefined();
+describe.each(releases)('messages of release $release', ({ golden }) => {
+  it.each(Object.entries(golden))('%s is still accepted', (name, then) => {
+    // A golden file of a release is never edited. A shape may gain optional fields; any other change needs a new name
+    // beside the old one (docs/upgrading.md).
+    expect(messages[name], 'does not exist any more').toBeDefined();
     expect(narrowed(then, messages[name]!)).toEqual([]);
   });
 });
 
-it('everything that travels is in the newest golden file', async () => {
+it('the newest golden file contains every message', async () => {
   expect(releases.length).toBeGreaterThan(0);
-  // `next` becomes the next release’s, and until then is written anew: npm test -- libs/contracts/src/golden.spec.ts -u
+  // `next.json` becomes the file of the next release. Until then it is rewritten by: npm test --
+  // libs/contracts/src/golden.spec.ts -u
   await expect(
     `${JSON.stringify(Object.fromEntries(Object.entries(messages).toSorted(([one], [other]) => one.localeCompare(other))), null, 1)}\n`,
   ).toMatchFileSnapshot('../golden/next.json');
 });
 
-describe('a schema is narrower', () => {
+describe('a schema is narrower than before', () => {
   const then = schemaOf(
     z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional() }),
   );
@@ -74,7 +76,7 @@ describe('a schema is narrower', () => {
     expect(narrowed(then, schemaOf(now))).toHaveLength(1);
   });
 
-  it('and is not, with more values, wider limits and optional fields', () => {
+  it('but not with more values, wider limits and optional fields', () => {
     expect(
       narrowed(
         then,

@@ -13,7 +13,7 @@ describe('ids', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('put a message into the shard of its conversation, whatever the number of shards', () => {
+  it('place a message in the shard of its conversation, for any number of shards', () => {
     const conversationId = newId();
     const messageId = newId(conversationId);
     for (const shards of [1, 16, 256]) expect(shardOf(messageId, shards)).toBe(shardOf(conversationId, shards));

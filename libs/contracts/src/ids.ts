@@ -1,7 +1,10 @@
-/** Shards of a new deployment. A power of two up to 256; it can be raised, because ids carry eight shard bits. */
+/**
+ * The number of shards of a new deployment: a power of two up to 256. It can be raised, because ids carry eight shard
+ * bits.
+ */
 export const DEFAULT_SHARDS = 16;
 
-// One call for many ids: asking for 16 bytes at a time cost a tenth of a busy gateway.
+// Random bytes for many ids at once: asking for 16 bytes at a time took a tenth of a busy gateway's CPU time.
 const pool = new Uint8Array(16 * 256);
 let used = pool.length;
 function random16(): Uint8Array {
@@ -35,12 +38,12 @@ export function newId(like?: string, now: number = Date.now()): string {
   return id + (like === undefined ? hex[bytes[15]!]! : like.slice(-2));
 }
 
-/** When a UUIDv7 was made, in milliseconds. */
+/** The time of a UUIDv7, in milliseconds since 1970. */
 export const timeOf = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 
 /**
- * The shard of a conversation, or of a message by its own id alone: the id's last byte, which is random in a
- * conversation's id and copied from there into the ids of its messages.
+ * The shard of a conversation or of a message, by its id alone: the last byte, which is random in a conversation's id
+ * and copied into the ids of its messages.
  */
 export function shardOf(id: string, shards: number = DEFAULT_SHARDS): number {
   return Number.parseInt(id.slice(-2), 16) % shards;

@@ -1,15 +1,18 @@
-/** What the parts of Parley say to each other through the broker. */
+/** The requests, events and frames that the services exchange through the broker. */
 import { z } from 'zod';
 import { calls, type Call, type CallName, type Service, type Via } from './calls.js';
 import { serverEvents } from './events.js';
 import { Attachment, Conversation, Id, Member, Message, Presence, PresenceState, Receipt, User } from './shapes.js';
 import { shardOf } from './ids.js';
 
-/** Who asks, as the gateway established it. Services trust it; clients can't write it. */
+/** The caller of a request, as the gateway authenticated it. Services trust it; clients cannot set it. */
 export const Caller = z.object({
-  /** A new id for every request: conversations and messages that it creates are found again under it after a redelivery. */
+  /**
+   * A new id for every request. After a redelivery, the conversations and messages that the request created are found
+   * by it.
+   */
   requestId: Id,
-  /** The client's address as the edge saw it. */
+  /** The client's IP address as the gateway saw it. */
   address: z.string().optional(),
   userId: Id.optional(),
   sessionId: Id.optional(),
@@ -18,10 +21,10 @@ export const Caller = z.object({
 });
 export type Caller = z.infer<typeof Caller>;
 
-/** A caller whose session was verified; handlers of calls with `auth: 'session'` get this. */
+/** A caller whose session has been verified: handlers of calls with `auth: 'session'` get it. */
 export type Actor = Caller & { userId: string; sessionId: string; kind: User['kind'] };
 
-/** An attachment as the gateway stored it: `key` names its bytes in the file store. */
+/** An attachment as the gateway stored it. `key` names its bytes in the file store. */
 export const StoredAttachment = z.object({
   id: Id,
   key: z.string().max(200),
@@ -39,14 +42,14 @@ export interface RequestDefinition<I extends z.ZodType = z.ZodType, O extends z.
   readonly via: Exclude<Via, 'edge'>;
   readonly input: I;
   readonly output: O;
-  /** For `via: 'shard'`: the id whose shard it belongs to. */
+  /** For `via: 'shard'`: the id that determines the shard. */
   shardKey?(input: z.output<I>): string;
 }
 const request = <I extends z.ZodType, O extends z.ZodType>(definition: RequestDefinition<I, O>) => definition;
 
 const byConversation = (input: { conversationId: string }): string => input.conversationId;
 
-/** Requests that no client makes; clients' calls are in `calls.ts` and travel as `<call>.v1`. */
+/** Requests between services. Clients' calls are in `calls.ts` and travel as `<call>.v1`. */
 export const internalRequests = {
   /** The public keys (JWK set) that verify access tokens. */
   'auth.keys.v1': request({
@@ -55,35 +58,38 @@ export const internalRequests = {
     input: z.object({}),
     output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
   }),
-  /** Sessions ended within the lifetime of an access token: what a gateway loads when it may have missed `session.revoked.v1`. `at`: the time by which tokens are issued, in milliseconds since 1970. */
+  /**
+   * The sessions that ended within the lifetime of an access token, for a gateway that may have missed
+   * `session.revoked.v1`. `at`: the present time by which tokens are issued, in milliseconds since 1970.
+   */
   'auth.revocations.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({}),
     output: z.object({ sessionIds: z.array(Id), at: z.number().optional() }),
   }),
-  /** Those of the given ids that exist, in no particular order. At most 5,000. */
+  /** The existing ones of these users, in no particular order. At most 5,000. */
   'users.known.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({ userIds: z.array(Id).max(5000) }),
     output: z.object({ users: z.array(User) }),
   }),
-  /** Whom usernames belong to; those of nobody are absent. At most 500 names, in lower case. */
+  /** The users with these usernames; unknown names are left out. At most 500 names, in lower case. */
   'users.named.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({ usernames: z.array(z.string()).max(500) }),
     output: z.object({ users: z.array(User) }),
   }),
-  /** Whose a bot's token is. Refuses one that is unknown or revoked with `unauthenticated`. */
+  /** The bot that a token belongs to. An unknown or revoked token is `unauthenticated`. */
   'auth.bot.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({ token: z.string().max(500) }),
     output: z.object({ userId: Id, sessionId: Id }),
   }),
-  /** Lifts a ban whose time is over. What is not over, or lifted already, stays as it is. */
+  /** Lifts a ban that is over. Does nothing if it is not over, or has been lifted already. */
   'member.return.v1': request({
     service: 'messages',
     via: 'shard',
@@ -91,7 +97,7 @@ export const internalRequests = {
     output: z.object({}),
     shardKey: byConversation,
   }),
-  /** Whether a user may store so many bytes more. Refuses with `too_large` what is over their quota. */
+  /** Checks that a user may store so many bytes more. Beyond their quota: `too_large`. */
   'attachment.admit.v1': request({
     service: 'messages',
     via: 'query',
@@ -99,8 +105,8 @@ export const internalRequests = {
     output: z.object({}),
   }),
   /**
-   * Records an attachment whose bytes are stored, perhaps with its preview. Repeating it changes nothing. Refuses with `too_large` what is over the uploader's quota; the
-   * bytes are the gateway's to remove then.
+   * Records an attachment whose bytes are stored, perhaps with its preview. Repeating it changes nothing. Beyond the
+   * uploader's quota: `too_large`; the gateway then removes the bytes.
    */
   'attachment.record.v1': request({
     service: 'messages',
@@ -109,8 +115,8 @@ export const internalRequests = {
     output: z.object({ attachment: Attachment }),
   }),
   /**
-   * Whether an image may become the user's profile picture: refuses with `not_found` what is not theirs, or was sent and is on no message any more; with `unsupported_media` what is
-   * no image. Changes nothing.
+   * Checks that an image may become the user's avatar, and changes nothing. `not_found`: it is not theirs, or its
+   * message was deleted. `unsupported_media`: it is no image.
    */
   'attachment.publishable.v1': request({
     service: 'messages',
@@ -118,49 +124,58 @@ export const internalRequests = {
     input: z.object({ userId: Id, attachmentId: Id }),
     output: z.object({}),
   }),
-  /** Makes an image the user's profile picture, which everybody sees, and the only one: earlier ones are seen as their messages are, or go. Refuses as `attachment.publishable.v1` does. */
+  /**
+   * Makes an image the user's avatar, which everybody sees. Earlier avatars are visible by their messages only, or are
+   * dropped. Errors as in `attachment.publishable.v1`.
+   */
   'attachment.publish.v1': request({
     service: 'messages',
     via: 'query',
     input: z.object({ userId: Id, attachmentId: Id }),
     output: z.object({}),
   }),
-  /** Takes attachments whose bytes can go: never sent within a day, or of no message any more. Nobody sees them from then on; those that were taken before are answered again. */
+  /**
+   * Takes attachments whose bytes can be deleted: not sent within a day, or without a message any more. Nobody sees
+   * them from then on. Attachments that were taken before are returned again.
+   */
   'attachment.sweep.v1': request({
     service: 'messages',
     via: 'query',
     input: z.object({ limit: z.number().int().max(1000) }),
     output: z.object({ dropped: z.array(z.object({ id: Id, key: z.string() })) }),
   }),
-  /** The bytes of these are gone. */
+  /** The bytes of these attachments have been deleted. */
   'attachment.forget.v1': request({
     service: 'messages',
     via: 'query',
     input: z.object({ ids: z.array(Id).max(1000) }),
     output: z.object({}),
   }),
-  /** An attachment and where its bytes lie, for somebody who may see it; others are refused with `not_found`. */
+  /** An attachment and the key of its bytes, for a user who may see it. Otherwise: `not_found`. */
   'attachment.locate.v1': request({
     service: 'history',
     via: 'query',
     input: z.object({ userId: Id, attachmentId: Id }),
     output: z.object({ attachment: Attachment, key: z.string() }),
   }),
-  /** Tells the members that somebody types, or stopped. Refuses whoever may not write there, unless it is to say that they stopped. */
+  /** Tells the members that a user types, or stopped. Refuses users who may not write there, unless they stop. */
   'history.typing.v1': request({
     service: 'history',
     via: 'query',
     input: z.object({ userId: Id, connectionId: Id, conversationId: Id, active: z.boolean() }),
     output: z.object({}),
   }),
-  /** The database's epoch. */
+  /** The epoch of the database. */
   'history.epoch.v1': request({
     service: 'history',
     via: 'query',
     input: z.object({}),
     output: z.object({ epoch: z.string() }),
   }),
-  /** Whether a sender's message with this clientId is stored already: a resend is answered whatever limit came since. */
+  /**
+   * Whether a sender's message with this `clientId` is stored already: a resend is answered, whatever limit applies by
+   * now.
+   */
   'history.sent.v1': request({
     service: 'history',
     via: 'query',
@@ -168,8 +183,8 @@ export const internalRequests = {
     output: z.object({ sent: z.boolean() }),
   }),
   /**
-   * Those of `userIds` whose presence `userId` may see: who shares a conversation with them, their contacts, and themselves. `blocked`: those of these where one of the two
-   * blocks the other: they show as offline.
+   * Those of `userIds` whose presence `userId` may see: people with a common conversation, mutual contacts, and the
+   * user. `blocked`: those among them with a block in either direction, who are shown as offline.
    */
   'history.visible.v1': request({
     service: 'history',
@@ -178,8 +193,9 @@ export const internalRequests = {
     output: z.object({ userIds: z.array(Id), blocked: z.array(Id).default([]) }),
   }),
   /**
-   * Adds (or removes) a gateway's interest in users' presence; answers the visible ones' present state. `blocked`: those of them with whom there is a block; they are answered as offline, and the watcher
-   * must not be told what else the gateway hears of them.
+   * Adds or removes a gateway's interest in users' presence. Returns the present state of the visible ones. `blocked`:
+   * those of them with a block in either direction, who are returned as offline; the gateway must not forward other
+   * states of them to this watcher.
    */
   'presence.watching.v1': request({
     service: 'presence',
@@ -195,7 +211,7 @@ export type RequestName = `${RelayedCall}.v1` | InternalName;
 
 type CallOf<N extends RequestName> = N extends `${infer C}.v1` ? (C extends RelayedCall ? C : never) : never;
 type CallerOf<C extends RelayedCall> = (typeof calls)[C]['auth'] extends 'session' ? Actor : Caller;
-/** A relayed call travels as `{caller, input}`; an internal request as its own input. */
+/** A client's call travels as `{caller, input}`, an internal request as its own input. */
 export type RequestPayload<N extends RequestName> = N extends InternalName
   ? z.output<(typeof internalRequests)[N]['input']>
   : { caller: CallerOf<CallOf<N>>; input: z.output<(typeof calls)[CallOf<N>]['input']> };
@@ -206,11 +222,14 @@ export type RequestAnswer<N extends RequestName> = N extends InternalName
 export interface RequestRoute {
   readonly service: Service;
   readonly via: Exclude<Via, 'edge'>;
-  /** Checks what arrives in a service, so that a foreign or older publisher cannot break it. */
+  /** Validates incoming requests, so that a foreign or older publisher cannot break a service. */
   readonly payload: z.ZodType;
-  /** For `via: 'shard'`: the id whose shard the request belongs to. */
+  /** For `via: 'shard'`: the id that determines the shard. */
   readonly shardKey: (payload: unknown) => string;
-  /** Frequent ones, whose handler takes many at once: those of one moment to one queue may travel in one message. Repeating such a request must do nothing but answer it again. */
+  /**
+   * Whether several such requests of one moment to one queue may travel in one broker message. Their handlers take
+   * batches, and repeating one only answers it again.
+   */
   readonly together: boolean;
 }
 
@@ -251,12 +270,12 @@ const internal = Object.entries(internalRequests as Record<string, RequestDefini
   ],
 );
 
-/** Every request between parts: who serves it, how it travels, what it carries. */
+/** All requests between services: who serves them, how they travel, what they carry. */
 export const requests = Object.freeze(Object.fromEntries([...relayed, ...internal])) as Readonly<
   Record<RequestName, RequestRoute>
 >;
 
-/** What happened, published to whoever wants to know. Topic `parley.events`, routing key = name. Persistent. */
+/** Domain events, persistent, on the topic exchange `parley.events` with their name as routing key. */
 export const domainEvents = {
   'session.revoked.v1': z.object({
     userId: Id,
@@ -271,20 +290,21 @@ export const domainEvents = {
     z.object({ conversationId: Id, member: Member, rev: z.number().int() }),
     z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: z.number().int() }),
   ]),
-  /** Messages that were stored together; those of one conversation in the order of their `seq`. */
+  /** Messages that were stored together. Those of one conversation are in the order of their `seq`. */
   'message.created.v1': z.object({ messages: z.array(Message).min(1) }),
-  /** An edit, a deletion, a reaction or a pin; the message as it is after that. */
+  /** The new state of a message after an edit, a deletion, a reaction or a pin. */
   'message.updated.v1': z.object({ message: Message }),
-  /** One of the two blocks the other, or does so no more. */
+  /** A block was set or removed. */
   'block.changed.v1': z.object({ blockerId: Id, blockedId: Id, blocked: z.boolean() }),
   'receipt.updated.v1': z.object({ receipt: Receipt }),
   'presence.changed.v1': z.object({ presence: Presence }),
-  /** From gateways to presence. `at` is milliseconds on the gateway's clock and orders one connection's events. */
+  /** From gateways to presence. `at`: milliseconds on the gateway's clock, which order the events of one connection. */
   'connection.opened.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
   'connection.closed.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
   /**
-   * Every `times.renewMs`, in chunks: these connections live; a heartbeat of their client came at `beatAt`, with the state it wants.
-   * `at` and `beatAt` are milliseconds on the gateway's clock: only their difference counts.
+   * Sent every `times.renewMs`, in chunks: these connections are alive. `beatAt` is the time of the client's last
+   * heartbeat, `state` the one that it wants. `at` and `beatAt` are milliseconds on the gateway's clock: only their
+   * difference counts.
    */
   'connections.renewed.v1': z.object({
     gatewayId: z.string(),
@@ -302,9 +322,12 @@ export const domainEvents = {
 export type DomainEventName = keyof typeof domainEvents;
 export type DomainEvent<N extends DomainEventName> = z.output<(typeof domainEvents)[N]>;
 
-/** A frame to one gateway, or to all of them. At most once per connection: a frame whose `id` was seen is dropped. */
+/**
+ * A frame to one gateway, or to all gateways. Delivered at most once to each connection: a frame whose `id` has been
+ * seen is dropped.
+ */
 export const PushFrame = z.discriminatedUnion('kind', [
-  /** To every local connection of `users`, but not to the connection `except`. `traceparent`: the span that pushes it, where there is one. */
+  /** To every local connection of `users` except `except`. `traceparent`: the span that pushes it, if there is one. */
   z.object({
     kind: z.literal('users'),
     id: z.string().optional(),
@@ -316,12 +339,12 @@ export const PushFrame = z.discriminatedUnion('kind', [
   }),
   /** To the local connections that watch `userId`. */
   z.object({ kind: z.literal('watchers'), userId: Id, event: z.string(), payload: z.unknown() }),
-  /** Ends one connection, after `session:revoked` with the reason. */
+  /** Closes one connection, after `session:revoked` with the reason. */
   z.object({ kind: z.literal('close'), connectionId: Id, reason: serverEvents['session:revoked'].shape.reason }),
 ]);
 export type PushFrame = z.infer<typeof PushFrame>;
 
-/** Names on the broker. The whole topology is in libs/broker; the names are here so that tools and operators find them. */
+/** Names on the broker. libs/broker declares the topology; the names are here for tools and operators too. */
 export const names = Object.freeze({
   commands: 'parley.commands',
   events: 'parley.events',
@@ -332,12 +355,12 @@ export const names = Object.freeze({
   commandQueue: (service: Service) => `${service}.commands`,
   queryQueue: (service: Service) => `${service}.queries`,
   eventQueue: (service: Service) => `${service}.events`,
-  /** A process's own queues: answers; and, at gateways, pushes and events together. */
+  /** The queues of one process: for replies and, in gateways, for pushes and events. */
   replyQueue: (service: string, instance: string) => `replies.${service}.${instance}`,
   pushQueue: (instance: string) => `push.${instance}`,
 });
 
-/** The queue that a request goes to. */
+/** The queue of a request. */
 export function queueOf(name: RequestName, payload: unknown, shards: number): string {
   const { service, via, shardKey } = requests[name];
   if (via === 'shard') return names.shardQueue(service, shardOf(shardKey(payload), shards));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Limits as a client sees them in `session:ready.limits`. Bytes are bytes of UTF-8. */
+/** The limits that `session:ready.limits` tells clients. Bytes count UTF-8. */
 export const Limits = z.object({
   bodyBytes: z.number().int(),
   packetBytes: z.number().int(),
@@ -30,23 +30,26 @@ export const limits: Limits = Object.freeze({
   receiptsToAllUpTo: 200,
 });
 
-/** Rates at the edge, per address (see PROTOCOL section 4). `points` in `seconds`. */
+/** Rates per address at the edge (docs/protocol.md, section 4): `points` in `seconds`. */
 export const rates = Object.freeze({
   register: { points: 30, seconds: 60 },
   login: { points: 60, seconds: 60 },
   failedLogin: { points: 10, seconds: 15 * 60 },
 });
 
-/** Times in milliseconds that parts agree on. */
+/** Times that several parts agree on, in milliseconds. */
 export const times = Object.freeze({
-  /** How often a client sends `presence:heartbeat`; three missed ones make `away`. */
+  /** The interval of a client's `presence:heartbeat`. After three missed ones the user is `away`. */
   heartbeatMs: 10_000,
-  /** A connection that its gateway has not renewed for so long is gone. With the sweep it keeps I6 (35 s). */
+  /**
+   * A connection counts as gone when its gateway has not renewed it for this time. With the sweep's interval this keeps
+   * I6 (35 s).
+   */
   leaseMs: 25_000,
-  /** How often a gateway renews its connections' leases. */
+  /** The interval at which a gateway renews its connections' leases. */
   renewMs: 8_000,
-  /** Somebody who does not repeat that they type has stopped. */
+  /** A user stops typing when their client has not repeated the report for this time. */
   typingMs: 6_000,
-  /** The longest a client call waits for the parts behind the gateway (I10 allows 10 s). */
+  /** Maximum time that a client's call waits for the parts behind the gateway (I10 allows 10 s). */
   deadlineMs: 8_000,
 });

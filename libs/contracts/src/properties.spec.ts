@@ -25,7 +25,7 @@ const rounds = (numRuns = 100) => ({
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
-/** Values that are of a schema's JSON type; what only zod knows of (refinements) is for whoever draws them to filter. */
+/** Values of a schema's JSON type. Refinements, which only zod knows, are left to the caller. */
 function valuesOf(schema: JsonSchema): fc.Arbitrary<unknown> {
   const { anyOf, oneOf, allOf, const: only, enum: values, default: fallback } = schema;
   if (only !== undefined) return fc.constant(only);
@@ -90,13 +90,13 @@ function objectOf({
   return fc.record(fields, { requiredKeys: required, noNullPrototype: true });
 }
 
-const drawn = (schema: z.ZodType): fc.Arbitrary<unknown> =>
+const inputsOf = (schema: z.ZodType): fc.Arbitrary<unknown> =>
   valuesOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
-/** Anything that JSON can say, and what is nearly right: a field more, or another value in one's place. */
-const wrong = (schema: z.ZodType): fc.Arbitrary<unknown> =>
+/** Any JSON, and nearly correct input: with a wrong value, or with an extra field. */
+const wrongInputsOf = (schema: z.ZodType): fc.Arbitrary<unknown> =>
   fc.oneof(
     fc.jsonValue(),
-    fc.tuple(drawn(schema), fc.string(), fc.jsonValue()).map(([right, key, value]) => {
+    fc.tuple(inputsOf(schema), fc.string(), fc.jsonValue()).map(([right, key, value]) => {
       if (typeof right !== 'object' || right === null) return value;
       const keys = Object.keys(right);
       return {
@@ -107,7 +107,7 @@ const wrong = (schema: z.ZodType): fc.Arbitrary<unknown> =>
     }),
   );
 
-/** Rethrows what is none. */
+/** Returns the refusal of an input. Rethrows other errors. */
 function refusalOf(schema: z.ZodType, input: unknown): ChatError | undefined {
   try {
     parseInput(schema, input);
@@ -125,13 +125,13 @@ const schemas: [string, z.ZodType][] = [
   ['a push', PushFrame],
 ];
 
-describe('any schema', () => {
+describe('every schema', () => {
   it.each(schemas)(
-    'of %s: what it accepted is accepted again, and is the same, where it comes out of the broker',
+    'of %s: accepted input is accepted again, unchanged, after its way through the broker',
     (_, schema) => {
       let accepted = 0;
       fc.assert(
-        fc.property(drawn(schema), (input) => {
+        fc.property(inputsOf(schema), (input) => {
           const first = schema.safeParse(input);
           if (!first.success) return;
           accepted++;
@@ -144,9 +144,9 @@ describe('any schema', () => {
     },
   );
 
-  it.each(schemas)('of %s: what it does not accept is refused as such, in few words', (_, schema) => {
+  it.each(schemas)('of %s: other input is refused as invalid or too_large, with a short message', (_, schema) => {
     fc.assert(
-      fc.property(wrong(schema), (input) => {
+      fc.property(wrongInputsOf(schema), (input) => {
         const { code, message, details } = refusalOf(schema, input) ?? new ChatError('invalid');
         expect(['invalid', 'too_large']).toContain(code);
         expect([message.length <= 500, (details as unknown[]).length <= 20]).toEqual([true, true]);
@@ -160,7 +160,7 @@ describe('an id', () => {
   const time = fc.nat(2 ** 48 - 1);
   const shards = fc.constantFrom(1, 2, 4, 8, 16, 32, 64, 128, 256);
 
-  it('is an id, in the order of its time, and of the shard of what it belongs to', () => {
+  it('sorts by time, and has the shard of the id that it is made like', () => {
     fc.assert(
       fc.property(time, time, fc.uuid(), shards, (now, later, like, count) => {
         const [one, other] = [newId(like, now), newId(undefined, later)];
@@ -172,12 +172,12 @@ describe('an id', () => {
     );
   });
 
-  it('leads every request to one of the queues', () => {
+  it('leads every request to an existing queue', () => {
     const sharded = Object.entries(requests).filter(([, { via }]) => via === 'shard');
     for (const [name, { payload, service }] of sharded) {
       fc.assert(
-        fc.property(drawn(payload), shards, (drawnPayload, count) => {
-          const parsed = payload.safeParse(drawnPayload);
+        fc.property(inputsOf(payload), shards, (input, count) => {
+          const parsed = payload.safeParse(input);
           if (!parsed.success) return;
           const shard = Number(queueOf(name as RequestName, parsed.data, count).replace(`${service}.commands.`, ''));
           expect([Number.isInteger(shard), shard >= 0, shard < count]).toEqual([true, true, true]);
@@ -191,16 +191,16 @@ describe('an id', () => {
 describe('a name', () => {
   const name = fc.string({ unit: 'grapheme' });
 
-  it('is folded once and for all', () => {
+  it('stays the same when it is folded twice', () => {
     fc.assert(
-      fc.property(name, (one) => {
-        expect(foldName(foldName(one))).toBe(foldName(one));
+      fc.property(name, (text) => {
+        expect(foldName(foldName(text))).toBe(foldName(text));
       }),
       rounds(),
     );
   });
 
-  it('is looked for as it is written, whatever signs are in it', () => {
+  it('is searched for literally, whatever characters it has', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('%', '_', '\\', 'a', 'é') }), (part) => {
         const pattern = partPattern(part);

@@ -1,24 +1,27 @@
 import { z } from 'zod';
 import { limits } from './limits.js';
 
-/** Ids are UUIDv7 strings, lower case. Whatever else is a UUID may be asked for: it names nothing. */
+/** Ids are UUIDv7 strings in lower case. Other UUIDs are accepted, and name nothing. */
 export const Id = z.guid().toLowerCase();
 /** ISO-8601 UTC with milliseconds. */
 export const Time = z.iso.datetime({ precision: 3 });
-/** A position in a conversation, or 0 for "before the first". */
+/** A position in a conversation; 0 is the one before the first message. */
 export const Position = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const encoder = new TextEncoder();
-const noNul = (value: string) => !value.includes('\0');
-/** Text that Postgres can hold: no NUL. Lengths in UTF-16 units, as every JavaScript client counts them. */
+const hasNoNul = (value: string) => !value.includes('\0');
+/**
+ * Text that Postgres can store: without NUL. `min` and `max` count Unicode code points, not UTF-16 units: an emoji
+ * outside the basic plane counts as one, although its JavaScript `length` is 2.
+ */
 export const text = (min: number, max: number) =>
   z
     .string()
     .min(min)
     .max(max)
-    .refine(noNul, 'must not contain NUL')
+    .refine(hasNoNul, 'must not contain NUL')
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
-/** A name that people read: trimmed, not empty, no control characters. */
+/** A name for people: trimmed, not empty, without control characters. `max` counts code points. */
 export const label = (max: number) =>
   z
     .string()
@@ -28,10 +31,10 @@ export const label = (max: number) =>
     // eslint-disable-next-line no-control-regex -- control characters are refused
     .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
-/** A message body: its limit counts UTF-8 bytes and is `too_large`, not `invalid`. */
+/** A message body. Its limit counts UTF-8 bytes, and exceeding it is `too_large`, not `invalid`. */
 export const Body = z
   .string()
-  .refine(noNul, 'must not contain NUL')
+  .refine(hasNoNul, 'must not contain NUL')
   .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
   .refine((value) => value.length * 3 <= limits.bodyBytes || encoder.encode(value).length <= limits.bodyBytes, {
     message: `must be at most ${limits.bodyBytes} bytes`,
@@ -73,7 +76,7 @@ export const User = z.object({
 });
 export type User = z.infer<typeof User>;
 
-/** What only `GET /users/me` and `PATCH /users/me` show. */
+/** The user's own profile, which only `GET /users/me` and `PATCH /users/me` show. */
 export const Me = User.extend({
   email: z.string().optional(),
   firstName: z.string().optional(),
@@ -137,14 +140,19 @@ export const Reaction = z.object({
 });
 export type Reaction = z.infer<typeof Reaction>;
 
-/** What a system message tells. Kinds may be added; a client shows those that it does not know as it likes. `userId`: whom it is about, when that is not the sender. */
+/**
+ * The content of a system message. Kinds may be added; clients show unknown kinds as they like. `userId`: the person it
+ * is about, unless that is the sender.
+ */
 export const SystemNote = z.object({
   kind: z.enum(['created', 'joined', 'added', 'left', 'removed', 'banned', 'renamed', 'creator']).or(z.string()),
   userId: Id.optional(),
   value: z.string().optional(),
 });
 export type SystemNote = z.infer<typeof SystemNote>;
-/** Where a forwarded message was taken from. Its id leads those who may see it to the original; whoever may not learns no more than who wrote it. */
+/**
+ * The origin of a forwarded message. Its id leads those who may see the original to it; others learn the sender only.
+ */
 export const Forwarded = z.object({ messageId: Id, senderId: Id });
 export type Forwarded = z.infer<typeof Forwarded>;
 
@@ -192,7 +200,7 @@ export const Membership = z.object({
   unread: z.number().int().min(0),
   mentions: z.number().int().min(0),
   notifications: Notifications,
-  /** The member's private mark: unread counts from this message on, until the next `receipt:read`. */
+  /** The member's private mark: messages from this one on are unread, until the next `receipt:read`. */
   unreadFrom: Position.optional(),
 });
 export type Membership = z.infer<typeof Membership>;
@@ -211,7 +219,7 @@ export const Conversation = z.object({
   lastSeq: Position,
   rev: z.number().int().positive(),
   memberCount: z.number().int(),
-  /** Of a direct conversation: the two people. */
+  /** The two members of a direct conversation. */
   memberIds: z.array(Id).optional(),
   policy: Policy,
   me: Membership.optional(),
@@ -238,13 +246,13 @@ export const MessagePage = z.object({
 export type MessagePage = z.infer<typeof MessagePage>;
 
 export const MemberChange = z.union([Member, z.object({ userId: Id, left: z.literal(true) })]);
-/** What changed in one conversation after a `rev`: each message once, in its present state. */
+/** The changes of one conversation after a `rev`: each message once, in its present state. */
 export const Changes = z.object({
   messages: z.array(Message),
   members: z.array(MemberChange).optional(),
   conversation: Conversation.optional(),
   receipts: z.array(Receipt),
-  /** There when the board was emptied since: load it afresh. */
+  /** Present when the board was emptied since: load it afresh. */
   drawing: z.object({ rev: Position }).optional(),
   rev: Position,
   complete: z.boolean(),
@@ -252,22 +260,22 @@ export const Changes = z.object({
 });
 export type Changes = z.infer<typeof Changes>;
 
-/** Levels of what is passed on unread; a stack holds many more. */
-const DEEPEST = 64;
-/** Not looked into: only how deep it is. */
-function isFlat(value: unknown, levels = DEEPEST): boolean {
+/** Maximum depth of JSON that is forwarded without validation, far below the depth that overflows a stack. */
+const MAX_DEPTH = 64;
+/** Whether a value is JSON of at most so many levels. */
+function isShallow(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return value !== undefined;
   return (
-    levels > 0 &&
+    depth > 0 &&
     !ArrayBuffer.isView(value) &&
     !(value instanceof ArrayBuffer) &&
-    Object.values(value).every((one) => isFlat(one, levels - 1))
+    Object.values(value).every((child) => isShallow(child, depth - 1))
   );
 }
-/** Any JSON, of at most 64 levels. */
-export const Passed = z.unknown().refine((value) => isFlat(value), `must be JSON of at most ${DEEPEST} levels`);
+/** Any JSON of at most 64 levels, which is forwarded without validation. */
+export const Passed = z.unknown().refine((value) => isShallow(value), `must be JSON of at most ${MAX_DEPTH} levels`);
 
-/** A line that a client draws; its id is the client's own. Points are x, y, x, y … */
+/** A line that a client draws. The client chooses its id. Points are x, y, x, y … */
 export const NewLine = z.strictObject({
   id: text(1, 64),
   color: Color,
@@ -288,28 +296,31 @@ export const Line = z.object({
   createdAt: Time,
 });
 export type Line = z.infer<typeof Line>;
-/** A board. `rev`: the conversation's at that moment; a `drawing:reset` with a greater one empties it. */
+/** A board. `rev`: the conversation's revision at that moment; a `drawing:reset` with a higher one empties it. */
 export const Drawing = z.object({ items: z.array(Line), rev: Position });
 
-/** Somebody on the caller's list of contacts, or of those whom they block. */
+/** A person on the caller's list of contacts or of blocked people. */
 export const Listed = z.object({ user: User, createdAt: Time });
 export type Listed = z.infer<typeof Listed>;
 
-/** A body that an edit replaced, and when. */
+/** A body that was replaced by an edit, and the time of the edit. */
 export const Edit = z.object({ body: z.string(), editedAt: Time });
 export type Edit = z.infer<typeof Edit>;
 
-/** A found message; `highlight` is its body with the hits between U+E000 and U+E001. */
+/** A found message. `highlight` is a part of its body with each hit between U+E000 and U+E001. */
 export const Found = z.object({ message: Message, highlight: z.string() });
 export type Found = z.infer<typeof Found>;
 
-/** A bot and its token, which is shown once. */
+/** A bot and its token, which is shown only once. */
 export const BotToken = z.object({ user: User, token: z.string() });
 export type BotToken = z.infer<typeof BotToken>;
 
 export const WebhookEvent = z.enum(['message.created', 'message.updated', 'member.changed', 'conversation.updated']);
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
-/** `secret` signs what is sent, and is shown once, when the webhook is created. `disabledAt`: switched off, after `failures` deliveries in a row that were given up, or by an admin. */
+/**
+ * A webhook. `secret` signs deliveries and is shown only once, when the webhook is created. `disabledAt`: the webhook
+ * was switched off, by an admin or after `failures` failed deliveries in a row.
+ */
 export const Webhook = z.object({
   id: Id,
   conversationId: Id,
@@ -322,7 +333,7 @@ export const Webhook = z.object({
   secret: z.string().optional(),
 });
 export type Webhook = z.infer<typeof Webhook>;
-/** One event on its way to a webhook. `dead`: given up, with the last problem. */
+/** The delivery of one event to a webhook. `dead`: given up, with the last problem. */
 export const WebhookDelivery = z.object({
   id: Id,
   event: WebhookEvent,
@@ -352,10 +363,10 @@ export type Unread = z.infer<typeof Unread>;
 
 export const PresenceState = z.enum(['online', 'away', 'busy', 'offline']);
 export type PresenceState = z.infer<typeof PresenceState>;
-/** `lastSeenAt` is absent for somebody who was never here. */
+/** A user's presence. `lastSeenAt` is absent if they have never been online. */
 export const Presence = z.object({ userId: Id, state: PresenceState, lastSeenAt: Time.optional() });
 export type Presence = z.infer<typeof Presence>;
 
-/** A list: `nextCursor` is there while more follows. */
+/** A page of a list. `nextCursor` is present while more items follow. */
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().optional() });

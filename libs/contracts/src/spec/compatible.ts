@@ -1,4 +1,4 @@
-/** A JSON schema as zod prints them, as far as the contracts use it. */
+/** A JSON schema as zod prints it, as far as the contracts use it. */
 export interface JsonSchema {
   readonly [keyword: string]: unknown;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -15,7 +15,10 @@ const upper = ['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems'] as const;
 const lower = ['minimum', 'exclusiveMinimum', 'minLength', 'minItems'] as const;
 const same = ['type', 'format', 'pattern', 'const'] as const;
 
-/** Why `now` might refuse what `then` accepted, each with its place; empty when it accepts all of it. May find fault with schemas that differ only in how they are written. */
+/**
+ * The reasons, with their paths, why `now` may refuse input that `then` accepted; none if it accepts all of it. May
+ * report schemas that differ only in how they are written.
+ */
 export function narrowed(then: JsonSchema, now: JsonSchema, at = ''): string[] {
   if (Object.keys(now).every((keyword) => keyword === '$schema' || keyword === 'description')) return [];
   const [options, allowed] = [then.anyOf ?? then.oneOf, now.anyOf ?? now.oneOf];
