@@ -1,12 +1,12 @@
-// A bot that answers in every conversation that it is in:
+// A bot that answers in each of its conversations:
 //   PARLEY_BOT_TOKEN=… node examples/bot.mjs [http://localhost:3000]
-// A person makes one with POST /api/v1/bots, which shows the token once, and adds it to conversations as a member.
+// A person creates it by POST /api/v1/bots, which shows its token once, and adds it to conversations as a member.
 import { createClient } from '@parley/client';
 import { fileStorage } from '@parley/client/node';
 
 const token = process.env.PARLEY_BOT_TOKEN;
-if (!token) throw new Error('PARLEY_BOT_TOKEN: is missing');
-// What the bot has written is on disk until the server has stored it.
+if (!token) throw new Error('PARLEY_BOT_TOKEN is missing');
+// The bot's messages are on the disk until the server has stored them.
 const client = createClient({
   url: process.argv[2] ?? 'http://localhost:3000',
   storage: fileStorage(process.env.PARLEY_BOT_FOLDER ?? './bot-data'),

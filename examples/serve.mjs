@@ -1,4 +1,5 @@
-// Serves page.html and the bundle that it imports: node examples/serve.mjs [port], then http://localhost:8080/?server=http://localhost:3000
+// Serves page.html and the bundle that it imports: node examples/serve.mjs [port]
+// Then open http://localhost:8080/?server=http://localhost:3000
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';

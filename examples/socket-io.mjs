@@ -1,4 +1,4 @@
-// Nothing but socket.io-client: node examples/socket-io.mjs [http://localhost:3000]
+// Two guests chat, with socket.io-client alone: node examples/socket-io.mjs [http://localhost:3000]
 import { io } from 'socket.io-client';
 
 const url = process.argv[2] ?? 'http://localhost:3000';
@@ -22,7 +22,7 @@ const [annSocket, benSocket] = [connect(ann), connect(ben)];
 await Promise.all(
   [annSocket, benSocket].map((socket) => new Promise((resolve) => void socket.once('session:ready', resolve))),
 );
-const heard = new Promise((resolve) => void benSocket.once('message:new', ({ message }) => resolve(message)));
+const received = new Promise((resolve) => void benSocket.once('message:new', ({ message }) => resolve(message)));
 const { conversation } = await call(annSocket, 'conversation:create', { kind: 'direct', memberIds: [ben.user.id] });
 const { message } = await call(annSocket, 'message:send', {
   conversationId: conversation.id,
@@ -30,5 +30,5 @@ const { message } = await call(annSocket, 'message:send', {
   body: 'Hello, Ben',
 });
 console.log(`stored as #${message.seq}`);
-console.log(`Ben hears: ${(await heard).body}`);
+console.log(`Ben hears: ${(await received).body}`);
 for (const socket of [annSocket, benSocket]) socket.disconnect();

@@ -11,11 +11,11 @@ import { fileStorage } from './node.js';
 
 const PASSWORD = 'correct horse battery';
 
-describe('the client, with a real server', { timeout: 120_000 }, () => {
+describe('the client with a real server', { timeout: 120_000 }, () => {
   let folder: string;
   let server: ServiceProcess;
   const clients: ParleyClient[] = [];
-  // With the limits as they are in use.
+  // With the default rate limits.
   const start = (port?: string) =>
     startEmbedded({
       dataDir: join(folder, 'data'),
@@ -36,19 +36,19 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
   }, 60_000);
 
   function client(storage: ClientStorage = memoryStorage(), more: Partial<ClientOptions> = {}): ParleyClient {
-    const one = createClient({
+    const created = createClient({
       ...more,
       url: server.url,
       storage,
       socketOptions: { reconnectionDelay: 50, reconnectionDelayMax: 200 },
     });
-    clients.push(one);
-    return one;
+    clients.push(created);
+    return created;
   }
   async function person(storage?: ClientStorage, more?: Partial<ClientOptions>): Promise<ParleyClient> {
-    const one = client(storage, more);
-    await one.register({ username: uniqueName('user'), password: PASSWORD });
-    return one;
+    const created = client(storage, more);
+    await created.register({ username: uniqueName('user'), password: PASSWORD });
+    return created;
   }
   const idOf = (one: ParleyClient) => one.getState().user!.id;
   const view = (one: ParleyClient, id: string) => one.getState().conversations.get(id);
@@ -60,7 +60,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     return { ann, ben, id };
   }
 
-  it('shows a message at once, stored soon, and how far the other one has got', async () => {
+  it('shows a sent message at once, then its delivery and its reading', async () => {
     const { ann, ben, id } = await pair();
     const { message, stored, clientId } = ann.send(id, { body: 'Hello, Ben' });
     expect(message).toMatchObject({ body: 'Hello, Ben', clientId, local: { state: 'sending' }, status: 'sending' });
@@ -76,10 +76,10 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(ben.getState().users.get(idOf(ann))).toMatchObject({ id: idOf(ann) });
   });
 
-  it('knows of any number of direct conversations who the other one is, after asking once', async () => {
+  it('loads the partners of all direct conversations by one request', async () => {
     const ann = await person();
     const others = await Promise.all(Array.from({ length: 12 }, () => person()));
-    // Half of them begin it; nobody has written yet.
+    // Half of the others start the conversation. Nobody has written yet.
     const ids = await Promise.all(
       others.map((other, n) =>
         (n % 2 ? ann : other)
@@ -95,17 +95,17 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     );
     const device = client();
     const real = globalThis.fetch;
-    const asked: string[] = [];
+    const paths: string[] = [];
     vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => {
-      asked.push((input as URL).pathname);
+      paths.push((input as URL).pathname);
       return real(input, init);
     });
     await device.login({ username: ann.getState().user!.username, password: PASSWORD });
     await eventually(() => expect(partnersOf(device)).toEqual(others.map(idOf)));
-    expect(asked).toEqual(['/api/v1/auth/login', '/api/v1/users']);
+    expect(paths).toEqual(['/api/v1/auth/login', '/api/v1/users']);
   });
 
-  it('learns of new names of those who are shown when it wakes, and when it comes back', async () => {
+  it('loads new names of shown people when it wakes, and when it reconnects', async () => {
     const { ann, ben } = await pair();
     const other = client();
     await other.login({ username: ann.getState().user!.username, password: PASSWORD });
@@ -126,7 +126,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(nameOf(other)).toBe('Benedict'));
   });
 
-  it('keeps what was written while the server was killed and away, and stores it once and in order', async () => {
+  it('stores messages once and in order that were sent while the server was killed and away', async () => {
     const { ann, ben, id } = await pair();
     const stored: number[] = [];
     const send = (n: number) => void ann.send(id, { body: `message ${n}` }).stored.then(({ seq }) => stored.push(seq));
@@ -146,16 +146,16 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(ann.getState().pendingCount).toBe(0);
   });
 
-  it('sends after a restart what was written before it, under the same clientId', async () => {
-    const place = join(folder, 'outbox');
-    const first = await person(fileStorage(place));
+  it('sends messages of before a restart under the same clientId', async () => {
+    const path = join(folder, 'outbox');
+    const first = await person(fileStorage(path));
     const { id } = await first.createConversation({ kind: 'group', title: 'Notes' });
     first.disconnect();
     const { clientId } = first.send(id, { body: 'written offline' });
     first.send(id, { body: 'and this' });
-    await eventually(async () => expect(await fileStorage(place).entries('outbox/')).toHaveLength(2));
+    await eventually(async () => expect(await fileStorage(path).entries('outbox/')).toHaveLength(2));
 
-    const second = client(fileStorage(place));
+    const second = client(fileStorage(path));
     expect(await second.restore()).toEqual(first.getState().user);
     await eventually(() => expect(second.getState().pendingCount).toBe(0));
     await second.open(id);
@@ -163,12 +163,12 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
       { body: 'written offline', clientId },
       { body: 'and this' },
     ]);
-    await eventually(async () => expect(await fileStorage(place).entries('outbox/')).toEqual([]));
+    await eventually(async () => expect(await fileStorage(path).entries('outbox/')).toEqual([]));
   });
 
-  it('shows at once after a restart what it knew before it, where that is wanted', async () => {
-    const place = join(folder, 'known');
-    const [ben, first] = await Promise.all([person(), person(fileStorage(place), { keepConversations: true })]);
+  it('with keepConversations, shows the conversations of before a restart at once', async () => {
+    const path = join(folder, 'known');
+    const [ben, first] = await Promise.all([person(), person(fileStorage(path), { keepConversations: true })]);
     const { id } = await first.createConversation({ kind: 'direct', memberIds: [idOf(ben)] });
     await ben.send(id, { body: 'hello' }).stored;
     await eventually(() =>
@@ -183,7 +183,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await first.flush();
     first.disconnect();
 
-    const second = client(fileStorage(place), { keepConversations: true });
+    const second = client(fileStorage(path), { keepConversations: true });
     await second.restore();
     expect(second.getState().connection).not.toBe('online');
     expect(view(second, id)).toMatchObject({
@@ -196,10 +196,10 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await second.open(id);
     expect(view(second, id)).toMatchObject({ kept: false, opened: true, messages: [{ body: 'hello' }] });
     await second.logout();
-    expect(await fileStorage(place).entries('known/')).toEqual([]);
+    expect(await fileStorage(path).entries('known/')).toEqual([]);
   });
 
-  it('refreshes an access token that has expired, once for all tabs, and never sends a refresh token again', async () => {
+  it('refreshes an expired access token once for all tabs, and never uses a refresh token twice', async () => {
     const storage = memoryStorage();
     const name = uniqueName('user');
     const first = client(storage);
@@ -227,7 +227,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect((await storage.get('session')) as Session).toMatchObject({ sessionId: session.sessionId });
   });
 
-  it('is signed out when its session is ended elsewhere, and what it had not sent goes out once the user is back', async () => {
+  it('is signed out when its session is ended elsewhere, and sends its outbox once the user is back', async () => {
     const storage = memoryStorage();
     const name = uniqueName('user');
     const phone = client(storage);
@@ -257,10 +257,9 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     });
   });
 
-  it('shows the same on two devices: what one sends, reads and marks', async () => {
+  it('shows on one device what another one sends, reads and marks', async () => {
     const { ann, ben, id } = await pair();
-    const place = memoryStorage();
-    const other = client(place);
+    const other = client();
     await other.login({ username: ben.getState().user!.username, password: PASSWORD });
     await eventually(() => expect(other.getState().order).toEqual([id]));
     await ann.send(id, { body: 'one' }).stored;
@@ -283,7 +282,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(view(ben, id)).toMatchObject({ unread: 0, readSeq: 3 }));
   });
 
-  it('marks a refused message as failed with its code, and goes on with the next; one too large for a packet does not end the connection', async () => {
+  it('marks a refused message as failed with its code, sends the next one, and keeps the connection after one too large for a packet', async () => {
     const { ann, ben, id } = await pair();
     const connection = vi.fn<(event: unknown) => void>();
     ann.on('connection', connection);
@@ -310,7 +309,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(connection).not.toHaveBeenCalled();
   });
 
-  it('waits where it is too fast, and keeps the order', async () => {
+  it('waits when it is rate limited, and keeps the order', async () => {
     const { ann, ben, id } = await pair();
     const sent = Array.from({ length: 75 }, (_, n) => ann.send(id, { body: `${n}` }));
     const stored = await Promise.all(sent.map((one) => one.stored));
@@ -318,7 +317,7 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(bodies(ben, id)).toHaveLength(75));
   });
 
-  it('edits, deletes, reacts and pins, for everybody', async () => {
+  it('edits, deletes, reacts and pins, and everybody sees it', async () => {
     const { ann, ben, id } = await pair();
     const { id: messageId } = await ann.send(id, { body: 'hello' }).stored;
     await ann.edit(messageId, 'hello!');
@@ -338,13 +337,13 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(view(ben, id)!.unread).toBe(0));
   });
 
-  it('shows who types and who is here, for as long as somebody looks', async () => {
+  it('shows who types, and who is present while somebody watches', async () => {
     const { ann, ben, id } = await pair();
     for (let n = 0; n < 5; n++) ann.typing(id, true);
     await eventually(() => expect(view(ben, id)!.typing).toEqual([idOf(ann)]));
     await ann.send(id, { body: 'done' }).stored;
     await eventually(() => expect(view(ben, id)!.typing).toEqual([]));
-    const [one, two] = [ben.watchPresence([idOf(ann)]), ben.watchPresence([idOf(ann)])];
+    const [unwatchFirst, unwatchSecond] = [ben.watchPresence([idOf(ann)]), ben.watchPresence([idOf(ann)])];
     await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'online' }));
     ann.setPresence('busy');
     await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'busy' }));
@@ -352,19 +351,19 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     expect(ben.getState().presence.size).toBe(0);
     ben.connect();
     await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'busy' }));
-    one();
+    unwatchFirst();
     ann.disconnect();
     await eventually(() => expect(ben.getState().presence.get(idOf(ann))).toMatchObject({ state: 'offline' }));
-    two();
+    unwatchSecond();
     await eventually(() => expect(ben.getState().presence.has(idOf(ann))).toBe(false));
   });
 
   it('runs without the globals that Node 18 or Safari 15.4 lacks', async () => {
-    const place = join(folder, 'old-runtime');
+    const path = join(folder, 'old-runtime');
     const program = `
       import { createClient } from '${new URL('../dist/index.js', import.meta.url).href}';
       import { fileStorage } from '${new URL('../dist/node.js', import.meta.url).href}';
-      const client = createClient({ url: '${server.url}', storage: fileStorage('${place}'), keepConversations: true });
+      const client = createClient({ url: '${server.url}', storage: fileStorage('${path}'), keepConversations: true });
       await client.guest();
       const { id } = await client.createConversation({ kind: 'group', title: 'Old' });
       await client.open(id, { retry: true, signal: new AbortController().signal });
@@ -391,17 +390,17 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
     const part = 4 * 1024 * 1024;
     const longText = (name: string) =>
       new File([new Uint8Array(2 * part + 1000).fill(97)], name, { type: 'text/plain', lastModified: 1 });
-    /** Lets `through` decide about each part: undefined lets it through. */
-    function meddle(through: (part: number) => Promise<Response> | undefined): { readonly parts: number } {
+    /** Lets `answer` intercept each part; undefined lets the part through. */
+    function interceptParts(answer: (part: number) => Promise<Response> | undefined): { readonly parts: number } {
       const real = globalThis.fetch;
       const seen = { parts: 0 };
       vi.spyOn(globalThis, 'fetch').mockImplementation(
-        (input, init) => (init?.method === 'PATCH' ? through(++seen.parts) : undefined) ?? real(input, init),
+        (input, init) => (init?.method === 'PATCH' ? answer(++seen.parts) : undefined) ?? real(input, init),
       );
       return seen;
     }
 
-    it('takes small files in one piece and shows them in a message', async () => {
+    it('take a small file in one piece, and show it in a message', async () => {
       const { ann, ben, id } = await pair();
       const attachment = await ann.upload(new Blob(['hello']), { name: 'hello.txt' });
       const { message, stored } = ann.send(id, { attachmentIds: [attachment.id], type: 'document' });
@@ -415,33 +414,33 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
       expect(await (await ben.fetchAttachment(attachment.id)).text()).toBe('hello');
     });
 
-    it('go on where they stopped when the network fails, and tell how far they are', async () => {
+    it('resume where they stopped when the network fails, and report their progress', async () => {
       const ann = await person();
-      const seen = meddle((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
-      const told: number[] = [];
-      const attachment = await ann.upload(longText('a.txt'), { onProgress: (sent) => told.push(sent) });
+      const seen = interceptParts((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
+      const progress: number[] = [];
+      const attachment = await ann.upload(longText('a.txt'), { onProgress: (sent) => progress.push(sent) });
       expect(attachment).toMatchObject({ name: 'a.txt', size: 2 * part + 1000 });
-      expect(told).toEqual([0, part, 2 * part, 2 * part + 1000]);
+      expect(progress).toEqual([0, part, 2 * part, 2 * part + 1000]);
       expect(seen.parts).toBe(4);
       expect((await ann.fetchAttachment(attachment)).size).toBe(attachment.size);
     });
 
-    it('go on after a reload, when the same file is chosen again', async () => {
+    it('resume after a reload when the same file is chosen again', async () => {
       const storage = memoryStorage();
       const before = await person(storage);
-      const seen = meddle((n) => (n === 2 ? new Promise(() => undefined) : undefined));
+      const seen = interceptParts((n) => (n === 2 ? new Promise(() => undefined) : undefined));
       void before.upload(longText('b.txt')).catch(() => undefined);
       await eventually(() => expect(seen.parts).toBe(2));
       const after = client(storage);
       await after.restore();
-      const told: number[] = [];
-      expect(await after.upload(longText('b.txt'), { onProgress: (sent) => told.push(sent) })).toMatchObject({
+      const progress: number[] = [];
+      expect(await after.upload(longText('b.txt'), { onProgress: (sent) => progress.push(sent) })).toMatchObject({
         name: 'b.txt',
       });
-      expect(told).toEqual([part, 2 * part, 2 * part + 1000]);
+      expect(progress).toEqual([part, 2 * part, 2 * part + 1000]);
     });
 
-    it('are gone at the server too when they are cancelled', async () => {
+    it('are deleted at the server when they are cancelled', async () => {
       const ann = await person();
       const cancel = new AbortController();
       let address = '';
@@ -461,13 +460,13 @@ describe('the client, with a real server', { timeout: 120_000 }, () => {
       ).rejects.toMatchObject({ code: 'not_found' });
     });
 
-    it('take streams whose length nobody knows', async () => {
+    it('take streams of unknown length', async () => {
       const ann = await person();
       const chunks = Array.from({ length: 9 }, () => new Uint8Array(700_000).fill(98));
       const stream = new ReadableStream<Uint8Array>({
         pull: (controller) => (chunks.length > 0 ? controller.enqueue(chunks.pop()!) : controller.close()),
       });
-      meddle((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
+      interceptParts((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
       const attachment = await ann.upload(stream, { name: 'd.txt' });
       expect(attachment).toMatchObject({ name: 'd.txt', size: 6_300_000 });
     });

@@ -62,70 +62,70 @@ describe('kept conversations', () => {
   /** A page with one open conversation that has these messages. */
   async function withMessages(
     ...bodies: string[]
-  ): Promise<{ browser: Browser; held: ReturnType<ModelServer['own']>[number] }> {
+  ): Promise<{ browser: Browser; conversation: ReturnType<ModelServer['ownConversations']>[number] }> {
     const browser = new Browser();
     browser.server.create();
-    const [held] = browser.server.own();
-    for (const body of bodies) browser.server.post(held!, 'ann', { body });
+    const [conversation] = browser.server.ownConversations();
+    for (const body of bodies) browser.server.post(conversation!, 'ann', { body });
     await browser.load();
     await browser.connect();
-    await browser.open(held!.id);
-    return { browser, held: held! };
+    await browser.open(conversation!.id);
+    return { browser, conversation: conversation! };
   }
 
   it('are shown after a reload until the server answers', async () => {
-    const { browser, held } = await withMessages('one', 'two');
-    browser.server.post(held, 'ben', { body: 'three' });
+    const { browser, conversation } = await withMessages('one', 'two');
+    browser.server.post(conversation, 'ben', { body: 'three' });
     browser.replica.store.addUsers([user('ben'), user('cid')]);
     await vi.advanceTimersByTimeAsync(3_000);
     await browser.load();
-    expect(browser.view(held.id)).toMatchObject({
+    expect(browser.view(conversation.id)).toMatchObject({
       opened: false,
       kept: true,
       unread: 3,
       hasBefore: false,
-      conversation: { title: held.title, lastMessage: { body: 'three' } },
+      conversation: { title: conversation.title, lastMessage: { body: 'three' } },
     });
-    expect(browser.bodies(held.id)).toEqual(['one', 'two', 'three']);
+    expect(browser.bodies(conversation.id)).toEqual(['one', 'two', 'three']);
     expect([...browser.state.users.keys()]).toEqual(['ben']);
 
     await browser.connect();
-    expect(browser.bodies(held.id)).toEqual(['one', 'two', 'three']);
-    await browser.open(held.id);
-    expect(browser.view(held.id)).toMatchObject({ opened: true, kept: false });
+    expect(browser.bodies(conversation.id)).toEqual(['one', 'two', 'three']);
+    await browser.open(conversation.id);
+    expect(browser.view(conversation.id)).toMatchObject({ opened: true, kept: false });
   });
 
   it('are replaced when the server reports a change: a message that was deleted meanwhile disappears', async () => {
-    const { browser, held } = await withMessages('one', 'two');
+    const { browser, conversation } = await withMessages('one', 'two');
     await vi.advanceTimersByTimeAsync(3_000);
     browser.network.disconnect();
-    browser.server.erase(held, held.messages[0]!);
-    browser.server.rename(held);
+    browser.server.erase(conversation, conversation.messages[0]!);
+    browser.server.rename(conversation);
     await browser.load();
-    expect(browser.bodies(held.id)).toEqual(['one', 'two']);
+    expect(browser.bodies(conversation.id)).toEqual(['one', 'two']);
     await browser.connect();
-    expect(browser.view(held.id)).toMatchObject({
+    expect(browser.view(conversation.id)).toMatchObject({
       kept: false,
       messages: [],
       unread: 1,
-      conversation: { title: held.title },
+      conversation: { title: conversation.title },
     });
     await vi.advanceTimersByTimeAsync(3_000);
     await browser.load();
-    expect(browser.bodies(held.id)).toEqual(['two']);
-    expect(browser.view(held.id)).toMatchObject({ hasBefore: true });
+    expect(browser.bodies(conversation.id)).toEqual(['two']);
+    expect(browser.view(conversation.id)).toMatchObject({ hasBefore: true });
   });
 
   it('contain no conversation that the user lost, and none of another database', async () => {
-    const { browser, held } = await withMessages('one');
+    const { browser, conversation } = await withMessages('one');
     browser.server.create();
     await vi.advanceTimersByTimeAsync(3_000);
     browser.network.disconnect();
-    browser.server.moveMember(held, 'me');
+    browser.server.toggleMember(conversation, 'me');
     await browser.load();
     expect(browser.state.order).toHaveLength(2);
     await browser.connect();
-    expect(browser.view(held.id)).toBeUndefined();
+    expect(browser.view(conversation.id)).toBeUndefined();
     await browser.load();
     expect(browser.state.order).toHaveLength(1);
     browser.server.keepBackup();
@@ -142,8 +142,8 @@ describe('kept conversations', () => {
     await browser.connect();
     for (let n = 0; n < 53; n++) {
       browser.server.create();
-      const held = browser.server.own().at(-1)!;
-      for (let at = 1; at <= 60; at++) browser.server.post(held, 'ann', { body: `${at}` });
+      const conversation = browser.server.ownConversations().at(-1)!;
+      for (let at = 1; at <= 60; at++) browser.server.post(conversation, 'ann', { body: `${at}` });
       await vi.advanceTimersByTimeAsync(1_500);
     }
     const newest = browser.state.order.slice(0, 50);
@@ -154,7 +154,7 @@ describe('kept conversations', () => {
   });
 
   it('are deleted when the user signs out, and not shown to another user', async () => {
-    const { browser, held } = await withMessages('one');
+    const { browser, conversation } = await withMessages('one');
     browser.replica.store.addUsers([user('ann')]);
     await vi.advanceTimersByTimeAsync(3_000);
     expect(await browser.storage.entries('known/')).toHaveLength(2);
@@ -164,8 +164,8 @@ describe('kept conversations', () => {
 
     await browser.load();
     await browser.connect();
-    await browser.open(held.id);
-    browser.server.post(held, 'ann');
+    await browser.open(conversation.id);
+    browser.server.post(conversation, 'ann');
     await vi.advanceTimersByTimeAsync(500);
     await browser.replica.clear();
     await vi.advanceTimersByTimeAsync(3_000);
@@ -173,9 +173,9 @@ describe('kept conversations', () => {
   });
 
   it('are deleted when the user signs out while they are being written', async () => {
-    const { browser, held } = await withMessages('one');
+    const { browser, conversation } = await withMessages('one');
     browser.server.create();
-    browser.server.post(held, 'ann');
+    browser.server.post(conversation, 'ann');
     await vi.advanceTimersByTimeAsync(500);
     void browser.replica.flush();
     await browser.replica.clear();
@@ -183,14 +183,14 @@ describe('kept conversations', () => {
   });
 
   it('include what the user read while the server was away, and report it later', async () => {
-    const { browser, held } = await withMessages('one', 'two');
+    const { browser, conversation } = await withMessages('one', 'two');
     browser.network.disconnect();
-    browser.replica.markRead(held.id);
+    browser.replica.markRead(conversation.id);
     await browser.replica.flush();
     await browser.load();
-    expect(browser.view(held.id)).toMatchObject({ unread: 0, readSeq: 2 });
+    expect(browser.view(conversation.id)).toMatchObject({ unread: 0, readSeq: 2 });
     await browser.connect();
-    expect(browser.server.members(held).get('me')).toMatchObject({ readSeq: 2 });
+    expect(browser.server.members(conversation).get('me')).toMatchObject({ readSeq: 2 });
   });
 
   it('are not kept by default', async () => {

@@ -140,8 +140,8 @@ class World {
 
   async do({ kind, which, how }: Step): Promise<void> {
     const { server, replica } = this;
-    const held = [...server.conversations.values()][which % Math.max(1, server.conversations.size)];
-    const message = held?.messages[how % Math.max(1, held.messages.length)];
+    const conversation = [...server.conversations.values()][which % Math.max(1, server.conversations.size)];
+    const message = conversation?.messages[how % Math.max(1, conversation.messages.length)];
     const other = ['ann', 'ben', 'cid'][how % 3]!;
     const ids = [...replica.store.conversations.keys()];
     const id = ids[which % Math.max(1, ids.length)];
@@ -150,37 +150,40 @@ class World {
       case 'create':
         return server.conversations.size < 5 ? server.create() : undefined;
       case 'post':
-        return held && void server.post(held, other, { mention: how % 2 === 0 });
+        return conversation && void server.post(conversation, other, { mention: how % 2 === 0 });
       case 'system':
-        return held && void server.post(held, other, { type: 'system' });
+        return conversation && void server.post(conversation, other, { type: 'system' });
       case 'edit':
-        return message && server.edit(held!, message, how % 2 === 0);
+        return message && server.edit(conversation!, message, how % 2 === 0);
       case 'erase':
-        return message && server.erase(held!, message);
+        return message && server.erase(conversation!, message);
       case 'react':
-        return message && server.react(held!, message, how % 4 === 0 ? ME : other);
+        return message && server.react(conversation!, message, how % 4 === 0 ? ME : other);
       case 'rename':
-        return held && server.rename(held);
+        return conversation && server.rename(conversation);
       case 'board':
-        return held && server.emptyBoard(held);
+        return conversation && server.emptyBoard(conversation);
       case 'move-member':
-        return held && server.moveMember(held, other);
+        return conversation && server.toggleMember(conversation, other);
       case 'throw-out':
-        return held && server.moveMember(held, ME);
+        return conversation && server.toggleMember(conversation, ME);
       case 'role':
         return (
-          held && server.changeMember(held, how % 4 === 0 ? ME : other, { role: how % 2 === 0 ? 'admin' : 'member' })
+          conversation &&
+          server.changeMember(conversation, how % 4 === 0 ? ME : other, { role: how % 2 === 0 ? 'admin' : 'member' })
         );
       case 'mute':
-        return held && server.changeMember(held, ME, { status: how % 3 === 0 ? 'muted' : 'active' });
+        return conversation && server.changeMember(conversation, ME, { status: how % 3 === 0 ? 'muted' : 'active' });
       case 'others-receipt':
-        return held && server.members(held).has(other)
-          ? void server.move(held, other, how % 20, how % 2 === 0 ? 'readSeq' : 'deliveredSeq')
+        return conversation && server.members(conversation).has(other)
+          ? void server.movePosition(conversation, other, how % 20, how % 2 === 0 ? 'readSeq' : 'deliveredSeq')
           : undefined;
       case 'read-elsewhere':
-        return held && server.isMine(held) ? void server.move(held, ME, how % 20, 'readSeq') : undefined;
+        return conversation && server.isMember(conversation)
+          ? void server.movePosition(conversation, ME, how % 20, 'readSeq')
+          : undefined;
       case 'mark':
-        return held && server.mark(held, 1 + (how % 10));
+        return conversation && server.setMark(conversation, 1 + (how % 10));
       case 'send':
         return id === undefined ? undefined : this.send(id);
       case 'open':
@@ -230,7 +233,7 @@ class World {
     this.connect();
     this.network.heal();
     await vi.advanceTimersByTimeAsync(5_000);
-    for (const held of this.server.own()) this.server.post(held, 'ann');
+    for (const conversation of this.server.ownConversations()) this.server.post(conversation, 'ann');
     await vi.advanceTimersByTimeAsync(120_000);
   }
 
@@ -264,13 +267,14 @@ function asStored({ status: _status, local: _local, reactions, ...message }: Cha
 
 /** Checks that the state equals what the server has. */
 function expectCurrent({ state, server, replica }: World): void {
-  const own = server.own();
+  const own = server.ownConversations();
   expect([...state.conversations.keys()].sort()).toEqual(own.map(({ id }) => id).sort());
-  const activity = (held: (typeof own)[number]) => `${held.messages.at(-1)?.createdAt ?? held.createdAt} ${held.id}`;
+  const activity = (conversation: (typeof own)[number]) =>
+    `${conversation.messages.at(-1)?.createdAt ?? conversation.createdAt} ${conversation.id}`;
   expect(state.order).toEqual([...own].sort((a, b) => (activity(a) < activity(b) ? 1 : -1)).map(({ id }) => id));
-  for (const held of own) {
-    const view = state.conversations.get(held.id)!;
-    const truth = server.describe(held);
+  for (const conversation of own) {
+    const view = state.conversations.get(conversation.id)!;
+    const truth = server.describe(conversation);
     expect(view.conversation).toEqual(truth);
     expect({ unread: view.unread, mentions: view.mentions, readSeq: view.readSeq }).toEqual({
       unread: truth.me!.unread,
@@ -280,11 +284,11 @@ function expectCurrent({ state, server, replica }: World): void {
     if (!view.opened && !view.kept) continue;
     const stored = view.messages.filter(({ local }) => !local);
     const from = stored[0]?.seq ?? 1;
-    expect(stored.map(asStored)).toEqual(held.messages.slice(from - 1, from - 1 + stored.length));
+    expect(stored.map(asStored)).toEqual(conversation.messages.slice(from - 1, from - 1 + stored.length));
     if (view.kept) continue;
-    expect(replica.store.conversations.get(held.id)!.isLagging).toBe(false);
-    expect(view.hasAfter).toBe(from - 1 + stored.length < held.messages.length);
-    const members = server.members(held);
+    expect(replica.store.conversations.get(conversation.id)!.isLagging).toBe(false);
+    expect(view.hasAfter).toBe(from - 1 + stored.length < conversation.messages.length);
+    const members = server.members(conversation);
     // Positions are compared below.
     const withoutPositions = (all: ReadonlyMap<string, object>) =>
       new Map([...all].map(([userId, member]) => [userId, { ...member, readSeq: 0, deliveredSeq: 0 }]));
@@ -298,19 +302,19 @@ function expectCurrent({ state, server, replica }: World): void {
 /** Checks that every sent message is stored once and in order, or was refused to the user's knowledge. */
 function expectDelivered({ sent, server, restored, state }: World): void {
   expect(state.pendingCount).toBe(0);
-  for (const held of server.conversations.values()) {
-    const own = held.messages.filter(({ senderId }) => senderId === ME).map(({ clientId }) => clientId);
+  for (const conversation of server.conversations.values()) {
+    const own = conversation.messages.filter(({ senderId }) => senderId === ME).map(({ clientId }) => clientId);
     expect(new Set(own).size).toBe(own.length);
     const numbers = own.map((clientId) => sent.findIndex((one) => one.clientId === clientId));
     // A backup lacks the messages that were sent after it.
-    const remembered = restored ? [] : sent.filter(({ conversationId }) => conversationId === held.id);
+    const remembered = restored ? [] : sent.filter(({ conversationId }) => conversationId === conversation.id);
     expect(restored ? [] : numbers).toEqual(restored ? [] : [...numbers].sort((a, b) => a - b));
     for (const { clientId, stored, refused, left } of remembered) {
-      const waiting = (state.pending.get(held.id) ?? []).map((one) => one.clientId);
+      const waiting = (state.pending.get(conversation.id) ?? []).map((one) => one.clientId);
       expect(left ? [...own, ...waiting] : stored === undefined && refused === undefined ? [] : [clientId]).toContain(
         clientId,
       );
-      expect(stored === undefined ? clientId : held.messages[stored - 1]?.clientId).toBe(clientId);
+      expect(stored === undefined ? clientId : conversation.messages[stored - 1]?.clientId).toBe(clientId);
     }
   }
 }
@@ -363,16 +367,16 @@ describe('the replica', () => {
     world.server.create();
     world.connect();
     await vi.advanceTimersByTimeAsync(1_000);
-    const [held] = world.server.own();
-    await Promise.all([world.replica.open(held!.id), vi.advanceTimersByTimeAsync(100)]);
+    const [conversation] = world.server.ownConversations();
+    await Promise.all([world.replica.open(conversation!.id), vi.advanceTimersByTimeAsync(100)]);
     world.disconnect();
-    const first = world.server.post(held!, 'ann');
-    for (let n = 0; n < 1_020; n++) world.server.post(held!, 'ben');
+    const first = world.server.post(conversation!, 'ann');
+    for (let n = 0; n < 1_020; n++) world.server.post(conversation!, 'ben');
     // The first message's last change has the highest rev, so all other messages are parked before it arrives.
-    world.server.edit(held!, first, false);
+    world.server.edit(conversation!, first, false);
     world.connect();
     await vi.advanceTimersByTimeAsync(60_000);
-    const { messages, hasAfter, unread } = world.state.conversations.get(held!.id)!;
+    const { messages, hasAfter, unread } = world.state.conversations.get(conversation!.id)!;
     expect({ newest: messages.at(-1)!.seq, hasAfter, unread }).toEqual({
       newest: 1_021,
       hasAfter: false,
@@ -388,17 +392,17 @@ describe('the replica', () => {
     for (let n = 0; n < 2; n++) world.server.create();
     world.connect();
     await vi.advanceTimersByTimeAsync(1_000);
-    const [held, other] = world.server.own();
-    for (let n = 0; n < 30; n++) world.server.post(held!, 'ann');
-    await Promise.all([world.replica.loadAround(held!.id, 1), vi.advanceTimersByTimeAsync(1_000)]);
-    world.server.erase(held!, held!.messages[19]!);
+    const [conversation, other] = world.server.ownConversations();
+    for (let n = 0; n < 30; n++) world.server.post(conversation!, 'ann');
+    await Promise.all([world.replica.loadAround(conversation!.id, 1), vi.advanceTimersByTimeAsync(1_000)]);
+    world.server.erase(conversation!, conversation!.messages[19]!);
     await vi.advanceTimersByTimeAsync(10_000);
-    expect(world.state.conversations.get(held!.id)).toMatchObject({ unread: 29, hasAfter: true });
+    expect(world.state.conversations.get(conversation!.id)).toMatchObject({ unread: 29, hasAfter: true });
     // The client misses the removal, and only knows that the counts are uncertain.
     world.server.post(other!, 'ann');
     await vi.advanceTimersByTimeAsync(10);
     world.disconnect();
-    world.server.moveMember(other!, ME);
+    world.server.toggleMember(other!, ME);
     world.replica.store.change(other!.id, (one) => (one.isStale = true));
     world.connect();
     await vi.advanceTimersByTimeAsync(10_000);

@@ -2,16 +2,16 @@ import type { CallOutput, Conversation, Member, Membership, Message, Receipt } f
 import { ParleyError } from '../errors.js';
 import type { SocketCall } from '../types.js';
 
-/** Small, so that a few messages fill pages and answers. */
-const most = { page: 4, open: 5, openUnread: 9, changes: 3, changesInAll: 6, added: 2 } as const;
+/** The limits of pages and answers: small, so that a few messages reach them. */
+const maxItems = { page: 4, open: 5, openUnread: 9, changes: 3, changesInAll: 6, added: 2 } as const;
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 
-interface Place {
+interface ModelMember {
   member: Member;
   rev: number;
   left: boolean;
 }
-interface Held {
+interface ModelConversation {
   readonly id: string;
   title: string;
   readonly createdAt: string;
@@ -20,34 +20,34 @@ interface Held {
   membersRev: number;
   drawingRev: number;
   readonly messages: Message[];
-  readonly places: Map<string, Place>;
+  readonly memberStates: Map<string, ModelMember>;
   unreadFrom: number | undefined;
-  /** Whether there ever was a mark: marks have no number, so the whole description is told again from then on. */
-  marked: boolean;
+  /** Whether there ever was a mark. Marks carry no revision, so `sync` repeats the description from then on. */
+  hasBeenMarked: boolean;
   notifications: Membership['notifications'];
 }
 
 /**
- * A strict server of seq, rev and sync for one user among others: what PROTOCOL promises, in memory. What clients would
- * be told live goes to `emit`.
+ * A strict server of `seq`, `rev` and `sync` (docs/protocol.md, section 3) in memory, for one user among others. Live
+ * events go to `emit`.
  */
 export class ModelServer {
   epoch = 'epoch-0';
-  conversations = new Map<string, Held>();
-  private ticks = 0;
-  private ids = 0;
-  private backup: { conversations: Map<string, Held> } = { conversations: new Map() };
+  conversations = new Map<string, ModelConversation>();
+  private time = 0;
+  private idCount = 0;
+  private backup: { conversations: Map<string, ModelConversation> } = { conversations: new Map() };
 
   constructor(
     readonly me: string,
     private readonly emit: (event: string, payload: unknown) => void,
   ) {}
 
-  // ── what others do ────────────────────────────────────────────────────────────────────────────────────────────
+  // ── others ────────────────────────────────────────────────────────────────────────────────────────────
 
   create(): void {
-    const id = `conversation-${this.ids++}`;
-    const held: Held = {
+    const id = `conversation-${this.idCount++}`;
+    const conversation: ModelConversation = {
       id,
       title: id,
       createdAt: this.now(),
@@ -56,19 +56,19 @@ export class ModelServer {
       membersRev: 1,
       drawingRev: 0,
       messages: [],
-      places: new Map(),
+      memberStates: new Map(),
       unreadFrom: undefined,
-      marked: false,
+      hasBeenMarked: false,
       notifications: 'all',
     };
-    this.conversations.set(id, held);
+    this.conversations.set(id, conversation);
     for (const userId of [this.me, 'ann', 'ben'])
-      held.places.set(userId, { member: this.newMember(userId, 0), rev: 1, left: false });
-    this.emit('conversation:new', { conversation: this.describe(held) });
+      conversation.memberStates.set(userId, { member: this.newMember(userId, 0), rev: 1, left: false });
+    this.emit('conversation:new', { conversation: this.describe(conversation) });
   }
 
   post(
-    held: Held,
+    conversation: ModelConversation,
     senderId: string,
     {
       type = 'text',
@@ -77,12 +77,12 @@ export class ModelServer {
       body = 'hello',
     }: { type?: Message['type']; clientId?: string; mention?: boolean; body?: string } = {},
   ): Message {
-    const id = `message-${this.ids++}`;
+    const id = `message-${this.idCount++}`;
     const message: Message = {
       id,
-      conversationId: held.id,
-      seq: held.messages.length + 1,
-      rev: ++held.rev,
+      conversationId: conversation.id,
+      seq: conversation.messages.length + 1,
+      rev: ++conversation.rev,
       senderId,
       clientId: clientId ?? id,
       type,
@@ -92,14 +92,14 @@ export class ModelServer {
       createdAt: this.now(),
       reactions: [],
     };
-    held.messages.push(message);
-    this.tell(held, 'message:new', { message });
+    conversation.messages.push(message);
+    this.emitToMember(conversation, 'message:new', { message });
     return message;
   }
 
-  edit(held: Held, message: Message, mention: boolean): void {
+  edit(conversation: ModelConversation, message: Message, mention: boolean): void {
     if (message.deletedAt === undefined)
-      this.change(held, {
+      this.change(conversation, {
         ...message,
         body: `${message.body}!`,
         editedAt: this.now(),
@@ -107,87 +107,113 @@ export class ModelServer {
       });
   }
 
-  erase(held: Held, message: Message): void {
+  erase(conversation: ModelConversation, message: Message): void {
     if (message.deletedAt === undefined)
-      this.change(held, { ...message, body: '', mentions: [], deletedAt: this.now() });
+      this.change(conversation, { ...message, body: '', mentions: [], deletedAt: this.now() });
   }
 
-  react(held: Held, message: Message, userId: string): void {
+  react(conversation: ModelConversation, message: Message, userId: string): void {
     if (message.deletedAt !== undefined) return;
     const before = message.reactions[0]?.userIds ?? [];
     const userIds = before.includes(userId) ? before.filter((id) => id !== userId) : [...before, userId];
     const reactions = userIds.length === 0 ? [] : [{ emoji: '👍', count: userIds.length, userIds }];
-    this.change(held, { ...message, reactions }, { userId, emoji: '👍', added: !before.includes(userId) });
+    this.change(conversation, { ...message, reactions }, { userId, emoji: '👍', added: !before.includes(userId) });
   }
 
-  rename(held: Held): void {
-    held.title = `${held.id}, ${this.ids++}`;
-    held.describedRev = ++held.rev;
-    const { me: _, ...described } = this.describe(held);
-    this.tell(held, 'conversation:updated', { conversation: described });
+  rename(conversation: ModelConversation): void {
+    conversation.title = `${conversation.id}, ${this.idCount++}`;
+    conversation.describedRev = ++conversation.rev;
+    const { me: _, ...described } = this.describe(conversation);
+    this.emitToMember(conversation, 'conversation:updated', { conversation: described });
   }
 
-  emptyBoard(held: Held): void {
-    held.drawingRev = ++held.rev;
-    this.tell(held, 'drawing:reset', { conversationId: held.id, userId: 'ann', rev: held.rev });
+  emptyBoard(conversation: ModelConversation): void {
+    conversation.drawingRev = ++conversation.rev;
+    this.emitToMember(conversation, 'drawing:reset', {
+      conversationId: conversation.id,
+      userId: 'ann',
+      rev: conversation.rev,
+    });
   }
 
-  /** Somebody comes, or goes. */
-  moveMember(held: Held, userId: string): void {
-    const place = held.places.get(userId);
-    const rev = (held.membersRev = ++held.rev);
-    if (place && !place.left) {
-      held.places.set(userId, { ...place, rev, left: true });
-      this.tell(held, 'member:changed', {
-        conversationId: held.id,
+  /** Adds a member, or removes them if they are one. */
+  toggleMember(conversation: ModelConversation, userId: string): void {
+    const state = conversation.memberStates.get(userId);
+    const rev = (conversation.membersRev = ++conversation.rev);
+    if (state && !state.left) {
+      conversation.memberStates.set(userId, { ...state, rev, left: true });
+      this.emitToMember(conversation, 'member:changed', {
+        conversationId: conversation.id,
         userId,
         left: true,
         rev,
-        memberCount: this.memberCount(held),
+        memberCount: this.memberCount(conversation),
       });
-      if (userId === this.me) this.emit('conversation:removed', { conversationId: held.id, reason: 'removed' });
+      if (userId === this.me) this.emit('conversation:removed', { conversationId: conversation.id, reason: 'removed' });
       return;
     }
-    const member = this.newMember(userId, held.messages.length);
-    held.places.set(userId, { member, rev, left: false });
+    const member = this.newMember(userId, conversation.messages.length);
+    conversation.memberStates.set(userId, { member, rev, left: false });
     if (userId === this.me) {
-      held.unreadFrom = undefined;
-      this.emit('conversation:new', { conversation: this.describe(held) });
+      conversation.unreadFrom = undefined;
+      this.emit('conversation:new', { conversation: this.describe(conversation) });
     }
-    this.tell(held, 'member:changed', { conversationId: held.id, member, rev, memberCount: this.memberCount(held) });
+    this.emitToMember(conversation, 'member:changed', {
+      conversationId: conversation.id,
+      member,
+      rev,
+      memberCount: this.memberCount(conversation),
+    });
   }
 
-  changeMember(held: Held, userId: string, change: Partial<Member>): void {
-    const place = held.places.get(userId);
-    if (!place || place.left) return;
-    const rev = (held.membersRev = ++held.rev);
-    const member = { ...place.member, ...change };
-    held.places.set(userId, { member, rev, left: false });
-    this.tell(held, 'member:changed', { conversationId: held.id, member, rev, memberCount: this.memberCount(held) });
+  changeMember(conversation: ModelConversation, userId: string, change: Partial<Member>): void {
+    const state = conversation.memberStates.get(userId);
+    if (!state || state.left) return;
+    const rev = (conversation.membersRev = ++conversation.rev);
+    const member = { ...state.member, ...change };
+    conversation.memberStates.set(userId, { member, rev, left: false });
+    this.emitToMember(conversation, 'member:changed', {
+      conversationId: conversation.id,
+      member,
+      rev,
+      memberCount: this.memberCount(conversation),
+    });
   }
 
-  /** `here`: by the client under test, which is not told what it asked for. */
-  move(held: Held, userId: string, seq: number, kind: 'readSeq' | 'deliveredSeq', here = false): Receipt {
-    const place = held.places.get(userId);
-    if (!place || place.left) throw new ParleyError('not_found', held.id);
-    const { member } = place;
-    const upTo = Math.min(seq, held.messages.length);
+  /** `here`: by the client under test, which gets no event about its own call. */
+  movePosition(
+    conversation: ModelConversation,
+    userId: string,
+    seq: number,
+    kind: 'readSeq' | 'deliveredSeq',
+    here = false,
+  ): Receipt {
+    const state = conversation.memberStates.get(userId);
+    if (!state || state.left) throw new ParleyError('not_found', conversation.id);
+    const { member } = state;
+    const upTo = Math.min(seq, conversation.messages.length);
     const readSeq = kind === 'readSeq' ? Math.max(member.readSeq, upTo) : member.readSeq;
     const moved = { ...member, readSeq, deliveredSeq: Math.max(member.deliveredSeq, upTo, readSeq) };
-    held.places.set(userId, { ...place, member: moved });
-    const receipt = { conversationId: held.id, userId, deliveredSeq: moved.deliveredSeq, readSeq, at: this.now() };
-    if (kind === 'readSeq' && userId === this.me) held.unreadFrom = undefined;
-    this.tell(held, 'receipt:updated', receipt);
-    if (kind === 'readSeq' && userId === this.me && !here) this.tellUnread(held);
+    conversation.memberStates.set(userId, { ...state, member: moved });
+    const receipt = {
+      conversationId: conversation.id,
+      userId,
+      deliveredSeq: moved.deliveredSeq,
+      readSeq,
+      at: this.now(),
+    };
+    if (kind === 'readSeq' && userId === this.me) conversation.unreadFrom = undefined;
+    this.emitToMember(conversation, 'receipt:updated', receipt);
+    if (kind === 'readSeq' && userId === this.me && !here) this.emitUnread(conversation);
     return receipt;
   }
 
-  /** The user marks from another device. */
-  mark(held: Held, seq: number): void {
-    if (!this.isMine(held)) return;
-    held.marked = true;
-    held.unreadFrom = Math.max(1, Math.min(seq, held.messages.length));
-    this.tellUnread(held);
+  /** Sets the user's mark, as from another device. */
+  setMark(conversation: ModelConversation, seq: number): void {
+    if (!this.isMember(conversation)) return;
+    conversation.hasBeenMarked = true;
+    conversation.unreadFrom = Math.max(1, Math.min(seq, conversation.messages.length));
+    this.emitUnread(conversation);
   }
 
   keepBackup(): void {
@@ -196,10 +222,10 @@ export class ModelServer {
 
   restore(): void {
     this.conversations = structuredClone(this.backup).conversations;
-    this.epoch = `epoch-${this.ids++}`;
+    this.epoch = `epoch-${this.idCount++}`;
   }
 
-  // ── what the client asks ──────────────────────────────────────────────────────────────────────────────────────
+  // ── calls of the client ──────────────────────────────────────────────────────────────────────────────────────
 
   call(event: SocketCall, payload: object): unknown {
     const input = payload as {
@@ -213,14 +239,20 @@ export class ModelServer {
     };
     const answers: Partial<Record<SocketCall, () => unknown>> = {
       sync: () => this.sync(input.epoch, input.cursors),
-      'message:send': () => this.send(this.mine(input.conversationId), input.clientId, input.body),
+      'message:send': () => this.send(this.ownConversation(input.conversationId), input.clientId, input.body),
       'receipt:delivered': () => ({
-        receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'deliveredSeq', true),
+        receipt: this.movePosition(
+          this.ownConversation(input.conversationId),
+          this.me,
+          input.seq,
+          'deliveredSeq',
+          true,
+        ),
       }),
       'receipt:read': () => ({
-        receipt: this.move(this.mine(input.conversationId), this.me, input.seq, 'readSeq', true),
+        receipt: this.movePosition(this.ownConversation(input.conversationId), this.me, input.seq, 'readSeq', true),
       }),
-      'conversation:open': () => this.open(this.mine(input.conversationId)),
+      'conversation:open': () => this.open(this.ownConversation(input.conversationId)),
     };
     const answer = answers[event];
     if (!answer) throw new ParleyError('invalid', event);
@@ -229,41 +261,43 @@ export class ModelServer {
 
   request(path: string, query: Readonly<Record<string, string | number | undefined>>): unknown {
     const [, , id, what] = path.split('/');
-    const held = this.mine(id!);
+    const conversation = this.ownConversation(id!);
     return structuredClone(
       what === 'messages'
-        ? this.page(held, query as { before?: number; after?: number; around?: number })
-        : this.describe(held),
+        ? this.page(conversation, query as { before?: number; after?: number; around?: number })
+        : this.describe(conversation),
     );
   }
 
-  // ── what is true ──────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the truth ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  own(): Held[] {
-    return [...this.conversations.values()].filter((held) => this.isMine(held));
+  ownConversations(): ModelConversation[] {
+    return [...this.conversations.values()].filter((conversation) => this.isMember(conversation));
   }
 
-  isMine(held: Held): boolean {
-    return held.places.get(this.me)?.left === false;
+  isMember(conversation: ModelConversation): boolean {
+    return conversation.memberStates.get(this.me)?.left === false;
   }
 
-  members(held: Held): Map<string, Member> {
-    return new Map([...held.places].filter(([, { left }]) => !left).map(([userId, { member }]) => [userId, member]));
+  members(conversation: ModelConversation): Map<string, Member> {
+    return new Map(
+      [...conversation.memberStates].filter(([, { left }]) => !left).map(([userId, { member }]) => [userId, member]),
+    );
   }
 
-  describe(held: Held): Conversation {
-    const lastMessage = held.messages.at(-1);
-    const me = this.membership(held);
+  describe(conversation: ModelConversation): Conversation {
+    const lastMessage = conversation.messages.at(-1);
+    const me = this.membership(conversation);
     return {
-      id: held.id,
+      id: conversation.id,
       kind: 'group',
       visibility: 'private',
-      title: held.title,
+      title: conversation.title,
       createdBy: 'ann',
-      createdAt: held.createdAt,
-      lastSeq: held.messages.length,
-      rev: held.rev,
-      memberCount: this.memberCount(held),
+      createdAt: conversation.createdAt,
+      lastSeq: conversation.messages.length,
+      rev: conversation.rev,
+      memberCount: this.memberCount(conversation),
       policy: {},
       ...(me && { me }),
       ...(lastMessage && { lastMessage }),
@@ -272,12 +306,12 @@ export class ModelServer {
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private membership(held: Held): Membership | undefined {
-    const place = held.places.get(this.me);
-    if (!place || place.left) return undefined;
-    const { role, status, readSeq, deliveredSeq } = place.member;
-    const from = held.unreadFrom ?? readSeq + 1;
-    const unread = held.messages.filter(
+  private membership(conversation: ModelConversation): Membership | undefined {
+    const state = conversation.memberStates.get(this.me);
+    if (!state || state.left) return undefined;
+    const { role, status, readSeq, deliveredSeq } = state.member;
+    const from = conversation.unreadFrom ?? readSeq + 1;
+    const unread = conversation.messages.filter(
       ({ seq, senderId, deletedAt, type }) =>
         seq >= from && senderId !== this.me && deletedAt === undefined && type !== 'system',
     );
@@ -289,140 +323,149 @@ export class ModelServer {
       deliveredSeq,
       unread: unread.length,
       mentions,
-      notifications: held.notifications,
-      ...(held.unreadFrom !== undefined && { unreadFrom: held.unreadFrom }),
+      notifications: conversation.notifications,
+      ...(conversation.unreadFrom !== undefined && { unreadFrom: conversation.unreadFrom }),
     };
   }
 
-  private send(held: Held, clientId: string, body: string): CallOutput<'message.send'> {
-    const known = held.messages.find((message) => message.senderId === this.me && message.clientId === clientId);
-    if (known) return { message: known, duplicate: true };
-    if (held.places.get(this.me)!.member.status === 'muted') throw new ParleyError('muted', 'muted');
-    return { message: this.post(held, this.me, { clientId, body }), duplicate: false };
+  private send(conversation: ModelConversation, clientId: string, body: string): CallOutput<'message.send'> {
+    const stored = conversation.messages.find(
+      (message) => message.senderId === this.me && message.clientId === clientId,
+    );
+    if (stored) return { message: stored, duplicate: true };
+    if (conversation.memberStates.get(this.me)!.member.status === 'muted') throw new ParleyError('muted', 'muted');
+    return { message: this.post(conversation, this.me, { clientId, body }), duplicate: false };
   }
 
-  private open(held: Held): CallOutput<'conversation.open'> {
-    const { readSeq } = this.membership(held)!;
+  private open(conversation: ModelConversation): CallOutput<'conversation.open'> {
+    const { readSeq } = this.membership(conversation)!;
     const firstUnread =
-      held.messages.find(
+      conversation.messages.find(
         ({ seq, senderId, deletedAt, type }) =>
           seq > readSeq && senderId !== this.me && deletedAt === undefined && type !== 'system',
       )?.seq ?? Infinity;
-    const lastSeq = held.messages.length;
-    const from = Math.max(1, Math.max(lastSeq - most.openUnread + 1, Math.min(lastSeq - most.open + 1, firstUnread)));
+    const lastSeq = conversation.messages.length;
+    const from = Math.max(
+      1,
+      Math.max(lastSeq - maxItems.openUnread + 1, Math.min(lastSeq - maxItems.open + 1, firstUnread)),
+    );
     return {
-      conversation: this.describe(held),
-      messages: this.slice(held, from, lastSeq),
-      members: [...this.members(held).values()],
+      conversation: this.describe(conversation),
+      messages: this.slice(conversation, from, lastSeq),
+      members: [...this.members(conversation).values()],
     };
   }
 
   private page(
-    held: Held,
+    conversation: ModelConversation,
     { before, after, around }: { before?: number; after?: number; around?: number },
   ): CallOutput<'conversation.history'> {
-    const lastSeq = held.messages.length;
+    const lastSeq = conversation.messages.length;
     if (after !== undefined)
-      return this.slice(held, Math.min(after, lastSeq) + 1, Math.min(after + most.page, lastSeq));
+      return this.slice(conversation, Math.min(after, lastSeq) + 1, Math.min(after + maxItems.page, lastSeq));
     if (around !== undefined) {
-      const from = Math.max(1, Math.min(around - most.page / 2, lastSeq - most.page + 1));
-      return this.slice(held, from, Math.min(from + most.page - 1, lastSeq));
+      const from = Math.max(1, Math.min(around - maxItems.page / 2, lastSeq - maxItems.page + 1));
+      return this.slice(conversation, from, Math.min(from + maxItems.page - 1, lastSeq));
     }
     const to = Math.min(before! - 1, lastSeq);
-    return this.slice(held, Math.max(1, to - most.page + 1), to);
+    return this.slice(conversation, Math.max(1, to - maxItems.page + 1), to);
   }
 
-  private slice(held: Held, from: number, to: number): CallOutput<'conversation.history'> {
+  private slice(conversation: ModelConversation, from: number, to: number): CallOutput<'conversation.history'> {
     return {
-      items: held.messages.slice(from - 1, Math.max(from - 1, to)),
-      lastSeq: held.messages.length,
+      items: conversation.messages.slice(from - 1, Math.max(from - 1, to)),
+      lastSeq: conversation.messages.length,
       hasBefore: from > 1,
-      hasAfter: to < held.messages.length,
+      hasAfter: to < conversation.messages.length,
     };
   }
 
   private sync(epoch: string | undefined, given: Record<string, number>): CallOutput<'sync'> {
     const cursors = new Map(epoch === undefined || epoch === this.epoch ? Object.entries(given) : []);
-    const own = this.own();
+    const own = this.ownConversations();
     const behind = own.filter(({ id, rev }) => rev > (cursors.get(id) ?? Infinity));
     const changes: CallOutput<'sync'>['changes'] = [];
-    let room: number = most.changesInAll;
-    for (const held of behind) {
+    let room: number = maxItems.changesInAll;
+    for (const conversation of behind) {
       if (room <= 0) break;
-      const entry = this.changes(held, cursors.get(held.id)!);
+      const entry = this.changes(conversation, cursors.get(conversation.id)!);
       room -= Math.max(1, entry.messages.length);
-      changes.push({ conversationId: held.id, ...entry, epoch: this.epoch });
+      changes.push({ conversationId: conversation.id, ...entry, epoch: this.epoch });
     }
     const absent = own.filter(({ id }) => !cursors.has(id));
     const complete =
-      changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= most.added;
+      changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= maxItems.added;
     if (complete) {
-      for (const held of own) {
-        if (!cursors.has(held.id) || behind.includes(held)) continue;
+      for (const conversation of own) {
+        if (!cursors.has(conversation.id) || behind.includes(conversation)) continue;
         changes.push({
-          conversationId: held.id,
+          conversationId: conversation.id,
           messages: [],
-          receipts: this.receipts(held),
-          rev: held.rev,
+          receipts: this.receipts(conversation),
+          rev: conversation.rev,
           complete: true,
           epoch: this.epoch,
-          ...(held.marked && { conversation: this.describe(held) }),
+          ...(conversation.hasBeenMarked && { conversation: this.describe(conversation) }),
         });
       }
     }
     return {
       epoch: this.epoch,
       changes,
-      added: absent.slice(0, most.added).map((held) => this.describe(held)),
-      removed: [...cursors.keys()].filter((id) => !own.some((held) => held.id === id)),
+      added: absent.slice(0, maxItems.added).map((conversation) => this.describe(conversation)),
+      removed: [...cursors.keys()].filter((id) => !own.some((conversation) => conversation.id === id)),
       complete,
     };
   }
 
-  private changes(held: Held, since: number): Omit<CallOutput<'conversation.changes'>, 'epoch'> {
-    const changed = held.messages.filter(({ rev }) => rev > since).sort((a, b) => a.rev - b.rev);
-    const complete = changed.length <= most.changes;
-    const messages = changed.slice(0, most.changes);
-    const rev = complete ? held.rev : messages.at(-1)!.rev;
+  private changes(conversation: ModelConversation, since: number): Omit<CallOutput<'conversation.changes'>, 'epoch'> {
+    const changed = conversation.messages.filter(({ rev }) => rev > since).sort((a, b) => a.rev - b.rev);
+    const complete = changed.length <= maxItems.changes;
+    const messages = changed.slice(0, maxItems.changes);
+    const rev = complete ? conversation.rev : messages.at(-1)!.rev;
     const within = (at: number) => at > since && at <= rev;
-    const members = [...held.places.values()]
-      .filter((place) => within(place.rev))
+    const members = [...conversation.memberStates.values()]
+      .filter((state) => within(state.rev))
       .map(({ member, left }) => (left ? { userId: member.userId, left: true as const } : member));
     return {
       messages,
-      receipts: this.receipts(held),
+      receipts: this.receipts(conversation),
       rev,
       complete,
       ...(members.length > 0 && { members }),
-      ...(within(held.drawingRev) && { drawing: { rev: held.drawingRev } }),
-      ...((within(held.describedRev) || within(held.membersRev) || (complete && held.marked)) && {
-        conversation: this.describe(held),
-      }),
+      ...(within(conversation.drawingRev) && { drawing: { rev: conversation.drawingRev } }),
+      ...((within(conversation.describedRev) ||
+        within(conversation.membersRev) ||
+        (complete && conversation.hasBeenMarked)) && { conversation: this.describe(conversation) }),
     };
   }
 
-  private receipts(held: Held): Receipt[] {
-    return [...this.members(held).values()]
+  private receipts(conversation: ModelConversation): Receipt[] {
+    return [...this.members(conversation).values()]
       .filter(({ deliveredSeq }) => deliveredSeq > 0)
       .map(({ userId, deliveredSeq, readSeq }) => ({
-        conversationId: held.id,
+        conversationId: conversation.id,
         userId,
         deliveredSeq,
         readSeq,
-        at: held.createdAt,
+        at: conversation.createdAt,
       }));
   }
 
-  private change(held: Held, message: Message, reaction?: { userId: string; emoji: string; added: boolean }): void {
-    const changed = { ...message, rev: ++held.rev };
-    held.messages[message.seq - 1] = changed;
-    this.tell(held, 'message:updated', { message: changed, ...(reaction && { reaction }) });
+  private change(
+    conversation: ModelConversation,
+    message: Message,
+    reaction?: { userId: string; emoji: string; added: boolean },
+  ): void {
+    const changed = { ...message, rev: ++conversation.rev };
+    conversation.messages[message.seq - 1] = changed;
+    this.emitToMember(conversation, 'message:updated', { message: changed, ...(reaction && { reaction }) });
   }
 
-  private tellUnread(held: Held): void {
-    const { unread, mentions, readSeq, unreadFrom } = this.membership(held)!;
-    this.tell(held, 'unread:changed', {
-      conversationId: held.id,
+  private emitUnread(conversation: ModelConversation): void {
+    const { unread, mentions, readSeq, unreadFrom } = this.membership(conversation)!;
+    this.emitToMember(conversation, 'unread:changed', {
+      conversationId: conversation.id,
       unread,
       mentions,
       readSeq,
@@ -430,18 +473,18 @@ export class ModelServer {
     });
   }
 
-  private tell(held: Held, event: string, payload: unknown): void {
-    if (this.isMine(held)) this.emit(event, payload);
+  private emitToMember(conversation: ModelConversation, event: string, payload: unknown): void {
+    if (this.isMember(conversation)) this.emit(event, payload);
   }
 
-  private mine(id: string): Held {
-    const held = this.conversations.get(id);
-    if (!held || !this.isMine(held)) throw new ParleyError('not_found', id);
-    return held;
+  private ownConversation(id: string): ModelConversation {
+    const conversation = this.conversations.get(id);
+    if (!conversation || !this.isMember(conversation)) throw new ParleyError('not_found', id);
+    return conversation;
   }
 
-  private memberCount(held: Held): number {
-    return this.members(held).size;
+  private memberCount(conversation: ModelConversation): number {
+    return this.members(conversation).size;
   }
 
   private newMember(userId: string, lastSeq: number): Member {
@@ -449,6 +492,6 @@ export class ModelServer {
   }
 
   private now(): string {
-    return new Date(START + this.ticks++).toISOString();
+    return new Date(START + this.time++).toISOString();
   }
 }

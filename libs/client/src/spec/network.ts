@@ -5,12 +5,12 @@ import type { SocketCall, SocketInput, SocketOutput } from '../types.js';
 import type { ModelServer } from './model-server.js';
 
 /**
- * What nothing numbers is lost with its connection only: nothing but a connection's end tells a client that it has to
- * ask.
+ * Events without a revision. They are lost only together with their connection, because nothing else tells a client to
+ * ask for them.
  */
-const unnumbered = new Set(['receipt:updated', 'unread:changed', 'conversation:new', 'conversation:removed']);
+const withoutRevision = new Set(['receipt:updated', 'unread:changed', 'conversation:new', 'conversation:removed']);
 
-/** Numbers between 0 and 1, the same for the same seed. */
+/** A source of numbers between 0 and 1, the same for the same seed. */
 export function randomFrom(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -21,59 +21,62 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** Between a replica and the model: loses, delays, reorders and repeats what goes either way, until it is `healed`. */
+/**
+ * The network between a replica and the model: loses, delays, reorders and repeats packets in both directions, until it
+ * is healed.
+ */
 export class Network implements Server {
   server!: ModelServer;
   /** Receives live events. */
   onEvent: (event: string, payload: unknown) => void = () => undefined;
   private connection = 0;
-  private up = false;
-  private healed = false;
-  private lastWord = 0;
-  private readonly cut = new Set<() => void>();
+  private isUp = false;
+  private isHealed = false;
+  private lastUnreadAt = 0;
+  private readonly pending = new Set<() => void>();
 
   constructor(private readonly random: () => number) {}
 
   online(): boolean {
-    return this.up;
+    return this.isUp;
   }
 
   connect(): void {
-    this.up = true;
+    this.isUp = true;
     this.connection++;
   }
 
-  /** What is on its way to the client is lost. What is on its way to the server arrives. */
+  /** Loses packets to the client. Packets to the server arrive. */
   disconnect(): void {
-    this.up = false;
+    this.isUp = false;
     this.connection++;
-    const waiting = [...this.cut];
-    this.cut.clear();
-    for (const cut of waiting) cut();
+    const failing = [...this.pending];
+    this.pending.clear();
+    for (const fail of failing) fail();
   }
 
   heal(): void {
-    this.healed = true;
+    this.isHealed = true;
   }
 
   /** A live event, from the server. */
   emit(event: string, payload: unknown): void {
     const copy = structuredClone(payload);
     const { connection } = this;
-    const deliver = () => this.up && connection === this.connection && this.onEvent(event, structuredClone(copy));
-    if (this.healed) return void queueMicrotask(deliver);
-    if (!unnumbered.has(event) && this.random() < 0.15) return;
+    const deliver = () => this.isUp && connection === this.connection && this.onEvent(event, structuredClone(copy));
+    if (this.isHealed) return void queueMicrotask(deliver);
+    if (!withoutRevision.has(event) && this.random() < 0.15) return;
     if (event === 'unread:changed') {
-      // The last word counts, and nothing tells which that is: they come in order, once.
-      this.lastWord = Math.max(this.lastWord, Date.now() + this.delay());
-      return void setTimeout(deliver, this.lastWord - Date.now());
+      // Only the last of these events counts, and they carry no order: they arrive once and in order.
+      this.lastUnreadAt = Math.max(this.lastUnreadAt, Date.now() + this.delay());
+      return void setTimeout(deliver, this.lastUnreadAt - Date.now());
     }
     setTimeout(deliver, this.delay());
     if (this.random() < 0.15) setTimeout(deliver, this.delay());
   }
 
   call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>> {
-    if (!this.up) return Promise.reject(new ParleyError('unavailable', 'offline'));
+    if (!this.isUp) return Promise.reject(new ParleyError('unavailable', 'offline'));
     return this.exchange(() => this.server.call(event, structuredClone(payload))) as Promise<SocketOutput<E>>;
   }
 
@@ -82,32 +85,32 @@ export class Network implements Server {
   }
 
   private exchange(work: () => unknown): Promise<unknown> {
-    const lostRequest = !this.healed && this.random() < 0.08;
-    const lostAnswer = !this.healed && this.random() < 0.08;
-    const busy = !this.healed && this.random() < 0.08;
+    const isRequestLost = !this.isHealed && this.random() < 0.08;
+    const isAnswerLost = !this.isHealed && this.random() < 0.08;
+    const isBusy = !this.isHealed && this.random() < 0.08;
     return new Promise((resolve, reject) => {
       const fail = () => reject(new ParleyError('unavailable', 'no answer'));
       const end = (settle: () => void) => () => {
-        this.cut.delete(fail);
+        this.pending.delete(fail);
         settle();
       };
-      this.cut.add(fail);
-      if (lostRequest) return void setTimeout(end(fail), 2_000);
+      this.pending.add(fail);
+      if (isRequestLost) return void setTimeout(end(fail), 2_000);
       setTimeout(() => {
         let settle: () => void;
         try {
-          if (busy) throw new ParleyError('rate_limited', 'busy', { retryAfterMs: 300 });
+          if (isBusy) throw new ParleyError('rate_limited', 'busy', { retryAfterMs: 300 });
           const answer = work();
           settle = () => resolve(answer);
         } catch (error) {
           settle = () => reject(error as Error);
         }
-        setTimeout(end(lostAnswer ? fail : settle), lostAnswer ? 2_000 : this.delay());
+        setTimeout(end(isAnswerLost ? fail : settle), isAnswerLost ? 2_000 : this.delay());
       }, this.delay());
     });
   }
 
   private delay(): number {
-    return this.healed ? 1 : Math.floor(this.random() ** 3 * 400);
+    return this.isHealed ? 1 : Math.floor(this.random() ** 3 * 400);
   }
 }
