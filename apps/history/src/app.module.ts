@@ -18,7 +18,7 @@ import { SearchController } from './search/controller.js';
 import { TextIndex } from './search/text-index.js';
 import { SyncController } from './sync/controller.js';
 
-/** What the service needs. It neither opens nor closes any of it. */
+/** The parts that the service uses. It neither opens nor closes them. */
 export interface HistoryParts {
   readonly broker: Broker;
   /** Under a role that may write schema `history` and read `chat`. */

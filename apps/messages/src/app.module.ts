@@ -29,7 +29,7 @@ import { Deliveries } from './webhooks/deliveries.js';
 import { Webhooks } from './webhooks/webhooks.js';
 import { WebhookWorker } from './webhooks/worker.js';
 
-/** What the service needs. It neither opens nor closes any of it. */
+/** The parts that the service uses. It neither opens nor closes them. */
 export interface MessagesParts {
   readonly broker: Broker;
   /** Under a role that may write schema `chat`. */

@@ -24,7 +24,7 @@ const MEMBERS = `
 
 /**
  * Cache of the users that a conversation's events go to: its members, without banned ones. Entries are keyed by `members_rev`, which callers read in their own transaction, so an answer
- * is never older than what the caller saw. One instance per process. `capacity` bounds the number of cached users.
+ * is never older than the caller's own view. One instance per process. `capacity` bounds the number of cached users.
  */
 export class Audience {
   private readonly cache: Lru<CachedAudience>;

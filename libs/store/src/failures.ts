@@ -56,7 +56,7 @@ export const codeOf = (error: unknown): string | undefined => {
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 /**
- * What a failure means for its connection and for the caller: `retry` the transaction; the database is `away`; the statement was too `slow`; the database `answered` an error; or the error
+ * The kind of a failure, which decides about its connection and the caller's error: `retry` the transaction; the database is `away`; the statement was too `slow`; the database `answered` an error; or the error
  * is `foreign`, not of the database.
  */
 export type FailureKind = 'retry' | 'away' | 'slow' | 'answered' | 'foreign';

@@ -121,7 +121,7 @@ const columns = (cursors: readonly CursorKey[]): [string[], string[]] => [
 /** Publication of moves that may not have been published is retried this often, and that many times, for at most so many cursors. */
 const RETRY = { everyMs: 500, times: 120, maxCursors: 20_000 } as const;
 
-/** Moves delivered and read cursors forward in batches, and publishes what moved. */
+/** Moves delivered and read cursors forward in batches, and publishes the moves. */
 @Injectable()
 export class Receipts {
   /** Cursors that may have moved without publication, because the database or the broker was lost in between. */

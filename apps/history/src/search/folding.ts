@@ -1,4 +1,4 @@
-/** How search compares text, and what it treats as a word. */
+/** How search compares text and splits it into words. */
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 // eslint-disable-next-line no-control-regex -- all of ASCII

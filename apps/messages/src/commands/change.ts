@@ -10,7 +10,7 @@ import { findSystemMessage, insertSystemMessage } from './system-messages.js';
 /** Parts of a conversation beside its messages. Each has the `rev` of its last change, so that catching up answers only changed parts. */
 export type Part = 'conversation' | 'members' | 'drawing';
 
-/** Who asks for a command, under which request. */
+/** The caller of a command and its request. */
 export interface CommandContext {
   readonly caller: Actor;
   /** True when an earlier delivery may have carried the command out. */
@@ -21,7 +21,7 @@ export const contextOf = ({
   redelivered,
 }: Pick<Delivery<{ caller: Actor }>, 'payload' | 'redelivered'>): CommandContext => ({ caller, redelivered });
 
-/** What a command did: its answer, and what follows the commit. */
+/** The result of a committed command: its answer and its events. */
 export interface Committed<T> {
   readonly answer: T;
   /** Published after the answer, in this order: live events first, then domain events. */

@@ -33,7 +33,7 @@ export const messageNew = (to: readonly string[], message: Message): OutgoingEve
 });
 
 /**
- * Tells users and the other services what was committed. Repeating it is harmless: gateways drop a live event whose id they have seen, and consumers of domain events are idempotent.
+ * Publishes committed changes to users and to the other services. Repeating it is harmless: gateways drop a live event whose id they have seen, and consumers of domain events are idempotent.
  * Every method rejects with `Unavailable` when the broker did not confirm everything; the command is then redelivered.
  */
 @Injectable()
@@ -53,7 +53,7 @@ export class EventPublisher {
   ) {}
 
   /**
-   * Pushes the live events, then publishes the domain events, each in the given order. `locations`: the locations of all users that are told, read after the commit; without it every push
+   * Pushes the live events, then publishes the domain events, each in the given order. `locations`: the locations of all addressed users, read after the commit; without it every push
    * looks its users up.
    */
   async publish(events: readonly OutgoingEvent[], locations?: UserLocations): Promise<void> {

@@ -11,7 +11,7 @@ import { EventPublisher } from './publisher.js';
 
 /**
  * Carries out commands. After its commit every command goes on in this order: answer, push live events, publish domain events, and then the broker acknowledges the delivery. A process that
- * dies in between leaves the delivery unacknowledged; the redelivered command finds what was stored and repeats the rest.
+ * dies in between leaves the delivery unacknowledged; the redelivered command finds its stored result and repeats the rest.
  */
 @Injectable()
 export class CommandRunner {
@@ -36,7 +36,7 @@ export class CommandRunner {
     await this.finish([delivery], [outcome]);
   }
 
-  /** Carries out a command that changes one conversation: see {@link changeConversation}. Its answer is what `work` returns. */
+  /** Carries out a command that changes one conversation: see {@link changeConversation}. Its answer is the result of `work`. */
   change<T>(
     delivery: Delivery<{ caller: Actor }>,
     conversationId: string,
@@ -47,7 +47,7 @@ export class CommandRunner {
   }
 
   /**
-   * Answers or refuses deliveries whose work is committed, and publishes their events. `outcomes` are in the order of `deliveries`. `locations`: the locations of all users that are told;
+   * Answers or refuses deliveries whose work is committed, and publishes their events. `outcomes` are in the order of `deliveries`. `locations`: the locations of all addressed users;
    * awaited after the answers.
    */
   async finish(

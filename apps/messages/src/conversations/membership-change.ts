@@ -10,9 +10,9 @@ type Removal = 'left' | 'removed' | 'banned';
 interface MembershipChange {
   /** Members whose rows changed. */
   readonly changed: readonly StoredMember[];
-  /** The member who has just become one, and gets the whole conversation. */
+  /** The new member, who gets the whole conversation. */
   readonly joined?: StoredMember;
-  /** The member who is none any more. */
+  /** The former member. */
   readonly removed?: { readonly member: StoredMember; readonly reason: Removal };
   readonly note?: Message | undefined;
 }
@@ -45,7 +45,7 @@ export async function publishMembership(
   if (note) change.events.push(messageNew(to, note), { publish: 'message.created.v1', payload: { messages: [note] } });
 }
 
-/** The conversation as of this change, for a member who has just joined. */
+/** The conversation as of this change, for a new member. */
 async function conversationNew(change: Change, { user_id, rev }: StoredMember): Promise<OutgoingEvent> {
   return {
     to: [user_id],

@@ -76,7 +76,7 @@ export async function deleteConversation(change: Change): Promise<Record<string,
   return {};
 }
 
-/** Hides the conversation from everybody. Its rows stay, so that a redelivered command finds whom to tell. */
+/** Hides the conversation from everybody. Its rows stay, so that a redelivered command still finds the audience. */
 export async function endConversation(change: Change, reason: 'deleted' | 'left'): Promise<void> {
   const { conversation, sql, now } = change;
   const to = await audienceOf(sql, conversation.id);

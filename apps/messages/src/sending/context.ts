@@ -15,7 +15,7 @@ export interface ReplyTarget extends Row {
   readonly deleted_at: Date | null;
 }
 
-/** What a command refers to, as found in the database. */
+/** The messages, attachments and users that a command refers to, as found in the database. */
 export interface References {
   /** The message that `replyTo` names, in whatever conversation. */
   readonly target: ReplyTarget | undefined;

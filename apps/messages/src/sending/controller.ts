@@ -42,7 +42,7 @@ export class SendingController {
   }
 }
 
-/** Who is pushed to, and in any case the peer, whom the answer may call online. */
+/** The users to look up: the audience of a new message, and the peer, whom the answer may report as online. */
 function recipientsOf(outcome: SendOutcome): readonly string[] {
   if (outcome instanceof ChatError) return [];
   return outcome.isNews ? outcome.audience : outcome.peer === undefined ? [] : [outcome.peer];

@@ -17,7 +17,7 @@ import { RuleFailed, SendRules, type RuleEvaluation } from './rules/evaluation.j
 import type { SendRule } from './rules/rule.js';
 import { findSent, linkAttachments, storeMessages } from './sql.js';
 
-/** A committed message, and who is told of it. */
+/** A committed message and its audience. */
 export interface Sent {
   readonly message: Message;
   /** True when an earlier request stored it. False also for a redelivery of the request that did. */
@@ -41,7 +41,7 @@ interface RetryState {
   readonly failed: Set<SendRule>;
 }
 
-/** What a transaction committed, with the candidates it decided. */
+/** The result of a committed transaction, with its candidates. */
 interface LockedBatch extends CommittedBatch {
   readonly candidates: readonly Candidate[];
 }

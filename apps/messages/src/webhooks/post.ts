@@ -18,7 +18,7 @@ export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
 const MAX_READ_BYTES = 64 * 1024;
 const DNS_TIMEOUT_MS = 3_000;
 
-/** An address to which no request is made. The message is shown to those who manage the webhook. */
+/** An address to which no request is made. The message is shown to the webhook's managers. */
 class AddressRefused extends Error {}
 
 /**

@@ -37,7 +37,7 @@ export interface PgliteDatabase extends Database {
 const FOLDER = 'database';
 /** Where the first start builds the database, so that a killed start leaves no half-built one. */
 const UNFINISHED = 'database.unfinished';
-/** What a data folder may contain beside the database: Parley's files, and what file systems create at their root. */
+/** Entries that a data folder may contain beside the database: Parley's own, and those that file systems create at their root. */
 const EXPECTED = new Set([FOLDER, UNFINISHED, 'files', 'uploads', 'lost+found']);
 const POSTGRES_VERSION = '18';
 

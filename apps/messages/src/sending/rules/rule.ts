@@ -23,7 +23,7 @@ export interface SendRule<Facts = unknown> {
   /** The commands that the rule applies to; all by default. Others are neither prepared nor checked, and are not refused when the rule fails. */
   appliesTo?(context: SendContext): boolean;
   /**
-   * Loads what `check` needs, in one query for all commands that the rule applies to, of any number of senders and conversations. Runs inside the batch's transaction while the
+   * Loads the facts for `check`, in one query for all commands that the rule applies to, of any number of senders and conversations. Runs inside the batch's transaction while the
    * conversations are locked. Must only read. Not called when the rule applies to no command.
    */
   prepare?(sql: Sql, contexts: readonly SendContext[]): Promise<Facts>;
