@@ -1,7 +1,6 @@
 import { ChatError, type Policy } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
-import { statusNow } from './members.js';
-import { preferenceJoin, unreadAbove } from './positions.js';
+import { preferenceJoin, statusNow, unreadAbove } from './members.js';
 
 /** The part of a conversation's row that decides access. */
 interface Visibility {

@@ -1,7 +1,6 @@
 import type { Conversation } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import { isMemberNow } from './members.js';
-import { membershipColumns, preferenceJoin } from './positions.js';
+import { isMemberNow, membershipColumns, preferenceJoin } from './members.js';
 import { withOwnReactions } from './reactions.js';
 import {
   conversationColumns,

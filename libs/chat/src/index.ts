@@ -5,6 +5,5 @@ export * from './conversations.js';
 export * from './cursor.js';
 export * from './members.js';
 export * from './permissions.js';
-export * from './positions.js';
 export * from './reactions.js';
 export * from './rows.js';

@@ -2,6 +2,7 @@ import type {
   Attachment,
   Conversation,
   Forwarded,
+  Line,
   Member,
   Membership,
   Message,
@@ -227,3 +228,24 @@ export function toMembership(row: MembershipRow): Membership {
   if (row.unread_from !== null) me.unreadFrom = row.unread_from;
   return me;
 }
+
+export interface LineRow extends Row {
+  conversation_id: string;
+  id: string;
+  user_id: string;
+  color: string;
+  width: number;
+  points: number[];
+  created_at: Moment;
+}
+/** SQL: the columns of a {@link LineRow} of `chat.drawing_line`. */
+export const lineColumns = 'conversation_id, id, user_id, color, width, points, created_at';
+
+export const toLine = ({ id, user_id, color, width, points, created_at }: LineRow): Line => ({
+  id,
+  userId: user_id,
+  color,
+  width,
+  points,
+  createdAt: iso(created_at),
+});

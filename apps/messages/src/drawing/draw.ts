@@ -1,8 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { Delivery } from '@parley/broker';
-import { accessRefusal, Audience, blockedPairs, iso, mayBeBlocked, permissionRefusal } from '@parley/chat';
+import {
+  accessRefusal,
+  Audience,
+  blockedPairs,
+  lineColumns,
+  mayBeBlocked,
+  permissionRefusal,
+  toLine,
+  type LineRow,
+} from '@parley/chat';
 import { ChatError, type Line, type RequestPayload } from '@parley/contracts';
-import { Database, type Row, type Sql } from '@parley/store';
+import { Database, type Sql } from '@parley/store';
 import type { Committed } from '../commands/change.js';
 import {
   callerStatesOf,
@@ -90,25 +99,6 @@ async function refusalsOf(
 const refusalOf = (conversation: LockedConversation | undefined, member: CallerState): ChatError | undefined =>
   accessRefusal(conversation, member, 'member') ?? permissionRefusal('draw', { conversation: conversation!, member });
 
-interface LineRow extends Row {
-  conversation_id: string;
-  id: string;
-  user_id: string;
-  color: string;
-  width: number;
-  points: number[];
-  created_at: Date;
-}
-const LINE = 'conversation_id, id, user_id, color, width, points, created_at';
-const toLine = ({ id, user_id, color, width, points, created_at }: LineRow): Line => ({
-  id,
-  userId: user_id,
-  color,
-  width,
-  points,
-  createdAt: iso(created_at),
-});
-
 /** A line to store as the `n`th of its board. */
 class NewLine {
   constructor(
@@ -167,7 +157,7 @@ const STORE = `
   insert into chat.drawing_line (conversation_id, n, id, user_id, color, width, points, created_at)
   select conversation_id, n, id, user_id, color, width, points::real[], created_at
   from unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::real[], $7::text[], $8::timestamptz[]) as l(conversation_id, n, id, user_id, color, width, points, created_at)
-  returning ${LINE}`;
+  returning ${lineColumns}`;
 /** Stores lines. Returns them as stored, with single precision, so that everybody sees the same. */
 async function store(sql: Sql, added: readonly NewLine[]): Promise<Map<string, Line>> {
   if (added.length === 0) return new Map();

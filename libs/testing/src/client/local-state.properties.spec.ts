@@ -1,5 +1,6 @@
 import type { Message } from '@parley/contracts';
-import { LocalState, rounds } from '@parley/testing';
+import { rounds } from '../seeded.js';
+import { LocalState } from './local-state.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
