@@ -257,7 +257,7 @@ function GuestUpgrade() {
       password: string;
     };
     client.register({ username, password, deviceName: deviceName() }).then(
-      () => toast('Welcome! Everything is yours to keep.'),
+      () => toast('Your account is ready. Everything is yours to keep.'),
       (error: unknown) =>
         setProblem((error as { code?: string }).code === 'conflict' ? 'That username is taken.' : explain(error)),
     );

@@ -79,7 +79,7 @@ function SignInForm() {
 
   return (
     <>
-      <h2>{mode === 'login' ? 'Welcome back' : 'Make yourself at home'}</h2>
+      <h2>{mode === 'login' ? 'Good to see you again' : 'Make yourself at home'}</h2>
       <div className="tabs">
         <button type="button" aria-pressed={mode === 'login'} onClick={() => setMode('login')}>
           Log in

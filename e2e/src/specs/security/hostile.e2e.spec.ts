@@ -21,7 +21,7 @@ import {
 const { seed } = rounds(1);
 const times = (count: number): number => rounds(count).numRuns;
 /** The limit of additional memory after the attack, including the server's own needs under load. */
-const MOST_GROWTH_MB = 400;
+const MAX_GROWTH_MB = 400;
 
 /** Runs `work` for every number below `count`, several concurrently. */
 async function repeat(count: number, atOnce: number, work: (n: number) => Promise<void>): Promise<void> {
@@ -393,6 +393,6 @@ describe(`a server under arbitrary input (SEED=${seed})`, () => {
       timeoutMs: 15_000,
     });
     expect(await readdir(join(folder, 'files', 'incoming'))).toEqual([]);
-    expect((await measured()).megabytes - before.megabytes).toBeLessThan(MOST_GROWTH_MB);
+    expect((await measured()).megabytes - before.megabytes).toBeLessThan(MAX_GROWTH_MB);
   });
 });
