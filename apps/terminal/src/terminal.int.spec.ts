@@ -258,7 +258,7 @@ it('only the owner may read the session’s files, which is continued without a 
   const state = join(home, 'state', 'parley');
   await lines(['--guest', 'Dan', '--to', conversation.id], '');
   const paths = (await readdir(state, { recursive: true, withFileTypes: true }))
-    .filter((one) => one.isFile())
+    .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name));
   expect(paths.some((path) => path.endsWith('session.json'))).toBe(true);
   for (const path of paths) expect((await stat(path)).mode & 0o077, path).toBe(0);

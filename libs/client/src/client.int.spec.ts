@@ -50,9 +50,9 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     await created.register({ username: uniqueName('user'), password: PASSWORD });
     return created;
   }
-  const idOf = (one: ParleyClient) => one.getState().user!.id;
-  const view = (one: ParleyClient, id: string) => one.getState().conversations.get(id);
-  const bodies = (one: ParleyClient, id: string) => view(one, id)?.messages.map(({ body }) => body);
+  const idOf = (client: ParleyClient) => client.getState().user!.id;
+  const view = (client: ParleyClient, id: string) => client.getState().conversations.get(id);
+  const bodies = (client: ParleyClient, id: string) => view(client, id)?.messages.map(({ body }) => body);
   async function pair(): Promise<{ ann: ParleyClient; ben: ParleyClient; id: string }> {
     const [ann, ben] = await Promise.all([person(), person()]);
     const { id } = await ann.createConversation({ kind: 'direct', memberIds: [idOf(ben)] });
@@ -87,8 +87,8 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
           .then(({ id }) => id),
       ),
     );
-    const partnersOf = (one: ParleyClient) =>
-      ids.map((id) => one.getState().users.get(view(one, id)?.partnerId ?? '')?.id);
+    const partnersOf = (client: ParleyClient) =>
+      ids.map((id) => client.getState().users.get(view(client, id)?.partnerId ?? '')?.id);
     await eventually(() => expect(partnersOf(ann)).toEqual(others.map(idOf)));
     await eventually(() =>
       expect(others.map((other) => other.getState().users.has(idOf(ann)))).toEqual(others.map(() => true)),
@@ -109,7 +109,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     const { ann, ben } = await pair();
     const other = client();
     await other.login({ username: ann.getState().user!.username, password: PASSWORD });
-    const nameOf = (one: ParleyClient) => one.getState().users.get(idOf(ben))?.displayName;
+    const nameOf = (client: ParleyClient) => client.getState().users.get(idOf(ben))?.displayName;
     await eventually(() =>
       expect([nameOf(ann), nameOf(other)]).toEqual([
         ben.getState().user!.displayName,
@@ -312,7 +312,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
   it('waits when it is rate limited, and keeps the order', async () => {
     const { ann, ben, id } = await pair();
     const sent = Array.from({ length: 75 }, (_, n) => ann.send(id, { body: `${n}` }));
-    const stored = await Promise.all(sent.map((one) => one.stored));
+    const stored = await Promise.all(sent.map((message) => message.stored));
     expect(stored.map(({ seq, body }) => [seq, body])).toEqual(Array.from({ length: 75 }, (_, n) => [n + 1, `${n}`]));
     await eventually(() => expect(bodies(ben, id)).toHaveLength(75));
   });

@@ -121,12 +121,12 @@ export class TcpProxy {
     this.pipes.add(pipe);
     this.forward(pipe, client, server, 'up');
     this.forward(pipe, server, client, 'down');
-    for (const [one, other] of [
+    for (const [socket, other] of [
       [client, server],
       [server, client],
     ] as const) {
-      one.on('error', () => other.resetAndDestroy());
-      one.on('close', () => {
+      socket.on('error', () => other.resetAndDestroy());
+      socket.on('close', () => {
         this.pipes.delete(pipe);
         other.destroySoon();
       });

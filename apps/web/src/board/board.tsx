@@ -103,8 +103,8 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
     const now = pen.current;
     if (now?.pointerId !== event.pointerId) return;
     const events = event.nativeEvent.getCoalescedEvents?.() ?? [];
-    for (const one of events.length > 0 ? events : [event]) {
-      const position = positionOf(one);
+    for (const pointerEvent of events.length > 0 ? events : [event]) {
+      const position = positionOf(pointerEvent);
       draw({ id: '', color, width, points: [...now.points.slice(-2), ...position] });
       now.points.push(...position);
     }
@@ -133,16 +133,16 @@ export default function Board({ id, onClose }: { readonly id: string; readonly o
       </div>
       <div className="board-tools">
         <div className="swatches" role="radiogroup" aria-label="Colour">
-          {colors.map((one) => (
+          {colors.map((choice) => (
             <input
-              key={one}
+              key={choice}
               type="radio"
               name="ink"
-              value={one}
-              checked={one === color}
-              aria-label={one === '#ffffff' ? 'White, to rub out' : `Colour ${one}`}
-              style={{ '--swatch': one } as React.CSSProperties}
-              onChange={() => setColor(one)}
+              value={choice}
+              checked={choice === color}
+              aria-label={choice === '#ffffff' ? 'White, to rub out' : `Colour ${choice}`}
+              style={{ '--swatch': choice } as React.CSSProperties}
+              onChange={() => setColor(choice)}
             />
           ))}
         </div>

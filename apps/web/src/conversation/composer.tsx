@@ -89,7 +89,7 @@ function Editor({ view, uploads, context, onContext }: Props) {
     const sent = client.send(id, {
       body,
       type: typeOf(attachments),
-      ...(attachments.length > 0 && { attachmentIds: attachments.map((one) => one.id) }),
+      ...(attachments.length > 0 && { attachmentIds: attachments.map((attachment) => attachment.id) }),
       ...(context?.kind === 'reply' && { replyTo: context.messageId }),
     });
     // The message itself shows why it was refused.

@@ -32,7 +32,7 @@ export function useUploads(client: Client): Uploads {
   const controllers = useRef(new Map<number, AbortController>());
   const change = useCallback(
     (key: number, part: Partial<Upload>) =>
-      setItems((all) => all.map((one) => (one.key === key ? { ...one, ...part } : one))),
+      setItems((uploads) => uploads.map((upload) => (upload.key === key ? { ...upload, ...part } : upload))),
     [],
   );
 
@@ -44,7 +44,7 @@ export function useUploads(client: Client): Uploads {
       const controller = new AbortController();
       controllers.current.set(key, controller);
       const preview = file.type.startsWith('image/') ? { preview: URL.createObjectURL(file) } : {};
-      setItems((all) => [...all, { key, name: file.name, type: file.type, progress: 0, ...preview }]);
+      setItems((uploads) => [...uploads, { key, name: file.name, type: file.type, progress: 0, ...preview }]);
       client
         .upload(file, {
           signal: controller.signal,
@@ -64,8 +64,8 @@ export function useUploads(client: Client): Uploads {
     add,
     remove(key) {
       controllers.current.get(key)?.abort();
-      revokePreviews(items.filter((one) => one.key === key));
-      setItems((all) => all.filter((one) => one.key !== key));
+      revokePreviews(items.filter((item) => item.key === key));
+      setItems((uploads) => uploads.filter((upload) => upload.key !== key));
     },
     clear() {
       revokePreviews(items);

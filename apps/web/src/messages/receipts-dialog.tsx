@@ -21,7 +21,7 @@ export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: str
       {receipts && (
         <ReceiptList
           title="Delivered to"
-          entries={receipts.delivered.filter(({ userId }) => !receipts.read.some((one) => one.userId === userId))}
+          entries={receipts.delivered.filter(({ userId }) => !receipts.read.some((reader) => reader.userId === userId))}
         />
       )}
     </Dialog>

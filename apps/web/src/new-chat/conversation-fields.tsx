@@ -42,15 +42,15 @@ export function ConversationFields({ title, topic, color = suggestedColors[0] }:
       <div className="field" role="radiogroup" aria-labelledby={legend}>
         <span id={legend}>Colour</span>
         <div className="swatches">
-          {colors.map((one) => (
+          {colors.map((choice) => (
             <input
-              key={one}
+              key={choice}
               type="radio"
               name="color"
-              value={one}
-              defaultChecked={one === color}
-              aria-label={`Colour ${one}`}
-              style={{ '--swatch': one } as React.CSSProperties}
+              value={choice}
+              defaultChecked={choice === color}
+              aria-label={`Colour ${choice}`}
+              style={{ '--swatch': choice } as React.CSSProperties}
             />
           ))}
         </div>

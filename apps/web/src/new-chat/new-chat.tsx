@@ -40,9 +40,9 @@ export function NewChat({
     <Dialog title="New chat" onClose={onClose}>
       <div className="tabs">
         {kinds
-          .filter(([one]) => !isGuest || one !== 'channel')
-          .map(([one, label]) => (
-            <button key={one} type="button" aria-pressed={kind === one} onClick={() => setKind(one)}>
+          .filter(([choice]) => !isGuest || choice !== 'channel')
+          .map(([choice, label]) => (
+            <button key={choice} type="button" aria-pressed={kind === choice} onClick={() => setKind(choice)}>
               {label}
             </button>
           ))}
@@ -78,8 +78,8 @@ function GroupForm({
   const [members, setMembers] = useState<readonly User[]>([]);
   const [isPublic, setPublic] = useState(initiallyPublic);
   const toggle = (user: User) =>
-    setMembers((all) =>
-      all.some(({ id }) => id === user.id) ? all.filter(({ id }) => id !== user.id) : [...all, user],
+    setMembers((current) =>
+      current.some(({ id }) => id === user.id) ? current.filter(({ id }) => id !== user.id) : [...current, user],
     );
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();

@@ -90,9 +90,9 @@ function Availability() {
     <div className="field">
       <span>Others see you as</span>
       <div className="tabs">
-        {(['online', 'away', 'busy'] as const).map((one) => (
-          <button key={one} type="button" aria-pressed={state === one} onClick={() => choose(one)}>
-            {{ online: 'Online', away: 'Away', busy: 'Busy' }[one]}
+        {(['online', 'away', 'busy'] as const).map((choice) => (
+          <button key={choice} type="button" aria-pressed={state === choice} onClick={() => choose(choice)}>
+            {{ online: 'Online', away: 'Away', busy: 'Busy' }[choice]}
           </button>
         ))}
       </div>

@@ -40,5 +40,5 @@ function withOwnReactions(
     if (userIds.includes(userId)) return true;
     return userIds.length < count && previous.reactions.some((before) => before.emoji === emoji && before.mine);
   };
-  return { ...message, reactions: message.reactions.map((one) => (isMine(one) ? { ...one, mine: true } : one)) };
+  return { ...message, reactions: message.reactions.map((each) => (isMine(each) ? { ...each, mine: true } : each)) };
 }

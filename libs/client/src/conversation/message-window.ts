@@ -143,6 +143,9 @@ export class MessageWindow {
   private newestStateOf(message: Message): Message {
     const parked = this.parked.get(message.seq);
     const present = message.seq <= this.end ? this.items?.[message.seq - this.oldest] : undefined;
-    return [parked, present].reduce<Message>((best, one) => (one && one.rev > best.rev ? one : best), message);
+    return [parked, present].reduce<Message>(
+      (newest, state) => (state && state.rev > newest.rev ? state : newest),
+      message,
+    );
   }
 }

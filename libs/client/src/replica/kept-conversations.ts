@@ -103,7 +103,7 @@ export class KeptConversations {
     if (this.userId === undefined || epoch === undefined) return;
     const ids = new Set(state.order.slice(0, MAX_CONVERSATIONS));
     const kept = [...ids].map((id) => conversations.get(id)!.toKept());
-    for (const one of kept) this.keep(one, epoch);
+    for (const conversation of kept) this.keep(conversation, epoch);
     if (this.isComplete)
       for (const id of [...this.saved.keys(), ...conversations.keys()]) if (!ids.has(id)) this.drop(id);
     this.keepPeople(kept, state.users);

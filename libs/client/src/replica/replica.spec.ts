@@ -117,7 +117,8 @@ class World {
   async reload(): Promise<void> {
     this.disconnect();
     this.leave();
-    for (const one of this.sent) if (one.stored === undefined && one.refused === undefined) one.left = true;
+    for (const message of this.sent)
+      if (message.stored === undefined && message.refused === undefined) message.left = true;
     this.replica = this.page();
     await this.replica.load(ME);
   }
@@ -189,7 +190,7 @@ class World {
       case 'open':
         return id === undefined ? undefined : load(replica.open(id));
       case 'close':
-        return id === undefined ? undefined : void replica.store.change(id, (one) => one.close());
+        return id === undefined ? undefined : void replica.store.change(id, (present) => present.close());
       case 'older':
         return id === undefined ? undefined : load(replica.loadOlder(id));
       case 'newer':
@@ -239,12 +240,12 @@ class World {
 
   private send(conversationId: string): void {
     const clientId = `client-${this.sent.length}`;
-    const one: World['sent'][number] = { conversationId, clientId };
-    this.sent.push(one);
+    const sent: World['sent'][number] = { conversationId, clientId };
+    this.sent.push(sent);
     const { stored } = this.replica.send(conversationId, clientId, { body: clientId }, []);
     stored.then(
-      ({ seq }) => (one.stored = seq),
-      (error: { code: string }) => (one.refused = error.code),
+      ({ seq }) => (sent.stored = seq),
+      (error: { code: string }) => (sent.refused = error.code),
     );
   }
 }
@@ -305,12 +306,12 @@ function expectDelivered({ sent, server, restored, state }: World): void {
   for (const conversation of server.conversations.values()) {
     const own = conversation.messages.filter(({ senderId }) => senderId === ME).map(({ clientId }) => clientId);
     expect(new Set(own).size).toBe(own.length);
-    const numbers = own.map((clientId) => sent.findIndex((one) => one.clientId === clientId));
+    const numbers = own.map((clientId) => sent.findIndex((message) => message.clientId === clientId));
     // A backup lacks the messages that were sent after it.
     const remembered = restored ? [] : sent.filter(({ conversationId }) => conversationId === conversation.id);
     expect(restored ? [] : numbers).toEqual(restored ? [] : [...numbers].sort((a, b) => a - b));
     for (const { clientId, stored, refused, left } of remembered) {
-      const waiting = (state.pending.get(conversation.id) ?? []).map((one) => one.clientId);
+      const waiting = (state.pending.get(conversation.id) ?? []).map((message) => message.clientId);
       expect(left ? [...own, ...waiting] : stored === undefined && refused === undefined ? [] : [clientId]).toContain(
         clientId,
       );
@@ -343,9 +344,9 @@ describe('the replica', () => {
             world.server.create();
             world.connect();
             await vi.advanceTimersByTimeAsync(1_000);
-            for (const one of steps) {
-              await world.do(one);
-              await vi.advanceTimersByTimeAsync(one.how % 40);
+            for (const next of steps) {
+              await world.do(next);
+              await vi.advanceTimersByTimeAsync(next.how % 40);
             }
             await (steps.length % 2 === 0 ? world.reconnect() : world.hearMore());
             expect(world.errors).toEqual([]);
@@ -403,7 +404,7 @@ describe('the replica', () => {
     await vi.advanceTimersByTimeAsync(10);
     world.disconnect();
     world.server.toggleMember(other!, ME);
-    world.replica.store.change(other!.id, (one) => (one.isStale = true));
+    world.replica.store.change(other!.id, (present) => (present.isStale = true));
     world.connect();
     await vi.advanceTimersByTimeAsync(10_000);
     expectCurrent(world);

@@ -149,7 +149,7 @@ export class Store {
 
   setPresence(presence: readonly Presence[], forgottenIds: readonly string[] = []): void {
     const next = new Map(this.presence);
-    for (const one of presence) next.set(one.userId, one);
+    for (const entry of presence) next.set(entry.userId, entry);
     for (const userId of forgottenIds) next.delete(userId);
     this.presence = next;
     this.changed();

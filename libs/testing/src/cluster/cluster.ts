@@ -154,7 +154,7 @@ export class Cluster {
   /** Stops all processes and drops the database. */
   async stop(): Promise<void> {
     const stopped = await Promise.allSettled(
-      [...this.gateways, ...Object.values(this.services).flat()].map((one) => one.stop()),
+      [...this.gateways, ...Object.values(this.services).flat()].map((process) => process.stop()),
     );
     await this.base.drop();
     const failed = stopped.find((result) => result.status === 'rejected');

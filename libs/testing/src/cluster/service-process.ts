@@ -12,7 +12,7 @@ export interface Exit {
 
 const alive = new Set<ServiceProcess>();
 process.on('exit', () => {
-  for (const one of alive) one.child.kill('SIGKILL');
+  for (const { child } of alive) child.kill('SIGKILL');
 });
 
 /**
