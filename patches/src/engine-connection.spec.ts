@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
-/** Stops reading what the network delivers to a client. */
+/** Makes a client stop reading from the network. */
 const pause = (client: { readonly io: { readonly engine: unknown } }): void =>
   (client.io.engine as { transport: { ws: { pause(): void } } }).transport.ws.pause();
 

@@ -14,7 +14,7 @@ interface Internals {
 const internalsOf = (connection: EngineConnection): Internals => connection as unknown as Internals;
 
 /**
- * What was written to a client and has not left this process yet: packets that Engine.IO holds back, and bytes that `ws` or the kernel's buffer did not take. Strings count by their length, not in bytes.
+ * The amount of data that was written to a client and has not left this process yet: packets that Engine.IO holds back, and bytes that `ws` or the kernel's buffer did not take. Strings count by their length, not in bytes.
  */
 export function queuedBytes(connection: EngineConnection): number {
   const { writeBuffer, transport } = internalsOf(connection);

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GatheredWrites } from './gathered-writes.js';
 import { SocketServer } from './spec/socket-server.js';
 
-/** A socket that notes what is written to it, and in how many calls. */
+/** A socket that records its writes. */
 function socket(): { duplex: Duplex; calls: string[] } {
   const calls: string[] = [];
   const duplex = new Duplex({

@@ -37,7 +37,7 @@ export type Files = Readonly<Record<string, string>>;
 
 /**
  * All secret files of a cluster. Each program has its own folder, whose files are named like its variables; RabbitMQ and Redis have the files that they read at their start, below `accountsDir`. `password`
- * answers a password by its name.
+ * returns a password by its name.
  */
 export function secretFiles(password: (name: string) => string, servers: Servers, accountsDir = '/accounts'): Files {
   const of = (service: Account, server: string): string => password(`${service.toUpperCase()}_${server}_PASSWORD`);

@@ -10,7 +10,7 @@ import { as, AuthService, nobody, PASSWORD, uniqueName } from './spec/service.js
 const engines = {
   Postgres: async () => {
     const own = await SpecDatabase.create(inject('servers').databaseUrl);
-    // As in a cluster: only what the role may do can pass.
+    // As in a cluster: only statements that the role may execute succeed.
     return { database: await own.connect('auth'), close: () => own.drop() };
   },
   PGlite: async () => {

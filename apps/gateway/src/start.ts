@@ -42,8 +42,8 @@ export interface Gateway extends Running {
 }
 
 /**
- * Starts HTTP and Socket.IO on one port. Resolves once it listens and misses no push; it is ready when auth has answered keys and revocations. Throws a `StartError` when the port is taken. `stop` lets
- * nobody in any more, answers pending calls, makes all clients reconnect elsewhere, reports their connections closed, and ends within about `SHUTDOWN_GRACE_MS`.
+ * Starts HTTP and Socket.IO on one port. Resolves once it listens and misses no push; it is ready when auth has answered keys and revocations. Throws a `StartError` when the port is taken. `stop`
+ * accepts no new connections, answers pending calls, makes all clients reconnect elsewhere, reports their connections closed, and ends within about `SHUTDOWN_GRACE_MS`.
  */
 export async function startGateway(dependencies: GatewayDependencies): Promise<Gateway> {
   const { config, broker } = dependencies;

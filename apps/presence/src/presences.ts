@@ -66,7 +66,7 @@ export class Presences {
     return userIds.map((userId) => presenceOf(userId, records.get(userId) ?? emptyRecord));
   }
 
-  /** Subscribes a gateway to `add`, and answers their presence. It is told of every change from before that answer on, also when there is no answer yet (see {@link get}). */
+  /** Subscribes a gateway to `add`, and returns their presence. The gateway is told of every change since then, also when this rejects (see {@link get}). */
   async watch(gatewayId: string, add: readonly string[], remove: readonly string[]): Promise<Presence[]> {
     await this.store.unwatch(gatewayId, remove);
     await this.store.watch(gatewayId, add);
@@ -102,7 +102,7 @@ export class Presences {
     }
   }
 
-  /** Answers the records whose state changed again meanwhile. A change that could not be announced stays due, and the sweep announces it. */
+  /** Returns the records whose state changed again meanwhile. A change that could not be announced stays due, and the sweep announces it. */
   private async announceSome(
     records: readonly [string, PresenceRecord][],
     token: string,

@@ -1,4 +1,4 @@
-/** The order in which things are closed: users of others before what they use. */
+/** The order in which things are closed: dependents before their dependencies. */
 const phases = ['gateway', 'services', 'broker', 'memory', 'database', 'health'] as const;
 type Phase = (typeof phases)[number];
 
@@ -10,7 +10,7 @@ export class Closers {
     this.closers.set(phase, [...(this.closers.get(phase) ?? []), close]);
   }
 
-  /** Adds a resource, and answers it. */
+  /** Adds a resource, and returns it. */
   open<T extends { close(): Promise<void> }>(phase: Phase, resource: T): T {
     this.add(phase, () => resource.close());
     return resource;

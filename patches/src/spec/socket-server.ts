@@ -25,7 +25,7 @@ export class SocketServer {
     return (this.http.address() as AddressInfo).port;
   }
 
-  /** Connects a client over WebSocket; answers both ends. */
+  /** Connects a client over WebSocket; returns both ends. */
   async connect(): Promise<{ client: ClientSocket; socket: Socket }> {
     const client = io(`http://127.0.0.1:${this.port}`, {
       transports: ['websocket'],

@@ -28,7 +28,7 @@ const seededTables = ['chat.epoch', 'auth.signing_key'];
 const fileOf = (folder: string, { name }: Pick<Table, 'name'>): string =>
   join(folder, 'tables', `${name.replaceAll('"', '')}.jsonl`);
 
-/** Writes one table's rows as lines, and answers its entry in the manifest. */
+/** Writes one table's rows as lines, and returns its entry in the manifest. */
 async function writeTable(sql: Sql, table: Table, folder: string): Promise<Manifest['tables'][number]> {
   const handle = await open(fileOf(folder, table), 'wx', 0o600);
   const hash = createHash('sha256');
@@ -168,7 +168,7 @@ export async function restore(deployment: Deployment, folder: string): Promise<M
 }
 
 /**
- * Copies everything from one deployment to a new one, all or nothing, including the `epoch`: nothing is lost, so clients continue where they were. Answers the number of rows of each table, and of files.
+ * Copies everything from one deployment to a new one, all or nothing, including the `epoch`: nothing is lost, so clients continue where they were. Returns the number of rows of each table, and of files.
  */
 export async function copyDeployment(from: Deployment, to: Deployment): Promise<{ rows: ReadonlyMap<string, number>; files: number }> {
   const rows = new Map<string, number>();

@@ -82,7 +82,7 @@ export class Bots {
     return answer;
   }
 
-  /** Deletes a bot for good. Its user stays, because of what it wrote, without token and password; the name stays taken. Rejects with `not_found` unless the bot is the caller's. */
+  /** Deletes a bot for good. Its user stays, because of its messages, without token and password; the name stays taken. Rejects with `not_found` unless the bot is the caller's. */
   async delete({ userId: ownerId }: Actor, { userId }: CallInput<'bot.delete'>): Promise<void> {
     const ended = await this.database.entities(async (em) => {
       const bot = await lockBot(em, ownerId, userId);

@@ -105,7 +105,7 @@ export class Sessions {
     return { grant: await this.renew(em, userOf(user), session.id, caller) };
   }
 
-  /** Ends the live sessions of `userId` among `sessionIds`, and tells all gateways. Answers their ids. */
+  /** Ends the live sessions of `userId` among `sessionIds`, and tells all gateways. Returns their ids. */
   async end(userId: string, sessionIds: readonly string[], reason: RevocationReason): Promise<string[]> {
     const ended = await this.database.entities((em) =>
       endSessions(em, { userId, id: { $in: [...sessionIds] } }, reason),
@@ -161,7 +161,7 @@ export class Sessions {
     return { sessionIds: row!.ids, at: row!.at.getTime() };
   }
 
-  /** Ends a batch of expired sessions and tells all gateways. Answers how many. SQL, because replicas that sweep at the same time must skip each other's rows. */
+  /** Ends a batch of expired sessions and tells all gateways. Returns how many. SQL, because replicas that sweep at the same time must skip each other's rows. */
   async endExpired(): Promise<number> {
     const rows = await this.database.query<{ id: string; user_id: string }>(
       `update auth.session set ended_at = now(), ended_reason = 'expired'
@@ -182,7 +182,7 @@ export class Sessions {
   }
 
   /**
-   * Deletes a batch of rows that no longer protect anybody: sessions that ended, and tokens that were spent, a session's lifetime ago. Answers how many of the more frequent kind. SQL for the same reason
+   * Deletes a batch of rows that are no longer needed for protection: sessions that ended, and tokens that were spent, a session's lifetime ago. Returns the larger of both numbers. SQL for the same reason
    * as {@link endExpired}.
    */
   async deleteOld(): Promise<number> {
@@ -210,7 +210,7 @@ export class Sessions {
   }
 }
 
-/** Ends live sessions in one statement, so that of concurrent callers one answers each session. */
+/** Ends live sessions in one statement, so that of concurrent callers only one returns each session. */
 async function endSessions(
   em: SqlEntityManager,
   where: QBFilterQuery<SessionEntity>,

@@ -43,7 +43,7 @@ export class Revocations {
     if (!this.everLoaded) await this.load();
   }
 
-  /** Loads auth's list. Answers the sessions that were not known to have ended. Rejects with `unavailable` and then keeps what it has. */
+  /** Loads auth's list. Returns the sessions that were not known to have ended. Rejects with `unavailable` and then keeps what it has. */
   load(): Promise<string[]> {
     this.loading ??= this.fetch().finally(() => (this.loading = undefined));
     return this.loading;

@@ -46,7 +46,7 @@ export class Limits {
     if (name === 'auth.login') await this.logins.take(addressKey(client.address));
   }
 
-  /** Counts an HTTP request, whatever it is. Rejects with `rate_limited`. */
+  /** Counts an HTTP request of any kind. Rejects with `rate_limited`. */
   async admitRequest({ session, address }: Client): Promise<void> {
     await this.http.take(session?.userId ?? addressKey(address));
   }

@@ -3,7 +3,7 @@ import type { Socket } from 'socket.io';
 import type { Session } from '../auth/session.js';
 import { SocketBackpressure } from './socket-backpressure.js';
 
-/** The most calls of one connection, and of one user or address over HTTP, whatever they are. */
+/** The rate of calls of any kind, per connection, and over HTTP per user or address. */
 export const CALL_RATE = Object.freeze({ perSecond: 100, burst: 200 });
 /** Calls of one connection that may wait for their answer at a time. */
 const MAX_PENDING_CALLS = 256;

@@ -151,7 +151,7 @@ export class Connections {
     }
   }
 
-  /** Reports a connection whose socket has closed to presence and the registry. Answers whether it was live until now. */
+  /** Reports a connection whose socket has closed to presence and the registry. Returns whether it was live until now. */
   remove(connection: LocalConnection): boolean {
     if (!this.live.delete(connection.id)) return false;
     this.metrics.connections.set(this.live.size);
@@ -199,7 +199,7 @@ export class Connections {
     void this.reconnectAll(connections.length, 1_000, connections);
   }
 
-  /** Lets nobody in any more, makes all clients reconnect elsewhere and reports their connections closed. Takes about `graceMs` at most, and a few seconds more for clients that do not read. */
+  /** Accepts no new connections, makes all clients reconnect elsewhere and reports their connections closed. Takes about `graceMs` at most, and a few seconds more for clients that do not read. */
   async drain(graceMs: number): Promise<void> {
     this.draining = true;
     await this.reconnectAll(graceMs / 4, graceMs / 2);

@@ -1,7 +1,7 @@
 import { queuedBytes, terminate } from '@parley/patches';
 import type { Socket } from 'socket.io';
 
-/** What a client may leave unread. Answers wait until it is below this; a client that stays above it is disconnected. */
+/** The most unsent data of one client. Answers wait until it is below this; a client that stays above it is disconnected. */
 const MAX_QUEUED_BYTES = 1024 * 1024;
 /** Pushes do not wait, so this bound disconnects at once. */
 const HARD_MAX_QUEUED_BYTES = 8 * MAX_QUEUED_BYTES;
@@ -10,11 +10,11 @@ const SLOW_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;
 
 /**
- * Bounds what waits for one client. A client that reads too slowly is disconnected; it reconnects and syncs. The count of written bytes costs an addition per packet; what really waits is measured only
- * when the count passes the limit.
+ * Bounds the unsent data of one client. A client that reads too slowly is disconnected; it reconnects and syncs. Counting written bytes costs an addition per packet; the unsent data is measured only when
+ * the count passes the limit.
  */
 export class SocketBackpressure {
-  /** An upper bound of what waits: measured last time, and everything written since. */
+  /** An upper bound of the unsent data: the last measurement plus everything written since. */
   private countedBytes = 0;
   private slowSince: number | undefined;
   private disconnected = false;

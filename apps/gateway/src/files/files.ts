@@ -65,8 +65,8 @@ export class Files {
   }
 
   /**
-   * Makes a file an attachment: recognises its content, stores its bytes unless they are `isStored` already, and has it recorded. Repeating it under the same id is harmless. When anything fails, nothing
-   * stays but what was there before.
+   * Makes a file an attachment: recognises its content, stores its bytes unless they are `isStored` already, and has it recorded. Repeating it under the same id is harmless. When anything fails,
+   * everything is as it was before.
    */
   async keep(userId: string, { id, path, name }: ReceivedFile, isStored = false): Promise<Attachment> {
     const { size } = await stat(path);

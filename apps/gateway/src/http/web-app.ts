@@ -21,7 +21,7 @@ const mediaTypes: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** Addresses inside the app. All have the same page, which shows what belongs to the address. */
+/** Addresses inside the app. All have the same page, which reads its own address. */
 const pagePaths = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
 
 const pageHeaders = {

@@ -25,7 +25,7 @@ interface PendingRequest {
 }
 
 /**
- * Which connections of this gateway are told of whose presence. Presence is told which users this gateway subscribes to, and answers only those that the watcher may see. All subscriptions are repeated
+ * The presence subscriptions of this gateway's connections. Presence is told which users this gateway subscribes to, and answers only those that the watcher may see. All subscriptions are repeated
  * with every renewal: they survive presence's loss of its data, and a watcher who may no longer see somebody stops being told. A connection that watches somebody is in that user's room, unless there is a
  * block between the two.
  */
@@ -42,7 +42,7 @@ export class PresenceSubscriptions {
     this.server = server;
   }
 
-  /** Answers the present state of the users that are visible; later changes follow as `presence:changed`. */
+  /** Returns the present state of the users that are visible; later changes follow as `presence:changed`. */
   async watch(connection: LocalConnection, userIds: readonly string[]): Promise<Presence[]> {
     const wanted = [...new Set(userIds)];
     const added = wanted.filter((userId) => !connection.watched.has(userId)).length;
@@ -162,7 +162,7 @@ export class PresenceSubscriptions {
     void (hidden ? connection.socket.leave(watchRoom(userId)) : connection.socket.join(watchRoom(userId)));
   }
 
-  /** Answers whether that was the last connection here that watched `userId`. */
+  /** Returns whether that was the last connection here that watched `userId`. */
   private remove(connection: LocalConnection, userId: string): boolean {
     if (!connection.watched.delete(userId)) return false;
     void connection.socket.leave(watchRoom(userId));

@@ -23,7 +23,7 @@ const BROKER_READY_POLL_MS = 50;
 
 type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 
-/** Passes on what the services send to this gateway: frames to its clients, ended sessions, changed blocks, and the news that frames may be missing. */
+/** Passes on what the services send to this gateway: frames to its clients, ended sessions, changed blocks, and gaps, after which frames may be missing. */
 @Injectable()
 export class PushListener implements InstanceListener {
   readonly events: readonly DomainEventName[] = ['session.revoked.v1', 'block.changed.v1'];

@@ -12,7 +12,7 @@ export class ReceiptHighWater {
 
   constructor(private readonly maxMembers = MAX_MEMBERS) {}
 
-  /** Raises a receipt to the highest positions shown before. Answers undefined when it contains nothing new. */
+  /** Raises a receipt to the highest positions shown before. Returns undefined when it contains nothing new. */
   advance(receipt: Receipt): Receipt | undefined {
     const key = `${receipt.conversationId} ${receipt.userId}`;
     const { readSeq, deliveredSeq } = this.highest.get(key) ?? { readSeq: -1, deliveredSeq: -1 };

@@ -105,7 +105,7 @@ export class FileSite {
       headers: { 'tus-resumable': '1.0.0', ...headers },
       ...(body && { body: Uint8Array.from(body) }),
     });
-  /** Creates an upload and answers its address. */
+  /** Creates an upload and returns its address. */
   readonly begin = async (size: number, name = 'big.txt'): Promise<string> => {
     const answer = await this.tus('/api/v1/uploads', 'POST', {
       'upload-length': String(size),

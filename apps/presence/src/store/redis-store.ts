@@ -145,7 +145,7 @@ class RedisStore implements PresenceStore {
     return this.connection.close();
   }
 
-  /** Changes each record that nobody else has changed since it was read. Adds the results to `updated`; answers the users that must be tried again. */
+  /** Changes each record that nobody else has changed since it was read. Adds the results to `updated`; returns the users that must be tried again. */
   private async tryUpdate(
     userIds: readonly string[],
     change: Change,

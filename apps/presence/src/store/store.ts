@@ -8,7 +8,7 @@ export type Change = (record: PresenceRecord, now: number, userId: string) => Pr
  * call rejects with `Unavailable` while Redis is away. A class, so that Nest injects it by type.
  */
 export abstract class PresenceStore {
-  /** Changes each user's record as if nobody else did at the same time. Answers all records as they are afterwards, also those of unknown users. */
+  /** Changes each user's record as if nobody else did at the same time. Returns all records as they are afterwards, also those of unknown users. */
   abstract update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>>;
   /** The records of known users. `complete` is false after a loss of data, while unknown users may become known again soon. */
   abstract read(
