@@ -37,11 +37,7 @@ const vendors: readonly {
   readonly message: string;
 }[] = [
   { names: ['amqplib'], homes: ['libs/broker', 'libs/testing', 'patches'], message: 'Only libs/broker talks AMQP.' },
-  {
-    names: ['ioredis'],
-    homes: ['libs/realtime', 'apps/presence', 'libs/testing'],
-    message: 'Only libs/realtime and apps/presence talk to Redis.',
-  },
+  { names: ['ioredis'], homes: ['libs/realtime', 'libs/testing'], message: 'Only libs/realtime talks to Redis.' },
   {
     names: ['pg', '@mikro-orm', '@electric-sql'],
     homes: ['libs/store', 'libs/chat', 'apps/auth', 'apps/messages', 'apps/history', 'libs/testing', ...composers],

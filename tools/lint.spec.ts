@@ -51,7 +51,7 @@ const samples: readonly Sample[] = [
   {
     file: 'apps/presence/src/a.ts',
     code: imports('ioredis', '@parley/store', '@mikro-orm/core'),
-    breaks: forbidden(2),
+    breaks: forbidden(3),
   },
   {
     file: 'apps/messages/src/a.ts',
