@@ -48,7 +48,7 @@ export abstract class Database implements Sql {
   abstract transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
    * One transaction with MikroORM's entities: a fresh identity map, flushed before the commit. Retried like {@link transaction}. For paths that are not hot
-   * (ADR 40).
+   * (ADR 27).
    */
   abstract entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T>;
   /** Undefined when the database was reached at the last attempt; otherwise the reason, for people. While there is a problem the database is probed every second. */

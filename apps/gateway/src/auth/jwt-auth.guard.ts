@@ -12,7 +12,7 @@ export const Access = Reflector.createDecorator<Call['auth']>();
 /**
  * Lets a request through with a valid token. An `optional` call also passes without any token, an `open` one with whatever token it brings: somebody who logs in may still have an old one.
  *
- * The strategy is passed as an object, not by the name `jwt`: Passport keeps names in one registry per process, and a process may hold several gateways (ADR 50).
+ * The strategy is passed as an object, not by the name `jwt`: Passport keeps names in one registry per process, and a process may hold several gateways (ADR 28).
  */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard() {

@@ -1,7 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { at, checkedText, position } from './columns.js';
 
-/** Tables of the messages service that it uses as entities. Its other tables are only reached by SQL: see ADR 40. */
+/** Tables of the messages service that it uses as entities. Its other tables are only reached by SQL: see ADR 27. */
 export const ConversationEntity = defineEntity({
   name: 'Conversation',
   schema: 'chat',

@@ -11,7 +11,7 @@ import { BlockEntity, ContactEntity, ConversationEntity, WebhookDeliveryEntity, 
 export * from './auth.js';
 export * from './chat.js';
 
-/** Every entity, for MikroORM. Tables without an entity are only reached by SQL: see ADR 40. */
+/** Every entity, for MikroORM. Tables without an entity are only reached by SQL: see ADR 27. */
 export const entities = [
   UserEntity,
   CredentialEntity,
