@@ -1,6 +1,6 @@
 /**
  * All calls of clients, over sockets, HTTP or both: the single source of validation, routing, types and API documents.
- * A new call needs one entry here and one handler in the service that answers it.
+ * A new call needs one entry here and one handler in its service.
  */
 import { z } from 'zod';
 import {
@@ -18,7 +18,7 @@ import {
   Found,
   Id,
   Limit,
-  Listed,
+  ListedUser,
   Me,
   Member,
   Membership,
@@ -29,7 +29,7 @@ import {
   NewLine,
   Notifications,
   page,
-  Passed,
+  RelayedJson,
   Password,
   Policy,
   Position,
@@ -54,16 +54,17 @@ import { limits } from './limits.js';
 export type Service = 'auth' | 'messages' | 'history' | 'presence';
 
 /**
- * How a call travels from the gateway to the service that answers it.
+ * How a call travels from the gateway to the service that handles it.
  * - `shard`: durable, to the shard queue of the id that `shardKey` returns; one replica at a time, in order. Without
  *   `shardKey`, the shard of the request's own id.
  * - `command`: durable, to the service's command queue, any replica.
- * - `query`: not durable, dropped at its deadline. For reads, for writes that the caller simply repeats (receipts), and
- *   for data that must not be written to a disk (passwords).
- * - `edge`: the gateway answers itself, perhaps by asking services.
+ * - `query`: transient, dropped at its deadline. For reads, for repeatable writes (receipts), and for data that must
+ *   not be on a disk (passwords).
+ * - `edge`: the gateway handles it, with requests to services where needed.
  */
 export type Via = 'shard' | 'command' | 'query' | 'edge';
 
+/** How HTTP reaches a call. */
 export interface HttpRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** The path under `/api/v1`. `:name` parts become fields of the input, like those of body and query. */
@@ -73,15 +74,16 @@ export interface HttpRoute {
   /** The success statuses. The first is the usual one; `statusOf` chooses among them. */
   readonly status: readonly [number, ...number[]];
   readonly statusOf?: (data: never) => number;
-  /** The field of the output that HTTP answers bare, as the whole body. Absent: the whole output. 204 has no body. */
+  /** The output field that HTTP returns as the whole body. Absent: the whole output. 204 has no body. */
   readonly bare?: string;
 }
 
+/** One call: its interfaces, its route, and the schemas of its input and output. */
 export interface Call<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
   readonly summary: string;
   /**
-   * `open`: no token is needed, and none is checked. `optional`: no token is needed; if there is one, it must be valid
-   * and identifies the caller.
+   * `open`: a token is ignored. `optional`: the token may be absent; if present, it must be valid and identifies the
+   * caller.
    */
   readonly auth: 'open' | 'optional' | 'session';
   readonly service: Service | 'gateway';
@@ -132,14 +134,14 @@ const WebhookUrl = text(1, 2000)
   );
 const WebhookEvents = z.array(WebhookEvent).min(1).max(WebhookEvent.options.length);
 
-/** The answer of a receipt call. */
+/** The answer to a receipt call. */
 const ReceiptAnswer = z.object({ receipt: Receipt });
 const receiptInput = z.strictObject({ ...conversationId, seq: Position });
 
 export const calls = {
   // ── auth ──────────────────────────────────────────────────────────────────────────────────────────────────────
   'auth.register': call({
-    summary: 'Create an account; with a guest’s token, the guest becomes that person and keeps everything',
+    summary: 'Create an account; with a guest’s token, the guest’s own account becomes a full one',
     auth: 'optional',
     service: 'auth',
     via: 'query',
@@ -161,12 +163,12 @@ export const calls = {
     service: 'auth',
     via: 'query',
     http: route('POST', '/auth/login', 200),
-    // An impossible name or password is a wrong one, not a schema error: the answer does not tell the rules.
+    // An impossible name or password is refused like a wrong one, so that the answer does not reveal the rules.
     input: z.strictObject({ username: text(1, 200).toLowerCase(), password: text(1, 1000), deviceName: optionalName }),
     output: Session,
   }),
   'auth.guest': call({
-    summary: 'Sign in as a guest, without an account',
+    summary: 'Log in as a guest, without an account',
     auth: 'open',
     service: 'auth',
     via: 'query',
@@ -175,7 +177,7 @@ export const calls = {
     output: Session,
   }),
   'auth.refresh': call({
-    summary: 'Exchange a refresh token; the old one is spent, and a second use of it ends the session',
+    summary: 'Exchange a refresh token; reusing the old one ends the session',
     auth: 'open',
     service: 'auth',
     via: 'query',
@@ -245,7 +247,7 @@ export const calls = {
     output: z.object({ user: Me }),
   }),
   'user.list': call({
-    summary: 'People by a part of their username or display name; or the existing ones of `ids`',
+    summary: 'Users by a part of their username or display name, or by `ids`; unknown ids are absent',
     auth: 'session',
     service: 'auth',
     via: 'query',
@@ -278,10 +280,10 @@ export const calls = {
     via: 'query',
     http: route('GET', '/contacts', 200, { query: list }),
     input: z.strictObject(listInput),
-    output: page(Listed),
+    output: page(ListedUser),
   }),
   'contact.add': call({
-    summary: 'Add somebody to the caller’s contacts',
+    summary: 'Add a contact',
     auth: 'session',
     service: 'messages',
     via: 'command',
@@ -290,7 +292,7 @@ export const calls = {
     output: empty,
   }),
   'contact.remove': call({
-    summary: 'Remove somebody from the caller’s contacts',
+    summary: 'Remove a contact',
     auth: 'session',
     service: 'messages',
     via: 'command',
@@ -299,16 +301,16 @@ export const calls = {
     output: empty,
   }),
   'block.list': call({
-    summary: 'The people whom the caller blocks',
+    summary: 'The users that the caller blocks',
     auth: 'session',
     service: 'history',
     via: 'query',
     http: route('GET', '/blocks', 200, { query: list }),
     input: z.strictObject(listInput),
-    output: page(Listed),
+    output: page(ListedUser),
   }),
   'block.add': call({
-    summary: 'Block somebody: no direct messages either way, and no presence',
+    summary: 'Block a user: no direct messages either way, and no presence',
     auth: 'session',
     service: 'messages',
     via: 'command',
@@ -317,7 +319,7 @@ export const calls = {
     output: empty,
   }),
   'block.remove': call({
-    summary: 'Unblock somebody',
+    summary: 'Unblock a user',
     auth: 'session',
     service: 'messages',
     via: 'command',
@@ -326,7 +328,7 @@ export const calls = {
     output: empty,
   }),
   'bot.create': call({
-    summary: 'Create a bot that belongs to the caller; its token does not expire, and is shown once',
+    summary: 'Create a bot owned by the caller; its token does not expire and is shown once',
     auth: 'session',
     service: 'auth',
     via: 'query',
@@ -344,7 +346,7 @@ export const calls = {
     output: page(User),
   }),
   'bot.token': call({
-    summary: 'Give a bot a new token; the old one is refused from now on',
+    summary: 'Replace a bot’s token; the old one becomes invalid',
     auth: 'session',
     service: 'auth',
     via: 'query',
@@ -353,7 +355,7 @@ export const calls = {
     output: BotToken,
   }),
   'bot.delete': call({
-    summary: 'Revoke a bot for good; its messages stay',
+    summary: 'Delete a bot; its messages stay',
     auth: 'session',
     service: 'auth',
     via: 'query',
@@ -364,7 +366,7 @@ export const calls = {
 
   // ── conversations ─────────────────────────────────────────────────────────────────────────────────────────────
   'conversation.create': call({
-    summary: 'Create a conversation; an existing direct one is returned',
+    summary: 'Create a conversation; returns an existing direct one',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -446,7 +448,7 @@ export const calls = {
     shardKey: byConversation,
   }),
   'conversation.join': call({
-    summary: 'Join a public conversation; joining twice returns it again',
+    summary: 'Join a public conversation; joining again returns it unchanged',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -468,7 +470,8 @@ export const calls = {
     shardKey: byConversation,
   }),
   'conversation.me': call({
-    summary: 'The caller’s own settings of a conversation: notifications, and the message from which on it is unread',
+    summary:
+      'The caller’s own settings of a conversation: notifications, and the position from which messages are unread',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -555,7 +558,7 @@ export const calls = {
     output: page(Member),
   }),
   'conversation.changes': call({
-    summary: 'The changes after a rev, each message once in its present state',
+    summary: 'The changes after a rev, each message once in its current state',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -581,7 +584,7 @@ export const calls = {
 
   // ── messages ──────────────────────────────────────────────────────────────────────────────────────────────────
   'message.send': call({
-    summary: 'Send a message; it is stored before it is answered, once per clientId',
+    summary: 'Send a message; stored before the answer, and once per clientId',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -612,7 +615,7 @@ export const calls = {
     shardKey: byConversation,
   }),
   'message.edit': call({
-    summary: 'Change the body of one’s own message',
+    summary: 'Edit the body of the caller’s own message',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -683,7 +686,7 @@ export const calls = {
     shardKey: byMessage,
   }),
   'reaction.remove': call({
-    summary: 'Remove one’s own reaction',
+    summary: 'Remove the caller’s own reaction',
     auth: 'session',
     service: 'messages',
     via: 'shard',
@@ -711,7 +714,7 @@ export const calls = {
     output: page(Found),
   }),
   'message.receipts': call({
-    summary: 'Who has received and who has read a message',
+    summary: 'The users who received and read a message',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -724,7 +727,7 @@ export const calls = {
   }),
   'message.trace': call({
     summary:
-      'The trace of one’s own message: when it was received and committed, to which connections it was written, who has it; unknown parts are absent',
+      'The trace of the caller’s own message: times of receipt and commit, pushes to connections, receipts; unknown parts are absent',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -743,7 +746,7 @@ export const calls = {
 
   // ── read state ────────────────────────────────────────────────────────────────────────────────────────────────
   'receipt.delivered': call({
-    summary: 'The caller has received everything up to seq',
+    summary: 'Report messages up to seq as received',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -753,7 +756,7 @@ export const calls = {
     output: ReceiptAnswer,
   }),
   'receipt.read': call({
-    summary: 'The caller has read everything up to seq',
+    summary: 'Report messages up to seq as read',
     auth: 'session',
     service: 'history',
     via: 'query',
@@ -774,7 +777,7 @@ export const calls = {
 
   // ── typing, signalling, boards ─────────────────────────────────────────────────────────────────────────────────
   typing: call({
-    summary: 'The caller is typing, or stopped; it ends by itself unless it is repeated',
+    summary: 'Report that the caller types or stopped; typing ends automatically unless repeated',
     auth: 'session',
     service: 'gateway',
     via: 'edge',
@@ -788,7 +791,7 @@ export const calls = {
     service: 'history',
     via: 'query',
     socket: 'peer:signal',
-    input: z.strictObject({ to: Id, ...conversationId, data: Passed }),
+    input: z.strictObject({ to: Id, ...conversationId, data: RelayedJson }),
     output: z.object({ delivered: z.boolean() }),
   }),
   'drawing.draw': call({
@@ -824,7 +827,7 @@ export const calls = {
 
   // ── webhooks ────────────────────────────────────────────────────────────────────────────────────────────────────
   'webhook.create': call({
-    summary: 'Create a webhook, which sends a conversation’s events to an address; for its creator and admins',
+    summary: 'Create a webhook for a conversation’s events; for its creator and admins',
     auth: 'session',
     service: 'messages',
     via: 'command',
@@ -842,7 +845,7 @@ export const calls = {
     output: page(Webhook),
   }),
   'webhook.update': call({
-    summary: 'Change a webhook, switch it off or on again',
+    summary: 'Change, disable or enable a webhook',
     auth: 'session',
     service: 'messages',
     via: 'command',
@@ -876,7 +879,7 @@ export const calls = {
 
   // ── presence ──────────────────────────────────────────────────────────────────────────────────────────────────
   'presence.heartbeat': call({
-    summary: 'Report that the user is here; without a state, the present one stays',
+    summary: 'Heartbeat; without `state` the state stays',
     auth: 'session',
     service: 'gateway',
     via: 'edge',
@@ -885,7 +888,7 @@ export const calls = {
     output: z.object({ serverTime: z.string() }),
   }),
   'presence.watch': call({
-    summary: 'Watch these users’ presence on this connection',
+    summary: 'Subscribe this connection to users’ presence',
     auth: 'session',
     service: 'gateway',
     via: 'edge',
@@ -894,7 +897,7 @@ export const calls = {
     output: z.object({ presence: z.array(Presence) }),
   }),
   'presence.unwatch': call({
-    summary: 'Stop watching these users’ presence',
+    summary: 'Unsubscribe from users’ presence',
     auth: 'session',
     service: 'gateway',
     via: 'edge',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * The table of error codes for both interfaces (docs/protocol.md, section 1). `retry`: the same call may succeed later.
- * Codes are part of the contract, texts are not.
+ * Codes are part of the protocol; texts are not.
  */
 export const errorTable = {
   invalid: { status: 400, retry: false, title: 'The input breaks its schema' },
@@ -43,8 +43,8 @@ export interface ErrorExtras {
 }
 
 /**
- * A refusal that the caller may see. Everything else that is thrown is a defect and becomes `internal`. The broker
- * carries it as {@link ErrorBody} and throws a ChatError at the other end.
+ * An error that the caller may see. Every other error is a defect and becomes `internal`. The broker carries it as
+ * {@link ErrorBody} and throws a ChatError in the requesting service.
  */
 export class ChatError extends Error {
   override readonly name = 'ChatError';

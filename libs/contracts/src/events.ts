@@ -1,6 +1,5 @@
 /**
- * The events that the server sends to clients (docs/protocol.md, section 3). Each is sent at most once to a connection;
- * `sync` reports what a connection missed.
+ * Server events (docs/protocol.md, section 3). Each is sent at most once per connection; `sync` returns missed ones.
  */
 import { z } from 'zod';
 import { Limits } from './limits.js';
@@ -11,7 +10,7 @@ import {
   Member,
   Message,
   Notifications,
-  Passed,
+  RelayedJson,
   Position,
   Presence,
   Receipt,
@@ -49,7 +48,7 @@ export const serverEvents = {
     }),
   ]),
   /**
-   * `unreadFrom`: the private mark, while there is one. `notifications`: present when the user has just changed the
+   * `unreadFrom`: the private unread mark, if one is set. `notifications`: present if the user just changed the
    * setting.
    */
   'unread:changed': z.object({
@@ -60,12 +59,12 @@ export const serverEvents = {
     unreadFrom: Position.optional(),
     notifications: Notifications.optional(),
   }),
-  /** `active: false` is sent when they stop, or some time after their last report. */
+  /** `active: false` follows when the user stops, or `times.typingMs` after the last report. */
   typing: z.object({ conversationId: Id, userId: Id, active: z.boolean() }),
   'presence:changed': Presence,
   'drawing:line': z.object({ conversationId: Id, userId: Id, line: Line }),
   'drawing:reset': z.object({ conversationId: Id, userId: Id, rev: Position }),
-  'peer:signal': z.object({ from: Id, conversationId: Id, data: Passed }),
+  'peer:signal': z.object({ from: Id, conversationId: Id, data: RelayedJson }),
 } as const satisfies Record<string, z.ZodType>;
 
 export type ServerEventName = keyof typeof serverEvents;

@@ -8,7 +8,7 @@ const folder = new URL('../golden/', import.meta.url);
 const schemaOf = (schema: z.ZodType) =>
   z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as JsonSchema;
 
-/** The schemas of all messages between processes of possibly different versions, by name. */
+/** Schemas of all messages between processes, by name. */
 const messages: Readonly<Record<string, JsonSchema>> = Object.fromEntries(
   [
     ...Object.entries(requests).map(([name, { payload }]) => [name, payload] as const),
@@ -27,7 +27,7 @@ describe.each(releases)('messages of release $release', ({ golden }) => {
   it.each(Object.entries(golden))('%s is still accepted', (name, then) => {
     // A golden file of a release is never edited. A shape may gain optional fields; any other change needs a new name
     // beside the old one (docs/upgrading.md).
-    expect(messages[name], 'does not exist any more').toBeDefined();
+    expect(messages[name], 'no longer exists').toBeDefined();
     expect(narrowed(then, messages[name]!)).toEqual([]);
   });
 });
@@ -41,13 +41,13 @@ it('the newest golden file contains every message', async () => {
   ).toMatchFileSnapshot('../golden/next.json');
 });
 
-describe('a schema is narrower than before', () => {
+describe('a schema', () => {
   const then = schemaOf(
     z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional() }),
   );
   it.each([
     [
-      'with a new field that is required',
+      'is narrower with a new required field',
       z.object({
         id: z.string().max(10),
         kind: z.enum(['a', 'b']),
@@ -55,28 +55,28 @@ describe('a schema is narrower than before', () => {
         extra: z.string(),
       }),
     ],
-    ['without a field', z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']) })],
+    ['is narrower without a field', z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']) })],
     [
-      'with a lower limit',
+      'is narrower with a lower limit',
       z.object({ id: z.string().max(9), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)).optional() }),
     ],
     [
-      'without a value',
+      'is narrower without a value',
       z.object({ id: z.string().max(10), kind: z.enum(['a']), list: z.array(z.number().min(0)).optional() }),
     ],
     [
-      'with another type inside',
+      'is narrower with another item type',
       z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.string()).optional() }),
     ],
     [
-      'with a field that was optional',
+      'is narrower with a required field that was optional',
       z.object({ id: z.string().max(10), kind: z.enum(['a', 'b']), list: z.array(z.number().min(0)) }),
     ],
   ])('%s', (_, now) => {
     expect(narrowed(then, schemaOf(now))).toHaveLength(1);
   });
 
-  it('but not with more values, wider limits and optional fields', () => {
+  it('is not narrower with more values, wider limits and optional fields', () => {
     expect(
       narrowed(
         then,

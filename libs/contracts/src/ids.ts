@@ -42,8 +42,8 @@ export function newId(like?: string, now: number = Date.now()): string {
 export const timeOf = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 
 /**
- * The shard of a conversation or of a message, by its id alone: the last byte, which is random in a conversation's id
- * and copied into the ids of its messages.
+ * The shard of a conversation or message id. It is taken from the last byte, which is random in a conversation's id and
+ * copied into the ids of its messages.
  */
 export function shardOf(id: string, shards: number = DEFAULT_SHARDS): number {
   return Number.parseInt(id.slice(-2), 16) % shards;

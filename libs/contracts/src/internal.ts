@@ -1,16 +1,13 @@
-/** The requests, events and frames that the services exchange through the broker. */
+/** Requests, events and frames between services, carried by the broker. */
 import { z } from 'zod';
 import { calls, type Call, type CallName, type Service, type Via } from './calls.js';
 import { serverEvents } from './events.js';
 import { Attachment, Conversation, Id, Member, Message, Presence, PresenceState, Receipt, User } from './shapes.js';
 import { shardOf } from './ids.js';
 
-/** The caller of a request, as the gateway authenticated it. Services trust it; clients cannot set it. */
+/** The caller, as verified by the gateway. Services trust it; clients cannot set it. */
 export const Caller = z.object({
-  /**
-   * A new id for every request. After a redelivery, the conversations and messages that the request created are found
-   * by it.
-   */
+  /** A new id for every request. After a redelivery, the service finds by it the rows that the request has created. */
   requestId: Id,
   /** The client's IP address as the gateway saw it. */
   address: z.string().optional(),
@@ -60,7 +57,7 @@ export const internalRequests = {
   }),
   /**
    * The sessions that ended within the lifetime of an access token, for a gateway that may have missed
-   * `session.revoked.v1`. `at`: the present time by which tokens are issued, in milliseconds since 1970.
+   * `session.revoked.v1`. `at`: the current time of the token issuer, in milliseconds since 1970.
    */
   'auth.revocations.v1': request({
     service: 'auth',
@@ -68,28 +65,28 @@ export const internalRequests = {
     input: z.object({}),
     output: z.object({ sessionIds: z.array(Id), at: z.number().optional() }),
   }),
-  /** The existing ones of these users, in no particular order. At most 5,000. */
+  /** Users by id, in no particular order; unknown ids are absent. At most 5,000 ids. */
   'users.known.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({ userIds: z.array(Id).max(5000) }),
     output: z.object({ users: z.array(User) }),
   }),
-  /** The users with these usernames; unknown names are left out. At most 500 names, in lower case. */
+  /** Users by username; unknown names are absent. At most 500 names, in lower case. */
   'users.named.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({ usernames: z.array(z.string()).max(500) }),
     output: z.object({ users: z.array(User) }),
   }),
-  /** The bot that a token belongs to. An unknown or revoked token is `unauthenticated`. */
+  /** The bot and session of a token. An unknown or revoked token is `unauthenticated`. */
   'auth.bot.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({ token: z.string().max(500) }),
     output: z.object({ userId: Id, sessionId: Id }),
   }),
-  /** Lifts a ban that is over. Does nothing if it is not over, or has been lifted already. */
+  /** Lifts an expired ban. Other bans stay unchanged. */
   'member.return.v1': request({
     service: 'messages',
     via: 'shard',
@@ -97,7 +94,7 @@ export const internalRequests = {
     output: z.object({}),
     shardKey: byConversation,
   }),
-  /** Checks that a user may store so many bytes more. Beyond their quota: `too_large`. */
+  /** Checks that a user may store this many more bytes. Beyond their quota: `too_large`. */
   'attachment.admit.v1': request({
     service: 'messages',
     via: 'query',
@@ -115,8 +112,8 @@ export const internalRequests = {
     output: z.object({ attachment: Attachment }),
   }),
   /**
-   * Checks that an image may become the user's avatar, and changes nothing. `not_found`: it is not theirs, or its
-   * message was deleted. `unsupported_media`: it is no image.
+   * Checks whether an image may become the user's avatar, without changing anything. `not_found`: another user uploaded
+   * it, or its message was deleted. `unsupported_media`: it is not an image.
    */
   'attachment.publishable.v1': request({
     service: 'messages',
@@ -125,8 +122,8 @@ export const internalRequests = {
     output: z.object({}),
   }),
   /**
-   * Makes an image the user's avatar, which everybody sees. Earlier avatars are visible by their messages only, or are
-   * dropped. Errors as in `attachment.publishable.v1`.
+   * Makes an image the user's avatar, visible to everybody. Earlier avatars become as visible as their messages, or are
+   * deleted. Errors as in `attachment.publishable.v1`.
    */
   'attachment.publish.v1': request({
     service: 'messages',
@@ -135,8 +132,8 @@ export const internalRequests = {
     output: z.object({}),
   }),
   /**
-   * Takes attachments whose bytes can be deleted: not sent within a day, or without a message any more. Nobody sees
-   * them from then on. Attachments that were taken before are returned again.
+   * Marks attachments as dropped and returns them for deletion of their bytes: attachments not sent within a day, or
+   * whose message was deleted. Dropped attachments are invisible, and are returned until `attachment.forget.v1`.
    */
   'attachment.sweep.v1': request({
     service: 'messages',
@@ -144,7 +141,7 @@ export const internalRequests = {
     input: z.object({ limit: z.number().int().max(1000) }),
     output: z.object({ dropped: z.array(z.object({ id: Id, key: z.string() })) }),
   }),
-  /** The bytes of these attachments have been deleted. */
+  /** Reports that the bytes of these attachments have been deleted. */
   'attachment.forget.v1': request({
     service: 'messages',
     via: 'query',
@@ -158,7 +155,7 @@ export const internalRequests = {
     input: z.object({ userId: Id, attachmentId: Id }),
     output: z.object({ attachment: Attachment, key: z.string() }),
   }),
-  /** Tells the members that a user types, or stopped. Refuses users who may not write there, unless they stop. */
+  /** Tells the members that a user types or stopped. Users who may not write can only report that they stopped. */
   'history.typing.v1': request({
     service: 'history',
     via: 'query',
@@ -172,10 +169,7 @@ export const internalRequests = {
     input: z.object({}),
     output: z.object({ epoch: z.string() }),
   }),
-  /**
-   * Whether a sender's message with this `clientId` is stored already: a resend is answered, whatever limit applies by
-   * now.
-   */
+  /** Whether a sender's message with this `clientId` is stored. A resend is answered even over the rate limit. */
   'history.sent.v1': request({
     service: 'history',
     via: 'query',
@@ -183,8 +177,8 @@ export const internalRequests = {
     output: z.object({ sent: z.boolean() }),
   }),
   /**
-   * Those of `userIds` whose presence `userId` may see: people with a common conversation, mutual contacts, and the
-   * user. `blocked`: those among them with a block in either direction, who are shown as offline.
+   * The users of `userIds` whose presence `userId` may see: users with a common conversation, mutual contacts, and
+   * `userId` itself. `blocked`: those with a block in either direction; they are shown as offline.
    */
   'history.visible.v1': request({
     service: 'history',
@@ -193,9 +187,9 @@ export const internalRequests = {
     output: z.object({ userIds: z.array(Id), blocked: z.array(Id).default([]) }),
   }),
   /**
-   * Adds or removes a gateway's interest in users' presence. Returns the present state of the visible ones. `blocked`:
-   * those of them with a block in either direction, who are returned as offline; the gateway must not forward other
-   * states of them to this watcher.
+   * Subscribes a gateway to users' presence, or unsubscribes it. Returns the current presence of the visible users.
+   * `blocked`: those with a block in either direction. They are returned as offline, and the gateway must not forward
+   * their presence to this watcher.
    */
   'presence.watching.v1': request({
     service: 'presence',
@@ -227,8 +221,8 @@ export interface RequestRoute {
   /** For `via: 'shard'`: the id that determines the shard. */
   readonly shardKey: (payload: unknown) => string;
   /**
-   * Whether several such requests of one moment to one queue may travel in one broker message. Their handlers take
-   * batches, and repeating one only answers it again.
+   * Whether requests of one turn to one queue may share a broker message. The request must be idempotent, and its
+   * handler takes batches.
    */
   readonly together: boolean;
 }
@@ -270,12 +264,15 @@ const internal = Object.entries(internalRequests as Record<string, RequestDefini
   ],
 );
 
-/** All requests between services: who serves them, how they travel, what they carry. */
+/** All requests between services by name: service, way and payload. */
 export const requests = Object.freeze(Object.fromEntries([...relayed, ...internal])) as Readonly<
   Record<RequestName, RequestRoute>
 >;
 
-/** Domain events, persistent, on the topic exchange `parley.events` with their name as routing key. */
+/**
+ * Domain events, published to all subscribers: persistent, on the topic exchange `parley.events`, with their name as
+ * routing key.
+ */
 export const domainEvents = {
   'session.revoked.v1': z.object({
     userId: Id,
@@ -290,11 +287,11 @@ export const domainEvents = {
     z.object({ conversationId: Id, member: Member, rev: z.number().int() }),
     z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: z.number().int() }),
   ]),
-  /** Messages that were stored together. Those of one conversation are in the order of their `seq`. */
+  /** Messages of one transaction. Messages of one conversation are in `seq` order. */
   'message.created.v1': z.object({ messages: z.array(Message).min(1) }),
   /** The new state of a message after an edit, a deletion, a reaction or a pin. */
   'message.updated.v1': z.object({ message: Message }),
-  /** A block was set or removed. */
+  /** `blocked`: whether `blockerId` blocks `blockedId`, or has unblocked them. */
   'block.changed.v1': z.object({ blockerId: Id, blockedId: Id, blocked: z.boolean() }),
   'receipt.updated.v1': z.object({ receipt: Receipt }),
   'presence.changed.v1': z.object({ presence: Presence }),
@@ -302,9 +299,8 @@ export const domainEvents = {
   'connection.opened.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
   'connection.closed.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
   /**
-   * Sent every `times.renewMs`, in chunks: these connections are alive. `beatAt` is the time of the client's last
-   * heartbeat, `state` the one that it wants. `at` and `beatAt` are milliseconds on the gateway's clock: only their
-   * difference counts.
+   * Live connections, sent every `times.renewMs` in chunks. `beatAt`: the time of the client's last heartbeat; `state`:
+   * the state it asked for. `at` and `beatAt` are milliseconds on the gateway's clock: only their difference counts.
    */
   'connections.renewed.v1': z.object({
     gatewayId: z.string(),
@@ -327,7 +323,7 @@ export type DomainEvent<N extends DomainEventName> = z.output<(typeof domainEven
  * seen is dropped.
  */
 export const PushFrame = z.discriminatedUnion('kind', [
-  /** To every local connection of `users` except `except`. `traceparent`: the span that pushes it, if there is one. */
+  /** To every local connection of `users` except `except`. `traceparent`: the pushing span, if any. */
   z.object({
     kind: z.literal('users'),
     id: z.string().optional(),

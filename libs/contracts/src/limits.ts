@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The limits that `session:ready.limits` tells clients. Bytes count UTF-8. */
+/** The limits that `session:ready` announces. Bytes count UTF-8. */
 export const Limits = z.object({
   bodyBytes: z.number().int(),
   packetBytes: z.number().int(),
@@ -30,26 +30,29 @@ export const limits: Limits = Object.freeze({
   receiptsToAllUpTo: 200,
 });
 
-/** Rates per address at the edge (docs/protocol.md, section 4): `points` in `seconds`. */
+/**
+ * Rate limits at the gateway (docs/protocol.md, section 4): `points` in `seconds`, per address; `failedLogin` per
+ * account and address.
+ */
 export const rates = Object.freeze({
   register: { points: 30, seconds: 60 },
   login: { points: 60, seconds: 60 },
   failedLogin: { points: 10, seconds: 15 * 60 },
 });
 
-/** Times that several parts agree on, in milliseconds. */
+/** Times shared by clients and services, in milliseconds. */
 export const times = Object.freeze({
   /** The interval of a client's `presence:heartbeat`. After three missed ones the user is `away`. */
   heartbeatMs: 10_000,
   /**
-   * A connection counts as gone when its gateway has not renewed it for this time. With the sweep's interval this keeps
-   * I6 (35 s).
+   * A connection that was not renewed for this time counts as closed. Together with the sweep's interval this keeps I6
+   * (35 s).
    */
   leaseMs: 25_000,
   /** The interval at which a gateway renews its connections' leases. */
   renewMs: 8_000,
-  /** A user stops typing when their client has not repeated the report for this time. */
+  /** Typing ends after this time without a repeat. */
   typingMs: 6_000,
-  /** Maximum time that a client's call waits for the parts behind the gateway (I10 allows 10 s). */
+  /** Maximum time that a client's call waits for services (I10 allows 10 s). */
   deadlineMs: 8_000,
 });

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { limits } from './limits.js';
 
-/** Ids are UUIDv7 strings in lower case. Other UUIDs are accepted, and name nothing. */
+/** Ids are UUIDv7 strings in lower case. Any other UUID is accepted as input and never found. */
 export const Id = z.guid().toLowerCase();
 /** ISO-8601 UTC with milliseconds. */
 export const Time = z.iso.datetime({ precision: 3 });
-/** A position in a conversation; 0 is the one before the first message. */
+/** A position in a conversation; 0 is before the first message. */
 export const Position = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const encoder = new TextEncoder();
@@ -21,7 +21,7 @@ export const text = (min: number, max: number) =>
     .max(max)
     .refine(hasNoNul, 'must not contain NUL')
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
-/** A name for people: trimmed, not empty, without control characters. `max` counts code points. */
+/** A displayed name: trimmed, not empty, without control characters. `max` counts code points. */
 export const label = (max: number) =>
   z
     .string()
@@ -76,7 +76,7 @@ export const User = z.object({
 });
 export type User = z.infer<typeof User>;
 
-/** The user's own profile, which only `GET /users/me` and `PATCH /users/me` show. */
+/** The user's own profile. Its additional fields are returned only by `GET` and `PATCH /users/me`. */
 export const Me = User.extend({
   email: z.string().optional(),
   firstName: z.string().optional(),
@@ -84,6 +84,7 @@ export const Me = User.extend({
 });
 export type Me = z.infer<typeof Me>;
 
+/** A new session's tokens. `accessToken` is a JWT; `refreshToken` can be used once. */
 export const Session = z.object({
   user: User,
   accessToken: z.string(),
@@ -93,6 +94,7 @@ export const Session = z.object({
 });
 export type Session = z.infer<typeof Session>;
 
+/** One of the caller's sessions. `current`: the session of the request. */
 export const Device = z.object({
   id: Id,
   deviceName: z.string().optional(),
@@ -108,6 +110,10 @@ export type Role = z.infer<typeof Role>;
 export const MemberStatus = z.enum(['active', 'muted', 'banned']);
 export type MemberStatus = z.infer<typeof MemberStatus>;
 
+/**
+ * A conversation's settings. `reactionGate`: reactions by others that the previous message needs. Absent fields: no
+ * restriction.
+ */
 export const Policy = z.strictObject({
   reactionGate: z.number().int().min(0).max(100).optional(),
   slowModeSeconds: z.number().int().min(0).max(86_400).optional(),
@@ -119,6 +125,7 @@ export type Policy = z.infer<typeof Policy>;
 export const MessageType = z.enum(['text', 'image', 'video', 'audio', 'voice', 'document', 'system']);
 export type MessageType = z.infer<typeof MessageType>;
 
+/** A file of a message. `size` in bytes, `width` and `height` in pixels. `url` is relative to the server. */
 export const Attachment = z.object({
   id: Id,
   name: z.string(),
@@ -132,6 +139,7 @@ export const Attachment = z.object({
 });
 export type Attachment = z.infer<typeof Attachment>;
 
+/** The reactions with one emoji. `userIds`: at most 20 of the users. `mine`: the receiving user is one of them. */
 export const Reaction = z.object({
   emoji: z.string(),
   count: z.number().int(),
@@ -141,8 +149,8 @@ export const Reaction = z.object({
 export type Reaction = z.infer<typeof Reaction>;
 
 /**
- * The content of a system message. Kinds may be added; clients show unknown kinds as they like. `userId`: the person it
- * is about, unless that is the sender.
+ * The content of a system message. Kinds may be added; clients may show unknown kinds in any form. `userId`: the
+ * affected user, if not the sender.
  */
 export const SystemNote = z.object({
   kind: z.enum(['created', 'joined', 'added', 'left', 'removed', 'banned', 'renamed', 'creator']).or(z.string()),
@@ -150,12 +158,14 @@ export const SystemNote = z.object({
   value: z.string().optional(),
 });
 export type SystemNote = z.infer<typeof SystemNote>;
-/**
- * The origin of a forwarded message. Its id leads those who may see the original to it; others learn the sender only.
- */
+/** The origin of a forwarded message. Users who can see the original can open it; others learn only its author. */
 export const Forwarded = z.object({ messageId: Id, senderId: Id });
 export type Forwarded = z.infer<typeof Forwarded>;
 
+/**
+ * A message. `seq`: its position in the conversation, without gaps from 1. `rev`: the conversation's revision of its
+ * last change.
+ */
 export const Message = z.object({
   id: Id,
   conversationId: Id,
@@ -178,6 +188,7 @@ export const Message = z.object({
 });
 export type Message = z.infer<typeof Message>;
 
+/** A member, as other members see them. `readSeq` and `deliveredSeq`: positions up to which they read and received. */
 export const Member = z.object({
   userId: Id,
   role: Role,
@@ -191,6 +202,7 @@ export const Member = z.object({
 export type Member = z.infer<typeof Member>;
 
 export const Notifications = z.enum(['all', 'mentions', 'none']);
+/** The caller's own membership. `unread` and `mentions` count messages after `readSeq`. */
 export const Membership = z.object({
   role: Role,
   status: MemberStatus,
@@ -200,13 +212,17 @@ export const Membership = z.object({
   unread: z.number().int().min(0),
   mentions: z.number().int().min(0),
   notifications: Notifications,
-  /** The member's private mark: messages from this one on are unread, until the next `receipt:read`. */
+  /** The member's private mark: messages from this position count as unread until the next `receipt:read`. */
   unreadFrom: Position.optional(),
 });
 export type Membership = z.infer<typeof Membership>;
 
 export const ConversationKind = z.enum(['direct', 'group', 'channel']);
 export const Visibility = z.enum(['private', 'public']);
+/**
+ * A conversation. `lastSeq`: the `seq` of its newest message, 0 if none. `rev` rises with every change. `me`: absent
+ * for non-members.
+ */
 export const Conversation = z.object({
   id: Id,
   kind: ConversationKind,
@@ -227,6 +243,9 @@ export const Conversation = z.object({
 });
 export type Conversation = z.infer<typeof Conversation>;
 
+/**
+ * A member's positions: everything up to `deliveredSeq` is received, up to `readSeq` read. Positions never decrease.
+ */
 export const Receipt = z.object({
   conversationId: Id,
   userId: Id,
@@ -246,13 +265,13 @@ export const MessagePage = z.object({
 export type MessagePage = z.infer<typeof MessagePage>;
 
 export const MemberChange = z.union([Member, z.object({ userId: Id, left: z.literal(true) })]);
-/** The changes of one conversation after a `rev`: each message once, in its present state. */
+/** The changes of one conversation after a `rev`: each message once, in its current state. */
 export const Changes = z.object({
   messages: z.array(Message),
   members: z.array(MemberChange).optional(),
   conversation: Conversation.optional(),
   receipts: z.array(Receipt),
-  /** Present when the board was emptied since: load it afresh. */
+  /** Present if the board was emptied since then: load it again. */
   drawing: z.object({ rev: Position }).optional(),
   rev: Position,
   complete: z.boolean(),
@@ -260,9 +279,9 @@ export const Changes = z.object({
 });
 export type Changes = z.infer<typeof Changes>;
 
-/** Maximum depth of JSON that is forwarded without validation, far below the depth that overflows a stack. */
+/** The maximum nesting depth of relayed JSON, far below the depth that overflows a stack. */
 const MAX_DEPTH = 64;
-/** Whether a value is JSON of at most so many levels. */
+/** Checks only the depth, and that no binary data is inside. */
 function isShallow(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return value !== undefined;
   return (
@@ -272,8 +291,10 @@ function isShallow(value: unknown, depth = MAX_DEPTH): boolean {
     Object.values(value).every((child) => isShallow(child, depth - 1))
   );
 }
-/** Any JSON of at most 64 levels, which is forwarded without validation. */
-export const Passed = z.unknown().refine((value) => isShallow(value), `must be JSON of at most ${MAX_DEPTH} levels`);
+/** JSON that is forwarded without validation, of at most 64 levels. */
+export const RelayedJson = z
+  .unknown()
+  .refine((value) => isShallow(value), `must be JSON of at most ${MAX_DEPTH} levels`);
 
 /** A line that a client draws. The client chooses its id. Points are x, y, x, y … */
 export const NewLine = z.strictObject({
@@ -296,18 +317,18 @@ export const Line = z.object({
   createdAt: Time,
 });
 export type Line = z.infer<typeof Line>;
-/** A board. `rev`: the conversation's revision at that moment; a `drawing:reset` with a higher one empties it. */
+/** A board. `rev`: the conversation's revision when it was read; a `drawing:reset` with a higher `rev` empties it. */
 export const Drawing = z.object({ items: z.array(Line), rev: Position });
 
-/** A person on the caller's list of contacts or of blocked people. */
-export const Listed = z.object({ user: User, createdAt: Time });
-export type Listed = z.infer<typeof Listed>;
+/** An entry of the caller's contacts or blocked users. */
+export const ListedUser = z.object({ user: User, createdAt: Time });
+export type ListedUser = z.infer<typeof ListedUser>;
 
 /** A body that was replaced by an edit, and the time of the edit. */
 export const Edit = z.object({ body: z.string(), editedAt: Time });
 export type Edit = z.infer<typeof Edit>;
 
-/** A found message. `highlight` is a part of its body with each hit between U+E000 and U+E001. */
+/** A search result. `highlight` is a part of the body with each hit between U+E000 and U+E001. */
 export const Found = z.object({ message: Message, highlight: z.string() });
 export type Found = z.infer<typeof Found>;
 
@@ -318,8 +339,8 @@ export type BotToken = z.infer<typeof BotToken>;
 export const WebhookEvent = z.enum(['message.created', 'message.updated', 'member.changed', 'conversation.updated']);
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
 /**
- * A webhook. `secret` signs deliveries and is shown only once, when the webhook is created. `disabledAt`: the webhook
- * was switched off, by an admin or after `failures` failed deliveries in a row.
+ * A webhook. `secret` signs deliveries and is shown only once, when the webhook is created. `disabledAt`: when it was
+ * disabled, by an admin or after `failures` consecutive failed deliveries.
  */
 export const Webhook = z.object({
   id: Id,
@@ -333,7 +354,7 @@ export const Webhook = z.object({
   secret: z.string().optional(),
 });
 export type Webhook = z.infer<typeof Webhook>;
-/** The delivery of one event to a webhook. `dead`: given up, with the last problem. */
+/** The delivery of one event to a webhook. `dead`: no further attempts; `problem` is the last failure. */
 export const WebhookDelivery = z.object({
   id: Id,
   event: WebhookEvent,
@@ -347,6 +368,7 @@ export const WebhookDelivery = z.object({
 });
 export type WebhookDelivery = z.infer<typeof WebhookDelivery>;
 
+/** The unread counts of one conversation; `id` is the conversation's. */
 export const UnreadEntry = z.object({
   id: Id,
   unread: z.number().int(),
@@ -367,6 +389,6 @@ export type PresenceState = z.infer<typeof PresenceState>;
 export const Presence = z.object({ userId: Id, state: PresenceState, lastSeenAt: Time.optional() });
 export type Presence = z.infer<typeof Presence>;
 
-/** A page of a list. `nextCursor` is present while more items follow. */
+/** A page of a list. `nextCursor` is present if more items follow. */
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().optional() });

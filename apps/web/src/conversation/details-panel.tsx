@@ -1,5 +1,5 @@
 import type { ParleyClient } from '@parley/client';
-import type { CallArguments, Conversation, Listed, User } from '@parley/contracts';
+import type { CallArguments, Conversation, ListedUser, User } from '@parley/contracts';
 import { Ban, Link2, LogOut, Trash2, UserPlus } from 'lucide-react';
 import { useEffect, useState, type FormEvent } from 'react';
 import { useLocation } from 'wouter';
@@ -73,7 +73,7 @@ function NotificationLevel({ conversation: { id, me } }: { readonly conversation
 }
 
 async function isBlocked(client: ParleyClient, userId: string): Promise<boolean> {
-  for await (const { user } of listItems<Listed>(client, '/blocks')) if (user.id === userId) return true;
+  for await (const { user } of listItems<ListedUser>(client, '/blocks')) if (user.id === userId) return true;
   return false;
 }
 

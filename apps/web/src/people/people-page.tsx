@@ -1,4 +1,4 @@
-import type { Listed, User } from '@parley/contracts';
+import type { ListedUser, User } from '@parley/contracts';
 import { Ban, MessageCircle, UserMinus, UserPlus } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useLocation } from 'wouter';
@@ -17,7 +17,7 @@ function usePeopleList(name: List) {
     () =>
       attempt(async () => {
         const loaded: User[] = [];
-        for await (const { user } of listItems<Listed>(client, `/${name}`)) loaded.push(user);
+        for await (const { user } of listItems<ListedUser>(client, `/${name}`)) loaded.push(user);
         setUsers(loaded);
       }),
     [client, name],
