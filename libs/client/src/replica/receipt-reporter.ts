@@ -86,9 +86,12 @@ export class ReceiptReporter {
 
   private async reportReads(): Promise<void> {
     // Reads that fail are put back for the next time, not for this one.
-    const due = [...this.pendingReads];
-    for (const [id, seq] of due) {
+    const due = [...this.pendingReads.keys()];
+    for (const id of due) {
+      // The user may have read on while the reads before this one were reported.
+      const seq = this.pendingReads.get(id);
       if (!this.hooks.online()) return;
+      if (seq === undefined) continue;
       this.pendingReads.delete(id);
       this.sentReads.set(id, seq);
       await this.attempt(
