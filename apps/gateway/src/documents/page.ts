@@ -1,30 +1,7 @@
-import {
-  Attachment,
-  Changes,
-  Conversation,
-  Device,
-  Limits,
-  Me,
-  Member,
-  Membership,
-  Message,
-  MessagePage,
-  Policy,
-  Presence,
-  Reaction,
-  Receipt,
-  Session,
-  SystemNote,
-  Unread,
-  User,
-  calls,
-  errorTable,
-  limits,
-  serverEvents,
-  type Call,
-} from '@parley/contracts';
+import { calls, errorTable, limits, serverEvents, SystemNote, type Call } from '@parley/contracts';
 import { z } from 'zod';
 import { fileRoutes } from './files.js';
+import { namedShapes } from './named-shapes.js';
 
 const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -39,27 +16,10 @@ const row = (...cells: string[]): string => `<tr>${cells.map((cell) => `<td>${ce
 const table = (heads: readonly string[], rows: readonly string[]): string =>
   `<div class="wide"><table><thead><tr>${heads.map((head) => `<th>${escape(head)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 
-const shapes = {
-  Attachment,
-  Changes,
-  Conversation,
-  Device,
-  Limits,
-  Me,
-  Member,
-  Membership,
-  Message,
-  MessagePage,
-  Policy,
-  Presence,
-  Reaction,
-  Receipt,
-  Session,
-  SystemNote,
-  Unread,
-  User,
-};
-const nameOf = new Map<z.ZodType, string>(Object.entries(shapes).map(([name, schema]) => [schema, name]));
+const shapes: readonly [string, z.ZodType][] = Object.entries({ ...namedShapes, SystemNote }).toSorted(
+  ([one], [other]) => one.localeCompare(other),
+);
+const nameOf = new Map<z.ZodType, string>(shapes.map(([name, schema]) => [schema, name]));
 
 /** A schema in readable form, `{field?: type}`, as HTML. Named shapes are links. */
 function shape(schema: z.ZodType, named = true): string {
@@ -104,7 +64,7 @@ const callRows = namedCalls.map(([name, { summary, auth, socket, http, input, ou
 const eventRows = Object.entries(serverEvents as Record<string, z.ZodType>).map(([name, payload]) =>
   row(code(name), shapeCode(payload)),
 );
-const shapeRows = Object.entries(shapes).map(([name, schema]) =>
+const shapeRows = shapes.map(([name, schema]) =>
   row(`<a id="shape-${name}"></a>${code(name)}`, shapeCode(schema, false)),
 );
 const errorRows = Object.entries(errorTable).map(([name, { status, retry, title }]) =>

@@ -1,52 +1,11 @@
-import * as contracts from '@parley/contracts';
+import { ErrorBody } from '@parley/contracts';
 import { z } from 'zod';
+import { namedShapes } from './named-shapes.js';
 
 type Json = Record<string, unknown>;
 
-const {
-  User,
-  Me,
-  Session,
-  Device,
-  Policy,
-  Message,
-  Attachment,
-  Reaction,
-  Member,
-  Membership,
-  Conversation,
-  Receipt,
-  MessagePage,
-  Changes,
-  Unread,
-  Presence,
-  Limits,
-  ErrorBody,
-} = contracts;
-/** The shapes that have a name in the documents. */
-const namedShapes = {
-  User,
-  Me,
-  Session,
-  Device,
-  Policy,
-  Message,
-  Attachment,
-  Reaction,
-  Member,
-  Membership,
-  Conversation,
-  Receipt,
-  MessagePage,
-  Changes,
-  Unread,
-  Presence,
-  Limits,
-  ErrorBody,
-};
-
 const names = z.registry<{ id: string }>();
-for (const [id, schema] of Object.entries(namedShapes)) names.add(schema as z.ZodType, { id });
+for (const [id, schema] of Object.entries({ ...namedShapes, ErrorBody })) names.add(schema as z.ZodType, { id });
 
 /** The JSON schemas of one document. Named shapes become references to its components, others stand inline. */
 export class Schemas {
