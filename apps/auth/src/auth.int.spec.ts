@@ -147,7 +147,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       expect((await auth.call('user.get.v1', as(other), { userId: guest.user.id })).user).toEqual(guest.user);
     });
 
-    it('are created anew for a person who registers again', async () => {
+    it('are created again for a person who registers again', async () => {
       const first = await auth.register();
       const second = await auth.register(uniqueName(), {}, as(first));
       expect(second.user.id).not.toBe(first.user.id);

@@ -6,7 +6,7 @@ import { startGateway } from './start.js';
 
 await runService('gateway', gatewayProcessConfig, async ({ config, logger, health, use }) => {
   const redis = { url: config.REDIS_URL, logger };
-  // Redis is not among the checks: without it limits count in memory, and everything else goes on.
+  // Redis is not among the checks: without it limits count in memory, and everything else continues.
   const registry = use(await createRedisRegistry(redis));
   const limiters = use(await createRedisLimiters(redis));
   const traces = use(await createRedisTraces(redis));

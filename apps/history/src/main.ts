@@ -9,7 +9,7 @@ await runService('history', historyConfig, async ({ config, logger, use }) => {
   const { DATABASE_URL: url, DATABASE_POOL: poolSize, SHARDS: shards, SHUTDOWN_GRACE_MS: graceMs } = config;
   const database = await connectPostgres({ url, poolSize, name: 'parley-history', logger });
   use(database, 'database', () => database.problem());
-  // Redis is not among the checks: without it pushes go to all gateways, and everything else goes on.
+  // Redis is not among the checks: without it pushes go to all gateways, and everything else continues.
   const registry = use(await createRedisRegistry({ url: config.REDIS_URL, logger }));
   const traces = use(await createRedisTraces({ url: config.REDIS_URL, logger }));
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'history', logger, shards });

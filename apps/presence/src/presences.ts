@@ -21,7 +21,7 @@ type Renewed = DomainEvent<'connections.renewed.v1'>;
 type Opened = DomainEvent<'connection.opened.v1'>;
 
 const SWEEP_LIMIT = 1_600;
-/** A sweep goes on while its rounds are at least this full: a bucket of the store may hold more than its share. */
+/** A sweep continues while its rounds are at least this full: a bucket of the store may hold more than its share. */
 const MIN_FULL_ROUND = SWEEP_LIMIT / 16;
 const MAX_SWEEP_ROUNDS = 50;
 const CONCURRENT_ANNOUNCEMENTS = 100;

@@ -23,7 +23,7 @@ const offline = (userId: string): Presence => ({ userId, state: 'offline' });
 export class Visibility {
   constructor(private readonly broker: Broker) {}
 
-  /** Rejects with {@link Unavailable} while history is away. */
+  /** Rejects with {@link Unavailable} while history is unavailable. */
   async of(userId: string, wanted: readonly string[]): Promise<VisibleUsers> {
     const userIds = [...new Set(wanted)];
     const { visible, blocked } = userIds.length === 0 ? { visible: [], blocked: [] } : await this.ask(userId, userIds);

@@ -173,7 +173,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     await first.stop();
   });
 
-  it('refuses a path that is no folder, a foreign folder and a folder in use, in one line each', async () => {
+  it('refuses a path that is not a folder, a foreign folder and a folder in use, in one line each', async () => {
     const file = join(folder, 'a-file');
     await writeFile(file, 'somebody’s');
     const owner = await startEmbedded({ dataDir });

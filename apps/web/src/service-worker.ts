@@ -3,8 +3,8 @@ interface TrustedTypePolicies {
 }
 
 /**
- * Registers the service worker, which keeps the app in the browser, so that it opens while the server is away. Without
- * it the app opens as any page.
+ * Registers the service worker, which keeps the app in the browser, so that it opens while the server is unavailable.
+ * Without it the app opens as any page.
  */
 export function registerServiceWorker(): void {
   // After the page has loaded what it needs.

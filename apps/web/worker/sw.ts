@@ -1,6 +1,6 @@
 /**
- * The service worker. It caches one build of the app, so that the page opens while the server is away, and shows kept
- * conversations and unsent messages.
+ * The service worker. It caches one build of the app, so that the page opens while the server is unavailable, and shows
+ * kept conversations and unsent messages.
  *
  * A page always comes from the server if that answers, and the names of all other files contain a hash of their
  * content. So builds never mix, and a new build is used at the next load. The cache has one whole build or none,

@@ -34,7 +34,7 @@ export interface Delivery<P = unknown> {
  * Handles the deliveries of one queue in the order of their arrival. What it does decides how a delivery ends:
  * - it returns: acknowledged, after the work of {@link Delivery.beforeAck}; a delivery that it neither answered nor refused is answered with its return value, or `internal` if that is undefined;
  * - it throws a ChatError other than `unavailable`: refused with that error, acknowledged;
- * - it throws `Unavailable` (a dependency is away): commands pause their queue and are retried in place, so that the order holds; queries are refused with `unavailable`; events are retried after a delay;
+ * - it throws `Unavailable` (a dependency is unavailable): commands pause their queue and are retried in place, so that the order holds; queries are refused with `unavailable`; events are retried after a delay;
  * - it throws anything else: tried once more alone, then a dead letter, and refused with `internal`. Queries are not kept, only refused.
  */
 export type Handler = (delivery: Delivery) => Promise<unknown>;
@@ -45,7 +45,7 @@ export type Handler = (delivery: Delivery) => Promise<unknown>;
  */
 export interface BatchHandler {
   readonly max: number;
-  /** The most calls that are under way at a time; a queue always belongs to the same lane. */
+  /** Maximum number of calls that are under way at a time; a queue always belongs to the same lane. */
   readonly lanes: number;
   handle(deliveries: readonly Delivery[]): Promise<void>;
 }

@@ -18,7 +18,7 @@ export interface System {
   close(): Promise<void>;
 }
 export interface SystemOptions {
-  /** The most messages that the client may have under way. */
+  /** Maximum number of messages that the client may have under way. */
   readonly outbox?: number;
 }
 export const SHARDS = 4;
@@ -247,7 +247,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(Math.max(...own.map((call) => call.length))).toBe(60);
     });
 
-    it('goes on during the deferred work of a delivery, which is repeated while a dependency is away, and for which a stop waits', async () => {
+    it('continues during the deferred work of a delivery, which is repeated while a dependency is unavailable, and for which a stop waits', async () => {
       const gate = new Gate();
       const seen: string[] = [];
       let tries = 0;
@@ -353,7 +353,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(seen).toEqual(sent);
     });
 
-    it('retries in place while a dependency is away, marks the delivery as redelivered, and goes on in the same order', async () => {
+    it('retries in place while a dependency is unavailable, marks the delivery as redelivered, and continues in the same order', async () => {
       const seen: string[] = [];
       const first: boolean[] = [];
       let away = 3;
@@ -405,7 +405,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await eventually(async () => expect(await system.deadLetters()).toEqual([]));
     });
 
-    it('makes invalid and unknown messages dead letters, and goes on', async () => {
+    it('makes invalid and unknown messages dead letters, and continues', async () => {
       await system.server.serve('messages', serving({ 'message.send.v1': echo }));
       await system.inject('messages.commands.0', 'message.send.v1', {
         caller: actor(),
@@ -464,7 +464,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(sizes.length).toBeLessThan(50);
     });
 
-    it('are unavailable while a dependency is away, and internal after two failures; they never become dead letters', async () => {
+    it('are unavailable while a dependency is unavailable, and internal after two failures; they never become dead letters', async () => {
       const errors = [new Unavailable('no database'), new TypeError('a defect'), new TypeError('again')];
       const counted = () => work.deadLetters.get();
       const before = await counted();
@@ -496,7 +496,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await eventually(() => expect(got.toSorted()).toEqual(['history', 'messages', 'session.revoked.v1']));
     });
 
-    it('are retried later while a dependency is away, and do not hold up others', async () => {
+    it('are retried later while a dependency is unavailable, and do not hold up others', async () => {
       const seen: { reason: string; redelivered: boolean }[] = [];
       let away = 2;
       await system.server.serve(

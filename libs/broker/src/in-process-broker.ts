@@ -29,7 +29,7 @@ export interface InProcessOptions {
   readonly service: string;
   readonly logger: Logger;
   readonly shards?: number;
-  /** The most messages that may wait or be under way in one queue; further ones are refused with `unavailable`. Default: 20,000. */
+  /** Maximum number of messages that may wait or be under way in one queue; further ones are refused with `unavailable`. Default: 20,000. */
   readonly queueLimit?: number;
   readonly retries?: EventRetries;
 }
@@ -187,7 +187,9 @@ export class InProcessBroker implements Broker {
     return count;
   }
 
-  /** Puts an unchecked message into a queue, as a defect elsewhere might. Answers false when the queue does not take it. */
+  /**
+   * Puts an unchecked message into a queue, as a defect elsewhere might. Returns false when the queue does not take it.
+   */
   inject(queue: string, name: string, payload: unknown): boolean {
     return this.enqueue(this.messageOf(queue, name, payload));
   }
@@ -209,7 +211,7 @@ export class InProcessBroker implements Broker {
     for (const message of queue.messages) this.deliver(queue, message);
   }
 
-  /** Answers false when nobody ever consumed the queue, or when it is full. */
+  /** Returns false when nobody ever consumed the queue, or when it is full. */
   private enqueue(message: QueuedMessage): boolean {
     const queue = this.queues.get(message.queue);
     if (this.closed || !queue || queue.messages.size >= this.queueLimit) return false;

@@ -30,7 +30,7 @@ export class PendingRequests {
     return this.pending.has(id);
   }
 
-  /** Answers the id under which the request is to be settled. */
+  /** Returns the id under which the request is to be settled. */
   add(deadline: number, resolve: PendingRequest['resolve'], reject: PendingRequest['reject']): string {
     const request = { id: `${this.nonce}.${(this.count++).toString(36)}`, deadline, resolve, reject };
     this.pending.set(request.id, request);

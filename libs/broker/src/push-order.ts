@@ -2,7 +2,7 @@
 
 const MAX_ROUTES = 10_000;
 
-/** Numbers the messages of each route (a gateway, or the name of an event). A route that was forgotten begins anew as another stream. */
+/** Numbers the messages of each route (a gateway, or the name of an event). A route that was forgotten starts again as another stream. */
 export class RouteNumbers {
   private readonly routes = new Map<string, { stream: string; number: number }>();
   private streams = 0;
@@ -43,7 +43,7 @@ export class RecentIds {
   private old = new Set<string>();
   constructor(private readonly generation = 20_000) {}
 
-  /** Remembers an id. Answers false when it was remembered before. */
+  /** Remembers an id. Returns false when it was remembered before. */
   add(id: string): boolean {
     if (this.young.has(id) || this.old.has(id)) return false;
     if (this.young.size >= this.generation) {

@@ -7,7 +7,7 @@ interface Visibility {
   readonly visibility: string;
   readonly deleted_at: Date | null;
 }
-/** A user's row in a conversation, with their present status. All null for a user who was never a member. */
+/** A user's row in a conversation, with their current status. All null for a user who was never a member. */
 export interface MemberState {
   readonly role: string | null;
   readonly status: string | null;

@@ -137,7 +137,7 @@ export class ParleyClient {
 
   // ── state and events ──────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The present state. It is the same object until something changes, and so is each part of it. */
+  /** The current state. It is the same object until something changes, and so is each part of it. */
   getState = (): ClientState => this.store.state;
 
   /** Calls `listener` after changes, once for all changes of one moment. Returns a function that removes it. */

@@ -22,7 +22,7 @@ import type { ParleyError } from './errors.js';
  * - `signed-out`: there is no session.
  * - `connecting`: the first connection of the session is being opened.
  * - `online`: calls are answered, live events arrive.
- * - `offline`: the connection was lost or could not be opened. The client goes on trying.
+ * - `offline`: the connection was lost or could not be opened. The client continues trying.
  */
 export type ConnectionState = 'signed-out' | 'connecting' | 'online' | 'offline';
 

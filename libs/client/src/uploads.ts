@@ -191,7 +191,7 @@ const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEnc
 const fingerprint = (blob: Blob, name: string): string =>
   `upload/${name}/${blob.type}/${blob.size}/${isFile(blob) ? blob.lastModified : ''}`;
 
-/** Retries while the server is away. */
+/** Retries while the server is unavailable. */
 const persist = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
   retryTemporary(work, { signal, maxAttempts: MAX_RETRIES + 1 });
 

@@ -3,7 +3,7 @@ import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Limiter, Limiters } from './limiter.js';
 
-/** Takes `tries` times, one after another. Answers how many were allowed, and the last refusal. */
+/** Takes `tries` times, one after another. Returns how many were allowed, and the last refusal. */
 export async function takeMany(
   limiter: Limiter,
   key: string,

@@ -41,7 +41,7 @@ export function createMemoryLimiters(): Limiters {
   };
 }
 
-/** Counts in Redis; while Redis is away, each process counts for itself. So Redis being away neither stops a call nor makes it hang. */
+/** Counts in Redis; while Redis is unavailable, each process counts for itself. So Redis being unavailable neither stops a call nor makes it hang. */
 export async function createRedisLimiters(options: RedisOptions): Promise<Limiters> {
   const connection = await RedisConnection.connect(options);
   return {
@@ -205,7 +205,7 @@ interface BucketRate {
  * one token, not for all.
  */
 interface TokenBucket {
-  /** Answers 0 when there were `points` tokens, which are taken unless `keep`; otherwise in how many milliseconds there will be. */
+  /** Returns 0 when there were `points` tokens, which are taken unless `keep`; otherwise in how many milliseconds there will be. */
   take(key: string, points: number, keep?: boolean): Promise<number>;
   reset(key: string): Promise<void>;
 }
@@ -249,7 +249,7 @@ if wait > 0.001 then return math.ceil(wait) end
 if ARGV[4] == '0' then redis.call('SET', KEYS[1], string.format('%.3f', next), 'PX', math.ceil(next - now) + 1) end
 return 0`;
 
-/** Shared by all processes, by the clock of Redis. Rejects with `Unavailable` while Redis is away. */
+/** Shared by all processes, by the clock of Redis. Rejects with `Unavailable` while Redis is unavailable. */
 class RedisTokenBucket implements TokenBucket {
   constructor(
     private readonly connection: RedisConnection,

@@ -76,7 +76,7 @@ describe('a push', () => {
     await registry.close();
   });
 
-  it('goes to all gateways while the registry is away', async () => {
+  it('goes to all gateways while the registry is unavailable', async () => {
     const registry = await createRedisRegistry({
       url: inject('servers').redisUrl,
       logger,

@@ -67,7 +67,7 @@ export class Push {
     );
   }
 
-  /** Looks users up. Calls of one turn of the event loop (the messages of a batch) share one round trip. Answers {@link UserLocations.unknown} when the registry does not answer in time. */
+  /** Looks users up. Calls of one turn of the event loop (the messages of a batch) share one round trip. Returns {@link UserLocations.unknown} when the registry does not answer in time. */
   async locate(userIds: readonly string[]): Promise<UserLocations> {
     if (userIds.length === 0) return new UserLocations(new Map(), true);
     try {

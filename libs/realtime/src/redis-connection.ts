@@ -17,13 +17,13 @@ export type RedisCommand = readonly (string | number)[];
 type CommandResult = readonly [error: Error | null, result: unknown];
 
 /**
- * A connection to Redis on which no caller waits long: every call ends within `timeoutMs`, and while Redis is away each rejects at once. A command whose answer is lost with the connection is never repeated
+ * A connection to Redis on which no caller waits long: every call ends within `timeoutMs`, and while Redis is unavailable each rejects at once. A command whose answer is lost with the connection is never repeated
  * automatically; it may have been done, so commands are written so that doing them twice is harmless.
  */
 export class RedisConnection {
   readonly prefix: string;
   private readonly timeoutMs: number;
-  /** Why Redis is away, for people. */
+  /** Why Redis is unavailable, for people. */
   private away: string | undefined = 'not connected to Redis yet';
   private run: string | undefined;
   private readonly batcher = new Batcher<readonly RedisCommand[], readonly CommandResult[]>({

@@ -90,7 +90,7 @@ describe('the registry while Redis fails', () => {
     await eventually(complete, { timeoutMs: 4 * settleMs });
   });
 
-  it('rejects within its time limit while Redis is frozen, then at once, and recovers by itself', async () => {
+  it('rejects within its time limit while Redis is frozen, then at once, and recovers automatically', async () => {
     await server.freeze();
     const begun = performance.now();
     await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);

@@ -88,7 +88,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     );
   });
 
-  it('ends one lease of a user while another goes on', async () => {
+  it('ends one lease of a user while another continues', async () => {
     const slow = await open({ leaseMs: 2000 });
     const user = newId();
     await slow.add(connectionOf(user));

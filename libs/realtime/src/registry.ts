@@ -38,14 +38,14 @@ export class UserLocations {
 
 /**
  * Where users are connected; a class, so that Nest injects it by type. Entries are leases: they end `times.leaseMs` after their gateway last renewed them. Two implementations, Redis and in-memory, pass one
- * conformance suite. Every call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is away.
+ * conformance suite. Every call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is unavailable.
  */
 export abstract class Registry {
-  /** Adds a connection: every `locate` that begins after this has resolved finds it. Answers the user's oldest connections beyond `limits.socketsPerUser`, which the caller must close. */
+  /** Adds a connection: every `locate` that begins after this has resolved finds it. Returns the user's oldest connections beyond `limits.socketsPerUser`, which the caller must close. */
   abstract add(connection: Connection): Promise<{ excess: readonly Connection[] }>;
   abstract remove(connection: Connection): Promise<void>;
   /**
-   * Renews leases and restores entries that the registry lost. Answers connections that a complete `locate` may have left out for a while, because their lease had ended (the gateway was frozen or cut off):
+   * Renews leases and restores entries that the registry lost. Returns connections that a complete `locate` may have left out for a while, because their lease had ended (the gateway was frozen or cut off):
    * pushes may have missed them, so their clients must catch up.
    */
   abstract renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }>;

@@ -31,7 +31,7 @@ describe('traces in Redis', () => {
     await Promise.all([one.close(), other.close()]);
   });
 
-  it('drop notes at once while Redis is away, and go on when it is back', async () => {
+  it('drop notes at once while Redis is unavailable, and continue when it is back', async () => {
     const server = await startRedis();
     const proxy = await TcpProxy.to(server.url);
     const traces = await createRedisTraces({ url: proxy.url(server.url), logger });

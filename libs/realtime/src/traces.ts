@@ -18,14 +18,14 @@ export interface MessageTrace {
 
 /**
  * How far recent messages got, for people who look into one; nothing else depends on it. A class, so that Nest injects it by type. Noting something never waits, throws or rejects. It is stored within some
- * 50 ms, and not at all beyond {@link TraceLimits} or while Redis is away. Times are by the clock of the process that noted them. Two implementations, Redis and in-memory, pass one conformance suite.
+ * 50 ms, and not at all beyond {@link TraceLimits} or while Redis is unavailable. Times are by the clock of the process that noted them. Two implementations, Redis and in-memory, pass one conformance suite.
  */
 export abstract class Traces {
   /** Notes that these messages are committed, now. */
   abstract committed(messageIds: readonly string[]): void;
   /** Notes that a message was written to these connections, now. Reads no more of them than it notes. */
   abstract pushed(messageId: string, devices: Iterable<Device>): void;
-  /** undefined when nothing is known, or not any more. Rejects with `Unavailable` while Redis is away. */
+  /** undefined when nothing is known, or not any more. Rejects with `Unavailable` while Redis is unavailable. */
   abstract of(messageId: string): Promise<MessageTrace | undefined>;
   abstract close(): Promise<void>;
 }
@@ -34,14 +34,14 @@ export abstract class Traces {
 export interface TraceLimits {
   /** How long a trace is kept after its last note, in milliseconds. */
   readonly keepMs?: number;
-  /** The most connections that one gateway notes of one message. */
+  /** Maximum number of connections that one gateway notes of one message. */
   readonly devices?: number;
-  /** The most notes of one process in a second; further ones are dropped. */
+  /** Maximum number of notes of one process in a second; further ones are dropped. */
   readonly perSecond?: number;
 }
 const defaults: Required<TraceLimits> = { keepMs: 15 * 60_000, devices: 50, perSecond: 100 };
 
-/** The most traces that are kept in memory; beyond that the oldest are dropped. */
+/** Maximum number of traces that are kept in memory; beyond that the oldest are dropped. */
 const MAX_IN_MEMORY = 10_000;
 
 export const createMemoryTraces = (limits: TraceLimits = {}): Traces => new MemoryTraces({ ...defaults, ...limits });
@@ -180,7 +180,7 @@ class RedisTraces extends LimitedTraces {
     await this.connection.close();
   }
 
-  /** Logs once that Redis refuses; the connection logs that Redis is away. */
+  /** Logs once that Redis refuses; the connection logs that Redis is unavailable. */
   private onFailure(error: unknown): void {
     if (error instanceof Unavailable || this.wasRefused) return;
     this.wasRefused = true;

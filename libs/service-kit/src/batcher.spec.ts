@@ -8,7 +8,7 @@ interface Flush {
   end(): void;
 }
 
-/** A batcher of numbers that doubles them, and its flushes so far; each goes on when the test ends it. */
+/** A batcher of numbers that doubles them, and its flushes so far; each continues when the test ends it. */
 function held(options: Omit<BatcherOptions<number, number>, 'flush'> = {}) {
   const flushes: Flush[] = [];
   const batcher = new Batcher<number, number>({
@@ -71,7 +71,7 @@ describe('a batcher', () => {
     ]);
   });
 
-  it('rejects every item of a batch that failed, and goes on with the next one', async () => {
+  it('rejects every item of a batch that failed, and continues with the next one', async () => {
     let fails = true;
     const batcher = new Batcher<number>({ flush: () => (fails ? Promise.reject(new Error('no')) : Promise.resolve()) });
     const outcomes = await Promise.allSettled([batcher.add(1), batcher.add(2)]);

@@ -8,9 +8,9 @@ export interface BatcherOptions<T, R = void> {
   flush(items: readonly T[], key: string): Promise<readonly R[] | void>;
   /** How long the first item of a batch waits for others, in milliseconds. Default: until the end of this turn of the event loop. */
   readonly waitMs?: number;
-  /** The most items of one batch; a full batch is flushed at once. Default: no limit. */
+  /** Maximum number of items of one batch; a full batch is flushed at once. Default: no limit. */
   readonly maxItems?: number;
-  /** The most items of all keys that wait for their flush to begin; {@link Batcher.add} rejects further ones. Default: no limit. */
+  /** Maximum number of items of all keys that wait for their flush to begin; {@link Batcher.add} rejects further ones. Default: no limit. */
   readonly maxWaiting?: number;
   /** Whether a batch waits until the one before it, of the same key, has ended. Default: batches may be under way side by side. */
   readonly serial?: boolean;

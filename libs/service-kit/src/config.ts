@@ -68,7 +68,7 @@ export const isSecret = (field: z.ZodType): boolean => field.meta()?.['secret'] 
 /** Secrets are short; a larger file is a mistake. */
 const MAX_SECRET_BYTES = 65_536;
 
-/** Answers the text of a secret's file, without the line break at its end. Throws a problem for people. */
+/** Returns the text of a secret's file, without the line break at its end. Throws a problem for people. */
 function readSecret(path: string): string {
   try {
     if (statSync(path).size > MAX_SECRET_BYTES) throw new Error(`is longer than ${MAX_SECRET_BYTES} bytes`);

@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { listen } from './ports.js';
 import { work } from './work-metrics.js';
 
-/** Answers undefined when all is well, otherwise what is missing, for people. Must not wait for anything. */
+/** Returns undefined when all is well, otherwise what is missing, for people. Must not wait for anything. */
 export type ReadinessCheck = () => string | undefined;
 
 /** Liveness, readiness and metrics of one process. It is ready between `open()` and `drain()`, while every check agrees. */

@@ -21,7 +21,7 @@ export interface ServiceContext<C> {
   readonly health: Health;
   /**
    * Makes the service close a resource when it stops, or when a later step of its start fails; resources are closed in the reverse order of these calls. With a `check`, the service is ready only
-   * while `problem` answers undefined.
+   * while `problem` returns undefined.
    */
   use<T extends Resource>(resource: T, check?: string, problem?: (resource: T) => string | undefined): T;
 }

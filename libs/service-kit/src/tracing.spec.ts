@@ -35,7 +35,7 @@ describe('without a collector', () => {
 });
 
 describe('with a collector that is away', () => {
-  it('work goes on as it does without one, and stopping does not wait long for it', async () => {
+  it('work continues as it does without one, and stopping does not wait long for it', async () => {
     const lines: string[] = [];
     const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
     const tracing = await startTracing(

@@ -47,7 +47,7 @@ interface Active {
 let active: Active | undefined;
 
 /**
- * Exports the spans of this process until it is stopped, if the configuration names a collector; OpenTelemetry is loaded only then. Spans wait in a bounded queue: while the collector is away they are
+ * Exports the spans of this process until it is stopped, if the configuration names a collector; OpenTelemetry is loaded only then. Spans wait in a bounded queue: while the collector is unavailable they are
  * dropped, with a warning.
  */
 export async function startTracing(

@@ -68,7 +68,7 @@ export function kindOf(error: unknown): FailureKind {
     if (RETRIED.has(code)) return 'retry';
     if (SLOW.has(code)) return 'slow';
     if (AWAY.test(code) || SOCKET.has(code)) return 'away';
-    // A migration changed a table of a prepared statement. A new connection prepares it anew.
+    // A migration changed a table of a prepared statement. A new connection prepares it again.
     if (code === '0A000' && error instanceof Error && error.message.includes('cached plan')) return 'away';
     if (/^[0-9A-Z]{5}$/.test(code)) return 'answered';
   }

@@ -20,7 +20,7 @@ export interface PostgresOptions {
   readonly url: string;
   /** Acts as this role: for an owner's login (tests, or one account for all services). */
   readonly role?: string;
-  /** The most connections. Default: 10. */
+  /** Maximum number of connections. Default: 10. */
   readonly poolSize?: number;
   /** The longest that one statement may run or wait for a lock, in milliseconds. Default: 5,000. */
   readonly statementTimeoutMs?: number;
@@ -138,7 +138,9 @@ class PostgresDatabase implements Database {
 
 const types = { getTypeParser: (oid: number) => parserOf(oid) as never };
 
-/** The most statements that each connection keeps prepared. Generated texts must not fill the server's memory. */
+/**
+ * Maximum number of statements that each connection keeps prepared. Generated texts must not fill the server's memory.
+ */
 const MAX_PREPARED = 250;
 const prepared = new Map<string, string>();
 function nameOf(text: string): string | undefined {
@@ -191,7 +193,7 @@ async function inTransaction<T>(
 
 /**
  * Connects to Postgres. Throws a `StartError` of one line when it cannot be reached within `acquireTimeoutMs`, or when its schema is older or newer than this
- * code's. Later failures reject the calls that they affect; it reconnects by itself.
+ * code's. Later failures reject the calls that they affect; it reconnects automatically.
  */
 export async function connectPostgres(options: PostgresOptions): Promise<Database> {
   const { orm, pool } = await openPool(options);

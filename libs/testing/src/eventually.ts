@@ -10,7 +10,7 @@ export interface EventuallyOptions {
 /** The check has neither failed nor succeeded yet. */
 class Pending extends Error {}
 
-/** Rejects with `Pending` when `work` takes longer. `work` itself goes on. */
+/** Rejects with `Pending` when `work` takes longer. `work` itself continues. */
 async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
   const timer = new AbortController();
   const late = delay(ms, undefined, { signal: timer.signal }).then(() =>

@@ -55,7 +55,7 @@ const filesOf = (sql: Sql): Promise<StoredFile[]> =>
   sql.query<StoredFile>(`select key, media_type from chat.attachment where dropped_at is null order by key`);
 
 /**
- * Writes a backup into a new folder: one snapshot of all tables, then the files that it names, which never change. Services may go on. The manifest is written last, so a folder without one is no complete
+ * Writes a backup into a new folder: one snapshot of all tables, then the files that it names, which never change. Services may continue. The manifest is written last, so a folder without one is no complete
  * backup. A backup contains everything that people wrote, and the keys that sign tokens.
  */
 export async function backup(deployment: Deployment, folder: string): Promise<Manifest> {

@@ -3,7 +3,7 @@ import { Logger, RecurringTask } from '@parley/service-kit';
 import { AuthSettings } from '../settings.js';
 import { Sessions } from './sessions.js';
 
-/** The most steps of one sweep, so that it ends. */
+/** Maximum number of steps of one sweep, so that it ends. */
 const MAX_STEPS = 20;
 
 /** Ends expired sessions and deletes old rows at intervals. Every replica has a sweeper; they skip each other's rows. */

@@ -87,7 +87,7 @@ export class SigningKeys implements OnApplicationBootstrap {
   private async currentKey(): Promise<CurrentKey> {
     const { current } = this;
     if (!current) return this.reload();
-    // While the database is away the loaded key stays in use.
+    // While the database is unavailable the loaded key stays in use.
     return Date.now() - this.loadedAt < RELOAD_MS ? current : this.reload().catch(() => current);
   }
 

@@ -78,7 +78,7 @@ describe('a bot’s token', () => {
     expect((await me(token)).status).toBe(401);
   });
 
-  it('is answered unavailable, not refused, while auth is away', async () => {
+  it('is answered unavailable, not refused, while auth is unavailable', async () => {
     const alone = await Edge.start({}, async (starting) => {
       await starting.serveBasics({
         'auth.bot.v1': () => {

@@ -39,7 +39,7 @@ export class SigningKeys {
     return this.jwks;
   }
 
-  /** Fetches the keys, once for all callers that wait. While auth is away the cached keys stay in use. */
+  /** Fetches the keys, once for all callers that wait. While auth is unavailable the cached keys stay in use. */
   async refresh(): Promise<void> {
     this.fetching ??= this.fetch().finally(() => (this.fetching = undefined));
     try {

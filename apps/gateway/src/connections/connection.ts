@@ -97,7 +97,7 @@ export class LocalConnection {
   }
 
   /**
-   * Closes the transport so that the client connects anew. Takes no more calls and first waits for the answers of pending ones, at most `callTimeoutMs`; later ones are answered `unavailable`. Resolves
+   * Closes the transport so that the client reconnects. Takes no more calls and first waits for the answers of pending ones, at most `callTimeoutMs`; later ones are answered `unavailable`. Resolves
    * when the transport is closed and everything written is on its way, or `CLOSE_TIMEOUT_MS` later.
    */
   async closeTransport(callTimeoutMs: number): Promise<void> {
@@ -123,7 +123,7 @@ export class LocalConnection {
   }
 
   /**
-   * Resolves when `step` and the steps of all earlier calls are done: calls go on in the order in which they came, however long each one's step takes. Rejects when `step` does; that holds up no other
+   * Resolves when `step` and the steps of all earlier calls are done: calls continue in the order in which they came, however long each one's step takes. Rejects when `step` does; that holds up no other
    * call.
    */
   inTurn(step: Promise<unknown>): Promise<void> {

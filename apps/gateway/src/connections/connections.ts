@@ -107,7 +107,7 @@ export class Connections {
     }
   }
 
-  /** Never rejects. A connection goes on without the registry: pushes then go to all gateways, and the next renewal enters it. */
+  /** Never rejects. A connection continues without the registry: pushes then go to all gateways, and the next renewal enters it. */
   private async register(connection: LocalConnection): Promise<void> {
     try {
       const { excess } = await this.registry.add(this.registryEntry(connection));
@@ -134,7 +134,7 @@ export class Connections {
     });
   }
 
-  /** Ends a connection for good: its client is told why and does not reconnect by itself. */
+  /** Ends a connection for good: its client is told why and does not reconnect automatically. */
   end(connection: LocalConnection, reason: RevocationReason): void {
     this.metrics.closed.inc({ reason });
     connection.socket.emit('session:revoked', { reason });
@@ -175,7 +175,7 @@ export class Connections {
   }
 
   /**
-   * Makes clients (by default all) connect anew, here or elsewhere: closes their transports, in batches spread over `spreadMs`. Pending calls are answered first; those that take longer than
+   * Makes clients (by default all) reconnect, here or elsewhere: closes their transports, in batches spread over `spreadMs`. Pending calls are answered first; those that take longer than
    * `callTimeoutMs` are answered `unavailable`.
    */
   async reconnectAll(
@@ -193,7 +193,7 @@ export class Connections {
     await Promise.all(closing);
   }
 
-  /** Makes the clients of these connections connect anew, and so sync. */
+  /** Makes the clients of these connections reconnect, and so sync. */
   reconnect(connectionIds: readonly string[]): void {
     const connections = connectionIds.flatMap((id) => this.live.get(id) ?? []);
     void this.reconnectAll(connections.length, 1_000, connections);

@@ -57,7 +57,7 @@ export class SessionReady {
     return userIds.map((userId) => byId.get(userId));
   }
 
-  /** The epoch changes only when a backup is restored, so a cached one stays in use while history is away. */
+  /** The epoch changes only when a backup is restored, so a cached one stays in use while history is unavailable. */
   private async currentEpoch(): Promise<string> {
     if (this.epoch && Date.now() - this.epoch.at < EPOCH_MAX_AGE_MS) return this.epoch.value;
     try {

@@ -121,7 +121,7 @@ export class FilesController {
       throw error instanceof MissingFile ? new ChatError('not_found', 'the file is gone') : error;
     });
     await pipeline(bytes, response).catch((error: unknown) => {
-      // A client that goes away before the end is no defect.
+      // A client that goes away before the end is not a defect.
       if (!response.destroyed) this.logger.warn({ err: error, attachmentId: id }, 'a file was not sent completely');
     });
   }

@@ -102,7 +102,7 @@ describe('an upload to a bucket', () => {
     expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
   });
 
-  it('is not answered as gone while the bucket is away', async () => {
+  it('is not answered as gone while the bucket is unavailable', async () => {
     const location = await begin(5);
     site.s3!.delay = () => Promise.reject(new Error('out of order'));
     expect((await state(location))[0]).toBe(500);

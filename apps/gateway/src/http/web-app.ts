@@ -46,7 +46,7 @@ const pageHeaders = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
-/** The service worker keeps the page for the time when the server is away. It is never served from a browser's cache and loads the app's own files only. */
+/** The service worker keeps the page for the time when the server is unavailable. It is never served from a browser's cache and loads the app's own files only. */
 const WORKER = '/sw.js';
 const workerHeaders = { 'content-security-policy': "default-src 'none'; connect-src 'self'" };
 

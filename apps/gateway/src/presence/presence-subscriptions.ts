@@ -42,7 +42,7 @@ export class PresenceSubscriptions {
     this.server = server;
   }
 
-  /** Returns the present state of the users that are visible; later changes follow as `presence:changed`. */
+  /** Returns the current state of the users that are visible; later changes follow as `presence:changed`. */
   async watch(connection: LocalConnection, userIds: readonly string[]): Promise<Presence[]> {
     const wanted = [...new Set(userIds)];
     const added = wanted.filter((userId) => !connection.watched.has(userId)).length;
@@ -110,7 +110,9 @@ export class PresenceSubscriptions {
     return (this.server?.of('/').sockets.get(socketId) as Socket | undefined)?.data.connection;
   }
 
-  /** Repeats the subscriptions of these connections and tells each what it missed. Rejects when presence is away. */
+  /**
+   * Repeats the subscriptions of these connections and tells each what it missed. Rejects when presence is unavailable.
+   */
   async refresh(connections: Iterable<LocalConnection>): Promise<void> {
     const byUser = new Map<string, LocalConnection[]>();
     for (const connection of connections) {

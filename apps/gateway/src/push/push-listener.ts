@@ -96,7 +96,7 @@ export class PushListener implements InstanceListener {
     const affected = this.connections.all.filter(
       ({ userId, watched }) => audience.has(userId) && (goneId === undefined ? watched.size > 0 : watched.has(goneId)),
     );
-    // If presence is away the next renewal asks again.
+    // If presence is unavailable the next renewal asks again.
     if (affected.length > 0) void this.subscriptions.refresh(affected).catch(() => undefined);
   }
 
@@ -114,7 +114,7 @@ export class PushListener implements InstanceListener {
     const affected = this.connections.all.filter(
       ({ userId }) => userId === event.blockerId || userId === event.blockedId,
     );
-    // If presence is away the next renewal asks again.
+    // If presence is unavailable the next renewal asks again.
     void this.subscriptions.blockChanged(event, affected).catch(() => undefined);
   }
 
@@ -140,7 +140,7 @@ export class PushListener implements InstanceListener {
     }
   }
 
-  /** Ends the connections of sessions whose revocation was missed. Rejects while auth is away. */
+  /** Ends the connections of sessions whose revocation was missed. Rejects while auth is unavailable. */
   async endRevokedSessions(): Promise<void> {
     this.connections.endSessions(await this.revocations.load(), 'ended');
   }

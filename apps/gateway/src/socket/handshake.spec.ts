@@ -58,7 +58,7 @@ describe('a bad token', () => {
   });
 
   it.each([[{}], [{ token: null }], [{ token: 7 }], [{ token: { toString: 'x' } }], [{ token: ['a'] }]])(
-    'is refused when it is no string: %j',
+    'is refused when it is not a string: %j',
     async (auth) => {
       expect(await refusal(auth)).toMatchObject({ code: 'unauthenticated' });
     },

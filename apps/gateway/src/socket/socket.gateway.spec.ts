@@ -387,7 +387,7 @@ describe('a connection', () => {
     return reasons;
   };
 
-  it('has its transport closed after a gap, so that its client reconnects by itself', async () => {
+  it('has its transport closed after a gap, so that its client reconnects automatically', async () => {
     const { socket } = await edge.connect();
     expect(await reconnects(socket, () => edge.listener.onGap())).toEqual(['transport close']);
   });

@@ -38,7 +38,7 @@ export class Live {
     );
   }
 
-  /** Passes data on to all connections of the other person of a direct conversation. Answers whether they have any. */
+  /** Passes data on to all connections of the other person of a direct conversation. Returns whether they have any. */
   async signal(
     { userId }: Actor,
     { to, conversationId, data }: CallInput<'peer.signal'>,

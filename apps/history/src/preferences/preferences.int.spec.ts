@@ -126,7 +126,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('private settin
     expect(await codeOf(set(ben, conversationId, { notifications: 'all' }))).toBe('banned');
   });
 
-  it('begin anew after leaving and joining again', async () => {
+  it('start again after leaving and joining again', async () => {
     const { ben, conversationId } = await talk();
     await set(ben, conversationId, { notifications: 'none', unreadFrom: 2 });
     await chat.leave(conversationId, ben);

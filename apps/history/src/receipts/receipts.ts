@@ -137,7 +137,7 @@ export class Receipts {
 
   /**
    * Answers every delivery with the present cursors, which are never behind the requested position and never beyond the last message. Reading also removes the reader's own unread mark. Then pushes and
-   * publishes the cursors that moved. Throws `Unavailable` when the database or the broker is away; the caller repeats the receipt. A repeated receipt may find nothing left to move, so this process
+   * publishes the cursors that moved. Throws `Unavailable` when the database or the broker is unavailable; the caller repeats the receipt. A repeated receipt may find nothing left to move, so this process
    * retries the publication for about a minute.
    */
   async move(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Promise<void> {
@@ -194,7 +194,7 @@ export class Receipts {
     if (moved.length > 0 || readers.size > 0) await this.publish(moved, [...readers.values()], deliveries);
   }
 
-  /** Answers the deliveries. Returns the users whose unread mark was removed. */
+  /** Returns the deliveries. Returns the users whose unread mark was removed. */
   private async answer(
     deliveries: readonly ReceiptDelivery[],
     moves: readonly CursorMove[],

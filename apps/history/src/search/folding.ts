@@ -17,7 +17,7 @@ const PIECES = new RegExp(
   'gv',
 );
 const ENDS_IN_WORD = new RegExp(`${LETTER}$`, 'v');
-/** The most characters of an indexed word. Longer words are found by their parts. */
+/** Maximum number of characters of an indexed word. Longer words are found by their parts. */
 const MAX_WORD_LENGTH = 64;
 /** A term without a word of this length only matches the beginning of words, because as a part of words it would match everywhere. */
 const LONG_WORD = 3;

@@ -59,7 +59,7 @@ export class Attachments {
   }
 
   /**
-   * Refuses an attachment that cannot become the user's profile picture: `not_found` when it is not theirs or no longer visible, `unsupported_media` when it is no image. In a
+   * Refuses an attachment that cannot become the user's profile picture: `not_found` when it is not theirs or no longer visible, `unsupported_media` when it is not an image. In a
    * transaction the row is locked, so that a sweep does not drop it.
    */
   async requirePublishable(

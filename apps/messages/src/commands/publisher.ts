@@ -5,7 +5,7 @@ import { reached } from '@parley/faults';
 import { Push, type PushOptions, type UserLocations } from '@parley/realtime';
 import { Batcher } from '@parley/service-kit';
 
-/** The most messages of one event: with the longest bodies, less than a megabyte. */
+/** Maximum number of messages of one event: with the longest bodies, less than a megabyte. */
 const MAX_MESSAGES = 50;
 /** How long a new message waits for others to share its event. */
 const BATCH_WAIT_MS = 25;

@@ -10,7 +10,7 @@ import { ConversationCache } from './conversation-cache.js';
 import { EventPublisher } from './publisher.js';
 
 /**
- * Carries out commands. After its commit every command goes on in this order: answer, push live events, publish domain events, and then the broker acknowledges the delivery. A process that
+ * Carries out commands. After its commit every command continues in this order: answer, push live events, publish domain events, and then the broker acknowledges the delivery. A process that
  * dies in between leaves the delivery unacknowledged; the redelivered command finds its stored result and repeats the rest.
  */
 @Injectable()
@@ -23,7 +23,7 @@ export class CommandRunner {
   ) {}
 
   /**
-   * Carries out one command. A `ChatError` refuses it, also `unavailable`: retrying in place would hold up all conversations of the shard while another service is away.
+   * Carries out one command. A `ChatError` refuses it, also `unavailable`: retrying in place would hold up all conversations of the shard while another service is unavailable.
    */
   async run<T>(delivery: Delivery, work: () => Promise<Committed<T>>): Promise<void> {
     let outcome: Committed<T> | ChatError;

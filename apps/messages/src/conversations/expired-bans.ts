@@ -5,7 +5,7 @@ import { Database } from '@parley/store';
 import { findExpiredBans } from './sql.js';
 
 const CHECK_EVERY_MS = 1000;
-/** The most bans that one check lifts. */
+/** Maximum number of bans that one check lifts. */
 const MAX_LIFTED = 100;
 
 /**

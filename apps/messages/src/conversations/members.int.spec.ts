@@ -143,7 +143,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await codeOf(add(anna!, conversationId, newId()))).toBe('too_large');
   });
 
-  it('may leave: they are told at once, get nothing later, and begin anew when they join again', async () => {
+  it('may leave: they are told at once, get nothing later, and start again when they join again', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -236,7 +236,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('cannot be added while auth is away, which only those who may add them are told', async () => {
+  it('cannot be added while auth is unavailable, which only those who may add them are told', async () => {
     const alone = await Service.start(on.engine.database, { auth: false });
     const [anna, ben] = [newId(), newId()];
     const conversationId = await publicGroup(anna);

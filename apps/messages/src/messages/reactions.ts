@@ -5,7 +5,7 @@ import { requireChangeable, requireWriting, updateRow, type MessageChange } from
 
 /** The most different emojis on one message. */
 const MAX_EMOJIS = 50;
-/** The most users that the summary of an emoji names. */
+/** Maximum number of users that the summary of an emoji names. */
 const MAX_NAMED_USERS = 20;
 
 /** Adds the caller's reaction. One that is already there stays as it is. */
@@ -52,7 +52,7 @@ async function updateSummary(
   return { row: updated, reaction };
 }
 
-/** Counts the reactions anew each time, so that the summary in the message's row cannot drift from them. */
+/** Counts the reactions again each time, so that the summary in the message's row cannot drift from them. */
 async function summaryOf({ sql }: Change, row: MessageRow, emoji: string): Promise<Reaction> {
   const [summary] = await sql.query<{ count: number; users: string[] }>(
     `with all_of as (select user_id, created_at from chat.reaction where conversation_id = $1 and message_id = $2 and emoji = $3)

@@ -6,11 +6,11 @@ import type { Sql } from '@parley/store';
 /** User ids by lower-case username. Usernames of nobody are absent. */
 export type UsersByName = ReadonlyMap<string, string>;
 
-/** The most mentions of one message; further ones are plain text. */
+/** Maximum number of mentions of one message; further ones are plain text. */
 const MAX_MENTIONS = 50;
 /** How long a command waits for auth to answer whose the usernames are. */
 const USERS_TIMEOUT_MS = 2000;
-/** The most usernames of one request to auth. */
+/** Maximum number of usernames of one request to auth. */
 const MAX_USERNAMES = 500;
 
 const SHORTEST_USERNAME = 3;

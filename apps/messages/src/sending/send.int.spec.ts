@@ -157,7 +157,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(new Set(frames.map(({ id }) => id))).toEqual(new Set([`${conversationId}:${message.rev}`]));
   });
 
-  it('answers a resend with the present state of the message', async () => {
+  it('answers a resend with the current state of the message', async () => {
     const anna = newId();
     const conversationId = await on.service.group(anna);
     await on.service.send(anna, { conversationId, clientId: 'gone', body: 'secret' });

@@ -16,7 +16,7 @@ const LEASE_MS = 60_000;
 /** The most parallel attempts of this process for one webhook. */
 export const MAX_ATTEMPTS_PER_WEBHOOK = 4;
 const KEPT = `interval '7 days'`;
-/** The most deliveries that one sweep removes. */
+/** Maximum number of deliveries that one sweep removes. */
 const MAX_SWEPT = 1000;
 /** The problem of a delivery that was discarded because its webhook was switched off. */
 export const SWITCHED_OFF = 'the webhook was switched off';

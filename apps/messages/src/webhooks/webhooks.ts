@@ -26,7 +26,7 @@ import { invalid } from '../people/users.js';
 import { creatorManages, SWITCHED_OFF } from './deliveries.js';
 import { isPublic } from './post.js';
 
-/** The most webhooks of one conversation. */
+/** Maximum number of webhooks of one conversation. */
 const MAX_WEBHOOKS = 10;
 const DeliveryPosition = z.tuple([Id]);
 

@@ -118,7 +118,7 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async sweep(): Promise<void> {
     if (Date.now() - this.sweptAt < SWEEP_EVERY_MS) return;
-    // Goes on with the next round while there is more to remove.
+    // Continues with the next round while there is more to remove.
     if ((await this.deliveries.sweep()) === 0) this.sweptAt = Date.now();
   }
 }

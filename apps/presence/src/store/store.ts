@@ -5,7 +5,7 @@ export type Change = (record: PresenceRecord, now: number, userId: string) => Pr
 
 /**
  * The records of all users and the gateways' subscriptions, shared by all replicas of presence, with the one clock that measures leases. Two implementations, Redis and memory; one conformance suite. Every
- * call rejects with `Unavailable` while Redis is away. A class, so that Nest injects it by type.
+ * call rejects with `Unavailable` while Redis is unavailable. A class, so that Nest injects it by type.
  */
 export abstract class PresenceStore {
   /** Changes each user's record as if nobody else did at the same time. Returns all records as they are afterwards, also those of unknown users. */

@@ -102,7 +102,7 @@ class PeerChat {
     const signal = signalOf(data);
     if (!signal) return;
     if (signal.kind === 'offer') {
-      // When both call at once, the call of the user with the smaller id goes on.
+      // When both call at once, the call of the user with the smaller id continues.
       if (this.state.phase === 'calling' && this.client.getState().user!.id < from) return;
       if (this.state.phase === 'open' || this.state.phase === 'connecting') return;
       this.close();

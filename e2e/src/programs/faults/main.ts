@@ -97,7 +97,7 @@ async function runOnOneCluster(group: readonly Fault[], from: number): Promise<R
   return outcomes;
 }
 
-/** Runs all selected faults: on one cluster, except those that need their own; embedded mode starts anew for each. */
+/** Runs all selected faults: on one cluster, except those that need their own; embedded mode starts again for each. */
 async function runAll(from: number): Promise<RunResult[]> {
   if (values.checkout !== undefined) return runOnOneCluster([upgrade(values.checkout)], from);
   const outcomes: RunResult[] = [];

@@ -66,7 +66,7 @@ describe('presence in a cluster, and messages while Redis fails', () => {
     expect(seen(from)).not.toContain('offline');
   });
 
-  it('keeps delivering while Redis is away, and presence is right again afterwards', async () => {
+  it('keeps delivering while Redis is unavailable, and presence is right again afterwards', async () => {
     await redis.kill();
     for (const body of ['without Redis', 'and again']) await deliver(body);
     await redis.start();

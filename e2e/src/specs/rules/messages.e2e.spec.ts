@@ -356,7 +356,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(idsOf((await ben.http('message.pins', { conversationId })).items)).toEqual([sent[1]!.id]);
     });
 
-    it('`changes` has each message once in its present state, tombstones and departures included, and says whether it is complete', async () => {
+    it('`changes` has each message once in its current state, tombstones and departures included, and says whether it is complete', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId, rev: since } = await deployment.group([ann, ben, cem]);
       const sent = [await ann.send(conversationId, 'one'), await ann.send(conversationId, 'two')].map(

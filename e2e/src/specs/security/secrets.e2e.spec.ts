@@ -174,7 +174,7 @@ async function live(url: string, hook: string): Promise<string[]> {
     line: { id: said.title, color: '#123456', width: 1, points: [0, 0, 1, 1] },
   });
 
-  // The bucket is away: a file cannot be stored.
+  // The bucket is unavailable: a file cannot be stored.
   const form = new FormData();
   form.append('file', new Blob([said.file]), 'notes.txt');
   expect(

@@ -7,7 +7,10 @@ import { messageOf, type DeadLetterCause, type InboundMessage } from './inbound-
 /** How long a stopping queue waits for deferred work. */
 const DEFERRED_TIMEOUT_MS = 5000;
 
-/** What a queue does while a dependency is away: retry in place (keeps the order), refuse the requester, or retry later. */
+/**
+ * What a queue does while a dependency is unavailable: retry in place (keeps the order), refuse the requester, or retry
+ * later.
+ */
 export type WhenUnavailable = 'wait' | 'refuse' | 'retry-later';
 
 /** How one call of a handler ended. */

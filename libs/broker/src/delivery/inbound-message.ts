@@ -98,7 +98,7 @@ export abstract class InboundMessage implements Delivery {
     this.deferred = [];
   }
 
-  /** Reads the payload and checks it against the schema of its name. Answers undefined when it may be handled. */
+  /** Reads the payload and checks it against the schema of its name. Returns undefined when it may be handled. */
   validate(): Rejection | undefined {
     const schema = schemas.get(this.name);
     if (!schema) return reject('unknown-type', this.name, new ChatError('internal', 'unknown request'));
@@ -136,11 +136,11 @@ const reject = (reason: DeadLetterCause['reason'], detail: string, refusal: Chat
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** How events are tried again while a dependency is away. */
+/** How events are tried again while a dependency is unavailable. */
 export interface EventRetries {
   /** How long each waits before it is tried again, in milliseconds; the last delay repeats. On RabbitMQ each delay has a queue. */
   readonly delaysMs: readonly number[];
-  /** The most retries; then the event is a dead letter. */
+  /** Maximum number of retries; then the event is a dead letter. */
   readonly limit: number;
 }
 

@@ -28,9 +28,9 @@ interface Entry extends Publication {
 }
 
 export interface OutboxLimits {
-  /** The most messages that wait for their confirm. */
+  /** Maximum number of messages that wait for their confirm. */
   readonly messages: number;
-  /** The most bytes of content that wait for their confirm. */
+  /** Maximum number of bytes of content that wait for their confirm. */
   readonly bytes: number;
 }
 
@@ -172,7 +172,7 @@ export class Publisher {
     entry.failed?.(new Unavailable(`${entry.options.type ?? 'message'} to ${entry.key}: ${why}`));
   }
 
-  /** Answers false when it was settled before. */
+  /** Returns false when it was settled before. */
   private remove(entry: Entry): boolean {
     if (!entry.open) return false;
     entry.open = false;

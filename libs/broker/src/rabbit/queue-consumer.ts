@@ -56,7 +56,7 @@ export class ConsumerChannel {
     }
   }
 
-  /** Passes every tag that is settled without a hole before it. Answers the highest of them that is not acknowledged yet, or 0. */
+  /** Passes every tag that is settled without a hole before it. Returns the highest of them that is not acknowledged yet, or 0. */
   private advance(): number {
     let top = 0;
     for (; this.settled.delete(this.lowest); this.lowest++) {
@@ -119,7 +119,7 @@ export class QueueConsumer {
     return this.channel?.active ?? false;
   }
 
-  /** Resolves when it consumes for the first time. Rejects when that takes longer than `ms` milliseconds, and goes on trying. */
+  /** Resolves when it consumes for the first time. Rejects when that takes longer than `ms` milliseconds, and continues trying. */
   async start(ms: number): Promise<void> {
     const { promise: consuming, resolve } = Promise.withResolvers<void>();
     this.running = this.run(resolve);

@@ -402,7 +402,7 @@ export class ConversationState {
     return this.tail.ticks ?? this.members.ticksFor(this.userId, this.description.conversation.memberCount);
   }
 
-  /** The next snapshot is a new object, and these parts of it are made anew. */
+  /** The next snapshot is a new object, and these parts of it are made again. */
   private changed(...parts: readonly (keyof ViewParts)[]): void {
     this.view = undefined;
     for (const part of parts) delete this.viewParts[part];

@@ -93,7 +93,7 @@ export class MessageWindow {
     this.following = false;
   }
 
-  /** Adds a page after the window. Ignores one that does not go on where it ends. */
+  /** Adds a page after the window. Ignores one that does not continue where it ends. */
   append({ items, lastSeq }: MessagePage): void {
     const added = items.filter(({ seq }) => seq > this.end);
     if (!this.items || added[0]?.seq !== this.end + 1) return;

@@ -12,7 +12,7 @@ const MAX_SYNC_CALLS = 1000;
 export interface CatchUpHooks {
   online(): boolean;
   sync(input: SocketInput<'sync'>): Promise<CallOutput<'sync'>>;
-  /** The present state of a conversation, for the exact counts of one whose window does not reach the first unread. */
+  /** The current state of a conversation, for the exact counts of one whose window does not reach the first unread. */
   conversation(id: string): Promise<CallOutput<'conversation.get'>['conversation']>;
   /** The store has everything up to now. */
   done(): void;

@@ -11,7 +11,7 @@ import { ReceiptReporter } from './receipt-reporter.js';
 import { Store } from './store.js';
 
 const PAGE_SIZE = 50;
-/** Pages that are loaded to bring a window to the newest message, before it is opened anew instead. */
+/** Pages that are loaded to bring a window to the newest message, before it is opened again instead. */
 const MAX_FILL_PAGES = 3;
 
 /** The server, as the replica needs it. Both calls reject with a ParleyError. */

@@ -75,7 +75,7 @@ export const SigningKeyEntity = defineEntity({
 });
 export type SigningKeyEntity = InferEntity<typeof SigningKeyEntity>;
 
-/** A bot: its owner, and the hash of its present token. */
+/** A bot: its owner, and the hash of its current token. */
 export const BotEntity = defineEntity({
   name: 'Bot',
   schema: 'auth',

@@ -14,7 +14,7 @@ export type EngineAnswer =
   | Uint8Array
   | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };
 
-/** The most statements that are kept prepared. */
+/** Maximum number of statements that are kept prepared. */
 const MAX_PREPARED = 250;
 /** How long a statement is kept prepared. PGlite gathers no statistics, so a plan made for a small table would otherwise be used forever. */
 const MAX_PREPARED_AGE_MS = 60_000;

@@ -128,7 +128,7 @@ export class ChatClient {
 
   /**
    * Opens the socket and resolves with `session:ready`. A refused handshake rejects with the server's ChatError. From
-   * then on the socket reconnects by itself; call {@link sync} after a reconnect to catch up.
+   * then on the socket reconnects automatically; call {@link sync} after a reconnect to catch up.
    */
   async connect(timeoutMs = 10_000): Promise<ServerEvent<'session:ready'>> {
     this.socket?.disconnect();
@@ -177,7 +177,7 @@ export class ChatClient {
     this.socket = undefined;
   }
 
-  /** Ends the connection without a goodbye, as a lost network does. The socket reconnects by itself. */
+  /** Ends the connection without a goodbye, as a lost network does. The socket reconnects automatically. */
   drop(): void {
     // Socket.IO would notice the loss of a connection that is still opening only after its own timeout of 20 s.
     if (this.socket?.connected) this.socket.io.engine.close();

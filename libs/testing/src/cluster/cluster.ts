@@ -136,7 +136,7 @@ export class Cluster {
     return this.launch(name, { ...(name === 'gateway' && { PORT: new URL(old.url).port }), ...env });
   }
 
-  /** Migrates the database to this version, and starts all further processes in it. Running processes go on. */
+  /** Migrates the database to this version, and starts all further processes in it. Running processes continue. */
   async upgrade(): Promise<void> {
     await migrateDatabase(this.databaseUrl);
     this.checkout = undefined;

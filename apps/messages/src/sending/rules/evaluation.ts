@@ -79,7 +79,7 @@ const timeLimitOf = ({ timeLimitMs = PREPARE_TIMEOUT_MS }: SendRule): number => 
 const undecided = ({ name }: SendRule): ChatError =>
   new ChatError('unavailable', `The rule ${name} cannot be checked now`);
 
-/** After the time limit the rule's queries are rejected: the transaction's connection goes on to other work, which they must not disturb. */
+/** After the time limit the rule's queries are rejected: the transaction's connection continues to other work, which they must not disturb. */
 async function prepareInTime(sql: Sql, rule: SendRule, contexts: readonly SendContext[]): Promise<unknown> {
   const limitMs = timeLimitOf(rule);
   let ended = false;
