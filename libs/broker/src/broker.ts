@@ -15,7 +15,10 @@ export interface Delivery<P = unknown> {
   readonly payload: P;
   /** The trace id of the request: it follows the work through all services, and is in every log line. */
   readonly correlationId: string;
-  /** Whether it may have been handled before, in part or in whole: handlers then repeat their answers, not their effects. */
+  /**
+   * Whether an earlier attempt may have handled it, in part or in whole. Handlers then repeat the answer, not the
+   * effects.
+   */
   readonly redelivered: boolean;
   /** Milliseconds since the epoch after which nobody waits for the answer any more. */
   readonly deadline: number | undefined;
@@ -31,11 +34,14 @@ export interface Delivery<P = unknown> {
 }
 
 /**
- * Handles the deliveries of one queue in the order of their arrival. What it does decides how a delivery ends:
- * - it returns: acknowledged, after the work of {@link Delivery.beforeAck}; a delivery that it neither answered nor refused is answered with its return value, or `internal` if that is undefined;
+ * Handles the deliveries of one queue in the order of their arrival. Its result decides how a delivery ends:
+ * - it returns: acknowledged, after the work of {@link Delivery.beforeAck}; a delivery that it neither answered nor
+ *   refused is answered with its return value, or `internal` if that is undefined;
  * - it throws a ChatError other than `unavailable`: refused with that error, acknowledged;
- * - it throws `Unavailable` (a dependency is unavailable): commands pause their queue and are retried in place, so that the order holds; queries are refused with `unavailable`; events are retried after a delay;
- * - it throws anything else: tried once more alone, then a dead letter, and refused with `internal`. Queries are not kept, only refused.
+ * - it throws `Unavailable` (a dependency is unavailable): commands pause their queue and are retried in place, so that
+ *   the order holds; queries are refused with `unavailable`; events are retried after a delay;
+ * - it throws anything else: tried once more alone, then a dead letter, and refused with `internal`. Queries are not
+ *   kept, only refused.
  */
 export type Handler = (delivery: Delivery) => Promise<unknown>;
 
@@ -65,11 +71,14 @@ export interface Serving {
 export interface BrokerStatus {
   /** Whether the process is connected, everything is declared, and all its consumers consume. */
   readonly ready: boolean;
-  /** What is missing, for people; there unless ready. */
+  /** The missing part, in words for operators. Present unless ready. */
   readonly reason?: string;
 }
 
-/** What one process has of the broker; a class, so that Nest injects it by type. Two implementations, RabbitMQ and in-process, pass one conformance suite. */
+/**
+ * A process's access to the broker. A class, so that Nest injects it by type. Two implementations, RabbitMQ and
+ * in-process, pass one conformance suite.
+ */
 export abstract class Broker {
   /** Names this process among all; new at every start. The id of a gateway. */
   abstract readonly instance: string;
@@ -103,11 +112,14 @@ export abstract class Broker {
   abstract close(graceMs?: number): Promise<void>;
 }
 
-/** Gets pushes and events of one instance, in the order in which each publisher sent them. */
+/** Receives the pushes and events of one instance, in the order of each publisher. */
 export interface InstanceListener {
   readonly events: readonly DomainEventName[];
   onPush(frame: PushFrame): void;
   onEvent(name: DomainEventName, event: unknown): void;
-  /** Some may have been missed: the queue overflowed, or the connection was lost. The listener must bring itself up to date. */
+  /**
+   * Frames or events may have been lost: the queue overflowed, or the connection was lost. The listener must load the
+   * current state.
+   */
   onGap(): void;
 }

@@ -42,7 +42,7 @@ export function conversationOf(shard: number): string {
     if (shardOf(id, SHARDS) === shard) return id;
   }
 }
-/** Sends a message. The handlers of these tests answer with the client id only, whatever the contract says. */
+/** Sends a message. The handlers of these tests answer only with the client id, which is not the real contract. */
 export const send = (broker: Broker, conversationId: string, clientId: string, deadlineMs?: number): Promise<Answer> =>
   broker.request(
     'message.send.v1',
@@ -247,7 +247,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(Math.max(...own.map((call) => call.length))).toBe(60);
     });
 
-    it('continues during the deferred work of a delivery, which is repeated while a dependency is unavailable, and for which a stop waits', async () => {
+    it('continues during deferred work, repeats it while a dependency is unavailable, and finishes it before a stop', async () => {
       const gate = new Gate();
       const seen: string[] = [];
       let tries = 0;

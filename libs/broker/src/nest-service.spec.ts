@@ -78,7 +78,7 @@ describe('a Nest service behind the broker', () => {
     expect(lines).toEqual([]);
   });
 
-  it('distinguishes a dependency that is away from a defect', async () => {
+  it('distinguishes an unavailable dependency from a defect', async () => {
     epochFails = () => new Unavailable('no database');
     await expect(broker.request('history.epoch.v1', {})).rejects.toMatchObject({ code: 'unavailable' });
     epochFails = () => new TypeError('a defect');

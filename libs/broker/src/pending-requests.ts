@@ -13,7 +13,7 @@ interface PendingRequest {
 
 export const unavailable = (why: string): Answer => ({ error: new ChatError('unavailable', why).toBody() });
 
-/** The requests of this process that wait for their answers. Each is settled once; at its deadline with `unavailable`. */
+/** The pending requests of this process. Each settles once, and at its deadline with `unavailable`. */
 export class PendingRequests {
   private readonly pending = new Map<string, PendingRequest>();
   private readonly deadlines = new ExpiringSet<PendingRequest>(({ id }) =>

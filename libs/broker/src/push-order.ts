@@ -1,8 +1,8 @@
-/** Keeps pushes and events in order, each once: numbers on the wire, by which a listener notices what an overflowing queue dropped, and the ids of frames that it saw. */
+/** Detects lost frames and events by message numbers, and drops repeated frames by id. */
 
 const MAX_ROUTES = 10_000;
 
-/** Numbers the messages of each route (a gateway, or the name of an event). A route that was forgotten starts again as another stream. */
+/** Numbers the messages of each route: a gateway, or the name of an event. A forgotten route starts a new stream. */
 export class RouteNumbers {
   private readonly routes = new Map<string, { stream: string; number: number }>();
   private streams = 0;
@@ -24,8 +24,8 @@ export class NumberCheck {
   private readonly streams = new Map<string, number>();
 
   /**
-   * `old`: seen before. `gap`: a message before it is missing. A stream may be older than the listener: its first number is then taken as it is, unless the stream is known to begin here (`own`: it is for
-   * this listener alone).
+   * `old`: seen before. `gap`: an earlier message is missing. A stream may be older than the listener, so its first
+   * number is accepted as it is. `own`: only this listener receives the stream, so it starts at 1.
    */
   check(stream: string, number: number, own: boolean): 'next' | 'old' | 'gap' {
     const last = this.streams.get(stream) ?? (own ? 0 : undefined);
@@ -43,7 +43,7 @@ export class RecentIds {
   private old = new Set<string>();
   constructor(private readonly generation = 20_000) {}
 
-  /** Remembers an id. Returns false when it was remembered before. */
+  /** Remembers an id. Returns false if it is remembered already. */
   add(id: string): boolean {
     if (this.young.has(id) || this.old.has(id)) return false;
     if (this.young.size >= this.generation) {

@@ -14,7 +14,9 @@ export interface MemberState {
   readonly left_at: Date | null;
 }
 
-/** `member`: only members pass. `visible`: everybody passes who may know the conversation, so in a public one also strangers. */
+/**
+ * `member`: only members pass. `visible`: every user who may see the conversation passes; in a public one, everybody.
+ */
 export type Access = 'member' | 'visible';
 
 /** True for a member who has not left and is not banned. */
@@ -22,8 +24,8 @@ export const isPresent = ({ role, status, left_at }: MemberState): boolean =>
   role !== null && left_at === null && status !== 'banned';
 
 /**
- * Why a user is refused access to a conversation; undefined when they have it. Strangers and former members get the same answer for a private conversation as for one that does not
- * exist. Banned users are told that they are banned.
+ * The error for a user without access to a conversation; undefined for a user with access. Strangers and former members
+ * get the same answer for a private conversation as for one that does not exist. Banned users get `banned`.
  */
 export function accessRefusal(
   conversation: Visibility | undefined,
@@ -78,7 +80,7 @@ async function requireAccess(
   return row!;
 }
 
-/** Reads a conversation, without locking it, for a user who may know it. Throws the {@link accessRefusal} of others. */
+/** Reads a conversation, without locking it, for a user with access. Throws the {@link accessRefusal} for others. */
 export const requireVisible = (sql: Sql, conversationId: string, userId: string): Promise<ConversationAccess> =>
   requireAccess(sql, conversationId, userId, 'visible');
 /** Reads a conversation, without locking it, for one of its members. Throws the {@link accessRefusal} of others. */

@@ -51,7 +51,10 @@ export function may(role: string | null, action: Action, { kind, policy }: Rules
   return (permissions[action][kind] as readonly (string | null)[]).includes(role);
 }
 
-/** Why a member is refused an action; undefined when it is allowed. `forbidden` (the role) comes before `muted`. */
+/**
+ * The error for an action that a member may not do; undefined if it is allowed. `forbidden` (the role) comes before
+ * `muted`.
+ */
 export function permissionRefusal(action: Action, { conversation, member }: PermissionContext): ChatError | undefined {
   if (!may(member.role, action, conversation)) return new ChatError('forbidden', 'Your role does not allow that here');
   return member.status === 'muted' && !allowedWhenMuted.includes(action) ? new ChatError('muted') : undefined;

@@ -154,7 +154,10 @@ export const conversationColumns = (alias: string): string =>
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
-/** SQL: the two people of a direct conversation, who never change; null for other kinds. `alias` is of `chat.conversation`. */
+/**
+ * SQL: the two users of a direct conversation, which never change; null for other kinds. `alias` is of
+ * `chat.conversation`.
+ */
 export const memberIdsColumn = (alias: string): string =>
   `(select array_agg(d.user_id order by d.user_id) from chat.member d where ${alias}.kind = 'direct' and d.conversation_id = ${alias}.id) as member_ids`;
 

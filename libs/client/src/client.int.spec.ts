@@ -105,7 +105,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     expect(paths).toEqual(['/api/v1/auth/login', '/api/v1/users']);
   });
 
-  it('loads new names of shown people when it wakes, and when it reconnects', async () => {
+  it('loads shown users again when it wakes or reconnects', async () => {
     const { ann, ben } = await pair();
     const other = client();
     await other.login({ username: ann.getState().user!.username, password: PASSWORD });
@@ -126,7 +126,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(nameOf(other)).toBe('Benedict'));
   });
 
-  it('stores messages once and in order that were sent while the server was killed and away', async () => {
+  it('stores messages written during an outage once and in order', async () => {
     const { ann, ben, id } = await pair();
     const stored: number[] = [];
     const send = (n: number) => void ann.send(id, { body: `message ${n}` }).stored.then(({ seq }) => stored.push(seq));
@@ -146,7 +146,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     expect(ann.getState().pendingCount).toBe(0);
   });
 
-  it('sends messages of before a restart under the same clientId', async () => {
+  it('sends messages written before a restart under the same clientId', async () => {
     const path = join(folder, 'outbox');
     const first = await person(fileStorage(path));
     const { id } = await first.createConversation({ kind: 'group', title: 'Notes' });
@@ -166,7 +166,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     await eventually(async () => expect(await fileStorage(path).entries('outbox/')).toEqual([]));
   });
 
-  it('with keepConversations, shows the conversations of before a restart at once', async () => {
+  it('shows kept conversations after a restart if `keepConversations` is set', async () => {
     const path = join(folder, 'known');
     const [ben, first] = await Promise.all([person(), person(fileStorage(path), { keepConversations: true })]);
     const { id } = await first.createConversation({ kind: 'direct', memberIds: [idOf(ben)] });
@@ -309,7 +309,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     expect(connection).not.toHaveBeenCalled();
   });
 
-  it('waits when it is rate limited, and keeps the order', async () => {
+  it('waits when it is rate-limited, and keeps the order', async () => {
     const { ann, ben, id } = await pair();
     const sent = Array.from({ length: 75 }, (_, n) => ann.send(id, { body: `${n}` }));
     const stored = await Promise.all(sent.map((message) => message.stored));
@@ -337,7 +337,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(view(ben, id)!.unread).toBe(0));
   });
 
-  it('shows who types, and who is present while somebody watches', async () => {
+  it('shows typing and presence while watched', async () => {
     const { ann, ben, id } = await pair();
     for (let n = 0; n < 5; n++) ann.typing(id, true);
     await eventually(() => expect(view(ben, id)!.typing).toEqual([idOf(ann)]));

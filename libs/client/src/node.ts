@@ -22,7 +22,7 @@ export function fileStorage(folder: string): ClientStorage {
     try {
       return JSON.parse(await readFile(pathOf(key), 'utf8'));
     } catch (error) {
-      // A missing file is no value. Neither is half a file, which older versions of the client left after a crash.
+      // A missing file means no value. So does half a file, which older versions of the client left after a crash.
       if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }

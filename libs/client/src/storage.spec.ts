@@ -62,7 +62,7 @@ describe.each(kinds)('%s', (_name, make) => {
     );
   });
 
-  it('runs one work at a time under a lock, also after one that failed', async () => {
+  it('runs work one at a time under a lock, also after a failure', async () => {
     const storage = (await make())();
     const steps: string[] = [];
     const work = (name: string, fails = false) =>

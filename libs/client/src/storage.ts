@@ -10,7 +10,7 @@ export interface ClientStorage {
   /** The entries whose keys begin with `prefix`, sorted by key. */
   entries(prefix: string): Promise<[key: string, value: unknown][]>;
   /**
-   * Runs `work` under a lock of this name, which excludes everybody who shares the storage: other tabs too. The lock is
+   * Runs `work` under a lock of this name, which excludes all users of the storage, also other tabs. The lock is
    * released when `work` settles.
    */
   lock<T>(name: string, work: () => Promise<T>): Promise<T>;
@@ -103,7 +103,7 @@ export function indexedDbStorage(name: string): ClientStorage {
   const database = () =>
     (opened ??= openDatabase(name).then(
       (db) => {
-        // Browsers close it when they need the space, or when it is deleted. The next use opens it again.
+        // Browsers close the database when they need space, or when it is deleted. The next use opens it again.
         db.onclose = () => (opened = undefined);
         db.onversionchange = () => (db.close(), (opened = undefined));
         return db;

@@ -22,7 +22,7 @@ import type { ParleyError } from './errors.js';
  * - `signed-out`: there is no session.
  * - `connecting`: the first connection of the session is being opened.
  * - `online`: calls are answered, live events arrive.
- * - `offline`: the connection was lost or could not be opened. The client continues trying.
+ * - `offline`: the connection was lost or could not be opened. The client keeps trying.
  */
 export type ConnectionState = 'signed-out' | 'connecting' | 'online' | 'offline';
 
@@ -70,8 +70,7 @@ export interface ConversationView {
   readonly typing: readonly string[];
   readonly opened: boolean;
   /**
-   * The conversation is as it was kept in the storage, and has not been opened since. Show its messages until the
-   * server answers.
+   * The conversation comes from the storage and has not been opened since. Show its messages until the server answers.
    */
   readonly kept: boolean;
 }
@@ -94,7 +93,7 @@ export interface ClientState {
    * after a start without a connection.
    */
   readonly pending: ReadonlyMap<string, readonly ChatMessage[]>;
-  /** How many messages wait in the outbox, not counting failed ones. */
+  /** Number of messages that wait in the outbox, without failed ones. */
   readonly pendingCount: number;
 }
 
@@ -173,7 +172,7 @@ export interface Sent {
   readonly stored: Promise<Message>;
 }
 
-/** How a load deals with a server that is busy or away. */
+/** The behaviour of a load while the server is busy or unavailable. */
 export interface LoadOptions {
   /**
    * Whether temporary failures are retried, with backoff, until the load succeeds, `signal` aborts, or another failure

@@ -1,6 +1,7 @@
 /**
- * `index.ts` for processes under test. `FAULT_AT` names a point, the visit of it from which on something happens, and what: `messages.committed:200:kill` is a SIGKILL at the 200th visit;
- * `messages.received:1:sleep:300` holds up every visit from the first one on for 300 ms.
+ * `index.ts` for processes under test. `FAULT_AT` is `POINT:COUNT:ACTION`: from the COUNTth visit on, run ACTION.
+ * `messages.committed:200:kill` sends SIGKILL at the 200th visit; `messages.received:1:sleep:300` delays every visit by
+ * 300 ms.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultPoint } from './fault-points.js';

@@ -22,7 +22,7 @@ describe('limits in Redis', () => {
     await Promise.all([one.close(), other.close()]);
   });
 
-  it('are counted by each process for itself while Redis is unavailable', async () => {
+  it('are counted per process while Redis is unavailable', async () => {
     const server = await startRedis();
     const limiters = await createRedisLimiters({ url: server.url, logger });
     const limiter = limiters.create({ name: newId(), points: 5, seconds: 60 });

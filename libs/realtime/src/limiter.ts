@@ -6,10 +6,13 @@ import { RedisConnection, type RedisOptions } from './redis-connection.js';
 export interface Rate {
   /** Prefixes the keys in Redis; different for every limit of a deployment. */
   readonly name: string;
-  /** How many actions are allowed in `seconds`, on average. Positive; may be a fraction. */
+  /** Number of actions allowed in `seconds`, on average. Positive; may be a fraction. */
   readonly points: number;
   readonly seconds: number;
-  /** How many are allowed at once; they come back one by one, at the rate. Default: no bursts, but `points` in each window of `seconds`. */
+  /**
+   * Number of actions allowed at once; they are regained one by one, at the rate. Default: no bursts, but `points` in
+   * each window of `seconds`.
+   */
   readonly burst?: number;
 }
 
@@ -41,7 +44,10 @@ export function createMemoryLimiters(): Limiters {
   };
 }
 
-/** Counts in Redis; while Redis is unavailable, each process counts for itself. So Redis being unavailable neither stops a call nor makes it hang. */
+/**
+ * Counts in Redis; while Redis is unavailable, each process counts separately. An unavailable Redis neither stops nor
+ * delays a call.
+ */
 export async function createRedisLimiters(options: RedisOptions): Promise<Limiters> {
   const connection = await RedisConnection.connect(options);
   return {
@@ -152,7 +158,7 @@ class RedisWindow implements Limiter {
   }
 }
 
-/** The shared limit while Redis answers, otherwise one of this process alone. */
+/** The shared limit while Redis answers, otherwise a limit of this process. */
 class LimiterWithFallback implements Limiter {
   constructor(
     private readonly shared: Limiter,
@@ -205,7 +211,10 @@ interface BucketRate {
  * one token, not for all.
  */
 interface TokenBucket {
-  /** Returns 0 when there were `points` tokens, which are taken unless `keep`; otherwise in how many milliseconds there will be. */
+  /**
+   * Returns 0 if `points` tokens are available, and takes them unless `keep`; otherwise the milliseconds until they
+   * are.
+   */
   take(key: string, points: number, keep?: boolean): Promise<number>;
   reset(key: string): Promise<void>;
 }

@@ -57,7 +57,7 @@ class MemoryRegistry implements Registry {
     return Promise.resolve();
   }
 
-  /** Begins or renews a lease. Returns whether there was none any more. */
+  /** Begins or renews a lease. Returns whether the old one had ended. */
   private lease(connection: Connection): boolean {
     const now = performance.now();
     const leases = this.users.get(connection.userId) ?? new Map<string, Lease>();

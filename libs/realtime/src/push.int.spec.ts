@@ -41,7 +41,7 @@ describe('a push', () => {
     return new Push({ broker, registry, logger });
   };
 
-  it('goes to a gateway in one frame that names only the users who are there', async () => {
+  it('goes to a gateway in one frame that names only the users connected to it', async () => {
     const push = await settle(createMemoryRegistry());
     const payload = receipt();
     const except = newId();

@@ -12,9 +12,11 @@ export interface PushParts {
 export interface PushOptions {
   /** A frame with an id is delivered once to each gateway: repeating a push under the same id is harmless. */
   readonly id?: string;
-  /** A connection that is left out: the one that caused the event and has its answer. */
+  /** A connection to skip: the one that caused the event and gets the answer. */
   readonly except?: string;
-  /** What {@link Push.locate} answered about all users that are told, after the commit of what they are told. Without it they are looked up. */
+  /**
+   * The recipients' locations from {@link Push.locate}, looked up after the commit. Default: they are looked up now.
+   */
   readonly locations?: UserLocations;
 }
 
@@ -23,7 +25,7 @@ export class Push {
   private readonly broker: Broker;
   private readonly registry: Registry;
   private readonly logger: Logger;
-  private isBlind = false;
+  private registryIncomplete = false;
 
   constructor({ broker, registry, logger }: PushParts) {
     this.broker = broker;
@@ -72,20 +74,19 @@ export class Push {
     if (userIds.length === 0) return new UserLocations(new Map(), true);
     try {
       const locations = await this.registry.locate(userIds);
-      this.noteBlindness(!locations.complete, 'it lost its data lately');
+      this.logCompleteness(!locations.complete, 'it lost its data recently');
       return locations;
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
-      this.noteBlindness(true, error.message);
+      this.logCompleteness(true, error.message);
       return UserLocations.unknown;
     }
   }
 
-  private noteBlindness(isBlind: boolean, reason: string): void {
-    if (isBlind === this.isBlind) return;
-    this.isBlind = isBlind;
-    if (isBlind)
-      this.logger.warn({ reason }, 'the registry does not know where everybody is; pushes go to all gateways');
+  private logCompleteness(incomplete: boolean, reason: string): void {
+    if (incomplete === this.registryIncomplete) return;
+    this.registryIncomplete = incomplete;
+    if (incomplete) this.logger.warn({ reason }, 'the registry is incomplete; pushes go to all gateways');
     else this.logger.info('the registry is complete again');
   }
 }

@@ -1,4 +1,7 @@
-/** What the account of each service may do on Redis, and the ACL that grants exactly that. Its account on RabbitMQ is in `libs/broker`. */
+/**
+ * The permissions of each service's account on Redis, and the ACL that grants them. Its account on RabbitMQ is in
+ * `libs/broker`.
+ */
 import { createHash } from 'node:crypto';
 import { accountName, type Account } from '@parley/broker';
 import { secret } from '@parley/service-kit';

@@ -5,11 +5,11 @@ import { Batcher, pause, StartError, Unavailable, withTimeout, type Logger } fro
 export interface RedisOptions {
   readonly url: string;
   readonly logger: Logger;
-  /** Before every key; two deployments on one Redis differ by it. Default: `parley:`. */
+  /** The prefix of every key, different for each deployment on one Redis. Default: `parley:`. */
   readonly prefix?: string;
-  /** The longest that one call waits, in milliseconds. Default: 500. */
+  /** Maximum duration of one call, in milliseconds. Default: 500. */
   readonly timeoutMs?: number;
-  /** The longest that `connect` waits for Redis at the start, in milliseconds. Default: 5,000. */
+  /** Maximum time that `connect` waits for Redis at the start, in milliseconds. Default: 5,000. */
   readonly connectMs?: number;
 }
 
@@ -17,13 +17,14 @@ export type RedisCommand = readonly (string | number)[];
 type CommandResult = readonly [error: Error | null, result: unknown];
 
 /**
- * A connection to Redis on which no caller waits long: every call ends within `timeoutMs`, and while Redis is unavailable each rejects at once. A command whose answer is lost with the connection is never repeated
- * automatically; it may have been done, so commands are written so that doing them twice is harmless.
+ * A connection to Redis on which no caller waits long: every call ends within `timeoutMs`, and while Redis is
+ * unavailable each rejects at once. A command whose answer is lost with the connection may have been done and is never
+ * repeated automatically. All commands are idempotent.
  */
 export class RedisConnection {
   readonly prefix: string;
   private readonly timeoutMs: number;
-  /** Why Redis is unavailable, for people. */
+  /** The reason why Redis is unavailable, for operators. */
   private away: string | undefined = 'not connected to Redis yet';
   private run: string | undefined;
   private readonly batcher = new Batcher<readonly RedisCommand[], readonly CommandResult[]>({
@@ -42,7 +43,7 @@ export class RedisConnection {
     this.prefix = options.prefix ?? 'parley:';
     this.timeoutMs = options.timeoutMs ?? 500;
     redis.on('ready', () => void this.onReady());
-    // An error comes before the close that it causes, and says more.
+    // An error precedes the close that it causes, and has the better message.
     redis.on('error', (error: Error) => this.onLost(error.message));
     redis.on('close', () => this.onLost(this.away ?? 'the connection to Redis is lost'));
   }
@@ -66,7 +67,7 @@ export class RedisConnection {
     return connection;
   }
 
-  /** undefined while Redis answers, otherwise what is wrong, for people. */
+  /** undefined while Redis answers, otherwise the problem, for operators. */
   get problem(): string | undefined {
     return this.away;
   }
@@ -76,7 +77,7 @@ export class RedisConnection {
     return this.run ?? '';
   }
 
-  /** Rejects with {@link Unavailable}; with anything else when Redis refuses the command itself. */
+  /** Rejects with {@link Unavailable}, or with Redis' own error if it refuses the command. */
   async call<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
     if (this.away !== undefined) throw new Unavailable(this.away);
     const late = () => new Unavailable(`Redis did not answer within ${this.timeoutMs} ms`);
@@ -144,13 +145,13 @@ const failureOf = (error: unknown): unknown =>
     ? error
     : new Unavailable(error instanceof Error ? error.message : String(error), { cause: error });
 
-/** Whether Redis answered with a refusal. `-READONLY`, `-LOADING` and the like only say that it cannot answer now. */
+/** Whether Redis answered with a refusal. `-READONLY`, `-LOADING` and similar mean that it cannot answer now. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
   error.name === 'ReplyError' &&
   !/^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF|NOREPLICAS)\b/.test(error.message);
 
-/** How long after a loss of data every gateway has had the time to renew its entries, in milliseconds. */
+/** Time after a data loss in which every gateway renews its entries, in milliseconds. */
 const SETTLE_MS = times.renewMs + 4000;
 
 const generationScript = `
@@ -160,13 +161,15 @@ if run ~= ARGV[1] then born = now redis.call('SET', KEYS[1], string.format('%d',
 return {now, tonumber(born)}`;
 
 /**
- * Since when the data in Redis are whole. A key holds that time and the run of the server in which it was written. When the key is missing (Redis was flushed) or names another run (Redis restarted, or a
- * replica took over, with data that may be old), the data are whole since now. Send `command()` in a pipeline, and give its answer to the other methods.
+ * The time since which the data in Redis are complete. A key holds that time and the run of the server in which it was
+ * written. When the key is missing (Redis was flushed) or names another run (Redis restarted, or a replica took over,
+ * with data that may be old), the data are complete from now on. Send `command()` in a pipeline, and pass its answer to
+ * the other methods.
  */
 export class RedisGeneration {
   private first: number | undefined;
 
-  /** @param settleMs How long after a loss missing data may still be restored. */
+  /** @param settleMs Time after a loss in which missing data may be restored. */
   constructor(
     private readonly connection: RedisConnection,
     private readonly name: string,
@@ -182,13 +185,16 @@ export class RedisGeneration {
     return (answer as [number, number])[0];
   }
 
-  /** Whether the data were whole for so long that everything that can be restored was. */
+  /** Whether enough time has passed since a data loss for all gateways to renew their entries. */
   isSettled(answer: unknown): boolean {
     const [now, born] = answer as [number, number];
     return now - born >= this.settleMs;
   }
 
-  /** Whether data were lost after the first answer that was read here, and may not be restored yet. An empty Redis at the start is no loss: nothing was in it. */
+  /**
+   * Whether data were lost after the first answer, and may not be restored yet. An empty Redis at the start is not a
+   * loss.
+   */
   isLost(answer: unknown): boolean {
     const [, born] = answer as [number, number];
     this.first ??= born;

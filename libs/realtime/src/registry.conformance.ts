@@ -60,7 +60,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     expect(await located(registry, connection.userId)).toEqual({});
   });
 
-  it('answers the oldest connections of a user beyond the limit, in whatever order they were added', async () => {
+  it('returns the oldest connections of a user beyond the limit, whatever order they were added in', async () => {
     const user = newId();
     const [oldest, second, ...rest] = [1, 2, 3, 4].map((age) => ({
       userId: user,

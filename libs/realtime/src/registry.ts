@@ -16,7 +16,7 @@ export class UserLocations {
     readonly complete: boolean,
   ) {}
 
-  /** Whether a user that was looked up has a live connection; undefined when that is not known. */
+  /** Whether a located user has a live connection; undefined if unknown. */
   online(userId: string): boolean | undefined {
     if (this.gatewaysByUser.has(userId)) return true;
     return this.complete ? false : undefined;
@@ -49,15 +49,15 @@ export abstract class Registry {
    * pushes may have missed them, so their clients must catch up.
    */
   abstract renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }>;
-  /** Looks users up, in one round trip whatever their number. */
+  /** Looks up any number of users in one round trip. */
   abstract locate(userIds: readonly string[]): Promise<UserLocations>;
-  /** undefined while the registry answers, otherwise what is wrong, for people. */
+  /** undefined while the registry answers, otherwise the problem, for operators. */
   abstract readonly problem: string | undefined;
   abstract close(): Promise<void>;
 }
 
 export interface RegistryOptions {
-  /** How long an entry lives without renewal, in milliseconds. */
+  /** Lifetime of an entry without renewal, in milliseconds. */
   readonly leaseMs?: number;
   readonly socketsPerUser?: number;
 }

@@ -24,7 +24,7 @@ export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>
     expect(await traces.of(newId())).toBeUndefined();
   });
 
-  it('tell when a message was committed, and to which connections of which users it was pushed', async () => {
+  it('tell the time of the commit, and the connections that the message was pushed to', async () => {
     const messageId = newId();
     const before = Date.now();
     const [one, other] = [deviceOf(), deviceOf()];

@@ -1,7 +1,7 @@
 import { Batcher, Unavailable, type Logger } from '@parley/service-kit';
 import { RedisConnection, type RedisOptions } from './redis-connection.js';
 
-/** A connection that a message was written to, and when, in milliseconds since the epoch. */
+/** A connection to which a message was written, and the time in milliseconds since 1970. */
 export interface Pushed {
   readonly userId: string;
   readonly connectionId: string;
@@ -9,7 +9,7 @@ export interface Pushed {
 }
 export type Device = Omit<Pushed, 'at'>;
 
-/** How far a message got; `committed` in milliseconds since the epoch. */
+/** The progress of a message. `committed`: milliseconds since 1970. */
 export interface MessageTrace {
   readonly committed?: number;
   /** In the order of their times. */
@@ -17,22 +17,26 @@ export interface MessageTrace {
 }
 
 /**
- * How far recent messages got, for people who look into one; nothing else depends on it. A class, so that Nest injects it by type. Noting something never waits, throws or rejects. It is stored within some
- * 50 ms, and not at all beyond {@link TraceLimits} or while Redis is unavailable. Times are by the clock of the process that noted them. Two implementations, Redis and in-memory, pass one conformance suite.
+ * The progress of recent messages, for debugging one message; nothing else depends on it. A class, so that Nest injects
+ * it by type. Noting something never waits, throws or rejects. It is stored within some 50 ms, and not at all beyond
+ * {@link TraceLimits} or while Redis is unavailable. Times are by the clock of the process that noted them. Two
+ * implementations, Redis and in-memory, pass one conformance suite.
  */
 export abstract class Traces {
   /** Notes that these messages are committed, now. */
   abstract committed(messageIds: readonly string[]): void;
   /** Notes that a message was written to these connections, now. Reads no more of them than it notes. */
   abstract pushed(messageId: string, devices: Iterable<Device>): void;
-  /** undefined when nothing is known, or not any more. Rejects with `Unavailable` while Redis is unavailable. */
+  /**
+   * undefined if nothing is known about the message (any more). Rejects with `Unavailable` while Redis is unavailable.
+   */
   abstract of(messageId: string): Promise<MessageTrace | undefined>;
   abstract close(): Promise<void>;
 }
 
 /** Bounds the memory that traces take: for one process, about `perSecond` × `keepMs` × 200 bytes. */
 export interface TraceLimits {
-  /** How long a trace is kept after its last note, in milliseconds. */
+  /** Lifetime of a trace after its last note, in milliseconds. */
   readonly keepMs?: number;
   /** Maximum number of connections that one gateway notes of one message. */
   readonly devices?: number;
@@ -130,7 +134,7 @@ class MemoryTraces extends LimitedTraces {
 }
 
 const COMMITTED = 'committed';
-/** How long notes wait for others to share their round trip to Redis. */
+/** Time that notes wait to share a round trip to Redis. */
 const BATCH_MS = 50;
 
 class RedisTraces extends LimitedTraces {

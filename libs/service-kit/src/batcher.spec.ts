@@ -51,7 +51,7 @@ describe('a batcher', () => {
     ]);
   });
 
-  it('waits for further items as long as it is told', async () => {
+  it('waits for further items for the configured time', async () => {
     const { batcher, batches } = doubling({ waitMs: 20 });
     const first = batcher.add(1);
     await turn();
@@ -126,7 +126,7 @@ describe('a batcher', () => {
     await closed;
   });
 
-  it('flushes what a serial batch held back when it is closed', async () => {
+  it('flushes items held back by a serial batch when it is closed', async () => {
     const { batcher, flushes } = held({ serial: true });
     const added = [batcher.add(1)];
     await turn();

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 
-/** The configuration is wrong. `problems` are for the person who set the variables; none contains a value. */
+/** The configuration is wrong. `problems` are for the operator; none contains a value. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly problems: readonly string[]) {
@@ -68,7 +68,7 @@ export const isSecret = (field: z.ZodType): boolean => field.meta()?.['secret'] 
 /** Secrets are short; a larger file is a mistake. */
 const MAX_SECRET_BYTES = 65_536;
 
-/** Returns the text of a secret's file, without the line break at its end. Throws a problem for people. */
+/** Returns the text of a secret's file, without the line break at its end. Throws a problem in words for operators. */
 function readSecret(path: string): string {
   try {
     if (statSync(path).size > MAX_SECRET_BYTES) throw new Error(`is longer than ${MAX_SECRET_BYTES} bytes`);

@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { listen } from './ports.js';
 import { work } from './work-metrics.js';
 
-/** Returns undefined when all is well, otherwise what is missing, for people. Must not wait for anything. */
+/** Returns undefined if all is well, otherwise the problem in words for operators. Must not wait for anything. */
 export type ReadinessCheck = () => string | undefined;
 
 /** Liveness, readiness and metrics of one process. It is ready between `open()` and `drain()`, while every check agrees. */
@@ -22,7 +22,7 @@ export class Health {
     this.checks.set(name, check);
   }
 
-  /** What the ready endpoint says, for processes that serve it on another port as well. */
+  /** The answer of the ready endpoint, for processes that also serve it on another port. */
   report(): { ready: boolean; problems: Record<string, string> } {
     const problems: Record<string, string> = this.serving ? {} : { service: 'starting or stopping' };
     for (const [name, check] of this.checks) {

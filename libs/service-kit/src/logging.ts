@@ -17,7 +17,7 @@ export abstract class Logger {
   abstract readonly fatal: LogLine;
 }
 
-/** What identifies one piece of work; every log line of it carries these fields. */
+/** The fields that identify one piece of work, in each of its log lines. */
 export interface Trace {
   /** As in {@link TraceContext}; in a message of the broker it may be any text. */
   traceId: string;

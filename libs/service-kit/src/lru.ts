@@ -9,7 +9,7 @@ export class Lru<V> {
   constructor(
     private readonly capacity: number,
     private readonly weigh: (value: V) => number,
-    /** Called with every value that leaves, also when it is replaced or deleted. */
+    /** Called with every removed value, also when it is replaced or deleted. */
     private readonly onRemoved: (value: V) => void = () => undefined,
   ) {}
 

@@ -56,7 +56,7 @@ describe('a recurring task', () => {
     expect(recurring.lines).toEqual([]);
   });
 
-  it('begins with a pause, unless it is told to begin at once', async () => {
+  it('begins with a pause by default, or at once', async () => {
     let runs = 0;
     const run = async () => void runs++;
     await task({ everyMs: 60_000, run }).task.stop();

@@ -20,8 +20,9 @@ export interface RecurringTaskOptions {
 }
 
 /**
- * Does something again and again, never twice at a time, from its construction until {@link stop}. A failed run does not end it: the failure is logged (a missing dependency as a warning, anything else as
- * an error), again only when it changes, and so is the first success after it. Its pauses do not keep the process alive.
+ * Runs work repeatedly, never twice at a time, from its construction until {@link stop}. A failed run does not end it:
+ * it logs a failure when it changes (an unavailable dependency as a warning, other errors as an error), and the first
+ * success afterwards. Its pauses do not keep the process alive.
  */
 export class RecurringTask {
   private readonly stopping = new AbortController();

@@ -56,7 +56,7 @@ describe('a service', () => {
     await service.stop();
   });
 
-  it('stops serving first, then closes its resources in reverse order within what is left of the grace period', async () => {
+  it('stops serving first, then closes its resources in reverse order within the rest of the grace period', async () => {
     const ended: Ended[] = [];
     const service = await startService('probe', configOf({ SHUTDOWN_GRACE_MS: '60000' }), async ({ use }) => {
       use(resource('database', ended));
@@ -79,7 +79,7 @@ describe('a service', () => {
     expect(ended[0]![1]).toBeGreaterThan(0);
   });
 
-  it('closes everything also when one close fails, and then says so', async () => {
+  it('closes everything also when one close fails, and then throws the failure', async () => {
     const ended: Ended[] = [];
     const service = await startService('probe', configOf({}), async ({ use }) => {
       use(resource('database', ended));
@@ -90,7 +90,7 @@ describe('a service', () => {
     expect(ended.map(([name]) => name)).toEqual(['broker', 'database']);
   });
 
-  it('closes what it opened when its start fails', async () => {
+  it('closes its resources when its start fails', async () => {
     const ended: Ended[] = [];
     const start = startService('probe', configOf({}), async ({ use }) => {
       use(resource('database', ended));

@@ -14,7 +14,7 @@ interface Resource {
   close(graceMs?: number): Promise<void>;
 }
 
-/** What a service is opened with. */
+/** The arguments of a service's `open`. */
 export interface ServiceContext<C> {
   readonly config: C;
   readonly logger: Logger;
@@ -84,7 +84,7 @@ export async function startService<C extends CommonConfig>(
   return { stop, logger, stopTimeoutMs: graceMs + CLOSE_TIMEOUT_MS };
 }
 
-/** Does every step, also after one that failed; then throws the first failure. */
+/** Runs every step, also after a failed one, and then throws the first failure. */
 async function inTurn(steps: readonly (() => Promise<void>)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const step of steps) await step().catch((error: unknown) => failures.push(error));

@@ -34,8 +34,8 @@ describe('without a collector', () => {
   });
 });
 
-describe('with a collector that is away', () => {
-  it('work continues as it does without one, and stopping does not wait long for it', async () => {
+describe('with an unavailable collector', () => {
+  it('work continues as without tracing, and stopping does not wait long for it', async () => {
     const lines: string[] = [];
     const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
     const tracing = await startTracing(

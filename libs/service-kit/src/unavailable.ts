@@ -1,4 +1,4 @@
-/** A dependency (database, Redis, broker) is away or too slow; the same work may succeed later. */
+/** A dependency (database, Redis, broker) is unreachable or too slow; the same work may succeed later. */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
 }

@@ -22,7 +22,7 @@ const lineOf = async (starting: Promise<unknown>): Promise<string> => {
 };
 
 describe('connecting to Postgres', () => {
-  it('fails with one line when nothing answers, without the password', async () => {
+  it('fails with one line, without the password, if nothing answers', async () => {
     const line = await lineOf(connectPostgres({ url: 'postgres://me:hunter22@127.0.0.1:9/parley', logger }));
     expect(line).toMatch(/127\.0\.0\.1:9\/parley cannot be used: .*ECONNREFUSED/);
     expect(line).not.toContain('hunter22');
@@ -137,7 +137,7 @@ describe('a connected Postgres', () => {
     await eventually(() => database.query('select 1'), { timeoutMs: 2000 });
   });
 
-  it('notices by itself that the server is back', async () => {
+  it('notices automatically that the server is back', async () => {
     const proxy = await TcpProxy.to(own.url);
     const database = await own.connect('auth', { url: proxy.url(own.url), acquireTimeoutMs: 500 });
     proxy.refuse();

@@ -10,6 +10,7 @@ export * from './seeded.js';
 export * from './servers/servers.js';
 export * from './cluster/cluster.js';
 export * from './cluster/service-process.js';
-export * from './shorthand.js';
+export * from './error-code.js';
+export * from './range.js';
 export * from './tcp-proxy.js';
 export type {} from './servers/global-setup.js';

@@ -86,7 +86,7 @@ describe('the oracle', () => {
     expect(broken(swapped, [row(1), row(2)])).toEqual(['disordered']);
   });
 
-  it('finds a member who lacks a message, and one who received a message twice', () => {
+  it('finds missing and repeated messages of a member', () => {
     expect(broken(good.attempts, good.rows, [reader(good.rows.slice(1))])).toEqual(['missing']);
     expect(broken(good.attempts, good.rows, [{ ...reader(good.rows), live: [['m1', 'm1']] }])).toEqual(['repeated']);
     expect(broken(good.attempts, good.rows, [{ ...reader(good.rows), live: [['m1'], ['m1']] }])).toEqual([]);

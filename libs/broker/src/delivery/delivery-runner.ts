@@ -8,8 +8,8 @@ import { messageOf, type DeadLetterCause, type InboundMessage } from './inbound-
 const DEFERRED_TIMEOUT_MS = 5000;
 
 /**
- * What a queue does while a dependency is unavailable: retry in place (keeps the order), refuse the requester, or retry
- * later.
+ * The behaviour of a queue while a dependency is unavailable: retry in place (keeps the order), refuse the requester,
+ * or retry later.
  */
 export type WhenUnavailable = 'wait' | 'refuse' | 'retry-later';
 
@@ -17,7 +17,7 @@ export type WhenUnavailable = 'wait' | 'refuse' | 'retry-later';
 type CallResult = 'done' | { readonly unavailable: Error } | { readonly failed: unknown };
 type Call = (messages: readonly InboundMessage[]) => Promise<CallResult>;
 
-/** Calls handlers and settles the messages by what the handlers did: see {@link Handler}. */
+/** Calls handlers and settles the messages by their results: see {@link Handler}. */
 export class DeliveryRunner {
   private readonly stopping = new AbortController();
   private readonly finishing = new Set<Promise<void>>();
@@ -73,7 +73,7 @@ export class DeliveryRunner {
       await pause(backOffMs(retries, 100, 5000), this.stopping.signal);
       if (this.stopped || !messages.some(({ live }) => live)) return;
       result = await measured(messages, call);
-      if (!isUnavailable(result)) this.logger.info({ queue }, 'the queue goes on');
+      if (!isUnavailable(result)) this.logger.info({ queue }, 'the queue continues');
     }
     if (result === 'done') {
       await reached('broker.settled');

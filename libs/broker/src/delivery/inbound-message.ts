@@ -3,16 +3,16 @@ import { ChatError, domainEvents, parseInput, requests, type ErrorBody } from '@
 import type { Trace } from '@parley/service-kit';
 import type { Delivery } from '../broker.js';
 
-/** What a requester gets. */
+/** A result or an error for the requester. */
 export type Answer = { readonly ok: unknown } | { readonly error: ErrorBody };
 
-/** Why a message became a dead letter; for people and for `redrive`. */
+/** The reason why a message became a dead letter, for operators and for `redrive`. */
 export interface DeadLetterCause {
   readonly reason: 'not-json' | 'unknown-type' | 'invalid' | 'failed' | 'retries';
   readonly detail: string;
 }
 
-/** What a transport reads off a message when it arrives. */
+/** The properties of a message, as read by the transport. */
 export interface Envelope {
   /** The queue that it came from. */
   readonly queue: string;
@@ -28,7 +28,7 @@ export interface Envelope {
   readonly expectsReply: boolean;
 }
 
-/** Why a message cannot be handed to its handler: the cause for the dead letters, and the refusal for its requester. */
+/** The reason why a message cannot be handled: the cause for dead letters, and the error for the requester. */
 export interface Rejection {
   readonly cause: DeadLetterCause;
   readonly refusal: ChatError;
@@ -41,7 +41,7 @@ export interface Rejection {
 export abstract class InboundMessage implements Delivery {
   /** Checked against the schema of its name; set by {@link validate}. */
   payload: unknown;
-  /** What the handler left to be done before the acknowledgement. */
+  /** Deferred work of the handler, done before the acknowledgement. */
   deferred: readonly (() => Promise<void>)[] = [];
   private answered = false;
   private attempted = false;
@@ -92,7 +92,7 @@ export abstract class InboundMessage implements Delivery {
     this.deferred = [...this.deferred, AsyncResource.bind(work)];
   }
 
-  /** A handler had it and failed: its effects may have happened. */
+  /** Marks it as redelivered: a handler failed and may have had effects. */
   markAttempted(): void {
     this.attempted = true;
     this.deferred = [];

@@ -1,4 +1,7 @@
-/** What the account of each service may do on RabbitMQ, and the definitions that grant exactly that. Its account on Redis is in `libs/realtime`, its database role in the migrations of `libs/store`. */
+/**
+ * The permissions of each service's account on RabbitMQ, and the definitions that grant them. Its account on Redis is
+ * in `libs/realtime`, its database role in the migrations of `libs/store`.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { names, type DomainEventName, type Service } from '@parley/contracts';
 import { secret } from '@parley/service-kit';
@@ -8,8 +11,9 @@ import { shared } from './topology.js';
 export type Account = Service | 'gateway';
 
 /**
- * A service declares and consumes the queues that begin with its name, and its replies; it sends requests to the services that it asks, publishes the events that happen in it, and hears the events that it
- * handles. Everything else is refused to it.
+ * A service declares and consumes the queues that begin with its name, and its replies; it sends requests to the
+ * services that it asks, publishes the events that happen in it, and receives the events that it handles. It may do
+ * nothing else.
  */
 interface RabbitRights {
   /** Services to which it sends queries, and with `commands` also commands. */

@@ -12,7 +12,7 @@ export interface Publication {
   readonly options: Options.Publish;
   /** Milliseconds since the epoch; then it has failed. */
   readonly deadline: number;
-  /** Whether it may be published again when a cut connection leaves unknown whether it arrived. */
+  /** Whether it may be published again if a cut connection leaves its arrival unknown. */
   readonly repeatable: boolean;
   /** RabbitMQ has it. */
   confirmed?(): void;

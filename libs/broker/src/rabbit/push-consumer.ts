@@ -14,7 +14,7 @@ export class PushConsumer {
     private readonly listener: InstanceListener,
   ) {}
 
-  /** Throws what the listener throws, or that the message is malformed. */
+  /** Throws the listener's error, or an error for a malformed message. */
   take(message: ConsumeMessage): void {
     const order = this.orderOf(message);
     if (order === 'old') return;

@@ -193,7 +193,7 @@ describe('RabbitMQ, with failures', () => {
     expect(await listDeadLetters(url)).toEqual([]);
   });
 
-  it('loses nothing and keeps the order through a crash of RabbitMQ; lost answers are given again', async () => {
+  it('loses nothing and keeps the order through a crash of RabbitMQ; lost answers are repeated', async () => {
     const [server, client] = [await started(), await started({ confirmTimeoutMs: 30_000 })];
     const seen = await witness(server);
     // RabbitMQ saves its list of quorum queues every half second; a younger queue is unusable after a crash.
@@ -671,7 +671,7 @@ describe('RabbitMQ, with arbitrary messages', () => {
     await admin.close();
   });
 
-  it('ignores messages in its reply queue that are no answers', async () => {
+  it('ignores messages in its reply queue that are not answers', async () => {
     url = await newHost();
     const server = await started();
     const client = await started();

@@ -25,7 +25,7 @@ import {
   type Headers,
 } from './wire-format.js';
 
-/** What the messages of one process need to be settled and answered. */
+/** The dependencies for settling and answering messages, shared by all messages of one process. */
 export interface MessageContext {
   readonly publisher: Publisher;
   readonly batcher: PublishBatcher;

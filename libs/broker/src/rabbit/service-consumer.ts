@@ -81,7 +81,7 @@ export class ServiceConsumer {
   }
 }
 
-/** No other replica may get a shard while this one works on it; of the other queues it may have everything at once. */
+/** No other replica may get a shard while this one works on it; other queues may be shared. */
 async function takeNoMore({ kind, consumer }: ConsumedQueue): Promise<void> {
   if (kind === 'shard') consumer.hold();
   else await consumer.cancel();

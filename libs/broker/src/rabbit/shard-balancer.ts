@@ -9,7 +9,7 @@ import type { QueueConsumer } from './queue-consumer.js';
 /** Type of the messages by which a replica finds out which shards it is active on. */
 export const PROBE = 'probe';
 const PROBE_MS = 5000;
-/** How long a shard that is given up waits for the messages under way. */
+/** Maximum time that a released shard waits for messages under way. */
 const RELEASE_TIMEOUT_MS = 10_000;
 
 export interface ConsumedShard {
@@ -18,15 +18,20 @@ export interface ConsumedShard {
 }
 
 /**
- * Shares the shards of a service among its replicas. RabbitMQ gives a queue to the consumer that came first and does not rebalance. It does not tell a consumer whether it is the active one, and of a quorum
- * queue with a single active consumer it counts no other. So:
- * - Every replica also consumes the queue of the service's replicas, a classic queue that stays empty: `checkQueue` counts its consumers, and they are the replicas.
- * - A replica that gets a message is active on that shard until its channel closes. A shard without traffic tells nothing, so a replica that knows of less than its share sends a tiny probe to every other
- *   shard. The active replica of that shard gets it, learns that it is active, and acknowledges it without handing it to a handler.
+ * Shares the shards of a service among its replicas. RabbitMQ gives a queue to the consumer that came first and does
+ * not rebalance. It does not tell a consumer whether it is the active one. For a quorum queue with a single active
+ * consumer, it reports one consumer, however many wait. So:
+ * - Every replica also consumes the queue of the service's replicas, a classic queue that stays empty: `checkQueue`
+ *   counts its consumers, and they are the replicas.
+ * - A replica that gets a message is active on that shard until its channel closes. A shard without traffic gives no
+ *   information, so a replica that knows of less than its share sends a tiny probe to every other shard. The active
+ *   replica of that shard gets it, learns that it is active, and acknowledges it without handing it to a handler.
  *
- * Every `everyMs` a replica that is active on more than ceil(shards / replicas) shards gives the surplus back. It takes no more messages of such a shard, waits for those under way, and closes the channel,
- * which returns the rest to the queue in order and at once to the next consumer in line; then it subscribes again, last in line. Replicas end with equal shares when their number divides the shards, and at
- * most two apart otherwise. A replica that joins has its share after a few rounds.
+ * Every `everyMs` a replica that is active on more than ceil(shards / replicas) shards gives the surplus back. It takes
+ * no more messages of such a shard, waits for those under way, and closes the channel, which returns the rest to the
+ * queue in order and at once to the next consumer in line; then it subscribes again, last in line. Replicas end with
+ * equal shares when their number divides the shards, and at most two apart otherwise. A replica that joins has its
+ * share after a few rounds.
  */
 export class ShardBalancer {
   private task: RecurringTask | undefined;

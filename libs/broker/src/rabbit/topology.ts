@@ -1,23 +1,29 @@
 /**
- * Everything that Parley declares on RabbitMQ 3.10 and later; nothing here is deprecated in 4 (no transient shared queues, no global prefetch). Declaring is idempotent and happens again after every
- * reconnect.
+ * Everything that Parley declares on RabbitMQ 3.10 and later; nothing here is deprecated in 4 (no transient shared
+ * queues, no global prefetch). Declaring is idempotent and happens again after every reconnect.
  *
- * | queue                      | kind    | bound by                       | bounds, and what happens then                         |
- * | -------------------------- | ------- | ------------------------------ | ----------------------------------------------------- |
- * | `<service>.commands.<k>`   | quorum  | `parley.commands`, own name    | 200,000, then publishers are refused (`unavailable`)  |
- * | `<service>.commands`       | quorum  | `parley.commands`, own name    | the same                                              |
- * | `<service>.queries`        | classic | `parley.commands`, own name    | 20,000; each expires at its deadline; the queue itself a minute after its last consumer, so that requests then fail at once |
- * | `<service>.events`         | quorum  | `parley.events`, event names; `parley.commands`, own name | 1,000,000, then the oldest become dead letters |
- * | `<service>.events.retry.n` | quorum  | `parley.commands`, own name    | each goes back to `<service>.events` after its delay  |
- * | `<service>.replicas`       | classic | nothing                        | always empty: its consumers are the replicas that share the shards; expires a minute after the last one |
- * | `replies.<service>.<instance>` | classic | `parley.replies`, own name | 50,000; expires a minute after its process            |
- * | `push.<instance>`          | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which the listener notices; expires a minute after its process |
- * | `parley.dead`              | quorum  | `parley.dead`                  | 100,000, then the oldest are lost                     |
+ * | queue                      | kind    | bound by                       | bounds, and what happens then
+ * | | -------------------------- | ------- | ------------------------------ |
+ * ----------------------------------------------------- | | `<service>.commands.<k>`   | quorum  | `parley.commands`,
+ * own name    | 200,000, then publishers are refused (`unavailable`)  | | `<service>.commands`       | quorum  |
+ * `parley.commands`, own name    | the same                                              | | `<service>.queries`
+ * | classic | `parley.commands`, own name    | 20,000; each expires at its deadline; the queue itself a minute after
+ * its last consumer, so that requests then fail at once | | `<service>.events`         | quorum  | `parley.events`,
+ * event names; `parley.commands`, own name | 1,000,000, then the oldest become dead letters | |
+ * `<service>.events.retry.n` | quorum  | `parley.commands`, own name    | each goes back to `<service>.events` after
+ * its delay  | | `<service>.replicas`       | classic | nothing                        | always empty: its consumers
+ * are the replicas that share the shards; expires a minute after the last one | | `replies.<service>.<instance>` |
+ * classic | `parley.replies`, own name | 50,000; expires a minute after its process            | | `push.<instance>`
+ * | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which
+ * the listener notices; expires a minute after its process | | `parley.dead`              | quorum  | `parley.dead`
+ * | 100,000, then the oldest are lost                     |
  *
- * The queues of an instance are durable with an expiry, not exclusive: they must survive a cut connection, or answers under way would be lost.
+ * The queues of an instance are durable with an expiry, not exclusive: they must survive a cut connection, or answers
+ * under way would be lost.
  *
- * Nothing goes through the default exchange, which leads to every queue. Commands and replies have topic exchanges although their keys are plain names: RabbitMQ checks routing keys on topic exchanges only, and
- * that is how an account is kept from commanding, answering and hearing what it may not.
+ * Nothing goes through the default exchange, which leads to every queue. Commands and replies have topic exchanges
+ * although their keys are plain names: RabbitMQ checks routing keys on topic exchanges only, and that keeps an account
+ * from sending commands and answers, and from receiving messages, that it may not.
  */
 import { names, type DomainEventName, type Service } from '@parley/contracts';
 import type { Channel, ChannelModel } from 'amqplib';

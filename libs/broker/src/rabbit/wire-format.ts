@@ -1,4 +1,4 @@
-/** How messages look on RabbitMQ: their headers, and requests, answers and frames that travel together in one message (ADR 20). */
+/** The format of messages on RabbitMQ: headers, and bundles of requests, answers and frames in one message (ADR 20). */
 import { ErrorBody, PushFrame } from '@parley/contracts';
 import { parseTraceparent, traceparentOf, type Trace } from '@parley/service-kit';
 import type { MessageProperties } from 'amqplib';
@@ -8,18 +8,21 @@ export interface Headers {
   /** The trace id of the work that the message was sent for. */
   readonly 'correlation-id'?: string;
   readonly traceparent?: string;
-  /** How long the requester waits, in milliseconds since it sent the message: clocks of machines differ, so it is no time of day. */
+  /**
+   * How long the requester waits, in milliseconds since it sent the message: a duration, because clocks of machines
+   * differ.
+   */
   readonly budget?: number;
   /** How often an event was retried. */
   readonly attempts?: number;
   /** See `push-order.ts`. */
   readonly stream?: string;
   readonly number?: number;
-  /** There: the content is no payload but a list of {@link BundledRequest}s. */
+  /** If present, the content is a list of {@link BundledRequest}s instead of a payload. */
   readonly bundle?: number;
 }
 
-/** Whether a text fits into AMQP's short strings (255 bytes). Bytes that are not UTF-8 grew when they were read. */
+/** Whether a text fits into AMQP's short strings (255 bytes). Invalid UTF-8 became longer when it was decoded. */
 export const isShort = (value: unknown): value is string => typeof value === 'string' && Buffer.byteLength(value) < 256;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const headerChecks: ReadonlyMap<string, (value: unknown) => boolean> = new Map<
@@ -121,7 +124,10 @@ export const encodeList = (parts: readonly Part[]): Buffer =>
 /** One item of a list of answers. Throws when JSON cannot hold the answer. */
 export const encodeAnswer = (id: string, answer: Answer): string => `[${JSON.stringify(id)},${JSON.stringify(answer)}]`;
 
-/** Visits every answer of a message. Throws when the content is no list of answers, or, after the last visit, what the first failed visit threw. */
+/**
+ * Visits every answer of a message. Throws if the content is not a list of answers. If a visit fails, the others still
+ * run, and the first failure is thrown.
+ */
 export function forEachAnswer(content: Buffer, visit: (id: string, answer: Answer) => void): void {
   forEachItem(content, (item) => {
     if (!Array.isArray(item) || typeof item[0] !== 'string') return;
@@ -130,7 +136,7 @@ export function forEachAnswer(content: Buffer, visit: (id: string, answer: Answe
   });
 }
 
-/** Checks an answer that came from elsewhere. Throws when it is none. */
+/** Checks an answer from another process. Throws if it is not an answer. */
 export const checkedAnswer = (answer: Answer): Answer =>
   'ok' in answer ? answer : { error: ErrorBody.parse(answer.error) as ErrorBody };
 

@@ -1,4 +1,4 @@
-/** For specs of services: a broker that fails when it is told to. */
+/** For specs of services: a broker that fails on demand. */
 import { Unavailable } from '@parley/service-kit';
 import type { Broker } from '../broker.js';
 

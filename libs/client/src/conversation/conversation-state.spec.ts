@@ -78,7 +78,7 @@ describe('an older state that arrives late', () => {
     expect(state.snapshot().conversation.title).toBe('newest');
   });
 
-  it('does not bring back a receipt of a member who left', () => {
+  it('ignores a late receipt of a former member', () => {
     const state = opened();
     state.applyMemberChanged({ conversationId: 'c', userId: 'ann', left: true, rev: 2 });
     state.applyReceipt({ userId: 'ann', deliveredSeq: 1, readSeq: 1 });

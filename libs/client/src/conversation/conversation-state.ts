@@ -42,13 +42,13 @@ const defaultMembership: Membership = {
 };
 
 /**
- * The state of one conversation, folded from live events, answers of `sync` and loaded pages, in whatever order and
- * however often they arrive: an older state never replaces a newer one.
+ * The state of one conversation, folded from live events, answers of `sync` and loaded pages, in any order and with
+ * repetitions: an older state never replaces a newer one.
  */
 export class ConversationState {
   /**
-   * Counts changes that carry no revision: read positions, marks, being added. An answer that was requested at an
-   * earlier version may be older than what is known.
+   * Counts changes that carry no revision: read positions, marks, being added. An answer requested at an earlier
+   * version may be older than the known state.
    */
   version = 0;
   /** Users who are typing, with the timer that ends it. */
@@ -90,7 +90,7 @@ export class ConversationState {
     this.members.advance(userId, me);
   }
 
-  /** Restores what was kept before a reload. Its counts are stale, so that all of it is asked for again. */
+  /** Restores the state kept before a reload. Its counts are stale, so everything is requested again. */
   static fromKept({ conversation, messages, ticks }: KeptConversation, userId: string): ConversationState {
     const state = new ConversationState(conversation, userId, true);
     state.tail.restore(messages, ticks);
@@ -161,7 +161,7 @@ export class ConversationState {
     return `${lastMessage?.createdAt ?? createdAt} ${id}`;
   }
 
-  // ── what arrives ──────────────────────────────────────────────────────────────────────────────────────────────
+  // ── incoming state ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * The whole conversation as of its `rev`. `version`: the {@link version} at which it was requested; absent for one

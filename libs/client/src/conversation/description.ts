@@ -1,9 +1,9 @@
 import type { Conversation, Message } from '@parley/contracts';
 
 /**
- * What describes a conversation: title, policy, member count, last message. Description, member count and messages
- * move independently, so each keeps the revision that it is of: one revision for all of them would take a later change
- * of one for a later state of the others, and lose changes.
+ * The description of a conversation: title, policy, member count, last message. Description, member count and messages
+ * change independently, so each keeps its own revision. With a single revision, a later change of one would hide
+ * changes of the others.
  */
 export class Description {
   private describedRev: number;
@@ -17,7 +17,7 @@ export class Description {
     return this.current;
   }
 
-  /** Takes over those parts of a description that are not older than what is known. */
+  /** Applies the parts of a description that are not older than the known ones. */
   apply(conversation: Conversation): void {
     const { current } = this;
     const lastMessage = newer(current.lastMessage, conversation.lastMessage);
@@ -40,7 +40,7 @@ export class Description {
     this.current = { ...this.current, memberCount };
   }
 
-  /** Notes a message, in whatever order messages arrive. */
+  /** Notes a message; messages may arrive in any order. */
   addMessage(message: Message): void {
     const lastMessage = newer(this.current.lastMessage, message)!;
     if (lastMessage !== this.current.lastMessage) this.current = { ...this.current, lastMessage };

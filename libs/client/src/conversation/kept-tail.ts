@@ -3,7 +3,7 @@ import { replaceMessage, type ReactionChange } from './message-list.js';
 
 const MAX_MESSAGES = 50;
 
-/** Up to which `seq` everybody else has received, and has read, everything. */
+/** The `seq` up to which all other members have received and read everything. */
 export interface Ticks {
   readonly delivered: number;
   readonly read: number;
@@ -27,7 +27,7 @@ export class KeptTail {
     return this.items;
   }
 
-  /** The ticks of a restored tail. Undefined when the tail is not what is shown. */
+  /** The ticks of a restored tail. Undefined if the tail is not shown. */
   get ticks(): Ticks | undefined {
     return this.restoredTicks;
   }

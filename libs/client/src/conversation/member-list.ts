@@ -4,12 +4,12 @@ import type { Ticks } from './kept-tail.js';
 
 export type MemberChange = Member | { readonly userId: string; readonly left: true };
 
-/** The members of a conversation, and up to where each has received and read it. Positions never go back. */
+/** The members of a conversation, and each member's positions, which never decrease. */
 export class MemberList {
   readonly members = new Map<string, Member>();
   readonly positions = new Map<string, Positions>();
   private readonly revs = new Map<string, number>();
-  /** People who left or are banned: a receipt of theirs that arrives late must not bring them back. */
+  /** Former and banned members: a late receipt must not bring them back. */
   private readonly departed = new Set<string>();
 
   /**

@@ -17,7 +17,7 @@ export function replaceMessage(
 ): readonly Message[] {
   const present = messages[index];
   if (!present || message.rev < present.rev) return messages;
-  // The same state again is worth taking when it is an answer, which says which reactions are the user's own.
+  // The same state is applied again if it comes from an answer, because only answers mark the user's own reactions.
   if (message.rev === present.rev && !message.reactions.some(({ mine }) => mine)) return messages;
   const replaced = [...messages];
   replaced[index] = withOwnReactions(message, present, userId, reaction);

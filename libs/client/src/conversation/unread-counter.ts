@@ -3,9 +3,9 @@ import type { Membership, Message } from '@parley/contracts';
 type Counts = Pick<Membership, 'unread' | 'mentions'>;
 
 /**
- * How many messages of others the user has not read, and how many of those mention the user. The counts are the
- * server's, adjusted by messages that arrive. When a change does not say how they move, they are stale until they are
- * counted in the window or asked for again.
+ * The number of unread messages by others, and of those that mention the user. The counts come from the server and are
+ * adjusted by incoming messages. After a change with unknown effect they are stale until they are counted in the window
+ * or requested again.
  */
 export class UnreadCounter {
   /** Whether the counts are uncertain. */

@@ -2,15 +2,15 @@ import type { User } from '@parley/contracts';
 import { ParleyError } from '../errors.js';
 
 const GATHER_MS = 30;
-/** As many as one call answers. */
+/** The page size of the call. */
 const MAX_PER_CALL = 100;
 const MAX_WAITING = 2000;
 const RETRY_MS = 3_000;
 const RENEWAL_INTERVAL_MS = 30_000;
 
 /**
- * Loads who people are: each person once, when they appear, and everybody of one moment with one call. No event tells
- * that somebody changed their name or picture, so those who are shown are loaded again now and then.
+ * Loads user profiles: each user once, when they first appear, and all users of one moment with one call. No event
+ * reports changed profiles, so shown profiles are loaded again from time to time.
  */
 export class People {
   private readonly requested = new Set<string>();
@@ -20,14 +20,14 @@ export class People {
   private renewalTimer: ReturnType<typeof setTimeout> | undefined;
   private renewedAt = -Infinity;
 
-  /** `shown`: the people whom a renewal loads again. */
+  /** `shown`: the users to load again. */
   constructor(
     private readonly fetch: (userIds: readonly string[]) => Promise<readonly User[]>,
     private readonly loaded: (users: readonly User[]) => void,
     private readonly shown: () => readonly string[],
   ) {}
 
-  /** Loads those of these people who have not been requested yet. */
+  /** Loads the users that have not been requested yet. */
   want(userIds: readonly string[]): void {
     for (const id of userIds) {
       if (this.requested.has(id) || this.waiting.length >= MAX_WAITING) continue;
@@ -37,7 +37,7 @@ export class People {
     if (this.waiting.length > 0) this.schedule(GATHER_MS);
   }
 
-  /** Loads the people who are shown again: soon, but every 30 s at most. */
+  /** Loads the shown users again soon, at most every 30 s. */
   renew(): void {
     this.renewalTimer ??= setTimeout(
       () => {
@@ -52,7 +52,7 @@ export class People {
     );
   }
 
-  /** Cancels a renewal: there is no server to ask. */
+  /** Cancels a renewal, because the server cannot be reached. */
   disconnected(): void {
     clearTimeout(this.renewalTimer);
     this.renewalTimer = undefined;
@@ -82,7 +82,7 @@ export class People {
     let retryMs = 0;
     while (this.waiting.length > 0 && retryMs === 0) {
       const ids = this.waiting.splice(0, MAX_PER_CALL);
-      /** `clear` forgets all requests: the user who made them has signed out. */
+      /** `clear` forgets all requests after a sign-out. */
       const isWanted = () => ids.every((id) => this.requested.has(id));
       try {
         const users = await this.fetch(ids);

@@ -21,9 +21,9 @@ export interface PresenceHooks {
  * the server's interval.
  */
 export class PresenceWatch {
-  /** How many callers watch somebody. */
+  /** The number of watching callers of each user. */
   private readonly watchers = new Map<string, number>();
-  /** The people whom this connection watches at the server. */
+  /** The users that this connection watches at the server. */
   private readonly watched = new Set<string>();
   private updateTimer: ReturnType<typeof setTimeout> | undefined;
   private heartbeatTimer: ReturnType<typeof setInterval> | undefined;
@@ -54,7 +54,7 @@ export class PresenceWatch {
     if (this.hooks.online()) this.beat();
   }
 
-  /** There is a new connection, which watches nobody yet. */
+  /** Call for each new connection: it has no subscriptions yet. */
   connected(heartbeatMs: number): void {
     this.watched.clear();
     clearInterval(this.heartbeatTimer);
@@ -63,7 +63,7 @@ export class PresenceWatch {
     this.scheduleUpdate();
   }
 
-  /** Nobody's presence is known any more. */
+  /** Clears all presence. */
   disconnected(): void {
     clearInterval(this.heartbeatTimer);
     this.hooks.show([], [...this.watched]);
@@ -80,7 +80,7 @@ export class PresenceWatch {
     this.hooks.heartbeat(this.state).catch(() => undefined);
   }
 
-  /** Waits a moment, so that lists that are shown one after another need one call. */
+  /** Waits a moment, so that lists shown one after another share one call. */
   private scheduleUpdate(ms = GATHER_MS): void {
     this.updateTimer ??= setTimeout(() => {
       this.updateTimer = undefined;

@@ -25,7 +25,7 @@ export class TypingReporter {
     if (isDue) this.report(conversationId, true);
   }
 
-  /** A message was sent: it ends the typing for everybody who receives it, without a report. */
+  /** Call after sending a message. Recipients end the typing without a report. */
   sent(conversationId: string): void {
     clearTimeout(this.active.get(conversationId)?.timer);
     this.active.delete(conversationId);

@@ -4,7 +4,7 @@ import { backoffMs } from '../retry.js';
 import type { SocketInput } from '../types.js';
 import { MAX_CURSORS, type Store } from './store.js';
 
-/** Time for a gap to close by itself: events of one moment may arrive out of order. */
+/** Time for a gap to close without `sync`: events of one moment may arrive out of order. */
 const GAP_GRACE_MS = 150;
 /** Bounds one catch-up, in case a server never answers `complete`. */
 const MAX_SYNC_CALLS = 1000;
@@ -12,11 +12,11 @@ const MAX_SYNC_CALLS = 1000;
 export interface CatchUpHooks {
   online(): boolean;
   sync(input: SocketInput<'sync'>): Promise<CallOutput<'sync'>>;
-  /** The current state of a conversation, for the exact counts of one whose window does not reach the first unread. */
+  /** Loads a conversation's current state, for exact counts if its window does not reach the first unread message. */
   conversation(id: string): Promise<CallOutput<'conversation.get'>['conversation']>;
   /** The store has everything up to now. */
   done(): void;
-  /** The server has another database: forget what the store has. */
+  /** The server has another database: clear the store. */
   epochChanged(): void;
   error(error: ParleyError): void;
 }

@@ -182,7 +182,7 @@ describe('kept conversations', () => {
     expect(await browser.storage.entries('known/')).toEqual([]);
   });
 
-  it('include what the user read while the server was unavailable, and report it later', async () => {
+  it('include positions read while the server was unavailable, and report them later', async () => {
     const { browser, conversation } = await withMessages('one', 'two');
     browser.network.disconnect();
     browser.replica.markRead(conversation.id);

@@ -29,7 +29,7 @@ interface Reads {
  */
 export class KeptConversations {
   private userId: string | undefined;
-  /** By conversation, a fingerprint of what the storage has: equal fingerprints need no write. */
+  /** The fingerprint of each stored conversation: equal fingerprints need no write. */
   private readonly saved = new Map<string, string>();
   private people: readonly User[] = [];
   /** Whether the store has caught up. Before that, a conversation that it lacks may still be the user's. */
@@ -125,7 +125,7 @@ export class KeptConversations {
     if (this.saved.delete(id)) this.delete(this.keyOf(id));
   }
 
-  /** Keeps the people who are named in what is kept. */
+  /** Keeps the users named in the kept conversations. */
   private keepPeople(kept: readonly KeptConversation[], users: ReadonlyMap<string, User>): void {
     const ids = new Set(
       kept.flatMap(({ conversation: { memberIds = [], lastMessage }, messages }) => [

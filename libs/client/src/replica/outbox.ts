@@ -18,7 +18,7 @@ export interface QueuedMessage {
   readonly createdAt: string;
   /** Its key in the storage. Keys sort as the messages were written. */
   readonly key: string;
-  /** Why the server refused it. */
+  /** The server's refusal. */
   readonly error?: ErrorBody;
 }
 
@@ -46,8 +46,8 @@ export interface OutboxHooks {
 
 /**
  * Messages on their way. Each stays in the storage until the server has stored it, and is sent under the same
- * `clientId` as often as needed, so it is stored once. Those of one conversation are sent one after another: the next
- * leaves when the one before is stored or refused. A refused message is `failed` and waits for `retry` or `discard`.
+ * `clientId` as often as needed, so it is stored once. Messages of one conversation are sent one after another, each
+ * when the previous one is stored or refused. A refused message is `failed` and waits for `retry` or `discard`.
  */
 export class Outbox {
   private readonly queues = new Map<string, Item[]>();
@@ -143,7 +143,7 @@ export class Outbox {
     return this.queues.keys();
   }
 
-  /** How many messages wait, not counting failed ones. */
+  /** Number of waiting messages, without failed ones. */
   get size(): number {
     return [...this.queues.values()].flat().filter(({ state }) => state !== 'failed').length;
   }

@@ -13,8 +13,8 @@ export interface ReceiptHooks {
 }
 
 /**
- * Reports to the server what arrived here, by itself, and what the user read, on request: the newest position of each
- * conversation, a moment after it moved. Failed reports are repeated.
+ * Reports received messages automatically and read messages on request: the newest position of each conversation, a
+ * moment after it moved. Failed reports are repeated.
  */
 export class ReceiptReporter {
   private readonly delivered = new Map<string, number>();

@@ -75,7 +75,7 @@ class World {
     this.replica = this.page();
   }
 
-  /** The replica of a freshly loaded page. When the page is left, it stops in the middle of whatever it does. */
+  /** The replica of a freshly loaded page. Leaving the page stops it at any point. */
   private page(): Replica {
     const { network, storage, errors } = this;
     let here = true;
@@ -218,7 +218,7 @@ class World {
     }
   }
 
-  /** The network is well again, and there is one more connection. Waiting attempts take two minutes at most. */
+  /** Heals the network and connects again. Waiting attempts take at most two minutes. */
   async reconnect(): Promise<void> {
     this.network.heal();
     this.disconnect();
@@ -227,9 +227,7 @@ class World {
     await vi.advanceTimersByTimeAsync(120_000);
   }
 
-  /**
-   * The network is well again, and the connection stays: one more event in each conversation shows whatever was missed.
-   */
+  /** Heals the network on the same connection: one more event in each conversation reveals missed ones. */
   async hearMore(): Promise<void> {
     this.connect();
     this.network.heal();
@@ -250,7 +248,7 @@ class World {
   }
 }
 
-/** Checks what is true of every snapshot. */
+/** Checks the invariants of every snapshot. */
 function expectConsistent({ conversations }: ClientState): void {
   for (const { messages } of conversations.values()) {
     const stored = messages.filter(({ local }) => !local);
@@ -387,7 +385,7 @@ describe('the replica', () => {
     world.disconnect();
   });
 
-  it('asks for counts that the window cannot tell, and notices a lost conversation', async () => {
+  it('requests counts that the window cannot compute, and notices a lost conversation', async () => {
     const world = new World(1);
     world.network.heal();
     for (let n = 0; n < 2; n++) world.server.create();

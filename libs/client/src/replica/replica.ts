@@ -11,12 +11,12 @@ import { ReceiptReporter } from './receipt-reporter.js';
 import { Store } from './store.js';
 
 const PAGE_SIZE = 50;
-/** Pages that are loaded to bring a window to the newest message, before it is opened again instead. */
+/** Maximum number of pages loaded to bring a window to the newest message; beyond that it is opened again. */
 const MAX_FILL_PAGES = 3;
 
 /** The server, as the replica needs it. Both calls reject with a ParleyError. */
 export interface Server {
-  /** Whether calls would be answered now. */
+  /** Whether the server can be reached now. */
   online(): boolean;
   call<E extends SocketCall>(event: E, payload: SocketInput<E>): Promise<SocketOutput<E>>;
   request<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
@@ -85,7 +85,7 @@ export class Replica {
     if (keepConversations) this.kept = new KeptConversations(storage, this.store, this.receipts);
   }
 
-  /** Loads what the storage has of this user. */
+  /** Loads this user's stored state. */
   async load(userId: string): Promise<void> {
     await this.kept?.load(userId);
     await this.outbox.load(userId);
@@ -96,7 +96,7 @@ export class Replica {
     await Promise.all([this.kept?.flush(), this.outbox.flush()]);
   }
 
-  /** There is a connection, to a database of this epoch. */
+  /** Call when connected. `epoch`: the epoch of the server's database. */
   connected(epoch: string): void {
     if (this.store.epoch !== undefined && this.store.epoch !== epoch) this.startAfresh();
     this.store.epoch = epoch;
@@ -136,7 +136,7 @@ export class Replica {
     return message;
   }
 
-  /** The newest page becomes the window, with all unread messages as far as the server answers them at once. */
+  /** The newest page becomes the window, with the unread messages that the server returns at once. */
   async open(id: string): Promise<void> {
     const wasKnown = this.store.conversations.has(id);
     const version = this.store.conversations.get(id)?.version ?? 0;
@@ -254,7 +254,7 @@ export class Replica {
     where: { before: number } | { after: number } | { around: number },
     apply: (page: MessagePage) => void,
   ): Promise<void> {
-    // Over HTTP, because the call over the socket has no `around`.
+    // Over HTTP, so that a large page does not delay live events on the socket.
     const path = `/conversations/${conversationId}/messages`;
     await this.whileLoading(
       conversationId,

@@ -17,7 +17,7 @@ import type { ChatMessage, ClientState, ConnectionState, ConversationView } from
 
 /** Cursors that fit into a packet of `sync`. The conversations that were quiet longest are left out. */
 export const MAX_CURSORS = 1200;
-/** Somebody's typing ends automatically a little after the server would have reported its end. */
+/** Typing ends locally a little after the server should have reported its end. */
 const TYPING_TIMEOUT_MS = 8_000;
 const MAX_REMEMBERED_REMOVALS = 200;
 /** People, and conversations of the list, that count as shown. */

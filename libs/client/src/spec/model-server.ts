@@ -2,7 +2,7 @@ import type { CallOutput, Conversation, Member, Membership, Message, Receipt } f
 import { ParleyError } from '../errors.js';
 import type { SocketCall } from '../types.js';
 
-/** The limits of pages and answers: small, so that a few messages reach them. */
+/** The limits of pages and answers, small enough for a few messages to reach them. */
 const maxItems = { page: 4, open: 5, openUnread: 9, changes: 3, changesInAll: 6, added: 2 } as const;
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 
@@ -22,7 +22,7 @@ interface ModelConversation {
   readonly messages: Message[];
   readonly memberStates: Map<string, ModelMember>;
   unreadFrom: number | undefined;
-  /** Whether there ever was a mark. Marks carry no revision, so `sync` repeats the description from then on. */
+  /** Whether a mark was ever set. Marks have no `rev`, so from then on `sync` always sends the description again. */
   hasBeenMarked: boolean;
   notifications: Membership['notifications'];
 }
@@ -43,7 +43,7 @@ export class ModelServer {
     private readonly emit: (event: string, payload: unknown) => void,
   ) {}
 
-  // ── others ────────────────────────────────────────────────────────────────────────────────────────────
+  // ── actions of others ────────────────────────────────────────────────────────────────────────────────────────────
 
   create(): void {
     const id = `conversation-${this.idCount++}`;

@@ -4,10 +4,7 @@ import type { Server } from '../replica/replica.js';
 import type { SocketCall, SocketInput, SocketOutput } from '../types.js';
 import type { ModelServer } from './model-server.js';
 
-/**
- * Events without a revision. They are lost only together with their connection, because nothing else tells a client to
- * ask for them.
- */
+/** Events without `rev` are lost only when the connection ends, because no gap would show the loss. */
 const withoutRevision = new Set(['receipt:updated', 'unread:changed', 'conversation:new', 'conversation:removed']);
 
 /** A source of numbers between 0 and 1, the same for the same seed. */
@@ -67,7 +64,7 @@ export class Network implements Server {
     if (this.isHealed) return void queueMicrotask(deliver);
     if (!withoutRevision.has(event) && this.random() < 0.15) return;
     if (event === 'unread:changed') {
-      // Only the last of these events counts, and they carry no order: they arrive once and in order.
+      // Delivered in order and once, because it carries no `rev`.
       this.lastUnreadAt = Math.max(this.lastUnreadAt, Date.now() + this.delay());
       return void setTimeout(deliver, this.lastUnreadAt - Date.now());
     }

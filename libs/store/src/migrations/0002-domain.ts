@@ -3,11 +3,11 @@ import { Migration } from '@mikro-orm/migrations';
 /** The whole conversation domain: reactions, edits, pins, forwards, attachments, boards, contacts, blocks, webhooks, bots, private settings, search. */
 export class Migration0002Domain extends Migration {
   override async up(): Promise<void> {
-    // For searches by parts of words. A trusted extension, so the owner of the database may create it.
+    // For substring search. The database's owner may create this trusted extension.
     this.addSql(`create extension if not exists pg_trgm schema public`);
 
     // ── auth ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    // A bot's present token is its only session. Only the token's hash is kept.
+    // A bot's current token is its only session. Only the token's hash is kept.
     this.addSql(`create table auth.bot (
       user_id uuid primary key references auth."user" on delete cascade,
       owner_id uuid not null references auth."user" on delete cascade,
@@ -57,7 +57,8 @@ export class Migration0002Domain extends Migration {
       request_id uuid,
       primary key (conversation_id, message_id, rev))`);
 
-    // The bytes are in the file store under `key`. attached_at: when a message first carried it. Until then only the uploader sees it, later everybody who sees one of its messages.
+    // The bytes are in the file store under `key`. attached_at: when a message first carried it. Until then only the
+    // uploader sees it, then everybody who sees one of its messages.
     this.addSql(`create table chat.attachment (
       id uuid primary key,
       uploader_id uuid not null,
@@ -155,10 +156,11 @@ export class Migration0002Domain extends Migration {
       primary key (conversation_id, user_id))`);
     this.addSql(`create index preference_user on history.preference (user_id)`);
     this.addSql(`alter table chat.member drop column notifications`);
-    // The messages service describes members with their positions and settings, which it reads and never writes.
+    // The messages service reads positions and settings to show members.
     this.addSql(`grant usage on schema history to parley_messages`);
     this.addSql(`grant select on history.cursor, history.preference to parley_messages`);
-    // The index of search: the body folded by the service, and its words (runs of Chinese, Japanese and Korean as pairs of characters). `rev`: the message's when it was indexed.
+    // The search index: the body folded by the service, and its words (runs of Chinese, Japanese and Korean as pairs of
+    // characters). `rev`: the message's when it was indexed.
     this.addSql(`create table history.message_text (
       conversation_id uuid not null,
       seq bigint not null,

@@ -2,7 +2,7 @@ import { Migration } from '@mikro-orm/migrations';
 
 export class Migration0003Trace extends Migration {
   override async up(): Promise<void> {
-    // The trace id of the request that sent the message, to find its log lines. Null for older messages and system messages.
+    // The trace id of the send; null for older and system messages.
     this.addSql(`alter table chat.message add column trace_id uuid`);
   }
 }

@@ -16,7 +16,10 @@ export type EngineAnswer =
 
 /** Maximum number of statements that are kept prepared. */
 const MAX_PREPARED = 250;
-/** How long a statement is kept prepared. PGlite gathers no statistics, so a plan made for a small table would otherwise be used forever. */
+/**
+ * Lifetime of a prepared statement. PGlite gathers no statistics, so a plan made for a small table would otherwise be
+ * used forever.
+ */
 const MAX_PREPARED_AGE_MS = 60_000;
 
 interface Statement {

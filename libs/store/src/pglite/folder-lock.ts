@@ -18,11 +18,11 @@ interface Holder {
 /** The name of the lock file in a data folder. */
 export const LOCK_FILE = 'parley.lock';
 const TOUCH_EVERY_MS = 2000;
-/** How long a lock of another host is watched for a touch. */
+/** Time for which another host's lock is watched for a touch. */
 const WATCH_MS = 3 * TOUCH_EVERY_MS;
 /** A lock of another host that was not touched for this long is abandoned without being watched. */
 const ABANDONED_MS = 60_000;
-/** How long after taking the lock it is checked again. */
+/** Time after which a taken lock is checked again. */
 const SETTLE_MS = 50;
 /** Tokens of this process's locks. */
 const ownTokens = new Set<string>();

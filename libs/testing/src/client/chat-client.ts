@@ -66,7 +66,7 @@ export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(5
 export class ChatClient {
   readonly events: RecordedEvent[] = [];
   readonly state: LocalState;
-  /** How often `session:ready` arrived: once for each connection. */
+  /** Number of `session:ready` events: one per connection. */
   readyCount = 0;
   private socket: Socket | undefined;
   private lastProblem = 'none';
@@ -177,7 +177,7 @@ export class ChatClient {
     this.socket = undefined;
   }
 
-  /** Ends the connection without a goodbye, as a lost network does. The socket reconnects automatically. */
+  /** Cuts the connection, as a lost network does. The socket reconnects automatically. */
   drop(): void {
     // Socket.IO would notice the loss of a connection that is still opening only after its own timeout of 20 s.
     if (this.socket?.connected) this.socket.io.engine.close();

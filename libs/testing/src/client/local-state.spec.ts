@@ -52,7 +52,7 @@ const syncOf = (changes: Pick<Changes, 'rev'> & Partial<Changes>): CallOutput<'s
 });
 
 describe('the reference client', () => {
-  it('moves its cursor only over revisions without a gap, in whatever order they arrive', () => {
+  it('moves its cursor only over revisions without a gap, in any order of arrival', () => {
     const state = knowing();
     state.apply('message:new', { message: message(2, 3) });
     expect(state.cursors()).toEqual({ k: 1 });
@@ -69,7 +69,7 @@ describe('the reference client', () => {
     expect(state.messages('k').map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
   });
 
-  it('keeps the newest state of a message, whatever arrives afterwards', () => {
+  it('keeps the newest state of a message', () => {
     const state = knowing();
     state.apply('message:updated', { message: message(1, 3) });
     state.apply('message:new', { message: message(1, 2) });

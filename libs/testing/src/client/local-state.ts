@@ -11,8 +11,8 @@ import type {
 } from '@parley/contracts';
 
 /**
- * What a client knows of one conversation. Description, member count, members and messages move independently, so each
- * keeps the revision that it is of: an answer of `sync` may be older than a live event that arrived before it.
+ * A client's state of one conversation. Description, member count, members and messages change independently, so each
+ * keeps its own revision: an answer of `sync` may be older than a live event that arrived before it.
  */
 export interface LocalConversation {
   conversation: Conversation;
@@ -38,8 +38,8 @@ type Sync = CallOutput<'sync'>;
 type MemberChange = Member | { readonly userId: string; readonly left: true };
 
 /**
- * What a client knows by applying live events and the answers of `sync`, and nothing else: the reference for I9.
- * Applying an input twice, or an older state after a newer one, changes nothing.
+ * The reference state for I9: live events plus `sync` answers only. Applying an input twice, or an older state after a
+ * newer one, changes nothing.
  */
 export class LocalState {
   epoch: string | undefined;

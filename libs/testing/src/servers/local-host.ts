@@ -43,10 +43,7 @@ export class Folder {
   }
 }
 
-/**
- * A process and all its descendants, in whatever process group they are. Only on Linux; elsewhere just the process
- * itself.
- */
+/** A process and all its descendants in any process group. Only on Linux; elsewhere the process alone. */
 async function processTree(pid: number): Promise<number[]> {
   const parents = new Map<number, number>();
   for (const name of await readdir('/proc').catch(() => [])) {

@@ -24,8 +24,8 @@ export interface Host {
 }
 
 /**
- * A server that belongs to one test run or one test, which may break it at will. It ends with the process that started
- * it, however that ends. Its address stays the same through `kill`, `restart`, `freeze` and `thaw`.
+ * A server of one test run or one test, which may break it. It ends with the process that started it, also after
+ * SIGKILL. Its address stays the same through `kill`, `restart`, `freeze` and `thaw`.
  */
 export class PrivateServer {
   private running = false;

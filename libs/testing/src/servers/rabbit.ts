@@ -11,7 +11,7 @@ import { PrivateServer } from './private-server.js';
 export const rabbitImage = 'rabbitmq:4-management';
 const credentials = 'guest:guest';
 
-/** Opens a connection, the first thing that every client needs. */
+/** Opens a connection. */
 async function probe(url: string): Promise<void> {
   const connection = await connect(url, { timeout: 5_000 });
   await connection.close();

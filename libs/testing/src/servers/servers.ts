@@ -7,7 +7,7 @@ import { redisImage, redisInDocker, redisLocally } from './redis.js';
 /** Addresses of the servers of a test run. The account in each is an administrator. */
 export interface ServerAddresses {
   readonly amqpUrl: string;
-  /** RabbitMQ's HTTP API with account, if there is one. */
+  /** RabbitMQ's HTTP API with its account, if available. */
   readonly managementUrl?: string;
   readonly databaseUrl: string;
   readonly redisUrl: string;
