@@ -75,7 +75,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('mounts existing volumes and files, and every secret', () => {
+  it('mounts only existing volumes and files, and mounts every secret', () => {
     const mounts = Object.values(services).flatMap((service) =>
       (service.volumes ?? []).map((mount) => mount.split(':')[0]!),
     );

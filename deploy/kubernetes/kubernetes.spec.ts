@@ -149,7 +149,7 @@ describe.each(variants)('$name', ({ overlay, folderName: variant, traced }) => {
     );
   };
 
-  it('is rendered by kubectl in the same way', () => {
+  it('matches the output of kubectl', () => {
     const byName = (objects: KubernetesObject[]) =>
       Object.fromEntries(objects.map((object) => [`${object.kind} ${object.metadata.name}`, object]));
     const real = renderByKubectl(join(folder, 'overlays', variant));
@@ -214,7 +214,7 @@ describe.each(variants)('$name', ({ overlay, folderName: variant, traced }) => {
     }
   });
 
-  it('adds no hash to the names of secrets in operators’ objects, which Kustomize does not rewrite', () => {
+  it('keeps names of secrets used by operators without a hash', () => {
     const operators = JSON.stringify(
       all().filter(({ kind }) => ['RabbitmqCluster', 'Cluster', 'TriggerAuthentication'].includes(kind)),
     );
@@ -338,7 +338,7 @@ describe.each(variants)('$name', ({ overlay, folderName: variant, traced }) => {
     }
   });
 
-  it('probes every service at a named port and an existing path', async () => {
+  it('probes ports and paths that exist', async () => {
     const health = new Health('probe');
     for (const object of of('Deployment')) {
       const { ports = [], startupProbe, livenessProbe, readinessProbe } = containerOf(object);
@@ -363,7 +363,7 @@ describe.each(variants)('$name', ({ overlay, folderName: variant, traced }) => {
     expect(containerOf(named('Deployment', 'gateway')).lifecycle?.preStop?.sleep?.seconds).toBe(5);
   });
 
-  it('has selectors that match their pods', () => {
+  it('has only selectors that match their pods', () => {
     for (const object of of('Deployment')) {
       const { labels } = podOf(object).metadata;
       for (const selector of [

@@ -57,7 +57,10 @@ const read = (text: string): KubernetesObject[] =>
   });
 const documents = (path: string): KubernetesObject[] => read(readFileSync(path, 'utf8'));
 
-/** Renders a folder's kustomization, or with `objects` a component that changes them. Names of generated objects have no hash. Throws for an unsupported field. */
+/**
+ * Renders a kustomization; with `objects`, a component that changes them. Names of generated objects have no hash.
+ * Throws for an unsupported field.
+ */
 export function render(folder: string, objects: KubernetesObject[] = []): KubernetesObject[] {
   const file = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as Kustomization;
   for (const key of Object.keys(file))
@@ -125,7 +128,7 @@ function apply(objects: readonly KubernetesObject[], patch: KubernetesObject): v
   Object.assign(target, merged(target as never, patch as never));
 }
 
-/** The field that identifies the entries of lists that are merged entry by entry. */
+/** The merge key of each list. */
 const keys: Readonly<Record<string, string>> = {
   containers: 'name',
   volumes: 'name',
@@ -158,7 +161,7 @@ const isObject = (value: Json): value is { readonly [key: string]: Json } =>
 
 const kubectl = ['/usr/bin/kubectl', '/usr/local/bin/kubectl'].find((path) => existsSync(path));
 
-/** Renders by the real kubectl, without the hashes of generated names; undefined where it is not installed. */
+/** The output of `kubectl kustomize`, without hashes in generated names; undefined without kubectl. */
 export function renderByKubectl(folder: string): KubernetesObject[] | undefined {
   if (kubectl === undefined) return undefined;
   const generated =

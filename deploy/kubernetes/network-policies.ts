@@ -1,4 +1,4 @@
-/** Evaluates NetworkPolicies, as far as `k8s/` uses them. */
+/** Evaluates the NetworkPolicies of `k8s/`: the connections that they allow. */
 import type { KubernetesObject } from './kustomize.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -47,7 +47,9 @@ function isPeer(peer: Peer, end: End): boolean {
   return namespaceFits && selects(peer.podSelector ?? {}, end.labels);
 }
 
-/** Whether the policies allow a connection at one end, in one direction. Ends outside the namespace are not restricted by them. */
+/**
+ * Whether the policies allow a connection at `end`, in one direction. Other namespaces and addresses allow everything.
+ */
 function allows(
   policies: readonly KubernetesObject[],
   direction: 'Ingress' | 'Egress',

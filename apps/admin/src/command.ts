@@ -16,7 +16,7 @@ export class UsageError extends Error {
 
 /** The value of a required option. Throws a {@link UsageError} that names it. */
 export function required(name: string, value: string | undefined): string {
-  if (value === undefined) throw new UsageError(`say --${name}`);
+  if (value === undefined) throw new UsageError(`--${name} is required`);
   return value;
 }
 

@@ -29,7 +29,7 @@ export const redriveCommand: Command = {
     });
     const limit = values.limit === undefined ? Infinity : Number(values.limit);
     if (!values.list && !values.all && values.queue === undefined)
-      throw new UsageError('say --list, --all or --queue NAME');
+      throw new UsageError('use --list, --all or --queue NAME');
     if (Number.isNaN(limit)) throw new UsageError('--limit must be a number');
     const { AMQP_URL: url } = loadConfig(config);
     if (values.list) return list(url, print);

@@ -139,8 +139,8 @@ export const secretsCommand: Command = {
     const { amqp, database, redis } = values;
     const dir = required('dir', values.dir);
     for (const address of [amqp, database, redis])
-      if (!URL.canParse(address)) throw new UsageError(`${address} is no address`);
-    // The user who reads a volume is not known here; only that reader mounts it.
+      if (!URL.canParse(address)) throw new UsageError(`${address} is not an address`);
+    // The reader's user id is unknown, so the files are world-readable; only the reader mounts the volume.
     const [fileMode, folderMode] = values['world-readable'] ? [0o644, 0o755] : [0o600, 0o700];
     const passwordsDir = join(dir, 'passwords');
     await mkdir(passwordsDir, { recursive: true, mode: 0o700 });

@@ -14,7 +14,7 @@ import { Users } from './users/users.js';
 
 @Module({})
 export class AppModule {
-  /** `dependencies`: what the process opened and will close, and the settings. */
+  /** `dependencies` are opened and closed by the process. */
   static register(dependencies: readonly Provider[]): DynamicModule {
     return {
       module: AppModule,

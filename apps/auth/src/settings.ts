@@ -5,11 +5,11 @@ export abstract class AuthSettings {
   abstract readonly signingKeyMs: number;
   abstract readonly passwordConcurrency: number;
   abstract readonly passwordQueue: number;
-  /** Whether guests are let in. */
+  /** Whether guests may log in. */
   abstract readonly guests: boolean;
   /** The pause between two sweeps of expired sessions and old rows. */
   abstract readonly sweepMs: number;
-  /** How long a stop waits for work under way. */
+  /** Maximum time that a stop waits for work under way. */
   abstract readonly graceMs: number;
 }
 

@@ -5,7 +5,7 @@ import { AppModule } from './app.module.js';
 import type { authSettings } from './config.js';
 import { AuthSettings, defaultSettings } from './settings.js';
 
-/** What the service works with. It neither opens nor closes any of it. */
+/** The dependencies of the service, which it neither opens nor closes. */
 export interface AuthDependencies {
   readonly broker: Broker;
   /** Under a role that may write schema `auth`. */

@@ -26,7 +26,7 @@ import { SocketGateway } from './socket/socket.gateway.js';
 
 @Module({})
 export class AppModule {
-  /** `dependencies`: what the process opened and will close. */
+  /** `dependencies` are opened and closed by the process. */
   static register(dependencies: readonly Provider[]): DynamicModule {
     return {
       module: AppModule,

@@ -3,7 +3,7 @@ import { serverEvents, type CallName } from '@parley/contracts';
 import { Health } from '@parley/service-kit';
 import { Counter, Gauge, Histogram } from 'prom-client';
 
-/** Requests that take or send files, which are no calls of the contracts. */
+/** Requests for files, which are not calls of the contracts. */
 export type FileCall = 'attachment.create' | 'attachment.get' | 'upload';
 
 /** The gateway's metrics. Labels are call names and codes, never ids. */

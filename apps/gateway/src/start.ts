@@ -21,7 +21,7 @@ import { webApp } from './http/web-app.js';
 import { PushListener } from './push/push-listener.js';
 import { SocketAdapter } from './socket/socket.adapter.js';
 
-/** What a gateway works with. It neither opens nor closes any of it. */
+/** The dependencies of a gateway, which it neither opens nor closes. */
 export interface GatewayDependencies {
   readonly config: GatewayConfig;
   readonly broker: Broker;
@@ -37,7 +37,7 @@ export interface Gateway extends Running {
   /** For clients on this machine. */
   readonly url: string;
   readonly port: number;
-  /** Removes the bytes of files that nobody can see any more and expired uploads, as the gateway does by itself every few minutes. */
+  /** Removes the bytes of dropped files, and expired uploads. The gateway also does so every few minutes. */
   sweep(): Promise<void>;
 }
 

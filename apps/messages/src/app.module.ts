@@ -20,7 +20,7 @@ import { PeopleController } from './people/controller.js';
 import { People } from './people/people.js';
 import { SendingController } from './sending/controller.js';
 import { FastPath } from './sending/fast-path.js';
-import { SendRules } from './sending/rules/evaluation.js';
+import { RuleEvaluator } from './sending/rules/evaluation.js';
 import { sendRules } from './sending/rules/index.js';
 import type { SendRule } from './sending/rules/rule.js';
 import { MessageSender } from './sending/send.js';
@@ -67,7 +67,7 @@ export class AppModule {
         { provide: Traces, useValue: traces },
         { provide: Logger, useValue: logger },
         { provide: Settings, useValue: Object.assign({}, defaultSettings, settings) },
-        { provide: SendRules, useValue: new SendRules(rules, logger) },
+        { provide: RuleEvaluator, useValue: new RuleEvaluator(rules, logger) },
         { provide: Audience, useValue: new Audience() },
         ConversationCache,
         EventPublisher,

@@ -36,7 +36,7 @@ export interface WebhookSettings {
   readonly retryMs: number;
   /** The longest that one attempt may take. */
   readonly timeoutMs: number;
-  /** How often the queue is read for deliveries that other replicas queued, and for retries. */
+  /** Interval of looking for deliveries queued by other replicas, and for retries. */
   readonly pollMs: number;
 }
 

@@ -85,7 +85,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
   const watch = async (add: string[], remove: string[] = []) =>
     (await broker.request('presence.watching.v1', { gatewayId: broker.instance, userId: me, add, remove })).presence;
 
-  it('tells watchers once of every change: online, another state, offline', async () => {
+  it('pushes every change to watchers once: online, another state, offline', async () => {
     const ann = connection(newId());
     expect(await watch([ann.userId])).toEqual([{ userId: ann.userId, state: 'offline' }]);
     await open(ann);
@@ -141,7 +141,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(statesOf(lively.userId)).toEqual(['online']);
   });
 
-  it('makes a user away after three heartbeats without a sign of the client', async () => {
+  it('makes a user away after three missed heartbeats', async () => {
     const ann = connection(newId());
     await renew(ann, { age: 3 * times.heartbeatMs });
     await eventually(() => expect(statesOf(ann.userId)).toEqual(['away']));
@@ -177,7 +177,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(await get(ann.userId)).toMatchObject([{ state: 'offline' }]);
   });
 
-  it('answers and pushes nothing about users whom the caller may not see', async () => {
+  it('returns and pushes nothing about users that the caller may not see', async () => {
     const [ann, ben] = [connection(newId()), connection(newId())];
     hidden.add(ben.userId);
     expect(await get(ben.userId, ann.userId, ann.userId)).toEqual([{ userId: ann.userId, state: 'offline' }]);
@@ -187,7 +187,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(frames).toEqual([]);
   });
 
-  it('answers offline for a blocked user and pushes nothing about them', async () => {
+  it('returns offline for a blocked user and pushes nothing about them', async () => {
     const [ann, ben] = [connection(newId()), connection(newId())];
     await Promise.all([open(ann), open(ben)]);
     await eventually(() => expect([...statesOf(ann.userId), ...statesOf(ben.userId)]).toEqual(['online', 'online']));
@@ -255,7 +255,7 @@ describe.each(kinds)('presence %s', (_, openStore) => {
     expect(await get(ann.userId)).toMatchObject([{ state: 'busy' }]);
   });
 
-  it('is unavailable when history does not answer who is visible', async () => {
+  it('is unavailable while history cannot tell which users are visible', async () => {
     await presence.stop();
     const alone = createInProcessBroker({ service: 'test', logger });
     presence = await startPresence({ broker: alone, store, logger });

@@ -27,8 +27,9 @@ const MAX_SWEEP_ROUNDS = 50;
 const CONCURRENT_ANNOUNCEMENTS = 100;
 
 /**
- * Who is online. Every change of a user's state is announced once, in order, by the replica that made it: to the gateways that watch the user, and as `presence.changed.v1`. A replica that dies while
- * announcing is replaced after `times.announceTimeoutMs`; watchers may then hear of that change twice, but never miss it.
+ * Tracks presence. Every change of a user's state is announced once, in order, by the replica that made it: to the
+ * gateways that watch the user, and as `presence.changed.v1`. A replica that dies while announcing is replaced after
+ * `times.announceTimeoutMs`; watchers may then hear of that change twice, but never miss it.
  */
 @Injectable()
 export class Presences {

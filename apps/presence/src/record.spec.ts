@@ -53,7 +53,7 @@ describe('the state of a user', () => {
     expect(stateOf(live(record, 'phone', start + 31_000))).toBe('busy');
   });
 
-  it('counts from the age of the last heartbeat, whatever the gateway’s clock says', () => {
+  it('counts from the age of the last heartbeat, independent of the gateway’s clock', () => {
     const hourAhead = 3_600_000;
     const record = live(emptyRecord, 'phone', start, { beatAt: start + hourAhead - 10_000, age: 10_000 });
     expect(dueAt(record)).toBe(start + 20_000);
@@ -64,7 +64,7 @@ describe('the state of a user', () => {
     expect(stateOf(live(newer, 'phone', start + 1, { beatAt: 100, age: 100, state: 'online' }))).toBe('busy');
   });
 
-  it('is offline when no device was renewed within a lease, and tells when it was last alive', () => {
+  it('is offline with the time of the last renewal when no device was renewed within a lease', () => {
     let record = live(emptyRecord, 'phone', start);
     record = live(record, 'phone', start + 8_000);
     expect(stateOf(passTime(record, start + 32_999))).toBe('online');

@@ -21,7 +21,7 @@ export interface PresenceRecord {
   /** Closed connections, and until when each is remembered: events about it that arrive later are ignored. */
   readonly closed: Readonly<Record<string, number>>;
   readonly lastSeenAt?: number;
-  /** The state that watchers were last told. */
+  /** The state last announced to watchers. */
   readonly told: PresenceState;
   /** The replica that is announcing a change (by a token), and until when other replicas leave it to that one. */
   readonly telling?: { readonly token: string; readonly until: number };
@@ -31,11 +31,14 @@ export interface PresenceTimes {
   readonly leaseMs: number;
   /** Three missed heartbeats. */
   readonly awayMs: number;
-  /** A client that reconnects so soon after a clean close (a reload) was never away. Short enough for "offline shows within 5 s". */
+  /**
+   * A client that reconnects within this time of a clean close (a reload) stays online. Short enough for "offline shows
+   * within 5 s".
+   */
   readonly graceMs: number;
-  /** How long a closed connection is remembered. */
+  /** Time for which a closed connection is remembered. */
   readonly closedMs: number;
-  /** How long a replica has to announce a change before another one does. */
+  /** Time for a replica to announce a change before another one takes over. */
   readonly announceTimeoutMs: number;
 }
 export const presenceTimes: PresenceTimes = Object.freeze({
@@ -45,7 +48,7 @@ export const presenceTimes: PresenceTimes = Object.freeze({
   closedMs: 60_000,
   announceTimeoutMs: 5_000,
 });
-/** Closed connections that are remembered of one user; of more, the oldest are forgotten. */
+/** Maximum number of remembered closed connections of one user; beyond that, the oldest are forgotten. */
 const MAX_CLOSED = 32;
 
 export const emptyRecord: PresenceRecord = Object.freeze({ devices: {}, closed: {}, told: 'offline' });

@@ -5,7 +5,7 @@ import { storeTimes } from './store/store.js';
 export abstract class PresenceSettings {
   /** The pause between two looks for ended leases and silent clients. */
   abstract readonly sweepMs: number;
-  /** How much longer a lease gets that ended while nobody consumed renewals. */
+  /** Extension of leases that ended while no replica consumed renewals. */
   abstract readonly holdMs: number;
   abstract readonly times: PresenceTimes;
 }

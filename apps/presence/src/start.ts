@@ -5,7 +5,7 @@ import { Presences } from './presences.js';
 import { defaultSettings, PresenceSettings } from './settings.js';
 import { PresenceStore } from './store/store.js';
 
-/** What the service works with. It neither opens nor closes any of it. Absent settings have their defaults. */
+/** The dependencies of the service, which it neither opens nor closes. Absent settings have their defaults. */
 export interface PresenceDependencies extends Partial<PresenceSettings> {
   readonly broker: Broker;
   readonly store: PresenceStore;

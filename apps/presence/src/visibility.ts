@@ -6,19 +6,19 @@ import { Unavailable } from '@parley/service-kit';
 /** Half of the time that a client's call may take. */
 const DEADLINE_MS = 4_000;
 
-/** The users whose presence somebody asked for, as far as the asking user may see it. */
+/** The requested users whose presence the caller may see. */
 export interface VisibleUsers {
   readonly open: readonly string[];
-  /** Visible users who show as offline because there is a block between the two. */
+  /** Visible users who are shown as offline because of a block. */
   readonly blocked: readonly string[];
   /** Puts presences in the order in which the users were asked for, each once. Adds those of blocked users. */
   answer(presences: readonly Presence[]): Presence[];
 }
 
-/** A blocked user shows no more than a user who was never here. */
+/** A blocked user looks like a user who was never online. */
 const offline = (userId: string): Presence => ({ userId, state: 'offline' });
 
-/** Asks history whose presence a user may see. */
+/** Asks history for the users whose presence a user may see. */
 @Injectable()
 export class Visibility {
   constructor(private readonly broker: Broker) {}
@@ -45,7 +45,7 @@ export class Visibility {
       return { visible: answer.userIds, blocked: answer.blocked };
     } catch (error) {
       if (error instanceof ChatError && error.code === 'unavailable')
-        throw new Unavailable('history does not say who is visible', { cause: error });
+        throw new Unavailable('history cannot tell which users are visible', { cause: error });
       throw error;
     }
   }

@@ -1,8 +1,8 @@
-/** The order in which things are closed: dependents before their dependencies. */
+/** The order of closing: dependents before their dependencies. */
 const phases = ['gateway', 'services', 'broker', 'memory', 'database', 'health'] as const;
 type Phase = (typeof phases)[number];
 
-/** Everything that was opened and has to be closed, whether the start succeeds or not. */
+/** The opened resources, closed at the stop or after a failed start. */
 export class Closers {
   private readonly closers = new Map<Phase, (() => Promise<void>)[]>();
 

@@ -27,7 +27,7 @@ describe('the configuration of everything in one process', () => {
     expect(readConfig({}).AMQP_URL).toBeUndefined();
   });
 
-  it('accepts each address of a server alone, except a broker: its users must share the database and Redis', () => {
+  it('accepts each server’s address alone, except `AMQP_URL`, which requires both others', () => {
     expect(problemsOf({ REDIS_URL: servers.REDIS_URL })).toEqual([]);
     expect(problemsOf({ DATABASE_URL: servers.DATABASE_URL })).toEqual([]);
     expect(problemsOf(servers)).toEqual([]);

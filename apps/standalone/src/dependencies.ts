@@ -23,7 +23,10 @@ export interface Databases {
   readonly history: Database;
 }
 
-/** What the services work with, as the configuration chose it: RabbitMQ, Postgres and Redis, or what stands in for each. */
+/**
+ * The dependencies of the services, chosen by the configuration: RabbitMQ, Postgres and Redis, or their embedded
+ * replacements.
+ */
 export interface Dependencies {
   readonly broker: Broker;
   readonly databases: Databases;

@@ -31,11 +31,11 @@ describe('everything in one process, over real RabbitMQ, Postgres and Redis', ()
     await database.drop();
   }, 60_000);
 
-  it('migrates the database by itself, and names the servers in its startup message', async () => {
+  it('migrates the database automatically, and names the servers in its startup message', async () => {
     await eventually(() => expect(server.output).toMatch(/over servers[^]*RabbitMQ, Postgres, Redis/));
   });
 
-  it('delivers a message and shows who is online', async () => {
+  it('delivers a message and shows presence', async () => {
     const [ann, ben] = await Promise.all([ChatClient.guest(server.url), ChatClient.guest(server.url)]);
     await Promise.all([ann.connect(), ben.connect()]);
     const { conversation } = await ann.call('conversation.create', { kind: 'direct', memberIds: [ben.user.id] });

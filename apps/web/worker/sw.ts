@@ -20,7 +20,7 @@ declare const BUILD: {
 
 const PREFIX = 'parley-';
 const ownCache = PREFIX + BUILD.id;
-/** A server that takes longer counts as away. */
+/** A server that takes longer counts as unreachable. */
 const SERVER_TIMEOUT_MS = 5_000;
 /** The paths for which the gateway serves the page. */
 const pagePaths = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;

@@ -141,8 +141,9 @@ async function readTable(sql: Sql, table: Table, folder: string, expected: Manif
 }
 
 /**
- * Stores a backup in a new deployment, all or nothing, and gives it a new `epoch`: clients discard what they remember from after the backup and load everything again. Every session of the backup stays
- * valid. Throws a `StartError` when the deployment is in use, or the backup is damaged, incomplete or of another schema.
+ * Stores a backup in a new deployment, all or nothing, and gives it a new `epoch`: clients discard state from after the
+ * backup and load everything again. Every session of the backup stays valid. Throws a `StartError` when the deployment
+ * is in use, or the backup is damaged, incomplete or of another schema.
  */
 export async function restore(deployment: Deployment, folder: string): Promise<Manifest> {
   const manifest = await readManifest(folder);

@@ -17,7 +17,7 @@ import { insertUser, rethrowTaken, userColumns, userOf, type UserRow } from '../
 import { guestName } from './guest-names.js';
 import { Passwords } from './passwords.js';
 
-/** How often a guest's name is drawn while it is taken, each time out of a hundred times as many. */
+/** Attempts to find a free guest name; each draws from 100 times as many names. */
 const MAX_DRAWS = 3;
 
 /** Registration, login, guests and passwords. */
@@ -63,7 +63,7 @@ export class Accounts {
 
   /** Creates a guest with a generated username; `displayName` replaces only the name that people see. Rejects with `forbidden` when the operator does not let guests in. */
   async guest(caller: Caller, { displayName, deviceName }: CallInput<'auth.guest'>): Promise<Session> {
-    if (!this.settings.guests) throw new ChatError('forbidden', 'Guests are not let in here');
+    if (!this.settings.guests) throw new ChatError('forbidden', 'Guest access is disabled');
     for (let draw = 1; ; draw++) {
       const name = guestName(100 ** (draw + 1));
       try {

@@ -48,7 +48,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await refused(auth.call('bot.create.v1', bot, { username: uniqueName('bot') }), 'forbidden');
   });
 
-  it('belong to their owner only, who is a person', async () => {
+  it('belong only to their owner, a person', async () => {
     const [mine, other] = [await create(), await auth.register()];
     expect(await list()).toContain(mine.user.id);
     expect(await list(other)).toEqual([]);

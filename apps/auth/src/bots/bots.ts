@@ -30,7 +30,10 @@ export class Bots {
     private readonly sessions: Sessions,
   ) {}
 
-  /** Rejects with `forbidden` for guests and bots, `too_large` when the caller has the most bots allowed, `conflict` when the username is taken. */
+  /**
+   * Rejects with `forbidden` for guests and bots, `too_large` when the caller has the maximum number of bots,
+   * `conflict` when the username is taken.
+   */
   async create(
     { userId: ownerId, kind }: Actor,
     { username, displayName = username }: CallInput<'bot.create'>,
@@ -99,7 +102,7 @@ export class Bots {
       const isLive = found && (await em.count(SessionEntity, { id: found.sessionId, endedAt: null })) > 0;
       return isLive ? found : undefined;
     });
-    if (!bot) throw new ChatError('unauthenticated', 'the token is not good');
+    if (!bot) throw new ChatError('unauthenticated', 'invalid token');
     return { userId: bot.userId, sessionId: bot.sessionId };
   }
 }

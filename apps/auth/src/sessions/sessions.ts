@@ -33,7 +33,7 @@ export interface Grant {
 
 /** Rows that one step of a sweep takes. */
 const SWEEP_LIMIT = 500;
-/** Gateways may still hear of a session's end so long after its last access token expired. */
+/** How long ended sessions stay listed after their last token expired. */
 const REVOCATION_SLACK_MS = 60_000;
 const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
 const later = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
@@ -82,12 +82,14 @@ export class Sessions {
     return { user, sessionId, refreshToken, ...(await this.keys.sign(user, sessionId, at)) };
   }
 
-  /** Exchanges a refresh token. A token that was used before ends its session: somebody has a copy, and it is unknown who. */
+  /**
+   * Exchanges a refresh token. A reused token ends its session, because the thief and the owner cannot be told apart.
+   */
   async refresh(caller: Caller, refreshToken: string): Promise<Session> {
     const { grant, reused } = await this.database.entities((em) => this.exchange(em, caller, refreshToken));
     if (grant) return this.answer(grant);
     if (reused) await this.end(reused.userId, [reused.id], 'reuse');
-    throw new ChatError('unauthenticated', 'the refresh token is not good');
+    throw new ChatError('unauthenticated', 'invalid refresh token');
   }
 
   private async exchange(
@@ -210,7 +212,7 @@ export class Sessions {
   }
 }
 
-/** Ends live sessions in one statement, so that of concurrent callers only one returns each session. */
+/** Ends live sessions in one statement, so that each session is returned to one caller. */
 async function endSessions(
   em: SqlEntityManager,
   where: QBFilterQuery<SessionEntity>,

@@ -12,9 +12,12 @@ interface CurrentKey {
 
 /** The advisory lock under which a key is made: any number, the same in every replica. */
 const LOCK = 7_215_539_012;
-/** How long a replica signs with the key it has before it looks for a newer one. */
+/** The interval at which a replica looks for a newer key. */
 const RELOAD_MS = 60_000;
-/** A retired key stays published so much longer than its tokens live: another replica may have used it until its next look. */
+/**
+ * A retired key stays published for this extra time after its tokens' lifetime: another replica may have used it until
+ * it looked for a newer one.
+ */
 const RETIRED_SLACK_MS = 10 * RELOAD_MS;
 
 /**

@@ -117,7 +117,7 @@ export class AuthService {
     return this.call('auth.refresh.v1', nobody(), { refreshToken });
   }
 
-  /** Waits for an event for which `check` holds. */
+  /** Waits for an event that passes `check`. */
   async heard<N extends DomainEventName>(
     wanted: N,
     check: (event: DomainEvent<N>) => boolean,

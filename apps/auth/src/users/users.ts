@@ -66,7 +66,7 @@ export class Users {
       .entities(async (em) => em.assign(found(await em.findOne(UserEntity, { id: userId })), { ...given, ...folded }))
       .catch(rethrowTaken);
     try {
-      // Before the event: everybody who is told of the profile must see its picture.
+      // Before the event, because all recipients of the profile must see its picture.
       if (avatarId !== undefined) await this.publishPicture(userId, avatarId);
     } finally {
       await this.events.publish('user.updated.v1', { user: userOf(user) });

@@ -6,13 +6,15 @@ import { Unavailable } from '@parley/service-kit';
 import type { Request } from 'express';
 import { JwtStrategy } from './jwt.strategy.js';
 
-/** Whom a route lets in: the `auth` of its call. Without it, a route demands a session. */
+/** The route's authentication: the `auth` of its call. Default: a session is required. */
 export const Access = Reflector.createDecorator<Call['auth']>();
 
 /**
- * Lets a request through with a valid token. An `optional` call also passes without any token, an `open` one with whatever token it brings: somebody who logs in may still have an old one.
+ * Lets a request through with a valid token. An `optional` call also passes without any token, an `open` one with any
+ * token, because a client that logs in may still have an old one.
  *
- * The strategy is passed as an object, not by the name `jwt`: Passport keeps names in one registry per process, and a process may hold several gateways (ADR 28).
+ * The strategy is passed as an object, not by the name `jwt`: Passport keeps names in one registry per process, and a
+ * process may hold several gateways (ADR 28).
  */
 @Injectable()
 export class JwtAuthGuard extends AuthGuard() {
@@ -30,7 +32,7 @@ export class JwtAuthGuard extends AuthGuard() {
     return (await super.canActivate(context)) as boolean;
   }
 
-  /** `info` is the reason for which the strategy refused a token. */
+  /** `info`: the reason why the strategy refused a token. */
   override handleRequest<T>(error: unknown, user: T, info: unknown): T {
     if (user) return user;
     if (error) throw error;

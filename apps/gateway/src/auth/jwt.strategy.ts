@@ -6,7 +6,7 @@ import { AccessTokens, verification } from './access-tokens.js';
 import { BotTokens } from './bot-tokens.js';
 import type { Session } from './session.js';
 
-/** The one token after `Bearer`. passport-jwt's own extractor ignores whatever follows it. */
+/** The one token after `Bearer`. passport-jwt's own extractor ignores any text after it. */
 const bearerToken = ({ headers }: Pick<Request, 'headers'>): string | null =>
   /^Bearer ([\w.~+/=-]{1,4096})$/i.exec(headers.authorization ?? '')?.[1] ?? null;
 

@@ -2,12 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 
 const DEADLINE_MS = 3_000;
-/** How long a session learned from an event is kept although auth's list does not name it: longer than an event can be ahead of the list. */
+/**
+ * Time for which a session from an event is kept without being in auth's list: longer than an event can be ahead of the
+ * list.
+ */
 const EVENT_KEEP_MS = 60_000;
 
 /**
- * The ended sessions whose tokens are refused. They come at once from `session.revoked.v1`, and from auth's list of all sessions that ended within the lifetime of an access token: a session that falls
- * off the list has no valid token left and is forgotten.
+ * The ended sessions, whose tokens are refused. Sources are `session.revoked.v1`, and auth's list of sessions that
+ * ended within the lifetime of an access token. A session no longer in the list has no valid token left and is
+ * forgotten.
  */
 @Injectable()
 export class Revocations {
@@ -43,7 +47,7 @@ export class Revocations {
     if (!this.everLoaded) await this.load();
   }
 
-  /** Loads auth's list. Returns the sessions that were not known to have ended. Rejects with `unavailable` and then keeps what it has. */
+  /** Loads auth's list. Returns the newly ended sessions. On `unavailable` it rejects and keeps its state. */
   load(): Promise<string[]> {
     this.loading ??= this.fetch().finally(() => (this.loading = undefined));
     return this.loading;

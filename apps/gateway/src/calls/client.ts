@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Session } from '../auth/session.js';
 import type { LocalConnection } from '../connections/connection.js';
 
-/** Who makes a call, as the gateway knows it. */
+/** The caller of a call. */
 export interface Client {
   readonly address: string;
   /** Absent on calls that need none. */

@@ -31,8 +31,9 @@ interface CallContext {
 }
 
 /**
- * Makes a call, for sockets and HTTP alike: checks the input, then the rates, then asks the service that answers it. Calls of one connection reach the broker in the order in which they came. Rejects
- * with an error that the caller may see, or with a defect. The configured deadline counts from the call's arrival.
+ * Makes a call, for sockets and HTTP alike: checks the input, then the rates, then sends it to its service. Calls of
+ * one connection reach the broker in the order in which they came. Rejects with an error that the caller may see, or
+ * with a defect. The configured deadline counts from the call's arrival.
  */
 @Injectable()
 export class Dispatcher {
@@ -97,7 +98,7 @@ export class Dispatcher {
   }
 }
 
-/** The client as services are told of it. */
+/** The `Caller` that services receive. */
 const callerOf = ({ address, session, connection }: Client, requestId: string): Caller => ({
   requestId,
   address,

@@ -6,7 +6,7 @@ import { PresenceSubscriptions } from '../presence/presence-subscriptions.js';
 import { Typing } from '../presence/typing.js';
 import type { Client } from './client.js';
 
-/** The calls that the gateway answers itself. */
+/** The calls that the gateway handles itself. */
 export type EdgeCallName = { [N in CallName]: (typeof calls)[N]['via'] extends 'edge' ? N : never }[CallName];
 type Handlers = {
   readonly [N in EdgeCallName]: (

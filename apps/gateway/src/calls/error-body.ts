@@ -2,8 +2,9 @@ import { ChatError, type ErrorBody } from '@parley/contracts';
 import { Unavailable, type Logger } from '@parley/service-kit';
 
 /**
- * An error as the caller sees it. A `ChatError` stays as it is; a dependency that is away becomes `unavailable`; anything else is a defect, which is logged and answered `internal` without its text. Each
- * carries the trace id that the log lines carry.
+ * An error as the caller sees it. A `ChatError` stays as it is, an unavailable dependency becomes `unavailable`, and
+ * any other error is a defect: it is logged and becomes `internal` without its text. Each has the trace id of the log
+ * lines.
  */
 export function errorBody(error: unknown, traceId: string, logger: Logger): ErrorBody {
   if (error instanceof ChatError) return { traceId, ...error.toBody() };

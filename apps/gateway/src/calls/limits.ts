@@ -52,8 +52,8 @@ export class Limits {
   }
 
   /**
-   * Makes a call that was admitted. Where it checks a password, a wrong one counts against the guesser, and guesses at one password wait for each other, so that many at once achieve no more than many in
-   * a row.
+   * Makes an admitted call. If it checks a password, a wrong one counts as a failure. Guesses at one password wait for
+   * each other, so that parallel guesses gain nothing.
    */
   limitGuesses<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
     const key = guessKey(name, input, client);
@@ -72,7 +72,7 @@ export class Limits {
     try {
       return await make();
     } catch (error) {
-      // The last allowed guess is answered as itself; the next one is refused.
+      // The last allowed guess gets its own answer; the next one is refused.
       if (isWrongGuess(error)) await this.failedLogins.take(key).catch(nothing);
       throw error;
     }

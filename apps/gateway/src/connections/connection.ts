@@ -7,7 +7,7 @@ import { SocketBackpressure } from './socket-backpressure.js';
 export const CALL_RATE = Object.freeze({ perSecond: 100, burst: 200 });
 /** Calls of one connection that may wait for their answer at a time. */
 const MAX_PENDING_CALLS = 256;
-/** The longest that a closing transport may take to send what was written. */
+/** Maximum time for a closing transport to send its written data. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const nothing = () => undefined;
 
@@ -43,7 +43,7 @@ export class LocalConnection {
   lastHeartbeatAt = Date.now();
   /** The state that the client last asked for. */
   state: Exclude<PresenceState, 'offline'> | undefined;
-  /** The users whose presence this connection watches, and the state that it was last told of each. */
+  /** The users whose presence this connection watches, with the last state sent to it. */
   readonly watched = new Map<string, PresenceState>();
   readonly backpressure: SocketBackpressure;
   private readonly bucket: TokenBucket;
@@ -55,7 +55,7 @@ export class LocalConnection {
   private lastTurn: Promise<unknown> = Promise.resolve();
   /** Resolves when opening has ended, well or not. */
   opened: Promise<void> = Promise.resolve();
-  /** Whether opening has ended. */
+  /** Whether the connection is open. */
   isOpen = false;
 
   constructor(

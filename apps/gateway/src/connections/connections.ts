@@ -51,7 +51,7 @@ export class Connections {
     return this.all.filter(({ isOpen }) => isOpen);
   }
 
-  /** Whether the gateway is stopping: no new connection is let in. */
+  /** Whether the gateway is stopping and refuses new connections. */
   get isDraining(): boolean {
     return this.draining;
   }

@@ -5,7 +5,7 @@ import type { Socket } from 'socket.io';
 const MAX_QUEUED_BYTES = 1024 * 1024;
 /** Pushes do not wait, so this bound disconnects at once. */
 const HARD_MAX_QUEUED_BYTES = 8 * MAX_QUEUED_BYTES;
-/** How long a client may stay above the limit. One that reads is below it again within a few turns of the event loop. */
+/** Maximum time above the limit. A reading client is below it again within a few turns of the event loop. */
 const SLOW_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;
 

@@ -3,7 +3,7 @@ import type { Schemas } from './schemas.js';
 
 type Json = Record<string, unknown>;
 
-/** An address that takes or sends files, which is no call. */
+/** A path for files, which is not a call of the contracts. */
 export interface FileRoute {
   readonly id: string;
   readonly method: 'get' | 'head' | 'post' | 'patch' | 'delete';
@@ -36,7 +36,7 @@ export const fileRoutes: readonly FileRoute[] = [
     id: 'attachment.get',
     method: 'get',
     path: '/api/v1/attachments/{id}',
-    summary: 'The bytes, for those who may see the message; HEAD answers the headers alone',
+    summary: 'The bytes, for users who may see the message; HEAD returns only headers',
     headers: ['Range', 'If-None-Match', 'If-Range'],
     answers: {
       200: 'The file',

@@ -6,7 +6,7 @@ import { fileTypeFromFile } from 'file-type';
 import { parseFile, type IAudioMetadata } from 'music-metadata';
 import sharp from 'sharp';
 
-/** What the bytes of a file say about it. */
+/** Properties recognised from content. */
 export interface Content {
   readonly mediaType: string;
   readonly width?: number;
@@ -30,7 +30,7 @@ const MAX_PIXELS = 100_000_000;
 const THUMBNAIL_PX = 320;
 const DECODE_TIMEOUT_S = 10;
 const PARSE_TIMEOUT_MS = 5_000;
-/** Files up to this size are read to their end when nothing else tells how long they play. */
+/** Files up to this size are read to their end if only that gives their duration. */
 const MAX_SCANNED_BYTES = 64 * 1024 * 1024;
 /** The column is an integer. */
 const MAX_DURATION_MS = 0x7fffffff;

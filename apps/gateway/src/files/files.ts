@@ -59,14 +59,14 @@ export class Files {
     await pipeline(await (await this.store).read(key), createWriteStream(path));
   }
 
-  /** Rejects with `too_large` when the user may not store so many more bytes. */
+  /** Rejects with `too_large` if the user may not store this many more bytes. */
   async admit(userId: string, bytes: number): Promise<void> {
     await this.broker.request('attachment.admit.v1', { userId, bytes });
   }
 
   /**
-   * Makes a file an attachment: recognises its content, stores its bytes unless they are `isStored` already, and has it recorded. Repeating it under the same id is harmless. When anything fails,
-   * everything is as it was before.
+   * Makes a file an attachment: recognises its content, stores its bytes unless they are `isStored` already, and has it
+   * recorded. Repeating it under the same id is harmless. A failure rolls back completely.
    */
   async keep(userId: string, { id, path, name }: ReceivedFile, isStored = false): Promise<Attachment> {
     const { size } = await stat(path);

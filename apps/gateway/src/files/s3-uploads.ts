@@ -48,7 +48,7 @@ export class BucketUploads extends S3Store {
     await this.forget(id);
   }
 
-  /** Ids of uploads that have expired and of which something remains. An id may come more than once. */
+  /** Ids of expired uploads with remaining data. May repeat ids. */
   async *expired(): AsyncGenerator<string> {
     for await (const { Key = '', LastModified } of this.list(uploads)) {
       if (LastModified && Number(this.getExpirationDate(LastModified.toISOString())) < Date.now())

@@ -74,7 +74,7 @@ describe('an upload to a bucket', () => {
     expect(await underWay()).toEqual([]);
   });
 
-  it('is gone when the store has removed it by itself', async () => {
+  it('is gone after the store has expired it', async () => {
     const location = await begin(10);
     expect((await part(location, 0, text('hello'))).status).toBe(204);
     site.s3!.uploads.clear();

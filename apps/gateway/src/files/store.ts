@@ -15,7 +15,7 @@ export interface FileStore {
   put(key: string, path: string, mediaType: string): Promise<void>;
   /** Rejects with {@link MissingFile}. */
   read(key: string, range?: Range): Promise<Readable>;
-  /** Does nothing when there is no such file. */
+  /** Does nothing if the file does not exist. */
   remove(key: string): Promise<void>;
 }
 

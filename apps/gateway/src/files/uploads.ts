@@ -101,7 +101,7 @@ export class Uploads {
     await this.bucket!.forget(id);
   }
 
-  /** Answers HEAD: how far an upload is. */
+  /** Handles HEAD: the offset of an upload. */
   private async sendState(
     store: DataStore,
     request: Request,

@@ -91,7 +91,7 @@ describe('a call over HTTP', () => {
     });
   });
 
-  it('answers 201 for a new message or conversation, and 200 for a repeated send or an existing conversation', async () => {
+  it('answers 201 for new messages and conversations, and 200 for existing ones', async () => {
     const send = async (clientId: string) =>
       (await edge.fetch(messages, { method: 'POST', token, json: { clientId, body: 'a' } })).status;
     expect([await send('new'), await send('again')]).toEqual([201, 200]);
@@ -353,7 +353,7 @@ describe('at the root', () => {
       ]);
   });
 
-  it('the page for people names every call, event and code, and loads nothing else', async () => {
+  it('the HTML documentation lists every call, event and code, and loads no external resource', async () => {
     const answer = await edge.fetch('/api/docs');
     const html = await answer.text();
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);

@@ -7,7 +7,10 @@ import { errorBody } from '../calls/error-body.js';
 export const TRACE_HEADER = 'trace-id';
 export const traceOf = (response: Response): Trace => (response.locals['trace'] ??= { traceId: traceIdOf() }) as Trace;
 
-/** Gives every request the trace id that its log lines, its answer and its problem carry: the one of a well-formed `traceparent`, otherwise a new one. */
+/**
+ * Gives every request a trace id, for its log lines, answer and problem: from a well-formed `traceparent`, or a new
+ * one.
+ */
 export function traceRequests(request: Request, response: Response, next: NextFunction): void {
   response.locals['trace'] = parseTraceparent(request.headers['traceparent']);
   response.setHeader(TRACE_HEADER, traceOf(response).traceId);

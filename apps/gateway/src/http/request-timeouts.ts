@@ -6,11 +6,13 @@ const BODY_TIMEOUT_MS = 30_000;
 const UPLOAD_TIMEOUT_MS = 3_600_000;
 /** Maximum time in which a client takes nothing of a file, like a player that is paused. It may ask for the rest again. */
 const DOWNLOAD_IDLE_TIMEOUT_MS = 5 * 60_000;
-/** How long the rest of a body is still read after the answer, so that the client reads the answer. */
+/** Time for which the rest of a body is read after the answer, so that the client reads the answer. */
 const LINGER_MS = 5_000;
 const filePaths = /^\/api\/v1\/(?:attachments|uploads)(?:[/?]|$)/;
 
-/** Ends connections whose requests do not come to an end. Node has one limit for all requests, which would cut large files off. */
+/**
+ * Closes connections with unfinished requests. Node has one limit for all requests, which would cut large files off.
+ */
 export function limitRequestTime(request: IncomingMessage, response: ServerResponse): void {
   const end = () => request.complete || request.socket.destroy();
   const isFile = filePaths.test(request.url ?? '');

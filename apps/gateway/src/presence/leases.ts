@@ -29,7 +29,7 @@ export class Leases {
     if (failure !== undefined) throw failure;
   }
 
-  /** Pushes did not find connections whose lease had lapsed, so their clients reconnect and sync. */
+  /** Pushes missed connections whose lease had ended, so their clients reconnect and sync. */
   private async renewInRegistry(connections: readonly LocalConnection[]): Promise<void> {
     const entries = connections.map((connection) => this.connections.registryEntry(connection));
     const { lapsed } = await this.registry.renew(entries);

@@ -10,7 +10,10 @@ const MAX_PER_REQUEST = 1_000;
 
 type WatchersFrame = Extract<PushFrame, { kind: 'watchers' }>;
 
-/** How a watcher sees a user. `hidden`: there is a block between the two; the user shows as offline and no changes are passed on. */
+/**
+ * A user's presence as one watcher sees it. `hidden`: a block exists between the two; the user is shown as offline and
+ * changes are not forwarded.
+ */
 interface View {
   readonly presence: Presence;
   readonly hidden: boolean;
@@ -31,7 +34,7 @@ interface PendingRequest {
  */
 @Injectable()
 export class PresenceSubscriptions {
-  /** How many connections watch each user; presence is told when the last one stops. */
+  /** Number of connections that watch each user. The gateway unsubscribes after the last one. */
   private readonly counts = new Map<string, number>();
   private readonly pending = new Set<PendingRequest>();
   private server: Server | undefined;

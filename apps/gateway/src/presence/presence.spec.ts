@@ -51,7 +51,7 @@ const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) =>
   answerTo(socket, 'presence:watch', { userIds });
 
 describe('presence:watch', () => {
-  it('answers visible users, and passes their changes on to their watchers only', async () => {
+  it('returns visible users, and forwards their changes to their watchers only', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
     expect(await watch(ann.socket, bob, stranger)).toMatchObject({
@@ -65,7 +65,7 @@ describe('presence:watch', () => {
     expect(eveHears).toEqual([]);
   });
 
-  it('answers a change that arrived during the request', async () => {
+  it('returns a change that arrived during the request', async () => {
     const ann = await edge.connect();
     const bob = newId();
     beforeAnswer = () => edge.push(frame(bob, 'busy')).then(() => new Promise((resolve) => setImmediate(resolve)));
@@ -83,7 +83,7 @@ describe('presence:watch', () => {
     expect(await watch(ann.socket, newId())).toMatchObject({ ok: true });
   });
 
-  it('tells presence when the last connection here stops watching', async () => {
+  it('unsubscribes at presence when the last connection stops watching', async () => {
     const [ann, eve] = [await edge.connect(), await edge.connect()];
     const bob = newId();
     await watch(ann.socket, bob);

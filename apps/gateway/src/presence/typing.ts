@@ -3,10 +3,13 @@ import { Broker } from '@parley/broker';
 import { times, type CallInput } from '@parley/contracts';
 import type { LocalConnection } from '../connections/connection.js';
 
-/** Conversations in which one connection may type at a time; of more, the oldest ends. */
+/** Maximum number of conversations in which one connection types at a time; beyond that the oldest ends. */
 const MAX_PER_CONNECTION = 10;
 
-/** Keeps track of who types in which conversation at this gateway. History tells the members. The gateway says that somebody stopped when their client does not: it closed, or fell silent. */
+/**
+ * Tracks typing users by conversation at this gateway; history informs the members. The gateway reports the end of
+ * typing for clients that closed or fell silent.
+ */
 @Injectable()
 export class Typing {
   /** For each connection: the conversations it types in, and until when. */
@@ -14,7 +17,7 @@ export class Typing {
 
   constructor(private readonly broker: Broker) {}
 
-  /** Rejects as history does: somebody who may not write there may not type. */
+  /** Rejects with history's error: users who may not write may not type. */
   async type(connection: LocalConnection, { conversationId, active }: CallInput<'typing'>): Promise<void> {
     await this.tellHistory(connection, conversationId, active);
     if (!active) return this.forget(connection, conversationId);
@@ -43,7 +46,7 @@ export class Typing {
 
   private stop(connection: LocalConnection, conversationId: string): void {
     this.forget(connection, conversationId);
-    // A failure is harmless: clients end it by themselves a little later.
+    // A failure is harmless, because clients end the typing a little later without it.
     void this.tellHistory(connection, conversationId, false).catch(() => undefined);
   }
 

@@ -15,7 +15,7 @@ import { RecentRemovals } from './recent-removals.js';
 
 /** Clients reconnect within this time after a gap. */
 const GAP_SPREAD_MS = 3_000;
-/** How long a pending call may still be answered before its connection closes. */
+/** Maximum time for pending calls to be answered before their connection closes. */
 const GAP_CALL_TIMEOUT_MS = 1_000;
 /** The longest that clients are kept until the broker is ready for them to come back. */
 const BROKER_READY_TIMEOUT_MS = 5_000;
@@ -23,7 +23,9 @@ const BROKER_READY_POLL_MS = 50;
 
 type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 
-/** Passes on what the services send to this gateway: frames to its clients, ended sessions, changed blocks, and gaps, after which frames may be missing. */
+/**
+ * Forwards frames from services to this gateway's clients, applies ended sessions and changed blocks, and handles gaps.
+ */
 @Injectable()
 export class PushListener implements InstanceListener {
   readonly events: readonly DomainEventName[] = ['session.revoked.v1', 'block.changed.v1'];

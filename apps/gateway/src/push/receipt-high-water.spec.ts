@@ -20,7 +20,7 @@ describe('the receipts that are shown', () => {
     expect(receipts.advance(receipt(3, 5))).toBeUndefined();
   });
 
-  it('combine two receipts of which each is ahead in one position', () => {
+  it('combine the positions of two receipts', () => {
     const receipts = new ReceiptHighWater();
     receipts.advance(receipt(0, 9));
     expect(receipts.advance(receipt(4, 4))).toEqual(receipt(4, 9));

@@ -1,6 +1,6 @@
 import type { Receipt } from '@parley/contracts';
 
-/** Members whose newest positions are remembered; of more, those that moved longest ago are forgotten. */
+/** Maximum number of members with remembered positions; beyond that, the oldest are forgotten. */
 const MAX_MEMBERS = 50_000;
 
 /**
@@ -12,7 +12,7 @@ export class ReceiptHighWater {
 
   constructor(private readonly maxMembers = MAX_MEMBERS) {}
 
-  /** Raises a receipt to the highest positions shown before. Returns undefined when it contains nothing new. */
+  /** Raises a receipt to the highest positions shown before. Returns undefined if it contains nothing new. */
   advance(receipt: Receipt): Receipt | undefined {
     const key = `${receipt.conversationId} ${receipt.userId}`;
     const { readSeq, deliveredSeq } = this.highest.get(key) ?? { readSeq: -1, deliveredSeq: -1 };

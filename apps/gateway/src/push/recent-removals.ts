@@ -6,12 +6,12 @@ interface Removal {
   readonly at: number;
 }
 
-/** How long after a removal a frame may arrive that was published before it. */
+/** Maximum delay of a frame that was published before a removal and arrives after it. */
 const LATE_FRAME_MS = 30_000;
-/** Removed members that are remembered; of more, those removed longest ago are forgotten. */
+/** Maximum number of remembered members; beyond that, the oldest are forgotten. */
 const MAX_USERS = 100_000;
 
-/** The conversation that a frame is about, if it is about one. */
+/** The conversation of a frame, if any. */
 function conversationOf(payload: unknown): string | undefined {
   const { conversationId, message, conversation } = payload as {
     conversationId?: string;
@@ -22,11 +22,13 @@ function conversationOf(payload: unknown): string | undefined {
 }
 
 /**
- * The members that were just removed from a conversation. Several processes push about one conversation, so a frame published before a removal may arrive after it: removed members do not get it any more
- * (I8). Between `conversation:removed` and `conversation:new` a user is told nothing about the conversation. Empty except shortly after removals.
+ * The members that were just removed from a conversation. Several processes push about one conversation, so a frame
+ * published before a removal may arrive after it: removed members do not get it any more (I8). Between
+ * `conversation:removed` and `conversation:new` a user receives no event of the conversation. Empty except shortly
+ * after removals.
  */
 export class RecentRemovals {
-  /** By conversation, the latest last: the members removed from it, and when the last one was. */
+  /** By conversation, the latest last: its removed members, and the time of the last removal. */
   private readonly removals = new Map<string, Removal>();
   private userCount = 0;
 

@@ -97,7 +97,7 @@ const packets: readonly (readonly [string, readonly (string | Uint8Array<ArrayBu
 ];
 
 describe('a WebSocket', () => {
-  it.each(packets)('with %s is closed at most', async (_, frames) => {
+  it.each(packets)('with %s: closes the connection at most, and affects nothing else', async (_, frames) => {
     const { socket, closed, heard } = await bare();
     for (const frame of frames) socket.send(frame);
     // It must be answered or closed; it must not hang.
@@ -145,7 +145,7 @@ describe('long polling', () => {
     expect((await poll(query, { method: 'POST', body: '40' })).status).toBe(400);
   });
 
-  it('with invalid bodies is closed at most', async () => {
+  it('with invalid bodies: closes the connection at most, and affects nothing else', async () => {
     for (const body of [
       '',
       '\x1e\x1e\x1e',
@@ -263,7 +263,7 @@ const pollution =
 
 describe('Object.prototype', () => {
   const http = callNames.filter((name) => (calls[name] as Call).http !== undefined);
-  it.each(http)('is not reached by the body of %s', async (name) => {
+  it.each(http)('is not polluted by the body of %s', async (name) => {
     const { method, path, query } = (calls[name] as Call).http!;
     const address = `/api/v1${path.replace(/:\w+/g, newId())}`;
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };

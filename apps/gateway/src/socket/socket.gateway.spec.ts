@@ -31,7 +31,7 @@ afterAll(() => edge.stop());
 const send = (body: string, more: object = {}) => ({ conversationId, clientId: newId(), body, ...more });
 
 describe('an acknowledgement', () => {
-  it('carries the answer of the service, which was told the caller', async () => {
+  it('carries the service’s answer, and the caller to the service', async () => {
     const { socket, user, sessionId, ready } = await edge.connect();
     expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([
       {

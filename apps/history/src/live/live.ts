@@ -38,7 +38,9 @@ export class Live {
     );
   }
 
-  /** Passes data on to all connections of the other person of a direct conversation. Returns whether they have any. */
+  /**
+   * Forwards data to all connections of the peer in a direct conversation. Returns whether the peer has a connection.
+   */
   async signal(
     { userId }: Actor,
     { to, conversationId, data }: CallInput<'peer.signal'>,

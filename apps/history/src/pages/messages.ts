@@ -47,7 +47,7 @@ export async function readPage(
   };
 }
 
-/** Maximum number of messages that opening a conversation answers, however many are unread. */
+/** Maximum number of messages returned when a conversation is opened. */
 export const MAX_OPENED = 200;
 const FIRST_UNREAD = `
   select m.seq from chat.message m

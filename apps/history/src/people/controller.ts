@@ -5,7 +5,7 @@ import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Database } from '@parley/store';
 import { listPeople, visibleTo } from './people.js';
 
-/** Contacts, blocks, and whose presence a user may see. */
+/** Contacts, blocks, and visibility of presence. */
 @Controller()
 export class PeopleController {
   constructor(

@@ -51,8 +51,8 @@ const VISIBLE = `
     where theirs.user_id = u.id and ${isMemberNow('theirs')})`;
 
 /**
- * The users among `userIds` whose presence `userId` may see: members of a common conversation, contacts, and themselves. `blocked` are those of them with whom there is a block in either
- * direction.
+ * The users among `userIds` whose presence `userId` may see: members of a common conversation, contacts, and
+ * themselves. `blocked`: those with a block in either direction.
  */
 export async function visibleTo(
   sql: Sql,

@@ -141,7 +141,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('private settin
     });
   });
 
-  it('reach devices that were away, by sync and by changes', async () => {
+  it('reach devices that were offline, by sync and by changes', async () => {
     const { anna, ben, conversationId } = await talk();
     const { rev } = (await on.service.ask('conversation.get.v1', ben, { conversationId })).conversation;
     // Longer ago than the margin of `timeOfRev`.

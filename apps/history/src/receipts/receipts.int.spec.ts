@@ -133,7 +133,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('receipts and u
     expect([heard(anna), heard(ben), heard(gone), heard(quiet)]).toEqual([[receipt.readSeq], [2], [], []]);
   });
 
-  it('answers who has received and who has read a message', async () => {
+  it('returns the users who received and read a message', async () => {
     const [anna, ben, cara, dora, late] = [newId(), newId(), newId(), newId(), newId()];
     const conversationId = await chat.conversation([anna, ben, cara, dora]);
     const seq = await chat.message(conversationId, anna);

@@ -89,7 +89,8 @@ type RequesterRow = Pick<ConversationAccess, 'visibility' | 'deleted_at' | 'role
 } & ReceiptRow;
 type Reader = Pick<ReceiptRow, 'conversation_id' | 'user_id' | 'read_seq'>;
 
-// Cursors whose move may not have been published. Where they were before is unknown, so they count as moved from where the member joined.
+// Cursors whose move may not have been published. Their previous position is unknown, so the position at joining is
+// used.
 const UNPUBLISHED = `
   select c.id as conversation_id, m.user_id, k.delivered_seq, k.read_seq, k.updated_at, c.member_count, c.members_rev, m.base_seq as read_before, m.base_seq as delivered_before
   from unnest($1::uuid[], $2::uuid[]) as w(conversation_id, user_id)
@@ -118,7 +119,7 @@ const columns = (cursors: readonly CursorKey[]): [string[], string[]] => [
   cursors.map(({ userId }) => userId),
 ];
 
-/** Publication of moves that may not have been published is retried this often, and that many times, for at most so many cursors. */
+/** Retry interval, number of retries, and maximum number of cursors, for moves that may not have been published. */
 const RETRY = { everyMs: 500, times: 120, maxCursors: 20_000 } as const;
 
 /** Moves delivered and read cursors forward in batches, and publishes the moves. */

@@ -22,7 +22,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     on.service.ask('message.trace.v1', userId, { messageId });
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 
-  it('answers the sender how far a message got', async () => {
+  it('shows the sender the progress of a message', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { conversationId, seq, messageId } = await sent(anna, ben, cara);
     const traceId = traceIdOf();
@@ -58,7 +58,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     expect(await trace(anna, messageId)).toEqual({ messageId, received: time, delivered: [], read: [] });
   });
 
-  it('leaves out pushes to users with whom there is a block', async () => {
+  it('leaves out pushes to blocked and blocking users', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const { messageId } = await sent(anna, ben, cara);
     on.service.traces.pushed(

@@ -10,8 +10,9 @@ const TRACE_ID = `select replace(m.trace_id::text, '-', '') as trace_id from cha
 const UNBLOCKED = `select u.id from unnest($2::uuid[]) as u(id) where not ${blockBetween('$1::uuid', 'u.id')}`;
 
 /**
- * How far a message got, for its sender; refused to others with `not_found`. `received` is the time at which the gateway got the call, which is part of the message's id. Pushes to users
- * with whom there is a block are left out, because they would reveal that those users were online. Without the traces of a Redis that is away.
+ * The progress of a message, for its sender; `not_found` for others. `received`: the time at which the gateway received
+ * the call, from the message's id. Pushes to blocked and blocking users are left out, because they would reveal that
+ * those users were online. Without the traces of a Redis that is away.
  */
 export async function traceOfMessage(
   sql: Sql,

@@ -1,4 +1,4 @@
-/** How search compares text and splits it into words. */
+/** Text folding and word splitting for search. */
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 // eslint-disable-next-line no-control-regex -- all of ASCII

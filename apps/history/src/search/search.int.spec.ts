@@ -51,7 +51,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     expect(await found(ben, '\u0301')).toEqual([]);
   });
 
-  it('answers newest first, page by page, optionally of one conversation or one sender', async () => {
+  it('returns newest first, page by page, optionally for one conversation or sender', async () => {
     const [anna, ben] = [newId(), newId()];
     const word = `w${newId().slice(-10)}`;
     const [one, other] = [await chat.conversation([anna, ben]), await chat.conversation([ben, anna])];
@@ -100,7 +100,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
     await eventually(async () => expect(await indexed(deleted)).toEqual([]));
   });
 
-  it('goes by the present message, before and after the index is told of an edit or a deletion', async () => {
+  it('uses the current message, before and after an edit or a deletion is indexed', async () => {
     const anna = newId();
     const conversationId = await chat.conversation([anna]);
     const [first, second] = [

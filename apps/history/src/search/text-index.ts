@@ -11,10 +11,10 @@ export interface MessageKey {
 
 /** Completing the index: messages per step, conversations per query, and the pause between steps. */
 const STEP = { messages: 200, conversations: 100, pauseMs: 20 } as const;
-/** How often the index is completed after the start, which finds messages whose events were lost as dead letters. */
+/** Interval of completing the index, which finds messages whose events became dead letters. */
 const COMPLETE_EVERY_MS = 60 * 60 * 1000;
 const COMPLETE_RETRY_MS = 5_000;
-/** How long messages wait for others to be indexed with them. */
+/** Time that messages wait to be indexed together. */
 const BATCH_WAIT_MS = 40;
 
 interface PresentMessage extends Row {

@@ -27,7 +27,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
   const sync = (userId: string, cursors: Record<string, number>, of = epoch) =>
     on.service.ask('sync.v1', userId, { epoch: of, cursors });
 
-  it('answers each changed message once, in its current state, tombstones and departures included', async () => {
+  it('returns each changed message once in its current state, with tombstones and departures', async () => {
     const [anna, ben, cara] = [newId(), newId(), newId()];
     const conversationId = await chat.conversation([anna, ben, cara]);
     await chat.messages(conversationId, anna, 3);

@@ -7,7 +7,7 @@ import { changesOf, epochOf, preferencesChangedSince, timeOfRev, type Conversati
 type SyncAnswer = CallOutput<'sync'>;
 type Entry = SyncAnswer['changes'][number];
 
-/** The most that one answer carries. The rest follows with the next call. */
+/** Maximum size of one answer. The rest follows with the next call. */
 const max = { messagesPerConversation: limits.pageSize, messages: 500, conversations: 100, added: 100 } as const;
 
 interface OwnConversation extends Row {
@@ -83,7 +83,10 @@ const RECEIPTS_MOVED = `
     select 1 from history.cursor k
     where k.conversation_id = q.id and (c.member_count <= $4 or k.user_id = $3) and k.updated_at > ${timeOfRev('q', 'c')})`;
 
-/** Changes without a `rev`, of conversations whose cursor is not behind. A cursor that is ahead was never given out: its entry leads back to the conversation's own `rev`. */
+/**
+ * Changes without a `rev`, of conversations whose cursor is not behind. A cursor ahead of the conversation was never
+ * returned by the server; its entry resets it to the conversation's `rev`.
+ */
 async function unnumberedChanges(
   sql: Sql,
   userId: string,

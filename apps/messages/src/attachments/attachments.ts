@@ -13,10 +13,10 @@ import { Settings } from '../config.js';
 /** The sent attachments that one sweep examines. A round over all of them takes several sweeps. */
 const MAX_EXAMINED = 5000;
 const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
-/** How long an attachment outlives its last message: a forward of it may be under way. */
+/** Time that an attachment outlives its last message, because a forward may be under way. */
 const KEPT_AFTER_DELETION = `interval '1 hour'`;
 
-// An attachment that was sent and is on no message any more is about to be dropped, as in sending.
+// As in sending, an attachment whose messages are all deleted is excluded, because the sweep will drop it.
 const PUBLISHABLE = `
   select a.media_type from chat.attachment a
    where a.id = $1 and a.uploader_id = $2 and a.thumbnail_of is null and a.dropped_at is null

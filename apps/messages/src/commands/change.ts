@@ -7,13 +7,16 @@ import { callerStatesOf, lockConversations, type CallerState, type LockedConvers
 import type { OutgoingEvent } from './publisher.js';
 import { findSystemMessage, insertSystemMessage } from './system-messages.js';
 
-/** Parts of a conversation beside its messages. Each has the `rev` of its last change, so that catching up answers only changed parts. */
+/**
+ * Parts of a conversation beside its messages. Each has the `rev` of its last change, so that catching up returns only
+ * changed parts.
+ */
 export type Part = 'conversation' | 'members' | 'drawing';
 
-/** The caller of a command and its request. */
+/** The caller and request of a command. */
 export interface CommandContext {
   readonly caller: Actor;
-  /** True when an earlier delivery may have carried the command out. */
+  /** Whether an earlier delivery may have carried out the command. */
   readonly redelivered: boolean;
 }
 export const contextOf = ({
@@ -95,7 +98,7 @@ export class Change {
     return conversation;
   }
 
-  /** Appends the system message of this command, sent by the caller. A command writes at most one: {@link earlierNote} finds it after a redelivery. */
+  /** Appends the system message of this command, sent by the caller. A command writes at most one: {@link earlierSystemMessage} finds it after a redelivery. */
   note(note: SystemNote): Promise<Message> {
     const { conversation, now } = this;
     conversation.last_seq += 1;
@@ -112,7 +115,7 @@ export class Change {
   }
 
   /** The system message that an earlier delivery of this command wrote. */
-  async earlierNote(): Promise<Message | undefined> {
+  async earlierSystemMessage(): Promise<Message | undefined> {
     if (!this.repeat) return undefined;
     return findSystemMessage(this.sql, this.conversation.id, this.userId, this.context.caller.requestId);
   }

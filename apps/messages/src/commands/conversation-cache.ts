@@ -8,14 +8,15 @@ export interface CachedConversation {
   readonly senders: ReadonlyMap<string, CallerState>;
 }
 
-/** The most cached rows, of conversations and senders together: some tens of megabytes. */
+/** Maximum number of cached rows, conversations and senders together: some tens of megabytes. */
 const CAPACITY = 50_000;
-/** The most cached senders of one conversation. */
+/** Maximum number of cached senders of one conversation. */
 const MAX_SENDERS = 1000;
 
 /**
- * The conversations that this process writes to, as its own transactions left them. An entry proves nothing by itself: every change of a conversation or its members raises its `rev`, so
- * an entry is true only while the row has that `rev`. Statements that rely on an entry must make that a condition.
+ * The conversations that this process writes to, as its own transactions left them. Every change of a conversation or
+ * its members raises its `rev`, so an entry is valid only while the row has that `rev`. Statements that use an entry
+ * must check it.
  */
 @Injectable()
 export class ConversationCache {

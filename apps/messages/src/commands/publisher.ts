@@ -7,7 +7,7 @@ import { Batcher } from '@parley/service-kit';
 
 /** Maximum number of messages of one event: with the longest bodies, less than a megabyte. */
 const MAX_MESSAGES = 50;
-/** How long a new message waits for others to share its event. */
+/** Time that a new message waits for others to share its event. */
 const BATCH_WAIT_MS = 25;
 
 /** A live event, pushed to users. */

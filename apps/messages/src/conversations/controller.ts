@@ -64,7 +64,7 @@ export class ConversationsController {
     return this.runner.change(delivery, input.conversationId, 'member', (change) => remove(change, input));
   }
 
-  /** Sent by `ExpiredBans`. Carried out as if the user whose ban is over had asked. */
+  /** Sent by `ExpiredBans`. Runs with the formerly banned user as the caller. */
   @MessagePattern<string>('member.return.v1')
   returnMember(@Ctx() delivery: Command<'member.return.v1'>): Promise<void> {
     const { conversationId, userId } = delivery.payload;

@@ -25,7 +25,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('a conversatio
     return { model, real: new Real(on.service, on.engine, conversation.id, users) };
   };
 
-  it('allows everybody exactly what the rules say, after any history of commands', async () => {
+  it('allows exactly the actions of the model, after any history of commands', async () => {
     const kind = fc.oneof(
       { weight: 4, arbitrary: fc.constant<Kind>('group') },
       { weight: 2, arbitrary: fc.constant<Kind>('channel') },

@@ -14,7 +14,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refu
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.create on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
-  it('creates a group with its first system message, and tells every member with their own membership', async () => {
+  it('creates a group with its first system message, and sends it to every member with their own membership', async () => {
     const [anna, ben, cara] = [await on.service.connect(), await on.service.connect(), await on.service.connect()];
     const requestId = newId();
     const { conversation, created } = await on.service.create(

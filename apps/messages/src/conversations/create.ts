@@ -28,8 +28,9 @@ export class ConversationCreator {
   ) {}
 
   /**
-   * Creates a conversation under the request's id, so that a redelivery finds it. Returns an existing direct conversation as the caller sees it. Throws a `ChatError` before anything is stored;
-   * `unavailable` when auth cannot answer whether the members exist.
+   * Creates a conversation under the request's id, so that a redelivery finds it. Returns an existing direct
+   * conversation as the caller sees it. Throws a `ChatError` before anything is stored; `unavailable` if auth cannot
+   * check that the members exist.
    */
   async create(command: CreateCommand): Promise<Committed<CallOutput<'conversation.create'>>> {
     const { caller, input } = command;

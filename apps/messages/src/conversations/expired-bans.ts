@@ -9,8 +9,9 @@ const CHECK_EVERY_MS = 1000;
 const MAX_LIFTED = 100;
 
 /**
- * Finds bans whose time is over and has their conversations' shards lift them, in order with all other commands. Access is decided by the clock, so this only updates `member_count` and
- * tells the members. Runs in every replica; a ban is lifted once.
+ * Finds expired bans and sends a command to lift each to its conversation's shard, in order with all other commands.
+ * Access already depends on the clock, so this only updates `member_count` and informs the members. Runs in every
+ * replica; a ban is lifted once.
  */
 @Injectable()
 export class ExpiredBans implements OnApplicationBootstrap, OnModuleDestroy {

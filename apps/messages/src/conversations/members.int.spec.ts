@@ -56,7 +56,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
   ) => pushesOf(userId, conversationId).findLast(([name]) => name === event)?.[1] as ServerEvent<E> | undefined;
   const settled = (conversationId: string) => eventually(() => expectConsistent(on.engine.owner, conversationId));
 
-  it('may join a public conversation: they get its state with everything read, and the members are told', async () => {
+  it('may join a public conversation, get its state as read, and are announced to the members', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await on.service.send(anna!, { conversationId });
@@ -143,7 +143,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     expect(await codeOf(add(anna!, conversationId, newId()))).toBe('too_large');
   });
 
-  it('may leave: they are told at once, get nothing later, and start again when they join again', async () => {
+  it('may leave: they get the removal at once and nothing later, and start again after joining again', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -171,7 +171,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('include a creator, who cannot leave others behind, and ends the conversation as its last member', async () => {
+  it('include the creator, who must hand over first, and ends the conversation as its last member', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);
     await join(ben!, conversationId);
@@ -236,7 +236,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
-  it('cannot be added while auth is unavailable, which only those who may add them are told', async () => {
+  it('cannot be added while auth is unavailable; other callers get their usual refusal', async () => {
     const alone = await Service.start(on.engine.database, { auth: false });
     const [anna, ben] = [newId(), newId()];
     const conversationId = await publicGroup(anna);

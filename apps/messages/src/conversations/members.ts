@@ -31,7 +31,8 @@ export async function join(change: Change): Promise<CallOutput<'conversation.joi
 }
 
 /**
- * Leaves a conversation. Its creator must hand it over first, or ends it as its last member. Checks access itself: a member who has left by this very command gets the same answer again.
+ * Leaves a conversation. The creator must hand it over first, or ends it as its last member. Checks access itself, so
+ * that a redelivered command returns the same answer.
  */
 export async function leave(change: Change): Promise<Record<string, never>> {
   if (await republishMembership(change, change.userId)) return {};

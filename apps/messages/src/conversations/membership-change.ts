@@ -6,11 +6,11 @@ import { findMember, storeMember, type StoredMember } from './sql.js';
 
 type Removal = 'left' | 'removed' | 'banned';
 
-/** A change of members as it is published. */
+/** A published change of members. */
 interface MembershipChange {
   /** Members whose rows changed. */
   readonly changed: readonly StoredMember[];
-  /** The new member, who gets the whole conversation. */
+  /** The new member, who receives the whole conversation. */
   readonly joined?: StoredMember;
   /** The former member. */
   readonly removed?: { readonly member: StoredMember; readonly reason: Removal };
@@ -55,9 +55,12 @@ async function conversationNew(change: Change, { user_id, rev }: StoredMember): 
   };
 }
 
-/** Publishes the membership change of an earlier delivery of this command again, as things are now. Returns the member; undefined when no earlier delivery wrote a system message. */
+/**
+ * Publishes the membership change of an earlier delivery of this command again, with the current state. Returns the
+ * member; undefined when no earlier delivery wrote a system message.
+ */
 export async function republishMembership(change: Change, userId: string): Promise<StoredMember | undefined> {
-  const note = await change.earlierNote();
+  const note = await change.earlierSystemMessage();
   const member = note && (await findMember(change.sql, change.conversation.id, userId));
   if (!member) return undefined;
   const { kind } = note.system!;

@@ -54,7 +54,10 @@ const CREATE_GROUP = `
   insert into chat.member (conversation_id, user_id, role, joined_at, rev)
   select id, user_id, case when user_id = $4 then 'creator' else 'member' end, now(), 1 from conversation, unnest($9::uuid[]) as user_id`;
 
-/** Stores a group or channel with its members, the creator among them, and its first, system, message. Does nothing when the id exists. */
+/**
+ * Stores a group or channel with its members, including the creator, and its first system message. Does nothing if the
+ * id exists.
+ */
 export async function createGroup(
   sql: Sql,
   conversation: NewConversation,

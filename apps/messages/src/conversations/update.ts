@@ -8,7 +8,7 @@ type Update = CallInput<'conversation.update'>;
 /** Changes the description; of the policy, only the given rules. Values that are already set change nothing. */
 export async function updateConversation(change: Change, input: Update): Promise<CallOutput<'conversation.update'>> {
   const { conversation } = change;
-  const earlier = await change.earlierNote();
+  const earlier = await change.earlierSystemMessage();
   if (earlier) {
     await publishDescription(change, earlier);
     return { conversation: await change.view() };

@@ -23,7 +23,7 @@ import type { OutgoingEvent } from '../commands/publisher.js';
 
 export type DrawCommand = Pick<Delivery<RequestPayload<'drawing.draw.v1'>>, 'payload' | 'redelivered'>;
 
-/** Maximum number of lines of one board. */
+/** Maximum number of lines on one board. */
 export const MAX_LINES = 5000;
 
 /** Draws lines on boards. */

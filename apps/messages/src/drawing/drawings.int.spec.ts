@@ -110,7 +110,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     await other.stop();
   });
 
-  it('may be emptied by everybody who may write, which takes a rev and is pushed', async () => {
+  it('may be emptied by all writing members, with a new rev and a push', async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
     await draw(anna, conversationId, 'a');

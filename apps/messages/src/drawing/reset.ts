@@ -1,7 +1,10 @@
 import { requireWriting } from '../messages/change.js';
 import type { Change } from '../commands/change.js';
 
-/** Empties the board and answers the `rev` of that. A redelivered command that finds the board empty answers the last reset. */
+/**
+ * Empties the board and returns the `rev` of the reset. A redelivered command that finds the board empty returns the
+ * last reset.
+ */
 export async function resetDrawing(change: Change): Promise<{ rev: number }> {
   await requireWriting('draw', change);
   const { conversation, userId } = change;

@@ -99,7 +99,7 @@ export async function updateRow(
   return row!;
 }
 
-/** Refuses a caller whose role does not allow the action, then one who is muted, then one in a direct conversation with a block. */
+/** Refuses, in this order: roles without the permission, muted members, and blocked users in a direct conversation. */
 export async function requireWriting(action: Action, change: Change): Promise<void> {
   requirePermission(action, change);
   const { sql, conversation, member, userId } = change;

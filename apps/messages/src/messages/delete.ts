@@ -3,7 +3,7 @@ import { ChatError } from '@parley/contracts';
 import type { Change } from '../commands/change.js';
 import { updateRow, type MessageChange } from './change.js';
 
-// The sweep of attachments drops those that are on no message any more.
+// The sweep drops attachments whose messages are all deleted.
 const ERASE = `
   with reactions as (delete from chat.reaction where conversation_id = $1 and message_id = $2),
   edits as (delete from chat.message_edit where conversation_id = $1 and message_id = $2)

@@ -3,7 +3,7 @@ import { ChatError } from '@parley/contracts';
 import type { Change } from '../commands/change.js';
 import { requireChangeable, requireWriting, updateRow, type MessageChange } from './change.js';
 
-/** The most pinned messages of one conversation. */
+/** Maximum number of pinned messages of one conversation. */
 const MAX_PINS = 100;
 
 /** Pins a message. A pinned message keeps the time of its pin. */

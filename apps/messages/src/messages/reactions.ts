@@ -3,7 +3,7 @@ import { ChatError, type Reaction } from '@parley/contracts';
 import type { Change } from '../commands/change.js';
 import { requireChangeable, requireWriting, updateRow, type MessageChange } from './change.js';
 
-/** The most different emojis on one message. */
+/** Maximum number of different emojis on one message. */
 const MAX_EMOJIS = 50;
 /** Maximum number of users that the summary of an emoji names. */
 const MAX_NAMED_USERS = 20;
@@ -22,7 +22,7 @@ export async function addReaction(change: Change, row: MessageRow, emoji: string
   return updateSummary(change, row, emoji, { changed: added.length > 0, added: true });
 }
 
-/** Removes the caller's reaction, if there is one. */
+/** Removes the caller's reaction, if any. */
 export async function removeReaction(change: Change, row: MessageRow, emoji: string): Promise<MessageChange> {
   await requireReacting(change, row);
   const removed = await change.sql.query(
@@ -52,7 +52,7 @@ async function updateSummary(
   return { row: updated, reaction };
 }
 
-/** Counts the reactions again each time, so that the summary in the message's row cannot drift from them. */
+/** Counts the reactions each time, so that the summary in the message's row cannot drift from them. */
 async function summaryOf({ sql }: Change, row: MessageRow, emoji: string): Promise<Reaction> {
   const [summary] = await sql.query<{ count: number; users: string[] }>(
     `with all_of as (select user_id, created_at from chat.reaction where conversation_id = $1 and message_id = $2 and emoji = $3)

@@ -3,12 +3,12 @@ import { isMemberNow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
-/** User ids by lower-case username. Usernames of nobody are absent. */
+/** User ids by lower-case username. Unknown usernames are absent. */
 export type UsersByName = ReadonlyMap<string, string>;
 
 /** Maximum number of mentions of one message; further ones are plain text. */
 const MAX_MENTIONS = 50;
-/** How long a command waits for auth to answer whose the usernames are. */
+/** Maximum time that a command waits for auth to return the users with these names. */
 const USERS_TIMEOUT_MS = 2000;
 /** Maximum number of usernames of one request to auth. */
 const MAX_USERNAMES = 500;

@@ -15,7 +15,7 @@ export class People {
     private readonly broker: Broker,
   ) {}
 
-  /** Adds a contact. Refuses users who do not exist, and the caller. */
+  /** Adds a contact. Refuses unknown users and the caller. */
   async addContact({ caller: { userId: owner } }: CommandContext, userId: string): Promise<Done> {
     await this.requireOther(owner, userId);
     await this.database.entities((em) =>
@@ -29,7 +29,7 @@ export class People {
     return { answer: {}, events: [] };
   }
 
-  /** Blocks a user. Refuses users who do not exist, and the caller. */
+  /** Blocks a user. Refuses unknown users and the caller. */
   async addBlock(context: CommandContext, userId: string): Promise<Done> {
     const { userId: blocker } = context.caller;
     await this.requireOther(blocker, userId);

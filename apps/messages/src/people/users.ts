@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
 import { ChatError, type User } from '@parley/contracts';
 
-/** How long a command waits for auth to answer which users exist. */
+/** Maximum time that a command waits for auth to check that users exist. */
 const USERS_TIMEOUT_MS = 2000;
 
 /** The users with these ids, from auth. Throws `not_found` naming those that do not exist, and `unavailable` when auth does not answer in time. */

@@ -226,7 +226,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('references of
       expect(message.mentions).toEqual(people.slice(0, 50));
     });
 
-    it('make a message unavailable while auth is unavailable, without affecting other messages and resends', async () => {
+    it('refuse a message with usernames while auth is unavailable, but no other message or resend', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);
       await on.service.send(anna, { conversationId, clientId: 'known', body: '@anna' });

@@ -17,17 +17,17 @@ export interface ReplyTarget extends Row {
 
 /** The messages, attachments and users that a command refers to, as found in the database. */
 export interface References {
-  /** The message that `replyTo` names, in whatever conversation. */
+  /** The message that `replyTo` names, in any conversation. */
   readonly target: ReplyTarget | undefined;
   /** The message that `forwardOf` names, if the sender can see it now. */
   readonly source: MessageRow | undefined;
   /** The attachments that `attachmentIds` names, or those of the source; undefined when one of them cannot be attached. */
   readonly attachments: readonly Attachment[] | undefined;
-  /** The members that the body mentions; undefined when auth did not answer whose the usernames are. */
+  /** The members that the body mentions; undefined if auth did not return the users with these names. */
   readonly mentions: readonly string[] | undefined;
 }
 
-/** A command of a member to send a message, with everything that rules may consider, under the conversation's lock. */
+/** A member's command to send a message, with all facts that rules may use, read under the conversation's lock. */
 export interface SendContext extends References {
   readonly command: SendCommand;
   readonly conversation: LockedConversation;

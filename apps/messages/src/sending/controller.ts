@@ -11,7 +11,7 @@ import { CommandRunner } from '../commands/runner.js';
 import type { SendCommand } from './context.js';
 import { MessageSender, type SendOutcome, type Sent } from './send.js';
 
-/** How long answers wait for the registry to tell whether peers are online. */
+/** Maximum time that answers wait for the registry's locations of peers. */
 const ONLINE_TIMEOUT_MS = 100;
 
 /** `message.send`. */
@@ -42,17 +42,17 @@ export class SendingController {
   }
 }
 
-/** The users to look up: the audience of a new message, and the peer, whom the answer may report as online. */
+/** Users to locate: recipients of the push, and the peer for `recipientOnline`. */
 function recipientsOf(outcome: SendOutcome): readonly string[] {
   if (outcome instanceof ChatError) return [];
-  return outcome.isNews ? outcome.audience : outcome.peer === undefined ? [] : [outcome.peer];
+  return outcome.shouldPush ? outcome.audience : outcome.peer === undefined ? [] : [outcome.peer];
 }
 
 function toCommitted(
-  { message, duplicate, isNews, audience, peer }: Sent,
+  { message, duplicate, shouldPush, audience, peer }: Sent,
   locations: UserLocations | undefined,
 ): Committed<object> {
   const recipientOnline = peer === undefined ? undefined : locations?.online(peer);
   const answer = recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline };
-  return isNews ? { answer, events: [messageNew(audience, message)], created: message } : { answer, events: [] };
+  return shouldPush ? { answer, events: [messageNew(audience, message)], created: message } : { answer, events: [] };
 }

@@ -7,7 +7,7 @@ import type { LockedConversation } from '../commands/locked-conversation.js';
 import { candidatesOf } from '../people/mentions.js';
 import type { SendCommand, SendContext } from './context.js';
 import { decide, type Candidate, type Decisions } from './decide.js';
-import { SendRules } from './rules/evaluation.js';
+import { RuleEvaluator } from './rules/evaluation.js';
 import { storeIfUnchanged } from './sql.js';
 
 /** Decisions that are committed, with the conversations and members as of the commit. */
@@ -26,7 +26,7 @@ export class FastPath {
     private readonly database: Database,
     private readonly audience: Audience,
     private readonly cache: ConversationCache,
-    private readonly rules: SendRules,
+    private readonly rules: RuleEvaluator,
   ) {}
 
   /** Undefined when the commands do not qualify, or the cache was stale: then nothing is stored, and the caller sends them under locks. */

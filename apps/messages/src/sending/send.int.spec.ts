@@ -227,7 +227,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(await codeOf(on.service.send(anna, { conversationId: here, attachmentIds: [newId()] }))).toBe('not_found');
   });
 
-  it('answers whether the recipient is online in a direct conversation, but not in a group', async () => {
+  it('answers whether the recipient is online in a direct conversation', async () => {
     const [anna, ben] = [await on.service.connect(), newId()];
     const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
     const toBen = await on.service.send(anna, { conversationId: conversation.id });

@@ -13,17 +13,20 @@ import type { SendCommand } from './context.js';
 import { decide, type Candidate, type Decisions } from './decide.js';
 import { FastPath, type CommittedBatch } from './fast-path.js';
 import { referencesOf } from './references.js';
-import { RuleFailed, SendRules, type RuleEvaluation } from './rules/evaluation.js';
+import { RuleFailed, RuleEvaluator, type RuleEvaluation } from './rules/evaluation.js';
 import type { SendRule } from './rules/rule.js';
 import { findSent, linkAttachments, storeMessages } from './sql.js';
 
 /** A committed message and its audience. */
 export interface Sent {
   readonly message: Message;
-  /** True when an earlier request stored it. False also for a redelivery of the request that did. */
+  /** True when an earlier request stored it. False also for a redelivery of that request. */
   readonly duplicate: boolean;
-  /** True when the members may not have been told yet: the message is new, or this very request stored it and may have been cut off. */
-  readonly isNews: boolean;
+  /**
+   * Whether the members may still need the push: the message is new, or this request stored it and may have been cut
+   * off.
+   */
+  readonly shouldPush: boolean;
   readonly audience: readonly string[];
   /** The other person of a direct conversation. */
   readonly peer?: string;
@@ -33,7 +36,7 @@ export type SendOutcome = Sent | ChatError;
 /** Rolls back a transaction in which a `clientId` turned out to exist. */
 class ClientIdExists extends Error {}
 
-/** How the next attempt at a batch must differ. */
+/** The difference of the next attempt at a batch. */
 interface RetryState {
   /** Look up every `clientId` before deciding. */
   findSentFirst: boolean;
@@ -63,7 +66,7 @@ export class MessageSender {
     private readonly cache: ConversationCache,
     private readonly broker: Broker,
     private readonly traces: Traces,
-    private readonly rules: SendRules,
+    private readonly rules: RuleEvaluator,
     private readonly fastPath: FastPath,
     private readonly logger: Logger,
   ) {}
@@ -172,7 +175,7 @@ function outcomesOf({ decisions, audiences, conversations }: CommittedBatch): Se
     return {
       message,
       duplicate: !storedByRequest,
-      isNews: storedByRequest,
+      shouldPush: storedByRequest,
       audience,
       ...(peer === undefined ? {} : { peer }),
     };

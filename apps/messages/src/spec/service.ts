@@ -24,7 +24,7 @@ import { EventPublisher } from '../commands/publisher.js';
 import { CommandRunner } from '../commands/runner.js';
 import { ConversationCache } from '../commands/conversation-cache.js';
 import { FastPath } from '../sending/fast-path.js';
-import { SendRules } from '../sending/rules/evaluation.js';
+import { RuleEvaluator } from '../sending/rules/evaluation.js';
 import { sendRules } from '../sending/rules/index.js';
 import type { SendRule } from '../sending/rules/rule.js';
 import { MessageSender } from '../sending/send.js';
@@ -39,7 +39,7 @@ export type PushedEvent<E extends ServerEventName = ServerEventName> = {
 }[E];
 type PublishedEvent = { [N in DomainEventName]: { readonly name: N; readonly event: DomainEvent<N> } }[DomainEventName];
 
-/** The messages service on an in-process broker, with a listener in place of gateways and answers in place of auth. */
+/** The messages service on an in-process broker. A listener replaces gateways, and fixed answers replace auth. */
 export class Service {
   readonly events: PublishedEvent[] = [];
   readonly frames: Users[] = [];
@@ -204,7 +204,7 @@ export function newRunner({ broker, registry }: Service, database: Database): Co
 export function newSender(service: Service, database: Database, rules: readonly SendRule[] = sendRules): MessageSender {
   const audience = new Audience();
   const cache = new ConversationCache();
-  const evaluated = new SendRules(rules, quiet);
+  const evaluated = new RuleEvaluator(rules, quiet);
   const fastPath = new FastPath(database, audience, cache, evaluated);
   return new MessageSender(database, audience, cache, service.broker, service.traces, evaluated, fastPath, quiet);
 }

@@ -13,7 +13,7 @@ const WAIT_FACTOR = 4.3;
 const MAX_FAILURES = 5;
 /** An attempt that has not ended after this time was cut off, and its delivery is due again. Longer than any attempt takes. */
 const LEASE_MS = 60_000;
-/** The most parallel attempts of this process for one webhook. */
+/** Maximum number of parallel attempts of this process for one webhook. */
 export const MAX_ATTEMPTS_PER_WEBHOOK = 4;
 const KEPT = `interval '7 days'`;
 /** Maximum number of deliveries that one sweep removes. */
@@ -50,8 +50,9 @@ const DISCARD_WAITING = `
   update chat.webhook_delivery set state = 'dead', next_attempt_at = null, problem = '${SWITCHED_OFF}' where webhook_id = $1 and state = 'waiting'`;
 
 /**
- * The queue of deliveries to webhooks, in the database: one row for each webhook and event, however often the event is published. At least once: an attempt whose end was not recorded is
- * repeated. Promises no order.
+ * The queue of deliveries to webhooks, in the database: one row for each webhook and event, also if the event is
+ * published several times. Delivers at least once: an attempt without a recorded result is repeated. No order is
+ * guaranteed.
  */
 @Injectable()
 export class Deliveries {

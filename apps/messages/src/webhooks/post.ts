@@ -11,14 +11,14 @@ export interface AttemptResult {
   readonly status?: number;
   readonly problem?: string;
 }
-/** Resolves a host to the addresses that requests may go to. Rejects when there are none. */
+/** Resolves a host to the addresses that requests may be sent to. Rejects if none is allowed. */
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
 
-/** The most that is read of an answer. Its content is ignored. */
+/** Maximum number of bytes read of an answer. Its content is ignored. */
 const MAX_READ_BYTES = 64 * 1024;
 const DNS_TIMEOUT_MS = 3_000;
 
-/** An address to which no request is made. The message is shown to the webhook's managers. */
+/** The address is not allowed. The message is shown to the webhook's managers. */
 class AddressRefused extends Error {}
 
 /**

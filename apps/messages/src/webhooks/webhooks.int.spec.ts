@@ -264,7 +264,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     await on.service.send(anna, { conversationId });
   });
 
-  it('are managed only by people who are creator or admin', async () => {
+  it('are managed only by a creator or admin with an account', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await on.service.group(anna, ben);
     const input = { conversationId, url: `${origin}/` };
@@ -315,7 +315,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     );
   });
 
-  it('do not get waiting deliveries once their creator is no admin any more, even before that event arrives', async () => {
+  it('do not get waiting deliveries once their creator is no longer an admin, even before that event arrives', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     await on.engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [

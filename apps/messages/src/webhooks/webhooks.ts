@@ -30,7 +30,10 @@ import { isPublic } from './post.js';
 const MAX_WEBHOOKS = 10;
 const DeliveryPosition = z.tuple([Id]);
 
-/** Manages a conversation's webhooks, for people who are its creator or admins. A redelivered command gets the first answer again. */
+/**
+ * Manages a conversation's webhooks, for its creator and admins who are not guests or bots. A redelivered command gets
+ * the first answer again.
+ */
 @Injectable()
 export class Webhooks {
   constructor(
@@ -38,7 +41,7 @@ export class Webhooks {
     private readonly settings: Settings,
   ) {}
 
-  /** Creates a webhook under the request's id. `too_large` when the conversation has the most webhooks that it may have. */
+  /** Creates a webhook under the request's id. `too_large` if the conversation has the maximum number of webhooks. */
   async create(
     caller: Actor,
     { conversationId, url, events = WebhookEvent.options }: CallInput<'webhook.create'>,

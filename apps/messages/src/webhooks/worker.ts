@@ -5,7 +5,7 @@ import { Settings } from '../config.js';
 import { Deliveries, MAX_ATTEMPTS_PER_WEBHOOK, type DueDelivery } from './deliveries.js';
 import { anyAddresses, post, publicAddresses, sign, type AttemptResult } from './post.js';
 
-/** The most parallel attempts of one process. */
+/** Maximum number of parallel attempts of one process. */
 const MAX_PARALLEL = 16;
 const SWEEP_EVERY_MS = 3_600_000;
 /** The longest that a stop waits for attempts under way. */

@@ -2,7 +2,7 @@ import { times } from '@parley/contracts';
 import { dueAt, emptyRecord, type PresenceRecord } from '../record.js';
 import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
 
-/** Users that are remembered; of more, those that are offline longest are forgotten. */
+/** Maximum number of remembered users; beyond that, the users offline longest are forgotten. */
 const MAX_USERS = 200_000;
 
 /** The store of a single process. */
@@ -17,14 +17,14 @@ class MemoryStore implements PresenceStore {
   private readonly dueTimes = new Map<string, number>();
   /** For each user: the gateways that subscribe, and until when. */
   private readonly subscriptions = new Map<string, Map<string, number>>();
-  private readonly gapMs: number;
+  private readonly unsweptMs: number;
   private readonly holdMs: number;
   private readonly watchMs: number;
   private askedAt = Number.NEGATIVE_INFINITY;
   private heldUntil = 0;
 
-  constructor({ gapMs = storeTimes.gapMs, holdMs = storeTimes.holdMs, watchMs = times.leaseMs }: StoreOptions) {
-    this.gapMs = gapMs;
+  constructor({ unsweptMs = storeTimes.unsweptMs, holdMs = storeTimes.holdMs, watchMs = times.leaseMs }: StoreOptions) {
+    this.unsweptMs = unsweptMs;
     this.holdMs = holdMs;
     this.watchMs = watchMs;
   }
@@ -52,7 +52,7 @@ class MemoryStore implements PresenceStore {
 
   async due(limit: number): Promise<{ userIds: readonly string[]; held: boolean }> {
     const now = Date.now();
-    if (now - this.askedAt > this.gapMs) this.heldUntil = now + this.holdMs;
+    if (now - this.askedAt > this.unsweptMs) this.heldUntil = now + this.holdMs;
     this.askedAt = now;
     const userIds: string[] = [];
     for (const [userId, dueTime] of this.dueTimes) {

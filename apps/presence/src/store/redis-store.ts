@@ -24,7 +24,7 @@ export async function createRedisStore(
 }
 
 const BUCKETS = 16;
-/** How long the record of a user who does not return is kept. */
+/** Time for which the record of an absent user is kept. */
 const RECORD_TTL_MS = 30 * 24 * 3600 * 1000;
 const MAX_TRIES = 20;
 const CHUNK = 500;
@@ -51,7 +51,7 @@ interface Stored {
 }
 
 class RedisStore implements PresenceStore {
-  private readonly gapMs: number;
+  private readonly unsweptMs: number;
   private readonly holdMs: number;
   private readonly watchMs: number;
   private readonly generation: RedisGeneration;
@@ -59,14 +59,14 @@ class RedisStore implements PresenceStore {
   constructor(
     private readonly connection: RedisConnection,
     {
-      gapMs = storeTimes.gapMs,
+      unsweptMs = storeTimes.unsweptMs,
       holdMs = storeTimes.holdMs,
       watchMs = times.leaseMs,
       settleMs,
     }: StoreOptions & { settleMs?: number },
   ) {
     this.generation = new RedisGeneration(connection, 'presence:born', settleMs);
-    this.gapMs = gapMs;
+    this.unsweptMs = unsweptMs;
     this.holdMs = holdMs;
     this.watchMs = watchMs;
   }
@@ -105,7 +105,7 @@ class RedisStore implements PresenceStore {
         this.name(b, 'due'),
         this.name(b, 'asked'),
         this.name(b, 'held'),
-        this.gapMs,
+        this.unsweptMs,
         this.holdMs,
         perBucket,
       ]),

@@ -13,7 +13,10 @@ const dueIn =
     },
   });
 
-/** What every store guarantees. `open` creates an empty one; with the same name, one that shares its data if the kind of store can. */
+/**
+ * The guarantees of every store. `open` creates an empty one; with the same name, it shares the data if the store
+ * supports that.
+ */
 export function storeConformance(open: (name: string, options?: StoreOptions) => Promise<PresenceStore>): void {
   const stores: PresenceStore[] = [];
   const fresh = async (options?: StoreOptions) => {
@@ -35,7 +38,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
     expect(store.problem).toBeUndefined();
   });
 
-  it('answers the records of unknown users too, and stores nothing when a change returns the same record', async () => {
+  it('returns records of unknown users too, and stores nothing if a change returns the same record', async () => {
     const ann = newId();
     expect(await store.update([ann], (record) => record)).toEqual(new Map([[ann, emptyRecord]]));
     expect((await store.read([ann])).records).toEqual(new Map());
@@ -52,7 +55,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
       expect(Object.keys(record.closed)).toHaveLength(10);
   });
 
-  it('answers due users until an update changes that, and never more than the limit', async () => {
+  it('returns due users until an update, and never more than the limit', async () => {
     const own = await fresh();
     const [now, soon, never] = [newId(), newId(), newId()];
     await own.update([now], dueIn(-1));
@@ -68,7 +71,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
   });
 
   it('holds leases for a while at first, and again after nobody has asked for a while', async () => {
-    const own = await fresh({ gapMs: 300, holdMs: 200 });
+    const own = await fresh({ unsweptMs: 300, holdMs: 200 });
     const held = async () => (await own.due(10)).held;
     expect(await held()).toBe(true);
     await eventually(async () => expect(await held()).toBe(false));
@@ -77,7 +80,7 @@ export function storeConformance(open: (name: string, options?: StoreOptions) =>
     await eventually(async () => expect(await held()).toBe(false));
   });
 
-  it('answers which gateways watch each user', async () => {
+  it('returns the gateways that watch each user', async () => {
     const [ann, ben, cat] = [newId(), newId(), newId()];
     await store.watch('g1', [ann, ben]);
     await store.watch('g2', [ann]);

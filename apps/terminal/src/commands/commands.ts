@@ -60,8 +60,8 @@ export const commands: readonly Command[] = [
   { name: 'reply', usage: '[#N] TEXT', description: 'answer a message', handle: reply },
   { name: 'edit', usage: '[#N] TEXT', description: 'change what you wrote', handle: edit },
   { name: 'delete', usage: '[#N]', description: 'delete what you wrote', handle: deleteMessage },
-  { name: 'react', usage: '[#N] EMOJI', description: 'react; once more takes it back', handle: react },
-  { name: 'pin', usage: '[#N]', description: 'pin a message; once more takes it down', handle: pin },
+  { name: 'react', usage: '[#N] EMOJI', description: 'react; repeat to remove', handle: react },
+  { name: 'pin', usage: '[#N]', description: 'pin a message; repeat to unpin', handle: pin },
   { name: 'receipts', usage: '[#N]', description: 'who has a message, and who has read it', handle: showReceipts },
   {
     name: 'search',

@@ -6,9 +6,9 @@ const RETRY_MS = 2_000;
 type Page = { readonly items: readonly Message[] };
 
 /**
- * Prints every stored message of the followed conversations that comes after the start: each once, and those of one
- * conversation in order and without gaps, whatever happens to the connection. The user's own messages are included. A
- * deleted message is printed as deleted if it was deleted before its turn.
+ * Prints every stored message of the followed conversations that comes after the start: each once, in order and without
+ * gaps within a conversation, also after lost connections. The user's own messages are included. A deleted message is
+ * printed as deleted if it was deleted before its turn.
  */
 export class Follower {
   /** By conversation, the `seq` up to which everything is printed. */

@@ -59,7 +59,7 @@ class Lines implements CommandContext {
     const isInteractive = input.isTTY === true;
     const follow = this.options.follow || isInteractive;
     if (this.options.to === undefined && !follow && !this.options.commands)
-      throw new UsageError('--to: to which conversation?');
+      throw new UsageError('--to requires a conversation');
     const leave = () => this.leaving.abort();
     signal.addEventListener('abort', leave, { once: true });
     if (signal.aborted) leave();

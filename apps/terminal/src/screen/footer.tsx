@@ -6,7 +6,7 @@ import { Line } from './line.js';
 import type { Span } from './rows.js';
 import type { ScreenState } from './screen-state.js';
 
-/** The line below the messages: a notice, or who is typing. */
+/** The line below the messages: a notice, or the typing users. */
 export function Notice({
   state,
   view,

@@ -4,7 +4,7 @@ import { dayOf, timeOf } from '../text/message-text.js';
 import { inline } from '../text/printable.js';
 import type { Span } from './rows.js';
 
-/** The line above the conversation: its title, and who is present. */
+/** The line above the conversation: its title and presence. */
 export function headerOf(
   directory: Directory,
   view: ConversationView | undefined,

@@ -21,7 +21,7 @@ export class ScreenState implements CommandContext {
   /** Conversations that have been in the user's list. */
   private readonly listed = new Set<string>();
   private readonly listeners = new Set<() => void>();
-  /** Why the program ends, if the user did not ask for it. */
+  /** The reason why the program ends, unless the user ended it. */
   endReason: string | undefined;
   private readonly unsubscribe: readonly (() => void)[];
 
@@ -99,7 +99,7 @@ export class ScreenState implements CommandContext {
     this.leave();
   }
 
-  /** Keeps a conversation selected if there is one, and never one that the user lost. */
+  /** Keeps an existing conversation selected, if there is any. */
   private updateSelection(): void {
     const { order, conversations, connection } = this.client.getState();
     const { selected } = this.shown;

@@ -10,7 +10,7 @@ const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
 const invisible =
   /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
 const breaks = /\r\n?|[\u0085\u000b\u000c\u2028\u2029]/g;
-/** Piles of accents grow over the lines above. */
+/** Limits stacked combining marks, which would cover other lines. */
 const accentPiles = /(\p{Mn}{4})\p{Mn}+/gu;
 /* eslint-enable no-control-regex */
 

@@ -3,7 +3,7 @@ export type Token =
   | { readonly kind: 'link'; readonly text: string; readonly href: string }
   | { readonly kind: 'mention'; readonly text: string; readonly name: string };
 
-/** Each alternative is matched forward only, so no body makes it slow. */
+/** Matches without backtracking, so matching takes linear time. */
 const candidates = /(?<=^|[\s(<"'“„‘])(?:https?:\/\/[^\s<>"'”“]+|@[a-z0-9_.-]{3,32})/giu;
 const closers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 
@@ -23,7 +23,7 @@ function withoutPunctuation(address: string): string {
 
 /**
  * The address of a link. Undefined unless it is http or https. An address with a user name, which can look like another
- * site (`https://bank.example@evil.example`), is no link either.
+ * site (`https://bank.example@evil.example`), is not a link either.
  */
 function safeHref(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;

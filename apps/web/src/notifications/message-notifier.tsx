@@ -22,7 +22,7 @@ export function MessageNotifier() {
         const view = conversations.get(message.conversationId);
         if (message.type === 'system' || !view) return;
         const isOnScreen = message.conversationId === openId && document.hasFocus();
-        // The name of somebody who writes for the first time is not loaded yet.
+        // The name of a new sender is not loaded yet.
         void client
           .user(message.senderId)
           .then(

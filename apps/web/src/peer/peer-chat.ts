@@ -11,7 +11,7 @@ export interface PeerState {
   /** `calling`: the user called the partner. `ringing`: the partner calls. */
   readonly phase: 'idle' | 'calling' | 'ringing' | 'connecting' | 'open';
   readonly messages: readonly PeerMessage[];
-  /** Why the connection ended, unless the user ended it. */
+  /** The reason why the connection ended, unless the user ended it. */
   readonly problem?: string | undefined;
 }
 

@@ -6,7 +6,7 @@ const textsByCode: Partial<Record<ErrorCode, string>> = {
   muted: 'You are muted here: you can read, but not write.',
   banned: 'You are banned from this conversation.',
   blocked: 'One of you has blocked the other.',
-  not_found: 'That is not there (any more).',
+  not_found: 'This no longer exists.',
   too_large: 'That is too large.',
   unsupported_media: 'Files of this kind can’t be sent.',
   rate_limited: 'That was a little too fast. Try again in a moment.',

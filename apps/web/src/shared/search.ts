@@ -5,7 +5,7 @@ const TYPING_PAUSE_MS = 250;
 
 export interface SearchResult<T> {
   readonly items: readonly T[];
-  /** Whether the items answer the present query. */
+  /** Whether the items belong to the current query. */
   readonly done: boolean;
   readonly more: boolean;
 }

@@ -14,23 +14,26 @@ export class RuleFailed extends Error {
 }
 
 /** The rules that new messages must pass; the refusal of the first one wins. */
-export class SendRules {
+export class RuleEvaluator {
   constructor(
     private readonly rules: readonly SendRule[],
     private readonly logger: Logger,
   ) {}
 
-  /** Prepares every rule that applies to some command, except those that `failed` before. No query when no rule needs one. Rejects with {@link RuleFailed}. */
+  /**
+   * Prepares every rule that applies to a command, except rules that `failed` before. Runs no query if no rule needs
+   * one. Rejects with {@link RuleFailed}.
+   */
   async prepare(sql: Sql, contexts: readonly SendContext[], failed: ReadonlySet<SendRule>): Promise<RuleEvaluation> {
     const facts = new Map<SendRule, unknown>();
-    const due = this.rules
+    const toPrepare = this.rules
       .filter((rule) => rule.prepare !== undefined && !failed.has(rule))
-      .map((rule) => ({ rule, concerned: contexts.filter((context) => applies(rule, context)) }))
-      .filter(({ concerned }) => concerned.length > 0);
-    if (due.length > 0) {
-      const longest = Math.max(...due.map(({ rule }) => timeLimitOf(rule)));
+      .map((rule) => ({ rule, applicable: contexts.filter((context) => applies(rule, context)) }))
+      .filter(({ applicable }) => applicable.length > 0);
+    if (toPrepare.length > 0) {
+      const longest = Math.max(...toPrepare.map(({ rule }) => timeLimitOf(rule)));
       await withStatementTimeout(sql, longest, async () => {
-        for (const { rule, concerned } of due) facts.set(rule, await prepareInTime(sql, rule, concerned));
+        for (const { rule, applicable } of toPrepare) facts.set(rule, await prepareInTime(sql, rule, applicable));
       });
     }
     return new RuleEvaluation(this.rules, facts, failed, this.logger);
@@ -79,7 +82,7 @@ const timeLimitOf = ({ timeLimitMs = PREPARE_TIMEOUT_MS }: SendRule): number => 
 const undecided = ({ name }: SendRule): ChatError =>
   new ChatError('unavailable', `The rule ${name} cannot be checked now`);
 
-/** After the time limit the rule's queries are rejected: the transaction's connection continues to other work, which they must not disturb. */
+/** After the time limit the rule's queries are rejected, because the transaction's connection does other work then. */
 async function prepareInTime(sql: Sql, rule: SendRule, contexts: readonly SendContext[]): Promise<unknown> {
   const limitMs = timeLimitOf(rule);
   let ended = false;
@@ -100,7 +103,7 @@ async function prepareInTime(sql: Sql, rule: SendRule, contexts: readonly SendCo
   }
 }
 
-/** Bounds statements too, so that a rollback does not wait for a statement of a rule whose time limit has passed. */
+/** Also bounds statements, so that a rollback never waits for a rule's statement beyond its time limit. */
 async function withStatementTimeout(sql: Sql, limitMs: number, work: () => Promise<void>): Promise<void> {
   const [before] = await sql.query<{ value: string }>(
     `select current_setting('statement_timeout') as value, set_config('statement_timeout', $1, true)`,

@@ -1,7 +1,10 @@
+import { attachments } from './attachments.js';
 import { blocked } from './blocked.js';
+import { forwardSource } from './forward-source.js';
+import { mentions } from './mentions.js';
 import { permission } from './permission.js';
 import { reactionGate } from './reaction-gate.js';
-import { attachments, forwardSource, mentions, replyTarget } from './references.js';
+import { replyTarget } from './reply-target.js';
 import type { SendRule } from './rule.js';
 import { slowMode } from './slow-mode.js';
 

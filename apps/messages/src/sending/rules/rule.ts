@@ -12,13 +12,14 @@ export interface PendingMessages {
 }
 
 /**
- * One reason to refuse a message. Users without access to the conversation are refused before any rule is asked. A message that is already stored under the same `clientId` is answered
- * whatever rules say. When a rule fails (`prepare` rejects or takes too long, or `check` throws), the commands that it applies to are refused with `unavailable`.
+ * One reason to refuse a message. Users without access to the conversation are refused before any rule is checked. A
+ * resend of a stored message is answered without checking rules. When a rule fails (`prepare` rejects or takes too
+ * long, or `check` throws), the commands that it applies to are refused with `unavailable`.
  */
 export interface SendRule<Facts = unknown> {
-  /** Named in logs and refusals. */
+  /** Shown in logs and refusals. */
   readonly name: string;
-  /** The longest that `prepare` may take, in milliseconds. Default: {@link PREPARE_TIMEOUT_MS}. */
+  /** Maximum duration of `prepare`, in milliseconds. Default: {@link PREPARE_TIMEOUT_MS}. */
   readonly timeLimitMs?: number;
   /** The commands that the rule applies to; all by default. Others are neither prepared nor checked, and are not refused when the rule fails. */
   appliesTo?(context: SendContext): boolean;

@@ -90,7 +90,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
       expect(codes(outcomes)).toEqual(['stored', 'reaction_gate', 'stored', 'stored', 'stored', 'stored']);
     });
 
-    it('answers resends, also in the batch that closes it', async () => {
+    it('answers resends, also in the batch that closes the gate', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await group({ reactionGate: 1 }, anna, ben);
       const { message } = await on.service.send(anna, { conversationId, clientId: 'known' });
@@ -113,7 +113,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
   });
 
   describe('slow mode', () => {
-    it('makes members wait, answers for how long, and exempts creator and admins', async () => {
+    it('makes members wait, tells the time, and exempts creator and admins', async () => {
       const [anna, ben, cara] = [newId(), newId(), newId()];
       const conversationId = await group({ slowModeSeconds: 60 }, anna, ben, cara);
       await on.engine.owner.query(`update chat.member set role = 'admin' where conversation_id = $1 and user_id = $2`, [
