@@ -76,7 +76,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
         expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
     });
 
-    it('are unique per username, whatever its case, also for concurrent registrations', async () => {
+    it('are unique per username, ignoring case, also for concurrent registrations', async () => {
       const name = uniqueName('wanted');
       const outcomes = await Promise.allSettled(
         [name, name.toUpperCase(), name, `W${name.slice(1)}`].map((each) => auth.register(each)),
@@ -246,7 +246,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.call('auth.sessions.v1', as(await auth.register()), { cursor }), 'invalid');
     });
 
-    it('expire without a refresh, and gateways are told', async () => {
+    it('expire without a refresh, and gateways are notified', async () => {
       const brief = await AuthService.start(database, { sessionMs: 400, sweepMs: 50 });
       try {
         const session = await brief.call('auth.guest.v1', nobody(), {});
@@ -304,7 +304,7 @@ describe.each(Object.entries(engines))('the auth service on %s', (engine, open) 
       await refused(auth.call('user.get.v1', as(other), { userId: newId() }), 'not_found');
     });
 
-    it('change the given fields only, and everybody is told the public part', async () => {
+    it('change the given fields only, and publish the public part', async () => {
       const mine = await auth.register(uniqueName(), { displayName: 'Before', email: 'me@example.org' });
       const avatarId = newId();
       await refused(auth.call('user.update.v1', as(mine), { displayName: 'After', avatarId }), 'not_found');

@@ -29,7 +29,7 @@ const CONCURRENT_ANNOUNCEMENTS = 100;
 /**
  * Tracks presence. Every change of a user's state is announced once, in order, by the replica that made it: to the
  * gateways that watch the user, and as `presence.changed.v1`. A replica that dies while announcing is replaced after
- * `times.announceTimeoutMs`; watchers may then hear of that change twice, but never miss it.
+ * `times.announceTimeoutMs`; watchers may then receive that change twice, but never miss it.
  */
 @Injectable()
 export class Presences {
@@ -67,7 +67,10 @@ export class Presences {
     return userIds.map((userId) => presenceOf(userId, records.get(userId) ?? emptyRecord));
   }
 
-  /** Subscribes a gateway to `add`, and returns their presence. The gateway is told of every change since then, also when this rejects (see {@link get}). */
+  /**
+   * Subscribes a gateway to `add`, and returns their presence. The gateway receives every change since then, also if
+   * this rejects (see {@link get}).
+   */
   async watch(gatewayId: string, add: readonly string[], remove: readonly string[]): Promise<Presence[]> {
     await this.store.unwatch(gatewayId, remove);
     await this.store.watch(gatewayId, add);

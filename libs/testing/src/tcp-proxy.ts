@@ -16,7 +16,7 @@ interface Pipe {
 
 /**
  * A TCP proxy on a free port of 127.0.0.1 that breaks connections on demand. It forwards bytes in order and unchanged,
- * until it is told to delay them, to drop them silently (half-open), to reset connections, or to refuse them.
+ * until instructed to delay them, to drop them silently (half-open), to reset connections, or to refuse them.
  */
 export class TcpProxy {
   private readonly pipes = new Set<Pipe>();

@@ -134,7 +134,7 @@ export class Connections {
     });
   }
 
-  /** Ends a connection for good: its client is told why and does not reconnect automatically. */
+  /** Ends a connection for good: its client gets the reason and does not reconnect automatically. */
   end(connection: LocalConnection, reason: RevocationReason): void {
     this.metrics.closed.inc({ reason });
     connection.socket.emit('session:revoked', { reason });

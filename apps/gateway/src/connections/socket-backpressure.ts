@@ -1,7 +1,10 @@
 import { queuedBytes, terminate } from '@parley/patches';
 import type { Socket } from 'socket.io';
 
-/** The most unsent data of one client. Answers wait until it is below this; a client that stays above it is disconnected. */
+/**
+ * Maximum number of unsent bytes of one client. Answers wait until it is below this; a client that stays above it is
+ * disconnected.
+ */
 const MAX_QUEUED_BYTES = 1024 * 1024;
 /** Pushes do not wait, so this bound disconnects at once. */
 const HARD_MAX_QUEUED_BYTES = 8 * MAX_QUEUED_BYTES;

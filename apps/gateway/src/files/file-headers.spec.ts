@@ -107,7 +107,7 @@ describe('a range', () => {
 });
 
 describe('an address', () => {
-  it('is valid, whatever is forwarded', () => {
+  it('is valid for any forwarded headers', () => {
     const forwarded = fc.oneof(
       anything,
       fc

@@ -17,7 +17,7 @@ export function traceRequests(request: Request, response: Response, next: NextFu
   next();
 }
 
-/** Answers every error over HTTP as `application/problem+json` (RFC 9457) with its code and fields. */
+/** Returns every error over HTTP as `application/problem+json` (RFC 9457) with its code and fields. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly logger: Logger) {}

@@ -39,7 +39,10 @@ export class Leases {
     if (lapsed.length > 0) this.connections.reconnect(lapsed.map(({ connectionId }) => connectionId));
   }
 
-  /** Takes a client's heartbeat. Presence is told at once when it changes the user's state, otherwise with the next renewal. */
+  /**
+   * Takes a client's heartbeat. Reports it to presence at once if it changes the user's state, otherwise with the next
+   * renewal.
+   */
   heartbeat(connection: LocalConnection, state: LocalConnection['state']): void {
     const now = Date.now();
     const wasSilent = now - connection.lastHeartbeatAt >= 3 * times.heartbeatMs;

@@ -28,9 +28,10 @@ interface PendingRequest {
 }
 
 /**
- * The presence subscriptions of this gateway's connections. Presence is told which users this gateway subscribes to, and answers only those that the watcher may see. All subscriptions are repeated
- * with every renewal: they survive presence's loss of its data, and a watcher who may no longer see somebody stops being told. A connection that watches somebody is in that user's room, unless there is a
- * block between the two.
+ * The presence subscriptions of this gateway's connections. The gateway subscribes at presence, which returns only
+ * users that the watcher may see. All subscriptions are repeated with every renewal: they survive presence's loss of
+ * its data, and a watcher who may no longer see somebody stops being told. A connection that watches somebody is in
+ * that user's room, unless there is a block between the two.
  */
 @Injectable()
 export class PresenceSubscriptions {

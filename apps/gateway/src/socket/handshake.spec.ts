@@ -119,7 +119,7 @@ describe('a good token', () => {
     expect(ready.protocol).toBe(1);
   });
 
-  it('makes its client retry by itself while users cannot be looked up', async () => {
+  it('makes its client retry automatically while users cannot be looked up', async () => {
     let away = true;
     let tries = 0;
     const flaky = await Edge.start({}, (starting) =>

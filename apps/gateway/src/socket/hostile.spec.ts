@@ -164,7 +164,7 @@ describe('long polling', () => {
   });
 });
 
-/** Sends raw bytes. Answers everything received until the other side closes or is silent for two seconds. */
+/** Sends raw bytes. Returns all bytes received until the other side closes or is silent for two seconds. */
 function raw(...chunks: readonly (string | Uint8Array)[]): Promise<string> {
   return new Promise((resolve) => {
     const { port, hostname } = new URL(edge.gateway.url);
@@ -286,7 +286,7 @@ describe('Object.prototype', () => {
       expect((await edge.fetch(`${address}?${one}[__proto__][polluted]=1`, { method, headers })).status).toBe(400);
   });
 
-  it('is not reached by the payload of any socket call', async () => {
+  it('is not polluted by the payload of any socket call', async () => {
     const { socket } = await edge.connect();
     for (const name of callNames) {
       const { socket: event } = calls[name] as Call;
@@ -303,7 +303,7 @@ describe('Object.prototype', () => {
     }
   });
 
-  it('is not reached by the metadata of an upload, a part of a form or a header', async () => {
+  it('is not polluted by the metadata of an upload, a part of a form or a header', async () => {
     const value = Buffer.from('{"polluted":true}').toString('base64');
     const tus = { 'tus-resumable': '1.0.0', 'upload-length': '5' };
     for (const metadata of [

@@ -137,9 +137,10 @@ export class Receipts {
   ) {}
 
   /**
-   * Answers every delivery with the present cursors, which are never behind the requested position and never beyond the last message. Reading also removes the reader's own unread mark. Then pushes and
-   * publishes the cursors that moved. Throws `Unavailable` when the database or the broker is unavailable; the caller repeats the receipt. A repeated receipt may find nothing left to move, so this process
-   * retries the publication for about a minute.
+   * Answers every delivery with the current cursors, which are never behind the requested position and never beyond the
+   * last message. Reading also removes the reader's own unread mark. Then pushes and publishes the cursors that moved.
+   * Throws `Unavailable` when the database or the broker is unavailable; the caller repeats the receipt. A repeated
+   * receipt may find nothing left to move, so this process retries the publication for about a minute.
    */
   async move(deliveries: readonly ReceiptDelivery[], kind: ReceiptKind): Promise<void> {
     await reached('history.received');
@@ -167,7 +168,7 @@ export class Receipts {
         await this.publish(moved, moved, []);
         for (const key of keys) this.unpublished.delete(key);
       } catch {
-        // Still away; callers are told so by their own receipts.
+        // Still unavailable; callers get the error for their own receipts.
       }
     }
     this.unpublished.clear();

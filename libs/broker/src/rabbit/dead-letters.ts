@@ -16,7 +16,7 @@ export interface DeadLetter {
   readonly correlationId: string;
 }
 
-/** Answers all dead letters, oldest first. They stay where they are. */
+/** Returns all dead letters, oldest first, without removing them. */
 export async function listDeadLetters(url: string): Promise<DeadLetter[]> {
   const found: DeadLetter[] = [];
   await forEachDeadLetter(url, async (_, message) => {

@@ -25,7 +25,7 @@ describe('acknowledgements', () => {
     expect([ledger.outstanding.size, ledger.frames]).toEqual([0, 1]);
   });
 
-  it('never cover an unsettled message and never name a tag twice, in whatever order messages are settled', () => {
+  it('never cover an unsettled message or name a tag twice, in any order of settling', () => {
     for (let round = 0; round < 200; round++) {
       const ledger = new Ledger();
       const channel = new ConsumerChannel(ledger as unknown as Channel);

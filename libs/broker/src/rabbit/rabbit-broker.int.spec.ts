@@ -321,7 +321,7 @@ describe('RabbitMQ, with failures', () => {
     expect(messageCount).toBe(0);
   });
 
-  it('sends the requests of one turn to one shard as one message; each is settled by itself, and the message is acknowledged when all are', async () => {
+  it('sends the requests of one turn to one shard as one message; each is settled separately, and the message is acknowledged when all are', async () => {
     const server = await started();
     const client = await started();
     const gate = new Gate();
