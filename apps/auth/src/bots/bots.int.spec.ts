@@ -2,10 +2,7 @@ import { BotToken, newId, type BotToken as Issued, type Session } from '@parley/
 import { engines, type Engine } from '@parley/store/testing';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { as, AuthService, nobody, PASSWORD, uniqueName } from '../spec/service.js';
-
-const refused = (call: Promise<unknown>, code: string) =>
-  expect(call).rejects.toMatchObject({ name: 'ChatError', code });
+import { as, AuthService, nobody, PASSWORD, refused, uniqueName } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, open) => {
   let engine: Engine;

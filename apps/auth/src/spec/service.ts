@@ -15,6 +15,8 @@ import {
 import { createLogger, type Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import { eventually } from '@parley/testing';
+import { createLocalJWKSet, jwtVerify, type JWTVerifyResult } from 'jose';
+import { expect } from 'vitest';
 import type { AuthSettings } from '../settings.js';
 import { startAuth } from '../start.js';
 
@@ -35,6 +37,13 @@ export const as = ({ user, sessionId }: Session): Actor => ({
   address: '192.0.2.7',
 });
 export const nobody = (): Caller => ({ requestId: newId(), address: '192.0.2.7' });
+
+/** The reasons of all rejected promises. */
+export const reasons = (results: readonly PromiseSettledResult<unknown>[]): unknown[] =>
+  results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+/** Expects a call to be refused with a code. */
+export const refused = (call: Promise<unknown>, code: string): Promise<void> =>
+  expect(call).rejects.toMatchObject({ name: 'ChatError', code });
 
 export class AuthService {
   /** Uploaded images and their uploaders. */
@@ -115,6 +124,12 @@ export class AuthService {
   }
   refresh(refreshToken: string): Promise<Session> {
     return this.call('auth.refresh.v1', nobody(), { refreshToken });
+  }
+
+  /** Verifies an access token with the published keys. */
+  async claimsOf(accessToken: string): Promise<JWTVerifyResult> {
+    const keys = createLocalJWKSet((await this.broker.request('auth.keys.v1', {})) as never);
+    return jwtVerify(accessToken, keys, { issuer: 'parley', audience: 'parley', typ: 'at+jwt', algorithms: ['ES256'] });
   }
 
   /** Waits for an event that passes `check`. */

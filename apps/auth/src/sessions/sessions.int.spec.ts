@@ -1,0 +1,191 @@
+import { BrokerFailure } from '@parley/broker/testing';
+import type { Session } from '@parley/contracts';
+import { engines, type Engine } from '@parley/store/testing';
+import { eventually } from '@parley/testing';
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { as, AuthService, nobody, reasons, refused, uniqueName } from '../spec/service.js';
+
+const [[, postgres]] = engines(inject('servers').databaseUrl, 'auth') as [[string, () => Promise<Engine>]];
+
+describe('an auth service whose clock is wrong', () => {
+  it.each([-3_600_000, 3_600_000])(
+    'issues tokens by the clock of the database when its own is %i ms ahead',
+    async (ms) => {
+      const { database, close } = await postgres();
+      const auth = await AuthService.start(database);
+      try {
+        const real = Date.now();
+        vi.useFakeTimers({ toFake: ['Date'], now: real + ms });
+        const { accessToken, accessTokenExpiresAt } = await auth.register().finally(() => void vi.useRealTimers());
+        const { iat, exp } = decodeJwt(accessToken);
+        expect(Math.abs(iat! * 1000 - real)).toBeLessThan(60_000);
+        expect([exp! - iat!, Date.parse(accessTokenExpiresAt)]).toEqual([900, exp! * 1000]);
+      } finally {
+        await auth.stop();
+        await close();
+      }
+    },
+  );
+});
+
+describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', (name, open) => {
+  let engine: Engine;
+  let auth: AuthService;
+  beforeAll(async () => {
+    engine = await open();
+    auth = await AuthService.start(engine.database);
+  });
+  afterAll(async () => {
+    await auth.stop();
+    await engine.close();
+  });
+
+  it('continue with a new refresh token each time', async () => {
+    const first = await auth.register();
+    let current = first;
+    for (let turn = 0; turn < 3; turn++) {
+      const next = await auth.refresh(current.refreshToken);
+      expect(next).toMatchObject({ user: first.user, sessionId: first.sessionId });
+      expect(next.refreshToken).not.toBe(current.refreshToken);
+      expect(next.accessToken).not.toBe(current.accessToken);
+      current = next;
+    }
+  });
+
+  it('end when a refresh token is used a second time', async () => {
+    const first = await auth.register();
+    const second = await auth.refresh(first.refreshToken);
+    await refused(auth.refresh(first.refreshToken), 'unauthenticated');
+    expect(await auth.revoked(first.sessionId)).toEqual({
+      userId: first.user.id,
+      sessionIds: [first.sessionId],
+      reason: 'reuse',
+    });
+    await refused(auth.refresh(second.refreshToken), 'unauthenticated');
+  });
+
+  it('continue once, however many clients use a refresh token at the same time', async () => {
+    for (let round = 0; round < 8; round++) {
+      const { refreshToken, sessionId } = await auth.call('auth.guest.v1', nobody(), {});
+      const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => auth.refresh(refreshToken)));
+      const good = outcomes.filter((outcome) => outcome.status === 'fulfilled');
+      expect(good).toHaveLength(1);
+      for (const reason of reasons(outcomes)) expect(reason).toMatchObject({ code: 'unauthenticated' });
+      const [live] = await engine.database.query(
+        `select count(*) as n from auth.refresh_token where session_id = $1 and spent_at is null`,
+        [sessionId],
+      );
+      expect(live).toEqual({ n: 1 });
+      await refused(auth.refresh(good[0]!.value.refreshToken), 'unauthenticated');
+    }
+  });
+
+  it('do not continue with tokens that were never issued', async () => {
+    for (const token of ['x', 'a'.repeat(43), '../../etc/passwd', (await auth.register()).accessToken.slice(0, 500)])
+      await refused(auth.refresh(token), 'unauthenticated');
+  });
+
+  it('end at logout, everywhere', async () => {
+    const session = await auth.register();
+    expect(await auth.call('auth.logout.v1', as(session), {})).toEqual({});
+    expect(await auth.revoked(session.sessionId)).toMatchObject({ reason: 'logout' });
+    await refused(auth.refresh(session.refreshToken), 'unauthenticated');
+    expect((await auth.broker.request('auth.revocations.v1', {})).sessionIds).toContain(session.sessionId);
+    expect(await auth.call('auth.logout.v1', as(session), {})).toEqual({});
+  });
+
+  it('are listed newest first, page by page, and ended one by one', async () => {
+    const first = await auth.register(uniqueName(), { deviceName: 'laptop' });
+    const more = [await auth.login(first.user.username), await auth.login(first.user.username)];
+    const me = as(first);
+    const page = await auth.call('auth.sessions.v1', me, { limit: 2 });
+    const rest = await auth.call('auth.sessions.v1', me, { limit: 2, cursor: page.nextCursor! });
+    expect([...page.items, ...rest.items].map(({ id }) => id)).toEqual([
+      more[1]!.sessionId,
+      more[0]!.sessionId,
+      first.sessionId,
+    ]);
+    expect(rest.nextCursor).toBeUndefined();
+    expect(rest.items[0]).toMatchObject({ deviceName: 'laptop', address: '192.0.2.7', current: true });
+    expect(page.items[0]).toMatchObject({ deviceName: 'telephone', current: false });
+
+    await auth.call('auth.end.v1', me, { sessionId: more[0]!.sessionId });
+    expect(await auth.revoked(more[0]!.sessionId)).toMatchObject({ reason: 'ended', sessionIds: [more[0]!.sessionId] });
+    expect((await auth.call('auth.sessions.v1', me, {})).items).toHaveLength(2);
+    await refused(auth.call('auth.end.v1', me, { sessionId: more[0]!.sessionId }), 'not_found');
+    const stranger = await auth.register();
+    await refused(auth.call('auth.end.v1', as(stranger), { sessionId: first.sessionId }), 'not_found');
+    expect((await auth.refresh(first.refreshToken)).sessionId).toBe(first.sessionId);
+  });
+
+  it.each([
+    'x',
+    'dXNlcjphbm5h',
+    Buffer.from('session:nonsense').toString('base64url'),
+    Buffer.from('session:a').toString('base64'),
+  ])('refuse the cursor %s', async (cursor) => {
+    await refused(auth.call('auth.sessions.v1', as(await auth.register()), { cursor }), 'invalid');
+  });
+
+  it('expire without a refresh, and gateways are notified', async () => {
+    const brief = await AuthService.start(engine.database, { sessionMs: 400, sweepMs: 50 });
+    try {
+      const session = await brief.call('auth.guest.v1', nobody(), {});
+      expect(await brief.revoked(session.sessionId)).toMatchObject({ reason: 'expired', userId: session.user.id });
+      await refused(brief.refresh(session.refreshToken), 'unauthenticated');
+      // A session's lifetime later its rows are deleted.
+      await eventually(
+        async () =>
+          (await engine.database.query('select 1 from auth.session where id = $1', [session.sessionId])).length === 0,
+      );
+    } finally {
+      await brief.stop();
+    }
+  });
+
+  describe('failures of the broker', () => {
+    it('delay a revocation but do not lose it', async () => {
+      const failure = new BrokerFailure(['publish']).fail(3);
+      const flaky = await AuthService.start(engine.database, {}, failure.through);
+      try {
+        const session = await flaky.register();
+        await flaky.call('auth.logout.v1', as(session), {});
+        expect(await flaky.revoked(session.sessionId)).toMatchObject({ reason: 'logout' });
+        expect(failure.count).toBe(3);
+      } finally {
+        await flaky.stop();
+      }
+    });
+  });
+
+  describe('signing keys', () => {
+    it('are one, however many replicas start at the same time; a rotated key is still published', async () => {
+      const { database: empty, close } = await open();
+      const replicas = await Promise.all(
+        Array.from({ length: name === 'Postgres' ? 4 : 2 }, () => AuthService.start(empty)),
+      );
+      try {
+        const keys = await Promise.all(replicas.map((replica) => replica.broker.request('auth.keys.v1', {})));
+        expect(new Set(keys.flatMap((set) => set.keys.map((key) => key['kid']))).size).toBe(1);
+        const before = await replicas[0]!.register();
+        // As a replica does that finds the key too old.
+        const eager = await AuthService.start(empty, { signingKeyMs: 1 });
+        const after = await eager.register();
+        await eager.stop();
+        const published = await replicas[1]!.broker.request('auth.keys.v1', {});
+        expect(published.keys.length).toBeGreaterThanOrEqual(2);
+        const verify = ({ accessToken }: Session) => jwtVerify(accessToken, createLocalJWKSet(published as never));
+        const [old, fresh] = [await verify(before), await verify(after)];
+        expect(old.protectedHeader.kid).not.toBe(fresh.protectedHeader.kid);
+        const rows = await empty.query<{ n: number }>(
+          'select count(*) as n from auth.signing_key where retired_at is null',
+        );
+        expect(rows).toEqual([{ n: 1 }]);
+      } finally {
+        await Promise.all(replicas.map((replica) => replica.stop()));
+        await close();
+      }
+    });
+  });
+});
