@@ -32,7 +32,7 @@ describe.each(['gateway', 'auth', 'messages', 'history', 'presence', 'admin', 's
   },
 );
 
-it('what has its own version of a package gets that one', () => {
+it('a package with its own version of a dependency gets that version', () => {
   const tree = {
     'apps/x': { dependencies: { a: '1', b: '1' } },
     'node_modules/a': {},

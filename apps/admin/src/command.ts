@@ -2,7 +2,7 @@
 export interface Command {
   /** The command's words, and the options that may follow. */
   readonly usage: string;
-  /** What it does, in one line. */
+  /** Its description in one line. */
   readonly does: string;
   /** Runs the command with its options; `print` takes one line of output at a time. Resolves with the exit code. Throws a {@link UsageError} when an option is wrong. */
   run(args: readonly string[], print: Print): Promise<number>;

@@ -26,7 +26,7 @@ export interface NestServiceOptions {
  * - `@MessagePattern<string>('message.read.v1')` and `@EventPattern<string>('user.updated.v1')` get the payload, and the {@link Delivery} as `@Ctx()`.
  * - `@MessagePattern<string>('message.send.v1', { batch: { max: 500, lanes: 4 } })` gets the deliveries of a batch as its payload; see {@link BatchHandler}.
  *
- * What a handler returns or throws decides as {@link Handler} says.
+ * A handler's result or error settles the delivery as described at {@link Handler}.
  */
 export async function startNestService(
   module: Type | DynamicModule,

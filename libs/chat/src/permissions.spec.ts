@@ -112,8 +112,8 @@ ${rows.join('\n')}
 
 - Both people of a direct conversation are its creators.
 - Members add members where the policy has \`membersInvite\`.
-- Whom somebody removes, mutes or bans has a lower role: admins touch neither the creator nor each other.
-- Whoever is muted reads, gives receipts and may leave, nothing else; a role that may not do something is told so first (\`forbidden\`, not \`muted\`).
+- Users remove, mute and ban only members with a lower role: admins touch neither the creator nor each other.
+- Muted members only read, send receipts and leave. A missing permission is reported before a mute (\`forbidden\`, not \`muted\`).
 - Everybody edits and deletes their own messages; nobody edits another's.
 `).toMatchFileSnapshot('../../../docs/permissions.md');
 });

@@ -34,7 +34,7 @@ const everything = ({ database }: Deployment): Promise<Record<string, string[]>>
     return tables;
   });
 
-/** What a user finds after a new login. */
+/** The state that a user sees after a new login. */
 async function viewOf(url: string, username: string) {
   const client = await ChatClient.login(url, username, PASSWORD);
   const { epoch } = await client.connect();

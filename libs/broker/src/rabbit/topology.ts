@@ -54,7 +54,7 @@ const commands = {
   'x-max-length': 200_000,
 };
 
-/** What every process needs: the exchanges, and the queue of the dead letters, which is bound to the exchange of its name. */
+/** Declares what every process needs: the exchanges, and the dead-letter queue, which is bound to the exchange of its name. */
 export const shared = {
   exchanges: {
     [names.commands]: 'topic',

@@ -1,4 +1,4 @@
-/** What a fault is, and what several faults share. */
+/** The type of faults, and helpers that several faults share. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, type Direction } from '@parley/testing';
 import { query } from '../check.js';
@@ -7,7 +7,7 @@ import type { Dependency, FaultCluster, FaultClusterOptions, FaultTarget } from 
 
 export interface Fault<W extends FaultTarget = FaultCluster> {
   readonly name: string;
-  /** What breaks, in words. */
+  /** The fault in words. */
   readonly description: string;
   /** The cluster that this fault needs. Absent: it shares one with other faults. */
   readonly ownCluster?: FaultClusterOptions;
