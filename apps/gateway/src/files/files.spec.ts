@@ -321,6 +321,25 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(site.rows.has(idOf(location))).toBe(true);
     });
 
+    it('is lost to nobody when all gateways are asked about it while it becomes an attachment', async () => {
+      const ask = async (location: string, until: Promise<unknown>, at: Edge): Promise<number[][]> => {
+        const answers: number[][] = [];
+        let isOver = false;
+        void until.then(() => (isOver = true));
+        while (!isOver) answers.push(await state(location, at));
+        return answers;
+      };
+      for (let upload = 0; upload < 30; upload++) {
+        const location = await begin(5);
+        const last = part(location, 0, text('hello'));
+        const asked = [site.edge, site.edge, site.other, site.other].map((at) => ask(location, last, at));
+        const answers = (await Promise.all(asked)).flat().map((answer) => answer.join());
+        expect(['200,0,5', '200,5,5']).toEqual(expect.arrayContaining(answers));
+        expect((await last).status).toBe(204);
+        expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
+      }
+    });
+
     it('continues after a cut, and becomes an attachment under its own id', async () => {
       const [size, sent] = [20 * MB, 9 * MB];
       const bytes = Buffer.from(randomBytes(size / 2).toString('hex'));

@@ -9,7 +9,7 @@ import { Logger } from '@parley/service-kit';
 import { GatewayConfig } from '../config.js';
 import { previewPath, recognise, type Thumbnail } from './content.js';
 import { filesDir, openStore } from './open-store.js';
-import type { FileStore } from './store.js';
+import { missingFile, type FileStore } from './store.js';
 
 /** Files that one sweep removes. */
 const SWEEP_LIMIT = 500;
@@ -65,16 +65,18 @@ export class Files {
   }
 
   /**
-   * Makes a file an attachment: recognises its content, stores its bytes unless they are `isStored` already, and has it
-   * recorded. Repeating it under the same id is harmless. A failure rolls back completely.
+   * Makes a file an attachment: recognises its content, stores its bytes unless it `'is stored'` already, and has it recorded. A failure rolls back completely, except that bytes of a file that
+   * `'may be repeated'` stay unless the attachment was refused: another attempt, perhaps at another gateway, may have recorded them. Repeating it under the same id is harmless. Rejects with
+   * {@link MissingFile} if there is no file at `path`.
    */
-  async keep(userId: string, { id, path, name }: ReceivedFile, isStored = false): Promise<Attachment> {
-    const { size } = await stat(path);
+  async keep(userId: string, file: ReceivedFile, kept?: 'is stored' | 'may be repeated'): Promise<Attachment> {
+    const { id, path, name } = file;
+    const { size } = await stat(path).catch(missingFile);
     if (size === 0) throw new ChatError('invalid', 'the file is empty');
     try {
       const { thumbnail, ...content } = await recognise(path, name);
       const stored = { id, key: id, name, size, ...content };
-      return await this.record(userId, stored, isStored ? undefined : path, thumbnail);
+      return await this.record(userId, stored, kept, path, thumbnail);
     } finally {
       await rm(previewPath(path), { force: true });
     }
@@ -83,13 +85,14 @@ export class Files {
   private async record(
     userId: string,
     stored: StoredAttachment,
-    path: string | undefined,
+    kept: 'is stored' | 'may be repeated' | undefined,
+    path: string,
     thumbnail: Thumbnail | undefined,
   ): Promise<Attachment> {
     const store = await this.store;
     const preview = thumbnail && previewOf(thumbnail);
     const added = [
-      ...(path === undefined ? [] : [{ ...stored, from: path }]),
+      ...(kept === 'is stored' ? [] : [{ ...stored, from: path }]),
       ...(preview ? [{ ...preview, from: thumbnail.path }] : []),
     ];
     try {
@@ -103,10 +106,13 @@ export class Files {
       if (preview && attachment.thumbnailId !== preview.id) await store.remove(preview.key);
       return attachment;
     } catch (error) {
-      for (const { key } of added)
+      const isRefused = error instanceof ChatError && error.code !== 'unavailable';
+      for (const { key } of added) {
+        if (key === stored.key && kept === 'may be repeated' && !isRefused) continue;
         await store
           .remove(key)
           .catch((err: unknown) => this.logger.warn({ err, key }, 'the file of a failed upload could not be removed'));
+      }
       throw error;
     }
   }

@@ -11,7 +11,7 @@ export interface Range {
 
 /** Holds the bytes of attachments. Each file has a key and never changes. Two implementations: a folder and an S3 bucket. */
 export interface FileStore {
-  /** Stores a copy of a local file, all or nothing: nobody sees half a file. Repeating it is harmless. */
+  /** Stores a copy of a local file, all or nothing: nobody sees half a file. Repeating it is harmless. Rejects with {@link MissingFile} if there is no file at `path`. */
   put(key: string, path: string, mediaType: string): Promise<void>;
   /** Rejects with {@link MissingFile}. */
   read(key: string, range?: Range): Promise<Readable>;
@@ -21,6 +21,11 @@ export interface FileStore {
 
 export class MissingFile extends Error {
   override readonly name = 'MissingFile';
+}
+
+/** Rethrows an error of the file system, as {@link MissingFile} if the file does not exist. */
+export function missingFile(error: NodeJS.ErrnoException): never {
+  throw error.code === 'ENOENT' ? new MissingFile('no such file', { cause: error }) : error;
 }
 
 /** Keeps files in a folder, which is created with the first file. Gateways that share files must share the folder. */
@@ -33,7 +38,7 @@ export class FolderStore implements FileStore {
     // A hard link, where the file system has them.
     await link(path, target).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code === 'EEXIST') return;
-      await copyFile(path, `${target}.part`);
+      await copyFile(path, `${target}.part`).catch(missingFile);
       await rename(`${target}.part`, target);
     });
   }

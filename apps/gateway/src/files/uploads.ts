@@ -74,7 +74,7 @@ export class Uploads {
     const tus = await this.server();
     const answer = await tus.handleWeb(new NodeRequest({ req: request as never, res: response as never }));
     const refusal = this.refusals.get(request);
-    if (refusal) throw refusal;
+    if (refusal) throw isGone(refusal) ? noSuchUpload() : refusal;
     if (request.method === 'HEAD' && id !== undefined)
       return this.sendState(tus.datastore, request, response, id, answer);
     await send(response, answer);
@@ -96,7 +96,7 @@ export class Uploads {
       const upload = await store.getUpload(id);
       await (upload.offset === upload.size ? this.finish(store, upload) : store.remove(id));
     } catch (error) {
-      if (error instanceof ChatError ? error.code === 'unavailable' : error !== ERRORS.FILE_NOT_FOUND) throw error;
+      if (error instanceof ChatError ? error.code === 'unavailable' : !isGone(error)) throw error;
     }
     await this.bucket!.forget(id);
   }
@@ -110,12 +110,9 @@ export class Uploads {
     answer: globalThis.Response,
   ): Promise<void> {
     const isComplete = answer.ok && answer.headers.get('upload-offset') === answer.headers.get('upload-length');
-    // Another request may finish it at the same time.
-    const upload = isComplete ? await store.getUpload(id).catch(undefinedIfMissing) : undefined;
-    if (upload) {
-      await this.finish(store, upload);
-      await this.removeFinished(store, id);
-    } else if (isComplete || !answer.ok) {
+    const isRecorded = isComplete && (await this.finishUnlessGone(store, id));
+    if (isRecorded) await this.removeFinished(store, id);
+    else if (isComplete || !answer.ok) {
       // An upload that is becoming an attachment may be found in neither place.
       await this.finishing.get(id)?.catch(() => undefined);
       const attachment = await this.attachmentOf(id, request);
@@ -127,6 +124,17 @@ export class Uploads {
       if (isComplete) throw noSuchUpload();
     }
     await send(response, answer);
+  }
+
+  /** Returns false if another request, perhaps at another gateway, finished the upload and removed its parts. */
+  private async finishUnlessGone(store: DataStore, id: string): Promise<boolean> {
+    try {
+      await this.finish(store, await store.getUpload(id));
+      return true;
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw error;
+    }
   }
 
   private async attachmentOf(id: string, request: Request): Promise<Attachment | undefined> {
@@ -200,7 +208,7 @@ export class Uploads {
       this.finishing.get(id) ??
       this.record(upload)
         .catch(async (error: unknown) => {
-          if (error instanceof ChatError && error.code !== 'unavailable') await store.remove(id);
+          if (error instanceof ChatError && error.code !== 'unavailable') await store.remove(id).catch(ignoreGone);
           throw error;
         })
         .finally(() => this.finishing.delete(id));
@@ -210,12 +218,10 @@ export class Uploads {
 
   private record({ id, metadata, storage }: Upload): Promise<Attachment> {
     const [owner, name] = [metadata!['owner']!, decodeURIComponent(metadata!['filename']!)];
-    if (!this.bucket) return this.files.keep(owner, { id, path: storage!.path, name });
+    if (!this.bucket) return this.files.keep(owner, { id, path: storage!.path, name }, 'may be repeated');
     return this.files.withTemporaryFile(async (path) => {
-      await this.files.fetch(id, path).catch((error: unknown) => {
-        throw error instanceof MissingFile ? noSuchUpload() : error;
-      });
-      return this.files.keep(owner, { id, path, name }, true);
+      await this.files.fetch(id, path);
+      return this.files.keep(owner, { id, path, name }, 'is stored');
     });
   }
 
@@ -224,12 +230,16 @@ export class Uploads {
     const upload = id === undefined ? undefined : await store.getUpload(id).catch(() => undefined);
     if (!upload || upload.offset !== upload.size) return;
     // In a bucket, the object itself is the attachment now.
-    await (this.bucket ? this.bucket.forget(upload.id) : store.remove(upload.id));
+    await (this.bucket ? this.bucket.forget(upload.id) : store.remove(upload.id).catch(ignoreGone));
   }
 }
 
-function undefinedIfMissing(error: unknown): undefined {
-  if (error !== ERRORS.FILE_NOT_FOUND) throw error;
+/** Whether the upload, or its part of it that was asked for, does not exist. tus removes the file first and then its description. */
+const isGone = (error: unknown): boolean =>
+  error === ERRORS.FILE_NOT_FOUND || error === ERRORS.FILE_NO_LONGER_EXISTS || error instanceof MissingFile;
+
+function ignoreGone(error: unknown): void {
+  if (!isGone(error)) throw error;
 }
 
 /** Refuses requests that tus's server would refuse with a status that is not ours. */
