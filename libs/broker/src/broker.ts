@@ -68,6 +68,7 @@ export interface Serving {
   stop(graceMs?: number): Promise<void>;
 }
 
+/** The state of a process’s connection to the broker, for readiness checks. */
 export interface BrokerStatus {
   /** Whether the process is connected, everything is declared, and all its consumers consume. */
   readonly ready: boolean;

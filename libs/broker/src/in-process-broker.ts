@@ -25,6 +25,7 @@ import { serviceQueues, type ServiceQueue } from './delivery/service-queues.js';
 import { PendingRequests, unavailable } from './pending-requests.js';
 import { RecentIds } from './push-order.js';
 
+/** The settings of an {@link InProcessBroker}. */
 export interface InProcessOptions {
   readonly service: string;
   readonly logger: Logger;
@@ -45,6 +46,7 @@ interface QueuedMessage {
   /** How often an event was retried. */
   retries: number;
 }
+/** A message that could not be handled, with its reason. The process keeps it in memory. */
 export interface InProcessDeadLetter extends DeadLetterCause {
   readonly queue: string;
   readonly name: string;

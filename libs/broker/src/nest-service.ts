@@ -12,6 +12,7 @@ import { nestLogger, type Logger } from '@parley/service-kit';
 import { isObservable, lastValueFrom, throwError } from 'rxjs';
 import type { BatchHandler, Broker, Delivery, Handler, Serving } from './broker.js';
 
+/** The arguments of {@link startNestService} beside the module. */
 export interface NestServiceOptions {
   readonly broker: Broker;
   readonly service: Service;

@@ -11,6 +11,7 @@ interface PendingRequest {
   readonly reject: (error: ChatError) => void;
 }
 
+/** The answer to a request that cannot be answered. `why` becomes the text of its error. */
 export const unavailable = (why: string): Answer => ({ error: new ChatError('unavailable', why).toBody() });
 
 /** The pending requests of this process. Each settles once, and at its deadline with `unavailable`. */

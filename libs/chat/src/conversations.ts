@@ -23,6 +23,10 @@ export interface ConversationViewRow extends ConversationRow {
 }
 /** SQL: the columns of a {@link ConversationViewRow} for user $1, given `chat.conversation c` and {@link conversationViewJoins}. */
 export const conversationViewColumns = `${conversationColumns('c')}, ${memberIdsColumn('c')}, c.active_at, to_jsonb(me) as me, to_jsonb(l) as last_message`;
+/**
+ * SQL: the joins of {@link conversationViewColumns}: the membership of user $1 as `me`, and for members the last
+ * message as `l`.
+ */
 export const conversationViewJoins = `
   left join lateral (
     select ${membershipColumns('c', 'm', 'k', 'p')}

@@ -28,10 +28,12 @@ export function decodeCursor<T extends z.ZodType<readonly unknown[]>>(
 /** Items per page unless the caller gives a limit. */
 export const DEFAULT_LIMIT = 50;
 
+/** The page that a caller asks for: after `cursor`, or the first one; at most `limit` items. */
 export interface ListRequest {
   readonly cursor?: string | undefined;
   readonly limit?: number | undefined;
 }
+/** A page of a list. `nextCursor` is present if more items follow. */
 export interface Page<T> {
   items: T[];
   nextCursor?: string;

@@ -9,10 +9,11 @@ export const isMemberNow = (member: string): string =>
   `${member}.left_at is null and not (${member}.status = 'banned' and (${member}.banned_until is null or ${member}.banned_until > clock_timestamp()))`;
 
 /**
- * SQL: a member's read and delivered positions, given aliases of `chat.member` and of `history.cursor`, whose row may be missing: the greater of the cursor and the position at which
- * the member joined. greatest() ignores null.
+ * SQL: a member's read position, given aliases of `chat.member` and of `history.cursor`, whose row may be missing: the
+ * greater of the cursor and the position at which the member joined. greatest() ignores null.
  */
 export const readSeq = (member: string, cursor: string): string => `greatest(${cursor}.read_seq, ${member}.base_seq)`;
+/** SQL: a member's delivered position; like {@link readSeq}. */
 export const deliveredSeq = (member: string, cursor: string): string =>
   `greatest(${cursor}.delivered_seq, ${member}.base_seq)`;
 

@@ -33,6 +33,7 @@ export const permissions = {
   delete: notInDirect(creator),
   leave: notInDirect(all),
 } as const satisfies Record<string, Readonly<Record<Conversation['kind'], readonly Role[]>>>;
+/** An action that {@link permissions} allows to some roles. */
 export type Action = keyof typeof permissions;
 
 /** Actions that muted members keep. */

@@ -14,8 +14,10 @@ import type { Row } from '@parley/store';
 
 /** A timestamp: a Date as the driver returns it, or text when the row came inside `to_jsonb(…)`. */
 export type Moment = Date | string;
+/** A timestamp as clients see it: ISO-8601, UTC, with milliseconds. */
 export const iso = (moment: Moment): string => new Date(moment).toISOString();
 
+/** The columns of `chat.message` that make a message: see {@link messageColumns}. */
 export interface MessageRow extends Row {
   id: string;
   conversation_id: string;
@@ -87,6 +89,7 @@ export function toMessage(row: MessageRow): Message {
   return message;
 }
 
+/** The columns of `chat.attachment` that make an attachment: see {@link attachmentColumns}. */
 export interface AttachmentRow extends Row {
   id: string;
   key: string;
@@ -104,6 +107,7 @@ export const attachmentColumns = (alias: string): string =>
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
+/** The attachment as clients see it. The `key` of its bytes stays on the server. */
 export function toAttachment(row: AttachmentRow): Attachment {
   const attachment: Attachment = {
     id: row.id,
@@ -119,6 +123,7 @@ export function toAttachment(row: AttachmentRow): Attachment {
   return attachment;
 }
 
+/** The columns of `chat.conversation` that make a description: see {@link conversationColumns}. */
 export interface ConversationRow extends Row {
   id: string;
   kind: string;
@@ -161,6 +166,10 @@ export const conversationColumns = (alias: string): string =>
 export const memberIdsColumn = (alias: string): string =>
   `(select array_agg(d.user_id order by d.user_id) from chat.member d where ${alias}.kind = 'direct' and d.conversation_id = ${alias}.id) as member_ids`;
 
+/**
+ * The conversation as clients see it. `me` and `lastMessage` are only for members: without them it is the public
+ * description.
+ */
 export function toConversation(row: ConversationRow, me?: Membership, lastMessage?: Message): Conversation {
   const conversation: Conversation = {
     id: row.id,
@@ -182,6 +191,7 @@ export function toConversation(row: ConversationRow, me?: Membership, lastMessag
   return conversation;
 }
 
+/** The columns that make a member: see {@link memberColumns}. `status` is the current one. */
 export interface MemberRow extends Row {
   user_id: string;
   role: string;
@@ -192,6 +202,7 @@ export interface MemberRow extends Row {
   read_seq: number;
   delivered_seq: number;
 }
+/** The member as other members see them. A mute or ban that has ended is not mentioned. */
 export function toMember(row: MemberRow): Member {
   const member: Member = {
     userId: row.user_id,
@@ -206,6 +217,7 @@ export function toMember(row: MemberRow): Member {
   return member;
 }
 
+/** The columns that make a user’s own membership: see {@link membershipColumns}. */
 export interface MembershipRow extends Row {
   role: string;
   status: string;
@@ -217,6 +229,7 @@ export interface MembershipRow extends Row {
   mentions: number;
   unread_from: number | null;
 }
+/** The membership as its user sees it, with unread counts and private settings. */
 export function toMembership(row: MembershipRow): Membership {
   const me: Membership = {
     role: row.role as Membership['role'],
@@ -232,6 +245,7 @@ export function toMembership(row: MembershipRow): Membership {
   return me;
 }
 
+/** A row of `chat.drawing_line`. */
 export interface LineRow extends Row {
   conversation_id: string;
   id: string;
@@ -244,6 +258,7 @@ export interface LineRow extends Row {
 /** SQL: the columns of a {@link LineRow} of `chat.drawing_line`. */
 export const lineColumns = 'conversation_id, id, user_id, color, width, points, created_at';
 
+/** The line as clients see it. */
 export const toLine = ({ id, user_id, color, width, points, created_at }: LineRow): Line => ({
   id,
   userId: user_id,

@@ -40,6 +40,7 @@ const LOGOUT_TIMEOUT_MS = 5_000;
 const FETCH_TIMEOUT_MS = 60_000;
 const MAX_REMEMBERED_ATTACHMENTS = 200;
 
+/** The settings of a client. */
 export interface ClientOptions {
   /** The server's address, without a path. */
   readonly url: string;
@@ -173,6 +174,7 @@ export class ParleyClient {
     return this.enter(response);
   }
 
+  /** Signs in to an account. `unauthenticated`: wrong name or password. */
   async login(input: CallArguments<'auth.login'>): Promise<User> {
     return this.enter(await this.session.open('POST', '/auth/login', { body: input }));
   }
@@ -277,14 +279,17 @@ export class ParleyClient {
     return this.replica.loadMembers(id);
   }
 
+  /** Creates a conversation; for a pair with a direct one, returns that. */
   async createConversation(input: CallArguments<'conversation.create'>): Promise<Conversation> {
     return (await this.call('conversation:create', input)).conversation;
   }
 
+  /** Joins a public conversation. Joining again returns it. */
   async join(conversationId: string): Promise<Conversation> {
     return (await this.call('conversation:join', { conversationId })).conversation;
   }
 
+  /** Leaves a conversation. `conflict`: the creator has to hand it over first. */
   async leaveConversation(conversationId: string): Promise<void> {
     await this.call('conversation:leave', { conversationId });
   }
@@ -312,26 +317,32 @@ export class ParleyClient {
     return this.replica.outbox.discard(conversationId, clientId);
   }
 
+  /** Replaces the body of one of the user’s own messages. Returns its new state. */
   async edit(messageId: string, body: string): Promise<Message> {
     return (await this.call('message:edit', { messageId, body })).message;
   }
 
+  /** Deletes a message, for everybody. Returns the tombstone that stays. */
   async remove(messageId: string): Promise<Message> {
     return (await this.call('message:delete', { messageId })).message;
   }
 
+  /** Adds the user’s reaction. Adding it again changes nothing. */
   async react(messageId: string, emoji: string): Promise<Message> {
     return (await this.call('reaction:add', { messageId, emoji })).message;
   }
 
+  /** Removes the user’s reaction. Removing a missing one changes nothing. */
   async unreact(messageId: string, emoji: string): Promise<Message> {
     return (await this.call('reaction:remove', { messageId, emoji })).message;
   }
 
+  /** Pins a message for everybody. Only creators and admins may. */
   pin(messageId: string): Promise<Message> {
     return this.replica.changeMessage('PUT', `/messages/${messageId}/pin`);
   }
 
+  /** Unpins a message for everybody. Only creators and admins may. */
   unpin(messageId: string): Promise<Message> {
     return this.replica.changeMessage('DELETE', `/messages/${messageId}/pin`);
   }
@@ -369,10 +380,14 @@ export class ParleyClient {
     this.presenceWatch.set(state);
   }
 
+  /**
+   * Draws a line on a conversation’s board. The caller chooses its `id`; a line that is on the board stays as it is.
+   */
   async draw(conversationId: string, line: SocketInput<'drawing:draw'>['line']): Promise<void> {
     await this.call('drawing:draw', { conversationId, line });
   }
 
+  /** Empties a conversation’s board for everybody. */
   async resetDrawing(conversationId: string): Promise<void> {
     await this.call('drawing:reset', { conversationId });
   }

@@ -1,5 +1,6 @@
 import { ParleyError } from './errors.js';
 
+/** How long {@link retryTemporary} tries. */
 export interface RetryOptions {
   /** Ends the attempts: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;

@@ -44,6 +44,7 @@ export type ChatMessage = Message & {
   readonly local?: { readonly state: 'queued' | 'sending' | 'failed'; readonly error?: ErrorBody };
 };
 
+/** The positions of a member: everything up to `deliveredSeq` is received, up to `readSeq` read. */
 export interface Positions {
   readonly deliveredSeq: number;
   readonly readSeq: number;
@@ -106,6 +107,7 @@ export interface Frame {
   readonly at: number;
 }
 
+/** The events of a client by name, with what listeners get. */
 export interface ClientEvents {
   /** Somebody else's new message arrived: live, or by catching up on an open conversation. */
   message: { readonly message: Message };
@@ -148,8 +150,11 @@ export interface SocketCalls {
   'drawing:reset': 'drawing.reset';
   'peer:signal': 'peer.signal';
 }
+/** The name of a call over the socket, as in `message:send`. */
 export type SocketCall = keyof SocketCalls;
+/** The arguments of a call over the socket. Fields with defaults may be left out. */
 export type SocketInput<E extends SocketCall> = CallArguments<SocketCalls[E]>;
+/** The data that answers a call over the socket. */
 export type SocketOutput<E extends SocketCall> = CallOutput<SocketCalls[E]>;
 
 /** A new message. It needs a body or an attachment, or `forwardOf` alone. */
@@ -161,6 +166,7 @@ export interface Draft {
   readonly forwardOf?: string;
 }
 
+/** A message that was put into the outbox. */
 export interface Sent {
   readonly clientId: string;
   /** The message as it is shown until it is stored. */
@@ -185,6 +191,7 @@ export interface LoadOptions {
   readonly onRetry?: (error: ParleyError) => void;
 }
 
+/** Optional arguments of an upload. */
 export interface UploadOptions {
   /** Called with the number of bytes that have arrived. `total` is unknown for streams. */
   readonly onProgress?: (sent: number, total: number | undefined) => void;

@@ -51,6 +51,7 @@ import {
 } from './shapes.js';
 import { limits } from './limits.js';
 
+/** The services that consume requests from the broker. The gateway is not one: it only sends requests. */
 export type Service = 'auth' | 'messages' | 'history' | 'presence';
 
 /**
@@ -138,6 +139,10 @@ const WebhookEvents = z.array(WebhookEvent).min(1).max(WebhookEvent.options.leng
 const ReceiptAnswer = z.object({ receipt: Receipt });
 const receiptInput = z.strictObject({ ...conversationId, seq: Position });
 
+/**
+ * Every call by name: `<noun>.<verb>`, or one word. Names and shapes are part of the protocol: they may gain optional
+ * fields and never lose or change one. `golden.spec.ts` checks that.
+ */
 export const calls = {
   // ── auth ──────────────────────────────────────────────────────────────────────────────────────────────────────
   'auth.register': call({
@@ -916,9 +921,15 @@ export const calls = {
   }),
 } as const satisfies Record<string, Call>;
 
+/** The name of a call, such as `message.send`. */
 export type CallName = keyof typeof calls;
+/**
+ * The arguments of a call after validation: defaults filled in, text trimmed and lower-cased where the schema says so.
+ */
 export type CallInput<N extends CallName> = z.output<(typeof calls)[N]['input']>;
 /** The arguments of a call as a client writes them: fields with defaults may be left out. */
 export type CallArguments<N extends CallName> = z.input<(typeof calls)[N]['input']>;
+/** The data of a successful answer. Clients must ignore fields that they do not know. */
 export type CallOutput<N extends CallName> = z.output<(typeof calls)[N]['output']>;
+/** The names of all calls, in the order of {@link calls}. */
 export const callNames = Object.keys(calls) as CallName[];

@@ -22,9 +22,16 @@ export const errorTable = {
   internal: { status: 500, retry: true, title: 'A defect' },
 } as const satisfies Record<string, { status: number; retry: boolean; title: string }>;
 
+/** A code of {@link errorTable}. Clients decide by the code, never by the text. */
 export type ErrorCode = keyof typeof errorTable;
+/** All codes, in the order of {@link errorTable}. */
 export const errorCodes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
 
+/**
+ * An error as it is sent: in socket answers, HTTP bodies and answers between services. `retryAfterMs`: milliseconds
+ * until a repetition can succeed. `traceId` finds the call in logs. `details` depend on the code: see {@link
+ * ErrorExtras}.
+ */
 export const ErrorBody = z.object({
   code: z.enum(errorCodes),
   message: z.string(),
@@ -34,11 +41,15 @@ export const ErrorBody = z.object({
 });
 export type ErrorBody = z.infer<typeof ErrorBody>;
 
+/** The optional parts of a {@link ChatError}. */
 export interface ErrorExtras {
   /** For `invalid`: `{path, message}[]`, by default made of the message. For `reaction_gate`: `{needed, have}`. */
   details?: unknown;
+  /** Milliseconds until the same call can succeed; rounded up. For `rate_limited` and `slow_mode`. */
   retryAfterMs?: number;
+  /** The id of the call in logs and spans. */
   traceId?: string;
+  /** The underlying error, for logs. It is not sent. */
   cause?: unknown;
 }
 
@@ -53,6 +64,7 @@ export class ChatError extends Error {
   readonly retryAfterMs?: number;
   readonly traceId?: string;
 
+  /** @param message For people, not for programs. Default: the title of the code. */
   constructor(code: ErrorCode, message?: string, extras: ErrorExtras = {}) {
     super(message ?? errorTable[code].title, extras.cause === undefined ? undefined : { cause: extras.cause });
     this.code = code;
@@ -62,10 +74,12 @@ export class ChatError extends Error {
     if (extras.traceId !== undefined) this.traceId = extras.traceId;
   }
 
+  /** The HTTP status of the code. */
   get status(): number {
     return errorTable[this.code].status;
   }
 
+  /** The error as it is sent. Its cause and its stack stay here. */
   toBody(): ErrorBody {
     return {
       code: this.code,
@@ -76,6 +90,7 @@ export class ChatError extends Error {
     };
   }
 
+  /** The error that {@link toBody} of another process described. */
   static fromBody(body: ErrorBody): ChatError {
     const { code, message, ...extras } = body;
     return new ChatError(code, message, {

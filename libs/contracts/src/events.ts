@@ -17,7 +17,16 @@ import {
   User,
 } from './shapes.js';
 
+/**
+ * The events that clients receive, by name, with the schema of the payload. The gateway sends `session:*`; history
+ * `receipt:updated`, `unread:changed`, `typing` and `peer:signal`; presence `presence:changed`; messages all others,
+ * after the commit of the change.
+ */
 export const serverEvents = {
+  /**
+   * The first event of a connection. Live delivery is complete from here on. `serverTime` is an ISO-8601 time; `epoch`
+   * identifies the database.
+   */
   'session:ready': z.object({
     connectionId: Id,
     user: User,
@@ -27,16 +36,30 @@ export const serverEvents = {
     heartbeatMs: z.number().int(),
     limits: Limits,
   }),
+  /** The session or this connection has ended, for the given reason. The server then closes the connection. */
   'session:revoked': z.object({ reason: z.enum(['logout', 'ended', 'password', 'reuse', 'expired', 'too_many']) }),
+  /** A new message, to every connection of every member, the sender’s included. */
   'message:new': z.object({ message: Message }),
+  /**
+   * The new state of a message after an edit, a deletion, a pin or a reaction. `reaction`: the reaction that was added
+   * or removed, if it was one.
+   */
   'message:updated': z.object({
     message: Message,
     reaction: z.object({ userId: Id, emoji: z.string(), added: z.boolean() }).optional(),
   }),
+  /**
+   * A member’s new positions, to the members; in conversations of more than `limits.receiptsToAllUpTo` members only to
+   * the senders of the messages.
+   */
   'receipt:updated': Receipt,
+  /** The user became a member, or created the conversation. */
   'conversation:new': z.object({ conversation: Conversation }),
+  /** The new description of a conversation, with the `rev` of the change. */
   'conversation:updated': z.object({ conversation: Conversation }),
+  /** The user is no longer a member, or the conversation was deleted. */
   'conversation:removed': z.object({ conversationId: Id, reason: z.enum(['left', 'removed', 'banned', 'deleted']) }),
+  /** A member joined, changed or left, with the `rev` of the change. `memberCount`: the number of members after it. */
   'member:changed': z.union([
     z.object({ conversationId: Id, member: Member, rev: Position, memberCount: z.number().int().optional() }),
     z.object({
@@ -48,8 +71,8 @@ export const serverEvents = {
     }),
   ]),
   /**
-   * `unreadFrom`: the private unread mark, if one is set. `notifications`: present if the user just changed the
-   * setting.
+   * Unread counts of one conversation, to the other devices of the reader. `unreadFrom`: the private unread mark, if
+   * one is set. `notifications`: present if the user just changed the setting.
    */
   'unread:changed': z.object({
     conversationId: Id,
@@ -59,14 +82,27 @@ export const serverEvents = {
     unreadFrom: Position.optional(),
     notifications: Notifications.optional(),
   }),
-  /** `active: false` follows when the user stops, or `times.typingMs` after the last report. */
+  /** A member types. `active: false` follows when they stop, or `times.typingMs` after their last report. */
   typing: z.object({ conversationId: Id, userId: Id, active: z.boolean() }),
+  /** The new presence of a user, to the connections that watch the user. */
   'presence:changed': Presence,
+  /** A new line on the board of a conversation, to its members. */
   'drawing:line': z.object({ conversationId: Id, userId: Id, line: Line }),
+  /** The board was emptied. Lines that were drawn at an earlier `rev` are gone. */
   'drawing:reset': z.object({ conversationId: Id, userId: Id, rev: Position }),
+  /**
+   * WebRTC signalling by the other member of a direct conversation. It is not stored, and not repeated after a
+   * disconnect.
+   */
   'peer:signal': z.object({ from: Id, conversationId: Id, data: RelayedJson }),
 } as const satisfies Record<string, z.ZodType>;
 
+/** The name of an event that clients receive, such as `message:new`. */
 export type ServerEventName = keyof typeof serverEvents;
+/** The payload of a server event. Clients must ignore fields that they do not know. */
 export type ServerEvent<N extends ServerEventName> = z.output<(typeof serverEvents)[N]>;
+/**
+ * Why a connection was closed by `session:revoked`: `logout` on this device; `ended` from another device; `password`
+ * changed; `reuse` of a spent refresh token; `expired` login; `too_many` connections of the user.
+ */
 export type RevocationReason = ServerEvent<'session:revoked'>['reason'];

@@ -34,6 +34,7 @@ export const StoredAttachment = z.object({
 });
 export type StoredAttachment = z.infer<typeof StoredAttachment>;
 
+/** A request between services: the service that answers it, the kind of its queue, and its schemas. */
 export interface RequestDefinition<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
   readonly service: Service;
   readonly via: Exclude<Via, 'edge'>;
@@ -201,6 +202,10 @@ export const internalRequests = {
 
 type RelayedCall = { [N in CallName]: (typeof calls)[N]['via'] extends 'edge' ? never : N }[CallName];
 type InternalName = keyof typeof internalRequests;
+/**
+ * The name of a request on the broker: a client’s call or an internal request, with its version, such as
+ * `message.send.v1`.
+ */
 export type RequestName = `${RelayedCall}.v1` | InternalName;
 
 type CallOf<N extends RequestName> = N extends `${infer C}.v1` ? (C extends RelayedCall ? C : never) : never;
@@ -209,10 +214,12 @@ type CallerOf<C extends RelayedCall> = (typeof calls)[C]['auth'] extends 'sessio
 export type RequestPayload<N extends RequestName> = N extends InternalName
   ? z.output<(typeof internalRequests)[N]['input']>
   : { caller: CallerOf<CallOf<N>>; input: z.output<(typeof calls)[CallOf<N>]['input']> };
+/** The answer to a request. Requesters do not validate it: services trust each other. */
 export type RequestAnswer<N extends RequestName> = N extends InternalName
   ? z.output<(typeof internalRequests)[N]['output']>
   : z.output<(typeof calls)[CallOf<N>]['output']>;
 
+/** How a request travels, for the broker. */
 export interface RequestRoute {
   readonly service: Service;
   readonly via: Exclude<Via, 'edge'>;
@@ -274,29 +281,41 @@ export const requests = Object.freeze(Object.fromEntries([...relayed, ...interna
  * routing key.
  */
 export const domainEvents = {
+  /**
+   * By auth, after the commit. Gateways close the connections of these sessions. A gateway that may have missed one
+   * asks with `auth.revocations.v1`.
+   */
   'session.revoked.v1': z.object({
     userId: Id,
     sessionIds: z.array(Id),
     reason: serverEvents['session:revoked'].shape.reason,
   }),
+  /** By auth: the new public profile of a user. */
   'user.updated.v1': z.object({ user: User }),
+  /** By messages: a new conversation, as non-members see it, and its first members. */
   'conversation.created.v1': z.object({ conversation: Conversation, memberIds: z.array(Id) }),
+  /** By messages: the new description, as non-members see it. */
   'conversation.updated.v1': z.object({ conversation: Conversation }),
+  /** By messages. History then drops what it stores about the conversation. */
   'conversation.deleted.v1': z.object({ conversationId: Id }),
+  /** By messages: a member joined, changed or left, with the conversation’s `rev` of the change. */
   'member.changed.v1': z.union([
     z.object({ conversationId: Id, member: Member, rev: z.number().int() }),
     z.object({ conversationId: Id, userId: Id, left: z.literal(true), rev: z.number().int() }),
   ]),
-  /** Messages of one transaction. Messages of one conversation are in `seq` order. */
+  /** By messages, gathered for 25 ms after the commit. Messages of one conversation are in `seq` order. */
   'message.created.v1': z.object({ messages: z.array(Message).min(1) }),
-  /** The new state of a message after an edit, a deletion, a reaction or a pin. */
+  /** By messages: the new state of a message after an edit, a deletion, a reaction or a pin. */
   'message.updated.v1': z.object({ message: Message }),
-  /** `blocked`: whether `blockerId` blocks `blockedId`, or has unblocked them. */
+  /** By messages. `blocked`: whether `blockerId` blocks `blockedId`, or has unblocked them. */
   'block.changed.v1': z.object({ blockerId: Id, blockedId: Id, blocked: z.boolean() }),
+  /** By history: the new positions of a member. */
   'receipt.updated.v1': z.object({ receipt: Receipt }),
+  /** By presence, when the state changes. */
   'presence.changed.v1': z.object({ presence: Presence }),
-  /** From gateways to presence. `at`: milliseconds on the gateway's clock, which order the events of one connection. */
+  /** By gateways, for presence. `at`: milliseconds on the gateway’s clock, which order the events of one connection. */
   'connection.opened.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
+  /** By gateways, for presence; like `connection.opened.v1`. */
   'connection.closed.v1': z.object({ gatewayId: z.string(), connectionId: Id, userId: Id, at: z.number() }),
   /**
    * Live connections, sent every `times.renewMs` in chunks. `beatAt`: the time of the client's last heartbeat; `state`:
@@ -315,7 +334,9 @@ export const domainEvents = {
     ),
   }),
 } as const satisfies Record<string, z.ZodType>;
+/** The name of a domain event: a fact in the past tense, with its version, such as `message.created.v1`. */
 export type DomainEventName = keyof typeof domainEvents;
+/** The payload of a domain event. */
 export type DomainEvent<N extends DomainEventName> = z.output<(typeof domainEvents)[N]>;
 
 /**
@@ -340,7 +361,10 @@ export const PushFrame = z.discriminatedUnion('kind', [
 ]);
 export type PushFrame = z.infer<typeof PushFrame>;
 
-/** Names on the broker. libs/broker declares the topology; the names are here for tools and operators too. */
+/**
+ * The names of exchanges and queues on RabbitMQ. `libs/broker` declares them; they are here for tools and operators
+ * too.
+ */
 export const names = Object.freeze({
   commands: 'parley.commands',
   events: 'parley.events',
@@ -356,7 +380,10 @@ export const names = Object.freeze({
   pushQueue: (instance: string) => `push.${instance}`,
 });
 
-/** The queue of a request. */
+/**
+ * The name of the queue for a request. The requests of one conversation always have the same queue, as long as `shards`
+ * stays the same.
+ */
 export function queueOf(name: RequestName, payload: unknown, shards: number): string {
   const { service, via, shardKey } = requests[name];
   if (via === 'shard') return names.shardQueue(service, shardOf(shardKey(payload), shards));

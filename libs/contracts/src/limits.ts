@@ -16,6 +16,7 @@ export const Limits = z.object({
 });
 export type Limits = z.infer<typeof Limits>;
 
+/** The limits of every deployment. Clients read them from `session:ready`, because they may change with a version. */
 export const limits: Limits = Object.freeze({
   bodyBytes: 8 * 1024,
   packetBytes: 64 * 1024,

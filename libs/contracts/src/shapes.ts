@@ -41,8 +41,8 @@ export const Body = z
     params: { code: 'too_large' },
   });
 
-/** One emoji: a single grapheme that is a pictograph, a flag or a keycap. */
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** One emoji: a single grapheme that is a pictograph, a flag or a keycap. */
 export const Emoji = z
   .string()
   .min(1)
@@ -54,18 +54,27 @@ export const Emoji = z
     'must be one emoji',
   );
 
+/** A username, in lower case: upper case is accepted and lowered. Unique in a deployment. */
 export const Username = z
   .string()
   .toLowerCase()
   .regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -');
+/** A new password. Its length counts code points; no characters are required or refused. */
 export const Password = z.string().min(10).max(200);
+/** `#rrggbb` in lower case. */
 export const Color = z
   .string()
   .regex(/^#[0-9a-f]{6}$/i, 'must be #rrggbb')
   .toLowerCase();
+/** The `nextCursor` of an earlier page. Opaque, and valid only for the list that returned it. */
 export const Cursor = z.string().min(1).max(500);
+/** The maximum number of items on a page, at most `limits.pageSize`. The server may return fewer. */
 export const Limit = z.number().int().min(1).max(limits.pageSize);
 
+/**
+ * A user as everybody sees them. The server generates a guest’s `username`. `avatarId`: the attachment with the
+ * picture.
+ */
 export const User = z.object({
   id: Id,
   username: z.string(),
@@ -105,8 +114,13 @@ export const Device = z.object({
 });
 export type Device = z.infer<typeof Device>;
 
+/** The role of a member. A group or channel has exactly one `creator`; both members of a direct conversation are. */
 export const Role = z.enum(['creator', 'admin', 'member']);
 export type Role = z.infer<typeof Role>;
+/**
+ * `muted` members may read, send receipts and leave, and nothing else. `banned` ones have no access. A mute ends at
+ * `mutedUntil`, a ban at `bannedUntil`, if present.
+ */
 export const MemberStatus = z.enum(['active', 'muted', 'banned']);
 export type MemberStatus = z.infer<typeof MemberStatus>;
 
@@ -122,6 +136,10 @@ export const Policy = z.strictObject({
 });
 export type Policy = z.infer<typeof Policy>;
 
+/**
+ * The type tells clients how to show a message; the server does not derive it from the attachments. Only the server
+ * writes `system` messages.
+ */
 export const MessageType = z.enum(['text', 'image', 'video', 'audio', 'voice', 'document', 'system']);
 export type MessageType = z.infer<typeof MessageType>;
 
@@ -201,6 +219,7 @@ export const Member = z.object({
 });
 export type Member = z.infer<typeof Member>;
 
+/** The messages for which a client should notify its user: all, those that mention the user, or none. */
 export const Notifications = z.enum(['all', 'mentions', 'none']);
 /** The caller's own membership. `unread` and `mentions` count messages after `readSeq`. */
 export const Membership = z.object({
@@ -217,7 +236,15 @@ export const Membership = z.object({
 });
 export type Membership = z.infer<typeof Membership>;
 
+/**
+ * `direct`: exactly two members, at most one conversation per pair. `group`: all members write. `channel`: only creator
+ * and admins write.
+ */
 export const ConversationKind = z.enum(['direct', 'group', 'channel']);
+/**
+ * `public`: everybody can find it, see its description and join it. `private`: only its members see that it exists.
+ * Direct conversations are private.
+ */
 export const Visibility = z.enum(['private', 'public']);
 /**
  * A conversation. `lastSeq`: the `seq` of its newest message, 0 if none. `rev` rises with every change. `me`: absent
@@ -264,6 +291,7 @@ export const MessagePage = z.object({
 });
 export type MessagePage = z.infer<typeof MessagePage>;
 
+/** A member’s current state, or that the user has left. */
 export const MemberChange = z.union([Member, z.object({ userId: Id, left: z.literal(true) })]);
 /** The changes of one conversation after a `rev`: each message once, in its current state. */
 export const Changes = z.object({
@@ -308,6 +336,7 @@ export const NewLine = z.strictObject({
     .refine(({ length }) => length % 2 === 0, 'must be an even number of coordinates'),
 });
 export type NewLine = z.infer<typeof NewLine>;
+/** A line on a board, in the order of drawing. The id is the one that its author chose. */
 export const Line = z.object({
   id: z.string(),
   userId: Id,
@@ -336,6 +365,7 @@ export type Found = z.infer<typeof Found>;
 export const BotToken = z.object({ user: User, token: z.string() });
 export type BotToken = z.infer<typeof BotToken>;
 
+/** The events that a webhook can subscribe to. */
 export const WebhookEvent = z.enum(['message.created', 'message.updated', 'member.changed', 'conversation.updated']);
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
 /**
@@ -376,6 +406,7 @@ export const UnreadEntry = z.object({
   readSeq: Position,
   lastSeq: Position,
 });
+/** The unread counts of all conversations of the caller, and their sums. */
 export const Unread = z.object({
   total: z.number().int(),
   mentions: z.number().int(),
@@ -383,6 +414,10 @@ export const Unread = z.object({
 });
 export type Unread = z.infer<typeof Unread>;
 
+/**
+ * A user’s state over all devices: the strongest counts, in the order `online`, `busy`, `away`. A device that misses
+ * three heartbeats is `away`. Only the server sets `offline`.
+ */
 export const PresenceState = z.enum(['online', 'away', 'busy', 'offline']);
 export type PresenceState = z.infer<typeof PresenceState>;
 /** A user's presence. `lastSeenAt` is absent if they have never been online. */

@@ -10,6 +10,7 @@ const { FAULT_AT = '' } = process.env;
 const [target, from, action, ms] = FAULT_AT.split(':');
 let visits = 0;
 
+/** Kills or delays the process at this point, if the test asked for it; otherwise nothing happens. */
 export function reached(point: FaultPoint): Promise<void> | undefined {
   if (point !== target || ++visits < Number(from)) return undefined;
   if (action === 'kill') process.kill(process.pid, 'SIGKILL');

@@ -3,6 +3,7 @@ import { Unavailable } from '@parley/service-kit';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { RedisConnection, type RedisOptions } from './redis-connection.js';
 
+/** A limit: its name, and the number of actions that it allows. */
 export interface Rate {
   /** Prefixes the keys in Redis; different for every limit of a deployment. */
   readonly name: string;
@@ -33,6 +34,7 @@ export abstract class Limiters {
   abstract close(): Promise<void>;
 }
 
+/** Counts in the memory of this process. */
 export function createMemoryLimiters(): Limiters {
   return {
     create: (rate) =>

@@ -3,12 +3,14 @@ import type { PushFrame, ServerEvent, ServerEventName } from '@parley/contracts'
 import { currentTraceparent, inSpan, Unavailable, type Logger } from '@parley/service-kit';
 import { UserLocations, type Registry } from './registry.js';
 
+/** The dependencies of a {@link Push}. */
 export interface PushParts {
   readonly broker: Broker;
   readonly registry: Registry;
   readonly logger: Logger;
 }
 
+/** Optional arguments of one push. */
 export interface PushOptions {
   /** A frame with an id is delivered once to each gateway: repeating a push under the same id is harmless. */
   readonly id?: string;

@@ -21,7 +21,7 @@ const both = (one: RedisRights, other: RedisRights): RedisRights => ({
   commands: `${one.commands} ${other.commands}`,
 });
 
-/** Services that are not in it have no account. */
+/** The rights of every account on Redis. Services that are not in it have no account. */
 export const redisRights: Readonly<Partial<Record<Account, RedisRights>>> = {
   gateway: {
     keys: '~parley:at:* ~parley:limit:* ~parley:bucket:* ~parley:trace:*',
@@ -36,6 +36,7 @@ export const redisRights: Readonly<Partial<Record<Account, RedisRights>>> = {
   },
 };
 
+/** The accounts that {@link redisUsers} creates, with their passwords. */
 export interface RedisAccounts {
   /** The account that may do everything. */
   readonly operator?: { readonly name: string; readonly password: string };

@@ -2,6 +2,7 @@ import { times } from '@parley/contracts';
 import { Redis } from 'ioredis';
 import { Batcher, pause, StartError, Unavailable, withTimeout, type Logger } from '@parley/service-kit';
 
+/** The settings of a {@link RedisConnection}. */
 export interface RedisOptions {
   readonly url: string;
   readonly logger: Logger;
@@ -13,6 +14,7 @@ export interface RedisOptions {
   readonly connectMs?: number;
 }
 
+/** A command and its arguments, as in `['get', key]`. Keys include the prefix. */
 export type RedisCommand = readonly (string | number)[];
 type CommandResult = readonly [error: Error | null, result: unknown];
 

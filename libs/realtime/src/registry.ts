@@ -56,6 +56,7 @@ export abstract class Registry {
   abstract close(): Promise<void>;
 }
 
+/** The settings of a {@link Registry}. Defaults: `times.leaseMs` and `limits.socketsPerUser`. */
 export interface RegistryOptions {
   /** Lifetime of an entry without renewal, in milliseconds. */
   readonly leaseMs?: number;

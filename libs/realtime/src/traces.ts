@@ -7,6 +7,7 @@ export interface Pushed {
   readonly connectionId: string;
   readonly at: number;
 }
+/** A connection of a user. */
 export type Device = Omit<Pushed, 'at'>;
 
 /** The progress of a message. `committed`: milliseconds since 1970. */
@@ -48,6 +49,7 @@ const defaults: Required<TraceLimits> = { keepMs: 15 * 60_000, devices: 50, perS
 /** Maximum number of traces that are kept in memory; beyond that the oldest are dropped. */
 const MAX_IN_MEMORY = 10_000;
 
+/** Keeps the traces of the last 10,000 messages in the memory of this process. */
 export const createMemoryTraces = (limits: TraceLimits = {}): Traces => new MemoryTraces({ ...defaults, ...limits });
 
 /** One hash per message, `<prefix>trace:{<messageId>}`: the time of its commit, and for each connection the user and the time. */

@@ -1,5 +1,6 @@
 import { Unavailable } from './unavailable.js';
 
+/** The settings of a {@link Batcher}. */
 export interface BatcherOptions<T, R = void> {
   /**
    * Does the work of one batch; `items` are in the order in which they were added. Resolves with one result for each item, in that order, or with nothing.

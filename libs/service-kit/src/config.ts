@@ -63,6 +63,7 @@ export const commonConfig = {
  */
 export const secret = <T extends z.ZodType>(field: T, description: string): T =>
   field.meta({ description, secret: true });
+/** Whether {@link secret} marked the variable. */
 export const isSecret = (field: z.ZodType): boolean => field.meta()?.['secret'] === true;
 
 /** Secrets are short; a larger file is a mistake. */

@@ -30,6 +30,7 @@ export interface Trace {
 const traces = new AsyncLocalStorage<Trace>();
 /** Runs `work` so that its log lines, and the messages that it sends, carry `trace`. */
 export const withTrace = <T>(trace: Trace, work: () => T): T => traces.run(trace, work);
+/** The trace of the current work; undefined outside of {@link withTrace}. */
 export const currentTrace = (): Trace | undefined => traces.getStore();
 
 const secrets = ['password', 'accessToken', 'refreshToken', 'token', 'authorization', 'body'];

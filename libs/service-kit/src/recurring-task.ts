@@ -3,6 +3,7 @@ import { ChatError } from '@parley/contracts';
 import type { Logger } from './logging.js';
 import { Unavailable } from './unavailable.js';
 
+/** The settings of a {@link RecurringTask}. */
 export interface RecurringTaskOptions {
   /** For log lines. */
   readonly name: string;

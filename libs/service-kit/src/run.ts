@@ -6,6 +6,7 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
+/** Something that was started and can be stopped. */
 export interface Running {
   /** Ends in this order: not ready, no new work, work under way done, connections closed. */
   stop(): Promise<void>;

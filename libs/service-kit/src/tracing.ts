@@ -22,12 +22,14 @@ export function parseTraceparent(header: unknown): TraceContext | undefined {
   return { traceId, spanId };
 }
 
+/** The W3C `traceparent` of a span, marked as sampled. */
 export const formatTraceparent = ({ traceId, spanId }: TraceContext): string => `00-${traceId}-${spanId}-01`;
 
 /** The trace id that belongs to a request's id; by default a new one. */
 export const traceIdOf = (id: string = newId()): string => id.replaceAll('-', '');
 
 const ours = /^[0-9a-f]{32}$/;
+/** Whether a text is a well-formed trace id. Ids from outside may be any text. */
 export const isTraceId = (text: string): boolean => ours.test(text);
 
 type TracingConfig = Pick<

@@ -1,11 +1,12 @@
 import { Counter, Histogram, Registry } from 'prom-client';
 
+const registry = new Registry();
+const registers = [registry];
+
 /**
  * Metrics of the deliveries that a process handles; {@link Health} serves them beside its own. Labels are names of messages, queues and outcomes, never ids. An increment costs well below a microsecond;
  * nothing is counted per recipient.
  */
-const registry = new Registry();
-const registers = [registry];
 export const work = {
   registry,
   /** Deliveries that were handled, by outcome. */

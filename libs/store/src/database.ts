@@ -14,6 +14,7 @@ export interface Sql {
   query<T extends Row = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions): Promise<T[]>;
 }
 
+/** Options of one statement. */
 export interface QueryOptions {
   /**
    * Default: true. A prepared statement is parsed once per connection and, after some calls, planned once for all parameters. False: planned for its parameters each time, for statements whose
@@ -25,6 +26,7 @@ export interface QueryOptions {
 /** Attributes of the spans of statements and transactions. */
 export const spanAttributes = { 'db.system.name': 'postgresql' };
 
+/** Options of one transaction. Default: `read committed`, and it may write. */
 export interface TransactionOptions {
   readonly isolation?: 'read committed' | 'repeatable read';
   readonly readOnly?: boolean;

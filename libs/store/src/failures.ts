@@ -49,6 +49,7 @@ interface Coded {
   readonly table?: unknown;
   readonly message?: unknown;
 }
+/** The code of an error of a driver: an SQLSTATE, or a code of the operating system. Undefined if it has none. */
 export const codeOf = (error: unknown): string | undefined => {
   const code = typeof error === 'object' && error !== null ? (error as Coded).code : undefined;
   return typeof code === 'string' ? code : undefined;
@@ -60,6 +61,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
  * is `foreign`, not of the database.
  */
 export type FailureKind = 'retry' | 'away' | 'slow' | 'answered' | 'foreign';
+/** The {@link FailureKind} of anything that a driver or the work of a transaction threw. */
 export function kindOf(error: unknown): FailureKind {
   const code = codeOf(error);
   if (error instanceof Unavailable) return 'away';

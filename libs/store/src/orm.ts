@@ -4,6 +4,7 @@ import type { Logger } from '@parley/service-kit';
 import { entities } from './entities/index.js';
 import { migrations, migrationTable } from './migrations/index.js';
 
+/** MikroORM on either engine. */
 export type Orm = SqlMikroORM<AbstractSqlDriver>;
 
 /** MikroORM's options for both engines. Entities and migrations are listed, so it never searches the file system. */

@@ -15,6 +15,7 @@ import { kindOf, reasonOf } from './failures.js';
 import { ormOptions, type Orm } from './orm.js';
 import { compareSchema, newerSchemaText } from './schema.js';
 
+/** The settings of {@link connectPostgres}. */
 export interface PostgresOptions {
   /** `postgres://role:password@host:port/database`. */
   readonly url: string;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** How long and how often {@link eventually} tries. */
 export interface EventuallyOptions {
   /** Maximum time, in milliseconds. Default: 10,000. */
   readonly timeoutMs?: number;

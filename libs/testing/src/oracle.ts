@@ -15,6 +15,7 @@ export interface Attempt {
   readonly answers: readonly Pick<Message, 'id' | 'seq'>[];
 }
 
+/** A message as it is in the database, or as a client holds it. */
 export type StoredMessage = Pick<Message, 'id' | 'conversationId' | 'senderId' | 'clientId' | 'seq'>;
 
 /** The final state of one member's client. */

@@ -134,6 +134,7 @@ const reject = (reason: DeadLetterCause['reason'], detail: string, refusal: Chat
   refusal,
 });
 
+/** The text of anything that was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** How events are tried again while a dependency is unavailable. */

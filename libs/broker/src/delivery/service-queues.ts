@@ -3,6 +3,7 @@ import type { Logger } from '@parley/service-kit';
 import type { BatchHandler, Handler, Handlers } from '../broker.js';
 import { OrderedWorker, ParallelWorker, type HandlerMap, type Worker } from './workers.js';
 
+/** The kind of a queue: the three kinds of requests (see {@link Via}), or events. */
 export type QueueKind = Exclude<Via, 'edge'> | 'event';
 
 /** A queue that a service consumes, and the worker that handles its messages. */

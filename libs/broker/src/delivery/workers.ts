@@ -4,6 +4,7 @@ import type { BatchHandler, Handler } from '../broker.js';
 import { DeliveryRunner, type WhenUnavailable } from './delivery-runner.js';
 import type { InboundMessage } from './inbound-message.js';
 
+/** The handlers of one worker, by the name of the request or event. */
 export type HandlerMap = ReadonlyMap<string, Handler | BatchHandler>;
 const isBatch = (handler: Handler | BatchHandler | undefined): handler is BatchHandler => typeof handler === 'object';
 

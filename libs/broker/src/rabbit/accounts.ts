@@ -8,6 +8,7 @@ import { secret } from '@parley/service-kit';
 import { z } from 'zod';
 import { shared } from './topology.js';
 
+/** A process with an account of its own on RabbitMQ and Redis: a service, or the gateway. */
 export type Account = Service | 'gateway';
 
 /**
@@ -25,6 +26,7 @@ interface RabbitRights {
   readonly pushes: boolean;
 }
 
+/** The rights of every account on RabbitMQ. A service that publishes or handles something else needs an entry here. */
 export const rabbitRights: Readonly<Record<Account, RabbitRights>> = {
   gateway: {
     asks: ['auth', 'messages', 'history', 'presence'],
@@ -65,6 +67,7 @@ export const rabbitRights: Readonly<Record<Account, RabbitRights>> = {
 /** The name of a service's account, on RabbitMQ and on Redis. */
 export const accountName = (account: Account | 'monitor'): string => `parley-${account}`;
 
+/** The accounts that {@link rabbitDefinitions} creates, with their passwords. */
 export interface RabbitAccounts {
   readonly vhost: string;
   /** The account that may do everything. */

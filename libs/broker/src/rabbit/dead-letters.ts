@@ -6,6 +6,7 @@ import { names } from '@parley/contracts';
 import { connect, type ConfirmChannel, type GetMessage } from 'amqplib';
 import { headersOf, isShort } from './wire-format.js';
 
+/** A message that could not be handled. Parts that are unknown are `unknown`, an unknown detail is empty. */
 export interface DeadLetter {
   /** The queue that it came from. */
   readonly queue: string;

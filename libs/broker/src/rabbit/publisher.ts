@@ -5,6 +5,7 @@ import { ExpiringSet } from '../expiring-set.js';
 import { closeQuietly } from './connection.js';
 import { declareShared } from './topology.js';
 
+/** A message to publish, and the functions that report its end. At most one of them is called, once. */
 export interface Publication {
   readonly exchange: string;
   readonly key: string;
@@ -27,6 +28,7 @@ interface Entry extends Publication {
   returned: boolean;
 }
 
+/** The bounds of the outbox. Beyond either of them a publication fails at once. */
 export interface OutboxLimits {
   /** Maximum number of messages that wait for their confirm. */
   readonly messages: number;

@@ -83,6 +83,7 @@ export class ConsumerChannel {
   }
 }
 
+/** The queue that a {@link QueueConsumer} consumes, and the functions that it calls. */
 export interface QueueConsumerOptions {
   readonly queue: string;
   /** The most unacknowledged messages. */

@@ -38,6 +38,7 @@ import {
   type OutgoingRequest,
 } from './wire-format.js';
 
+/** The settings of {@link createRabbitBroker}. */
 export interface RabbitOptions {
   /** `amqp://` or `amqps://`, with the virtual host as its path. */
   readonly url: string;

@@ -8,6 +8,7 @@ import { inboundMessages, type MessageContext } from './rabbit-message.js';
 import { PROBE, ShardBalancer } from './shard-balancer.js';
 import { declareReplicas, declareServiceQueue, replicasQueue } from './topology.js';
 
+/** The dependencies and settings of a {@link ServiceConsumer}. */
 export interface ServiceConsumerOptions {
   readonly service: Service;
   readonly queues: readonly ServiceQueue[];

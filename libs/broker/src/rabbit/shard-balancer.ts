@@ -12,6 +12,7 @@ const PROBE_MS = 5000;
 /** Maximum time that a released shard waits for messages under way. */
 const RELEASE_TIMEOUT_MS = 10_000;
 
+/** The consumer of a shard queue, and the worker that handles its messages. */
 export interface ConsumedShard {
   readonly consumer: QueueConsumer;
   readonly worker: Worker;

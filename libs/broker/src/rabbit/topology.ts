@@ -147,15 +147,20 @@ export const retryQueue = (service: Service, delay: number): string => `${names.
 /** The queue whose consumers are the replicas of a service. */
 export const replicasQueue = (service: Service): string => `${service}.replicas`;
 
+/** Declares the queue whose consumers are the replicas of a service. Nothing is published to it. */
 export async function declareReplicas(channel: Channel, service: Service): Promise<void> {
   await channel.assertQueue(replicasQueue(service), classic({ 'x-expires': MINUTE }));
 }
 
+/** Declares the queue for the answers to the requests of one process, and binds it. */
 export async function declareReplies(channel: Channel, queue: string): Promise<void> {
   await channel.assertQueue(queue, classic({ 'x-expires': MINUTE, 'x-max-length': 50_000 }));
   await channel.bindQueue(queue, names.replies, queue);
 }
 
+/**
+ * Declares the queue of one gateway, for its own frames, frames to all gateways, and the named events, and binds it.
+ */
 export async function declareInstance(
   channel: Channel,
   instance: string,

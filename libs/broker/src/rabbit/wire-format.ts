@@ -4,6 +4,7 @@ import { parseTraceparent, traceparentOf, type Trace } from '@parley/service-kit
 import type { MessageProperties } from 'amqplib';
 import type { Answer } from '../delivery/inbound-message.js';
 
+/** The headers of our messages. All are optional: a message may come from an older version, or from elsewhere. */
 export interface Headers {
   /** The trace id of the work that the message was sent for. */
   readonly 'correlation-id'?: string;
@@ -59,6 +60,7 @@ export function traceIn({ 'correlation-id': traceId, traceparent }: Headers, fal
 
 /** A trace as one text; {@link readTrace} reads it. */
 export const traceText = (trace: Trace): string => traceparentOf(trace) ?? trace.traceId;
+/** The trace in a text of {@link traceText}. Any other text becomes a trace id. */
 export const readTrace = (text: string): Trace => parseTraceparent(text) ?? { traceId: text };
 
 /** A part of a message. */
@@ -67,6 +69,7 @@ export interface Part {
   readonly content: string;
 }
 
+/** A request that this process sends. `id` names it in the answer. */
 export interface OutgoingRequest extends Part {
   readonly id: string;
   readonly trace: Trace;

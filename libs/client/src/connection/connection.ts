@@ -9,10 +9,12 @@ const CALL_TIMEOUT_MS = 12_000;
 /** The bytes of a packet around its payload. */
 const ENVELOPE_BYTES = 256;
 
+/** Options of socket.io-client. */
 export type SocketSettings = Partial<ManagerOptions & SocketOptions>;
 type Ready = ServerEvent<'session:ready'>;
 type Acknowledgement = { ok: true; data: unknown } | { ok: false; error: ErrorBody };
 
+/** The functions that a connection calls. None may throw. */
 export interface ConnectionHooks {
   /** The present access token. Undefined when the user is signed out. */
   token(): string | undefined;

@@ -3,6 +3,7 @@ import { ParleyError } from '../errors.js';
 
 const TIMEOUT_MS = 15_000;
 
+/** Optional arguments of an HTTP request. */
 export interface RequestOptions {
   /** Parameters after the `?`. Undefined ones are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;

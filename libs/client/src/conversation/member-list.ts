@@ -2,6 +2,7 @@ import type { Member } from '@parley/contracts';
 import type { Positions } from '../types.js';
 import type { Ticks } from './kept-tail.js';
 
+/** A member’s current state, or that they have left. */
 export type MemberChange = Member | { readonly userId: string; readonly left: true };
 
 /** The members of a conversation, and each member's positions, which never decrease. */

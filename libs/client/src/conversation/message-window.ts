@@ -6,6 +6,7 @@ const MAX_MESSAGES = 600;
 const TRIMMED_MESSAGES = 400;
 const MAX_PARKED = 1000;
 
+/** A page of messages, as the server answers it. */
 export type MessagePage = CallOutput<'conversation.history'>;
 
 /**

@@ -1,6 +1,7 @@
 import type { Member, Membership } from '@parley/contracts';
 import type { Positions } from '../types.js';
 
+/** The user’s own membership without its counts. */
 export type UncountedMembership = Omit<Membership, 'unread' | 'mentions'>;
 type Status = Pick<Member, 'role' | 'status' | 'mutedUntil'>;
 

@@ -6,6 +6,7 @@ const RETRY_MS = 3_000;
 
 type OwnState = Exclude<PresenceState, 'offline'>;
 
+/** The functions that a {@link PresenceWatch} calls. */
 export interface PresenceHooks {
   online(): boolean;
   watch(userIds: string[]): Promise<readonly Presence[]>;

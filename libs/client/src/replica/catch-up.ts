@@ -9,6 +9,7 @@ const GAP_GRACE_MS = 150;
 /** Bounds one catch-up, in case a server never answers `complete`. */
 const MAX_SYNC_CALLS = 1000;
 
+/** The functions that a {@link CatchUp} calls. */
 export interface CatchUpHooks {
   online(): boolean;
   sync(input: SocketInput<'sync'>): Promise<CallOutput<'sync'>>;

@@ -36,6 +36,7 @@ interface Deferred<T> {
   reject(error: Error): void;
 }
 
+/** The functions that an {@link Outbox} calls. */
 export interface OutboxHooks {
   send(input: SocketInput<'message:send'>): Promise<SocketOutput<'message:send'>>;
   online(): boolean;

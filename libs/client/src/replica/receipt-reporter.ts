@@ -5,6 +5,7 @@ const DELIVERED_DELAY_MS = 400;
 const READ_DELAY_MS = 100;
 const RETRY_MS = 5_000;
 
+/** The functions that a {@link ReceiptReporter} calls. */
 export interface ReceiptHooks {
   online(): boolean;
   reportDelivered(conversationId: string, seq: number): Promise<unknown>;

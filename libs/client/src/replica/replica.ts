@@ -22,6 +22,7 @@ export interface Server {
   request<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
 }
 
+/** The functions that a {@link Replica} calls. */
 export interface ReplicaHooks {
   /** Somebody else's new message. */
   message(message: Message): void;

@@ -26,6 +26,7 @@ const MAX_SHOWN_CONVERSATIONS = 50;
 
 type Sync = CallOutput<'sync'>;
 
+/** The functions that a {@link Store} calls. */
 export interface StoreHooks {
   /** The state may lack something that `sync` would tell. `certain`: no event on its way can fill the gap. */
   onGap(certain: boolean): void;

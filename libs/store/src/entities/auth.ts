@@ -1,7 +1,9 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { at, checkedText } from './columns.js';
 
-/** Tables of the auth service. Migrations create the schema; a test compares both. */
+// The tables of the auth service. Migrations create the schema; a test compares both.
+
+/** A user: person, guest or bot. */
 export const UserEntity = defineEntity({
   name: 'User',
   schema: 'auth',
@@ -22,6 +24,7 @@ export const UserEntity = defineEntity({
 });
 export type UserEntity = InferEntity<typeof UserEntity>;
 
+/** The password hash of a person. Guests and bots have none. */
 export const CredentialEntity = defineEntity({
   name: 'Credential',
   schema: 'auth',
@@ -30,6 +33,7 @@ export const CredentialEntity = defineEntity({
 });
 export type CredentialEntity = InferEntity<typeof CredentialEntity>;
 
+/** A login of one device. Ended sessions stay, with `endedAt`, until they are deleted. */
 export const SessionEntity = defineEntity({
   name: 'Session',
   schema: 'auth',
@@ -48,6 +52,7 @@ export const SessionEntity = defineEntity({
 });
 export type SessionEntity = InferEntity<typeof SessionEntity>;
 
+/** The hash of a refresh token. A spent token stays, so that its second use is recognised. */
 export const RefreshTokenEntity = defineEntity({
   name: 'RefreshToken',
   schema: 'auth',
@@ -61,6 +66,7 @@ export const RefreshTokenEntity = defineEntity({
 });
 export type RefreshTokenEntity = InferEntity<typeof RefreshTokenEntity>;
 
+/** A key pair that signs access tokens. A retired key still verifies them. */
 export const SigningKeyEntity = defineEntity({
   name: 'SigningKey',
   schema: 'auth',

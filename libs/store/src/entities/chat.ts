@@ -1,7 +1,9 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { at, checkedText, position } from './columns.js';
 
-/** Tables of the messages service that it uses as entities. Its other tables are only reached by SQL: see ADR 27. */
+// The tables of the messages service that it uses as entities. Its other tables are only reached by SQL: see ADR 27.
+
+/** A conversation: its description and its counters. */
 export const ConversationEntity = defineEntity({
   name: 'Conversation',
   schema: 'chat',
@@ -30,6 +32,7 @@ export const ConversationEntity = defineEntity({
 });
 export type ConversationEntity = InferEntity<typeof ConversationEntity>;
 
+/** A user in the contacts of another, in one direction. */
 export const ContactEntity = defineEntity({
   name: 'Contact',
   schema: 'chat',
@@ -38,6 +41,7 @@ export const ContactEntity = defineEntity({
 });
 export type ContactEntity = InferEntity<typeof ContactEntity>;
 
+/** A user who is blocked by another, in one direction. */
 export const BlockEntity = defineEntity({
   name: 'Block',
   schema: 'chat',
@@ -46,6 +50,7 @@ export const BlockEntity = defineEntity({
 });
 export type BlockEntity = InferEntity<typeof BlockEntity>;
 
+/** A webhook of a conversation. `secret` signs its deliveries. */
 export const WebhookEntity = defineEntity({
   name: 'Webhook',
   schema: 'chat',
@@ -64,6 +69,10 @@ export const WebhookEntity = defineEntity({
 });
 export type WebhookEntity = InferEntity<typeof WebhookEntity>;
 
+/**
+ * The delivery of one event to a webhook. Unique per webhook and `eventKey`, which is the same when an event is
+ * repeated.
+ */
 export const WebhookDeliveryEntity = defineEntity({
   name: 'WebhookDelivery',
   schema: 'chat',

@@ -10,6 +10,7 @@ type Field = InstanceType<typeof messages.RowDescriptionMessage>['fields'][numbe
 
 /** Messages of Postgres' protocol, or an operation of PGlite. */
 export type EngineRequest = Uint8Array | 'dump' | 'close';
+/** The answer to an {@link EngineRequest}: bytes of Postgres’ protocol or of a dump, or an error. */
 export type EngineAnswer =
   | Uint8Array
   | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };

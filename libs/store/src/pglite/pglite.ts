@@ -18,6 +18,7 @@ import { PgliteEngine } from './engine.js';
 import { begin } from '../postgres.js';
 import { compareSchema, newerSchemaText, runMigrations } from '../schema.js';
 
+/** Where {@link openPglite} keeps the database: in a folder, or in memory. */
 export type PgliteOptions = { readonly logger: Logger } & (
   | {
       /** A folder for Parley alone, created if it is missing. The database is in its `database` folder. */ readonly dataDir: string;

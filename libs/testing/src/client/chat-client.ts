@@ -25,6 +25,7 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 
+/** A server event that a {@link ChatClient} received, with the time of its arrival. */
 export type RecordedEvent = {
   [N in ServerEventName]: {
     readonly name: N;
@@ -34,6 +35,7 @@ export type RecordedEvent = {
 }[ServerEventName];
 type EventOf<N extends ServerEventName> = Extract<RecordedEvent, { name: N }>;
 
+/** The settings of a {@link ChatClient}. Default: a new account with a unique name. */
 export interface ClientOptions {
   username?: string;
   password?: string;
@@ -43,6 +45,7 @@ export interface ClientOptions {
   transports?: ('websocket' | 'polling')[];
 }
 
+/** The answer to an HTTP request, also an error. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Headers;

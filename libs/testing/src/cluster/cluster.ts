@@ -4,6 +4,7 @@ import pg from 'pg';
 import { launch, ServiceProcess, unlimited } from './service-process.js';
 
 const services = ['auth', 'messages', 'history', 'presence'] as const;
+/** A service that a cluster runs besides its gateways. */
 export type ServiceName = (typeof services)[number];
 
 /** Addresses of real servers. The account of `databaseUrl` may create databases and roles. */
@@ -15,6 +16,7 @@ export interface ClusterServers {
   readonly redisUrl: string;
 }
 
+/** The size and the settings of a cluster. Default: one gateway, and one replica of each service. */
 export interface ClusterOptions {
   readonly servers: ClusterServers;
   readonly gateways?: number;
@@ -170,6 +172,7 @@ export class Cluster {
   }
 }
 
+/** Starts a cluster. Resolves when all of its processes are ready; stop it with `stop`. */
 export const startCluster = (options: ClusterOptions): Promise<Cluster> => Cluster.start(options);
 
 /** The database and addresses of one cluster. */

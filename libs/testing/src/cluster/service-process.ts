@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '../servers/ports.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
+/** How a process ended: by a code or by a signal. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

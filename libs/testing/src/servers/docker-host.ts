@@ -8,6 +8,7 @@ import {
 import { cleanUpAtExit } from './cleanup.js';
 import type { Host } from './private-server.js';
 
+/** A container to start: its image, and the settings for it. */
 export interface Image {
   readonly name: string;
   readonly env?: Readonly<Record<string, string>>;

@@ -8,6 +8,7 @@ import { eventually } from '../eventually.js';
 import { cleanUpAtExit } from './cleanup.js';
 import type { Host } from './private-server.js';
 
+/** A program to start. Default for `user`: that of this process. */
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];

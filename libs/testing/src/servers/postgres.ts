@@ -11,8 +11,10 @@ import { PrivateServer } from './private-server.js';
 
 const run = promisify(execFile);
 
+/** The image of Postgres that tests use. */
 export const postgresImage = 'postgres:17';
 const credentials = 'postgres:postgres';
+/** The settings of a private Postgres. */
 export interface PostgresOptions {
   /**
    * Whether commits are flushed to the disk, as in production and in benchmarks. Tests survive crashes of the server,
@@ -42,6 +44,7 @@ async function probe(url: string): Promise<void> {
   await client.end();
 }
 
+/** Starts a private Postgres as a container. `host` reaches its published port. */
 export async function postgresInDocker(host: string, options: PostgresOptions = {}): Promise<PrivateServer> {
   const port = await freePort();
   const { DockerHost } = await import('./docker-host.js');
@@ -142,6 +145,7 @@ export async function standbyLocally(primaryUrl: string): Promise<PrivateServer>
   return standby;
 }
 
+/** Starts a private Postgres from the installed programs. Rejects when they are missing. */
 export async function postgresLocally(options: PostgresOptions = {}): Promise<PrivateServer> {
   const file = findProgram('postgres', 'postgres');
   if (file === undefined) throw new Error('Postgres is not installed');

@@ -55,6 +55,7 @@ const debianPackages: Readonly<Record<Product, string>> = {
   redis: 'redis-server',
 };
 
+/** The servers of which a program is not installed. */
 export function missingProducts(): Product[] {
   return (Object.keys(programs) as Product[]).filter((product) =>
     programs[product].every((program) => findProgram(product, program) === undefined),

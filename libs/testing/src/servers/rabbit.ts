@@ -8,6 +8,7 @@ import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';
 
+/** The image of RabbitMQ that tests use. */
 export const rabbitImage = 'rabbitmq:4-management';
 const credentials = 'guest:guest';
 
@@ -17,6 +18,7 @@ async function probe(url: string): Promise<void> {
   await connection.close();
 }
 
+/** Starts a private RabbitMQ as a container. `host` reaches its published ports. */
 export async function rabbitInDocker(host: string): Promise<PrivateServer> {
   const [amqp, management] = [await freePort(), await freePort()];
   const ports = new Map([

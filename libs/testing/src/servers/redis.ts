@@ -4,6 +4,7 @@ import { Folder, LocalHost } from './local-host.js';
 import { freePort } from './ports.js';
 import { PrivateServer } from './private-server.js';
 
+/** The image of Redis that tests use. */
 export const redisImage = 'redis:7';
 const settings = ['--save', '', '--appendonly', 'no'];
 
@@ -24,6 +25,7 @@ async function probe(url: string): Promise<void> {
   }
 }
 
+/** Starts a private Redis as a container. `host` reaches its published port. */
 export async function redisInDocker(host: string): Promise<PrivateServer> {
   const port = await freePort();
   const { DockerHost } = await import('./docker-host.js');
@@ -35,6 +37,7 @@ export async function redisInDocker(host: string): Promise<PrivateServer> {
   return PrivateServer.started(container, `redis://${host}:${port}`, probe);
 }
 
+/** Starts a private Redis from the installed program. Rejects when it is missing. */
 export async function redisLocally(): Promise<PrivateServer> {
   const file = findProgram('redis');
   if (file === undefined) throw new Error('redis-server is not installed');
