@@ -4,7 +4,7 @@ import { Accounts } from './accounts/accounts.js';
 import { Passwords } from './accounts/passwords.js';
 import { BotsController } from './bots/bots.controller.js';
 import { Bots } from './bots/bots.js';
-import { EventPublisher } from './event-publisher.js';
+import { AccountEvents } from './account-events.js';
 import { SessionSweeper } from './sessions/session-sweeper.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { Sessions } from './sessions/sessions.js';
@@ -23,7 +23,7 @@ export class AppModule {
         ...dependencies,
         Accounts,
         Bots,
-        EventPublisher,
+        AccountEvents,
         Passwords,
         Sessions,
         SessionSweeper,

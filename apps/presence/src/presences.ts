@@ -15,7 +15,7 @@ import {
   type Sign,
 } from './record.js';
 import { PresenceSettings } from './settings.js';
-import { PresenceStore, type Change } from './store/store.js';
+import { PresenceStore, type RecordUpdate } from './store/store.js';
 
 type Renewed = DomainEvent<'connections.renewed.v1'>;
 type Opened = DomainEvent<'connection.opened.v1'>;
@@ -88,7 +88,7 @@ export class Presences {
   }
 
   /** Changes records and announces the resulting changes of state. */
-  private async change(userIds: readonly string[], change: Change): Promise<void> {
+  private async change(userIds: readonly string[], change: RecordUpdate): Promise<void> {
     const token = newId();
     const changed = await this.store.update(userIds, (record, now, userId) =>
       claimAnnouncement(change(record, now, userId), token, now, this.settings.times),

@@ -50,9 +50,13 @@ export type Handler = (delivery: Delivery) => Promise<unknown>;
  * calls at a time. The handler answers each delivery itself.
  */
 export interface BatchHandler {
+  /** Maximum number of deliveries in one call. */
   readonly max: number;
-  /** Maximum number of calls that are under way at a time; a queue always belongs to the same lane. */
-  readonly lanes: number;
+  /**
+   * Maximum number of calls that are under way at a time, over all queues that the handler serves. The same for all batch
+   * handlers of the shard queues.
+   */
+  readonly concurrency: number;
   handle(deliveries: readonly Delivery[]): Promise<void>;
 }
 

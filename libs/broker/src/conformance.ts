@@ -60,7 +60,11 @@ export const serving = (
   requests: Record<string, Handler | BatchHandler>,
   events: Record<string, Handler> = {},
 ): Handlers => ({ requests: new Map(Object.entries(requests)), events: new Map(Object.entries(events)) });
-const batch = (handle: BatchHandler['handle'], max = 100, lanes = 2): BatchHandler => ({ max, lanes, handle });
+const batch = (handle: BatchHandler['handle'], max = 100, concurrency = 2): BatchHandler => ({
+  max,
+  concurrency,
+  handle,
+});
 const listener = (more: Partial<InstanceListener> = {}): InstanceListener => ({
   events: [],
   onPush: () => undefined,
@@ -658,6 +662,6 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
           'conversation.create.v1': batch(async () => undefined, 1, 2),
         }),
       ),
-    ).rejects.toThrow('lanes');
+    ).rejects.toThrow('concurrency');
   });
 }

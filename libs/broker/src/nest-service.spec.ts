@@ -22,7 +22,7 @@ class HistoryController {
     return { epoch: `${delivery.correlationId} ${currentTrace()?.traceId}` };
   }
 
-  @MessagePattern<string>('history.visible.v1', { batch: { max: 10, lanes: 1 } })
+  @MessagePattern<string>('history.visible.v1', { batch: { max: 10, concurrency: 1 } })
   async visible(@Payload() deliveries: readonly Delivery<RequestPayload<'history.visible.v1'>>[]): Promise<void> {
     for (const delivery of deliveries)
       delivery.reply({ userIds: [...delivery.payload.userIds, `${deliveries.length}`] });

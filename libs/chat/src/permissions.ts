@@ -40,7 +40,7 @@ export type Action = keyof typeof permissions;
 const allowedWhenMuted: readonly Action[] = ['leave'];
 
 type Rules = Pick<Conversation, 'kind' | 'policy'>;
-/** A conversation and the caller's row in it. Messages' `Change` has this shape. */
+/** A conversation and the caller's row in it. In the messages service, `ConversationChange` has this shape. */
 export interface PermissionContext {
   readonly conversation: Rules;
   readonly member: Pick<MemberState, 'role' | 'status'>;

@@ -10,7 +10,7 @@ import type {
   Session,
   User,
 } from '@parley/contracts';
-import { Connection, type SocketSettings } from './connection/connection.js';
+import { SocketConnection, type SocketSettings } from './connection/connection.js';
 import { Emitter } from './emitter.js';
 import { ParleyError } from './errors.js';
 import type { RequestOptions } from './connection/http.js';
@@ -72,7 +72,7 @@ export class ParleyClient {
   readonly url: string;
   private readonly events = new Emitter<ClientEvents>();
   private readonly session: SessionKeeper;
-  private readonly connection: Connection;
+  private readonly connection: SocketConnection;
   private readonly replica: Replica;
   private readonly typingReporter: TypingReporter;
   private readonly presenceWatch: PresenceWatch;
@@ -93,7 +93,7 @@ export class ParleyClient {
       () => void this.ended('expired'),
       ({ user, sessionId }) => this.store.setOwn({ user, sessionId }),
     );
-    this.connection = new Connection(this.url, socketOptions, {
+    this.connection = new SocketConnection(this.url, socketOptions, {
       token: () => this.session.current?.accessToken,
       tokenRefused: async (token) => (await this.session.refresh(token)) !== undefined,
       state: (state) => this.connectionChanged(state),

@@ -1,8 +1,8 @@
 import { limits, times } from '@parley/contracts';
-import { byAge, UserLocations, type Connection, type Registry, type RegistryOptions } from './registry.js';
+import { byAge, UserLocations, type RegistryEntry, type Registry, type RegistryOptions } from './registry.js';
 
 interface Lease {
-  readonly connection: Connection;
+  readonly connection: RegistryEntry;
   until: number;
 }
 
@@ -26,20 +26,20 @@ class MemoryRegistry implements Registry {
     this.sweeper = setInterval(() => this.sweep(), leaseMs).unref();
   }
 
-  add(connection: Connection): Promise<{ excess: readonly Connection[] }> {
+  add(connection: RegistryEntry): Promise<{ excess: readonly RegistryEntry[] }> {
     this.lease(connection);
     const live = [...this.live(connection.userId)].map((lease) => lease.connection);
     const beyond = Math.max(0, live.length - this.socketsPerUser);
     return Promise.resolve({ excess: beyond === 0 ? [] : live.toSorted(byAge).slice(0, beyond) });
   }
 
-  remove({ userId, connectionId }: Connection): Promise<void> {
+  remove({ userId, connectionId }: RegistryEntry): Promise<void> {
     const leases = this.users.get(userId);
     if (leases?.delete(connectionId) && leases.size === 0) this.users.delete(userId);
     return Promise.resolve();
   }
 
-  renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
+  renew(connections: readonly RegistryEntry[]): Promise<{ lapsed: readonly RegistryEntry[] }> {
     return Promise.resolve({ lapsed: connections.filter((connection) => this.lease(connection)) });
   }
 
@@ -58,7 +58,7 @@ class MemoryRegistry implements Registry {
   }
 
   /** Begins or renews a lease. Returns whether the old one had ended. */
-  private lease(connection: Connection): boolean {
+  private lease(connection: RegistryEntry): boolean {
     const now = performance.now();
     const leases = this.users.get(connection.userId) ?? new Map<string, Lease>();
     this.users.set(connection.userId, leases);

@@ -1,7 +1,7 @@
 import { limits, times } from '@parley/contracts';
 import { Batcher } from '@parley/service-kit';
 import { RedisConnection, RedisGeneration, type RedisOptions } from './redis-connection.js';
-import { byAge, UserLocations, type Connection, type Registry, type RegistryOptions } from './registry.js';
+import { byAge, UserLocations, type RegistryEntry, type Registry, type RegistryOptions } from './registry.js';
 
 /**
  * The registry in Redis. One sorted set per user, `<prefix>at:{<userId>}`: member `<gatewayId> <connectionId>`, score the end of its lease in
@@ -57,7 +57,7 @@ class RedisRegistry implements Registry {
     return this.connection.problem;
   }
 
-  async add(connection: Connection): Promise<{ excess: readonly Connection[] }> {
+  async add(connection: RegistryEntry): Promise<{ excess: readonly RegistryEntry[] }> {
     const { userId } = connection;
     const members = (await this.connection.call((redis) =>
       redis.eval(add, 1, this.key(userId), this.leaseMs, this.socketsPerUser, memberOf(connection)),
@@ -66,11 +66,11 @@ class RedisRegistry implements Registry {
     return { excess: oldestFirst.slice(0, Math.max(0, oldestFirst.length - this.socketsPerUser)) };
   }
 
-  async remove(connection: Connection): Promise<void> {
+  async remove(connection: RegistryEntry): Promise<void> {
     await this.connection.call((redis) => redis.zrem(this.key(connection.userId), memberOf(connection)));
   }
 
-  async renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }> {
+  async renew(connections: readonly RegistryEntry[]): Promise<{ lapsed: readonly RegistryEntry[] }> {
     const users = [...Map.groupBy(connections, ({ userId }) => userId)];
     const commands = users.map(([userId, theirs]) => [
       'eval',
@@ -127,9 +127,9 @@ function liveGateways(entries: readonly string[], now: number): string[] {
   return gateways;
 }
 
-const memberOf = ({ gatewayId, connectionId }: Connection): string => `${gatewayId} ${connectionId}`;
+const memberOf = ({ gatewayId, connectionId }: RegistryEntry): string => `${gatewayId} ${connectionId}`;
 const gatewayOf = (member: string): string => member.slice(0, member.lastIndexOf(' '));
-const connectionOf = (userId: string, member: string): Connection => ({
+const connectionOf = (userId: string, member: string): RegistryEntry => ({
   userId,
   gatewayId: gatewayOf(member),
   connectionId: member.slice(member.lastIndexOf(' ') + 1),

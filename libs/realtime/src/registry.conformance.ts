@@ -1,9 +1,9 @@
 import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { UserLocations, type Connection, type Registry, type RegistryOptions } from './registry.js';
+import { UserLocations, type RegistryEntry, type Registry, type RegistryOptions } from './registry.js';
 
-export const connectionOf = (userId: string, gatewayId = 'gateway-a'): Connection => ({
+export const connectionOf = (userId: string, gatewayId = 'gateway-a'): RegistryEntry => ({
   userId,
   gatewayId,
   connectionId: newId(),

@@ -1,5 +1,5 @@
 /** One live connection: a socket of a user at a gateway. `connectionId` is a UUIDv7, so the smallest is the oldest. */
-export interface Connection {
+export interface RegistryEntry {
   readonly connectionId: string;
   readonly userId: string;
   readonly gatewayId: string;
@@ -42,13 +42,13 @@ export class UserLocations {
  */
 export abstract class Registry {
   /** Adds a connection: every `locate` that begins after this has resolved finds it. Returns the user's oldest connections beyond `limits.socketsPerUser`, which the caller must close. */
-  abstract add(connection: Connection): Promise<{ excess: readonly Connection[] }>;
-  abstract remove(connection: Connection): Promise<void>;
+  abstract add(connection: RegistryEntry): Promise<{ excess: readonly RegistryEntry[] }>;
+  abstract remove(connection: RegistryEntry): Promise<void>;
   /**
    * Renews leases and restores entries that the registry lost. Returns connections that a complete `locate` may have left out for a while, because their lease had ended (the gateway was frozen or cut off):
    * pushes may have missed them, so their clients must catch up.
    */
-  abstract renew(connections: readonly Connection[]): Promise<{ lapsed: readonly Connection[] }>;
+  abstract renew(connections: readonly RegistryEntry[]): Promise<{ lapsed: readonly RegistryEntry[] }>;
   /** Looks up any number of users in one round trip. */
   abstract locate(userIds: readonly string[]): Promise<UserLocations>;
   /** undefined while the registry answers, otherwise the problem, for operators. */
@@ -64,4 +64,4 @@ export interface RegistryOptions {
 }
 
 /** Orders connections of a user by their age, the oldest first. */
-export const byAge = (a: Connection, b: Connection): number => (a.connectionId < b.connectionId ? -1 : 1);
+export const byAge = (a: RegistryEntry, b: RegistryEntry): number => (a.connectionId < b.connectionId ? -1 : 1);

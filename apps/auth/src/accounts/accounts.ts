@@ -10,7 +10,7 @@ import {
   type User,
 } from '@parley/contracts';
 import { CredentialEntity, Database, isUniqueViolation, UserEntity } from '@parley/store';
-import { EventPublisher } from '../event-publisher.js';
+import { AccountEvents } from '../account-events.js';
 import { Sessions, type Grant } from '../sessions/sessions.js';
 import { AuthSettings } from '../settings.js';
 import { insertUser, rethrowTaken, userColumns, userOf, type UserRow } from '../users/users.js';
@@ -28,7 +28,7 @@ export class Accounts {
     private readonly settings: AuthSettings,
     private readonly passwords: Passwords,
     private readonly sessions: Sessions,
-    private readonly events: EventPublisher,
+    private readonly events: AccountEvents,
   ) {}
 
   /**

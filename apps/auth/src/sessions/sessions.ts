@@ -17,7 +17,7 @@ import {
 } from '@parley/contracts';
 import { Database, RefreshTokenEntity, SessionEntity, UserEntity } from '@parley/store';
 import { z } from 'zod';
-import { EventPublisher } from '../event-publisher.js';
+import { AccountEvents } from '../account-events.js';
 import { AuthSettings } from '../settings.js';
 import { userOf } from '../users/users.js';
 import { SigningKeys } from './signing-keys.js';
@@ -45,7 +45,7 @@ export class Sessions {
     private readonly database: Database,
     private readonly settings: AuthSettings,
     private readonly keys: SigningKeys,
-    private readonly events: EventPublisher,
+    private readonly events: AccountEvents,
   ) {}
 
   /** Opens a session within the caller's transaction. */

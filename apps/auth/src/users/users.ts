@@ -15,7 +15,7 @@ import {
 } from '@parley/contracts';
 import { Database, isUniqueViolation, UserEntity } from '@parley/store';
 import { z } from 'zod';
-import { EventPublisher } from '../event-publisher.js';
+import { AccountEvents } from '../account-events.js';
 
 /** The part of a {@link UserEntity} that everybody may see, as {@link userColumns} selects it. */
 export type UserRow = Pick<UserEntity, 'id' | 'username' | 'displayName' | 'avatarId' | 'kind' | 'createdAt'>;
@@ -44,7 +44,7 @@ export class Users {
   constructor(
     private readonly database: Database,
     private readonly broker: Broker,
-    private readonly events: EventPublisher,
+    private readonly events: AccountEvents,
   ) {}
 
   /** The caller's own profile. Rejects with `not_found`. */

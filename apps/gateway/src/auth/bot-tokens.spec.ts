@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { ChatError } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Edge, heard, type Person } from '../spec/edge.js';
+import { TestGateway, heard, type Person } from '../spec/test-gateway.js';
 
 const newToken = () => `parley_bot_${randomBytes(32).toString('base64url')}`;
 
 describe('a bot’s token', () => {
   const bots = new Map<string, Person>();
   let asked = 0;
-  let edge: Edge;
+  let gateway: TestGateway;
   beforeAll(async () => {
-    edge = await Edge.start({}, (starting) =>
+    gateway = await TestGateway.start({}, (starting) =>
       starting.serveBasics({
         'auth.bot.v1': ({ token }) => {
           asked++;
@@ -23,17 +23,17 @@ describe('a bot’s token', () => {
       }),
     );
   });
-  afterAll(() => edge.stop());
+  afterAll(() => gateway.stop());
 
   const bot = () => {
-    const [person, token] = [edge.person('bot'), newToken()];
+    const [person, token] = [gateway.person('bot'), newToken()];
     bots.set(token, person);
     return { ...person, token };
   };
-  const me = (token: string) => edge.fetch('/api/v1/users/me', { token });
+  const me = (token: string) => gateway.fetch('/api/v1/users/me', { token });
   const refusal = (token: string) =>
     new Promise((resolve, reject) => {
-      const socket = edge.dial({ token });
+      const socket = gateway.dial({ token });
       socket.once('connect_error', (error: Error & { data?: unknown }) => resolve(error.data));
       socket.once('session:ready', () => reject(new Error('was let in')));
     });
@@ -43,7 +43,7 @@ describe('a bot’s token', () => {
     const before = asked;
     const answers = await Promise.all([me(token), me(token)]);
     for (const answer of answers) expect(await answer.json()).toEqual({ id: user.id, kind: 'bot', sessionId });
-    const { ready } = await edge.connect({ user, sessionId }, {}, token);
+    const { ready } = await gateway.connect({ user, sessionId }, {}, token);
     expect(ready.user).toEqual(user);
     expect(asked - before).toBe(1);
   });
@@ -61,9 +61,9 @@ describe('a bot’s token', () => {
 
   it('is refused once revoked, although it was cached, and its sockets are closed', async () => {
     const { user, sessionId, token } = bot();
-    const { socket } = await edge.connect({ user, sessionId }, {}, token);
+    const { socket } = await gateway.connect({ user, sessionId }, {}, token);
     const revoked = heard(socket, 'session:revoked');
-    await edge.broker.publish('session.revoked.v1', { userId: user.id, sessionIds: [sessionId], reason: 'ended' });
+    await gateway.broker.publish('session.revoked.v1', { userId: user.id, sessionIds: [sessionId], reason: 'ended' });
     await eventually(() => expect(socket.connected).toBe(false));
     expect(revoked).toEqual([{ reason: 'ended' }]);
     expect((await me(token)).status).toBe(401);
@@ -72,14 +72,14 @@ describe('a bot’s token', () => {
 
   it('loses its sockets within 5 s when the event was missed', async () => {
     const { user, sessionId, token } = bot();
-    const { socket } = await edge.connect({ user, sessionId }, {}, token);
-    edge.revoked.push(sessionId);
+    const { socket } = await gateway.connect({ user, sessionId }, {}, token);
+    gateway.revoked.push(sessionId);
     await eventually(() => expect(socket.connected).toBe(false), { timeoutMs: 5_000 });
     expect((await me(token)).status).toBe(401);
   });
 
   it('is answered unavailable, not refused, while auth is unavailable', async () => {
-    const alone = await Edge.start({}, async (starting) => {
+    const alone = await TestGateway.start({}, async (starting) => {
       await starting.serveBasics({
         'auth.bot.v1': () => {
           throw new ChatError('unavailable');

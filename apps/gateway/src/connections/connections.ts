@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import { ChatError, type RevocationReason } from '@parley/contracts';
-import { Registry, type Connection } from '@parley/realtime';
+import { Registry, type RegistryEntry } from '@parley/realtime';
 import { Logger } from '@parley/service-kit';
 import type { Server, Socket } from 'socket.io';
 import { Revocations } from '../auth/revocations.js';
@@ -120,12 +120,12 @@ export class Connections {
     }
   }
 
-  registryEntry({ id, userId }: LocalConnection): Connection {
+  registryEntry({ id, userId }: LocalConnection): RegistryEntry {
     return { connectionId: id, userId, gatewayId: this.broker.instance };
   }
 
   /** Ends one of a user's connections beyond the limit, here or at another gateway. */
-  private endExcess({ connectionId, gatewayId }: Connection): void {
+  private endExcess({ connectionId, gatewayId }: RegistryEntry): void {
     const local = this.live.get(connectionId);
     if (local) return this.end(local, 'too_many');
     if (gatewayId === this.broker.instance) return;

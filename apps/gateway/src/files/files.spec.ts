@@ -5,16 +5,16 @@ import { ChatError, limits, newId, type Attachment } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Edge } from '../spec/edge.js';
-import { FileSite, idOf, metadata, QUOTA, sha256, text } from '../spec/file-site.js';
+import { TestGateway } from '../spec/test-gateway.js';
+import { FileFixture, idOf, metadata, QUOTA, sha256, text } from '../spec/file-fixture.js';
 
 const MB = 1024 ** 2;
 
 describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
-  const site = new FileSite(place);
-  const { begin, get, hashOf, onDisk, part, partly, state, stored, tus, underWay } = site;
-  beforeAll(() => site.start());
-  afterAll(() => site.stop());
+  const fixture = new FileFixture(place);
+  const { begin, get, hashOf, onDisk, part, partly, state, stored, tus, underWay } = fixture;
+  beforeAll(() => fixture.start());
+  afterAll(() => fixture.stop());
 
   const form = (bytes: Uint8Array, name: string, type = 'application/octet-stream', field = 'file'): FormData => {
     const data = new FormData();
@@ -22,7 +22,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     return data;
   };
   const post = (body: FormData | string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
-    site.edge.fetch('/api/v1/attachments', { method: 'POST', token: site.token, body, headers });
+    fixture.gateway.fetch('/api/v1/attachments', { method: 'POST', token: fixture.token, body, headers });
   const upload = async (bytes: Uint8Array, name: string, type?: string): Promise<Attachment> => {
     const answer = await post(form(bytes, name, type));
     expect(answer.status).toBe(201);
@@ -70,7 +70,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
         thumbnailId: expect.any(String),
         url: `/api/v1/attachments/${attachment.id}`,
       });
-      const answer = await site.edge.fetch(attachment.url, { token: site.token });
+      const answer = await fixture.gateway.fetch(attachment.url, { token: fixture.token });
       expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
       expect(Object.fromEntries(answer.headers)).toMatchObject({
         'content-type': 'image/png',
@@ -163,10 +163,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
 
     it('leaves nothing behind when its client disconnects midway', async () => {
       const before = await stored();
-      const request = httpRequest(`${site.edge.gateway.url}/api/v1/attachments`, {
+      const request = httpRequest(`${fixture.gateway.server.url}/api/v1/attachments`, {
         method: 'POST',
         headers: {
-          authorization: `Bearer ${site.token}`,
+          authorization: `Bearer ${fixture.token}`,
           'content-type': 'multipart/form-data; boundary=x',
           'content-length': '1000000',
         },
@@ -182,18 +182,18 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
 
     it('leaves nothing behind when it cannot be recorded', async () => {
       const before = await stored();
-      site.recordFails = new ChatError('too_large');
+      fixture.recordFails = new ChatError('too_large');
       expect(await codeOf(await post(form(await picture().png().toBuffer(), 'a.png')))).toEqual([413, 'too_large']);
-      site.recordFails = undefined;
+      fixture.recordFails = undefined;
       expect(await stored()).toEqual(before);
     });
 
     it('needs a token', async () => {
-      expect((await site.edge.fetch('/api/v1/attachments', { method: 'POST', body: form(pdf, 'a.pdf') })).status).toBe(
+      expect((await fixture.gateway.fetch('/api/v1/attachments', { method: 'POST', body: form(pdf, 'a.pdf') })).status).toBe(
         401,
       );
-      expect((await site.edge.fetch(`/api/v1/attachments/${newId()}`)).status).toBe(401);
-      expect((await site.edge.fetch('/api/v1/uploads', { method: 'POST' })).status).toBe(401);
+      expect((await fixture.gateway.fetch(`/api/v1/attachments/${newId()}`)).status).toBe(401);
+      expect((await fixture.gateway.fetch('/api/v1/uploads', { method: 'POST' })).status).toBe(401);
     });
 
     it.each([
@@ -228,11 +228,11 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it('are sent only to users who may see them', async () => {
-      const answer = await site.edge.fetch(attachment.url, { token: site.strangersToken });
+      const answer = await fixture.gateway.fetch(attachment.url, { token: fixture.strangersToken });
       expect(await codeOf(answer)).toEqual([404, 'not_found']);
       expect(await codeOf(await get(newId()))).toEqual([404, 'not_found']);
       expect(await codeOf(await get('..%2F..%2Fetc%2Fpasswd'))).toEqual([400, 'invalid']);
-      expect((await site.edge.fetch(`${attachment.url}?token=${site.token}`)).status).toBe(401);
+      expect((await fixture.gateway.fetch(`${attachment.url}?token=${fixture.token}`)).status).toBe(401);
     });
 
     it.each([
@@ -277,9 +277,9 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await codeOf(await get(`${attachment.id}?x=1`))).toEqual([400, 'invalid']);
       expect(
         await codeOf(
-          await site.edge.fetch('/api/v1/attachments?x=1', {
+          await fixture.gateway.fetch('/api/v1/attachments?x=1', {
             method: 'POST',
-            token: site.token,
+            token: fixture.token,
             body: form(pdf, 'a.pdf'),
           }),
         ),
@@ -297,9 +297,9 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
 
     it('are removed once nobody can see them, before their row is forgotten', async () => {
       const gone = await upload(text('gone'), 'gone.txt');
-      site.dropped.push({ id: gone.id, key: gone.id }, { id: newId(), key: newId() });
-      await site.edge.gateway.sweep();
-      expect(site.forgotten.splice(0)).toEqual(site.dropped.splice(0).map(({ id }) => id));
+      fixture.dropped.push({ id: gone.id, key: gone.id }, { id: newId(), key: newId() });
+      await fixture.gateway.server.sweep();
+      expect(fixture.forgotten.splice(0)).toEqual(fixture.dropped.splice(0).map(({ id }) => id));
       expect(await stored()).not.toContain(gone.id);
       expect(await codeOf(await get(gone.id))).toEqual([404, 'not_found']);
     });
@@ -310,19 +310,19 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     it('is answered as complete while it becomes an attachment', async () => {
       const location = await begin(5);
       const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-      site.recording = () => (asked.resolve(), answered.promise);
+      fixture.recording = () => (asked.resolve(), answered.promise);
       const last = part(location, 0, text('hello'));
       await asked.promise;
-      site.recording = undefined;
+      fixture.recording = undefined;
       const meanwhile = state(location);
       setTimeout(answered.resolve, 100);
       expect(await meanwhile).toEqual([200, 5, 5]);
       expect((await last).status).toBe(204);
-      expect(site.rows.has(idOf(location))).toBe(true);
+      expect(fixture.rows.has(idOf(location))).toBe(true);
     });
 
     it('is lost to nobody when all gateways are asked about it while it becomes an attachment', async () => {
-      const ask = async (location: string, until: Promise<unknown>, at: Edge): Promise<number[][]> => {
+      const ask = async (location: string, until: Promise<unknown>, at: TestGateway): Promise<number[][]> => {
         const answers: number[][] = [];
         let isOver = false;
         void until.then(() => (isOver = true));
@@ -332,7 +332,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       for (let upload = 0; upload < 30; upload++) {
         const location = await begin(5);
         const last = part(location, 0, text('hello'));
-        const asked = [site.edge, site.edge, site.other, site.other].map((at) => ask(location, last, at));
+        const asked = [fixture.gateway, fixture.gateway, fixture.other, fixture.other].map((at) => ask(location, last, at));
         const answers = (await Promise.all(asked)).flat().map((answer) => answer.join());
         expect(['200,0,5', '200,5,5']).toEqual(expect.arrayContaining(answers));
         expect((await last).status).toBe(204);
@@ -345,10 +345,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const bytes = Buffer.from(randomBytes(size / 2).toString('hex'));
       const location = await begin(bytes.length, 'groß.txt');
       expect(location).toMatch(/^\/api\/v1\/uploads\/[0-9a-f-]{36}$/);
-      const request = httpRequest(`${site.edge.gateway.url}${location}`, {
+      const request = httpRequest(`${fixture.gateway.server.url}${location}`, {
         method: 'PATCH',
         headers: {
-          authorization: `Bearer ${site.token}`,
+          authorization: `Bearer ${fixture.token}`,
           'tus-resumable': '1.0.0',
           'upload-offset': '0',
           'content-type': 'application/offset+octet-stream',
@@ -365,7 +365,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const last = await part(location, kept, bytes.subarray(kept));
       expect([last.status, last.headers.get('upload-offset')]).toEqual([204, String(bytes.length)]);
       expect(await hashOf(idOf(location))).toBe(sha256(bytes));
-      expect(site.rows.get(idOf(location))!.attachment).toMatchObject({
+      expect(fixture.rows.get(idOf(location))!.attachment).toMatchObject({
         name: 'groß.txt',
         mediaType: 'text/plain; charset=utf-8',
         size: bytes.length,
@@ -383,10 +383,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const location = await begin(size);
       let offset = 0;
       for (const [turn, length] of pieces.entries()) {
-        const by = turn % 2 === 0 ? site.edge : site.other;
+        const by = turn % 2 === 0 ? fixture.gateway : fixture.other;
         expect((await part(location, offset, bytes.subarray(offset, offset + length), by)).status).toBe(204);
         offset += length;
-        for (const gateway of [site.edge, site.other])
+        for (const gateway of [fixture.gateway, fixture.other])
           expect(await state(location, gateway)).toEqual([200, offset, size]);
       }
       expect(await hashOf(idOf(location))).toBe(sha256(bytes));
@@ -407,7 +407,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
             'PATCH',
             { 'upload-offset': '3', 'upload-length': '5', 'content-type': 'application/offset+octet-stream' },
             text('l'),
-            site.other,
+            fixture.other,
           )
         ).status,
       ).toBe(204);
@@ -420,10 +420,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const before = await stored();
       const location = await begin(10);
       expect((await part(location, 0, text('hello'))).status).toBe(204);
-      expect(await state(location, site.other)).toEqual([200, 5, 10]);
+      expect(await state(location, fixture.other)).toEqual([200, 5, 10]);
       expect((await tus(location, 'DELETE')).status).toBe(204);
-      expect((await state(location, site.other))[0]).toBe(404);
-      expect((await part(location, 5, text('hello'), site.other)).status).toBe(404);
+      expect((await state(location, fixture.other))[0]).toBe(404);
+      expect((await part(location, 5, text('hello'), fixture.other)).status).toBe(404);
       expect(await stored()).toEqual(before);
     });
 
@@ -431,10 +431,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const before = await stored();
       const old = await begin(10);
       expect((await part(old, 0, text('hello'))).status).toBe(204);
-      await site.edge.gateway.sweep();
+      await fixture.gateway.server.sweep();
       expect(await state(old)).toEqual([200, 5, 10]);
       vi.setSystemTime(Date.now() + 25 * 3_600_000);
-      await site.edge.gateway.sweep();
+      await fixture.gateway.server.sweep();
       vi.useRealTimers();
       expect((await state(old))[0]).toBe(404);
       expect(await stored()).toEqual(before);
@@ -442,10 +442,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
 
     it('cannot be given up once it is complete', async () => {
       const location = await begin(5);
-      site.recordFails = new ChatError('unavailable');
+      fixture.recordFails = new ChatError('unavailable');
       expect((await part(location, 0, text('hello'))).status).toBe(503);
       expect((await tus(location, 'DELETE')).status).toBe(400);
-      site.recordFails = undefined;
+      fixture.recordFails = undefined;
       expect(await state(location)).toEqual([200, 5, 5]);
       expect((await tus(location, 'DELETE')).status).toBe(404);
       expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
@@ -463,7 +463,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
         text('hello'),
       );
       expect([answer.status, answer.headers.get('upload-offset')]).toEqual([201, '5']);
-      expect(site.rows.get(idOf(answer.headers.get('location')!))!.attachment).toMatchObject({
+      expect(fixture.rows.get(idOf(answer.headers.get('location')!))!.attachment).toMatchObject({
         name: 'a.txt',
         size: 5,
       });
@@ -472,14 +472,14 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     it('is accessible to its creator only', async () => {
       const location = await begin(5);
       for (const method of ['HEAD', 'DELETE'])
-        expect((await tus(location, method, {}, undefined, site.edge, site.strangersToken)).status).toBe(404);
+        expect((await tus(location, method, {}, undefined, fixture.gateway, fixture.strangersToken)).status).toBe(404);
       const foreign = await tus(
         location,
         'PATCH',
         { 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' },
         text('hello'),
-        site.edge,
-        site.strangersToken,
+        fixture.gateway,
+        fixture.strangersToken,
       );
       expect(await codeOf(foreign)).toEqual([404, 'not_found']);
       expect(await state(location)).toEqual([200, 0, 5]);
@@ -515,9 +515,9 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await state(location)).toEqual([200, 0, 5]);
       expect((await tus(location, 'DELETE')).status).toBe(204);
       for (const version of [{}, { 'tus-resumable': '0.2.2' }]) {
-        const answer = await site.edge.fetch('/api/v1/uploads', {
+        const answer = await fixture.gateway.fetch('/api/v1/uploads', {
           method: 'POST',
-          token: site.token,
+          token: fixture.token,
           headers: { 'upload-length': '5', ...version },
         });
         expect(answer.headers.get('tus-version')).toBe('1.0.0');
@@ -535,17 +535,17 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
 
     it('is recorded with the next HEAD when recording failed', async () => {
       const location = await begin(5);
-      site.recordFails = new ChatError('unavailable');
+      fixture.recordFails = new ChatError('unavailable');
       expect(await codeOf(await part(location, 0, text('hello')))).toEqual([503, 'unavailable']);
       expect((await tus(location, 'HEAD')).status).toBe(503);
-      site.recordFails = undefined;
+      fixture.recordFails = undefined;
       expect(await state(location)).toEqual([200, 5, 5]);
-      expect(site.rows.get(idOf(location))!.attachment).toMatchObject({ size: 5 });
+      expect(fixture.rows.get(idOf(location))!.attachment).toMatchObject({ size: 5 });
       await eventually(async () => expect(await underWay()).toEqual([]));
     });
 
     it('is a defect, and nothing worse, when its folder cannot be created', async () => {
-      const broken = await Edge.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) =>
+      const broken = await TestGateway.start({ FILES_DIR: join(import.meta.filename, 'files') }, (starting) =>
         starting.serveBasics({ 'attachment.admit.v1': () => ({}) }),
       );
       const [person, create] = [
@@ -567,7 +567,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     });
 
     it('states its capabilities, also to pages of other origins', async () => {
-      const answer = await site.edge.fetch('/api/v1/uploads', {
+      const answer = await fixture.gateway.fetch('/api/v1/uploads', {
         method: 'OPTIONS',
         headers: { origin: 'https://chat.example.org' },
       });

@@ -6,17 +6,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FilesController } from '../files/files.controller.js';
 import { callRoutesController } from './call-routes.js';
 import { RootController } from './root.controller.js';
-import { answerTo, Edge, type Person } from '../spec/edge.js';
+import { answerTo, TestGateway, type Person } from '../spec/test-gateway.js';
 
 const conversationId = newId();
-let edge: Edge;
+let gateway: TestGateway;
 let ann: Person;
 let token: string;
 let guesses = 0;
 const asked: unknown[] = [];
 
 beforeAll(async () => {
-  edge = await Edge.start({ CALL_DEADLINE_MS: '400', ADDRESS_LIMIT_SCALE: '2', TRUST_PROXY: '1' }, (starting) =>
+  gateway = await TestGateway.start({ CALL_DEADLINE_MS: '400', ADDRESS_LIMIT_SCALE: '2', TRUST_PROXY: '1' }, (starting) =>
     starting.serveBasics({
       'user.me.v1': ({ caller }) => ({ user: { id: caller.userId, email: 'a@example.org' } }),
       'user.get.v1': ({ input }) => ({ user: { id: input.userId } }),
@@ -44,10 +44,10 @@ beforeAll(async () => {
       'presence.get.v1': ({ input }) => (asked.push(input), { items: [] }),
     }),
   );
-  ann = edge.person();
-  token = await edge.token(ann);
+  ann = gateway.person();
+  token = await gateway.token(ann);
 });
-afterAll(() => edge.stop());
+afterAll(() => gateway.stop());
 
 const messages = `/api/v1/conversations/${conversationId}/messages`;
 const problem = async (answer: Response) => {
@@ -65,12 +65,12 @@ const problem = async (answer: Response) => {
 
 describe('a call over HTTP', () => {
   it('answers a single entity without a wrapper', async () => {
-    const answer = await edge.fetch('/api/v1/users/me', { token });
+    const answer = await gateway.fetch('/api/v1/users/me', { token });
     expect([answer.status, await answer.json()]).toEqual([200, { id: ann.user.id, email: 'a@example.org' }]);
   });
 
   it('takes the trace id of a well-formed traceparent, otherwise a new one, and its problem carries it too', async () => {
-    const traced = (traceparent: string) => edge.fetch('/api/v1/users/you', { token, headers: { traceparent } });
+    const traced = (traceparent: string) => gateway.fetch('/api/v1/users/you', { token, headers: { traceparent } });
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const given = await traced(`00-${traceId}-b7ad6b7169203331-01`);
     expect([given.headers.get('trace-id'), ((await given.json()) as { traceId: string }).traceId]).toEqual([
@@ -84,8 +84,8 @@ describe('a call over HTTP', () => {
 
   it('matches fixed addresses before those with parameters', async () => {
     const id = newId();
-    expect(await (await edge.fetch(`/api/v1/users/${id}`, { token })).json()).toEqual({ id });
-    expect(await problem(await edge.fetch('/api/v1/users/you', { token }))).toMatchObject({
+    expect(await (await gateway.fetch(`/api/v1/users/${id}`, { token })).json()).toEqual({ id });
+    expect(await problem(await gateway.fetch('/api/v1/users/you', { token }))).toMatchObject({
       status: 400,
       code: 'invalid',
     });
@@ -93,34 +93,34 @@ describe('a call over HTTP', () => {
 
   it('answers 201 for new messages and conversations, and 200 for existing ones', async () => {
     const send = async (clientId: string) =>
-      (await edge.fetch(messages, { method: 'POST', token, json: { clientId, body: 'a' } })).status;
+      (await gateway.fetch(messages, { method: 'POST', token, json: { clientId, body: 'a' } })).status;
     expect([await send('new'), await send('again')]).toEqual([201, 200]);
-    const create = (json: unknown) => edge.fetch('/api/v1/conversations', { method: 'POST', token, json });
+    const create = (json: unknown) => gateway.fetch('/api/v1/conversations', { method: 'POST', token, json });
     expect((await create({ kind: 'group' })).status).toBe(201);
     const existing = await create({ kind: 'direct', memberIds: [newId()] });
     expect([existing.status, await existing.json()]).toEqual([200, { id: conversationId }]);
   });
 
   it('answers 204 without a body', async () => {
-    const answer = await edge.fetch('/api/v1/auth/logout', { method: 'POST', token });
+    const answer = await gateway.fetch('/api/v1/auth/logout', { method: 'POST', token });
     expect([answer.status, await answer.text()]).toEqual([204, '']);
   });
 
   it('parses query parameters into typed values', async () => {
-    await edge.fetch(`${messages}?before=10&limit=5`, { token });
+    await gateway.fetch(`${messages}?before=10&limit=5`, { token });
     expect(asked.at(-1)).toEqual({ conversationId, before: 10, limit: 5 });
-    await edge.fetch('/api/v1/users?query=10', { token });
+    await gateway.fetch('/api/v1/users?query=10', { token });
     expect(asked.at(-1)).toEqual({ query: '10' });
     const [a, b] = [newId(), newId()];
-    await edge.fetch(`/api/v1/presence?userIds=${a},${b}`, { token });
+    await gateway.fetch(`/api/v1/presence?userIds=${a},${b}`, { token });
     expect(asked.at(-1)).toEqual({ userIds: [a, b] });
-    await edge.fetch(`/api/v1/users?ids=${a},${b}`, { token });
+    await gateway.fetch(`/api/v1/users?ids=${a},${b}`, { token });
     expect(asked.at(-1)).toEqual({ ids: [a, b] });
   });
 
   it('trusts a forwarded address of a trusted proxy only', async () => {
     const caller = async (forwarded: string) => {
-      const answer = await edge.fetch('/api/v1/auth/guest', {
+      const answer = await gateway.fetch('/api/v1/auth/guest', {
         method: 'POST',
         json: {},
         headers: { 'x-forwarded-for': forwarded },
@@ -131,7 +131,7 @@ describe('a call over HTTP', () => {
   });
 
   it('has security headers and does not name its software', async () => {
-    const { headers } = await edge.fetch('/api/v1/users/me', { token });
+    const { headers } = await gateway.fetch('/api/v1/users/me', { token });
     expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(headers.get('x-powered-by')).toBeNull();
@@ -141,8 +141,8 @@ describe('a call over HTTP', () => {
 const post =
   (body: string | Uint8Array<ArrayBuffer>, type = 'application/json') =>
   () =>
-    edge.fetch(messages, { method: 'POST', token, body, headers: { 'content-type': type } });
-const get = (path: string) => () => edge.fetch(path, { token });
+    gateway.fetch(messages, { method: 'POST', token, body, headers: { 'content-type': type } });
+const get = (path: string) => () => gateway.fetch(path, { token });
 const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'malformed JSON': [post('{"clientId":'), 400, 'invalid'],
   'JSON that is no object': [post('[1]'), 400, 'invalid'],
@@ -174,11 +174,11 @@ const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'an address with bad escapes': [get('/api/v1/users/%FF'), 400, 'invalid'],
   'an unknown address': [get('/api/v1/nothing'), 404, 'not_found'],
   'an unknown address outside': [get('/elsewhere'), 404, 'not_found'],
-  'another method': [() => edge.fetch('/api/v1/unread', { method: 'DELETE', token }), 404, 'not_found'],
-  'no token': [() => edge.fetch('/api/v1/users/me'), 401, 'unauthenticated'],
+  'another method': [() => gateway.fetch('/api/v1/unread', { method: 'DELETE', token }), 404, 'not_found'],
+  'no token': [() => gateway.fetch('/api/v1/users/me'), 401, 'unauthenticated'],
   'a silent service': [get('/api/v1/auth/sessions'), 503, 'unavailable'],
   'a defect': [
-    () => edge.fetch('/api/v1/auth/password', { method: 'POST', token, json: { current: 'a', next: 'correct horse' } }),
+    () => gateway.fetch('/api/v1/auth/password', { method: 'POST', token, json: { current: 'a', next: 'correct horse' } }),
     500,
     'internal',
   ],
@@ -202,13 +202,13 @@ describe('a refusal over HTTP', () => {
 
   it('says when to retry and how to authenticate', async () => {
     expect((await get('/api/v1/auth/sessions')()).headers.get('retry-after')).toMatch(/^\d+$/);
-    expect((await edge.fetch('/api/v1/users/me')).headers.get('www-authenticate')).toBe('Bearer');
+    expect((await gateway.fetch('/api/v1/users/me')).headers.get('www-authenticate')).toBe('Bearer');
   });
 });
 
 describe('a request that offers a foreign upgrade', () => {
   it('is answered as an ordinary request', async () => {
-    const { hostname, port } = new URL(edge.gateway.url);
+    const { hostname, port } = new URL(gateway.server.url);
     const socket = connect(Number(port), hostname);
     socket.end(
       'GET /health/live HTTP/1.1\r\nHost: parley\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n',
@@ -219,7 +219,7 @@ describe('a request that offers a foreign upgrade', () => {
 
 describe('a password guesser', () => {
   const login = (address: string, username = 'victim') =>
-    edge.fetch('/api/v1/auth/login', {
+    gateway.fetch('/api/v1/auth/login', {
       method: 'POST',
       json: { username, password: 'wrong' },
       headers: { 'x-forwarded-for': address },
@@ -263,7 +263,7 @@ describe('a password guesser', () => {
     for (let n = 0; n < 61; n++) {
       statuses.push(
         (
-          await edge.fetch('/api/v1/auth/guest', {
+          await gateway.fetch('/api/v1/auth/guest', {
             method: 'POST',
             json: {},
             headers: { 'x-forwarded-for': '198.51.100.20' },
@@ -277,16 +277,16 @@ describe('a password guesser', () => {
 
 describe('at the root', () => {
   it('health, metrics and keys are open', async () => {
-    expect((await edge.fetch('/health/live')).status).toBe(200);
-    expect((await edge.fetch('/health/ready')).status).toBe(200);
-    expect(await (await edge.fetch('/metrics')).text()).toContain('parley_gateway_calls_total{');
-    const { keys } = (await (await edge.fetch('/.well-known/jwks.json')).json()) as { keys: Record<string, unknown>[] };
-    expect(keys).toEqual([expect.objectContaining({ kid: edge.kid, kty: 'EC' })]);
+    expect((await gateway.fetch('/health/live')).status).toBe(200);
+    expect((await gateway.fetch('/health/ready')).status).toBe(200);
+    expect(await (await gateway.fetch('/metrics')).text()).toContain('parley_gateway_calls_total{');
+    const { keys } = (await (await gateway.fetch('/.well-known/jwks.json')).json()) as { keys: Record<string, unknown>[] };
+    expect(keys).toEqual([expect.objectContaining({ kid: gateway.kid, kty: 'EC' })]);
     expect(keys[0]).not.toHaveProperty('d');
   });
 
   it('OpenAPI has every call with its fields, and every reference resolves', async () => {
-    const document = (await (await edge.fetch('/api/openapi.json')).json()) as {
+    const document = (await (await gateway.fetch('/api/openapi.json')).json()) as {
       openapi: string;
       paths: Record<string, Record<string, { operationId: string }>>;
     };
@@ -300,7 +300,7 @@ describe('at the root', () => {
   });
 
   it('OpenAPI has exactly the routes that are served', async () => {
-    const { paths } = (await (await edge.fetch('/api/openapi.json')).json()) as { paths: Record<string, object> };
+    const { paths } = (await (await gateway.fetch('/api/openapi.json')).json()) as { paths: Record<string, object> };
     const documented = Object.entries(paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
@@ -312,7 +312,7 @@ describe('at the root', () => {
   });
 
   it('AsyncAPI has exactly the socket calls and events of the tables, and every reference resolves', async () => {
-    const document = (await (await edge.fetch('/api/asyncapi.json')).json()) as {
+    const document = (await (await gateway.fetch('/api/asyncapi.json')).json()) as {
       asyncapi: string;
       channels: { socket: { messages: Record<string, { name: string }> } };
       operations: Record<string, { action: string; messages: { $ref: string }[] }>;
@@ -337,7 +337,7 @@ describe('at the root', () => {
   });
 
   it('answers `invalid` to socket events that are no calls in AsyncAPI', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     const unknown = [
       'conversation:delete',
       'presence:get',
@@ -354,7 +354,7 @@ describe('at the root', () => {
   });
 
   it('the HTML documentation lists every call, event and code, and loads no external resource', async () => {
-    const answer = await edge.fetch('/api/docs');
+    const answer = await gateway.fetch('/api/docs');
     const html = await answer.text();
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");

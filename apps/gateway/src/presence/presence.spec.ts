@@ -1,7 +1,7 @@
 import { limits, newId, type DomainEvent, type Presence, type RequestPayload } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answerTo, Edge, heard } from '../spec/edge.js';
+import { answerTo, TestGateway, heard } from '../spec/test-gateway.js';
 
 const stranger = newId();
 const hidden = new Set([stranger]);
@@ -11,11 +11,11 @@ const states = new Map<string, Presence['state']>();
 const blocks = new Set<string>();
 const pair = (one: string, other: string): string => [one, other].toSorted().join(' ');
 const reports: { name: string; event: unknown }[] = [];
-let edge: Edge;
+let gateway: TestGateway;
 let beforeAnswer: () => Promise<unknown> = () => Promise.resolve();
 
 beforeAll(async () => {
-  edge = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
+  gateway = await TestGateway.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
     starting.serveBasics({
       'presence.watching.v1': async (payload) => {
         subscriptions.push(payload);
@@ -32,14 +32,14 @@ beforeAll(async () => {
     }),
   );
   const events = ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'] as const;
-  await edge.broker.listen({
+  await gateway.broker.listen({
     events,
     onEvent: (name, event) => void reports.push({ name, event }),
     onPush: () => undefined,
     onGap: () => undefined,
   });
 });
-afterAll(() => edge.stop());
+afterAll(() => gateway.stop());
 
 const frame = (userId: string, state: Presence['state']) => ({
   kind: 'watchers' as const,
@@ -52,29 +52,29 @@ const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) =>
 
 describe('presence:watch', () => {
   it('returns visible users, and forwards their changes to their watchers only', async () => {
-    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const [ann, eve] = [await gateway.connect(), await gateway.connect()];
     const bob = newId();
     expect(await watch(ann.socket, bob, stranger)).toMatchObject({
       ok: true,
       data: { presence: [{ userId: bob, state: 'offline' }] },
     });
     const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
-    await edge.push(frame(stranger, 'online'));
-    await edge.push(frame(bob, 'online'));
+    await gateway.push(frame(stranger, 'online'));
+    await gateway.push(frame(bob, 'online'));
     await eventually(() => expect(annHears).toEqual([{ userId: bob, state: 'online' }]));
     expect(eveHears).toEqual([]);
   });
 
   it('returns a change that arrived during the request', async () => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     const bob = newId();
-    beforeAnswer = () => edge.push(frame(bob, 'busy')).then(() => new Promise((resolve) => setImmediate(resolve)));
+    beforeAnswer = () => gateway.push(frame(bob, 'busy')).then(() => new Promise((resolve) => setImmediate(resolve)));
     const answer = await watch(ann.socket, bob).finally(() => (beforeAnswer = () => Promise.resolve()));
     expect(answer).toMatchObject({ data: { presence: [{ userId: bob, state: 'busy' }] } });
   });
 
   it('accepts 200 users per connection and no more', async () => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     const many = Array.from({ length: limits.presenceWatches }, () => newId());
     expect(await watch(ann.socket, ...many)).toMatchObject({ ok: true });
     expect(await watch(ann.socket, newId())).toMatchObject({ error: { code: 'too_large' } });
@@ -84,7 +84,7 @@ describe('presence:watch', () => {
   });
 
   it('unsubscribes at presence when the last connection stops watching', async () => {
-    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const [ann, eve] = [await gateway.connect(), await gateway.connect()];
     const bob = newId();
     await watch(ann.socket, bob);
     await watch(eve.socket, bob);
@@ -96,7 +96,7 @@ describe('presence:watch', () => {
   });
 
   it('repeats its subscriptions and announces missed changes', async () => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     const bob = newId();
     await watch(ann.socket, bob);
     const changes = heard(ann.socket, 'presence:changed');
@@ -121,18 +121,18 @@ describe('presence:watch', () => {
       () => ({ event: 'conversation:removed', payload: { conversationId: newId(), reason: 'removed' } }),
     ],
   ])('checks at once whether a watched user is still visible who %s', async (_, change) => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     const bob = newId();
     await watch(ann.socket, bob);
     const changes = heard(ann.socket, 'presence:changed');
     const requests = () =>
       subscriptions.filter(({ userId, add }) => userId === ann.user.id && add.includes(bob)).length;
     hidden.add(bob);
-    await edge.push({ kind: 'users', users: [ann.user.id], ...change(bob) });
+    await gateway.push({ kind: 'users', users: [ann.user.id], ...change(bob) });
     await eventually(() => expect(requests()).toBe(2), { timeoutMs: 4_000 });
     expect((await watch(ann.socket)).ok).toBe(true);
-    await edge.push(frame(bob, 'online'));
-    await edge.push({
+    await gateway.push(frame(bob, 'online'));
+    await gateway.push({
       kind: 'users',
       users: [ann.user.id],
       event: 'presence:changed',
@@ -146,11 +146,11 @@ describe('a block', () => {
   const changed = (blockerId: string, blockedId: string, blocked: boolean) => {
     if (blocked) blocks.add(pair(blockerId, blockedId));
     else blocks.delete(pair(blockerId, blockedId));
-    return edge.broker.publish('block.changed.v1', { blockerId, blockedId, blocked });
+    return gateway.broker.publish('block.changed.v1', { blockerId, blockedId, blocked });
   };
 
   it('hides two users from each other at once and from nobody else, until it ends', async () => {
-    const [ann, bob, eve] = [await edge.connect(), await edge.connect(), await edge.connect()];
+    const [ann, bob, eve] = [await gateway.connect(), await gateway.connect(), await gateway.connect()];
     for (const { user } of [ann, bob]) states.set(user.id, 'online');
     await watch(ann.socket, bob.user.id);
     await watch(bob.socket, ann.user.id);
@@ -168,7 +168,7 @@ describe('a block', () => {
     for (const state of ['busy', 'away'] as const)
       for (const { user } of [ann, bob]) {
         states.set(user.id, state);
-        await edge.push(frame(user.id, state));
+        await gateway.push(frame(user.id, state));
       }
     await eventually(() => expect(eveHears.map(({ state }) => state)).toEqual(['busy', 'busy', 'away', 'away']));
     // No change arrived in between: the next one is the answer of the request after the block's end.
@@ -179,12 +179,12 @@ describe('a block', () => {
         ['offline', 'away'],
       ]),
     );
-    await edge.push(frame(bob.user.id, 'online'));
+    await gateway.push(frame(bob.user.id, 'online'));
     await eventually(() => expect(annHears.at(-1)).toEqual({ userId: bob.user.id, state: 'online' }));
   });
 
   it('hides a user who is watched only afterwards, which counts as a watch', async () => {
-    const [ann, eve] = [await edge.connect(), await edge.connect()];
+    const [ann, eve] = [await gateway.connect(), await gateway.connect()];
     const bob = newId();
     states.set(bob, 'online');
     blocks.add(pair(ann.user.id, bob));
@@ -197,7 +197,7 @@ describe('a block', () => {
       data: { presence: [{ userId: bob, state: 'online' }] },
     });
     const [annHears, eveHears] = [heard(ann.socket, 'presence:changed'), heard(eve.socket, 'presence:changed')];
-    await edge.push(frame(bob, 'busy'));
+    await gateway.push(frame(bob, 'busy'));
     await eventually(() => expect(eveHears).toEqual([{ userId: bob, state: 'busy' }]));
     expect(annHears).toEqual([]);
     const rest = Array.from({ length: limits.presenceWatches }, () => newId());
@@ -205,13 +205,13 @@ describe('a block', () => {
   });
 
   it('that arrives during a request is not undone by its answer', async () => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     const bob = newId();
     states.set(bob, 'online');
     // The answer was made before the block, so the push during the request is newer.
     beforeAnswer = async () => {
       await changed(ann.user.id, bob, true);
-      await edge.push(frame(bob, 'busy'));
+      await gateway.push(frame(bob, 'busy'));
       await new Promise((resolve) => setImmediate(resolve));
     };
     const answer = await watch(ann.socket, bob).finally(() => (beforeAnswer = () => Promise.resolve()));
@@ -221,14 +221,14 @@ describe('a block', () => {
 
 describe('presence:heartbeat', () => {
   it('answers the server’s time and forwards a new state at once', async () => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     expect(await answerTo(ann.socket, 'presence:heartbeat', { state: 'busy' })).toMatchObject({
       ok: true,
       data: { serverTime: expect.any(String) },
     });
     await eventually(() =>
       expect(reports.map(({ event }) => event)).toContainEqual({
-        gatewayId: edge.broker.instance,
+        gatewayId: gateway.broker.instance,
         at: expect.any(Number),
         connections: [
           { connectionId: ann.ready.connectionId, userId: ann.user.id, beatAt: expect.any(Number), state: 'busy' },
@@ -241,7 +241,7 @@ describe('presence:heartbeat', () => {
   });
 
   it('is part of every renewal, which lists all connections', async () => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     const renewals = () =>
       reports
         .filter(({ name }) => name === 'connections.renewed.v1')
@@ -254,7 +254,7 @@ describe('presence:heartbeat', () => {
 
 describe('a connection', () => {
   it('is reported when it opens, and at once when it closes', async () => {
-    const ann = await edge.connect();
+    const ann = await gateway.connect();
     const reported = (name: string) =>
       reports.some(
         (sign) =>

@@ -2,7 +2,7 @@ import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RecentRemovals } from './recent-removals.js';
-import { Edge } from '../spec/edge.js';
+import { TestGateway } from '../spec/test-gateway.js';
 
 const [ann, ben] = [newId(), newId()];
 const removed = (conversationId: string, users: string[]) => ({
@@ -61,31 +61,31 @@ describe('recent removals', () => {
 });
 
 describe('the socket of a removed member', () => {
-  let edge: Edge;
-  beforeAll(async () => void (edge = await Edge.start()));
-  afterAll(() => edge.stop());
+  let gateway: TestGateway;
+  beforeAll(async () => void (gateway = await TestGateway.start()));
+  afterAll(() => gateway.stop());
 
   it('gets no late frame, and every frame once readmitted', async () => {
-    const [leaving, staying] = [await edge.connect(), await edge.connect()];
+    const [leaving, staying] = [await gateway.connect(), await gateway.connect()];
     const [id, users] = [newId(), [leaving.user.id, staying.user.id]];
     const heard: unknown[][] = [];
     leaving.socket.onAny((...event: unknown[]) => void heard.push(event));
     const [seen, message] = [[] as unknown[], (seq: number) => ({ message: { conversationId: id, seq } })];
     staying.socket.on('message:new', (payload) => void seen.push(payload));
-    await edge.push({
+    await gateway.push({
       kind: 'users',
       users: [leaving.user.id],
       event: 'conversation:removed',
       payload: { conversationId: id, reason: 'removed' },
     });
-    await edge.push({ kind: 'users', users, event: 'message:new', payload: message(1) });
-    await edge.push({
+    await gateway.push({ kind: 'users', users, event: 'message:new', payload: message(1) });
+    await gateway.push({
       kind: 'users',
       users: [leaving.user.id],
       event: 'conversation:new',
       payload: { conversation: { id } },
     });
-    await edge.push({ kind: 'users', users, event: 'message:new', payload: message(2) });
+    await gateway.push({ kind: 'users', users, event: 'message:new', payload: message(2) });
     await eventually(() => expect(seen).toEqual([message(1), message(2)]));
     await eventually(() => expect(heard).toHaveLength(3));
     expect(heard).toEqual([

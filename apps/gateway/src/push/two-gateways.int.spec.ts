@@ -4,15 +4,15 @@ import { createRedisLimiters, createRedisRegistry, Push, type Limiters, type Reg
 import { createLogger } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { answerTo, Edge, heard, type Device, type Person } from '../spec/edge.js';
+import { answerTo, TestGateway, heard, type Device, type Person } from '../spec/test-gateway.js';
 
 const logger = createLogger('gateway', 'silent');
 const { amqpUrl, redisUrl } = inject('servers');
 const prefix = `gateways-${newId()}:`;
 const message = { body: 'hello' };
 
-let one: Edge;
-let two: Edge;
+let one: TestGateway;
+let two: TestGateway;
 const registries: Registry[] = [];
 const limiters: Limiters[] = [];
 
@@ -25,9 +25,10 @@ async function parts(): Promise<{ broker: Broker; registry: Registry; limiters: 
 }
 
 beforeAll(async () => {
-  const basics = (edge: Edge) => edge.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) });
-  one = await Edge.start({}, basics, await parts());
-  two = await Edge.start({}, () => undefined, await parts());
+  const basics = (gateway: TestGateway) =>
+    gateway.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) });
+  one = await TestGateway.start({}, basics, await parts());
+  two = await TestGateway.start({}, () => undefined, await parts());
 });
 afterAll(async () => {
   await two.stop();
@@ -35,9 +36,9 @@ afterAll(async () => {
   for (const shared of limiters) await shared.close();
 });
 
-/** Tokens are signed with the key of the first edge, whichever gateway a device connects to. */
-const at = async (edge: Edge, person: Person = one.person()): Promise<Device> =>
-  edge.connect(person, {}, await one.token(person));
+/** Tokens are signed with the key of the first gateway, whichever gateway a device connects to. */
+const at = async (gateway: TestGateway, person: Person = one.person()): Promise<Device> =>
+  gateway.connect(person, {}, await one.token(person));
 
 describe('two gateways', () => {
   it('close the oldest of eleven sockets of a user, at whichever gateway it is', async () => {

@@ -2,15 +2,15 @@ import { newId } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Edge, heard } from '../spec/edge.js';
+import { TestGateway, heard } from '../spec/test-gateway.js';
 
-let edge: Edge;
-beforeAll(async () => void (edge = await Edge.start()));
-afterAll(() => edge.stop());
+let gateway: TestGateway;
+beforeAll(async () => void (gateway = await TestGateway.start()));
+afterAll(() => gateway.stop());
 
 const refusal = (auth: Record<string, unknown>): Promise<{ code: string; message: string }> =>
   new Promise((resolve, reject) => {
-    const socket = edge.dial(auth);
+    const socket = gateway.dial(auth);
     socket.once('connect_error', (error: Error & { data?: { code: string; message: string } }) => resolve(error.data!));
     socket.once('session:ready', () => reject(new Error('was accepted')));
   });
@@ -18,30 +18,30 @@ const unsigned = (token: string, header: object) => {
   const [, claims] = token.split('.');
   return `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${claims}.`;
 };
-const spkiText = () => new TextEncoder().encode(edge.keys.publicKey.export({ type: 'spki', format: 'pem' }).toString());
+const spkiText = () => new TextEncoder().encode(gateway.keys.publicKey.export({ type: 'spki', format: 'pem' }).toString());
 const past = () => Math.floor(Date.now() / 1000) - 60;
 
 /** Both interfaces must refuse the same bad tokens. */
 const bad: Record<string, () => Promise<unknown>> = {
   'an empty one': async () => '',
   garbage: async () => 'garbage',
-  'one with spaces': async () => `${await edge.token(edge.person())} x`,
-  'HS256 under the public key': () => edge.token(edge.person(), { header: { alg: 'HS256' }, key: spkiText() }),
-  'alg none': async () => unsigned(await edge.token(edge.person()), { alg: 'none', typ: 'at+jwt', kid: edge.kid }),
+  'one with spaces': async () => `${await gateway.token(gateway.person())} x`,
+  'HS256 under the public key': () => gateway.token(gateway.person(), { header: { alg: 'HS256' }, key: spkiText() }),
+  'alg none': async () => unsigned(await gateway.token(gateway.person()), { alg: 'none', typ: 'at+jwt', kid: gateway.kid }),
   'alg none that calls itself ES256': async () =>
-    unsigned(await edge.token(edge.person()), { alg: 'ES256', typ: 'at+jwt', kid: edge.kid }),
-  'another type': () => edge.token(edge.person(), { header: { typ: 'JWT' } }),
-  'no key id': () => edge.token(edge.person(), { header: { kid: undefined } }),
-  'an unknown key id': () => edge.token(edge.person(), { header: { kid: newId() } }),
-  'another issuer': () => edge.token(edge.person(), { claims: { iss: 'elsewhere' } }),
-  'another audience': () => edge.token(edge.person(), { claims: { aud: 'elsewhere' } }),
-  'no issuer': () => edge.token(edge.person(), { claims: { iss: undefined } }),
-  'an expired one': () => edge.token(edge.person(), { claims: { exp: past() } }),
-  'one without an expiry': () => edge.token(edge.person(), { claims: { exp: undefined } }),
-  'one not valid yet': () => edge.token(edge.person(), { claims: { nbf: past() + 3600 } }),
-  'no session': () => edge.token(edge.person(), { claims: { sid: undefined } }),
-  'an invalid user id': () => edge.token(edge.person(), { claims: { sub: 'me' } }),
-  'another kind of user': () => edge.token(edge.person(), { claims: { kind: 'root' } }),
+    unsigned(await gateway.token(gateway.person()), { alg: 'ES256', typ: 'at+jwt', kid: gateway.kid }),
+  'another type': () => gateway.token(gateway.person(), { header: { typ: 'JWT' } }),
+  'no key id': () => gateway.token(gateway.person(), { header: { kid: undefined } }),
+  'an unknown key id': () => gateway.token(gateway.person(), { header: { kid: newId() } }),
+  'another issuer': () => gateway.token(gateway.person(), { claims: { iss: 'elsewhere' } }),
+  'another audience': () => gateway.token(gateway.person(), { claims: { aud: 'elsewhere' } }),
+  'no issuer': () => gateway.token(gateway.person(), { claims: { iss: undefined } }),
+  'an expired one': () => gateway.token(gateway.person(), { claims: { exp: past() } }),
+  'one without an expiry': () => gateway.token(gateway.person(), { claims: { exp: undefined } }),
+  'one not valid yet': () => gateway.token(gateway.person(), { claims: { nbf: past() + 3600 } }),
+  'no session': () => gateway.token(gateway.person(), { claims: { sid: undefined } }),
+  'an invalid user id': () => gateway.token(gateway.person(), { claims: { sub: 'me' } }),
+  'another kind of user': () => gateway.token(gateway.person(), { claims: { kind: 'root' } }),
 };
 
 describe('a bad token', () => {
@@ -53,7 +53,7 @@ describe('a bad token', () => {
   });
 
   it.each(Object.keys(bad))('is refused over HTTP: %s', async (name) => {
-    const answer = await edge.fetch('/api/v1/users/me', { token: (await bad[name]!()) as string });
+    const answer = await gateway.fetch('/api/v1/users/me', { token: (await bad[name]!()) as string });
     expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'unauthenticated' }]);
   });
 
@@ -68,7 +68,7 @@ describe('a bad token', () => {
     const person = { username: 'somebody', password: 'correct horse battery' };
     const [registering, loggingIn] = await Promise.all(
       ['register', 'login'].map((call) =>
-        edge.fetch(`/api/v1/auth/${call}`, { method: 'POST', json: person, token: 'garbage' }),
+        gateway.fetch(`/api/v1/auth/${call}`, { method: 'POST', json: person, token: 'garbage' }),
       ),
     );
     expect(registering!.status).toBe(401);
@@ -82,7 +82,7 @@ describe('a gateway whose clock is wrong', () => {
     ['behind', 3_600_000],
     ['ahead', -3_600_000],
   ] as const)('judges expiry by auth’s clock: an hour %s', async (_, aheadMs) => {
-    const own = await Edge.start({}, (one) => {
+    const own = await TestGateway.start({}, (one) => {
       one.authAheadMs = aheadMs;
       return one.serveBasics();
     });
@@ -101,7 +101,7 @@ describe('a gateway whose clock is wrong', () => {
 
 describe('a good token', () => {
   it('is accepted and answered with a complete session:ready', async () => {
-    const { user, ready } = await edge.connect();
+    const { user, ready } = await gateway.connect();
     expect(ready).toMatchObject({
       user,
       epoch: 'e1',
@@ -110,19 +110,19 @@ describe('a good token', () => {
       limits: { bodyBytes: 8192, socketsPerUser: 10 },
     });
     expect(Math.abs(Date.parse(ready.serverTime) - Date.now())).toBeLessThan(5_000);
-    const located = await edge.registry.locate([user.id]);
-    expect([...located.gateways([user.id]).keys()]).toEqual([edge.broker.instance]);
+    const located = await gateway.registry.locate([user.id]);
+    expect([...located.gateways([user.id]).keys()]).toEqual([gateway.broker.instance]);
   });
 
   it('is accepted over long polling too', async () => {
-    const { ready } = await edge.connect(edge.person(), { transports: ['polling'] });
+    const { ready } = await gateway.connect(gateway.person(), { transports: ['polling'] });
     expect(ready.protocol).toBe(1);
   });
 
   it('makes its client retry automatically while users cannot be looked up', async () => {
     let away = true;
     let tries = 0;
-    const flaky = await Edge.start({}, (starting) =>
+    const flaky = await TestGateway.start({}, (starting) =>
       starting.serveBasics({
         'users.known.v1': ({ userIds }) => {
           tries++;
@@ -144,9 +144,9 @@ describe('a good token', () => {
   });
 
   it('of a user that no longer exists ends the session', async () => {
-    const person = edge.person();
-    edge.people.delete(person.user.id);
-    const socket = edge.dial({ token: await edge.token(person) });
+    const person = gateway.person();
+    gateway.people.delete(person.user.id);
+    const socket = gateway.dial({ token: await gateway.token(person) });
     const revoked = heard(socket, 'session:revoked');
     await eventually(() => expect(revoked).toEqual([{ reason: 'ended' }]));
     await eventually(() => expect(socket.connected).toBe(false));
@@ -155,11 +155,11 @@ describe('a good token', () => {
 
 describe('a revoked session', () => {
   it('loses its sockets at once and no others, and its token is refused everywhere', async () => {
-    const person = edge.person();
-    const phone = await edge.connect(person);
-    const laptop = await edge.connect({ ...person, sessionId: newId() });
+    const person = gateway.person();
+    const phone = await gateway.connect(person);
+    const laptop = await gateway.connect({ ...person, sessionId: newId() });
     const revoked = heard(phone.socket, 'session:revoked');
-    await edge.broker.publish('session.revoked.v1', {
+    await gateway.broker.publish('session.revoked.v1', {
       userId: person.user.id,
       sessionIds: [person.sessionId],
       reason: 'logout',
@@ -167,22 +167,22 @@ describe('a revoked session', () => {
     await eventually(() => expect(phone.socket.connected).toBe(false));
     expect(revoked).toEqual([{ reason: 'logout' }]);
     expect(laptop.socket.connected).toBe(true);
-    expect(await refusal({ token: await edge.token(person) })).toMatchObject({ code: 'unauthenticated' });
-    expect((await edge.fetch('/api/v1/users/me', { token: await edge.token(person) })).status).toBe(401);
+    expect(await refusal({ token: await gateway.token(person) })).toMatchObject({ code: 'unauthenticated' });
+    expect((await gateway.fetch('/api/v1/users/me', { token: await gateway.token(person) })).status).toBe(401);
   });
 
   it('loses its sockets within 5 s when the event was missed', async () => {
-    const person = edge.person();
-    const { socket } = await edge.connect(person);
-    edge.revoked.push(person.sessionId);
+    const person = gateway.person();
+    const { socket } = await gateway.connect(person);
+    gateway.revoked.push(person.sessionId);
     await eventually(() => expect(socket.connected).toBe(false), { timeoutMs: 5_000 });
-    expect(await refusal({ token: await edge.token(person) })).toMatchObject({ code: 'unauthenticated' });
+    expect(await refusal({ token: await gateway.token(person) })).toMatchObject({ code: 'unauthenticated' });
   });
 });
 
 describe('without auth', () => {
   it('a handshake is answered unavailable, and the gateway is not ready', async () => {
-    const lonely = await Edge.start({}, () => undefined);
+    const lonely = await TestGateway.start({}, () => undefined);
     try {
       const socket = lonely.dial({ token: await lonely.token(lonely.person()) });
       const error = await new Promise<Error & { data?: unknown }>((resolve) => socket.once('connect_error', resolve));
@@ -197,7 +197,7 @@ describe('without auth', () => {
 
 describe('an origin', () => {
   it('that is not on the list may neither connect nor read answers; clients without origin may', async () => {
-    const strict = await Edge.start({ ALLOWED_ORIGINS: 'https://chat.example.org' });
+    const strict = await TestGateway.start({ ALLOWED_ORIGINS: 'https://chat.example.org' });
     try {
       const from = (origin: string) => ({ extraHeaders: { origin } });
       for (const transports of [['websocket'], ['polling']]) {
@@ -211,7 +211,7 @@ describe('an origin', () => {
         ).toBe(true);
       }
       // The page that this gateway serves.
-      expect((await strict.connect(strict.person(), from(new URL(strict.gateway.url).origin))).socket.connected).toBe(
+      expect((await strict.connect(strict.person(), from(new URL(strict.server.url).origin))).socket.connected).toBe(
         true,
       );
       expect((await strict.connect()).socket.connected).toBe(true);

@@ -6,21 +6,21 @@ import { join } from 'node:path';
 import { callNames, calls, newId, type Call } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { answerTo, Edge, type Device } from '../spec/edge.js';
+import { answerTo, TestGateway, type Device } from '../spec/test-gateway.js';
 
-let edge: Edge;
+let gateway: TestGateway;
 let token: string;
 let witness: Device;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-hostile-'));
   const environment = { CALL_DEADLINE_MS: '300', USER_LIMIT_SCALE: '50', ADDRESS_LIMIT_SCALE: '50', FILES_DIR: folder };
-  edge = await Edge.start(environment, (starting) => starting.serveBasics({ 'attachment.admit.v1': () => ({}) }));
-  token = await edge.token(edge.person());
-  witness = await edge.connect(undefined, { reconnection: false });
+  gateway = await TestGateway.start(environment, (starting) => starting.serveBasics({ 'attachment.admit.v1': () => ({}) }));
+  token = await gateway.token(gateway.person());
+  witness = await gateway.connect(undefined, { reconnection: false });
 });
 afterAll(async () => {
-  await edge.stop();
+  await gateway.stop();
   await rm(folder, { recursive: true });
 });
 
@@ -28,8 +28,8 @@ const ownNames = Object.getOwnPropertyNames(Object.prototype).join();
 /** After every attack: other clients are served on their existing connections, and no defect was logged. */
 const unharmed = async (): Promise<void> => {
   expect(await answerTo(witness.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
-  expect((await edge.fetch('/health/ready')).status).toBe(200);
-  expect(edge.logged.filter((line) => line.includes('defect'))).toEqual([]);
+  expect((await gateway.fetch('/health/ready')).status).toBe(200);
+  expect(gateway.logged.filter((line) => line.includes('defect'))).toEqual([]);
   expect(Object.getOwnPropertyNames(Object.prototype).join()).toBe(ownNames);
   expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
 };
@@ -37,7 +37,7 @@ afterEach(unharmed);
 
 /** A plain WebSocket with a Socket.IO session, without Socket.IO's client. */
 async function bare(by = token): Promise<{ socket: WebSocket; closed: () => boolean; heard: string[] }> {
-  const socket = new WebSocket(`${edge.gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  const socket = new WebSocket(`${gateway.server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   socket.binaryType = 'arraybuffer';
   const heard: string[] = [];
   socket.addEventListener('message', ({ data }) => void heard.push(String(data)));
@@ -115,7 +115,7 @@ describe('a WebSocket', () => {
   });
 
   it('that never joins a namespace is closed in time and may not call before', async () => {
-    const socket = new WebSocket(`${edge.gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+    const socket = new WebSocket(`${gateway.server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
     const heard: string[] = [];
     socket.addEventListener('message', ({ data }) => void heard.push(String(data)));
     await eventually(() => heard.length > 0);
@@ -126,7 +126,7 @@ describe('a WebSocket', () => {
 });
 
 describe('long polling', () => {
-  const poll = (query: string, init: RequestInit = {}) => edge.fetch(`/socket.io/?${query}`, init);
+  const poll = (query: string, init: RequestInit = {}) => gateway.fetch(`/socket.io/?${query}`, init);
   it.each([
     ['EIO=4&transport=polling&sid=nobody'],
     ['EIO=4&transport=polling&sid=__proto__'],
@@ -167,7 +167,7 @@ describe('long polling', () => {
 /** Sends raw bytes. Returns all bytes received until the other side closes or is silent for two seconds. */
 function raw(...chunks: readonly (string | Uint8Array)[]): Promise<string> {
   return new Promise((resolve) => {
-    const { port, hostname } = new URL(edge.gateway.url);
+    const { port, hostname } = new URL(gateway.server.url);
     let answer = '';
     const socket = connect(Number(port), hostname, () => chunks.forEach((chunk) => socket.write(chunk)));
     socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
@@ -273,21 +273,21 @@ describe('Object.prototype', () => {
       `{"memberIds":[{${pollution}}],"data":{${pollution}}}`,
     ];
     for (const body of method === 'GET' ? [] : bodies)
-      expect((await edge.fetch(address, { method, body, headers })).status).toBe(400);
+      expect((await gateway.fetch(address, { method, body, headers })).status).toBe(400);
     expect(
       (
-        await edge.fetch(`${address}?__proto__[polluted]=1&constructor.prototype.polluted=1&__proto__=1`, {
+        await gateway.fetch(`${address}?__proto__[polluted]=1&constructor.prototype.polluted=1&__proto__=1`, {
           method,
           headers,
         })
       ).status,
     ).toBe(400);
     for (const one of Object.keys(query ?? {}))
-      expect((await edge.fetch(`${address}?${one}[__proto__][polluted]=1`, { method, headers })).status).toBe(400);
+      expect((await gateway.fetch(`${address}?${one}[__proto__][polluted]=1`, { method, headers })).status).toBe(400);
   });
 
   it('is not polluted by the payload of any socket call', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     for (const name of callNames) {
       const { socket: event } = calls[name] as Call;
       if (event === undefined) continue;
@@ -317,7 +317,7 @@ describe('Object.prototype', () => {
     ]) {
       expect([201, 400]).toContain(
         (
-          await edge.fetch('/api/v1/uploads', {
+          await gateway.fetch('/api/v1/uploads', {
             method: 'POST',
             token,
             headers: { ...tus, 'upload-metadata': metadata },
@@ -329,15 +329,15 @@ describe('Object.prototype', () => {
       const form = new FormData();
       form.append(field, 'x');
       form.append(field, new Blob(['x']), '__proto__');
-      expect((await edge.fetch('/api/v1/attachments', { method: 'POST', token, body: form })).status).toBe(400);
+      expect((await gateway.fetch('/api/v1/attachments', { method: 'POST', token, body: form })).status).toBe(400);
     }
-    expect((await edge.fetch('/health/live', { headers: { ['__proto__']: 'x', constructor: 'x' } })).status).toBe(200);
+    expect((await gateway.fetch('/health/live', { headers: { ['__proto__']: 'x', constructor: 'x' } })).status).toBe(200);
   });
 });
 
 describe('JSON over HTTP', () => {
   const post = (body: string | Uint8Array<ArrayBuffer>, type = 'application/json') =>
-    edge.fetch('/api/v1/conversations', { method: 'POST', token, body, headers: { 'content-type': type } });
+    gateway.fetch('/api/v1/conversations', { method: 'POST', token, body, headers: { 'content-type': type } });
   it('that is deep, huge, of another type or invalid is refused', async () => {
     expect((await post(deep(5_000))).status).toBe(400);
     expect((await post(`{"kind":${deep(5_000)}}`)).status).toBe(400);
@@ -373,7 +373,7 @@ describe('JSON over HTTP', () => {
       new Blob([`{"kind":"${'x'.repeat(50_000_000)}"}`]).stream().pipeThrough(new CompressionStream('gzip')),
     ).arrayBuffer();
     expect(packed.byteLength).toBeLessThan(64 * 1024);
-    const answer = await edge.fetch('/api/v1/conversations', {
+    const answer = await gateway.fetch('/api/v1/conversations', {
       method: 'POST',
       token,
       body: packed,

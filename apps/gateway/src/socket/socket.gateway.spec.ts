@@ -2,16 +2,16 @@ import { ChatError, newId, type ServerEventName } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import type { Socket } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { acknowledgements, answerTo, Edge, heard } from '../spec/edge.js';
+import { acknowledgements, answerTo, TestGateway, heard } from '../spec/test-gateway.js';
 
 const conversationId = newId();
 const sent: { body: string; caller: Record<string, unknown>; correlationId: string }[] = [];
 const message = { body: 'hello', conversationId };
 let failure: unknown;
 
-let edge: Edge;
+let gateway: TestGateway;
 beforeAll(async () => {
-  edge = await Edge.start({ CALL_DEADLINE_MS: '400', USER_LIMIT_SCALE: '50' }, (starting) =>
+  gateway = await TestGateway.start({ CALL_DEADLINE_MS: '400', USER_LIMIT_SCALE: '50' }, (starting) =>
     starting.serveBasics({
       'message.send.v1': ({ caller, input }, { correlationId }) => {
         if (failure !== undefined) throw failure;
@@ -26,13 +26,13 @@ beforeAll(async () => {
     }),
   );
 });
-afterAll(() => edge.stop());
+afterAll(() => gateway.stop());
 
 const send = (body: string, more: object = {}) => ({ conversationId, clientId: newId(), body, ...more });
 
 describe('an acknowledgement', () => {
   it('carries the service’s answer, and the caller to the service', async () => {
-    const { socket, user, sessionId, ready } = await edge.connect();
+    const { socket, user, sessionId, ready } = await gateway.connect();
     expect(await acknowledgements(socket, 'message:send', send('hi'))).toEqual([
       {
         ok: true,
@@ -51,13 +51,13 @@ describe('an acknowledgement', () => {
   });
 
   it('carries the trace id that the service got', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     const answer = await answerTo(socket, 'message:send', send('traced'));
     expect(sent.at(-1)).toMatchObject({ body: 'traced', correlationId: (answer as { traceId?: string }).traceId });
   });
 
   it('carries a refusal of the service unchanged', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     failure = new ChatError('reaction_gate', 'earn it', { details: { needed: 3, have: 1 } });
     const answer = await answerTo(socket, 'message:send', send('hi')).finally(() => (failure = undefined));
     expect(answer).toEqual({
@@ -72,7 +72,7 @@ describe('an acknowledgement', () => {
   });
 
   it('hides the text of a defect and carries a trace id', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     failure = new Error('secret detail');
     const answer = await answerTo(socket, 'message:send', send('hi')).finally(() => (failure = undefined));
     expect(answer.error).toMatchObject({ code: 'internal', traceId: expect.any(String) });
@@ -80,7 +80,7 @@ describe('an acknowledgement', () => {
   });
 
   it('is unavailable when the service does not answer', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     expect(await answerTo(socket, 'receipt:read', { conversationId, seq: 1 })).toMatchObject({
       ok: false,
       error: { code: 'unavailable' },
@@ -88,7 +88,7 @@ describe('an acknowledgement', () => {
   });
 
   it('is unavailable when no service runs', async () => {
-    const lonely = await Edge.start({}, async (starting) => {
+    const lonely = await TestGateway.start({}, async (starting) => {
       await starting.serveBasics();
       starting.broker.request = (
         (request) => (name, payload, options) =>
@@ -104,7 +104,7 @@ describe('an acknowledgement', () => {
   });
 
   it('says whether the conversation was created or existed already', async () => {
-    const { socket, user } = await edge.connect();
+    const { socket, user } = await gateway.connect();
     expect(await answerTo(socket, 'conversation:create', { kind: 'group' })).toMatchObject({
       data: { created: true, conversation: { kind: 'group' } },
     });
@@ -157,7 +157,7 @@ const hostile: readonly (readonly [string, readonly unknown[]])[] = [
 
 describe('hostile input', () => {
   it.each(hostile)('is answered invalid, once: %s', async (_, event) => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     const before = sent.length;
     const answers = await acknowledgements(socket, ...event);
     // A later answer on the same socket proves that no second one follows.
@@ -171,7 +171,7 @@ describe('hostile input', () => {
   });
 
   it('is answered with every invalid field', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     const { error } = await answerTo(socket, 'message:send', {
       conversationId: 'x',
       clientId: newId(),
@@ -187,15 +187,15 @@ describe('hostile input', () => {
   });
 
   it('with too many bytes in the body is too_large', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     expect(await answerTo(socket, 'message:send', send('ä'.repeat(5_000)))).toMatchObject({
       error: { code: 'too_large' },
     });
   });
 
   it('over 64 KiB ends the connection and nothing else', async () => {
-    const { socket } = await edge.connect();
-    const other = await edge.connect();
+    const { socket } = await gateway.connect();
+    const other = await gateway.connect();
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.emit('message:send', send('x'.repeat(100_000)), () => undefined);
     await gone;
@@ -203,39 +203,39 @@ describe('hostile input', () => {
   });
 
   it('below Socket.IO ends the connection and nothing else', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.io.engine.write('2["message:send",' + '['.repeat(60_000));
     await gone;
-    expect((await edge.connect()).ready.protocol).toBe(1);
+    expect((await gateway.connect()).ready.protocol).toBe(1);
   });
 
   it('under a reserved name ends the connection and nothing else', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.io.engine.write('20["disconnect",{}]');
     await gone;
-    expect((await edge.connect()).ready.protocol).toBe(1);
+    expect((await gateway.connect()).ready.protocol).toBe(1);
   });
 });
 
 describe('calls of one connection', () => {
   it('reach the service in the order in which they were made', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     const before = sent.length;
     await Promise.all(Array.from({ length: 50 }, (_, n) => answerTo(socket, 'message:send', send(`m${n}`))));
     expect(sent.slice(before).map(({ body }) => body)).toEqual(Array.from({ length: 50 }, (_, n) => `m${n}`));
   });
 
   it('are made also without an acknowledgement callback', async () => {
-    const { socket } = await edge.connect();
+    const { socket } = await gateway.connect();
     socket.emit('message:send', send('told nobody'));
     await eventually(() => sent.some(({ body }) => body === 'told nobody'));
   });
 
   it('that come before session:ready wait for it and are answered', async () => {
-    const person = edge.person();
-    const socket = edge.dial({ token: await edge.token(person) });
+    const person = gateway.person();
+    const socket = gateway.dial({ token: await gateway.token(person) });
     const order: string[] = [];
     socket.once('session:ready', () => order.push('ready'));
     socket.once('connect', () => socket.emit('message:send', send('early'), () => order.push('ack')));
@@ -243,7 +243,7 @@ describe('calls of one connection', () => {
   });
 
   it('are refused when they are too many', async () => {
-    const strict = await Edge.start({}, (starting) =>
+    const strict = await TestGateway.start({}, (starting) =>
       starting.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) }),
     );
     try {
@@ -266,7 +266,7 @@ describe('a resend over the limit', () => {
   it('is answered all the same, as the protocol promises for a known clientId', async () => {
     const known = newId();
     // One per second, a burst of three.
-    const strict = await Edge.start({ USER_LIMIT_SCALE: '0.05' }, (starting) =>
+    const strict = await TestGateway.start({ USER_LIMIT_SCALE: '0.05' }, (starting) =>
       starting.serveBasics({
         'message.send.v1': ({ input }) => ({ message, duplicate: input.clientId === known }),
         'history.sent.v1': ({ clientId }) => ({ sent: clientId === known }),
@@ -288,7 +288,7 @@ describe('a resend over the limit', () => {
 describe('answers', () => {
   it('larger than the limit of unread bytes all reach a client that reads', async () => {
     const items = Array.from({ length: 100 }, () => ({ ...message, body: 'x'.repeat(8000) }));
-    const generous = await Edge.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
+    const generous = await TestGateway.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
       starting.serveBasics({
         'conversation.history.v1': () => ({ items, lastSeq: 100, hasBefore: false, hasAfter: false }),
       }),
@@ -307,16 +307,16 @@ describe('answers', () => {
 
 describe('a push', () => {
   it('of a message is recorded for each connection that it was written to', async () => {
-    const [phone, bob] = [await edge.connect(), await edge.connect()];
-    const laptop = await edge.connect(phone);
+    const [phone, bob] = [await gateway.connect(), await gateway.connect()];
+    const laptop = await gateway.connect(phone);
     const id = newId();
-    await edge.push({
+    await gateway.push({
       kind: 'users',
       users: [phone.user.id, bob.user.id, newId()],
       event: 'message:new',
       payload: { message: { ...message, id, createdAt: new Date().toISOString() } },
     });
-    const { pushed } = (await edge.traces.of(id))!;
+    const { pushed } = (await gateway.traces.of(id))!;
     expect(new Set(pushed.map(({ userId, connectionId }) => `${userId} ${connectionId}`))).toEqual(
       new Set([phone, laptop, bob].map(({ user, ready }) => `${user.id} ${ready.connectionId}`)),
     );
@@ -331,46 +331,46 @@ describe('a push', () => {
   });
 
   it('reaches every device of its users once, and nobody else', async () => {
-    const ann = edge.person();
-    const phone = await edge.connect(ann);
-    const laptop = await edge.connect({ ...ann, sessionId: newId() });
-    const [bob, eve] = [await edge.connect(), await edge.connect()];
+    const ann = gateway.person();
+    const phone = await gateway.connect(ann);
+    const laptop = await gateway.connect({ ...ann, sessionId: newId() });
+    const [bob, eve] = [await gateway.connect(), await gateway.connect()];
     const inboxes = [phone, laptop, bob, eve].map(({ socket }) => heard(socket, 'message:new'));
-    await edge.push(frame([ann.user.id, bob.user.id, newId()]));
+    await gateway.push(frame([ann.user.id, bob.user.id, newId()]));
     await eventually(() => expect(inboxes.map((inbox) => inbox.length)).toEqual([1, 1, 1, 0]));
     expect(inboxes[0]).toEqual([{ message }]);
   });
 
   it('skips the connection named in except', async () => {
-    const ann = edge.person();
-    const phone = await edge.connect(ann);
-    const laptop = await edge.connect({ ...ann, sessionId: newId() });
+    const ann = gateway.person();
+    const phone = await gateway.connect(ann);
+    const laptop = await gateway.connect({ ...ann, sessionId: newId() });
     const inboxes = [phone, laptop].map(({ socket }) => heard(socket, 'message:new'));
-    await edge.push(frame([ann.user.id], { except: phone.ready.connectionId }));
-    await edge.push(frame([ann.user.id]));
+    await gateway.push(frame([ann.user.id], { except: phone.ready.connectionId }));
+    await gateway.push(frame([ann.user.id]));
     await eventually(() => expect(inboxes.map((inbox) => inbox.length)).toEqual([1, 2]));
   });
 
   it('reaches a connection that has just become ready', async () => {
     for (let round = 0; round < 20; round++) {
-      const { socket, user } = await edge.connect();
+      const { socket, user } = await gateway.connect();
       const inbox = heard(socket, 'message:new');
-      await edge.push(frame([user.id]));
+      await gateway.push(frame([user.id]));
       await eventually(() => inbox.length === 1);
       socket.disconnect();
     }
   });
 
   it('disconnects a client that does not read, and no other', async () => {
-    const { socket, user } = await edge.connect(edge.person(), { reconnection: false });
-    const other = await edge.connect();
+    const { socket, user } = await gateway.connect(gateway.person(), { reconnection: false });
+    const other = await gateway.connect();
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
     const stream = (socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } }).ws;
     stream.pause();
     const large = { message: { ...message, body: 'x'.repeat(100_000) } };
     await eventually(async () => {
-      for (let n = 0; n < 20; n++) await edge.push({ ...frame([user.id]), payload: large });
-      return !(await edge.registry.locate([user.id])).gateways([user.id]).size;
+      for (let n = 0; n < 20; n++) await gateway.push({ ...frame([user.id]), payload: large });
+      return !(await gateway.registry.locate([user.id])).gateways([user.id]).size;
     });
     stream.resume();
     await gone;
@@ -388,12 +388,12 @@ describe('a connection', () => {
   };
 
   it('has its transport closed after a gap, so that its client reconnects automatically', async () => {
-    const { socket } = await edge.connect();
-    expect(await reconnects(socket, () => edge.listener.onGap())).toEqual(['transport close']);
+    const { socket } = await gateway.connect();
+    expect(await reconnects(socket, () => gateway.listener.onGap())).toEqual(['transport close']);
   });
 
   it('that the gateway closes is counted by its reason, from zero on', async () => {
-    const own = await Edge.start();
+    const own = await TestGateway.start();
     const closed = async (reason: string) =>
       new RegExp(`parley_gateway_closed_total\\{reason="${reason}",.*\\} (\\d+)`).exec(
         await (await own.fetch('/metrics')).text(),
@@ -418,7 +418,7 @@ describe('a connection', () => {
 
   it('that closes answers its pending calls', async () => {
     // Its calls may wait longer than a closing connection does.
-    const patient = await Edge.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
+    const patient = await TestGateway.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
       starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }),
     );
     try {
@@ -435,7 +435,7 @@ describe('a connection', () => {
 
   it('that does not become ready in time answers the calls that waited for it', async () => {
     let known = false;
-    const deaf = await Edge.start({}, (starting) =>
+    const deaf = await TestGateway.start({}, (starting) =>
       starting.serveBasics({
         'users.known.v1': ({ userIds }) =>
           known ? { users: userIds.flatMap((id) => starting.people.get(id) ?? []) } : new Promise(() => undefined),
@@ -456,31 +456,31 @@ describe('a connection', () => {
   });
 
   it('with a lapsed lease reconnects too', async () => {
-    const { socket, user, ready } = await edge.connect();
-    await edge.registry.remove({ connectionId: ready.connectionId, userId: user.id, gatewayId: edge.broker.instance });
+    const { socket, user, ready } = await gateway.connect();
+    await gateway.registry.remove({ connectionId: ready.connectionId, userId: user.id, gatewayId: gateway.broker.instance });
     expect(await reconnects(socket, () => undefined)).toEqual(['transport close']);
   });
 
   it('beyond ten of a user closes the oldest, which does not reconnect', async () => {
-    const person = edge.person();
-    const first = await edge.connect(person);
+    const person = gateway.person();
+    const first = await gateway.connect(person);
     const revoked = heard(first.socket, 'session:revoked');
-    for (let n = 0; n < 10; n++) await edge.connect(person);
+    for (let n = 0; n < 10; n++) await gateway.connect(person);
     await eventually(() => expect(first.socket.connected).toBe(false));
     expect(revoked).toEqual([{ reason: 'too_many' }]);
     expect(first.socket.active).toBe(false);
   });
 
   it('is ended by a close frame; one for an unknown connection does nothing', async () => {
-    const { socket, ready } = await edge.connect();
-    await edge.push({ kind: 'close', connectionId: newId(), reason: 'ended' });
-    await edge.push({ kind: 'close', connectionId: ready.connectionId, reason: 'ended' });
+    const { socket, ready } = await gateway.connect();
+    await gateway.push({ kind: 'close', connectionId: newId(), reason: 'ended' });
+    await gateway.push({ kind: 'close', connectionId: ready.connectionId, reason: 'ended' });
     await eventually(() => expect(socket.connected).toBe(false));
   });
 
   it('that closes is removed from the registry at once', async () => {
-    const { socket, user } = await edge.connect();
+    const { socket, user } = await gateway.connect();
     socket.disconnect();
-    await eventually(async () => expect((await edge.registry.locate([user.id])).gateways([user.id]).size).toBe(0));
+    await eventually(async () => expect((await gateway.registry.locate([user.id])).gateways([user.id]).size).toBe(0));
   });
 });

@@ -6,20 +6,20 @@ import { createLogger, Health, loadConfig, StartError } from '@parley/service-ki
 import { eventually } from '@parley/testing';
 import { describe, expect, it } from 'vitest';
 import { gatewayConfig } from '../config.js';
-import { answerTo, Edge, heard } from '../spec/edge.js';
+import { answerTo, TestGateway, heard } from '../spec/test-gateway.js';
 import { startGateway } from '../start.js';
 
 describe('stopping', () => {
   it('answers pending calls, makes clients reconnect, reports them closed and frees the port', async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
-    const edge = await Edge.start({}, (starting) =>
+    const gateway = await TestGateway.start({}, (starting) =>
       starting.serveBasics({ 'receipt.read.v1': async ({ input }) => (await held, { receipt: input }) }),
     );
-    const { socket, user } = await edge.connect(edge.person(), { reconnection: false });
+    const { socket, user } = await gateway.connect(gateway.person(), { reconnection: false });
     const reasons = heard<string>(socket, 'disconnect');
     const closed: unknown[] = [];
-    await edge.broker.listen({
+    await gateway.broker.listen({
       events: ['connection.closed.v1'],
       onEvent: (_, event) => void closed.push(event),
       onPush: () => undefined,
@@ -28,15 +28,15 @@ describe('stopping', () => {
     const pending = answerTo(socket, 'receipt:read', { conversationId: newId(), seq: 1 });
     // The answer of a second call proves that the first one is pending.
     await answerTo(socket, 'presence:heartbeat', {});
-    const { url } = edge.gateway;
-    const stopped = edge.gateway.stop();
+    const { url } = gateway.server;
+    const stopped = gateway.server.stop();
     release();
     expect(await pending).toMatchObject({ ok: true });
     await stopped;
     await eventually(() => expect(reasons).toEqual(['transport close']));
     expect(closed).toEqual([expect.objectContaining({ userId: user.id })]);
     await expect(fetch(`${url}/health/live`)).rejects.toThrow('fetch failed');
-    await edge.stop();
+    await gateway.stop();
   });
 });
 
@@ -44,12 +44,12 @@ describe('stopping during calls', () => {
   it('answers every call that was carried out', async () => {
     const carriedOut = new Set<string>();
     const answered = new Set<string>();
-    const edge = await Edge.start({ USER_LIMIT_SCALE: '1000' }, (starting) =>
+    const gateway = await TestGateway.start({ USER_LIMIT_SCALE: '1000' }, (starting) =>
       starting.serveBasics({
         'receipt.read.v1': ({ input }) => (carriedOut.add(input.conversationId), { receipt: input }),
       }),
     );
-    const { socket } = await edge.connect(edge.person(), { reconnection: false });
+    const { socket } = await gateway.connect(gateway.person(), { reconnection: false });
     const gone = new Promise((resolve) => socket.once('disconnect', resolve));
     const sending = setInterval(() => {
       for (let n = 0; n < 20; n++) {
@@ -62,11 +62,11 @@ describe('stopping during calls', () => {
       }
     }, 1);
     await eventually(() => carriedOut.size > 200);
-    await edge.gateway.stop();
+    await gateway.server.stop();
     clearInterval(sending);
     await gone;
     expect([...carriedOut].filter((id) => !answered.has(id))).toEqual([]);
-    await edge.stop();
+    await gateway.stop();
   });
 });
 

@@ -17,12 +17,12 @@ export class ReceiptsController {
     private readonly traces: Traces,
   ) {}
 
-  @MessagePattern<string>('receipt.delivered.v1', { batch: { max: 500, lanes: 1 } })
+  @MessagePattern<string>('receipt.delivered.v1', { batch: { max: 500, concurrency: 1 } })
   delivered(@Payload() deliveries: readonly ReceiptDelivery[]): Promise<void> {
     return this.receipts.move(deliveries, 'delivered');
   }
 
-  @MessagePattern<string>('receipt.read.v1', { batch: { max: 500, lanes: 1 } })
+  @MessagePattern<string>('receipt.read.v1', { batch: { max: 500, concurrency: 1 } })
   read(@Payload() deliveries: readonly ReceiptDelivery[]): Promise<void> {
     return this.receipts.move(deliveries, 'read');
   }

@@ -37,7 +37,7 @@ export interface Committed<T> {
  * One change of one conversation under the lock of its row. Until the commit nobody else assigns its `seq` and `rev` or changes its members. The row is written once, at the end, and
  * only when a `rev` was taken.
  */
-export class Change {
+export class ConversationChange {
   /** Published after the commit, in this order. */
   readonly events: OutgoingEvent[] = [];
   private modified = false;
@@ -154,7 +154,7 @@ export class Change {
 export type AccessCheck = Access | 'later';
 
 /** Throws the refusal of a caller without access to the conversation. */
-export function requireAccess({ conversation, member }: Change, access: Access): void {
+export function requireAccess({ conversation, member }: ConversationChange, access: Access): void {
   const refused = accessRefusal(conversation, member, access);
   if (refused) throw refused;
 }
@@ -174,13 +174,13 @@ export async function changeConversation<T>(
   conversationId: string,
   context: CommandContext,
   access: AccessCheck,
-  work: (change: Change) => Promise<T>,
+  work: (change: ConversationChange) => Promise<T>,
 ): Promise<Committed<T>> {
   const { conversation, ...committed } = await database.transaction(async (sql) => {
     const [locked] = await lockConversations(sql, [conversationId]);
     const [member] = await callerStatesOf(sql, [{ conversationId, userId: context.caller.userId }]);
     if (!locked) throw new ChatError('not_found', 'No such conversation');
-    const change = new Change(sql, context, locked, member!, audience);
+    const change = new ConversationChange(sql, context, locked, member!, audience);
     if (access !== 'later') requireAccess(change, access);
     const answer = await work(change);
     await change.save();

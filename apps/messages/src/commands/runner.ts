@@ -5,7 +5,7 @@ import { ChatError, type Actor } from '@parley/contracts';
 import { reached } from '@parley/faults';
 import type { UserLocations } from '@parley/realtime';
 import { Database } from '@parley/store';
-import { changeConversation, contextOf, type AccessCheck, type Change, type Committed } from './change.js';
+import { changeConversation, contextOf, type AccessCheck, type ConversationChange, type Committed } from './change.js';
 import { ConversationCache } from './conversation-cache.js';
 import { EventPublisher } from './publisher.js';
 
@@ -41,7 +41,7 @@ export class CommandRunner {
     delivery: Delivery<{ caller: Actor }>,
     conversationId: string,
     access: AccessCheck,
-    work: (change: Change) => Promise<T>,
+    work: (change: ConversationChange) => Promise<T>,
   ): Promise<void> {
     return this.run(delivery, () => changeConversation(this, conversationId, contextOf(delivery), access, work));
   }

@@ -1,7 +1,7 @@
 import type { Broker } from '@parley/broker';
 import { admitsGuests, audienceOf, outranks, requirePermission, toMember, type Action } from '@parley/chat';
 import { ChatError, type CallInput, type CallOutput, type User } from '@parley/contracts';
-import { requireAccess, type Change } from '../commands/change.js';
+import { requireAccess, type ConversationChange } from '../commands/change.js';
 import { invalid, requireUsers } from '../people/users.js';
 import {
   addMember,
@@ -18,7 +18,7 @@ import { endConversation } from './update.js';
 type MemberAnswer = CallOutput<'member.update'>;
 
 /** Joins a public conversation. Everything written before counts as read, also for a former member. Joining again changes nothing. */
-export async function join(change: Change): Promise<CallOutput<'conversation.join'>> {
+export async function join(change: ConversationChange): Promise<CallOutput<'conversation.join'>> {
   const { member, context } = change;
   const isMember = member.role !== null && member.left_at === null;
   if (!(await republishMembership(change, change.userId)) && !isMember) {
@@ -34,7 +34,7 @@ export async function join(change: Change): Promise<CallOutput<'conversation.joi
  * Leaves a conversation. The creator must hand it over first, or ends it as its last member. Checks access itself, so
  * that a redelivered command returns the same answer.
  */
-export async function leave(change: Change): Promise<Record<string, never>> {
+export async function leave(change: ConversationChange): Promise<Record<string, never>> {
   if (await republishMembership(change, change.userId)) return {};
   if (change.repeat && change.member.role === 'creator' && change.conversation.deleted_at !== null) {
     await endConversation(change, 'left');
@@ -67,7 +67,11 @@ export async function lookUpUser(broker: Broker, userId: string): Promise<UserLo
 }
 
 /** Adds a member. A present member is answered unchanged. Banned users have to be unbanned first. */
-export async function add(change: Change, input: CallInput<'member.add'>, user: UserLookup): Promise<MemberAnswer> {
+export async function add(
+  change: ConversationChange,
+  input: CallInput<'member.add'>,
+  user: UserLookup,
+): Promise<MemberAnswer> {
   const { userId, role = 'member' } = input;
   const republished = await republishMembership(change, userId);
   if (republished) return { member: toMember(republished) };
@@ -83,7 +87,10 @@ export async function add(change: Change, input: CallInput<'member.add'>, user: 
 }
 
 /** Removes a member. A banned user goes off the list of members, and stays banned. */
-export async function remove(change: Change, { userId }: CallInput<'member.remove'>): Promise<Record<string, never>> {
+export async function remove(
+  change: ConversationChange,
+  { userId }: CallInput<'member.remove'>,
+): Promise<Record<string, never>> {
   if (await republishMembership(change, userId)) return {};
   requirePermission('remove', change);
   const member = await findMember(change.sql, change.conversation.id, userId);
@@ -97,7 +104,7 @@ export async function remove(change: Change, { userId }: CallInput<'member.remov
 }
 
 /** Changes a member's role, mute or ban. Values that are already set change nothing. */
-export async function update(change: Change, input: CallInput<'member.update'>): Promise<MemberAnswer> {
+export async function update(change: ConversationChange, input: CallInput<'member.update'>): Promise<MemberAnswer> {
   requireConsistent(input);
   const republished = await republishMembership(change, input.userId);
   if (republished) return { member: toMember(republished) };
@@ -127,17 +134,17 @@ function actionsOf({ role, status }: CallInput<'member.update'>, member: StoredM
   ];
 }
 
-function requireRank({ member: own }: Change, member: StoredMember): void {
+function requireRank({ member: own }: ConversationChange, member: StoredMember): void {
   if (!outranks(own.role, member.role))
     throw new ChatError('forbidden', 'Your role does not allow that for members of this role');
 }
 
-function requireGuestsAdmitted({ conversation }: Change): void {
+function requireGuestsAdmitted({ conversation }: ConversationChange): void {
   if (!admitsGuests(conversation.policy)) throw new ChatError('forbidden', 'Guests are not admitted here');
 }
 
 /** Makes the member creator and the creator admin. The new creator is unmuted, because nobody else could do that. */
-async function handOver(change: Change, member: StoredMember): Promise<StoredMember> {
+async function handOver(change: ConversationChange, member: StoredMember): Promise<StoredMember> {
   if (member.role === 'creator') return member;
   if (member.status === 'banned') throw new ChatError('conflict', 'This user is banned');
   const own = (await findMember(change.sql, change.conversation.id, change.userId))!;
@@ -158,7 +165,7 @@ async function handOver(change: Change, member: StoredMember): Promise<StoredMem
 }
 
 async function setRoleAndStatus(
-  change: Change,
+  change: ConversationChange,
   member: StoredMember,
   input: CallInput<'member.update'>,
 ): Promise<StoredMember> {
@@ -206,7 +213,11 @@ const isSame = (before: StoredMember, after: StoredMember): boolean =>
   (before.status !== 'muted' || sameInstant(before.muted_until, after.muted_until)) &&
   (before.status !== 'banned' || sameInstant(before.banned_until, after.banned_until));
 
-async function storeUpdate(change: Change, before: StoredMember, after: StoredMember): Promise<StoredMember> {
+async function storeUpdate(
+  change: ConversationChange,
+  before: StoredMember,
+  after: StoredMember,
+): Promise<StoredMember> {
   if (before.counted && after.status === 'banned') return removeMember(change, after, 'banned');
   const isBack = !before.counted && isCounted(after);
   if (isBack) requireRoom(change);
@@ -216,7 +227,7 @@ async function storeUpdate(change: Change, before: StoredMember, after: StoredMe
 }
 
 /** Lifts a ban whose time is over, as if the banned user had asked. Does nothing for other bans. */
-export async function liftBan(change: Change): Promise<Record<string, never>> {
+export async function liftBan(change: ConversationChange): Promise<Record<string, never>> {
   const member = await findMember(change.sql, change.conversation.id, change.userId);
   if (!member || member.left_at !== null || member.status !== 'active' || change.conversation.deleted_at !== null)
     return {};

@@ -1,6 +1,6 @@
 import { toMember } from '@parley/chat';
 import { ChatError, limits, type Message, type SystemNote } from '@parley/contracts';
-import type { Change } from '../commands/change.js';
+import type { ConversationChange } from '../commands/change.js';
 import { messageNew, type OutgoingEvent } from '../commands/publisher.js';
 import { findMember, storeMember, type StoredMember } from './sql.js';
 
@@ -18,7 +18,7 @@ interface MembershipChange {
 }
 
 export async function publishMembership(
-  change: Change,
+  change: ConversationChange,
   { changed, joined, removed, note }: MembershipChange,
 ): Promise<void> {
   const to = await change.audience();
@@ -46,7 +46,7 @@ export async function publishMembership(
 }
 
 /** The conversation as of this change, for a new member. */
-async function conversationNew(change: Change, { user_id, rev }: StoredMember): Promise<OutgoingEvent> {
+async function conversationNew(change: ConversationChange, { user_id, rev }: StoredMember): Promise<OutgoingEvent> {
   return {
     to: [user_id],
     event: 'conversation:new',
@@ -59,7 +59,10 @@ async function conversationNew(change: Change, { user_id, rev }: StoredMember): 
  * Publishes the membership change of an earlier delivery of this command again, with the current state. Returns the
  * member; undefined when no earlier delivery wrote a system message.
  */
-export async function republishMembership(change: Change, userId: string): Promise<StoredMember | undefined> {
+export async function republishMembership(
+  change: ConversationChange,
+  userId: string,
+): Promise<StoredMember | undefined> {
   const note = await change.earlierSystemMessage();
   const member = note && (await findMember(change.sql, change.conversation.id, userId));
   if (!member) return undefined;
@@ -81,7 +84,7 @@ export const isCounted = ({ left_at, status }: Pick<StoredMember, 'left_at' | 's
   left_at === null && status !== 'banned';
 
 /** Stores a member's row as the conversation's next change, and adjusts `member_count`. */
-export async function store(change: Change, member: StoredMember): Promise<StoredMember> {
+export async function store(change: ConversationChange, member: StoredMember): Promise<StoredMember> {
   const counted = isCounted(member);
   change.conversation.member_count += Number(counted) - Number(member.counted);
   const { status, muted_until, banned_until } = member;
@@ -97,7 +100,11 @@ export async function store(change: Change, member: StoredMember): Promise<Store
 }
 
 /** Makes a user a member. A mute from an earlier membership remains. Positions begin at the next message, the system message that announces the member. */
-export async function addMember(change: Change, userId: string, role: 'admin' | 'member'): Promise<StoredMember> {
+export async function addMember(
+  change: ConversationChange,
+  userId: string,
+  role: 'admin' | 'member',
+): Promise<StoredMember> {
   const { conversation, now } = change;
   const earlier = await findMember(change.sql, conversation.id, userId);
   const mute =
@@ -122,7 +129,11 @@ export async function addMember(change: Change, userId: string, role: 'admin' | 
 }
 
 /** Ends a membership. The former member gets `conversation:removed`; the system message goes to the others. */
-export async function removeMember(change: Change, member: StoredMember, reason: Removal): Promise<StoredMember> {
+export async function removeMember(
+  change: ConversationChange,
+  member: StoredMember,
+  reason: Removal,
+): Promise<StoredMember> {
   const removed = await store(change, reason === 'banned' ? member : { ...member, left_at: change.now });
   const subject: Pick<SystemNote, 'userId'> = reason === 'left' ? {} : { userId: member.user_id };
   await publishMembership(change, {
@@ -134,7 +145,7 @@ export async function removeMember(change: Change, member: StoredMember, reason:
 }
 
 /** Refuses one more member in a full conversation. */
-export function requireRoom({ conversation }: Change): void {
+export function requireRoom({ conversation }: ConversationChange): void {
   if (conversation.member_count >= limits.membersPerGroup)
     throw new ChatError('too_large', `A conversation has at most ${limits.membersPerGroup} members`);
 }

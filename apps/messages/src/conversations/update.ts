@@ -1,12 +1,15 @@
 import { audienceOf, requirePermission, type Action } from '@parley/chat';
 import type { CallInput, CallOutput, Message } from '@parley/contracts';
-import { requireAccess, type Change } from '../commands/change.js';
+import { requireAccess, type ConversationChange } from '../commands/change.js';
 import { messageNew } from '../commands/publisher.js';
 
 type Update = CallInput<'conversation.update'>;
 
 /** Changes the description; of the policy, only the given rules. Values that are already set change nothing. */
-export async function updateConversation(change: Change, input: Update): Promise<CallOutput<'conversation.update'>> {
+export async function updateConversation(
+  change: ConversationChange,
+  input: Update,
+): Promise<CallOutput<'conversation.update'>> {
   const { conversation } = change;
   const earlier = await change.earlierSystemMessage();
   if (earlier) {
@@ -37,7 +40,10 @@ function actionsOf({ title, topic, color, policy, visibility }: Update): Action[
 }
 
 /** Sets the given values on the conversation. True when one of them differed. An empty topic removes it. */
-function applyUpdate({ conversation }: Change, { title, topic, color, visibility, policy }: Update): boolean {
+function applyUpdate(
+  { conversation }: ConversationChange,
+  { title, topic, color, visibility, policy }: Update,
+): boolean {
   const before = { ...conversation };
   conversation.title = title ?? before.title;
   conversation.topic = topic === undefined ? before.topic : topic || null;
@@ -55,7 +61,7 @@ function applyUpdate({ conversation }: Change, { title, topic, color, visibility
 }
 
 /** The description carries the `rev` and `lastSeq` of before its system message, which follows as an event of its own. */
-async function publishDescription(change: Change, note?: Message): Promise<void> {
+async function publishDescription(change: ConversationChange, note?: Message): Promise<void> {
   const to = await change.audience();
   const { id, conversation_rev } = change.conversation;
   const conversation = { ...change.describe(), rev: conversation_rev, ...(note ? { lastSeq: note.seq - 1 } : {}) };
@@ -66,7 +72,7 @@ async function publishDescription(change: Change, note?: Message): Promise<void>
 }
 
 /** Deletes the conversation for everybody. Checks access itself: the creator gets the same answer again after this very command has deleted it. */
-export async function deleteConversation(change: Change): Promise<Record<string, never>> {
+export async function deleteConversation(change: ConversationChange): Promise<Record<string, never>> {
   const isDone = change.repeat && change.conversation.deleted_at !== null && change.member.role === 'creator';
   if (!isDone) {
     requireAccess(change, 'member');
@@ -77,7 +83,7 @@ export async function deleteConversation(change: Change): Promise<Record<string,
 }
 
 /** Hides the conversation from everybody. Its rows stay, so that a redelivered command still finds the audience. */
-export async function endConversation(change: Change, reason: 'deleted' | 'left'): Promise<void> {
+export async function endConversation(change: ConversationChange, reason: 'deleted' | 'left'): Promise<void> {
   const { conversation, sql, now } = change;
   const to = await audienceOf(sql, conversation.id);
   if (conversation.deleted_at === null) {

@@ -14,7 +14,7 @@ export class DrawingController {
     private readonly drawer: LineDrawer,
   ) {}
 
-  @MessagePattern<string>('drawing.draw.v1', { batch: { max: 200, lanes: 4 } })
+  @MessagePattern<string>('drawing.draw.v1', { batch: { max: 200, concurrency: 4 } })
   async draw(@Payload() deliveries: readonly Delivery<RequestPayload<'drawing.draw.v1'>>[]): Promise<void> {
     await this.runner.finish(deliveries, await this.drawer.draw(deliveries));
   }

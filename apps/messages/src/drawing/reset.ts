@@ -1,11 +1,11 @@
 import { requireWriting } from '../messages/change.js';
-import type { Change } from '../commands/change.js';
+import type { ConversationChange } from '../commands/change.js';
 
 /**
  * Empties the board and returns the `rev` of the reset. A redelivered command that finds the board empty returns the
  * last reset.
  */
-export async function resetDrawing(change: Change): Promise<{ rev: number }> {
+export async function resetDrawing(change: ConversationChange): Promise<{ rev: number }> {
   await requireWriting('draw', change);
   const { conversation, userId } = change;
   const removed = await change.sql.query(`delete from chat.drawing_line where conversation_id = $1 returning 1`, [

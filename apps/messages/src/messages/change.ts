@@ -11,7 +11,7 @@ import {
 } from '@parley/chat';
 import { ChatError, type Actor, type Message, type ServerEvent } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import { changeConversation, contextOf, type Change } from '../commands/change.js';
+import { changeConversation, contextOf, type ConversationChange } from '../commands/change.js';
 import type { CommandRunner } from '../commands/runner.js';
 
 /** The result of a command on a message. */
@@ -32,7 +32,7 @@ export type MessageDelivery = Delivery<{ caller: Actor; input: { messageId: stri
 export function changeMessage(
   runner: CommandRunner,
   delivery: MessageDelivery,
-  work: (change: Change, row: MessageRow) => Promise<MessageChange>,
+  work: (change: ConversationChange, row: MessageRow) => Promise<MessageChange>,
 ): Promise<void> {
   const { messageId } = delivery.payload.input;
   return runner.run(delivery, async () => {
@@ -62,7 +62,7 @@ async function conversationOf(sql: Sql, messageId: string): Promise<string> {
   return row.conversation_id;
 }
 
-async function messageIn({ sql, conversation }: Change, messageId: string): Promise<MessageRow> {
+async function messageIn({ sql, conversation }: ConversationChange, messageId: string): Promise<MessageRow> {
   const [row] = await sql.query<MessageRow>(
     `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.id = $2`,
     [conversation.id, messageId],
@@ -71,7 +71,11 @@ async function messageIn({ sql, conversation }: Change, messageId: string): Prom
   return row;
 }
 
-async function publishUpdate(change: Change, message: Message, reaction: MessageChange['reaction']): Promise<void> {
+async function publishUpdate(
+  change: ConversationChange,
+  message: Message,
+  reaction: MessageChange['reaction'],
+): Promise<void> {
   const payload = reaction === undefined ? { message } : { message, reaction };
   change.events.push(
     { to: await change.audience(), event: 'message:updated', payload, id: `${message.conversationId}:${message.rev}` },
@@ -80,14 +84,14 @@ async function publishUpdate(change: Change, message: Message, reaction: Message
 }
 
 /** The message with `mine` stated for every reaction. */
-async function statingOwnReactions({ sql, userId }: Change, message: Message): Promise<Message> {
+async function statingOwnReactions({ sql, userId }: ConversationChange, message: Message): Promise<Message> {
   const [own] = await withOwnReactions(sql, userId, [message]);
   return { ...own!, reactions: own!.reactions.map((reaction) => ({ ...reaction, mine: reaction.mine === true })) };
 }
 
 /** Writes columns of the message's row together with the next `rev`. `set` is SQL; its parameters begin with $4. */
 export async function updateRow(
-  change: Change,
+  change: ConversationChange,
   { conversation_id, seq }: MessageRow,
   set: string,
   parameters: readonly unknown[] = [],
@@ -100,7 +104,7 @@ export async function updateRow(
 }
 
 /** Refuses, in this order: roles without the permission, muted members, and blocked users in a direct conversation. */
-export async function requireWriting(action: Action, change: Change): Promise<void> {
+export async function requireWriting(action: Action, change: ConversationChange): Promise<void> {
   requirePermission(action, change);
   const { sql, conversation, member, userId } = change;
   if (!mayBeBlocked(conversation, member)) return;

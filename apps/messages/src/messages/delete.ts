@@ -1,6 +1,6 @@
 import { requirePermission, type MessageRow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import type { Change } from '../commands/change.js';
+import type { ConversationChange } from '../commands/change.js';
 import { updateRow, type MessageChange } from './change.js';
 
 // The sweep drops attachments whose messages are all deleted.
@@ -13,7 +13,7 @@ const ERASE = `
  * Leaves a tombstone: body, attachments, reactions and edits are removed from the database. Everybody may delete their own messages, some roles those of others. Deleting again answers the
  * tombstone.
  */
-export async function deleteMessage(change: Change, row: MessageRow): Promise<MessageChange> {
+export async function deleteMessage(change: ConversationChange, row: MessageRow): Promise<MessageChange> {
   if (row.sender_id !== change.userId) requirePermission('deleteOthers', change);
   if (change.member.status === 'muted') throw new ChatError('muted');
   if (row.type === 'system') throw new ChatError('forbidden', 'System messages cannot be changed');

@@ -1,6 +1,6 @@
 import type { MessageRow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import type { Change } from '../commands/change.js';
+import type { ConversationChange } from '../commands/change.js';
 import { mentionsOf, type UsersByName } from '../people/mentions.js';
 import { requireChangeable, requireWriting, updateRow, type MessageChange } from './change.js';
 
@@ -9,7 +9,7 @@ import { requireChangeable, requireWriting, updateRow, type MessageChange } from
  * body, or a redelivered edit that was already carried out, changes nothing.
  */
 export async function editMessage(
-  change: Change,
+  change: ConversationChange,
   row: MessageRow,
   body: string,
   users: UsersByName | undefined,
@@ -34,7 +34,7 @@ export async function editMessage(
 }
 
 /** Looks for this request's edit: a later edit, which must stay, may have come between it and its redelivery. */
-async function isCarriedOut({ sql, repeat, context }: Change, row: MessageRow): Promise<boolean> {
+async function isCarriedOut({ sql, repeat, context }: ConversationChange, row: MessageRow): Promise<boolean> {
   if (!repeat) return false;
   const found = await sql.query(
     `select 1 from chat.message_edit where conversation_id = $1 and message_id = $2 and request_id = $3`,

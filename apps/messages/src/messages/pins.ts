@@ -1,13 +1,13 @@
 import type { MessageRow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import type { Change } from '../commands/change.js';
+import type { ConversationChange } from '../commands/change.js';
 import { requireChangeable, requireWriting, updateRow, type MessageChange } from './change.js';
 
 /** Maximum number of pinned messages of one conversation. */
 const MAX_PINS = 100;
 
 /** Pins a message. A pinned message keeps the time of its pin. */
-export async function pinMessage(change: Change, row: MessageRow): Promise<MessageChange> {
+export async function pinMessage(change: ConversationChange, row: MessageRow): Promise<MessageChange> {
   await requireWriting('pin', change);
   requireChangeable(row);
   if (row.pinned_at !== null) return { row };
@@ -21,7 +21,7 @@ export async function pinMessage(change: Change, row: MessageRow): Promise<Messa
 }
 
 /** Unpins a message. One that is not pinned stays as it is. */
-export async function unpinMessage(change: Change, row: MessageRow): Promise<MessageChange> {
+export async function unpinMessage(change: ConversationChange, row: MessageRow): Promise<MessageChange> {
   await requireWriting('pin', change);
   requireChangeable(row);
   return { row: row.pinned_at === null ? row : await updateRow(change, row, 'pinned_at = null, pinned_by = null') };

@@ -1,6 +1,6 @@
 import type { MessageRow } from '@parley/chat';
 import { ChatError, type Reaction } from '@parley/contracts';
-import type { Change } from '../commands/change.js';
+import type { ConversationChange } from '../commands/change.js';
 import { requireChangeable, requireWriting, updateRow, type MessageChange } from './change.js';
 
 /** Maximum number of different emojis on one message. */
@@ -9,7 +9,7 @@ const MAX_EMOJIS = 50;
 const MAX_NAMED_USERS = 20;
 
 /** Adds the caller's reaction. One that is already there stays as it is. */
-export async function addReaction(change: Change, row: MessageRow, emoji: string): Promise<MessageChange> {
+export async function addReaction(change: ConversationChange, row: MessageRow, emoji: string): Promise<MessageChange> {
   await requireReacting(change, row);
   const { sql, userId, now } = change;
   const reactions = row.reactions ?? [];
@@ -23,7 +23,11 @@ export async function addReaction(change: Change, row: MessageRow, emoji: string
 }
 
 /** Removes the caller's reaction, if any. */
-export async function removeReaction(change: Change, row: MessageRow, emoji: string): Promise<MessageChange> {
+export async function removeReaction(
+  change: ConversationChange,
+  row: MessageRow,
+  emoji: string,
+): Promise<MessageChange> {
   await requireReacting(change, row);
   const removed = await change.sql.query(
     `delete from chat.reaction where conversation_id = $1 and message_id = $2 and emoji = $3 and user_id = $4 returning 1`,
@@ -32,13 +36,13 @@ export async function removeReaction(change: Change, row: MessageRow, emoji: str
   return updateSummary(change, row, emoji, { changed: removed.length > 0, added: false });
 }
 
-async function requireReacting(change: Change, row: MessageRow): Promise<void> {
+async function requireReacting(change: ConversationChange, row: MessageRow): Promise<void> {
   await requireWriting('react', change);
   requireChangeable(row);
 }
 
 async function updateSummary(
-  change: Change,
+  change: ConversationChange,
   row: MessageRow,
   emoji: string,
   { changed, added }: { changed: boolean; added: boolean },
@@ -53,7 +57,7 @@ async function updateSummary(
 }
 
 /** Counts the reactions each time, so that the summary in the message's row cannot drift from them. */
-async function summaryOf({ sql }: Change, row: MessageRow, emoji: string): Promise<Reaction> {
+async function summaryOf({ sql }: ConversationChange, row: MessageRow, emoji: string): Promise<Reaction> {
   const [summary] = await sql.query<{ count: number; users: string[] }>(
     `with all_of as (select user_id, created_at from chat.reaction where conversation_id = $1 and message_id = $2 and emoji = $3)
      select (select count(*) from all_of)::int as count, array(select user_id from all_of order by created_at, user_id limit $4) as users`,

@@ -23,7 +23,7 @@ export class SendingController {
     private readonly push: Push,
   ) {}
 
-  @MessagePattern<string>('message.send.v1', { batch: { max: 500, lanes: 4 } })
+  @MessagePattern<string>('message.send.v1', { batch: { max: 500, concurrency: 4 } })
   async send(@Payload() deliveries: readonly Delivery<SendCommand>[]): Promise<void> {
     await reached('messages.received');
     const outcomes = await this.sender.send(

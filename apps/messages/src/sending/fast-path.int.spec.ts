@@ -5,7 +5,8 @@ import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { newSender, Service } from '../spec/service.js';
 import { sendRules } from './rules/index.js';
-import type { SendCommand, SendRule } from './rules/rule.js';
+import type { SendCommand } from './context.js';
+import type { SendRule } from './rules/rule.js';
 import type { SendOutcome } from './send.js';
 
 /** A database that counts statements. `asked` returns the count since its last call, without `begin`, `commit` and statements about webhooks. */

@@ -5,7 +5,7 @@ import { engines, running } from '@parley/store/testing';
 import { codeOf, eventually, range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { newSender, Service } from '../spec/service.js';
-import type { SendCommand } from './rules/rule.js';
+import type { SendCommand } from './context.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));

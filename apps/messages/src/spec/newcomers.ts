@@ -1,6 +1,7 @@
 import { ChatError } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import type { SendContext, SendRule } from '../sending/rules/rule.js';
+import type { SendContext } from '../sending/context.js';
+import type { SendRule } from '../sending/rules/rule.js';
 
 /** One query for the whole batch, of any number of senders and conversations. */
 async function newcomersAmong(sql: Sql, contexts: readonly SendContext[]): Promise<ReadonlySet<SendContext>> {

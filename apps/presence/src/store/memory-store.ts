@@ -1,6 +1,6 @@
 import { times } from '@parley/contracts';
 import { dueAt, emptyRecord, type PresenceRecord } from '../record.js';
-import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
+import { storeTimes, type RecordUpdate, type PresenceStore, type StoreOptions } from './store.js';
 
 /** Maximum number of remembered users; beyond that, the users offline longest are forgotten. */
 const MAX_USERS = 200_000;
@@ -29,7 +29,7 @@ class MemoryStore implements PresenceStore {
     this.watchMs = watchMs;
   }
 
-  async update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>> {
+  async update(userIds: readonly string[], change: RecordUpdate): Promise<ReadonlyMap<string, PresenceRecord>> {
     const now = Date.now();
     const updated = new Map<string, PresenceRecord>();
     for (const userId of userIds) {

@@ -2,7 +2,7 @@ import { times } from '@parley/contracts';
 import { RedisConnection, RedisGeneration, type RedisOptions } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
 import { dueAt, emptyRecord, type PresenceRecord } from '../record.js';
-import { storeTimes, type Change, type PresenceStore, type StoreOptions } from './store.js';
+import { storeTimes, type RecordUpdate, type PresenceStore, type StoreOptions } from './store.js';
 
 /**
  * The store in Redis, with Redis' clock. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so that each script works on one node of a Redis Cluster. Keys, after
@@ -75,7 +75,7 @@ class RedisStore implements PresenceStore {
     return this.connection.problem;
   }
 
-  async update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>> {
+  async update(userIds: readonly string[], change: RecordUpdate): Promise<ReadonlyMap<string, PresenceRecord>> {
     const updated = new Map<string, PresenceRecord>();
     for (const chunk of chunksOf([...new Set(userIds)], CHUNK)) {
       let remaining = chunk;
@@ -148,7 +148,7 @@ class RedisStore implements PresenceStore {
   /** Changes each record that nobody else has changed since it was read. Adds the results to `updated`; returns the users that must be tried again. */
   private async tryUpdate(
     userIds: readonly string[],
-    change: Change,
+    change: RecordUpdate,
     updated: Map<string, PresenceRecord>,
   ): Promise<string[]> {
     const { at, stored } = await this.fetch(userIds);

@@ -1,7 +1,7 @@
 import type { PresenceRecord } from '../record.js';
 
 /** Computes the next record of a user. Must be pure, because it may run again. The same object means: no change. */
-export type Change = (record: PresenceRecord, now: number, userId: string) => PresenceRecord;
+export type RecordUpdate = (record: PresenceRecord, now: number, userId: string) => PresenceRecord;
 
 /**
  * The records of all users and the gateways' subscriptions, shared by all replicas of presence, with the one clock that measures leases. Two implementations, Redis and memory; one conformance suite. Every
@@ -9,7 +9,7 @@ export type Change = (record: PresenceRecord, now: number, userId: string) => Pr
  */
 export abstract class PresenceStore {
   /** Changes each user's record atomically. Returns all records after the change, also for unknown users. */
-  abstract update(userIds: readonly string[], change: Change): Promise<ReadonlyMap<string, PresenceRecord>>;
+  abstract update(userIds: readonly string[], change: RecordUpdate): Promise<ReadonlyMap<string, PresenceRecord>>;
   /** The records of known users. `complete` is false after a loss of data, while unknown users may become known again soon. */
   abstract read(
     userIds: readonly string[],

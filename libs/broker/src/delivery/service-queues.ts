@@ -13,12 +13,14 @@ export interface ServiceQueue {
   readonly worker: Worker;
 }
 
-/** The most single handlers of one process that run side by side, for queries and for events. */
+/** Maximum number of single handlers that run side by side in one process, for queries and for events each. */
 export const MAX_CONCURRENT_HANDLERS = 64;
 
 /**
- * The queues that a service consumes, given its handlers, and their workers. Shards share as many ordered workers as their batch handlers have lanes (each shard keeps to one), commands have one of their own, queries and
- * events run side by side. Throws when a handler is another service's, or when batch handlers disagree about lanes.
+ * The queues that a service consumes, given its handlers, and their workers. The shards share `concurrency` ordered
+ * workers, each shard always the same one. Commands have an ordered worker of their own. Queries and events are handled
+ * side by side. Throws when a handler belongs to another service, or when the batch handlers of the shards differ in
+ * their `concurrency`.
  */
 export function serviceQueues(
   service: Service,
@@ -32,7 +34,7 @@ export function serviceQueues(
   const sharded = via('shard');
   if (sharded.size > 0) {
     const workers = Array.from(
-      { length: Math.min(shards, lanesOf(sharded) ?? shards) },
+      { length: Math.min(shards, concurrencyOf(sharded) ?? shards) },
       () => new OrderedWorker(sharded, 'wait', logger),
     );
     for (let shard = 0; shard < shards; shard++)
@@ -61,10 +63,11 @@ function routeOf(service: Service, name: string) {
   return route;
 }
 
-function lanesOf(handlers: ReadonlyMap<string, Handler | BatchHandler>): number | undefined {
+/** Undefined without batch handlers. */
+function concurrencyOf(handlers: ReadonlyMap<string, Handler | BatchHandler>): number | undefined {
   const counts = new Set(
-    [...handlers.values()].flatMap((handler) => (typeof handler === 'object' ? [handler.lanes] : [])),
+    [...handlers.values()].flatMap((handler) => (typeof handler === 'object' ? [handler.concurrency] : [])),
   );
-  if (counts.size > 1) throw new Error('batch handlers of the same queues must have the same number of lanes');
+  if (counts.size > 1) throw new Error('batch handlers of the same queues must have the same concurrency');
   return counts.values().next().value;
 }

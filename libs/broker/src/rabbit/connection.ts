@@ -5,7 +5,7 @@ import { connect, type ChannelModel } from 'amqplib';
 /**
  * One connection to RabbitMQ that comes back: after a cut it connects again, with jittered back-off (at most 5 s), until it is closed. A half-open connection is noticed by its heartbeat within 10 s.
  */
-export class Connection {
+export class AmqpConnection {
   /** The reason why it is not connected, for operators. */
   problem: string | undefined = 'not connected yet';
   private model: ChannelModel | undefined;

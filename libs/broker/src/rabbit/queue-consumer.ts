@@ -1,7 +1,7 @@
 import { backOffMs, endsWithin, pause, withTimeout, type Logger } from '@parley/service-kit';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { messageOf } from '../delivery/inbound-message.js';
-import { closeQuietly, type Connection } from './connection.js';
+import { closeQuietly, type AmqpConnection } from './connection.js';
 
 /** The channel of a consumer. Acknowledgements go out on it only, several in one frame where that is exact; none do once it has ended. */
 export class ConsumerChannel {
@@ -108,7 +108,7 @@ export class QueueConsumer {
   private running: Promise<void> | undefined;
 
   constructor(
-    private readonly connection: Connection,
+    private readonly connection: AmqpConnection,
     readonly options: QueueConsumerOptions,
     private readonly logger: Logger,
   ) {}

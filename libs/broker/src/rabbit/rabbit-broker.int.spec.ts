@@ -22,7 +22,7 @@ import {
   type SystemOptions,
 } from '../conformance.js';
 import { createRabbitBroker, type RabbitOptions } from './rabbit-broker.js';
-import { Connection } from './connection.js';
+import { AmqpConnection } from './connection.js';
 import { PROBE } from './shard-balancer.js';
 import { QueueConsumer } from './queue-consumer.js';
 import { listDeadLetters, redrive } from './dead-letters.js';
@@ -136,7 +136,7 @@ describe('RabbitMQ, with failures', () => {
       serving({
         'message.send.v1': {
           max: 100,
-          lanes: 2,
+          concurrency: 2,
           handle: async (deliveries) => {
             await new Promise((resolve) => setTimeout(resolve, 2));
             for (const delivery of deliveries) {
@@ -261,7 +261,7 @@ describe('RabbitMQ, with failures', () => {
   });
 
   it('consumes again after its channel failed, and gets unacknowledged messages again', async () => {
-    const connection = new Connection(url, 'test', logger);
+    const connection = new AmqpConnection(url, 'test', logger);
     connection.open();
     const got: [string, boolean][] = [];
     const consumer = new QueueConsumer(
@@ -334,7 +334,7 @@ describe('RabbitMQ, with failures', () => {
         delivery.reply({ clientId: clientIdOf(delivery) });
       }
     };
-    await server.serve('messages', serving({ 'message.send.v1': { max: 100, lanes: 2, handle } }));
+    await server.serve('messages', serving({ 'message.send.v1': { max: 100, concurrency: 2, handle } }));
     const conversation = newId();
     const shard = names.shardQueue('messages', shardOf(conversation, SHARDS));
     const channel = await admin.createConfirmChannel();

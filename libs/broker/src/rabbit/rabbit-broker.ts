@@ -20,7 +20,7 @@ import { defaultRetries, messageOf, type EventRetries } from '../delivery/inboun
 import { serviceQueues } from '../delivery/service-queues.js';
 import { PendingRequests, unavailable } from '../pending-requests.js';
 import { RouteNumbers } from '../push-order.js';
-import { Connection } from './connection.js';
+import { AmqpConnection } from './connection.js';
 import { PublishBatcher, type BatchItem } from './publish-batcher.js';
 import { Publisher, type OutboxLimits, type Publication } from './publisher.js';
 import { PushConsumer } from './push-consumer.js';
@@ -70,8 +70,8 @@ interface RequestItem extends BatchItem, OutgoingRequest {
 
 class RabbitBroker implements Broker {
   readonly instance = newId();
-  private readonly publishing: Connection;
-  private readonly consuming: Connection;
+  private readonly publishing: AmqpConnection;
+  private readonly consuming: AmqpConnection;
   private readonly publisher: Publisher;
   private readonly batcher = new PublishBatcher((publication) => this.publisher.send(publication));
   private readonly consumers = new Set<QueueConsumer>();
@@ -99,8 +99,8 @@ class RabbitBroker implements Broker {
     this.confirmTimeoutMs = options.confirmTimeoutMs ?? 8_000;
     this.outbox = options.outbox ?? { messages: 20_000, bytes: 64 * 1024 * 1024 };
     this.publisher = new Publisher(this.outbox, this.confirmTimeoutMs, logger);
-    this.publishing = new Connection(url, `${service}: publish`, logger, (model) => this.publisher.use(model));
-    this.consuming = new Connection(url, `${service}: consume`, logger);
+    this.publishing = new AmqpConnection(url, `${service}: publish`, logger, (model) => this.publisher.use(model));
+    this.consuming = new AmqpConnection(url, `${service}: consume`, logger);
     this.context = {
       publisher: this.publisher,
       batcher: this.batcher,

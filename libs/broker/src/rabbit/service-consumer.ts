@@ -2,7 +2,7 @@ import type { Service } from '@parley/contracts';
 import { endsWithin } from '@parley/service-kit';
 import type { Handlers } from '../broker.js';
 import { MAX_CONCURRENT_HANDLERS, type ServiceQueue } from '../delivery/service-queues.js';
-import type { Connection } from './connection.js';
+import type { AmqpConnection } from './connection.js';
 import { QueueConsumer } from './queue-consumer.js';
 import { inboundMessages, type MessageContext } from './rabbit-message.js';
 import { PROBE, ShardBalancer } from './shard-balancer.js';
@@ -13,7 +13,7 @@ export interface ServiceConsumerOptions {
   readonly service: Service;
   readonly queues: readonly ServiceQueue[];
   readonly handlers: Handlers;
-  readonly connection: Connection;
+  readonly connection: AmqpConnection;
   readonly context: MessageContext;
   /** The most unacknowledged messages of one shard or command queue. */
   readonly prefetch: number;

@@ -2,7 +2,7 @@ import { names } from '@parley/contracts';
 import { endsWithin, RecurringTask, Unavailable, type Logger } from '@parley/service-kit';
 import { messageOf } from '../delivery/inbound-message.js';
 import type { Worker } from '../delivery/workers.js';
-import { closeQuietly, type Connection } from './connection.js';
+import { closeQuietly, type AmqpConnection } from './connection.js';
 import type { Publisher } from './publisher.js';
 import type { QueueConsumer } from './queue-consumer.js';
 
@@ -38,7 +38,7 @@ export class ShardBalancer {
   private task: RecurringTask | undefined;
 
   constructor(
-    private readonly connection: Connection,
+    private readonly connection: AmqpConnection,
     private readonly shards: readonly ConsumedShard[],
     private readonly replicasQueue: string,
     private readonly publisher: Publisher,

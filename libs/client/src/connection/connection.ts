@@ -31,7 +31,7 @@ export interface ConnectionHooks {
  * The socket. A lost connection is opened again until {@link close}. It is online from `session:ready` on: calls are
  * answered, live events arrive.
  */
-export class Connection {
+export class SocketConnection {
   private socket: Socket | undefined;
   private ready: Ready | undefined;
   /** The token of the last handshake. */

@@ -1,6 +1,7 @@
 import { blockedPairs, mayBeBlocked } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
-import type { SendContext, SendRule } from './rule.js';
+import type { SendContext } from '../context.js';
+import type { SendRule } from './rule.js';
 
 /** Nobody writes in a direct conversation while one of the two people blocks the other. */
 export const blocked: SendRule<ReadonlySet<SendContext>> = {

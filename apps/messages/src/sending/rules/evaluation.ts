@@ -1,7 +1,8 @@
 import { ChatError } from '@parley/contracts';
 import { withTimeout, type Logger } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { PREPARE_TIMEOUT_MS, type PendingMessages, type SendContext, type SendRule } from './rule.js';
+import type { SendContext } from '../context.js';
+import { PREPARE_TIMEOUT_MS, type PendingMessages, type SendRule } from './rule.js';
 
 /** Rolls back a transaction in which a rule's `prepare` failed. */
 export class RuleFailed extends Error {

@@ -3,8 +3,6 @@ import type { Sql } from '@parley/store';
 import type { SendContext } from '../context.js';
 import type { NewMessage } from '../sql.js';
 
-export type { SendCommand, SendContext } from '../context.js';
-
 /** The messages that earlier commands of the same transaction are about to store. */
 export interface PendingMessages {
   /** The sender's newest pending message in the conversation: newer than any that `prepare` can find. */
@@ -32,4 +30,5 @@ export interface SendRule<Facts = unknown> {
   check(context: SendContext, facts: Facts, pending: PendingMessages): ChatError | undefined;
 }
 
+/** The time limit of a rule that sets none. */
 export const PREPARE_TIMEOUT_MS = 500;

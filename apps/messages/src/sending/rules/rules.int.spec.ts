@@ -5,7 +5,8 @@ import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import type { SendOutcome } from '../send.js';
 import { sendRules } from './index.js';
-import type { SendCommand, SendRule } from './rule.js';
+import type { SendCommand } from '../context.js';
+import type { SendRule } from './rule.js';
 import { newcomers } from '../../spec/newcomers.js';
 import { newSender, Service } from '../../spec/service.js';
 
@@ -303,7 +304,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
       new URL('../../../../../CONTRIBUTING.md', import.meta.url),
       new URL('../../spec/newcomers.ts', import.meta.url),
     ].map((file) => readFileSync(file, 'utf8'));
-    expect(guide).toContain(example!.replace('../sending/rules/rule.js', './rule.js'));
+    expect(guide).toContain(
+      example!.replace('../sending/context.js', '../context.js').replace('../sending/rules/', './'),
+    );
   });
 
   it('are prepared once for a whole batch, in the same transaction', async () => {

@@ -1,6 +1,7 @@
 import { ChatError } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import type { SendContext, SendRule } from './rule.js';
+import type { SendContext } from '../context.js';
+import type { SendRule } from './rule.js';
 
 const seconds = ({ conversation }: SendContext): number => conversation.policy.slowModeSeconds ?? 0;
 

@@ -47,7 +47,7 @@ interface TokenChanges {
 }
 
 /** A gateway with the in-process broker, and small stand-ins for the services that answer through it. */
-export class Edge {
+export class TestGateway {
   readonly people = new Map<string, User>();
   readonly revoked: string[] = [];
   readonly keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -64,16 +64,16 @@ export class Edge {
     readonly health: Health,
     readonly logged: string[],
   ) {}
-  gateway!: Gateway;
+  server!: Gateway;
   /** The gateway as the broker sees it. */
   listener!: InstanceListener;
 
   /** `environment` is the configuration as an operator writes it. Dependencies are in memory unless given. */
   static async start(
     environment: Record<string, string> = {},
-    before: (edge: Edge) => unknown = (edge) => edge.serveBasics(),
+    before: (gateway: TestGateway) => unknown = (gateway) => gateway.serveBasics(),
     shared: SharedDependencies = {},
-  ): Promise<Edge> {
+  ): Promise<TestGateway> {
     const logged: string[] = [];
     const logger = createLogger('gateway', 'warn', { write: (line: string) => void logged.push(line) });
     const {
@@ -83,8 +83,8 @@ export class Edge {
     } = shared;
     await broker.start();
     const traces = createMemoryTraces();
-    const edge = new Edge(broker, registry, traces, new Health('gateway'), logged);
-    await before(edge);
+    const gateway = new TestGateway(broker, registry, traces, new Health('gateway'), logged);
+    await before(gateway);
     const config = loadConfig(gatewayConfig, {
       PORT: '0',
       HOST: '127.0.0.1',
@@ -92,18 +92,18 @@ export class Edge {
       ...environment,
     });
     const listen = broker.listen.bind(broker);
-    broker.listen = (listener) => listen((edge.listener = listener));
-    edge.gateway = await startGateway({
+    broker.listen = (listener) => listen((gateway.listener = listener));
+    gateway.server = await startGateway({
       config,
       broker,
-      registry: edge.registry,
+      registry: gateway.registry,
       limiters,
       traces,
       logger,
-      health: edge.health,
+      health: gateway.health,
     });
-    edge.health.open();
-    return edge;
+    gateway.health.open();
+    return gateway;
   }
 
   /** Serves the requests to auth and history that a gateway needs to accept connections. */
@@ -160,7 +160,7 @@ export class Edge {
 
   /** A socket that begins to connect. */
   dial(auth: Record<string, unknown>, options: Partial<ManagerOptions & SocketOptions> = {}): Socket {
-    const socket = io(this.gateway.url, {
+    const socket = io(this.server.url, {
       auth,
       transports: ['websocket'],
       forceNew: true,
@@ -192,7 +192,7 @@ export class Edge {
 
   fetch(path: string, init: RequestInit & { token?: string; json?: unknown } = {}): Promise<Response> {
     const { token, json, headers, ...rest } = init;
-    return fetch(`${this.gateway.url}${path}`, {
+    return fetch(`${this.server.url}${path}`, {
       ...rest,
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
       headers: {
@@ -205,7 +205,7 @@ export class Edge {
 
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.disconnect();
-    await this.gateway.stop();
+    await this.server.stop();
     for (const serving of this.servings) await serving.stop(100);
     await this.broker.close();
     await this.registry.close();

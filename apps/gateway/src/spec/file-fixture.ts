@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ChatError, type Attachment, type RequestPayload } from '@parley/contracts';
-import { Edge } from './edge.js';
+import { TestGateway } from './test-gateway.js';
 import { S3Server } from './s3-server.js';
 
 type Recorded = RequestPayload<'attachment.record.v1'>;
@@ -23,11 +23,11 @@ const attachmentOf = ({ id, key: _key, ...stored }: Recorded['stored'], thumbnai
 });
 
 /** Two gateways with the same files, in a folder or a bucket, and a user with a session at both. */
-export class FileSite {
+export class FileFixture {
   folder!: string;
   s3: S3Server | undefined;
-  edge!: Edge;
-  other!: Edge;
+  gateway!: TestGateway;
+  other!: TestGateway;
   token!: string;
   strangersToken!: string;
   /** The rows of attachments, as the services keep them. Here only the uploader may see one. */
@@ -44,17 +44,17 @@ export class FileSite {
   async start(): Promise<void> {
     this.folder = await mkdtemp(join(tmpdir(), 'parley-files-'));
     if (this.place === 'bucket') this.s3 = await S3Server.start();
-    [this.edge, this.other] = [await this.open(), await this.open()];
-    const ann = this.edge.person();
+    [this.gateway, this.other] = [await this.open(), await this.open()];
+    const ann = this.gateway.person();
     [this.token, this.othersToken, this.strangersToken] = [
-      await this.edge.token(ann),
+      await this.gateway.token(ann),
       await this.other.token(ann),
-      await this.edge.token(this.edge.person()),
+      await this.gateway.token(this.gateway.person()),
     ];
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.edge.stop(), this.other.stop()]);
+    await Promise.all([this.gateway.stop(), this.other.stop()]);
     await this.s3?.stop();
     await rm(this.folder, { recursive: true });
   }
@@ -86,7 +86,7 @@ export class FileSite {
     )?.length;
 
   readonly get = (id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
-    this.edge.fetch(`/api/v1/attachments/${id}`, { token: this.token, headers, method });
+    this.gateway.fetch(`/api/v1/attachments/${id}`, { token: this.token, headers, method });
   readonly hashOf = async (id: string): Promise<string> =>
     sha256(Buffer.from(await (await this.get(id)).arrayBuffer()));
 
@@ -96,7 +96,7 @@ export class FileSite {
     method: string,
     headers: Record<string, string> = {},
     body?: Buffer,
-    at = this.edge,
+    at = this.gateway,
     by = at === this.other ? this.othersToken : this.token,
   ): Promise<Response> =>
     at.fetch(path, {
@@ -114,7 +114,7 @@ export class FileSite {
     if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
     return answer.headers.get('location')!;
   };
-  readonly part = (location: string, offset: number, body: Buffer, at = this.edge): Promise<Response> =>
+  readonly part = (location: string, offset: number, body: Buffer, at = this.gateway): Promise<Response> =>
     this.tus(
       location,
       'PATCH',
@@ -123,13 +123,13 @@ export class FileSite {
       at,
     );
   /** Status, offset and length. */
-  readonly state = async (location: string, at = this.edge): Promise<number[]> => {
+  readonly state = async (location: string, at = this.gateway): Promise<number[]> => {
     const answer = await this.tus(location, 'HEAD', {}, undefined, at);
     return [answer.status, Number(answer.headers.get('upload-offset')), Number(answer.headers.get('upload-length'))];
   };
 
-  private open(): Promise<Edge> {
-    return Edge.start({ FILES_DIR: this.folder, USER_LIMIT_SCALE: '10', ...this.s3?.environment }, (starting) =>
+  private open(): Promise<TestGateway> {
+    return TestGateway.start({ FILES_DIR: this.folder, USER_LIMIT_SCALE: '10', ...this.s3?.environment }, (starting) =>
       starting.serveBasics({
         'attachment.admit.v1': ({ bytes }) => {
           if (bytes > QUOTA) throw new ChatError('too_large');

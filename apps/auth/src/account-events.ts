@@ -18,7 +18,7 @@ const MAX_SHUTDOWN_MS = 5_000;
  * `auth.revocations.v1`.
  */
 @Injectable()
-export class EventPublisher implements OnApplicationShutdown {
+export class AccountEvents implements OnApplicationShutdown {
   private readonly pending = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
 
