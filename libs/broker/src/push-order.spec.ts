@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NumberCheck, RecentIds, RouteNumbers } from './push-order.js';
 
 describe('the numbers of pushed messages', () => {
-  it('tell per publisher and route whether a message is next, old, or after a gap', () => {
+  it('tell whether a message is next, old, or after a gap', () => {
     const numbers = new NumberCheck();
     const check = (...sent: number[]) => sent.map((number) => numbers.check('a', number, true));
     expect(check(1, 2, 2, 1, 3, 5, 4, 6)).toEqual(['next', 'next', 'old', 'old', 'next', 'gap', 'old', 'next']);

@@ -27,7 +27,7 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
   });
   afterAll(() => limiters.close());
 
-  it('allows the rate, and refuses the rest with the time to wait', async () => {
+  it('refuses actions beyond the rate with the time to wait', async () => {
     const { taken, refusal } = await takeMany(limiters.create({ name: newId(), points: 30, seconds: 60 }), 'key', 40);
     expect(taken).toBe(30);
     expect(refusal).toMatchObject({ name: 'ChatError', code: 'rate_limited' });
@@ -44,7 +44,7 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     expect(performance.now()).toBeLessThan(told + 500);
   });
 
-  it('allows a burst, and then one by one at the rate', async () => {
+  it('allows a burst', async () => {
     const limiter = limiters.create({ name: newId(), points: 1, seconds: 30, burst: 60 });
     const { taken, refusal } = await takeMany(limiter, 'key', 100);
     expect(taken).toBe(60);
@@ -52,7 +52,7 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     expect(refusal?.retryAfterMs).toBeLessThanOrEqual(30_000);
   });
 
-  it('waits for one token after a burst, not for all, and checks, takes several and resets as a window does', async () => {
+  it('waits for one token after a burst, not for all', async () => {
     const limiter = limiters.create({ name: newId(), points: 10, seconds: 1, burst: 30 });
     const started = performance.now();
     await limiter.take('key', 30);

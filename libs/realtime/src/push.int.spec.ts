@@ -61,7 +61,7 @@ describe('a push', () => {
     await eventually(() => expect(frames).toMatchObject([{ id: 'the only one' }]));
   });
 
-  it('goes to all gateways, with all users, while the registry may not know everybody', async () => {
+  it('goes to all gateways while the registry may not know everybody', async () => {
     const registry = await createRedisRegistry({
       url: inject('servers').redisUrl,
       logger,

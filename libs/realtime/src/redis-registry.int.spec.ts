@@ -14,7 +14,7 @@ const open = (url: string, options: Partial<Parameters<typeof createRedisRegistr
 describe('the registry in Redis', () => {
   registryConformance((options) => open(inject('servers').redisUrl, options));
 
-  it('is shared by all processes with the same prefix, and by no others', async () => {
+  it('is shared by exactly the processes with the same prefix', async () => {
     const url = inject('servers').redisUrl;
     const prefix = `test-${newId()}:`;
     const [one, other, stranger] = await Promise.all([open(url, { prefix }), open(url, { prefix }), open(url)]);
@@ -65,7 +65,7 @@ describe('the registry while Redis fails', () => {
     await server.stop();
   });
 
-  it('is incomplete after a flush until gateways had time to renew, and reports no connection as lapsed for that', async () => {
+  it('is incomplete after a flush until gateways had time to renew', async () => {
     const connection = connectionOf(newId());
     await registry.add(connection);
     const redis = new Redis(server.url);
@@ -90,7 +90,7 @@ describe('the registry while Redis fails', () => {
     await eventually(complete, { timeoutMs: 4 * settleMs });
   });
 
-  it('rejects within its time limit while Redis is frozen, then at once, and recovers automatically', async () => {
+  it('rejects within its time limit while Redis is frozen', async () => {
     await server.freeze();
     const begun = performance.now();
     await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);

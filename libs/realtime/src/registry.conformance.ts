@@ -21,14 +21,14 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
   });
   afterAll(() => registry.close());
 
-  it('finds a connection as soon as it is added, and is complete', async () => {
+  it('finds a connection as soon as it is added', async () => {
     const user = newId();
     await registry.add(connectionOf(user));
     expect(await registry.locate([user])).toEqual(new UserLocations(new Map([[user, ['gateway-a']]]), true));
     expect(registry.problem).toBeUndefined();
   });
 
-  it('names each gateway once, with its users, and leaves out users without a connection', async () => {
+  it('names each gateway once, with its users', async () => {
     const [ann, ben, nobody] = [newId(), newId(), newId()];
     for (const [user, gateway] of [
       [ann, 'gateway-a'],
@@ -43,7 +43,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     expect(await located(registry)).toEqual({});
   });
 
-  it('forgets only the connection that is removed; removing it twice is harmless', async () => {
+  it('forgets only the connection that is removed', async () => {
     const user = newId();
     const [here, there] = [connectionOf(user), connectionOf(user, 'gateway-b')];
     await registry.add(here);
@@ -75,7 +75,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     expect(await registry.add(fifth)).toEqual({ excess: [second] });
   });
 
-  it('ends a lease that is not renewed, and keeps renewed ones', async () => {
+  it('ends only leases that are not renewed', async () => {
     const [silent, lively] = [connectionOf(newId()), connectionOf(newId())];
     await registry.add(silent);
     await registry.add(lively);
@@ -109,7 +109,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     expect(await registry.add(connectionOf(user))).toEqual({ excess: [] });
   });
 
-  it('restores a connection that is renewed after its lease ended, and reports it as lapsed', async () => {
+  it('restores a connection that is renewed after its lease ended', async () => {
     const [lapsed, added] = [connectionOf(newId(), 'gateway-b'), connectionOf(newId(), 'gateway-b')];
     await registry.add(lapsed);
     await eventually(async () => expect(await located(registry, lapsed.userId)).toEqual({}));
@@ -119,7 +119,7 @@ export function registryConformance(open: (options: RegistryOptions) => Promise<
     expect(await located(registry, lapsed.userId)).toEqual({ 'gateway-b': [lapsed.userId] });
   });
 
-  it('locates 5,000 users at once, and answers simultaneous calls separately', async () => {
+  it('locates 5,000 users at once', async () => {
     const big = await open({ leaseMs: 60_000 });
     const connections = Array.from({ length: 5000 }, (_, i) => connectionOf(newId(), `gateway-${i % 3}`));
     const users = connections.map(({ userId }) => userId);

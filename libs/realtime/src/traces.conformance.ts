@@ -24,7 +24,7 @@ export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>
     expect(await traces.of(newId())).toBeUndefined();
   });
 
-  it('tell the time of the commit, and the connections that the message was pushed to', async () => {
+  it('tell the time of the commit and of every push', async () => {
     const messageId = newId();
     const before = Date.now();
     const [one, other] = [deviceOf(), deviceOf()];
@@ -51,7 +51,7 @@ export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>
     await tracedWith(traces, messageId, 2);
   });
 
-  it('note no more connections of a message than the limit, and read no more', async () => {
+  it('note no more connections of a message than the limit', async () => {
     const messageId = newId();
     let taken = 0;
     const counting = function* () {

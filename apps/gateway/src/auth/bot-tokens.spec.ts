@@ -38,7 +38,7 @@ describe('a bot’s token', () => {
       socket.once('session:ready', () => reject(new Error('was let in')));
     });
 
-  it('is valid wherever an access token is, and auth is asked once', async () => {
+  it('is valid wherever an access token is', async () => {
     const { user, sessionId, token } = bot();
     const before = asked;
     const answers = await Promise.all([me(token), me(token)]);
@@ -59,7 +59,7 @@ describe('a bot’s token', () => {
     expect(await refusal(token)).toMatchObject({ code: 'unauthenticated' });
   });
 
-  it('is refused once revoked, although it was cached, and its sockets are closed', async () => {
+  it('is refused once revoked, even if it was cached', async () => {
     const { user, sessionId, token } = bot();
     const { socket } = await gateway.connect({ user, sessionId }, {}, token);
     const revoked = heard(socket, 'session:revoked');
@@ -78,7 +78,7 @@ describe('a bot’s token', () => {
     expect((await me(token)).status).toBe(401);
   });
 
-  it('is answered unavailable, not refused, while auth is unavailable', async () => {
+  it('is answered unavailable while auth is unavailable', async () => {
     const alone = await TestGateway.start({}, async (starting) => {
       await starting.serveBasics({
         'auth.bot.v1': () => {

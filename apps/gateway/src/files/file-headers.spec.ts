@@ -41,7 +41,7 @@ describe('a file’s name', () => {
     );
   });
 
-  it('is complete in the download’s header, and adds no other header', () => {
+  it('is complete in the header of a download', () => {
     fc.assert(
       fc.property(given, fc.constantFrom('image/png', 'text/plain; charset=utf-8'), (one, mediaType) => {
         const name = fileName(one);

@@ -16,33 +16,35 @@ let guesses = 0;
 const asked: unknown[] = [];
 
 beforeAll(async () => {
-  gateway = await TestGateway.start({ CALL_DEADLINE_MS: '400', ADDRESS_LIMIT_SCALE: '2', TRUST_PROXY: '1' }, (starting) =>
-    starting.serveBasics({
-      'user.me.v1': ({ caller }) => ({ user: { id: caller.userId, email: 'a@example.org' } }),
-      'user.get.v1': ({ input }) => ({ user: { id: input.userId } }),
-      'user.list.v1': ({ input }) => (asked.push(input), { items: [] }),
-      'auth.login.v1': () => {
-        guesses++;
-        throw new ChatError('unauthenticated');
-      },
-      'auth.guest.v1': ({ caller }) => ({ sessionId: newId(), caller }),
-      'auth.logout.v1': () => ({}),
-      'auth.sessions.v1': () => new Promise(() => undefined),
-      'auth.password.v1': () => {
-        throw new Error('a defect');
-      },
-      'conversation.create.v1': ({ input }) => ({
-        created: input.kind === 'group',
-        conversation: { id: conversationId },
+  gateway = await TestGateway.start(
+    { CALL_DEADLINE_MS: '400', ADDRESS_LIMIT_SCALE: '2', TRUST_PROXY: '1' },
+    (starting) =>
+      starting.serveBasics({
+        'user.me.v1': ({ caller }) => ({ user: { id: caller.userId, email: 'a@example.org' } }),
+        'user.get.v1': ({ input }) => ({ user: { id: input.userId } }),
+        'user.list.v1': ({ input }) => (asked.push(input), { items: [] }),
+        'auth.login.v1': () => {
+          guesses++;
+          throw new ChatError('unauthenticated');
+        },
+        'auth.guest.v1': ({ caller }) => ({ sessionId: newId(), caller }),
+        'auth.logout.v1': () => ({}),
+        'auth.sessions.v1': () => new Promise(() => undefined),
+        'auth.password.v1': () => {
+          throw new Error('a defect');
+        },
+        'conversation.create.v1': ({ input }) => ({
+          created: input.kind === 'group',
+          conversation: { id: conversationId },
+        }),
+        'conversation.history.v1': ({ input }) => (
+          asked.push(input),
+          { items: [], lastSeq: 0, hasBefore: false, hasAfter: false }
+        ),
+        'message.send.v1': ({ input }) => ({ message: { body: input.body }, duplicate: input.clientId === 'again' }),
+        'receipt.read.v1': ({ input }) => ({ receipt: input }),
+        'presence.get.v1': ({ input }) => (asked.push(input), { items: [] }),
       }),
-      'conversation.history.v1': ({ input }) => (
-        asked.push(input),
-        { items: [], lastSeq: 0, hasBefore: false, hasAfter: false }
-      ),
-      'message.send.v1': ({ input }) => ({ message: { body: input.body }, duplicate: input.clientId === 'again' }),
-      'receipt.read.v1': ({ input }) => ({ receipt: input }),
-      'presence.get.v1': ({ input }) => (asked.push(input), { items: [] }),
-    }),
   );
   ann = gateway.person();
   token = await gateway.token(ann);
@@ -69,14 +71,18 @@ describe('a call over HTTP', () => {
     expect([answer.status, await answer.json()]).toEqual([200, { id: ann.user.id, email: 'a@example.org' }]);
   });
 
-  it('takes the trace id of a well-formed traceparent, otherwise a new one, and its problem carries it too', async () => {
-    const traced = (traceparent: string) => gateway.fetch('/api/v1/users/you', { token, headers: { traceparent } });
+  const traced = (traceparent: string) => gateway.fetch('/api/v1/users/you', { token, headers: { traceparent } });
+
+  it('has the trace id of a well-formed traceparent', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const given = await traced(`00-${traceId}-b7ad6b7169203331-01`);
     expect([given.headers.get('trace-id'), ((await given.json()) as { traceId: string }).traceId]).toEqual([
       traceId,
       traceId,
     ]);
+  });
+
+  it('has a new trace id instead of a malformed one', async () => {
     const own = await traced(`00-${'0'.repeat(32)}-b7ad6b7169203331-01`);
     expect(own.headers.get('trace-id')).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
     expect(((await own.json()) as { traceId: string }).traceId).toBe(own.headers.get('trace-id'));
@@ -91,7 +97,7 @@ describe('a call over HTTP', () => {
     });
   });
 
-  it('answers 201 for new messages and conversations, and 200 for existing ones', async () => {
+  it('answers 201 only when something was created', async () => {
     const send = async (clientId: string) =>
       (await gateway.fetch(messages, { method: 'POST', token, json: { clientId, body: 'a' } })).status;
     expect([await send('new'), await send('again')]).toEqual([201, 200]);
@@ -178,7 +184,8 @@ const refusals: Record<string, [() => Promise<Response>, number, string]> = {
   'no token': [() => gateway.fetch('/api/v1/users/me'), 401, 'unauthenticated'],
   'a silent service': [get('/api/v1/auth/sessions'), 503, 'unavailable'],
   'a defect': [
-    () => gateway.fetch('/api/v1/auth/password', { method: 'POST', token, json: { current: 'a', next: 'correct horse' } }),
+    () =>
+      gateway.fetch('/api/v1/auth/password', { method: 'POST', token, json: { current: 'a', next: 'correct horse' } }),
     500,
     'internal',
   ],
@@ -225,7 +232,7 @@ describe('a password guesser', () => {
       headers: { 'x-forwarded-for': address },
     });
 
-  it('is limited per account and address, which does not affect the owner elsewhere', async () => {
+  it('is limited per account and address', async () => {
     // ADDRESS_LIMIT_SCALE is 2: 20 failures.
     for (let n = 0; n < 20; n++) expect((await login('198.51.100.1')).status).toBe(401);
     const before = guesses;
@@ -276,16 +283,18 @@ describe('a password guesser', () => {
 });
 
 describe('at the root', () => {
-  it('health, metrics and keys are open', async () => {
+  it('health, metrics and keys need no token', async () => {
     expect((await gateway.fetch('/health/live')).status).toBe(200);
     expect((await gateway.fetch('/health/ready')).status).toBe(200);
     expect(await (await gateway.fetch('/metrics')).text()).toContain('parley_gateway_calls_total{');
-    const { keys } = (await (await gateway.fetch('/.well-known/jwks.json')).json()) as { keys: Record<string, unknown>[] };
+    const { keys } = (await (await gateway.fetch('/.well-known/jwks.json')).json()) as {
+      keys: Record<string, unknown>[];
+    };
     expect(keys).toEqual([expect.objectContaining({ kid: gateway.kid, kty: 'EC' })]);
     expect(keys[0]).not.toHaveProperty('d');
   });
 
-  it('OpenAPI has every call with its fields, and every reference resolves', async () => {
+  it('OpenAPI has every call', async () => {
     const document = (await (await gateway.fetch('/api/openapi.json')).json()) as {
       openapi: string;
       paths: Record<string, Record<string, { operationId: string }>>;
@@ -296,7 +305,10 @@ describe('at the root', () => {
       const path = `/api/v1${http.path.replace(/:(\w+)/g, '{$1}')}`;
       expect(document.paths[path]?.[http.method.toLowerCase()]?.operationId).toBe(name);
     }
-    expectReferencesToResolve(document);
+  });
+
+  it.each(['openapi', 'asyncapi'])('every reference in %s.json resolves', async (name) => {
+    expectReferencesToResolve((await (await gateway.fetch(`/api/${name}.json`)).json()) as object);
   });
 
   it('OpenAPI has exactly the routes that are served', async () => {
@@ -311,7 +323,7 @@ describe('at the root', () => {
     expect(documented.toSorted()).toEqual(served.toSorted());
   });
 
-  it('AsyncAPI has exactly the socket calls and events of the tables, and every reference resolves', async () => {
+  it('AsyncAPI has exactly the socket calls and events of the tables', async () => {
     const document = (await (await gateway.fetch('/api/asyncapi.json')).json()) as {
       asyncapi: string;
       channels: { socket: { messages: Record<string, { name: string }> } };
@@ -333,7 +345,6 @@ describe('at the root', () => {
         .map(({ name }) => name)
         .toSorted(),
     ).toEqual(all.toSorted());
-    expectReferencesToResolve(document);
   });
 
   it('answers `invalid` to socket events that are no calls in AsyncAPI', async () => {
@@ -353,13 +364,18 @@ describe('at the root', () => {
       ]);
   });
 
-  it('the HTML documentation lists every call, event and code, and loads no external resource', async () => {
+  it('the HTML documentation lists every call, event and code', async () => {
     const answer = await gateway.fetch('/api/docs');
     const html = await answer.text();
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
-    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
     for (const name of [...Object.keys(calls), ...Object.keys(serverEvents), ...Object.keys(errorTable)])
       expect(html).toContain(name);
+  });
+
+  it('the HTML documentation loads nothing', async () => {
+    const answer = await gateway.fetch('/api/docs');
+    const html = await answer.text();
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(html).not.toMatch(/<script|<link|<img|src=|\[object|undefined</);
   });
 });

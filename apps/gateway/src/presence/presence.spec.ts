@@ -51,7 +51,7 @@ const watch = (socket: Parameters<typeof answerTo>[0], ...userIds: string[]) =>
   answerTo(socket, 'presence:watch', { userIds });
 
 describe('presence:watch', () => {
-  it('returns visible users, and forwards their changes to their watchers only', async () => {
+  it('forwards changes of visible users to their watchers only', async () => {
     const [ann, eve] = [await gateway.connect(), await gateway.connect()];
     const bob = newId();
     expect(await watch(ann.socket, bob, stranger)).toMatchObject({
@@ -149,7 +149,7 @@ describe('a block', () => {
     return gateway.broker.publish('block.changed.v1', { blockerId, blockedId, blocked });
   };
 
-  it('hides two users from each other at once and from nobody else, until it ends', async () => {
+  it('hides two users from each other until it ends', async () => {
     const [ann, bob, eve] = [await gateway.connect(), await gateway.connect(), await gateway.connect()];
     for (const { user } of [ann, bob]) states.set(user.id, 'online');
     await watch(ann.socket, bob.user.id);
@@ -253,7 +253,7 @@ describe('presence:heartbeat', () => {
 });
 
 describe('a connection', () => {
-  it('is reported when it opens, and at once when it closes', async () => {
+  it('is reported when it opens and when it closes', async () => {
     const ann = await gateway.connect();
     const reported = (name: string) =>
       reports.some(

@@ -12,7 +12,7 @@ const receipt = (readSeq: number, deliveredSeq: number, who = userId): Receipt =
 });
 
 describe('the receipts that are shown', () => {
-  it('never go back, and a receipt without news is not shown', () => {
+  it('never go back', () => {
     const receipts = new ReceiptHighWater();
     expect(receipts.advance(receipt(0, 3))).toEqual(receipt(0, 3));
     expect(receipts.advance(receipt(3, 5))).toEqual(receipt(3, 5));
@@ -26,7 +26,7 @@ describe('the receipts that are shown', () => {
     expect(receipts.advance(receipt(4, 4))).toEqual(receipt(4, 9));
   });
 
-  it('are kept per member; of too many, the one that moved longest ago is forgotten first', () => {
+  it('are forgotten first for the member who moved longest ago', () => {
     const receipts = new ReceiptHighWater(2);
     const [one, other] = [newId(), newId()];
     receipts.advance(receipt(1, 1));

@@ -18,7 +18,8 @@ const unsigned = (token: string, header: object) => {
   const [, claims] = token.split('.');
   return `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${claims}.`;
 };
-const spkiText = () => new TextEncoder().encode(gateway.keys.publicKey.export({ type: 'spki', format: 'pem' }).toString());
+const spkiText = () =>
+  new TextEncoder().encode(gateway.keys.publicKey.export({ type: 'spki', format: 'pem' }).toString());
 const past = () => Math.floor(Date.now() / 1000) - 60;
 
 /** Both interfaces must refuse the same bad tokens. */
@@ -27,7 +28,8 @@ const bad: Record<string, () => Promise<unknown>> = {
   garbage: async () => 'garbage',
   'one with spaces': async () => `${await gateway.token(gateway.person())} x`,
   'HS256 under the public key': () => gateway.token(gateway.person(), { header: { alg: 'HS256' }, key: spkiText() }),
-  'alg none': async () => unsigned(await gateway.token(gateway.person()), { alg: 'none', typ: 'at+jwt', kid: gateway.kid }),
+  'alg none': async () =>
+    unsigned(await gateway.token(gateway.person()), { alg: 'none', typ: 'at+jwt', kid: gateway.kid }),
   'alg none that calls itself ES256': async () =>
     unsigned(await gateway.token(gateway.person()), { alg: 'ES256', typ: 'at+jwt', kid: gateway.kid }),
   'another type': () => gateway.token(gateway.person(), { header: { typ: 'JWT' } }),
@@ -154,7 +156,7 @@ describe('a good token', () => {
 });
 
 describe('a revoked session', () => {
-  it('loses its sockets at once and no others, and its token is refused everywhere', async () => {
+  it('loses its sockets and its token at once', async () => {
     const person = gateway.person();
     const phone = await gateway.connect(person);
     const laptop = await gateway.connect({ ...person, sessionId: newId() });
@@ -181,7 +183,7 @@ describe('a revoked session', () => {
 });
 
 describe('without auth', () => {
-  it('a handshake is answered unavailable, and the gateway is not ready', async () => {
+  it('a handshake is answered unavailable', async () => {
     const lonely = await TestGateway.start({}, () => undefined);
     try {
       const socket = lonely.dial({ token: await lonely.token(lonely.person()) });
@@ -196,7 +198,7 @@ describe('without auth', () => {
 });
 
 describe('an origin', () => {
-  it('that is not on the list may neither connect nor read answers; clients without origin may', async () => {
+  it('must be on the list to connect or to read answers', async () => {
     const strict = await TestGateway.start({ ALLOWED_ORIGINS: 'https://chat.example.org' });
     try {
       const from = (origin: string) => ({ extraHeaders: { origin } });

@@ -19,13 +19,13 @@ describe('the trace of a message', () => {
     expect(traceIn(traceHeaders(trace), 'unknown')).toEqual(trace);
   });
 
-  it('has no span when the span is of another trace, and is the fallback when there is none', () => {
+  it('has only a span of its own', () => {
     expect(traceIn({ 'correlation-id': traceIdOf(), traceparent }, 'unknown')).not.toHaveProperty('spanId');
     expect(traceIn({ traceparent }, 'unknown')).toEqual({ traceId: 'unknown' });
   });
 });
 
-it('keeps the headers that we write where they are well-formed, and drops all others', () => {
+it('keeps only well-formed headers that we write', () => {
   const headers = { 'correlation-id': 'c1', budget: -1, attempts: 2, stream: 'x'.repeat(256), secret: 'text' };
   expect(headersOf({ properties: { headers } })).toEqual({ 'correlation-id': 'c1', attempts: 2 });
 });
