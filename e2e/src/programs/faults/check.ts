@@ -2,7 +2,7 @@
 import { ChatClient, eventually, judge, type Reader, type RecordedEvent, type StoredMessage } from '@parley/testing';
 import pg from 'pg';
 import { held } from '../../specs/reliability/random-history.js';
-import type { Load, Person } from './load.js';
+import { untilAnswered, type Load, type Person } from './load.js';
 
 /** Broken promises by kind, with the evidence. Empty: all held. */
 export type Findings = Record<string, string[]>;
@@ -28,7 +28,9 @@ export async function check(load: Load, ask: Ask): Promise<Findings> {
   const told = await Promise.all(
     load.people.map(
       async ({ client }) =>
-        new Map((await client.http('unread.list', {})).conversations.map((one) => [one.id, one.unread])),
+        new Map(
+          (await untilAnswered(() => client.http('unread.list', {}))).conversations.map((one) => [one.id, one.unread]),
+        ),
     ),
   );
   note(findings, 'revoked', await revocation(load.urls));
@@ -57,13 +59,7 @@ export async function check(load: Load, ask: Ask): Promise<Findings> {
 
 async function back(person: Person): Promise<string[]> {
   try {
-    await eventually(
-      async () => {
-        await person.caughtUp();
-        return person.client.connected;
-      },
-      { timeoutMs: 35_000 },
-    );
+    await person.present();
     return [];
   } catch (error) {
     return [`${person.name} did not reconnect: ${person.client.connectionState}; ${String(error)}`];
@@ -75,7 +71,7 @@ async function stale(load: Load): Promise<string[]> {
   const entries: string[] = [];
   for (const { client, name } of load.people) {
     const fresh = client.device();
-    await fresh.connect();
+    await untilAnswered(() => fresh.connect());
     try {
       let difference = '';
       await eventually(
@@ -232,9 +228,9 @@ const isShown = (state: string | undefined): boolean => state !== undefined && s
 
 /** Ends a session at one gateway: its sockets at all gateways must be closed within 5 s, and its token refused (I7). */
 export async function revocation(urls: readonly string[]): Promise<string[]> {
-  const one = await ChatClient.guest(urls[0]!);
+  const one = await untilAnswered(() => ChatClient.guest(urls[0]!));
   const devices = urls.map((url) => one.device(url));
-  await Promise.all(devices.map((device) => device.connect()));
+  await Promise.all(devices.map((device) => untilAnswered(() => device.connect())));
   await one.http('auth.logout', {});
   const trouble: string[] = [];
   await eventually(() => devices.every(({ connected }) => !connected), { timeoutMs: 5_000 }).catch(() =>

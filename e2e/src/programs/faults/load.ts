@@ -9,10 +9,37 @@ import {
   type CallOutput,
   type Message,
 } from '@parley/contracts';
-import { ChatClient, eventually, NoAnswer, seeded, type Attempt } from '@parley/testing';
+import { ChatClient, eventually, NoAnswer, seeded, type Attempt, type ClientOptions } from '@parley/testing';
 
 /** I10 promises an answer within 10 s. A call that waits longer on a connection that stayed open counts as unanswered. */
 export const ANSWER_TIMEOUT_MS = 12_000;
+
+/** Users must be back within this time after a fault. The reconnects that follow one may still interrupt calls until then. */
+const RECONNECT_TIMEOUT_MS = 35_000;
+
+/**
+ * Makes a call that reads, or that may be carried out twice, again and again until it is answered. Not for calls whose answer is checked: an interruption is no error here.
+ * Rejects with a final refusal at once, and after {@link RECONNECT_TIMEOUT_MS} with the last failure.
+ */
+export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
+  for (const deadline = performance.now() + RECONNECT_TIMEOUT_MS; ;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (isFinal(error) || performance.now() > deadline) throw error;
+      await pause(100);
+    }
+  }
+}
+
+const isFinal = (error: unknown): boolean => error instanceof ChatError && !errorTable[error.code].retry;
+
+/** A connected guest. */
+export async function connectedGuest(url: string, options?: ClientOptions): Promise<ChatClient> {
+  const client = await untilAnswered(() => ChatClient.guest(url, options));
+  await untilAnswered(() => client.connect());
+  return client;
+}
 
 /** One line of a history: a call, its result, or an event that a client received. */
 type Line = Readonly<Record<string, unknown>>;
@@ -59,6 +86,17 @@ export class Person {
       }
     })().finally(() => (this.following = undefined));
     await this.following;
+  }
+
+  /** Resolves when connected and caught up. Rejects after {@link RECONNECT_TIMEOUT_MS}. */
+  async present(): Promise<void> {
+    await eventually(
+      async () => {
+        await this.caughtUp();
+        return this.client.connected;
+      },
+      { timeoutMs: RECONNECT_TIMEOUT_MS },
+    );
   }
 }
 
@@ -109,36 +147,36 @@ export class Load {
     return [...this.people, this.churner, this.stranger];
   }
 
-  /** Connects all users and creates the conversations. */
+  /** Connects all users and creates the conversations. Reconnects of the fault before may interrupt it. */
   async arrive(): Promise<void> {
     const { urls, people = 6, groups = 3 } = this.options;
-    const arrive = async (index: number): Promise<Person> => {
-      const client = await ChatClient.guest(urls[index % urls.length]!, { callTimeoutMs: ANSWER_TIMEOUT_MS });
-      await client.connect();
-      return new Person(client, `p${index}`);
-    };
+    const arrive = async (index: number): Promise<Person> =>
+      new Person(await connectedGuest(urls[index % urls.length]!, { callTimeoutMs: ANSWER_TIMEOUT_MS }), `p${index}`);
     const all = await Promise.all(Array.from({ length: people + 2 }, (_, index) => arrive(index)));
     this.people = all.slice(0, people);
     [this.churner, this.stranger] = all.slice(people) as [Person, Person];
     const [first, ...others] = this.people;
     const memberIds = others.map(({ id }) => id);
-    const made = await Promise.all(
-      Array.from({ length: groups }, (_, n) =>
-        first!.client.call('conversation.create', { kind: 'group', title: `group ${n}`, memberIds }),
-      ),
+    this.groups = await Promise.all(
+      Array.from({ length: groups }, (_, n) => this.createGroup(first!, `group ${n}`, memberIds)),
     );
-    this.groups = made.map(({ conversation }) => conversation.id);
-    const own = await this.stranger.client.call('conversation.create', {
-      kind: 'group',
-      title: 'elsewhere',
-      memberIds: [],
-    });
-    await this.stranger.client.send(own.conversation.id, 'alone');
+    const elsewhere = await this.createGroup(this.stranger, 'elsewhere', []);
+    await untilAnswered(() => this.stranger.client.send(elsewhere, 'alone', 'alone'));
     // A message must be sent while the churner is a member, so that a stale cached audience contains them.
-    await first!.client.http('member.add', { conversationId: this.groups[0]!, userId: this.churner.id });
-    for (const person of this.all) await person.caughtUp();
+    await untilAnswered(() =>
+      first!.client.http('member.add', { conversationId: this.groups[0]!, userId: this.churner.id }),
+    );
+    for (const person of this.all) await person.present();
     for (const person of this.all) this.recordEvents(person);
     await this.burst(first!, this.groups[0]!, 0, 1);
+  }
+
+  /** Resolves with its id. If an answer is lost, there is a second group, which nobody uses. */
+  private async createGroup(creator: Person, title: string, memberIds: string[]): Promise<string> {
+    const { conversation } = await untilAnswered(() =>
+      creator.client.call('conversation.create', { kind: 'group', title, memberIds }),
+    );
+    return conversation.id;
   }
 
   /** All users act until `stop`. */
@@ -178,7 +216,7 @@ export class Load {
       try {
         return { output: await this.attempt(person, name, input), atOnce: tries === 0 };
       } catch (error) {
-        if (!(error instanceof NoAnswer) && !(error instanceof ChatError && errorTable[error.code].retry)) {
+        if (!(error instanceof NoAnswer) && (!(error instanceof ChatError) || isFinal(error))) {
           this.complaints.refused.push(`${name}: ${String(error)}`);
           throw error;
         }

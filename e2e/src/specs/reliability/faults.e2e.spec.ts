@@ -1,5 +1,8 @@
 /** A short run of the faults with one seed. `npm run faults` runs all of them, other seeds and the mutations. */
+import { TcpProxy } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shared } from '../../deployments/modes.js';
+import { History, Load } from '../../programs/faults/load.js';
 import { mutations } from '../../programs/faults/mutations.js';
 import { embeddedFaults, faults } from '../../programs/faults/faults/index.js';
 import { run } from '../../programs/faults/run.js';
@@ -37,6 +40,25 @@ it.each(embeddedFaults.filter(({ short }) => short).map((fault) => [fault.descri
     }
   },
 );
+
+it('the users of a load arrive although all their connections are cut again and again meanwhile', async () => {
+  const proxy = await TcpProxy.to((await shared.embedded()).urls[0]!);
+  const load = new Load({ seed: 1, urls: [proxy.url('http://127.0.0.1')], history: new History(undefined) });
+  let cuts = 0;
+  const cutting = setInterval(() => {
+    if (cuts < 20 && proxy.cut() > 0) cuts += 1;
+  }, 20);
+  await load.arrive().finally(() => clearInterval(cutting));
+  try {
+    expect(load.all.filter(({ client }) => client.state.conversations.size > 0)).toHaveLength(8);
+    expect(cuts).toBeGreaterThan(0);
+    expect(load.complaints).toEqual({ unanswered: [], refused: [] });
+    expect(load.attempts).toMatchObject([{ conversationId: load.groups[0], answers: [{ body: 'message 0' }] }]);
+  } finally {
+    load.leave();
+    await proxy.close();
+  }
+});
 
 describe('a mutation', () => {
   it.each(mutations)('without $guard names a fault that exists', ({ fault }) => {

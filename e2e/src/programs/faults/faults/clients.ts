@@ -1,5 +1,6 @@
 /** Clients lose their connections, stop reading, and flood. */
 import { ChatClient, eventually } from '@parley/testing';
+import { connectedGuest, untilAnswered } from '../load.js';
 import { seconds, type Fault } from './fault.js';
 
 export const clientFaults: readonly Fault[] = [
@@ -18,11 +19,11 @@ export const clientFaults: readonly Fault[] = [
     description: 'four hundred connections are reset at once, three times',
     async run(target) {
       const crowd = await Promise.all(
-        Array.from({ length: 8 }, (_, n) => ChatClient.guest(target.cluster.urls[n % 2]!)),
+        Array.from({ length: 8 }, (_, n) => untilAnswered(() => ChatClient.guest(target.cluster.urls[n % 2]!))),
       );
       const devices = crowd.flatMap((one) => Array.from({ length: 8 }, () => one.device()));
       for (let at = 0; at < devices.length; at += 16)
-        await Promise.all(devices.slice(at, at + 16).map((one) => one.connect(20_000)));
+        await Promise.all(devices.slice(at, at + 16).map((one) => untilAnswered(() => one.connect(20_000))));
       const trouble: string[] = [];
       for (let n = 0; n < 3; n++) {
         const before = devices.map(({ readyCount }) => readyCount);
@@ -44,11 +45,12 @@ export const clientFaults: readonly Fault[] = [
     description: 'a member stops reading while 24 MB are sent to them, then reads again',
     async run(target, load) {
       const [sender] = load.people;
-      const reader = await ChatClient.guest(target.cluster.urls[1]!);
-      await reader.connect();
+      const reader = await connectedGuest(target.cluster.urls[1]!);
       const {
         conversation: { id },
-      } = await sender!.client.call('conversation.create', { kind: 'direct', memberIds: [reader.user.id] });
+      } = await untilAnswered(() =>
+        sender!.client.call('conversation.create', { kind: 'direct', memberIds: [reader.user.id] }),
+      );
       const ready = reader.readyCount;
       const read = reader.stopReading();
       const body = 'x'.repeat(8_000);
@@ -78,11 +80,12 @@ export const clientFaults: readonly Fault[] = [
     description: 'one user sends as fast as possible for 8 s, under the default limits',
     ownCluster: { env: { USER_LIMIT_SCALE: '1' } },
     async run(target) {
-      const flooder = await ChatClient.guest(target.cluster.urls[0]!);
-      await flooder.connect();
+      const flooder = await connectedGuest(target.cluster.urls[0]!);
       const {
         conversation: { id },
-      } = await flooder.call('conversation.create', { kind: 'group', title: 'flooded', memberIds: [] });
+      } = await untilAnswered(() =>
+        flooder.call('conversation.create', { kind: 'group', title: 'flooded', memberIds: [] }),
+      );
       const codes = new Map<string, number>();
       const until = Date.now() + 8_000;
       await Promise.all(

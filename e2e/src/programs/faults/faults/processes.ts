@@ -1,16 +1,15 @@
 /** Processes of Parley die, freeze, and are replaced. */
 import type { FaultPoint } from '@parley/faults';
-import { ChatClient, eventually } from '@parley/testing';
-import type { Load } from '../load.js';
+import { eventually } from '@parley/testing';
+import { connectedGuest, untilAnswered, type Load } from '../load.js';
 import type { FaultCluster, ProcessName } from '../target.js';
 import { seconds, sendsAgain, type Fault, within } from './fault.js';
 
 /** Connects a user whose gateway dies and who does not return. Watchers must see them offline within 35 s (I6). */
 async function ghost(target: FaultCluster, load: Load, die: () => Promise<void>): Promise<string[]> {
   const [watcher] = load.people;
-  const one = await ChatClient.guest(target.cluster.urls[0]!);
-  await one.connect();
-  await watcher!.client.call('conversation.create', { kind: 'direct', memberIds: [one.user.id] });
+  const one = await connectedGuest(target.cluster.urls[0]!);
+  await untilAnswered(() => watcher!.client.call('conversation.create', { kind: 'direct', memberIds: [one.user.id] }));
   const state = async (): Promise<string | undefined> =>
     (await watcher!.client.http('presence.get', { userIds: [one.user.id] })).items[0]?.state;
   await eventually(async () => (await state()) === 'online', { timeoutMs: 10_000 });
