@@ -100,6 +100,15 @@ export class Person {
   }
 }
 
+/** Messages that a user sends one after another without waiting for answers. */
+export interface Bursts {
+  /** How many of all actions are bursts, from 0 to 0.75. */
+  readonly share: number;
+  readonly size: number;
+  /** Between two messages of a burst. Messages of one moment may travel to the service in one AMQP message. */
+  readonly gapMs: number;
+}
+
 export interface LoadOptions {
   readonly seed: number;
   /** The gateways' addresses; users are spread over them. */
@@ -132,6 +141,9 @@ export class Load {
   /** Is added to and removed from the first group all the time. */
   churner!: Person;
   groups: string[] = [];
+  bursts: Bursts = { share: 0.15, size: 3, gapMs: 0 };
+  /** How many bursts were answered without a retry, so that their order is checked. */
+  orderedBursts = 0;
   /** Addresses of stopped gateways, which cannot answer. */
   readonly frozenGateways = new Set<string>();
   private running = false;
@@ -254,7 +266,7 @@ export class Load {
     }
   }
 
-  /** Sends one message after another, sometimes three without waiting; sometimes edits, reacts and deletes. */
+  /** Sends one message after another, sometimes a burst; sometimes edits, reacts and deletes. */
   private async sendMessages(person: Person, conversationId: string, random: () => number): Promise<void> {
     const { paceMs = 700 } = this.options;
     let order = 1;
@@ -263,8 +275,9 @@ export class Load {
       await pause(paceMs * 2 * random());
       if (!this.running || !person.client.connected) continue;
       const dice = random();
+      const { share, size } = this.bursts;
       if (dice < 0.75 || sent.length === 0)
-        sent.push(...(await this.burst(person, conversationId, order, dice < 0.15 ? 3 : 1)));
+        sent.push(...(await this.burst(person, conversationId, order, dice < share ? size : 1)));
       else if (dice < 0.85)
         await this.callUntilAnswered(person, 'message.edit', { messageId: sent.at(-1)!.id, body: `edited ${order}` });
       else if (dice < 0.97)
@@ -273,13 +286,15 @@ export class Load {
           emoji: '👍',
         });
       else await this.callUntilAnswered(person, 'message.delete', { messageId: sent.pop()!.id });
-      order += 3;
+      order += size;
     }
   }
 
   private async burst(person: Person, conversationId: string, from: number, size: number): Promise<Message[]> {
+    const { gapMs } = this.bursts;
     const answers = await Promise.all(
       Array.from({ length: size }, async (_, n) => {
+        if (gapMs > 0) await pause(n * gapMs);
         const clientId = `${person.id}-${conversationId.slice(-8)}-${from + n}`;
         const { output, atOnce } = await this.callUntilAnswered(person, 'message.send', {
           conversationId,
@@ -291,7 +306,8 @@ export class Load {
       }),
     );
     // Order is promised only to messages that needed no retry.
-    const ordered = answers.length === 1 || answers.every(({ atOnce }) => atOnce);
+    const ordered = size === 1 || answers.every(({ atOnce }) => atOnce);
+    if (size > 1 && ordered) this.orderedBursts += 1;
     for (const [n, { clientId, message }] of answers.entries()) {
       this.attempts.push({
         conversationId,
