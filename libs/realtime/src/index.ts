@@ -1,6 +1,4 @@
 export * from './registry.js';
-export { createMemoryRegistry } from './memory-registry.js';
-export { createRedisRegistry } from './redis-registry.js';
 export * from './push.js';
 export * from './limiter.js';
 export * from './traces.js';

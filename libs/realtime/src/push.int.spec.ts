@@ -3,10 +3,8 @@ import { newId, type PushFrame, type ServerEvent } from '@parley/contracts';
 import { createLogger } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createMemoryRegistry } from './memory-registry.js';
 import { Push } from './push.js';
-import { createRedisRegistry } from './redis-registry.js';
-import type { Registry } from './registry.js';
+import { createMemoryRegistry, createRedisRegistry, type Registry } from './registry.js';
 
 const logger = createLogger('test', 'silent');
 const receipt = (): ServerEvent<'receipt:updated'> => ({

@@ -1,6 +1,6 @@
 import { describe } from 'vitest';
-import { createMemoryRegistry } from './memory-registry.js';
 import { registryConformance } from './registry.conformance.js';
+import { createMemoryRegistry } from './registry.js';
 
 describe('the registry in memory', () => {
   registryConformance((options) => Promise.resolve(createMemoryRegistry(options)));

@@ -3,9 +3,8 @@ import { createLogger, StartError, Unavailable } from '@parley/service-kit';
 import { eventually, startRedis, TcpProxy, type PrivateServer } from '@parley/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { createRedisRegistry } from './redis-registry.js';
 import { connectionOf, registryConformance, located } from './registry.conformance.js';
-import { UserLocations, type Registry } from './registry.js';
+import { createRedisRegistry, UserLocations, type Registry } from './registry.js';
 
 const logger = createLogger('test', 'silent');
 const open = (url: string, options: Partial<Parameters<typeof createRedisRegistry>[0]> = {}) =>
