@@ -9,8 +9,7 @@ import {
   type Envelope,
   type EventRetries,
 } from '../delivery/inbound-message.js';
-import type { PublishBatcher } from './publish-batcher.js';
-import type { Publisher } from './publisher.js';
+import type { PublishBatcher, Publisher } from './publisher.js';
 import type { ConsumerChannel } from './queue-consumer.js';
 import { retryQueue } from './topology.js';
 import {
