@@ -13,6 +13,7 @@ import {
 } from '@parley/contracts';
 import { endsWithin, inSpan, outgoingTrace, Unavailable, type Logger, type Trace } from '@parley/service-kit';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from './broker.js';
+import { PendingRequests, unavailable } from './deadlines.js';
 import {
   defaultRetries,
   InboundMessage,
@@ -22,7 +23,6 @@ import {
   type EventRetries,
 } from './delivery/inbound-message.js';
 import { serviceQueues, type ServiceQueue } from './delivery/service-queues.js';
-import { PendingRequests, unavailable } from './pending-requests.js';
 import { RecentIds } from './push-order.js';
 
 /** The settings of an {@link InProcessBroker}. */

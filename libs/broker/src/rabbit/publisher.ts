@@ -1,7 +1,7 @@
 import { endsWithin, Unavailable, type Logger } from '@parley/service-kit';
 import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
+import { ExpiringSet } from '../deadlines.js';
 import { messageOf } from '../delivery/inbound-message.js';
-import { ExpiringSet } from '../expiring-set.js';
 import { closeQuietly } from './connection.js';
 import { declareShared } from './topology.js';
 import type { Part } from './wire-format.js';

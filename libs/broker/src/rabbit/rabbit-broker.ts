@@ -16,9 +16,9 @@ import {
 import { inSpan, outgoingTrace, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { ConsumeMessage } from 'amqplib';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '../broker.js';
+import { PendingRequests, unavailable } from '../deadlines.js';
 import { defaultRetries, messageOf, type EventRetries } from '../delivery/inbound-message.js';
 import { serviceQueues } from '../delivery/service-queues.js';
-import { PendingRequests, unavailable } from '../pending-requests.js';
 import { RouteNumbers } from '../push-order.js';
 import { AmqpConnection } from './connection.js';
 import { PublishBatcher, Publisher, type BatchItem, type OutboxLimits, type Publication } from './publisher.js';
