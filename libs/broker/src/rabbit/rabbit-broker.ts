@@ -24,8 +24,7 @@ import { AmqpConnection } from './connection.js';
 import { PublishBatcher, Publisher, type BatchItem, type OutboxLimits, type Publication } from './publisher.js';
 import { PushConsumer } from './push-consumer.js';
 import { QueueConsumer, type ConsumerChannel, type QueueConsumerOptions } from './queue-consumer.js';
-import type { MessageContext } from './rabbit-message.js';
-import { ServiceConsumer } from './service-consumer.js';
+import { ServiceConsumer, type MessageContext } from './service-consumer.js';
 import { declareInstance, declareReplies, EVERYBODY } from './topology.js';
 import {
   budgetOf,
