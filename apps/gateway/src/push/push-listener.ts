@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Broker, type InstanceListener } from '@parley/broker';
-import type { DomainEvent, DomainEventName, Message, PushFrame, ServerEvent } from '@parley/contracts';
+import type { DomainEvent, DomainEventName, Message, PushFrame, Receipt, ServerEvent } from '@parley/contracts';
 import { reached } from '@parley/faults';
 import { Traces } from '@parley/realtime';
 import { inSpans, Logger, parseTraceparent } from '@parley/service-kit';
@@ -10,8 +10,6 @@ import { Revocations } from '../auth/revocations.js';
 import { Connections, userRoom } from '../connections/connections.js';
 import { Metrics } from '../metrics.js';
 import { PresenceSubscriptions } from '../presence/presence-subscriptions.js';
-import { ReceiptHighWater } from './receipt-high-water.js';
-import { RecentRemovals } from './recent-removals.js';
 
 /** Clients reconnect within this time after a gap. */
 const GAP_SPREAD_MS = 3_000;
@@ -25,6 +23,7 @@ type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 
 /**
  * Forwards frames from services to this gateway's clients, applies ended sessions and changed blocks, and handles gaps.
+ * {@link RecentRemovals} and {@link ReceiptHighWater} hold back frames that another one has overtaken.
  */
 @Injectable()
 export class PushListener implements InstanceListener {
@@ -151,3 +150,117 @@ export class PushListener implements InstanceListener {
 /** The member that a change removed or banned. */
 const goneMember = (change: ServerEvent<'member:changed'>): string | undefined =>
   'left' in change ? change.userId : change.member.status === 'banned' ? change.member.userId : undefined;
+
+interface Removal {
+  readonly users: ReadonlySet<string>;
+  readonly at: number;
+}
+
+/** Maximum delay of a frame that was published before a removal and arrives after it. */
+const LATE_FRAME_MS = 30_000;
+/** Maximum number of remembered members; beyond that, the oldest are forgotten. */
+const MAX_USERS = 100_000;
+
+/** The conversation of a frame, if any. */
+function conversationOf(payload: unknown): string | undefined {
+  const { conversationId, message, conversation } = payload as {
+    conversationId?: string;
+    message?: { conversationId?: string };
+    conversation?: { id?: string };
+  };
+  return conversationId ?? message?.conversationId ?? conversation?.id;
+}
+
+/**
+ * The members that were just removed from a conversation. Several processes push about one conversation, so a frame
+ * published before a removal may arrive after it: removed members do not get it any more (I8). Between
+ * `conversation:removed` and `conversation:new` a user receives no event of the conversation. Empty except shortly
+ * after removals.
+ */
+export class RecentRemovals {
+  /** By conversation, the latest last: its removed members, and the time of the last removal. */
+  private readonly removals = new Map<string, Removal>();
+  private userCount = 0;
+
+  constructor(
+    private readonly maxUsers = MAX_USERS,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** The users that a frame may still go to. Frames must be passed in the order in which they arrived. */
+  audience({ event, users, payload }: Pick<UsersFrame, 'event' | 'users' | 'payload'>): readonly string[] {
+    if (event === 'conversation:removed')
+      return this.remove((payload as { conversationId: string }).conversationId, users);
+    if (this.removals.size === 0) return users;
+    this.forgetOld();
+    const conversationId = conversationOf(payload);
+    const removal = conversationId === undefined ? undefined : this.removals.get(conversationId);
+    if (!removal) return users;
+    if (event === 'conversation:new') return this.readmit(conversationId!, removal, users);
+    return users.filter((userId) => !removal.users.has(userId));
+  }
+
+  private remove(conversationId: string, users: readonly string[]): readonly string[] {
+    this.forgetOld();
+    const before = this.removals.get(conversationId)?.users ?? [];
+    // Deleted first, so that it comes last in the map.
+    this.set(conversationId, undefined);
+    this.set(conversationId, { users: new Set([...before, ...users]), at: this.now() });
+    return users;
+  }
+
+  private readmit(
+    conversationId: string,
+    { users: removed, at }: Removal,
+    users: readonly string[],
+  ): readonly string[] {
+    const readmitted = new Set(users);
+    const remaining = [...removed].filter((userId) => !readmitted.has(userId));
+    this.set(conversationId, remaining.length === 0 ? undefined : { users: new Set(remaining), at });
+    return users;
+  }
+
+  private set(conversationId: string, removal: Removal | undefined): void {
+    this.userCount += (removal?.users.size ?? 0) - (this.removals.get(conversationId)?.users.size ?? 0);
+    if (removal) this.removals.set(conversationId, removal);
+    else this.removals.delete(conversationId);
+  }
+
+  private forgetOld(): void {
+    const since = this.now() - LATE_FRAME_MS;
+    for (const [conversationId, { users, at }] of this.removals) {
+      if (at > since && this.userCount <= this.maxUsers) return;
+      this.removals.delete(conversationId);
+      this.userCount -= users.size;
+    }
+  }
+}
+
+/** Maximum number of members with remembered positions; beyond that, the oldest are forgotten. */
+const MAX_MEMBERS = 50_000;
+
+/**
+ * The highest receipt positions that this gateway has shown. Replicas of history move cursors side by side, so a frame may overtake an earlier one of another replica, by as long as a process can stall;
+ * no client may see a position go back (I5).
+ */
+export class ReceiptHighWater {
+  private readonly highest = new Map<string, Pick<Receipt, 'readSeq' | 'deliveredSeq'>>();
+
+  constructor(private readonly maxMembers = MAX_MEMBERS) {}
+
+  /** Raises a receipt to the highest positions shown before. Returns undefined if it contains nothing new. */
+  advance(receipt: Receipt): Receipt | undefined {
+    const key = `${receipt.conversationId} ${receipt.userId}`;
+    const { readSeq, deliveredSeq } = this.highest.get(key) ?? { readSeq: -1, deliveredSeq: -1 };
+    if (receipt.readSeq <= readSeq && receipt.deliveredSeq <= deliveredSeq) return undefined;
+    const advanced = {
+      ...receipt,
+      readSeq: Math.max(readSeq, receipt.readSeq),
+      deliveredSeq: Math.max(deliveredSeq, receipt.deliveredSeq),
+    };
+    this.highest.delete(key);
+    if (this.highest.size >= this.maxMembers) this.highest.delete(this.highest.keys().next().value!);
+    this.highest.set(key, advanced);
+    return advanced;
+  }
+}

@@ -1,8 +1,8 @@
-import { newId } from '@parley/contracts';
+import { newId, type Receipt } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RecentRemovals } from './recent-removals.js';
 import { TestGateway } from '../spec/test-gateway.js';
+import { ReceiptHighWater, RecentRemovals } from './push-listener.js';
 
 const [ann, ben] = [newId(), newId()];
 const removed = (conversationId: string, users: string[]) => ({
@@ -93,5 +93,41 @@ describe('the socket of a removed member', () => {
       ['conversation:new', { conversation: { id } }],
       ['message:new', message(2)],
     ]);
+  });
+});
+
+describe('the receipts that are shown', () => {
+  const [conversationId, userId, at] = [newId(), newId(), '2026-01-02T03:04:05.678Z'];
+  const receipt = (readSeq: number, deliveredSeq: number, who = userId): Receipt => ({
+    conversationId,
+    userId: who,
+    readSeq,
+    deliveredSeq,
+    at,
+  });
+
+  it('never go back', () => {
+    const receipts = new ReceiptHighWater();
+    expect(receipts.advance(receipt(0, 3))).toEqual(receipt(0, 3));
+    expect(receipts.advance(receipt(3, 5))).toEqual(receipt(3, 5));
+    expect(receipts.advance(receipt(0, 5))).toBeUndefined();
+    expect(receipts.advance(receipt(3, 5))).toBeUndefined();
+  });
+
+  it('combine the positions of two receipts', () => {
+    const receipts = new ReceiptHighWater();
+    receipts.advance(receipt(0, 9));
+    expect(receipts.advance(receipt(4, 4))).toEqual(receipt(4, 9));
+  });
+
+  it('are forgotten first for the member who moved longest ago', () => {
+    const receipts = new ReceiptHighWater(2);
+    const [one, other] = [newId(), newId()];
+    receipts.advance(receipt(1, 1));
+    expect(receipts.advance(receipt(1, 1, one))).toEqual(receipt(1, 1, one));
+    receipts.advance(receipt(2, 2));
+    receipts.advance(receipt(1, 1, other));
+    expect(receipts.advance(receipt(1, 1))).toBeUndefined();
+    expect(receipts.advance(receipt(1, 1, one))).toEqual(receipt(1, 1, one));
   });
 });
