@@ -1,6 +1,7 @@
 export * from './config.js';
 export * from './logging.js';
 export {
+  currentTrace,
   currentTraceparent,
   formatTraceparent,
   inSpan,
@@ -11,7 +12,9 @@ export {
   startTracing,
   traceIdOf,
   traceparentOf,
+  withTrace,
   type SpanKind,
+  type Trace,
   type TraceContext,
 } from './tracing.js';
 export * from './health.js';

@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LoggerService } from '@nestjs/common';
 import { pino, type DestinationStream } from 'pino';
+import { currentTrace } from './tracing.js';
 
 /** Writes one line at one level: `fields` become properties of the JSON, `err` an error with its stack. */
 interface LogLine {
@@ -17,22 +17,6 @@ export abstract class Logger {
   abstract readonly fatal: LogLine;
 }
 
-/** The fields that identify one piece of work, in each of its log lines. */
-export interface Trace {
-  /** As in {@link TraceContext}; in a message of the broker it may be any text. */
-  traceId: string;
-  /** The span of the work, or of the request for it. */
-  spanId?: string;
-  conversationId?: string;
-  messageId?: string;
-  userId?: string;
-}
-const traces = new AsyncLocalStorage<Trace>();
-/** Runs `work` so that its log lines, and the messages that it sends, carry `trace`. */
-export const withTrace = <T>(trace: Trace, work: () => T): T => traces.run(trace, work);
-/** The trace of the current work; undefined outside of {@link withTrace}. */
-export const currentTrace = (): Trace | undefined => traces.getStore();
-
 const secrets = ['password', 'accessToken', 'refreshToken', 'token', 'authorization', 'body'];
 
 /**
@@ -42,7 +26,7 @@ export function createLogger(service: string, level: string = 'info', destinatio
   const options = {
     level,
     base: { service },
-    mixin: () => ({ ...traces.getStore() }),
+    mixin: () => ({ ...currentTrace() }),
     redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: '[hidden]' },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },

@@ -1,9 +1,30 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig, commonConfig } from './config.js';
-import { createLogger, currentTrace, withTrace } from './logging.js';
-import { currentTraceparent, inSpan, inSpans, isTraceId, outgoingTrace, startTracing, traceIdOf } from './tracing.js';
+import { createLogger } from './logging.js';
+import {
+  currentTrace,
+  currentTraceparent,
+  inSpan,
+  inSpans,
+  isTraceId,
+  outgoingTrace,
+  startTracing,
+  traceIdOf,
+  withTrace,
+} from './tracing.js';
 
 const traceId = traceIdOf();
+
+describe('traces', () => {
+  it('follow asynchronous work and do not leak out of it', async () => {
+    const inside = await withTrace({ traceId: 'c1' }, async () => {
+      await Promise.resolve();
+      return currentTrace()?.traceId;
+    });
+    expect(inside).toBe('c1');
+    expect(currentTrace()).toBeUndefined();
+  });
+});
 
 describe('the trace of a message that is sent', () => {
   const spanId = 'b7ad6b7169203331';

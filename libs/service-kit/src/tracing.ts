@@ -1,15 +1,31 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import type { Attributes, SpanContext, Tracer } from '@opentelemetry/api';
 import { ChatError, newId } from '@parley/contracts';
 import type { z } from 'zod';
 import type { commonConfig } from './config.js';
-import { currentTrace, withTrace, type Logger, type Trace } from './logging.js';
 
 /** A trace and a span in it, as in W3C Trace Context: 32 and 16 lower-case hex digits. */
 export interface TraceContext {
   readonly traceId: string;
   readonly spanId: string;
 }
+
+/** The fields that identify one piece of work, in each of its log lines. */
+export interface Trace {
+  /** As in {@link TraceContext}; in a message of the broker it may be any text. */
+  traceId: string;
+  /** The span of the work, or of the request for it. */
+  spanId?: string;
+  conversationId?: string;
+  messageId?: string;
+  userId?: string;
+}
+const traces = new AsyncLocalStorage<Trace>();
+/** Runs `work` so that its log lines, and the messages that it sends, carry `trace`. */
+export const withTrace = <T>(trace: Trace, work: () => T): T => traces.run(trace, work);
+/** The trace of the current work; undefined outside of {@link withTrace}. */
+export const currentTrace = (): Trace | undefined => traces.getStore();
 
 const form =
   /^(?!ff)(?<version>[0-9a-f]{2})-(?<traceId>(?!0{32})[0-9a-f]{32})-(?<spanId>(?!0{16})[0-9a-f]{16})-[0-9a-f]{2}(?<more>-.*)?$/;
@@ -55,7 +71,7 @@ let active: Active | undefined;
 export async function startTracing(
   service: string,
   { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: share }: TracingConfig,
-  logger: Logger,
+  logger: { warn(fields: object, message: string): void },
 ): Promise<{ stop(): Promise<void> }> {
   if (endpoint === undefined) return { stop: async () => undefined };
   const [
