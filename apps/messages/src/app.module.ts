@@ -6,7 +6,7 @@ import { Logger } from '@parley/service-kit';
 import { Database } from '@parley/store';
 import { Attachments } from './attachments/attachments.js';
 import { AttachmentsController } from './attachments/controller.js';
-import { ConversationCache } from './commands/conversation-cache.js';
+import { ConversationCache } from './commands/conversation-rows.js';
 import { EventPublisher } from './commands/publisher.js';
 import { CommandRunner } from './commands/runner.js';
 import { defaultSettings, Settings } from './config.js';

@@ -2,8 +2,13 @@ import type { Delivery } from '@parley/broker';
 import { accessRefusal, audienceOf, toConversation, viewConversations, type Access, type Audience } from '@parley/chat';
 import { ChatError, foldName, type Actor, type Conversation, type Message, type SystemNote } from '@parley/contracts';
 import type { Database, Sql } from '@parley/store';
-import type { ConversationCache } from './conversation-cache.js';
-import { callerStatesOf, lockConversations, type CallerState, type LockedConversation } from './locked-conversation.js';
+import {
+  callerStatesOf,
+  lockConversations,
+  type CallerState,
+  type ConversationCache,
+  type LockedConversation,
+} from './conversation-rows.js';
 import type { OutgoingEvent } from './publisher.js';
 import { findSystemMessage, insertSystemMessage } from './system-messages.js';
 

@@ -6,7 +6,7 @@ import { reached } from '@parley/faults';
 import type { UserLocations } from '@parley/realtime';
 import { Database } from '@parley/store';
 import { changeConversation, contextOf, type AccessCheck, type ConversationChange, type Committed } from './change.js';
-import { ConversationCache } from './conversation-cache.js';
+import { ConversationCache } from './conversation-rows.js';
 import { EventPublisher } from './publisher.js';
 
 /**

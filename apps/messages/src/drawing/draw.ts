@@ -18,7 +18,7 @@ import {
   lockConversations,
   type CallerState,
   type LockedConversation,
-} from '../commands/locked-conversation.js';
+} from '../commands/conversation-rows.js';
 import type { OutgoingEvent } from '../commands/publisher.js';
 
 export type DrawCommand = Pick<Delivery<RequestPayload<'drawing.draw.v1'>>, 'payload' | 'redelivered'>;

@@ -1,7 +1,7 @@
 import type { MessageRow } from '@parley/chat';
 import type { Attachment, RequestPayload } from '@parley/contracts';
 import type { Row } from '@parley/store';
-import type { CallerState, LockedConversation } from '../commands/locked-conversation.js';
+import type { CallerState, LockedConversation } from '../commands/conversation-rows.js';
 
 export type SendCommand = RequestPayload<'message.send.v1'> & {
   /** The trace id of the request. */

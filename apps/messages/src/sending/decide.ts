@@ -1,7 +1,7 @@
 import { toMessage, type MessageRow } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
 import { isTraceId } from '@parley/service-kit';
-import type { LockedConversation } from '../commands/locked-conversation.js';
+import type { LockedConversation } from '../commands/conversation-rows.js';
 import type { ClientKey, SendCommand, SendContext } from './context.js';
 import type { RuleEvaluation } from './rules/evaluation.js';
 import type { PendingMessages } from './rules/rule.js';

@@ -6,8 +6,12 @@ import { reached } from '@parley/faults';
 import { Traces } from '@parley/realtime';
 import { Logger } from '@parley/service-kit';
 import { Database, type Sql } from '@parley/store';
-import { ConversationCache } from '../commands/conversation-cache.js';
-import { callerStatesOf, lockConversations, type LockedConversation } from '../commands/locked-conversation.js';
+import {
+  callerStatesOf,
+  ConversationCache,
+  lockConversations,
+  type LockedConversation,
+} from '../commands/conversation-rows.js';
 import { usersNamedIn, type UsersByName } from '../people/mentions.js';
 import type { SendCommand } from './context.js';
 import { decide, type Candidate, type Decisions } from './decide.js';

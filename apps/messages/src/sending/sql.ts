@@ -1,7 +1,7 @@
 import { messageColumns, type MessageRow } from '@parley/chat';
 import type { Attachment, Forwarded } from '@parley/contracts';
 import type { Sql } from '@parley/store';
-import type { LockedConversation } from '../commands/locked-conversation.js';
+import type { LockedConversation } from '../commands/conversation-rows.js';
 import type { ClientKey } from './context.js';
 
 // `limit 1` keeps each look-up an index probe of one partition.

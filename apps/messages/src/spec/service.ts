@@ -20,9 +20,9 @@ import { createMemoryRegistry, createMemoryTraces, Push, type Registry, type Tra
 import type { Running } from '@parley/service-kit';
 import type { Database } from '@parley/store';
 import type { MessagesParts } from '../app.module.js';
+import { ConversationCache } from '../commands/conversation-rows.js';
 import { EventPublisher } from '../commands/publisher.js';
 import { CommandRunner } from '../commands/runner.js';
-import { ConversationCache } from '../commands/conversation-cache.js';
 import { FastPath } from '../sending/fast-path.js';
 import { RuleEvaluator } from '../sending/rules/evaluation.js';
 import { sendRules } from '../sending/rules/index.js';
