@@ -1,6 +1,18 @@
 import type { Delivery } from '@parley/broker';
 import { accessRefusal, audienceOf, toConversation, viewConversations, type Access, type Audience } from '@parley/chat';
-import { ChatError, foldName, type Actor, type Conversation, type Message, type SystemNote } from '@parley/contracts';
+import {
+  ChatError,
+  foldName,
+  type Actor,
+  type Conversation,
+  type DomainEvent,
+  type DomainEventName,
+  type Message,
+  type ServerEvent,
+  type ServerEventName,
+  type SystemNote,
+} from '@parley/contracts';
+import type { PushOptions } from '@parley/realtime';
 import type { Database, Sql } from '@parley/store';
 import {
   callerStatesOf,
@@ -9,7 +21,6 @@ import {
   type ConversationCache,
   type LockedConversation,
 } from './conversation-rows.js';
-import type { OutgoingEvent } from './publisher.js';
 import { findSystemMessage, insertSystemMessage } from './system-messages.js';
 
 /**
@@ -28,6 +39,20 @@ export const contextOf = ({
   payload: { caller },
   redelivered,
 }: Pick<Delivery<{ caller: Actor }>, 'payload' | 'redelivered'>): CommandContext => ({ caller, redelivered });
+
+/** A live event, pushed to users. */
+export type LiveEvent = {
+  [E in ServerEventName]: {
+    readonly to: readonly string[];
+    readonly event: E;
+    readonly payload: ServerEvent<E>;
+  } & Pick<PushOptions, 'id' | 'except'>;
+}[ServerEventName];
+/** A domain event, published to the other services. */
+type PublishedEvent = {
+  [N in DomainEventName]: { readonly publish: N; readonly payload: DomainEvent<N> };
+}[DomainEventName];
+export type OutgoingEvent = LiveEvent | PublishedEvent;
 
 /** The result of a committed command: its answer and its events. */
 export interface Committed<T> {

@@ -11,8 +11,8 @@ import {
   type Role,
 } from '@parley/contracts';
 import { Database } from '@parley/store';
-import type { Committed } from '../commands/change.js';
-import { messageNew, type OutgoingEvent } from '../commands/publisher.js';
+import type { Committed, OutgoingEvent } from '../commands/change.js';
+import { messageNew } from '../commands/runner.js';
 import { systemClientId } from '../commands/system-messages.js';
 import { invalid, requireUsers } from '../people/users.js';
 import { createDirect, createGroup, rolesOf } from './sql.js';

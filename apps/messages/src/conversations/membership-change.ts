@@ -1,7 +1,7 @@
 import { toMember } from '@parley/chat';
 import { ChatError, limits, type Message, type SystemNote } from '@parley/contracts';
-import type { ConversationChange } from '../commands/change.js';
-import { messageNew, type OutgoingEvent } from '../commands/publisher.js';
+import type { ConversationChange, OutgoingEvent } from '../commands/change.js';
+import { messageNew } from '../commands/runner.js';
 import { findMember, storeMember, type StoredMember } from './sql.js';
 
 type Removal = 'left' | 'removed' | 'banned';

@@ -1,7 +1,7 @@
 import { audienceOf, requirePermission, type Action } from '@parley/chat';
 import type { CallInput, CallOutput, Message } from '@parley/contracts';
 import { requireAccess, type ConversationChange } from '../commands/change.js';
-import { messageNew } from '../commands/publisher.js';
+import { messageNew } from '../commands/runner.js';
 
 type Update = CallInput<'conversation.update'>;
 

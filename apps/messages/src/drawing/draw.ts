@@ -12,14 +12,13 @@ import {
 } from '@parley/chat';
 import { ChatError, type Line, type RequestPayload } from '@parley/contracts';
 import { Database, type Sql } from '@parley/store';
-import type { Committed } from '../commands/change.js';
+import type { Committed, OutgoingEvent } from '../commands/change.js';
 import {
   callerStatesOf,
   lockConversations,
   type CallerState,
   type LockedConversation,
 } from '../commands/conversation-rows.js';
-import type { OutgoingEvent } from '../commands/publisher.js';
 
 export type DrawCommand = Pick<Delivery<RequestPayload<'drawing.draw.v1'>>, 'payload' | 'redelivered'>;
 

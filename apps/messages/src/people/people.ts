@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import { BlockEntity, ContactEntity, Database, isUniqueViolation } from '@parley/store';
-import type { CommandContext, Committed } from '../commands/change.js';
-import type { OutgoingEvent } from '../commands/publisher.js';
+import type { CommandContext, Committed, OutgoingEvent } from '../commands/change.js';
 import { invalid, requireUsers } from './users.js';
 
 type Done = Committed<Record<string, never>>;

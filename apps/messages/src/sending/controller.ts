@@ -6,8 +6,7 @@ import { reached } from '@parley/faults';
 import { Push, type UserLocations } from '@parley/realtime';
 import { endsWithin } from '@parley/service-kit';
 import type { Committed } from '../commands/change.js';
-import { messageNew } from '../commands/publisher.js';
-import { CommandRunner } from '../commands/runner.js';
+import { CommandRunner, messageNew } from '../commands/runner.js';
 import type { SendCommand } from './context.js';
 import { MessageSender, type SendOutcome, type Sent } from './send.js';
 
