@@ -1,8 +1,10 @@
+/** The workers of queues: they run handlers in the order that a queue needs, and settle every message by the result. */
 import { setImmediate } from 'node:timers/promises';
-import type { Logger } from '@parley/service-kit';
+import { ChatError } from '@parley/contracts';
+import { reached } from '@parley/faults';
+import { backOffMs, endsWithin, inSpans, pause, queueLabel, Unavailable, work, type Logger } from '@parley/service-kit';
 import type { BatchHandler, Handler } from '../broker.js';
-import { DeliveryRunner, type WhenUnavailable } from './delivery-runner.js';
-import type { InboundMessage } from './inbound-message.js';
+import { messageOf, type DeadLetterCause, type InboundMessage } from './inbound-message.js';
 
 /** The handlers of one worker, by the name of the request or event. */
 export type HandlerMap = ReadonlyMap<string, Handler | BatchHandler>;
@@ -16,6 +18,12 @@ export interface Worker {
   /** Forgets the messages of one queue that were not begun. Resolves when those under way have been handled. */
   release(queue: string): Promise<void>;
 }
+
+/**
+ * The behaviour of a queue while a dependency is unavailable: retry in place (keeps the order), refuse the requester,
+ * or retry later.
+ */
+type WhenUnavailable = 'wait' | 'refuse' | 'retry-later';
 
 /**
  * Keeps the order of every queue that feeds it. A turn takes either all messages that one batch handler may have, or the first message of each queue; the next turn begins when it has ended. A message that
@@ -162,4 +170,190 @@ function isStale(message: InboundMessage, dropsExpired: boolean): boolean {
   if (!dropsExpired || !message.isExpired) return false;
   message.ack();
   return true;
+}
+
+/** How long a stopping queue waits for deferred work. */
+const DEFERRED_TIMEOUT_MS = 5000;
+
+/** How one call of a handler ended. */
+type CallResult = 'done' | { readonly unavailable: Error } | { readonly failed: unknown };
+type Call = (messages: readonly InboundMessage[]) => Promise<CallResult>;
+
+/** Calls handlers and settles the messages by their results: see {@link Handler}. */
+class DeliveryRunner {
+  private readonly stopping = new AbortController();
+  private readonly finishing = new Set<Promise<void>>();
+  private warnedAt = 0;
+
+  constructor(
+    private readonly whenUnavailable: WhenUnavailable,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Ends retrying. Messages that are not settled by then are redelivered. */
+  stop(): void {
+    this.stopping.abort();
+  }
+  get stopped(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  /** Waits for deferred work, at most {@link DEFERRED_TIMEOUT_MS}. Unfinished deliveries are redelivered. */
+  async deferredWork(): Promise<void> {
+    if (this.finishing.size > 0) await endsWithin(DEFERRED_TIMEOUT_MS, Promise.all(this.finishing));
+  }
+
+  /** Handles one message and settles it. Never rejects. */
+  async run(message: InboundMessage, handler: Handler | undefined): Promise<void> {
+    if (!handler) {
+      const cause = { reason: 'unknown-type', detail: `no handler for ${message.name}` } as const;
+      return this.giveUp(message, cause, new ChatError('internal'));
+    }
+    if (await this.isValid(message)) await this.settle([message], () => callOne(handler, message));
+  }
+
+  /** Handles many messages in one call and settles them; when the call fails, each alone and in order. Never rejects. */
+  async runBatch(messages: readonly InboundMessage[], { handle }: BatchHandler): Promise<void> {
+    const valid: InboundMessage[] = [];
+    for (const message of messages) if (await this.isValid(message)) valid.push(message);
+    if (valid.length > 0) await this.settle(valid, (some) => callBatch(handle, some));
+  }
+
+  private isValid(message: InboundMessage): true | Promise<false> {
+    const rejection = message.validate();
+    return (
+      rejection === undefined || this.giveUp(message, rejection.cause, rejection.refusal).then(() => false as const)
+    );
+  }
+
+  private async settle(messages: readonly InboundMessage[], call: Call, failures = 0): Promise<void> {
+    let result = await measured(messages, call);
+    for (let retries = 0; isUnavailable(result); retries++) {
+      if (this.whenUnavailable !== 'wait') return this.postpone(messages, result.unavailable);
+      const { queue } = messages[0]!;
+      if (retries === 0) this.logger.warn({ queue, err: result.unavailable }, 'a dependency is away; the queue waits');
+      await pause(backOffMs(retries, 100, 5000), this.stopping.signal);
+      if (this.stopped || !messages.some(({ live }) => live)) return;
+      result = await measured(messages, call);
+      if (!isUnavailable(result)) this.logger.info({ queue }, 'the queue continues');
+    }
+    if (result === 'done') {
+      await reached('broker.settled');
+      for (const message of messages) this.finish(message);
+    } else await this.fail(messages, result.failed, call, failures);
+  }
+
+  /** Acknowledges after the deferred work. */
+  private finish(message: InboundMessage): void {
+    if (message.deferred.length === 0) return message.ack();
+    const finishing = this.doDeferredWork(message).finally(() => this.finishing.delete(finishing));
+    this.finishing.add(finishing);
+  }
+
+  private async doDeferredWork(message: InboundMessage): Promise<void> {
+    const { deferred } = message;
+    for (let at = 0, retries = 0; at < deferred.length;) {
+      try {
+        await deferred[at]!();
+        at += 1;
+      } catch (error) {
+        if (!(error instanceof Unavailable))
+          return this.giveUp(message, { reason: 'failed', detail: messageOf(error) }, new ChatError('internal'));
+        await pause(backOffMs(retries++, 100, 5000), this.stopping.signal);
+        if (this.stopped || !message.live) return;
+      }
+    }
+    message.ack();
+  }
+
+  /** After the first failure handles each message alone; after the second one makes it a dead letter. */
+  private async fail(messages: readonly InboundMessage[], error: unknown, call: Call, failures: number): Promise<void> {
+    if (failures === 0) {
+      for (const message of messages) {
+        if (this.stopped) return;
+        await this.settle([message], call, 1);
+      }
+      return;
+    }
+    for (const message of messages) {
+      const { queue, name, correlationId: traceId } = message;
+      this.logger.error({ err: error, queue, name, traceId }, 'a handler failed twice');
+      const refusal = new ChatError('internal', undefined, { traceId });
+      await this.giveUp(message, { reason: 'failed', detail: messageOf(error) }, refusal);
+    }
+  }
+
+  private async postpone(messages: readonly InboundMessage[], error: Error): Promise<void> {
+    for (const message of messages) {
+      if (this.whenUnavailable === 'refuse') {
+        message.refuse(new ChatError('unavailable'));
+        message.ack();
+      } else if (!(await message.retryLater())) {
+        const cause = { reason: 'retries', detail: messageOf(error) } as const;
+        work.deadLetters.inc({ queue: queueLabel(message.queue), reason: cause.reason });
+        await message.deadLetter(cause);
+      }
+    }
+    if (Date.now() - this.warnedAt < 1000) return;
+    this.warnedAt = Date.now();
+    this.logger.warn({ queue: messages[0]!.queue, err: error }, 'a dependency is away');
+  }
+
+  /** Refuses the requester and makes the message a dead letter; queries are only refused. */
+  private async giveUp(message: InboundMessage, cause: DeadLetterCause, refusal: ChatError): Promise<void> {
+    // A query may carry a password, which must not be kept; and nobody would wait for its answer when it is redriven.
+    const isKept = this.whenUnavailable !== 'refuse';
+    const { queue, name, correlationId: traceId } = message;
+    this.logger.error({ queue, name, traceId, ...cause }, isKept ? 'dead letter' : 'a query failed');
+    message.answer({ error: refusal.toBody() });
+    if (!isKept) return message.ack();
+    work.deadLetters.inc({ queue: queueLabel(queue), reason: cause.reason });
+    await message.deadLetter(cause);
+  }
+}
+
+/** Calls a handler, and counts it. All messages of a batch have one name. */
+async function measured(messages: readonly InboundMessage[], call: Call): Promise<CallResult> {
+  const { name } = messages[0]!;
+  const begun = performance.now();
+  const result = await call(messages);
+  work.seconds.observe({ name }, (performance.now() - begun) / 1000);
+  work.batchSize.observe({ name }, messages.length);
+  const end = result === 'done' ? 'done' : 'unavailable' in result ? 'away' : 'failed';
+  work.handled.inc({ name, end }, messages.length);
+  return result;
+}
+
+const isUnavailable = (result: CallResult): result is { readonly unavailable: Error } =>
+  result !== 'done' && 'unavailable' in result;
+
+async function callOne(handler: Handler, message: InboundMessage): Promise<CallResult> {
+  try {
+    const { name, envelope } = message;
+    message.reply(await inSpans(`handle ${name}`, 'consumer', [envelope.trace], () => handler(message)));
+    return 'done';
+  } catch (error) {
+    return judge(error, [message]);
+  }
+}
+
+async function callBatch(handle: BatchHandler['handle'], messages: readonly InboundMessage[]): Promise<CallResult> {
+  try {
+    // A log line of a batch carries the trace id of its first message.
+    const traces = messages.map(({ envelope }) => envelope.trace);
+    await inSpans(`handle ${messages[0]!.name}`, 'consumer', traces, () => handle(messages));
+    for (const message of messages) message.reply(undefined);
+    return 'done';
+  } catch (error) {
+    return judge(error, messages);
+  }
+}
+
+function judge(error: unknown, messages: readonly InboundMessage[]): CallResult {
+  for (const message of messages) message.markAttempted();
+  if (error instanceof Unavailable) return { unavailable: error };
+  if (!(error instanceof ChatError)) return { failed: error };
+  if (error.code === 'unavailable') return { unavailable: error };
+  for (const message of messages) message.refuse(error);
+  return 'done';
 }
