@@ -27,11 +27,12 @@ interface PresentMessage extends Row {
   body: string;
   gone: boolean;
 }
-// The planner does not know the length of an array parameter and would read whole tables; `offset 0` makes it look every key up. Leaves out messages whose index row is current.
+// The planner does not know the length of an array parameter and would read whole tables; `offset 0` makes it look every key up. Without statistics all indexes that begin with the conversation cost it the same;
+// only the primary key has the messages in the order of `seq`. Leaves out messages whose index row is current.
 export const PRESENT = `
   select m.conversation_id, m.seq, m.rev, m.id, m.sender_id, m.created_at, m.body, m.deleted_at is not null or c.deleted_at is not null as gone
   from unnest($1::uuid[], $2::bigint[]) as q(conversation_id, seq)
-  cross join lateral (select * from chat.message m where m.conversation_id = q.conversation_id and m.seq = q.seq and m.type <> 'system' offset 0) m
+  cross join lateral (select * from chat.message m where m.conversation_id = q.conversation_id and m.seq between q.seq and q.seq and m.type <> 'system' order by m.seq limit 1) m
   cross join lateral (select c.deleted_at from chat.conversation c where c.id = m.conversation_id offset 0) c
   left join lateral (select t.rev from history.message_text t where t.conversation_id = m.conversation_id and t.seq = m.seq offset 0) t on true
   where t.rev is null or t.rev < m.rev or c.deleted_at is not null`;
