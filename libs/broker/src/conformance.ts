@@ -166,19 +166,19 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('whose deadline has passed are still handled when they are commands, but not when they are queries', async () => {
       const handled: string[] = [];
       const note = async ({ name }: Delivery) => void handled.push(name);
-      const make = () => serving({ 'message.send.v1': note });
+      const commands = () => serving({ 'message.send.v1': note });
       const queries = () => serving({ 'history.epoch.v1': note });
       for (const stop of [
-        await system.server.serve('messages', make()),
+        await system.server.serve('messages', commands()),
         await system.server.serve('history', queries()),
       ])
         await stop.stop();
-      const asked = [
+      const requests = [
         send(system.client, newId(), 'a', 200),
         system.client.request('history.epoch.v1', {}, { deadlineMs: 200 }),
       ];
-      expect((await Promise.allSettled(asked)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-      await system.server.serve('messages', make());
+      expect((await Promise.allSettled(requests)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      await system.server.serve('messages', commands());
       await system.server.serve('history', queries());
       await eventually(() => handled.length > 0);
       await system.client.request('history.epoch.v1', {}).catch(() => undefined);
@@ -193,22 +193,22 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
         serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }),
       );
       const conversation = newId();
-      const asked = Array.from({ length: 30 }, (_, at) => send(small.client, conversation, `${at}`));
-      const refused = await Promise.allSettled(asked.slice(10));
+      const requests = Array.from({ length: 30 }, (_, at) => send(small.client, conversation, `${at}`));
+      const refused = await Promise.allSettled(requests.slice(10));
       expect(
         refused.every((one) => one.status === 'rejected' && (one.reason as ChatError).code === 'unavailable'),
       ).toBe(true);
       gate.open();
-      expect((await Promise.all(asked.slice(0, 10))).length).toBe(10);
+      expect((await Promise.all(requests.slice(0, 10))).length).toBe(10);
       await small.close();
     });
 
     it('under way when the broker closes are unavailable', async () => {
       const gate = new Gate();
       await system.server.serve('history', serving({ 'history.epoch.v1': () => gate.pass() }));
-      const asked = system.client.request('history.epoch.v1', {});
+      const requests = system.client.request('history.epoch.v1', {});
       await gate.entered;
-      await Promise.all([system.client.close(100), expect(asked).rejects.toMatchObject({ code: 'unavailable' })]);
+      await Promise.all([system.client.close(100), expect(requests).rejects.toMatchObject({ code: 'unavailable' })]);
       gate.open();
     });
   });
@@ -254,12 +254,12 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('continues during deferred work', async () => {
       const gate = new Gate();
       const seen: string[] = [];
-      let tries = 0;
-      let rested = false;
-      const rest = async (): Promise<void> => {
-        if (++tries < 3) throw new Unavailable('away');
+      let attempts = 0;
+      let isDone = false;
+      const deferredWork = async (): Promise<void> => {
+        if (++attempts < 3) throw new Unavailable('no broker');
         await gate.pass();
-        rested = true;
+        isDone = true;
       };
       const serve = () =>
         system.server.serve(
@@ -267,7 +267,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
           serving({
             'message.send.v1': async (delivery) => {
               seen.push(clientIdOf(delivery));
-              if (clientIdOf(delivery) === 'a') delivery.beforeAck(rest);
+              if (clientIdOf(delivery) === 'a') delivery.beforeAck(deferredWork);
               return answerOf(delivery);
             },
           }),
@@ -280,7 +280,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       const stopped = first.stop();
       gate.open();
       await stopped;
-      expect([tries, rested]).toEqual([3, true]);
+      expect([attempts, isDone]).toEqual([3, true]);
       await serve();
       await send(system.client, conversation, 'c');
       expect(seen).toEqual(['a', 'b', 'c']);
@@ -288,11 +288,11 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('redelivers a delivery whose deferred work was not done when its consumer stopped', async () => {
       const seen: [string, boolean][] = [];
-      const handler = (away: boolean) =>
+      const handler = (isUnavailable: boolean) =>
         serving({
           'message.send.v1': async (delivery) => {
             seen.push([clientIdOf(delivery), delivery.redelivered]);
-            if (away) delivery.beforeAck(() => Promise.reject(new Unavailable('away')));
+            if (isUnavailable) delivery.beforeAck(() => Promise.reject(new Unavailable('no broker')));
             return answerOf(delivery);
           },
         });
@@ -310,17 +310,17 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('is never in two calls at a time', async () => {
       let running = 0;
-      let most = 0;
-      const shards = new Set<number>();
+      let mostRunning = 0;
+      const busyShards = new Set<number>();
       const handler = batch(async (deliveries) => {
-        const mine = new Set(
+        const ownShards = new Set(
           deliveries.map((delivery) => shardOf((delivery as Send).payload.input.conversationId, SHARDS)),
         );
-        most = Math.max(most, ++running);
-        for (const shard of mine) expect(shards.has(shard)).toBe(false);
-        for (const shard of mine) shards.add(shard);
+        mostRunning = Math.max(mostRunning, ++running);
+        for (const shard of ownShards) expect(busyShards.has(shard)).toBe(false);
+        for (const shard of ownShards) busyShards.add(shard);
         await new Promise((resolve) => setTimeout(resolve, 5));
-        for (const shard of mine) shards.delete(shard);
+        for (const shard of ownShards) busyShards.delete(shard);
         running--;
         for (const delivery of deliveries) delivery.reply(answerOf(delivery));
       }, 5);
@@ -328,7 +328,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await Promise.all(
         Array.from({ length: 200 }, (_, at) => send(system.client, conversationOf(at % SHARDS), `${at}`)),
       );
-      expect(most).toBe(2);
+      expect(mostRunning).toBe(2);
     });
 
     it('keeps its order between requests with single and with batch handlers', async () => {
@@ -360,7 +360,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     it('retries in place while a dependency is unavailable', async () => {
       const seen: string[] = [];
       const first: boolean[] = [];
-      let away = 3;
+      let failuresLeft = 3;
       await system.server.serve(
         'messages',
         serving({
@@ -368,7 +368,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
             first.push(
               ...deliveries.filter((delivery) => clientIdOf(delivery) === '0').map(({ redelivered }) => redelivered),
             );
-            if (away-- > 0) throw new Unavailable('no database');
+            if (failuresLeft-- > 0) throw new Unavailable('no database');
             seen.push(...deliveries.map(clientIdOf));
             for (const delivery of deliveries) delivery.reply(answerOf(delivery));
           }, 3),
@@ -384,17 +384,17 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('makes only those requests of a failed batch dead letters that fail alone too', async () => {
       const calls: string[][] = [];
-      let cured = false;
+      let isFixed = false;
       const handler = batch(async (deliveries) => {
         const names = deliveries.map(clientIdOf);
         calls.push(names);
-        if (!cured && names.includes('poison')) throw new TypeError('a defect');
+        if (!isFixed && names.includes('poison')) throw new TypeError('a defect');
         for (const delivery of deliveries) delivery.reply(answerOf(delivery));
       });
       await system.server.serve('messages', serving({ 'message.send.v1': handler }));
       const conversation = newId();
-      const asked = ['a', 'poison', 'b'].map((clientId) => send(system.client, conversation, clientId));
-      const [first, second, third] = await Promise.allSettled(asked);
+      const requests = ['a', 'poison', 'b'].map((clientId) => send(system.client, conversation, clientId));
+      const [first, second, third] = await Promise.allSettled(requests);
       expect([first!.status, third!.status]).toEqual(['fulfilled', 'fulfilled']);
       expect(second).toMatchObject({ status: 'rejected', reason: { code: 'internal' } });
       expect(calls.filter((call) => call.includes('poison')).at(-1)).toEqual(['poison']);
@@ -403,7 +403,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
         expect(await system.deadLetters()).toMatchObject([{ queue, name: 'message.send.v1', reason: 'failed' }]),
       );
 
-      cured = true;
+      isFixed = true;
       expect(await system.redrive()).toBe(1);
       await eventually(() => expect(calls.at(-1)).toEqual(['poison']));
       await eventually(async () => expect(await system.deadLetters()).toEqual([]));
@@ -492,17 +492,22 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     });
 
     it('reach every service and every listener that subscribes to them', async () => {
-      const got: string[] = [];
+      const received: string[] = [];
       for (const service of ['messages', 'history'] as const)
-        await system.server.serve(service, serving({}, { 'session.revoked.v1': async () => void got.push(service) }));
-      await system.server.listen(listener({ events: ['session.revoked.v1'], onEvent: (name) => void got.push(name) }));
+        await system.server.serve(
+          service,
+          serving({}, { 'session.revoked.v1': async () => void received.push(service) }),
+        );
+      await system.server.listen(
+        listener({ events: ['session.revoked.v1'], onEvent: (name) => void received.push(name) }),
+      );
       await system.client.publish('session.revoked.v1', revoked());
-      await eventually(() => expect(got.toSorted()).toEqual(['history', 'messages', 'session.revoked.v1']));
+      await eventually(() => expect(received.toSorted()).toEqual(['history', 'messages', 'session.revoked.v1']));
     });
 
     it('are retried while a dependency is unavailable without holding up others', async () => {
       const seen: { reason: string; redelivered: boolean }[] = [];
-      let away = 2;
+      let failuresLeft = 2;
       await system.server.serve(
         'history',
         serving(
@@ -510,7 +515,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
           {
             'session.revoked.v1': async ({ payload, redelivered }) => {
               const { reason } = payload as ReturnType<typeof revoked>;
-              if ((reason as string) === 'ended' && away-- > 0) throw new Unavailable('no database');
+              if ((reason as string) === 'ended' && failuresLeft-- > 0) throw new Unavailable('no database');
               seen.push({ reason, redelivered });
             },
           },
@@ -553,54 +558,58 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
   describe('frames', () => {
     it('to one instance reach it in order', async () => {
-      const got: unknown[] = [];
+      const received: unknown[] = [];
       await system.server.listen(
-        listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.payload : pushed.kind) }),
+        listener({ onPush: (pushed) => void received.push(pushed.kind === 'users' ? pushed.payload : pushed.kind) }),
       );
       for (let at = 0; at < 100; at++) void system.client.push(system.server.instance, frame(undefined, at));
       await system.client.push('a-gateway-that-is-gone', frame(undefined, 'gone'));
       await system.client.pushAll(frame(undefined, 'all'));
-      await eventually(() => expect(got).toEqual([...Array(100).keys(), 'all']));
+      await eventually(() => expect(received).toEqual([...Array(100).keys(), 'all']));
     });
 
     it('with an id that was seen before are dropped', async () => {
-      const got: unknown[] = [];
+      const received: unknown[] = [];
       await system.server.listen(
-        listener({ onPush: (pushed) => void got.push(pushed.kind === 'users' ? pushed.id : '') }),
+        listener({ onPush: (pushed) => void received.push(pushed.kind === 'users' ? pushed.id : '') }),
       );
       for (const id of ['a', 'b', 'a', 'c', 'b']) await system.client.push(system.server.instance, frame(id));
       await system.client.pushAll(frame('last'));
-      await eventually(() => expect(got).toEqual(['a', 'b', 'c', 'last']));
+      await eventually(() => expect(received).toEqual(['a', 'b', 'c', 'last']));
     });
 
     it('do not reach a listener that stopped', async () => {
-      const got: unknown[] = [];
-      const listening = await system.server.listen(listener({ onPush: (pushed) => void got.push(pushed) }));
+      const received: unknown[] = [];
+      const listening = await system.server.listen(listener({ onPush: (pushed) => void received.push(pushed) }));
       await listening.stop();
       await system.client.push(system.server.instance, frame());
       await system.client.publish('session.revoked.v1', { userId: newId(), sessionIds: [], reason: 'logout' });
-      expect(got).toEqual([]);
+      expect(received).toEqual([]);
     });
   });
 
   describe('stopping', () => {
-    const stopped = async (handler: Handler, graceMs: number, meanwhile: (gate: Serving) => Promise<void>) => {
-      const serving_ = await system.server.serve('messages', serving({ 'message.send.v1': handler }));
-      await meanwhile({ stop: () => serving_.stop(graceMs) });
+    const whileServing = async (
+      handler: Handler,
+      graceMs: number,
+      meanwhile: (consumers: Serving) => Promise<void>,
+    ) => {
+      const consumers = await system.server.serve('messages', serving({ 'message.send.v1': handler }));
+      await meanwhile({ stop: () => consumers.stop(graceMs) });
     };
 
     it('waits for deliveries under way, which are not redelivered', async () => {
       const gate = new Gate();
       const handled: string[] = [];
-      await stopped(
+      await whileServing(
         async (delivery) => (handled.push(clientIdOf(delivery)), await gate.pass(), answerOf(delivery)),
         5000,
-        async (it_) => {
+        async (consumers) => {
           const conversation = newId();
           const first = send(system.client, conversation, 'first');
           await gate.entered;
           const second = send(system.client, conversation, 'second');
-          const stop = it_.stop();
+          const stop = consumers.stop();
           gate.open();
           expect(await first).toMatchObject({ duplicate: false });
           await stop;
@@ -614,21 +623,21 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
 
     it('gives back deliveries that did not end in time, ahead of newer ones', async () => {
       const gate = new Gate();
-      await stopped(
+      await whileServing(
         () => gate.pass(),
         50,
-        async (it_) => {
+        async (consumers) => {
           const conversation = newId();
-          const asked = ['a', 'b'].map((clientId) => send(system.client, conversation, clientId));
+          const requests = ['a', 'b'].map((clientId) => send(system.client, conversation, clientId));
           await gate.entered;
-          await it_.stop();
-          asked.push(send(system.client, conversation, 'c'));
+          await consumers.stop();
+          requests.push(send(system.client, conversation, 'c'));
           const seen: string[] = [];
           await system.server.serve(
             'messages',
             serving({ 'message.send.v1': async (delivery) => (seen.push(clientIdOf(delivery)), answerOf(delivery)) }),
           );
-          expect((await Promise.all(asked))[0]).toMatchObject({ duplicate: true });
+          expect((await Promise.all(requests))[0]).toMatchObject({ duplicate: true });
           expect(seen).toEqual(['a', 'b', 'c']);
           gate.open();
         },
@@ -636,13 +645,13 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
     });
 
     it('can be done twice', async () => {
-      const serving_ = await system.server.serve(
+      const consumers = await system.server.serve(
         'history',
         serving({ 'history.epoch.v1': async () => ({ epoch: 'e' }) }),
       );
       expect(system.server.status).toEqual({ ready: true });
-      await serving_.stop();
-      await serving_.stop();
+      await consumers.stop();
+      await consumers.stop();
       await system.server.close();
       await system.server.close();
       expect(system.server.status.ready).toBe(false);

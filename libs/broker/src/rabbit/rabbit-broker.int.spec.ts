@@ -49,12 +49,12 @@ async function newHost(): Promise<string> {
 
 /** Begins one call per turn of the event loop: calls of one turn may become one message. */
 async function eachTurn<T>(count: number, begin: (at: number) => Promise<T>): Promise<Promise<T>[]> {
-  const begun: Promise<T>[] = [];
+  const calls: Promise<T>[] = [];
   for (let at = 0; at < count; at++) {
-    begun.push(begin(at));
+    calls.push(begin(at));
     await nextTurn();
   }
-  return begun;
+  return calls;
 }
 
 const brokers: Broker[] = [];
@@ -151,13 +151,13 @@ describe('RabbitMQ, with failures', () => {
   }
 
   /**
-   * Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs. All must be handled in order, and answered after at most `tries` tries each.
+   * Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs. All must be handled in order, and answered after at most `maxAttempts` attempts each.
    */
   async function storm(
     client: Broker,
     { seen }: { seen: Map<string, string[]> },
     count: number,
-    tries: number,
+    maxAttempts: number,
     meanwhile: (progress: () => number) => Promise<void>,
   ): Promise<void> {
     const conversations = Array.from({ length: 8 }, () => newId());
@@ -170,7 +170,7 @@ describe('RabbitMQ, with failures', () => {
         const conversation = conversations[at % 8]!;
         sent.get(conversation)!.push(`${at}`);
         let answer = send(client, conversation, `${at}`, 20_000);
-        for (let again = 1; again < tries; again++)
+        for (let attempt = 1; attempt < maxAttempts; attempt++)
           answer = answer.catch(() => send(client, conversation, `${at}`, 20_000));
         expect(await answer).toEqual({ clientId: `${at}` });
         answered++;
@@ -197,8 +197,8 @@ describe('RabbitMQ, with failures', () => {
     const [server, client] = [await started(), await started({ confirmTimeoutMs: 30_000 })];
     const seen = await witness(server);
     // RabbitMQ saves its list of quorum queues every half second; a younger queue is unusable after a crash.
-    const young = Date.now() + 2000;
-    await eventually(() => Date.now() > young);
+    const savedAt = Date.now() + 2000;
+    await eventually(() => Date.now() > savedAt);
     await storm(client, seen, 3000, 3, async (progress) => {
       await eventually(() => progress() >= 1000, { timeoutMs: 30_000, intervalMs: 2 });
       await rabbit.kill();
@@ -238,17 +238,17 @@ describe('RabbitMQ, with failures', () => {
 
   it('does not repeat a query whose connection was cut', async () => {
     const [server, client] = [await started(), await proxied()];
-    let asked = 0;
-    await server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: `${++asked}` }) }));
+    let handled = 0;
+    await server.serve('history', serving({ 'history.epoch.v1': async () => ({ epoch: `${++handled}` }) }));
     client.proxy.latency(100);
     const answers = Array.from({ length: 20 }, () =>
       client.broker.request('history.epoch.v1', {}, { deadlineMs: 1500 }),
     );
-    await eventually(() => asked === 20, { intervalMs: 2 });
+    await eventually(() => handled === 20, { intervalMs: 2 });
     client.proxy.cut();
     client.proxy.heal();
     await Promise.allSettled(answers);
-    expect(asked).toBe(20);
+    expect(handled).toBe(20);
   });
 
   it('consumes again after its queue was deleted', async () => {
@@ -263,7 +263,7 @@ describe('RabbitMQ, with failures', () => {
   it('consumes again after its channel failed', async () => {
     const connection = new AmqpConnection(url, 'test', logger);
     connection.open();
-    const got: [string, boolean][] = [];
+    const received: [string, boolean][] = [];
     const consumer = new QueueConsumer(
       connection,
       {
@@ -271,7 +271,7 @@ describe('RabbitMQ, with failures', () => {
         prefetch: 10,
         declare: async (channel) => void (await channel.assertQueue('probe')),
         onMessage: (message, channel) => {
-          got.push([message.content.toString(), message.fields.redelivered]);
+          received.push([message.content.toString(), message.fields.redelivered]);
           if (message.fields.redelivered) channel.ack(message);
           else channel.channel.ack({ ...message, fields: { ...message.fields, deliveryTag: 4711 } });
         },
@@ -281,7 +281,7 @@ describe('RabbitMQ, with failures', () => {
     await consumer.start(5000);
     (await admin.createChannel()).sendToQueue('probe', Buffer.from('a'));
     await eventually(() =>
-      expect(got).toEqual([
+      expect(received).toEqual([
         ['a', false],
         ['a', true],
       ]),
@@ -305,7 +305,7 @@ describe('RabbitMQ, with failures', () => {
       serving({ 'message.send.v1': (delivery) => gate.pass().then(() => echo(delivery)) }),
     );
     const conversation = newId();
-    const asked = await eachTurn(50, (at) => send(server, conversation, `${at}`));
+    const answers = await eachTurn(50, (at) => send(server, conversation, `${at}`));
     await gate.entered;
     const channel = await admin.createChannel();
     await eventually(async () =>
@@ -314,7 +314,7 @@ describe('RabbitMQ, with failures', () => {
       ),
     );
     gate.open();
-    await Promise.all(asked);
+    await Promise.all(answers);
     // All of them are acknowledged.
     await server.close();
     const { messageCount } = await channel.checkQueue(names.shardQueue('messages', shardOf(conversation, SHARDS)));
@@ -340,10 +340,10 @@ describe('RabbitMQ, with failures', () => {
     const channel = await admin.createConfirmChannel();
     const { queue: tap } = await channel.assertQueue('', { exclusive: true });
     await channel.bindQueue(tap, names.commands, shard);
-    const asked = ['a', 'b', 'bad', 'c'].map((clientId) => send(client, conversation, clientId));
+    const answers = ['a', 'b', 'bad', 'c'].map((clientId) => send(client, conversation, clientId));
     await gate.entered;
     gate.open();
-    expect(await Promise.allSettled(asked)).toMatchObject([
+    expect(await Promise.allSettled(answers)).toMatchObject([
       { value: { clientId: 'a' } },
       { value: { clientId: 'b' } },
       { reason: { code: 'internal' } },
@@ -374,13 +374,13 @@ describe('RabbitMQ, with failures', () => {
       }),
     );
     const conversation = newId();
-    const asked = ['a', 'b', 'c'].map((clientId) => send(client, conversation, clientId, 20_000));
+    const answers = ['a', 'b', 'c'].map((clientId) => send(client, conversation, clientId, 20_000));
     await first.entered;
     const server = await started();
     const { seen } = await witness(server);
     proxy.cut();
     await stopped.stop(0);
-    expect(await Promise.all(asked)).toMatchObject([
+    expect(await Promise.all(answers)).toMatchObject([
       { message: { clientId: 'a' } },
       { clientId: 'b' },
       { clientId: 'c' },
@@ -440,7 +440,7 @@ describe('RabbitMQ, with failures', () => {
       await started(),
     ];
     // The first may be cut off after its answer to `a` and before the acknowledgement; then the second gets `a` again.
-    const by = new Map<string, string[]>();
+    const handledBy = new Map<string, string[]>();
     for (const [name, broker] of [
       ['first', first.broker],
       ['second', second],
@@ -449,24 +449,24 @@ describe('RabbitMQ, with failures', () => {
         'messages',
         serving({
           'message.send.v1': async (delivery) => (
-            by.set(clientIdOf(delivery), [...(by.get(clientIdOf(delivery)) ?? []), name]),
+            handledBy.set(clientIdOf(delivery), [...(handledBy.get(clientIdOf(delivery)) ?? []), name]),
             echo(delivery)
           ),
         }),
       );
     }
     await send(client, conversationOf(0), 'a');
-    expect(by.get('a')).toEqual(['first']);
+    expect(handledBy.get('a')).toEqual(['first']);
     first.proxy.refuse();
     const before = Date.now();
     await send(client, conversationOf(0), 'b');
-    expect(by.get('b')).toEqual(['second']);
+    expect(handledBy.get('b')).toEqual(['second']);
     expect(Date.now() - before).toBeLessThan(2000);
   });
 
   it('shares the shards evenly when a replica joins', async () => {
     const [first, second, client] = [await started(), await started(), await started()];
-    const by = new Map<string, Set<string>>([
+    const handledBy = new Map<string, Set<string>>([
       ['first', new Set()],
       ['second', new Set()],
     ]);
@@ -478,7 +478,7 @@ describe('RabbitMQ, with failures', () => {
         serving({
           'message.send.v1': async (delivery) => {
             const { conversationId } = (delivery.payload as { input: { conversationId: string } }).input;
-            by.get(name)!.add(conversationId);
+            handledBy.get(name)!.add(conversationId);
             if (conversationId === conversations[0]) seen.push(clientIdOf(delivery));
             return echo(delivery);
           },
@@ -487,17 +487,15 @@ describe('RabbitMQ, with failures', () => {
     await serve('first', first);
     await serve('second', second);
     const sent: string[] = [];
-    const asked: Promise<unknown>[] = [];
     await eventually(
       async () => {
-        for (const names of by.values()) names.clear();
+        for (const names of handledBy.values()) names.clear();
         const round = conversations.map((conversation, at) => {
           if (at === 0) sent.push(`${sent.length}`);
           return send(client, conversation, at === 0 ? sent.at(-1)! : 'x');
         });
-        asked.push(...round);
         await Promise.all(round);
-        expect([...by.values()].map((names) => names.size)).toEqual([2, 2]);
+        expect([...handledBy.values()].map((names) => names.size)).toEqual([2, 2]);
       },
       { timeoutMs: 15_000, intervalMs: 1 },
     );
@@ -641,9 +639,9 @@ describe('RabbitMQ, with arbitrary messages', () => {
         for (const { at, content, ...properties } of messages)
           channel.sendToQueue(queues[at % queues.length]!, content, properties);
         await channel.waitForConfirms();
-        const died = messages.filter(({ at }) => at % queues.length < kept.length).length;
+        const deadCount = messages.filter(({ at }) => at % queues.length < kept.length).length;
         const found = async () => (await listDeadLetters(url)).map(({ reason }) => reason);
-        await eventually(async () => expect((await found()).length).toBe(died));
+        await eventually(async () => expect((await found()).length).toBe(deadCount));
         for (const reason of await found()) expect(['not-json', 'unknown-type', 'invalid']).toContain(reason);
         const id = newId();
         const neighbours = [
@@ -654,8 +652,8 @@ describe('RabbitMQ, with arbitrary messages', () => {
         await Promise.all(neighbours);
         await eventually(() => expect(pushed).toContain(id));
         expect([server.status, client.status]).toEqual([{ ready: true }, { ready: true }]);
-        expect(await redrive(url)).toEqual({ redriven: died, stuck: 0 });
-        await eventually(async () => expect((await found()).length).toBe(died));
+        expect(await redrive(url)).toEqual({ redriven: deadCount, stuck: 0 });
+        await eventually(async () => expect((await found()).length).toBe(deadCount));
       }),
       {
         ...rounds(8),
@@ -683,7 +681,7 @@ describe('RabbitMQ, with arbitrary messages', () => {
     const channel = await admin.createConfirmChannel();
     const { queue: tap } = await channel.assertQueue('', { exclusive: true });
     await channel.bindQueue(tap, names.commands, 'history.queries');
-    const asked = client.request('history.epoch.v1', {}, { deadlineMs: 5000 });
+    const answer = client.request('history.epoch.v1', {}, { deadlineMs: 5000 });
     await gate.entered;
     const copy = await eventually(() => channel.get(tap));
     const correlationId = copy.properties.correlationId as string;
@@ -699,7 +697,7 @@ describe('RabbitMQ, with arbitrary messages', () => {
     for (const body of forged) channel.sendToQueue(names.replyQueue('test', client.instance), Buffer.from(body));
     await channel.waitForConfirms();
     gate.open();
-    expect(await asked).toEqual({ epoch: 'e' });
+    expect(await answer).toEqual({ epoch: 'e' });
     await admin.close();
   });
 });
