@@ -61,7 +61,7 @@ export const gatewayConfig = {
     .describe('Maximum time that a call waits for the services behind the gateway'),
 };
 
-/** The values of {@link gatewayConfig}. A class, so that Nest injects it by type; it only lends its name. */
+/** The values of {@link gatewayConfig}. A class, so that Nest injects it by type; it is never instantiated. */
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
 export interface GatewayConfig extends Readonly<z.output<z.ZodObject<typeof gatewayConfig>>> {}
 export abstract class GatewayConfig {}

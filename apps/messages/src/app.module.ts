@@ -38,7 +38,7 @@ export interface MessagesParts {
   readonly logger: Logger;
   /** Absent settings have their defaults. */
   readonly settings?: Partial<Settings>;
-  /** The longest that a stop waits for work under way, in milliseconds. */
+  /** Maximum time that a stop waits for work under way, in milliseconds. */
   readonly graceMs?: number;
   /** The rules that new messages must pass. Default: those of `sending/rules/index.ts`. */
   readonly rules?: readonly SendRule[];

@@ -32,9 +32,9 @@ export abstract class Settings {
 /** Times in milliseconds. */
 export interface WebhookSettings {
   readonly allowPrivate: boolean;
-  /** The wait after the first failed attempt. Each further one waits about four times as long. */
+  /** The wait after the first failed attempt. Each further wait is about four times as long. */
   readonly retryMs: number;
-  /** The longest that one attempt may take. */
+  /** Maximum duration of one attempt. */
   readonly timeoutMs: number;
   /** Interval of looking for deliveries queued by other replicas, and for retries. */
   readonly pollMs: number;

@@ -13,22 +13,23 @@ import type {
 export interface Delivery<P = unknown> {
   readonly name: string;
   readonly payload: P;
-  /** The trace id of the request: it follows the work through all services, and is in every log line. */
+  /** The trace id of the request: the same in all services that work on it, and in all of their log lines. */
   readonly correlationId: string;
   /**
-   * Whether an earlier attempt may have handled it, in part or in whole. Handlers then repeat the answer, not the
-   * effects.
+   * Whether an earlier attempt may have handled this delivery, in part or in whole. Handlers then repeat the answer,
+   * not the effects.
    */
   readonly redelivered: boolean;
-  /** Milliseconds since the epoch after which nobody waits for the answer any more. */
+  /** The time until which the requester waits for the answer, in milliseconds since the epoch. */
   readonly deadline: number | undefined;
   /** Answers the requester. Only the first answer or refusal counts, and none after the deadline. Ignored for events. */
   reply(answer: unknown): void;
   /** Answers the requester with a refusal. */
   refuse(error: ChatError): void;
   /**
-   * Puts work between the handler's return and the acknowledgement of this delivery; other deliveries do not wait for it. While the work rejects with `Unavailable` it is begun again, with pauses. When the
-   * process ends before it is done, the delivery is redelivered. For commands only.
+   * Puts work between the handler's return and the acknowledgement of this delivery; other deliveries do not wait for
+   * it. Work that rejects with `Unavailable` is started again, with pauses. If the process ends before the work is
+   * done, the delivery is redelivered. For commands only.
    */
   beforeAck(work: () => Promise<void>): void;
 }
@@ -40,14 +41,15 @@ export interface Delivery<P = unknown> {
  * - it throws a ChatError other than `unavailable`: refused with that error, acknowledged;
  * - it throws `Unavailable` (a dependency is unavailable): commands pause their queue and are retried in place, so that
  *   the order holds; queries are refused with `unavailable`; events are retried after a delay;
- * - it throws anything else: tried once more alone, then a dead letter, and refused with `internal`. Queries are not
- *   kept, only refused.
+ * - it throws anything else: the delivery is handled once more, alone. If that fails too, the delivery is refused with
+ *   `internal` and becomes a dead letter; a query is only refused.
  */
 export type Handler = (delivery: Delivery) => Promise<unknown>;
 
 /**
- * Like {@link Handler}, for many deliveries at a time: while one call is under way, deliveries gather; the next call gets them all, up to `max`. The deliveries of one queue are in order and never in two
- * calls at a time. The handler answers each delivery itself.
+ * Like {@link Handler}, for many deliveries at a time: deliveries that arrive during one call are collected for the
+ * next one, up to `max`. The deliveries of one queue are in order and never in two calls at a time. The handler answers
+ * each delivery itself.
  */
 export interface BatchHandler {
   /** Maximum number of deliveries in one call. */
@@ -85,35 +87,51 @@ export interface BrokerStatus {
  * in-process, pass one conformance suite.
  */
 export abstract class Broker {
-  /** Names this process among all; new at every start. The id of a gateway. */
+  /** Identifies this process: a new id at every start. Of a gateway, this is the gateway’s id. */
   abstract readonly instance: string;
-  /** Connects and declares what every process needs. Rejects, with one readable line, when that does not succeed within its time limit. */
+  /**
+   * Connects and declares what every process needs. Rejects with a `StartError` of one line when that does not succeed
+   * in time.
+   */
   abstract start(): Promise<void>;
   /**
-   * Sends a request and waits for its answer. Rejects with the handler's ChatError, or with `unavailable`: not confirmed, no queue, too much under way, or no answer within `deadlineMs` (then it may still
-   * have been handled: repeat it under the same id).
+   * Sends a request and waits for its answer. Rejects with the handler's ChatError, or with `unavailable`: the broker
+   * did not confirm the request, it has no queue for it, too many requests are under way, or no answer came within
+   * `deadlineMs`. After `unavailable` the request may still be handled: repeat it under the same id.
    */
   abstract request<N extends RequestName>(
     name: N,
     payload: RequestPayload<N>,
     options?: { deadlineMs?: number; correlationId?: string },
   ): Promise<RequestAnswer<N>>;
-  /** Publishes an event. Resolves when the broker has confirmed it; rejects with `Unavailable`. An event without subscribers is fine. */
+  /**
+   * Publishes an event. Resolves when the broker has confirmed it; rejects with `Unavailable`. An event may have no
+   * subscribers.
+   */
   abstract publish<N extends DomainEventName>(
     name: N,
     event: DomainEvent<N>,
     options?: { correlationId?: string },
   ): Promise<void>;
-  /** Sends a frame to one gateway. Resolves when the broker has confirmed it, also when that gateway is gone. The frames of one publisher to one gateway keep their order. */
+  /**
+   * Sends a frame to one gateway. Resolves when the broker has confirmed it, even if that gateway no longer exists. The
+   * frames of one publisher to one gateway keep their order.
+   */
   abstract push(gateway: string, frame: PushFrame): Promise<void>;
   /** Sends a frame to all gateways; otherwise like {@link push}. */
   abstract pushAll(frame: PushFrame): Promise<void>;
   /** Consumes the queues of a service: its shards (a single active consumer each), commands, queries, and events. */
   abstract serve(service: Service, handlers: Handlers): Promise<Serving>;
-  /** Consumes the pushes to this instance, and the events that the listener names. Resolves once nothing that is published from now on is missed. */
+  /**
+   * Consumes the pushes to this instance, and the events that the listener names. Resolves when everything that is
+   * published from then on reaches the listener.
+   */
   abstract listen(listener: InstanceListener): Promise<Serving>;
   abstract readonly status: BrokerStatus;
-  /** Stops serving, waits for what is being published (at most `graceMs`), and closes. Requests under way reject with `unavailable`. */
+  /**
+   * Stops serving, waits for publications under way (at most `graceMs`), and closes. Requests under way reject with
+   * `unavailable`.
+   */
   abstract close(graceMs?: number): Promise<void>;
 }
 

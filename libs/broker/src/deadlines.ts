@@ -3,7 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { ChatError } from '@parley/contracts';
 import type { Answer } from './delivery/inbound-message.js';
 
-/** A set whose items expire at their deadline, with one timer for all: it looks every `everyMs` milliseconds, so an item may expire that much late. */
+/**
+ * A set whose items expire at their deadline, with one timer for all items. The timer runs every `everyMs`
+ * milliseconds, so an item may expire that much late.
+ */
 export class ExpiringSet<T extends { readonly deadline: number }> {
   private readonly items = new Set<T>();
   private timer: NodeJS.Timeout | undefined;
@@ -60,7 +63,7 @@ export class PendingRequests {
     this.settle(id, unavailable('no answer in time')),
   );
   private count = 0;
-  /** Keeps an answer to another process from naming one of these by chance. */
+  /** Makes ids unique across processes, so that an answer to another process matches none of these. */
   private readonly nonce = randomBytes(6).toString('base64url');
 
   get size(): number {

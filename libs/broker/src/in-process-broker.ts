@@ -56,15 +56,16 @@ export interface InProcessDeadLetter extends DeadLetterCause {
 class Queue {
   readonly messages = new Set<QueuedMessage>();
   consumer: ServiceQueue | undefined;
-  /** Changes with the consumer: a message that an earlier consumer was given is not live any more. */
+  /** Increases when a consumer stops: the messages that it was given are not live any more. */
   generation = 0;
 }
 
 const MAX_DEAD_LETTERS = 10_000;
 
 /**
- * The broker of one process. Requests, events and frames keep the order in which they were sent. Nothing outlives the process, which is safe because every answer waits for the database. Requests and events
- * are copied by their schemas; answers and frames are handed over without a copy, so their sender must not change them afterwards.
+ * The broker of one process. Requests, events and frames keep the order in which they were sent. They are lost with the
+ * process. That is safe, because every answer waits for the database. Requests and events are copied by their schemas;
+ * answers and frames are handed over without a copy, so their sender must not change them afterwards.
  */
 export class InProcessBroker implements Broker {
   readonly instance = newId();

@@ -104,7 +104,10 @@ const resultOf = async (returned: ReturnType<MessageHandler>): Promise<unknown> 
   return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;
 };
 
-/** Passes errors on to the broker unchanged. Nest's own filter would log them and put "Internal server error" in their place. */
+/**
+ * Passes errors on to the broker unchanged. Nest's own filter would log them and replace them by "Internal server
+ * error".
+ */
 @Catch()
 class PassErrors {
   catch(error: unknown) {

@@ -19,9 +19,9 @@ export type RedisCommand = readonly (string | number)[];
 type CommandResult = readonly [error: Error | null, result: unknown];
 
 /**
- * A connection to Redis on which no caller waits long: every call ends within `timeoutMs`, and while Redis is
- * unavailable each rejects at once. A command whose answer is lost with the connection may have been done and is never
- * repeated automatically. All commands are idempotent.
+ * A connection to Redis that bounds every call: it ends within `timeoutMs`, and rejects at once while Redis is
+ * unavailable. A command whose answer is lost with the connection may have been carried out; it is never repeated
+ * automatically. All commands are idempotent.
  */
 export class RedisConnection {
   readonly prefix: string;
@@ -60,7 +60,7 @@ export class RedisConnection {
       // Rejects the calls under way as soon as the connection is lost.
       maxRetriesPerRequest: 0,
       connectTimeout: 2000,
-      // Gives up a connection whose other end is silent while answers are due: frozen, or half open.
+      // Closes a connection whose server does not send while answers are due: frozen, or half open.
       socketTimeout: timeoutMs * 2,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000) * (0.5 + Math.random() / 2),
     });
@@ -74,7 +74,7 @@ export class RedisConnection {
     return this.away;
   }
 
-  /** Names the run of the server behind this connection: another one after every restart and failover, which may have lost data. */
+  /** Identifies the run of the Redis server: it changes with every restart and failover, which may have lost data. */
   get runId(): string {
     return this.run ?? '';
   }
@@ -131,7 +131,7 @@ export class RedisConnection {
 
   private onLost(reason: string): void {
     if (this.away === 'closed') return;
-    if (this.away === undefined) this.logger.warn({ reason }, 'Redis is away');
+    if (this.away === undefined) this.logger.warn({ reason }, 'Redis is unavailable');
     this.away = reason;
   }
 }

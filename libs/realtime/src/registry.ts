@@ -11,10 +11,13 @@ export interface RegistryEntry {
 
 /** Where users were connected when they were looked up. */
 export class UserLocations {
-  /** Of a registry that did not answer in time. */
+  /** The locations from a registry that did not answer in time. */
   static readonly unknown = new UserLocations(new Map(), false);
 
-  /** @param complete False: the registry lost data lately, or did not answer, and may not know everybody; a push must then go to all gateways. */
+  /**
+   * @param complete False if the registry lost data recently or did not answer, so it may not know everybody; a push
+   * must then go to all gateways.
+   */
   constructor(
     private readonly gatewaysByUser: ReadonlyMap<string, readonly string[]>,
     readonly complete: boolean,

@@ -19,14 +19,14 @@ export interface MessageTrace {
 
 /**
  * The progress of recent messages, for debugging one message; nothing else depends on it. A class, so that Nest injects
- * it by type. Noting something never waits, throws or rejects. It is stored within some 50 ms, and not at all beyond
- * {@link TraceLimits} or while Redis is unavailable. Times are by the clock of the process that noted them. Two
+ * it by type. Recording never waits, throws or rejects. Records are stored within about 50 ms; they are dropped beyond
+ * {@link TraceLimits} and while Redis is unavailable. Times are by the clock of the recording process. Two
  * implementations, Redis and in-memory, pass one conformance suite.
  */
 export abstract class Traces {
-  /** Notes that these messages are committed, now. */
+  /** Records that these messages have just been committed. */
   abstract committed(messageIds: readonly string[]): void;
-  /** Notes that a message was written to these connections, now. Reads no more of them than it notes. */
+  /** Records that a message has just been written to these connections. Reads no more of them than it records. */
   abstract pushed(messageId: string, devices: Iterable<Device>): void;
   /**
    * undefined if nothing is known about the message (any more). Rejects with `Unavailable` while Redis is unavailable.
@@ -37,11 +37,11 @@ export abstract class Traces {
 
 /** Bounds the memory that traces take: for one process, about `perSecond` × `keepMs` × 200 bytes. */
 export interface TraceLimits {
-  /** Lifetime of a trace after its last note, in milliseconds. */
+  /** Lifetime of a trace after its last record, in milliseconds. */
   readonly keepMs?: number;
-  /** Maximum number of connections that one gateway notes of one message. */
+  /** Maximum number of connections that one gateway records of one message. */
   readonly devices?: number;
-  /** Maximum number of notes of one process in a second; further ones are dropped. */
+  /** Maximum number of records of one process in a second; further ones are dropped. */
   readonly perSecond?: number;
 }
 const defaults: Required<TraceLimits> = { keepMs: 15 * 60_000, devices: 50, perSecond: 100 };

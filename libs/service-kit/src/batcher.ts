@@ -23,7 +23,7 @@ interface Entry<T, R> {
   readonly reject: (error: unknown) => void;
 }
 
-/** The items of one key that wait, and what will flush them. */
+/** The waiting items of one key. `cancel` stops the timer that would flush them. */
 interface Queue<T, R> {
   entries: Entry<T, R>[];
   cancel?: (() => void) | undefined;
@@ -57,7 +57,7 @@ export class Batcher<T, R = void> {
     });
   }
 
-  /** Flushes what waits without waiting for more. Resolves once every batch has settled; {@link add} rejects from now on. */
+  /** Flushes all waiting items at once. Resolves once every batch has settled; {@link add} rejects from now on. */
   async close(): Promise<void> {
     this.closed = true;
     for (const [key, queue] of this.queues) this.flush(key, queue);

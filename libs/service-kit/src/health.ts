@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { listen } from './ports.js';
 import { work } from './work-metrics.js';
 
-/** Returns undefined if all is well, otherwise the problem in words for operators. Must not wait for anything. */
+/** Returns undefined, or the problem in words for operators. Must not wait for anything. */
 export type ReadinessCheck = () => string | undefined;
 
 /** Liveness, readiness and metrics of one process. It is ready between `open()` and `drain()`, while every check agrees. */

@@ -20,7 +20,8 @@ export abstract class Logger {
 const secrets = ['password', 'accessToken', 'refreshToken', 'token', 'authorization', 'body'];
 
 /**
- * Writes JSON lines with level, time, service and trace id, to standard output by default. Nobody may pass bodies, passwords or tokens to it; hiding fields of those names is the safety net for that rule.
+ * Writes JSON lines with level, time, service and trace id, to standard output by default. Callers must not log bodies,
+ * passwords or tokens; as a precaution, fields of these names are hidden.
  */
 export function createLogger(service: string, level: string = 'info', destination?: DestinationStream): Logger {
   const options = {

@@ -74,7 +74,10 @@ export class RecurringTask {
     const { name, logger } = this.options;
     const missing = error instanceof Unavailable || (error instanceof ChatError && error.code === 'unavailable');
     if (missing)
-      logger.warn({ err: error, task: name }, 'a recurring task failed, as a dependency is away; it is tried again');
+      logger.warn(
+        { err: error, task: name },
+        'a recurring task failed because a dependency is unavailable; it is tried again',
+      );
     else logger.error({ err: error, task: name }, 'a recurring task failed; it is tried again');
   }
 }

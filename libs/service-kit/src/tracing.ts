@@ -30,7 +30,7 @@ export const currentTrace = (): Trace | undefined => traces.getStore();
 const form =
   /^(?!ff)(?<version>[0-9a-f]{2})-(?<traceId>(?!0{32})[0-9a-f]{32})-(?<spanId>(?!0{16})[0-9a-f]{16})-[0-9a-f]{2}(?<more>-.*)?$/;
 
-/** Parses a `traceparent`; undefined unless it is well-formed. What a version above 00 adds is ignored. */
+/** Parses a `traceparent`; undefined unless it is well-formed. Additions of versions above 00 are ignored. */
 export function parseTraceparent(header: unknown): TraceContext | undefined {
   const { version, traceId, spanId, more } =
     (typeof header === 'string' && header.length < 256 && form.exec(header)?.groups) || {};
@@ -143,7 +143,10 @@ export const currentTraceparent = (): string | undefined => active && traceparen
 export const traceparentOf = (trace: Trace | undefined): string | undefined =>
   isParent(trace) ? formatTraceparent(trace) : undefined;
 
-/** The trace of a message that is sent now: that of the current work, or a new one; with a `traceId` that is not the current one, that other trace, of which no span is known. */
+/**
+ * The trace of a message that is sent now: the trace of the current work, or a new one. With another `traceId`: that
+ * trace, without a span, because none is known.
+ */
 export function outgoingTrace(traceId?: string): Trace {
   const current = currentTrace();
   if (traceId !== undefined && traceId !== current?.traceId) return { traceId };

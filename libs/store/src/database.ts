@@ -53,7 +53,10 @@ export abstract class Database implements Sql {
    * (ADR 27).
    */
   abstract entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T>;
-  /** Undefined when the database was reached at the last attempt; otherwise the reason, for people. While there is a problem the database is probed every second. */
+  /**
+   * Undefined when the database was reached at the last attempt; otherwise the reason, for operators. While there is a
+   * problem, the database is probed every second.
+   */
   abstract problem(): string | undefined;
   /** Waits for work under way, then closes. Later calls reject with `Unavailable`. */
   abstract close(): Promise<void>;

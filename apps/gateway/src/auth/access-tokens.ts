@@ -12,7 +12,10 @@ const Header = z.object({ alg: z.literal('ES256'), typ: z.literal('at+jwt'), kid
 const Claims = z.object({ sub: Id, sid: Id, kind: User.shape.kind, exp: z.number() });
 const form = /^[\w.~+/=-]{1,4096}$/;
 
-/** The signature and addressee that an access token must have. Expiry is left to {@link AccessTokens.sessionOf}, which asks auth's clock. */
+/**
+ * The signature and addressee that an access token must have. {@link AccessTokens.sessionOf} checks the expiry by
+ * auth's clock.
+ */
 export const verification = {
   algorithms: ['ES256'],
   issuer: 'parley',

@@ -7,14 +7,17 @@ import type { Session } from './session.js';
 const TRUST_MS = 60_000;
 const DEADLINE_MS = 3_000;
 const MAX_CACHED = 10_000;
-/** Tokens that auth is asked about at a time, so that made-up tokens cannot keep it busy. */
+/** Maximum number of tokens that auth is asked about at a time, so that invented tokens cannot keep it busy. */
 const MAX_PENDING = 100;
 const form = /^parley_bot_[\w-]{43}$/;
 
-/** Looks bots' tokens up in auth and trusts the answer for a minute. The caller checks whether the session has ended since. */
+/**
+ * Asks auth for the sessions of bots' tokens, and caches each answer for a minute. The caller checks whether the
+ * session has ended since.
+ */
 @Injectable()
 export class BotTokens {
-  /** By the token's hash, the oldest first. */
+  /** The sessions of tokens, by the token's hash, oldest first. */
   private readonly cache = new Map<string, { readonly session: Session; readonly at: number }>();
   private readonly pending = new Map<string, Promise<Session>>();
 

@@ -10,7 +10,7 @@ import type { Session } from './session.js';
 const bearerToken = ({ headers }: Pick<Request, 'headers'>): string | null =>
   /^Bearer ([\w.~+/=-]{1,4096})$/i.exec(headers.authorization ?? '')?.[1] ?? null;
 
-/** Authenticates HTTP requests by their bearer token. Which tokens are valid is for {@link AccessTokens} to say. */
+/** Authenticates HTTP requests by their bearer token. {@link AccessTokens} decides which tokens are valid. */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy) {
   constructor(private readonly tokens: AccessTokens) {
@@ -25,7 +25,7 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
     return this.tokens.sessionOf(payload);
   }
 
-  /** A bot's token is no JWT. */
+  /** A bot's token is not a JWT. */
   override authenticate(request: Request, options?: object): void {
     const token = bearerToken(request);
     if (token === null || !BotTokens.isBotToken(token)) return super.authenticate(request, options);

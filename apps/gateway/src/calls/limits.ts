@@ -13,7 +13,7 @@ export class Limits {
   private readonly logins: Limiter;
   private readonly failedLogins: Limiter;
   private readonly http: Limiter;
-  /** The newest guess at each password that is being checked. The rate of logins bounds it. */
+  /** The newest guess under way for each password. The rate of logins bounds their number. */
   private readonly guesses = new Map<string, Promise<void>>();
 
   constructor(config: GatewayConfig, limiters: Limiters) {

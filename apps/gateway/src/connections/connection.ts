@@ -5,13 +5,13 @@ import type { Session } from '../auth/session.js';
 
 /** The rate of calls of any kind, per connection, and over HTTP per user or address. */
 export const CALL_RATE = Object.freeze({ perSecond: 100, burst: 200 });
-/** Calls of one connection that may wait for their answer at a time. */
+/** Maximum number of calls of one connection that wait for their answers. */
 const MAX_PENDING_CALLS = 256;
 /** Maximum time for a closing transport to send its written data. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const nothing = () => undefined;
 
-/** Tokens that come back evenly with time. */
+/** A rate limit with bursts: tokens are regained at an even rate. */
 class TokenBucket {
   private tokens: number;
   private refilledAt = Date.now();
@@ -23,7 +23,7 @@ class TokenBucket {
     this.tokens = burst;
   }
 
-  /** Throws `rate_limited` when there is none. */
+  /** Throws `rate_limited` when no token is left. */
   take(): void {
     const now = Date.now();
     const refill = (Math.max(0, now - this.refilledAt) / 1000) * this.perSecond;
@@ -128,7 +128,7 @@ export class LocalConnection {
    */
   inTurn(step: Promise<unknown>): Promise<void> {
     const turn = Promise.all([this.lastTurn, step]).then(nothing);
-    // Without the results: each would keep the one before it in memory.
+    // Drops the results, because each would keep the one before it in memory.
     this.lastTurn = Promise.allSettled([this.lastTurn, step]).then(nothing);
     return turn;
   }

@@ -29,9 +29,9 @@ interface PendingRequest {
 
 /**
  * The presence subscriptions of this gateway's connections. The gateway subscribes at presence, which returns only
- * users that the watcher may see. All subscriptions are repeated with every renewal: they survive presence's loss of
- * its data, and a watcher who may no longer see somebody stops being told. A connection that watches somebody is in
- * that user's room, unless there is a block between the two.
+ * users that the watcher may see. All subscriptions are repeated with every renewal. So they survive when presence
+ * loses its data, and a watcher stops receiving the presence of a user whom they may no longer see. A connection that
+ * watches somebody is in that user's room, unless there is a block between the two.
  */
 @Injectable()
 export class PresenceSubscriptions {
@@ -155,7 +155,7 @@ export class PresenceSubscriptions {
     }
   }
 
-  /** Tells a device the state of a user that it watches, if that is new to it. */
+  /** Sends a device the state of a watched user, unless it was the last state sent. */
   private show(device: LocalConnection, view: View): void {
     const isNew = device.watched.get(view.presence.userId) !== view.presence.state;
     this.add(device, view);

@@ -12,7 +12,7 @@ const UNBLOCKED = `select u.id from unnest($2::uuid[]) as u(id) where not ${bloc
 /**
  * The progress of a message, for its sender; `not_found` for others. `received`: the time at which the gateway received
  * the call, from the message's id. Pushes to blocked and blocking users are left out, because they would reveal that
- * those users were online. Without the traces of a Redis that is away.
+ * those users were online. Without traces while Redis is unavailable.
  */
 export async function traceOfMessage(
   sql: Sql,

@@ -38,12 +38,15 @@ export class Attachments {
     private readonly settings: Settings,
   ) {}
 
-  /** Refuses with `too_large` bytes over the user's quota. Previews do not count. */
+  /** Rejects with `too_large` when the bytes would exceed the user's quota. Previews do not count. */
   admit({ userId, bytes }: RequestPayload<'attachment.admit.v1'>): Promise<void> {
     return this.requireQuota(this.database, userId, bytes);
   }
 
-  /** Records an attachment, and its preview if it has one. Serial for each user, so that concurrent uploads do not exceed the quota together. */
+  /**
+   * Records an attachment, and its preview if it has one. Calls for one user run one after another, so that concurrent
+   * uploads do not exceed the quota together.
+   */
   record({ userId, stored, thumbnail }: RequestPayload<'attachment.record.v1'>): Promise<Attachment> {
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);
@@ -71,7 +74,7 @@ export class Attachments {
     if (!row.media_type.startsWith('image/')) throw new ChatError('unsupported_media', 'A profile picture is an image');
   }
 
-  /** Makes an attachment the user's only public one. Serial for each user. */
+  /** Makes an attachment the user's only public one. Calls for one user run one after another. */
   publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): Promise<void> {
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);
@@ -85,8 +88,9 @@ export class Attachments {
   }
 
   /**
-   * Drops attachments that were never sent within a day, and those that no message carries any more. Returns dropped ones, also of earlier sweeps, whose bytes are to be removed. Previews come
-   * before their attachments, whose deletion removes the previews' rows.
+   * Drops attachments that were never sent within a day, and those that no message carries any more. Returns the
+   * dropped attachments whose bytes must be removed, also those of earlier sweeps. Previews come before their
+   * attachments, whose deletion removes the previews' rows.
    */
   async sweep({ limit }: RequestPayload<'attachment.sweep.v1'>): Promise<RequestAnswer<'attachment.sweep.v1'>> {
     await this.dropUnsent(limit);

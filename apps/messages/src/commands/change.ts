@@ -180,7 +180,10 @@ export class ConversationChange {
   }
 }
 
-/** `later`: the work checks access itself, after it has looked whether this very command has ended the caller's access. */
+/**
+ * `later`: `work` checks access itself, because an earlier delivery of the same command may have ended the caller's
+ * access.
+ */
 export type AccessCheck = Access | 'later';
 
 /** Throws the refusal of a caller without access to the conversation. */
@@ -196,8 +199,8 @@ export interface ChangeDependencies {
 }
 
 /**
- * Changes a conversation in one transaction: locks its row, checks access, lets `work` check and write, and writes the row. `work` may run again after a conflict between transactions.
- * Anything it throws rolls everything back.
+ * Changes a conversation in one transaction: locks its row, checks access, lets `work` check and write, and writes the
+ * row. `work` may run again after a conflict between transactions. An error that it throws rolls everything back.
  */
 export async function changeConversation<T>(
   { database, audience, cache }: ChangeDependencies,

@@ -84,7 +84,10 @@ export class ConversationCache {
     this.entries.set(conversation.id, { conversation, senders: merged.size > MAX_SENDERS ? new Map(senders) : merged });
   }
 
-  /** Stores a conversation's row as committed. Keeps the cached senders while `members_rev` is unchanged; otherwise the entry goes. */
+  /**
+   * Stores a conversation's row as committed. Keeps the cached senders while `members_rev` is unchanged; otherwise
+   * removes the entry.
+   */
   advance(conversation: LockedConversation): void {
     const before = this.entries.get(conversation.id);
     if (before?.conversation.members_rev === conversation.members_rev)

@@ -31,8 +31,9 @@ export const messageNew = (to: readonly string[], message: Message): OutgoingEve
 });
 
 /**
- * Publishes committed changes to users and to the other services. Repeating it is harmless: gateways drop a live event whose id they have seen, and consumers of domain events are idempotent.
- * Every method rejects with `Unavailable` when the broker did not confirm everything; the command is then redelivered.
+ * Publishes committed changes to users and to the other services. Publishing again is harmless: gateways drop a live
+ * event whose id they have seen, and consumers of domain events are idempotent. Every method rejects with `Unavailable`
+ * when the broker did not confirm everything; the command is then redelivered.
  */
 @Injectable()
 export class EventPublisher {
@@ -63,7 +64,10 @@ export class EventPublisher {
     for (const event of events) if ('publish' in event) await this.broker.publish(event.publish, event.payload);
   }
 
-  /** Publishes `message.created.v1` of a message, together with others that come within {@link BATCH_WAIT_MS}. */
+  /**
+   * Publishes `message.created.v1` of a message, together with other messages that are added within {@link
+   * BATCH_WAIT_MS}.
+   */
   messageCreated(message: Message): Promise<void> {
     return this.created.add(message);
   }
@@ -90,7 +94,8 @@ export class CommandRunner {
   ) {}
 
   /**
-   * Carries out one command. A `ChatError` refuses it, also `unavailable`: retrying in place would hold up all conversations of the shard while another service is unavailable.
+   * Carries out one command. A `ChatError` refuses the command, even `unavailable`: retrying in place would hold up all
+   * conversations of the shard while another service is unavailable.
    */
   async run<T>(delivery: Delivery, work: () => Promise<Committed<T>>): Promise<void> {
     let outcome: Committed<T> | ChatError;

@@ -31,8 +31,8 @@ export async function join(change: ConversationChange): Promise<CallOutput<'conv
 }
 
 /**
- * Leaves a conversation. The creator must hand it over first, or ends it as its last member. Checks access itself, so
- * that a redelivered command returns the same answer.
+ * Leaves a conversation. The creator must hand it over first; the last member ends it by leaving. Checks access itself,
+ * so that a redelivered command returns the same answer.
  */
 export async function leave(change: ConversationChange): Promise<Record<string, never>> {
   if (await republishMembership(change, change.userId)) return {};
@@ -66,7 +66,7 @@ export async function lookUpUser(broker: Broker, userId: string): Promise<UserLo
   }
 }
 
-/** Adds a member. A present member is answered unchanged. Banned users have to be unbanned first. */
+/** Adds a member. Returns a present member unchanged. Banned users have to be unbanned first. */
 export async function add(
   change: ConversationChange,
   input: CallInput<'member.add'>,
@@ -86,7 +86,7 @@ export async function add(
   return { member: toMember(joined) };
 }
 
-/** Removes a member. A banned user goes off the list of members, and stays banned. */
+/** Removes a member. A banned user is taken off the list of members, and stays banned. */
 export async function remove(
   change: ConversationChange,
   { userId }: CallInput<'member.remove'>,
@@ -226,7 +226,7 @@ async function storeUpdate(
   return stored;
 }
 
-/** Lifts a ban whose time is over, as if the banned user had asked. Does nothing for other bans. */
+/** Lifts a ban that has expired. The formerly banned user is the caller. Does nothing for other bans. */
 export async function liftBan(change: ConversationChange): Promise<Record<string, never>> {
   const member = await findMember(change.sql, change.conversation.id, change.userId);
   if (!member || member.left_at !== null || member.status !== 'active' || change.conversation.deleted_at !== null)

@@ -14,7 +14,7 @@ export interface NewConversation {
   readonly policy: Policy;
 }
 
-// One statement, so that nobody ever sees a part of it. An existing pair stays as it is.
+// One statement, so that the conversation appears with its members. An existing pair stays as it is.
 const CREATE_DIRECT = `
   with pair as (
     insert into chat.direct_pair (low, high, conversation_id) select least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1::uuid where not ${blockBetween('$2::uuid', '$3::uuid')}
@@ -100,7 +100,10 @@ export interface StoredMember extends MemberRow {
   base_seq: number;
   rev: number;
   left_at: Date | null;
-  /** True when `member_count` includes the member: has not left, and is not stored as banned. A ban whose time is over is stored until `ExpiredBans` lifts it. */
+  /**
+   * True when `member_count` includes the member: has not left, and is not stored as banned. An expired ban stays
+   * stored until `ExpiredBans` lifts it.
+   */
   counted: boolean;
 }
 // The history service writes the cursors; they are read here to show the member's positions (ADR 12).
@@ -136,7 +139,7 @@ export async function storeMember(sql: Sql, conversationId: string, member: Stor
   ]);
 }
 
-/** Members whose ban is over but not lifted yet. */
+/** Members whose ban has expired and is not lifted yet. */
 export const findExpiredBans = (sql: Sql, limit: number): Promise<{ conversation_id: string; user_id: string }[]> =>
   sql.query(
     `select conversation_id, user_id from chat.member where status = 'banned' and left_at is null and banned_until <= clock_timestamp() order by banned_until limit $1`,

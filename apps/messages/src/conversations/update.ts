@@ -60,7 +60,7 @@ function applyUpdate(
   );
 }
 
-/** The description carries the `rev` and `lastSeq` of before its system message, which follows as an event of its own. */
+/** The description has the `rev` and `lastSeq` from before its system message, which follows as an event of its own. */
 async function publishDescription(change: ConversationChange, note?: Message): Promise<void> {
   const to = await change.audience();
   const { id, conversation_rev } = change.conversation;

@@ -10,8 +10,8 @@ const ERASE = `
   delete from chat.message_attachment where conversation_id = $1 and message_id = $2`;
 
 /**
- * Leaves a tombstone: body, attachments, reactions and edits are removed from the database. Everybody may delete their own messages, some roles those of others. Deleting again answers the
- * tombstone.
+ * Leaves a tombstone: body, attachments, reactions and edits are removed from the database. Everybody may delete their
+ * own messages, some roles those of others. Deleting again returns the tombstone.
  */
 export async function deleteMessage(change: ConversationChange, row: MessageRow): Promise<MessageChange> {
   if (row.sender_id !== change.userId) requirePermission('deleteOthers', change);

@@ -33,7 +33,10 @@ export async function editMessage(
   return { row: edited };
 }
 
-/** Looks for this request's edit: a later edit, which must stay, may have come between it and its redelivery. */
+/**
+ * Whether this request has already edited the message. A later edit, which must stay, may have come before the
+ * redelivery.
+ */
 async function isCarriedOut({ sql, repeat, context }: ConversationChange, row: MessageRow): Promise<boolean> {
   if (!repeat) return false;
   const found = await sql.query(

@@ -20,7 +20,7 @@ export async function pinMessage(change: ConversationChange, row: MessageRow): P
   return { row: await updateRow(change, row, 'pinned_at = $4, pinned_by = $5', [change.now, change.userId]) };
 }
 
-/** Unpins a message. One that is not pinned stays as it is. */
+/** Unpins a message. Unpinning it again changes nothing. */
 export async function unpinMessage(change: ConversationChange, row: MessageRow): Promise<MessageChange> {
   await requireWriting('pin', change);
   requireChangeable(row);

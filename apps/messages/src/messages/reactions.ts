@@ -8,7 +8,7 @@ const MAX_EMOJIS = 50;
 /** Maximum number of users that the summary of an emoji names. */
 const MAX_NAMED_USERS = 20;
 
-/** Adds the caller's reaction. One that is already there stays as it is. */
+/** Adds the caller's reaction. Adding it again changes nothing. */
 export async function addReaction(change: ConversationChange, row: MessageRow, emoji: string): Promise<MessageChange> {
   await requireReacting(change, row);
   const { sql, userId, now } = change;
@@ -66,7 +66,7 @@ async function summaryOf({ sql }: ConversationChange, row: MessageRow, emoji: st
   return { emoji, count: summary!.count, userIds: summary!.users };
 }
 
-/** Emojis stay in the order of their first use. One that nobody uses any more is removed. */
+/** Keeps the emojis in the order of their first use, and removes an emoji without users. */
 function withSummary(reactions: readonly Reaction[], summary: Reaction): Reaction[] {
   const present = reactions.some(({ emoji }) => emoji === summary.emoji);
   const updated = present

@@ -43,7 +43,7 @@ export class People {
     return { answer: {}, events: blockChanged(context, userId, false, removed > 0) };
   }
 
-  /** False when the block exists, also when a concurrent command has just added it. */
+  /** Returns false when the block exists, even if a concurrent command has just added it. */
   private async insertBlock(blockerId: string, blockedId: string): Promise<boolean> {
     try {
       return await this.database.entities(async (em) => {

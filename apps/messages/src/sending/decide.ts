@@ -8,7 +8,8 @@ import type { PendingMessages } from './rules/rule.js';
 import type { NewMessage } from './sql.js';
 
 /**
- * The id of the message that a request stores. It follows from the request's id, so that a redelivered request recognises its own message. The last byte is the conversation's: the shard.
+ * The id of the message that a request stores. It is derived from the request's id, so that a redelivered request
+ * recognises its own message. The last byte is the conversation's: the shard.
  */
 export const messageIdOf = (requestId: string, conversationId: string): string =>
   requestId.slice(0, -2) + conversationId.slice(-2);
@@ -67,7 +68,7 @@ export class PendingBatch implements PendingMessages {
   private readonly byClientId = new Map<string, Message>();
   private readonly bySender = new Map<string, NewMessage>();
 
-  /** The conversations of the messages, as they will be after them. */
+  /** The conversations of the messages, as they will be stored with them. */
   get advanced(): LockedConversation[] {
     return [...this.conversations.values()];
   }

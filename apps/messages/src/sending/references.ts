@@ -75,7 +75,8 @@ const attachmentIdsOf = ({ input }: SendCommand, source: MessageRow | undefined)
 interface OwnedAttachment extends AttachmentRow {
   uploader_id: string;
 }
-// The lock keeps the sweep from dropping them before they are linked. An attachment that was sent and is on no message any more is about to be dropped.
+// The lock keeps the sweep from dropping them before they are linked. An attachment that was sent, and whose messages
+// are all deleted, is about to be dropped.
 const ATTACHABLE = `
   select ${attachmentColumns('a')}, a.uploader_id
   from chat.attachment a

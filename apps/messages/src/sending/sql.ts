@@ -101,11 +101,14 @@ const STORE_IF_UNCHANGED = `
     join locked h on h.id = n.conversation_id cross join unchanged)
   select h.id, h.now from locked h cross join unchanged`;
 /**
- * Stores plain messages and advances their conversations, in one statement that is its own transaction, provided that every conversation still has the `rev` of `before`, and that none of
- * `directSenders`, the senders in direct conversations, blocks anybody or is blocked. Returns the messages' time by conversation: the database's, never before that of the previous message.
- * Returns undefined when a condition failed and nothing was stored. Rejects with a unique violation, storing nothing, when a `clientId` exists.
+ * Stores plain messages and advances their conversations, in one statement that is its own transaction, provided that
+ * every conversation still has the `rev` of `before`, and that none of `directSenders`, the senders in direct
+ * conversations, blocks anybody or is blocked. Returns the messages' time by conversation: the database's, never before
+ * that of the previous message. Returns undefined when a condition failed and nothing was stored. Rejects with a unique
+ * violation, storing nothing, when a `clientId` exists.
  *
- * A statement that waits for a row lock reads everything it joins to that row as of before the wait. So it joins nothing: an unchanged `rev` also proves that the members are unchanged.
+ * A statement that waited for a row lock sees other rows as they were before the wait, so it must not join members. It
+ * need not: an unchanged `rev` also proves that the members are unchanged.
  */
 export async function storeIfUnchanged(
   sql: Sql,

@@ -6,10 +6,10 @@ import { Database, type Row } from '@parley/store';
 import { Settings } from '../config.js';
 import type { AttemptResult } from './post.js';
 
-/** Attempts before a delivery is given up. With the default first wait they span about a day. */
+/** Maximum number of attempts of a delivery. With the default first wait they span about a day. */
 export const MAX_ATTEMPTS = 8;
 const WAIT_FACTOR = 4.3;
-/** Deliveries of a webhook given up in a row before it is switched off. */
+/** A webhook is switched off after this many deliveries in a row were given up. */
 const MAX_FAILURES = 5;
 /** An attempt that has not ended after this time was cut off, and its delivery is due again. Longer than any attempt takes. */
 const LEASE_MS = 60_000;

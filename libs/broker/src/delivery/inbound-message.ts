@@ -67,7 +67,10 @@ export abstract class InboundMessage implements Delivery {
     return this.deadline !== undefined && this.deadline <= Date.now();
   }
 
-  /** False once the channel that it came on is gone: it is delivered again, and must not be handled here any more. */
+  /**
+   * False once the channel of the message has closed: the broker delivers the message again, so it must not be handled
+   * here any more.
+   */
   abstract readonly live: boolean;
   /** Parses the payload. Throws when it is not JSON. */
   protected abstract read(): unknown;
@@ -75,9 +78,12 @@ export abstract class InboundMessage implements Delivery {
   abstract answer(answer: Answer): void;
   /** Acknowledges. */
   abstract ack(): void;
-  /** Puts it among the dead letters; acknowledges it once it is safe there. */
+  /** Makes the message a dead letter, and acknowledges it once the broker has confirmed that. */
   abstract deadLetter(cause: DeadLetterCause): Promise<void>;
-  /** For events: delivers it again after a delay; acknowledges it once that is safe. Resolves with false when it was retried too often. */
+  /**
+   * For events: has the message delivered again after a delay, and acknowledges it once the broker has confirmed that.
+   * Resolves with false when the message was retried too often.
+   */
   abstract retryLater(): Promise<boolean>;
 
   reply(answer: unknown): void {
@@ -92,7 +98,7 @@ export abstract class InboundMessage implements Delivery {
     this.deferred = [...this.deferred, AsyncResource.bind(work)];
   }
 
-  /** Marks it as redelivered: a handler failed and may have had effects. */
+  /** Marks the message as redelivered: a handler failed and may have had effects. */
   markAttempted(): void {
     this.attempted = true;
     this.deferred = [];
@@ -139,13 +145,13 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 
 /** How events are tried again while a dependency is unavailable. */
 export interface EventRetries {
-  /** How long each waits before it is tried again, in milliseconds; the last delay repeats. On RabbitMQ each delay has a queue. */
+  /** The delay before each retry, in milliseconds; the last one repeats. On RabbitMQ each delay has a queue. */
   readonly delaysMs: readonly number[];
   /** Maximum number of retries; then the event is a dead letter. */
   readonly limit: number;
 }
 
-/** Lasts about four hours. */
+/** Retries an event for about four hours. */
 export const defaultRetries: EventRetries = { delaysMs: [1_000, 5_000, 30_000], limit: 500 };
 
 /** The delay before the next try of an event that was retried `retries` times, in milliseconds; undefined when it may not be retried again. */

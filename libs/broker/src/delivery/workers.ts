@@ -13,9 +13,9 @@ const isBatch = (handler: Handler | BatchHandler | undefined): handler is BatchH
 /** Handles and settles every message that it is given. */
 export interface Worker {
   add(message: InboundMessage): void;
-  /** Begins nothing more. Resolves when the messages under way have been handled; messages that were not begun stay unsettled. */
+  /** Starts no further message. Resolves when the messages under way have been handled; all others stay unsettled. */
   stop(): Promise<void>;
-  /** Forgets the messages of one queue that were not begun. Resolves when those under way have been handled. */
+  /** Forgets the messages of one queue that have not been started. Resolves when those under way have been handled. */
   release(queue: string): Promise<void>;
 }
 
@@ -26,8 +26,9 @@ export interface Worker {
 type WhenUnavailable = 'wait' | 'refuse' | 'retry-later';
 
 /**
- * Keeps the order of every queue that feeds it. A turn takes either all messages that one batch handler may have, or the first message of each queue; the next turn begins when it has ended. A message that
- * does not fit into a turn holds back its own queue only.
+ * Keeps the order of every queue that feeds it. A turn takes either all messages that one batch handler may have, or
+ * the first message of each queue; the next turn begins when this one has ended. A message that does not fit into a
+ * turn holds back its own queue only.
  */
 export class OrderedWorker implements Worker {
   private inbox: InboundMessage[] = [];
@@ -231,7 +232,8 @@ class DeliveryRunner {
     for (let retries = 0; isUnavailable(result); retries++) {
       if (this.whenUnavailable !== 'wait') return this.postpone(messages, result.unavailable);
       const { queue } = messages[0]!;
-      if (retries === 0) this.logger.warn({ queue, err: result.unavailable }, 'a dependency is away; the queue waits');
+      if (retries === 0)
+        this.logger.warn({ queue, err: result.unavailable }, 'a dependency is unavailable; the queue waits');
       await pause(backOffMs(retries, 100, 5000), this.stopping.signal);
       if (this.stopped || !messages.some(({ live }) => live)) return;
       result = await measured(messages, call);
@@ -266,7 +268,7 @@ class DeliveryRunner {
     message.ack();
   }
 
-  /** After the first failure handles each message alone; after the second one makes it a dead letter. */
+  /** After the first failure, handles each message alone; after the second one, makes it a dead letter. */
   private async fail(messages: readonly InboundMessage[], error: unknown, call: Call, failures: number): Promise<void> {
     if (failures === 0) {
       for (const message of messages) {
@@ -296,7 +298,7 @@ class DeliveryRunner {
     }
     if (Date.now() - this.warnedAt < 1000) return;
     this.warnedAt = Date.now();
-    this.logger.warn({ queue: messages[0]!.queue, err: error }, 'a dependency is away');
+    this.logger.warn({ queue: messages[0]!.queue, err: error }, 'a dependency is unavailable');
   }
 
   /** Refuses the requester and makes the message a dead letter; queries are only refused. */

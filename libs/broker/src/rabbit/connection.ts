@@ -3,7 +3,8 @@ import { coalesceWrites } from '@parley/patches';
 import { connect, type ChannelModel } from 'amqplib';
 
 /**
- * One connection to RabbitMQ that comes back: after a cut it connects again, with jittered back-off (at most 5 s), until it is closed. A half-open connection is noticed by its heartbeat within 10 s.
+ * A connection to RabbitMQ that reconnects, with jittered back-off (at most 5 s), until it is closed. Heartbeats detect
+ * a half-open connection within 10 s.
  */
 export class AmqpConnection {
   /** The reason why it is not connected, for operators. */
@@ -13,7 +14,10 @@ export class AmqpConnection {
   private readonly closing = new AbortController();
   private running: Promise<void> | undefined;
 
-  /** @param setUp Runs on every new connection before anybody gets it; when it fails, the connection is dropped and another one made. */
+  /**
+   * @param setUp Runs on every new connection before anybody gets it; when it fails, the connection is closed and
+   * another one opened.
+   */
   constructor(
     private readonly url: string,
     readonly name: string,

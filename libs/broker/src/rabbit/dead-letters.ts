@@ -27,7 +27,10 @@ export async function listDeadLetters(url: string): Promise<DeadLetter[]> {
   return found;
 }
 
-/** Puts dead letters back, oldest first: all, or those of one queue; at most `limit`. Resolves with how many went back, and how many could not because their queue is gone. */
+/**
+ * Puts dead letters back, oldest first: all, or those of one queue; at most `limit`. Resolves with two numbers: the
+ * dead letters that were put back, and those whose queue is gone.
+ */
 export async function redrive(
   url: string,
   { queue, limit = Infinity }: { queue?: string; limit?: number } = {},
@@ -43,7 +46,10 @@ export async function redrive(
   return result;
 }
 
-/** Visits every dead letter that is there now. Removes those for which `visit` answers true; the others go back when the channel closes. */
+/**
+ * Visits every dead letter that is there now. Removes those for which `visit` resolves with true; the others return to
+ * their queue when the channel closes.
+ */
 async function forEachDeadLetter(
   url: string,
   visit: (channel: ConfirmChannel, message: GetMessage) => Promise<boolean>,

@@ -12,13 +12,16 @@ export interface Publication {
   readonly key: string;
   readonly content: Buffer;
   readonly options: Options.Publish;
-  /** Milliseconds since the epoch; then it has failed. */
+  /** The time at which the publication fails, in milliseconds since the epoch. */
   readonly deadline: number;
   /** Whether it may be published again if a cut connection leaves its arrival unknown. */
   readonly repeatable: boolean;
-  /** RabbitMQ has it. */
+  /** RabbitMQ has confirmed the message. */
   confirmed?(): void;
-  /** It was refused, could not be routed (`mandatory`), or is not confirmed by its deadline: then it may still have arrived. */
+  /**
+   * RabbitMQ refused the message, could not route it (`mandatory`), or did not confirm it by its deadline. In the last
+   * case it may still have arrived.
+   */
   failed?(error: Unavailable): void;
 }
 
@@ -38,8 +41,9 @@ export interface OutboxLimits {
 }
 
 /**
- * Publishes in order on one confirm channel. Messages that are not confirmed stay in the outbox: while the connection is away or RabbitMQ pushes back they wait there, and after a reconnect they are
- * published again, in order and ahead of anything newer. A full outbox refuses at once.
+ * Publishes in order on one confirm channel. Messages that are not confirmed stay in the outbox: while there is no
+ * connection, or RabbitMQ applies backpressure, they wait there; after a reconnect they are published again, in order
+ * and ahead of anything newer. When the outbox is full, a publication fails at once.
  */
 export class Publisher {
   private readonly outbox = new ExpiringSet<Entry>((entry) => this.fail(entry, 'not confirmed in time'));
@@ -60,7 +64,10 @@ export class Publisher {
     private readonly logger: Logger,
   ) {}
 
-  /** Uses a new connection from now on. A channel that fails takes its connection with it; the owner of the connection brings both back. */
+  /**
+   * Uses a new connection from now on. When the channel fails, its connection is closed too; the owner of the
+   * connection opens both again.
+   */
   async use(model: ChannelModel): Promise<void> {
     const channel = await model.createConfirmChannel();
     channel.on('error', (error: Error) => this.logger.error({ err: error }, 'the publishing channel failed'));
@@ -76,7 +83,7 @@ export class Publisher {
       if (this.channel === channel) this.lost();
       void closeQuietly(model);
     });
-    model.on('blocked', (reason) => this.logger.warn({ reason }, 'RabbitMQ takes no messages for now'));
+    model.on('blocked', (reason) => this.logger.warn({ reason }, 'RabbitMQ blocks publications'));
     await declareShared(model);
     this.channel = channel;
     this.writable = true;
@@ -186,7 +193,10 @@ export class Publisher {
     return true;
   }
 
-  /** The channel has ended: what it left unconfirmed is published again on the next one, except messages that must not be repeated. */
+  /**
+   * The channel has ended: unconfirmed messages are published again on the next one, except those that must not be
+   * repeated.
+   */
   private lost(): void {
     this.channel = undefined;
     this.writable = false;
@@ -229,10 +239,12 @@ const MAX_ITEMS = 64;
 const MAX_LENGTH = 64 * 1024;
 
 /**
- * Makes one message of what is published to one target within a turn of the event loop: a message with twenty items costs RabbitMQ, and everybody who reads it, little more than one with one item. Nothing
- * waits longer than until the end of the turn. Everything to one target is published in the order in which it was added.
+ * Combines the items that are published to one target within a turn of the event loop into one message: for RabbitMQ
+ * and for the reader, a message of twenty items costs little more than a message of one. No item waits longer than
+ * until the end of the turn. The items to one target keep their order.
  *
- * Not service-kit's Batcher: this is the hot path, where items are settled by callbacks instead of promises, and order holds over kinds of items.
+ * Not service-kit's Batcher: this is the hot path, where items are settled by callbacks instead of promises, and order
+ * holds over kinds of items.
  */
 export class PublishBatcher {
   private waiting: (Batch | Publication)[] = [];
@@ -260,7 +272,7 @@ export class PublishBatcher {
     this.enqueue(publication);
   }
 
-  /** Publishes what waits, now. */
+  /** Publishes all waiting items now. */
   flush(): void {
     const { waiting } = this;
     this.waiting = [];

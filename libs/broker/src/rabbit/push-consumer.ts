@@ -4,7 +4,7 @@ import type { InstanceListener } from '../broker.js';
 import { NumberCheck, RecentIds } from '../push-order.js';
 import { forEachFrame, headersOf } from './wire-format.js';
 
-/** Hands the messages of an instance's queue to its listener: in order, each frame once, and gaps noticed. */
+/** Passes the messages of an instance's queue to its listener, in order and each frame once, and reports gaps. */
 export class PushConsumer {
   private readonly frameIds = new RecentIds();
   private readonly numbers = new NumberCheck();

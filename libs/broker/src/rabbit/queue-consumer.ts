@@ -3,10 +3,16 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import { messageOf } from '../delivery/inbound-message.js';
 import { closeQuietly, type AmqpConnection } from './connection.js';
 
-/** The channel of a consumer. Acknowledgements go out on it only, several in one frame where that is exact; none do once it has ended. */
+/**
+ * The channel of a consumer. Acknowledgements are sent on this channel only, several in one frame where possible, and
+ * never after it has closed.
+ */
 export class ConsumerChannel {
   live = true;
-  /** Whether a message came. Of a queue with a single active consumer, this consumer then is it, until the channel closes. */
+  /**
+   * Whether a message has arrived. On a queue with a single active consumer, this consumer is then the active one until
+   * the channel closes.
+   */
   active = false;
   /** Whether new messages are ignored: they stay with this consumer until the channel closes, and so keep their order. */
   held = false;
@@ -56,7 +62,10 @@ export class ConsumerChannel {
     }
   }
 
-  /** Passes every tag that is settled without a hole before it. Returns the highest of them that is not acknowledged yet, or 0. */
+  /**
+   * Moves past all settled tags up to the first one that is not settled. Returns the highest of them that is not
+   * acknowledged yet, or 0.
+   */
   private advance(): number {
     let top = 0;
     for (; this.settled.delete(this.lowest); this.lowest++) {
@@ -86,7 +95,7 @@ export class ConsumerChannel {
 /** The queue that a {@link QueueConsumer} consumes, and the functions that it calls. */
 export interface QueueConsumerOptions {
   readonly queue: string;
-  /** The most unacknowledged messages. */
+  /** Maximum number of unacknowledged messages. */
   readonly prefetch: number;
   /** Declares the queue and its bindings; called before every subscription. */
   declare(channel: Channel): Promise<void>;
@@ -100,7 +109,7 @@ export interface QueueConsumerOptions {
  * Consumes one queue on a channel of its own, and again after anything that ends it: a cut connection, a channel error, a deleted queue, a cancel by RabbitMQ.
  */
 export class QueueConsumer {
-  /** Why it does not consume, for people. */
+  /** The reason why it does not consume, for operators. */
   problem: string | undefined = 'not consuming yet';
   private channel: ConsumerChannel | undefined;
   private consumerTag = '';

@@ -46,11 +46,13 @@ export interface RabbitOptions {
   readonly shards?: number;
   /** How long `start` and `serve` may take, in milliseconds. Default: 15,000. */
   readonly connectTimeoutMs?: number;
-  /** The longest that a publication waits for its confirm, cut connections included, in milliseconds. Default: 8,000. */
+  /**
+   * Maximum time that a publication waits for its confirm, cut connections included, in milliseconds. Default: 8,000.
+   */
   readonly confirmTimeoutMs?: number;
   /** Default: 20,000 messages, 64 MiB. */
   readonly outbox?: OutboxLimits;
-  /** The most unacknowledged deliveries of one shard or command queue. Default: 250. */
+  /** Maximum number of unacknowledged deliveries of one shard or command queue. Default: 250. */
   readonly prefetch?: number;
   /** How often replicas compare their shares of the shards, in milliseconds. Default: 5,000. */
   readonly balanceEveryMs?: number;
@@ -179,7 +181,7 @@ class RabbitBroker implements Broker {
         ...properties,
         ...(isQuery && { expiration: budgetOf(Math.max(...items.map(({ deadline }) => deadline))) }),
       },
-      // A query may be good for one use only, as a refresh token is.
+      // Some queries must not run twice: a refresh token can be used only once.
       repeatable: !isQuery,
     };
   }
@@ -313,7 +315,8 @@ class RabbitBroker implements Broker {
 }
 
 /**
- * A {@link Broker} on RabbitMQ 3.10 or later. One connection publishes and one consumes. Both come back after any failure, with everything that this process consumes, and unconfirmed messages are published
- * again. See `topology.ts` for the queues.
+ * A {@link Broker} on RabbitMQ 3.10 or later. One connection publishes and one consumes. Both reconnect after any
+ * failure. Then all consumers subscribe again, and unconfirmed messages are published again. See `topology.ts` for the
+ * queues.
  */
 export const createRabbitBroker = (options: RabbitOptions): Broker => new RabbitBroker(options);

@@ -46,7 +46,7 @@ export interface ServiceConsumerOptions {
   readonly handlers: Handlers;
   readonly connection: AmqpConnection;
   readonly context: MessageContext;
-  /** The most unacknowledged messages of one shard or command queue. */
+  /** Maximum number of unacknowledged messages of one shard or command queue. */
   readonly prefetch: number;
   readonly balanceEveryMs: number;
 }
@@ -162,7 +162,7 @@ abstract class RabbitMessage extends InboundMessage {
     return this.source.channel.live;
   }
 
-  /** The payload, to be stored elsewhere. */
+  /** The payload, for publishing it to another queue. */
   protected abstract content(): Buffer;
 
   answer(answer: Answer): void {
@@ -217,7 +217,7 @@ abstract class RabbitMessage extends InboundMessage {
       });
       this.ack();
     } catch {
-      // It is not safe in the retry queue, so it stays in its own.
+      // The retry queue did not confirm the event, so it stays in its own queue.
       this.source.channel.requeue(this.delivery);
     }
     return true;

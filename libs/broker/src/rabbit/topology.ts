@@ -2,28 +2,30 @@
  * Everything that Parley declares on RabbitMQ 3.10 and later; nothing here is deprecated in 4 (no transient shared
  * queues, no global prefetch). Declaring is idempotent and happens again after every reconnect.
  *
- * | queue                      | kind    | bound by                       | bounds, and what happens then
- * | | -------------------------- | ------- | ------------------------------ |
- * ----------------------------------------------------- | | `<service>.commands.<k>`   | quorum  | `parley.commands`,
- * own name    | 200,000, then publishers are refused (`unavailable`)  | | `<service>.commands`       | quorum  |
- * `parley.commands`, own name    | the same                                              | | `<service>.queries`
- * | classic | `parley.commands`, own name    | 20,000; each expires at its deadline; the queue itself a minute after
- * its last consumer, so that requests then fail at once | | `<service>.events`         | quorum  | `parley.events`,
- * event names; `parley.commands`, own name | 1,000,000, then the oldest become dead letters | |
- * `<service>.events.retry.n` | quorum  | `parley.commands`, own name    | each goes back to `<service>.events` after
- * its delay  | | `<service>.replicas`       | classic | nothing                        | always empty: its consumers
- * are the replicas that share the shards; expires a minute after the last one | | `replies.<service>.<instance>` |
- * classic | `parley.replies`, own name | 50,000; expires a minute after its process            | | `push.<instance>`
- * | classic | `parley.push`, instance and `all`; `parley.events` | 20,000 or 64 MiB, then the oldest are lost, which
- * the listener notices; expires a minute after its process | | `parley.dead`              | quorum  | `parley.dead`
- * | 100,000, then the oldest are lost                     |
+ * - `<service>.commands.<k>`: quorum, bound by its own name to `parley.commands`. Beyond 200,000 messages publishers are
+ *   refused (`unavailable`).
+ * - `<service>.commands`: the same.
+ * - `<service>.queries`: classic, bound by its own name to `parley.commands`. At most 20,000 messages; each expires at its
+ *   deadline, and the queue a minute after its last consumer, so that requests then fail at once.
+ * - `<service>.events`: quorum, bound by the names of events to `parley.events`, and by its own name to
+ *   `parley.commands`. Beyond 1,000,000 messages the oldest become dead letters.
+ * - `<service>.events.retry.<ms>`: quorum, bound by its own name to `parley.commands`. Each message goes back to
+ *   `<service>.events` after this delay.
+ * - `<service>.replicas`: classic, not bound. Always empty: its consumers are the replicas that share the shards. Expires
+ *   a minute after the last one.
+ * - `replies.<service>.<instance>`: classic, bound by its own name to `parley.replies`. At most 50,000 messages. Expires a
+ *   minute after its process.
+ * - `push.<instance>`: classic, bound by the instance and by `all` to `parley.push`, and by the names of events to
+ *   `parley.events`. Beyond 20,000 messages or 64 MiB the oldest are lost, which the listener notices. Expires a minute
+ *   after its process.
+ * - `parley.dead`: quorum, bound to `parley.dead`. Beyond 100,000 messages the oldest are lost.
  *
  * The queues of an instance are durable with an expiry, not exclusive: they must survive a cut connection, or answers
  * under way would be lost.
  *
  * Nothing goes through the default exchange, which leads to every queue. Commands and replies have topic exchanges
- * although their keys are plain names: RabbitMQ checks routing keys on topic exchanges only, and that keeps an account
- * from sending commands and answers, and from receiving messages, that it may not.
+ * although their keys are plain names. RabbitMQ checks routing keys on topic exchanges only, and these checks keep an
+ * account from sending commands and answers, and from receiving messages, that it may not.
  */
 import { names, type DomainEventName, type Service } from '@parley/contracts';
 import type { Channel, ChannelModel } from 'amqplib';
@@ -54,7 +56,7 @@ const commands = {
   'x-max-length': 200_000,
 };
 
-/** Declares what every process needs: the exchanges, and the dead-letter queue, which is bound to the exchange of its name. */
+/** What every process needs: the exchanges, and the dead-letter queue, which is bound to the exchange of its name. */
 export const shared = {
   exchanges: {
     [names.commands]: 'topic',
@@ -63,11 +65,14 @@ export const shared = {
     [names.replies]: 'topic',
     [names.dead]: 'fanout',
   },
-  // Looking at a dead letter gives it back; by default RabbitMQ 4 would drop it after the twentieth time.
+  // Listing dead letters returns them to the queue. By default, RabbitMQ 4 drops a message after 20 returns.
   dead: quorum({ 'x-max-length': 100_000, 'x-delivery-limit': 1_000_000_000 }),
 } as const;
 
-/** Declares what every process needs, unless it is there: the account of a service may not declare it, and finds it declared together with the account. */
+/**
+ * Declares {@link shared}, unless it exists: the account of a service may not declare it, because it is created
+ * together with the accounts.
+ */
 export async function declareShared(model: ChannelModel): Promise<void> {
   if (await hasShared(model)) return;
   const channel = await model.createChannel();

@@ -120,7 +120,7 @@ export function decodeRequests(content: Buffer, { bundle }: Headers): BundledReq
 const isBundledRequest = (part: unknown): part is BundledRequest =>
   Array.isArray(part) && part.length === 4 && isShort(part[0]) && isShort(part[1]) && isCount(part[2]);
 
-/** Content of the message of these parts: a list. */
+/** The content of a message with these parts: a list. */
 export const encodeList = (parts: readonly Part[]): Buffer =>
   Buffer.from(`[${parts.map(({ content }) => content).join(',')}]`);
 

@@ -83,7 +83,10 @@ const timeLimitOf = ({ timeLimitMs = PREPARE_TIMEOUT_MS }: SendRule): number => 
 const undecided = ({ name }: SendRule): ChatError =>
   new ChatError('unavailable', `The rule ${name} cannot be checked now`);
 
-/** After the time limit the rule's queries are rejected, because the transaction's connection does other work then. */
+/**
+ * After the time limit the rule's queries are rejected, because the transaction's connection is then used for other
+ * statements.
+ */
 async function prepareInTime(sql: Sql, rule: SendRule, contexts: readonly SendContext[]): Promise<unknown> {
   const limitMs = timeLimitOf(rule);
   let ended = false;
