@@ -23,7 +23,7 @@ import {
   type EventRetries,
 } from './delivery/inbound-message.js';
 import { serviceQueues, type ServiceQueue } from './delivery/service-queues.js';
-import { RecentIds } from './push-order.js';
+import { PushReceiver } from './push-order.js';
 
 /** The settings of an {@link InProcessBroker}. */
 export interface InProcessOptions {
@@ -72,7 +72,7 @@ export class InProcessBroker implements Broker {
   private readonly queues = new Map<string, Queue>();
   /** By event name, the queues that get it. */
   private readonly subscriptions = new Map<string, Set<string>>();
-  private readonly listeners = new Map<InstanceListener, RecentIds>();
+  private readonly listeners = new Map<InstanceListener, PushReceiver>();
   private readonly servings = new Set<Serving>();
   private readonly retryTimers = new Set<NodeJS.Timeout>();
   private readonly requests = new PendingRequests();
@@ -137,10 +137,7 @@ export class InProcessBroker implements Broker {
 
   async pushAll(frame: PushFrame): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
-    for (const [listener, frameIds] of this.listeners) {
-      if (frame.kind !== 'users' || frame.id === undefined || frameIds.add(frame.id))
-        this.notify(() => listener.onPush(frame));
-    }
+    for (const receiver of this.listeners.values()) this.notify(() => receiver.take(frame));
   }
 
   async serve(service: Service, handlers: Handlers): Promise<Serving> {
@@ -162,7 +159,7 @@ export class InProcessBroker implements Broker {
   }
 
   async listen(listener: InstanceListener): Promise<Serving> {
-    this.listeners.set(listener, new RecentIds());
+    this.listeners.set(listener, new PushReceiver(listener));
     return { stop: async () => void this.listeners.delete(listener) };
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NumberCheck, RecentIds, RouteNumbers } from './push-order.js';
+import { NumberCheck, PushReceiver, RecentIds, RouteNumbers } from './push-order.js';
 
 describe('the numbers of pushed messages', () => {
   it('tell whether a message is next, old, or after a gap', () => {
@@ -27,5 +27,19 @@ describe('recent ids', () => {
     expect(['a', 'b', 'a', 'c', 'd', 'a'].map((id) => ids.add(id))).toEqual([true, true, false, true, true, false]);
     for (const id of ['e', 'f', 'g', 'h']) ids.add(id);
     expect(ids.add('a')).toBe(true);
+  });
+});
+
+describe('a receiver of pushes', () => {
+  it('reads no message twice, and reports a gap before the message that shows it', () => {
+    const calls: string[] = [];
+    const receiver = new PushReceiver({
+      events: [],
+      onPush: () => undefined,
+      onEvent: () => undefined,
+      onGap: () => void calls.push('gap'),
+    });
+    for (const number of [1, 2, 2, 4, 3, 5]) if (receiver.admit('a', number, true)) calls.push(`read ${number}`);
+    expect(calls).toEqual(['read 1', 'read 2', 'gap', 'read 4', 'read 5']);
   });
 });

@@ -1,4 +1,6 @@
 /** Detects lost frames and events by message numbers, and drops repeated frames by id. */
+import type { PushFrame } from '@parley/contracts';
+import type { InstanceListener } from './broker.js';
 
 const MAX_ROUTES = 10_000;
 
@@ -52,5 +54,25 @@ export class RecentIds {
     }
     this.young.add(id);
     return true;
+  }
+}
+
+/** Passes what an instance receives to its listener, each message and each frame once, and reports gaps. */
+export class PushReceiver {
+  private readonly numbers = new NumberCheck();
+  private readonly frameIds = new RecentIds();
+
+  constructor(private readonly listener: InstanceListener) {}
+
+  /** Returns whether a numbered message is to be read: false if it was read before. Reports a gap before it. `own`: see {@link NumberCheck.check}. */
+  admit(stream: string, number: number, own: boolean): boolean {
+    const order = this.numbers.check(stream, number, own);
+    if (order === 'gap') this.listener.onGap();
+    return order !== 'old';
+  }
+
+  /** Throws the listener's error. */
+  take(frame: PushFrame): void {
+    if (frame.kind !== 'users' || frame.id === undefined || this.frameIds.add(frame.id)) this.listener.onPush(frame);
   }
 }

@@ -1,5 +1,6 @@
 import {
   DEFAULT_SHARDS,
+  domainEvents,
   names,
   newId,
   queueOf,
@@ -19,10 +20,9 @@ import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '
 import { PendingRequests, unavailable } from '../deadlines.js';
 import { defaultRetries, messageOf, type EventRetries } from '../delivery/inbound-message.js';
 import { serviceQueues } from '../delivery/service-queues.js';
-import { RouteNumbers } from '../push-order.js';
+import { PushReceiver, RouteNumbers } from '../push-order.js';
 import { AmqpConnection } from './connection.js';
 import { PublishBatcher, Publisher, type BatchItem, type OutboxLimits, type Publication } from './publisher.js';
-import { PushConsumer } from './push-consumer.js';
 import { QueueConsumer, type ConsumerChannel, type QueueConsumerOptions } from './queue-consumer.js';
 import { ServiceConsumer, type MessageContext } from './service-consumer.js';
 import { declareInstance, declareReplies, EVERYBODY } from './topology.js';
@@ -32,6 +32,8 @@ import {
   encodeList,
   encodeRequests,
   forEachAnswer,
+  forEachFrame,
+  headersOf,
   traceHeaders,
   type OutgoingRequest,
 } from './wire-format.js';
@@ -254,7 +256,7 @@ class RabbitBroker implements Broker {
   }
 
   async listen(listener: InstanceListener): Promise<Serving> {
-    const pushes = new PushConsumer(this.instance, listener);
+    const receiver = new PushReceiver(listener);
     const queue = names.pushQueue(this.instance);
     this.instanceQueues.push(queue);
     const consumer = await this.consume({
@@ -262,7 +264,7 @@ class RabbitBroker implements Broker {
       prefetch: INSTANCE_PREFETCH,
       declare: (channel) => declareInstance(channel, this.instance, listener.events),
       onMessage: (message, channel) => {
-        pushes.take(message);
+        this.onPushes(message, listener, receiver);
         channel.ack(message);
       },
       onResumed: () => listener.onGap(),
@@ -283,6 +285,18 @@ class RabbitBroker implements Broker {
     this.publisher.close();
     await Promise.all([this.publishing.close(), this.consuming.close()]);
     this.state = 'closed';
+  }
+
+  /** Throws the listener's error, or an error for a malformed message. */
+  private onPushes(message: ConsumeMessage, listener: InstanceListener, receiver: PushReceiver): void {
+    const { content, fields, properties } = message;
+    const { stream, number } = headersOf(message);
+    const isNumbered = stream !== undefined && number !== undefined;
+    if (isNumbered && !receiver.admit(stream, number, fields.routingKey === this.instance)) return;
+    if (fields.exchange !== names.events) return forEachFrame(content, (frame) => receiver.take(frame));
+    const name = properties.type as DomainEventName;
+    if (listener.events.includes(name))
+      listener.onEvent(name, domainEvents[name].parse(JSON.parse(content.toString())));
   }
 
   private onAnswers(message: ConsumeMessage, channel: ConsumerChannel): void {
