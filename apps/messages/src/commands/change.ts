@@ -52,6 +52,7 @@ export type LiveEvent = {
 type PublishedEvent = {
   [N in DomainEventName]: { readonly publish: N; readonly payload: DomainEvent<N> };
 }[DomainEventName];
+/** An event that a command sends after its commit. */
 export type OutgoingEvent = LiveEvent | PublishedEvent;
 
 /** The result of a committed command: its answer and its events. */
