@@ -51,9 +51,9 @@ const metricsOf = (expr: string): string[] =>
 describe('an alert or panel', () => {
   const names = knownMetrics();
   it.each(expressions)('%s uses existing metrics: %s', (_, expr) => {
-    const asked = metricsOf(expr);
-    expect(asked.length).toBeGreaterThan(0);
-    expect(asked.filter((name) => !names.has(name) && !foreign.has(name))).toEqual([]);
+    const used = metricsOf(expr);
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.filter((name) => !names.has(name) && !foreign.has(name))).toEqual([]);
   });
 
   it('is reported when it uses an unknown metric', () => {

@@ -157,7 +157,7 @@ describe('an announcement', () => {
   });
 
   it('is not needed when nothing changed', () => {
-    const told = announcedBy(mine, 'me', 'online', start, rules);
-    expect(claimAnnouncement(told, 'me', start, rules)).toBe(told);
+    const announced = announcedBy(mine, 'me', 'online', start, rules);
+    expect(claimAnnouncement(announced, 'me', start, rules)).toBe(announced);
   });
 });

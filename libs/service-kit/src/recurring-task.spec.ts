@@ -33,7 +33,7 @@ describe('a recurring task', () => {
   });
 
   it('never overlaps with itself, and a stop waits for the run under way', async () => {
-    const begun = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
     const end = Promise.withResolvers<void>();
     let underWay = 0;
     const recurring = task({
@@ -41,13 +41,13 @@ describe('a recurring task', () => {
       run: async (signal) => {
         underWay++;
         expect(signal.aborted).toBe(false);
-        begun.resolve();
+        started.resolve();
         await end.promise;
         expect(signal.aborted).toBe(true);
         underWay--;
       },
     });
-    await begun.promise;
+    await started.promise;
     const stopped = recurring.task.stop();
     expect(underWay).toBe(1);
     end.resolve();
@@ -80,10 +80,10 @@ describe('a recurring task', () => {
     const { reached, run } = counted(3, async (times) => {
       if (times === 2) throw new Unavailable('away');
     });
-    let asked = 0;
-    const recurring = task({ run, everyMs: () => (++asked === 1 ? 1 : 2), retryMs: 1 });
+    let pauses = 0;
+    const recurring = task({ run, everyMs: () => (++pauses === 1 ? 1 : 2), retryMs: 1 });
     await reached;
     await recurring.task.stop();
-    expect(asked).toBeGreaterThanOrEqual(3);
+    expect(pauses).toBeGreaterThanOrEqual(3);
   });
 });

@@ -31,9 +31,9 @@ describe('connecting to Postgres', () => {
   it('fails in time when the server accepts the connection and stays silent', async () => {
     const proxy = await TcpProxy.to(inject('servers').databaseUrl);
     proxy.swallow('up', 'down');
-    const begun = Date.now();
+    const startedAt = Date.now();
     await lineOf(connectPostgres({ url: proxy.url(inject('servers').databaseUrl), acquireTimeoutMs: 500, logger }));
-    expect(Date.now() - begun).toBeLessThan(3000);
+    expect(Date.now() - startedAt).toBeLessThan(3000);
     await proxy.close();
   });
 
@@ -157,14 +157,14 @@ describe('a connected Postgres', () => {
       acquireTimeoutMs: 500,
     });
     await database.query('select 1');
-    const begun = Date.now();
+    const startedAt = Date.now();
     const stuck = database.transaction(async (sql) => {
       await sql.query('select 1');
       proxy.swallow('up', 'down');
       await sql.query('select 2');
     });
     await expect(stuck).rejects.toThrow(Unavailable);
-    expect(Date.now() - begun).toBeLessThan(5000);
+    expect(Date.now() - startedAt).toBeLessThan(5000);
     proxy.heal();
     await eventually(() => database.query('select 1'));
     await database.close();

@@ -17,10 +17,10 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await auth.stop();
     await engine.close();
   });
-  const create = (by = owner, username = uniqueName('bot')): Promise<Issued> =>
-    auth.call('bot.create.v1', as(by), { username, displayName: 'Helper' });
+  const create = (caller = owner, username = uniqueName('bot')): Promise<Issued> =>
+    auth.call('bot.create.v1', as(caller), { username, displayName: 'Helper' });
   const verify = (token: string) => auth.broker.request('auth.bot.v1', { token });
-  const list = async (by = owner) => (await auth.call('bot.list.v1', as(by), {})).items.map(({ id }) => id);
+  const list = async (caller = owner) => (await auth.call('bot.list.v1', as(caller), {})).items.map(({ id }) => id);
 
   it('authenticate with a token that is shown once and stored as a hash', async () => {
     const { user, token } = BotToken.parse(await create());

@@ -8,13 +8,13 @@ const newToken = () => `parley_bot_${randomBytes(32).toString('base64url')}`;
 
 describe('a bot’s token', () => {
   const bots = new Map<string, Person>();
-  let asked = 0;
+  let lookups = 0;
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await TestGateway.start({}, (starting) =>
       starting.serveBasics({
         'auth.bot.v1': ({ token }) => {
-          asked++;
+          lookups++;
           const bot = bots.get(token);
           if (!bot) throw new ChatError('unauthenticated');
           return { userId: bot.user.id, sessionId: bot.sessionId };
@@ -40,12 +40,12 @@ describe('a bot’s token', () => {
 
   it('is valid wherever an access token is', async () => {
     const { user, sessionId, token } = bot();
-    const before = asked;
+    const before = lookups;
     const answers = await Promise.all([me(token), me(token)]);
     for (const answer of answers) expect(await answer.json()).toEqual({ id: user.id, kind: 'bot', sessionId });
     const { ready } = await gateway.connect({ user, sessionId }, {}, token);
     expect(ready.user).toEqual(user);
-    expect(asked - before).toBe(1);
+    expect(lookups - before).toBe(1);
   });
 
   it.each([

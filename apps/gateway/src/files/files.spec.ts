@@ -332,10 +332,10 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       for (let upload = 0; upload < 30; upload++) {
         const location = await begin(5);
         const last = part(location, 0, text('hello'));
-        const asked = [fixture.gateway, fixture.gateway, fixture.other, fixture.other].map((at) =>
+        const requests = [fixture.gateway, fixture.gateway, fixture.other, fixture.other].map((at) =>
           ask(location, last, at),
         );
-        const answers = (await Promise.all(asked)).flat().map((answer) => answer.join());
+        const answers = (await Promise.all(requests)).flat().map((answer) => answer.join());
         expect(['200,0,5', '200,5,5']).toEqual(expect.arrayContaining(answers));
         expect((await last).status).toBe(204);
         expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
@@ -385,8 +385,8 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const location = await begin(size);
       let offset = 0;
       for (const [turn, length] of pieces.entries()) {
-        const by = turn % 2 === 0 ? fixture.gateway : fixture.other;
-        expect((await part(location, offset, bytes.subarray(offset, offset + length), by)).status).toBe(204);
+        const receiver = turn % 2 === 0 ? fixture.gateway : fixture.other;
+        expect((await part(location, offset, bytes.subarray(offset, offset + length), receiver)).status).toBe(204);
         offset += length;
         for (const gateway of [fixture.gateway, fixture.other])
           expect(await state(location, gateway)).toEqual([200, offset, size]);
@@ -557,16 +557,11 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
         broken.person(),
         { method: 'POST', headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' } },
       ];
-      const by = await broken.token(person);
+      const token = await broken.token(person);
       for (let times = 0; times < 2; times++)
-        expect(await codeOf(await broken.fetch('/api/v1/uploads', { ...create, token: by }))).toEqual([
-          500,
-          'internal',
-        ]);
+        expect(await codeOf(await broken.fetch('/api/v1/uploads', { ...create, token }))).toEqual([500, 'internal']);
       expect(
-        await codeOf(
-          await broken.fetch('/api/v1/attachments', { method: 'POST', token: by, body: form(pdf, 'a.pdf') }),
-        ),
+        await codeOf(await broken.fetch('/api/v1/attachments', { method: 'POST', token, body: form(pdf, 'a.pdf') })),
       ).toEqual([500, 'internal']);
       await broken.stop();
     });

@@ -88,17 +88,17 @@ describe('an upload to a bucket', () => {
     fixture.recordFails = new ChatError('unavailable');
     expect((await part(location, 0, text('hello'))).status).toBe(503);
     fixture.recordFails = undefined;
-    let asked = 0;
+    let requests = 0;
     const finish = async () => {
       fixture.s3!.delay = () => undefined;
       expect(await state(location, fixture.other)).toEqual([200, 5, 5]);
-      asked = -1;
+      requests = -1;
     };
     // The fifth read is the one that decides what to finish, after those of owner and offset.
     fixture.s3!.delay = (method, key) =>
-      method === 'GET' && key.endsWith('/info') && ++asked === 5 ? finish() : undefined;
+      method === 'GET' && key.endsWith('/info') && ++requests === 5 ? finish() : undefined;
     expect(await state(location)).toEqual([200, 5, 5]);
-    expect(asked).toBe(-1);
+    expect(requests).toBe(-1);
     expect(await hashOf(idOf(location))).toBe(sha256(text('hello')));
   });
 

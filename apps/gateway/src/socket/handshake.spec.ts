@@ -184,15 +184,15 @@ describe('a revoked session', () => {
 
 describe('without auth', () => {
   it('a handshake is answered unavailable', async () => {
-    const lonely = await TestGateway.start({}, () => undefined);
+    const isolated = await TestGateway.start({}, () => undefined);
     try {
-      const socket = lonely.dial({ token: await lonely.token(lonely.person()) });
+      const socket = isolated.dial({ token: await isolated.token(isolated.person()) });
       const error = await new Promise<Error & { data?: unknown }>((resolve) => socket.once('connect_error', resolve));
       expect(error.data).toMatchObject({ code: 'unavailable' });
-      expect((await lonely.fetch('/health/ready')).status).toBe(503);
-      expect((await lonely.fetch('/health/live')).status).toBe(200);
+      expect((await isolated.fetch('/health/ready')).status).toBe(503);
+      expect((await isolated.fetch('/health/live')).status).toBe(200);
     } finally {
-      await lonely.stop();
+      await isolated.stop();
     }
   });
 });

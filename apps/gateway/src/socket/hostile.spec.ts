@@ -38,13 +38,13 @@ const unharmed = async (): Promise<void> => {
 afterEach(unharmed);
 
 /** A plain WebSocket with a Socket.IO session, without Socket.IO's client. */
-async function bare(by = token): Promise<{ socket: WebSocket; closed: () => boolean; heard: string[] }> {
+async function openSocket(): Promise<{ socket: WebSocket; closed: () => boolean; heard: string[] }> {
   const socket = new WebSocket(`${gateway.server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   socket.binaryType = 'arraybuffer';
   const heard: string[] = [];
   socket.addEventListener('message', ({ data }) => void heard.push(String(data)));
   await eventually(() => heard.some((text) => text.startsWith('0{')));
-  socket.send(`40${JSON.stringify({ token: by })}`);
+  socket.send(`40${JSON.stringify({ token })}`);
   await eventually(() => heard.some((text) => text.includes('session:ready')));
   return { socket, closed: () => socket.readyState === WebSocket.CLOSED, heard };
 }
@@ -100,7 +100,7 @@ const packets: readonly (readonly [string, readonly (string | Uint8Array<ArrayBu
 
 describe('a WebSocket', () => {
   it.each(packets)('with %s affects no other connection', async (_, frames) => {
-    const { socket, closed, heard } = await bare();
+    const { socket, closed, heard } = await openSocket();
     for (const frame of frames) socket.send(frame);
     // It must be answered or closed; it must not hang.
     socket.send('427["presence:heartbeat",{}]');
@@ -110,7 +110,7 @@ describe('a WebSocket', () => {
 
   it('with a frame of more than 64 KiB is closed', async () => {
     for (const frame of ['4'.repeat(70_000), new Uint8Array(70_000)]) {
-      const { socket, closed } = await bare();
+      const { socket, closed } = await openSocket();
       socket.send(frame);
       await eventually(closed);
     }

@@ -88,7 +88,7 @@ describe('an acknowledgement', () => {
   });
 
   it('is unavailable when no service runs', async () => {
-    const lonely = await TestGateway.start({}, async (starting) => {
+    const isolated = await TestGateway.start({}, async (starting) => {
       await starting.serveBasics();
       starting.broker.request = (
         (request) => (name, payload, options) =>
@@ -96,10 +96,10 @@ describe('an acknowledgement', () => {
       )(starting.broker.request.bind(starting.broker)) as typeof starting.broker.request;
     });
     try {
-      const { socket } = await lonely.connect();
+      const { socket } = await isolated.connect();
       expect(await answerTo(socket, 'message:send', send('hi'))).toMatchObject({ error: { code: 'unavailable' } });
     } finally {
-      await lonely.stop();
+      await isolated.stop();
     }
   });
 
@@ -196,25 +196,25 @@ describe('hostile input', () => {
   it('over 64 KiB ends the connection and nothing else', async () => {
     const { socket } = await gateway.connect();
     const other = await gateway.connect();
-    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const disconnected = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.emit('message:send', send('x'.repeat(100_000)), () => undefined);
-    await gone;
+    await disconnected;
     expect(await answerTo(other.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
   });
 
   it('below Socket.IO ends the connection and nothing else', async () => {
     const { socket } = await gateway.connect();
-    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const disconnected = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.io.engine.write('2["message:send",' + '['.repeat(60_000));
-    await gone;
+    await disconnected;
     expect((await gateway.connect()).ready.protocol).toBe(1);
   });
 
   it('under a reserved name ends the connection and nothing else', async () => {
     const { socket } = await gateway.connect();
-    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const disconnected = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.io.engine.write('20["disconnect",{}]');
-    await gone;
+    await disconnected;
     expect((await gateway.connect()).ready.protocol).toBe(1);
   });
 });
@@ -364,7 +364,7 @@ describe('a push', () => {
   it('disconnects a client that does not read', async () => {
     const { socket, user } = await gateway.connect(gateway.person(), { reconnection: false });
     const other = await gateway.connect();
-    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const disconnected = new Promise((resolve) => socket.once('disconnect', resolve));
     const stream = (socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } }).ws;
     stream.pause();
     const large = { message: { ...message, body: 'x'.repeat(100_000) } };
@@ -373,7 +373,7 @@ describe('a push', () => {
       return !(await gateway.registry.locate([user.id])).gateways([user.id]).size;
     });
     stream.resume();
-    await gone;
+    await disconnected;
     expect(await answerTo(other.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
   });
 });
@@ -418,32 +418,34 @@ describe('a connection', () => {
 
   it('that closes answers its pending calls', async () => {
     // Its calls may wait longer than a closing connection does.
-    const patient = await TestGateway.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
+    const slow = await TestGateway.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
       starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }),
     );
     try {
-      const { socket } = await patient.connect();
+      const { socket } = await slow.connect();
       const pending = new Promise((resolve) => socket.emit('receipt:read', { conversationId, seq: 1 }, resolve));
-      const gone = new Promise((resolve) => socket.once('disconnect', () => resolve('gone, and nothing was answered')));
+      const disconnected = new Promise((resolve) =>
+        socket.once('disconnect', () => resolve('gone, and nothing was answered')),
+      );
       await answerTo(socket, 'presence:heartbeat', {});
-      patient.listener.onGap();
-      expect(await Promise.race([pending, gone])).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+      slow.listener.onGap();
+      expect(await Promise.race([pending, disconnected])).toMatchObject({ ok: false, error: { code: 'unavailable' } });
     } finally {
-      await patient.stop();
+      await slow.stop();
     }
   });
 
   it('that does not become ready in time answers the calls that waited for it', async () => {
     let known = false;
-    const deaf = await TestGateway.start({}, (starting) =>
+    const incomplete = await TestGateway.start({}, (starting) =>
       starting.serveBasics({
         'users.known.v1': ({ userIds }) =>
           known ? { users: userIds.flatMap((id) => starting.people.get(id) ?? []) } : new Promise(() => undefined),
       }),
     );
     try {
-      const person = deaf.person();
-      const socket = deaf.dial({ token: await deaf.token(person) });
+      const person = incomplete.person();
+      const socket = incomplete.dial({ token: await incomplete.token(person) });
       const early = await new Promise((resolve) =>
         socket.once('connect', () => void answerTo(socket, 'presence:heartbeat', {}).then(resolve)),
       );
@@ -451,7 +453,7 @@ describe('a connection', () => {
       known = true;
       await new Promise((resolve) => socket.once('session:ready', resolve));
     } finally {
-      await deaf.stop();
+      await incomplete.stop();
     }
   });
 

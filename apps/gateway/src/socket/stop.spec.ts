@@ -50,7 +50,7 @@ describe('stopping during calls', () => {
       }),
     );
     const { socket } = await gateway.connect(gateway.person(), { reconnection: false });
-    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    const disconnected = new Promise((resolve) => socket.once('disconnect', resolve));
     const sending = setInterval(() => {
       for (let n = 0; n < 20; n++) {
         const conversationId = newId();
@@ -64,7 +64,7 @@ describe('stopping during calls', () => {
     await eventually(() => carriedOut.size > 200);
     await gateway.server.stop();
     clearInterval(sending);
-    await gone;
+    await disconnected;
     expect([...carriedOut].filter((id) => !answered.has(id))).toEqual([]);
     await gateway.stop();
   });

@@ -29,11 +29,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('live events on
       const connectionId = newId();
       await type(anna, conversationId, true, connectionId);
       await type(anna, conversationId, false, connectionId);
-      const told = [true, false].map((active) => ({
+      const expected = [true, false].map((active) => ({
         payload: { conversationId, userId: anna, active },
         except: connectionId,
       }));
-      for (const userId of [anna, ben]) expect(on.service.pushed(userId, 'typing')).toEqual(told);
+      for (const userId of [anna, ben]) expect(on.service.pushed(userId, 'typing')).toEqual(expected);
       for (const userId of [gone, banned]) expect(on.service.pushed(userId, 'typing')).toEqual([]);
     });
 

@@ -161,7 +161,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
       await chat.leave(id, ben);
       await chat.member(id, cara, `status = 'banned'`);
     }
-    const asked = async (userId: string, conversationId: string) => {
+    const codesOfReads = async (userId: string, conversationId: string) => {
       const messageId = await chat.idOf(conversationId, 2);
       return Promise.all([
         codeOf(on.service.ask('conversation.get.v1', userId, { conversationId })),
@@ -177,12 +177,12 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
       ]);
     };
     const all = (code: string) => range(10).map(() => code);
-    expect(await asked(anna, made.private)).toEqual(all('answered'));
+    expect(await codesOfReads(anna, made.private)).toEqual(all('answered'));
     for (const userId of [ben, dora]) {
-      expect(await asked(userId, made.private)).toEqual(all('not_found'));
-      expect(await asked(userId, made.public)).toEqual(['answered', ...range(9).map(() => 'forbidden')]);
+      expect(await codesOfReads(userId, made.private)).toEqual(all('not_found'));
+      expect(await codesOfReads(userId, made.public)).toEqual(['answered', ...range(9).map(() => 'forbidden')]);
     }
-    for (const id of Object.values(made)) expect(await asked(cara, id)).toEqual(all('banned'));
+    for (const id of Object.values(made)) expect(await codesOfReads(cara, id)).toEqual(all('banned'));
     const { conversation } = await on.service.ask('conversation.get.v1', dora, { conversationId: made.public });
     expect(conversation).toMatchObject({ memberCount: 1, visibility: 'public' });
     expect(conversation).not.toHaveProperty('me');
@@ -190,7 +190,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('reading on %s'
     expect(await codeOf(on.service.ask('conversation.get.v1', anna, { conversationId: newId() }))).toBe('not_found');
     expect(await codeOf(on.service.ask('message.receipts.v1', anna, { messageId: newId() }))).toBe('not_found');
     await chat.member(made.private, cara, `status = 'banned', banned_until = now() - interval '1 second'`);
-    expect(await asked(cara, made.private)).toEqual(all('answered'));
+    expect(await codesOfReads(cara, made.private)).toEqual(all('answered'));
   });
 
   it('answers whose presence a user may see', async () => {

@@ -36,8 +36,8 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
     on.service.traces.pushed(messageId, [phone]);
     await on.service.receipt('delivered', ben, conversationId, seq);
     await on.service.receipt('read', cara, conversationId, seq);
-    const told = await trace(anna, messageId);
-    expect(told).toEqual({
+    const traced = await trace(anna, messageId);
+    expect(traced).toEqual({
       messageId,
       traceId,
       received: new Date(timeOf(messageId)).toISOString(),
@@ -49,7 +49,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('message.trace 
       ]),
       read: [{ userId: cara, at: time }],
     });
-    expect(told.delivered).toHaveLength(2);
+    expect(traced.delivered).toHaveLength(2);
   });
 
   it('leaves out unknown parts', async () => {

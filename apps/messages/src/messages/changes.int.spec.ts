@@ -33,7 +33,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
     ]);
   const updates = (userId: string, { id }: { id: string }) =>
     on.service.pushed(userId, 'message:updated').filter(({ payload }) => payload.message.id === id);
-  const told = (message: { id: string; rev: number }) =>
+  const isPublished = (message: { id: string; rev: number }) =>
     eventually(() => on.service.updated().some(({ id, rev }) => id === message.id && rev === message.rev));
   const systemIn = async (conversationId: string) =>
     (
@@ -65,7 +65,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
         reactions: [{ emoji: '👍', count: 1, userIds: [ben], mine: false }],
         editedAt: expect.any(String),
       });
-      await told(edited);
+      await isPublished(edited);
       const { payload, id } = updates(ben, message).at(-1)!;
       expect(id).toBe(`${conversationId}:${edited.rev}`);
       expect(payload).toEqual({ message: { ...edited, reactions: [{ emoji: '👍', count: 1, userIds: [ben] }] } });
@@ -84,7 +84,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const rev = await revOf(conversationId);
       expect((await edit(anna, message, 'hello')).message).toEqual(message);
       expect(await revOf(conversationId)).toBe(rev);
-      await told((await edit(anna, message, 'other')).message);
+      await isPublished((await edit(anna, message, 'other')).message);
       expect(updates(anna, message)).toHaveLength(1);
     });
 
@@ -202,7 +202,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
         editedAt: expect.any(String),
         deletedAt: expect.any(String),
       });
-      await told(gone);
+      await isPublished(gone);
       expect(updates(ben, message).at(-1)!.payload).toEqual({ message: gone });
       const [row] = await on.engine.owner.query(
         `select body, mentions, attachments, reactions, pinned_at, pinned_by from chat.message where id = $1`,
@@ -263,7 +263,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
         { emoji: '🎉', count: 2, userIds: [ben, anna], mine: true },
         { emoji: '👍', count: 1, userIds: [cara], mine: false },
       ]);
-      await told(answer);
+      await isPublished(answer);
       expect(updates(anna, message).at(-1)).toMatchObject({
         id: `${conversationId}:${answer.rev}`,
         payload: { reaction: { userId: anna, emoji: '🎉', added: true } },
@@ -275,7 +275,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       await takeBack(ben, message, '🎉');
       const left = (await takeBack(anna, message, '🎉')).message;
       expect(left.reactions).toEqual([{ emoji: '👍', count: 1, userIds: [cara], mine: false }]);
-      await told(left);
+      await isPublished(left);
       expect(updates(anna, message).at(-1)!.payload.reaction).toEqual({ userId: anna, emoji: '🎉', added: false });
       expect((await takeBack(cara, message)).message.reactions).toEqual([]);
     });
@@ -287,7 +287,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       const first = (await react(anna, message)).message;
       expect((await react(anna, message)).message).toEqual(first);
       expect((await takeBack(anna, message, '🎉')).message).toEqual(first);
-      await told((await takeBack(anna, message)).message);
+      await isPublished((await takeBack(anna, message)).message);
       expect(updates(anna, message)).toHaveLength(2);
     });
 
@@ -362,7 +362,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await codeOf(pin(ben, message))).toBe('forbidden');
       const pinned = (await pin(anna, message)).message;
       expect(pinned).toEqual({ ...message, rev: message.rev + 1, pinnedAt: expect.any(String) });
-      await told(pinned);
+      await isPublished(pinned);
       expect(updates(anna, message).at(-1)!.payload).toEqual({ message: pinned });
       expect((await pin(anna, message)).message).toEqual(pinned);
       const { pinnedAt: _pinnedAt, ...unpinned } = pinned;

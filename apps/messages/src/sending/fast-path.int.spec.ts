@@ -80,10 +80,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('the fast path
         [2, 'at once'],
         [3, 'at once'],
       ]);
-      const told = outcomes
+      const answered = outcomes
         .slice(2 * at, 2 * at + 2)
         .map((outcome) => ('code' in outcome ? undefined : outcome.message));
-      expect(told).toMatchObject(
+      expect(answered).toMatchObject(
         stored.slice(-2).map(({ seq, rev, created_at }) => ({ seq, rev, createdAt: created_at.toISOString() })),
       );
       expect(stored.map(({ created_at }) => created_at.getTime())).toEqual(

@@ -87,9 +87,9 @@ describe('a host name', () => {
   });
 
   it('that is an address is checked without a DNS query', async () => {
-    const asked = publicAddresses(() => Promise.reject(new Error('asked')));
-    expect(await asked('8.8.8.8')).toEqual([{ address: '8.8.8.8', family: 4 }]);
-    await expect(asked('10.0.0.1')).rejects.toThrow('the address is not allowed');
+    const resolveWithoutDns = publicAddresses(() => Promise.reject(new Error('asked')));
+    expect(await resolveWithoutDns('8.8.8.8')).toEqual([{ address: '8.8.8.8', family: 4 }]);
+    await expect(resolveWithoutDns('10.0.0.1')).rejects.toThrow('the address is not allowed');
   });
 });
 
@@ -97,11 +97,11 @@ describe('a request', () => {
   let server: Server;
   let port: number;
   let answer: (request: IncomingMessage, response: ServerResponse) => unknown;
-  const asked: { host: string | undefined; method: string | undefined; body: string; signature: unknown }[] = [];
+  const requests: { host: string | undefined; method: string | undefined; body: string; signature: unknown }[] = [];
   beforeAll(async () => {
     server = createServer((request, response) => {
       void text(request).then((body) => {
-        asked.push({
+        requests.push({
           host: request.headers.host,
           method: request.method,
           body,
@@ -127,7 +127,7 @@ describe('a request', () => {
   it('goes to the checked address, with the name as host', async () => {
     answer = (_, response) => response.writeHead(204).end();
     expect(await send(`http://hooks.invalid:${port}/path`)).toEqual({ status: 204 });
-    expect(asked.at(-1)).toEqual({
+    expect(requests.at(-1)).toEqual({
       host: `hooks.invalid:${port}`,
       method: 'POST',
       body: '{}',
@@ -146,22 +146,22 @@ describe('a request', () => {
   it.each(['http://127.0.0.1', 'http://0x7f.1', 'http://2130706433', 'http://[::ffff:127.0.0.1]', 'http://127.0.0.1.'])(
     'is not made to an address that is not public, in any notation: %s',
     async (origin) => {
-      const before = asked.length;
+      const before = requests.length;
       expect(
         await send(
           `${origin}:${port}/`,
           publicAddresses(async (host) => [host]),
         ),
       ).toEqual({ problem: 'the address is not allowed' });
-      expect(asked).toHaveLength(before);
+      expect(requests).toHaveLength(before);
     },
   );
 
   it('does not follow redirects', async () => {
-    const before = asked.length;
+    const before = requests.length;
     answer = (_, response) => response.writeHead(302, { location: `http://127.0.0.1:${port}/elsewhere` }).end();
     expect(await send(`http://hooks.invalid:${port}/`)).toEqual({ status: 302, problem: 'redirects are not followed' });
-    expect(asked).toHaveLength(before + 1);
+    expect(requests).toHaveLength(before + 1);
   });
 
   it('does not read long answers to their end, and has a time limit', async () => {

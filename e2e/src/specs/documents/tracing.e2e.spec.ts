@@ -83,9 +83,9 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     };
     return own.map(path);
   };
-  const by = (service: string, name: string): string => (mode === 'cluster' ? `${service}: ${name}` : name);
-  const asked = (root: string) => `${by('gateway', root)} > ${by('gateway', 'request message.send.v1')}`;
-  const handled = (root: string) => `${asked(root)} > ${by('messages', 'handle message.send.v1')}`;
+  const spanOf = (service: string, name: string): string => (mode === 'cluster' ? `${service}: ${name}` : name);
+  const requestPath = (root: string) => `${spanOf('gateway', root)} > ${spanOf('gateway', 'request message.send.v1')}`;
+  const handlerPath = (root: string) => `${requestPath(root)} > ${spanOf('messages', 'handle message.send.v1')}`;
 
   it('records the path of a message as spans of one trace', async () => {
     const [ann, ben] = await deployment.guests(2);
@@ -94,14 +94,14 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     const { traceId } = await ann.http('message.trace', { messageId: message.id });
     const root = 'socket message.send';
     const expected = [
-      by('gateway', root),
-      asked(root),
-      handled(root),
-      `${handled(root)} > ${by('messages', 'transaction')}`,
-      `${handled(root)} > ${by('messages', 'push message:new')}`,
-      `${handled(root)} > ${by('messages', 'push message:new')} > ${by('gateway', 'emit message:new')}`,
-      `${handled(root)} > ${by('messages', 'publish message.created.v1')}`,
-      `${handled(root)} > ${by('messages', 'publish message.created.v1')} > ${by('history', 'handle message.created.v1')}`,
+      spanOf('gateway', root),
+      requestPath(root),
+      handlerPath(root),
+      `${handlerPath(root)} > ${spanOf('messages', 'transaction')}`,
+      `${handlerPath(root)} > ${spanOf('messages', 'push message:new')}`,
+      `${handlerPath(root)} > ${spanOf('messages', 'push message:new')} > ${spanOf('gateway', 'emit message:new')}`,
+      `${handlerPath(root)} > ${spanOf('messages', 'publish message.created.v1')}`,
+      `${handlerPath(root)} > ${spanOf('messages', 'publish message.created.v1')} > ${spanOf('history', 'handle message.created.v1')}`,
     ];
     await eventually(() => expect(pathsOf(traceId!)).toEqual(expect.arrayContaining(expected)));
     expect(pathsOf(traceId!).filter((path) => path.includes('?'))).toEqual([]);
@@ -125,7 +125,10 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     expect([answer.status, answer.headers.get('trace-id')]).toEqual([201, traceId]);
     await eventually(() =>
       expect(pathsOf(traceId)).toEqual(
-        expect.arrayContaining([`? > ${by('gateway', 'http message.send')}`, `? > ${handled('http message.send')}`]),
+        expect.arrayContaining([
+          `? > ${spanOf('gateway', 'http message.send')}`,
+          `? > ${handlerPath('http message.send')}`,
+        ]),
       ),
     );
     expect(collector.spans.find(({ name }) => name === 'http message.send')?.parentSpanId).toBe(spanId);
@@ -140,7 +143,7 @@ describe.each(Object.entries({ embedded, cluster }))('OpenTelemetry, in %s mode'
     );
     expect(new Set(traces).size).toBe(20);
     await eventually(() => {
-      for (const traceId of traces) expect(pathsOf(traceId)).toContain(handled('socket message.send'));
+      for (const traceId of traces) expect(pathsOf(traceId)).toContain(handlerPath('socket message.send'));
     });
   });
 

@@ -71,7 +71,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
   }
 
   async function placeOf(conversationId: string, messageId: string): Promise<Place> {
-    const by = await people.creator
+    const created = await people.creator
       .http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' })
       .catch(() => people.blocked.http('webhook.create', { conversationId, url: 'https://hooks.example.org/parley' }));
     return {
@@ -80,7 +80,7 @@ describe.each(Object.entries(shared))('who may call what, in %s mode', (_, start
       outsider: people.outsider.user.id,
       victim: people.victim.user.id,
       peer: people.peer.user.id,
-      webhookId: by.webhook.id,
+      webhookId: created.webhook.id,
     };
   }
 

@@ -529,7 +529,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       const ann = await deployment.guest();
       const { id: conversationId } = await deployment.group([ann]);
       const headers = { authorization: `Bearer ${ann.session.accessToken}`, 'tus-resumable': '1.0.0' };
-      const begun = await fetch(new URL('/api/v1/uploads', ann.url), {
+      const created = await fetch(new URL('/api/v1/uploads', ann.url), {
         method: 'POST',
         headers: {
           ...headers,
@@ -537,14 +537,16 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
           'upload-metadata': `filename ${Buffer.from('dot.png').toString('base64')}`,
         },
       });
-      const location = new URL(begun.headers.get('location')!, begun.url);
+      const location = new URL(created.headers.get('location')!, created.url);
       const send = (from: number, to: number) =>
         fetch(location, {
           method: 'PATCH',
           body: png.subarray(from, to),
           headers: { ...headers, 'upload-offset': String(from), 'content-type': 'application/offset+octet-stream' },
         });
-      expect([begun.status, (await send(0, 20)).status, (await send(20, png.length)).status]).toEqual([201, 204, 204]);
+      expect([created.status, (await send(0, 20)).status, (await send(20, png.length)).status]).toEqual([
+        201, 204, 204,
+      ]);
       const id = location.pathname.split('/').at(-1)!;
       const { message } = await ann.call('message.send', {
         conversationId,

@@ -235,14 +235,14 @@ describe('on RabbitMQ an account', () => {
       'messages.commands',
       'auth.commands',
     ];
-    const asked = await each((part) =>
+    const accepted = await each((part) =>
       whatMay(
         part,
         served.filter((queue) => !queue.startsWith(`${part}.`)),
         (channel, key) => publish(channel, names.commands, key),
       ),
     );
-    expect(asked).toEqual({
+    expect(accepted).toEqual({
       gateway: served,
       auth: ['messages.queries'],
       messages: ['auth.queries'],

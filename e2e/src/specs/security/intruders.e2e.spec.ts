@@ -193,7 +193,7 @@ describe.each([
         headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
       });
     /** The answer without the fields that differ each time. */
-    const told = async (answer: Response): Promise<unknown> => {
+    const comparable = async (answer: Response): Promise<unknown> => {
       const { traceId: _trace, retryAfterMs: _wait, ...body } = (await answer.json()) as Record<string, unknown>;
       const headers = [...answer.headers.keys()].filter((name) => name !== 'date').toSorted();
       return { status: answer.status, headers, body };
@@ -202,8 +202,8 @@ describe.each([
     it('gets the same answers for existing and unknown names, before and after being throttled', async () => {
       const [known, unknown] = [[], []] as [unknown[], unknown[]];
       for (let n = 0; n < 11; n++) {
-        known.push(await told(await login('192.0.2.1', ben.user.username, `guess number ${n}`)));
-        unknown.push(await told(await login('192.0.2.1', 'nobody-of-this-name', `guess number ${n}`)));
+        known.push(await comparable(await login('192.0.2.1', ben.user.username, `guess number ${n}`)));
+        unknown.push(await comparable(await login('192.0.2.1', 'nobody-of-this-name', `guess number ${n}`)));
       }
       expect(unknown).toEqual(known);
       expect(known.map((answer) => (answer as { status: number }).status)).toEqual([
@@ -292,8 +292,8 @@ describe.each([
     });
 
     it('cannot see, continue or abort another user’s upload', async () => {
-      const begun = await request('/api/v1/uploads', { ...uploading, token: ann.session.accessToken });
-      const location = begun.headers.get('location')!;
+      const created = await request('/api/v1/uploads', { ...uploading, token: ann.session.accessToken });
+      const location = created.headers.get('location')!;
       const tus = (method: string, token: string, headers: Record<string, string> = {}, body?: string) =>
         request(location, {
           method,

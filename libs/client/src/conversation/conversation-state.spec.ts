@@ -97,13 +97,13 @@ describe('an older state that arrives late', () => {
 
   it('does not replace counts that changed when the user read or marked', () => {
     const state = new ConversationState(conversation(3, { lastSeq: 2 }, 2), 'me');
-    const asked = state.version;
+    const requestedAt = state.version;
     state.read(2);
     expect(state.snapshot().unread).toBe(0);
-    state.adopt(conversation(3, {}, 2).me!, 3, asked);
+    state.adopt(conversation(3, {}, 2).me!, 3, requestedAt);
     expect(state.snapshot()).toMatchObject({ readSeq: 2 });
     expect(state.isStale || state.snapshot().unread === 0).toBe(true);
-    expect(state.version).toBeGreaterThan(asked);
+    expect(state.version).toBeGreaterThan(requestedAt);
     const marked = new ConversationState(conversation(3, { lastSeq: 2 }, 0, 2), 'me');
     const before = marked.version;
     marked.applyUnreadChanged({ conversationId: 'c', unread: 2, mentions: 0, readSeq: 2, unreadFrom: 1 });

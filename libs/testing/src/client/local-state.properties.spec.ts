@@ -20,7 +20,7 @@ describe('the local state of a client', () => {
     createdAt: at,
     reactions: [],
   });
-  const begun = (): LocalState => {
+  const newState = (): LocalState => {
     const state = new LocalState('ben');
     state.apply('conversation:new', {
       conversation: {
@@ -50,7 +50,7 @@ describe('the local state of a client', () => {
       fc.property(
         history.chain((all) => fc.tuple(fc.constant(all), fc.array(fc.constantFrom(...all)), fc.nat(all.length))),
         ([all, told, since]) => {
-          const [whole, torn] = [begun(), begun()];
+          const [whole, torn] = [newState(), newState()];
           for (const one of all) whole.apply('message:updated', { message: one });
           const sync = () => {
             const rev = torn.cursors()['k']!;

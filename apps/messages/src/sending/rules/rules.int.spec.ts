@@ -274,9 +274,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
           prepare: (sql) => sql.query(statement),
           check: () => undefined,
         };
-        const begun = Date.now();
+        const startedAt = Date.now();
         expect(codes(await batch([command(anna, conversationId)], [...sendRules, slow]))).toEqual(['unavailable']);
-        expect(Date.now() - begun).toBeLessThan(2000);
+        expect(Date.now() - startedAt).toBeLessThan(2000);
         expect(codes(await batch([command(anna, conversationId)]))).toEqual(['stored']);
       },
     );
