@@ -4,7 +4,7 @@ import { AccessTokens } from './auth/access-tokens.js';
 import { BotTokens } from './auth/bot-tokens.js';
 import { JwtStrategy } from './auth/jwt.strategy.js';
 import { Revocations } from './auth/revocations.js';
-import { SigningKeys } from './auth/signing-keys.js';
+import { VerificationKeys } from './auth/verification-keys.js';
 import { Dispatcher } from './calls/dispatcher.js';
 import { EdgeCalls } from './calls/edge-calls.js';
 import { Limits } from './calls/limits.js';
@@ -49,7 +49,7 @@ export class AppModule {
         PushListener,
         Revocations,
         SessionReady,
-        SigningKeys,
+        VerificationKeys,
         SocketGateway,
         Typing,
         Uploads,

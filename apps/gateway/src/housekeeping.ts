@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { times } from '@parley/contracts';
 import { endsWithin, Health, Logger, RecurringTask, type RecurringTaskOptions } from '@parley/service-kit';
 import { Revocations } from './auth/revocations.js';
-import { SigningKeys } from './auth/signing-keys.js';
+import { VerificationKeys } from './auth/verification-keys.js';
 import { Connections } from './connections/connections.js';
 import { Files } from './files/files.js';
 import { Uploads } from './files/uploads.js';
@@ -25,7 +25,7 @@ export class Housekeeping {
   private tasks: readonly RecurringTask[] = [];
 
   constructor(
-    private readonly keys: SigningKeys,
+    private readonly keys: VerificationKeys,
     private readonly revocations: Revocations,
     private readonly connections: Connections,
     private readonly leases: Leases,

@@ -1,7 +1,7 @@
 import { times, type Presence, type PresenceState } from '@parley/contracts';
 
 /** One connection of a user. Times are milliseconds on the store's clock unless stated otherwise. */
-export interface Device {
+export interface ConnectionRecord {
   /** When it stops counting unless it is renewed. After a clean close: until when a reconnect is awaited. */
   readonly leaseUntil: number;
   /** When its gateway last reported it. */
@@ -17,7 +17,7 @@ export type LiveState = Exclude<PresenceState, 'offline'>;
 
 /** Everything known about one user. Never modified, only replaced. Stored as JSON, so the names are part of the format. */
 export interface PresenceRecord {
-  readonly devices: Readonly<Record<string, Device>>;
+  readonly devices: Readonly<Record<string, ConnectionRecord>>;
   /** Closed connections, and until when each is remembered: events about it that arrive later are ignored. */
   readonly closed: Readonly<Record<string, number>>;
   readonly lastSeenAt?: number;
@@ -108,7 +108,7 @@ export function withClose(
  * extended by it, because their renewal may wait in the queue. Cleanly closed connections end all the same.
  */
 export function passTime(record: PresenceRecord, now: number, heldMs = 0): PresenceRecord {
-  const devices: Record<string, Device> = {};
+  const devices: Record<string, ConnectionRecord> = {};
   let { lastSeenAt } = record;
   for (const [connectionId, device] of Object.entries(record.devices)) {
     const ended = device.leaseUntil <= now;
@@ -181,7 +181,7 @@ export function dueAt(record: PresenceRecord): number | undefined {
   return moments.length === 0 ? undefined : Math.min(...moments);
 }
 
-const withDevice = (record: PresenceRecord, connectionId: string, device: Device): PresenceRecord => ({
+const withDevice = (record: PresenceRecord, connectionId: string, device: ConnectionRecord): PresenceRecord => ({
   ...record,
   devices: { ...record.devices, [connectionId]: device },
 });

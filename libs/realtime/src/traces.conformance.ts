@@ -1,10 +1,10 @@
 import { newId } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Device, TraceLimits, Traces } from './traces.js';
+import type { TracedConnection, TraceLimits, Traces } from './traces.js';
 
-export const deviceOf = (userId = newId()): Device => ({ userId, connectionId: newId() });
-const devices = (count: number): Device[] => Array.from({ length: count }, () => deviceOf());
+export const deviceOf = (userId = newId()): TracedConnection => ({ userId, connectionId: newId() });
+const devices = (count: number): TracedConnection[] => Array.from({ length: count }, () => deviceOf());
 
 /** The tests that every {@link Traces} must pass. */
 export function tracesConformance(open: (limits: TraceLimits) => Promise<Traces>): void {

@@ -8,7 +8,7 @@ export interface Pushed {
   readonly at: number;
 }
 /** A connection of a user. */
-export type Device = Omit<Pushed, 'at'>;
+export type TracedConnection = Omit<Pushed, 'at'>;
 
 /** The progress of a message. `committed`: milliseconds since 1970. */
 export interface MessageTrace {
@@ -27,7 +27,7 @@ export abstract class Traces {
   /** Records that these messages have just been committed. */
   abstract committed(messageIds: readonly string[]): void;
   /** Records that a message has just been written to these connections. Reads no more of them than it records. */
-  abstract pushed(messageId: string, devices: Iterable<Device>): void;
+  abstract pushed(messageId: string, devices: Iterable<TracedConnection>): void;
   /**
    * undefined if nothing is known about the message (any more). Rejects with `Unavailable` while Redis is unavailable.
    */
@@ -76,7 +76,7 @@ abstract class LimitedTraces extends Traces {
     }
   }
 
-  pushed(messageId: string, devices: Iterable<Device>): void {
+  pushed(messageId: string, devices: Iterable<TracedConnection>): void {
     const at = Date.now();
     let count = 0;
     for (const { userId, connectionId } of devices) {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { BotTokens } from './bot-tokens.js';
 import { Revocations } from './revocations.js';
 import type { Session } from './session.js';
-import { SigningKeys } from './signing-keys.js';
+import { VerificationKeys } from './verification-keys.js';
 
 const Header = z.object({ alg: z.literal('ES256'), typ: z.literal('at+jwt'), kid: z.string().min(1).max(200) });
 const Claims = z.object({ sub: Id, sid: Id, kind: User.shape.kind, exp: z.number() });
@@ -30,7 +30,7 @@ export const verification = {
 @Injectable()
 export class AccessTokens {
   constructor(
-    private readonly keys: SigningKeys,
+    private readonly keys: VerificationKeys,
     private readonly revocations: Revocations,
     private readonly bots: BotTokens,
   ) {}

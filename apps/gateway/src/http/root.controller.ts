@@ -1,7 +1,7 @@
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import { Health } from '@parley/service-kit';
 import type { Request, Response } from 'express';
-import { SigningKeys } from '../auth/signing-keys.js';
+import { VerificationKeys } from '../auth/verification-keys.js';
 import { asyncapi } from '../documents/asyncapi.js';
 import { openapi } from '../documents/openapi.js';
 import { page } from '../documents/page.js';
@@ -11,7 +11,7 @@ import { page } from '../documents/page.js';
 export class RootController {
   constructor(
     private readonly healthChecks: Health,
-    private readonly keys: SigningKeys,
+    private readonly keys: VerificationKeys,
   ) {}
 
   @Get(['health/live', 'health/ready', 'metrics'])

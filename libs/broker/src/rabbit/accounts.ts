@@ -8,7 +8,7 @@ import { secret } from '@parley/service-kit';
 import { z } from 'zod';
 import { shared } from './topology.js';
 
-/** A process with an account of its own on RabbitMQ and Redis: a service, or the gateway. */
+/** A process that has accounts of its own on the shared servers: a service, or the gateway. */
 export type Account = Service | 'gateway';
 
 /**

@@ -66,7 +66,10 @@ export const RefreshTokenEntity = defineEntity({
 });
 export type RefreshTokenEntity = InferEntity<typeof RefreshTokenEntity>;
 
-/** A key pair that signs access tokens. A retired key still verifies them. */
+/**
+ * A key pair that signs access tokens. A retired key signs no more, and is published until the tokens that it signed
+ * have expired.
+ */
 export const SigningKeyEntity = defineEntity({
   name: 'SigningKey',
   schema: 'auth',

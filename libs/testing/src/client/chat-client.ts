@@ -35,7 +35,7 @@ export type RecordedEvent = {
 }[ServerEventName];
 type EventOf<N extends ServerEventName> = Extract<RecordedEvent, { name: N }>;
 
-/** The settings of a {@link ChatClient}. Default: a new account with a unique name. */
+/** The settings of a {@link ChatClient}. By default, `register` chooses a unique name and a valid password. */
 export interface ClientOptions {
   username?: string;
   password?: string;

@@ -16,7 +16,7 @@ export interface ClusterServers {
   readonly redisUrl: string;
 }
 
-/** The size and the settings of a cluster. Default: one gateway, and one replica of each service. */
+/** The size and the settings of a cluster. Default: two gateways, and one replica of each service. */
 export interface ClusterOptions {
   readonly servers: ClusterServers;
   readonly gateways?: number;

@@ -12,7 +12,7 @@ const MAX_AGE_MS = 10 * 60_000;
 
 /** The public keys of access tokens, fetched from auth and cached. */
 @Injectable()
-export class SigningKeys {
+export class VerificationKeys {
   private jwks: Jwks = { keys: [] };
   private keys = new Map<string, KeyObject>();
   private fetchedAt = -Infinity;
