@@ -1,4 +1,5 @@
-import { ChatError, type Policy } from '@parley/contracts';
+/** Who may see a conversation, what a member may do in it, and who is blocked there. */
+import { ChatError, type Conversation, type Policy, type Role } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
 import { preferenceJoin, statusNow, unreadAbove } from './members.js';
 
@@ -86,3 +87,116 @@ export const requireVisible = (sql: Sql, conversationId: string, userId: string)
 /** Reads a conversation, without locking it, for one of its members. Throws the {@link accessRefusal} of others. */
 export const requireMember = (sql: Sql, conversationId: string, userId: string): Promise<ConversationAccess> =>
   requireAccess(sql, conversationId, userId, 'member');
+
+// Permissions
+
+const all: readonly Role[] = ['creator', 'admin', 'member'];
+const leaders: readonly Role[] = ['creator', 'admin'];
+const creator: readonly Role[] = ['creator'];
+const nobody: readonly Role[] = [];
+const everywhere = (roles: readonly Role[]) => ({ direct: roles, group: roles, channel: roles });
+/** Both people of a direct conversation have role `creator`. Nobody may change its members or description. */
+const notInDirect = (roles: readonly Role[]) => ({ direct: nobody, group: roles, channel: roles });
+
+/** The roles that may do each action, by the kind of conversation. All commands use this table. {@link outranks} restricts the members that an action may target. */
+export const permissions = {
+  write: { direct: all, group: all, channel: leaders },
+  draw: { direct: all, group: all, channel: leaders },
+  react: everywhere(all),
+  pin: everywhere(leaders),
+  /** Messages of others. Everybody may delete their own. */
+  deleteOthers: everywhere(leaders),
+  webhooks: everywhere(leaders),
+  /** With `membersInvite` in the policy, members may too. */
+  invite: notInDirect(leaders),
+  remove: notInDirect(leaders),
+  mute: notInDirect(leaders),
+  ban: notInDirect(leaders),
+  /** Make a member an admin, or an admin a member. */
+  promote: notInDirect(creator),
+  handOver: notInDirect(creator),
+  /** Title, topic, color, policy. */
+  describe: notInDirect(leaders),
+  /** Make a private conversation public with its whole history, or a public one private. */
+  publish: notInDirect(creator),
+  delete: notInDirect(creator),
+  leave: notInDirect(all),
+} as const satisfies Record<string, Readonly<Record<Conversation['kind'], readonly Role[]>>>;
+/** An action that {@link permissions} allows to some roles. */
+export type Action = keyof typeof permissions;
+
+/** Actions that muted members keep. */
+const allowedWhenMuted: readonly Action[] = ['leave'];
+
+type Rules = Pick<Conversation, 'kind' | 'policy'>;
+/** A conversation and the caller's row in it. In the messages service, `ConversationChange` has this shape. */
+export interface PermissionContext {
+  readonly conversation: Rules;
+  readonly member: Pick<MemberState, 'role' | 'status'>;
+}
+
+/** True when the role allows the action. Mutes are not considered. `role` is null for strangers, who may do nothing. */
+export function may(role: string | null, action: Action, { kind, policy }: Rules): boolean {
+  if (action === 'invite' && role === 'member' && kind !== 'direct' && policy.membersInvite === true) return true;
+  return (permissions[action][kind] as readonly (string | null)[]).includes(role);
+}
+
+/**
+ * The error for an action that a member may not do; undefined if it is allowed. `forbidden` (the role) comes before
+ * `muted`.
+ */
+export function permissionRefusal(action: Action, { conversation, member }: PermissionContext): ChatError | undefined {
+  if (!may(member.role, action, conversation)) return new ChatError('forbidden', 'Your role does not allow that here');
+  return member.status === 'muted' && !allowedWhenMuted.includes(action) ? new ChatError('muted') : undefined;
+}
+
+/** Throws unless the member may do all of the actions. `forbidden` of any action comes before `muted` of another. */
+export function requirePermission(actions: Action | readonly Action[], context: PermissionContext): void {
+  const refusals = [actions].flat().flatMap((action) => permissionRefusal(action, context) ?? []);
+  if (refusals.length > 0) throw refusals.find(({ code }) => code === 'forbidden') ?? refusals[0]!;
+}
+
+const rank = (role: string | null): number => [...all].reverse().indexOf(role as Role);
+/** True when `role` is above `other`: members may remove, mute and ban only lower roles, so admins cannot target the creator or each other. */
+export const outranks = (role: string | null, other: string | null): boolean => rank(role) > rank(other);
+
+/** False when the policy keeps guests from becoming members. */
+export const admitsGuests = ({ guests }: Conversation['policy']): boolean => guests !== false;
+
+// Blocks
+
+/** SQL: true when one of two users blocks the other. */
+export const blockBetween = (user: string, other: string): string =>
+  `(exists (select 1 from chat.block b where b.blocker_id = ${user} and b.blocked_id = ${other})
+    or exists (select 1 from chat.block b where b.blocker_id = ${other} and b.blocked_id = ${user}))`;
+
+/** SQL: true when the user blocks anybody or is blocked by anybody. */
+export const hasBlocks = (user: string): string =>
+  `(exists (select 1 from chat.block b where b.blocker_id = ${user}) or exists (select 1 from chat.block b where b.blocked_id = ${user}))`;
+
+const BLOCKED = `
+  select q.n from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, user_id, n)
+  join chat.member o on o.conversation_id = q.conversation_id and o.user_id <> q.user_id
+  where ${blockBetween('q.user_id', 'o.user_id')}`;
+
+/**
+ * Indexes of the pairs in which the user and the other person of a direct conversation block one another in either direction. Every pair must name a direct conversation.
+ * No query for an empty list.
+ */
+export async function blockedPairs(
+  sql: Sql,
+  pairs: readonly { readonly conversationId: string; readonly userId: string }[],
+): Promise<Set<number>> {
+  if (pairs.length === 0) return new Set();
+  const rows = await sql.query<{ n: number }>(BLOCKED, [
+    pairs.map(({ conversationId }) => conversationId),
+    pairs.map(({ userId }) => userId),
+  ]);
+  return new Set(rows.map(({ n }) => n - 1));
+}
+
+/** False where {@link blockedPairs} cannot find anything: the conversation is not direct, or the user has no blocks in either direction (see {@link hasBlocks}). */
+export const mayBeBlocked = (
+  { kind }: { readonly kind: string },
+  { has_blocks }: { readonly has_blocks: boolean },
+): boolean => kind === 'direct' && has_blocks;

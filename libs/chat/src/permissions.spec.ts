@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Conversation } from '@parley/contracts';
-import { may, outranks, permissionRefusal, permissions, requirePermission, type Action } from './permissions.js';
+import { may, outranks, permissionRefusal, permissions, requirePermission, type Action } from './access.js';
 
 const roles = ['creator', 'admin', 'member'] as const;
 const at = (kind: Conversation['kind'], policy: Conversation['policy'] = {}) => ({ kind, policy });
@@ -104,7 +104,7 @@ it('prints docs/permissions.md from the table', async () => {
   );
   await expect(`# Who may do what
 
-Printed from \`libs/chat/src/permissions.ts\` (\`npm test -- libs/chat/src/permissions.spec.ts -u\` prints it anew).
+Printed from \`libs/chat/src/access.ts\` (\`npm test -- libs/chat/src/permissions.spec.ts -u\` prints it anew).
 
 | | direct | group | channel |
 | --- | --- | --- | --- |
