@@ -329,7 +329,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
         while (!isOver) answers.push(await state(location, at));
         return answers;
       };
-      for (let upload = 0; upload < 30; upload++) {
+      for (let upload = 0; upload < 8; upload++) {
         const location = await begin(5);
         const last = part(location, 0, text('hello'));
         const requests = [fixture.gateway, fixture.gateway, fixture.other, fixture.other].map((at) =>
