@@ -292,17 +292,13 @@ export class Load {
 
   private async burst(person: Person, conversationId: string, from: number, size: number): Promise<Message[]> {
     const { gapMs } = this.bursts;
+    // One after the other: timers of different durations may fire in any order once they are late.
+    let begin: Promise<void> = Promise.resolve();
     const answers = await Promise.all(
-      Array.from({ length: size }, async (_, n) => {
-        if (gapMs > 0) await pause(n * gapMs);
-        const clientId = `${person.id}-${conversationId.slice(-8)}-${from + n}`;
-        const { output, atOnce } = await this.callUntilAnswered(person, 'message.send', {
-          conversationId,
-          clientId,
-          body: `message ${from + n}`,
-        });
-        this.acknowledged += 1;
-        return { clientId, message: output.message, atOnce };
+      Array.from({ length: size }, (_, n) => {
+        const answer = begin.then(() => this.sendNumbered(person, conversationId, from + n));
+        if (gapMs > 0) begin = begin.then(() => pause(gapMs));
+        return answer;
       }),
     );
     // Order is promised only to messages that needed no retry.
@@ -318,6 +314,21 @@ export class Load {
       });
     }
     return answers.map(({ message }) => message);
+  }
+
+  private async sendNumbered(
+    person: Person,
+    conversationId: string,
+    order: number,
+  ): Promise<{ clientId: string; message: Message; atOnce: boolean }> {
+    const clientId = `${person.id}-${conversationId.slice(-8)}-${order}`;
+    const { output, atOnce } = await this.callUntilAnswered(person, 'message.send', {
+      conversationId,
+      clientId,
+      body: `message ${order}`,
+    });
+    this.acknowledged += 1;
+    return { clientId, message: output.message, atOnce };
   }
 
   /** Sends coalesced receipts for received messages; sometimes two at once, the older one last. */
