@@ -89,15 +89,12 @@ describe('the registry while Redis fails', () => {
     await eventually(complete, { timeoutMs: 4 * settleMs });
   });
 
-  it('rejects within its time limit while Redis is frozen', async () => {
+  it('rejects by its time limit while Redis is frozen, and without asking once it knows', async () => {
     await server.freeze();
-    const begun = performance.now();
-    await expect(registry.locate([newId()])).rejects.toBeInstanceOf(Unavailable);
-    expect(performance.now() - begun).toBeLessThan(1500);
-    await eventually(() => registry.problem !== undefined, { timeoutMs: 3000 });
-    const late = performance.now();
-    await expect(registry.add(connectionOf(newId()))).rejects.toBeInstanceOf(Unavailable);
-    expect(performance.now() - late).toBeLessThan(50);
+    await expect(registry.locate([newId()])).rejects.toThrow(new Unavailable('Redis did not answer within 500 ms'));
+    await eventually(() => registry.problem !== undefined);
+    const { problem } = registry;
+    await expect(registry.add(connectionOf(newId()))).rejects.toThrow(new Unavailable(problem!));
     await server.thaw();
     await eventually(async () => located(registry, newId()), { timeoutMs: 10_000 });
   });

@@ -263,8 +263,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
     });
 
     // PGlite cannot interrupt a statement.
-    it.each(name === 'Postgres' ? ['select pg_sleep(4)'] : [])(
-      'returns the connection in time although its statement runs too long: %s',
+    it.each(name === 'Postgres' ? ['select pg_sleep(600)'] : [])(
+      'interrupts a statement that runs too long, and returns its connection: %s',
       async (statement) => {
         const anna = newId();
         const conversationId = await group({}, anna);
@@ -274,9 +274,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
           prepare: (sql) => sql.query(statement),
           check: () => undefined,
         };
-        const startedAt = Date.now();
         expect(codes(await batch([command(anna, conversationId)], [...sendRules, slow]))).toEqual(['unavailable']);
-        expect(Date.now() - startedAt).toBeLessThan(2000);
         expect(codes(await batch([command(anna, conversationId)]))).toEqual(['stored']);
       },
     );
