@@ -5,4 +5,5 @@ export * from './fold.js';
 export * from './ids.js';
 export * from './internal.js';
 export * from './limits.js';
+export * from './mentions.js';
 export * from './shapes.js';

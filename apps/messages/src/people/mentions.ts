@@ -1,6 +1,6 @@
 import type { Broker } from '@parley/broker';
 import { isMemberNow } from '@parley/chat';
-import { ChatError } from '@parley/contracts';
+import { ChatError, partsOf } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
 /** User ids by lower-case username. Unknown usernames are absent. */
@@ -13,28 +13,11 @@ const USERS_TIMEOUT_MS = 2000;
 /** Maximum number of usernames of one request to auth. */
 const MAX_USERNAMES = 500;
 
-const SHORTEST_USERNAME = 3;
-const LONGEST_USERNAME = 32;
-// Neither the host of an e-mail address nor the middle of a word.
-const MENTION = /(?<![\p{L}\p{N}_])@([a-z0-9_.-]+)/giu;
-
-/** The usernames that each mention in a body may mean, longest first: dots and dashes at its end may be punctuation. */
-export function candidatesOf(body: string): string[][] {
-  if (!body.includes('@')) return [];
-  const words = new Set(Array.from(body.matchAll(MENTION), ([, word]) => word!.toLowerCase()));
-  return [...words]
-    .map(readingsOf)
-    .filter(({ length }) => length > 0)
-    .slice(0, MAX_MENTIONS);
-}
-
-function readingsOf(word: string): string[] {
-  const readings: string[] = [];
-  for (let end = word.length; end >= SHORTEST_USERNAME; end--) {
-    if (end <= LONGEST_USERNAME) readings.push(word.slice(0, end));
-    if (!/[.-]/.test(word[end - 1]!)) break;
-  }
-  return readings;
+/** The usernames that each different mention in a body may mean, longest first. */
+export function candidatesOf(body: string): (readonly string[])[] {
+  const byLongest = new Map<string, readonly string[]>();
+  for (const part of partsOf(body)) if (part.kind === 'mention') byLongest.set(part.usernames[0]!, part.usernames);
+  return [...byLongest.values()].slice(0, MAX_MENTIONS);
 }
 
 /** The users whose names occur in the bodies. Asks auth only when there are any; undefined when auth does not answer in time. */

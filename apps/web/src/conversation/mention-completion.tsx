@@ -1,5 +1,5 @@
 import type { ConversationView } from '@parley/client';
-import type { User } from '@parley/contracts';
+import { mayBeginMention, type User } from '@parley/contracts';
 import { useId, useMemo, useState, type KeyboardEvent, type RefObject } from 'react';
 import { Avatar } from '../people/avatar.tsx';
 import { useChat } from '../shared/chat.ts';
@@ -19,7 +19,8 @@ export function useMentionCompletion(
   const [caret, setCaret] = useState(0);
   const [index, setIndex] = useState(0);
   const [dismissed, setDismissed] = useState<string>();
-  const prefix = /(?:^|\s)@([a-z0-9_.-]*)$/iu.exec(text.slice(0, caret))?.[1]?.toLowerCase();
+  const typed = /[@＠]([A-Za-z0-9_.-]*)$/u.exec(text.slice(0, caret));
+  const prefix = typed && mayBeginMention(text, typed.index) ? typed[1]!.toLowerCase() : undefined;
   const suggestions = useMemo(() => {
     if (prefix === undefined || conversation.kind === 'direct') return [];
     const matches = ({ username, displayName }: User) =>

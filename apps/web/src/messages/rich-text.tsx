@@ -12,7 +12,7 @@ export function RichText({
   readonly body: string;
   readonly names?: readonly string[];
 }): ReactNode {
-  return tokenize(body).map((token, at) => {
+  return tokenize(body, names).map((token, at) => {
     // A body's tokens never move, so their position identifies them.
     if (token.kind === 'link')
       return (
@@ -20,7 +20,7 @@ export function RichText({
           {token.text}
         </a>
       );
-    if (token.kind === 'mention' && names.includes(token.name))
+    if (token.kind === 'mention')
       return (
         <span key={at} className="mention">
           {token.text}

@@ -17,7 +17,7 @@ describe('the tokens of a body', () => {
       fc.property(fc.array(piece), (pieces) => {
         const body = pieces.join('');
         expect(
-          tokenize(body)
+          tokenize(body, ['ann'])
             .map(({ text }) => text)
             .join(''),
         ).toBe(body);
@@ -55,10 +55,11 @@ describe('the tokens of a body', () => {
     );
   });
 
-  it('have mentions, but not in email addresses', () => {
-    expect(tokenize('@ann and @Ben.x, not me@home.example').filter(({ kind }) => kind === 'mention')).toEqual([
+  it('have mentions of the given usernames only, the longest that fits', () => {
+    const mentions = (body: string) => tokenize(body, ['ann', 'ben.x']).filter(({ kind }) => kind === 'mention');
+    expect(mentions('_@ann_ and 你好＠Ben.x., not me@ann.example, `@ann` or @ann.a')).toEqual([
       { kind: 'mention', text: '@ann', name: 'ann' },
-      { kind: 'mention', text: '@Ben.x', name: 'ben.x' },
+      { kind: 'mention', text: '＠Ben.x', name: 'ben.x' },
     ]);
   });
 });

@@ -1,10 +1,12 @@
+import { partsOf, type MentionPart, type UrlPart } from '@parley/contracts';
+
 export type Token =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'link'; readonly text: string; readonly href: string }
   | { readonly kind: 'mention'; readonly text: string; readonly name: string };
 
-/** Matches without backtracking, so matching takes linear time. */
-const candidates = /(?<=^|[\s(<"'“„‘])(?:https?:\/\/[^\s<>"'”“]+|@[a-z0-9_.-]{3,32})/giu;
+/** What may stand before a link. */
+const beforeLink = /[\s(<"'“„‘]/u;
 const closers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 
 /** The address without the punctuation of the sentence around it: `(see https://a.b/c).` */
@@ -36,23 +38,37 @@ function safeHref(text: string): string | undefined {
     : undefined;
 }
 
-/** Splits a body into text, links and mentions. The texts of the tokens, joined, are the body. */
-export function tokenize(body: string): Token[] {
+/**
+ * Splits a body into text, links and mentions of these usernames, by the rules of the server. The texts of the tokens,
+ * joined, are the body.
+ */
+export function tokenize(body: string, usernames: readonly string[] = []): Token[] {
   const tokens: Token[] = [];
   let end = 0;
   const push = (token: Token) => {
     if (token.text !== '') tokens.push(token);
   };
-  for (const match of body.matchAll(candidates)) {
-    const text = withoutPunctuation(match[0]);
-    const href = text.startsWith('@') ? undefined : safeHref(text);
-    if (text.length < 4 || (!text.startsWith('@') && href === undefined)) continue;
-    push({ kind: 'text', text: body.slice(end, match.index) });
-    push(
-      href === undefined ? { kind: 'mention', text, name: text.slice(1).toLowerCase() } : { kind: 'link', text, href },
-    );
-    end = match.index + text.length;
+  for (const part of partsOf(body)) {
+    const token = part.kind === 'url' ? linkOf(body, part) : mentionOf(body, part, usernames);
+    if (!token) continue;
+    push({ kind: 'text', text: body.slice(end, part.index) });
+    push(token);
+    end = part.index + token.text.length;
   }
   push({ kind: 'text', text: body.slice(end) });
   return tokens;
+}
+
+function linkOf(body: string, { index, end }: UrlPart): Token | undefined {
+  if (index > 0 && !beforeLink.test(body[index - 1]!)) return undefined;
+  const text = withoutPunctuation(body.slice(index, end));
+  const href = safeHref(text);
+  return href === undefined ? undefined : { kind: 'link', text, href };
+}
+
+function mentionOf(body: string, part: MentionPart, usernames: readonly string[]): Token | undefined {
+  const name = part.usernames.find((username) => usernames.includes(username));
+  return name === undefined
+    ? undefined
+    : { kind: 'mention', text: body.slice(part.index, part.index + 1 + name.length), name };
 }
