@@ -34,7 +34,7 @@ export const gatewayConfig = {
       'Number of proxies in front whose X-Forwarded-For is trusted. 0: the address of the TCP connection counts',
     ),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
-  USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user and per connection'),
+  USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user'),
   FILES_DIR: z
     .string()
     .optional()

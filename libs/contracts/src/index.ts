@@ -1,4 +1,5 @@
 export * from './calls.js';
+export * from './costs.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './fold.js';

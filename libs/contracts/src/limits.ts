@@ -33,13 +33,32 @@ export const limits: Limits = Object.freeze({
 
 /**
  * Rate limits at the gateway (docs/protocol.md, section 4): `points` in `seconds`, per address; `failedLogin` per
- * account and address.
+ * account and address. `anonymous`: HTTP requests without a session. `handshake`: handshakes without a valid token.
  */
 export const rates = Object.freeze({
   register: { points: 30, seconds: 60 },
   login: { points: 60, seconds: 60 },
   failedLogin: { points: 10, seconds: 15 * 60 },
+  anonymous: { points: 100, seconds: 1, burst: 200 },
+  handshake: { points: 10, seconds: 1, burst: 100 },
 });
+
+/**
+ * Rates of one user over all connections, gateways and interfaces: tokens regained per second, and their maximum.
+ * `costs.ts` says what a call draws from which.
+ */
+export const userRates = Object.freeze({
+  /** Calls of any kind, by their cost. */
+  calls: { perSecond: 100, burst: 200 },
+  /** Sends, edits, deletions and reactions. */
+  messages: { perSecond: limits.messagesPerSecond, burst: limits.messageBurst },
+  /** Conversations that the user creates. */
+  creations: { perSecond: 5, burst: 60 },
+  /** People that the user puts into conversations. */
+  additions: { perSecond: 20, burst: 300 },
+  searches: { perSecond: 2, burst: 10 },
+});
+export type UserRate = keyof typeof userRates;
 
 /** Times shared by clients and services, in milliseconds. */
 export const times = Object.freeze({

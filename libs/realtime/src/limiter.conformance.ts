@@ -101,4 +101,28 @@ export function limiterConformance(open: () => Promise<Limiters>): void {
     expect(taken).toBe(1);
     expect(refusal?.retryAfterMs).toBeGreaterThan(1000);
   });
+
+  it('takes from several buckets at once, and stops at the first that refuses', async () => {
+    const rate = (burst: number) => ({ name: newId(), points: 1, seconds: 60, burst });
+    const buckets = limiters.createBuckets({ calls: rate(5), sends: rate(2) });
+    const charges = [
+      ['calls', 1],
+      ['sends', 1],
+    ] as const;
+    expect(await buckets.take('ann', charges)).toBeUndefined();
+    expect(await buckets.take('ann', charges)).toBeUndefined();
+    expect(await buckets.take('ann', charges)).toMatchObject({ bucket: 'sends', waitMs: expect.any(Number) });
+    expect(await buckets.take('ann', [['calls', 2]])).toBeUndefined();
+    expect(await buckets.take('ann', charges)).toMatchObject({ bucket: 'calls' });
+    expect(await buckets.take('ben', charges)).toBeUndefined();
+  });
+
+  it('allows a charge beyond the burst from a full bucket only, and counts all of it', async () => {
+    const buckets = limiters.createBuckets({ added: { name: newId(), points: 1, seconds: 1, burst: 10 } });
+    expect(await buckets.take('ann', [['added', 100]])).toBeUndefined();
+    const refusal = await buckets.take('ann', [['added', 1]]);
+    expect(refusal!.waitMs).toBeGreaterThan(80_000);
+    expect(await buckets.take('ben', [['added', 1]])).toBeUndefined();
+    expect(await buckets.take('ben', [['added', 100]])).toMatchObject({ bucket: 'added' });
+  });
 }

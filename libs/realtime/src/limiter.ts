@@ -27,9 +27,31 @@ export interface Limiter {
   reset(key: string): Promise<void>;
 }
 
+/** A limit with bursts. */
+export type BurstRate = Rate & { readonly burst: number };
+
+/** A bucket that holds too few tokens, and the milliseconds until it holds enough. */
+export interface Refusal<Name extends string> {
+  readonly bucket: Name;
+  readonly waitMs: number;
+}
+
+/**
+ * Several limits with bursts that one key draws from. A charge of more than a bucket's burst needs a full bucket, and
+ * is paid off at the rate.
+ */
+export interface Buckets<Name extends string> {
+  /**
+   * Takes the points from each named bucket in their order, in one command. Stops at the first bucket that refuses: the
+   * ones before it have been charged, it and the ones behind it have not.
+   */
+  take(key: string, charges: readonly (readonly [name: Name, points: number])[]): Promise<Refusal<Name> | undefined>;
+}
+
 /** Creates the limits of a process, or of all processes that share a Redis; a class, so that Nest injects it by type. Two implementations; one conformance suite. */
 export abstract class Limiters {
   abstract create(rate: Rate): Limiter;
+  abstract createBuckets<Name extends string>(rates: Readonly<Record<Name, BurstRate>>): Buckets<Name>;
   abstract readonly problem: string | undefined;
   abstract close(): Promise<void>;
 }
@@ -38,9 +60,8 @@ export abstract class Limiters {
 export function createMemoryLimiters(): Limiters {
   return {
     create: (rate) =>
-      rate.burst === undefined
-        ? new MemoryWindow(windowOf(rate))
-        : new BucketLimiter(new MemoryTokenBucket(bucketOf(rate, rate.burst))),
+      hasBurst(rate) ? new BucketLimiter(new MemoryTokenBuckets(), bucketOf(rate)) : new MemoryWindow(windowOf(rate)),
+    createBuckets: (rates) => new NamedBuckets(new MemoryTokenBuckets(), bucketsOf(rates)),
     problem: undefined,
     close: () => Promise.resolve(),
   };
@@ -52,11 +73,11 @@ export function createMemoryLimiters(): Limiters {
  */
 export async function createRedisLimiters(options: RedisOptions): Promise<Limiters> {
   const connection = await RedisConnection.connect(options);
+  const buckets = () => new BucketsWithFallback(new RedisTokenBuckets(connection), new MemoryTokenBuckets());
   return {
     create: (rate) =>
-      rate.burst === undefined
-        ? sharedWindow(connection, windowOf(rate))
-        : sharedBucket(connection, bucketOf(rate, rate.burst)),
+      hasBurst(rate) ? new BucketLimiter(buckets(), bucketOf(rate)) : sharedWindow(connection, windowOf(rate)),
+    createBuckets: (rates) => new NamedBuckets(buckets(), bucketsOf(rates)),
     get problem() {
       return connection.problem;
     },
@@ -79,37 +100,53 @@ function windowOf({ name, points, seconds }: Rate): Window {
   };
 }
 
-const bucketOf = ({ name, points, seconds }: Rate, burst: number): BucketRate => ({
+const hasBurst = (rate: Rate): rate is BurstRate => rate.burst !== undefined;
+const bucketOf = ({ name, points, seconds, burst }: BurstRate): BucketRate => ({
   name,
   intervalMs: (seconds * 1000) / Math.max(points, Number.MIN_VALUE),
   burst: Math.max(1, Math.ceil(burst)),
 });
+const bucketsOf = <Name extends string>(rates: Readonly<Record<Name, BurstRate>>) =>
+  new Map((Object.keys(rates) as Name[]).map((name) => [name, bucketOf(rates[name])]));
 
 const sharedWindow = (connection: RedisConnection, window: Window): Limiter =>
   new LimiterWithFallback(new RedisWindow(connection, window), new MemoryWindow(window));
-const sharedBucket = (connection: RedisConnection, rate: BucketRate): Limiter =>
-  new LimiterWithFallback(
-    new BucketLimiter(new RedisTokenBucket(connection, rate)),
-    new BucketLimiter(new MemoryTokenBucket(rate)),
-  );
 
 class BucketLimiter implements Limiter {
-  constructor(private readonly bucket: TokenBucket) {}
+  constructor(
+    private readonly buckets: TokenBuckets,
+    private readonly rate: BucketRate,
+  ) {}
 
   async take(key: string, points = 1): Promise<void> {
-    this.refuse(await this.bucket.take(key, points));
+    this.refuse(await this.buckets.take(key, [{ ...this.rate, points }]));
   }
 
   async check(key: string): Promise<void> {
-    this.refuse(await this.bucket.take(key, 1, true));
+    this.refuse(await this.buckets.take(key, [{ ...this.rate, points: 1 }], true));
   }
 
   reset(key: string): Promise<void> {
-    return this.bucket.reset(key);
+    return this.buckets.reset(key, this.rate);
   }
 
-  private refuse(waitMs: number): void {
-    if (waitMs > 0) throw new ChatError('rate_limited', undefined, { retryAfterMs: Math.max(1, waitMs) });
+  private refuse(refusal: { readonly waitMs: number } | undefined): void {
+    if (refusal) throw new ChatError('rate_limited', undefined, { retryAfterMs: Math.max(1, refusal.waitMs) });
+  }
+}
+
+class NamedBuckets<Name extends string> implements Buckets<Name> {
+  constructor(
+    private readonly buckets: TokenBuckets,
+    private readonly rates: ReadonlyMap<Name, BucketRate>,
+  ) {}
+
+  async take(key: string, charges: readonly (readonly [Name, number])[]): Promise<Refusal<Name> | undefined> {
+    const refusal = await this.buckets.take(
+      key,
+      charges.map(([name, points]) => ({ ...this.rates.get(name)!, points })),
+    );
+    return refusal && { bucket: charges[refusal.at]![0], waitMs: Math.max(1, refusal.waitMs) };
   }
 }
 
@@ -168,24 +205,15 @@ class LimiterWithFallback implements Limiter {
   ) {}
 
   take(key: string, points = 1): Promise<void> {
-    return this.withFallback((limiter) => limiter.take(key, points));
+    return withFallback(this.shared, this.local, (limiter) => limiter.take(key, points));
   }
 
   check(key: string): Promise<void> {
-    return this.withFallback((limiter) => limiter.check(key));
+    return withFallback(this.shared, this.local, (limiter) => limiter.check(key));
   }
 
   reset(key: string): Promise<void> {
-    return this.withFallback((limiter) => limiter.reset(key));
-  }
-
-  private async withFallback(work: (limiter: Limiter) => Promise<void>): Promise<void> {
-    try {
-      await work(this.shared);
-    } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
-      await work(this.local);
-    }
+    return withFallback(this.shared, this.local, (limiter) => limiter.reset(key));
   }
 }
 
@@ -208,78 +236,111 @@ interface BucketRate {
   readonly burst: number;
 }
 
+/** Points to be taken from one bucket. */
+type Charge = BucketRate & { readonly points: number };
+
 /**
- * A token bucket, stored as the one time at which it will be full again (the generic cell rate algorithm). Unlike a window it has no edge at which two bursts meet, and after a burst the next call waits for
- * one token, not for all.
+ * Token buckets, each stored as the one time at which it will be full again (the generic cell rate algorithm). Unlike a window a bucket has no edge at which two bursts meet, and after a burst the next
+ * call waits for one token, not for all.
  */
-interface TokenBucket {
+interface TokenBuckets {
   /**
-   * Returns 0 if `points` tokens are available, and takes them unless `keep`; otherwise the milliseconds until they
-   * are.
+   * Takes each charge in turn unless `keep`, until one is refused. Returns the index of that charge and the
+   * milliseconds until its tokens are available.
    */
-  take(key: string, points: number, keep?: boolean): Promise<number>;
-  reset(key: string): Promise<void>;
+  take(key: string, charges: readonly Charge[], keep?: boolean): Promise<RefusedCharge | undefined>;
+  reset(key: string, rate: BucketRate): Promise<void>;
+}
+interface RefusedCharge {
+  readonly at: number;
+  readonly waitMs: number;
 }
 
 /** Full buckets are forgotten when this many buckets are remembered. */
 const SWEEP_AT = 10_000;
 
-class MemoryTokenBucket implements TokenBucket {
+class MemoryTokenBuckets implements TokenBuckets {
   private readonly fullAt = new Map<string, number>();
 
-  constructor(private readonly rate: BucketRate) {}
-
-  async take(key: string, points: number, keep = false): Promise<number> {
+  async take(key: string, charges: readonly Charge[], keep = false): Promise<RefusedCharge | undefined> {
     const now = performance.now();
-    const next = Math.max(this.fullAt.get(key) ?? 0, now) + points * this.rate.intervalMs;
-    const waitMs = next - now - this.rate.burst * this.rate.intervalMs;
-    // Sums of fractions of a millisecond are off by less than this.
-    if (waitMs > 0.001) return waitMs;
-    if (!keep) this.remember(key, next, now);
-    return 0;
+    for (const [at, { name, points, intervalMs, burst }] of charges.entries()) {
+      const bucket = `${name}:${key}`;
+      const fullAt = Math.max(this.fullAt.get(bucket) ?? 0, now);
+      const waitMs = fullAt - now + (Math.min(points, burst) - burst) * intervalMs;
+      // Sums of fractions of a millisecond are off by less than this.
+      if (waitMs > 0.001) return { at, waitMs };
+      if (!keep) this.remember(bucket, fullAt + points * intervalMs, now);
+    }
+    return undefined;
   }
 
-  async reset(key: string): Promise<void> {
-    this.fullAt.delete(key);
+  async reset(key: string, { name }: BucketRate): Promise<void> {
+    this.fullAt.delete(`${name}:${key}`);
   }
 
-  private remember(key: string, next: number, now: number): void {
-    if (this.fullAt.size >= SWEEP_AT && !this.fullAt.has(key))
+  private remember(bucket: string, fullAt: number, now: number): void {
+    if (this.fullAt.size >= SWEEP_AT && !this.fullAt.has(bucket))
       for (const [other, at] of this.fullAt) if (at <= now) this.fullAt.delete(other);
-    this.fullAt.set(key, next);
+    this.fullAt.set(bucket, fullAt);
   }
 }
 
 const TAKE = `
 local t = redis.call('TIME') local now = t[1] * 1000 + t[2] / 1000
-local full = tonumber(redis.call('GET', KEYS[1]) or '0')
-if full < now then full = now end
-local next = full + ARGV[1] * ARGV[2]
-local wait = next - now - ARGV[3] * ARGV[2]
-if wait > 0.001 then return math.ceil(wait) end
-if ARGV[4] == '0' then redis.call('SET', KEYS[1], string.format('%.3f', next), 'PX', math.ceil(next - now) + 1) end
-return 0`;
+for i, key in ipairs(KEYS) do
+  local points, interval, burst = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+  local full = tonumber(redis.call('GET', key) or '0')
+  if full < now then full = now end
+  local wait = full - now + (math.min(points, burst) - burst) * interval
+  if wait > 0.001 then return {i, math.ceil(wait)} end
+  full = full + points * interval
+  if ARGV[1] == '0' then redis.call('SET', key, string.format('%.3f', full), 'PX', math.ceil(full - now) + 1) end
+end
+return {0, 0}`;
 
 /** Shared by all processes, by the clock of Redis. Rejects with `Unavailable` while Redis is unavailable. */
-class RedisTokenBucket implements TokenBucket {
+class RedisTokenBuckets implements TokenBuckets {
+  constructor(private readonly connection: RedisConnection) {}
+
+  async take(key: string, charges: readonly Charge[], keep = false): Promise<RefusedCharge | undefined> {
+    const keys = charges.map((charge) => this.key(key, charge));
+    const rates = charges.flatMap(({ points, intervalMs, burst }) => [points, intervalMs, burst]);
+    const [answer] = await this.connection.pipeline([['eval', TAKE, keys.length, ...keys, keep ? 1 : 0, ...rates]]);
+    const [number, waitMs] = answer as [number, number];
+    return number === 0 ? undefined : { at: number - 1, waitMs };
+  }
+
+  async reset(key: string, rate: BucketRate): Promise<void> {
+    await this.connection.pipeline([['del', this.key(key, rate)]]);
+  }
+
+  private key(key: string, { name }: BucketRate): string {
+    return `${this.connection.prefix}bucket:${name}:${key}`;
+  }
+}
+
+/** The shared buckets while Redis answers, otherwise buckets of this process. */
+class BucketsWithFallback implements TokenBuckets {
   constructor(
-    private readonly connection: RedisConnection,
-    private readonly rate: BucketRate,
+    private readonly shared: TokenBuckets,
+    private readonly local: TokenBuckets,
   ) {}
 
-  async take(key: string, points: number, keep = false): Promise<number> {
-    const { intervalMs, burst } = this.rate;
-    const [wait] = await this.connection.pipeline([
-      ['eval', TAKE, 1, this.key(key), points, intervalMs, burst, keep ? 1 : 0],
-    ]);
-    return wait as number;
+  take(key: string, charges: readonly Charge[], keep?: boolean): Promise<RefusedCharge | undefined> {
+    return withFallback(this.shared, this.local, (buckets) => buckets.take(key, charges, keep));
   }
 
-  async reset(key: string): Promise<void> {
-    await this.connection.pipeline([['del', this.key(key)]]);
+  reset(key: string, rate: BucketRate): Promise<void> {
+    return withFallback(this.shared, this.local, (buckets) => buckets.reset(key, rate));
   }
+}
 
-  private key(key: string): string {
-    return `${this.connection.prefix}bucket:${this.rate.name}:${key}`;
+async function withFallback<L, T>(shared: L, local: L, work: (limits: L) => Promise<T>): Promise<T> {
+  try {
+    return await work(shared);
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return work(local);
   }
 }

@@ -16,6 +16,7 @@ import { Metrics } from '../metrics.js';
 import type { Client } from './client.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
 import { Limits } from './limits.js';
+import { RateExceeded } from './user-rates.js';
 
 /** A request that had to wait in the gateway still gets this long. */
 const MIN_DEADLINE_MS = 100;
@@ -65,15 +66,24 @@ export class Dispatcher {
 
   private async admit(call: CallContext, raw: unknown): Promise<unknown> {
     const { name, client } = call;
-    const input = parseInput(table[name].input, raw);
-    const admission = this.limits.admit(name, client).catch((error: unknown) => this.admitResend(error, call, input));
+    this.limits.check(client);
+    let input: unknown;
+    try {
+      input = parseInput(table[name].input, raw);
+    } catch (error) {
+      await this.limits.admitRequest(client);
+      throw error;
+    }
+    const admission = this.limits
+      .admit(name, client, input)
+      .catch((error: unknown) => this.admitResend(error, call, input));
     await (client.connection ? client.connection.inTurn(admission) : admission);
     return this.limits.limitGuesses(name, input, client, () => this.route(call, input));
   }
 
-  /** A resend is answered even when the sender is over the limit. Only a sender over the limit pays for the look-up. */
+  /** A resend is answered even when the sender is over the rate of messages. Only such a sender pays for the look-up. */
   private async admitResend(error: unknown, { name, client }: CallContext, input: unknown): Promise<void> {
-    if (name !== 'message.send' || !(error instanceof ChatError) || error.code !== 'rate_limited') throw error;
+    if (name !== 'message.send' || !(error instanceof RateExceeded) || error.rate !== 'messages') throw error;
     const { conversationId, clientId } = input as CallInput<'message.send'>;
     const { sent } = await this.broker
       .request(

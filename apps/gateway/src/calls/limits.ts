@@ -1,54 +1,62 @@
 import { Injectable } from '@nestjs/common';
-import { ChatError, limits, rates, type CallName } from '@parley/contracts';
-import { createMemoryLimiters, Limiters, type Limiter } from '@parley/realtime';
+import { ChatError, chargesOf, costOf, handshakeCost, rates, type CallName } from '@parley/contracts';
+import { Limiters, type Limiter, type Rate } from '@parley/realtime';
+import type { Session } from '../auth/session.js';
 import { GatewayConfig } from '../config.js';
-import { CALL_RATE } from '../connections/connection.js';
 import { addressKey, type Client } from './client.js';
+import { UserRates } from './user-rates.js';
 
-/** Enforces the rates of calls that the protocol states, and one rate over everything that comes over HTTP. */
+/** Enforces the rates that the protocol states: of users over all connections, gateways and interfaces, and of addresses. */
 @Injectable()
 export class Limits {
-  private readonly messages: Limiter;
+  private readonly users: UserRates;
   private readonly registrations: Limiter;
   private readonly logins: Limiter;
   private readonly failedLogins: Limiter;
-  private readonly http: Limiter;
+  private readonly anonymous: Limiter;
+  private readonly handshakes: Limiter;
   /** The newest guess under way for each password. The rate of logins bounds their number. */
   private readonly guesses = new Map<string, Promise<void>>();
 
   constructor(config: GatewayConfig, limiters: Limiters) {
-    const perAddress = (name: string, { points, seconds }: { points: number; seconds: number }) =>
-      limiters.create({ name, points: points * config.ADDRESS_LIMIT_SCALE, seconds });
-    const userScale = config.USER_LIMIT_SCALE;
-    this.messages = limiters.create({
-      name: 'messages',
-      points: limits.messagesPerSecond * userScale,
-      seconds: 1,
-      burst: limits.messageBurst * userScale,
-    });
+    const scale = config.ADDRESS_LIMIT_SCALE;
+    const perAddress = (name: string, { points, burst, ...rate }: Omit<Rate, 'name'>) =>
+      limiters.create({ name, ...rate, points: points * scale, ...(burst !== undefined && { burst: burst * scale }) });
+    this.users = new UserRates(limiters, config.USER_LIMIT_SCALE);
     this.registrations = perAddress('registrations', rates.register);
     this.logins = perAddress('logins', rates.login);
     this.failedLogins = perAddress('failures', rates.failedLogin);
-    const httpScale = Math.max(userScale, config.ADDRESS_LIMIT_SCALE);
-    this.http = createMemoryLimiters().create({
-      name: 'http',
-      points: CALL_RATE.perSecond * httpScale,
-      seconds: 1,
-      burst: CALL_RATE.burst * httpScale,
-    });
+    this.anonymous = perAddress('anonymous', rates.anonymous);
+    this.handshakes = perAddress('handshakes', rates.handshake);
   }
 
-  /** Counts a call that is about to be made. Rejects with `rate_limited`. */
-  async admit(name: CallName, client: Client): Promise<void> {
-    if (!client.connection) await this.admitRequest(client);
-    if (name === 'message.send') return this.messages.take(client.session!.userId);
+  /** Throws `rate_limited` while the caller is known to be over the rate of calls. Counts nothing. */
+  check({ session }: Client): void {
+    if (session) this.users.check(session.userId);
+  }
+
+  /** Counts a call that is about to be made, by its cost. Rejects with `rate_limited`. */
+  async admit(name: CallName, client: Client, input: unknown): Promise<void> {
+    if (client.session) await this.users.take(client.session.userId, costOf(name), chargesOf(name, input));
+    else await this.admitRequest(client);
     if (name === 'auth.register' || name === 'auth.guest') return this.registrations.take(addressKey(client.address));
     if (name === 'auth.login') await this.logins.take(addressKey(client.address));
   }
 
-  /** Counts an HTTP request of any kind. Rejects with `rate_limited`. */
+  /** Counts what is no call: a request for a file, an unknown event, input that is refused. Rejects with `rate_limited`. */
   async admitRequest({ session, address }: Client): Promise<void> {
-    await this.http.take(session?.userId ?? addressKey(address));
+    if (session) await this.users.take(session.userId, 1);
+    else await this.anonymous.take(addressKey(address));
+  }
+
+  /** Counts a handshake with a valid token. Rejects with `rate_limited`. */
+  admitHandshake({ userId }: Session): Promise<void> {
+    return this.users.take(userId, handshakeCost);
+  }
+
+  /** Counts a handshake without a valid token. Rejects with `rate_limited`. */
+  countRefusedHandshake(address: string): Promise<void> {
+    return this.handshakes.take(addressKey(address));
   }
 
   /**

@@ -3,37 +3,11 @@ import { queuedBytes, terminate } from '@parley/patches';
 import type { Socket } from 'socket.io';
 import type { Session } from '../auth/session.js';
 
-/** The rate of calls of any kind, per connection, and over HTTP per user or address. */
-export const CALL_RATE = Object.freeze({ perSecond: 100, burst: 200 });
 /** Maximum number of calls of one connection that wait for their answers. */
 const MAX_PENDING_CALLS = 256;
 /** Maximum time for a closing transport to send its written data. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const nothing = () => undefined;
-
-/** A rate limit with bursts: tokens are regained at an even rate. */
-class TokenBucket {
-  private tokens: number;
-  private refilledAt = Date.now();
-
-  constructor(
-    private readonly perSecond: number,
-    private readonly burst: number,
-  ) {
-    this.tokens = burst;
-  }
-
-  /** Throws `rate_limited` when no token is left. */
-  take(): void {
-    const now = Date.now();
-    const refill = (Math.max(0, now - this.refilledAt) / 1000) * this.perSecond;
-    this.tokens = Math.min(this.burst, this.tokens + refill);
-    this.refilledAt = now;
-    if (this.tokens < 1)
-      throw new ChatError('rate_limited', undefined, { retryAfterMs: ((1 - this.tokens) / this.perSecond) * 1000 });
-    this.tokens--;
-  }
-}
 
 /** One live socket of a user at this gateway. */
 export class LocalConnection {
@@ -46,7 +20,6 @@ export class LocalConnection {
   /** The users whose presence this connection watches, with the last state sent to it. */
   readonly watched = new Map<string, PresenceState>();
   readonly backpressure: SocketBackpressure;
-  private readonly bucket: TokenBucket;
   private readonly maxPendingCalls: number;
   /** For each call that waits for its answer: the function that gives it up. */
   private readonly pendingCalls = new Set<() => void>();
@@ -66,7 +39,6 @@ export class LocalConnection {
     onTooSlow: () => void,
   ) {
     this.backpressure = new SocketBackpressure(socket, onTooSlow);
-    this.bucket = new TokenBucket(CALL_RATE.perSecond * rateScale, CALL_RATE.burst * rateScale);
     this.maxPendingCalls = MAX_PENDING_CALLS * Math.max(1, rateScale);
   }
 
@@ -88,12 +60,11 @@ export class LocalConnection {
     };
   }
 
-  /** Throws `rate_limited` when the client makes too many calls or has too many pending, and `unavailable` once the connection is closing. */
+  /** Throws `rate_limited` when too many calls of the client are pending, and `unavailable` once the connection is closing. */
   admitCall(): void {
     if (this.closing) throw new ChatError('unavailable', 'this connection is about to close; connect again');
     if (this.pendingCalls.size > this.maxPendingCalls)
       throw new ChatError('rate_limited', 'too many calls wait for their answer', { retryAfterMs: 1000 });
-    this.bucket.take();
   }
 
   /**

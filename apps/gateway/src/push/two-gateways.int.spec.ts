@@ -1,8 +1,9 @@
 import { createRabbitBroker, type Broker } from '@parley/broker';
-import { newId } from '@parley/contracts';
+import { newId, userRates } from '@parley/contracts';
 import { createRedisLimiters, createRedisRegistry, Push, type Limiters, type Registry } from '@parley/realtime';
 import { createLogger } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { answerTo, TestGateway, heard, type Device, type Person } from '../spec/test-gateway.js';
 
@@ -76,6 +77,41 @@ describe('two gateways', () => {
     const taken = answers.filter(({ ok }) => ok).length;
     expect(taken).toBeGreaterThanOrEqual(60);
     expect(taken).toBeLessThanOrEqual(60 + earned);
+  });
+
+  it('count calls together', async () => {
+    const person = one.person();
+    const devices = [await at(one, person), await at(two, person)];
+    const started = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: 600 }, (_, n) => answerTo(devices[n % 2]!.socket, 'presence:heartbeat', {})),
+    );
+    const { burst, perSecond } = userRates.calls;
+    const earned = Math.ceil(((performance.now() - started) / 1000) * perSecond);
+    const taken = answers.filter(({ ok }) => ok).length;
+    expect(taken).toBeGreaterThanOrEqual(burst - 10);
+    expect(taken).toBeLessThanOrEqual(burst + 2 * (burst / 20) + earned);
+  });
+
+  it('ask Redis once for a send, and once for ten cheap calls', async () => {
+    const monitor = await new Redis(redisUrl).monitor();
+    const asked: string[][] = [];
+    monitor.on('monitor', (_time: string, command: string[], source: string) => {
+      if (source !== 'lua') asked.push(command);
+    });
+    try {
+      const device = await at(one);
+      const own = () =>
+        asked.filter((command) => command.some((part) => part.includes(`bucket:`) && part.includes(device.user.id)));
+      const send = { conversationId: newId(), clientId: newId(), body: 'a' };
+      for (let n = 0; n < 5; n++) await answerTo(device.socket, 'message:send', { ...send, clientId: newId() });
+      await eventually(() => expect(own()).toHaveLength(5));
+      for (let n = 0; n < 20; n++) await answerTo(device.socket, 'presence:heartbeat', {});
+      await answerTo(device.socket, 'message:send', { ...send, clientId: newId() });
+      await eventually(() => expect(own()).toHaveLength(8));
+    } finally {
+      monitor.disconnect();
+    }
   });
 
   it('both close the sockets of a revoked session', async () => {

@@ -14,6 +14,7 @@ import type { Session } from '../auth/session.js';
 import { clientAddress, type Client } from '../calls/client.js';
 import { Dispatcher } from '../calls/dispatcher.js';
 import { errorBody } from '../calls/error-body.js';
+import { Limits } from '../calls/limits.js';
 import { GatewayConfig } from '../config.js';
 import type { LocalConnection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
@@ -48,6 +49,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     private readonly tokens: AccessTokens,
     private readonly connections: Connections,
     private readonly dispatcher: Dispatcher,
+    private readonly limits: Limits,
     private readonly pushListener: PushListener,
     private readonly subscriptions: PresenceSubscriptions,
     private readonly typing: Typing,
@@ -59,15 +61,25 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     server.use((socket, next) => {
       this.authenticate(socket as ClientSocket).then(
         () => next(),
-        (error: unknown) => next(this.refusal(error)),
+        (error: unknown) => {
+          next(this.refusal(error));
+          // A connection may ask for any number of handshakes.
+          if (error instanceof ChatError && error.code === 'rate_limited') setImmediate(() => socket.conn.close());
+        },
       );
     });
   }
 
   private async authenticate(socket: ClientSocket): Promise<void> {
     if (this.connections.isDraining) throw new ChatError('unavailable', 'this gateway is stopping');
-    socket.data.session = await this.tokens.verify(socket.handshake.auth['token']);
-    socket.data.address = clientAddress(socket.request, this.config.TRUST_PROXY);
+    const address = clientAddress(socket.request, this.config.TRUST_PROXY);
+    const session = await this.tokens.verify(socket.handshake.auth['token']).catch(async (error: unknown) => {
+      if (error instanceof ChatError) await this.limits.countRefusedHandshake(address);
+      throw error;
+    });
+    await this.limits.admitHandshake(session);
+    socket.data.session = session;
+    socket.data.address = address;
   }
 
   /** Arrives at the client as `connect_error` with `data`. */
@@ -135,10 +147,16 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     client.connection.admitCall();
     await reached('gateway.received');
     const name = callByEvent.get(event as string);
-    if (name === undefined) throw new ChatError('invalid', 'unknown event');
+    if (name === undefined) return this.refuse(client, 'unknown event');
     if (payload.length !== 1 || !isObject(payload[0]))
-      throw new ChatError('invalid', 'an event takes one object and an acknowledgement');
+      return this.refuse(client, 'an event takes one object and an acknowledgement');
     return this.dispatcher.execute(name, payload[0], client, requestId, { traceId });
+  }
+
+  /** Counts an event that is no call, and refuses it. */
+  private async refuse(client: Client, message: string): Promise<never> {
+    await this.limits.admitRequest(client);
+    throw new ChatError('invalid', message);
   }
 }
 
