@@ -201,8 +201,10 @@ export class ChatClient {
   stopReading(): () => void {
     const { transport } = this.socket!.io.engine;
     if (!hasWebSocket(transport)) throw new Error('stopReading needs the websocket transport');
-    transport.ws.pause();
-    return () => transport.ws.resume();
+    // The transport forgets its socket when the connection ends meanwhile.
+    const { ws } = transport;
+    ws.pause();
+    return () => ws.resume();
   }
 
   /** Emits any event with any payload, as a faulty client might. Resolves with the `data` of the answer. */
