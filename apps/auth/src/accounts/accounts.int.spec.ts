@@ -1,50 +1,41 @@
 import { ChatError, Session } from '@parley/contracts';
-import { engines, type Engine } from '@parley/store/testing';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { engines, running } from '@parley/store/testing';
+import { describe, expect, inject, it } from 'vitest';
 import { as, AuthService, nobody, PASSWORD, reasons, refused, uniqueName } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'auth'))('accounts on %s', (_, open) => {
-  let engine: Engine;
-  let auth: AuthService;
-  beforeAll(async () => {
-    engine = await open();
-    auth = await AuthService.start(engine.database);
-  });
-  afterAll(async () => {
-    await auth.stop();
-    await engine.close();
-  });
+  const on = running(open, (database) => AuthService.start(database));
 
   it('register a person, whose access token verifies with the published keys', async () => {
-    const session = await auth.register('First.Person', { displayName: 'The First', email: 'first@example.org' });
+    const session = await on.service.register('First.Person', { displayName: 'The First', email: 'first@example.org' });
     expect(Session.parse(session)).toEqual(session);
     expect(session.user).toMatchObject({ username: 'first.person', displayName: 'The First', kind: 'person' });
-    const { payload, protectedHeader } = await auth.claimsOf(session.accessToken);
+    const { payload, protectedHeader } = await on.service.claimsOf(session.accessToken);
     expect(payload).toMatchObject({ sub: session.user.id, sid: session.sessionId, kind: 'person' });
     expect(payload.exp! - payload.iat!).toBe(900);
     expect(new Date(session.accessTokenExpiresAt).getTime()).toBe(payload.exp! * 1000);
     expect(protectedHeader).toMatchObject({ alg: 'ES256', typ: 'at+jwt', kid: expect.any(String) });
-    const { keys } = await auth.broker.request('auth.keys.v1', {});
+    const { keys } = await on.service.broker.request('auth.keys.v1', {});
     for (const key of keys) expect(Object.keys(key).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
   });
 
   it('are unique per username, ignoring case, also for concurrent registrations', async () => {
     const name = uniqueName('wanted');
     const outcomes = await Promise.allSettled(
-      [name, name.toUpperCase(), name, `W${name.slice(1)}`].map((each) => auth.register(each)),
+      [name, name.toUpperCase(), name, `W${name.slice(1)}`].map((each) => on.service.register(each)),
     );
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const reason of reasons(outcomes)) expect(reason).toMatchObject({ code: 'conflict' });
-    expect((await auth.login(name.toUpperCase())).user.username).toBe(name);
+    expect((await on.service.login(name.toUpperCase())).user.username).toBe(name);
   });
 
   it('answer a wrong name and a wrong password alike', async () => {
-    const { user } = await auth.register();
+    const { user } = await on.service.register();
     const answers = await Promise.all(
       [
-        auth.login(user.username, 'not the password'),
-        auth.login(uniqueName('unknown')),
-        auth.login('not even; a name'),
+        on.service.login(user.username, 'not the password'),
+        on.service.login(uniqueName('unknown')),
+        on.service.login('not even; a name'),
       ].map((login) => login.catch((error: unknown) => error)),
     );
     for (const answer of answers)
@@ -55,8 +46,8 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('accounts on %s', 
   });
 
   it('store neither the password nor the refresh token', async () => {
-    const session = await auth.register();
-    const rows = await engine.database.query(
+    const session = await on.service.register();
+    const rows = await on.engine.database.query(
       `select row_to_json(c) as row from auth.credential c union all select row_to_json(t) from auth.refresh_token t`,
     );
     const stored = JSON.stringify(rows);
@@ -67,68 +58,76 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('accounts on %s', 
   });
 
   it('give guests readable, unique names', async () => {
-    const guests = await Promise.all(Array.from({ length: 10 }, () => auth.call('auth.guest.v1', nobody(), {})));
+    const guests = await Promise.all(Array.from({ length: 10 }, () => on.service.call('auth.guest.v1', nobody(), {})));
     for (const { user } of guests) {
       expect(user.kind).toBe('guest');
       expect(user.username).toMatch(/^[a-z]+-[a-z]+-\d+$/);
       expect(user.displayName).toMatch(/^[A-Z][a-z]+ [A-Z][a-z]+$/);
     }
     expect(new Set(guests.map(({ user }) => user.username)).size).toBe(10);
-    const named = await auth.call('auth.guest.v1', nobody(), { displayName: 'Zoë' });
+    const named = await on.service.call('auth.guest.v1', nobody(), { displayName: 'Zoë' });
     expect(named.user).toMatchObject({ displayName: 'Zoë', kind: 'guest' });
   });
 
   it('turn a guest into a person with the same id and session', async () => {
-    const guest = await auth.call('auth.guest.v1', nobody(), { displayName: 'Visitor' });
+    const guest = await on.service.call('auth.guest.v1', nobody(), { displayName: 'Visitor' });
     const name = uniqueName('stayed');
-    const person = await auth.register(name, { email: 'a@example.org' }, as(guest));
+    const person = await on.service.register(name, { email: 'a@example.org' }, as(guest));
     expect(person.user).toEqual({ ...guest.user, username: name, kind: 'person' });
     expect(person.sessionId).toBe(guest.sessionId);
-    expect((await auth.claimsOf(person.accessToken)).payload).toMatchObject({ sub: guest.user.id, kind: 'person' });
-    expect((await auth.heard('user.updated.v1', ({ user }) => user.id === guest.user.id)).user).toEqual(person.user);
-    expect((await auth.login(name)).user.id).toBe(guest.user.id);
-    await refused(auth.register(uniqueName(), {}, as(guest)), 'conflict');
-    expect((await auth.refresh(person.refreshToken)).user.kind).toBe('person');
+    expect((await on.service.claimsOf(person.accessToken)).payload).toMatchObject({
+      sub: guest.user.id,
+      kind: 'person',
+    });
+    expect((await on.service.heard('user.updated.v1', ({ user }) => user.id === guest.user.id)).user).toEqual(
+      person.user,
+    );
+    expect((await on.service.login(name)).user.id).toBe(guest.user.id);
+    await refused(on.service.register(uniqueName(), {}, as(guest)), 'conflict');
+    expect((await on.service.refresh(person.refreshToken)).user.kind).toBe('person');
   });
 
   it('do not turn a guest into a person when the session has ended or the username is taken', async () => {
-    const [guest, other] = await Promise.all([auth.call('auth.guest.v1', nobody(), {}), auth.register()]);
-    await refused(auth.register(other.user.username, {}, as(guest)), 'conflict');
-    await auth.call('auth.logout.v1', as(guest), {});
-    await refused(auth.register(uniqueName(), {}, as(guest)), 'unauthenticated');
-    expect((await auth.call('user.get.v1', as(other), { userId: guest.user.id })).user).toEqual(guest.user);
+    const [guest, other] = await Promise.all([on.service.call('auth.guest.v1', nobody(), {}), on.service.register()]);
+    await refused(on.service.register(other.user.username, {}, as(guest)), 'conflict');
+    await on.service.call('auth.logout.v1', as(guest), {});
+    await refused(on.service.register(uniqueName(), {}, as(guest)), 'unauthenticated');
+    expect((await on.service.call('user.get.v1', as(other), { userId: guest.user.id })).user).toEqual(guest.user);
   });
 
   it('are created again for a person who registers again', async () => {
-    const first = await auth.register();
-    const second = await auth.register(uniqueName(), {}, as(first));
+    const first = await on.service.register();
+    const second = await on.service.register(uniqueName(), {}, as(first));
     expect(second.user.id).not.toBe(first.user.id);
-    expect((await auth.refresh(first.refreshToken)).user).toEqual(first.user);
+    expect((await on.service.refresh(first.refreshToken)).user).toEqual(first.user);
   });
 
   describe('passwords', () => {
     it('change when the current one is given, and every other session ends', async () => {
-      const first = await auth.register();
-      const other = await auth.login(first.user.username);
+      const first = await on.service.register();
+      const other = await on.service.login(first.user.username);
       const next = 'a rather different phrase';
-      await refused(auth.call('auth.password.v1', as(first), { current: 'not it', next }), 'forbidden');
-      expect(await auth.call('auth.password.v1', as(first), { current: PASSWORD, next })).toEqual({});
-      expect(await auth.revoked(other.sessionId)).toMatchObject({ reason: 'password', sessionIds: [other.sessionId] });
-      await refused(auth.refresh(other.refreshToken), 'unauthenticated');
-      expect((await auth.refresh(first.refreshToken)).sessionId).toBe(first.sessionId);
-      await refused(auth.login(first.user.username), 'unauthenticated');
-      expect((await auth.login(first.user.username, next)).user).toEqual(first.user);
+      await refused(on.service.call('auth.password.v1', as(first), { current: 'not it', next }), 'forbidden');
+      expect(await on.service.call('auth.password.v1', as(first), { current: PASSWORD, next })).toEqual({});
+      expect(await on.service.revoked(other.sessionId)).toMatchObject({
+        reason: 'password',
+        sessionIds: [other.sessionId],
+      });
+      await refused(on.service.refresh(other.refreshToken), 'unauthenticated');
+      expect((await on.service.refresh(first.refreshToken)).sessionId).toBe(first.sessionId);
+      await refused(on.service.login(first.user.username), 'unauthenticated');
+      expect((await on.service.login(first.user.username, next)).user).toEqual(first.user);
     });
 
     it('match in every Unicode composition', async () => {
-      const { user } = await auth.register(uniqueName(), { password: 'Zoë’s passphrase'.normalize('NFD') });
-      expect((await auth.login(user.username, 'Zoë’s passphrase'.normalize('NFC'))).user).toEqual(user);
+      const { user } = await on.service.register(uniqueName(), { password: 'Zoë’s passphrase'.normalize('NFD') });
+      expect((await on.service.login(user.username, 'Zoë’s passphrase'.normalize('NFC'))).user).toEqual(user);
     });
 
     it('cannot be changed by guests, who have none', async () => {
-      const guest = await auth.call('auth.guest.v1', nobody(), {});
+      const guest = await on.service.call('auth.guest.v1', nobody(), {});
       await refused(
-        auth.call('auth.password.v1', as(guest), { current: PASSWORD, next: 'something longer' }),
+        on.service.call('auth.password.v1', as(guest), { current: PASSWORD, next: 'something longer' }),
         'forbidden',
       );
     });

@@ -1,9 +1,9 @@
 import { BrokerFailure } from '@parley/broker/testing';
 import type { Session } from '@parley/contracts';
-import { engines, type Engine } from '@parley/store/testing';
+import { engines, running, type Engine } from '@parley/store/testing';
 import { eventually } from '@parley/testing';
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { describe, expect, inject, it, vi } from 'vitest';
 import { as, AuthService, nobody, reasons, refused, uniqueName } from '../spec/service.js';
 
 const [[, postgres]] = engines(inject('servers').databaseUrl, 'auth') as [[string, () => Promise<Engine>]];
@@ -30,22 +30,13 @@ describe('an auth service whose clock is wrong', () => {
 });
 
 describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', (name, open) => {
-  let engine: Engine;
-  let auth: AuthService;
-  beforeAll(async () => {
-    engine = await open();
-    auth = await AuthService.start(engine.database);
-  });
-  afterAll(async () => {
-    await auth.stop();
-    await engine.close();
-  });
+  const on = running(open, (database) => AuthService.start(database));
 
   it('continue with a new refresh token each time', async () => {
-    const first = await auth.register();
+    const first = await on.service.register();
     let current = first;
     for (let turn = 0; turn < 3; turn++) {
-      const next = await auth.refresh(current.refreshToken);
+      const next = await on.service.refresh(current.refreshToken);
       expect(next).toMatchObject({ user: first.user, sessionId: first.sessionId });
       expect(next.refreshToken).not.toBe(current.refreshToken);
       expect(next.accessToken).not.toBe(current.accessToken);
@@ -54,53 +45,58 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', 
   });
 
   it('end when a refresh token is used a second time', async () => {
-    const first = await auth.register();
-    const second = await auth.refresh(first.refreshToken);
-    await refused(auth.refresh(first.refreshToken), 'unauthenticated');
-    expect(await auth.revoked(first.sessionId)).toEqual({
+    const first = await on.service.register();
+    const second = await on.service.refresh(first.refreshToken);
+    await refused(on.service.refresh(first.refreshToken), 'unauthenticated');
+    expect(await on.service.revoked(first.sessionId)).toEqual({
       userId: first.user.id,
       sessionIds: [first.sessionId],
       reason: 'reuse',
     });
-    await refused(auth.refresh(second.refreshToken), 'unauthenticated');
+    await refused(on.service.refresh(second.refreshToken), 'unauthenticated');
   });
 
   it('continue once, however many clients use a refresh token at the same time', async () => {
     for (let round = 0; round < 8; round++) {
-      const { refreshToken, sessionId } = await auth.call('auth.guest.v1', nobody(), {});
-      const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => auth.refresh(refreshToken)));
+      const { refreshToken, sessionId } = await on.service.call('auth.guest.v1', nobody(), {});
+      const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => on.service.refresh(refreshToken)));
       const good = outcomes.filter((outcome) => outcome.status === 'fulfilled');
       expect(good).toHaveLength(1);
       for (const reason of reasons(outcomes)) expect(reason).toMatchObject({ code: 'unauthenticated' });
-      const [live] = await engine.database.query(
+      const [live] = await on.engine.database.query(
         `select count(*) as n from auth.refresh_token where session_id = $1 and spent_at is null`,
         [sessionId],
       );
       expect(live).toEqual({ n: 1 });
-      await refused(auth.refresh(good[0]!.value.refreshToken), 'unauthenticated');
+      await refused(on.service.refresh(good[0]!.value.refreshToken), 'unauthenticated');
     }
   });
 
   it('do not continue with tokens that were never issued', async () => {
-    for (const token of ['x', 'a'.repeat(43), '../../etc/passwd', (await auth.register()).accessToken.slice(0, 500)])
-      await refused(auth.refresh(token), 'unauthenticated');
+    for (const token of [
+      'x',
+      'a'.repeat(43),
+      '../../etc/passwd',
+      (await on.service.register()).accessToken.slice(0, 500),
+    ])
+      await refused(on.service.refresh(token), 'unauthenticated');
   });
 
   it('end at logout, everywhere', async () => {
-    const session = await auth.register();
-    expect(await auth.call('auth.logout.v1', as(session), {})).toEqual({});
-    expect(await auth.revoked(session.sessionId)).toMatchObject({ reason: 'logout' });
-    await refused(auth.refresh(session.refreshToken), 'unauthenticated');
-    expect((await auth.broker.request('auth.revocations.v1', {})).sessionIds).toContain(session.sessionId);
-    expect(await auth.call('auth.logout.v1', as(session), {})).toEqual({});
+    const session = await on.service.register();
+    expect(await on.service.call('auth.logout.v1', as(session), {})).toEqual({});
+    expect(await on.service.revoked(session.sessionId)).toMatchObject({ reason: 'logout' });
+    await refused(on.service.refresh(session.refreshToken), 'unauthenticated');
+    expect((await on.service.broker.request('auth.revocations.v1', {})).sessionIds).toContain(session.sessionId);
+    expect(await on.service.call('auth.logout.v1', as(session), {})).toEqual({});
   });
 
   it('are listed newest first, page by page, and ended one by one', async () => {
-    const first = await auth.register(uniqueName(), { deviceName: 'laptop' });
-    const more = [await auth.login(first.user.username), await auth.login(first.user.username)];
+    const first = await on.service.register(uniqueName(), { deviceName: 'laptop' });
+    const more = [await on.service.login(first.user.username), await on.service.login(first.user.username)];
     const me = as(first);
-    const page = await auth.call('auth.sessions.v1', me, { limit: 2 });
-    const rest = await auth.call('auth.sessions.v1', me, { limit: 2, cursor: page.nextCursor! });
+    const page = await on.service.call('auth.sessions.v1', me, { limit: 2 });
+    const rest = await on.service.call('auth.sessions.v1', me, { limit: 2, cursor: page.nextCursor! });
     expect([...page.items, ...rest.items].map(({ id }) => id)).toEqual([
       more[1]!.sessionId,
       more[0]!.sessionId,
@@ -110,13 +106,16 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', 
     expect(rest.items[0]).toMatchObject({ deviceName: 'laptop', address: '192.0.2.7', current: true });
     expect(page.items[0]).toMatchObject({ deviceName: 'telephone', current: false });
 
-    await auth.call('auth.end.v1', me, { sessionId: more[0]!.sessionId });
-    expect(await auth.revoked(more[0]!.sessionId)).toMatchObject({ reason: 'ended', sessionIds: [more[0]!.sessionId] });
-    expect((await auth.call('auth.sessions.v1', me, {})).items).toHaveLength(2);
-    await refused(auth.call('auth.end.v1', me, { sessionId: more[0]!.sessionId }), 'not_found');
-    const stranger = await auth.register();
-    await refused(auth.call('auth.end.v1', as(stranger), { sessionId: first.sessionId }), 'not_found');
-    expect((await auth.refresh(first.refreshToken)).sessionId).toBe(first.sessionId);
+    await on.service.call('auth.end.v1', me, { sessionId: more[0]!.sessionId });
+    expect(await on.service.revoked(more[0]!.sessionId)).toMatchObject({
+      reason: 'ended',
+      sessionIds: [more[0]!.sessionId],
+    });
+    expect((await on.service.call('auth.sessions.v1', me, {})).items).toHaveLength(2);
+    await refused(on.service.call('auth.end.v1', me, { sessionId: more[0]!.sessionId }), 'not_found');
+    const stranger = await on.service.register();
+    await refused(on.service.call('auth.end.v1', as(stranger), { sessionId: first.sessionId }), 'not_found');
+    expect((await on.service.refresh(first.refreshToken)).sessionId).toBe(first.sessionId);
   });
 
   it.each([
@@ -125,11 +124,11 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', 
     Buffer.from('session:nonsense').toString('base64url'),
     Buffer.from('session:a').toString('base64'),
   ])('refuse the cursor %s', async (cursor) => {
-    await refused(auth.call('auth.sessions.v1', as(await auth.register()), { cursor }), 'invalid');
+    await refused(on.service.call('auth.sessions.v1', as(await on.service.register()), { cursor }), 'invalid');
   });
 
   it('expire without a refresh, and gateways are notified', async () => {
-    const brief = await AuthService.start(engine.database, { sessionMs: 400, sweepMs: 50 });
+    const brief = await AuthService.start(on.engine.database, { sessionMs: 400, sweepMs: 50 });
     try {
       const session = await brief.call('auth.guest.v1', nobody(), {});
       expect(await brief.revoked(session.sessionId)).toMatchObject({ reason: 'expired', userId: session.user.id });
@@ -137,7 +136,8 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', 
       // A session's lifetime later its rows are deleted.
       await eventually(
         async () =>
-          (await engine.database.query('select 1 from auth.session where id = $1', [session.sessionId])).length === 0,
+          (await on.engine.database.query('select 1 from auth.session where id = $1', [session.sessionId])).length ===
+          0,
       );
     } finally {
       await brief.stop();
@@ -147,7 +147,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', 
   describe('failures of the broker', () => {
     it('delay a revocation but do not lose it', async () => {
       const failure = new BrokerFailure(['publish']).fail(3);
-      const flaky = await AuthService.start(engine.database, {}, failure.through);
+      const flaky = await AuthService.start(on.engine.database, {}, failure.through);
       try {
         const session = await flaky.register();
         await flaky.call('auth.logout.v1', as(session), {});
