@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CallOutput, Changes, Conversation, Member, Message } from '@parley/contracts';
+import { rounds } from '../seeded.js';
 import { LocalState } from './local-state.js';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -49,6 +51,14 @@ const syncOf = (changes: Pick<Changes, 'rev'> & Partial<Changes>): CallOutput<'s
   removed: [],
   complete: true,
   changes: [{ conversationId: 'k', messages: [], receipts: [], complete: true, epoch: 'e', ...changes }],
+});
+
+/** Each change is a new message or an edit of an earlier one. */
+const history = fc.array(fc.option(fc.nat(20)), { minLength: 1, maxLength: 20 }).map((changes) => {
+  let last = 0;
+  return changes.map((edited, index) =>
+    message(edited === null || last === 0 ? ++last : 1 + (edited % last), index + 2),
+  );
 });
 
 describe('the reference client', () => {
@@ -107,5 +117,29 @@ describe('the reference client', () => {
     state.epoch = 'old';
     state.applySync({ epoch: 'new', changes: [], added: [], removed: [], complete: true });
     expect(state.conversations.size).toBe(0);
+  });
+
+  it('has the same state after a sync, for events in any order and any number of times', () => {
+    fc.assert(
+      fc.property(
+        history.chain((all) => fc.tuple(fc.constant(all), fc.array(fc.constantFrom(...all)), fc.nat(all.length))),
+        ([all, told, since]) => {
+          const [whole, torn] = [knowing(), knowing()];
+          for (const one of all) whole.apply('message:updated', { message: one });
+          const sync = () => {
+            const rev = torn.cursors()['k']!;
+            const changed = new Map(all.filter((one) => one.rev > rev).map((one) => [one.seq, one]));
+            torn.applySync(syncOf({ messages: [...changed.values()], rev: all.length + 1 }));
+          };
+          for (const [n, one] of told.entries()) {
+            if (n === since) sync();
+            torn.apply('message:new', { message: one });
+          }
+          sync();
+          expect([torn.messages('k'), torn.cursors()]).toEqual([whole.messages('k'), whole.cursors()]);
+        },
+      ),
+      rounds(500),
+    );
   });
 });
