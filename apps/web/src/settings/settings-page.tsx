@@ -12,6 +12,7 @@ import { textField } from '../shared/forms.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { rememberedTheme, rememberTheme, themes } from './themes.ts';
 import './settings.css';
+import { CredentialFields } from '../sign-in/credential-fields.tsx';
 import { deviceName } from '../sign-in/device-name.ts';
 
 export function SettingsPage() {
@@ -274,31 +275,7 @@ function GuestUpgrade() {
       {open && (
         <Dialog title="Create an account" onClose={() => setOpen(false)}>
           <form className="stack" onSubmit={submit}>
-            <label className="field">
-              <span>Username</span>
-              <input
-                className="input"
-                name="username"
-                required
-                minLength={3}
-                maxLength={32}
-                autoComplete="username"
-                autoCapitalize="none"
-                spellCheck={false}
-              />
-            </label>
-            <label className="field">
-              <span>Password (10 letters or more)</span>
-              <input
-                className="input"
-                type="password"
-                name="password"
-                required
-                minLength={10}
-                maxLength={200}
-                autoComplete="new-password"
-              />
-            </label>
+            <CredentialFields isNew />
             {problem !== undefined && (
               <p className="notice bad" role="alert">
                 {problem}

@@ -3,6 +3,7 @@ import { useState, type FormEvent } from 'react';
 import { useClient } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { textField } from '../shared/forms.ts';
+import { CredentialFields } from './credential-fields.tsx';
 import { deviceName } from './device-name.ts';
 import './sign-in.css';
 
@@ -95,31 +96,7 @@ function SignInForm() {
             <input className="input" name="displayName" maxLength={100} autoComplete="name" placeholder="Ann Archer" />
           </label>
         )}
-        <label className="field">
-          <span>Username</span>
-          <input
-            className="input"
-            name="username"
-            required
-            minLength={3}
-            maxLength={32}
-            autoComplete="username"
-            autoCapitalize="none"
-            spellCheck={false}
-          />
-        </label>
-        <label className="field">
-          <span>Password{mode === 'register' && ' (10 letters or more)'}</span>
-          <input
-            className="input"
-            name="password"
-            type="password"
-            required
-            minLength={mode === 'register' ? 10 : 1}
-            maxLength={200}
-            autoComplete={mode === 'login' ? 'current-password' : 'new-password'}
-          />
-        </label>
+        <CredentialFields isNew={mode === 'register'} />
         {problem && (
           <p className="notice bad" role="alert">
             {problem}
