@@ -38,6 +38,7 @@ import {
   Receipt,
   Role,
   Session,
+  StoredEmoji,
   text,
   label,
   Time,
@@ -50,6 +51,7 @@ import {
   WebhookEvent,
 } from './shapes.js';
 import { limits } from './limits.js';
+import { hasVisibleText } from './text.js';
 
 /** The services that consume requests from the broker. The gateway is not one: it only sends requests. */
 export type Service = 'auth' | 'messages' | 'history' | 'presence';
@@ -613,7 +615,8 @@ export const calls = {
         { message: 'a forwarded message brings its own type, body and attachments', path: ['forwardOf'] },
       )
       .refine(
-        (value) => value.forwardOf !== undefined || value.body.trim() !== '' || (value.attachmentIds?.length ?? 0) > 0,
+        (value) =>
+          value.forwardOf !== undefined || hasVisibleText(value.body) || (value.attachmentIds?.length ?? 0) > 0,
         { message: 'a body or an attachment is needed', path: ['body'] },
       ),
     output: z.object({ message: Message, duplicate: z.boolean(), recipientOnline: z.boolean().optional() }),
@@ -626,7 +629,7 @@ export const calls = {
     via: 'shard',
     socket: 'message:edit',
     http: route('PATCH', '/messages/:messageId', 200, { bare: 'message' }),
-    input: z.strictObject({ messageId: Id, body: Body.refine((value) => value.trim() !== '', 'must not be empty') }),
+    input: z.strictObject({ messageId: Id, body: Body.refine(hasVisibleText, 'must not be empty') }),
     output: MessageAnswer,
     shardKey: byMessage,
   }),
@@ -697,7 +700,7 @@ export const calls = {
     via: 'shard',
     socket: 'reaction:remove',
     http: route('DELETE', '/messages/:messageId/reactions/:emoji', 200, { bare: 'message' }),
-    input: reactionInput,
+    input: reactionInput.extend({ emoji: StoredEmoji }),
     output: MessageAnswer,
     shardKey: byMessage,
   }),

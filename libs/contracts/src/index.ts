@@ -8,3 +8,4 @@ export * from './internal.js';
 export * from './limits.js';
 export * from './mentions.js';
 export * from './shapes.js';
+export * from './text.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { limits } from './limits.js';
+import { canonicalEmoji, hasBodyControls, withLineFeeds } from './text.js';
 
 /** Ids are UUIDv7 strings in lower case. Any other UUID is accepted as input and never found. */
 export const Id = z.guid().toLowerCase();
@@ -31,26 +32,40 @@ export const label = (max: number) =>
     // eslint-disable-next-line no-control-regex -- control characters are refused
     .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
-/** A message body. Its limit counts UTF-8 bytes, and exceeding it is `too_large`, not `invalid`. */
+/**
+ * A message body, with line feeds as line ends. Its limit counts UTF-8 bytes, and exceeding it is `too_large`, not
+ * `invalid`.
+ */
 export const Body = z
   .string()
-  .refine(hasNoNul, 'must not contain NUL')
+  .overwrite(withLineFeeds)
+  .refine((value) => !hasBodyControls(value), 'must not contain control characters but line feed and tab')
   .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
   .refine((value) => value.length * 3 <= limits.bodyBytes || encoder.encode(value).length <= limits.bodyBytes, {
     message: `must be at most ${limits.bodyBytes} bytes`,
     params: { code: 'too_large' },
   });
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-/** One emoji: a single grapheme that is a pictograph, a flag or a keycap. */
+/** One emoji of the set recommended for general interchange (RGI), in its canonical spelling. */
 export const Emoji = z
   .string()
   .min(1)
   .max(64)
+  .overwrite((value) => canonicalEmoji(value) ?? value)
+  .refine((value) => canonicalEmoji(value) !== undefined, 'must be one emoji');
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** The emoji of a stored reaction. Earlier versions stored any grapheme with a pictograph, a flag or a keycap. */
+export const StoredEmoji = z
+  .string()
+  .min(1)
+  .max(64)
+  .overwrite((value) => canonicalEmoji(value) ?? value)
   .refine(
     (value) =>
-      /\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|\u20e3/u.test(value) &&
-      [...graphemes.segment(value)].length === 1,
+      canonicalEmoji(value) !== undefined ||
+      (/\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|\u20e3/u.test(value) &&
+        [...graphemes.segment(value)].length === 1),
     'must be one emoji',
   );
 

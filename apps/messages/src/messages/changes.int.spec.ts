@@ -325,6 +325,61 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       await other.stop();
     });
 
+    it('with the same emoji are one, with or without variation selectors', async () => {
+      const [anna, ben] = [await on.service.connect(), newId()];
+      const conversationId = await on.service.group(anna, ben);
+      const message = await said(anna, conversationId);
+      await react(anna, message, '❤');
+      await react(anna, message, '❤️');
+      await react(ben, message, '❤️');
+      await react(ben, message, '👍️');
+      const { reactions } = (await react(anna, message, '👍')).message;
+      expect(reactions.map(({ emoji: key, count: n }) => [key, n])).toEqual([
+        ['❤️', 2],
+        ['👍', 2],
+      ]);
+      await takeBack(ben, message, '❤');
+      expect((await takeBack(anna, message, '👍️')).message.reactions.map(({ count: n }) => n)).toEqual([1, 1]);
+      for (const no of ['a', '👍👍', '👩‍👩'])
+        expect([await codeOf(react(anna, message, no)), await codeOf(takeBack(anna, message, no))]).toEqual([
+          'invalid',
+          'invalid',
+        ]);
+    });
+
+    it('of earlier versions are united with the next reaction, and can be taken back', async () => {
+      const [anna, ben, cara] = [await on.service.connect(), newId(), newId()];
+      const conversationId = await on.service.group(anna, ben, cara);
+      const message = await said(anna, conversationId);
+      const stored: [string, string[]][] = [
+        ['❤', [anna, ben]],
+        ['👩‍👩', [anna]],
+        ['❤️', [ben, cara]],
+      ];
+      for (const [key, users] of stored)
+        await on.engine.owner.query(
+          `insert into chat.reaction (conversation_id, message_id, emoji, user_id, created_at) select $1, $2, $3, u, now() from unnest($4::uuid[]) u`,
+          [conversationId, message.id, key, users],
+        );
+      await on.engine.owner.query(`update chat.message set reactions = $2::jsonb where id = $1`, [
+        message.id,
+        JSON.stringify(stored.map(([key, users]) => ({ emoji: key, count: users.length, userIds: users }))),
+      ]);
+      const summary = ({ reactions }: Message) => reactions.map(({ emoji: key, count: n }) => [key, n]);
+      const united = (await react(cara, message, '❤️')).message;
+      expect(united.rev).toBeGreaterThan(message.rev);
+      expect(summary(united)).toEqual([
+        ['👩‍👩', 1],
+        ['❤️', 3],
+      ]);
+      expect(summary((await takeBack(ben, message, '❤')).message)).toEqual([
+        ['👩‍👩', 1],
+        ['❤️', 2],
+      ]);
+      expect(summary((await takeBack(anna, message, '👩‍👩')).message)).toEqual([['❤️', 2]]);
+      expect(await codeOf(react(anna, message, '👩‍👩'))).toBe('invalid');
+    });
+
     it('are limited to 50 different emojis', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await on.service.group(anna, ben);

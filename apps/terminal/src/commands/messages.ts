@@ -1,4 +1,5 @@
 import type { Message } from '@parley/client';
+import { canonicalEmoji } from '@parley/contracts';
 import { dayOf, textOf, timeOf } from '../text/message-text.js';
 import { inline } from '../text/printable.js';
 import { currentConversation, isOthers, isOwn, pickMessage, required } from './arguments.js';
@@ -21,7 +22,8 @@ export async function deleteMessage(context: CommandContext, text: string): Prom
 
 export async function react(context: CommandContext, text: string): Promise<void> {
   const { message, rest } = await pickMessage(context, text, isOthers(context));
-  const emoji = required(rest, 'an emoji');
+  const given = required(rest, 'an emoji');
+  const emoji = canonicalEmoji(given) ?? given;
   const ownId = context.client.getState().user?.id ?? '';
   const isMine = message.reactions.some(
     (reaction) => reaction.emoji === emoji && (reaction.mine ?? reaction.userIds.includes(ownId)),

@@ -1,4 +1,5 @@
 import type { ConversationView } from '@parley/client';
+import { cleanBody, hasVisibleText } from '@parley/contracts';
 import { Mic, Paperclip, SendHorizontal, Smile, Trash2, X } from 'lucide-react';
 import { useEffect, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent } from 'react';
 import { useClient, useUser } from '../shared/chat.ts';
@@ -56,7 +57,7 @@ function Editor({ view, uploads, context, onContext }: Props) {
   const recorder = useVoiceRecorder();
   const changeText = (value: string) => {
     setText(value);
-    if (!editing) client.typing(id, value.trim() !== '');
+    if (!editing) client.typing(id, hasVisibleText(value));
   };
   const completion = useMentionCompletion(view, text, field, changeText);
 
@@ -76,11 +77,11 @@ function Editor({ view, uploads, context, onContext }: Props) {
 
   const attachments = uploads.items.flatMap(({ attachment }) => attachment ?? []);
   const isUploading = uploads.items.some(({ attachment, problem }) => !attachment && !problem);
-  const isEmpty = text.trim() === '' && attachments.length === 0;
+  const isEmpty = !hasVisibleText(text) && attachments.length === 0;
 
   const submit = () => {
     if (isEmpty || isUploading) return;
-    const body = text.trim();
+    const body = cleanBody(text).trim();
     if (editing) {
       onContext(undefined);
       if (body !== editing.body) void attempt(() => client.edit(editing.id, body));
