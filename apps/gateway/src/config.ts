@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import { commonConfig, env, secret } from '@parley/service-kit';
 import { times } from '@parley/contracts';
 import { z } from 'zod';
@@ -17,21 +18,63 @@ const origins = z
     'must be * or origins like https://chat.example.org, separated by commas',
   );
 
+const hosts = z
+  .string()
+  .transform((text) => text.split(',').map((host) => host.trim().toLowerCase()))
+  .refine(
+    (list) => list.every((host) => /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host)),
+    'must be host names like chat.example.org, without ports, separated by commas',
+  );
+
+/** The proxies whose `X-Forwarded-For` is believed: a number of them in front, or their networks. */
+export type TrustedProxies = number | BlockList;
+const MAX_PROXIES = 16;
+
+/** Throws when the text is neither an address nor a network in CIDR notation. */
+function addNetwork(list: BlockList, text: string): void {
+  const [address = '', length] = text.split('/');
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  const bits = family === 'ipv6' ? 128 : 32;
+  if (length !== undefined && !/^\d{1,3}$/.test(length)) throw new Error('not a length');
+  list.addSubnet(address, length === undefined ? bits : Number(length), family);
+}
+const proxies = z.string().transform((text, context): TrustedProxies => {
+  if (/^\d{1,2}$/.test(text) && Number(text) <= MAX_PROXIES) return Number(text);
+  const list = new BlockList();
+  try {
+    for (const network of text.split(',')) addNetwork(list, network.trim());
+    return list;
+  } catch {
+    context.addIssue(`must be a number up to ${MAX_PROXIES}, or networks like 10.0.0.0/8,::1, separated by commas`);
+    return z.NEVER;
+  }
+});
+
 /** The configuration of the gateway, in both modes. */
 export const gatewayConfig = {
   ...commonConfig,
   PORT: env.port.default(3000).describe('Port of HTTP and Socket.IO'),
   HOST: z.string().default('0.0.0.0').describe('Address to listen on'),
   ALLOWED_ORIGINS: origins
-    .default(['*'])
+    .default([])
     .describe(
-      'Origins whose pages may use HTTP and sockets, separated by commas. The default, *, allows all: nothing depends on cookies, a page needs a token. Clients that send no Origin are always allowed, and so are pages that the gateway serves',
+      'Origins whose pages may use HTTP and sockets besides the gateway’s own, separated by commas; * allows all. Clients that are no browsers send no Origin and are always allowed',
     ),
-  TRUST_PROXY: env
-    .integer(0, 16)
+  PUBLIC_URL: env
+    .url('http', 'https')
+    .optional()
+    .describe(
+      'Address under which browsers know the gateway, such as https://chat.example.org. Its origin is allowed, and its host is one of ALLOWED_HOSTS',
+    ),
+  ALLOWED_HOSTS: hosts
+    .default([])
+    .describe(
+      'Host names under which the gateway answers, separated by commas, against DNS rebinding. IP addresses and localhost always pass. Without it and PUBLIC_URL, every name does',
+    ),
+  TRUST_PROXY: proxies
     .default(0)
     .describe(
-      'Number of proxies in front whose X-Forwarded-For is trusted. 0: the address of the TCP connection counts',
+      'The proxies in front whose X-Forwarded-For is trusted: their number, or their addresses and networks like 10.0.0.0/8,::1. 0: the address of the TCP connection counts',
     ),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user'),

@@ -15,6 +15,7 @@ import { GatewayConfig } from './config.js';
 import { Connections } from './connections/connections.js';
 import { capabilities } from './files/uploads.js';
 import { Housekeeping } from './housekeeping.js';
+import { Origins } from './http/origins.js';
 import { TRACE_HEADER, traceRequests } from './http/problem.filter.js';
 import { limitRequestTime } from './http/request-timeouts.js';
 import { webApp } from './http/web-app.js';
@@ -111,9 +112,11 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
     abortOnError: false,
     routeResolutionStrategy: 'specificity',
   });
-  const { ALLOWED_ORIGINS: origins } = config;
+  const origins = new Origins(config);
   app.disable('x-powered-by').disable('etag');
   app.use(traceRequests);
+  app.use(origins.demandHost);
+  app.use('/api/v1', forbidStoring);
   app.use('/api/v1/uploads', addCapabilities);
   app.useSecurityHeaders({
     contentSecurityPolicy: {
@@ -125,10 +128,16 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
     strictTransportSecurity: false,
   });
   app.use(await webApp());
-  app.enableCors({ origin: origins.includes('*') ? '*' : [...origins], exposedHeaders, maxAge: 600 });
+  app.enableCors({ origin: origins.listed.includes('*') ? '*' : [...origins.listed], exposedHeaders, maxAge: 600 });
   app.use(json({ limit: limits.packetBytes, verify: demandUtf8 }));
-  app.useWebSocketAdapter(new SocketAdapter(app, config));
+  app.useWebSocketAdapter(new SocketAdapter(app, origins));
   return app.init();
+}
+
+/** Keeps tokens and private answers out of caches. Files have a header of their own. */
+function forbidStoring(_request: Request, response: Response, next: NextFunction): void {
+  response.set('Cache-Control', 'no-store');
+  next();
 }
 
 /** Adds tus's capabilities to the answer of OPTIONS, which CORS sends. */

@@ -10,9 +10,9 @@ const path = join(import.meta.dirname, '../../../../docs/configuration.md');
 const defaultOf = (field: z.ZodType): string => {
   const parsed = field.safeParse(undefined);
   if (!parsed.success) return '*required*';
-  return parsed.data === undefined
-    ? ''
-    : `\`${Array.isArray(parsed.data) ? parsed.data.join(',') : JSON.stringify(parsed.data).replaceAll('"', '')}\``;
+  const { data } = parsed;
+  const text = Array.isArray(data) ? data.join(',') : JSON.stringify(data ?? '').replaceAll('"', '');
+  return text === '' ? '' : `\`${text}\``;
 };
 
 const row = ([name, field]: [string, z.ZodType]): string =>

@@ -575,7 +575,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
         'tus-version': '1.0.0',
         'tus-max-size': String(limits.uploadBytes),
         'tus-extension': expect.stringContaining('creation'),
-        'access-control-allow-origin': '*',
+        'access-control-allow-origin': 'https://chat.example.org',
       });
       const created = await tus('/api/v1/uploads', 'POST', {
         'upload-length': '5',

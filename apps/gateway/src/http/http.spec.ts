@@ -107,6 +107,16 @@ describe('a call over HTTP', () => {
     expect([existing.status, await existing.json()]).toEqual([200, { id: conversationId }]);
   });
 
+  it('is not stored by caches', async () => {
+    for (const [path, options] of [
+      ['/api/v1/users/me', { token }],
+      ['/api/v1/auth/guest', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }],
+      ['/api/v1/users/me', {}],
+      ['/api/v1/nothing', { token }],
+    ] as const)
+      expect((await gateway.fetch(path, options)).headers.get('cache-control')).toBe('no-store');
+  });
+
   it('answers 204 without a body', async () => {
     const answer = await gateway.fetch('/api/v1/auth/logout', { method: 'POST', token });
     expect([answer.status, await answer.text()]).toEqual([204, '']);

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { newId } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
@@ -225,6 +226,120 @@ describe('an origin', () => {
       expect(await cors('https://chat.example.org')).toBe('https://chat.example.org');
     } finally {
       await strict.stop();
+    }
+  });
+
+  /** The status of a polling request with these headers. */
+  const poll = async (gateway: TestGateway, headers: Record<string, string>, query = ''): Promise<number> =>
+    (await gateway.fetch(`/socket.io/?EIO=4&transport=polling${query}`, { headers })).status;
+
+  it('is demanded in every request of a session', async () => {
+    const gateway = await TestGateway.start();
+    try {
+      const opened = await gateway.fetch('/socket.io/?EIO=4&transport=polling');
+      const { sid } = JSON.parse((await opened.text()).slice(1)) as { sid: string };
+      const query = `&sid=${sid}`;
+      for (const headers of [
+        { origin: 'https://evil.example' },
+        { origin: 'null' },
+        { 'sec-fetch-site': 'cross-site' },
+      ]) {
+        expect(await poll(gateway, headers, query)).toBe(403);
+        const post = { method: 'POST', headers, body: '40{}' };
+        expect((await gateway.fetch(`/socket.io/?EIO=4&transport=polling${query}`, post)).status).toBe(403);
+      }
+      const post = { method: 'POST', headers: { origin: new URL(gateway.server.url).origin }, body: '40{}' };
+      expect((await gateway.fetch(`/socket.io/?EIO=4&transport=polling${query}`, post)).status).toBe(200);
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  it('is the gateway’s own unless others are listed', async () => {
+    const gateway = await TestGateway.start();
+    try {
+      const { origin, host } = new URL(gateway.server.url);
+      expect(await poll(gateway, { origin })).toBe(200);
+      expect(await poll(gateway, { origin: `https://${host}` })).toBe(200);
+      expect(await poll(gateway, {})).toBe(200);
+      expect(await poll(gateway, { 'sec-fetch-site': 'same-origin' })).toBe(200);
+      for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`, 'http://localhost'])
+        expect([foreign, await poll(gateway, { origin: foreign })]).toEqual([foreign, 403]);
+      for (const site of ['cross-site', 'same-site'])
+        expect([site, await poll(gateway, { 'sec-fetch-site': site })]).toEqual([site, 403]);
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  it('may be that of PUBLIC_URL, whatever name a proxy requests', async () => {
+    const gateway = await TestGateway.start({ PUBLIC_URL: 'https://chat.example.org/' });
+    try {
+      expect(await poll(gateway, { origin: 'https://chat.example.org' })).toBe(200);
+      expect(await poll(gateway, { origin: 'http://chat.example.org' })).toBe(403);
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  it('cannot read answers as a script', async () => {
+    const gateway = await TestGateway.start({ ALLOWED_ORIGINS: '*' });
+    try {
+      expect(await poll(gateway, {}, '&j=0')).toBe(403);
+    } finally {
+      await gateway.stop();
+    }
+  });
+});
+
+describe('a host name', () => {
+  const statusOf = (gateway: TestGateway, path: string, host: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const asked = get(`${gateway.server.url}${path}`, { headers: { host } }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode!);
+      });
+      asked.once('error', reject);
+    });
+  const paths = ['/health/live', '/socket.io/?EIO=4&transport=polling', '/'];
+
+  it('must be known, in every kind of request, where the known ones are listed', async () => {
+    const gateway = await TestGateway.start({
+      PUBLIC_URL: 'https://chat.example.org',
+      ALLOWED_HOSTS: 'Parley.internal, b.example',
+    });
+    try {
+      for (const path of paths) {
+        for (const host of [
+          'chat.example.org',
+          'CHAT.example.org:8443',
+          'parley.internal',
+          '127.0.0.1:3000',
+          '[::1]:80',
+          'localhost',
+        ])
+          expect([path, host, await statusOf(gateway, path, host)]).toEqual([path, host, 200]);
+        for (const host of [
+          'evil.example',
+          'chat.example.org.evil.example',
+          'xchat.example.org',
+          'localhost.evil.example',
+          'a@b.example',
+          'b.example/evil',
+        ])
+          expect([path, host, await statusOf(gateway, path, host)]).not.toEqual([path, host, 200]);
+      }
+    } finally {
+      await gateway.stop();
+    }
+  });
+
+  it('may be any where none is listed', async () => {
+    const gateway = await TestGateway.start();
+    try {
+      for (const path of paths) expect(await statusOf(gateway, path, 'any.example')).toBe(200);
+    } finally {
+      await gateway.stop();
     }
   });
 });

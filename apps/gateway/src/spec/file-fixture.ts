@@ -129,21 +129,28 @@ export class FileFixture {
   };
 
   private open(): Promise<TestGateway> {
-    return TestGateway.start({ FILES_DIR: this.folder, USER_LIMIT_SCALE: '10', ...this.s3?.environment }, (starting) =>
-      starting.serveBasics({
-        'attachment.admit.v1': ({ bytes }) => {
-          if (bytes > QUOTA) throw new ChatError('too_large');
-          return {};
-        },
-        'attachment.record.v1': (recorded) => this.record(recorded),
-        'attachment.locate.v1': ({ userId, attachmentId }) => {
-          const row = this.rows.get(attachmentId);
-          if (row?.userId !== userId) throw new ChatError('not_found');
-          return { attachment: row.attachment, key: row.key };
-        },
-        'attachment.sweep.v1': () => ({ dropped: this.dropped }),
-        'attachment.forget.v1': ({ ids }) => (this.forgotten.push(...ids), {}),
-      }),
+    return TestGateway.start(
+      {
+        FILES_DIR: this.folder,
+        ALLOWED_ORIGINS: 'https://chat.example.org',
+        USER_LIMIT_SCALE: '10',
+        ...this.s3?.environment,
+      },
+      (starting) =>
+        starting.serveBasics({
+          'attachment.admit.v1': ({ bytes }) => {
+            if (bytes > QUOTA) throw new ChatError('too_large');
+            return {};
+          },
+          'attachment.record.v1': (recorded) => this.record(recorded),
+          'attachment.locate.v1': ({ userId, attachmentId }) => {
+            const row = this.rows.get(attachmentId);
+            if (row?.userId !== userId) throw new ChatError('not_found');
+            return { attachment: row.attachment, key: row.key };
+          },
+          'attachment.sweep.v1': () => ({ dropped: this.dropped }),
+          'attachment.forget.v1': ({ ids }) => (this.forgotten.push(...ids), {}),
+        }),
     );
   }
 
