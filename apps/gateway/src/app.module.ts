@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { Logger } from '@parley/service-kit';
 import { AccessTokens } from './auth/access-tokens.js';
 import { BotTokens } from './auth/bot-tokens.js';
 import { JwtStrategy } from './auth/jwt.strategy.js';
@@ -12,6 +13,7 @@ import { Connections } from './connections/connections.js';
 import { SessionReady } from './connections/session-ready.js';
 import { FilesController } from './files/files.controller.js';
 import { Files } from './files/files.js';
+import { Sandbox } from './files/sandbox/sandbox.js';
 import { Uploads } from './files/uploads.js';
 import { Housekeeping } from './housekeeping.js';
 import { callRoutesController } from './http/call-routes.js';
@@ -48,6 +50,7 @@ export class AppModule {
         PresenceSubscriptions,
         PushListener,
         Revocations,
+        { provide: Sandbox, useFactory: (logger: Logger) => new Sandbox(logger), inject: [Logger] },
         SessionReady,
         VerificationKeys,
         SocketGateway,

@@ -78,6 +78,11 @@ export const gatewayConfig = {
     ),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user'),
+  UNKNOWN_FILES: env.flag
+    .default(true)
+    .describe(
+      'Whether files of kinds that are not recognised are accepted, as downloads of type application/octet-stream. HTML, SVG and programs are refused in any case',
+    ),
   FILES_DIR: z
     .string()
     .optional()

@@ -16,6 +16,13 @@ const tusHeaders = { 'tus-resumable': '1.0.0' };
 /** Data that can be uploaded. The length of a stream need not be known; it is never whole in memory. */
 export type Uploadable = Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
 
+/** An upload that the server has. */
+interface Resumed {
+  readonly id: string;
+  readonly offset: number;
+  readonly isComplete?: boolean;
+}
+
 type Request = (method: string, path: string, options?: RequestOptions) => Promise<Response>;
 
 /** Data that is read part by part. */
@@ -74,8 +81,8 @@ export class Uploads {
       const upload = (await this.resumable(key, signal)) ?? { id: await this.create(source, name, signal), offset: 0 };
       id = upload.id;
       if (key !== undefined) await this.storage.set(key, id).catch(() => undefined);
-      const size = await this.send(source, upload, options);
-      const attachment = await this.describe(id, name, size, signal);
+      await this.send(source, upload, options);
+      const attachment = await this.describe(id, name, signal);
       if (key !== undefined) await this.storage.delete(key).catch(() => undefined);
       return attachment;
     } catch (error) {
@@ -98,29 +105,27 @@ export class Uploads {
   }
 
   /** An earlier upload of the same file, if the server still has it. */
-  private async resumable(
-    key: string | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<{ id: string; offset: number } | undefined> {
+  private async resumable(key: string | undefined, signal: AbortSignal | undefined): Promise<Resumed | undefined> {
     const id = key === undefined ? undefined : await this.storage.get(key).catch(() => undefined);
     if (typeof id !== 'string') return undefined;
     try {
-      return { id, offset: await persist(() => this.offset(id, signal), signal) };
+      return { id, ...(await persist(() => this.state(id, signal), signal)) };
     } catch (error) {
       if (!(error instanceof ParleyError) || error.temporary) throw error;
       return undefined;
     }
   }
 
-  /** Sends the remaining parts. Resolves with the size of the file. */
+  /** Sends the remaining parts. */
   private async send(
     source: Source,
-    { id, offset: start }: { id: string; offset: number },
+    { id, offset: start, isComplete: wasComplete = false }: Resumed,
     { onProgress, signal }: UploadOptions,
-  ): Promise<number> {
+  ): Promise<void> {
     let offset = start;
+    let isComplete = wasComplete;
     onProgress?.(offset, source.size);
-    for (let retries = 0; source.size === undefined || offset < source.size;) {
+    for (let retries = 0; !isComplete && (source.size === undefined || offset < source.size);) {
       try {
         const { bytes, last } = await source.part(offset);
         const end = offset + (bytes instanceof Blob ? bytes.size : bytes.length);
@@ -148,32 +153,33 @@ export class Uploads {
         if (!(error instanceof ParleyError) || !(error.temporary || error.code === 'conflict')) throw error;
         if (++retries > MAX_RETRIES) throw error;
         await pause(Math.max(error.retryAfterMs ?? 0, backoffMs(retries)), signal);
-        const serverOffset = await this.offset(id, signal).catch((caught: unknown) => {
-          if (caught instanceof ParleyError && caught.temporary) return offset;
+        const state = await this.state(id, signal).catch((caught: unknown) => {
+          if (caught instanceof ParleyError && caught.temporary) return { offset, isComplete };
           throw caught;
         });
-        if (serverOffset > offset) retries = 0;
-        offset = serverOffset;
+        if (state.offset > offset) retries = 0;
+        ({ offset, isComplete } = state);
       }
     }
-    return offset;
   }
 
-  private async offset(id: string, signal: AbortSignal | undefined): Promise<number> {
+  /** A complete upload may be smaller than what was sent, because pictures are stored without metadata. */
+  private async state(id: string, signal: AbortSignal | undefined): Promise<{ offset: number; isComplete: boolean }> {
     const { headers } = await this.request('HEAD', `/uploads/${id}`, {
       headers: tusHeaders,
       ...(signal && { signal }),
     });
-    return Number(headers.get('upload-offset'));
+    const [offset, length] = [headers.get('upload-offset'), headers.get('upload-length')];
+    return { offset: Number(offset), isComplete: offset === length };
   }
 
   /** The finished attachment. The dimensions of pictures and previews are in the message that carries it. */
-  private async describe(id: string, name: string, size: number, signal: AbortSignal | undefined): Promise<Attachment> {
+  private async describe(id: string, name: string, signal: AbortSignal | undefined): Promise<Attachment> {
     const { headers } = await persist(() => this.request('HEAD', `/attachments/${id}`, signal && { signal }), signal);
     return {
       id,
-      name,
-      size,
+      name: savedName(headers.get('content-disposition')) ?? name,
+      size: Number(headers.get('content-length')),
       mediaType: headers.get('content-type') ?? 'application/octet-stream',
       url: `/api/v1/attachments/${id}`,
     };
@@ -184,6 +190,12 @@ export class Uploads {
     if (id !== undefined)
       await this.request('DELETE', `/uploads/${id}`, { headers: tusHeaders }).catch(() => undefined);
   }
+}
+
+/** The name under which the server keeps a file: one that an operating system would run gets another ending. */
+function savedName(disposition: string | null): string | undefined {
+  const encoded = disposition?.split("filename*=UTF-8''")[1];
+  return encoded === undefined ? undefined : decodeURIComponent(encoded);
 }
 
 const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));

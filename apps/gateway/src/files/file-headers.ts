@@ -9,6 +9,17 @@ export function fileName(given = ''): string {
   return name === '' || /^\.+$/.test(name) ? 'file' : shorten(name);
 }
 
+/** Endings of names that an operating system runs on a double click. */
+const runs =
+  /\.(?:exe|msi|scr|com|bat|cmd|ps1|vbs|vbe|jse|wsf|wsh|hta|lnk|url|pif|cpl|reg|msc|scf|jar)(?<dots>[.\s]*)$/i;
+
+/** The name under which a file is told and saved: a name that would run on a double click gets another ending behind its own. */
+export function fileNameFor(mediaType: string, name: string): string {
+  const { dots } = runs.exec(name)?.groups ?? {};
+  if (dots === undefined) return name;
+  return shorten(`${name.slice(0, name.length - dots.length)}${mediaType.startsWith('text/') ? '.txt' : '.bin'}`);
+}
+
 /** Keeps the extension. */
 function shorten(name: string): string {
   if (name.length <= MAX_NAME_LENGTH) return name;
@@ -19,7 +30,7 @@ function shorten(name: string): string {
 
 /** Media types that a browser shows without running anything. */
 const inlineTypes =
-  /^(?:image\/(?:png|jpeg|gif|webp|avif)|video\/(?:mp4|webm|ogg)|audio\/(?:mpeg|mp4|ogg|wav|webm)|application\/pdf)$/;
+  /^(?:image\/(?:png|jpeg|gif|webp|avif|heic|heif)|video\/(?:mp4|webm|ogg|quicktime)|audio\/(?:mpeg|mp4|ogg|wav|webm|aac|flac)|application\/pdf)$/;
 
 /** `Content-Disposition` (RFC 6266): the name in ASCII for old clients, and in full (RFC 5987) for others. */
 export function disposition(mediaType: string, name: string): string {

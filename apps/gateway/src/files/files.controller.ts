@@ -12,7 +12,7 @@ import { GatewayConfig } from '../config.js';
 import { clientOf, queryOf } from '../http/call-routes.js';
 import { sendProblem, traceOf } from '../http/problem.filter.js';
 import { Metrics, type FileCall } from '../metrics.js';
-import { disposition, rangeOf } from './file-headers.js';
+import { disposition, fileNameFor, rangeOf } from './file-headers.js';
 import { Files } from './files.js';
 import { receiveFile } from './multipart.js';
 import { MissingFile } from './store.js';
@@ -110,7 +110,7 @@ export class FilesController {
     if (range === 'unsatisfiable') return sendUnsatisfiable(response, size);
     response.set({
       'Content-Type': mediaType,
-      'Content-Disposition': disposition(mediaType, name),
+      'Content-Disposition': disposition(mediaType, fileNameFor(mediaType, name)),
       'Content-Length': String(range ? range.end - range.start + 1 : size),
     });
     if (range) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${size}`);

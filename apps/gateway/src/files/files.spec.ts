@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { ChatError, limits, newId, type Attachment } from '@parley/contracts';
 import { eventually } from '@parley/testing';
 import sharp from 'sharp';
@@ -54,6 +55,33 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
   };
   const mp4 = (brand = 'isom') =>
     Buffer.concat([box('ftyp', text(brand), Buffer.alloc(4), text('isommp42')), box('mdat', Buffer.alloc(32))]);
+  /** A second of silence, of which only the description is there. */
+  function flac(): Buffer {
+    const info = Buffer.alloc(34);
+    info.writeUInt16BE(4096, 0);
+    info.writeUInt16BE(4096, 2);
+    // 8,000 Hz in 20 bits, one channel, 8 bits, 8,000 samples in 36 bits.
+    info.writeBigUInt64BE((8000n << 44n) | (7n << 36n) | 8000n, 10);
+    return Buffer.concat([
+      text('fLaC'),
+      Buffer.from([0x80, 0, 0, 34]),
+      info,
+      Buffer.from('fff8', 'hex'),
+      Buffer.alloc(30),
+    ]);
+  }
+  /** An archive of one empty file. */
+  function tar(name: string): Buffer {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write('000644 \0', 100);
+    header.write('0000000 \0', 124);
+    header.write('        0', 148);
+    header.write('ustar\x0000', 257);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    return Buffer.concat([header, Buffer.alloc(1024)]);
+  }
   const zip = Buffer.concat([text('PK\x05\x06'), Buffer.alloc(18)]);
   const pdf = text('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n');
 
@@ -102,6 +130,26 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ['a.zip', () => zip, 'application/zip'],
       ['a.txt', () => text('Ähnliches\r\n\t漢字 🙂\n'), 'text/plain; charset=utf-8'],
       ['a.json', () => text('{"a": 1}'), 'text/plain; charset=utf-8'],
+      ['a.mov', () => mp4('qt  '), 'video/quicktime'],
+      ['a.heic', () => mp4('heic'), 'image/heic'],
+      ['a.heif', () => mp4('mif1'), 'image/heif'],
+      ['a.aac', () => Buffer.from('fff15080017ffc0000', 'hex'), 'audio/aac'],
+      ['a.flac', flac, 'audio/flac', { durationMs: 1000 }],
+      ['a.tar', () => tar('a.txt'), 'application/x-tar'],
+      ['a.tar.gz', () => gzipSync(tar('a.txt')), 'application/gzip'],
+      ['readme.md', () => text('<!-- a comment -->\n# Title\n'), 'text/plain; charset=utf-8'],
+      ['a.xml', () => text('<?xml version="1.0"?>\n<gpx><trk/></gpx>'), 'text/plain; charset=utf-8'],
+      ['mz.txt', () => text('MZ is a text'), 'text/plain; charset=utf-8'],
+      ['bm.md', () => text('BMW cars'), 'text/plain; charset=utf-8'],
+      ['utf16.txt', () => Buffer.from('\ufeffÄhnliches\r\n', 'utf16le'), 'text/plain; charset=utf-16le'],
+      ['utf16be.txt', () => Buffer.from('\ufeffÄ 漢\r\n', 'utf16le').swap16(), 'text/plain; charset=utf-16be'],
+      ['unmarked.txt', () => Buffer.from('no byte order mark', 'utf16le'), 'text/plain; charset=utf-16le'],
+      ['ansi.txt', () => Buffer.from('\xc4hnliches\n', 'latin1'), 'text/plain; charset=windows-1252'],
+      ['coloured.log', () => text('\x1b[31mred\x1b[0m\n'), 'text/plain; charset=utf-8'],
+      ['cut.txt', () => text('aé').subarray(0, 2), 'text/plain; charset=windows-1252'],
+      ['a.tiff', () => picture(4, 4).tiff().toBuffer(), 'application/octet-stream'],
+      ['a.bin', () => text('a\0b'), 'application/octet-stream'],
+      ['random.dat', () => Buffer.concat([text('\0'), randomBytes(200)]), 'application/octet-stream'],
     ])('is recognised by its content, whatever the client says: %s', async (name, bytes, mediaType, more = {}) => {
       expect(await upload(await bytes(), name, 'application/x-msdownload')).toMatchObject({ name, mediaType, ...more });
     });
@@ -109,16 +157,26 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
     it.each<[string, () => Buffer | Promise<Buffer>]>([
       ['HTML that calls itself a picture', () => text('<!DOCTYPE html><script>alert(1)</script>')],
       ['HTML after a comment', () => text('\n <!-- hello --><html>')],
+      ['HTML after comments and instructions', () => text('<?php x ?><!-- a --><!-- b -->\n<BODY onload=x>')],
+      ['HTML with another doctype', () => text('<!DOCTYPE x [<!ENTITY a "b">]><html>')],
+      ['HTML without html', () => text('<meta charset=utf-8><title>x</title>')],
+      ['HTML in UTF-16', () => Buffer.from('\ufeff<html>', 'utf16le')],
+      ['HTML in UTF-16 without a byte order mark', () => Buffer.from('<html>', 'utf16le')],
+      ['HTML in big-endian UTF-16', () => Buffer.from('\ufeff<script>', 'utf16le').swap16()],
+      ['HTML with a NUL', () => text('<html>\0')],
+      ['HTML after a long comment', () => text(`<!--${' '.repeat(1_200_000)}--><html>`)],
+      ['XHTML', () => text('<?xml version="1.0"?><x:html xmlns:x="http://www.w3.org/1999/xhtml"/>')],
+      ['XHTML below another element', () => text('<a xmlns:b="http://www.w3.org/1999/xhtml"><b:script/></a>')],
+      ['SVG with a doctype', () => text('<?xml version="1.0"?><!-- x --><!DOCTYPE svg PUBLIC "x" "y"><svg/>')],
+      ['SVG with a prefix', () => text('<s:svg xmlns:s="http://www.w3.org/2000/svg"/>')],
+      ['a program for Linux', () => Buffer.concat([text('\x7fELF'), Buffer.alloc(60)])],
+      ['a program for macOS', () => Buffer.concat([Buffer.from('cffaedfe', 'hex'), Buffer.alloc(60)])],
+      ['a program for several processors', () => Buffer.from('cafebabe00000002', 'hex')],
       ['SVG', () => text('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>')],
       ['XML', () => text('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')],
       ['a program', () => Buffer.concat([text('MZ'), randomBytes(200)])],
-      ['a TIFF', () => picture(4, 4).tiff().toBuffer()],
       ['a picture cut short', async () => (await picture().png({ compressionLevel: 0 }).toBuffer()).subarray(0, 5000)],
       ['only the beginning of a picture', () => Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')],
-      ['text with NUL', () => text('a\0b')],
-      ['text with control characters', () => text('a\x1b[31mb')],
-      ['text that is not UTF-8', () => Buffer.from([0x61, 0xff, 0x62])],
-      ['text that ends within a character', () => text('aé').subarray(0, 2)],
     ])('is refused when its kind is not allowed: %s', async (_, bytes) => {
       const before = await stored();
       expect(await codeOf(await post(form(await bytes(), 'cat.png', 'image/png')))).toEqual([415, 'unsupported_media']);
@@ -201,7 +259,9 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ['C:\\secrets\\plan.txt', 'plan.txt', `filename="plan.txt"; filename*=UTF-8''plan.txt`],
       ['..', 'file', `filename="file"; filename*=UTF-8''file`],
       ['a"b\u2067.txt', 'a"b.txt', `filename="a_b.txt"; filename*=UTF-8''a%22b.txt`],
-      ['\u202Egnp.exe', 'gnp.exe', `filename="gnp.exe"; filename*=UTF-8''gnp.exe`],
+      ['\u202Egnp.exe', 'gnp.exe.txt', `filename="gnp.exe.txt"; filename*=UTF-8''gnp.exe.txt`],
+      ['a.HTA. . ', 'a.HTA.txt', `filename="a.HTA.txt"; filename*=UTF-8''a.HTA.txt`],
+      ['run.sh', 'run.sh', `filename="run.sh"; filename*=UTF-8''run.sh`],
       [
         'Zeugnis (ä) 漢.txt',
         'Zeugnis (ä) 漢.txt',
@@ -217,6 +277,24 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(attachment).toMatchObject({ name, size: 5 });
       expect((await get(attachment.id)).headers.get('content-disposition')).toBe(`attachment; ${header}`);
     });
+  });
+
+  it.each([
+    ['setup.exe', 'setup.exe.bin'],
+    ['x.msi ', 'x.msi.bin'],
+    ['x.JAR..', 'x.JAR.bin'],
+    ['.lnk', '.lnk.bin'],
+    ['a.js', 'a.js'],
+    ['a "quoted" name.dat', 'a "quoted" name.dat'],
+    ["it's 100 %; =.dat", "it's 100 %; =.dat"],
+  ])('a file’s name is told and saved so that it does not run: %j', async (given, name) => {
+    const attachment = await upload(text('\0'), given);
+    expect(attachment).toMatchObject({ name });
+    const header = (await get(attachment.id)).headers.get('content-disposition')!;
+    expect([header.split(';')[0], decodeURIComponent(header.split("UTF-8''")[1]!)]).toEqual([
+      'attachment',
+      attachment.name,
+    ]);
   });
 
   describe('the bytes of an attachment', () => {

@@ -7,8 +7,18 @@ import { Broker } from '@parley/broker';
 import { ChatError, newId, type Attachment, type StoredAttachment } from '@parley/contracts';
 import { Logger } from '@parley/service-kit';
 import { GatewayConfig } from '../config.js';
-import { previewPath, recognise, type Thumbnail } from './content.js';
+import { fileNameFor } from './file-headers.js';
 import { filesDir, openStore } from './open-store.js';
+import {
+  cleanPath,
+  previewPath,
+  UNKNOWN,
+  writtenPaths,
+  type Content,
+  type Request,
+  type Thumbnail,
+} from './sandbox/exchange.js';
+import { Sandbox } from './sandbox/sandbox.js';
 import { missingFile, type FileStore } from './store.js';
 
 /** Files that one sweep removes. */
@@ -33,6 +43,7 @@ export class Files {
   constructor(
     private readonly broker: Broker,
     private readonly config: GatewayConfig,
+    private readonly sandbox: Sandbox,
     private readonly logger: Logger,
   ) {}
 
@@ -65,50 +76,65 @@ export class Files {
   }
 
   /**
-   * Makes a file an attachment: recognises its content, stores its bytes unless it `'is stored'` already, and has it recorded. A failure rolls back completely, except that bytes of a file that
-   * `'may be repeated'` stay unless the attachment was refused: another attempt, perhaps at another gateway, may have recorded them. Repeating it under the same id is harmless. Rejects with
-   * {@link MissingFile} if there is no file at `path`.
+   * Makes a file an attachment: has its content examined, stores its bytes unless they `'are stored'` already, and has it recorded. A picture is stored without its metadata. A failure rolls back
+   * completely, except that bytes of a file that is stored or `'may be repeated'` stay unless the attachment was refused: another attempt, perhaps at another gateway, may have recorded them. Repeating
+   * it under the same id is harmless. Rejects with {@link MissingFile} if there is no file at `path`.
    */
-  async keep(userId: string, file: ReceivedFile, kept?: 'is stored' | 'may be repeated'): Promise<Attachment> {
+  async keep(userId: string, file: ReceivedFile, kept?: 'are stored' | 'may be repeated'): Promise<Attachment> {
     const { id, path, name } = file;
     const { size } = await stat(path).catch(missingFile);
     if (size === 0) throw new ChatError('invalid', 'the file is empty');
-    try {
-      const { thumbnail, ...content } = await recognise(path, name);
-      const stored = { id, key: id, name, size, ...content };
-      return await this.record(userId, stored, kept, path, thumbnail);
-    } finally {
-      await rm(previewPath(path), { force: true });
-    }
+    return this.withTemporaryFile(async (output) => {
+      try {
+        const { thumbnail, isStripped, ...content } = await this.examine(userId, { path, name, output });
+        const from = isStripped ? cleanPath(output) : path;
+        const stored: StoredAttachment = {
+          id,
+          key: id,
+          name: fileNameFor(content.mediaType, name),
+          size: isStripped ? (await stat(from)).size : size,
+          ...content,
+        };
+        const preview = thumbnail && previewOf(thumbnail);
+        const added = [
+          ...(kept === 'are stored' && !isStripped ? [] : [{ ...stored, from }]),
+          ...(preview ? [{ ...preview, from: previewPath(output) }] : []),
+        ];
+        return await this.record(userId, stored, preview, added, kept !== undefined);
+      } finally {
+        await Promise.all(writtenPaths(output).map((written) => rm(written, { force: true })));
+      }
+    });
+  }
+
+  private async examine(userId: string, request: Request): Promise<Content> {
+    const content = await this.sandbox.examine(userId, request);
+    if (content.mediaType === UNKNOWN && !this.config.UNKNOWN_FILES) throw new ChatError('unsupported_media');
+    return content;
   }
 
   private async record(
     userId: string,
     stored: StoredAttachment,
-    kept: 'is stored' | 'may be repeated' | undefined,
-    path: string,
-    thumbnail: Thumbnail | undefined,
+    thumbnail: StoredAttachment | undefined,
+    added: readonly (StoredAttachment & { readonly from: string })[],
+    isRepeatable: boolean,
   ): Promise<Attachment> {
     const store = await this.store;
-    const preview = thumbnail && previewOf(thumbnail);
-    const added = [
-      ...(kept === 'is stored' ? [] : [{ ...stored, from: path }]),
-      ...(preview ? [{ ...preview, from: thumbnail.path }] : []),
-    ];
     try {
       for (const { key, from, mediaType } of added) await store.put(key, from, mediaType);
       const { attachment } = await this.broker.request('attachment.record.v1', {
         userId,
         stored,
-        ...(preview && { thumbnail: preview }),
+        ...(thumbnail && { thumbnail }),
       });
       // An earlier attempt may have been recorded, with a preview of its own.
-      if (preview && attachment.thumbnailId !== preview.id) await store.remove(preview.key);
+      if (thumbnail && attachment.thumbnailId !== thumbnail.id) await store.remove(thumbnail.key);
       return attachment;
     } catch (error) {
       const isRefused = error instanceof ChatError && error.code !== 'unavailable';
       for (const { key } of added) {
-        if (key === stored.key && kept === 'may be repeated' && !isRefused) continue;
+        if (key === stored.key && isRepeatable && !isRefused) continue;
         await store
           .remove(key)
           .catch((err: unknown) => this.logger.warn({ err, key }, 'the file of a failed upload could not be removed'));

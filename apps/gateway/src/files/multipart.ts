@@ -16,12 +16,13 @@ export async function receiveFile(request: IncomingMessage, path: string, maxByt
   const received = Promise.withResolvers<string>();
   let name: string | undefined;
   let writing: Promise<void> = Promise.resolve();
-  parser.on('file', (field, stream, { filename }) => {
+  parser.on('file', (field, stream, { filename = '' }: { readonly filename?: string }) => {
     if (field !== 'file' || name !== undefined) {
       stream.resume();
       return received.reject(invalid('file: the only part, once'));
     }
-    name = fileName(filename);
+    // Browsers escape only what would end the name: a quotation mark and line breaks.
+    name = fileName(filename.replace(/%22/g, '"').replace(/%0[AD]/gi, ''));
     stream.once('limit', () => received.reject(new ChatError('too_large')));
     writing = pipeline(stream, createWriteStream(path, { flags: 'wx' }));
     writing.catch(received.reject);

@@ -176,8 +176,11 @@ export class Uploads {
         // Encoded, because stores keep metadata in headers, which take ASCII only.
         return { metadata: { filename: encodeURIComponent(name), owner: userId } };
       },
-      onUploadFinish: async (_request, upload) => {
-        await this.finish(datastore, upload);
+      onUploadFinish: async (request, upload) => {
+        await this.finish(datastore, upload).catch(async (error: unknown) => {
+          // Another gateway may have finished it.
+          if (!isGone(error) || !(await this.attachmentOf(upload.id, nodeRequestOf(request)))) throw error;
+        });
         return {};
       },
       onResponseError: (request, error) => {
@@ -208,7 +211,7 @@ export class Uploads {
       this.finishing.get(id) ??
       this.record(upload)
         .catch(async (error: unknown) => {
-          if (error instanceof ChatError && error.code !== 'unavailable') await store.remove(id).catch(ignoreGone);
+          if (isRefusal(error)) await store.remove(id).catch(ignoreGone);
           throw error;
         })
         .finally(() => this.finishing.delete(id));
@@ -221,7 +224,7 @@ export class Uploads {
     if (!this.bucket) return this.files.keep(owner, { id, path: storage!.path, name }, 'may be repeated');
     return this.files.withTemporaryFile(async (path) => {
       await this.files.fetch(id, path);
-      return this.files.keep(owner, { id, path, name }, 'is stored');
+      return this.files.keep(owner, { id, path, name }, 'are stored');
     });
   }
 
@@ -237,6 +240,10 @@ export class Uploads {
 /** Whether the upload, or its part of it that was asked for, does not exist. tus removes the file first and then its description. */
 const isGone = (error: unknown): boolean =>
   error === ERRORS.FILE_NOT_FOUND || error === ERRORS.FILE_NO_LONGER_EXISTS || error instanceof MissingFile;
+
+/** Whether the upload can never become an attachment. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof ChatError && error.code !== 'unavailable' && error.code !== 'rate_limited';
 
 function ignoreGone(error: unknown): void {
   if (!isGone(error)) throw error;

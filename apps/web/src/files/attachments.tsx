@@ -11,7 +11,7 @@ import { attempt } from '../shared/toasts.tsx';
 /** The attachments of a message: pictures, video and audio players, downloads. */
 export function Attachments({ message }: { readonly message: ChatMessage }) {
   const { attachments, type } = message;
-  const pictures = attachments.filter(({ mediaType }) => mediaType.startsWith('image/'));
+  const pictures = attachments.filter(isShown);
   return (
     <div className={`attachments${pictures.length === attachments.length && pictures.length > 1 ? ' many' : ''}`}>
       {attachments.map((attachment) => (
@@ -37,10 +37,14 @@ function AttachmentView({
 }) {
   const { mediaType } = attachment;
   if (voice || mediaType.startsWith('audio/')) return <AudioPlayer attachment={attachment} />;
-  if (mediaType.startsWith('image/')) return <Picture attachment={attachment} alone={alone} />;
+  if (isShown(attachment)) return <Picture attachment={attachment} alone={alone} />;
   if (mediaType.startsWith('video/')) return <VideoPlayer attachment={attachment} />;
   return <FileDownload attachment={attachment} />;
 }
+
+/** A picture without a preview is one that browsers may not decode, or only with much memory. It is offered as a download. */
+const isShown = ({ mediaType, thumbnailId }: Attachment): boolean =>
+  mediaType.startsWith('image/') && thumbnailId !== undefined;
 
 /** The kind of a file by the ending of its name, as people know it, else by its media type. */
 const fileKindOf = ({ name, mediaType }: Attachment): string =>

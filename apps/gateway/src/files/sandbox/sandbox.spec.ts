@@ -1,0 +1,289 @@
+import { randomUUID } from 'node:crypto';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { ChatError } from '@parley/contracts';
+import { createLogger } from '@parley/service-kit';
+import { codeOf, eventually } from '@parley/testing';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { bombs } from '../../spec/bombs.js';
+import { cleanPath, previewPath } from './exchange.js';
+import { defaultSandboxLimits, Sandbox, type SandboxLimits } from './sandbox.js';
+
+let folder: string;
+const sandboxes: Sandbox[] = [];
+const logged: string[] = [];
+beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'parley-sandbox-'))));
+afterEach(() => sandboxes.splice(0).forEach((sandbox) => sandbox.onModuleDestroy()));
+afterAll(() => rm(folder, { recursive: true }));
+
+const open = (limits: Partial<SandboxLimits> = {}): Sandbox => {
+  const logger = createLogger('gateway', 'warn', { write: (line: string) => void logged.push(line) });
+  const sandbox = new Sandbox(logger, { ...defaultSandboxLimits, ...limits });
+  sandboxes.push(sandbox);
+  return sandbox;
+};
+const save = async (bytes: Buffer): Promise<{ path: string; name: string; output: string }> => {
+  const path = join(folder, randomUUID());
+  await writeFile(path, bytes);
+  return { path, name: 'a', output: `${path}-out` };
+};
+const png = () =>
+  sharp({ create: { width: 4, height: 3, channels: 3, background: '#336699' } })
+    .png()
+    .toBuffer();
+const isRunning = (pid: number) =>
+  access(`/proc/${pid}`).then(
+    () => true,
+    () => false,
+  );
+
+describe('the sandbox', () => {
+  it('examines files in one process after another user’s file, and needs no new one for the next', async () => {
+    const sandbox = open();
+    expect(await sandbox.examine('ann', await save(await png()))).toMatchObject({ mediaType: 'image/png', width: 4 });
+    const pids = sandbox.processIds;
+    expect(await sandbox.examine('ben', await save(Buffer.from('hello')))).toEqual({
+      mediaType: 'text/plain; charset=utf-8',
+    });
+    expect([pids.length, sandbox.processIds]).toEqual([1, pids]);
+  });
+
+  it('gives its processes no secrets', async () => {
+    const sandbox = open();
+    await sandbox.examine('ann', await save(Buffer.from('hello')));
+    const environment = await readFile(`/proc/${sandbox.processIds[0]}/environ`, 'latin1');
+    expect(
+      environment
+        .split('\0')
+        .map((line) => line.split('=')[0]!)
+        .toSorted(),
+    ).toEqual(['', 'MALLOC_ARENA_MAX', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE'].toSorted());
+  });
+
+  it('lets the event loop go on while a file is examined, and ends its process when it takes too long', async () => {
+    const sandbox = open({ processorMs: 500, processes: 1 });
+    await sandbox.examine('ann', await save(Buffer.from('hello')));
+    const [pid] = sandbox.processIds;
+    let turns = 0;
+    const examined = sandbox.examine('ann', await save(bombs.id3())).finally(() => (turns = -turns));
+    while (turns >= 0) {
+      turns++;
+      await turn();
+    }
+    expect(await examined).toEqual({ mediaType: 'audio/mpeg' });
+    expect(-turns).toBeGreaterThan(100);
+    await eventually(async () => expect(await isRunning(pid!)).toBe(false));
+    expect(await sandbox.examine('ann', await save(await png()))).toMatchObject({ mediaType: 'image/png' });
+    expect(logged.join()).toContain('its processor time');
+  });
+
+  it('ends a process that takes too much memory, and nobody else’s', async () => {
+    const sandbox = open({ memoryBytes: 160 * 1024 ** 2 });
+    const picture = sharp({ create: { width: 8000, height: 8000, channels: 3, background: '#336699' } });
+    // Interlaced, it is decoded as a whole.
+    const large = await save(await picture.png({ progressive: true }).toBuffer());
+    const small = await save(await png());
+    const [killed, other] = await Promise.all([sandbox.examine('eve', large), sandbox.examine('ann', small)]);
+    expect(killed).toEqual({ mediaType: 'image/png', width: 8000, height: 8000 });
+    expect(other).toMatchObject({ mediaType: 'image/png', thumbnail: { width: 4 } });
+    await expect(access(previewPath(large.output))).rejects.toThrow('ENOENT');
+    expect(logged.join()).toContain('its memory');
+  });
+
+  it('examines one file of a user at a time, and lets users take turns', async () => {
+    const sandbox = open({ processorMs: 500, processes: 1 });
+    const done: string[] = [];
+    const examine = async (userId: string, bytes: Buffer, name: string) =>
+      sandbox.examine(userId, await save(bytes)).then(() => done.push(name));
+    const files = [examine('eve', bombs.id3(), 'eve 1')];
+    await eventually(() => sandbox.processIds.length === 1);
+    files.push(examine('eve', bombs.id3(), 'eve 2'), examine('eve', bombs.id3(), 'eve 3'));
+    files.push(examine('ann', await png(), 'ann'), examine('ben', await png(), 'ben'));
+    await Promise.all(files);
+    expect(done.indexOf('ann')).toBeLessThan(done.indexOf('eve 3'));
+    expect(done.indexOf('ben')).toBeLessThan(done.indexOf('eve 3'));
+  });
+
+  it('does not let one user take all processes', async () => {
+    const sandbox = open({ processorMs: 2_000, processes: 2 });
+    const hostile = [await save(bombs.id3()), await save(bombs.id3())].map((file) => sandbox.examine('eve', file));
+    let isOver = false;
+    void hostile[0]!.finally(() => (isOver = true));
+    expect(await sandbox.examine('ann', await save(await png()))).toMatchObject({ mediaType: 'image/png' });
+    expect(isOver).toBe(false);
+    await Promise.all(hostile);
+  });
+
+  it('refuses more files than may wait', async () => {
+    const sandbox = open({ processes: 1, waiting: 3, waitingPerUser: 2 });
+    const file = await save(Buffer.from('hello'));
+    const examine = (userId: string) => codeOf(sandbox.examine(userId, file));
+    const outcomes = await Promise.all(['eve', 'eve', 'eve', 'eve', 'ann', 'ben'].map(examine));
+    expect(outcomes).toEqual(['answered', 'answered', 'answered', 'rate_limited', 'answered', 'unavailable']);
+  });
+
+  it('refuses a file of which nothing is known at the deadline', async () => {
+    const sandbox = open({ deadlineMs: 1 });
+    const file = await save(Buffer.alloc(20_000_000, 'a'));
+    const error = await sandbox.examine('eve', file).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(ChatError);
+    expect((error as ChatError).code).toBe('unsupported_media');
+  });
+
+  it('does not decode pictures that would take too much memory, whatever their files’ size', async () => {
+    const sandbox = open();
+    for (const [bytes, expected] of [
+      [bombs.png(10_000, 10_000), { mediaType: 'application/octet-stream' }],
+      [await bombs.avif(9_000, 9_000), { mediaType: 'image/avif', width: 9_000, height: 9_000 }],
+    ] as const) {
+      expect(bytes.length).toBeLessThan(300_000);
+      expect(await sandbox.examine('eve', await save(bytes))).toEqual(expected);
+    }
+    expect(sandbox.processIds).toHaveLength(1);
+  });
+
+  it.each(['mp4', 'webm', 'ogg'] as const)('is done with a hostile recording once it answers: %s', async (kind) => {
+    const sandbox = open({ processorMs: 1_000 });
+    await sandbox.examine('ann', await save(Buffer.from('hello')));
+    const [pid] = sandbox.processIds;
+    const mediaType = { mp4: 'video/mp4', webm: 'video/webm', ogg: 'audio/ogg' }[kind];
+    const content = await sandbox.examine('eve', await save(bombs[kind]()));
+    expect(content.mediaType).toBe(mediaType);
+    // Either it came to an end, and its process takes the next file at once, or there is a new one.
+    expect(await sandbox.examine('eve', await save(await png()))).toMatchObject({ mediaType: 'image/png' });
+    const isSame = sandbox.processIds.includes(pid!);
+    await eventually(async () => expect(await isRunning(pid!)).toBe(isSame));
+  });
+
+  it('ends its processes when it stops and when they have no work', async () => {
+    const sandbox = open({ idleMs: 1 });
+    await sandbox.examine('ann', await save(Buffer.from('hello')));
+    await eventually(() => sandbox.processIds.length === 0);
+    expect(await sandbox.examine('ann', await save(Buffer.from('hello')))).toMatchObject({});
+    const [examined, waits] = [save(bombs.id3()), save(bombs.id3())];
+    const outcomes = [await examined, await waits].map((file) => codeOf(sandbox.examine('eve', file)));
+    await eventually(() => sandbox.processIds.length === 1);
+    const pids = sandbox.processIds;
+    sandbox.onModuleDestroy();
+    expect((await Promise.all(outcomes))[1]).toBe('unavailable');
+    for (const pid of pids) await eventually(async () => expect(await isRunning(pid)).toBe(false));
+  });
+});
+
+describe('a picture’s metadata', () => {
+  const exif = { IFD0: { Make: 'Camera', Model: 'X100' }, IFD3: { GPSLatitude: '52/1 31/1 0/1' } };
+  const xmp =
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>';
+  const plain = (width = 40, height = 20) => sharp({ create: { width, height, channels: 3, background: '#336699' } });
+  const examine = async (bytes: Buffer) => {
+    const file = await save(bytes);
+    const content = await open().examine('ann', file);
+    return { content, bytes: content.isStripped ? await readFile(cleanPath(file.output)) : bytes };
+  };
+
+  it.each(['jpeg', 'png', 'webp', 'avif'] as const)('is removed, and nothing else: %s', async (format) => {
+    const original = await plain().toFormat(format).withExif(exif).withXmp(xmp).withIccProfile('p3').toBuffer();
+    expect(original.includes('Camera')).toBe(true);
+    const { content, bytes } = await examine(original);
+    const metadata = await sharp(bytes).metadata();
+    expect(content).toMatchObject({ isStripped: true, width: 40, height: 20, thumbnail: { width: 40 } });
+    expect(metadata).toMatchObject({ format: format === 'avif' ? 'heif' : format, width: 40, height: 20 });
+    expect([metadata.exif, metadata.xmp, bytes.includes('Camera'), bytes.includes('xmpmeta')]).toEqual([
+      undefined,
+      undefined,
+      false,
+      false,
+    ]);
+    expect(metadata.icc).toEqual((await sharp(original).metadata()).icc);
+    expect(await sharp(bytes).raw().toBuffer()).toEqual(await sharp(original).raw().toBuffer());
+    expect((await examine(bytes)).content.isStripped).toBeUndefined();
+  });
+
+  it.each(['jpeg', 'png', 'webp'] as const)('turns the pixels as the camera was held: %s', async (format) => {
+    const original = await plain().toFormat(format).withExif(exif).withMetadata({ orientation: 6 }).toBuffer();
+    const { content, bytes } = await examine(original);
+    const { width, height, orientation, exif: left } = await sharp(bytes).metadata();
+    expect([content.width, content.height, width, height, orientation, left]).toEqual([
+      20,
+      40,
+      20,
+      40,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('is not there: the picture stays as it is', async () => {
+    for (const format of ['jpeg', 'png', 'webp', 'avif', 'gif'] as const)
+      expect((await examine(await plain().toFormat(format).toBuffer())).content.isStripped).toBeUndefined();
+    const progressive = await plain(300, 300).jpeg({ progressive: true }).toBuffer();
+    expect((await examine(progressive)).content.isStripped).toBeUndefined();
+  });
+
+  it.each(['gif', 'webp'] as const)('is removed from animations, which keep their frames: %s', async (format) => {
+    const frames = await Promise.all(
+      ['#ff0000', '#00ff00', '#0000ff'].map((background) =>
+        sharp({ create: { width: 8, height: 8, channels: 4, background } })
+          .png()
+          .toBuffer(),
+      ),
+    );
+    const animation = await sharp(frames, { join: { animated: true } })
+      .toFormat(format, { delay: [100, 200, 300], loop: 2 })
+      .withXmp(xmp)
+      .toBuffer();
+    const comment = Buffer.from('!\xfe\x09Camera 52\0', 'latin1');
+    const original =
+      format === 'gif' ? Buffer.concat([animation.subarray(0, -1), comment, Buffer.from(';')]) : animation;
+    const { content, bytes } = await examine(original);
+    expect(content.isStripped).toBe(true);
+    const { pages, delay, loop, xmp: left } = await sharp(bytes, { animated: true }).metadata();
+    expect([pages, delay, loop, left, bytes.includes('Camera')]).toEqual([3, [100, 200, 300], 2, undefined, false]);
+  });
+
+  it('is removed from comments, other segments and behind the end', async () => {
+    const jpeg = await plain().jpeg().toBuffer();
+    const segment = (marker: number, content: string) =>
+      Buffer.concat([Buffer.from([0xff, marker, 0, content.length + 2]), Buffer.from(content)]);
+    const original = Buffer.concat([
+      jpeg.subarray(0, 2),
+      segment(0xfe, 'Camera'),
+      segment(0xed, 'Photoshop 3.0\0 Camera'),
+      segment(0xe2, 'MPF\0 Camera'),
+      segment(0xe5, 'Camera'),
+      jpeg.subarray(2),
+      Buffer.from('Camera'),
+    ]);
+    const { bytes } = await examine(original);
+    expect(bytes).toEqual(jpeg);
+    const chunk = Buffer.from('\0\0\0\x0dtEXtModel\0Camera1\0\0\0\0', 'latin1');
+    const picture = await png();
+    const { bytes: stripped } = await examine(
+      Buffer.concat([picture.subarray(0, 33), chunk, picture.subarray(33), chunk]),
+    );
+    expect(stripped).toEqual(picture);
+  });
+
+  it('is removed from a HEIC picture, which is not decoded', async () => {
+    // An AVIF by another name: what differs is how the pixels are coded.
+    const original = await plain().avif().withExif(exif).toBuffer();
+    original.write('heic', 8);
+    const { content, bytes } = await examine(original);
+    expect(content).toMatchObject({ mediaType: 'image/heic', isStripped: true });
+    expect([bytes.includes('Camera'), bytes.length]).toEqual([false, original.length]);
+  });
+
+  it('is removed from a picture that is too large to decode, which keeps its orientation', async () => {
+    const exifOf = Buffer.from('49492a000800000001001201030001000000060000000000000043616d657261', 'hex');
+    const bytes = bombs.png(10_000, 10_000, exifOf);
+    const examined = await examine(bytes);
+    expect(examined.content).toEqual({ mediaType: 'application/octet-stream', isStripped: true });
+    expect([examined.bytes.includes('Camera'), (await sharp(examined.bytes).metadata()).orientation]).toEqual([
+      false,
+      6,
+    ]);
+  });
+});
