@@ -7,6 +7,7 @@ import {
   Body,
   BotToken,
   Changes,
+  clearable,
   Color,
   Conversation,
   ConversationKind,
@@ -42,6 +43,7 @@ import {
   text,
   label,
   Time,
+  Topic,
   Unread,
   User,
   Username,
@@ -51,7 +53,7 @@ import {
   WebhookEvent,
 } from './shapes.js';
 import { limits } from './limits.js';
-import { hasVisibleText } from './text.js';
+import { foldUsername, hasVisibleText } from './text.js';
 
 /** The services that consume requests from the broker. The gateway is not one: it only sends requests. */
 export type Service = 'auth' | 'messages' | 'history' | 'presence';
@@ -171,7 +173,11 @@ export const calls = {
     via: 'query',
     http: route('POST', '/auth/login', 200),
     // An impossible name or password is refused like a wrong one, so that the answer does not reveal the rules.
-    input: z.strictObject({ username: text(1, 200).toLowerCase(), password: text(1, 1000), deviceName: optionalName }),
+    input: z.strictObject({
+      username: text(1, 200).overwrite(foldUsername),
+      password: text(1, 1000),
+      deviceName: optionalName,
+    }),
     output: Session,
   }),
   'auth.guest': call({
@@ -238,7 +244,8 @@ export const calls = {
     output: z.object({ user: Me }),
   }),
   'user.update': call({
-    summary: 'Change the caller’s profile',
+    summary:
+      'Change the caller’s profile; `null` or an empty text takes picture, e-mail address, first and last name away',
     auth: 'session',
     service: 'auth',
     via: 'query',
@@ -246,10 +253,10 @@ export const calls = {
     input: z.strictObject({
       displayName: optionalName,
       username: Username.optional(),
-      avatarId: Id.optional(),
-      email: z.email().max(320).optional(),
-      firstName: optionalName,
-      lastName: optionalName,
+      avatarId: clearable(Id).optional(),
+      email: clearable(z.email().max(320)).optional(),
+      firstName: clearable(label(100)).optional(),
+      lastName: clearable(label(100)).optional(),
     }),
     output: z.object({ user: Me }),
   }),
@@ -386,7 +393,7 @@ export const calls = {
       kind: ConversationKind,
       visibility: Visibility.optional(),
       title: label(200).optional(),
-      topic: text(0, 1000).optional(),
+      topic: Topic.optional(),
       color: Color.optional(),
       memberIds: z
         .array(Id)
@@ -428,16 +435,17 @@ export const calls = {
     output: page(Conversation),
   }),
   'conversation.update': call({
-    summary: 'Change title, topic, colour, visibility or policy; absent fields stay as they are',
+    summary:
+      'Change title, topic, colour, visibility or policy; absent fields stay as they are, `null` or an empty text takes title, topic and colour away',
     auth: 'session',
     service: 'messages',
     via: 'shard',
     http: route('PATCH', '/conversations/:conversationId', 200, { bare: 'conversation' }),
     input: z.strictObject({
       ...conversationId,
-      title: label(200).optional(),
-      topic: text(0, 1000).optional(),
-      color: Color.optional(),
+      title: clearable(label(200)).optional(),
+      topic: clearable(Topic).optional(),
+      color: clearable(Color).optional(),
       visibility: Visibility.optional(),
       policy: Policy.optional(),
     }),

@@ -124,12 +124,12 @@ export const internalRequests = {
   }),
   /**
    * Makes an image the user's avatar, visible to everybody. Earlier avatars become as visible as their messages, or are
-   * deleted. Errors as in `attachment.publishable.v1`.
+   * deleted. Without `attachmentId` the user has none any more. Errors as in `attachment.publishable.v1`.
    */
   'attachment.publish.v1': request({
     service: 'messages',
     via: 'query',
-    input: z.object({ userId: Id, attachmentId: Id }),
+    input: z.object({ userId: Id, attachmentId: Id.optional() }),
     output: z.object({}),
   }),
   /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limits } from './limits.js';
-import { canonicalEmoji, hasBodyControls, withLineFeeds } from './text.js';
+import { canonicalEmoji, foldUsername, hasBodyControls, normalName, problemOfName, withLineFeeds } from './text.js';
 
 /** Ids are UUIDv7 strings in lower case. Any other UUID is accepted as input and never found. */
 export const Id = z.guid().toLowerCase();
@@ -22,16 +22,24 @@ export const text = (min: number, max: number) =>
     .max(max)
     .refine(hasNoNul, 'must not contain NUL')
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
-/** A displayed name: trimmed, not empty, without control characters. `max` counts code points. */
-export const label = (max: number) =>
+/** A displayed name, title or topic, by the one policy of names (see {@link problemOfName}). `min` and `max` count code points. */
+const name = (min: number, max: number) =>
   z
     .string()
-    .trim()
-    .min(1)
+    .overwrite(normalName)
+    .min(min)
     .max(max)
-    // eslint-disable-next-line no-control-regex -- control characters are refused
-    .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters')
-    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+    .superRefine((value, context) => {
+      const problem = problemOfName(value);
+      if (problem !== undefined) context.addIssue(problem);
+    });
+/** A displayed name or title: not empty, by the one policy of names. `max` counts code points. */
+export const label = (max: number) => name(1, max);
+/** A topic, which may be empty. */
+export const Topic = name(0, 1000);
+/** A field that `null` or an empty text takes away. */
+export const clearable = <T extends z.ZodType>(schema: T) => z.union([z.null(), z.literal(''), schema]);
 /**
  * A message body, with line feeds as line ends. Its limit counts UTF-8 bytes, and exceeding it is `too_large`, not
  * `invalid`.
@@ -69,10 +77,10 @@ export const StoredEmoji = z
     'must be one emoji',
   );
 
-/** A username, in lower case: upper case is accepted and lowered. Unique in a deployment. */
+/** A username, in lower case: upper case and compatibility characters are accepted and folded. Unique in a deployment. */
 export const Username = z
   .string()
-  .toLowerCase()
+  .overwrite(foldUsername)
   .regex(/^[a-z0-9_.-]{3,32}$/, 'must be 3 to 32 of a-z 0-9 _ . -');
 /** A new password. Its length counts code points; no characters are required or refused. */
 export const Password = z.string().min(10).max(200);

@@ -71,6 +71,81 @@ describe('a body', () => {
   });
 });
 
+describe('a name, title or topic', () => {
+  const title = (value: unknown) =>
+    calls['conversation.update'].input.safeParse({ conversationId, title: value }).data?.title;
+  const accepts = (value: string) => [
+    calls['conversation.update'].input.safeParse({ conversationId, title: value }).success,
+    calls['conversation.create'].input.safeParse({ kind: 'group', title: value }).success,
+    calls['conversation.create'].input.safeParse({ kind: 'group', topic: value }).success,
+    ...['displayName', 'firstName', 'lastName'].map(
+      (field) => calls['user.update'].input.safeParse({ [field]: value }).success,
+    ),
+    calls['auth.guest'].input.safeParse({ displayName: value }).success,
+    calls['auth.login'].input.safeParse({ username: 'anna', password: 'x', deviceName: value }).success,
+    calls['bot.create'].input.safeParse({ username: 'anna', displayName: value }).success,
+  ];
+  const all = (value: boolean) => Array.from({ length: 9 }, () => value);
+
+  it.each([
+    ['ＡＮＮＡ', 'ANNA'],
+    ['ﬁne ①', 'fine 1'],
+    [' Zoe\u0308 ', 'Zoë'],
+    ['José Müller', 'José Müller'],
+    ['भारतीय', 'भारतीय'],
+    ['می‌خواهم', 'می‌خواهم'],
+    ['👩‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿', '👩‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿'],
+    [`a${'\u0335'.repeat(4)}`, `a${'\u0335'.repeat(4)}`],
+  ])('%j is stored as %j', (given, stored) => {
+    expect(title(given)).toBe(stored);
+    expect(accepts(given)).toEqual(all(true));
+  });
+
+  it.each([
+    ...invisible.filter((text) => text.trim() !== ''),
+    'a\nb',
+    'a\rb',
+    'a\u2028b',
+    'a\u2029b',
+    'a\u0085b',
+    'a\tb',
+    'a\x07b',
+    'a\x9bb',
+    'a\0b',
+    'a\u202eb',
+    'a\u200fb',
+    'a\u061cb',
+    'a\u2067b\u2069',
+    'a\u{e0041}b',
+    'a\u{e0001}\u{e007f}',
+    '🏴󠁧󠁢󠁸󠁿',
+    '👍\u{e0067}\u{e007f}',
+    `a${'\u0335'.repeat(5)}`,
+    `a${'\u0335\u200d'.repeat(5)}`,
+    `e${'\u0301'.repeat(6)}`,
+    'a\ud800',
+  ])('%j is refused', (given) => {
+    expect(accepts(given)).toEqual(all(false));
+  });
+
+  it('is cleared by null and an empty text where it may be absent', () => {
+    for (const empty of [null, '']) {
+      const conversation = { title: empty, topic: empty, color: empty };
+      expect(calls['conversation.update'].input.parse({ conversationId, ...conversation })).toMatchObject(conversation);
+      const profile = { email: empty, firstName: empty, lastName: empty, avatarId: empty };
+      expect(calls['user.update'].input.parse(profile)).toEqual(profile);
+      for (const field of ['displayName', 'username'])
+        expect(calls['user.update'].input.safeParse({ [field]: empty }).success).toBe(false);
+    }
+  });
+
+  it('is folded for usernames, also to log in', () => {
+    const credentials = { username: 'Ａnna.Ｂ', password: 'correct horse' };
+    expect(calls['auth.register'].input.parse(credentials).username).toBe('anna.b');
+    expect(calls['auth.login'].input.parse(credentials).username).toBe('anna.b');
+  });
+});
+
 describe('an emoji', () => {
   it.each([
     ['👍', '👍', '👍\ufe0f', '👍\ufe0e'],

@@ -9,11 +9,20 @@ import {
   type Session,
   type User,
 } from '@parley/contracts';
-import { CredentialEntity, Database, isUniqueViolation, UserEntity } from '@parley/store';
+import { CredentialEntity, Database, UserEntity } from '@parley/store';
 import { AccountEvents } from '../account-events.js';
 import { Sessions, type Grant } from '../sessions/sessions.js';
 import { AuthSettings } from '../settings.js';
-import { insertUser, rethrowTaken, userColumns, userOf, type UserRow } from '../users/users.js';
+import {
+  giveUpUsername,
+  isTaken,
+  requireFreeUsername,
+  requireOwnDisplayName,
+  requireUnreserved,
+  rethrowTaken,
+  usernameColumns,
+} from '../users/names.js';
+import { insertUser, userColumns, userOf, type UserRow } from '../users/users.js';
 import { guestName } from './guest-names.js';
 import { Passwords } from './passwords.js';
 
@@ -73,7 +82,7 @@ export class Accounts {
         });
         return await this.sessions.answer(grant);
       } catch (error) {
-        if (draw === MAX_DRAWS || !isUniqueViolation(error, 'user_username_key')) throw error;
+        if (draw === MAX_DRAWS || !isTaken(error)) throw error;
       }
     }
   }
@@ -123,16 +132,20 @@ export class Accounts {
     );
     if (!guest) throw new ChatError('conflict', 'this guest has an account already');
     const { username, displayName, email = null, firstName = null, lastName = null } = input;
+    requireUnreserved(username);
+    await giveUpUsername(em, guest);
     em.assign(guest, {
       kind: 'person',
-      username,
+      ...usernameColumns(username),
       email,
       firstName,
       lastName,
       ...(displayName && { displayName, foldedName: foldName(displayName) }),
     });
+    if (displayName) await requireOwnDisplayName(em, guest, displayName);
     em.create(CredentialEntity, { userId: guest.id, passwordHash });
     await em.flush();
+    await requireFreeUsername(em, guest);
     const grant = await this.sessions.renew(em, userOf(guest), caller.sessionId, caller);
     if (!grant) throw new ChatError('unauthenticated', 'the session has ended');
     return grant;

@@ -83,6 +83,15 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     await create(somebody);
   });
 
+  it('are at most a hundred per owner for ever, because deleted ones keep their names', async () => {
+    const somebody = await on.service.register();
+    for (let n = 0; n < 100; n++) {
+      const { user } = await create(somebody);
+      await on.service.call('bot.delete.v1', as(somebody), { userId: user.id });
+    }
+    await refused(create(somebody), 'too_large');
+  });
+
   it('get a new token that ends the old one everywhere', async () => {
     const { user, token } = await create();
     const { sessionId } = await verify(token);

@@ -15,9 +15,12 @@ import {
 import { BotEntity, Database, SessionEntity, UserEntity } from '@parley/store';
 import { z } from 'zod';
 import { Sessions } from '../sessions/sessions.js';
-import { insertUser, rethrowTaken, userOf } from '../users/users.js';
+import { rethrowTaken } from '../users/names.js';
+import { insertUser, userOf } from '../users/users.js';
 
 const MAX_BOTS = 20;
+/** Deleted bots count too: their names stay taken. */
+const MAX_BOTS_EVER = 100;
 const newToken = (): string => `parley_bot_${randomBytes(32).toString('base64url')}`;
 const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
 const writeLock = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
@@ -45,6 +48,8 @@ export class Bots {
         await em.findOne(UserEntity, { id: ownerId }, writeLock);
         if ((await em.count(BotEntity, { ownerId, deletedAt: null })) >= MAX_BOTS)
           throw new ChatError('too_large', `At most ${MAX_BOTS} bots each`);
+        if ((await em.count(BotEntity, { ownerId })) >= MAX_BOTS_EVER)
+          throw new ChatError('too_large', `At most ${MAX_BOTS_EVER} bots each, deleted ones included`);
         const user = await insertUser(em, { username, displayName }, 'bot');
         const { token, ...session } = await openSession(em, user.id);
         em.create(BotEntity, { userId: user.id, ownerId, ...session });

@@ -49,9 +49,9 @@ export class AuthService {
   /** Uploaded images and their uploaders. */
   readonly pictures = new Map<string, string>();
   /** The public picture of each user. */
-  readonly published = new Map<string, string>();
+  readonly published = new Map<string, string | undefined>();
   /** Called before a picture is published. */
-  onPublish: (attachmentId: string) => Promise<void> = () => Promise.resolve();
+  onPublish: (attachmentId: string | undefined) => Promise<void> = () => Promise.resolve();
   readonly events: { name: DomainEventName; event: unknown }[] = [];
 
   private constructor(

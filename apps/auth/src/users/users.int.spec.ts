@@ -1,7 +1,7 @@
-import { ChatError, newId } from '@parley/contracts';
+import { ChatError, newId, type Session } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
 import { describe, expect, inject, it } from 'vitest';
-import { as, AuthService, refused, uniqueName } from '../spec/service.js';
+import { as, AuthService, nobody, refused, uniqueName } from '../spec/service.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', (_, open) => {
   const on = running(open, (database) => AuthService.start(database));
@@ -66,6 +66,100 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
     await on.service.call('user.update.v1', as(mine), { avatarId: first });
     expect((await on.service.call('user.me.v1', as(mine), {})).user.avatarId).toBe(last);
     expect(on.service.published.get(mine.user.id)).toBe(last);
+  });
+
+  it('lose the fields that null or an empty text takes away', async () => {
+    const mine = await on.service.register(uniqueName(), {
+      email: 'me@example.org',
+      firstName: 'Ann',
+      lastName: 'Bee',
+    });
+    const avatarId = newId();
+    on.service.pictures.set(avatarId, mine.user.id);
+    await on.service.call('user.update.v1', as(mine), { avatarId });
+    const { user } = await on.service.call('user.update.v1', as(mine), { email: null, firstName: '', avatarId: null });
+    expect(user).toEqual({ ...mine.user, lastName: 'Bee' });
+    expect((await on.service.call('user.me.v1', as(mine), {})).user).toEqual(user);
+    expect(on.service.published.get(mine.user.id)).toBeUndefined();
+    expect(
+      (await on.service.call('user.update.v1', as(mine), { email: '', firstName: null, lastName: '', avatarId: '' }))
+        .user,
+    ).toEqual(mine.user);
+  });
+
+  it('cannot take a username that looks like an existing one, or a reserved one', async () => {
+    const mark = uniqueName('q');
+    const [mine, other] = [await on.service.register(`${mark}l0`), await on.service.register(`${mark}free`)];
+    for (const username of [`${mark}1o`, `${mark}LO`, `${mark}ｌ０`, 'adm1n', 'SUPPORT', 'e.veryone']) {
+      await refused(on.service.register(username), 'conflict');
+      await refused(on.service.call('user.update.v1', as(other), { username }), 'conflict');
+      await refused(on.service.call('bot.create.v1', as(other), { username }), 'conflict');
+    }
+    // A change of one's own name to one that looks like it.
+    const { user } = await on.service.call('user.update.v1', as(mine), { username: `${mark}1o` });
+    expect(user.username).toBe(`${mark}1o`);
+  });
+
+  it('cannot show a name that reads as somebody else’s username, or is reserved', async () => {
+    const [anna, ben] = [await on.service.register(`anna_${uniqueName()}`), await on.service.register()];
+    const { username } = anna.user;
+    const guest = await on.service.call('auth.guest.v1', nobody(), {});
+    for (const displayName of [
+      username,
+      username.toUpperCase(),
+      username.replace('a', 'а'),
+      `@${username}`,
+      'Аdmin',
+      'Parley',
+    ]) {
+      await refused(on.service.call('user.update.v1', as(ben), { displayName }), 'conflict');
+      await refused(on.service.register(uniqueName(), { displayName }), 'conflict');
+      await refused(on.service.register(uniqueName(), { displayName }, as(guest)), 'conflict');
+      await refused(on.service.call('auth.guest.v1', nobody(), { displayName }), 'conflict');
+      await refused(on.service.call('bot.create.v1', as(ben), { username: uniqueName(), displayName }), 'conflict');
+    }
+    const own = await on.service.call('user.update.v1', as(anna), { displayName: username.toUpperCase() });
+    expect(own.user.displayName).toBe(username.toUpperCase());
+  });
+
+  it('hold a username that was given up for 30 days, for nobody but its former holder', async () => {
+    const [mine, other] = [await on.service.register(), await on.service.register()];
+    const { username } = mine.user;
+    const rename = (session: Session, name: string) =>
+      on.service.call('user.update.v1', as(session), { username: name });
+    await rename(mine, uniqueName('renamed'));
+    await refused(rename(other, username), 'conflict');
+    await refused(on.service.register(username), 'conflict');
+    expect((await rename(mine, username)).user.username).toBe(username);
+    await rename(mine, uniqueName('renamed'));
+    await on.engine.owner.query(
+      `update auth.former_username set given_up_at = now() - interval '30 days 1 minute' where username = $1`,
+      [username],
+    );
+    expect((await rename(other, username)).user.username).toBe(username);
+    await refused(rename(mine, username), 'conflict');
+  });
+
+  it('of an earlier version keep confusable usernames and can log in', async () => {
+    const [older, newer] = [await on.service.register(), await on.service.register()];
+    const mark = uniqueName('twin');
+    await on.engine.owner.query(`update auth."user" set username = $2, skeleton = $3 where id = $1`, [
+      older.user.id,
+      `${mark}l`,
+      `${mark}l`.replaceAll('1', 'l').replaceAll('0', 'o').replaceAll('m', 'rn'),
+    ]);
+    await on.engine.owner.query(`update auth."user" set username = $2, skeleton = null where id = $1`, [
+      newer.user.id,
+      `${mark}1`,
+    ]);
+    for (const name of [`${mark}l`, `${mark}1`]) {
+      const session = await on.service.login(name);
+      const displayName = name.toUpperCase();
+      expect(
+        (await on.service.call('user.update.v1', as(session), { displayName, lastName: 'Twin' })).user,
+      ).toMatchObject({ username: name, displayName });
+    }
+    await refused(on.service.register(`${mark}|`.replace('|', 'L')), 'conflict');
   });
 
   it('cannot take an existing username', async () => {

@@ -13,9 +13,17 @@ import {
   type Me,
   type User,
 } from '@parley/contracts';
-import { Database, isUniqueViolation, UserEntity } from '@parley/store';
+import { Database, UserEntity } from '@parley/store';
 import { z } from 'zod';
 import { AccountEvents } from '../account-events.js';
+import {
+  giveUpUsername,
+  requireFreeUsername,
+  requireOwnDisplayName,
+  requireUnreserved,
+  rethrowTaken,
+  usernameColumns,
+} from './names.js';
 
 /** The part of a {@link UserEntity} that everybody may see, as {@link userColumns} selects it. */
 export type UserRow = Pick<UserEntity, 'id' | 'username' | 'displayName' | 'avatarId' | 'kind' | 'createdAt'>;
@@ -53,21 +61,36 @@ export class Users {
   }
 
   /**
-   * Changes the given fields. Rejects with `conflict` when the username is taken; with `not_found` or `unsupported_media` when the picture is not the caller's, or is none. A picture becomes public once
+   * Changes the given fields. An empty text or null takes a field away. Rejects with `conflict` when the username is taken, held for its former holder or reserved, or the displayed name reads as somebody else's username; with `not_found` or `unsupported_media` when the picture is not the caller's, or is none. A picture becomes public once
    * the profile names it, never before. When that fails nobody else sees the picture yet, and repeating the call shows it.
    */
   async update({ userId }: Actor, changes: CallInput<'user.update'>): Promise<Me> {
-    const { avatarId, displayName } = changes;
-    if (avatarId !== undefined)
-      await this.broker.request('attachment.publishable.v1', { userId, attachmentId: avatarId });
-    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-    const folded = displayName === undefined ? {} : { foldedName: foldName(displayName) };
+    const { avatarId, displayName, username } = changes;
+    if (avatarId) await this.broker.request('attachment.publishable.v1', { userId, attachmentId: avatarId });
+    const given = Object.entries(changes).filter(([, value]) => value !== undefined);
     const user = await this.database
-      .entities(async (em) => em.assign(found(await em.findOne(UserEntity, { id: userId })), { ...given, ...folded }))
+      .entities(async (em) => {
+        const user = found(await em.findOne(UserEntity, { id: userId }));
+        const before = user.username;
+        // An empty text takes a field away.
+        em.assign(user, Object.fromEntries(given.map(([field, value]) => [field, value || null])));
+        if (displayName !== undefined) {
+          await requireOwnDisplayName(em, user, displayName);
+          user.foldedName = foldName(displayName);
+        }
+        if (username !== undefined && username !== before) {
+          requireUnreserved(username);
+          em.assign(user, usernameColumns(username));
+          await giveUpUsername(em, { id: userId, username: before });
+          await em.flush();
+          await requireFreeUsername(em, user);
+        }
+        return user;
+      })
       .catch(rethrowTaken);
     try {
       // Before the event, because all recipients of the profile must see its picture.
-      if (avatarId !== undefined) await this.publishPicture(userId, avatarId);
+      if (avatarId !== undefined) await this.publishPicture(userId, avatarId || undefined);
     } finally {
       await this.events.publish('user.updated.v1', { user: userOf(user) });
     }
@@ -75,10 +98,10 @@ export class Users {
   }
 
   /** Repeats until the profile still names the picture that was published: of concurrent changes the last one counts. */
-  private async publishPicture(userId: string, avatarId: string): Promise<void> {
-    let published: string | undefined;
-    for (let named: string | undefined = avatarId; named !== undefined && named !== published;) {
-      await this.broker.request('attachment.publish.v1', { userId, attachmentId: named });
+  private async publishPicture(userId: string, avatarId: string | undefined): Promise<void> {
+    let named = avatarId;
+    for (let published: string | undefined | null = null; named !== published;) {
+      await this.broker.request('attachment.publish.v1', { userId, ...(named && { attachmentId: named }) });
       published = named;
       named = await this.pictureOf(userId);
     }
@@ -134,12 +157,12 @@ type Profile = Pick<CallInput<'auth.register'>, 'username' | 'email' | 'firstNam
   readonly displayName: string;
 };
 
-/** Stores a new user. Other rows refer to it, so it is flushed at once. */
+/** Stores a new user. Other rows refer to it, so it is flushed at once. Rejects with `conflict` for names that may not be had, or with the violation of a unique key: see `isTaken`. */
 export async function insertUser(em: SqlEntityManager, profile: Profile, kind: User['kind']): Promise<User> {
   const { username, displayName, email = null, firstName = null, lastName = null } = profile;
   const user = em.create(UserEntity, {
     id: newId(),
-    username,
+    ...usernameColumns(username),
     displayName,
     foldedName: foldName(displayName),
     kind,
@@ -147,17 +170,14 @@ export async function insertUser(em: SqlEntityManager, profile: Profile, kind: U
     firstName,
     lastName,
   });
+  if (kind !== 'guest') requireUnreserved(username);
+  await requireOwnDisplayName(em, user, displayName);
   await em.flush();
+  await requireFreeUsername(em, user);
   return userOf(user);
 }
 
 function found<T>(user: T | null): T {
   if (!user) throw new ChatError('not_found');
   return user;
-}
-
-/** Rethrows the violation of a unique username as `conflict`. */
-export function rethrowTaken(error: unknown): never {
-  if (isUniqueViolation(error, 'user_username_key')) throw new ChatError('conflict', 'the username is taken');
-  throw error;
 }

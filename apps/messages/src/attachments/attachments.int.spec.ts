@@ -15,8 +15,8 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
   const record = async (userId: string, file = stored(), thumbnail?: StoredAttachment): Promise<Attachment> =>
     (await on.service.broker.request('attachment.record.v1', { userId, stored: file, ...(thumbnail && { thumbnail }) }))
       .attachment;
-  const publish = (userId: string, attachmentId: string) =>
-    codeOf(on.service.broker.request('attachment.publish.v1', { userId, attachmentId }));
+  const publish = (userId: string, attachmentId?: string) =>
+    codeOf(on.service.broker.request('attachment.publish.v1', { userId, ...(attachmentId && { attachmentId }) }));
   const publishable = (userId: string, attachmentId: string) =>
     codeOf(on.service.broker.request('attachment.publishable.v1', { userId, attachmentId }));
   const publicOf = async (userId: string) =>
@@ -118,6 +118,9 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     await attach(userId, sent.id);
     for (const { id } of [first, sent, next]) expect(await publish(userId, id)).toBe('answered');
     expect(await publicOf(userId)).toEqual([next.id]);
+    expect(await publish(userId)).toBe('answered');
+    expect(await publicOf(userId)).toEqual([]);
+    expect(await publish(userId, next.id)).toBe('answered');
     await Promise.all([first.id, sent.id, next.id].map((id) => age(id, 25)));
     expect((await sweep()).filter((id) => [first.id, thumbnail.id, sent.id, next.id].includes(id)).toSorted()).toEqual(
       [first.id, thumbnail.id].toSorted(),

@@ -74,14 +74,14 @@ export class Attachments {
     if (!row.media_type.startsWith('image/')) throw new ChatError('unsupported_media', 'A profile picture is an image');
   }
 
-  /** Makes an attachment the user's only public one. Calls for one user run one after another. */
+  /** Makes an attachment the user's only public one, or takes the public one away. Calls for one user run one after another. */
   publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): Promise<void> {
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);
-      await this.requirePublishable({ userId, attachmentId }, sql);
+      if (attachmentId !== undefined) await this.requirePublishable({ userId, attachmentId }, sql);
       await sql.query(
         `update chat.attachment set public = not public
-          where uploader_id = $1 and dropped_at is null and public <> (coalesce(thumbnail_of, id) = $2)`,
+          where uploader_id = $1 and dropped_at is null and public <> coalesce(coalesce(thumbnail_of, id) = $2::uuid, false)`,
         [userId, attachmentId],
       );
     });

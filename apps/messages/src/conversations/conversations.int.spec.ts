@@ -93,6 +93,24 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
     await expectConsistent(on.engine.owner, id);
   });
 
+  it('lose title, topic and colour by null or an empty text', async () => {
+    const [anna, ben] = await people(2);
+    for (const empty of [null, '']) {
+      const { conversation: made } = await on.service.create(anna!, {
+        kind: 'group',
+        title: 'Tea',
+        topic: 'all about it',
+        color: '#aabbcc',
+        memberIds: [ben!],
+      });
+      const { conversation } = await change(anna!, made.id, { title: empty, topic: empty, color: empty });
+      for (const field of ['title', 'topic', 'color']) expect(conversation).not.toHaveProperty(field);
+      expect(await rowOf(made.id)).toMatchObject({ title: null, folded_title: null, topic: null });
+      await eventually(() => expect(updates(ben!, made.id).at(-1)).not.toHaveProperty('title'));
+      expect(conversation.lastMessage?.system).toEqual({ kind: 'renamed' });
+    }
+  });
+
   it('publish nothing for values that are already set', async () => {
     const [anna] = await people(1);
     const {

@@ -23,7 +23,9 @@ export async function updateConversation(
     const renamed = conversation.title !== title;
     await publishDescription(
       change,
-      renamed ? await change.note({ kind: 'renamed', value: conversation.title! }) : undefined,
+      renamed
+        ? await change.note({ kind: 'renamed', ...(conversation.title !== null && { value: conversation.title }) })
+        : undefined,
     );
   } else if (change.repeat) {
     await publishDescription(change);
@@ -39,15 +41,15 @@ function actionsOf({ title, topic, color, policy, visibility }: Update): Action[
   ];
 }
 
-/** Sets the given values on the conversation. True when one of them differed. An empty topic removes it. */
+/** Sets the given values on the conversation. True when one of them differed. Null or an empty text takes a title, topic or colour away. */
 function applyUpdate(
   { conversation }: ConversationChange,
   { title, topic, color, visibility, policy }: Update,
 ): boolean {
   const before = { ...conversation };
-  conversation.title = title ?? before.title;
+  conversation.title = title === undefined ? before.title : title || null;
   conversation.topic = topic === undefined ? before.topic : topic || null;
-  conversation.color = color ?? before.color;
+  conversation.color = color === undefined ? before.color : color || null;
   conversation.visibility = visibility ?? before.visibility;
   conversation.policy = { ...before.policy, ...policy };
   const rules = Object.keys(conversation.policy) as (keyof typeof before.policy)[];

@@ -112,6 +112,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await codeOf(edit(ben, message, 'b'))).toBe('conflict');
     });
 
+    it('never mention the new holder of a username that the message named before', async () => {
+      const [anna, former, holder] = [newId(), newId(), newId()];
+      const conversationId = await on.service.group(anna, former, holder);
+      on.service.usernames.set('moved', former);
+      const message = await said(anna, conversationId, 'hello @moved');
+      expect(message.mentions).toEqual([former]);
+      on.service.usernames.set('moved', holder);
+      on.service.usernames.set('other', former);
+      expect((await edit(anna, message, 'hello again @moved')).message.mentions).toEqual([]);
+      expect((await edit(anna, message, 'hello @moved and @other')).message.mentions).toEqual([former]);
+    });
+
     it('are unavailable while auth cannot resolve their mentions', async () => {
       const anna = newId();
       const conversationId = await on.service.group(anna);

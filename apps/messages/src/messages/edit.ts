@@ -1,7 +1,7 @@
 import type { MessageRow } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
 import type { ConversationChange } from '../commands/change.js';
-import { mentionsOf, type UsersByName } from '../people/mentions.js';
+import { candidatesOf, mentionsOf, type UsersByName } from '../people/mentions.js';
 import { requireChangeable, requireWriting, updateRow, type MessageChange } from './change.js';
 
 /**
@@ -18,7 +18,8 @@ export async function editMessage(
   await requireWriting('write', change);
   requireChangeable(row);
   if (row.forwarded_from !== null) throw new ChatError('forbidden', 'A forwarded message cannot be edited');
-  const [mentions] = await mentionsOf(change.sql, [{ conversationId: change.conversation.id, body }], users);
+  const named = users && withoutNewHolders(users, row);
+  const [mentions] = await mentionsOf(change.sql, [{ conversationId: change.conversation.id, body }], named);
   if (mentions === undefined) throw new ChatError('unavailable', 'Mentions cannot be resolved now');
   if (row.body === body || (await isCarriedOut(change, row))) return { row };
   const edited = await updateRow(change, row, 'body = $4, mentions = $5::uuid[], edited_at = $6', [
@@ -31,6 +32,12 @@ export async function editMessage(
     [edited.conversation_id, edited.id, edited.rev, row.body, change.now, change.context.caller.requestId],
   );
   return { row: edited };
+}
+
+/** The users without those whose names the message had before without meaning them: somebody else's former username does not mention its new holder. */
+function withoutNewHolders(users: UsersByName, row: MessageRow): UsersByName {
+  const before = new Set(candidatesOf(row.body).flat());
+  return new Map([...users].filter(([name, userId]) => !before.has(name) || row.mentions.includes(userId)));
 }
 
 /**

@@ -34,7 +34,7 @@ function systemText({ system, senderId }: Message, directory: Directory): string
     left: `${sender} left`,
     removed: `${sender} removed ${subject}`,
     banned: `${sender} banned ${subject}`,
-    renamed: `${sender} changed the title to “${value}”`,
+    renamed: value === '' ? `${sender} removed the title` : `${sender} changed the title to “${value}”`,
     creator: `${sender} handed this conversation over to ${subject}`,
   };
   return sentences[system?.kind ?? ''] ?? `${sender}: ${inline(system?.kind ?? '')} ${value}`.trim();

@@ -10,7 +10,7 @@ export function systemText(note: Message['system'], sender: string, subject: str
     left: `${sender} left`,
     removed: `${sender} removed ${subject}`,
     banned: `${sender} banned ${subject}`,
-    renamed: `${sender} changed the title to “${value}”`,
+    renamed: value === '' ? `${sender} removed the title` : `${sender} changed the title to “${value}”`,
     creator: `${sender} handed this conversation over to ${subject}`,
   };
   return sentences[kind] ?? `${sender}: ${kind} ${value}`.trim();

@@ -11,6 +11,8 @@ export const UserEntity = defineEntity({
   properties: {
     id: p.uuid().primary(),
     username: p.text().unique('user_username_key'),
+    /** What the username looks like, the same for confusable ones. Null for a user of an earlier version whose name looks like an older user's. */
+    skeleton: p.text().nullable().unique('user_skeleton_key'),
     displayName: p.text(),
     /** `displayName` as searches compare it: see `foldName`. */
     foldedName: p.text().default(''),
@@ -23,6 +25,20 @@ export const UserEntity = defineEntity({
   },
 });
 export type UserEntity = InferEntity<typeof UserEntity>;
+
+/** The last holder of a username that nobody has, by username. */
+export const FormerUsernameEntity = defineEntity({
+  name: 'FormerUsername',
+  schema: 'auth',
+  tableName: 'former_username',
+  properties: {
+    username: p.text().primary(),
+    skeleton: p.text(),
+    userId: p.uuid(),
+    givenUpAt: at().defaultRaw('now()'),
+  },
+});
+export type FormerUsernameEntity = InferEntity<typeof FormerUsernameEntity>;
 
 /** The password hash of a person. Guests and bots have none. */
 export const CredentialEntity = defineEntity({

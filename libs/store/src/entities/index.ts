@@ -1,6 +1,7 @@
 import {
   BotEntity,
   CredentialEntity,
+  FormerUsernameEntity,
   RefreshTokenEntity,
   SessionEntity,
   SigningKeyEntity,
@@ -15,6 +16,7 @@ export * from './chat.js';
 export const entities = [
   UserEntity,
   CredentialEntity,
+  FormerUsernameEntity,
   SessionEntity,
   RefreshTokenEntity,
   SigningKeyEntity,
