@@ -95,11 +95,23 @@ export const internalRequests = {
     output: z.object({}),
     shardKey: byConversation,
   }),
-  /** Checks that a user may store this many more bytes. Beyond their quota: `too_large`. */
+  /**
+   * Checks that a user may store this many more bytes. Beyond their quota: `too_large`. With `id`, reserves them for an
+   * upload: at least `bytes`, and as many as remain up to `upTo`. The answer has their number. They count as stored
+   * until the attachment with this id is recorded, the reservation is released, or a day is over. Too many open
+   * uploads: `rate_limited`. Repeating it changes nothing.
+   */
   'attachment.admit.v1': request({
     service: 'messages',
     via: 'query',
-    input: z.object({ userId: Id, bytes: z.number().int() }),
+    input: z.object({ userId: Id, bytes: z.number().int(), id: Id.optional(), upTo: z.number().int().optional() }),
+    output: z.object({ reserved: z.number().int().optional() }),
+  }),
+  /** Ends the reservation of an upload that does not become an attachment. Does nothing when there is none. */
+  'attachment.release.v1': request({
+    service: 'messages',
+    via: 'query',
+    input: z.object({ userId: Id, id: Id }),
     output: z.object({}),
   }),
   /**

@@ -20,6 +20,7 @@ const tables = {
     'message_edit',
     'attachment',
     'message_attachment',
+    'upload',
     'drawing_line',
     'contact',
     'block',

@@ -39,15 +39,26 @@ export class FilesController {
   @Post('attachments')
   create(@Req() request: Request, @Res() response: Response): Promise<void> {
     return this.handle('attachment.create', request, response, async ({ session: { userId } }) => {
-      const announced = Number(request.headers['content-length'] ?? 1);
-      if (announced > limits.attachmentBytes + limits.packetBytes) throw new ChatError('too_large');
-      await this.files.admit(userId, Math.max(1, announced - limits.packetBytes));
-      const attachment = await this.files.withTemporaryFile(async (path) => {
-        const name = await receiveFile(request, path, limits.attachmentBytes);
-        return this.files.keep(userId, { id: newId(), path, name });
-      });
-      response.status(201).json(attachment);
+      response.status(201).json(await this.receive(userId, request));
     });
+  }
+
+  /** The form around a file has some bytes, too: how many, only its end tells. */
+  private async receive(userId: string, request: Request): Promise<Attachment> {
+    const announced = Number(request.headers['content-length'] ?? limits.attachmentBytes);
+    if (announced > limits.attachmentBytes + limits.packetBytes) throw new ChatError('too_large');
+    const least = request.headers['content-length'] === undefined ? 1 : Math.max(1, announced - limits.packetBytes);
+    const id = newId();
+    const reserved = await this.files.reserve(userId, id, least, Math.min(announced, limits.attachmentBytes));
+    try {
+      return await this.files.withTemporaryFile(async (path) => {
+        const name = await receiveFile(request, path, reserved);
+        return this.files.keep(userId, { id, path, name });
+      });
+    } catch (error) {
+      await this.files.release(userId, id);
+      throw error;
+    }
   }
 
   @Get('attachments/:id')

@@ -574,6 +574,86 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       expect(await codeOf(await create(0))).toEqual([400, 'invalid']);
     });
 
+    const quota = async (work: (sum: () => number) => Promise<void>) => {
+      fixture.reserved.clear();
+      await work(() => [...fixture.reserved.values()].reduce((sum, { bytes }) => sum + bytes, 0));
+      expect([...fixture.reserved.keys()]).toEqual([]);
+    };
+
+    it('has its bytes reserved from its creation until it is finished, given up or refused', () =>
+      quota(async (sum) => {
+        const [finished, abandoned] = [await begin(5), await begin(QUOTA - 11)];
+        expect(sum()).toBe(QUOTA - 6);
+        expect(
+          await codeOf(await tus('/api/v1/uploads', 'POST', { 'upload-length': '7' }, undefined, fixture.other)),
+        ).toEqual([413, 'too_large']);
+        const refused = await begin(6);
+        expect((await part(refused, 0, text('<html>'))).status).toBe(415);
+        expect((await part(finished, 0, text('hello'), fixture.other)).status).toBe(204);
+        expect(sum()).toBe(QUOTA - 11);
+        expect((await tus(abandoned, 'DELETE')).status).toBe(204);
+      }));
+
+    it('keeps its reservation while recording fails', () =>
+      quota(async (sum) => {
+        const location = await begin(5);
+        fixture.recordFails = new ChatError('unavailable');
+        expect((await part(location, 0, text('hello'))).status).toBe(503);
+        expect(sum()).toBe(5);
+        fixture.recordFails = undefined;
+        expect(await state(location)).toEqual([200, 5, 5]);
+      }));
+
+    it('reserves all that it may take while its length is not known, and takes no more', () =>
+      quota(async (sum) => {
+        const first = await begin(QUOTA - 10);
+        const deferred = { 'upload-defer-length': '1', 'upload-metadata': metadata('a.txt') };
+        const withPart = { ...deferred, 'content-type': 'application/offset+octet-stream' };
+        expect((await tus('/api/v1/uploads', 'POST', withPart, text('hello'))).status).toBe(413);
+        expect(sum()).toBe(QUOTA - 10);
+        const location = (await tus('/api/v1/uploads', 'POST', deferred)).headers.get('location')!;
+        expect(sum()).toBe(QUOTA);
+        expect((await part(location, 0, text('12345678901'))).status).toBe(413);
+        expect((await part(location, 0, text('12345'))).status).toBe(204);
+        expect((await part(location, 5, text('678901'), fixture.other)).status).toBe(413);
+        for (const upload of [first, location]) expect((await tus(upload, 'DELETE')).status).toBe(204);
+      }));
+
+    it('states its length when a guest begins it', () =>
+      quota(async () => {
+        const answer = await tus(
+          '/api/v1/uploads',
+          'POST',
+          { 'upload-defer-length': '1' },
+          undefined,
+          fixture.gateway,
+          fixture.guestsToken,
+        );
+        expect(await codeOf(answer)).toEqual([403, 'forbidden']);
+      }));
+
+    it('shares the quota with files that come in one piece, which take no more than is left', () =>
+      quota(async (sum) => {
+        const location = await begin(QUOTA - 1000);
+        expect((await post(form(Buffer.alloc(1500, 'a'), 'a.txt'))).status).toBe(413);
+        expect(sum()).toBe(QUOTA - 1000);
+        expect((await post(form(Buffer.alloc(1000, 'a'), 'a.txt'))).status).toBe(201);
+        const request = httpRequest(`${fixture.gateway.server.url}/api/v1/attachments`, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${fixture.token}`,
+            'content-type': 'multipart/form-data; boundary=x',
+            'transfer-encoding': 'chunked',
+          },
+        });
+        request.on('error', () => undefined);
+        request.write('--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nabc');
+        await eventually(() => sum() === QUOTA);
+        request.destroy();
+        await eventually(() => sum() === QUOTA - 1000);
+        expect((await tus(location, 'DELETE')).status).toBe(204);
+      }));
+
     it('is not found at an address outside of the uploads', async () => {
       expect(await codeOf(await tus('/api/v1/uploads/..%2F..%2Fetc', 'PATCH'))).toEqual([404, 'not_found']);
     });

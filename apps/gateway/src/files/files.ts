@@ -70,9 +70,20 @@ export class Files {
     await pipeline(await (await this.store).read(key), createWriteStream(path));
   }
 
-  /** Rejects with `too_large` if the user may not store this many more bytes. */
-  async admit(userId: string, bytes: number): Promise<void> {
-    await this.broker.request('attachment.admit.v1', { userId, bytes });
+  /**
+   * Reserves bytes of the user's quota for the upload that becomes the attachment `id`: at least `bytes`, and as many as remain up to `upTo`. Returns how many. Rejects with `too_large` beyond the quota,
+   * and with `rate_limited` when the user has too many open uploads, at all gateways together. The reservation ends when the attachment is recorded, with {@link release}, or after a day.
+   */
+  async reserve(userId: string, id: string, bytes: number, upTo = bytes): Promise<number> {
+    const { reserved = upTo } = await this.broker.request('attachment.admit.v1', { userId, id, bytes, upTo });
+    return reserved;
+  }
+
+  /** Ends a reservation. If that fails, it ends after a day. */
+  async release(userId: string, id: string): Promise<void> {
+    await this.broker
+      .request('attachment.release.v1', { userId, id })
+      .catch((err: unknown) => this.logger.warn({ err, id }, 'a reservation was not released'));
   }
 
   /**

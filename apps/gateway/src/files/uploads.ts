@@ -37,6 +37,8 @@ export const capabilities = Object.freeze({
 type TusRequest = Parameters<NonNullable<Server['options']['onIncomingRequest']>>[0];
 const nodeRequestOf = (request: TusRequest): Request => request.runtime!.node!.req as unknown as Request;
 const userOf = (request: Request): string => (request.user as Session).userId;
+/** The bytes that are reserved for an upload. Those of earlier versions have no reservation. */
+const reservedFor = ({ metadata }: Upload): number => Number(metadata?.['reserved'] ?? limits.uploadBytes);
 const noSuchUpload = () => new ChatError('not_found', 'no such upload');
 
 /**
@@ -50,6 +52,10 @@ export class Uploads {
   private bucket: BucketUploads | undefined;
   /** Complete uploads that are being made attachments. */
   private readonly finishing = new Map<string, Promise<Attachment>>();
+  /** Uploads that requests are creating. */
+  private readonly created = new WeakMap<Request, string>();
+  /** How large the upload of a request may become. */
+  private readonly maxSizes = new WeakMap<Request, number>();
   /** The error of a hook, until the answer goes out. */
   private readonly refusals = new WeakMap<Request, Error>();
 
@@ -74,6 +80,7 @@ export class Uploads {
     const tus = await this.server();
     const answer = await tus.handleWeb(new NodeRequest({ req: request as never, res: response as never }));
     const refusal = this.refusals.get(request);
+    await this.releaseUnlessStored(tus.datastore, request, answer);
     if (refusal) throw isGone(refusal) ? noSuchUpload() : refusal;
     if (request.method === 'HEAD' && id !== undefined)
       return this.sendState(tus.datastore, request, response, id, answer);
@@ -99,6 +106,17 @@ export class Uploads {
       if (error instanceof ChatError ? error.code === 'unavailable' : !isGone(error)) throw error;
     }
     await this.bucket!.forget(id);
+  }
+
+  /** Ends the reservation of an upload that was given up, or not even created. */
+  private async releaseUnlessStored(store: DataStore, request: Request, answer: globalThis.Response): Promise<void> {
+    const id = request.method === 'DELETE' ? (request.params['id'] as string) : this.created.get(request);
+    if (id === undefined || answer.ok !== (request.method === 'DELETE')) return;
+    const isStored = await store.getUpload(id).then(
+      () => true,
+      (error: unknown) => !isGone(error),
+    );
+    if (!isStored) await this.files.release(userOf(request), id);
   }
 
   /** Handles HEAD: the offset of an upload. */
@@ -161,7 +179,7 @@ export class Uploads {
     return new Server({
       path: '/api/v1/uploads',
       datastore,
-      maxSize: limits.uploadBytes,
+      maxSize: (request) => this.maxSizes.get(nodeRequestOf(request)) ?? limits.uploadBytes,
       relativeLocation: true,
       // The bytes of a finished upload may be the attachment's already.
       disableTerminationForFinishedUploads: true,
@@ -171,10 +189,10 @@ export class Uploads {
       onUploadCreate: async (request, upload) => {
         const userId = userOf(nodeRequestOf(request));
         if (upload.size === 0) throw new ChatError('invalid', 'the file is empty');
-        await this.files.admit(userId, upload.size ?? 1);
+        const reserved = await this.reserve(nodeRequestOf(request), upload);
         const name = fileName(upload.metadata?.['filename'] ?? upload.metadata?.['name'] ?? undefined);
         // Encoded, because stores keep metadata in headers, which take ASCII only.
-        return { metadata: { filename: encodeURIComponent(name), owner: userId } };
+        return { metadata: { filename: encodeURIComponent(name), owner: userId, reserved: String(reserved) } };
       },
       onUploadFinish: async (request, upload) => {
         await this.finish(datastore, upload).catch(async (error: unknown) => {
@@ -197,11 +215,26 @@ export class Uploads {
     return new FileStore({ directory, expirationPeriodInMilliseconds: EXPIRY_MS });
   }
 
+  /** An upload that does not state its length reserves all that it may take. */
+  private async reserve(request: Request, { id, size }: Upload): Promise<number> {
+    const { userId, kind } = request.user as Session;
+    if (size === undefined && kind === 'guest')
+      throw new ChatError('forbidden', 'Guests state the length of an upload');
+    this.created.set(request, id);
+    const reserved = await this.files.reserve(userId, id, size ?? 1, size ?? limits.uploadBytes);
+    // tus limits a part that comes with its creation by the maximum of all uploads.
+    const hasPart = request.headers['content-type'] !== undefined;
+    if (size === undefined && hasPart && reserved < limits.uploadBytes)
+      throw new ChatError('too_large', 'Your quota may not suffice: send the first part by itself');
+    return reserved;
+  }
+
   /** Answers `not_found` for somebody else's upload. */
   private async demandOwner(store: DataStore, request: Request, id: string): Promise<void> {
     if (request.params['id'] === undefined) return;
-    const { metadata } = await store.getUpload(id);
-    if (metadata?.['owner'] !== userOf(request)) throw noSuchUpload();
+    const upload = await store.getUpload(id);
+    if (upload.metadata?.['owner'] !== userOf(request)) throw noSuchUpload();
+    this.maxSizes.set(request, reservedFor(upload));
   }
 
   /** Makes a complete upload an attachment, one attempt at a time. An upload that cannot become one is removed at once. */
@@ -211,7 +244,10 @@ export class Uploads {
       this.finishing.get(id) ??
       this.record(upload)
         .catch(async (error: unknown) => {
-          if (isRefusal(error)) await store.remove(id).catch(ignoreGone);
+          if (isRefusal(error)) {
+            await store.remove(id).catch(ignoreGone);
+            await this.files.release(upload.metadata!['owner']!, id);
+          }
           throw error;
         })
         .finally(() => this.finishing.delete(id));

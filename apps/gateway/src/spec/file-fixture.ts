@@ -30,6 +30,9 @@ export class FileFixture {
   other!: TestGateway;
   token!: string;
   strangersToken!: string;
+  guestsToken!: string;
+  /** Bytes of open uploads, by the id of the attachment. */
+  readonly reserved = new Map<string, { userId: string; bytes: number }>();
   /** The rows of attachments, as the services keep them. Here only the uploader may see one. */
   readonly rows = new Map<string, Row>();
   recordFails: ChatError | undefined;
@@ -46,10 +49,11 @@ export class FileFixture {
     if (this.place === 'bucket') this.s3 = await S3Server.start();
     [this.gateway, this.other] = [await this.open(), await this.open()];
     const ann = this.gateway.person();
-    [this.token, this.othersToken, this.strangersToken] = [
+    [this.token, this.othersToken, this.strangersToken, this.guestsToken] = [
       await this.gateway.token(ann),
       await this.other.token(ann),
       await this.gateway.token(this.gateway.person()),
+      await this.gateway.token(this.gateway.person('guest')),
     ];
   }
 
@@ -138,10 +142,8 @@ export class FileFixture {
       },
       (starting) =>
         starting.serveBasics({
-          'attachment.admit.v1': ({ bytes }) => {
-            if (bytes > QUOTA) throw new ChatError('too_large');
-            return {};
-          },
+          'attachment.admit.v1': (request) => this.admit(request),
+          'attachment.release.v1': ({ id }) => (this.reserved.delete(id), {}),
           'attachment.record.v1': (recorded) => this.record(recorded),
           'attachment.locate.v1': ({ userId, attachmentId }) => {
             const row = this.rows.get(attachmentId);
@@ -154,6 +156,17 @@ export class FileFixture {
     );
   }
 
+  private admit({ userId, id, bytes, upTo = bytes }: RequestPayload<'attachment.admit.v1'>): { reserved: number } {
+    const left = [...this.reserved.values()].reduce(
+      (rest, other) => (other.userId === userId ? rest - other.bytes : rest),
+      QUOTA,
+    );
+    if (bytes > left) throw new ChatError('too_large');
+    const reserved = Math.min(upTo, left);
+    if (id !== undefined) this.reserved.set(id, { userId, bytes: reserved });
+    return { reserved };
+  }
+
   private async record({ userId, stored, thumbnail }: Recorded): Promise<{ attachment: Attachment }> {
     await this.recording?.();
     if (this.recordFails) throw this.recordFails;
@@ -163,6 +176,7 @@ export class FileFixture {
       attachment: attachmentOf(stored, thumbnail?.id),
     };
     this.rows.set(stored.id, row);
+    this.reserved.delete(stored.id);
     if (thumbnail && row.attachment.thumbnailId === thumbnail.id)
       this.rows.set(thumbnail.id, { userId, key: thumbnail.key, attachment: attachmentOf(thumbnail) });
     return { attachment: row.attachment };

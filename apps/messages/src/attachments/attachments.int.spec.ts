@@ -77,6 +77,48 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('attachments o
     expect([await admit(100), await admit(101)]).toEqual(['answered', 'too_large']);
   });
 
+  describe('the quota of uploads that have begun', () => {
+    const admit = async (userId: string, bytes: number, upTo?: number, id = newId()) =>
+      (await on.service.broker.request('attachment.admit.v1', { userId, id, bytes, ...(upTo && { upTo }) })).reserved;
+
+    it('is reserved, whoever asks, until the upload is recorded or released', async () => {
+      const [userId, id, other] = [newId(), newId(), newId()];
+      const outcomes = await Promise.all(Array.from({ length: 6 }, () => codeOf(admit(userId, 300))));
+      expect(outcomes.toSorted()).toEqual(['answered', 'answered', 'answered', 'too_large', 'too_large', 'too_large']);
+      expect(await codeOf(record(userId, stored({ size: 101 })))).toBe('too_large');
+      expect(await admit(userId, 60, 60, id)).toBe(60);
+      expect(await admit(userId, 60, 60, id)).toBe(60);
+      expect(await codeOf(admit(userId, 41))).toBe('too_large');
+      await record(userId, stored({ id, key: id, size: 50 }));
+      expect(await codeOf(admit(userId, 51))).toBe('too_large');
+      expect(await admit(userId, 50, 50, other)).toBe(50);
+      await on.service.broker.request('attachment.release.v1', { userId: newId(), id: other });
+      expect(await codeOf(admit(userId, 1))).toBe('too_large');
+      await on.service.broker.request('attachment.release.v1', { userId, id: other });
+      expect(await admit(userId, 1, 5000)).toBe(50);
+    });
+
+    it('is free again when a crashed gateway’s upload has expired', async () => {
+      const userId = newId();
+      await admit(userId, 1000);
+      expect(await codeOf(admit(userId, 1))).toBe('too_large');
+      await on.engine.owner.query(
+        `update chat.upload set expires_at = now() - interval '1 second' where user_id = $1`,
+        [userId],
+      );
+      expect(await admit(userId, 1000)).toBe(1000);
+      await sweep();
+      expect(await on.engine.owner.query(`select bytes from chat.upload where user_id = $1`, [userId])).toHaveLength(1);
+    });
+
+    it('is not all that limits how many there are', async () => {
+      const userId = newId();
+      for (let open = 0; open < 50; open++) await admit(userId, 1);
+      expect(await codeOf(admit(userId, 1))).toBe('rate_limited');
+      expect(await codeOf(admit(newId(), 1))).toBe('answered');
+    });
+  });
+
   it('become public as profile pictures if they are the user’s own images', async () => {
     const userId = newId();
     const thumbnail = stored({ mediaType: 'image/webp' });

@@ -13,6 +13,11 @@ import { Settings } from '../config.js';
 /** The sent attachments that one sweep examines. A round over all of them takes several sweeps. */
 const MAX_EXAMINED = 5000;
 const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
+/** Uploads that a user may have begun and not ended, at all gateways together. */
+const MAX_OPEN_UPLOADS = 50;
+const OPEN_UPLOADS_RETRY_MS = 5_000;
+/** Longer than gateways keep unfinished uploads and what a crash left behind. */
+const RESERVED_FOR = `interval '25 hours'`;
 /** Time that an attachment outlives its last message, because a forward may be under way. */
 const KEPT_AFTER_DELETION = `interval '1 hour'`;
 
@@ -38,9 +43,43 @@ export class Attachments {
     private readonly settings: Settings,
   ) {}
 
-  /** Rejects with `too_large` when the bytes would exceed the user's quota. Previews do not count. */
-  admit({ userId, bytes }: RequestPayload<'attachment.admit.v1'>): Promise<void> {
-    return this.requireQuota(this.database, userId, bytes);
+  /**
+   * Rejects with `too_large` when the bytes would exceed the user's quota, of which open uploads have their part.
+   * Previews do not count. With `id`, reserves bytes for an upload: as many as remain, from `bytes` up to `upTo`.
+   */
+  async admit({
+    userId,
+    bytes,
+    id,
+    upTo = bytes,
+  }: RequestPayload<'attachment.admit.v1'>): Promise<RequestAnswer<'attachment.admit.v1'>> {
+    if (id === undefined) {
+      await this.requireQuota(this.database, userId, bytes);
+      return {};
+    }
+    return this.database.transaction(async (sql) => {
+      await lockUser(sql, userId);
+      const [open] = await sql.query<{ count: number; own: number | null }>(
+        `select count(*)::int as count, max(bytes) filter (where id = $2) as own from chat.upload where user_id = $1 and expires_at > now()`,
+        [userId, id],
+      );
+      if (open!.own !== null) return { reserved: Number(open!.own) };
+      if (open!.count >= MAX_OPEN_UPLOADS)
+        throw new ChatError('rate_limited', 'Too many of your uploads are open', {
+          retryAfterMs: OPEN_UPLOADS_RETRY_MS,
+        });
+      const reserved = Math.min(upTo, await this.requireQuota(sql, userId, bytes));
+      await sql.query(
+        `insert into chat.upload (id, user_id, bytes, expires_at) values ($1, $2, $3, now() + ${RESERVED_FOR}) on conflict do nothing`,
+        [id, userId, reserved],
+      );
+      return { reserved };
+    });
+  }
+
+  /** Ends a reservation. */
+  async release({ userId, id }: RequestPayload<'attachment.release.v1'>): Promise<void> {
+    await this.database.query(`delete from chat.upload where id = $1 and user_id = $2`, [id, userId]);
   }
 
   /**
@@ -52,6 +91,7 @@ export class Attachments {
       await lockUser(sql, userId);
       const existing = await findRow(sql, userId, stored.id);
       if (existing) return toAttachment(existing);
+      await sql.query(`delete from chat.upload where id = $1 and user_id = $2`, [stored.id, userId]);
       await this.requireQuota(sql, userId, stored.size);
       await insert(sql, userId, stored, { thumbnailId: thumbnail?.id });
       if (thumbnail) await insert(sql, userId, thumbnail, { thumbnailOf: stored.id });
@@ -95,6 +135,7 @@ export class Attachments {
   async sweep({ limit }: RequestPayload<'attachment.sweep.v1'>): Promise<RequestAnswer<'attachment.sweep.v1'>> {
     await this.dropUnsent(limit);
     await this.dropDetached();
+    await this.database.query(`delete from chat.upload where expires_at < now()`);
     const dropped = await this.database.query<{ id: string; key: string }>(
       `select id, key from chat.attachment where dropped_at is not null order by dropped_at, thumbnail_of is null limit $1`,
       [limit],
@@ -111,13 +152,16 @@ export class Attachments {
     );
   }
 
-  private async requireQuota(sql: Sql, userId: string, bytes: number): Promise<void> {
+  /** Returns how many more bytes the user may store, if these are as many at least. */
+  private async requireQuota(sql: Sql, userId: string, bytes: number): Promise<number> {
     const [row] = await sql.query<{ used: number }>(
-      `select coalesce(sum(size), 0)::bigint as used from chat.attachment where uploader_id = $1 and dropped_at is null and thumbnail_of is null`,
+      `select (select coalesce(sum(size), 0) from chat.attachment where uploader_id = $1 and dropped_at is null and thumbnail_of is null)::bigint
+            + (select coalesce(sum(bytes), 0) from chat.upload where user_id = $1 and expires_at > now())::bigint as used`,
       [userId],
     );
-    if (row!.used + bytes > this.settings.quotaBytes)
-      throw new ChatError('too_large', 'Your attachments would exceed the quota');
+    const left = this.settings.quotaBytes - row!.used;
+    if (bytes > left) throw new ChatError('too_large', 'Your attachments would exceed the quota');
+    return left;
   }
 
   private async dropUnsent(limit: number): Promise<void> {

@@ -12,7 +12,14 @@ export class AttachmentsController {
   async admit(
     @Payload() request: RequestPayload<'attachment.admit.v1'>,
   ): Promise<RequestAnswer<'attachment.admit.v1'>> {
-    await this.attachments.admit(request);
+    return this.attachments.admit(request);
+  }
+
+  @MessagePattern<string>('attachment.release.v1')
+  async release(
+    @Payload() request: RequestPayload<'attachment.release.v1'>,
+  ): Promise<RequestAnswer<'attachment.release.v1'>> {
+    await this.attachments.release(request);
     return {};
   }
 

@@ -1,6 +1,7 @@
 import { Migration0001Initial } from './0001-initial.js';
 import { Migration0002Domain } from './0002-domain.js';
 import { Migration0003Trace } from './0003-trace.js';
+import { Migration0004Uploads } from './0004-uploads.js';
 import { Migration0005Names } from './0005-names.js';
 
 /** The table of executed migrations. Every role may read it. */
@@ -11,6 +12,7 @@ export const migrations = [
   { name: '0001-initial', class: Migration0001Initial },
   { name: '0002-domain', class: Migration0002Domain },
   { name: '0003-trace', class: Migration0003Trace },
+  { name: '0004-uploads', class: Migration0004Uploads },
   { name: '0005-names', class: Migration0005Names },
 ];
 
