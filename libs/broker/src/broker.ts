@@ -95,7 +95,8 @@ export abstract class Broker {
    */
   abstract start(): Promise<void>;
   /**
-   * Sends a request and waits for its answer. Rejects with the handler's ChatError, or with `unavailable`: the broker
+   * Sends a request and waits for its answer. Rejects with the handler's ChatError, with `too_large` when the request
+   * or its answer is larger than `MAX_MESSAGE_BYTES`, or with `unavailable`: the broker
    * did not confirm the request, it has no queue for it, too many requests are under way, or no answer came within
    * `deadlineMs`. After `unavailable` the request may still be handled: repeat it under the same id.
    */
@@ -105,8 +106,8 @@ export abstract class Broker {
     options?: { deadlineMs?: number; correlationId?: string },
   ): Promise<RequestAnswer<N>>;
   /**
-   * Publishes an event. Resolves when the broker has confirmed it; rejects with `Unavailable`. An event may have no
-   * subscribers.
+   * Publishes an event. Resolves when the broker has confirmed it; rejects with `Unavailable`, or with `too_large`. An
+   * event may have no subscribers.
    */
   abstract publish<N extends DomainEventName>(
     name: N,

@@ -2,6 +2,7 @@ import { ChatError, newId, shardOf, type Actor, type PushFrame, type RequestPayl
 import { currentTrace, Unavailable, work } from '@parley/service-kit';
 import { eventually } from '@parley/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MAX_MESSAGE_BYTES } from './message-size.js';
 import type { DeadLetterCause } from './delivery/inbound-message.js';
 import type { BatchHandler, Broker, Delivery, Handler, Handlers, InstanceListener, Serving } from './broker.js';
 
@@ -111,6 +112,28 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
         }),
       );
       expect(await system.client.request('history.epoch.v1', {}, { correlationId: 'c1' })).toEqual({ epoch: 'c1 c1' });
+    });
+
+    it('that are larger than a message may be are refused, and so are such answers; others are not affected', async () => {
+      const huge = 'x'.repeat(MAX_MESSAGE_BYTES);
+      await system.server.serve('messages', serving({ 'message.send.v1': echo }));
+      await system.server.serve(
+        'history',
+        serving({ 'history.epoch.v1': async () => ({ epoch: huge }), 'history.sent.v1': async () => ({ sent: true }) }),
+      );
+      const small = () =>
+        system.client.request('history.sent.v1', { conversationId: newId(), senderId: newId(), clientId: 'a' });
+      const answers = await Promise.allSettled([
+        small(),
+        system.client.request('history.epoch.v1', {}),
+        send(system.client, newId(), huge),
+        small(),
+      ]);
+      expect(
+        answers.map((answer) => (answer.status === 'fulfilled' ? 'ok' : (answer.reason as ChatError).code)),
+      ).toEqual(['ok', 'too_large', 'too_large', 'ok']);
+      expect(await small()).toEqual({ sent: true });
+      await expect(system.client.pushAll(frame('f', huge))).rejects.toMatchObject({ code: 'too_large' });
     });
 
     it('are refused with the ChatError of the handler', async () => {

@@ -23,6 +23,7 @@ import {
   type EventRetries,
 } from './delivery/inbound-message.js';
 import { serviceQueues, type ServiceQueue } from './delivery/service-queues.js';
+import { isLargerThan, MAX_MESSAGE_BYTES, messageTooLarge } from './message-size.js';
 import { PushReceiver } from './push-order.js';
 
 /** The settings of an {@link InProcessBroker}. */
@@ -61,6 +62,10 @@ class Queue {
 }
 
 const MAX_DEAD_LETTERS = 10_000;
+
+/** The same limit as RabbitMQ's, so that nothing works in one mode only. */
+const isTooLarge = (value: unknown): boolean => isLargerThan(MAX_MESSAGE_BYTES, value);
+const tooLarge = (): Answer => ({ error: messageTooLarge(MAX_MESSAGE_BYTES).toBody() });
 
 /**
  * The broker of one process. Requests, events and frames keep the order in which they were sent. They are lost with the
@@ -108,8 +113,10 @@ export class InProcessBroker implements Broker {
         new Promise((resolve, reject) => {
           const message = this.messageOf(queue, name, payload, correlationId);
           const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
-          const answer = (given: Answer) => this.requests.settle(id, given);
-          if (!this.enqueue({ ...message, deadline, answer }))
+          const answer = (given: Answer) =>
+            this.requests.settle(id, 'ok' in given && isTooLarge(given.ok) ? tooLarge() : given);
+          if (isTooLarge(payload)) answer(tooLarge());
+          else if (!this.enqueue({ ...message, deadline, answer }))
             answer(unavailable('no queue for it, or the queue is full'));
         }),
     );
@@ -122,6 +129,7 @@ export class InProcessBroker implements Broker {
   ): Promise<void> {
     return inSpan(`publish ${name}`, 'producer', async () => {
       if (this.closed) throw new Unavailable('the broker is closed');
+      if (isTooLarge(event)) throw messageTooLarge(MAX_MESSAGE_BYTES);
       const trace = outgoingTrace(correlationId);
       const queues = [...(this.subscriptions.get(name) ?? [])];
       const taken = queues.map((queue) => this.enqueue({ ...this.messageOf(queue, name, event), trace }));
@@ -137,6 +145,7 @@ export class InProcessBroker implements Broker {
 
   async pushAll(frame: PushFrame): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
+    if (isTooLarge(frame)) throw messageTooLarge(MAX_MESSAGE_BYTES);
     for (const receiver of this.listeners.values()) this.notify(() => receiver.take(frame));
   }
 

@@ -78,7 +78,7 @@ export class Dispatcher {
       .admit(name, client, input)
       .catch((error: unknown) => this.admitResend(error, call, input));
     await (client.connection ? client.connection.inTurn(admission) : admission);
-    return this.limits.limitGuesses(name, input, client, () => this.route(call, input));
+    return this.limits.limitParallel(name, input, client, () => this.route(call, input));
   }
 
   /** A resend is answered even when the sender is over the rate of messages. Only such a sender pays for the look-up. */

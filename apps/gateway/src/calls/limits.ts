@@ -15,8 +15,8 @@ export class Limits {
   private readonly failedLogins: Limiter;
   private readonly anonymous: Limiter;
   private readonly handshakes: Limiter;
-  /** The newest guess under way for each password. The rate of logins bounds their number. */
-  private readonly guesses = new Map<string, Promise<void>>();
+  /** The newest call under way of those that must not run at the same time, by what they share. The rates bound their number. */
+  private readonly turns = new Map<string, Promise<void>>();
 
   constructor(config: GatewayConfig, limiters: Limiters) {
     const scale = config.ADDRESS_LIMIT_SCALE;
@@ -60,18 +60,21 @@ export class Limits {
   }
 
   /**
-   * Makes an admitted call. If it checks a password, a wrong one counts as a failure. Guesses at one password wait for
-   * each other, so that parallel guesses gain nothing.
+   * Makes an admitted call. Guesses at one password wait for each other, so that parallel guesses gain nothing, and a
+   * wrong one counts as a failure. The searches of a user wait for each other, too.
    */
-  limitGuesses<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
+  limitParallel<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
+    if (name === 'message.search') return this.inTurn(`search:${client.session!.userId}`, make);
     const key = guessKey(name, input, client);
-    if (key === undefined) return make();
-    const before = this.guesses.get(key) ?? Promise.resolve();
-    const answer = before.then(() => this.guess(key, make));
+    return key === undefined ? make() : this.inTurn(key, () => this.guess(key, make));
+  }
+
+  private inTurn<T>(key: string, make: () => Promise<T>): Promise<T> {
+    const answer = (this.turns.get(key) ?? Promise.resolve()).then(make);
     const done = answer
       .then(nothing, nothing)
-      .then(() => void (this.guesses.get(key) === done && this.guesses.delete(key)));
-    this.guesses.set(key, done);
+      .then(() => void (this.turns.get(key) === done && this.turns.delete(key)));
+    this.turns.set(key, done);
     return answer;
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { newId, userRates } from '@parley/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerTo, TestGateway, type Device, type Person } from '../spec/test-gateway.js';
@@ -5,6 +6,8 @@ import { answerTo, TestGateway, type Device, type Person } from '../spec/test-ga
 const conversationId = newId();
 const message = { body: 'hello' };
 let gateway: TestGateway;
+let searches = 0;
+let mostSearches = 0;
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ CALL_DEADLINE_MS: '5000' }, (starting) =>
@@ -14,7 +17,12 @@ beforeAll(async () => {
       'message.delete.v1': () => ({ message }),
       'reaction.add.v1': () => ({ message }),
       'reaction.remove.v1': () => ({ message }),
-      'message.search.v1': () => ({ items: [] }),
+      'message.search.v1': async () => {
+        mostSearches = Math.max(mostSearches, ++searches);
+        await nextTurn();
+        searches--;
+        return { items: [] };
+      },
       'conversation.create.v1': () => ({ conversation: {}, created: true }),
       'conversation.open.v1': () => ({}),
       'conversation.list.v1': () => ({ items: [] }),
@@ -169,6 +177,15 @@ describe('searches', () => {
     expect(count(result, 200)).toBeGreaterThanOrEqual(userRates.searches.burst);
     expect(count(result, 200)).toBeLessThanOrEqual(userRates.searches.burst + earned);
     expect(count(result, 429)).toBeGreaterThan(0);
+  });
+});
+
+describe('the searches of one user', () => {
+  it('wait for each other', async () => {
+    const token = await gateway.token(gateway.person());
+    mostSearches = 0;
+    const statuses = await all(8, () => get('/api/v1/search/messages?q=word', token));
+    expect([count(statuses, 200), mostSearches]).toEqual([8, 1]);
   });
 });
 

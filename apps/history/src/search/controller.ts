@@ -1,5 +1,6 @@
 import { Controller } from '@nestjs/common';
-import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
+import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
+import type { Delivery } from '@parley/broker';
 import type { DomainEvent, RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Database } from '@parley/store';
 import { searchMessages } from './search.js';
@@ -15,9 +16,9 @@ export class SearchController {
 
   @MessagePattern<string>('message.search.v1')
   search(
-    @Payload() { caller, input }: RequestPayload<'message.search.v1'>,
+    @Ctx() { payload: { caller, input }, deadline }: Delivery<RequestPayload<'message.search.v1'>>,
   ): Promise<RequestAnswer<'message.search.v1'>> {
-    return searchMessages(this.database, caller.userId, input);
+    return searchMessages(this.database, caller.userId, input, deadline);
   }
 
   @EventPattern<string>('message.created.v1')

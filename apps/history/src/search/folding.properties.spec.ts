@@ -51,7 +51,7 @@ describe('a search', () => {
       fc.property(searched, ([body, query]) => {
         const terms = termsOf(query);
         const marked = highlight(body, terms);
-        expect(marked.replace(/[\ue000\ue001]/g, '')).toBe(body.replace(/[\ue000\ue001]/g, ''));
+        expect(body.replace(/[\ue000\ue001]/g, '')).toBe(marked.replace(/[\ue000\ue001]/g, ''));
         expect(marked.replace(/[^\ue000\ue001]/g, '')).toMatch(/^(?:\ue000\ue001)*$/);
         expect(marked.includes(BEGIN)).toBe(terms.some((term) => contains(body, [term])));
       }),

@@ -93,6 +93,24 @@ describe('a highlight', () => {
     expect(marked('cab cab', 'ca')).toBe('[ca]b [ca]b');
   });
 
+  it.each([
+    ['a word in the middle', `${'one '.repeat(500)}needle${' two'.repeat(500)}`, 'needle'],
+    ['a word at the beginning', `needle${' two'.repeat(500)}`, 'needle'],
+    ['a word at the end, in another script', `${'один '.repeat(500)}иголка`, 'иголка'],
+  ])('of a long body is a passage around %s', (_, body, term) => {
+    const passage = marked(body, term);
+    expect(passage).toContain(`[${term}]`);
+    expect(body).toContain(passage.replace(/[[\]]/g, ''));
+    expect(passage.length).toBe(302);
+  });
+
+  it('marks every hit in a passage, in pairs, however many there are', () => {
+    const passage = marked('a b c d e f g h '.repeat(512), 'a b c d e f g h');
+    expect(passage).toMatch(/^(?:\[[a-h]\] )+$/);
+    expect(passage).toHaveLength(600);
+    expect(marked('x'.repeat(8_000), 'xxx')).toBe(`[${'x'.repeat(300)}]`);
+  });
+
   it('removes markers from the body', () => {
     expect(highlight('\ue000fo\ue001o bar', termsOf('foo'))).toBe('\ue000foo\ue001 bar');
   });

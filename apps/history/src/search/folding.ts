@@ -16,7 +16,7 @@ const PIECES = new RegExp(
   String.raw`(?<run>${UNSPACED}+)|(?<word>${LETTER}+)|(?<sign>[\p{S}\p{Extended_Pictographic}])`,
   'gv',
 );
-const ENDS_IN_WORD = new RegExp(`${LETTER}$`, 'v');
+const WORDS = new RegExp(`${LETTER}+`, 'gv');
 /** Maximum number of characters of an indexed word. Longer words are found by their parts. */
 const MAX_WORD_LENGTH = 64;
 /** A term without a word of this length only matches the beginning of words, because as a part of words it would match everywhere. */
@@ -24,7 +24,9 @@ const LONG_WORD = 3;
 
 /** Upper case first: it also unites letters that differ only in lower case (σ and ς) or exist only there (ß). */
 const foldGrapheme = (grapheme: string): string =>
-  grapheme.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD').replace(ACCENTS, '').normalize('NFC');
+  ASCII.test(grapheme)
+    ? grapheme.toLowerCase()
+    : grapheme.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD').replace(ACCENTS, '').normalize('NFC');
 
 /** Text without case, accents and width. Folds grapheme by grapheme, so that a part of a text folds to a part of the folded text. */
 export function foldText(text: string): string {
@@ -86,26 +88,66 @@ function termOf(text: string): Term {
   return { text, atWordStart, words, ...(atWordStart ? { prefix: first.word! } : {}) };
 }
 
-/** The positions of a term in a folded text. */
-function* hitsOf(folded: string, { text, atWordStart }: Term): Generator<number> {
-  for (let at = folded.indexOf(text); at >= 0;) {
-    const hit = !atWordStart || !ENDS_IN_WORD.test(folded.slice(Math.max(0, at - 2), at));
-    if (hit) yield at;
-    at = folded.indexOf(text, at + (hit ? text.length : 1));
+/** A folded text in which terms are looked up, each in time in proportion to its length. */
+class FoldedText {
+  /** The positions after which a word goes on or ends; found when they are needed. */
+  private afterLetter: Uint8Array | undefined;
+
+  constructor(readonly text: string) {}
+
+  /** The positions of a term. */
+  *hitsOf({ text, atWordStart }: Term): Generator<number> {
+    for (let at = this.text.indexOf(text); at >= 0;) {
+      const hit = !atWordStart || !this.isAfterLetter(at);
+      if (hit) yield at;
+      at = this.text.indexOf(text, at + (hit ? text.length : 1));
+    }
+  }
+
+  private isAfterLetter(at: number): boolean {
+    if (!this.afterLetter) {
+      this.afterLetter = new Uint8Array(this.text.length + 1);
+      for (const { index, 0: word } of this.text.matchAll(WORDS))
+        this.afterLetter.fill(1, index + 1, index + word.length + 1);
+    }
+    return this.afterLetter[at] === 1;
   }
 }
 
 /** True when a body contains all terms. */
 export function contains(body: string, terms: readonly Term[]): boolean {
-  const folded = foldText(body);
-  return terms.every((term) => !hitsOf(folded, term).next().done);
+  const folded = new FoldedText(foldText(body));
+  return terms.every((term) => !folded.hitsOf(term).next().done);
 }
 
-/** The body with every hit between U+E000 and U+E001. A hit covers whole graphemes; adjacent hits are one. */
+/** Length of a passage and of its part before the first hit, in graphemes. */
+const PASSAGE = 300;
+const BEFORE_HIT = 80;
+
+/**
+ * A passage of the body around its first hit, at most {@link PASSAGE} graphemes, with every hit between U+E000 and
+ * U+E001. A hit covers whole graphemes; adjacent hits are one.
+ */
 export function highlight(body: string, terms: readonly Term[]): string {
-  const clean = body.replace(ANY_MARKER, '');
-  const parts = [...graphemes.segment(clean)].map(({ segment }) => segment);
-  // The grapheme from which each code unit of the folded text comes.
+  const { parts, origins, folded } = foldByPart(body.replace(ANY_MARKER, ''));
+  const hit = new Uint8Array(parts.length);
+  for (const term of terms)
+    for (const at of folded.hitsOf(term))
+      for (let unit = at; unit < at + term.text.length; unit++) hit[origins[unit]!] = 1;
+  const from = Math.max(0, Math.min(hit.indexOf(1) - BEFORE_HIT, parts.length - PASSAGE));
+  const to = Math.min(from + PASSAGE, parts.length);
+  let passage = '';
+  for (let at = from; at < to; at++)
+    passage +=
+      (hit[at] && (at === from || !hit[at - 1]) ? MARKERS[0] : '') +
+      parts[at]! +
+      (hit[at] && (at + 1 === to || !hit[at + 1]) ? MARKERS[1] : '');
+  return passage;
+}
+
+/** The graphemes of a text, the text folded, and the grapheme from which each code unit of the folded text comes. */
+function foldByPart(text: string): { parts: string[]; origins: number[]; folded: FoldedText } {
+  const parts = ASCII.test(text) ? [...text] : [...graphemes.segment(text)].map(({ segment }) => segment);
   const origins: number[] = [];
   let folded = '';
   for (const [at, part] of parts.entries()) {
@@ -113,16 +155,5 @@ export function highlight(body: string, terms: readonly Term[]): string {
     folded += foldedPart;
     for (let unit = 0; unit < foldedPart.length; unit++) origins.push(at);
   }
-  const hit = new Set<number>();
-  for (const term of terms)
-    for (const at of hitsOf(folded, term))
-      for (let unit = at; unit < at + term.text.length; unit++) hit.add(origins[unit]!);
-  return parts
-    .map(
-      (part, at) =>
-        (hit.has(at) && !hit.has(at - 1) ? MARKERS[0] : '') +
-        part +
-        (hit.has(at) && !hit.has(at + 1) ? MARKERS[1] : ''),
-    )
-    .join('');
+  return { parts, origins, folded: new FoldedText(folded) };
 }

@@ -1,10 +1,15 @@
 import { newId, type Message } from '@parley/contracts';
 import { codeOf, eventually, range, seeded } from '@parley/testing';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { searchMessages } from './search.js';
 import { contains, termsOf } from './folding.js';
 import { Chat } from '../spec/chat.js';
+import type { Sql } from '@parley/store';
 import { engines, running } from '@parley/store/testing';
 import { Service } from '../spec/service.js';
+
+/** The position of the time limit among the parameters of the statement. */
+const TIME_LEFT = 7;
 
 describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
@@ -49,6 +54,29 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('search on %s',
       message: { senderId: anna, conversationId, seq: 2 },
     });
     expect(await found(ben, '\u0301')).toEqual([]);
+  });
+
+  it('takes at most eight terms', async () => {
+    const [anna, ben] = [newId(), newId()];
+    await chat.conversation([anna, ben]);
+    const ask = (q: string) => on.service.ask('message.search.v1', anna, { q });
+    expect(await ask('a b c d e f g h')).toEqual({ items: [] });
+    expect(await codeOf(ask('a b c d e f g h i'))).toBe('invalid');
+    expect(await codeOf(ask('abcdefghijklmnopqrstuvwxyz'.split('').join(' ')))).toBe('invalid');
+  });
+
+  it('ends at its deadline, also within a statement', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const word = `w${newId().slice(-10)}`;
+    const conversationId = await chat.conversation([anna, ben]);
+    await say(conversationId, anna, word);
+    await eventually(async () => expect(await found(ben, word)).toEqual([word]));
+    const app = on.engine.database;
+    await expect(searchMessages(app, ben, { q: word }, Date.now())).rejects.toThrow('too long');
+    const late: Sql = {
+      query: (text, parameters = [], options = {}) => app.query(text, parameters.with(TIME_LEFT, -1), options),
+    };
+    await expect(searchMessages(late, ben, { q: word })).rejects.toThrow('too long');
   });
 
   it('returns newest first, page by page, optionally for one conversation or sender', async () => {

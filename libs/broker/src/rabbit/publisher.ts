@@ -1,6 +1,8 @@
+import type { ChatError } from '@parley/contracts';
 import { endsWithin, Unavailable, type Logger } from '@parley/service-kit';
 import { IllegalOperationError, type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
 import { ExpiringSet } from '../deadlines.js';
+import { MAX_MESSAGE_BYTES, messageTooLarge } from '../message-size.js';
 import { messageOf } from '../delivery/inbound-message.js';
 import { closeQuietly } from './connection.js';
 import { declareShared } from './topology.js';
@@ -19,10 +21,10 @@ export interface Publication {
   /** RabbitMQ has confirmed the message. */
   confirmed?(): void;
   /**
-   * RabbitMQ refused the message, could not route it (`mandatory`), or did not confirm it by its deadline. In the last
-   * case it may still have arrived.
+   * A `ChatError` `too_large`: RabbitMQ takes no message of this size. `Unavailable`: RabbitMQ refused the message,
+   * could not route it (`mandatory`), or did not confirm it by its deadline. In the last case it may still have arrived.
    */
-  failed?(error: Unavailable): void;
+  failed?(error: Unavailable | ChatError): void;
 }
 
 interface Entry extends Publication {
@@ -31,6 +33,10 @@ interface Entry extends Publication {
   sent: boolean;
   returned: boolean;
 }
+
+/** RabbitMQ's code for the end of a channel by a message that it does not take. */
+const PRECONDITION_FAILED = 406;
+const MAX_SIZE = /larger than configured max size (\d+)/;
 
 /** The bounds of the outbox. Beyond either of them a publication fails at once. */
 export interface OutboxLimits {
@@ -53,6 +59,10 @@ export class Publisher {
   private channel: ConfirmChannel | undefined;
   private writable = false;
   private closed = false;
+  /** Why RabbitMQ closed the channel because of a message, until the channel's end is handled. */
+  private refusal: string | undefined;
+  /** Smaller when RabbitMQ is configured to take less. */
+  private maxBytes = MAX_MESSAGE_BYTES;
   private readonly mandatory = new Map<string, Entry>();
   private mandatoryCount = 0;
   private readonly idleListeners = new Set<() => void>();
@@ -70,7 +80,10 @@ export class Publisher {
    */
   async use(model: ChannelModel): Promise<void> {
     const channel = await model.createConfirmChannel();
-    channel.on('error', (error: Error) => this.logger.error({ err: error }, 'the publishing channel failed'));
+    channel.on('error', (error: Error & { readonly code?: number }) => {
+      this.logger.error({ err: error }, 'the publishing channel failed');
+      if (this.channel === channel && error.code === PRECONDITION_FAILED) this.refusal = error.message;
+    });
     channel.on('return', (message) => {
       const entry = this.mandatory.get(message.properties.messageId as string);
       if (entry) entry.returned = true;
@@ -104,6 +117,10 @@ export class Publisher {
     const entry: Entry = Object.assign(publication, { open: true, sent: false, returned: false });
     if (this.closed) {
       entry.failed?.(new Unavailable('the broker is closed'));
+      return;
+    }
+    if (entry.content.length > this.maxBytes) {
+      entry.failed?.(messageTooLarge(this.maxBytes));
       return;
     }
     if (this.outbox.size >= this.limits.messages || this.bytes + entry.content.length > this.limits.bytes) {
@@ -178,8 +195,11 @@ export class Publisher {
   }
 
   private fail(entry: Entry, why: string): void {
-    if (!this.remove(entry)) return;
-    entry.failed?.(new Unavailable(`${entry.options.type ?? 'message'} to ${entry.key}: ${why}`));
+    this.failWith(entry, new Unavailable(`${entry.options.type ?? 'message'} to ${entry.key}: ${why}`));
+  }
+
+  private failWith(entry: Entry, error: Unavailable | ChatError): void {
+    if (this.remove(entry)) entry.failed?.(error);
   }
 
   /** Returns false when it was settled before. */
@@ -195,11 +215,13 @@ export class Publisher {
 
   /**
    * The channel has ended: unconfirmed messages are published again on the next one, except those that must not be
-   * repeated.
+   * repeated, or that RabbitMQ refused.
    */
   private lost(): void {
     this.channel = undefined;
     this.writable = false;
+    if (this.refusal !== undefined) this.dropRefused(this.refusal);
+    this.refusal = undefined;
     const toRepeat: Entry[] = [];
     for (const entry of this.outbox.values()) {
       if (entry.sent && !entry.repeatable) {
@@ -212,6 +234,19 @@ export class Publisher {
     this.unsent = toRepeat;
     this.next = 0;
   }
+
+  /** Fails the messages that were too large, if RabbitMQ said so, otherwise all that were sent: any of them may be the refused one, which would end the next channel, too. */
+  private dropRefused(reason: string): void {
+    const sent = this.outbox.values().filter((entry) => entry.sent);
+    const max = Number(MAX_SIZE.exec(reason)?.[1] ?? Number.NaN);
+    const tooLarge = sent.filter(({ content }) => content.length > max);
+    if (tooLarge.length === 0) {
+      for (const entry of sent) this.fail(entry, 'RabbitMQ refused it, or one beside it');
+      return;
+    }
+    this.maxBytes = max;
+    for (const entry of tooLarge) this.failWith(entry, messageTooLarge(max));
+  }
 }
 
 /** Something that may travel in one message with others. */
@@ -219,7 +254,7 @@ export interface BatchItem extends Part {
   /** Milliseconds since the epoch. */
   readonly deadline: number;
   confirmed?(): void;
-  failed?(error: Unavailable): void;
+  failed?(error: Unavailable | ChatError): void;
 }
 
 /** Makes one message of items of one target and kind, at least one, in their order. */

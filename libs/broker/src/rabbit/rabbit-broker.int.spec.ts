@@ -23,6 +23,7 @@ import {
 } from '../conformance.js';
 import { createRabbitBroker, type RabbitOptions } from './rabbit-broker.js';
 import { AmqpConnection } from './connection.js';
+import { Publisher } from './publisher.js';
 import { PROBE } from './shard-balancer.js';
 import { QueueConsumer } from './queue-consumer.js';
 import { listDeadLetters, redrive } from './dead-letters.js';
@@ -697,5 +698,24 @@ describe('RabbitMQ, with arbitrary messages', () => {
     gate.open();
     expect(await answer).toEqual({ epoch: 'e' });
     await admin.close();
+  });
+});
+
+describe('a message that RabbitMQ refuses', () => {
+  it('is not published again, so that the next channel stays open', async () => {
+    const publisher = new Publisher({ messages: 100, bytes: 1024 * 1024 }, 8_000, logger);
+    let channels = 0;
+    const connection = new AmqpConnection(await newHost(), 'refused', logger, (model) => {
+      channels++;
+      return publisher.use(model);
+    });
+    connection.open();
+    await connection.connected(10_000);
+    const content = Buffer.from('{}');
+    await expect(publisher.publish(names.dead, '', content, { expiration: 'no number' })).rejects.toThrow('refused');
+    await publisher.publish(names.dead, '', content, {});
+    expect(channels).toBe(2);
+    publisher.close();
+    await connection.close();
   });
 });

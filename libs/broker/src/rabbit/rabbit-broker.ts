@@ -1,4 +1,5 @@
 import {
+  ChatError,
   DEFAULT_SHARDS,
   domainEvents,
   names,
@@ -14,7 +15,7 @@ import {
   type RequestPayload,
   type Service,
 } from '@parley/contracts';
-import { inSpan, outgoingTrace, StartError, Unavailable, type Logger } from '@parley/service-kit';
+import { inSpan, outgoingTrace, StartError, type Logger, type Unavailable } from '@parley/service-kit';
 import type { ConsumeMessage } from 'amqplib';
 import type { Broker, BrokerStatus, Handlers, InstanceListener, Serving } from '../broker.js';
 import { PendingRequests, unavailable } from '../deadlines.js';
@@ -156,7 +157,11 @@ class RabbitBroker implements Broker {
           const id = this.requests.add(deadline, resolve as (answer: unknown) => void, reject);
           if (this.state !== 'open' || this.requests.size > this.outbox.messages)
             return this.requests.settle(id, unavailable('the broker is closed, or too much is under way'));
-          const failed = (error: Unavailable) => this.requests.settle(id, unavailable(error.message));
+          const failed = (error: Unavailable | ChatError) =>
+            this.requests.settle(
+              id,
+              error instanceof ChatError ? { error: error.toBody() } : unavailable(error.message),
+            );
           const trace = outgoingTrace(correlationId);
           const item: RequestItem = { name, queue, id, trace, deadline, content, failed };
           if (requests[name].together) this.batcher.add(queue, name, item, (items) => this.requestMessage(items));

@@ -181,7 +181,10 @@ abstract class RabbitMessage extends InboundMessage {
     const item = {
       content: encodeAnswer(this.requestId, answer),
       deadline: this.deadline ?? Date.now() + confirmTimeoutMs,
-      failed: (error: Error) => logger.warn({ err: error }, 'an answer was not sent'),
+      failed: (error: Error) => {
+        logger.warn({ err: error, name: this.name }, 'an answer was not sent');
+        if (error instanceof ChatError && 'ok' in answer) this.sendAnswer({ error: error.toBody() });
+      },
     };
     batcher.add(replyTo, 'answers', item, (items) => ({
       exchange: names.replies,
