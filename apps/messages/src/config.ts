@@ -38,11 +38,13 @@ export interface WebhookSettings {
   readonly timeoutMs: number;
   /** Interval of looking for deliveries queued by other replicas, and for retries. */
   readonly pollMs: number;
+  /** The time for which a webhook that keeps failing is not attempted. */
+  readonly probeMs: number;
 }
 
 export const defaultSettings: Settings = Object.freeze({
   quotaBytes: 5 * 1024 ** 3,
-  webhooks: { allowPrivate: false, retryMs: 10_000, timeoutMs: 10_000, pollMs: 2_000 },
+  webhooks: { allowPrivate: false, retryMs: 10_000, timeoutMs: 10_000, pollMs: 2_000, probeMs: 30_000 },
 });
 
 /** The settings that the environment gives. */

@@ -13,8 +13,8 @@ const WAIT_FACTOR = 4.3;
 const MAX_FAILURES = 5;
 /** An attempt that has not ended after this time was cut off, and its delivery is due again. Longer than any attempt takes. */
 const LEASE_MS = 60_000;
-/** Maximum number of parallel attempts of this process for one webhook. */
-export const MAX_ATTEMPTS_PER_WEBHOOK = 4;
+/** Maximum number of parallel attempts of one process: in all, for the webhooks of one owner, for one host, and for one webhook. */
+export const MAX_PARALLEL = { all: 16, owner: 4, host: 8, webhook: 4 } as const;
 const KEPT = `interval '7 days'`;
 /** Maximum number of deliveries that one sweep removes. */
 const MAX_SWEPT = 1000;
@@ -40,11 +40,47 @@ export interface DueDelivery extends Row {
   created_at: Date;
   url: string;
   secret: string;
+  /** The user who created the webhook. */
+  owner: string;
+  /** Host and port of its address. */
+  host: string;
+}
+/** The number of attempts under way, by webhook, owner and host. */
+export interface UsedSlots {
+  readonly webhook: ReadonlyMap<string, number>;
+  readonly owner: ReadonlyMap<string, number>;
+  readonly host: ReadonlyMap<string, number>;
 }
 
 /** SQL: true while the creator of the webhook `alias` is creator or admin of its conversation. Afterwards the webhook gets nothing. */
 export const creatorManages = (alias: string): string =>
   `exists (select 1 from chat.member m where m.conversation_id = ${alias}.conversation_id and m.user_id = ${alias}.created_by and m.role in ('creator', 'admin') and ${isMemberNow('m')})`;
+
+/** SQL: host and port of the address of the webhook `w`. */
+const HOST = `lower(substring(w.url from '^[a-zA-Z]+://([^/?#]+)'))`;
+const used = (slots: number, key: string): string => `coalesce(($${slots}::jsonb ->> (${key})::text)::int, 0)`;
+const TAKE = `
+  with due as (
+    select d.id, d.webhook_id, d.next_attempt_at, w.created_by as owner, ${HOST} as host
+      from chat.webhook_delivery d join chat.webhook w on w.id = d.webhook_id
+     where d.state = 'waiting' and d.next_attempt_at <= now() and ${used(2, 'd.webhook_id')} < ${MAX_PARALLEL.webhook}
+       and ${used(3, 'w.created_by')} < ${MAX_PARALLEL.owner} and ${used(4, HOST)} < ${MAX_PARALLEL.host}
+     order by d.next_attempt_at limit 500),
+  of_webhook as (
+    select due.*, row_number() over (partition by webhook_id order by next_attempt_at, id) + ${used(2, 'webhook_id')} as n from due),
+  of_owner as (
+    select id, next_attempt_at, host, row_number() over (partition by owner order by next_attempt_at, id) + ${used(3, 'owner')} as n
+      from of_webhook where n <= ${MAX_PARALLEL.webhook}),
+  of_host as materialized (
+    select id, next_attempt_at, n as turn, row_number() over (partition by host order by n, next_attempt_at, id) + ${used(4, 'host')} as n
+      from of_owner where n <= ${MAX_PARALLEL.owner}),
+  taken as materialized (
+    select d.id from chat.webhook_delivery d join of_host on of_host.id = d.id
+     where of_host.n <= ${MAX_PARALLEL.host} and d.state = 'waiting' and d.next_attempt_at <= now()
+     order by of_host.turn, d.next_attempt_at limit $1 for update of d skip locked)
+  update chat.webhook_delivery d set attempts = d.attempts + ${creatorManages('w')}::int, next_attempt_at = now() + interval '${LEASE_MS} milliseconds'
+    from taken, chat.webhook w where d.id = taken.id and w.id = d.webhook_id
+  returning d.id, d.webhook_id, d.event, d.payload, d.attempts, d.created_at, w.url, w.secret, w.created_by as owner, ${HOST} as host, ${creatorManages('w')} as managed`;
 
 const DISCARD_WAITING = `
   update chat.webhook_delivery set state = 'dead', next_attempt_at = null, problem = '${SWITCHED_OFF}' where webhook_id = $1 and state = 'waiting'`;
@@ -103,23 +139,17 @@ export class Deliveries {
   }
 
   /**
-   * Takes at most `limit` due deliveries, a few of each webhook and none of the `busy` ones. Replicas may take at the same time: none gets another's. Webhooks whose creator may no longer
-   * manage them are switched off instead.
+   * Takes at most `limit` due deliveries: one of each owner in turn, and never more of a webhook, an owner or a host than
+   * {@link MAX_PARALLEL} allows beside those in `used`. Replicas may take at the same time: none gets another's. Webhooks
+   * whose creator may no longer manage them are switched off instead.
    */
-  async take(limit: number, busy: readonly string[]): Promise<DueDelivery[]> {
-    const taken = await this.database.query<DueDelivery & { managed: boolean }>(
-      `with due as materialized (
-         select d.id, row_number() over (partition by d.webhook_id order by d.next_attempt_at, d.id) as n
-           from (select id, webhook_id, next_attempt_at from chat.webhook_delivery
-                  where state = 'waiting' and next_attempt_at <= now() and webhook_id <> all($2::uuid[]) order by next_attempt_at limit 500) d),
-       taken as materialized (
-         select d.id from chat.webhook_delivery d join due on due.id = d.id
-          where due.n <= ${MAX_ATTEMPTS_PER_WEBHOOK} and d.state = 'waiting' and d.next_attempt_at <= now() order by d.next_attempt_at limit $1 for update of d skip locked)
-       update chat.webhook_delivery d set attempts = d.attempts + ${creatorManages('w')}::int, next_attempt_at = now() + interval '${LEASE_MS} milliseconds'
-         from taken, chat.webhook w where d.id = taken.id and w.id = d.webhook_id
-       returning d.id, d.webhook_id, d.event, d.payload, d.attempts, d.created_at, w.url, w.secret, ${creatorManages('w')} as managed`,
-      [limit, busy],
-    );
+  async take(limit: number, used: UsedSlots): Promise<DueDelivery[]> {
+    const taken = await this.database.query<DueDelivery & { managed: boolean }>(TAKE, [
+      limit,
+      Object.fromEntries(used.webhook),
+      Object.fromEntries(used.owner),
+      Object.fromEntries(used.host),
+    ]);
     await this.switchOff(taken.filter(({ managed }) => !managed).map(({ webhook_id }) => webhook_id));
     return taken.filter(({ managed }) => managed);
   }

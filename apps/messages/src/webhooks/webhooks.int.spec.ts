@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import {
@@ -17,6 +17,7 @@ import { codeOf, eventually } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { defaultSettings, type WebhookSettings } from '../config.js';
 import { Service } from '../spec/service.js';
+import { MAX_PARALLEL } from './deliveries.js';
 
 const quick: WebhookSettings = {
   ...defaultSettings.webhooks,
@@ -24,6 +25,7 @@ const quick: WebhookSettings = {
   retryMs: 0,
   timeoutMs: 2_000,
   pollMs: 20,
+  probeMs: 0,
 };
 
 interface Received {
@@ -377,6 +379,32 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(all);
     expect(second).not.toHaveProperty('nextCursor');
     expect(await codeOf(ask('webhook.deliveries.v1', anna, { webhookId: webhook.id, cursor: 'x' }))).toBe('invalid');
+  });
+
+  it('of one owner that do not answer hold up neither those of others nor take all attempts', async () => {
+    const hanging = new Set<ServerResponse>();
+    let ended = 0;
+    const hole = createServer((request, response) => {
+      hanging.add(response);
+      request.resume();
+      response.once('close', () => ended++);
+    });
+    await new Promise<void>((resolve) => void hole.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(hole.address() as AddressInfo).port}/`;
+    try {
+      const [slow, other] = [await setting(), await setting()];
+      for (let n = 0; n < 5; n++)
+        await ask('webhook.create.v1', slow.anna, { conversationId: slow.conversationId, url });
+      await create(other.anna, other.conversationId, other.to);
+      for (let n = 0; n < 5; n++) await on.service.send(slow.anna, { conversationId: slow.conversationId });
+      await eventually(() => expect(hanging.size).toBe(MAX_PARALLEL.owner));
+      await on.service.send(other.anna, { conversationId: other.conversationId });
+      await eventually(() => expect(at(other.to)).toHaveLength(1));
+      expect([hanging.size, ended]).toEqual([MAX_PARALLEL.owner, 0]);
+    } finally {
+      hole.closeAllConnections();
+      hole.close();
+    }
   });
 
   it('may only have public addresses, unless the operator allows others', async () => {

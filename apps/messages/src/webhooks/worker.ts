@@ -2,11 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { endsWithin, Logger, Unavailable } from '@parley/service-kit';
 import { Settings } from '../config.js';
-import { Deliveries, MAX_ATTEMPTS_PER_WEBHOOK, type DueDelivery } from './deliveries.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import { Deliveries, MAX_PARALLEL, type DueDelivery, type UsedSlots } from './deliveries.js';
 import { anyAddresses, post, publicAddresses, sign, type AttemptResult } from './post.js';
 
-/** Maximum number of parallel attempts of one process. */
-const MAX_PARALLEL = 16;
 const SWEEP_EVERY_MS = 3_600_000;
 /** The longest that a stop waits for attempts under way. */
 const GRACE_MS = 3_000;
@@ -16,9 +15,8 @@ const GRACE_MS = 3_000;
 export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly stopping = new AbortController();
   private readonly aborting = new AbortController();
-  /** The number of attempts under way, by webhook. */
-  private readonly busy = new Map<string, number>();
-  private readonly attempts = new Set<Promise<void>>();
+  private readonly attempts = new Map<Promise<void>, DueDelivery>();
+  private readonly breaker: CircuitBreaker;
   private wake = Promise.withResolvers<void>();
   private sweptAt = Date.now();
   private running: Promise<void> = Promise.resolve();
@@ -27,7 +25,9 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly deliveries: Deliveries,
     private readonly settings: Settings,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.breaker = new CircuitBreaker(settings.webhooks.probeMs);
+  }
 
   onApplicationBootstrap(): void {
     this.deliveries.onAdded = () => this.wake.resolve();
@@ -37,9 +37,9 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     this.stopping.abort();
     await this.running;
-    await endsWithin(GRACE_MS, Promise.all(this.attempts));
+    await endsWithin(GRACE_MS, Promise.all([...this.attempts.keys()]));
     this.aborting.abort();
-    await Promise.all(this.attempts);
+    await Promise.all([...this.attempts.keys()]);
   }
 
   /** Begins attempts when deliveries are queued, when an attempt ends, and every `pollMs`. */
@@ -64,25 +64,33 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
+  /** Takes deliveries until none may be attempted beside those under way. */
   private async beginAttempts(): Promise<void> {
-    const free = MAX_PARALLEL - this.attempts.size;
-    if (free === 0) return;
-    const full = [...this.busy].filter(([, count]) => count >= MAX_ATTEMPTS_PER_WEBHOOK).map(([id]) => id);
-    for (const delivery of await this.deliveries.take(free, full)) {
-      const attempt = this.attempt(delivery).finally(() => {
-        this.attempts.delete(attempt);
-        this.count(delivery.webhook_id, -1);
-        this.wake.resolve();
-      });
-      this.count(delivery.webhook_id, 1);
-      this.attempts.add(attempt);
+    for (let free = this.free; free > 0; free = this.free) {
+      const deliveries = await this.deliveries.take(free, this.usedSlots());
+      if (deliveries.length === 0) return;
+      for (const delivery of deliveries) {
+        const attempt: Promise<void> = this.attempt(delivery).finally(() => {
+          this.attempts.delete(attempt);
+          this.wake.resolve();
+        });
+        this.attempts.set(attempt, delivery);
+      }
     }
   }
 
-  private count(webhookId: string, by: 1 | -1): void {
-    const count = (this.busy.get(webhookId) ?? 0) + by;
-    if (count === 0) this.busy.delete(webhookId);
-    else this.busy.set(webhookId, count);
+  private get free(): number {
+    return this.stopping.signal.aborted ? 0 : MAX_PARALLEL.all - this.attempts.size;
+  }
+
+  private usedSlots(): UsedSlots {
+    const used = { webhook: this.breaker.withheld(MAX_PARALLEL.webhook), owner: new Map(), host: new Map() };
+    for (const { webhook_id, owner, host } of this.attempts.values()) {
+      increment(used.webhook, webhook_id);
+      increment(used.owner, owner);
+      increment(used.host, host);
+    }
+    return used;
   }
 
   /** Never rejects: an attempt whose result cannot be recorded is due again later. */
@@ -90,6 +98,8 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       const result = await this.post(delivery);
       if (result.problem !== undefined && this.aborting.signal.aborted) return await this.deliveries.giveBack(delivery);
+      if (result.problem === undefined) this.breaker.succeeded(delivery.webhook_id);
+      else this.breaker.failed(delivery.webhook_id);
       const switchedOff = await this.deliveries.record(delivery, result);
       if (switchedOff)
         this.logger.warn({ webhookId: delivery.webhook_id }, 'a webhook was switched off after too many failures');
@@ -122,6 +132,8 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
     if ((await this.deliveries.sweep()) === 0) this.sweptAt = Date.now();
   }
 }
+
+const increment = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
 
 function headersOf({ id, event, secret }: DueDelivery, body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
