@@ -1,6 +1,7 @@
 import { ChatError, Id } from '@parley/contracts';
 import type { Row } from '@parley/store';
 import { z } from 'zod';
+import { fitting } from './answer-size.js';
 import { iso, type Moment } from './rows.js';
 
 /** A position in the list `list` as an opaque string, valid for that list only. `position` is JSON: strings and numbers. */
@@ -47,7 +48,7 @@ export interface TimePlace {
 }
 
 /**
- * One page of a list ordered by (time, id). `list` names the list in its cursors. `read` is given one more than the limit: the extra row tells whether another page follows.
+ * One page of a list ordered by (time, id). `list` names the list in its cursors. `read` is given one more than the limit: the extra row tells whether another page follows. A page of large rows is shorter.
  * `placeOf` returns a row's position.
  */
 export async function pageByTime<R extends Row>(
@@ -58,8 +59,8 @@ export async function pageByTime<R extends Row>(
 ): Promise<{ rows: R[]; nextCursor?: string }> {
   const [at, id] = cursor === undefined ? [] : decodeCursor(list, TimePosition, cursor);
   const rows = await read({ at, id }, limit + 1);
-  const page = rows.slice(0, limit);
-  if (rows.length <= limit) return { rows: page };
+  const page = fitting(rows.slice(0, limit));
+  if (rows.length === page.length) return { rows: page };
   const [lastAt, lastId] = placeOf(page.at(-1)!);
   return { rows: page, nextCursor: encodeCursor(list, [iso(lastAt), lastId]) };
 }

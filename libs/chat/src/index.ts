@@ -1,4 +1,5 @@
 export * from './access.js';
+export * from './answer-size.js';
 export * from './audience.js';
 export * from './conversations.js';
 export * from './cursor.js';

@@ -337,6 +337,17 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     await eventually(() => expect(view(ben, id)!.unread).toBe(0));
   });
 
+  it('loads all parts of a large board', async () => {
+    const { ann, ben, id } = await pair();
+    const points = Array.from({ length: 2_000 }, (_, n) => 123_456.7 + n);
+    for (let n = 0; n < 70; n++) await ann.draw(id, { id: `line ${n}`, color: '#aabbcc', width: 1, points });
+    const first = await ben.request<{ complete: boolean }>('GET', `/conversations/${id}/drawing`);
+    expect(first.complete).toBe(false);
+    const { items, complete } = await ben.drawing(id);
+    expect(items.map((line) => line.id)).toEqual(Array.from({ length: 70 }, (_, n) => `line ${n}`));
+    expect(complete).toBe(true);
+  });
+
   it('shows typing and presence while watched', async () => {
     const { ann, ben, id } = await pair();
     for (let n = 0; n < 5; n++) ann.typing(id, true);

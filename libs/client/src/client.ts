@@ -392,9 +392,24 @@ export class ParleyClient {
     await this.call('drawing:reset', { conversationId });
   }
 
-  /** The lines on a conversation's board. Later changes are the events `drawing:line` and `drawing:reset`. */
-  drawing(conversationId: string): Promise<CallOutput<'drawing.get'>> {
-    return this.request('GET', `/conversations/${conversationId}/drawing`);
+  /** All lines on a conversation's board. Later changes are the events `drawing:line` and `drawing:reset`. */
+  async drawing(conversationId: string): Promise<CallOutput<'drawing.get'>> {
+    const items: CallOutput<'drawing.get'>['items'] = [];
+    for (let cursor: string | undefined; ;) {
+      try {
+        const part = await this.request<CallOutput<'drawing.get'>>('GET', `/conversations/${conversationId}/drawing`, {
+          query: { cursor },
+        });
+        items.push(...part.items);
+        if (part.cursor === undefined) return { items, rev: part.rev, complete: true };
+        ({ cursor } = part);
+      } catch (error) {
+        // The board was emptied between its parts.
+        if (cursor === undefined || !(error instanceof ParleyError) || error.code !== 'conflict') throw error;
+        items.length = 0;
+        cursor = undefined;
+      }
+    }
   }
 
   /**

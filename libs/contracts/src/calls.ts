@@ -836,8 +836,8 @@ export const calls = {
     auth: 'session',
     service: 'history',
     via: 'query',
-    http: route('GET', '/conversations/:conversationId/drawing'),
-    input: z.strictObject(conversationId),
+    http: route('GET', '/conversations/:conversationId/drawing', 200, { query: { cursor: 'text' } }),
+    input: z.strictObject({ ...conversationId, cursor: Cursor.optional() }),
     output: Drawing,
   }),
 

@@ -369,8 +369,13 @@ export const Line = z.object({
   createdAt: Time,
 });
 export type Line = z.infer<typeof Line>;
-/** A board. `rev`: the conversation's revision when it was read; a `drawing:reset` with a higher `rev` empties it. */
-export const Drawing = z.object({ items: z.array(Line), rev: Position });
+/** A board, or the next part of one: unless it is `complete`, `cursor` gives the rest. `rev`: the conversation's revision when it was read; a `drawing:reset` with a higher `rev` empties it. */
+export const Drawing = z.object({
+  items: z.array(Line),
+  rev: Position,
+  complete: z.boolean().optional(),
+  cursor: Cursor.optional(),
+});
 
 /** An entry of the caller's contacts or blocked users. */
 export const ListedUser = z.object({ user: User, createdAt: Time });

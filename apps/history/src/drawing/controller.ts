@@ -14,8 +14,8 @@ export class DrawingController {
   @MessagePattern<string>('drawing.get.v1')
   get(@Payload() { caller, input }: RequestPayload<'drawing.get.v1'>): Promise<RequestAnswer<'drawing.get.v1'>> {
     return inSnapshot(this.database, async (sql) => {
-      const { id, rev } = await requireMember(sql, input.conversationId, caller.userId);
-      return readBoard(sql, id, rev);
+      const conversation = await requireMember(sql, input.conversationId, caller.userId);
+      return readBoard(sql, conversation, input.cursor);
     });
   }
 }

@@ -63,7 +63,8 @@ export class PagesController {
   ): Promise<RequestAnswer<'conversation.history.v1'>> {
     const { id, last_seq } = await requireMember(this.database, input.conversationId, caller.userId);
     const range = rangeOf({ ...input, limit: input.limit ?? PAGE_SIZE }, last_seq);
-    return readPage(this.database, caller.userId, id, range, last_seq);
+    const anchor = input.after === undefined ? input.around : range.from;
+    return readPage(this.database, caller.userId, id, range, last_seq, anchor);
   }
 
   @MessagePattern<string>('conversation.members.v1')

@@ -126,7 +126,11 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('lists on %s', 
     });
     expect(rev).toBe(2);
     await chat.emptyBoard(conversationId);
-    expect(await on.service.ask('drawing.get.v1', ben, { conversationId })).toEqual({ items: [], rev: 3 });
+    expect(await on.service.ask('drawing.get.v1', ben, { conversationId })).toEqual({
+      items: [],
+      rev: 3,
+      complete: true,
+    });
     expect(await codeOf(on.service.ask('drawing.get.v1', newId(), { conversationId }))).toBe('not_found');
   });
 

@@ -2,6 +2,7 @@ import {
   decodeCursor,
   DEFAULT_LIMIT,
   encodeCursor,
+  fitting,
   iso,
   messageColumns,
   outranks,
@@ -79,9 +80,9 @@ export async function listEdits(
   if (!outranks(access.role, 'member')) throw new ChatError('forbidden', 'Only creator and admins see edits');
   const before = cursor === undefined ? undefined : decodeCursor('edits', EditPosition, cursor)[0];
   const rows = deleted ? [] : await sql.query<EditRow>(EDITS, [access.id, messageId, before, limit + 1]);
-  const items = rows.slice(0, limit);
+  const items = fitting(rows.slice(0, limit));
   return {
     items: items.map(({ body, edited_at }) => ({ body, editedAt: iso(edited_at) })),
-    ...(rows.length > limit ? { nextCursor: encodeCursor('edits', [items.at(-1)!.rev]) } : {}),
+    ...(rows.length > items.length ? { nextCursor: encodeCursor('edits', [items.at(-1)!.rev]) } : {}),
   };
 }

@@ -1,4 +1,4 @@
-import { messageColumns, toMessage, withOwnReactions, type MessageRow } from '@parley/chat';
+import { ANSWER_BYTES, messageBytes, messageColumns, toMessage, withOwnReactions, type MessageRow } from '@parley/chat';
 import type { MessagePage } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
@@ -28,22 +28,30 @@ export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: 
   return { from: Math.max(1, to - limit + 1), to };
 }
 
-const PAGE = `select ${messageColumns('m')} from chat.message m where m.conversation_id = $1 and m.seq between $2 and $3 order by m.seq`;
+/** SQL: the messages of a range that fit into $5 bytes, beginning with the one at $4 and continuing with its neighbours. */
+const PAGE = `
+  with found as (select ${messageColumns('m')}, ${messageBytes('m')} as bytes from chat.message m where m.conversation_id = $1 and m.seq between $2 and $3),
+    sized as (select f.*, sum(bytes) over (order by abs(seq - $4::bigint), seq) - bytes as before from found f)
+  select ${messageColumns('s')} from sized s where s.before < $5 order by s.seq`;
 
-/** The messages of a range, tombstones included, as the user sees them. The range must not go beyond `lastSeq`. Does not check access. */
+/**
+ * The messages of a range, tombstones included, as the user sees them; of large messages only those next to `anchor`, by
+ * default the newest. The range must not go beyond `lastSeq`. Does not check access.
+ */
 export async function readPage(
   sql: Sql,
   userId: string,
   conversationId: string,
   { from, to }: Range,
   lastSeq: number,
+  anchor = to,
 ): Promise<MessagePage> {
-  const rows = from > to ? [] : await sql.query<MessageRow>(PAGE, [conversationId, from, to]);
+  const rows = from > to ? [] : await sql.query<MessageRow>(PAGE, [conversationId, from, to, anchor, ANSWER_BYTES]);
   return {
     items: await withOwnReactions(sql, userId, rows.map(toMessage)),
     lastSeq,
-    hasBefore: from > 1,
-    hasAfter: to < lastSeq,
+    hasBefore: (rows[0]?.seq ?? from) > 1,
+    hasAfter: (rows.at(-1)?.seq ?? to) < lastSeq,
   };
 }
 

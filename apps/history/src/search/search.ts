@@ -2,6 +2,7 @@ import {
   decodeCursor,
   DEFAULT_LIMIT,
   encodeCursor,
+  fitting,
   isMemberNow,
   iso,
   messageColumns,
@@ -103,8 +104,8 @@ export async function searchMessages(
     place = placeOf(rows.at(-1)!);
   }
   if (isCut && found.length === 0) throw new Unavailable('the search took too long');
-  const page = found.slice(0, limit);
-  const next = found.length > limit || isCut ? { nextCursor: encodeCursor('search', placeOf(page.at(-1)!)) } : {};
+  const page = fitting(found.slice(0, limit));
+  const next = found.length > page.length || isCut ? { nextCursor: encodeCursor('search', placeOf(page.at(-1)!)) } : {};
   const messages = await withOwnReactions(sql, userId, page.map(toMessage));
   const items: CallOutput<'message.search'>['items'] = [];
   for (const message of messages) {

@@ -1,5 +1,7 @@
 import {
+  ANSWER_BYTES,
   memberColumns,
+  messageBytes,
   messageColumns,
   toMember,
   toMessage,
@@ -30,12 +32,22 @@ export async function epochOf(sql: Sql): Promise<string> {
   return row!.epoch;
 }
 
+/**
+ * SQL: the changed messages of the conversations in their order, by `rev`, at most $3 of each, as far as they fit into $4
+ * bytes. `found`: how many there are in the conversation without that limit; `total`: in all of them.
+ */
 const MESSAGES = `
-  select ${messageColumns('m')}
-  from unnest($1::uuid[], $2::bigint[]) as q(conversation_id, since)
-  cross join lateral (
-    select ${messageColumns('m')} from chat.message m where m.conversation_id = q.conversation_id and m.rev > q.since order by m.rev limit $3) m
-  order by m.conversation_id, m.rev`;
+  with found as (
+    select q.n, m.* from unnest($1::uuid[], $2::bigint[]) with ordinality as q(conversation_id, since, n)
+    cross join lateral (
+      select ${messageColumns('m')}, ${messageBytes('m')} as bytes from chat.message m where m.conversation_id = q.conversation_id and m.rev > q.since order by m.rev limit $3) m),
+    sized as (
+      select f.*, sum(bytes) over (order by n, rev) - bytes as before, count(*) over (partition by n) as found, count(*) over () as total from found f)
+  select ${messageColumns('s')}, s.found, s.total from sized s where s.before < $4 order by s.n, s.rev`;
+interface ChangedMessage extends MessageRow {
+  found: number;
+  total: number;
+}
 const MEMBERS = `
   select m.conversation_id, m.rev, m.left_at, ${memberColumns('m', 'k')}
   from unnest($1::uuid[], $2::bigint[]) as q(conversation_id, since)
@@ -78,7 +90,8 @@ export async function preferencesChangedSince(
 }
 
 /**
- * The changes of each conversation, at most `limit` messages each, in the order of `conversations`. A handful of queries for any number of conversations. `sql` must be one snapshot. Changes that are
+ * The changes of each conversation, at most `limit` messages each, in the order of `conversations`; of the first ones only, when
+ * their messages fill an answer. A handful of queries for any number of conversations. `sql` must be one snapshot. Changes that are
  * cut off end at a `rev` up to which they are complete; the next call continues there. The conversation itself is included when its description, its members (and so `memberCount` and `me`) or the
  * user's own settings changed.
  */
@@ -91,7 +104,10 @@ export async function changesOf(
   const ids = conversations.map(({ id }) => id);
   const sinces = conversations.map(({ since }) => since);
   if (ids.length === 0) return new Map();
-  const messageRows = await sql.query<MessageRow>(MESSAGES, [ids, sinces, limit + 1]);
+  const messageRows = await sql.query<ChangedMessage>(MESSAGES, [ids, sinces, limit + 1, ANSWER_BYTES]);
+  const last = messageRows.at(-1);
+  const isCut = last !== undefined && messageRows.length < last.total;
+  const included = isCut ? conversations.slice(0, ids.indexOf(last.conversation_id) + 1) : conversations;
   const messages = Map.groupBy(
     await withOwnReactions(sql, userId, messageRows.map(toMessage)),
     ({ conversationId }) => conversationId,
@@ -111,10 +127,12 @@ export async function changesOf(
   );
   const viewById = new Map(views.map((conversation) => [conversation.id, conversation]));
   return new Map(
-    conversations.map((conversation) => {
+    included.map((conversation) => {
       const { id } = conversation;
+      const own = messages.get(id) ?? [];
       const parts = {
-        messages: messages.get(id) ?? [],
+        messages: own,
+        isCut: isCut && id === last.conversation_id && own.length < last.found,
         members: members.get(id) ?? [],
         receipts: receipts.get(id) ?? [],
         conversation: viewById.get(id),
@@ -127,6 +145,8 @@ export async function changesOf(
 
 interface Parts {
   readonly messages: readonly Message[];
+  /** True when further messages did not fit into the answer. */
+  readonly isCut: boolean;
   readonly members: readonly ChangedMember[];
   readonly receipts: Receipt[];
   readonly conversation: Conversation | undefined;
@@ -137,9 +157,9 @@ interface Parts {
 function assemble(
   { since, rev, conversation_rev, members_rev, drawing_rev }: ConversationSince,
   limit: number,
-  { messages, members, receipts, conversation, preferred }: Parts,
+  { messages, isCut, members, receipts, conversation, preferred }: Parts,
 ): Changes {
-  const complete = messages.length <= limit;
+  const complete = !isCut && messages.length <= limit;
   const items = messages.slice(0, limit);
   const upTo = complete ? rev : items.at(-1)!.rev;
   const within = (at: number) => at > since && at <= upTo;

@@ -1,4 +1,4 @@
-import { isMemberNow, viewConversations } from '@parley/chat';
+import { ANSWER_BYTES, fitting, isMemberNow, sizeOf, viewConversations } from '@parley/chat';
 import { limits, type CallInput, type CallOutput } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
 import { receiptsIn } from '../receipts/member-receipts.js';
@@ -41,20 +41,32 @@ export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): 
   const outdated = known.filter(({ rev, since }) => rev > since);
   const absent = own.filter(({ id }) => !cursors.has(id));
 
-  const changes = await entriesOf(sql, userId, epoch, fitIntoAnswer(outdated));
-  const added = await viewConversations(
+  const changes = fitting(await entriesOf(sql, userId, epoch, fitIntoAnswer(outdated)));
+  const views = await viewConversations(
     sql,
     userId,
     absent.slice(0, max.added).map(({ id }) => id),
   );
+  const added = fitting(views, ANSWER_BYTES - sizeOf(changes), changes.length === 0 ? 1 : 0);
   const complete =
-    changes.length === outdated.length && changes.every((entry) => entry.complete) && absent.length <= max.added;
+    changes.length === outdated.length && changes.every((entry) => entry.complete) && absent.length === added.length;
   if (complete) {
     const current = known.filter(({ rev, since }) => rev <= since);
-    changes.push(...(await unnumberedChanges(sql, userId, epoch, current)));
+    const unnumbered = await unnumberedChanges(sql, userId, epoch, current);
+    const whole = fitting(unnumbered, ANSWER_BYTES - sizeOf(changes) - sizeOf(added), 0).length;
+    changes.push(
+      ...unnumbered.slice(0, whole),
+      ...unnumbered.slice(whole).map((entry) => withOwnReceipts(entry, userId)),
+    );
   }
   return { epoch, changes, added, removed: [...cursors.keys()].filter((id) => !ownIds.has(id)), complete };
 }
+
+/** An entry without the receipts of others, for answers that are full: such entries have no `rev` at which the next answer could continue. */
+const withOwnReceipts = (entry: Entry, ownId: string): Entry => ({
+  ...entry,
+  receipts: entry.receipts.filter(({ userId }) => userId === ownId),
+});
 
 /** As many conversations as fit into one answer, by the number of messages that each may have; at least one. */
 function fitIntoAnswer(outdated: readonly ConversationSince[]): ConversationSince[] {

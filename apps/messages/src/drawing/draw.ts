@@ -24,6 +24,8 @@ export type DrawCommand = Pick<Delivery<RequestPayload<'drawing.draw.v1'>>, 'pay
 
 /** Maximum number of lines on one board. */
 export const MAX_LINES = 5000;
+/** Maximum number of coordinates on one board: about 4 MiB as JSON. */
+export const MAX_COORDINATES = 400_000;
 
 /** Draws lines on boards. */
 @Injectable()
@@ -118,17 +120,21 @@ class Board {
   constructor(
     /** Lines are numbered without gaps, so the last number is also their count. */
     private last: number,
+    private coordinates: number,
     private readonly existing: ReadonlyMap<string, Line>,
   ) {}
 
   /** A new line; the existing line of a redelivered command, which may not have been pushed; or nothing to push. */
   add(command: DrawCommand, at: Date): NewLine | Line | undefined | ChatError {
-    const { id } = command.payload.input.line;
+    const { id, points } = command.payload.input.line;
     const line = this.existing.get(id);
     if (line) return command.redelivered && line.userId === userIdOf(command) ? line : undefined;
     if (this.added.has(id)) return undefined;
     if (this.last >= MAX_LINES) return new ChatError('too_large', `A board holds at most ${MAX_LINES} lines`);
+    if (this.coordinates + points.length > MAX_COORDINATES)
+      return new ChatError('too_large', `A board holds at most ${MAX_COORDINATES} coordinates`);
     this.last += 1;
+    this.coordinates += points.length;
     this.added.add(id);
     return new NewLine(command, this.last, at);
   }
@@ -136,19 +142,23 @@ class Board {
 
 const BOARDS = `
   select b.id, coalesce((select max(l.n) from chat.drawing_line l where l.conversation_id = b.id), 0) as last,
+    coalesce((select sum(cardinality(l.points)) from chat.drawing_line l where l.conversation_id = b.id), 0)::int as coordinates,
     (select coalesce(jsonb_agg(to_jsonb(l)), '[]') from unnest($2::uuid[], $3::text[]) as q(conversation_id, id)
       join chat.drawing_line l on l.conversation_id = q.conversation_id and l.id = q.id where q.conversation_id = b.id) as existing
   from unnest($1::uuid[]) as b(id)`;
 /** The boards of the commands, each with those of the commands' lines that it already has. */
 async function boardsOf(sql: Sql, commands: readonly DrawCommand[]): Promise<Map<string, Board>> {
   if (commands.length === 0) return new Map();
-  const rows = await sql.query<{ id: string; last: number; existing: LineRow[] }>(BOARDS, [
+  const rows = await sql.query<{ id: string; last: number; coordinates: number; existing: LineRow[] }>(BOARDS, [
     [...new Set(commands.map(conversationIdOf))],
     commands.map(conversationIdOf),
     commands.map(({ payload }) => payload.input.line.id),
   ]);
   return new Map(
-    rows.map(({ id, last, existing }) => [id, new Board(last, new Map(existing.map((row) => [row.id, toLine(row)])))]),
+    rows.map(({ id, last, coordinates, existing }) => [
+      id,
+      new Board(last, coordinates, new Map(existing.map((row) => [row.id, toLine(row)]))),
+    ]),
   );
 }
 

@@ -72,6 +72,23 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     ]);
   });
 
+  it('take no more than 400,000 coordinates', async () => {
+    const anna = newId();
+    const conversationId = await on.service.group(anna, newId());
+    await on.engine.owner.query(
+      `insert into chat.drawing_line (conversation_id, n, id, user_id, color, width, points, created_at)
+       select $1, n, 'line ' || n, $2, '#aabbcc', 1, array_fill(1.5::real, array[2000]), now() from generate_series(1, 199) n`,
+      [conversationId, anna],
+    );
+    const add = (id: string, coordinates: number) =>
+      on.service.call('drawing.draw.v1', anna, { conversationId, line: line(id, Array<number>(coordinates).fill(1)) });
+    await add('a', 1_998);
+    expect(await codeOf(add('b', 4))).toBe('too_large');
+    await add('c', 2);
+    expect(await codeOf(add('d', 2))).toBe('too_large');
+    await add('a', 4);
+  });
+
   it('keep the first line under an id, and push it once', async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
