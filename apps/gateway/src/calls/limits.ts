@@ -6,6 +6,9 @@ import { GatewayConfig } from '../config.js';
 import { addressKey, type Client } from './client.js';
 import { UserRates } from './user-rates.js';
 
+/** When to try again while another gateway has a search of the user under way. */
+const SEARCH_RETRY_MS = 500;
+
 /** Enforces the rates that the protocol states: of users over all connections, gateways and interfaces, and of addresses. */
 @Injectable()
 export class Limits {
@@ -15,6 +18,8 @@ export class Limits {
   private readonly failedLogins: Limiter;
   private readonly anonymous: Limiter;
   private readonly handshakes: Limiter;
+  /** Holds the search of each user that is under way, at whichever gateway. */
+  private readonly searches: Limiter;
   /** The newest call under way of those that must not run at the same time, by what they share. The rates bound their number. */
   private readonly turns = new Map<string, Promise<void>>();
 
@@ -27,6 +32,7 @@ export class Limits {
     this.logins = perAddress('logins', rates.login);
     this.failedLogins = perAddress('failures', rates.failedLogin);
     this.anonymous = perAddress('anonymous', rates.anonymous);
+    this.searches = limiters.create({ name: 'searching', points: 1, seconds: config.CALL_DEADLINE_MS / 1000 });
     this.handshakes = perAddress('handshakes', rates.handshake);
   }
 
@@ -61,10 +67,14 @@ export class Limits {
 
   /**
    * Makes an admitted call. Guesses at one password wait for each other, so that parallel guesses gain nothing, and a
-   * wrong one counts as a failure. The searches of a user wait for each other, too.
+   * wrong one counts as a failure. The searches of a user wait for each other, too, and are `rate_limited` while another
+   * gateway has one under way.
    */
   limitParallel<T>(name: CallName, input: unknown, client: Client, make: () => Promise<T>): Promise<T> {
-    if (name === 'message.search') return this.inTurn(`search:${client.session!.userId}`, make);
+    if (name === 'message.search') {
+      const { userId } = client.session!;
+      return this.inTurn(`search:${userId}`, () => this.search(userId, make));
+    }
     const key = guessKey(name, input, client);
     return key === undefined ? make() : this.inTurn(key, () => this.guess(key, make));
   }
@@ -76,6 +86,18 @@ export class Limits {
       .then(() => void (this.turns.get(key) === done && this.turns.delete(key)));
     this.turns.set(key, done);
     return answer;
+  }
+
+  private async search<T>(userId: string, make: () => Promise<T>): Promise<T> {
+    await this.searches.take(userId).catch((error: unknown) => {
+      if (!(error instanceof ChatError)) throw error;
+      throw new ChatError('rate_limited', 'another search is under way', { retryAfterMs: SEARCH_RETRY_MS });
+    });
+    try {
+      return await make();
+    } finally {
+      await this.searches.reset(userId);
+    }
   }
 
   private async guess<T>(key: string, make: () => Promise<T>): Promise<T> {

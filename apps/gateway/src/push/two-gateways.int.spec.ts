@@ -16,6 +16,8 @@ let one: TestGateway;
 let two: TestGateway;
 const registries: Registry[] = [];
 const limiters: Limiters[] = [];
+const searching = Promise.withResolvers<void>();
+const found = Promise.withResolvers<void>();
 
 async function parts(): Promise<{ broker: Broker; registry: Registry; limiters: Limiters }> {
   const redis = { url: redisUrl, logger, prefix };
@@ -27,7 +29,16 @@ async function parts(): Promise<{ broker: Broker; registry: Registry; limiters: 
 
 beforeAll(async () => {
   const basics = (gateway: TestGateway) =>
-    gateway.serveBasics({ 'message.send.v1': () => ({ message, duplicate: false }) });
+    gateway.serveBasics({
+      'message.send.v1': () => ({ message, duplicate: false }),
+      'message.search.v1': async ({ input }) => {
+        if (input.q === 'slow') {
+          searching.resolve();
+          await found.promise;
+        }
+        return { items: [] };
+      },
+    });
   one = await TestGateway.start({}, basics, await parts());
   two = await TestGateway.start({}, () => undefined, await parts());
 });
@@ -91,6 +102,18 @@ describe('two gateways', () => {
     const taken = answers.filter(({ ok }) => ok).length;
     expect(taken).toBeGreaterThanOrEqual(burst - 10);
     expect(taken).toBeLessThanOrEqual(burst + 2 * (burst / 20) + earned);
+  });
+
+  it('search for a user one at a time', async () => {
+    const token = await one.token(one.person());
+    const search = async (gateway: TestGateway, q: string) =>
+      (await gateway.fetch(`/api/v1/search/messages?q=${q}`, { token })).status;
+    const slow = search(one, 'slow');
+    await searching.promise;
+    expect(await search(two, 'quick')).toBe(429);
+    found.resolve();
+    expect(await slow).toBe(200);
+    expect(await search(two, 'quick')).toBe(200);
   });
 
   it('ask Redis once for a send, and once for ten cheap calls', async () => {

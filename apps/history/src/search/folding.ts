@@ -147,7 +147,7 @@ export function highlight(body: string, terms: readonly Term[]): string {
 
 /** The graphemes of a text, the text folded, and the grapheme from which each code unit of the folded text comes. */
 function foldByPart(text: string): { parts: string[]; origins: number[]; folded: FoldedText } {
-  const parts = ASCII.test(text) ? [...text] : [...graphemes.segment(text)].map(({ segment }) => segment);
+  const parts = ASCII.test(text) ? Array.from(text) : [...graphemes.segment(text)].map(({ segment }) => segment);
   const origins: number[] = [];
   let folded = '';
   for (const [at, part] of parts.entries()) {

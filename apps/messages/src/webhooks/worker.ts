@@ -37,9 +37,9 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     this.stopping.abort();
     await this.running;
-    await endsWithin(GRACE_MS, Promise.all([...this.attempts.keys()]));
+    await endsWithin(GRACE_MS, Promise.all(this.attempts.keys()));
     this.aborting.abort();
-    await Promise.all([...this.attempts.keys()]);
+    await Promise.all(this.attempts.keys());
   }
 
   /** Begins attempts when deliveries are queued, when an attempt ends, and every `pollMs`. */
