@@ -274,12 +274,12 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(Math.max(...own.map((call) => call.length))).toBe(60);
     });
 
-    it('continues during deferred work', async () => {
+    it('continues during the work of beforeAck', async () => {
       const gate = new Gate();
       const seen: string[] = [];
       let attempts = 0;
       let isDone = false;
-      const deferredWork = async (): Promise<void> => {
+      const workBeforeAck = async (): Promise<void> => {
         if (++attempts < 3) throw new Unavailable('no broker');
         await gate.pass();
         isDone = true;
@@ -290,7 +290,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
           serving({
             'message.send.v1': async (delivery) => {
               seen.push(clientIdOf(delivery));
-              if (clientIdOf(delivery) === 'a') delivery.beforeAck(deferredWork);
+              if (clientIdOf(delivery) === 'a') delivery.beforeAck(workBeforeAck);
               return answerOf(delivery);
             },
           }),
@@ -309,7 +309,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(seen).toEqual(['a', 'b', 'c']);
     });
 
-    it('redelivers a delivery whose deferred work was not done when its consumer stopped', async () => {
+    it('redelivers a delivery whose work of beforeAck was not done when its consumer stopped', async () => {
       const seen: [string, boolean][] = [];
       const handler = (isUnavailable: boolean) =>
         serving({
@@ -599,6 +599,28 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       for (const id of ['a', 'b', 'a', 'c', 'b']) await system.client.push(system.server.instance, frame(id));
       await system.client.pushAll(frame('last'));
       await eventually(() => expect(received).toEqual(['a', 'b', 'c', 'last']));
+    });
+
+    it('and events on which the listener throws are reported to it as gaps', async () => {
+      const calls: string[] = [];
+      const failOn = (call: string, fails: boolean) => {
+        calls.push(call);
+        if (fails) throw new TypeError('a defect');
+      };
+      await system.server.listen(
+        listener({
+          events: ['session.revoked.v1'],
+          onPush: (pushed) => failOn('frame', pushed.kind === 'users' && pushed.id === 'bad'),
+          onEvent: () => failOn('event', true),
+          onGap: () => void calls.push('gap'),
+        }),
+      );
+      await system.client.push(system.server.instance, frame('bad'));
+      await eventually(() => expect(calls).toEqual(['frame', 'gap']));
+      await system.client.push(system.server.instance, frame('good'));
+      await eventually(() => expect(calls).toEqual(['frame', 'gap', 'frame']));
+      await system.client.publish('session.revoked.v1', { userId: newId(), sessionIds: [], reason: 'logout' });
+      await eventually(() => expect(calls).toEqual(['frame', 'gap', 'frame', 'event', 'gap']));
     });
 
     it('do not reach a listener that stopped', async () => {

@@ -41,8 +41,8 @@ export interface Rejection {
 export abstract class InboundMessage implements Delivery {
   /** Checked against the schema of its name; set by {@link validate}. */
   payload: unknown;
-  /** Deferred work of the handler, done before the acknowledgement. */
-  deferred: readonly (() => Promise<void>)[] = [];
+  /** The work of {@link Delivery.beforeAck}. */
+  workBeforeAck: readonly (() => Promise<void>)[] = [];
   private answered = false;
   private attempted = false;
 
@@ -95,13 +95,13 @@ export abstract class InboundMessage implements Delivery {
   }
   beforeAck(work: () => Promise<void>): void {
     // The work belongs to the trace of the handler.
-    this.deferred = [...this.deferred, AsyncResource.bind(work)];
+    this.workBeforeAck = [...this.workBeforeAck, AsyncResource.bind(work)];
   }
 
   /** Marks the message as redelivered: a handler failed and may have had effects. */
   markAttempted(): void {
     this.attempted = true;
-    this.deferred = [];
+    this.workBeforeAck = [];
   }
 
   /** Reads the payload and checks it against the schema of its name. Returns undefined when it may be handled. */

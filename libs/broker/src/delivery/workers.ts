@@ -15,7 +15,10 @@ export interface Worker {
   add(message: InboundMessage): void;
   /** Starts no further message. Resolves when the messages under way have been handled; all others stay unsettled. */
   stop(): Promise<void>;
-  /** Forgets the messages of one queue that have not been started. Resolves when those under way have been handled. */
+  /**
+   * The process no longer consumes `queue`: forgets its messages that have not been started, and resolves when those under
+   * way have been handled. A worker of a single queue stops.
+   */
   release(queue: string): Promise<void>;
 }
 
@@ -26,15 +29,15 @@ export interface Worker {
 type WhenUnavailable = 'wait' | 'refuse' | 'retry-later';
 
 /**
- * Keeps the order of every queue that feeds it. A turn takes either all messages that one batch handler may have, or
- * the first message of each queue; the next turn begins when this one has ended. A message that does not fit into a
- * turn holds back its own queue only.
+ * Keeps the order of every queue that feeds it. A round takes one batch for a batch handler, or the first message of each
+ * queue; the next round begins when it has ended. A message that does not fit into a round waits, and so do the later
+ * ones of its queue.
  */
 export class OrderedWorker implements Worker {
   private inbox: InboundMessage[] = [];
   private readonly queues = new Set<string>();
   private running: Promise<void> | undefined;
-  private turn: Promise<void> | undefined;
+  private round: Promise<void> | undefined;
   private readonly runner: DeliveryRunner;
 
   /** @param dropsExpired Whether a message whose deadline has passed is acknowledged unhandled. */
@@ -51,35 +54,34 @@ export class OrderedWorker implements Worker {
     if (this.runner.stopped) return;
     this.queues.add(message.queue);
     this.inbox.push(message);
-    this.running ??= this.takeTurns();
+    this.running ??= this.runRounds();
   }
 
   async stop(): Promise<void> {
     this.runner.stop();
     await this.running;
-    await this.runner.deferredWork();
+    await this.runner.workBeforeAckDone();
   }
 
   async release(queue: string): Promise<void> {
     this.inbox = this.inbox.filter((message) => message.queue !== queue);
-    await this.turn;
-    await this.runner.deferredWork();
+    await this.round;
+    await this.runner.workBeforeAckDone();
   }
 
-  private async takeTurns(): Promise<void> {
+  private async runRounds(): Promise<void> {
     for (;;) {
-      // Lets all readable sockets be read first: their messages share the turn. An embedded database keeps the event loop busy for a whole turn, so without this
-      // every message would have a transaction of its own.
+      // Lets all readable sockets be read first, so that their messages share the round and its transaction.
       await setImmediate();
       if (this.inbox.length === 0 || this.runner.stopped) break;
-      this.turn = this.takeTurn();
-      await this.turn;
+      this.round = this.runRound();
+      await this.round;
     }
-    this.turn = undefined;
+    this.round = undefined;
     this.running = undefined;
   }
 
-  private async takeTurn(): Promise<void> {
+  private async runRound(): Promise<void> {
     const first = this.handlers.get(this.inbox[0]!.name);
     const messages = this.next(first);
     if (isBatch(first)) await this.runner.runBatch(messages, first);
@@ -89,7 +91,7 @@ export class OrderedWorker implements Worker {
       );
   }
 
-  /** Takes the messages of a turn that begins with the handler `first` out of the inbox. */
+  /** Takes the messages of a round that begins with the handler `first` out of the inbox. */
   private next(first: Handler | BatchHandler | undefined): InboundMessage[] {
     const taken: InboundMessage[] = [];
     const left: InboundMessage[] = [];
@@ -97,7 +99,7 @@ export class OrderedWorker implements Worker {
     let at = 0;
     for (; at < this.inbox.length && heldBack.size < this.queues.size; at++) {
       const message = this.inbox[at]!;
-      if (isStale(message, this.dropsExpired)) continue;
+      if (skips(message, this.dropsExpired)) continue;
       const handler = this.handlers.get(message.name);
       const fits = isBatch(first) ? handler === first && taken.length < first.max : !isBatch(handler);
       if (fits && !heldBack.has(message.queue)) taken.push(message);
@@ -142,7 +144,7 @@ export class ParallelWorker implements Worker {
   async stop(): Promise<void> {
     this.runner.stop();
     await Promise.all([...this.running, ...[...this.batchWorkers.values()].map((worker) => worker.stop())]);
-    await this.runner.deferredWork();
+    await this.runner.workBeforeAckDone();
   }
 
   async release(): Promise<void> {
@@ -152,7 +154,7 @@ export class ParallelWorker implements Worker {
   private startWaiting(): void {
     while (this.running.size < this.limit && this.waiting.length > 0 && !this.runner.stopped) {
       const message = this.waiting.shift()!;
-      if (!isStale(message, this.dropsExpired)) this.start(message);
+      if (!skips(message, this.dropsExpired)) this.start(message);
     }
   }
 
@@ -165,22 +167,25 @@ export class ParallelWorker implements Worker {
   }
 }
 
-/** Whether a message must not be handled (any more): it is redelivered elsewhere, or its requester waits no longer. */
-function isStale(message: InboundMessage, dropsExpired: boolean): boolean {
+/**
+ * Whether to skip a message: it is redelivered elsewhere, or, with `dropsExpired`, its requester no longer waits. The
+ * latter is acknowledged.
+ */
+function skips(message: InboundMessage, dropsExpired: boolean): boolean {
   if (!message.live) return true;
   if (!dropsExpired || !message.isExpired) return false;
   message.ack();
   return true;
 }
 
-/** How long a stopping queue waits for deferred work. */
-const DEFERRED_TIMEOUT_MS = 5000;
+/** Maximum time that a stopping queue waits for the work of {@link Delivery.beforeAck}. */
+const BEFORE_ACK_TIMEOUT_MS = 5000;
 
-/** How one call of a handler ended. */
-type CallResult = 'done' | { readonly unavailable: Error } | { readonly failed: unknown };
-type Call = (messages: readonly InboundMessage[]) => Promise<CallResult>;
+/** The result of running a handler once. */
+type RunResult = 'done' | { readonly unavailable: Error } | { readonly failed: unknown };
+type Run = (messages: readonly InboundMessage[]) => Promise<RunResult>;
 
-/** Calls handlers and settles the messages by their results: see {@link Handler}. */
+/** Runs handlers and settles the messages by their results: see {@link Handler}. */
 class DeliveryRunner {
   private readonly stopping = new AbortController();
   private readonly finishing = new Set<Promise<void>>();
@@ -199,9 +204,9 @@ class DeliveryRunner {
     return this.stopping.signal.aborted;
   }
 
-  /** Waits for deferred work, at most {@link DEFERRED_TIMEOUT_MS}. Unfinished deliveries are redelivered. */
-  async deferredWork(): Promise<void> {
-    if (this.finishing.size > 0) await endsWithin(DEFERRED_TIMEOUT_MS, Promise.all(this.finishing));
+  /** Waits for the work of `beforeAck`, at most {@link BEFORE_ACK_TIMEOUT_MS}. Unfinished deliveries are redelivered. */
+  async workBeforeAckDone(): Promise<void> {
+    if (this.finishing.size > 0) await endsWithin(BEFORE_ACK_TIMEOUT_MS, Promise.all(this.finishing));
   }
 
   /** Handles one message and settles it. Never rejects. */
@@ -210,14 +215,14 @@ class DeliveryRunner {
       const cause = { reason: 'unknown-type', detail: `no handler for ${message.name}` } as const;
       return this.giveUp(message, cause, new ChatError('internal'));
     }
-    if (await this.isValid(message)) await this.settle([message], () => callOne(handler, message));
+    if (await this.isValid(message)) await this.settle([message], () => runHandler(handler, message));
   }
 
   /** Handles many messages in one call and settles them; when the call fails, each alone and in order. Never rejects. */
   async runBatch(messages: readonly InboundMessage[], { handle }: BatchHandler): Promise<void> {
     const valid: InboundMessage[] = [];
     for (const message of messages) if (await this.isValid(message)) valid.push(message);
-    if (valid.length > 0) await this.settle(valid, (some) => callBatch(handle, some));
+    if (valid.length > 0) await this.settle(valid, (some) => runBatchHandler(handle, some));
   }
 
   private isValid(message: InboundMessage): true | Promise<false> {
@@ -227,8 +232,8 @@ class DeliveryRunner {
     );
   }
 
-  private async settle(messages: readonly InboundMessage[], call: Call, failures = 0): Promise<void> {
-    let result = await measured(messages, call);
+  private async settle(messages: readonly InboundMessage[], run: Run, failures = 0): Promise<void> {
+    let result = await measured(messages, run);
     for (let retries = 0; isUnavailable(result); retries++) {
       if (this.whenUnavailable !== 'wait') return this.postpone(messages, result.unavailable);
       const { queue } = messages[0]!;
@@ -236,27 +241,27 @@ class DeliveryRunner {
         this.logger.warn({ queue, err: result.unavailable }, 'a dependency is unavailable; the queue waits');
       await pause(backOffMs(retries, 100, 5000), this.stopping.signal);
       if (this.stopped || !messages.some(({ live }) => live)) return;
-      result = await measured(messages, call);
+      result = await measured(messages, run);
       if (!isUnavailable(result)) this.logger.info({ queue }, 'the queue continues');
     }
     if (result === 'done') {
       await reached('broker.settled');
       for (const message of messages) this.finish(message);
-    } else await this.fail(messages, result.failed, call, failures);
+    } else await this.fail(messages, result.failed, run, failures);
   }
 
-  /** Acknowledges after the deferred work. */
+  /** Acknowledges after the work of `beforeAck`. */
   private finish(message: InboundMessage): void {
-    if (message.deferred.length === 0) return message.ack();
-    const finishing = this.doDeferredWork(message).finally(() => this.finishing.delete(finishing));
+    if (message.workBeforeAck.length === 0) return message.ack();
+    const finishing = this.doWorkBeforeAck(message).finally(() => this.finishing.delete(finishing));
     this.finishing.add(finishing);
   }
 
-  private async doDeferredWork(message: InboundMessage): Promise<void> {
-    const { deferred } = message;
-    for (let at = 0, retries = 0; at < deferred.length;) {
+  private async doWorkBeforeAck(message: InboundMessage): Promise<void> {
+    const { workBeforeAck } = message;
+    for (let at = 0, retries = 0; at < workBeforeAck.length;) {
       try {
-        await deferred[at]!();
+        await workBeforeAck[at]!();
         at += 1;
       } catch (error) {
         if (!(error instanceof Unavailable))
@@ -268,12 +273,12 @@ class DeliveryRunner {
     message.ack();
   }
 
-  /** After the first failure, handles each message alone; after the second one, makes it a dead letter. */
-  private async fail(messages: readonly InboundMessage[], error: unknown, call: Call, failures: number): Promise<void> {
+  /** After the first failure, handles each message alone; after the second one, makes it a dead letter (a query is only refused). */
+  private async fail(messages: readonly InboundMessage[], error: unknown, run: Run, failures: number): Promise<void> {
     if (failures === 0) {
       for (const message of messages) {
         if (this.stopped) return;
-        await this.settle([message], call, 1);
+        await this.settle([message], run, 1);
       }
       return;
     }
@@ -303,10 +308,10 @@ class DeliveryRunner {
 
   /** Refuses the requester and makes the message a dead letter; queries are only refused. */
   private async giveUp(message: InboundMessage, cause: DeadLetterCause, refusal: ChatError): Promise<void> {
-    // A query may carry a password, which must not be kept; and nobody would wait for its answer when it is redriven.
+    // A query may carry a password, which must not be kept; and nobody waits for its answer after a redrive.
     const isKept = this.whenUnavailable !== 'refuse';
     const { queue, name, correlationId: traceId } = message;
-    this.logger.error({ queue, name, traceId, ...cause }, isKept ? 'dead letter' : 'a query failed');
+    this.logger.error({ queue, name, traceId, ...cause }, isKept ? 'a message became a dead letter' : 'a query failed');
     message.answer({ error: refusal.toBody() });
     if (!isKept) return message.ack();
     work.deadLetters.inc({ queue: queueLabel(queue), reason: cause.reason });
@@ -314,32 +319,36 @@ class DeliveryRunner {
   }
 }
 
-/** Calls a handler, and counts it. All messages of a batch have one name. */
-async function measured(messages: readonly InboundMessage[], call: Call): Promise<CallResult> {
+/** Runs a handler, and counts it. All messages of a batch have one name. */
+async function measured(messages: readonly InboundMessage[], run: Run): Promise<RunResult> {
   const { name } = messages[0]!;
   const begun = performance.now();
-  const result = await call(messages);
+  const result = await run(messages);
   work.seconds.observe({ name }, (performance.now() - begun) / 1000);
   work.batchSize.observe({ name }, messages.length);
+  // The metric's label calls an unavailable dependency `away`.
   const end = result === 'done' ? 'done' : 'unavailable' in result ? 'away' : 'failed';
   work.handled.inc({ name, end }, messages.length);
   return result;
 }
 
-const isUnavailable = (result: CallResult): result is { readonly unavailable: Error } =>
+const isUnavailable = (result: RunResult): result is { readonly unavailable: Error } =>
   result !== 'done' && 'unavailable' in result;
 
-async function callOne(handler: Handler, message: InboundMessage): Promise<CallResult> {
+async function runHandler(handler: Handler, message: InboundMessage): Promise<RunResult> {
   try {
     const { name, envelope } = message;
     message.reply(await inSpans(`handle ${name}`, 'consumer', [envelope.trace], () => handler(message)));
     return 'done';
   } catch (error) {
-    return judge(error, [message]);
+    return resultOf(error, [message]);
   }
 }
 
-async function callBatch(handle: BatchHandler['handle'], messages: readonly InboundMessage[]): Promise<CallResult> {
+async function runBatchHandler(
+  handle: BatchHandler['handle'],
+  messages: readonly InboundMessage[],
+): Promise<RunResult> {
   try {
     // A log line of a batch carries the trace id of its first message.
     const traces = messages.map(({ envelope }) => envelope.trace);
@@ -347,11 +356,11 @@ async function callBatch(handle: BatchHandler['handle'], messages: readonly Inbo
     for (const message of messages) message.reply(undefined);
     return 'done';
   } catch (error) {
-    return judge(error, messages);
+    return resultOf(error, messages);
   }
 }
 
-function judge(error: unknown, messages: readonly InboundMessage[]): CallResult {
+function resultOf(error: unknown, messages: readonly InboundMessage[]): RunResult {
   for (const message of messages) message.markAttempted();
   if (error instanceof Unavailable) return { unavailable: error };
   if (!(error instanceof ChatError)) return { failed: error };

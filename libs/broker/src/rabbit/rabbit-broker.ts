@@ -269,7 +269,7 @@ class RabbitBroker implements Broker {
       prefetch: INSTANCE_PREFETCH,
       declare: (channel) => declareInstance(channel, this.instance, listener.events),
       onMessage: (message, channel) => {
-        this.onPushes(message, listener, receiver);
+        receiver.reading(() => this.onPushes(message, listener, receiver));
         channel.ack(message);
       },
       onResumed: () => listener.onGap(),
