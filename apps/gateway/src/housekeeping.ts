@@ -43,7 +43,9 @@ export class Housekeeping {
     this.health.check('auth', () => (this.hasLoaded ? undefined : 'keys and revocations were not loaded yet'));
     this.tasks = [
       this.task('renew leases', times.renewMs, () => this.leases.renew()),
-      this.task('renew presence subscriptions', times.renewMs, () => this.subscriptions.refresh(this.connections.open)),
+      this.task('renew presence subscriptions', times.renewMs, () =>
+        this.subscriptions.refresh(this.connections.renewable),
+      ),
       this.task('sweep files', SWEEP_MS, () => this.sweepFiles()),
       this.task('end typing', TYPING_MS, async () => this.typing.expire()),
       this.task(

@@ -49,7 +49,7 @@ export class Metrics {
     });
     this.closed = new Counter({
       name: 'parley_gateway_closed_total',
-      help: 'Sockets that the gateway closed itself',
+      help: 'Sockets that the gateway closed itself; `sent_elsewhere`: so that the client reconnects, when the gateway stops or may have missed pushes',
       labelNames: ['reason'],
       registers,
     });

@@ -28,8 +28,8 @@ export class LocalConnection {
   private lastTurn: Promise<unknown> = Promise.resolve();
   /** Resolves when opening has ended, well or not. */
   opened: Promise<void> = Promise.resolve();
-  /** Whether the connection is open. */
-  isOpen = false;
+  /** Whether {@link opened} has resolved. */
+  hasOpened = false;
 
   constructor(
     readonly socket: Socket,
@@ -48,7 +48,7 @@ export class LocalConnection {
 
   /** Holds calls back until `opening` ends; it must not reject. */
   holdCallsUntil(opening: Promise<void>): Promise<void> {
-    this.opened = opening.then(() => void (this.isOpen = true));
+    this.opened = opening.then(() => void (this.hasOpened = true));
     return this.inTurn(this.opened);
   }
 

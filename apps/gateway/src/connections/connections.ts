@@ -46,9 +46,9 @@ export class Connections {
     return [...this.live.values()];
   }
 
-  /** The connections that are in the registry already. */
-  get open(): LocalConnection[] {
-    return this.all.filter(({ isOpen }) => isOpen);
+  /** The connections whose leases and subscriptions are renewed: those whose registration has ended, well or not. A renewal enters a connection whose registration failed. */
+  get renewable(): LocalConnection[] {
+    return this.all.filter(({ hasOpened }) => hasOpened);
   }
 
   /** Whether the gateway is stopping and refuses new connections. */

@@ -19,7 +19,7 @@ export class Leases {
 
   /** Renews all leases, with the registry and with presence. Tries every one, then rejects with the first failure. */
   async renew(): Promise<void> {
-    const connections = this.connections.open;
+    const connections = this.connections.renewable;
     let failure: unknown;
     for (let at = 0; at < connections.length; at += CHUNK) {
       const chunk = connections.slice(at, at + CHUNK);
@@ -29,11 +29,11 @@ export class Leases {
     if (failure !== undefined) throw failure;
   }
 
-  /** Pushes missed connections whose lease had ended, so their clients reconnect and sync. */
+  /** Connections whose lease had ended may have missed pushes; their clients reconnect and sync. */
   private async renewInRegistry(connections: readonly LocalConnection[]): Promise<void> {
     const entries = connections.map((connection) => this.connections.registryEntry(connection));
     const { lapsed } = await this.registry.renew(entries);
-    // The renewal may have entered a connection again that ended meanwhile.
+    // The renewal may have restored entries of connections that have ended meanwhile.
     const ended = entries.filter(({ connectionId }) => !this.connections.find(connectionId));
     await Promise.all(ended.map((entry) => this.registry.remove(entry)));
     if (lapsed.length > 0) this.connections.reconnect(lapsed.map(({ connectionId }) => connectionId));

@@ -28,10 +28,11 @@ interface PendingRequest {
 }
 
 /**
- * The presence subscriptions of this gateway's connections. The gateway subscribes at presence, which returns only
- * users that the watcher may see. All subscriptions are repeated with every renewal. So they survive when presence
- * loses its data, and a watcher stops receiving the presence of a user whom they may no longer see. A connection that
- * watches somebody is in that user's room, unless there is a block between the two.
+ * The presence subscriptions of this gateway's connections. A connection watches users; the gateway
+ * subscribes to these users at the service presence, which returns only users that the watcher may see. All
+ * subscriptions are repeated with every renewal. So they survive when presence loses its data, and a watcher stops
+ * receiving the presence of a user whom they may no longer see. A connection that watches somebody is in that user's
+ * watch room, unless there is a block between the two.
  */
 @Injectable()
 export class PresenceSubscriptions {
@@ -50,10 +51,10 @@ export class PresenceSubscriptions {
   async watch(connection: LocalConnection, userIds: readonly string[]): Promise<Presence[]> {
     const wanted = [...new Set(userIds)];
     const added = wanted.filter((userId) => !connection.watched.has(userId)).length;
-    demandRoom(connection.watched.size + added);
+    requireWatchesLeft(connection.watched.size + added);
     const views = wanted.length === 0 ? [] : await this.request(connection.userId, wanted);
-    // Other calls of this connection may have ended meanwhile.
-    demandRoom(
+    // Other calls of this connection may have added watches meanwhile.
+    requireWatchesLeft(
       connection.watched.size + views.filter(({ presence }) => !connection.watched.has(presence.userId)).length,
     );
     if (connection.socket.connected) for (const view of views) this.add(connection, view);
@@ -67,12 +68,12 @@ export class PresenceSubscriptions {
     void this.tellPresence(connection.userId, [], unwatched).catch(() => undefined);
   }
 
-  /** Ends all subscriptions of a connection that has closed. */
+  /** Ends all watches of a connection that has closed. */
   drop(connection: LocalConnection): void {
     this.unwatch(connection, [...connection.watched.keys()]);
   }
 
-  /** As {@link drop}, but presence is not told: it notices that this gateway renews nothing any more. */
+  /** As {@link drop}, but without telling presence, which forgets subscriptions that are not renewed. */
   forget(connection: LocalConnection): void {
     for (const userId of connection.watched.keys()) this.remove(connection, userId);
   }
@@ -89,7 +90,7 @@ export class PresenceSubscriptions {
   }
 
   /**
-   * Hides two users from each other at once when one blocks the other. When a block ends, presence is asked, because the other may block too. `connections`: those of the two users that are here.
+   * Hides two users from each other at once when one blocks the other. When a block ends, presence is asked, because the second user may block the first. `connections`: the local connections of the two users.
    */
   async blockChanged(
     { blockerId, blockedId, blocked }: DomainEvent<'block.changed.v1'>,
@@ -115,7 +116,7 @@ export class PresenceSubscriptions {
   }
 
   /**
-   * Repeats the subscriptions of these connections and tells each what it missed. Rejects when presence is unavailable.
+   * Repeats the subscriptions of these connections and sends each the changes that it missed. Rejects when presence is unavailable.
    */
   async refresh(connections: Iterable<LocalConnection>): Promise<void> {
     const byUser = new Map<string, LocalConnection[]>();
@@ -155,7 +156,7 @@ export class PresenceSubscriptions {
     }
   }
 
-  /** Sends a device the state of a watched user, unless it was the last state sent. */
+  /** Sends a device the state of a watched user, unless that was the last state sent to it. */
   private show(device: LocalConnection, view: View): void {
     const isNew = device.watched.get(view.presence.userId) !== view.presence.state;
     this.add(device, view);
@@ -203,7 +204,7 @@ export class PresenceSubscriptions {
   }
 }
 
-function demandRoom(watches: number): void {
+function requireWatchesLeft(watches: number): void {
   if (watches > limits.presenceWatches)
     throw new ChatError('too_large', `at most ${limits.presenceWatches} watches per connection`);
 }

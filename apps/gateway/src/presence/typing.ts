@@ -7,7 +7,7 @@ import type { LocalConnection } from '../connections/connection.js';
 const MAX_PER_CONNECTION = 10;
 
 /**
- * Tracks typing users by conversation at this gateway; history informs the members. The gateway reports the end of
+ * Tracks typing users by connection at this gateway; history informs the members. The gateway reports the end of
  * typing for clients that closed or fell silent.
  */
 @Injectable()
@@ -32,7 +32,7 @@ export class Typing {
     }
   }
 
-  /** Ends the typing of clients that fell silent. Meant to be called every second. */
+  /** Ends the typing of clients that fell silent. `Housekeeping` calls it every second. */
   expire(now = Date.now()): void {
     for (const [connection, conversations] of this.active) {
       for (const [conversationId, until] of conversations) if (until <= now) this.stop(connection, conversationId);

@@ -11,11 +11,11 @@ import { Connections, userRoom } from '../connections/connections.js';
 import { Metrics } from '../metrics.js';
 import { PresenceSubscriptions } from '../presence/presence-subscriptions.js';
 
-/** Clients reconnect within this time after a gap. */
+/** The closing of transports after a gap is spread over this time, once the broker is ready. */
 const GAP_SPREAD_MS = 3_000;
 /** Maximum time for pending calls to be answered before their connection closes. */
 const GAP_CALL_TIMEOUT_MS = 1_000;
-/** The longest that clients are kept until the broker is ready for them to come back. */
+/** Maximum time that a gap waits for the broker before transports close. */
 const BROKER_READY_TIMEOUT_MS = 5_000;
 const BROKER_READY_POLL_MS = 50;
 
@@ -23,7 +23,7 @@ type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 
 /**
  * Forwards frames from services to this gateway's clients, applies ended sessions and changed blocks, and handles gaps.
- * {@link RecentRemovals} and {@link ReceiptHighWater} hold back frames that another one has overtaken.
+ * {@link RecentRemovals} and {@link ReceiptHighWater} drop or correct frames that arrive after a newer one.
  */
 @Injectable()
 export class PushListener implements InstanceListener {
@@ -62,7 +62,7 @@ export class PushListener implements InstanceListener {
     inSpans(`emit ${frame.event}`, 'consumer', [parent], () => this.emit(frame));
   }
 
-  /** Emits once to all rooms, so that Socket.IO encodes the packet once. */
+  /** Emits once to all rooms of the frame's users, so that Socket.IO encodes the packet once. */
   private emit(frame: UsersFrame): void {
     void reached('gateway.pushed');
     const { event, except } = frame;
@@ -89,7 +89,10 @@ export class PushListener implements InstanceListener {
     this.traces.pushed(id, this.connections.inRooms(rooms));
   }
 
-  /** Two users without a conversation in common may not see each other's presence. This is checked at once, not only with the next renewal. */
+  /**
+   * Two users without a conversation in common may not see each other's presence. Asks presence again at once instead of
+   * at the next renewal of subscriptions.
+   */
   private refreshVisibility({ event, users, payload }: UsersFrame): void {
     const audience = new Set(users);
     const goneId = event === 'member:changed' ? goneMember(payload as ServerEvent<'member:changed'>) : undefined;
@@ -119,7 +122,7 @@ export class PushListener implements InstanceListener {
     void this.subscriptions.blockChanged(event, affected).catch(() => undefined);
   }
 
-  /** Frames may be missing. Every client that is here reconnects and syncs, so that none keeps a hole without knowing. */
+  /** Frames may be missing. Every client that is connected here reconnects and syncs, so that no client stays incomplete without knowing it. */
   onGap(): void {
     this.lastGapAt = Date.now();
     if (this.resyncing) return;
@@ -128,10 +131,10 @@ export class PushListener implements InstanceListener {
     void this.endRevokedSessions().catch(() => undefined);
   }
 
-  /** Gaps that come together are one round. Clients that connected after the last gap stay. */
+  /** Gaps during a round are handled by one more round. Clients that connected after the last gap stay. */
   private async resync(): Promise<void> {
     for (let handledGapAt = 0; handledGapAt < this.lastGapAt;) {
-      // Clients that reconnect want to sync, which needs the broker.
+      // Clients call `sync` after reconnecting, which needs the broker.
       const until = Date.now() + BROKER_READY_TIMEOUT_MS;
       while (!this.broker.status.ready && Date.now() < until) await delay(BROKER_READY_POLL_MS);
       handledGapAt = this.lastGapAt;
@@ -173,12 +176,12 @@ function conversationOf(payload: unknown): string | undefined {
 
 /**
  * The members that were just removed from a conversation. Several processes push about one conversation, so a frame
- * published before a removal may arrive after it: removed members do not get it any more (I8). Between
- * `conversation:removed` and `conversation:new` a user receives no event of the conversation. Empty except shortly
- * after removals.
+ * published before a removal may arrive after it: removed members do not get it any more (I8). From
+ * `conversation:removed` to `conversation:new` a user receives no event of the conversation, for {@link LATE_FRAME_MS}
+ * at most. Empty except shortly after removals.
  */
 export class RecentRemovals {
-  /** By conversation, the latest last: its removed members, and the time of the last removal. */
+  /** By conversation, in the order of the last removals: the removed members, and the time of the last removal. */
   private readonly removals = new Map<string, Removal>();
   private userCount = 0;
 
@@ -240,7 +243,7 @@ export class RecentRemovals {
 const MAX_MEMBERS = 50_000;
 
 /**
- * The highest receipt positions that this gateway has shown. Replicas of history move cursors side by side, so a frame may overtake an earlier one of another replica, by as long as a process can stall;
+ * The highest receipt positions that this gateway has sent to clients. Replicas of history push independently, so a frame may arrive after a newer one, much later if its process stalled;
  * no client may see a position go back (I5).
  */
 export class ReceiptHighWater {
@@ -248,7 +251,7 @@ export class ReceiptHighWater {
 
   constructor(private readonly maxMembers = MAX_MEMBERS) {}
 
-  /** Raises a receipt to the highest positions shown before. Returns undefined if it contains nothing new. */
+  /** Raises a receipt to the highest positions sent before. Returns undefined if it contains nothing new. */
   advance(receipt: Receipt): Receipt | undefined {
     const key = `${receipt.conversationId} ${receipt.userId}`;
     const { readSeq, deliveredSeq } = this.highest.get(key) ?? { readSeq: -1, deliveredSeq: -1 };

@@ -67,7 +67,7 @@ describe('a bad token', () => {
     },
   );
 
-  it('is refused on optional calls and ignored on open calls', async () => {
+  it('is refused where a token is optional and ignored where none is needed', async () => {
     const person = { username: 'somebody', password: 'correct horse battery' };
     const [registering, loggingIn] = await Promise.all(
       ['register', 'login'].map((call) =>
@@ -125,13 +125,13 @@ describe('a good token', () => {
   });
 
   it('makes its client retry automatically while users cannot be looked up', async () => {
-    let away = true;
+    let isUnavailable = true;
     let tries = 0;
     const flaky = await TestGateway.start({}, (starting) =>
       starting.serveBasics({
         'users.known.v1': ({ userIds }) => {
           tries++;
-          if (away) throw new Unavailable('the database is away');
+          if (isUnavailable) throw new Unavailable('the database is unavailable');
           return { users: userIds.flatMap((id) => starting.people.get(id) ?? []) };
         },
       }),
@@ -141,7 +141,7 @@ describe('a good token', () => {
       const readies = heard(socket, 'session:ready');
       await eventually(() => tries > 1);
       expect(readies).toEqual([]);
-      away = false;
+      isUnavailable = false;
       await eventually(() => expect(readies).toHaveLength(1));
     } finally {
       await flaky.stop();

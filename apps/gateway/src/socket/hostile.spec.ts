@@ -116,7 +116,7 @@ describe('a WebSocket', () => {
     }
   });
 
-  it('that never joins a namespace is closed in time and may not call before', async () => {
+  it('that never joins a namespace cannot call and is closed after a while', async () => {
     const socket = new WebSocket(`${gateway.server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
     const heard: string[] = [];
     socket.addEventListener('message', ({ data }) => void heard.push(String(data)));
@@ -233,7 +233,7 @@ describe('a connection', () => {
     '/api/v1/users/__proto__',
     '*',
     '/socket.io/../health/live?EIO=4',
-  ])('with the address %s gets nothing', async (path) => {
+  ])('that requests the path %s gets no file', async (path) => {
     const answer = await get(path, `Authorization: Bearer ${token}`);
     expect([400, 401, 403, 404, 431, 503], answer.slice(0, 200)).toContain(statusOf(answer));
     expect(answer).not.toContain('root:');

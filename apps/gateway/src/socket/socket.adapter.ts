@@ -39,7 +39,7 @@ export class SocketAdapter extends IoAdapter {
       response.writeHead(403, { 'content-type': 'text/plain', 'cache-control': 'no-store' });
       response.end(refusal);
     });
-    // Nest's adapter brings another patch version of Socket.IO; it only passes the server on.
+    // Nest's adapter has types of its own copy of Socket.IO; it only passes the server on.
     return server as unknown as NestServer;
   }
 

@@ -117,7 +117,7 @@ describe('an acknowledgement', () => {
 /** Everything but a valid call. */
 const hostile: readonly (readonly [string, readonly unknown[]])[] = [
   ['an unknown event', ['no:such', {}]],
-  ['an event named like an object’s own', ['__proto__', {}]],
+  ['an event named __proto__', ['__proto__', {}]],
   ['an event named constructor', ['constructor', {}]],
   ['a call that has only HTTP', ['auth.login', {}]],
   ['an event that is a number', [42, {}]],
@@ -202,7 +202,7 @@ describe('hostile input', () => {
     expect(await answerTo(other.socket, 'presence:heartbeat', {})).toMatchObject({ ok: true });
   });
 
-  it('below Socket.IO ends the connection and nothing else', async () => {
+  it('that is no Socket.IO packet ends the connection and nothing else', async () => {
     const { socket } = await gateway.connect();
     const disconnected = new Promise((resolve) => socket.once('disconnect', resolve));
     socket.io.engine.write('2["message:send",' + '['.repeat(60_000));
@@ -227,7 +227,7 @@ describe('calls of one connection', () => {
     expect(sent.slice(before).map(({ body }) => body)).toEqual(Array.from({ length: 50 }, (_, n) => `m${n}`));
   });
 
-  it('are made also without an acknowledgement callback', async () => {
+  it('are carried out also without an acknowledgement callback', async () => {
     const { socket } = await gateway.connect();
     socket.emit('message:send', send('told nobody'));
     await eventually(() => sent.some(({ body }) => body === 'told nobody'));
@@ -286,7 +286,7 @@ describe('a resend over the limit', () => {
 });
 
 describe('answers', () => {
-  it('larger than the limit of unread bytes all reach a client that reads', async () => {
+  it('larger than the limit of unsent bytes all reach a client that reads', async () => {
     const items = Array.from({ length: 100 }, () => ({ ...message, body: 'x'.repeat(8000) }));
     const generous = await TestGateway.start({ USER_LIMIT_SCALE: '10' }, (starting) =>
       starting.serveBasics({
@@ -416,7 +416,7 @@ describe('a connection', () => {
     }
   });
 
-  it('that closes answers its pending calls', async () => {
+  it('answers its pending calls before it closes', async () => {
     // Its calls may wait longer than a closing connection does.
     const slow = await TestGateway.start({ CALL_DEADLINE_MS: '9000' }, (starting) =>
       starting.serveBasics({ 'receipt.read.v1': () => new Promise(() => undefined) }),

@@ -94,7 +94,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     const connection = this.connections.add(socket, session, address);
     socket.data.connection = connection;
     const client = { session, address, connection };
-    // `next` is never called: nothing else listens.
+    // Does not call `next`, because there is no further handler.
     socket.use((event) => void this.receive(client, event));
   }
 
@@ -106,7 +106,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     this.typing.drop(connection);
   }
 
-  /** Answers every event exactly once. A call without an acknowledgement callback is made all the same, and its result dropped. Never rejects. */
+  /** Answers every event exactly once. A call without an acknowledgement callback is carried out, and its answer dropped. Never rejects. */
   private async receive(
     client: Client & { readonly connection: LocalConnection },
     [event, ...rest]: readonly unknown[],
@@ -118,7 +118,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     const result = Promise.withResolvers<Answer>();
     const refuse = (error: unknown) => result.resolve({ ok: false, error: errorBody(error, traceId, this.logger) });
     const endCall = connection.startCall(() =>
-      refuse(new ChatError('unavailable', 'the connection closes before the answer came; repeat the call')),
+      refuse(new ChatError('unavailable', 'the connection closed before the answer came; repeat the call')),
     );
     this.call(client, event, rest, requestId, traceId).then(
       (data) => result.resolve({ ok: true, data, traceId }),
@@ -130,7 +130,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     try {
       acknowledge?.(answer);
     } catch (error) {
-      // An answer that cannot be encoded was not sent.
+      // Encoding failed, so nothing was sent yet.
       acknowledge?.({ ok: false, error: errorBody(error, traceId, this.logger) });
     } finally {
       endCall();
@@ -149,7 +149,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     const name = callByEvent.get(event as string);
     if (name === undefined) return this.refuse(client, 'unknown event');
     if (payload.length !== 1 || !isObject(payload[0]))
-      return this.refuse(client, 'an event takes one object and an acknowledgement');
+      return this.refuse(client, 'an event takes exactly one object');
     return this.dispatcher.execute(name, payload[0], client, requestId, { traceId });
   }
 
