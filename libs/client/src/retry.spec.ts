@@ -15,10 +15,10 @@ function failing(...errors: readonly ParleyError[]) {
   });
 }
 const busy = new ParleyError('rate_limited', 'busy', { retryAfterMs: 20_000 });
-const away = new ParleyError('unavailable', 'away');
+const unavailable = new ParleyError('unavailable', 'not reachable');
 
 it('retries temporary failures, and waits for as long as the server asks', async () => {
-  const work = failing(away, busy);
+  const work = failing(unavailable, busy);
   const failures: ParleyError[] = [];
   const result = retryTemporary(work, { onRetry: (error) => failures.push(error) });
   await vi.advanceTimersByTimeAsync(1_000);
@@ -27,21 +27,21 @@ it('retries temporary failures, and waits for as long as the server asks', async
   expect(work).toHaveBeenCalledTimes(2);
   await vi.advanceTimersByTimeAsync(2_000);
   expect(await result).toBe('done');
-  expect(failures).toEqual([away, busy]);
+  expect(failures).toEqual([unavailable, busy]);
 });
 
 it('rejects with a failure that is not temporary, or with the last one', async () => {
   const forbidden = new ParleyError('forbidden', 'not allowed');
   await expect(retryTemporary(failing(forbidden))).rejects.toBe(forbidden);
-  const work = failing(away, away);
+  const work = failing(unavailable, unavailable);
   const result = retryTemporary(work, { maxAttempts: 2 });
-  await Promise.all([expect(result).rejects.toBe(away), vi.advanceTimersByTimeAsync(1_000)]);
+  await Promise.all([expect(result).rejects.toBe(unavailable), vi.advanceTimersByTimeAsync(1_000)]);
   expect(work).toHaveBeenCalledTimes(2);
 });
 
 it('stops when its signal aborts', async () => {
   const abort = new AbortController();
-  const work = failing(away);
+  const work = failing(unavailable);
   const result = retryTemporary(work, { signal: abort.signal });
   await vi.advanceTimersByTimeAsync(0);
   const reason = new Error('closed');

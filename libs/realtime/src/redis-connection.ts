@@ -27,7 +27,7 @@ export class RedisConnection {
   readonly prefix: string;
   private readonly timeoutMs: number;
   /** The reason why Redis is unavailable, for operators. */
-  private away: string | undefined = 'not connected to Redis yet';
+  private reason: string | undefined = 'not connected to Redis yet';
   private run: string | undefined;
   private readonly batcher = new Batcher<readonly RedisCommand[], readonly CommandResult[]>({
     flush: async (batch) => {
@@ -47,7 +47,7 @@ export class RedisConnection {
     redis.on('ready', () => void this.onReady());
     // An error precedes the close that it causes, and has the better message.
     redis.on('error', (error: Error) => this.onLost(error.message));
-    redis.on('close', () => this.onLost(this.away ?? 'the connection to Redis is lost'));
+    redis.on('close', () => this.onLost(this.reason ?? 'the connection to Redis is lost'));
   }
 
   /** Rejects with a {@link StartError} when Redis does not answer within `connectMs`. */
@@ -71,7 +71,7 @@ export class RedisConnection {
 
   /** undefined while Redis answers, otherwise the problem, for operators. */
   get problem(): string | undefined {
-    return this.away;
+    return this.reason;
   }
 
   /** Identifies the run of the Redis server: it changes with every restart and failover, which may have lost data. */
@@ -81,7 +81,7 @@ export class RedisConnection {
 
   /** Rejects with {@link Unavailable}, or with Redis' own error if it refuses the command. */
   async call<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
-    if (this.away !== undefined) throw new Unavailable(this.away);
+    if (this.reason !== undefined) throw new Unavailable(this.reason);
     const late = () => new Unavailable(`Redis did not answer within ${this.timeoutMs} ms`);
     try {
       return await withTimeout(this.timeoutMs, work(this.redis), late);
@@ -101,7 +101,7 @@ export class RedisConnection {
   }
 
   close(): Promise<void> {
-    this.away = 'closed';
+    this.reason = 'closed';
     this.redis.disconnect();
     return Promise.resolve();
   }
@@ -113,9 +113,9 @@ export class RedisConnection {
   private async ready(connectMs: number): Promise<void> {
     const until = performance.now() + connectMs;
     await this.redis.connect().catch(() => undefined);
-    while (this.away !== undefined && performance.now() < until) await pause(25);
-    if (this.away === undefined) return;
-    const reason = this.away;
+    while (this.reason !== undefined && performance.now() < until) await pause(25);
+    if (this.reason === undefined) return;
+    const reason = this.reason;
     await this.close();
     throw new StartError(`Redis can't be reached (REDIS_URL): ${reason}`);
   }
@@ -124,15 +124,15 @@ export class RedisConnection {
     const info = await this.redis.info('server').catch((error: Error) => (isRefusal(error) ? '' : undefined));
     if (info === undefined) return; // Lost again already; the next `ready` event asks again.
     this.run = /run_id:(\w+)/.exec(info)?.[1] ?? '';
-    if (this.away === 'closed') return;
-    this.away = undefined;
+    if (this.reason === 'closed') return;
+    this.reason = undefined;
     this.logger.debug('connected to Redis');
   }
 
   private onLost(reason: string): void {
-    if (this.away === 'closed') return;
-    if (this.away === undefined) this.logger.warn({ reason }, 'Redis is unavailable');
-    this.away = reason;
+    if (this.reason === 'closed') return;
+    if (this.reason === undefined) this.logger.warn({ reason }, 'Redis is unavailable');
+    this.reason = reason;
   }
 }
 

@@ -67,7 +67,7 @@ describe('a recurring task', () => {
 
   it('survives failures: logs each kind once, and that it works again', async () => {
     const { reached, run } = counted(7, async (times) => {
-      if (times <= 2) throw new Unavailable('the database is away');
+      if (times <= 2) throw new Unavailable('the database is unavailable');
       if (times <= 4) throw new Error('a defect');
     });
     const recurring = task({ run });

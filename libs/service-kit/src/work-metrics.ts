@@ -12,7 +12,7 @@ export const work = {
   /** Deliveries that were handled, by outcome. */
   handled: new Counter({
     name: 'parley_handled_total',
-    help: 'Messages of the broker that were handled, by name and end: done, away (a dependency was), failed',
+    help: 'Messages of the broker that were handled, by name and end: done, away (a dependency was unavailable), failed',
     labelNames: ['name', 'end'],
     registers,
   }),

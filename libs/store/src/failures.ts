@@ -25,7 +25,7 @@ const RETRIED = new Set(['40001', '40P01']);
 // Classes 08 (connection), 53 (resources), 57P0x (shutting down, starting), 58 (I/O), and: read-only, statement cancelled by its timeout, lock timeout,
 // idle transaction ended, cannot set a transaction up.
 const AWAY = /^(08...|53...|57P0.|58...|25006|57014|55P03|25P03|25P04)$/;
-/** One statement was too slow; the database is not away. */
+/** One statement was too slow; the database is available. */
 const SLOW = new Set(['57014', '55P03']);
 const SOCKET = new Set([
   'ECONNREFUSED',
