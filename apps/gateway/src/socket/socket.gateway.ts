@@ -148,8 +148,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     await reached('gateway.received');
     const name = callByEvent.get(event as string);
     if (name === undefined) return this.refuse(client, 'unknown event');
-    if (payload.length !== 1 || !isObject(payload[0]))
-      return this.refuse(client, 'an event takes exactly one object');
+    if (payload.length !== 1 || !isObject(payload[0])) return this.refuse(client, 'an event takes exactly one object');
     return this.dispatcher.execute(name, payload[0], client, requestId, { traceId });
   }
 
