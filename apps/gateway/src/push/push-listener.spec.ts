@@ -70,7 +70,9 @@ describe('the socket of a removed member', () => {
     const [id, users] = [newId(), [leaving.user.id, staying.user.id]];
     const heard: unknown[][] = [];
     leaving.socket.onAny((...event: unknown[]) => void heard.push(event));
-    const [seen, message] = [[] as unknown[], (seq: number) => ({ message: { conversationId: id, seq } })];
+    const seen: unknown[] = [];
+    const createdAt = new Date().toISOString();
+    const message = (seq: number) => ({ message: { conversationId: id, seq, createdAt } });
     staying.socket.on('message:new', (payload) => void seen.push(payload));
     await gateway.push({
       kind: 'users',

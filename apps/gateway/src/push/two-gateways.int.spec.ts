@@ -10,7 +10,7 @@ import { answerTo, TestGateway, heard, type Device, type Person } from '../spec/
 const logger = createLogger('gateway', 'silent');
 const { amqpUrl, redisUrl } = inject('servers');
 const prefix = `gateways-${newId()}:`;
-const message = { body: 'hello' };
+const message = { body: 'hello', createdAt: new Date().toISOString() };
 
 let one: TestGateway;
 let two: TestGateway;

@@ -6,7 +6,7 @@ import { acknowledgements, answerTo, TestGateway, heard } from '../spec/test-gat
 
 const conversationId = newId();
 const sent: { body: string; caller: Record<string, unknown>; correlationId: string }[] = [];
-const message = { body: 'hello', conversationId };
+const message = { body: 'hello', conversationId, createdAt: new Date().toISOString() };
 let failure: unknown;
 
 let gateway: TestGateway;
