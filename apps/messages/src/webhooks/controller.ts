@@ -5,7 +5,7 @@ import { ChatError, type DomainEvent, type RequestAnswer, type RequestPayload } 
 import { Deliveries } from './deliveries.js';
 import { Webhooks } from './webhooks.js';
 
-/** Commands and questions about webhooks, and the events that are delivered to them. */
+/** Commands and queries about webhooks, and the events that are delivered to them. `Deliveries` are deliveries to webhooks; `Delivery` is the broker's. */
 @Controller()
 export class WebhooksController {
   constructor(
@@ -38,7 +38,7 @@ export class WebhooksController {
     @Ctx() { redelivered }: Delivery,
   ): Promise<RequestAnswer<'webhook.delete.v1'>> {
     await this.webhooks.remove(caller, input).catch((error: unknown) => {
-      // The first delivery of the command may have deleted it.
+      // An earlier attempt of the command may have deleted it.
       if (!redelivered || !(error instanceof ChatError) || error.code !== 'not_found') throw error;
     });
     return {};

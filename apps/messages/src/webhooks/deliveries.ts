@@ -9,16 +9,16 @@ import type { AttemptResult } from './post.js';
 /** Maximum number of attempts of a delivery. With the default first wait they span about a day. */
 export const MAX_ATTEMPTS = 8;
 const WAIT_FACTOR = 4.3;
-/** A webhook is switched off after this many deliveries in a row were given up. */
+/** A webhook is switched off after this many deliveries in a row became dead. */
 const MAX_FAILURES = 5;
-/** An attempt that has not ended after this time was cut off, and its delivery is due again. Longer than any attempt takes. */
-const LEASE_MS = 60_000;
+/** After this time another process may take the delivery of an attempt that has no result; longer than any attempt. */
+const RETAKE_AFTER_MS = 60_000;
 /** Maximum number of parallel attempts of one process: in all, for the webhooks of one owner, for one host, and for one webhook. */
 export const MAX_PARALLEL = { all: 16, owner: 4, host: 8, webhook: 4 } as const;
 const KEPT = `interval '7 days'`;
 /** Maximum number of deliveries that one sweep removes. */
 const MAX_SWEPT = 1000;
-/** The problem of a delivery that was discarded because its webhook was switched off. */
+/** The problem of a delivery that became dead because its webhook was switched off. */
 export const SWITCHED_OFF = 'the webhook was switched off';
 
 /** An event of a conversation, to be delivered to its webhooks. */
@@ -52,7 +52,7 @@ export interface UsedSlots {
   readonly host: ReadonlyMap<string, number>;
 }
 
-/** SQL: true while the creator of the webhook `alias` is creator or admin of its conversation. Afterwards the webhook gets nothing. */
+/** SQL: whether the user who made the webhook `alias` is now creator or admin of its conversation. Otherwise the webhook gets nothing. */
 export const creatorManages = (alias: string): string =>
   `exists (select 1 from chat.member m where m.conversation_id = ${alias}.conversation_id and m.user_id = ${alias}.created_by and m.role in ('creator', 'admin') and ${isMemberNow('m')})`;
 
@@ -78,11 +78,11 @@ const TAKE = `
     select d.id from chat.webhook_delivery d join of_host on of_host.id = d.id
      where of_host.n <= ${MAX_PARALLEL.host} and d.state = 'waiting' and d.next_attempt_at <= now()
      order by of_host.turn, d.next_attempt_at limit $1 for update of d skip locked)
-  update chat.webhook_delivery d set attempts = d.attempts + ${creatorManages('w')}::int, next_attempt_at = now() + interval '${LEASE_MS} milliseconds'
+  update chat.webhook_delivery d set attempts = d.attempts + ${creatorManages('w')}::int, next_attempt_at = now() + interval '${RETAKE_AFTER_MS} milliseconds'
     from taken, chat.webhook w where d.id = taken.id and w.id = d.webhook_id
   returning d.id, d.webhook_id, d.event, d.payload, d.attempts, d.created_at, w.url, w.secret, w.created_by as owner, ${HOST} as host, ${creatorManages('w')} as managed`;
 
-const DISCARD_WAITING = `
+const WAITING_TO_DEAD = `
   update chat.webhook_delivery set state = 'dead', next_attempt_at = null, problem = '${SWITCHED_OFF}' where webhook_id = $1 and state = 'waiting'`;
 
 /**
@@ -92,21 +92,21 @@ const DISCARD_WAITING = `
  */
 @Injectable()
 export class Deliveries {
-  /** Called when deliveries were queued. */
+  /** Called after deliveries were added. */
   onAdded: () => void = () => undefined;
-  private readonly events = new Batcher<ConversationEvent>({ serial: true, flush: (events) => this.queue(events) });
+  private readonly events = new Batcher<ConversationEvent>({ serial: true, flush: (events) => this.addAll(events) });
 
   constructor(
     private readonly database: Database,
     private readonly settings: Settings,
   ) {}
 
-  /** Queues an event for the webhooks that want it. Events that arrive while the database is busy share one query: most conversations have no webhook. */
+  /** Adds a delivery of the event for each webhook that wants it. Events that arrive while the database is busy share one query. */
   add(event: ConversationEvent): Promise<void> {
     return this.events.add(event);
   }
 
-  private async queue(events: readonly ConversationEvent[]): Promise<void> {
+  private async addAll(events: readonly ConversationEvent[]): Promise<void> {
     const webhooks = await this.database.query<{
       id: string;
       conversation_id: string;
@@ -140,7 +140,7 @@ export class Deliveries {
 
   /**
    * Takes at most `limit` due deliveries: one of each owner in turn, and never more of a webhook, an owner or a host than
-   * {@link MAX_PARALLEL} allows beside those in `used`. Replicas may take at the same time: none gets another's. Webhooks
+   * {@link MAX_PARALLEL} allows beside those in `used`. Replicas may take at the same time; none takes a delivery of another. Webhooks
    * whose creator may no longer manage them are switched off instead.
    */
   async take(limit: number, used: UsedSlots): Promise<DueDelivery[]> {
@@ -158,18 +158,18 @@ export class Deliveries {
   async record(delivery: DueDelivery, result: AttemptResult): Promise<boolean> {
     if (result.problem === undefined) return this.recordDelivered(delivery, result);
     if (delivery.attempts < MAX_ATTEMPTS) return this.scheduleRetry(delivery, result);
-    return this.giveUp(delivery, result);
+    return this.makeDead(delivery, result);
   }
 
-  /** Returns a delivery whose attempt was interrupted because this process stops: it is due again at once, elsewhere. */
-  async giveBack({ id, attempts }: DueDelivery): Promise<void> {
+  /** Puts back a delivery whose attempt was interrupted because this process stops: it is due again at once, elsewhere. */
+  async putBack({ id, attempts }: DueDelivery): Promise<void> {
     await this.database.query(
       `update chat.webhook_delivery set attempts = attempts - 1, next_attempt_at = now() where id = $1 and state = 'waiting' and attempts = $2`,
       [id, attempts],
     );
   }
 
-  /** Removes deliveries older than a week. Returns how many. */
+  /** Removes at most {@link MAX_SWEPT} deliveries older than a week. Returns how many. */
   async sweep(): Promise<number> {
     const rows = await this.database.query(
       `delete from chat.webhook_delivery where id in (select id from chat.webhook_delivery where created_at < now() - ${KEPT} order by created_at limit ${MAX_SWEPT} for update skip locked) returning 1 as one`,
@@ -181,7 +181,7 @@ export class Deliveries {
     for (const id of new Set(webhookIds)) {
       await this.database.transaction(async (sql) => {
         await sql.query(`update chat.webhook set disabled_at = coalesce(disabled_at, now()) where id = $1`, [id]);
-        await sql.query(DISCARD_WAITING, [id]);
+        await sql.query(WAITING_TO_DEAD, [id]);
       });
     }
   }
@@ -205,7 +205,7 @@ export class Deliveries {
     return false;
   }
 
-  private giveUp({ id, attempts, webhook_id }: DueDelivery, { status, problem }: AttemptResult): Promise<boolean> {
+  private makeDead({ id, attempts, webhook_id }: DueDelivery, { status, problem }: AttemptResult): Promise<boolean> {
     return this.database.transaction(async (sql) => {
       const dead = await sql.query(
         `update chat.webhook_delivery set state = 'dead', next_attempt_at = null, status = $3, problem = $4 where id = $1 and state = 'waiting' and attempts = $2 returning id`,
@@ -217,7 +217,7 @@ export class Deliveries {
           where id = $1 returning disabled_at is not null as off`,
         [webhook_id],
       );
-      if (webhook?.off) await sql.query(DISCARD_WAITING, [webhook_id]);
+      if (webhook?.off) await sql.query(WAITING_TO_DEAD, [webhook_id]);
       return webhook?.off === true;
     });
   }

@@ -18,12 +18,12 @@ export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
 const MAX_READ_BYTES = 64 * 1024;
 const DNS_TIMEOUT_MS = 3_000;
 
-/** The address is not allowed. The message is shown to the webhook's managers. */
+/** The host has no allowed address. The message is shown to the webhook's managers. */
 class AddressRefused extends Error {}
 
 /**
  * True for addresses on the public Internet. False for private, loopback, link-local (including cloud metadata), shared, multicast and reserved addresses, and for IPv6 forms that embed
- * another address, because a gateway may route them anywhere.
+ * another address, because a router may forward them anywhere.
  */
 export function isPublic(address: string): boolean {
   if (isIP(address) === 0) return false;
@@ -55,7 +55,7 @@ export const anyAddresses: Resolve = (host) => lookup(host, { all: true });
 export const sign = (secret: string, timestamp: string, body: string): string =>
   `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 
-/** Makes one POST to an address that was checked. Does not resolve the name again and follows no redirects. Never rejects. */
+/** Makes one POST. Resolves the host once with `resolve`, which checks its addresses, and connects to one of these. Follows no redirects. Never rejects. */
 export async function post(
   address: string,
   headers: Readonly<Record<string, string>>,
@@ -104,7 +104,7 @@ function send(url: URL, options: RequestOptions, body: string): Promise<Incoming
   });
 }
 
-/** Reads an answer until it ends, is too long or breaks off. Its status is known already. */
+/** Reads and drops an answer until it ends, is too long or breaks off. */
 function drain(response: IncomingMessage): Promise<void> {
   let read = 0;
   return new Promise((resolve) => {

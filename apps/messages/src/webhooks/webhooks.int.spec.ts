@@ -197,7 +197,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     expect((await deliveries(anna, webhook.id))[0]).not.toHaveProperty('problem');
   });
 
-  it('are switched off after five deliveries in a row were given up, and can be switched on again', async () => {
+  it('are switched off after five dead deliveries in a row until they are switched on again', async () => {
     const { anna, conversationId, to } = await setting();
     statuses.set(to, 500);
     const webhook = await create(anna, conversationId, to);
@@ -317,7 +317,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     );
   });
 
-  it('do not get waiting deliveries once their creator is no longer an admin, even before that event arrives', async () => {
+  it('do not get waiting deliveries once their creator is no longer an admin, even before member.changed arrives', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);
     await on.engine.owner.query(`update chat.member set role = 'member' where conversation_id = $1 and user_id = $2`, [

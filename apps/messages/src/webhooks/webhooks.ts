@@ -31,8 +31,8 @@ const MAX_WEBHOOKS = 10;
 const DeliveryPosition = z.tuple([Id]);
 
 /**
- * Manages a conversation's webhooks, for its creator and admins who are not guests or bots. A redelivered command gets
- * the first answer again.
+ * Manages a conversation's webhooks, for its creator and admins, who must have an account and be no bots. A redelivered
+ * command gets the first answer again.
  */
 @Injectable()
 export class Webhooks {
@@ -79,7 +79,7 @@ export class Webhooks {
   }
 
   /**
-   * Changes a webhook. Switching it off discards its waiting deliveries; switching it on resets its failures, and is refused with `conflict` when its creator may no longer manage webhooks.
+   * Changes a webhook. Switching it off makes its waiting deliveries dead; switching it on resets its failures, and is refused with `conflict` when its creator may no longer manage webhooks.
    */
   async update(caller: Actor, { webhookId, url, events, enabled }: CallInput<'webhook.update'>): Promise<Webhook> {
     if (url !== undefined) this.requireAllowed(url);
@@ -92,7 +92,7 @@ export class Webhooks {
       webhook.events = events ? [...new Set(events)] : webhook.events;
       if (enabled === true) Object.assign(webhook, { disabledAt: null, failures: 0 });
       if (enabled === false) webhook.disabledAt ??= new Date();
-      if (webhook.disabledAt) await discardWaiting(em, webhookId);
+      if (webhook.disabledAt) await makeWaitingDead(em, webhookId);
       return toWebhook(webhook);
     });
   }
@@ -146,7 +146,7 @@ export class Webhooks {
       throw new ChatError('conflict', 'The creator of the webhook may no longer manage it: create a new one');
   }
 
-  /** Refuses addresses that are visibly not allowed. Every attempt checks the resolved address again. */
+  /** Refuses a URL that alone shows that it is not allowed. Every attempt checks the resolved addresses again. */
   private requireAllowed(url: string): void {
     const { protocol, hostname, username, password } = new URL(url);
     // A trailing dot only marks the name as complete.
@@ -165,7 +165,7 @@ function requirePerson({ kind }: Actor): void {
   if (kind !== 'person') throw new ChatError('forbidden', 'Only people may manage webhooks');
 }
 
-const discardWaiting = (em: EntityManager, webhookId: string): Promise<number> =>
+const makeWaitingDead = (em: EntityManager, webhookId: string): Promise<number> =>
   em.nativeUpdate(
     WebhookDeliveryEntity,
     { webhookId, state: 'waiting' },

@@ -7,7 +7,7 @@ import { Deliveries, MAX_PARALLEL, type DueDelivery, type UsedSlots } from './de
 import { anyAddresses, post, publicAddresses, sign, type AttemptResult } from './post.js';
 
 const SWEEP_EVERY_MS = 3_600_000;
-/** The longest that a stop waits for attempts under way. */
+/** Maximum time that a stop waits for attempts under way; then they are aborted. */
 const GRACE_MS = 3_000;
 
 /** Attempts due deliveries. Runs in every replica. */
@@ -42,7 +42,7 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
     await Promise.all(this.attempts.keys());
   }
 
-  /** Begins attempts when deliveries are queued, when an attempt ends, and every `pollMs`. */
+  /** Begins attempts when deliveries are added, when an attempt ends, and every `pollMs`. */
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
@@ -97,7 +97,7 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
   private async attempt(delivery: DueDelivery): Promise<void> {
     try {
       const result = await this.post(delivery);
-      if (result.problem !== undefined && this.aborting.signal.aborted) return await this.deliveries.giveBack(delivery);
+      if (result.problem !== undefined && this.aborting.signal.aborted) return await this.deliveries.putBack(delivery);
       if (result.problem === undefined) this.breaker.succeeded(delivery.webhook_id);
       else this.breaker.failed(delivery.webhook_id);
       const switchedOff = await this.deliveries.record(delivery, result);
@@ -106,7 +106,7 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
     } catch (error) {
       this.logger.warn(
         { err: error, webhookId: delivery.webhook_id },
-        'the result of a webhook delivery could not be recorded; it is attempted again',
+        'the result of a webhook delivery could not be recorded; the delivery is attempted again',
       );
     }
   }
@@ -128,7 +128,7 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async sweep(): Promise<void> {
     if (Date.now() - this.sweptAt < SWEEP_EVERY_MS) return;
-    // Continues with the next round while there is more to remove.
+    // Sweeps again in the next round until nothing is left.
     if ((await this.deliveries.sweep()) === 0) this.sweptAt = Date.now();
   }
 }
