@@ -16,12 +16,12 @@ export interface MemberState {
 }
 
 /**
- * `member`: only members pass. `visible`: every user who may see the conversation passes; in a public one, everybody.
+ * `member`: only members pass. `visible`: members pass, and in a public conversation everybody who is not banned.
  */
 export type Access = 'member' | 'visible';
 
-/** True for a member who has not left and is not banned. */
-export const isPresent = ({ role, status, left_at }: MemberState): boolean =>
+/** True for a member who has not left and is not banned. In SQL: `isMemberNow`. */
+const isMember = ({ role, status, left_at }: MemberState): boolean =>
   role !== null && left_at === null && status !== 'banned';
 
 /**
@@ -36,7 +36,7 @@ export function accessRefusal(
   if (conversation === undefined || conversation.deleted_at !== null)
     return new ChatError('not_found', 'No such conversation');
   if (member?.status === 'banned') return new ChatError('banned');
-  if (member && isPresent(member)) return undefined;
+  if (member && isMember(member)) return undefined;
   if (conversation.visibility === 'private') return new ChatError('not_found', 'No such conversation');
   return access === 'visible' ? undefined : new ChatError('forbidden', 'Join the conversation first');
 }
@@ -95,7 +95,7 @@ const leaders: readonly Role[] = ['creator', 'admin'];
 const creator: readonly Role[] = ['creator'];
 const nobody: readonly Role[] = [];
 const everywhere = (roles: readonly Role[]) => ({ direct: roles, group: roles, channel: roles });
-/** Both people of a direct conversation have role `creator`. Nobody may change its members or description. */
+/** Nobody may do it in a direct conversation, where both people have the role `creator`. */
 const notInDirect = (roles: readonly Role[]) => ({ direct: nobody, group: roles, channel: roles });
 
 /** The roles that may do each action, by the kind of conversation. All commands use this table. {@link outranks} restricts the members that an action may target. */
@@ -115,7 +115,7 @@ export const permissions = {
   /** Make a member an admin, or an admin a member. */
   promote: notInDirect(creator),
   handOver: notInDirect(creator),
-  /** Title, topic, color, policy. */
+  /** Title, topic, colour, policy. */
   describe: notInDirect(leaders),
   /** Make a private conversation public with its whole history, or a public one private. */
   publish: notInDirect(creator),
@@ -128,15 +128,15 @@ export type Action = keyof typeof permissions;
 /** Actions that muted members keep. */
 const allowedWhenMuted: readonly Action[] = ['leave'];
 
-type Rules = Pick<Conversation, 'kind' | 'policy'>;
+type PermissionScope = Pick<Conversation, 'kind' | 'policy'>;
 /** A conversation and the caller's row in it. In the messages service, `ConversationChange` has this shape. */
 export interface PermissionContext {
-  readonly conversation: Rules;
+  readonly conversation: PermissionScope;
   readonly member: Pick<MemberState, 'role' | 'status'>;
 }
 
 /** True when the role allows the action. Mutes are not considered. `role` is null for strangers, who may do nothing. */
-export function may(role: string | null, action: Action, { kind, policy }: Rules): boolean {
+export function may(role: string | null, action: Action, { kind, policy }: PermissionScope): boolean {
   if (action === 'invite' && role === 'member' && kind !== 'direct' && policy.membersInvite === true) return true;
   return (permissions[action][kind] as readonly (string | null)[]).includes(role);
 }
@@ -180,7 +180,7 @@ const BLOCKED = `
   where ${blockBetween('q.user_id', 'o.user_id')}`;
 
 /**
- * Indexes of the pairs in which the user and the other person of a direct conversation block one another in either direction. Every pair must name a direct conversation.
+ * Indexes of the pairs where one of the two people of a direct conversation blocks the other. Every pair must name a direct conversation.
  * No query for an empty list.
  */
 export async function blockedPairs(
@@ -195,7 +195,7 @@ export async function blockedPairs(
   return new Set(rows.map(({ n }) => n - 1));
 }
 
-/** False where {@link blockedPairs} cannot find anything: the conversation is not direct, or the user has no blocks in either direction (see {@link hasBlocks}). */
+/** False where {@link blockedPairs} cannot find anything: the conversation is not direct, or the user neither blocks anybody nor is blocked (see {@link hasBlocks}). */
 export const mayBeBlocked = (
   { kind }: { readonly kind: string },
   { has_blocks }: { readonly has_blocks: boolean },

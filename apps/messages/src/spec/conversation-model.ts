@@ -35,19 +35,19 @@ export class Model {
     public visibility: 'public' | 'private',
   ) {}
 
-  isPresent(who: number): boolean {
+  isMember(who: number): boolean {
     const person = this.people.get(who);
     return person !== undefined && person.listed && person.status !== 'banned';
   }
   get present(): number[] {
-    return [...this.people.keys()].filter((who) => this.isPresent(who));
+    return [...this.people.keys()].filter((who) => this.isMember(who));
   }
 
   /** The refusal of access; undefined when the person has it. */
   access(who: number): Code | undefined {
     if (this.deleted) return 'not_found';
     if (this.people.get(who)?.status === 'banned') return 'banned';
-    if (this.isPresent(who)) return undefined;
+    if (this.isMember(who)) return undefined;
     return this.visibility === 'public' ? 'forbidden' : 'not_found';
   }
 
@@ -242,7 +242,7 @@ const join = who.map(
         return kept === 'forbidden' ? 'answered' : ok(kept);
       },
       make: (real) => real.ask('conversation.join.v1', by, { conversationId: real.conversationId }),
-      apply: (model) => void (model.isPresent(by) || model.enter(by, 'member')),
+      apply: (model) => void (model.isMember(by) || model.enter(by, 'member')),
     })),
 );
 const leave = who.map(
@@ -279,7 +279,7 @@ const add = toOther('adds', fc.constantFrom('member', 'admin'), (by, other, role
   },
   make: (real) =>
     real.ask('member.add.v1', by, { conversationId: real.conversationId, userId: real.users[other], role }),
-  apply: (model) => void (model.isPresent(other) || model.enter(other, role)),
+  apply: (model) => void (model.isMember(other) || model.enter(other, role)),
 }));
 const remove = toOther('removes', fc.constant(null), (by, other) => ({
   expected: (model) =>
