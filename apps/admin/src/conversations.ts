@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Sql } from '@parley/store';
 import { required, type Command } from './command.js';
 import { openDeployment, withDeployment } from './data/deployment.js';
-import { printable, findUser, parseLimit } from './users.js';
+import { replaceControls, findUser, parseLimit } from './users.js';
 
 interface ConversationRow extends Record<string, unknown> {
   readonly id: string;
@@ -49,7 +49,7 @@ export const conversationsCommand: Command = {
             `${members} members`.padEnd(12),
             `${messages} messages`.padEnd(14),
             `last active ${active_at.toISOString()}`,
-            printable(title ?? partner ?? ''),
+            replaceControls(title ?? partner ?? ''),
           ].join('  '),
         );
       }

@@ -37,7 +37,7 @@ export const redriveCommand: Command = {
       limit,
       ...(values.queue === undefined ? {} : { queue: values.queue }),
     });
-    print(`${redriven} put back${stuck > 0 ? `, ${stuck} stay: their queue is gone` : ''}`);
+    print(`${redriven} put back${stuck > 0 ? `, ${stuck} not put back: their queue is gone` : ''}`);
     return stuck > 0 ? 1 : 0;
   },
 };

@@ -38,12 +38,12 @@ const usersOf = (
   );
 
 /** Replaces control characters: a name must not control the terminal. */
-export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '�');
+export const replaceControls = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '�');
 
 /** Throws a {@link UsageError} unless `text` is a whole number of at least 1. */
 export function parseLimit(text: string): number {
   const limit = Number(text);
-  if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number');
+  if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number of at least 1');
   return limit;
 }
 
@@ -68,10 +68,10 @@ export const usersCommand: Command = {
           [
             user.id,
             user.kind.padEnd(6),
-            printable(user.username).padEnd(24),
+            replaceControls(user.username).padEnd(24),
             `${user.sessions} sessions`.padEnd(12),
             seen,
-            printable(user.display_name),
+            replaceControls(user.display_name),
           ].join('  '),
         );
       }

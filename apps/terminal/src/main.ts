@@ -72,7 +72,7 @@ try {
   process.exitCode = error instanceof UsageError ? 2 : 1;
   if (error instanceof UsageError || error instanceof ParleyError) printError(inline(errorText(error)));
   else throw error;
-  if (error instanceof UsageError) printError('npm run chat -- --help tells more');
+  if (error instanceof UsageError) printError('npm run chat -- --help lists the options');
 }
 // Pending timers must not keep the process running.
 process.exit();

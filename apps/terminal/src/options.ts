@@ -8,7 +8,7 @@ who
   --user NAME        log in; the password is asked for, or taken from PARLEY_PASSWORD
   --register         make the account --user NAME first
   --guest [NAME]     come in without an account
-  --forget           forget the session of --user or --guest, here and at the server; without either, the last used one
+  --forget           forget the session of --user or --guest, here and at the server (default: the last used)
 
 lines in, lines out (use npm run -s)
   --plain            read lines, print lines

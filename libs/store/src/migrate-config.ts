@@ -12,5 +12,5 @@ export const migrateJobConfig = {
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
-    .describe('The least level that is logged'),
+    .describe('The lowest level that is logged'),
 };

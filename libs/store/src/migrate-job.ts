@@ -2,7 +2,7 @@ import { createLogger, loadConfig, run } from '@parley/service-kit';
 import { migrateJobConfig } from './migrate-config.js';
 import { migrate, type RolePasswords } from './migrate.js';
 
-// The job ends when the migration has ended. A signal waits for that, because a migration is all or nothing.
+// A signal does not interrupt the migration: the job ends after it.
 await run('migrate', async () => {
   const config = loadConfig(migrateJobConfig);
   const logger = createLogger('migrate', config.LOG_LEVEL);

@@ -6,14 +6,14 @@ import { compareSchema, newerSchemaText, runMigrations } from './schema.js';
 
 /** The key of the advisory lock. Any number, the same for every migration job. */
 const LOCK = 7_215_539_011;
-/** The longest that a migration job waits for another. */
+/** Maximum time that a migration job waits for another. */
 const LOCK_WAIT_MS = 120_000;
 
 /** Passwords of the services' roles. A role with a password may log in. */
 export type RolePasswords = Partial<Record<keyof typeof roles, string>>;
 
 /**
- * Migrates a database to this version's schema by MikroORM's migrator. `url` logs in as the owner, who may create roles. Returns the names of the migrations that ran.
+ * Migrates a database to this version's schema by MikroORM's migrator. `url` names the owner's account, which may create roles. Returns the names of the migrations that ran.
  * Any number of jobs may run at once: one works, the others wait for it. Throws a `StartError` when the database cannot be reached or is newer.
  */
 export async function migrate(options: { url: string; passwords?: RolePasswords; logger: Logger }): Promise<string[]> {

@@ -57,7 +57,7 @@ export const configCheckCommand: Command = {
     const file = values['env-file'];
     const source = file === undefined ? processEnvironment() : await readEnvFile(file);
     const unknown = file === undefined ? [] : unknownNames(chosen, source);
-    for (const name of unknown) print(`${name}: nobody reads it`);
+    for (const name of unknown) print(`${name}: none of these programs reads it`);
     let count = unknown.length;
     for (const program of chosen) {
       const problems = problemsOf(program, source);

@@ -55,7 +55,7 @@ describe('npm run config:check', () => {
     expect(code).toBe(1);
     const text = lines.join('\n');
     for (const part of [
-      'ALOWED_ORIGINS: nobody reads it',
+      'ALOWED_ORIGINS: none of these programs reads it',
       'gateway: 4 problems',
       '  PORT: ',
       '  REDIS_URL_FILE: names a file that cannot be read (ENOENT)',

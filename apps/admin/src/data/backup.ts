@@ -55,7 +55,7 @@ const filesOf = (sql: Sql): Promise<StoredFile[]> =>
   sql.query<StoredFile>(`select key, media_type from chat.attachment where dropped_at is null order by key`);
 
 /**
- * Writes a backup into a new folder: one snapshot of all tables, then the files that it names, which never change. Services may continue. The manifest is written last, so a folder without one is no complete
+ * Writes a backup into a new folder: one snapshot of all tables, then the files of its attachments, which never change. Services may continue. The manifest is written last, so a folder without one is no complete
  * backup. A backup contains everything that people wrote, and the keys that sign tokens.
  */
 export async function backup(deployment: Deployment, folder: string): Promise<Manifest> {
@@ -84,7 +84,7 @@ export async function backup(deployment: Deployment, folder: string): Promise<Ma
 
 async function readManifest(folder: string): Promise<Manifest> {
   const text = await readFile(join(folder, 'manifest.json'), 'utf8').catch(() => {
-    throw new StartError(`${folder} holds no backup that was finished (manifest.json is missing)`);
+    throw new StartError(`${folder} holds no complete backup (manifest.json is missing)`);
   });
   const manifest = Manifest.parse(JSON.parse(text));
   const unknown = manifest.migrations.filter((name) => !knownMigrations.includes(name));
@@ -229,7 +229,7 @@ export const backupCommand: Command = {
     return withDeployment(openDeployment(values['data-dir']), async (deployment) => {
       const manifest = await backup(deployment, to);
       print(
-        `${total(manifest)} rows of ${manifest.tables.length} tables are in ${to}${manifest.files === null ? '; files were not asked for (FILES_DIR or S3_BUCKET): back them up beside it, after this' : `, and ${manifest.files} files`}`,
+        `${total(manifest)} rows of ${manifest.tables.length} tables are in ${to}${manifest.files === null ? '; without files, because neither FILES_DIR nor S3_BUCKET is set: back them up beside it, after this' : `, and ${manifest.files} files`}`,
       );
       return 0;
     });

@@ -31,7 +31,7 @@ export const checks: readonly Check[] = [
            where c.deleted_at is null group by c.id having count(m.user_id) <> c.member_count`,
   },
   {
-    what: 'unread is what counting message by message comes to',
+    what: 'unread equals a count message by message',
     sql: `select * from (
             select c.id as conversation, m.user_id as "user", ${unreadCount('c.id', 'c.last_seq', 'm.user_id', above)} as unread,
               (select count(*)::int from chat.message x where x.conversation_id = c.id and x.seq > ${above} and x.sender_id <> m.user_id and x.deleted_at is null and x.type <> 'system') as counted

@@ -3,7 +3,7 @@ import type { Database, Sql } from '@parley/store';
 export interface Table {
   /** `schema.name`, quoted. */
   readonly name: string;
-  /** An `order by` that is the same everywhere and puts rows before others of the table that refer to them. */
+  /** An `order by` with the same result on Postgres and PGlite. It puts rows before others of the table that refer to them. */
   readonly order: string;
 }
 

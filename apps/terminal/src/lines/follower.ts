@@ -8,7 +8,7 @@ type Page = { readonly items: readonly Message[] };
 /**
  * Prints every stored message of the followed conversations that comes after the start: each once, in order and without
  * gaps within a conversation, also after lost connections. The user's own messages are included. A deleted message is
- * printed as deleted if it was deleted before its turn.
+ * printed as deleted if it was deleted before it was printed.
  */
 export class Follower {
   /** By conversation, the `seq` up to which everything is printed. */

@@ -9,9 +9,9 @@ import { Follower } from './follower.js';
 import { dayOf, textOf, timeOf } from '../text/message-text.js';
 import { inline, jsonLine } from '../text/printable.js';
 
-/** Messages that may be on their way before the next line is read. */
+/** Maximum number of messages that are not stored yet; beyond it no line is read. */
 const MAX_PENDING = 100;
-/** After this time, a command runs without the messages of its conversation. */
+/** After this time a command runs even if the messages of its conversation could not be loaded. */
 const OPEN_TIMEOUT_MS = 12_000;
 /** No message is longer; a file without newlines must not fill the memory. */
 const MAX_LINE_CHARACTERS = 64 * 1024;
@@ -59,7 +59,7 @@ class Lines implements CommandContext {
     const isInteractive = input.isTTY === true;
     const follow = this.options.follow || isInteractive;
     if (this.options.to === undefined && !follow && !this.options.commands)
-      throw new UsageError('--to requires a conversation');
+      throw new UsageError('name a conversation with --to, or use --follow or --commands');
     const leave = () => this.leaving.abort();
     signal.addEventListener('abort', leave, { once: true });
     if (signal.aborted) leave();
@@ -108,8 +108,8 @@ class Lines implements CommandContext {
   // ── input ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Finds the conversation of `--to`. An id needs no request, so that lines are kept also when the server cannot be
-   * reached.
+   * Finds the conversation of `--to`. An id needs no request without `--follow`, so that lines are kept also when the
+   * server cannot be reached.
    */
   private async openTarget(): Promise<Conversation | undefined> {
     const { to, follow } = this.options;
@@ -178,7 +178,7 @@ class Lines implements CommandContext {
       await this.print(message, this.client.getState().conversations.get(message.conversationId)?.conversation);
   }
 
-  /** Waits until all messages are stored or refused, or none was for too long. */
+  /** Waits until all messages are stored or refused, or until the time limit passes without one. */
   private async settleAll(): Promise<void> {
     while (this.pending.size > 0 && (await this.settleOne()));
   }

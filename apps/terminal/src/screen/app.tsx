@@ -62,7 +62,7 @@ export function App({ state, composer }: Props): ReactNode {
         ) : (
           <Text dimColor>
             {online
-              ? 'No conversation yet: /new, /rooms and /join make one; /help tells more.'
+              ? 'No conversation yet: /new, /rooms and /join make one; /help lists all commands.'
               : 'Your conversations are shown as soon as the server answers.'}
           </Text>
         )}

@@ -101,7 +101,7 @@ function onlyOne<T extends { id: string }>(
   if (found.length === 1) return found[0]!;
   if (found.length === 0) throw new UsageError(`there is no ${what} ${inline(text)}`);
   throw new UsageError(
-    `${found.length} are called like ${inline(text)}: ${found
+    `${found.length} match ${inline(text)}: ${found
       .slice(0, 5)
       .map((item) => `${inline(nameOfItem(item))} (${item.id})`)
       .join(', ')}`,
