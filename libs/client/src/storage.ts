@@ -50,8 +50,8 @@ export function memoryStorage(): ClientStorage {
 }
 
 /**
- * Wraps a storage so that it never fails: failures are reported, and memory is used instead. A private window or a full
- * disk keeps nobody from chatting.
+ * Wraps a storage so that it never fails: failures are reported, and memory is used instead. Chatting works
+ * without storage: in a private window, or on a full disk.
  */
 export function tolerant(storage: ClientStorage, report: (cause: unknown) => void): ClientStorage {
   const memory = memoryStorage();

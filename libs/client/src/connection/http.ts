@@ -16,8 +16,8 @@ export interface RequestOptions {
 }
 
 /**
- * Makes one HTTP request. Rejects with the server's error as a ParleyError, with `unavailable` when there is not an
- * answer in time, or with the signal's reason when that aborts.
+ * Makes one HTTP request. Rejects with the server's error as a ParleyError, with `unavailable` when no answer
+ * comes in time, or with the signal's reason when that aborts.
  */
 export async function send(
   url: URL,

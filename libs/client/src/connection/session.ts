@@ -10,7 +10,7 @@ const KEY = 'session';
  * them, so a wrong clock does no harm.
  *
  * A refresh token can be used once; a second use ends the session. Therefore one tab at a time refreshes, and the tabs
- * that waited take over its result. Before the token is sent, a request without it must have reached the server. If the
+ * that waited take over its result. First a request without the token must succeed, to show that the server is reachable. If the
  * answer is lost nevertheless, nobody can know whether the token is spent: it is sent again, because not sending it
  * would lose the session for certain.
  */
@@ -66,7 +66,7 @@ export class SessionKeeper {
   }
 
   /**
-   * Exchanges the refresh token, unless the access token is another one than `refused` already. Resolves with undefined
+   * Exchanges the refresh token, unless a newer access token than `refused` is known. Resolves with undefined
    * when the session has ended. Rejects with `unavailable` when the server cannot be reached.
    */
   refresh(refused: string): Promise<Session | undefined> {

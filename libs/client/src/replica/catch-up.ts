@@ -15,7 +15,7 @@ export interface CatchUpHooks {
   sync(input: SocketInput<'sync'>): Promise<CallOutput<'sync'>>;
   /** Loads a conversation's current state, for exact counts if its window does not reach the first unread message. */
   conversation(id: string): Promise<CallOutput<'conversation.get'>['conversation']>;
-  /** The store has everything up to now. */
+  /** A catch-up has ended; another may be due. */
   done(): void;
   /** The server has another database: clear the store. */
   epochChanged(): void;
@@ -76,7 +76,7 @@ export class CatchUp {
     return this.requested || this.store.needsSync || this.uncounted.length > 0;
   }
 
-  /** Open conversations with stale counts: `sync` does not tell those. */
+  /** Open conversations with stale counts, which `sync` does not return. */
   private get uncounted(): string[] {
     return [...this.store.conversations.values()]
       .filter(({ isStale, isOpen }) => isStale && isOpen)

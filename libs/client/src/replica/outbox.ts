@@ -4,7 +4,7 @@ import { backoffMs, pause } from '../retry.js';
 import type { ClientStorage } from '../storage.js';
 import type { ChatMessage, Draft, SocketInput, SocketOutput } from '../types.js';
 
-/** After this many defects of the server in a row, the message is taken for the cause, and fails. */
+/** After this many attempts that the server answered `internal`, the message is taken for the cause, and fails. */
 const MAX_DEFECTS = 5;
 const MAX_WAITING = 1000;
 

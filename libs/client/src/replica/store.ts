@@ -20,7 +20,7 @@ export const MAX_CURSORS = 1200;
 /** Typing ends locally a little after the server should have reported its end. */
 const TYPING_TIMEOUT_MS = 8_000;
 const MAX_REMEMBERED_REMOVALS = 200;
-/** People, and conversations of the list, that count as shown. */
+/** Maximum numbers of people and of conversations that `shownPeople` considers. */
 const MAX_SHOWN_PEOPLE = 300;
 const MAX_SHOWN_CONVERSATIONS = 50;
 
@@ -28,7 +28,7 @@ type Sync = CallOutput<'sync'>;
 
 /** The functions that a {@link Store} calls. */
 export interface StoreHooks {
-  /** The state may lack something that `sync` would tell. `certain`: no event on its way can fill the gap. */
+  /** The state may lack something that `sync` would return. `certain`: no event on its way can fill the gap. */
   onGap(certain: boolean): void;
   /** A message of the user's own is stored. */
   onOwnMessage(message: Message): void;
@@ -57,7 +57,7 @@ export class Store {
   private snapshot: ClientState | undefined;
   private notifying = false;
   private readonly listeners = new Set<() => void>();
-  /** Conversations that were removed: an event that arrives afterwards may be older than the removal. */
+  /** Conversations that were removed: an event that arrives afterwards may have been sent before the removal. */
   private readonly removed = new Set<string>();
 
   /** `keepTails`: whether the newest messages of each conversation are kept at hand for a reload. */
@@ -325,7 +325,7 @@ export class Store {
     this.hooks.onPeople(members.map(({ userId }) => userId));
   }
 
-  /** The conversation of an event may be on its way in an answer that is older than the event. */
+  /** The conversation of an event may arrive with an answer that is still under way. */
   private changeByEvent(conversationId: string, work: (conversation: ConversationState) => void): void {
     if (this.conversations.has(conversationId)) this.change(conversationId, work);
     else if (!this.removed.has(conversationId)) this.hooks.onGap(true);
