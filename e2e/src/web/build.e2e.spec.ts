@@ -11,7 +11,7 @@ const browser = useTestBrowser();
 /** The built app. */
 const built = join(import.meta.dirname, '../../../apps/web/dist');
 
-it('a new build is used at the next load, stays while the server is unavailable, and is never taken in part', async () => {
+it('a new build is used as a whole from the next load on', async () => {
   const names = (await readdir(built, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name));

@@ -15,7 +15,7 @@ import {
 
 const browser = useTestBrowser();
 
-it('two people see each other’s presence, typing and messages, and how far those were delivered and read', async () => {
+it('two people see each other’s presence, typing, messages and receipts', async () => {
   const [ann, ben] = await Promise.all([
     browser().register(uniqueName('Ann')),
     browser().register(uniqueName('Ben'), phone),
@@ -102,7 +102,7 @@ it('a forwarded message names its first sender', async () => {
   expect(payload.message).toMatchObject({ senderId: ann.client.user.id, forwardedFrom: { senderId: ben.user.id } });
 });
 
-it('a message is shown as text, and only web addresses become links', async () => {
+it('a message is shown as text in which only web addresses become links', async () => {
   const ann = await browser().visitor(uniqueName('Ann'));
   const ben = await browser().client('<img src=x onerror="document.title=\'owned\'">');
   const { conversation } = await ben.call('conversation.create', { kind: 'direct', memberIds: [ann.client.user.id] });

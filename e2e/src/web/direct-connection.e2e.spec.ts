@@ -5,7 +5,7 @@ import { conversationLink, openConversation } from './test-browser.js';
 
 const browser = useTestBrowser();
 
-it('messages go from browser to browser, and the server stores none', async () => {
+it('messages go from browser to browser without being stored', async () => {
   const [ann, ben] = await Promise.all([browser().visitor(uniqueName('Ann')), browser().visitor(uniqueName('Ben'))]);
   await openConversation(ann, ben.client);
   await conversationLink(ben.page, ann.name).click();

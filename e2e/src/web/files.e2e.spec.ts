@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it('files are shown before they are sent, arrive, and can be viewed and downloaded', async () => {
+it('files can be viewed before sending and downloaded afterwards', async () => {
   const ann = await browser().visitor(uniqueName('Ann'));
   const ben = await browser().visitor(uniqueName('Ben'), phone);
   await openConversation(ann, ben.client);

@@ -24,7 +24,7 @@ it('the form for a new room does not move when people are loaded', async () => {
   expect(await button.boundingBox()).toEqual(before);
 });
 
-it('one user makes a room, and a guest enters it by its address', async () => {
+it('a guest enters a room by its address', async () => {
   const ann = await browser().visitor(uniqueName('Ann'));
   const title = uniqueName('Hiking');
   await ann.page.getByRole('link', { name: 'Rooms', exact: true }).click();

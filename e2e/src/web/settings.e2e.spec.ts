@@ -44,7 +44,7 @@ it('the chosen theme stays after a reload', async () => {
   expect(await slider.getAttribute('aria-valuetext')).toBe('midnight');
 });
 
-it('a device is logged out from another one, and shows why', async () => {
+it('a device that is logged out from another one shows why', async () => {
   const ann = await browser().visitor(uniqueName('Ann'));
   const second = await browser().logIn(ann.client.user.username, phone);
   await second.page.getByRole('link', { name: 'Settings' }).click();

@@ -71,7 +71,7 @@ describe('a batcher', () => {
     ]);
   });
 
-  it('rejects every item of a batch that failed, and continues with the next one', async () => {
+  it('rejects every item of a batch that failed', async () => {
     let fails = true;
     const batcher = new Batcher<number>({ flush: () => (fails ? Promise.reject(new Error('no')) : Promise.resolve()) });
     const outcomes = await Promise.allSettled([batcher.add(1), batcher.add(2)]);
@@ -112,7 +112,7 @@ describe('a batcher', () => {
     expect(await batcher.add(4)).toBe(8);
   });
 
-  it('flushes what waits when it is closed, waits for all batches, and refuses further items', async () => {
+  it('flushes everything that waits when it is closed', async () => {
     const { batcher, flushes } = held({ waitMs: 60_000, serial: true });
     void batcher.add(1);
     const closed = batcher.close();

@@ -5,7 +5,7 @@ describe('health', () => {
   const health = new Health('probe');
   afterEach(() => health.close());
 
-  it('is live at once, and ready only while open and while no check has a problem', async () => {
+  it('is ready only while open and while no check has a problem', async () => {
     const url = `http://127.0.0.1:${await health.listen(0, '127.0.0.1')}`;
     const ready = async () => (await fetch(`${url}/health/ready`)).status;
     let problem: string | undefined = 'no connection to the broker';

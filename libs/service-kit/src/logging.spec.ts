@@ -3,7 +3,7 @@ import { createLogger } from './logging.js';
 import { withTrace } from './tracing.js';
 
 describe('log lines', () => {
-  it('carry service and trace id, and hide secrets and bodies', () => {
+  it('hide secrets and bodies', () => {
     const lines: string[] = [];
     const logger = createLogger('probe', 'info', { write: (line: string) => void lines.push(line) });
     withTrace({ traceId: 'c2' }, () =>

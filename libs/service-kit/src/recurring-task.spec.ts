@@ -32,7 +32,7 @@ describe('a recurring task', () => {
     await recurring.task.stop();
   });
 
-  it('never overlaps with itself, and a stop waits for the run under way', async () => {
+  it('never overlaps with itself', async () => {
     const started = Promise.withResolvers<void>();
     const end = Promise.withResolvers<void>();
     let underWay = 0;
@@ -65,7 +65,7 @@ describe('a recurring task', () => {
     expect(runs).toBe(1);
   });
 
-  it('survives failures: logs each kind once, and that it works again', async () => {
+  it('logs each kind of failure once until it works again', async () => {
     const { reached, run } = counted(7, async (times) => {
       if (times <= 2) throw new Unavailable('the database is unavailable');
       if (times <= 4) throw new Error('a defect');
@@ -76,7 +76,7 @@ describe('a recurring task', () => {
     expect(recurring.lines.map(({ level }) => level)).toEqual(['warn', 'error', 'info']);
   });
 
-  it('asks for its pause after every run, and has one of its own after a failure', async () => {
+  it('asks for its pause after every successful run', async () => {
     const { reached, run } = counted(3, async (times) => {
       if (times === 2) throw new Unavailable('away');
     });

@@ -28,7 +28,7 @@ const resource = (name: string, ended: Ended[], failure?: Error) => ({
 });
 
 describe('a service', () => {
-  it('is live at once, ready when it serves, and not any more when it stops', async () => {
+  it('is ready only while it serves', async () => {
     const port = await freePort();
     const status = async (path: string) => (await fetch(`http://127.0.0.1:${port}/health/${path}`)).status;
     const stopping = Promise.withResolvers<number>();
@@ -79,7 +79,7 @@ describe('a service', () => {
     expect(ended[0]![1]).toBeGreaterThan(0);
   });
 
-  it('closes everything also when one close fails, and then throws the failure', async () => {
+  it('closes everything also when one close fails', async () => {
     const ended: Ended[] = [];
     const service = await startService('probe', configOf({}), async ({ use }) => {
       use(resource('database', ended));
@@ -140,7 +140,7 @@ describe('the process of a service', () => {
     expect((await service.exited).code).toBe(1);
   });
 
-  it('reports in one line why it cannot start, and ends with code 1', async () => {
+  it('reports in one line why it cannot start', async () => {
     expect(await probe(`throw new StartError('no database');`).exited).toEqual({
       code: 1,
       output: 'probe: no database\n',

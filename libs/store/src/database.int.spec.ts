@@ -75,7 +75,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     });
   });
 
-  it('commits a transaction, and nothing of one that throws', async () => {
+  it('commits nothing of a transaction that throws', async () => {
     const [kept, lost] = [newUser('kept'), newUser('lost')];
     const insert = `insert into auth."user" (id, username, display_name, kind) values ($1, $2, $2, 'guest')`;
     await database.transaction((sql) => sql.query(insert, [kept.id, 'kept']));
@@ -101,7 +101,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     expect(await database.query(`select username from auth."user" where username = 'careless'`)).toEqual([]);
   });
 
-  it('keeps one snapshot in a repeatable read, and refuses writes in a read-only transaction', async () => {
+  it('keeps one snapshot in a repeatable read', async () => {
     const settings = await database.transaction(
       (sql) =>
         sql.query(
@@ -131,7 +131,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
   });
 
   it.each(['57P01', '57P03', '53300', '53100', '25006', '08006'])(
-    'is unavailable after %s, and reports the problem until the next success',
+    'is unavailable after %s until the next success',
     async (code) => {
       await expect(database.query(raise(code))).rejects.toThrow(Unavailable);
       expect(database.problem()).toContain('made up');
@@ -140,7 +140,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     },
   );
 
-  it('names the violated constraint, and never a value', async () => {
+  it('names the violated constraint without values', async () => {
     const secret = 'do-not-log-this';
     const insert = `insert into auth.session (id, user_id, device_name, expires_at) values ($1, $1, $2, now())`;
     const error: unknown = await database.query(insert, [newId(), secret]).catch((reason: unknown) => reason);
@@ -213,7 +213,7 @@ describe.each(Object.entries(engines))('a database on %s', (_engine, open) => {
     );
   });
 
-  it('closes after the work under way, and refuses later work', async () => {
+  it('closes after the work under way', async () => {
     const { database: brief, close: end } = await open();
     const working = brief.transaction(async (sql) => {
       await sql.query('select pg_sleep(0.1)');

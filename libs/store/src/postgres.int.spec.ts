@@ -67,7 +67,7 @@ describe('migrations on Postgres', () => {
     await owner.query(`delete from parley.migration where name = '0099-from-tomorrow'`);
   });
 
-  it('run as a job set the roles’ passwords, and report failures in one line', async () => {
+  it('run as a job set the roles’ passwords', async () => {
     const job = (env: Record<string, string>) =>
       promisify(execFile)(process.execPath, [join(import.meta.dirname, '../dist/migrate-job.js')], {
         env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -100,7 +100,7 @@ describe('a connected Postgres', () => {
   });
   afterAll(() => own.drop());
 
-  it('is unavailable to work whose connection ends, and available again at once', async () => {
+  it('is unavailable only to the work whose connection ends', async () => {
     const database = await own.connect('auth', { poolSize: 2 });
     const sleeping = database.query('select pg_sleep(30)');
     const writing = database.transaction(async (sql) => {

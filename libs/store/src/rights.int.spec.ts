@@ -65,25 +65,22 @@ describe('the role of a service', () => {
     messages: (table) => table === 'history.cursor' || table === 'history.preference',
     history: (table) => table.startsWith('chat.') && !table.includes('webhook'),
   };
-  it.each(services)(
-    '%s has no rights on the tables of others, except that history reads chat without webhooks, and messages reads cursors and preferences',
-    async (service) => {
-      for (const schema of ['auth', 'chat', 'history'] as const) {
-        if (schema === own[service]) continue;
-        for (const table of tables[schema].map((name) => `${schema}.${name}`)) {
-          if (reads[service](table)) await allowed(service, `select count(*) from ${table}`);
-          else await refused(service, `select count(*) from ${table}`);
-          for (const statement of writes(table)) await refused(service, statement);
-        }
+  it.each(services)('%s has only the listed rights on the tables of others', async (service) => {
+    for (const schema of ['auth', 'chat', 'history'] as const) {
+      if (schema === own[service]) continue;
+      for (const table of tables[schema].map((name) => `${schema}.${name}`)) {
+        if (reads[service](table)) await allowed(service, `select count(*) from ${table}`);
+        else await refused(service, `select count(*) from ${table}`);
+        for (const statement of writes(table)) await refused(service, statement);
       }
-    },
-  );
+    }
+  });
 
   it('no service may change the epoch', async () => {
     for (const service of services) await refused(service, `update chat.epoch set epoch = 'mine'`);
   });
 
-  it.each(services)('%s may alter, create and drop nothing, and may read which migrations ran', async (service) => {
+  it.each(services)('%s may alter, create and drop nothing', async (service) => {
     for (const schema of ['auth', 'chat', 'history', 'parley', 'public'])
       await refused(service, `create table ${schema}.own (id int)`);
     await refused(service, `alter table ${own[service]}.${tables[own[service]][0]} add column more text`);

@@ -6,7 +6,7 @@ import { as, AuthService, nobody, refused, uniqueName } from '../spec/service.js
 describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', (_, open) => {
   const on = running(open, (database) => AuthService.start(database));
 
-  it('are complete for their owner, and public in part for others', async () => {
+  it('are complete for their owner only', async () => {
     const mine = await on.service.register(uniqueName(), { email: 'me@example.org', firstName: 'Ann' });
     expect((await on.service.call('user.me.v1', as(mine), {})).user).toEqual({
       ...mine.user,
@@ -18,7 +18,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
     await refused(on.service.call('user.get.v1', as(other), { userId: newId() }), 'not_found');
   });
 
-  it('change the given fields only, and publish the public part', async () => {
+  it('change the given fields only', async () => {
     const mine = await on.service.register(uniqueName(), { displayName: 'Before', email: 'me@example.org' });
     const avatarId = newId();
     await refused(on.service.call('user.update.v1', as(mine), { displayName: 'After', avatarId }), 'not_found');

@@ -35,7 +35,7 @@ describe('folding', () => {
 });
 
 describe('words', () => {
-  it('are runs of letters and digits, characters and pairs of scripts without spaces, and signs', () => {
+  it('are runs of letters and digits, characters and pairs of scripts without spaces, or signs', () => {
     expect(wordsOf(foldText('Hello, wörld_2! 東京都 👍 1+1')).toSorted()).toEqual(
       ['+', '1', 'hello', 'world_2', '京', '京都', '東', '東京', '都', '👍'].toSorted(),
     );
@@ -45,7 +45,7 @@ describe('words', () => {
 });
 
 describe('a search', () => {
-  it('finds parts of words, and all terms in any order', () => {
+  it('finds all terms in any order by parts of words', () => {
     expect(found('The quick brown fox', 'FOX uick')).toBe(true);
     expect(found('The quick brown fox', 'fox cat')).toBe(false);
   });
@@ -60,7 +60,7 @@ describe('a search', () => {
     ]).toEqual([true, false, true, false, true]);
   });
 
-  it('finds single characters of scripts without spaces, and signs, anywhere', () => {
+  it('finds signs and single characters of scripts without spaces anywhere', () => {
     expect([
       found('私は東京都に住む', '京'),
       found('私は東京都に住む', '京都'),

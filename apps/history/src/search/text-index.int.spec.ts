@@ -53,7 +53,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('the index of s
     expect(indexes.filter((index) => !/^message_\d+_pkey$/.test(index))).toEqual([]);
   });
 
-  it('looks up the messages that it indexes, and reads no table whole', async () => {
+  it('reads no table whole', async () => {
     const chat = new Chat(on.engine.owner);
     const anna = newId();
     const ids = await Promise.all(range(30).map(() => chat.conversation([anna])));

@@ -119,7 +119,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
-  it('lists added and removed conversations, and all of them after a restore', async () => {
+  it('lists added and removed conversations', async () => {
     const [anna, ben] = [newId(), newId()];
     const [kept, left, banned, deleted, fresh] = await Promise.all(range(5).map(() => chat.conversation([ben, anna])));
     const listed = { [kept!]: 2, [left!]: 2, [banned!]: 2, [deleted!]: 2, [newId()]: 7 };
@@ -163,7 +163,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     ]);
   });
 
-  it('answers reset boards, changed member counts, and messages with new reactions and pins', async () => {
+  it('answers reset boards, changed member counts and messages with new reactions or pins', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.messages(conversationId, anna, 3);
@@ -194,7 +194,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('catching up on
     expect([rest.messages.length, rest.drawing, rest.complete]).toEqual([1, { rev: since + 3 }, true]);
   });
 
-  it('shows a banned member as banned to others, and adds the conversation again after the ban expires', async () => {
+  it('adds the conversation again after a ban expires', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await chat.conversation([anna, ben]);
     await chat.member(conversationId, ben, `status = 'banned', banned_until = clock_timestamp() + interval '1 hour'`);

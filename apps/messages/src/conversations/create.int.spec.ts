@@ -14,7 +14,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refu
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.create on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
-  it('creates a group with its first system message, and sends it to every member with their own membership', async () => {
+  it('sends a new group to every member with their own membership', async () => {
     const [anna, ben, cara] = [await on.service.connect(), await on.service.connect(), await on.service.connect()];
     const requestId = newId();
     const { conversation, created } = await on.service.create(
@@ -151,7 +151,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversation.
     expect(await create({ kind: 'group', memberIds: range(5000).map(() => newId()) })).toBe('invalid');
   });
 
-  it('names users that do not exist, and creates nothing', async () => {
+  it('refuses users that do not exist', async () => {
     const [anna, ben, ghost] = [newId(), newId(), newId()];
     on.service.unknown.add(ghost);
     const requestId = newId();

@@ -50,7 +50,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
     (await on.engine.owner.query(`select 1 from chat.${table} where message_id = $1`, [id])).length;
 
   describe('edits', () => {
-    it('replace the body, keep the old one, and are pushed to all members', async () => {
+    it('replace the body and keep the old one', async () => {
       const [anna, ben] = [await on.service.connect(), await on.service.connect()];
       on.service.usernames.set('ben', ben);
       const conversationId = await on.service.group(anna, ben);
@@ -88,7 +88,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(updates(anna, message)).toHaveLength(1);
     });
 
-    it('are for the sender while they may write, and are refused for forwards, deleted and system messages', async () => {
+    it('are for the sender while they may write', async () => {
       const [anna, ben] = [newId(), newId()];
       const conversationId = await on.service.group(anna, ben);
       const message = await said(ben, conversationId);
@@ -138,7 +138,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       await alone.stop();
     });
 
-    it('that are redelivered answer and publish again, and leave a later edit alone', async () => {
+    it('that are redelivered leave a later edit alone', async () => {
       const anna = await on.service.connect();
       const conversationId = await on.service.group(anna);
       const message = await said(anna, conversationId);
@@ -238,7 +238,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await revOf(conversationId)).toBe(rev);
     });
 
-    it('are for the sender, and for creator and admins', async () => {
+    it('are for the sender, creator and admins', async () => {
       const [anna, admin, ben, cara] = [newId(), newId(), newId(), newId()];
       const conversationId = await on.service.group(anna, admin, ben, cara);
       await setMember(conversationId, admin, `role = 'admin'`);
@@ -264,7 +264,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
   });
 
   describe('reactions', () => {
-    it('are counted in the order of their first use, and marked in answers if they are the caller’s own', async () => {
+    it('are counted in the order of their first use', async () => {
       const [anna, ben, cara] = [await on.service.connect(), newId(), newId()];
       const conversationId = await on.service.group(anna, ben, cara);
       const message = await said(anna, conversationId);
@@ -401,7 +401,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect((await react(ben, message, emoji(0))).message.reactions).toHaveLength(50);
     });
 
-    it('are for every member who is not muted, also in channels, and are refused on deleted and system messages', async () => {
+    it('are for every member who is not muted, also in channels', async () => {
       const [anna, ben] = [newId(), newId()];
       const { conversation } = await on.service.create(anna, { kind: 'channel', title: 'news', memberIds: [ben] });
       const message = await said(anna, conversation.id);
@@ -422,7 +422,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
   });
 
   describe('pins', () => {
-    it('are for creator and admins, are pushed, and change nothing when repeated', async () => {
+    it('are for creator and admins', async () => {
       const [anna, ben] = [await on.service.connect(), newId()];
       const conversationId = await on.service.group(anna, ben);
       const message = await said(ben, conversationId);
@@ -454,7 +454,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
     });
   });
 
-  it('are refused in a direct conversation while one of the two blocks the other; otherwise both may pin', async () => {
+  it('are refused in a direct conversation only while one of the two blocks the other', async () => {
     const [anna, ben] = [newId(), newId()];
     const { conversation } = await on.service.create(anna, { kind: 'direct', memberIds: [ben] });
     const message = await said(anna, conversation.id);

@@ -115,7 +115,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     }
   });
 
-  it('stores a clientId once: for resends one after another, for concurrent ones, and for a redelivered request', async () => {
+  it('stores a clientId once for any resends and redeliveries', async () => {
     const [anna, ben] = [newId(), newId()];
     const conversationId = await on.service.group(anna, ben);
     const first = await on.service.send(anna, { conversationId, clientId: 'c1', body: 'one' });
@@ -145,7 +145,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     ]);
   });
 
-  it('pushes nothing for a resend, and pushes again under the same id for a redelivery', async () => {
+  it('pushes again under the same id for a redelivery only', async () => {
     const anna = await on.service.connect();
     const conversationId = await on.service.group(anna);
     const requestId = newId();
@@ -170,7 +170,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(message).toMatchObject({ rev: 4, body: '', deletedAt: expect.any(String) });
   });
 
-  it('refuses users who may not write, and answers resends to members only', async () => {
+  it('refuses users who may not write', async () => {
     const [creator, member] = [newId(), newId()];
     const conversationId = await on.service.group(creator, member);
     const write = (userId: string, clientId = newId()) => codeOf(on.service.send(userId, { conversationId, clientId }));
@@ -196,7 +196,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
     expect(await write(creator)).toBe('not_found');
   });
 
-  it('lets only creator and admins write in a channel, and refuses with forbidden before muted', async () => {
+  it('lets only creator and admins write in a channel', async () => {
     const [creator, admin, member] = [newId(), newId(), newId()];
     const { conversation } = await on.service.create(creator, {
       kind: 'channel',

@@ -47,7 +47,7 @@ describe('a cluster with two gateways', () => {
     for (const device of devices) device.disconnect();
   });
 
-  it('closes a session that ends at one gateway at the other within 5 s, and refuses its token at both', async () => {
+  it('closes a session that ends at one gateway at the other within 5 s', async () => {
     const cem = await ChatClient.register(cluster.urls[0]!);
     const elsewhere = cem.device(cluster.urls[1]);
     await elsewhere.connect();
@@ -64,7 +64,7 @@ describe('a cluster with two gateways', () => {
     ['auth', () => ann.http('user.list', {})],
     ['history', () => ann.call('conversation.open', { conversationId })],
     ['presence', () => ann.http('presence.get', { userIds: [ben.user.id] })],
-  ])('answers unavailable within 10 s while %s is down, and answers again afterwards', async (name, call) => {
+  ])('answers unavailable within 10 s only while %s is down', async (name, call) => {
     await expect(refusal(call())).resolves.toBe('answered');
     await Promise.all(cluster.services[name].splice(0).map((one) => one.kill()));
     const start = performance.now();
@@ -74,7 +74,7 @@ describe('a cluster with two gateways', () => {
     await expect(refusal(call())).resolves.toBe('answered');
   });
 
-  it('answers unavailable within 10 s while messages is down; a retry under the same clientId stores once', async () => {
+  it('stores once what was sent while messages was down', async () => {
     const clientId = 'while-down';
     await Promise.all(cluster.services.messages.splice(0).map((one) => one.kill()));
     const start = performance.now();

@@ -50,7 +50,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       );
     });
 
-    it('have exactly two members, and neither title, topic, colour nor policy', async () => {
+    it('have exactly two members and no description', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       for (const memberIds of [[], [ben.user.id, cem.user.id]])
         expect(await codesOf(ann, 'conversation.create', { kind: 'direct', memberIds })).toEqual([
@@ -68,7 +68,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
   });
 
   describe('groups and channels', () => {
-    it('in a group everybody writes; in a channel only creator and admins write and draw, and everybody reads and reacts', async () => {
+    it('everybody writes in a group, only creator and admins in a channel', async () => {
       const [ann, ben] = [await deployment.person(), await deployment.guest()];
       const { id: group } = await deployment.group([ann, ben]);
       expect(await codeOf(ben.send(group, 'hello'))).toBe('ok');
@@ -94,7 +94,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codeOf(ben.send(channel, 'hello'))).toBe('forbidden');
     });
 
-    it('a guest creates groups, also public ones, but no channels', async () => {
+    it('a guest creates groups but no channels', async () => {
       const ann = await deployment.guest();
       expect(await codesOf(ann, 'conversation.create', { kind: 'channel', title: 'c' })).toEqual([
         'forbidden',
@@ -105,7 +105,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       );
     });
 
-    it('every device of every member receives `conversation:new`, and nobody else', async () => {
+    it('exactly the members receive `conversation:new`, on every device', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const tablet = await deployment.device(ben);
       const { id } = await deployment.group([ann, ben], {
@@ -177,7 +177,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       });
     });
 
-    it('show their description and member count before joining; members, messages and the drawing are forbidden', async () => {
+    it('show only their description and member count before joining', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, cem], {
         visibility: 'public',
@@ -211,7 +211,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       ).toEqual(['forbidden']);
     });
 
-    it('can be joined by anyone, repeatedly (200 with the conversation); private ones cannot', async () => {
+    it('can be joined by anyone, repeatedly', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id } = await deployment.group([ann, cem], { visibility: 'public' });
       const joined = await ben.fetch('POST', `/api/v1/conversations/${id}/join`);
@@ -249,7 +249,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codesOf(ben, 'conversation.join', { conversationId })).toEqual(['ok', 'ok']);
     });
 
-    it('show newcomers the whole history; their `readSeq` and `deliveredSeq` begin at `lastSeq`', async () => {
+    it('show newcomers the whole history as read', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann], { visibility: 'public' });
       for (const body of ['one', 'two']) await ann.send(conversationId, body);
@@ -269,7 +269,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
   });
 
   describe('permissions', () => {
-    it('system messages are written for created, joined, added, left, removed, banned, title and creator changed, and never count as unread', async () => {
+    it('system messages are written for changes of members, title and creator', async () => {
       const [ann, ben, cem, dan] = await deployment.guests(4);
       const { id: conversationId } = await deployment.group([ann, dan], { visibility: 'public', title: 'before' });
       await ben.call('conversation.join', { conversationId });
@@ -306,7 +306,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await dan.http('unread.list', {})).toEqual({ total: 0, mentions: 0, conversations: [] });
     });
 
-    it('the creator hands over with `role: creator` and becomes admin, and must do so before leaving while others are there', async () => {
+    it('the creator must hand over before leaving while others are there', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben, cem]);
       await ann.http('member.update', { conversationId, userId: cem.user.id, role: 'admin' });
@@ -353,7 +353,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codesOf(ann, 'conversation.join', { conversationId })).toEqual(['not_found', 'not_found']);
     });
 
-    it('an admin invites, removes, mutes, bans, deletes messages, pins and changes the description, but does not touch creator or admins, make admins, hand over or delete', async () => {
+    it('an admin may do everything except what is left to the creator', async () => {
       const [ann, ben, cem, dan, eve] = await deployment.guests(5);
       const { id: conversationId } = await deployment.group([ann, ben, cem, dan]);
       for (const who of [ben, cem])
@@ -414,7 +414,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
   });
 
   describe('muted, banned, removed', () => {
-    it('a muted member only reads and sends receipts until the mute ends, and may do everything afterwards', async () => {
+    it('a muted member only reads and sends receipts until the mute ends', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ann.send(conversationId, 'hello');
@@ -455,7 +455,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codesOf(ben, 'reaction.add', { messageId: message.id, emoji: '👍' })).toEqual(['muted', 'muted']);
     });
 
-    it('a banned user gets `banned` for every call, and the conversation is gone from lists and `removed` in sync, until the ban ends', async () => {
+    it('a banned user gets `banned` for every call until the ban ends', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ben);
       const { id: conversationId } = await deployment.group([ann, ben], { visibility: 'public' });
@@ -501,7 +501,7 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
       expect(await codeOf(ben.send(conversationId, 'back'))).toBe('ok');
     });
 
-    it('a removed member gets `conversation:removed` on all devices and nothing afterwards; the conversation no longer exists for them', async () => {
+    it('for a removed member the conversation no longer exists', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const tablet = await deployment.device(ben);
       const { id: conversationId } = await deployment.group([ann, ben, cem]);

@@ -28,7 +28,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
     (await who.http('conversation.history', { conversationId, after: seq - 1, limit: 1 })).items[0]!;
 
   describe('sending', () => {
-    it('an acknowledged message is visible to the very next call, and reaches every connection of every member, the sender’s own included, and nobody else', async () => {
+    it('an acknowledged message reaches exactly the members, on every connection', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const tablet = await deployment.device(ann);
       const { id: conversationId } = await deployment.group([ann, ben]);
@@ -59,7 +59,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ).toEqual([]);
     });
 
-    it('`seq` and `rev` have no gaps under concurrent sends, and everybody sees one order', async () => {
+    it('everybody sees one order without gaps under concurrent sends', async () => {
       const people = await deployment.guests(3);
       const { id: conversationId } = await deployment.group(people);
       await Promise.all(
@@ -108,7 +108,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ).toHaveLength(1);
     });
 
-    it('a resend is answered despite a later gate, mute or block; after leaving it is `not_found`, when banned `banned`', async () => {
+    it('a resend is answered despite a later gate, mute or block', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben], { visibility: 'public' });
       const { message } = await ben.send(conversationId, 'hello', 'known');
@@ -131,7 +131,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await ben.send(direct, 'hello', 'known')).toMatchObject({ message: sent.message, duplicate: true });
     });
 
-    it('the reaction gate counts distinct other people on the sender’s newest message that is not deleted; nobody is exempt', async () => {
+    it('the reaction gate counts distinct other people on the sender’s newest message that is not deleted', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben, cem], { policy: { reactionGate: 2 } });
       const { message } = await ann.send(conversationId, 'the first is free');
@@ -159,7 +159,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await codeOf(ann.send(conversationId, 'the newest that is not deleted has two'))).toBe('ok');
     });
 
-    it('slow mode says how long to wait, and exempts creator and admins', async () => {
+    it('slow mode says members how long to wait', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben, cem], { policy: { slowModeSeconds: 1 } });
       await ann.http('member.update', { conversationId, userId: cem.user.id, role: 'admin' });
@@ -224,7 +224,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await counts(cem)).toEqual([2, 0, 2, 0, [[2, 0]]]);
     });
 
-    it('a forwarded message has type, body and origin of the original; a message that the sender cannot see cannot be forwarded', async () => {
+    it('a forwarded message has type, body and origin of the original', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const [{ id: source }, { id: conversationId }] = [
         await deployment.group([ann, ben]),
@@ -253,7 +253,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
   });
 
   describe('changes of messages', () => {
-    it('an edit updates the message for all members; moderators see the replaced bodies, newest first', async () => {
+    it('an edit updates the message for all members', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ben.send(conversationId, 'one');
@@ -276,7 +276,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       ]);
     });
 
-    it('a deleted message stays as a tombstone; edits, reactions, replies and pins of it are `conflict`, and deleting it again returns it', async () => {
+    it('a deleted message stays as a tombstone that cannot be changed', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const { message } = await ben.send(conversationId, `hello @${ann.user.username}`);
@@ -310,7 +310,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       });
     });
 
-    it('reactions have a count, at most 20 user ids, and `mine` in answers only; their update names the user and the emoji', async () => {
+    it('reactions have a count, at most 20 user ids and, in answers only, `mine`', async () => {
       const people = await deployment.guests(22);
       const [ann, ben] = people;
       const { id: conversationId } = await deployment.group(people);
@@ -356,7 +356,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(idsOf((await ben.http('message.pins', { conversationId })).items)).toEqual([sent[1]!.id]);
     });
 
-    it('`changes` has each message once in its current state, tombstones and departures included, and says whether it is complete', async () => {
+    it('`changes` has each message once in its current state, tombstones and departures included', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId, rev: since } = await deployment.group([ann, ben, cem]);
       const sent = [await ann.send(conversationId, 'one'), await ann.send(conversationId, 'two')].map(
@@ -399,7 +399,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       });
     });
 
-    it('`sync` returns changed, added and removed conversations; for another epoch it returns everything in `added`', async () => {
+    it('`sync` returns changed, added and removed conversations', async () => {
       const [ann, ben] = await deployment.guests(2);
       const [{ id: kept, rev }, { id: lost }] = [
         await deployment.group([ann, ben]),
@@ -513,7 +513,7 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect((await ann.history(conversationId)).map(({ body }) => body)).toEqual(['', 'hello']);
     });
 
-    it('has at most 8,192 bytes of UTF-8 in a body; one more is `too_large`', async () => {
+    it('has at most 8,192 bytes of UTF-8 in a body', async () => {
       const ann = await deployment.guest();
       const { id: conversationId } = await deployment.group([ann]);
       for (const [body, code] of [

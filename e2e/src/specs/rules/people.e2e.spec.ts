@@ -31,7 +31,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
   };
 
   describe('accounts', () => {
-    it('a username has 3 to 32 of `a-z 0-9 _ . -`, case folded and unique; a password has 10 to 200 characters', async () => {
+    it('usernames and passwords have the documented form', async () => {
       const username = uniqueName('Anna.B_c');
       const registered = await open('POST', '/api/v1/auth/register', { username, password });
       expect(registered.status).toBe(201);
@@ -107,7 +107,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       expect(unnamed.user.displayName).toMatch(/\S/);
     });
 
-    it('only `me` shows e-mail and real names; users are found by a part of their names in any case', async () => {
+    it('only `me` shows e-mail and real names', async () => {
       const [ann, ben] = [await deployment.person(), await deployment.guest()];
       const displayName = uniqueName('Añejo');
       const changed = await ann.fetch('PATCH', '/api/v1/users/me', {
@@ -158,7 +158,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       });
     });
 
-    it('keys, health, metrics and documents are open at the root; nothing else is', async () => {
+    it('only keys, health, metrics and documents are open at the root', async () => {
       const paths = [
         '/.well-known/jwks.json',
         '/health/live',
@@ -177,7 +177,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       );
     });
 
-    it('devices are listed; an ended one is refused and its sockets are closed within 5 s', async () => {
+    it('an ended device is refused and its sockets are closed within 5 s', async () => {
       const ann = await deployment.person();
       const other = await login(ann.user.username);
       await other.connect();
@@ -214,7 +214,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       expect(await codeOf(ann.device().connect())).toBe('unauthenticated');
     });
 
-    it('a refresh keeps the session, spends the refresh token, and keeps the earlier access token valid; a second use ends the session', async () => {
+    it('a refresh token can be used once', async () => {
       const ann = await deployment.person();
       const { refreshToken, sessionId } = ann.session;
       const refreshed = await open('POST', '/api/v1/auth/refresh', { refreshToken });
@@ -263,7 +263,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
   });
 
   describe('contacts and blocks', () => {
-    it('contacts and blocks are one-way lists of `{user, createdAt}`; adding and removing answers 204', async () => {
+    it('contacts and blocks are one-way lists of `{user, createdAt}`', async () => {
       const [ann, ben] = await deployment.guests(2);
       for (const list of ['contact', 'block'] as const) {
         const path = `/api/v1/${list}s/${ben.user.id}`;
@@ -278,7 +278,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       }
     });
 
-    it('while one blocks the other, neither creates or writes in the direct conversation; reading stays, and groups are unaffected', async () => {
+    it('while one blocks the other, neither creates or writes in the direct conversation', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: group } = await deployment.group([ann, ben]);
       await ann.http('block.add', { userId: ben.user.id });
@@ -337,7 +337,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
     const stateOf = async (who: ChatClient, of: ChatClient) =>
       (await who.http('presence.get', { userIds: [of.user.id] })).items.map(({ state }) => state);
 
-    it('is shown to users who share a conversation or are contacts; others are left out of the answer', async () => {
+    it('is shown only to users who share a conversation or are contacts', async () => {
       const [ann, ben, cem, dan] = await deployment.guests(4);
       await deployment.group([ann, ben]);
       await ann.http('contact.add', { userId: cem.user.id });
@@ -350,7 +350,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       expect(presence.map(({ userId }) => userId).toSorted()).toEqual(userIds.slice(0, 2).toSorted());
     });
 
-    it('shows the strongest state of several devices; a heartbeat without `state` keeps it; watchers see offline within 5 s', async () => {
+    it('shows the strongest state of several devices', async () => {
       const [ann, ben] = await deployment.guests(2);
       const tablet = await deployment.device(ben);
       await deployment.group([ann, ben]);
@@ -419,7 +419,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
   });
 
   describe('bots', () => {
-    it('a bot connects with its token and writes; a new token invalidates the old one, and deleting ends the bot', async () => {
+    it('a bot connects with its current token only', async () => {
       const [ann, guest] = [await deployment.person(), await deployment.guest()];
       expect(await codeOf(guest.http('bot.create', { username: uniqueName('bot') }))).toBe('forbidden');
       const made = await ann.fetch('POST', '/api/v1/bots', { username: uniqueName('bot'), displayName: 'Helpful' });
@@ -466,7 +466,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
         headers: { authorization: `Bearer ${who.session.accessToken}`, ...headers },
       });
 
-    it('are visible to the uploader before sending, then to the members, and to nobody once the message is deleted', async () => {
+    it('are visible to the uploader before sending, then to the members, finally to nobody', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben]);
       const uploaded = await upload(ann, png, 'dot.png');

@@ -61,7 +61,7 @@ describe('a program that cannot start', () => {
     expect(program.output).not.toMatch(/hunter2|\n\s+at /);
   });
 
-  it('reports a used port in one clear line, and releases the data folder', async () => {
+  it('reports a used port in one clear line', async () => {
     const squatter = createServer();
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
     const { port } = squatter.address() as { port: number };
@@ -74,7 +74,7 @@ describe('a program that cannot start', () => {
     await (await startEmbedded({ dataDir })).stop();
   });
 
-  it('reports a data folder in use in one clear line, and the other process keeps running', async () => {
+  it('reports a data folder in use in one clear line', async () => {
     const dataDir = join(folder, 'shared');
     const owner = await startEmbedded({ dataDir });
     const second = await launch('standalone', { DATA_DIR: dataDir });
