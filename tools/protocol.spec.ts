@@ -47,7 +47,7 @@ describe('docs/protocol.md', () => {
     );
   });
 
-  it('lists every error code with its status, and no other', () => {
+  it('lists exactly the error codes with their status', () => {
     const rows = section('### Errors')
       .split('\n')
       .filter((line) => line.startsWith('| `'))

@@ -8,7 +8,7 @@ import { Broker } from '@parley/broker';
 import { limits } from '@parley/contracts';
 import { GatheredWrites, limitUpgrades } from '@parley/patches';
 import { Limiters, Registry, Traces } from '@parley/realtime';
-import { demandPort, Health, Logger, nestLogger, type Running } from '@parley/service-kit';
+import { requirePort, Health, Logger, nestLogger, type Running } from '@parley/service-kit';
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppModule } from './app.module.js';
 import { GatewayConfig } from './config.js';
@@ -48,7 +48,7 @@ export interface Gateway extends Running {
  */
 export async function startGateway(dependencies: GatewayDependencies): Promise<Gateway> {
   const { config, broker } = dependencies;
-  await demandPort(config.PORT, config.HOST, 'PORT');
+  await requirePort(config.PORT, config.HOST, 'PORT');
   const app = await createApp(dependencies);
   const housekeeping = app.get(Housekeeping);
   const serving = await broker.listen(app.get(PushListener));
@@ -129,7 +129,7 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
   });
   app.use(await webApp());
   app.enableCors({ origin: origins.listed.includes('*') ? '*' : [...origins.listed], exposedHeaders, maxAge: 600 });
-  app.use(json({ limit: limits.packetBytes, verify: demandUtf8 }));
+  app.use(json({ limit: limits.packetBytes, verify: requireUtf8 }));
   app.useWebSocketAdapter(new SocketAdapter(app, origins));
   return app.init();
 }
@@ -147,7 +147,7 @@ function addCapabilities({ method }: Request, response: Response, next: NextFunc
 }
 
 /** Refuses bytes that are no text, instead of storing replacement characters. */
-function demandUtf8(_request: unknown, _response: unknown, body: Buffer): void {
+function requireUtf8(_request: unknown, _response: unknown, body: Buffer): void {
   if (!isUtf8(body)) throw new Error('the body is not UTF-8');
 }
 

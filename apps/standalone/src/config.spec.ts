@@ -57,7 +57,7 @@ describe('the configuration of everything in one process', () => {
 });
 
 describe('the startup message', () => {
-  it('says what runs, where, and how to try it', () => {
+  it('says what runs and how to try it', () => {
     const text = startupMessage(readConfig({ DATA_DIR: '/srv/parley' }), 'http://127.0.0.1:3000');
     for (const part of [
       'http://127.0.0.1:3000',
@@ -71,7 +71,7 @@ describe('the startup message', () => {
       expect(text).toContain(part);
   });
 
-  it('names servers instead of embedded mode, and shows no password', () => {
+  it('names servers without their passwords', () => {
     const text = startupMessage(
       readConfig({ ...servers, DATABASE_URL: 'postgres://parley:hunter2@localhost/parley' }),
       'http://127.0.0.1:3000',

@@ -29,7 +29,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('prints one startup message, stops on Ctrl-C, and keeps everything over a restart', async () => {
+  it('keeps everything over a restart', async () => {
     const first = await startEmbedded({ dataDir });
     const { ann, ben, conversation, message } = await chat(first.url);
     ann.disconnect();

@@ -6,7 +6,7 @@ import { startGateway } from '@parley/gateway';
 import { startHistory } from '@parley/history';
 import { settingsOf as messagesSettingsOf, startMessages } from '@parley/messages';
 import { startPresence } from '@parley/presence';
-import { demandPort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
+import { requirePort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
 import { Closers } from './closers.js';
 import type { StandaloneConfig } from './config.js';
 import { openDependencies, type Dependencies } from './dependencies.js';
@@ -28,7 +28,7 @@ export async function startStandalone(config: StandaloneConfig, logger: Logger):
   closers.open('health', health);
   try {
     // Before a database is created that nobody could reach.
-    await demandPort(config.PORT, config.HOST, 'PORT');
+    await requirePort(config.PORT, config.HOST, 'PORT');
     const dependencies = await openDependencies(config, logger, closers);
     addChecks(health, dependencies);
     await startServices(config, dependencies, logger, closers);

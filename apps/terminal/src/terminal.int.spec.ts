@@ -137,7 +137,7 @@ class Screen {
   }
 }
 
-it('piped lines are stored in order, and the exit code says whether all were', async () => {
+it('piped lines are stored in order', async () => {
   const { ann, title, bodies } = await group();
   const texts = Array.from({ length: 50 }, (_, n) => `line ${n}`);
   expect(await lines(['--guest', 'Bob', '--commands'], `/join ${title}\n`)).toMatchObject({ code: 0 });
@@ -216,7 +216,7 @@ it('commands create groups, reply, edit, react, delete, and send and save files'
   ben.disconnect();
 });
 
-it('messages of others cannot control the terminal, and their file names cannot leave the folder', async () => {
+it('messages of others cannot control the terminal', async () => {
   const { ann, conversation, title } = await group();
   await lines(['--guest', 'Cat', '--commands'], `/join ${title}\n`);
   await ann.send(conversation.id, hostile);

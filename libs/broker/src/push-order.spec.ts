@@ -22,7 +22,7 @@ describe('the numbers of pushed messages', () => {
 });
 
 describe('recent ids', () => {
-  it('are remembered for at least a generation, but not for ever', () => {
+  it('are remembered for a limited time', () => {
     const ids = new RecentIds(3);
     expect(['a', 'b', 'a', 'c', 'd', 'a'].map((id) => ids.add(id))).toEqual([true, true, false, true, true, false]);
     for (const id of ['e', 'f', 'g', 'h']) ids.add(id);

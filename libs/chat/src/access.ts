@@ -118,7 +118,7 @@ export const permissions = {
   /** Title, topic, colour, policy. */
   describe: notInDirect(leaders),
   /** Make a private conversation public with its whole history, or a public one private. */
-  publish: notInDirect(creator),
+  changeVisibility: notInDirect(creator),
   delete: notInDirect(creator),
   leave: notInDirect(all),
 } as const satisfies Record<string, Readonly<Record<Conversation['kind'], readonly Role[]>>>;

@@ -199,7 +199,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     expect(await fileStorage(path).entries('known/')).toEqual([]);
   });
 
-  it('refreshes an expired access token once for all tabs, and never uses a refresh token twice', async () => {
+  it('refreshes an expired access token once for all tabs', async () => {
     const storage = memoryStorage();
     const name = uniqueName('user');
     const first = client(storage);
@@ -227,7 +227,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     expect((await storage.get('session')) as Session).toMatchObject({ sessionId: session.sessionId });
   });
 
-  it('is signed out when its session is ended elsewhere, and sends its outbox once the user is back', async () => {
+  it('is signed out when its session is ended elsewhere', async () => {
     const storage = memoryStorage();
     const name = uniqueName('user');
     const phone = client(storage);
@@ -309,7 +309,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     expect(connection).not.toHaveBeenCalled();
   });
 
-  it('waits when it is rate-limited, and keeps the order', async () => {
+  it('keeps the order when it is rate-limited', async () => {
     const { ann, ben, id } = await pair();
     const sent = Array.from({ length: 75 }, (_, n) => ann.send(id, { body: `${n}` }));
     const stored = await Promise.all(sent.map((message) => message.stored));
@@ -411,7 +411,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
       return seen;
     }
 
-    it('take a small file in one piece, and show it in a message', async () => {
+    it('take a small file in one piece', async () => {
       const { ann, ben, id } = await pair();
       const attachment = await ann.upload(new Blob(['hello']), { name: 'hello.txt' });
       const { message, stored } = ann.send(id, { attachmentIds: [attachment.id], type: 'document' });
@@ -425,7 +425,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
       expect(await (await ben.fetchAttachment(attachment.id)).text()).toBe('hello');
     });
 
-    it('resume where they stopped when the network fails, and report their progress', async () => {
+    it('resume where they stopped when the network fails', async () => {
       const ann = await person();
       const seen = interceptParts((n) => (n === 2 ? Promise.reject(new TypeError('network')) : undefined));
       const progress: number[] = [];

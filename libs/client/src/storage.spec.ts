@@ -89,7 +89,7 @@ it('only the owner may read a folder, and half a file counts as no value', async
   expect(await storage.get('session')).toBeUndefined();
 });
 
-it('failures of a storage are reported, and memory is used instead', async () => {
+it('a storage that fails is replaced by memory', async () => {
   const fail = () => Promise.reject(new Error('quota'));
   const causes: unknown[] = [];
   const storage = tolerant(

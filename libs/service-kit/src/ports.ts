@@ -17,7 +17,7 @@ export async function listen(server: Server, port: number, host: string, variabl
 }
 
 /** Rejects as {@link listen} would; for checking a port before anything else is started. */
-export async function demandPort(port: number, host: string, variable: string): Promise<void> {
+export async function requirePort(port: number, host: string, variable: string): Promise<void> {
   const server = createServer();
   await listen(server, port, host, variable);
   await new Promise((resolve) => server.close(resolve));

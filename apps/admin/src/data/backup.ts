@@ -9,7 +9,7 @@ import { StartError } from '@parley/service-kit';
 import { migrations, type Sql } from '@parley/store';
 import { z } from 'zod';
 import { required, UsageError, type Command, type Print } from '../command.js';
-import { demandServicesStopped, openCluster, openDataFolder, openDeployment, withDeployment, type Deployment } from './deployment.js';
+import { requireServicesStopped, openCluster, openDataFolder, openDeployment, withDeployment, type Deployment } from './deployment.js';
 import { BATCH_SIZE, rowsOf, snapshot, storeRows, tablesOf, type Table } from './tables.js';
 
 const Manifest = z.object({
@@ -98,7 +98,7 @@ async function readManifest(folder: string): Promise<Manifest> {
 }
 
 /** Throws a `StartError` unless the database is as the migrations created it. */
-async function demandEmpty(sql: Sql, tables: readonly Table[], title: string): Promise<void> {
+async function requireEmpty(sql: Sql, tables: readonly Table[], title: string): Promise<void> {
   for (const { name } of tables) {
     if (seededTables.includes(name)) continue;
     const [row] = await sql.query<{ used: boolean }>(`select exists (select from ${name}) as used`);
@@ -152,7 +152,7 @@ export async function restore(deployment: Deployment, folder: string): Promise<M
     throw new UsageError('the backup has files: say where they go, with FILES_DIR or S3_BUCKET');
   await deployment.database.transaction(async (sql) => {
     const tables = await tablesOf(sql);
-    await demandEmpty(sql, tables, deployment.title);
+    await requireEmpty(sql, tables, deployment.title);
     for (const name of seededTables) await sql.query(`delete from ${name}`);
     for (const table of tables) {
       const expected = manifest.tables.find(({ name }) => name === table.name);
@@ -176,7 +176,7 @@ export async function copyDeployment(from: Deployment, to: Deployment): Promise<
   const files = await snapshot(from.database, (source) =>
     to.database.transaction(async (target) => {
       const tables = await tablesOf(source);
-      await demandEmpty(target, tables, to.title);
+      await requireEmpty(target, tables, to.title);
       for (const name of seededTables) await target.query(`delete from ${name}`);
       for (const table of tables) {
         rows.set(table.name, 0);
@@ -246,7 +246,7 @@ export const restoreCommand: Command = {
     });
     const from = required('from', values.from);
     return withDeployment(openDeployment(values['data-dir']), async (deployment) => {
-      if (values['data-dir'] === undefined) await demandServicesStopped(deployment);
+      if (values['data-dir'] === undefined) await requireServicesStopped(deployment);
       const manifest = await restore(deployment, from);
       print(
         `${total(manifest)} rows${manifest.files === null ? '' : ` and ${manifest.files} files`} of ${manifest.createdAt} are in ${deployment.title}, under a new epoch`,
@@ -267,7 +267,7 @@ export const migrateCommand: Command = {
     });
     return withDeployment(openDataFolder(from), (source) =>
       withDeployment(openCluster(values.to), async (target) => {
-        await demandServicesStopped(target);
+        await requireServicesStopped(target);
         const { rows, files } = await copyDeployment(source, target);
         for (const [name, count] of rows)
           if (count > 0) print(`${String(count).padStart(9)}  ${name.replaceAll('"', '')}`);

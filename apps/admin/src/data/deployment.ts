@@ -60,7 +60,7 @@ export async function withDeployment<T>(opening: Promise<Deployment>, work: (dep
 }
 
 /** Throws a `StartError` while services are connected, because they would continue with what they have cached. */
-export async function demandServicesStopped({ database: sql, title }: Deployment): Promise<void> {
+export async function requireServicesStopped({ database: sql, title }: Deployment): Promise<void> {
   const rows = await sql.query<{ name: string }>(
     `select distinct application_name as name from pg_stat_activity where datname = current_database() and application_name like 'parley-%' and application_name <> 'parley-admin'`,
   );

@@ -81,7 +81,7 @@ export class AuthService {
       requests: new Map([
         [
           'attachment.publishable.v1',
-          async ({ payload }) => service.demandPicture(payload as RequestPayload<'attachment.publishable.v1'>),
+          async ({ payload }) => service.requirePicture(payload as RequestPayload<'attachment.publishable.v1'>),
         ],
         [
           'attachment.publish.v1',
@@ -93,7 +93,7 @@ export class AuthService {
     return service;
   }
 
-  private demandPicture({ userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>): object {
+  private requirePicture({ userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>): object {
     if (this.pictures.get(attachmentId) !== userId) throw new ChatError('not_found');
     return {};
   }

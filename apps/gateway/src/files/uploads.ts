@@ -76,7 +76,7 @@ export class Uploads {
       response.setHeader('Tus-Version', capabilities['Tus-Version']);
       return sendProblem(response, 'invalid', 'Tus-Resumable: must be 1.0.0', { status: 412 });
     }
-    demandHeaders(request);
+    requireHeaders(request);
     const tus = await this.server();
     const answer = await tus.handleWeb(new NodeRequest({ req: request as never, res: response as never }));
     const refusal = this.refusals.get(request);
@@ -185,7 +185,7 @@ export class Uploads {
       disableTerminationForFinishedUploads: true,
       namingFunction: () => newId(),
       getFileIdFromRequest: (request) => nodeRequestOf(request).params['id'] as string | undefined,
-      onIncomingRequest: (request, id) => this.demandOwner(datastore, nodeRequestOf(request), id),
+      onIncomingRequest: (request, id) => this.requireOwner(datastore, nodeRequestOf(request), id),
       onUploadCreate: async (request, upload) => {
         const userId = userOf(nodeRequestOf(request));
         if (upload.size === 0) throw new ChatError('invalid', 'the file is empty');
@@ -230,7 +230,7 @@ export class Uploads {
   }
 
   /** Answers `not_found` for somebody else's upload. */
-  private async demandOwner(store: DataStore, request: Request, id: string): Promise<void> {
+  private async requireOwner(store: DataStore, request: Request, id: string): Promise<void> {
     if (request.params['id'] === undefined) return;
     const upload = await store.getUpload(id);
     if (upload.metadata?.['owner'] !== userOf(request)) throw noSuchUpload();
@@ -286,7 +286,7 @@ function ignoreGone(error: unknown): void {
 }
 
 /** Refuses requests that tus's server would refuse with a status that is not ours. */
-function demandHeaders({ method, headers }: Request): void {
+function requireHeaders({ method, headers }: Request): void {
   if (method === 'POST' && headers['upload-concat'] !== undefined)
     throw new ChatError('invalid', 'Upload-Concat: not supported');
   if (method !== 'PATCH') return;

@@ -117,7 +117,7 @@ export class S3Server {
     const url = new URL(request.url!, 'http://s3');
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
     try {
-      demandSignature(request.method!, url, headers, body);
+      requireSignature(request.method!, url, headers, body);
       const [, named, ...key] = url.pathname.split('/');
       if (named !== bucket) throw new S3Error('NoSuchBucket', 404);
       const call = {
@@ -325,7 +325,7 @@ export class S3Server {
 }
 
 /** Rejects a request unless everything that S3 requires is signed with the credentials. */
-function demandSignature(method: string, url: URL, headers: Record<string, string>, body: Buffer): void {
+function requireSignature(method: string, url: URL, headers: Record<string, string>, body: Buffer): void {
   const [, id, scope, names, signature] =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8}\/[^/]+\/s3\/aws4_request), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
       headers['authorization'] ?? '',

@@ -135,7 +135,7 @@ const rename = fc
   );
 
 /** Positions never move back or beyond the last message. Reading removes the reader's own mark. */
-async function demandReceipt(
+async function requireReceipt(
   model: Model,
   { service, conversationId, users }: Real,
   by: number,
@@ -158,7 +158,7 @@ const receipt = fc
   .tuple(who, fc.constantFrom('read' as const, 'delivered' as const), fc.nat(40))
   .map(
     ([by, kind, seq]) =>
-      new Command(`${by} ${kind} ${seq}`, always, (model, real) => demandReceipt(model, real, by, kind, seq)),
+      new Command(`${by} ${kind} ${seq}`, always, (model, real) => requireReceipt(model, real, by, kind, seq)),
   );
 const mark = fc.tuple(who, fc.nat(30)).map(
   ([by, at]) =>

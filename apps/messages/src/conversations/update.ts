@@ -37,7 +37,7 @@ function actionsOf({ title, topic, color, policy, visibility }: Update): Action[
   const describes = [title, topic, color, policy].some((value) => value !== undefined);
   return [
     ...(describes || visibility === undefined ? ['describe' as const] : []),
-    ...(visibility === undefined ? [] : ['publish' as const]),
+    ...(visibility === undefined ? [] : ['changeVisibility' as const]),
   ];
 }
 

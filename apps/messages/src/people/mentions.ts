@@ -6,7 +6,7 @@ import type { Sql } from '@parley/store';
 /** User ids by lower-case username. Unknown usernames are absent. */
 export type UsersByName = ReadonlyMap<string, string>;
 
-/** Maximum number of mentions of one message; further ones are plain text. */
+/** Maximum number of different usernames that one message mentions; further mentions are plain text. */
 const MAX_MENTIONS = 50;
 /** Maximum time that a command waits for auth to return the users with these names. */
 const USERS_TIMEOUT_MS = 2000;

@@ -27,7 +27,7 @@ describe('the presence store in Redis', () => {
     await Promise.all([one.close(), other.close()]);
   });
 
-  it('is incomplete for a while after it lost its data; a store that starts without data is complete', async () => {
+  it('is incomplete for a while after it lost its data', async () => {
     const redis = await startRedis();
     const options = { url: redis.url, logger, settleMs: 500 };
     const store = await createRedisStore(options);

@@ -66,7 +66,7 @@ it('no combination of fragments gets a control sequence through', () => {
   );
 });
 
-it('a line of JSON has no control characters, and parses to the value', () => {
+it('a line of JSON has no control characters', () => {
   fc.assert(
     fc.property(hostile, (text) => {
       const line = jsonLine({ text });

@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers());
 
 it('reports how far the user has read by the time of the report, not of its scheduling', async () => {
   const store = new Store({
-    onGap: () => undefined,
+    onIncomplete: () => undefined,
     onOwnMessage: () => undefined,
     onMessage: () => undefined,
     onPeople: () => undefined,

@@ -53,7 +53,7 @@ export class Replica {
     const online = () => server.online();
     this.store = new Store(
       {
-        onGap: (certain) => this.catchUp.schedule(certain),
+        onIncomplete: (certain) => this.catchUp.schedule(certain),
         onOwnMessage: (message) => this.outbox.confirm(message),
         onMessage: (message) => {
           hooks.message(message);

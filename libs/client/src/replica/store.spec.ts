@@ -7,7 +7,7 @@ describe('conversations that are added and removed', () => {
   const make = () => {
     gaps.length = 0;
     const store = new Store({
-      onGap: (certain) => gaps.push(certain),
+      onIncomplete: (certain) => gaps.push(certain),
       onOwnMessage: () => undefined,
       onMessage: () => undefined,
       onPeople: () => undefined,

@@ -29,7 +29,7 @@ type Sync = CallOutput<'sync'>;
 /** The functions that a {@link Store} calls. */
 export interface StoreHooks {
   /** The state may lack something that `sync` would return. `certain`: no event on its way can fill the gap. */
-  onGap(certain: boolean): void;
+  onIncomplete(certain: boolean): void;
   /** A message of the user's own is stored. */
   onOwnMessage(message: Message): void;
   /** Somebody else's message that was not known. */
@@ -188,7 +188,7 @@ export class Store {
     if (!conversation) return undefined;
     const result = work(conversation);
     this.changed();
-    if (conversation.hasGap || (conversation.isStale && this.connection === 'online')) this.hooks.onGap(false);
+    if (conversation.hasGap || (conversation.isStale && this.connection === 'online')) this.hooks.onIncomplete(false);
     return result;
   }
 
@@ -206,7 +206,7 @@ export class Store {
   applyMessage(message: Message, kind: 'new' | 'updated', reaction?: ReactionChange): void {
     const { conversationId, senderId, seq } = message;
     const conversation = this.conversations.get(conversationId);
-    if (!conversation) return this.removed.has(conversationId) ? undefined : this.hooks.onGap(true);
+    if (!conversation) return this.removed.has(conversationId) ? undefined : this.hooks.onIncomplete(true);
     const isNew = seq > conversation.lastSeq;
     this.change(conversationId, () => conversation.applyMessage(message, kind, reaction));
     this.messageArrived(message, isNew);
@@ -252,18 +252,18 @@ export class Store {
       case 'conversation:new': {
         const { conversation } = payload as ServerEvent<'conversation:new'>;
         // It carries no order: it may be older than the removal.
-        if (this.removed.has(conversation.id)) return this.hooks.onGap(true);
+        if (this.removed.has(conversation.id)) return this.hooks.onIncomplete(true);
         return this.applyWhole(conversation);
       }
       case 'conversation:updated': {
         const { conversation } = payload as ServerEvent<'conversation:updated'>;
-        if (!this.conversations.has(conversation.id)) return this.hooks.onGap(true);
+        if (!this.conversations.has(conversation.id)) return this.hooks.onIncomplete(true);
         return void this.change(conversation.id, (present) => present.applyDescription(conversation));
       }
       case 'conversation:removed': {
         this.remove((payload as ServerEvent<'conversation:removed'>).conversationId);
         // It carries no order: the user may have been added again already.
-        return this.hooks.onGap(true);
+        return this.hooks.onIncomplete(true);
       }
       case 'member:changed': {
         const event = payload as ServerEvent<'member:changed'>;
@@ -316,7 +316,7 @@ export class Store {
     const conversation = this.conversations.get(conversationId);
     if (!conversation) return;
     if (conversation.version === versions.get(conversationId)) this.remove(conversationId);
-    else this.hooks.onGap(true);
+    else this.hooks.onIncomplete(true);
   }
 
   /** Members out of a page, as of `rev`. */
@@ -328,7 +328,7 @@ export class Store {
   /** The conversation of an event may arrive with an answer that is still under way. */
   private changeByEvent(conversationId: string, work: (conversation: ConversationState) => void): void {
     if (this.conversations.has(conversationId)) this.change(conversationId, work);
-    else if (!this.removed.has(conversationId)) this.hooks.onGap(true);
+    else if (!this.removed.has(conversationId)) this.hooks.onIncomplete(true);
   }
 
   private messageArrived(message: Message, isNew: boolean): void {

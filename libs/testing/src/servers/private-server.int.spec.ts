@@ -35,7 +35,7 @@ const ping = async (url: string): Promise<string> => {
 };
 
 describe('a private server', () => {
-  it('loses connections but no data in a crash, and returns at the same address (Postgres)', async () => {
+  it('loses connections but no data in a crash (Postgres)', async () => {
     await using server = await startPostgres();
     await query(server.url, 'create table kept as select 1 as one');
     await server.kill();
@@ -46,7 +46,7 @@ describe('a private server', () => {
     expect(await query(server.url, 'select one from kept')).toEqual([{ one: 1 }]);
   });
 
-  it('keeps durable queues in a crash, and has the management API (RabbitMQ)', async () => {
+  it('keeps durable queues in a crash (RabbitMQ)', async () => {
     await using server = await startRabbit();
     const declaring = await connect(server.url);
     await (await declaring.createChannel()).assertQueue('kept', { durable: true });
@@ -77,7 +77,7 @@ describe('a private server', () => {
     );
   }, 120_000);
 
-  it('does not answer while it is frozen, and answers afterwards (Redis)', async () => {
+  it('does not answer while it is frozen (Redis)', async () => {
     await using server = await startRedis();
     await server.freeze();
     await expect(ping(server.url)).rejects.toThrow();
