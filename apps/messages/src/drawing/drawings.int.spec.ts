@@ -89,7 +89,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('boards on %s'
     await add('a', 4);
   });
 
-  it('keep the first line under an id, and push it once', async () => {
+  it('keep the first line under an id', async () => {
     const [anna, ben] = [await on.service.connect(), await on.service.connect()];
     const conversationId = await on.service.group(anna, ben);
     await Promise.all([
