@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { ParleyError } from './errors.js';
+import { memoryStorage } from './storage.js';
+import { Uploads } from './uploads.js';
+
+const SIZE = 5 * 1024 * 1024;
+const STORED = SIZE - 1000;
+
+/** A server that stores a picture without its metadata, and whose answer to the last part is lost. */
+function server() {
+  let offset = 0;
+  const calls: string[] = [];
+  const request = async (method: string, path: string, { body }: { body?: unknown } = {}): Promise<Response> => {
+    calls.push(`${method} ${path}`);
+    if (method === 'POST') return new Response(null, { status: 201, headers: { location: '/api/v1/uploads/u1' } });
+    if (method === 'PATCH') {
+      offset += (body as Blob).size;
+      if (offset >= SIZE) throw new ParleyError('unavailable', 'cut off');
+      return new Response(null, { status: 204, headers: { 'upload-offset': String(offset) } });
+    }
+    const isComplete = offset >= SIZE;
+    const headers: Record<string, string> = path.startsWith('/uploads')
+      ? { 'upload-offset': String(isComplete ? STORED : offset), 'upload-length': String(isComplete ? STORED : SIZE) }
+      : {
+          'content-type': 'image/jpeg',
+          'content-length': String(STORED),
+          'content-disposition': `inline; filename="a_b.jpg"; filename*=UTF-8''a%22b.jpg`,
+        };
+    return new Response(null, { headers });
+  };
+  return { request, calls };
+}
+
+describe('an upload that the server stores smaller than it was sent', () => {
+  it('is complete when the answer to its last part is lost', async () => {
+    const { request, calls } = server();
+    const attachment = await new Uploads(request, memoryStorage()).upload(new Blob([new Uint8Array(SIZE)]), {
+      name: 'a"b.jpg',
+    });
+    expect(attachment).toMatchObject({ id: 'u1', size: STORED, mediaType: 'image/jpeg', name: 'a"b.jpg' });
+    expect(calls.filter((call) => call.startsWith('PATCH'))).toHaveLength(2);
+  });
+});
