@@ -169,6 +169,7 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ['XHTML below another element', () => text('<a xmlns:b="http://www.w3.org/1999/xhtml"><b:script/></a>')],
       ['SVG with a doctype', () => text('<?xml version="1.0"?><!-- x --><!DOCTYPE svg PUBLIC "x" "y"><svg/>')],
       ['SVG with a prefix', () => text('<s:svg xmlns:s="http://www.w3.org/2000/svg"/>')],
+      ['a program that reads as UTF-16', () => Buffer.from(`\u5a4d${'a'.repeat(300)}`, 'utf16le')],
       ['a program for Linux', () => Buffer.concat([text('\x7fELF'), Buffer.alloc(60)])],
       ['a program for macOS', () => Buffer.concat([Buffer.from('cffaedfe', 'hex'), Buffer.alloc(60)])],
       ['a program for several processors', () => Buffer.from('cafebabe00000002', 'hex')],

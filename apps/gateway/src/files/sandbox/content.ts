@@ -81,7 +81,7 @@ export async function recognise({ path, name, output }: Request, report: Report)
   const beginning = beginningOf(path);
   if (isMarkup(beginning)) throw new Refused('HTML and SVG are not accepted');
   const textType = textTypeOf(path, beginning.bytes);
-  if (textType === undefined && isExecutable(beginning.bytes)) throw new Refused('Programs are not accepted');
+  if (!isReadable(textType) && isExecutable(beginning.bytes)) throw new Refused('Programs are not accepted');
   const found = (await fileTypeFromFile(path).catch(() => undefined))?.mime ?? '';
   const [image, medium] = [images[found], recordings[found]];
   if (image !== undefined) return picture(path, output, image, report);
@@ -91,6 +91,8 @@ export async function recognise({ path, name, output }: Request, report: Report)
   return { mediaType: textType ?? UNKNOWN };
 }
 
+/** Almost any bytes read as UTF-16. */
+const isReadable = (textType: string | undefined): boolean => textType !== undefined && !textType.includes('utf-16');
 const extensionOf = (name: string): string => name.slice(name.lastIndexOf('.') + 1).toLowerCase();
 
 // A picture is seldom decoded twice.

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { constants, setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { ChatError } from '@parley/contracts';
 import { Logger } from '@parley/service-kit';
@@ -35,6 +35,8 @@ export const defaultSandboxLimits: SandboxLimits = Object.freeze({
 const WATCH_MS = 50;
 const RETRY_MS = 5_000;
 const START_TIMEOUT_MS = 60_000;
+/** Enough for the gateway to come first. More would let other programs starve the examination of files. */
+const NICENESS = 4;
 /** The unit of times in `/proc`. */
 const TICK_MS = 10;
 /** Of JavaScript's objects, in MiB. Pictures are not among them. */
@@ -289,7 +291,7 @@ class MediaProcess {
 async function yieldToGateway(pid: number | undefined): Promise<void> {
   if (pid === undefined) return;
   try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(pid, Math.min(19, getPriority() + NICENESS));
   } catch {
     // It has ended.
   }
