@@ -182,6 +182,7 @@ async function main(): Promise<number> {
       PORT: String(port),
       PROXY_PORT: String(proxyPort),
       ADDRESS_LIMIT_SCALE: '100',
+      USER_LIMIT_SCALE: '100',
       ...(values.replicas && { TRUST_PROXY: '1' }),
     },
     override,
