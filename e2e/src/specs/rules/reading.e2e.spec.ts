@@ -368,7 +368,7 @@ describe.each(Object.entries(shared))('the rules of reading, in %s mode', (_, st
       expect(board).toMatchObject({ status: 200, body: { items: [payload.line], rev: expect.any(Number) } });
       const { rev } = await ben.call('drawing.reset', { conversationId });
       expect((await ann.waitFor('drawing:reset')).payload).toEqual({ conversationId, userId: ben.user.id, rev });
-      expect(await ann.http('drawing.get', { conversationId })).toEqual({ items: [], rev });
+      expect(await ann.http('drawing.get', { conversationId })).toEqual({ items: [], rev, complete: true });
       expect(await ann.fetch('DELETE', `/api/v1/conversations/${conversationId}/drawing`)).toMatchObject({
         status: 204,
         body: '',
