@@ -42,6 +42,7 @@ const charges: { readonly [N in CallName]?: (input: CallInput<N>) => readonly Ch
   'message.search': () => [['searches', 1]],
 };
 
+/** What a call takes from its user's `calls`. */
 export const costOf = (name: CallName): number => costs[name] ?? 1;
 
 /** What a call draws from its user's rates besides `calls`. */

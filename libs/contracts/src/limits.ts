@@ -58,6 +58,7 @@ export const userRates = Object.freeze({
   additions: { perSecond: 20, burst: 300 },
   searches: { perSecond: 2, burst: 10 },
 });
+/** The name of one of the {@link userRates}. */
 export type UserRate = keyof typeof userRates;
 
 /** Times shared by clients and services, in milliseconds. */

@@ -16,7 +16,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-hostile-'));
   const environment = { CALL_DEADLINE_MS: '300', USER_LIMIT_SCALE: '50', ADDRESS_LIMIT_SCALE: '50', FILES_DIR: folder };
   gateway = await TestGateway.start(environment, (starting) =>
-    starting.serveBasics({ 'attachment.admit.v1': () => ({}) }),
+    starting.serveBasics({ 'attachment.admit.v1': () => ({}), 'attachment.release.v1': () => ({}) }),
   );
   token = await gateway.token(gateway.person());
   witness = await gateway.connect(undefined, { reconnection: false });

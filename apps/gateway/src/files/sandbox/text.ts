@@ -54,11 +54,13 @@ export function isMarkup({ bytes, isWhole }: Beginning): boolean {
     if (end === -1) return !isWhole;
     at = end + closing.length;
   }
-  if (pageElement.test(text.slice(at, at + 256))) return true;
+  const [, element] = /^<(?:[\w.-]+:)?([a-z]+)\b/i.exec(text.slice(at, at + 256)) ?? [];
+  if (element !== undefined && pageElements.has(element.toLowerCase())) return true;
   return text[at] === '<' && namespaces.test(text.slice(at, at + 65_536));
 }
-const pageElement =
-  /^<(?:[\w.-]+:)?(?:html|head|body|frameset|title|meta|link|base|style|script|noscript|iframe|object|embed|svg)\b/i;
+const pageElements: ReadonlySet<string> = new Set(
+  'html head body frameset title meta link base style script noscript iframe object embed svg'.split(' '),
+);
 const prologs = [
   [/^<!--/, '-->'],
   [/^<\?/, '>'],
