@@ -247,7 +247,6 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('message.send 
       '🧵 é ﷽',
       ' edges ',
       '{}',
-      '\u0001',
     ];
     await Promise.all(bodies.map((body, n) => on.service.send(anna, { conversationId, clientId: `"${n}\\`, body })));
     expect((await stored(conversationId)).slice(1).map(({ body }) => body)).toEqual(bodies);

@@ -20,6 +20,10 @@ import {
 import { io, type Socket } from 'socket.io-client';
 import { LocalState, type LocalConversation } from './local-state.js';
 
+/** Engine.IO's packet that answers the server's ping. The server waits 10 s for it. */
+const PONG = '3';
+const PONG_EVERY_MS = 2_000;
+
 /** The server did not answer a call in time, or the connection ended first. The call may have been carried out. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
@@ -197,14 +201,20 @@ export class ChatClient {
     return (await this.emit(event, input, timeoutMs)) as CallOutput<N>;
   }
 
-  /** Stops reading from the network until the returned function is called. */
-  stopReading(): () => void {
+  /**
+   * Stops reading from the network until the returned function is called. With `sendsPongs` the client still tells the server that it is alive, so that only the unread data can end the connection.
+   */
+  stopReading({ sendsPongs = false } = {}): () => void {
     const { transport } = this.socket!.io.engine;
     if (!hasWebSocket(transport)) throw new Error('stopReading needs the websocket transport');
     // The transport forgets its socket when the connection ends meanwhile.
     const { ws } = transport;
     ws.pause();
-    return () => ws.resume();
+    const pongs = sendsPongs ? setInterval(() => ws.send(PONG), PONG_EVERY_MS) : undefined;
+    return () => {
+      clearInterval(pongs);
+      ws.resume();
+    };
   }
 
   /** Emits any event with any payload, as a faulty client might. Resolves with the `data` of the answer. */
@@ -443,6 +453,8 @@ async function request(
 }
 
 /** In Node, Socket.IO's websocket transport has a socket of the package `ws`, which its types do not show. */
-function hasWebSocket(transport: object): transport is { readonly ws: { pause(): void; resume(): void } } {
+function hasWebSocket(
+  transport: object,
+): transport is { readonly ws: { pause(): void; resume(): void; send(packet: string): void } } {
   return 'ws' in transport;
 }

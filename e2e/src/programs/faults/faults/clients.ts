@@ -52,7 +52,7 @@ export const clientFaults: readonly Fault[] = [
         sender!.client.call('conversation.create', { kind: 'direct', memberIds: [reader.user.id] }),
       );
       const ready = reader.readyCount;
-      const read = reader.stopReading();
+      const read = reader.stopReading({ sendsPongs: true });
       const body = 'x'.repeat(8_000);
       for (let n = 0; n < 3_000; n += 50)
         await Promise.all(
