@@ -61,8 +61,8 @@ const LIMITS = {
 function growth({ pattern, flags }: Pattern): string {
   // recheck does not know the flag `v`.
   if (flags.includes('v') && isSingle(pattern)) return 'safe';
-  const { status, complexity } = checkSync(pattern, flags, LIMITS);
-  return complexity?.type ?? status;
+  const judgement = checkSync(pattern, flags, LIMITS);
+  return judgement.status === 'unknown' ? 'unknown' : judgement.complexity.type;
 }
 
 /** Far above what the slowest pattern takes on a busy machine: some are tried with hundreds of texts. */
