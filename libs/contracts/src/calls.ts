@@ -53,7 +53,8 @@ import {
   WebhookEvent,
 } from './shapes.js';
 import { limits } from './limits.js';
-import { foldUsername, hasVisibleText } from './text.js';
+import { foldUsername } from './names.js';
+import { hasVisibleText } from './text.js';
 
 /** The services that consume requests from the broker. The gateway is not one: it only sends requests. */
 export type Service = 'auth' | 'messages' | 'history' | 'presence';

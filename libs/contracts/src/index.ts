@@ -1,5 +1,6 @@
 export * from './calls.js';
 export * from './costs.js';
+export * from './emoji.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './fold.js';
@@ -7,5 +8,6 @@ export * from './ids.js';
 export * from './internal.js';
 export * from './limits.js';
 export * from './mentions.js';
+export * from './names.js';
 export * from './shapes.js';
 export * from './text.js';

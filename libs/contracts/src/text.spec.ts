@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { calls } from './calls.js';
 import { newId } from './ids.js';
-import { canonicalEmoji, cleanBody, hasVisibleText } from './text.js';
+import { canonicalEmoji } from './emoji.js';
+import { cleanBody, hasVisibleText } from './text.js';
 
 const [conversationId, messageId] = [newId(), newId()];
 const send = (body: string, more: object = {}) =>

@@ -191,6 +191,21 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
     expect(await find(`\\`)).toEqual([]);
   });
 
+  it('are found without accents, by letters that are written alike', async () => {
+    const mark = uniqueName('f');
+    const names = ['José Müller', 'Anna Straße', 'Łukasz Ødegård', 'O’Brien', 'علی'];
+    const people: Session[] = [];
+    for (const [n, displayName] of names.entries())
+      people.push(await on.service.register(`${mark}_${n}`, { displayName }));
+    const find = async (query: string) =>
+      (await on.service.call('user.list.v1', as(people[0]!), { query })).items
+        .map(({ username }) => username)
+        .filter((name) => name.startsWith(`${mark}_`));
+    for (const [n, query] of ['jose mul', 'strasse', 'lukasz ode', "o'brien", 'علي'].entries())
+      expect(await find(query)).toEqual([`${mark}_${n}`]);
+    expect(await find('STRAẞE')).toEqual([`${mark}_1`]);
+  });
+
   it('are listed page by page, each once', async () => {
     const mark = `p${Math.random().toString(36).slice(2, 8)}`;
     const names = ['.', '-', '_', '0', 'a'].map((letter) => `${mark}${letter}`);

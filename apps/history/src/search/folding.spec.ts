@@ -20,6 +20,24 @@ describe('folding', () => {
     ['ﾊﾟﾘ', 'パリ'],
     ['か\u3099', 'が'],
     ['\ue000x\ue001', 'x'],
+    ['don’t', "don't"],
+    ['Łódź', 'lodz'],
+    ['Ørsted Đà', 'orsted da'],
+    ['STRAẞE', 'straße'],
+    ['Œuvre', 'oeuvre'],
+    ['Ægir Þór', 'aegir thor'],
+    ['Kırmızı', 'kirmizi'],
+    ['Wort\u00adteil', 'Wortteil'],
+    ['e\u2011mail', 'e-mail'],
+    ['zero\u200bwidth', 'zerowidth'],
+    ['كـــتاب', 'كتاب'],
+    ['یکی', 'يكي'],
+    ['علی', 'على'],
+    ['می‌خواهم', 'میخواهم'],
+    ['۱۲٣', '123'],
+    ['❤️', '❤'],
+    ['a \n\t b', 'a b'],
+    ['a\u00a0b', 'a b'],
   ])('makes %s and %s the same', (one, other) => {
     expect(foldText(one)).toBe(foldText(other));
   });
@@ -75,6 +93,47 @@ describe('a search', () => {
   });
 });
 
+describe('a phrase', () => {
+  it.each([
+    ['the server is down', true],
+    ['restart The\n  Servers', true],
+    ['«the server»', true],
+    ['server the', false],
+    ['the big server', false],
+    ['bathe server', false],
+  ])('"the server" in %j: %s', (body, expected) => {
+    expect([found(body, '"the server"'), found(body, '“the server”')]).toEqual([expected, expected]);
+    expect(found(`${body}, now`, 'now "the  server"')).toBe(expected);
+  });
+
+  it('has words that the index knows', () => {
+    expect(termsOf('"the server, 東京 ab"')).toEqual([
+      { text: 'the server, 東京 ab', atWordStart: true, words: ['東京', 'the', 'server'], prefix: 'ab' },
+    ]);
+    expect(termsOf('"the"')).toEqual([{ text: 'the', atWordStart: true, words: [], prefix: 'the' }]);
+    expect(termsOf('""').map(({ text }) => text)).toEqual([]);
+    expect(termsOf('"open').map(({ text }) => text)).toEqual(['"', 'open']);
+  });
+});
+
+describe('scripts without spaces', () => {
+  it.each([
+    ['ฉันรักภาษาไทยมาก', 'ไทย'],
+    ['ฉันรักภาษาไทยมาก', 'รัก'],
+    ['ขอยืมน้ำหน่อย', 'น้ำ'],
+    ['ຂ້ອຍຮັກພາສາລາວ', 'ລາວ'],
+    ['ខ្ញុំស្រឡាញ់ភាសាខ្មែរ', 'ខ្មែរ'],
+    ['ငါမြန်မာဘာသာ', 'ဘာသာ'],
+    ['ภาษา', 'ษา'],
+  ])('are found by parts: %s by %s', (body, part) => {
+    const terms = termsOf(part);
+    expect(contains(body, terms)).toBe(true);
+    const words = wordsOf(foldText(body));
+    expect(terms.flatMap((term) => term.words).filter((word) => !words.includes(word))).toEqual([]);
+    expect(terms[0]!.words.length).toBeGreaterThan(0);
+  });
+});
+
 describe('a highlight', () => {
   it('is the original text with its hits marked', () => {
     expect(marked('Ein Café, zwei CAFÉS', 'cafe')).toBe('Ein [Café], zwei [CAFÉ]S');
@@ -84,6 +143,8 @@ describe('a highlight', () => {
     expect(marked('cafe\u0301!', 'afe')).toBe('c[afe\u0301]!');
     expect(marked('a👍🏽b', '👍')).toBe('a[👍🏽]b');
     expect(marked('東京都', '京')).toBe('東[京]都');
+    expect(marked('a Wort\u00adteil b', 'wortteil')).toBe('a [Wort\u00adteil] b');
+    expect(marked('in the\n server', '"the server"')).toBe('in [the\n server]');
   });
 
   it('joins overlapping and adjacent hits', () => {

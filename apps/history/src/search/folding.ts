@@ -1,15 +1,14 @@
 /** Text folding and word splitting for search. */
+import { foldPart } from '@parley/contracts';
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 // eslint-disable-next-line no-control-regex -- all of ASCII
 const ASCII = /^[\x00-\x7f]*$/;
-/** Accents. Keeps marks of scripts that write vowels with them, and voicing marks of kana, which form other letters. */
-const ACCENTS = /[[\p{Mn}&&[\p{Script=Inherited}\p{Script=Hebrew}\p{Script=Arabic}]]--[\u3099\u309a]]/gv;
 /** The first begins a hit, the second ends it. Removed from bodies and queries. */
 const MARKERS = ['\ue000', '\ue001'] as const;
 const ANY_MARKER = /[\ue000\ue001]/g;
 // Scripts without spaces between words, as far as single characters or pairs have a meaning.
-const UNSPACED = String.raw`[[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{scx=Hangul}]&&[\p{L}\p{Nl}\p{M}]]`;
+const UNSPACED = String.raw`[[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{scx=Hangul}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]&&[\p{L}\p{Nl}\p{M}]]`;
 const LETTER = String.raw`[[\p{L}\p{N}\p{M}_]--${UNSPACED}]`;
 /** A run of those scripts, a word of any other script, or a sign with a meaning of its own. */
 const PIECES = new RegExp(
@@ -22,38 +21,43 @@ const MAX_WORD_LENGTH = 64;
 /** A term without a word of this length only matches the beginning of words, because as a part of words it would match everywhere. */
 const LONG_WORD = 3;
 
-/** Upper case first: it also unites letters that differ only in lower case (σ and ς) or exist only there (ß). */
-const foldGrapheme = (grapheme: string): string =>
-  ASCII.test(grapheme)
-    ? grapheme.toLowerCase()
-    : grapheme.normalize('NFKD').toUpperCase().toLowerCase().normalize('NFKD').replace(ACCENTS, '').normalize('NFC');
-
-/** Text without case, accents and width. Folds grapheme by grapheme, so that a part of a text folds to a part of the folded text. */
-export function foldText(text: string): string {
-  if (ASCII.test(text)) return text.toLowerCase();
-  let folded = '';
-  for (const { segment } of graphemes.segment(text.replace(ANY_MARKER, ''))) folded += foldGrapheme(segment);
-  return folded;
+/** The folded graphemes of a text. White space becomes one space. */
+function* foldedParts(parts: Iterable<string>): Generator<string> {
+  let last = '';
+  for (const part of parts) {
+    let folded = foldPart(part);
+    if (/^\s/.test(folded)) folded = last === ' ' ? '' : ' ';
+    if (folded !== '') last = folded;
+    yield folded;
+  }
 }
+
+/** Text without case, accents and width, with single spaces. Folds grapheme by grapheme, so that a part of a text folds to a part of the folded text. */
+export function foldText(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase().replace(/\s+/g, ' ');
+  return [...foldedParts(graphemesOf(text.replace(ANY_MARKER, '')))].join('');
+}
+
+const graphemesOf = (text: string): string[] => Array.from(graphemes.segment(text), ({ segment }) => segment);
 
 /** The words of a folded text for the index: words, single characters and pairs of scripts without spaces, and signs. None contains white space. */
 export function wordsOf(folded: string): string[] {
   const words = new Set<string>();
   for (const { groups } of folded.matchAll(PIECES)) {
-    if (groups!['run'] === undefined)
-      words.add((groups!['word'] ?? groups!['sign']!).slice(0, MAX_WORD_LENGTH).toWellFormed());
+    if (groups!['run'] === undefined) words.add(indexed(groups!['word'] ?? groups!['sign']!));
     else for (const piece of [...charactersOf(groups!['run']), ...pairsOf(groups!['run'])]) words.add(piece);
   }
   return [...words];
 }
 
+const indexed = (word: string): string => word.slice(0, MAX_WORD_LENGTH).toWellFormed();
 const charactersOf = (text: string): string[] => Array.from(text);
 function pairsOf(run: string): string[] {
   const characters = charactersOf(run);
   return characters.slice(1).map((character, at) => characters[at]! + character);
 }
 
-/** A part of a query between white space. */
+/** A part of a query between white space, or a phrase. */
 export interface Term {
   /** Folded. */
   readonly text: string;
@@ -64,17 +68,21 @@ export interface Term {
   readonly prefix?: string;
 }
 
-/** The different terms of a query. */
+/** A phrase between quotation marks, or a run without white space. */
+const QUERY_PARTS = /["“”„](?<phrase>[^"“”„]*)["“”]|(?<term>[^\s"“”„]+|["“”„])/gu;
+
+/** The different terms of a query: words, and phrases between quotation marks. */
 export function termsOf(query: string): Term[] {
-  const texts = new Set(
-    foldText(query.replace(ANY_MARKER, ''))
-      .split(/\s+/)
-      .filter((text) => text !== ''),
+  const terms = Array.from(query.replace(ANY_MARKER, '').matchAll(QUERY_PARTS), ({ groups }) => {
+    const { phrase, term } = groups as { phrase?: string; term?: string };
+    return { text: foldText(phrase ?? term!).trim(), isPhrase: phrase !== undefined };
+  }).filter(({ text }) => text !== '');
+  return [...new Map(terms.map((term) => [term.text, term])).values()].map(({ text, isPhrase }) =>
+    termOf(text, isPhrase),
   );
-  return Array.from(texts, termOf);
 }
 
-function termOf(text: string): Term {
+function termOf(text: string, isPhrase: boolean): Term {
   const pieces = [...text.matchAll(PIECES)].map(({ index, groups }) => ({
     index,
     ...(groups as { run?: string; word?: string; sign?: string }),
@@ -84,7 +92,20 @@ function termOf(text: string): Term {
   );
   const first = pieces[0];
   const long = pieces.some(({ word }) => word !== undefined && charactersOf(word).length >= LONG_WORD);
-  const atWordStart = words.length === 0 && !long && first?.index === 0 && first.word !== undefined;
+  const startsWithWord = first?.index === 0 && first.word !== undefined;
+  if (isPhrase && startsWithWord) {
+    // All words but one that ends the phrase are complete.
+    const ending = pieces.at(-1)!;
+    const goesOn = ending.word !== undefined && ending.index + ending.word.length === text.length;
+    const complete = pieces.slice(0, goesOn ? -1 : undefined).flatMap(({ word }) => word ?? []);
+    return {
+      text,
+      atWordStart: true,
+      words: [...words, ...complete.map(indexed)],
+      ...(goesOn && { prefix: indexed(ending.word!) }),
+    };
+  }
+  const atWordStart = words.length === 0 && !long && startsWithWord;
   return { text, atWordStart, words, ...(atWordStart ? { prefix: first.word! } : {}) };
 }
 
@@ -133,7 +154,8 @@ export function highlight(body: string, terms: readonly Term[]): string {
   const hit = new Uint8Array(parts.length);
   for (const term of terms)
     for (const at of folded.hitsOf(term))
-      for (let unit = at; unit < at + term.text.length; unit++) hit[origins[unit]!] = 1;
+      // With the parts between them that fold to nothing.
+      hit.fill(1, origins[at]!, origins[at + term.text.length - 1]! + 1);
   const from = Math.max(0, Math.min(hit.indexOf(1) - BEFORE_HIT, parts.length - PASSAGE));
   const to = Math.min(from + PASSAGE, parts.length);
   let passage = '';
@@ -147,11 +169,12 @@ export function highlight(body: string, terms: readonly Term[]): string {
 
 /** The graphemes of a text, the text folded, and the grapheme from which each code unit of the folded text comes. */
 function foldByPart(text: string): { parts: string[]; origins: number[]; folded: FoldedText } {
-  const parts = ASCII.test(text) ? Array.from(text) : [...graphemes.segment(text)].map(({ segment }) => segment);
+  const parts = ASCII.test(text) ? Array.from(text) : graphemesOf(text);
   const origins: number[] = [];
   let folded = '';
-  for (const [at, part] of parts.entries()) {
-    const foldedPart = foldGrapheme(part);
+  let at = -1;
+  for (const foldedPart of foldedParts(parts)) {
+    at++;
     folded += foldedPart;
     for (let unit = 0; unit < foldedPart.length; unit++) origins.push(at);
   }

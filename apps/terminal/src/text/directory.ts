@@ -1,4 +1,5 @@
 import type { Conversation, ParleyClient, User } from '@parley/client';
+import { foldName } from '@parley/contracts';
 import { UsageError } from '../errors.js';
 import { inline } from './printable.js';
 
@@ -95,9 +96,9 @@ function onlyOne<T extends { id: string }>(
   nameOfItem: (item: T) => string,
   what: string,
 ): T {
-  const searched = text.toLowerCase();
-  const exact = items.filter((item) => nameOfItem(item).toLowerCase() === searched);
-  const found = exact.length > 0 ? exact : items.filter((item) => nameOfItem(item).toLowerCase().includes(searched));
+  const searched = foldName(text);
+  const exact = items.filter((item) => foldName(nameOfItem(item)) === searched);
+  const found = exact.length > 0 ? exact : items.filter((item) => foldName(nameOfItem(item)).includes(searched));
   if (found.length === 1) return found[0]!;
   if (found.length === 0) throw new UsageError(`there is no ${what} ${inline(text)}`);
   throw new UsageError(

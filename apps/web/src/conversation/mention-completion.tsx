@@ -1,5 +1,5 @@
 import type { ConversationView } from '@parley/client';
-import { mayBeginMention, type User } from '@parley/contracts';
+import { foldName, mayBeginMention, type User } from '@parley/contracts';
 import { useId, useMemo, useState, type KeyboardEvent, type RefObject } from 'react';
 import { Avatar } from '../people/avatar.tsx';
 import { useChat } from '../shared/chat.ts';
@@ -25,9 +25,8 @@ export function useMentionCompletion(
     if (prefix === undefined || conversation.kind === 'direct') return [];
     const matches = ({ username, displayName }: User) =>
       username.startsWith(prefix) ||
-      displayName
-        .toLowerCase()
-        .split(/\s+/)
+      foldName(displayName)
+        .split(' ')
         .some((word) => word.startsWith(prefix));
     const found: User[] = [];
     for (const userId of members.keys()) {

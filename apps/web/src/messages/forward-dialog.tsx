@@ -1,3 +1,4 @@
+import { foldName } from '@parley/contracts';
 import type { ChatMessage } from '@parley/client';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
@@ -44,7 +45,7 @@ function ForwardTarget({
   const { conversation } = useView(id)!;
   const partner = usePartner(id);
   const title = titleOf(conversation, partner);
-  if (!title.toLowerCase().includes(query.trim().toLowerCase())) return null;
+  if (!foldName(title).includes(foldName(query.trim()))) return null;
   const send = () => {
     client.send(id, { forwardOf: message.id }).stored.catch(() => undefined);
     onClose();

@@ -3,6 +3,7 @@ import { Migration0002Domain } from './0002-domain.js';
 import { Migration0003Trace } from './0003-trace.js';
 import { Migration0004Uploads } from './0004-uploads.js';
 import { Migration0005Names } from './0005-names.js';
+import { Migration0006Folding } from './0006-folding.js';
 
 /** The table of executed migrations. Every role may read it. */
 export const migrationTable = { schema: 'parley', name: 'migration' } as const;
@@ -14,6 +15,7 @@ export const migrations = [
   { name: '0003-trace', class: Migration0003Trace },
   { name: '0004-uploads', class: Migration0004Uploads },
   { name: '0005-names', class: Migration0005Names },
+  { name: '0006-folding', class: Migration0006Folding },
 ];
 
 /** The database roles of the services. */
