@@ -213,7 +213,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('conversations
       title: 'ÜBER Ｔea',
       visibility: 'public',
     });
-    expect((await rowOf(conversation.id)).folded_title).toBe('über tea');
+    expect((await rowOf(conversation.id)).folded_title).toBe('uber tea');
     expect(
       await codeOf(on.service.create(anna, { kind: 'group', memberIds: [guest], policy: { guests: false } })),
     ).toBe('forbidden');
