@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbedded, type ServiceProcess } from '@parley/testing';
 
+/** Some pages of the specs come from servers of their own. */
+const anyOrigin = { ALLOWED_ORIGINS: '*' };
+
 /** An embedded server with its own data folder, at an address that survives restarts. */
 export class EmbeddedServer {
   private constructor(
@@ -12,7 +15,7 @@ export class EmbeddedServer {
 
   static async start(): Promise<EmbeddedServer> {
     const dataDir = await mkdtemp(join(tmpdir(), 'parley-web-'));
-    return new EmbeddedServer(dataDir, await startEmbedded({ dataDir }));
+    return new EmbeddedServer(dataDir, await startEmbedded({ dataDir, env: anyOrigin }));
   }
 
   get url(): string {
@@ -25,7 +28,7 @@ export class EmbeddedServer {
 
   /** Starts it again, at the same address. */
   async restart(): Promise<void> {
-    this.process = await startEmbedded({ dataDir: this.dataDir, env: { PORT: new URL(this.url).port } });
+    this.process = await startEmbedded({ dataDir: this.dataDir, env: { ...anyOrigin, PORT: new URL(this.url).port } });
   }
 
   async stop(): Promise<void> {

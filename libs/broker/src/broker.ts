@@ -142,8 +142,8 @@ export interface InstanceListener {
   onPush(frame: PushFrame): void;
   onEvent(name: DomainEventName, event: unknown): void;
   /**
-   * Frames or events may have been missed: the queue overflowed, the connection was lost, or the listener threw an error
-   * on one of them. The listener must load the current state.
+   * Frames or events may have been lost: the queue overflowed, or the connection was lost. The listener must load the
+   * current state.
    */
   onGap(): void;
 }

@@ -133,8 +133,8 @@ export class InProcessBroker implements Broker {
       const trace = outgoingTrace(correlationId);
       const queues = [...(this.subscriptions.get(name) ?? [])];
       const taken = queues.map((queue) => this.enqueue({ ...this.messageOf(queue, name, event), trace }));
-      for (const [listener, receiver] of this.listeners)
-        if (listener.events.includes(name)) this.notify(receiver, () => listener.onEvent(name, event));
+      for (const listener of this.listeners.keys())
+        if (listener.events.includes(name)) this.notify(() => listener.onEvent(name, event));
       if (taken.includes(false)) throw new Unavailable('a queue is full');
     });
   }
@@ -146,7 +146,7 @@ export class InProcessBroker implements Broker {
   async pushAll(frame: PushFrame): Promise<void> {
     if (this.closed) throw new Unavailable('the broker is closed');
     if (isTooLarge(frame)) throw messageTooLarge(MAX_MESSAGE_BYTES);
-    for (const receiver of this.listeners.values()) this.notify(receiver, () => receiver.take(frame));
+    for (const receiver of this.listeners.values()) this.notify(() => receiver.take(frame));
   }
 
   async serve(service: Service, handlers: Handlers): Promise<Serving> {
@@ -261,10 +261,10 @@ export class InProcessBroker implements Broker {
     return true;
   }
 
-  private notify(receiver: PushReceiver, read: () => void): void {
+  private notify(listener: () => void): void {
     queueMicrotask(() => {
       try {
-        receiver.reading(read);
+        listener();
       } catch (error) {
         this.options.logger.error({ err: error }, 'a listener failed');
       }

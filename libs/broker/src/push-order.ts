@@ -57,7 +57,7 @@ export class RecentIds {
   }
 }
 
-/** Passes what an instance receives to its listener, each message and each frame once, and reports what the listener missed as gaps. */
+/** Passes what an instance receives to its listener, each message and each frame once, and reports gaps. */
 export class PushReceiver {
   private readonly numbers = new NumberCheck();
   private readonly frameIds = new RecentIds();
@@ -74,15 +74,5 @@ export class PushReceiver {
   /** Passes a frame on, unless a frame with its id was passed on before. Throws the listener's error. */
   take(frame: PushFrame): void {
     if (frame.kind !== 'users' || frame.id === undefined || this.frameIds.add(frame.id)) this.listener.onPush(frame);
-  }
-
-  /** Runs `read`, which reads an admitted message. An error counts as a gap, because the listener missed the rest of the message; it is thrown again. */
-  reading(read: () => void): void {
-    try {
-      read();
-    } catch (error) {
-      this.listener.onGap();
-      throw error;
-    }
   }
 }

@@ -269,7 +269,7 @@ class RabbitBroker implements Broker {
       prefetch: INSTANCE_PREFETCH,
       declare: (channel) => declareInstance(channel, this.instance, listener.events),
       onMessage: (message, channel) => {
-        receiver.reading(() => this.onPushes(message, listener, receiver));
+        this.onPushes(message, listener, receiver);
         channel.ack(message);
       },
       onResumed: () => listener.onGap(),
