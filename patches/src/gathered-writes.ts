@@ -1,8 +1,9 @@
-import type { Duplex } from 'node:stream';
+/** One write per socket and turn of the event loop: the system call costs more than a frame, and several frames in one turn are common because messages come in batches. */
+import type { Duplex, Writable } from 'node:stream';
+import type { ChannelModel } from 'amqplib';
 
 /**
- * Combines everything that is written to a socket within one turn of the event loop into one write. `ws` writes each frame by itself, and the system call costs more than the frame; several frames for
- * one socket in one turn are common because messages come in batches. Nothing waits beyond the end of the turn, and the order stays.
+ * Sockets of clients. `ws` writes each frame by itself. Nothing waits beyond the end of the turn, and the order stays.
  */
 export class GatheredWrites {
   private readonly corked = new Set<Duplex>();
@@ -24,4 +25,20 @@ export class GatheredWrites {
     for (const socket of this.corked) socket.uncork();
     this.corked.clear();
   }
+}
+
+/**
+ * A connection to RabbitMQ. amqplib writes each frame by itself, and the system calls are a third of the time of a busy
+ * process. The order stays. Relies on amqplib writing its frames to `connection.stream`.
+ */
+export function gatherAmqpWrites(model: ChannelModel): void {
+  const { stream } = model.connection as unknown as { readonly stream: Writable };
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  stream.write = (...args: unknown[]) => {
+    if (stream.writableCorked === 0) {
+      stream.cork();
+      process.nextTick(() => stream.uncork());
+    }
+    return write(...args);
+  };
 }

@@ -8,7 +8,7 @@ import { Revocations } from './auth/revocations.js';
 import { VerificationKeys } from './auth/verification-keys.js';
 import { Dispatcher } from './calls/dispatcher.js';
 import { EdgeCalls } from './calls/edge-calls.js';
-import { Limits } from './calls/limits.js';
+import { RateLimits } from './calls/rate-limits.js';
 import { Connections } from './connections/connections.js';
 import { SessionReady } from './connections/session-ready.js';
 import { FilesController } from './files/files.controller.js';
@@ -45,7 +45,7 @@ export class AppModule {
         Housekeeping,
         JwtStrategy,
         Leases,
-        Limits,
+        RateLimits,
         Metrics,
         PresenceSubscriptions,
         PushListener,

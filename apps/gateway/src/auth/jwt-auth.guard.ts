@@ -5,7 +5,7 @@ import { ChatError, type Call } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import type { Request } from 'express';
 import { clientAddress } from '../calls/client.js';
-import { Limits } from '../calls/limits.js';
+import { RateLimits } from '../calls/rate-limits.js';
 import { GatewayConfig } from '../config.js';
 import { JwtStrategy } from './jwt.strategy.js';
 
@@ -25,7 +25,7 @@ export class JwtAuthGuard extends AuthGuard() {
     strategy: JwtStrategy,
     private readonly reflector: Reflector,
     private readonly config: GatewayConfig,
-    private readonly limits: Limits,
+    private readonly limits: RateLimits,
   ) {
     super({ defaultStrategy: strategy });
   }

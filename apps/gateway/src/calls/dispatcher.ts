@@ -15,8 +15,7 @@ import { GatewayConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
 import type { Client } from './client.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
-import { Limits } from './limits.js';
-import { RateExceeded } from './user-rates.js';
+import { RateExceeded, RateLimits } from './rate-limits.js';
 
 /** A request that had to wait in the gateway still gets this long. */
 const MIN_DEADLINE_MS = 100;
@@ -41,7 +40,7 @@ export class Dispatcher {
   constructor(
     private readonly broker: Broker,
     private readonly config: GatewayConfig,
-    private readonly limits: Limits,
+    private readonly limits: RateLimits,
     private readonly edgeCalls: EdgeCalls,
     private readonly metrics: Metrics,
   ) {}

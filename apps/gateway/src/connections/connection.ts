@@ -1,6 +1,6 @@
 import { ChatError, newId, type PresenceState } from '@parley/contracts';
 import { queuedBytes, terminate } from '@parley/patches';
-import type { Socket } from 'socket.io';
+import type { Namespace, Socket } from 'socket.io';
 import type { Session } from '../auth/session.js';
 
 /** Maximum number of calls of one connection that wait for their answers. */
@@ -8,6 +8,24 @@ const MAX_PENDING_CALLS = 256;
 /** Maximum time for a closing transport to send its written data. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const nothing = () => undefined;
+
+/** Socket.IO's room of a user's connections. */
+export const userRoom = (userId: string) => `user:${userId}`;
+/** Socket.IO's room of a session's connections. */
+export const sessionRoom = (sessionId: string) => `session:${sessionId}`;
+
+/** The connections in these rooms, looked up while they are iterated. */
+export function* connectionsIn(
+  { adapter, sockets }: Namespace,
+  rooms: readonly string[],
+): Iterable<{ readonly userId: string; readonly connectionId: string }> {
+  for (const room of rooms) {
+    for (const id of adapter.rooms.get(room) ?? []) {
+      const connection = (sockets.get(id)?.data as { connection?: LocalConnection } | undefined)?.connection;
+      if (connection) yield { userId: connection.userId, connectionId: connection.id };
+    }
+  }
+}
 
 /** One live socket of a user at this gateway. */
 export class LocalConnection {

@@ -9,11 +9,8 @@ import { Revocations } from '../auth/revocations.js';
 import type { Session } from '../auth/session.js';
 import { GatewayConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
-import { LocalConnection } from './connection.js';
+import { LocalConnection, sessionRoom, userRoom } from './connection.js';
 import { SessionReady } from './session-ready.js';
-
-export const userRoom = (userId: string) => `user:${userId}`;
-const sessionRoom = (sessionId: string) => `session:${sessionId}`;
 
 const STEP_MS = 100;
 const MIN_PER_STEP = 20;
@@ -54,17 +51,6 @@ export class Connections {
   /** Whether the gateway is stopping and refuses new connections. */
   get isDraining(): boolean {
     return this.draining;
-  }
-
-  /** The connections in these rooms, looked up while they are iterated. */
-  *inRooms(rooms: readonly string[]): Iterable<{ readonly userId: string; readonly connectionId: string }> {
-    const { adapter, sockets } = this.server!.of('/');
-    for (const room of rooms) {
-      for (const id of adapter.rooms.get(room) ?? []) {
-        const connection = (sockets.get(id)?.data as { connection?: LocalConnection } | undefined)?.connection;
-        if (connection) yield { userId: connection.userId, connectionId: connection.id };
-      }
-    }
   }
 
   find(connectionId: string): LocalConnection | undefined {

@@ -7,7 +7,7 @@ import type { Request, Response } from 'express';
 import { JwtAuthGuard } from '../auth/jwt-auth.guard.js';
 import type { Session } from '../auth/session.js';
 import type { Client } from '../calls/client.js';
-import { Limits } from '../calls/limits.js';
+import { RateLimits } from '../calls/rate-limits.js';
 import { GatewayConfig } from '../config.js';
 import { clientOf, queryOf } from '../http/call-routes.js';
 import { sendProblem, traceOf } from '../http/problem.filter.js';
@@ -30,7 +30,7 @@ export class FilesController {
     private readonly config: GatewayConfig,
     private readonly files: Files,
     private readonly uploads: Uploads,
-    private readonly limits: Limits,
+    private readonly limits: RateLimits,
     private readonly metrics: Metrics,
     private readonly logger: Logger,
   ) {}

@@ -7,7 +7,8 @@ import { Traces } from '@parley/realtime';
 import { inSpans, Logger, parseTraceparent } from '@parley/service-kit';
 import type { Server } from 'socket.io';
 import { Revocations } from '../auth/revocations.js';
-import { Connections, userRoom } from '../connections/connections.js';
+import { connectionsIn, userRoom } from '../connections/connection.js';
+import { Connections } from '../connections/connections.js';
 import { Metrics } from '../metrics.js';
 import { PresenceSubscriptions } from '../presence/presence-subscriptions.js';
 
@@ -86,7 +87,7 @@ export class PushListener implements InstanceListener {
 
   private recordDelivery({ id, createdAt }: Message, rooms: readonly string[]): void {
     this.metrics.delivery.observe(Math.max(0, Date.now() - Date.parse(createdAt)) / 1000);
-    this.traces.pushed(id, this.connections.inRooms(rooms));
+    this.traces.pushed(id, connectionsIn(this.server!.of('/'), rooms));
   }
 
   /**

@@ -14,7 +14,7 @@ import type { Session } from '../auth/session.js';
 import { clientAddress, type Client } from '../calls/client.js';
 import { Dispatcher } from '../calls/dispatcher.js';
 import { errorBody } from '../calls/error-body.js';
-import { Limits } from '../calls/limits.js';
+import { RateLimits } from '../calls/rate-limits.js';
 import { GatewayConfig } from '../config.js';
 import type { LocalConnection } from '../connections/connection.js';
 import { Connections } from '../connections/connections.js';
@@ -49,7 +49,7 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     private readonly tokens: AccessTokens,
     private readonly connections: Connections,
     private readonly dispatcher: Dispatcher,
-    private readonly limits: Limits,
+    private readonly limits: RateLimits,
     private readonly pushListener: PushListener,
     private readonly subscriptions: PresenceSubscriptions,
     private readonly typing: Typing,

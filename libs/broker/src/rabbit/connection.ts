@@ -1,5 +1,5 @@
 import { backOffMs, endsWithin, pause, type Logger } from '@parley/service-kit';
-import { coalesceWrites } from '@parley/patches';
+import { gatherAmqpWrites } from '@parley/patches';
 import { connect, type ChannelModel } from 'amqplib';
 
 /**
@@ -76,7 +76,7 @@ export class AmqpConnection {
       keepAlive: true,
       clientProperties: { connection_name: this.name },
     });
-    coalesceWrites(model);
+    gatherAmqpWrites(model);
     const ended = new Promise<Error | undefined>((resolve) => model.once('close', resolve));
     // Without a listener an 'error' event ends the process; the error arrives with 'close' as well.
     model.on('error', () => undefined);
