@@ -29,29 +29,47 @@ const indexesOfMessages = ({ Plans = [], ...node }: Node): string[] => [
 describe.each(engines(inject('servers').databaseUrl, 'history'))('the index of search on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
-  it('looks up the messages even with a plan that was made when there were none', async () => {
-    const anna = newId();
-    const conversation = await new Chat(on.engine.owner).conversation([anna]);
-    const plan = await on.engine.owner.transaction(async (sql) => {
-      await sql.query('set local plan_cache_mode = force_generic_plan');
-      await sql.query(`prepare present (uuid[], bigint[]) as ${PRESENT}`);
-      await sql.query(`execute present ('{}', '{}')`);
-      await sql.query(
-        `insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, created_at)
+  it.each([
+    {
+      name: 'present',
+      statement: PRESENT,
+      types: 'uuid[], bigint[]',
+      none: `'{}', '{}'`,
+      one: (id: string) => `'{${id}}', '{500}'`,
+    },
+    {
+      name: 'store',
+      statement: STORE,
+      types: 'uuid[], bigint[], bigint[], text[], text[]',
+      none: `'{}', '{}', '{}', '{}', '{}'`,
+      one: (id: string) => `'{${id}}', '{500}', '{500}', '{hello}', '{hello}'`,
+    },
+  ])(
+    'looks up messages ($name) even with a plan that was made when there were none',
+    async ({ name, statement, types, none, one }) => {
+      const anna = newId();
+      const conversation = await new Chat(on.engine.owner).conversation([anna]);
+      const plan = await on.engine.owner.transaction(async (sql) => {
+        await sql.query('set local plan_cache_mode = force_generic_plan');
+        await sql.query(`prepare ${name} (${types}) as ${statement}`);
+        await sql.query(`execute ${name} (${none})`);
+        await sql.query(
+          `insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, created_at)
          select $1, n, n, gen_random_uuid(), $2, n::text, 'text', 'hello ' || n, now() from generate_series(2, 3000) n`,
-        [conversation, anna],
-      );
-      const [row] = await sql.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
-        `explain (analyze, format json) execute present ('{${conversation}}', '{500}')`,
-      );
-      await sql.query('deallocate present');
-      return row!['QUERY PLAN'][0]!.Plan;
-    });
-    // Every other index would read the whole conversation, as entries if not as rows.
-    const indexes = indexesOfMessages(plan);
-    expect(indexes.length).toBeGreaterThan(0);
-    expect(indexes.filter((index) => !/^message_\d+_pkey$/.test(index))).toEqual([]);
-  });
+          [conversation, anna],
+        );
+        const [row] = await sql.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
+          `explain (analyze, format json) execute ${name} (${one(conversation)})`,
+        );
+        await sql.query(`deallocate ${name}`);
+        return row!['QUERY PLAN'][0]!.Plan;
+      });
+      // Every other index would read the whole conversation, as entries if not as rows.
+      const indexes = indexesOfMessages(plan);
+      expect(indexes.length).toBeGreaterThan(0);
+      expect(indexes.filter((index) => !/^message_\d+_pkey$/.test(index))).toEqual([]);
+    },
+  );
 
   it('reads no table whole', async () => {
     const chat = new Chat(on.engine.owner);

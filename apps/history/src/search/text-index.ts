@@ -41,7 +41,7 @@ export const STORE = `
   insert into history.message_text as t (conversation_id, seq, rev, message_id, sender_id, created_at, folded, words)
   select m.conversation_id, m.seq, m.rev, m.id, m.sender_id, m.created_at, q.folded, array_to_tsvector(string_to_array(q.words, ' '))
   from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) as q(conversation_id, seq, rev, folded, words)
-  cross join lateral (select * from chat.message m where m.conversation_id = q.conversation_id and m.seq = q.seq and m.rev = q.rev offset 0) m
+  cross join lateral (select * from chat.message m where m.conversation_id = q.conversation_id and m.seq between q.seq and q.seq and m.rev = q.rev order by m.seq limit 1) m
   order by m.conversation_id, m.seq
   on conflict (conversation_id, seq) do update set rev = excluded.rev, folded = excluded.folded, words = excluded.words where excluded.rev > t.rev`;
 const REMOVE = `

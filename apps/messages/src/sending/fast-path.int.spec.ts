@@ -1,38 +1,16 @@
 import { newId } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
-import type { Database, Sql } from '@parley/store';
 import { range } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
+import { countStatements } from '../spec/statements.js';
 import { newSender, Service } from '../spec/service.js';
 import { sendRules } from './rules/index.js';
 import type { SendCommand } from './context.js';
 import type { SendRule } from './rules/rule.js';
 import type { SendOutcome } from './send.js';
 
-/** A database that counts statements. `asked` returns the count since its last call, without `begin`, `commit` and statements about webhooks. */
-function counted(database: Database): { database: Database; asked: () => number } {
-  let count = 0;
-  const counting = (sql: Sql): Sql => ({
-    query: (text, parameters) => ((count += text.includes('webhook') ? 0 : 1), sql.query(text, parameters)),
-  });
-  const proxy = new Proxy(database, {
-    get: (target, key) => {
-      if (key === 'query') return counting(target).query;
-      if (key === 'transaction')
-        return (work: Parameters<Database['transaction']>[0], options: Parameters<Database['transaction']>[1]) =>
-          target.transaction((sql) => work(counting(sql)), options);
-      return Reflect.get(target, key) as unknown;
-    },
-  });
-  return {
-    database: proxy,
-    asked: () => {
-      const asked = count;
-      count = 0;
-      return asked;
-    },
-  };
-}
+/** Webhooks look for deliveries by themselves. */
+const notWebhooks = (text: string) => !text.includes('webhook');
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('the fast path of sending on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
@@ -43,7 +21,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('the fast path
   });
   /** A sender with a cache of its own that other commands do not update, as in a replica that has lost the shard. */
   function sender(rules: readonly SendRule[] = sendRules) {
-    const { database, asked } = counted(on.engine.database);
+    const { database, asked } = countStatements(on.engine.database, notWebhooks);
     const messages = newSender(on.service, database, rules);
     return { send: (...commands: SendCommand[]): Promise<SendOutcome[]> => messages.send(commands), asked };
   }
@@ -216,7 +194,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('the fast path
   });
 
   it('is taken again right after reactions and edits by the same process', async () => {
-    const { database, asked } = counted(on.engine.database);
+    const { database, asked } = countStatements(on.engine.database, notWebhooks);
     const one = await Service.start(database);
     const anna = newId();
     const conversationId = await one.group(anna);
