@@ -321,6 +321,8 @@ export const domainEvents = {
   'message.updated.v1': z.object({ message: Message }),
   /** By messages. `blocked`: whether `blockerId` blocks `blockedId`, or has unblocked them. */
   'block.changed.v1': z.object({ blockerId: Id, blockedId: Id, blocked: z.boolean() }),
+  /** By messages: `ownerId` has taken `userId` off their contacts, so neither may see the other's presence by that. */
+  'contact.removed.v1': z.object({ ownerId: Id, userId: Id }),
   /** By history: the new positions of a member. */
   'receipt.updated.v1': z.object({ receipt: Receipt }),
   /** By presence, when the state changes. */

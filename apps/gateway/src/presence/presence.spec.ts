@@ -142,6 +142,27 @@ describe('presence:watch', () => {
   });
 });
 
+describe('a contact', () => {
+  it.each(['ownerId', 'userId'] as const)(
+    'who is removed is hidden at once from a watcher that is `%s`',
+    async (own) => {
+      const ann = await gateway.connect();
+      const [bob, eve] = [newId(), newId()];
+      await watch(ann.socket, bob, eve);
+      const changes = heard(ann.socket, 'presence:changed');
+      const asked = () => subscriptions.filter(({ userId, add }) => userId === ann.user.id && add.includes(bob)).length;
+      hidden.add(bob);
+      const [ownerId, userId] = own === 'ownerId' ? [ann.user.id, bob] : [bob, ann.user.id];
+      await gateway.broker.publish('contact.removed.v1', { ownerId, userId });
+      await eventually(() => expect(asked()).toBe(2), { timeoutMs: 4_000 });
+      expect((await watch(ann.socket)).ok).toBe(true);
+      await gateway.push(frame(bob, 'online'));
+      await gateway.push(frame(eve, 'away'));
+      await eventually(() => expect(changes).toEqual([{ userId: eve, state: 'away' }]));
+    },
+  );
+});
+
 describe('a block', () => {
   const changed = (blockerId: string, blockedId: string, blocked: boolean) => {
     if (blocked) blocks.add(pair(blockerId, blockedId));

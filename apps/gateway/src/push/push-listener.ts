@@ -23,12 +23,12 @@ const BROKER_READY_POLL_MS = 50;
 type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 
 /**
- * Forwards frames from services to this gateway's clients, applies ended sessions and changed blocks, and handles gaps.
+ * Forwards frames from services to this gateway's clients, applies ended sessions, changed blocks and removed contacts, and handles gaps.
  * {@link RecentRemovals} and {@link ReceiptHighWater} drop or correct frames that arrive after a newer one.
  */
 @Injectable()
 export class PushListener implements InstanceListener {
-  readonly events: readonly DomainEventName[] = ['session.revoked.v1', 'block.changed.v1'];
+  readonly events: readonly DomainEventName[] = ['session.revoked.v1', 'block.changed.v1', 'contact.removed.v1'];
   private server: Server | undefined;
   private readonly removals = new RecentRemovals();
   private readonly receipts = new ReceiptHighWater();
@@ -108,6 +108,7 @@ export class PushListener implements InstanceListener {
   onEvent(name: DomainEventName, event: unknown): void {
     if (name === 'session.revoked.v1') this.sessionRevoked(event as DomainEvent<'session.revoked.v1'>);
     if (name === 'block.changed.v1') this.blockChanged(event as DomainEvent<'block.changed.v1'>);
+    if (name === 'contact.removed.v1') this.contactRemoved(event as DomainEvent<'contact.removed.v1'>);
   }
 
   private sessionRevoked({ sessionIds, reason }: DomainEvent<'session.revoked.v1'>): void {
@@ -121,6 +122,16 @@ export class PushListener implements InstanceListener {
     );
     // If presence is unavailable the next renewal asks again.
     void this.subscriptions.blockChanged(event, affected).catch(() => undefined);
+  }
+
+  private contactRemoved({ ownerId, userId }: DomainEvent<'contact.removed.v1'>): void {
+    const affected = this.connections.all.filter(
+      (connection) =>
+        (connection.userId === ownerId && connection.watched.has(userId)) ||
+        (connection.userId === userId && connection.watched.has(ownerId)),
+    );
+    // If presence is unavailable the next renewal asks again.
+    if (affected.length > 0) void this.subscriptions.refresh(affected).catch(() => undefined);
   }
 
   /** Frames may be missing. Every client that is connected here reconnects and syncs, so that no client stays incomplete without knowing it. */

@@ -131,11 +131,14 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('live events on
     });
   });
 
-  it('presence is visible to members of a common conversation and to contacts, with the blocks among them', async () => {
-    const [anna, ben, cara, dora, friend, stranger] = [newId(), newId(), newId(), newId(), newId(), newId()];
+  it('presence is visible to members of a common conversation and to contacts of each other, with the blocks among them', async () => {
+    const [anna, ben, cara, dora, friend] = [newId(), newId(), newId(), newId(), newId()];
+    const [listed, stranger] = [newId(), newId()];
     await chat.conversation([anna, ben], { kind: 'direct' });
     await chat.conversation([anna, cara, dora]);
     await chat.contact(anna, friend);
+    await chat.contact(friend, anna);
+    await chat.contact(anna, listed);
     await chat.contact(stranger, anna);
     await chat.block(anna, cara);
     await chat.block(dora, anna);
@@ -143,7 +146,7 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('live events on
     await chat.block(ben, cara);
     const { userIds, blocked } = await on.service.broker.request('history.visible.v1', {
       userId: anna,
-      userIds: [anna, ben, cara, dora, friend, stranger],
+      userIds: [anna, ben, cara, dora, friend, listed, stranger],
     });
     expect(userIds.toSorted()).toEqual([anna, ben, cara, dora, friend].toSorted());
     expect(blocked.toSorted()).toEqual([cara, dora].toSorted());

@@ -44,15 +44,17 @@ export async function listPeople(
 
 const VISIBLE = `
   select u.id, ${blockBetween('$1::uuid', 'u.id')} as blocked from unnest($2::uuid[]) as u(id)
-  where u.id = $1 or exists (select 1 from chat.contact l where l.owner_id = $1 and l.user_id = u.id) or exists (
+  where u.id = $1 or exists (
+    select 1 from chat.contact own join chat.contact theirs on theirs.owner_id = own.user_id and theirs.user_id = own.owner_id
+    where own.owner_id = $1 and own.user_id = u.id) or exists (
     select 1 from chat.member theirs
     join chat.member own on own.conversation_id = theirs.conversation_id and own.user_id = $1 and ${isMemberNow('own')}
     join chat.conversation c on c.id = own.conversation_id and c.deleted_at is null
     where theirs.user_id = u.id and ${isMemberNow('theirs')})`;
 
 /**
- * The users among `userIds` whose presence `userId` may see: members of a common conversation, contacts, and
- * themselves. `blocked`: those with a block in either direction.
+ * The users among `userIds` whose presence `userId` may see: members of a common conversation, contacts
+ * of each other, and themselves. `blocked`: those with a block in either direction.
  */
 export async function visibleTo(
   sql: Sql,

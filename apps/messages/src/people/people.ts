@@ -23,9 +23,11 @@ export class People {
     return { answer: {}, events: [] };
   }
 
-  async removeContact({ caller: { userId: owner } }: CommandContext, userId: string): Promise<Done> {
-    await this.database.entities((em) => em.nativeDelete(ContactEntity, { ownerId: owner, userId }));
-    return { answer: {}, events: [] };
+  async removeContact({ caller: { userId: owner }, redelivered }: CommandContext, userId: string): Promise<Done> {
+    const removed = await this.database.entities((em) => em.nativeDelete(ContactEntity, { ownerId: owner, userId }));
+    const events: OutgoingEvent[] =
+      removed > 0 || redelivered ? [{ publish: 'contact.removed.v1', payload: { ownerId: owner, userId } }] : [];
+    return { answer: {}, events };
   }
 
   /** Blocks a user. Refuses unknown users and the caller. */
