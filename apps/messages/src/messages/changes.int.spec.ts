@@ -112,6 +112,33 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('changes of me
       expect(await codeOf(edit(ben, message, 'b'))).toBe('conflict');
     });
 
+    it.each([
+      ['slow mode', { slowModeSeconds: 1 }],
+      ['a reaction gate', { reactionGate: 1 }],
+    ])('are allowed to members for 5 minutes, and to creator and admins always, under %s', async (_rule, policy) => {
+      const [anna, ben, cara] = [newId(), newId(), newId()];
+      const conversationId = await on.service.group(anna, ben, cara);
+      await on.service.ask('member.update.v1', anna, { conversationId, userId: cara, role: 'admin' });
+      const sent: Message[] = [];
+      for (const by of [anna, ben, cara]) sent.push(await said(by, conversationId));
+      const messages = () => sent.map((message) => codeOf(edit(message.senderId, message, newId())));
+      const age = (interval: string) =>
+        on.engine.owner.query(
+          `update chat.message set created_at = created_at - $2::interval where conversation_id = $1 and type <> 'system'`,
+          [conversationId, interval],
+        );
+      await age('1 day');
+      expect(await Promise.all(messages())).toEqual(['answered', 'answered', 'answered']);
+      await on.service.ask('conversation.update.v1', anna, { conversationId, policy });
+      expect(await Promise.all(messages())).toEqual(['answered', 'forbidden', 'answered']);
+      await age('-1 day');
+      await age('4 minutes');
+      expect(await Promise.all(messages())).toEqual(['answered', 'answered', 'answered']);
+      await age('1 minute');
+      expect(await Promise.all(messages())).toEqual(['answered', 'forbidden', 'answered']);
+      expect(await codeOf(remove(ben, sent[1]!))).toBe('answered');
+    });
+
     it('never mention the new holder of a username that the message named before', async () => {
       const [anna, former, holder] = [newId(), newId(), newId()];
       const conversationId = await on.service.group(anna, former, holder);

@@ -22,6 +22,7 @@ export async function editMessage(
   const [mentions] = await mentionsOf(change.sql, [{ conversationId: change.conversation.id, body }], named);
   if (mentions === undefined) throw new ChatError('unavailable', 'Mentions cannot be resolved now');
   if (row.body === body || (await isCarriedOut(change, row))) return { row };
+  requireEditWindow(change, row);
   const edited = await updateRow(change, row, 'body = $4, mentions = $5::uuid[], edited_at = $6', [
     body,
     mentions,
@@ -32,6 +33,17 @@ export async function editMessage(
     [edited.conversation_id, edited.id, edited.rev, row.body, change.now, change.context.caller.requestId],
   );
   return { row: edited };
+}
+
+/** Where sending is limited, members may edit for this long: otherwise an old message could become a new one at any time. */
+const EDIT_WINDOW_MS = 5 * 60_000;
+
+/** Refuses late edits of members in a conversation with slow mode or a reaction gate. */
+function requireEditWindow({ conversation, member, now }: ConversationChange, { created_at }: MessageRow): void {
+  const { slowModeSeconds = 0, reactionGate = 0 } = conversation.policy;
+  if ((slowModeSeconds === 0 && reactionGate === 0) || member.role !== 'member') return;
+  if (now.getTime() - new Date(created_at).getTime() > EDIT_WINDOW_MS)
+    throw new ChatError('forbidden', 'Here a message can be edited for 5 minutes after it was sent');
 }
 
 /** The users without those whose names the message had before without meaning them: somebody else's former username does not mention its new holder. */

@@ -159,6 +159,15 @@ describe.each(Object.entries(shared))('the rules of messages, in %s mode', (_, s
       expect(await codeOf(ann.send(conversationId, 'the newest that is not deleted has two'))).toBe('ok');
     });
 
+    it('under slow mode and a reaction gate, an edit soon after sending is allowed', async () => {
+      const [ann, ben] = await deployment.guests(2);
+      const { id: conversationId } = await deployment.group([ann, ben], {
+        policy: { slowModeSeconds: 60, reactionGate: 1 },
+      });
+      const { message } = await ben.send(conversationId, 'frist');
+      expect((await ben.http('message.edit', { messageId: message.id, body: 'first' })).message.body).toBe('first');
+    });
+
     it('slow mode says members how long to wait', async () => {
       const [ann, ben, cem] = await deployment.guests(3);
       const { id: conversationId } = await deployment.group([ann, ben, cem], { policy: { slowModeSeconds: 1 } });
