@@ -7,11 +7,12 @@ import { SpecDatabase } from './spec/databases.js';
 type Service = keyof typeof roles;
 const services = Object.keys(roles) as Service[];
 const tables = {
-  auth: ['"user"', 'credential', 'session', 'refresh_token', 'signing_key', 'bot'],
+  auth: ['"user"', 'credential', 'session', 'refresh_token', 'signing_key', 'bot', 'webhook_purge'],
   chat: [
     'conversation',
     'direct_pair',
     'member',
+    'departure',
     'message',
     'message_0',
     'message_15',

@@ -21,7 +21,12 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('a conversatio
     const model = new Model(kind, kind === 'direct' ? 'private' : visibility);
     model.people.set(0, { role: 'creator', status: 'active', listed: true });
     for (const at of members)
-      model.people.set(at, { role: kind === 'direct' ? 'creator' : 'member', status: 'active', listed: true });
+      model.people.set(at, {
+        role: kind === 'direct' ? 'creator' : 'member',
+        status: 'active',
+        listed: true,
+        addedBy: 0,
+      });
     return { model, real: new Real(on.service, on.engine, conversation.id, users) };
   };
 

@@ -15,7 +15,7 @@ import type { Committed, OutgoingEvent } from '../commands/change.js';
 import { messageNew } from '../commands/runner.js';
 import { systemClientId } from '../commands/system-messages.js';
 import { invalid, requireUsers } from '../people/users.js';
-import { createDirect, createGroup, rolesOf } from './sql.js';
+import { createDirect, createGroup, isCreationBlocked, rolesOf } from './sql.js';
 
 export type CreateCommand = RequestPayload<'conversation.create.v1'>;
 
@@ -55,7 +55,10 @@ export class ConversationCreator {
     return pair.id;
   }
 
+  /** Users who block the creator are not put into conversations by them: nothing is created. */
   private async storeGroup({ caller, input }: CreateCommand, others: readonly string[]): Promise<string> {
+    if (others.length > 0 && (await isCreationBlocked(this.database, caller.requestId, caller.userId, others)))
+      throw new ChatError('blocked', 'One of these users blocks you');
     const { kind, visibility = 'private', title, topic, color, policy = {} } = input;
     const conversation = {
       id: caller.requestId,

@@ -171,6 +171,83 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('members on %s
     await settled(conversationId);
   });
 
+  describe('who left after somebody had added them', () => {
+    /** Moves all departures of a conversation into the past. */
+    const pass = (conversationId: string, interval: string) =>
+      on.engine.owner.query(`update chat.departure set left_at = left_at - $2::interval where conversation_id = $1`, [
+        conversationId,
+        interval,
+      ]);
+    const refusal = { code: 'forbidden', message: expect.stringContaining('left after you had added them') as string };
+
+    it.each<[string, (anna: string, ben: string) => Promise<string>]>([
+      ['when it was created', (anna, ben) => on.service.group(anna, ben)],
+      [
+        'later',
+        async (anna, ben) => {
+          const conversationId = await on.service.group(anna);
+          await add(anna, conversationId, ben);
+          return conversationId;
+        },
+      ],
+    ])('to it %s are not added to it again by the same person within a day', async (_when, begin) => {
+      const [anna, ben] = [newId(), newId()];
+      const conversationId = await begin(anna, ben);
+      await leave(ben, conversationId);
+      await expect(add(anna, conversationId, ben)).rejects.toMatchObject(refusal);
+      await expect(add(anna, conversationId, ben, { role: 'admin' })).rejects.toMatchObject(refusal);
+      expect(await count(conversationId)).toBe(1);
+      await pass(conversationId, '23 hours 59 minutes');
+      await expect(add(anna, conversationId, ben)).rejects.toMatchObject(refusal);
+      await pass(conversationId, '1 minute');
+      expect(await codeOf(add(anna, conversationId, ben))).toBe('answered');
+      await leave(ben, conversationId);
+      await expect(add(anna, conversationId, ben)).rejects.toMatchObject(refusal);
+      await settled(conversationId);
+    });
+
+    it('are not added again by taking turns', async () => {
+      const [anna, ben, cara] = [newId(), newId(), newId()];
+      const conversationId = await on.service.group(anna, ben, cara);
+      await update(anna, conversationId, cara, { role: 'admin' });
+      await leave(ben, conversationId);
+      expect(await codeOf(add(cara, conversationId, ben))).toBe('answered');
+      await leave(ben, conversationId);
+      for (const by of [anna, cara]) await expect(add(by, conversationId, ben)).rejects.toMatchObject(refusal);
+    });
+
+    it('come back by themselves, and are added to other conversations', async () => {
+      const [anna, ben] = [newId(), newId()];
+      const conversationId = await publicGroup(anna);
+      await add(anna, conversationId, ben);
+      await leave(ben, conversationId);
+      const other = await on.service.group(anna, ben);
+      expect(await count(other)).toBe(2);
+      expect(await codeOf(join(ben, conversationId))).toBe('answered');
+      await leave(ben, conversationId);
+      await expect(add(anna, conversationId, ben)).rejects.toMatchObject(refusal);
+    });
+
+    it('but had joined by themselves, or were removed, are added at once', async () => {
+      const [anna, ben, cara] = [newId(), newId(), newId()];
+      const conversationId = await publicGroup(anna);
+      await join(ben, conversationId);
+      await leave(ben, conversationId);
+      expect(await codeOf(add(anna, conversationId, ben))).toBe('answered');
+      await add(anna, conversationId, cara);
+      await remove(anna, conversationId, cara);
+      expect(await codeOf(add(anna, conversationId, cara))).toBe('answered');
+    });
+
+    it('are still refused after their departure was delivered again', async () => {
+      const [anna, ben, requestId] = [newId(), newId(), newId()];
+      const conversationId = await on.service.group(anna, ben);
+      failure.fail(1);
+      await leave(ben, conversationId, requestId);
+      await expect(add(anna, conversationId, ben)).rejects.toMatchObject(refusal);
+    });
+  });
+
   it('include the creator, who may leave only as the last member or after handing over', async () => {
     const [anna, ben] = await people(2);
     const conversationId = await publicGroup(anna!);

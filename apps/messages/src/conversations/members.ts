@@ -12,7 +12,7 @@ import {
   requireRoom,
   store,
 } from './membership-change.js';
-import { findMember, type StoredMember } from './sql.js';
+import { findAdditionFacts, findMember, recordDeparture, type StoredMember } from './sql.js';
 import { endConversation } from './update.js';
 
 type MemberAnswer = CallOutput<'member.update'>;
@@ -24,7 +24,7 @@ export async function join(change: ConversationChange): Promise<CallOutput<'conv
   if (!(await republishMembership(change, change.userId)) && !isMember) {
     requireRoom(change);
     if (context.caller.kind === 'guest') requireGuestsAdmitted(change);
-    const joined = await addMember(change, change.userId, 'member');
+    const joined = await addMember(change, change.userId, 'member', null);
     await publishMembership(change, { changed: [joined], joined, note: await change.note({ kind: 'joined' }) });
   }
   return { conversation: await change.view() };
@@ -48,7 +48,9 @@ export async function leave(change: ConversationChange): Promise<Record<string, 
     await endConversation(change, 'left');
     return {};
   }
-  await removeMember(change, (await findMember(change.sql, change.conversation.id, change.userId))!, 'left');
+  const own = (await findMember(change.sql, change.conversation.id, change.userId))!;
+  await removeMember(change, own, 'left');
+  await recordDeparture(change.sql, change.conversation.id, own, change.now);
   return {};
 }
 
@@ -66,7 +68,10 @@ export async function lookUpUser(broker: Broker, userId: string): Promise<UserLo
   }
 }
 
-/** Adds a member. Returns a present member unchanged. Banned users have to be unbanned first. */
+/**
+ * Adds a member. Returns a present member unchanged. Banned users have to be unbanned first. Refuses users who block the caller, and users who left within a day
+ * after the caller had added them.
+ */
 export async function add(
   change: ConversationChange,
   input: CallInput<'member.add'>,
@@ -81,7 +86,20 @@ export async function add(
   if (member && member.left_at === null) return { member: toMember(member) };
   if (user().kind === 'guest') requireGuestsAdmitted(change);
   requireRoom(change);
-  const joined = await addMember(change, userId, role);
+  const { blocked, left } = await findAdditionFacts(
+    change.sql,
+    change.conversation.id,
+    userId,
+    change.userId,
+    change.now,
+  );
+  if (blocked) throw new ChatError('blocked', 'This user blocks you');
+  if (left)
+    throw new ChatError(
+      'forbidden',
+      'This user left after you had added them: you may not add them again within a day',
+    );
+  const joined = await addMember(change, userId, role, change.userId);
   await publishMembership(change, { changed: [joined], joined, note: await change.note({ kind: 'added', userId }) });
   return { member: toMember(joined) };
 }

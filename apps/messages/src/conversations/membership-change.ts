@@ -99,11 +99,12 @@ export async function store(change: ConversationChange, member: StoredMember): P
   return stored;
 }
 
-/** Makes a user a member. A mute from an earlier membership remains. Positions begin at the next message, the system message that announces the member. */
+/** Makes a user a member; `addedBy` is null when they join by themselves. A mute from an earlier membership remains. Positions begin at the next message, the system message that announces the member. */
 export async function addMember(
   change: ConversationChange,
   userId: string,
   role: 'admin' | 'member',
+  addedBy: string | null,
 ): Promise<StoredMember> {
   const { conversation, now } = change;
   const earlier = await findMember(change.sql, conversation.id, userId);
@@ -121,6 +122,7 @@ export async function addMember(
     joined_at: now,
     base_seq,
     left_at: null,
+    added_by: addedBy,
     rev: 0,
     counted: false,
     read_seq: position,

@@ -51,8 +51,8 @@ const CREATE_GROUP = `
   message as (
     insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, system, created_at)
     select id, 1, 2, $10, $4, $11, 'system', '', '{"kind": "created"}', now() from conversation)
-  insert into chat.member (conversation_id, user_id, role, joined_at, rev)
-  select id, user_id, case when user_id = $4 then 'creator' else 'member' end, now(), 1 from conversation, unnest($9::uuid[]) as user_id`;
+  insert into chat.member (conversation_id, user_id, role, joined_at, rev, added_by)
+  select id, user_id, case when user_id = $4 then 'creator' else 'member' end, now(), 1, nullif($4, user_id) from conversation, unnest($9::uuid[]) as user_id`;
 
 /**
  * Stores a group or channel with its members, including the creator, and its first system message. Does nothing if the
@@ -100,6 +100,8 @@ export interface StoredMember extends MemberRow {
   base_seq: number;
   rev: number;
   left_at: Date | null;
+  /** Who added the member; null for those who joined by themselves. */
+  added_by: string | null;
   /**
    * True when `member_count` includes the member: has not left, and is not stored as banned. An expired ban stays
    * stored until `ExpiredBans` lifts it.
@@ -108,7 +110,7 @@ export interface StoredMember extends MemberRow {
 }
 // The history service writes the cursors; they are read here to show the member's positions (ADR 12).
 const FIND_MEMBER = `
-  select m.user_id, m.role, ${statusNow('m')} as status, m.muted_until, m.banned_until, m.joined_at, m.base_seq, m.rev, m.left_at, m.left_at is null and m.status <> 'banned' as counted,
+  select m.user_id, m.role, ${statusNow('m')} as status, m.muted_until, m.banned_until, m.joined_at, m.base_seq, m.rev, m.left_at, m.added_by, m.left_at is null and m.status <> 'banned' as counted,
     ${readSeq('m', 'k')} as read_seq, ${deliveredSeq('m', 'k')} as delivered_seq
   from chat.member m left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
   where m.conversation_id = $1 and m.user_id = $2`;
@@ -119,12 +121,12 @@ export async function findMember(sql: Sql, conversationId: string, userId: strin
 }
 
 const STORE_MEMBER = `
-  insert into chat.member (conversation_id, user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+  insert into chat.member (conversation_id, user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at, added_by)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
   on conflict (conversation_id, user_id) do update set role = excluded.role, status = excluded.status, muted_until = excluded.muted_until, banned_until = excluded.banned_until,
-    joined_at = excluded.joined_at, base_seq = excluded.base_seq, rev = excluded.rev, left_at = excluded.left_at`;
+    joined_at = excluded.joined_at, base_seq = excluded.base_seq, rev = excluded.rev, left_at = excluded.left_at, added_by = excluded.added_by`;
 export async function storeMember(sql: Sql, conversationId: string, member: StoredMember): Promise<void> {
-  const { user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at } = member;
+  const { user_id, role, status, muted_until, banned_until, joined_at, base_seq, rev, left_at, added_by } = member;
   await sql.query(STORE_MEMBER, [
     conversationId,
     user_id,
@@ -136,7 +138,58 @@ export async function storeMember(sql: Sql, conversationId: string, member: Stor
     base_seq,
     rev,
     left_at,
+    added_by,
   ]);
+}
+
+const NO_RETURN = `interval '1 day'`;
+const RECORD_DEPARTURE = `
+  with outdated as (delete from chat.departure where conversation_id = $1 and user_id = $2 and added_by <> $3 and left_at <= $4::timestamptz - ${NO_RETURN})
+  insert into chat.departure (conversation_id, user_id, added_by, left_at) values ($1, $2, $3, $4)
+  on conflict (conversation_id, user_id, added_by) do update set left_at = excluded.left_at`;
+/** Records that a member left whom somebody had added: see {@link findAdditionFacts}. */
+export async function recordDeparture(
+  sql: Sql,
+  conversationId: string,
+  { user_id, added_by }: StoredMember,
+  now: Date,
+): Promise<void> {
+  if (added_by !== null) await sql.query(RECORD_DEPARTURE, [conversationId, user_id, added_by, now]);
+}
+
+export interface AdditionFacts extends Row {
+  /** The user blocks the caller. */
+  blocked: boolean;
+  /** The user left within a day, after the caller had added them. */
+  left: boolean;
+}
+const ADDITION_FACTS = `
+  select exists (select 1 from chat.block where blocker_id = $2 and blocked_id = $3) as blocked,
+    exists (select 1 from chat.departure where conversation_id = $1 and user_id = $2 and added_by = $3 and left_at > $4::timestamptz - ${NO_RETURN}) as left`;
+/** What decides whether `by` may add a user who exists and is not a member. */
+export async function findAdditionFacts(
+  sql: Sql,
+  conversationId: string,
+  userId: string,
+  by: string,
+  now: Date,
+): Promise<AdditionFacts> {
+  const [facts] = await sql.query<AdditionFacts>(ADDITION_FACTS, [conversationId, userId, by, now]);
+  return facts!;
+}
+
+/** True when one of the users blocks `by`, and no conversation with this id exists: a repeated request is answered, whoever blocks whom since. */
+export async function isCreationBlocked(
+  sql: Sql,
+  id: string,
+  by: string,
+  userIds: readonly string[],
+): Promise<boolean> {
+  const blocks = await sql.query(
+    `select 1 from chat.block where blocked_id = $2 and blocker_id = any($3::uuid[]) and not exists (select 1 from chat.conversation where id = $1) limit 1`,
+    [id, by, userIds],
+  );
+  return blocks.length > 0;
 }
 
 /** Members whose ban has expired and is not lifted yet. */

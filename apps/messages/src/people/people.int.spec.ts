@@ -41,6 +41,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
     },
   );
 
+  it('are told to gateways when their owner takes them off the contacts', async () => {
+    const [anna, ben] = [newId(), newId()];
+    await list('contact.add.v1', anna, ben);
+    failure.fail(2);
+    for (const _time of [1, 2]) await list('contact.remove.v1', anna, ben);
+    await list('block.add.v1', anna, ben);
+    await eventually(() => expect(changes(anna)).toHaveLength(1));
+    expect(on.service.published('contact.removed.v1').filter(({ ownerId }) => ownerId === anna)).toEqual([
+      { ownerId: anna, userId: ben },
+    ]);
+  });
+
   it('are blocked once, also concurrently', async () => {
     const [anna, ben] = [newId(), newId()];
     await Promise.all([1, 2, 3].map(() => list('block.add.v1', anna, ben)));
@@ -82,5 +94,37 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
     expect(await create(ben, anna)).toMatchObject({ created: false, conversation: { id: conversation.id } });
     expect((await create(cara, anna)).created).toBe(true);
     expect(await codeOf(on.service.create(anna, { kind: 'group', memberIds: [ben] }))).toBe('answered');
+  });
+
+  it('who block the caller are put into no conversation by them, by none of the ways', async () => {
+    const [anna, ben, cara, dora] = [newId(), newId(), newId(), newId()];
+    const conversationId = await on.service.group(anna, cara);
+    await list('block.add.v1', ben, anna);
+    const requestId = newId();
+    for (const kind of ['group', 'channel'] as const)
+      expect(
+        await codeOf(on.service.create(anna, { kind, visibility: 'public', memberIds: [cara, ben, dora] }, requestId)),
+      ).toBe('blocked');
+    expect(await codeOf(on.service.create(anna, { kind: 'direct', memberIds: [ben] }))).toBe('blocked');
+    expect(await on.engine.owner.query(`select 1 from chat.conversation where id = $1`, [requestId])).toEqual([]);
+    expect(await codeOf(on.service.ask('member.add.v1', anna, { conversationId, userId: ben }))).toBe('blocked');
+    // The caller blocks, or somebody who is not the caller is blocked: both are no obstacle.
+    await list('block.add.v1', anna, dora);
+    await list('block.add.v1', dora, cara);
+    expect(await codeOf(on.service.create(anna, { kind: 'group', memberIds: [cara, dora] }))).toBe('answered');
+    expect(await codeOf(on.service.ask('member.add.v1', anna, { conversationId, userId: dora }))).toBe('answered');
+    await list('block.remove.v1', ben, anna);
+    expect(await codeOf(on.service.ask('member.add.v1', anna, { conversationId, userId: ben }))).toBe('answered');
+  });
+
+  it('who block the caller afterwards do not change the repeated answer of a creation or an addition', async () => {
+    const [anna, ben] = [newId(), newId()];
+    const [created, added] = [newId(), newId()];
+    const create = () => on.service.create(anna, { kind: 'group', memberIds: [ben] }, created);
+    const conversationId = await on.service.group(anna);
+    const add = () => on.service.ask('member.add.v1', anna, { conversationId, userId: ben }, added);
+    const before = [await create(), await add()];
+    await list('block.add.v1', ben, anna);
+    expect([await create(), await add()]).toEqual(before);
   });
 });

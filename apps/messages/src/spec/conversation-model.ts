@@ -13,6 +13,8 @@ interface Person {
   status: Status;
   /** True while on the list of members. */
   listed: boolean;
+  /** Who added them; undefined for those who joined by themselves. */
+  addedBy?: number | undefined;
 }
 interface Written {
   readonly id: string;
@@ -29,6 +31,8 @@ export class Model {
   title = 'a title';
   readonly people = new Map<number, Person>();
   readonly messages: Written[] = [];
+  /** Who may not add whom again within a day: `<by> <whom>`. */
+  readonly departures = new Set<string>();
 
   constructor(
     readonly kind: Kind,
@@ -77,9 +81,9 @@ export class Model {
   }
 
   /** A mute remains after leaving. */
-  enter(who: number, role: Role): void {
+  enter(who: number, role: Role, addedBy?: number): void {
     const before = this.people.get(who);
-    this.people.set(who, { role, status: before?.status === 'muted' ? 'muted' : 'active', listed: true });
+    this.people.set(who, { role, status: before?.status === 'muted' ? 'muted' : 'active', listed: true, addedBy });
   }
 }
 
@@ -256,7 +260,11 @@ const leave = who.map(
       make: (real) => real.ask('conversation.leave.v1', by, { conversationId: real.conversationId }),
       apply: (model) => {
         if (model.people.get(by)!.role === 'creator') model.deleted = true;
-        else model.people.get(by)!.listed = false;
+        else {
+          const person = model.people.get(by)!;
+          person.listed = false;
+          if (person.addedBy !== undefined) model.departures.add(`${person.addedBy} ${by}`);
+        }
       },
     })),
 );
@@ -274,12 +282,13 @@ const add = toOther('adds', fc.constantFrom('member', 'admin'), (by, other, role
     const person = model.people.get(other);
     return ok(
       model.refusal(by, (own) => model.mayInvite(own) && (role !== 'admin' || own === 'creator')) ??
-        (person?.status === 'banned' ? 'conflict' : undefined),
+        (person?.status === 'banned' ? 'conflict' : undefined) ??
+        (!model.isMember(other) && model.departures.has(`${by} ${other}`) ? 'forbidden' : undefined),
     );
   },
   make: (real) =>
     real.ask('member.add.v1', by, { conversationId: real.conversationId, userId: real.users[other], role }),
-  apply: (model) => void (model.isMember(other) || model.enter(other, role)),
+  apply: (model) => void (model.isMember(other) || model.enter(other, role, by)),
 }));
 const remove = toOther('removes', fc.constant(null), (by, other) => ({
   expected: (model) =>

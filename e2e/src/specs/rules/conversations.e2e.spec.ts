@@ -269,6 +269,18 @@ describe.each(Object.entries(shared))('the rules of conversations, in %s mode', 
   });
 
   describe('permissions', () => {
+    it('somebody who left is not added again within a day by the person who had added them', async () => {
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, ben, cem]);
+      await ann.http('member.update', { conversationId, userId: cem.user.id, role: 'admin' });
+      await ben.call('conversation.leave', { conversationId });
+      const input = { conversationId, userId: ben.user.id };
+      expect(await codeOf(ann.http('member.add', input))).toBe('forbidden');
+      expect((await cem.http('member.add', input)).member.userId).toBe(ben.user.id);
+      await ben.call('conversation.leave', { conversationId });
+      expect(await codeOf(cem.http('member.add', input))).toBe('forbidden');
+    });
+
     it('system messages are written for changes of members, title and creator', async () => {
       const [ann, ben, cem, dan] = await deployment.guests(4);
       const { id: conversationId } = await deployment.group([ann, dan], { visibility: 'public', title: 'before' });

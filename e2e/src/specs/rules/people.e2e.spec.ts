@@ -278,6 +278,16 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       }
     });
 
+    it('somebody who blocks the caller is put into no conversation by them', async () => {
+      const [ann, ben, cem] = await deployment.guests(3);
+      const { id: conversationId } = await deployment.group([ann, cem]);
+      await ben.http('block.add', { userId: ann.user.id });
+      const input = { kind: 'group' as const, memberIds: [cem.user.id, ben.user.id] };
+      expect(await codesOf(ann, 'conversation.create', input)).toEqual(['blocked', 'blocked']);
+      expect(await codeOf(ann.http('member.add', { conversationId, userId: ben.user.id }))).toBe('blocked');
+      expect(idsOf((await cem.http('conversation.list', {})).items)).toEqual([conversationId]);
+    });
+
     it('while one blocks the other, neither creates or writes in the direct conversation', async () => {
       const [ann, ben] = await deployment.guests(2);
       const { id: group } = await deployment.group([ann, ben]);
@@ -337,17 +347,41 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
     const stateOf = async (who: ChatClient, of: ChatClient) =>
       (await who.http('presence.get', { userIds: [of.user.id] })).items.map(({ state }) => state);
 
-    it('is shown only to users who share a conversation or are contacts', async () => {
-      const [ann, ben, cem, dan] = await deployment.guests(4);
+    it('is shown only to users who share a conversation or are contacts of each other', async () => {
+      const [ann, ben, cem, dan, eve, fay] = await deployment.guests(6);
       await deployment.group([ann, ben]);
       await ann.http('contact.add', { userId: cem.user.id });
+      await cem.http('contact.add', { userId: ann.user.id });
+      await ann.http('contact.add', { userId: eve.user.id });
+      await fay.http('contact.add', { userId: ann.user.id });
       await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
-      const userIds = [ben, cem, dan].map(({ user }) => user.id);
+      const userIds = [ben, cem, dan, eve, fay].map(({ user }) => user.id);
       const { items } = await ann.http('presence.get', { userIds });
       expect(items.map(({ userId }) => userId).toSorted()).toEqual(userIds.slice(0, 2).toSorted());
       expect(items[0]).toEqual({ userId: expect.any(String), state: 'online', lastSeenAt: expect.any(String) });
       const { presence } = await ann.call('presence.watch', { userIds });
       expect(presence.map(({ userId }) => userId).toSorted()).toEqual(userIds.slice(0, 2).toSorted());
+    });
+
+    it('is no longer shown to either when one of two contacts takes the other off the list', async () => {
+      const [ann, ben, cem] = await deployment.guests(3);
+      await deployment.group([ann, cem]);
+      await deployment.group([ben, cem]);
+      await ann.http('contact.add', { userId: ben.user.id });
+      await ben.http('contact.add', { userId: ann.user.id });
+      await eventually(async () => expect(await stateOf(ann, ben)).toEqual(['online']));
+      await ann.call('presence.watch', { userIds: [ben.user.id, cem.user.id] });
+      await ben.http('contact.remove', { userId: ann.user.id });
+      expect([await stateOf(ann, ben), await stateOf(ben, ann)]).toEqual([[], []]);
+      // Changes of cem follow those of ben, and only they arrive.
+      const changesOf = (who: ChatClient) =>
+        ann.eventsOf('presence:changed').filter(({ payload }) => payload.userId === who.user.id);
+      await eventually(async () => {
+        await ben.call('presence.heartbeat', { state: 'busy' });
+        await cem.call('presence.heartbeat', { state: 'busy' });
+        expect(changesOf(cem).at(-1)).toMatchObject({ payload: { state: 'busy' } });
+      });
+      expect(changesOf(ben)).toEqual([]);
     });
 
     it('shows the strongest state of several devices', async () => {

@@ -4,6 +4,7 @@ import { Migration0003Trace } from './0003-trace.js';
 import { Migration0004Uploads } from './0004-uploads.js';
 import { Migration0005Names } from './0005-names.js';
 import { Migration0006Folding } from './0006-folding.js';
+import { Migration0007People } from './0007-people.js';
 
 /** The table of executed migrations. Every role may read it. */
 export const migrationTable = { schema: 'parley', name: 'migration' } as const;
@@ -16,6 +17,7 @@ export const migrations = [
   { name: '0004-uploads', class: Migration0004Uploads },
   { name: '0005-names', class: Migration0005Names },
   { name: '0006-folding', class: Migration0006Folding },
+  { name: '0007-people', class: Migration0007People },
 ];
 
 /** The database roles of the services. */

@@ -14,7 +14,10 @@ async function downgrade(database: Database): Promise<void> {
   for (const statement of [
     `alter table auth."user" drop column skeleton`,
     `drop table auth.former_username`,
-    `delete from parley.migration where name in ('0005-names', '0006-folding')`,
+    `alter table chat.member drop column added_by`,
+    `drop table chat.departure`,
+    `drop table auth.webhook_purge`,
+    `delete from parley.migration where name in ('0005-names', '0006-folding', '0007-people')`,
   ])
     await database.query(statement);
 }
