@@ -17,14 +17,13 @@ import { LineDrawer } from './drawing/draw.js';
 import { MessagesController } from './messages/controller.js';
 import { PeopleController } from './people/controller.js';
 import { People } from './people/people.js';
-import { SendingController } from './sending/controller.js';
 import { FastPath } from './sending/fast-path.js';
 import { RuleEvaluator } from './sending/rules/evaluation.js';
 import { sendRules } from './sending/rules/index.js';
 import type { SendRule } from './sending/rules/rule.js';
-import { MessageSender } from './sending/send.js';
+import { MessageSender, SendingController } from './sending/send.js';
 import { WebhooksController } from './webhooks/controller.js';
-import { Deliveries } from './webhooks/deliveries.js';
+import { Deliveries, WebhookEvents } from './webhooks/deliveries.js';
 import { Webhooks } from './webhooks/webhooks.js';
 import { WebhookWorker } from './webhooks/worker.js';
 
@@ -58,6 +57,7 @@ export class AppModule {
         DrawingController,
         AttachmentsController,
         WebhooksController,
+        WebhookEvents,
       ],
       providers: [
         { provide: Broker, useValue: broker },

@@ -54,7 +54,7 @@ import {
 } from './shapes.js';
 import { limits } from './limits.js';
 import { foldUsername } from './names.js';
-import { hasVisibleText } from './text.js';
+import { hasVisibleText } from './bodies.js';
 
 /** The services that consume requests from the broker. The gateway is not one: it only sends requests. */
 export type Service = 'auth' | 'messages' | 'history' | 'presence';

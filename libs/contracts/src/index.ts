@@ -1,3 +1,4 @@
+export * from './bodies.js';
 export * from './calls.js';
 export * from './costs.js';
 export * from './emoji.js';
@@ -7,7 +8,5 @@ export * from './fold.js';
 export * from './ids.js';
 export * from './internal.js';
 export * from './limits.js';
-export * from './mentions.js';
 export * from './names.js';
 export * from './shapes.js';
-export * from './text.js';

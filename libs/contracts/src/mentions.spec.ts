@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { partsOf } from './mentions.js';
+import { partsOf } from './bodies.js';
 
 /** The longest username of every mention. */
 const named = (body: string): string[] =>

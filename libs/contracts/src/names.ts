@@ -1,5 +1,5 @@
 /** The rules for usernames, displayed names, titles and topics. */
-import { hasVisibleText } from './text.js';
+import { hasVisibleText } from './bodies.js';
 
 const NAME_REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/[\p{Cc}\u2028\u2029]/u, 'must not contain control characters or line breaks'],

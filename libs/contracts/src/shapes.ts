@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { limits } from './limits.js';
 import { canonicalEmoji } from './emoji.js';
 import { foldUsername, normalName, problemOfName } from './names.js';
-import { hasBodyControls, withLineFeeds } from './text.js';
+import { hasBodyControls, withLineFeeds } from './bodies.js';
 
 /** Ids are UUIDv7 strings in lower case. Any other UUID is accepted as input and never found. */
 export const Id = z.guid().toLowerCase();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { calls } from './calls.js';
 import { newId } from './ids.js';
 import { canonicalEmoji } from './emoji.js';
-import { cleanBody, hasVisibleText } from './text.js';
+import { cleanBody, hasVisibleText } from './bodies.js';
 
 const [conversationId, messageId] = [newId(), newId()];
 const send = (body: string, more: object = {}) =>

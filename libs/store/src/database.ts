@@ -1,4 +1,8 @@
+/** The interface of both engines, and what keeps its promises for both: the format of values, retries, reachability. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import pg from 'pg';
+import { kindOf, reasonOf, translate } from './failures.js';
 
 /**
  * A row as both engines return it: bigint columns are numbers (they stay far below 2^53), `numeric` (so also `sum(bigint)`) is a string, timestamps are
@@ -60,4 +64,95 @@ export abstract class Database implements Sql {
   abstract problem(): string | undefined;
   /** Waits for work under way, then closes. Later calls reject with `Unavailable`. */
   abstract close(): Promise<void>;
+}
+
+const quoted = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`;
+const element = (value: unknown): string => {
+  if (Array.isArray(value)) return arrayLiteral(value);
+  const text = encode(value);
+  return text === null ? 'NULL' : quoted(text);
+};
+const arrayLiteral = (values: readonly unknown[]): string => `{${values.map(element).join(',')}}`;
+
+/** A parameter in Postgres' text format, the same on both engines. */
+export function encode(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'string') return value;
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return arrayLiteral(value);
+  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
+  return typeof value === 'object' ? JSON.stringify(value) : String(value as number | bigint | boolean);
+}
+
+type Parse = (text: string) => unknown;
+const builtIn = (oid: number): Parse => pg.types.getTypeParser(oid, 'text') as Parse;
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+const TEXT_ARRAY = 1009;
+const textArray = builtIn(TEXT_ARRAY) as (text: string) => (string | null)[];
+const own = new Map<number, Parse>([
+  [INT8, Number],
+  [INT8_ARRAY, (text) => textArray(text).map((item) => (item === null ? null : Number(item)))],
+]);
+
+/** The parser of columns of type `oid`. Unknown types stay text. */
+export const parserOf = (oid: number): Parse => own.get(oid) ?? builtIn(oid);
+
+const MAX_RETRIES = 3;
+const backoffMs = (attempt: number): number => Math.random() * 20 * 2 ** attempt;
+
+/**
+ * Whether the database could be reached at the last attempt. While it could not, it is probed every second, so that readiness returns without a caller's attempt.
+ */
+export class Reachability {
+  private reason: string | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(private readonly probe: () => Promise<void>) {}
+
+  problem(): string | undefined {
+    return this.reason;
+  }
+  succeeded(): void {
+    this.reason = undefined;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+  failed(error: unknown): void {
+    this.reason = reasonOf(error);
+    if (this.timer || this.closed) return;
+    this.timer = setTimeout(() => void this.probeAgain(), 1000).unref();
+  }
+  close(): void {
+    this.closed = true;
+    this.reason = 'closed';
+    clearTimeout(this.timer);
+  }
+
+  private async probeAgain(): Promise<void> {
+    this.timer = undefined;
+    try {
+      await this.probe();
+      this.succeeded();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+}
+
+/** Runs `work`, and repeats it after a serialization failure or a deadlock. Translates errors of drivers into those that `Database` promises. */
+export async function withRetries<T>(reachability: Reachability, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const result = await work();
+      if (reachability.problem() !== undefined) reachability.succeeded();
+      return result;
+    } catch (error) {
+      const kind = kindOf(error);
+      if (kind === 'away') reachability.failed(error);
+      if (kind !== 'retry' || attempt === MAX_RETRIES) throw translate(error);
+      await pause(backoffMs(attempt));
+    }
+  }
 }

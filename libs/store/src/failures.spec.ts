@@ -1,7 +1,7 @@
 import { ChatError } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import { describe, expect, it } from 'vitest';
-import { encode } from './codec.js';
+import { encode } from './database.js';
 import { kindOf, reasonOf, SqlError, translate } from './failures.js';
 
 const coded = (code: string, message = 'it failed') => Object.assign(new Error(message), { code });

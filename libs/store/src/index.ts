@@ -1,5 +1,5 @@
 export { LockMode, type SqlEntityManager as EntityManager } from '@mikro-orm/postgresql';
-export * from './database.js';
+export { Database, type QueryOptions, type Row, type Sql, type TransactionOptions } from './database.js';
 export * from './entities/index.js';
 export { isUniqueViolation, SqlError } from './failures.js';
 export { migrateJobConfig } from './migrate-config.js';

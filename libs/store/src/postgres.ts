@@ -1,10 +1,12 @@
 import { MikroORM, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import type { Pool, PoolClient } from 'pg';
-import { withRetries, Reachability } from './retries.js';
-import { encode, parserOf } from './codec.js';
 import {
+  encode,
+  parserOf,
+  Reachability,
   spanAttributes,
+  withRetries,
   type Database,
   type QueryOptions,
   type Row,

@@ -1,17 +1,20 @@
-import { Injectable } from '@nestjs/common';
-import { Broker } from '@parley/broker';
+import { Controller, Injectable } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import { Broker, type Delivery } from '@parley/broker';
 import { accessRefusal, Audience } from '@parley/chat';
 import { ChatError, type Message } from '@parley/contracts';
 import { reached } from '@parley/faults';
-import { Traces } from '@parley/realtime';
-import { Logger } from '@parley/service-kit';
+import { Push, Traces, type UserLocations } from '@parley/realtime';
+import { endsWithin, Logger } from '@parley/service-kit';
 import { Database, type Sql } from '@parley/store';
+import type { Committed } from '../commands/change.js';
 import {
   callerStatesOf,
   ConversationCache,
   lockConversations,
   type LockedConversation,
 } from '../commands/conversation-rows.js';
+import { CommandRunner, messageNew } from '../commands/runner.js';
 import { usersNamedIn, type UsersByName } from '../people/mentions.js';
 import type { SendCommand } from './context.js';
 import { decide, type Candidate, type Decisions } from './decide.js';
@@ -20,6 +23,9 @@ import { referencesOf } from './references.js';
 import { RuleFailed, RuleEvaluator, type RuleEvaluation } from './rules/evaluation.js';
 import type { SendRule } from './rules/rule.js';
 import { findSent, linkAttachments, storeMessages } from './sql.js';
+
+/** Maximum time that answers wait for the registry's locations of peers. */
+const ONLINE_TIMEOUT_MS = 100;
 
 /** A committed message and its audience. */
 export interface Sent {
@@ -230,4 +236,47 @@ async function decideWithSent(
   );
   if (first && sent.size === 0) return first;
   return decide(candidates, rules, new Map([...sent].map(([n, row]) => [unclear[n]!, row])));
+}
+
+/** Handles `message.send`: stores a batch, answers, and publishes. */
+@Controller()
+export class SendingController {
+  constructor(
+    private readonly runner: CommandRunner,
+    private readonly sender: MessageSender,
+    private readonly push: Push,
+  ) {}
+
+  @MessagePattern<string>('message.send.v1', { batch: { max: 500, concurrency: 4 } })
+  async send(@Payload() deliveries: readonly Delivery<SendCommand>[]): Promise<void> {
+    await reached('messages.received');
+    const outcomes = await this.sender.send(
+      deliveries.map(({ payload, correlationId }) => ({ ...payload, traceId: correlationId })),
+    );
+    await reached('messages.committed');
+    const recipients = new Set(outcomes.flatMap(recipientsOf));
+    // Looked up after the commit: users who connect later catch up with the message.
+    const locating = this.push.locate([...recipients]);
+    const locations = (await endsWithin(ONLINE_TIMEOUT_MS, locating)) ? await locating : undefined;
+    await this.runner.finish(
+      deliveries,
+      outcomes.map((outcome) => (outcome instanceof ChatError ? outcome : toCommitted(outcome, locations))),
+      locating,
+    );
+  }
+}
+
+/** Users to locate: recipients of the push, and the peer for `recipientOnline`. */
+function recipientsOf(outcome: SendOutcome): readonly string[] {
+  if (outcome instanceof ChatError) return [];
+  return outcome.shouldPush ? outcome.audience : outcome.peer === undefined ? [] : [outcome.peer];
+}
+
+function toCommitted(
+  { message, duplicate, shouldPush, audience, peer }: Sent,
+  locations: UserLocations | undefined,
+): Committed<object> {
+  const recipientOnline = peer === undefined ? undefined : locations?.online(peer);
+  const answer = recipientOnline === undefined ? { message, duplicate } : { message, duplicate, recipientOnline };
+  return shouldPush ? { answer, events: [messageNew(audience, message)], created: message } : { answer, events: [] };
 }

@@ -1,17 +1,13 @@
 import { Controller } from '@nestjs/common';
-import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { Delivery } from '@parley/broker';
-import { ChatError, type DomainEvent, type RequestAnswer, type RequestPayload } from '@parley/contracts';
-import { Deliveries } from './deliveries.js';
+import { ChatError, type RequestAnswer, type RequestPayload } from '@parley/contracts';
 import { Webhooks } from './webhooks.js';
 
-/** Commands and queries about webhooks, and the events that are delivered to them. `Deliveries` are deliveries to webhooks; `Delivery` is the broker's. */
+/** Commands and queries about webhooks. */
 @Controller()
 export class WebhooksController {
-  constructor(
-    private readonly webhooks: Webhooks,
-    private readonly deliveries: Deliveries,
-  ) {}
+  constructor(private readonly webhooks: Webhooks) {}
 
   @MessagePattern<string>('webhook.create.v1')
   async create(
@@ -49,51 +45,5 @@ export class WebhooksController {
     @Payload() { caller, input }: RequestPayload<'webhook.deliveries.v1'>,
   ): Promise<RequestAnswer<'webhook.deliveries.v1'>> {
     return this.webhooks.deliveries(caller, input);
-  }
-
-  @EventPattern<string>('message.created.v1')
-  async messageCreated(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
-    // Together, so that they share one query.
-    await Promise.all(
-      messages.map((message) =>
-        this.deliveries.add({
-          conversationId: message.conversationId,
-          event: 'message.created',
-          key: `created:${message.id}`,
-          data: { message },
-        }),
-      ),
-    );
-  }
-
-  @EventPattern<string>('message.updated.v1')
-  messageUpdated(@Payload() { message }: DomainEvent<'message.updated.v1'>): Promise<void> {
-    return this.deliveries.add({
-      conversationId: message.conversationId,
-      event: 'message.updated',
-      key: `updated:${message.id}:${message.rev}`,
-      data: { message },
-    });
-  }
-
-  @EventPattern<string>('member.changed.v1')
-  memberChanged(@Payload() change: DomainEvent<'member.changed.v1'>): Promise<void> {
-    const userId = 'member' in change ? change.member.userId : change.userId;
-    return this.deliveries.add({
-      conversationId: change.conversationId,
-      event: 'member.changed',
-      key: `member:${userId}:${change.rev}`,
-      data: change,
-    });
-  }
-
-  @EventPattern<string>('conversation.updated.v1')
-  conversationUpdated(@Payload() { conversation }: DomainEvent<'conversation.updated.v1'>): Promise<void> {
-    return this.deliveries.add({
-      conversationId: conversation.id,
-      event: 'conversation.updated',
-      key: `conversation:${conversation.rev}`,
-      data: { conversation },
-    });
   }
 }

@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Controller, Injectable } from '@nestjs/common';
+import { EventPattern, Payload } from '@nestjs/microservices';
 import { isMemberNow } from '@parley/chat';
-import { newId, type WebhookEvent } from '@parley/contracts';
+import { newId, type DomainEvent, type WebhookEvent } from '@parley/contracts';
 import { Batcher } from '@parley/service-kit';
 import { Database, type Row } from '@parley/store';
 import { Settings } from '../config.js';
@@ -82,6 +83,16 @@ const TAKE = `
     from taken, chat.webhook w where d.id = taken.id and w.id = d.webhook_id
   returning d.id, d.webhook_id, d.event, d.payload, d.attempts, d.created_at, w.url, w.secret, w.created_by as owner, ${HOST} as host, ${creatorManages('w')} as managed`;
 
+const WEBHOOKS = `
+  select w.id, w.conversation_id, w.events, ${creatorManages('w')} as managed from chat.webhook w
+  where w.conversation_id = any($1::uuid[]) and w.disabled_at is null`;
+const ADD = `
+  insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at)
+  select r.id, r.webhook_id, r.event, r.event_key, r.payload, now(), now()
+    from jsonb_to_recordset($1::jsonb) as r(id uuid, webhook_id uuid, event text, event_key text, payload jsonb)
+    join chat.webhook w on w.id = r.webhook_id and w.disabled_at is null and ${creatorManages('w')}
+     for share of w
+  on conflict (webhook_id, event_key) do nothing`;
 const WAITING_TO_DEAD = `
   update chat.webhook_delivery set state = 'dead', next_attempt_at = null, problem = '${SWITCHED_OFF}' where webhook_id = $1 and state = 'waiting'`;
 
@@ -112,10 +123,7 @@ export class Deliveries {
       conversation_id: string;
       events: string[];
       managed: boolean;
-    }>(
-      `select w.id, w.conversation_id, w.events, ${creatorManages('w')} as managed from chat.webhook w where w.conversation_id = any($1::uuid[]) and w.disabled_at is null`,
-      [[...new Set(events.map(({ conversationId }) => conversationId))]],
-    );
+    }>(WEBHOOKS, [[...new Set(events.map(({ conversationId }) => conversationId))]]);
     await this.switchOff(webhooks.filter(({ managed }) => !managed).map(({ id }) => id));
     const rows = webhooks
       .filter(({ managed }) => managed)
@@ -126,15 +134,7 @@ export class Deliveries {
       );
     if (rows.length === 0) return;
     // Checks again, because a webhook may meanwhile be deleted or switched off, or its creator demoted.
-    await this.database.query(
-      `insert into chat.webhook_delivery (id, webhook_id, event, event_key, payload, created_at, next_attempt_at)
-       select r.id, r.webhook_id, r.event, r.event_key, r.payload, now(), now()
-         from jsonb_to_recordset($1::jsonb) as r(id uuid, webhook_id uuid, event text, event_key text, payload jsonb)
-         join chat.webhook w on w.id = r.webhook_id and w.disabled_at is null and ${creatorManages('w')}
-          for share of w
-       on conflict (webhook_id, event_key) do nothing`,
-      [JSON.stringify(rows)],
-    );
+    await this.database.query(ADD, [JSON.stringify(rows)]);
     this.onAdded();
   }
 
@@ -219,6 +219,58 @@ export class Deliveries {
       );
       if (webhook?.off) await sql.query(WAITING_TO_DEAD, [webhook_id]);
       return webhook?.off === true;
+    });
+  }
+}
+
+/** The domain events that webhooks can subscribe to, each as one delivery. */
+@Controller()
+export class WebhookEvents {
+  constructor(private readonly deliveries: Deliveries) {}
+
+  @EventPattern<string>('message.created.v1')
+  async messageCreated(@Payload() { messages }: DomainEvent<'message.created.v1'>): Promise<void> {
+    // Together, so that they share one query.
+    await Promise.all(
+      messages.map((message) =>
+        this.deliveries.add({
+          conversationId: message.conversationId,
+          event: 'message.created',
+          key: `created:${message.id}`,
+          data: { message },
+        }),
+      ),
+    );
+  }
+
+  @EventPattern<string>('message.updated.v1')
+  messageUpdated(@Payload() { message }: DomainEvent<'message.updated.v1'>): Promise<void> {
+    return this.deliveries.add({
+      conversationId: message.conversationId,
+      event: 'message.updated',
+      key: `updated:${message.id}:${message.rev}`,
+      data: { message },
+    });
+  }
+
+  @EventPattern<string>('member.changed.v1')
+  memberChanged(@Payload() change: DomainEvent<'member.changed.v1'>): Promise<void> {
+    const userId = 'member' in change ? change.member.userId : change.userId;
+    return this.deliveries.add({
+      conversationId: change.conversationId,
+      event: 'member.changed',
+      key: `member:${userId}:${change.rev}`,
+      data: change,
+    });
+  }
+
+  @EventPattern<string>('conversation.updated.v1')
+  conversationUpdated(@Payload() { conversation }: DomainEvent<'conversation.updated.v1'>): Promise<void> {
+    return this.deliveries.add({
+      conversationId: conversation.id,
+      event: 'conversation.updated',
+      key: `conversation:${conversation.rev}`,
+      data: { conversation },
     });
   }
 }

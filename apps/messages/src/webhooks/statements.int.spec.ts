@@ -5,19 +5,14 @@ import { describe, expect, inject, it } from 'vitest';
 import { defaultSettings } from '../config.js';
 import { Service } from '../spec/service.js';
 import { countStatements } from '../spec/statements.js';
-import { WebhooksController } from './controller.js';
-import { Deliveries } from './deliveries.js';
-import { Webhooks } from './webhooks.js';
+import { Deliveries, WebhookEvents } from './deliveries.js';
 
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %s', (_, open) => {
   const on = running(open, (database) => Service.start(database));
 
   it('are looked up once for all messages of an event', async () => {
     const { database, asked } = countStatements(on.engine.database, () => true);
-    const controller = new WebhooksController(
-      new Webhooks(database, defaultSettings),
-      new Deliveries(database, defaultSettings),
-    );
+    const events = new WebhookEvents(new Deliveries(database, defaultSettings));
     const message = (seq: number): Message => ({
       id: newId(),
       conversationId: newId(),
@@ -32,7 +27,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
       reactions: [],
       createdAt: new Date().toISOString(),
     });
-    await controller.messageCreated({ messages: range(100).map((at) => message(at + 1)) });
+    await events.messageCreated({ messages: range(100).map((at) => message(at + 1)) });
     expect(asked()).toBe(1);
   });
 });

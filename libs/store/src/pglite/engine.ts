@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { Mutex, protocol } from '@electric-sql/pglite';
 import { Unavailable } from '@parley/service-kit';
-import { encode, parserOf } from '../codec.js';
-import type { QueryOptions, Row, Sql } from '../database.js';
+import { encode, parserOf, type QueryOptions, type Row, type Sql } from '../database.js';
 import { Lru } from '@parley/service-kit';
 
 const { serialize, messages, Parser } = protocol;

@@ -2,9 +2,10 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
 import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
-import { withRetries, Reachability } from '../retries.js';
 import {
+  Reachability,
   spanAttributes,
+  withRetries,
   type Database,
   type QueryOptions,
   type Row,
