@@ -1,5 +1,5 @@
 /** The operator's commands: `npm run admin -- COMMAND`. */
-import { ConfigError, StartError } from '@parley/service-kit';
+import { ConfigError, keepFilesPrivate, StartError } from '@parley/service-kit';
 import { backupCommand, migrateCommand, restoreCommand } from './data/backup.js';
 import { UsageError, wordsOf, type Command } from './command.js';
 import { configCheckCommand } from './configuration/config-check.js';
@@ -56,4 +56,5 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+keepFilesPrivate();
 process.exitCode = await main(process.argv.slice(2));

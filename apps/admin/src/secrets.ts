@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { accountName, rabbitDefinitions, rabbitRights, type Account } from '@parley/broker';
 import { redisRights, redisUsers } from '@parley/realtime';
-import { StartError } from '@parley/service-kit';
+import { shareNewFiles, StartError } from '@parley/service-kit';
 import { roles } from '@parley/store';
 import { required, UsageError, type Command } from './command.js';
 
@@ -142,6 +142,7 @@ export const secretsCommand: Command = {
       if (!URL.canParse(address)) throw new UsageError(`${address} is not an address`);
     // The reader's user id is unknown, so the files are world-readable; only the reader mounts the volume.
     const [fileMode, folderMode] = values['world-readable'] ? [0o644, 0o755] : [0o600, 0o700];
+    if (values['world-readable']) shareNewFiles();
     const passwordsDir = join(dir, 'passwords');
     await mkdir(passwordsDir, { recursive: true, mode: 0o700 });
     if (values.set !== undefined) await setPassword(passwordsDir, values.set);

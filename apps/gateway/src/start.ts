@@ -13,6 +13,7 @@ import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppModule } from './app.module.js';
 import { GatewayConfig } from './config.js';
 import { Connections } from './connections/connections.js';
+import { Files } from './files/files.js';
 import { capabilities } from './files/uploads.js';
 import { Housekeeping } from './housekeeping.js';
 import { Origins } from './http/origins.js';
@@ -51,6 +52,8 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   await requirePort(config.PORT, config.HOST, 'PORT');
   const app = await createApp(dependencies);
   const housekeeping = app.get(Housekeeping);
+  // Not waited for: there may be millions of files.
+  void app.get(Files).makePrivate();
   const serving = await broker.listen(app.get(PushListener));
   housekeeping.start();
   try {

@@ -1,10 +1,11 @@
 /** Writes the files that RabbitMQ reads at its start: `rabbitmq.conf`, and the accounts in `rabbitmq.json`. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLogger, loadConfig, run } from '@parley/service-kit';
+import { createLogger, loadConfig, run, shareNewFiles } from '@parley/service-kit';
 import { rabbitAccountsConfig, rabbitDefinitions } from './rabbit/accounts.js';
 
 await run('accounts', async () => {
+  shareNewFiles();
   const config = loadConfig(rabbitAccountsConfig);
   const pathOf = (name: string): string => join(config.ACCOUNTS_DIR, name);
   const definitions = rabbitDefinitions({

@@ -1,10 +1,11 @@
 /** Writes the file of accounts that Redis reads at its start: `redis.acl`. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLogger, loadConfig, run } from '@parley/service-kit';
+import { createLogger, loadConfig, run, shareNewFiles } from '@parley/service-kit';
 import { redisAccountsConfig, redisUsers } from './redis-accounts.js';
 
 await run('accounts', async () => {
+  shareNewFiles();
   const config = loadConfig(redisAccountsConfig);
   const users = redisUsers({
     operator: { name: config.OPERATOR, password: config.REDIS_PASSWORD },

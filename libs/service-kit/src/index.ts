@@ -23,6 +23,7 @@ export * from './run.js';
 export * from './service.js';
 export * from './unavailable.js';
 export * from './ports.js';
+export * from './private-files.js';
 export { queueLabel, work } from './work-metrics.js';
 export * from './batcher.js';
 export * from './recurring-task.js';

@@ -1,5 +1,6 @@
 import { ConfigError } from './config.js';
 import type { Logger } from './logging.js';
+import { keepFilesPrivate } from './private-files.js';
 
 /** A failure to start that an operator can fix, said in one line; it is printed without a stack. */
 export class StartError extends Error {
@@ -23,9 +24,10 @@ const STOP_TIMEOUT_MS = 25_000;
 
 /**
  * Runs a process: starts it, stops it on SIGTERM or SIGINT, and ends with code 1 and a readable line when it cannot start. A second signal, or a stop that takes too long, ends it at once. An uncaught
- * defect ends it with its stack: a process in an unknown state must not continue, and the supervisor starts a new one.
+ * defect ends it with its stack: a process in an unknown state must not continue, and the supervisor starts a new one. Files that it creates are its user's alone.
  */
 export async function run(name: string, start: () => Promise<RunningProcess>): Promise<void> {
+  keepFilesPrivate();
   const complain = (text: string): void => void process.stderr.write(`${name}: ${text}\n`);
   const exitOn =
     (what: string) =>

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import { ChatError, newId, type Attachment, type StoredAttachment } from '@parley/contracts';
-import { Logger } from '@parley/service-kit';
+import { Logger, makeFolderPrivate } from '@parley/service-kit';
 import { GatewayConfig } from '../config.js';
 import { fileNameFor } from './file-headers.js';
 import { filesDir, openStore } from './open-store.js';
@@ -52,6 +52,15 @@ export class Files {
   }
   private get incomingDir(): string {
     return join(filesDir(this.config), 'incoming');
+  }
+
+  /** Takes the rights of other users of this machine away from the files of this gateway. */
+  async makePrivate(): Promise<void> {
+    const { logger } = this;
+    const isOurs = (name: string): boolean => /^([0-9a-f]{2}|incoming|uploads)$/.test(name);
+    await makeFolderPrivate(filesDir(this.config), { logger, isOurs }).catch((err: unknown) =>
+      logger.error({ err }, 'the rights of files could not be looked at: see whether other users can read FILES_DIR'),
+    );
   }
 
   /** Gives `work` the path of a temporary file and removes that file afterwards. */

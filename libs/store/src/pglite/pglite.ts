@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
-import { inSpan, StartError, Unavailable, type Logger } from '@parley/service-kit';
+import { inSpan, makeFolderPrivate, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import {
   Reachability,
   spanAttributes,
@@ -192,8 +192,13 @@ async function openFolder(dataDir: string, logger: Logger): Promise<EmbeddedData
       logger.fatal({ folder }, 'the data folder was taken over by another process; refusing all work');
       database?.seize();
     });
+    // The gateway looks after the files of attachments.
+    const isOurs = (name: string): boolean => name !== 'files';
+    await makeFolderPrivate(folder, { logger, isOurs });
     if (!(await readdir(folder)).includes(FOLDER)) await build(folder, logger);
     database = await open(logger, join(folder, FOLDER));
+    // PGlite chooses the rights of files that it creates at its start, whatever those of new files are to be.
+    await makeFolderPrivate(folder, { isOurs });
     database.keep(lock);
     return database;
   } catch (error) {
