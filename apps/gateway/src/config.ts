@@ -76,6 +76,9 @@ export const gatewayConfig = {
     .describe(
       'The proxies in front whose X-Forwarded-For is trusted: their number, or their addresses and networks like 10.0.0.0/8,::1. 0: the address of the TCP connection counts',
     ),
+  PUBLIC_METRICS: env.flag
+    .default(false)
+    .describe('Whether PORT serves /metrics too, to everybody. The health port always does'),
   ADDRESS_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per address'),
   USER_LIMIT_SCALE: scale.default(1).describe('Multiplies the rates per user'),
   UNKNOWN_FILES: env.flag

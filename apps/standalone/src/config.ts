@@ -25,7 +25,7 @@ export const standaloneConfig = {
     .describe('Folder of the data, created when missing; one process at a time. Not used with DATABASE_URL'),
   HEALTH_PORT: env.port
     .default(0)
-    .describe('Additional port for /health/live, /health/ready and /metrics, which PORT serves too; 0: none'),
+    .describe('Port for /metrics, and for /health/live and /health/ready, which PORT serves too; 0: none'),
   AMQP_URL: secret(
     env.url('amqp', 'amqps').optional(),
     'RabbitMQ instead of the in-process broker; needs the other two addresses',

@@ -113,7 +113,7 @@ const atRoot: Record<string, Json> = {
   '/.well-known/jwks.json': open('The public keys of the access tokens', 'application/json'),
   '/health/live': open('Whether the process works', 'application/json'),
   '/health/ready': open('Whether it can serve now; 503 with what is missing otherwise', 'application/json'),
-  '/metrics': open('Prometheus metrics', 'text/plain'),
+  '/metrics': open('Prometheus metrics, only with `PUBLIC_METRICS=true`', 'text/plain'),
   '/api/docs': open('This interface, for people', 'text/html'),
   '/api/openapi.json': open('This document', 'application/json'),
   '/api/asyncapi.json': open('The socket interface', 'application/json'),

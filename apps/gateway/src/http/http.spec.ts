@@ -293,10 +293,16 @@ describe('a password guesser', () => {
 });
 
 describe('at the root', () => {
-  it('health, metrics and keys need no token', async () => {
+  it('metrics are served only if the operator says so', async () => {
+    expect((await gateway.fetch('/metrics')).status).toBe(404);
+    const told = await TestGateway.start({ PUBLIC_METRICS: 'true' });
+    expect(await (await told.fetch('/metrics')).text()).toContain('# TYPE parley_gateway_calls_total counter');
+    await told.stop();
+  });
+
+  it('health and keys need no token', async () => {
     expect((await gateway.fetch('/health/live')).status).toBe(200);
     expect((await gateway.fetch('/health/ready')).status).toBe(200);
-    expect(await (await gateway.fetch('/metrics')).text()).toContain('parley_gateway_calls_total{');
     const { keys } = (await (await gateway.fetch('/.well-known/jwks.json')).json()) as {
       keys: Record<string, unknown>[];
     };

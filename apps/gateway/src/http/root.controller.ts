@@ -1,7 +1,9 @@
 import { Controller, Get, Req, Res } from '@nestjs/common';
+import { ChatError } from '@parley/contracts';
 import { Health } from '@parley/service-kit';
 import type { Request, Response } from 'express';
 import { VerificationKeys } from '../auth/verification-keys.js';
+import { GatewayConfig } from '../config.js';
 import { asyncapi } from '../documents/asyncapi.js';
 import { openapi } from '../documents/openapi.js';
 import { page } from '../documents/page.js';
@@ -12,9 +14,16 @@ export class RootController {
   constructor(
     private readonly healthChecks: Health,
     private readonly keys: VerificationKeys,
+    private readonly config: GatewayConfig,
   ) {}
 
-  @Get(['health/live', 'health/ready', 'metrics'])
+  @Get('metrics')
+  metrics(@Req() request: Request, @Res() response: Response): Promise<void> {
+    if (!this.config.PUBLIC_METRICS) throw new ChatError('not_found', 'no such address');
+    return this.health(request, response);
+  }
+
+  @Get(['health/live', 'health/ready'])
   async health(@Req() request: Request, @Res() response: Response): Promise<void> {
     const { status, type, body } = await this.healthChecks.answer(request.path);
     response.status(status).setHeader('content-type', type);

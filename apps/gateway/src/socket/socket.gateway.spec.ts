@@ -396,7 +396,7 @@ describe('a connection', () => {
     const own = await TestGateway.start();
     const closed = async (reason: string) =>
       new RegExp(`parley_gateway_closed_total\\{reason="${reason}",.*\\} (\\d+)`).exec(
-        await (await own.fetch('/metrics')).text(),
+        (await own.health.answer('/metrics')).body,
       )?.[1];
     try {
       const person = own.person();

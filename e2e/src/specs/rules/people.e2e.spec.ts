@@ -158,12 +158,11 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       });
     });
 
-    it('only keys, health, metrics and documents are open at the root', async () => {
+    it('only keys, health and documents are open at the root', async () => {
       const paths = [
         '/.well-known/jwks.json',
         '/health/live',
         '/health/ready',
-        '/metrics',
         '/api/docs',
         '/api/openapi.json',
         '/api/asyncapi.json',
@@ -175,6 +174,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       expect(await Promise.all(closed.map(async (path) => (await open('GET', path)).status))).toEqual(
         closed.map(() => 401),
       );
+      expect((await open('GET', '/metrics')).status).toBe(404);
     });
 
     it('an ended device is refused and its sockets are closed within 5 s', async () => {
