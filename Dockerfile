@@ -5,13 +5,13 @@
 # npm uses whatever registry the build machine's image is configured for; nothing about it is kept.
 
 # The manifests alone, so that the dependencies are installed again only when one of them changes.
-FROM node:24-bookworm-slim AS manifests
+FROM docker.io/library/node:24-bookworm-slim AS manifests
 WORKDIR /app
 COPY . .
 RUN find . -type f ! -name package.json ! -name package-lock.json ! -name .npmrc -delete && find . -type d -empty -delete
 
 # Everything is compiled once, whatever the image is for.
-FROM node:24-bookworm-slim AS build
+FROM docker.io/library/node:24-bookworm-slim AS build
 WORKDIR /app
 COPY --from=manifests /app ./
 RUN npm ci && npm cache clean --force
@@ -23,7 +23,7 @@ FROM build AS image
 ARG APP=standalone
 RUN node tools/image.mjs "$APP" /image
 
-FROM node:24-bookworm-slim
+FROM docker.io/library/node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 HEALTH_HOST=0.0.0.0 HEALTH_PORT=9090 DATA_DIR=/data FILES_DIR=/data/files
 WORKDIR /app
 RUN mkdir -m 700 /data && chown node:node /data

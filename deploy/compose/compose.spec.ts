@@ -12,11 +12,19 @@ interface Service {
   cap_drop?: string[];
   security_opt?: string[];
   depends_on?: Record<string, unknown>;
+  ports?: string[];
+  networks?: string[];
+  network_mode?: string;
+  mem_limit?: string;
+  pids_limit?: number;
 }
 const root = join(import.meta.dirname, '../..');
-const { services, volumes } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+const { services, volumes, networks } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), {
+  merge: true,
+}) as {
   services: Record<string, Service>;
   volumes: Record<string, null>;
+  networks: Record<string, { internal?: boolean } | null>;
 };
 
 const secrets = secretFiles((name) => `password-of-${name}`, {
@@ -62,6 +70,76 @@ describe('docker-compose.yml', () => {
   )('gives $name all variables that it requires and none that it does not read', ({ service, program }) => {
     expect(problemsOf(program, environmentOf(service))).toEqual([]);
     expect(Object.keys(environmentOf(service)).filter((name) => !(name in program.shape))).toEqual([]);
+  });
+
+  it.each(Object.entries(services))('gives %s limits, and no capability that it does not need', (_, service) => {
+    expect(service).toMatchObject({
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+      mem_limit: expect.any(String),
+      pids_limit: expect.any(Number),
+    });
+  });
+
+  it('names the registry of every image that it does not build', () => {
+    const images = Object.values(services).map(({ image }) => image);
+    const bases = readFileSync(join(root, 'Dockerfile'), 'utf8').match(/(?<=^FROM )[^ \n]*:[^ \n]*/gm)!;
+    expect([...images, ...bases].filter((image) => !/^(parley-|docker\.io\/[^/]+\/)/.test(image))).toEqual([]);
+  });
+
+  it('lets clients in through the proxy only, with and without the second replicas', () => {
+    const published = Object.entries(services).filter(([, { ports }]) => ports !== undefined);
+    // The others are for the operator, on this machine.
+    expect(Object.fromEntries(published.map(([name, { ports }]) => [name, ports![0]!.split(':')[0]]))).toEqual({
+      proxy: '${PUBLISH_ADDRESS',
+      prometheus: '127.0.0.1',
+      grafana: '127.0.0.1',
+      jaeger: '127.0.0.1',
+    });
+    expect(environmentOf(services['gateway']!)['TRUST_PROXY']).toBe('1');
+  });
+
+  const reach = (from: string): string[] =>
+    Object.entries(services)
+      .filter(
+        ([name, { networks: of = [] }]) => name !== from && of.some((one) => services[from]!.networks?.includes(one)),
+      )
+      .map(([name]) => name.replace(/-2$/, ''));
+
+  it.each([
+    { name: 'proxy', not: ['auth', 'messages', 'history', 'presence', 'postgres', 'rabbitmq', 'redis', 'minio'] },
+    { name: 'gateway', not: ['postgres'] },
+    { name: 'presence', not: ['postgres', 'minio'] },
+    { name: 'auth', not: ['redis', 'minio'] },
+    { name: 'messages', not: ['minio'] },
+    { name: 'postgres', not: ['gateway', 'presence', 'proxy', 'rabbitmq', 'redis'] },
+    { name: 'grafana', not: ['gateway', 'auth', 'messages', 'history', 'presence', 'postgres', 'rabbitmq', 'redis'] },
+    { name: 'migrate', not: ['gateway', 'rabbitmq', 'redis'] },
+    { name: 'secrets', not: Object.keys(services) },
+  ])('lets $name reach only what it needs', ({ name, not }) => {
+    expect(reach(name).filter((other) => not.includes(other))).toEqual([]);
+  });
+
+  it('keeps the servers with the data away from the outside', () => {
+    for (const name of ['postgres', 'rabbitmq', 'redis'])
+      expect(
+        services[name]!.networks!.map((network) => networks[network]?.internal),
+        name,
+      ).toEqual([true]);
+  });
+
+  it('puts every container into networks that there are', () => {
+    for (const [name, { networks: of, network_mode }] of Object.entries(services)) {
+      expect(of ?? (network_mode === 'none' ? [] : undefined), name).toBeDefined();
+      expect((of ?? []).filter((network) => !(network in networks))).toEqual([]);
+    }
+  });
+
+  it('gives the store of files an account of its own', () => {
+    const { MINIO_ROOT_USER, MINIO_ROOT_PASSWORD } = environmentOf(services['minio']!);
+    const { S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = environmentOf(services['gateway']!);
+    expect(new Set([MINIO_ROOT_USER, MINIO_ROOT_PASSWORD, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY]).size).toBe(4);
+    expect(services['gateway']!.volumes!.filter((mount) => mount.includes('minio'))).toEqual([]);
   });
 
   it('contains no password', () => {

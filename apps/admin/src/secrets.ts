@@ -19,6 +19,8 @@ const names = [
   'POSTGRES_PASSWORD',
   'S3_ACCESS_KEY_ID',
   'S3_SECRET_ACCESS_KEY',
+  'MINIO_ROOT_USER',
+  'MINIO_ROOT_PASSWORD',
   'GRAFANA_PASSWORD',
   'MONITOR_AMQP_PASSWORD',
   ...services.map((service) => `${service.toUpperCase()}_AMQP_PASSWORD`),
@@ -85,6 +87,8 @@ export function secretFiles(password: (name: string) => string, servers: Servers
     'postgres/POSTGRES_PASSWORD': password('POSTGRES_PASSWORD'),
     'files/S3_ACCESS_KEY_ID': password('S3_ACCESS_KEY_ID'),
     'files/S3_SECRET_ACCESS_KEY': password('S3_SECRET_ACCESS_KEY'),
+    'minio/MINIO_ROOT_USER': password('MINIO_ROOT_USER'),
+    'minio/MINIO_ROOT_PASSWORD': password('MINIO_ROOT_PASSWORD'),
     'grafana/GRAFANA_PASSWORD': password('GRAFANA_PASSWORD'),
     'accounts/rabbitmq.json': JSON.stringify(definitions),
     'accounts/rabbitmq.conf': `load_definitions = ${accountsDir}/rabbitmq.json\n`,
@@ -103,7 +107,8 @@ function managementUrl(amqp: string, password: string): string {
 async function passwordAt(folder: string, name: string, mode: number): Promise<string> {
   const path = join(folder, name);
   try {
-    await writeFile(path, randomBytes(24).toString('base64url'), { flag: 'wx', mode });
+    // Hexadecimal, so that none looks like an option to the program that gets it as an argument.
+    await writeFile(path, randomBytes(24).toString('hex'), { flag: 'wx', mode });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -168,27 +168,26 @@ async function smoke(
 
 async function main(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-smoke-'));
-  const [port, proxyPort, databasePort] = [await freePort(), await freePort(), await freePort()];
+  const [port, databasePort] = [await freePort(), await freePort()];
   const override = join(folder, 'smoke.yml');
   await writeFile(
     override,
-    JSON.stringify({ version: '3.8', services: { postgres: { ports: [`127.0.0.1:${databasePort}:5432`] } } }),
+    JSON.stringify({
+      version: '3.8',
+      // Nothing is published from an internal network.
+      services: { postgres: { ports: [`127.0.0.1:${databasePort}:5432`], networks: ['database', 'check'] } },
+      networks: { check: {} },
+    }),
   );
   // Keeps the history and the containers' logs if a promise was broken.
   const history = new History(join(folder, 'history.jsonl'));
   let held = false;
   const compose = await Compose.open(
-    {
-      PORT: String(port),
-      PROXY_PORT: String(proxyPort),
-      ADDRESS_LIMIT_SCALE: '100',
-      USER_LIMIT_SCALE: '100',
-      ...(values.replicas && { TRUST_PROXY: '1' }),
-    },
+    { PORT: String(port), ADDRESS_LIMIT_SCALE: '100', USER_LIMIT_SCALE: '100' },
     override,
   );
   try {
-    held = await smoke(compose, [`http://127.0.0.1:${values.replicas ? proxyPort : port}`], databasePort, history);
+    held = await smoke(compose, [`http://127.0.0.1:${port}`], databasePort, history);
   } catch (error) {
     say(`BROKEN  ${error instanceof Error ? error.message : String(error)}`);
     say((await compose.do('logs', '--tail', '15').catch(String)).slice(-8_000));
