@@ -57,18 +57,17 @@ describe('the configuration of everything in one process', () => {
 });
 
 describe('the startup message', () => {
-  it('says what runs and how to try it', () => {
+  it.each([
+    'http://127.0.0.1:3000',
+    'embedded',
+    'no RabbitMQ, no Redis',
+    'in-process broker',
+    '/srv/parley',
+    '/api/docs',
+    'npm run demo',
+  ])('names %s', (part) => {
     const text = startupMessage(readConfig({ DATA_DIR: '/srv/parley' }), 'http://127.0.0.1:3000');
-    for (const part of [
-      'http://127.0.0.1:3000',
-      'embedded',
-      'no RabbitMQ, no Redis',
-      'in-process broker',
-      '/srv/parley',
-      '/api/docs',
-      'npm run demo',
-    ])
-      expect(text).toContain(part);
+    expect(text).toContain(part);
   });
 
   it('names servers without their passwords', () => {

@@ -110,7 +110,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     await second.stop();
   });
 
-  it('keeps files in its folder, accepts bots, and calls webhooks', async () => {
+  it('serves files, bots and webhooks as a cluster does', async () => {
     const first = await startEmbedded({ dataDir, env: { WEBHOOKS_ALLOW_PRIVATE: 'true' } });
     const register = async (username: string) => {
       const answer = await fetch(`${first.url}/api/v1/auth/register`, {
@@ -173,7 +173,7 @@ describe('everything in one process', { timeout: 120_000 }, () => {
     await first.stop();
   });
 
-  it('refuses a path that is not a folder, a foreign folder and a folder in use, in one line each', async () => {
+  it('refuses a folder that it cannot use in one line', async () => {
     const file = join(folder, 'a-file');
     await writeFile(file, 'somebody’s');
     const owner = await startEmbedded({ dataDir });

@@ -11,7 +11,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const password = 'correct horse battery';
-const hostile = 'red \x1b[31malert\x1b[0m \x1b]0;owned\x07\x1b[2J\x9b2J\u202edone';
+/** What the server accepts. It refuses control characters; `printable.spec.ts` shows that they would not pass either. */
+const hostile = 'red \u202ealert\u2069 \u{e0041}done';
 const shown = 'red alert done';
 const longTimeout = { timeoutMs: 40_000 };
 
@@ -164,7 +165,7 @@ it('piped lines are stored in order', async () => {
   ann.disconnect();
 });
 
-it('commands create groups, reply, edit, react, delete, and send and save files', async () => {
+it('every line is carried out as a command or sent as a message', async () => {
   const ben = await ChatClient.register(url, { username: uniqueName('ben'), displayName: 'Ben' });
   await ben.connect();
   await writeFile(join(home, 'notes.txt'), 'remember the milk');
@@ -253,8 +254,8 @@ it('messages of others cannot control the terminal', async () => {
   ann.disconnect();
 });
 
-it('only the owner may read the session’s files, which is continued without a password and can be forgotten', async () => {
-  const { ann, conversation, bodies } = await group();
+it('only the owner may read the session’s files', async () => {
+  const { ann, conversation } = await group();
   const state = join(home, 'state', 'parley');
   await lines(['--guest', 'Dan', '--to', conversation.id], '');
   const paths = (await readdir(state, { recursive: true, withFileTypes: true }))
@@ -262,8 +263,21 @@ it('only the owner may read the session’s files, which is continued without a 
     .map(({ parentPath, name }) => join(parentPath, name));
   expect(paths.some((path) => path.endsWith('session.json'))).toBe(true);
   for (const path of paths) expect((await stat(path)).mode & 0o077, path).toBe(0);
+  ann.disconnect();
+});
+
+it('the last session is continued without a password', async () => {
+  const { ann, conversation, bodies } = await group();
+  await lines(['--guest', 'Eli', '--to', conversation.id], '');
   await lines(['--commands'], `/join ${conversation.id}\nwithout saying who\n`);
   expect(await bodies()).toEqual(['without saying who']);
+  ann.disconnect();
+});
+
+it('a session can be forgotten', async () => {
+  const { ann, conversation } = await group();
+  const state = join(home, 'state', 'parley');
+  await lines(['--guest', 'Dan', '--to', conversation.id], '');
   expect(await lines(['--guest', 'Dan', '--forget'])).toMatchObject({ code: 0 });
   expect((await readdir(state, { recursive: true })).filter((name) => name.includes('Dan'))).toEqual([]);
   expect(await lines(['--to', conversation.id], 'x\n')).toMatchObject({
@@ -273,7 +287,7 @@ it('only the owner may read the session’s files, which is continued without a 
   ann.disconnect();
 });
 
-it('the screen in a real terminal: history, ticks, typing, presence, a server restart, a resize, and a clean exit', async () => {
+it('the screen follows a conversation through a restart of the server', async () => {
   const { ann, conversation, title, bodies } = await group();
   const eve = await ChatClient.register(url, { username: uniqueName('eve'), displayName: 'Eve' });
   await ann.http('member.add', { conversationId: conversation.id, userId: eve.user.id });
@@ -286,7 +300,7 @@ it('the screen in a real terminal: history, ticks, typing, presence, a server re
     screen.press(`${password}\r`);
     await screen.waitFor(`Ann: ${shown}`);
     expect(screen.raw).not.toContain(password);
-    expect(screen.raw).not.toContain('owned');
+    expect(screen.raw).not.toMatch(/[\u202e\u2069]/);
     await screen.waitFor(/public group, 2 members, 2 here/);
     expect(screen.text).not.toContain('tale 5\n');
     await eventually(

@@ -114,7 +114,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       expect(await system.client.request('history.epoch.v1', {}, { correlationId: 'c1' })).toEqual({ epoch: 'c1 c1' });
     });
 
-    it('that are larger than a message may be are refused, and so are such answers; others are not affected', async () => {
+    it('are refused alone when they or their answers are larger than a message may be', async () => {
       const huge = 'x'.repeat(MAX_MESSAGE_BYTES);
       await system.server.serve('messages', serving({ 'message.send.v1': echo }));
       await system.server.serve(
@@ -186,7 +186,7 @@ export function brokerConformance(open: (options?: SystemOptions) => Promise<Sys
       await expect(send(system.client, newId(), 'a')).rejects.toMatchObject({ code: 'internal' });
     });
 
-    it('whose deadline has passed are still handled when they are commands, but not when they are queries', async () => {
+    it('are handled after their deadline only when they are commands', async () => {
       const handled: string[] = [];
       const note = async ({ name }: Delivery) => void handled.push(name);
       const commands = () => serving({ 'message.send.v1': note });

@@ -4,7 +4,7 @@ import { People } from './people.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it('loads shown users again, all at once and at most every 30 s', async () => {
+it('loads shown users again at most every 30 s', async () => {
   const requests: (readonly string[])[] = [];
   const shown = Array.from({ length: 120 }, (_, at) => `shown ${at}`);
   const people = new People(

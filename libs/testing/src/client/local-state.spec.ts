@@ -71,7 +71,7 @@ describe('the reference client', () => {
     expect(state.messages('k').map(({ seq }) => seq)).toEqual([1, 2]);
   });
 
-  it('moves its cursor over a gap by an answer of sync, and keeps the messages beyond the gap', () => {
+  it('closes a gap with an answer of sync', () => {
     const state = knowing();
     state.apply('message:new', { message: message(4, 5) });
     state.applySync(syncOf({ messages: [message(1, 2), message(2, 3), message(3, 4)], rev: 4 }));
@@ -97,7 +97,7 @@ describe('the reference client', () => {
     expect(state.unread('k')).toBe(1);
   });
 
-  it('takes a description over from an answer that is older than a member change, and the newer member count stays', () => {
+  it('keeps a newer member count when it takes over an older description', () => {
     const state = knowing();
     const { conversations } = state;
     state.apply('member:changed', { conversationId: 'k', member: member('cid'), memberCount: 3, rev: 3 });
