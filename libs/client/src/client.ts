@@ -14,7 +14,7 @@ import { SocketConnection, type SocketSettings } from './connection/connection.j
 import { Emitter } from './emitter.js';
 import { ParleyError } from './errors.js';
 import type { RequestOptions } from './connection/http.js';
-import { People } from './people/people.js';
+import { UserLoader } from './people/user-loader.js';
 import { PresenceWatch } from './people/presence.js';
 import { TypingReporter } from './people/typing.js';
 import { Replica } from './replica/replica.js';
@@ -34,7 +34,7 @@ import type {
   SocketOutput,
   UploadOptions,
 } from './types.js';
-import { Uploads, type Uploadable } from './uploads.js';
+import { Uploader, type Uploadable } from './uploads.js';
 
 const LOGOUT_TIMEOUT_MS = 5_000;
 const FETCH_TIMEOUT_MS = 60_000;
@@ -76,8 +76,8 @@ export class ParleyClient {
   private readonly replica: Replica;
   private readonly typingReporter: TypingReporter;
   private readonly presenceWatch: PresenceWatch;
-  private readonly people: People;
-  private readonly uploads: Uploads;
+  private readonly people: UserLoader;
+  private readonly uploads: Uploader;
   /** Recent uploads, to show them in messages that are not stored yet. */
   private readonly attachments = new Map<string, Attachment>();
 
@@ -127,13 +127,16 @@ export class ParleyClient {
       show: (presence, forget) => this.store.setPresence(presence, forget),
       error: (error) => this.emitError(error),
     });
-    this.people = new People(
+    this.people = new UserLoader(
       async (userIds) =>
         (await this.request<{ items: User[] }>('GET', '/users', { query: { ids: userIds.join() } })).items,
       (users) => this.usersLoaded(users),
       () => this.store.shownPeople(),
     );
-    this.uploads = new Uploads((method, path, options) => this.session.request(method, path, options), reliableStorage);
+    this.uploads = new Uploader(
+      (method, path, options) => this.session.request(method, path, options),
+      reliableStorage,
+    );
   }
 
   // ── state and events ──────────────────────────────────────────────────────────────────────────────────────────

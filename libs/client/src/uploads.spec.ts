@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ParleyError } from './errors.js';
 import { memoryStorage } from './storage.js';
-import { Uploads } from './uploads.js';
+import { Uploader } from './uploads.js';
 
 const SIZE = 5 * 1024 * 1024;
 const STORED = SIZE - 1000;
@@ -34,7 +34,7 @@ function server() {
 describe('an upload that the server stores smaller than it was sent', () => {
   it('is complete when the answer to its last part is lost', async () => {
     const { request, calls } = server();
-    const attachment = await new Uploads(request, memoryStorage()).upload(new Blob([new Uint8Array(SIZE)]), {
+    const attachment = await new Uploader(request, memoryStorage()).upload(new Blob([new Uint8Array(SIZE)]), {
       name: 'a"b.jpg',
     });
     expect(attachment).toMatchObject({ id: 'u1', size: STORED, mediaType: 'image/jpeg', name: 'a"b.jpg' });

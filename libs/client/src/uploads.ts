@@ -40,7 +40,7 @@ interface Source {
  * Uploads files: small ones in one request, others in parts (tus 1.0). An interrupted upload resumes where it stopped,
  * also after a reload, when the same file is uploaded again.
  */
-export class Uploads {
+export class Uploader {
   constructor(
     private readonly request: Request,
     private readonly storage: ClientStorage,

@@ -20,16 +20,16 @@ export const cleanBody = (text: string): string =>
   withLineFeeds(text).replaceAll('\r', '\n').replace(ANY_BODY_CONTROL, '');
 
 /** A part of a body, from `index` to `end` in UTF-16 units. */
-interface Part {
+interface BodyPart {
   readonly index: number;
   readonly end: number;
 }
 /** An address with its scheme, such as `https://example.org/a`. */
-export interface UrlPart extends Part {
+export interface UrlPart extends BodyPart {
   readonly kind: 'url';
 }
 /** A place where a body may mention somebody. `index` is that of the `@`; `end` that of the longest name. */
-export interface MentionPart extends Part {
+export interface MentionPart extends BodyPart {
   readonly kind: 'mention';
   /** The usernames that may be meant, in lower case, longest first: signs at the end may belong to the sentence. Each is a prefix of the text after the `@`. */
   readonly usernames: readonly string[];
@@ -152,7 +152,7 @@ function usernamesAt(body: string, start: number, end: number): string[] {
  * The code of a body, in order, by the rules of CommonMark: fenced blocks, and spans between two runs of equally many backticks in one paragraph. More lenient where chats are: three or more backticks
  * begin a block anywhere in a line and also end it there; its fence need not have a line of its own.
  */
-function codeIn(body: string): Part[] {
+function codeIn(body: string): BodyPart[] {
   if (!/`|~~~/.test(body)) return [];
   const runs = [...body.matchAll(/`+/g)].map(({ index, 0: { length } }) => ({ index, length }));
   const blocks = blocksIn(body, runs);
@@ -164,7 +164,7 @@ interface Run {
   readonly length: number;
 }
 
-function blocksIn(body: string, runs: readonly Run[]): Part[] {
+function blocksIn(body: string, runs: readonly Run[]): BodyPart[] {
   // The lines that open a fence. Those without more text also close one.
   const fences = [...body.matchAll(/^ {0,3}(?<marks>`{3,}(?=[^`\n]*$)|~{3,})(?<info>.*)$/gm)].map(
     ({ index, 0: { length: lineLength }, groups }) => {
@@ -179,7 +179,7 @@ function blocksIn(body: string, runs: readonly Run[]): Part[] {
     .map(({ index, length }) => ({ index, end: index + length, marks: '`'.repeat(length), fence: undefined }));
   const openers = [...fences.map((fence, at) => ({ ...fence, fence: at })), ...inLines];
   const closers = new Closers(runs);
-  const blocks: Part[] = [];
+  const blocks: BodyPart[] = [];
   /** The length of the shortest fence that has no closing line any more. */
   const unclosed = { '`': Infinity, '~': Infinity };
   let from = 0;
@@ -202,10 +202,10 @@ function blocksIn(body: string, runs: readonly Run[]): Part[] {
   return blocks;
 }
 
-function spansIn(body: string, runs: readonly Run[], blocks: readonly Part[]): Part[] {
+function spansIn(body: string, runs: readonly Run[], blocks: readonly BodyPart[]): BodyPart[] {
   const closers = new Closers(runs);
   const blankLines = [...body.matchAll(/\n(?=[ \t]*\r?\n)/g)].map(({ index }) => index);
-  const spans: Part[] = [];
+  const spans: BodyPart[] = [];
   let [block, blank, from] = [0, 0, 0];
   for (const run of runs) {
     while (block < blocks.length && blocks[block]!.end <= run.index) block++;

@@ -1,4 +1,4 @@
-import type { Range } from './store.js';
+import type { ByteRange } from './store.js';
 
 const MAX_NAME_LENGTH = 255;
 
@@ -50,7 +50,7 @@ export function rangeOf(
   }: { readonly range?: string | undefined; readonly 'if-range'?: string | string[] | undefined },
   size: number,
   tag: string,
-): Range | 'unsatisfiable' | undefined {
+): ByteRange | 'unsatisfiable' | undefined {
   if (condition !== undefined && condition !== tag) return undefined;
   const [, from, to] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(range) ?? [];
   if (from === undefined || to === undefined || (from === '' && to === '')) return undefined;

@@ -8,7 +8,7 @@ import {
   S3Client,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
-import { MissingFile, type FileStore, type Range } from './store.js';
+import { MissingFile, type FileStore, type ByteRange } from './store.js';
 
 export interface S3Config {
   readonly bucket: string;
@@ -38,7 +38,7 @@ export class BucketStore implements FileStore {
     );
   }
 
-  async read(Key: string, range?: Range): Promise<Readable> {
+  async read(Key: string, range?: ByteRange): Promise<Readable> {
     const Range = range && `bytes=${range.start}-${range.end}`;
     const { Body } = await this.client
       .send(new GetObjectCommand({ Bucket: this.bucket, Key, ...(Range && { Range }) }))

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 
 /** Bytes from `start` to `end`, both included. */
-export interface Range {
+export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
@@ -14,7 +14,7 @@ export interface FileStore {
   /** Stores a copy of a local file, all or nothing: nobody sees half a file. Repeating it is harmless. Rejects with {@link MissingFile} if there is no file at `path`. */
   put(key: string, path: string, mediaType: string): Promise<void>;
   /** Rejects with {@link MissingFile}. */
-  read(key: string, range?: Range): Promise<Readable>;
+  read(key: string, range?: ByteRange): Promise<Readable>;
   /** Does nothing if the file does not exist. */
   remove(key: string): Promise<void>;
 }
@@ -43,7 +43,7 @@ export class FolderStore implements FileStore {
     });
   }
 
-  async read(key: string, range?: Range): Promise<Readable> {
+  async read(key: string, range?: ByteRange): Promise<Readable> {
     const stream = createReadStream(this.pathOf(key), range);
     await new Promise<void>((resolve, reject) => {
       stream.once('open', () => resolve());

@@ -3,7 +3,7 @@ import type { MessagePage } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
 /** Positions `from` to `to`, both included. Empty when `from > to`. */
-export interface Range {
+export interface SeqRange {
   readonly from: number;
   readonly to: number;
 }
@@ -18,7 +18,7 @@ export interface PageRequest {
  * The positions of a page. Pages are arithmetic, because `seq` has no gaps and rows are never removed. `before` and `after` are exclusive; `around` puts its message in the middle; without
  * any of them it is the newest page.
  */
-export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: number): Range {
+export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: number): SeqRange {
   if (after !== undefined) return { from: Math.min(after, lastSeq) + 1, to: Math.min(after + limit, lastSeq) };
   if (around !== undefined) {
     const from = Math.max(1, Math.min(around - Math.floor(limit / 2), lastSeq - limit + 1));
@@ -42,7 +42,7 @@ export async function readPage(
   sql: Sql,
   userId: string,
   conversationId: string,
-  { from, to }: Range,
+  { from, to }: SeqRange,
   lastSeq: number,
   anchor = to,
 ): Promise<MessagePage> {
@@ -69,7 +69,7 @@ export async function openRange(
   unreadAbove: number,
   lastSeq: number,
   limit: number,
-): Promise<Range> {
+): Promise<SeqRange> {
   const [unread] = await sql.query<{ seq: number }>(FIRST_UNREAD, [
     conversationId,
     Math.max(unreadAbove, lastSeq - MAX_OPENED),

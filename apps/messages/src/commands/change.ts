@@ -27,7 +27,7 @@ import { findSystemMessage, insertSystemMessage } from './system-messages.js';
  * Parts of a conversation beside its messages. Each has the `rev` of its last change, so that catching up returns only
  * changed parts.
  */
-export type Part = 'conversation' | 'members' | 'drawing';
+export type ConversationPart = 'conversation' | 'members' | 'drawing';
 
 /** The caller and request of a command. */
 export interface CommandContext {
@@ -96,7 +96,7 @@ export class ConversationChange {
   }
 
   /** Takes the next `rev`. `parts` names the parts that the change affects beside a message. */
-  nextRev(...parts: readonly Part[]): number {
+  nextRev(...parts: readonly ConversationPart[]): number {
     this.modified = true;
     const rev = ++this.conversation.rev;
     for (const part of parts) this.conversation[`${part}_rev`] = rev;

@@ -28,7 +28,7 @@ import { findSent, linkAttachments, storeMessages } from './sql.js';
 const ONLINE_TIMEOUT_MS = 100;
 
 /** A committed message and its audience. */
-export interface Sent {
+export interface SentMessage {
   readonly message: Message;
   /** True when an earlier request stored it. False also for a redelivery of that request. */
   readonly duplicate: boolean;
@@ -41,7 +41,7 @@ export interface Sent {
   /** The other person of a direct conversation. */
   readonly peer?: string;
 }
-export type SendOutcome = Sent | ChatError;
+export type SendOutcome = SentMessage | ChatError;
 
 /** Rolls back a transaction in which a `clientId` turned out to exist. */
 class ClientIdExists extends Error {}
@@ -273,7 +273,7 @@ function recipientsOf(outcome: SendOutcome): readonly string[] {
 }
 
 function toCommitted(
-  { message, duplicate, shouldPush, audience, peer }: Sent,
+  { message, duplicate, shouldPush, audience, peer }: SentMessage,
   locations: UserLocations | undefined,
 ): Committed<object> {
   const recipientOnline = peer === undefined ? undefined : locations?.online(peer);

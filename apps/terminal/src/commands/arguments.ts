@@ -1,11 +1,11 @@
 import type { ConversationView, Message } from '@parley/client';
 import { UsageError } from '../errors.js';
-import type { CommandContext } from './command-context.js';
+import type { CommandPrompt } from './command-prompt.js';
 
 /** The conversation that commands apply to. Throws a {@link UsageError} without one. */
-export function currentConversation(context: CommandContext): ConversationView {
-  const id = context.current();
-  const view = id === undefined ? undefined : context.client.getState().conversations.get(id);
+export function currentConversation(prompt: CommandPrompt): ConversationView {
+  const id = prompt.current();
+  const view = id === undefined ? undefined : prompt.client.getState().conversations.get(id);
   if (!view) throw new UsageError('no conversation is open: see /open and /new');
   return view;
 }
@@ -17,25 +17,25 @@ export function required(text: string, what: string): string {
 }
 
 export const isOwn =
-  ({ client }: CommandContext) =>
+  ({ client }: CommandPrompt) =>
   ({ senderId }: Message): boolean =>
     senderId === client.getState().user?.id;
 
 export const isOthers =
-  (context: CommandContext) =>
+  (prompt: CommandPrompt) =>
   (message: Message): boolean =>
-    !isOwn(context)(message);
+    !isOwn(prompt)(message);
 
 /**
  * The message that `#N` at the beginning of the text names, or without that the newest loaded message that `fits`. `rest` is
  * the text after it.
  */
 export async function pickMessage(
-  context: CommandContext,
+  prompt: CommandPrompt,
   text: string,
   fits: (message: Message) => boolean,
 ): Promise<{ message: Message; rest: string }> {
-  const { conversation, messages } = currentConversation(context);
+  const { conversation, messages } = currentConversation(prompt);
   const [, number, rest = ''] = /^(?:#(\d+)(?:\s+|$))?([^]*)$/.exec(text) ?? [];
   if (number === undefined) {
     const candidates = messages.filter(
@@ -47,14 +47,14 @@ export async function pickMessage(
   }
   const seq = Number(number);
   const loaded = messages.find((message) => message.seq === seq && !message.local);
-  const message = loaded ?? (await loadMessage(context, conversation.id, seq));
+  const message = loaded ?? (await loadMessage(prompt, conversation.id, seq));
   if (!message) throw new UsageError(`there is no message #${number}`);
   return { message, rest };
 }
 
-async function loadMessage(context: CommandContext, conversationId: string, seq: number): Promise<Message | undefined> {
+async function loadMessage(prompt: CommandPrompt, conversationId: string, seq: number): Promise<Message | undefined> {
   if (seq < 1 || !Number.isSafeInteger(seq)) return undefined;
-  const { items } = await context.client.request<{ items: Message[] }>(
+  const { items } = await prompt.client.request<{ items: Message[] }>(
     'GET',
     `/conversations/${conversationId}/messages`,
     { query: { after: seq - 1, limit: 1 } },

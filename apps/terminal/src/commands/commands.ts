@@ -1,6 +1,6 @@
 import type { Draft } from '@parley/client';
 import { errorText, UsageError } from '../errors.js';
-import type { CommandContext, CommandHandler } from './command-context.js';
+import type { CommandPrompt, CommandHandler } from './command-prompt.js';
 import {
   addMember,
   createConversation,
@@ -91,9 +91,9 @@ export const commands: readonly Command[] = [
     name: 'logout',
     usage: '',
     description: 'end the session and forget it here',
-    handle: async (context) => (await context.client.logout(), context.quit()),
+    handle: async (prompt) => (await prompt.client.logout(), prompt.quit()),
   },
-  { name: 'quit', usage: '', description: 'leave; the session is kept', handle: (context) => context.quit() },
+  { name: 'quit', usage: '', description: 'leave; the session is kept', handle: (prompt) => prompt.quit() },
 ];
 
 export const isCommand = (line: string): boolean => line.startsWith('/') && !line.startsWith('//');
@@ -103,15 +103,15 @@ export const completions = (typed: string): string[] =>
   commands.map(({ name }) => `/${name} `).filter((name) => name.startsWith(typed));
 
 /** Runs a line that {@link isCommand}. Resolves with whether it succeeded; a failure has been shown. */
-export async function runCommand(context: CommandContext, line: string): Promise<boolean> {
+export async function runCommand(prompt: CommandPrompt, line: string): Promise<boolean> {
   const [, name = '', text = ''] = /^\/(\S*)\s*([^]*)$/.exec(line) ?? [];
   const command = commands.find((candidate) => candidate.name === name);
   try {
     if (!command) throw new UsageError(`there is no command /${name}: see /help`);
-    await command.handle(context, text.trim());
+    await command.handle(prompt, text.trim());
     return true;
   } catch (error) {
-    context.say(errorText(error));
+    prompt.say(errorText(error));
     return false;
   }
 }
@@ -131,9 +131,9 @@ const keys = [
   ['Ctrl-C', 'leave'],
 ] as const;
 
-function showHelp(context: CommandContext): void {
+function showHelp(prompt: CommandPrompt): void {
   const line = (left: string, right: string) => `  ${left.padEnd(34)} ${right}`;
-  context.show('Help', [
+  prompt.show('Help', [
     'Commands; #N is the number beside a message',
     ...commands.map(({ name, usage, description }) => line(`/${name} ${usage}`, description)),
     '',

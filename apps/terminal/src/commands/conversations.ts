@@ -3,41 +3,41 @@ import { nameOf } from '../text/directory.js';
 import { inline } from '../text/printable.js';
 import { UsageError } from '../errors.js';
 import { currentConversation, required } from './arguments.js';
-import type { CommandContext } from './command-context.js';
+import type { CommandPrompt } from './command-prompt.js';
 
 const PAGE_SIZE = 100;
 
-const describe = (context: CommandContext, conversation: Conversation, unread = 0): string =>
-  `${context.directory.title(conversation)}  ${conversation.kind}, ${conversation.memberCount} member${conversation.memberCount === 1 ? '' : 's'}${unread > 0 ? `, ${unread} unread` : ''}  ${conversation.id}`;
+const describe = (prompt: CommandPrompt, conversation: Conversation, unread = 0): string =>
+  `${prompt.directory.title(conversation)}  ${conversation.kind}, ${conversation.memberCount} member${conversation.memberCount === 1 ? '' : 's'}${unread > 0 ? `, ${unread} unread` : ''}  ${conversation.id}`;
 
-export async function openConversation(context: CommandContext, text: string): Promise<void> {
-  context.select((await context.directory.conversation(required(text, 'a conversation'))).id);
+export async function openConversation(prompt: CommandPrompt, text: string): Promise<void> {
+  prompt.select((await prompt.directory.conversation(required(text, 'a conversation'))).id);
 }
 
-export async function listConversations(context: CommandContext): Promise<void> {
+export async function listConversations(prompt: CommandPrompt): Promise<void> {
   // From the server, because right after the start the client's state may lack them.
-  const conversations = await context.directory.ownConversations();
-  await Promise.all(conversations.map((conversation) => context.directory.loadTitle(conversation)));
-  context.show(
+  const conversations = await prompt.directory.ownConversations();
+  await Promise.all(conversations.map((conversation) => prompt.directory.loadTitle(conversation)));
+  prompt.show(
     'Conversations',
-    conversations.map((conversation) => describe(context, conversation, conversation.me?.unread)),
+    conversations.map((conversation) => describe(prompt, conversation, conversation.me?.unread)),
   );
 }
 
-export async function createConversation(context: CommandContext, text: string): Promise<void> {
+export async function createConversation(prompt: CommandPrompt, text: string): Promise<void> {
   const [, kind, rest = ''] = /^(direct|group|channel)\s+([^]+)$/.exec(text) ?? [];
-  if (kind === 'direct') return context.select((await context.directory.conversation(`@${rest.replace(/^@/, '')}`)).id);
+  if (kind === 'direct') return prompt.select((await prompt.directory.conversation(`@${rest.replace(/^@/, '')}`)).id);
   if (kind !== 'group' && kind !== 'channel')
     throw new UsageError('/new direct USERNAME, /new group TITLE or /new channel TITLE');
   const { title, names, isPublic } = parseNewConversation(rest);
-  const invited = await Promise.all(names.map((name) => context.directory.user(name)));
-  const conversation = await context.client.createConversation({
+  const invited = await Promise.all(names.map((name) => prompt.directory.user(name)));
+  const conversation = await prompt.client.createConversation({
     kind,
     title,
     visibility: isPublic ? 'public' : 'private',
     ...(invited.length > 0 && { memberIds: invited.map(({ id }) => id) }),
   });
-  context.select(conversation.id);
+  prompt.select(conversation.id);
 }
 
 /** Parses `TITLE [with @NAME …] [public]`. */
@@ -54,70 +54,70 @@ function parseNewConversation(text: string): { title: string; names: string[]; i
   };
 }
 
-export async function listPublicConversations(context: CommandContext, text: string): Promise<void> {
-  const { items } = await context.client.request<{ items: Conversation[] }>('GET', '/conversations/public', {
+export async function listPublicConversations(prompt: CommandPrompt, text: string): Promise<void> {
+  const { items } = await prompt.client.request<{ items: Conversation[] }>('GET', '/conversations/public', {
     query: { query: text || undefined, limit: PAGE_SIZE },
   });
-  context.show(
+  prompt.show(
     'Public conversations',
-    items.map((conversation) => `${describe(context, conversation)}${conversation.me ? '  (yours)' : ''}`),
+    items.map((conversation) => `${describe(prompt, conversation)}${conversation.me ? '  (yours)' : ''}`),
   );
 }
 
-export async function joinConversation(context: CommandContext, text: string): Promise<void> {
-  const { id } = await context.directory.publicConversation(required(text, 'a title'));
-  await context.client.join(id);
-  context.select(id);
+export async function joinConversation(prompt: CommandPrompt, text: string): Promise<void> {
+  const { id } = await prompt.directory.publicConversation(required(text, 'a title'));
+  await prompt.client.join(id);
+  prompt.select(id);
 }
 
-export async function leaveConversation(context: CommandContext): Promise<void> {
-  await context.client.leaveConversation(currentConversation(context).conversation.id);
-  context.select(undefined);
+export async function leaveConversation(prompt: CommandPrompt): Promise<void> {
+  await prompt.client.leaveConversation(currentConversation(prompt).conversation.id);
+  prompt.select(undefined);
 }
 
-export async function listMembers(context: CommandContext): Promise<void> {
-  const { conversation } = currentConversation(context);
-  const { items } = await context.client.request<{ items: Member[] }>(
+export async function listMembers(prompt: CommandPrompt): Promise<void> {
+  const { conversation } = currentConversation(prompt);
+  const { items } = await prompt.client.request<{ items: Member[] }>(
     'GET',
     `/conversations/${conversation.id}/members`,
     { query: { limit: PAGE_SIZE } },
   );
-  await Promise.all(items.map(({ userId }) => context.directory.loadName(userId)));
-  const { presence } = await context.client.call('presence:watch', { userIds: items.map(({ userId }) => userId) });
+  await Promise.all(items.map(({ userId }) => prompt.directory.loadName(userId)));
+  const { presence } = await prompt.client.call('presence:watch', { userIds: items.map(({ userId }) => userId) });
   const states = new Map(presence.map(({ userId, state }) => [userId, state]));
   const more = conversation.memberCount - items.length;
-  context.show(`Members of ${context.directory.title(conversation)}`, [
+  prompt.show(`Members of ${prompt.directory.title(conversation)}`, [
     ...items.map(({ userId, role, status }) =>
-      `${context.directory.name(userId)}  ${role}${status === 'active' ? '' : `, ${status}`}  ${states.get(userId) ?? ''}`.trimEnd(),
+      `${prompt.directory.name(userId)}  ${role}${status === 'active' ? '' : `, ${status}`}  ${states.get(userId) ?? ''}`.trimEnd(),
     ),
     ...(more > 0 ? [`and ${more} more`] : []),
   ]);
 }
 
-export async function addMember(context: CommandContext, text: string): Promise<void> {
-  const user = await context.directory.user(required(text, 'a username'));
-  await context.client.request(
+export async function addMember(prompt: CommandPrompt, text: string): Promise<void> {
+  const user = await prompt.directory.user(required(text, 'a username'));
+  await prompt.client.request(
     'PUT',
-    `/conversations/${currentConversation(context).conversation.id}/members/${user.id}`,
+    `/conversations/${currentConversation(prompt).conversation.id}/members/${user.id}`,
     { body: {} },
   );
-  context.say(`${nameOf(user)} is in`);
+  prompt.say(`${nameOf(user)} is in`);
 }
 
-export async function removeMember(context: CommandContext, text: string): Promise<void> {
-  const user = await context.directory.user(required(text, 'a username'));
-  await context.client.request(
+export async function removeMember(prompt: CommandPrompt, text: string): Promise<void> {
+  const user = await prompt.directory.user(required(text, 'a username'));
+  await prompt.client.request(
     'DELETE',
-    `/conversations/${currentConversation(context).conversation.id}/members/${user.id}`,
+    `/conversations/${currentConversation(prompt).conversation.id}/members/${user.id}`,
   );
-  context.say(`${nameOf(user)} is out`);
+  prompt.say(`${nameOf(user)} is out`);
 }
 
-export async function searchPeople(context: CommandContext, text: string): Promise<void> {
-  const { items } = await context.client.request<{ items: User[] }>('GET', '/users', {
+export async function searchPeople(prompt: CommandPrompt, text: string): Promise<void> {
+  const { items } = await prompt.client.request<{ items: User[] }>('GET', '/users', {
     query: { query: required(text, 'a name'), limit: PAGE_SIZE },
   });
-  context.show(
+  prompt.show(
     'People',
     items.map((user) => `${nameOf(user)}  @${inline(user.username)}  ${user.kind}`),
   );

@@ -7,21 +7,21 @@ import { sizeOf } from '../text/message-text.js';
 import { inline } from '../text/printable.js';
 import { UsageError } from '../errors.js';
 import { currentConversation, pickMessage, required } from './arguments.js';
-import type { CommandContext } from './command-context.js';
+import type { CommandPrompt } from './command-prompt.js';
 
 /** Gives up when so many files of the same name exist. */
 const MAX_NUMBERED_NAMES = 100;
 
-export async function uploadFile(context: CommandContext, text: string): Promise<void> {
+export async function uploadFile(prompt: CommandPrompt, text: string): Promise<void> {
   const [, quoted, bare = '', body = ''] = /^(?:"([^"]+)"|(\S+))\s*([^]*)$/.exec(required(text, 'a file')) ?? [];
   const path = resolve(startFolder, quoted ?? bare);
-  const { conversation } = currentConversation(context);
-  const attachment = await context.client.upload(await openFile(path), {
+  const { conversation } = currentConversation(prompt);
+  const attachment = await prompt.client.upload(await openFile(path), {
     name: basename(path),
-    onProgress: (sent, total) => total && context.say(`${basename(path)}: ${Math.floor((sent / total) * 100)} %`),
+    onProgress: (sent, total) => total && prompt.say(`${basename(path)}: ${Math.floor((sent / total) * 100)} %`),
   });
   // The next command may be about this message, so it has to be stored first.
-  await context.client.send(conversation.id, {
+  await prompt.client.send(conversation.id, {
     attachmentIds: [attachment.id],
     type: typeOf(attachment),
     ...(body !== '' && { body }),
@@ -42,15 +42,15 @@ const typeOf = ({ mediaType }: Attachment): Exclude<MessageType, 'system'> => {
   return kind === 'image' || kind === 'video' || kind === 'audio' ? kind : 'document';
 };
 
-export async function saveFiles(context: CommandContext, text: string): Promise<void> {
-  const { message, rest } = await pickMessage(context, text, ({ attachments }) => attachments.length > 0);
+export async function saveFiles(prompt: CommandPrompt, text: string): Promise<void> {
+  const { message, rest } = await pickMessage(prompt, text, ({ attachments }) => attachments.length > 0);
   if (message.attachments.length === 0) throw new UsageError(`#${message.seq} has no files`);
   const saved: string[] = [];
   for (const attachment of message.attachments) {
-    const blob = await context.client.fetchAttachment(attachment);
+    const blob = await prompt.client.fetchAttachment(attachment);
     saved.push(await writeNew(resolve(startFolder, rest), fileNameOf(attachment), blob));
   }
-  context.say(`saved ${saved.join(', ')} (${sizeOf(message.attachments.reduce((sum, { size }) => sum + size, 0))})`);
+  prompt.say(`saved ${saved.join(', ')} (${sizeOf(message.attachments.reduce((sum, { size }) => sum + size, 0))})`);
 }
 
 /** A safe file name out of one that somebody else chose: no path, not hidden, not like an option of a program. */

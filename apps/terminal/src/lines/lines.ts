@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { ParleyError, type Conversation, type Message, type ParleyClient } from '@parley/client';
-import type { CommandContext } from '../commands/command-context.js';
+import type { CommandPrompt } from '../commands/command-prompt.js';
 import { draftOf, isCommand, runCommand } from '../commands/commands.js';
 import { errorText, UsageError } from '../errors.js';
 import type { Options } from '../options.js';
@@ -40,7 +40,7 @@ export async function runLines(
   return new Lines(client, directory, options, streams).run();
 }
 
-class Lines implements CommandContext {
+class Lines implements CommandPrompt {
   private currentId: string | undefined;
   private exitCode = 0;
   private linesRead = 0;

@@ -1,5 +1,5 @@
 import type { ParleyClient } from '@parley/client';
-import type { CommandContext } from '../commands/command-context.js';
+import type { CommandPrompt } from '../commands/command-prompt.js';
 import { errorText } from '../errors.js';
 import type { Directory } from '../text/directory.js';
 
@@ -16,7 +16,7 @@ export interface ShownState {
 }
 
 /** The state of the screen beside the client's: the selected conversation, a page, a notice. */
-export class ScreenState implements CommandContext {
+export class ScreenState implements CommandPrompt {
   private shown: ShownState = {};
   /** Conversations that have been in the user's list. */
   private readonly listed = new Set<string>();

@@ -4,7 +4,7 @@ import { Mic, Paperclip, SendHorizontal, Smile, Trash2, X } from 'lucide-react';
 import { useEffect, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent } from 'react';
 import { useClient, useUser } from '../shared/chat.ts';
 import { useVoiceRecorder } from '../files/voice-recorder.ts';
-import { typeOf, type Uploads } from '../files/uploads.ts';
+import { typeOf, type ComposerUploads } from '../files/uploads.ts';
 import './composer.css';
 import { useMentionCompletion } from './mention-completion.tsx';
 import { EmojiButton } from '../shared/emoji-button.tsx';
@@ -21,7 +21,7 @@ export type ComposerContext = { readonly kind: 'reply' | 'edit'; readonly messag
 
 interface Props {
   readonly view: ConversationView;
-  readonly uploads: Uploads;
+  readonly uploads: ComposerUploads;
   readonly context: ComposerContext | undefined;
   readonly onContext: (context: ComposerContext | undefined) => void;
 }
@@ -275,7 +275,7 @@ function ContextLine({
   );
 }
 
-function FilesToSend({ uploads }: { readonly uploads: Uploads }) {
+function FilesToSend({ uploads }: { readonly uploads: ComposerUploads }) {
   return (
     <ul className="composer-files" aria-label="Files to send">
       {uploads.items.map(({ key, name, preview, progress, attachment, problem }) => (

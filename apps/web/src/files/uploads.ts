@@ -18,7 +18,7 @@ export interface Upload {
 const MAX_FILES = 20;
 let keyCount = 0;
 
-export interface Uploads {
+export interface ComposerUploads {
   readonly items: readonly Upload[];
   add(files: Iterable<File>): void;
   remove(key: number): void;
@@ -27,7 +27,7 @@ export interface Uploads {
 }
 
 /** The files of the composer. They are uploaded as soon as they are chosen, so that the message can be sent at once. */
-export function useUploads(client: Client): Uploads {
+export function useUploads(client: Client): ComposerUploads {
   const [items, setItems] = useState<readonly Upload[]>([]);
   const controllers = useRef(new Map<number, AbortController>());
   const change = useCallback(

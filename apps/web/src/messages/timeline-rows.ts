@@ -56,7 +56,7 @@ export function rowsOf(messages: readonly ChatMessage[], ownId: string, unreadAf
  * The part of the rows that is in the page: the keys of its first and last row. Without `first` it is the newest rows;
  * without `last` it reaches to the end, and grows as messages arrive.
  */
-export interface Range {
+export interface RowRange {
   readonly first?: string | undefined;
   readonly last?: string | undefined;
 }
@@ -66,7 +66,7 @@ export const MAX_ROWS = 150;
 export const STEP = 50;
 
 /** The bounds `[from, to)` of a range in these keys. A key that is not there any more means the nearest end. */
-export function boundsOf(range: Range, keys: readonly string[]): readonly [number, number] {
+export function boundsOf(range: RowRange, keys: readonly string[]): readonly [number, number] {
   const last = range.last === undefined ? -1 : keys.indexOf(range.last);
   const to = last < 0 ? keys.length : last + 1;
   const first = range.first === undefined ? Math.max(0, to - STEP) : keys.indexOf(range.first);
@@ -74,17 +74,17 @@ export function boundsOf(range: Range, keys: readonly string[]): readonly [numbe
 }
 
 /** A range with more rows at one end, and fewer at the other if the page would have too many. */
-export function grown(range: Range, keys: readonly string[], end: 'older' | 'newer'): Range {
+export function grown(range: RowRange, keys: readonly string[], end: 'older' | 'newer'): RowRange {
   const [from, to] = boundsOf(range, keys);
   return end === 'older'
     ? between(Math.max(0, from - STEP), Math.min(to, Math.max(0, from - STEP) + MAX_ROWS), keys)
     : between(Math.max(from, Math.min(keys.length, to + STEP) - MAX_ROWS), Math.min(keys.length, to + STEP), keys);
 }
 
-export const around = (at: number, keys: readonly string[]): Range =>
+export const around = (at: number, keys: readonly string[]): RowRange =>
   between(Math.max(0, at - STEP), Math.min(keys.length, at + STEP), keys);
 
-const between = (from: number, to: number, keys: readonly string[]): Range => ({
+const between = (from: number, to: number, keys: readonly string[]): RowRange => ({
   first: keys[from],
   last: to >= keys.length ? undefined : keys[to - 1],
 });

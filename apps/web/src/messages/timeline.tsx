@@ -6,7 +6,7 @@ import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { MessageRow } from './message.tsx';
 import { dayOf } from '../shared/times.ts';
-import { around, boundsOf, grown, rowsOf, type Range } from './timeline-rows.ts';
+import { around, boundsOf, grown, rowsOf, type RowRange } from './timeline-rows.ts';
 import './timeline.css';
 import { attempt, toast } from '../shared/toasts.tsx';
 
@@ -40,7 +40,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const view = useView(id)!;
   const { messages, hasBefore, hasAfter, kept } = view;
   const [unreadAfter] = useState(() => (view.unread > 0 ? view.readSeq : undefined));
-  const [range, setRange] = useState<Range>(() => firstRange(rowsOf(messages, me.id, unreadAfter)));
+  const [range, setRange] = useState<RowRange>(() => firstRange(rowsOf(messages, me.id, unreadAfter)));
   const rows = useMemo(() => rowsOf(messages, me.id, unreadAfter), [messages, me.id, unreadAfter]);
   const keys = useMemo(() => rows.map(({ key }) => key), [rows]);
   const [from, to] = boundsOf(range, keys);
@@ -294,7 +294,7 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   );
 }
 
-function firstRange(rows: ReturnType<typeof rowsOf>): Range {
+function firstRange(rows: ReturnType<typeof rowsOf>): RowRange {
   const unread = rows.findIndex(({ firstUnread }) => firstUnread);
   return unread < 0
     ? {}

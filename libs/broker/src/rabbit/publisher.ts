@@ -6,7 +6,7 @@ import { MAX_MESSAGE_BYTES, messageTooLarge } from '../message-size.js';
 import { messageOf } from '../delivery/inbound-message.js';
 import { closeQuietly } from './connection.js';
 import { declareShared } from './topology.js';
-import type { Part } from './wire-format.js';
+import type { MessagePart } from './wire-format.js';
 
 /** A message to publish, and the functions that report its end. At most one of them is called, once. */
 export interface Publication {
@@ -250,7 +250,7 @@ export class Publisher {
 }
 
 /** Something that may travel in one message with others. */
-export interface BatchItem extends Part {
+export interface BatchItem extends MessagePart {
   /** Milliseconds since the epoch. */
   readonly deadline: number;
   confirmed?(): void;

@@ -64,13 +64,13 @@ export const traceText = (trace: Trace): string => traceparentOf(trace) ?? trace
 export const readTrace = (text: string): Trace => parseTraceparent(text) ?? { traceId: text };
 
 /** A part of a message. */
-export interface Part {
+export interface MessagePart {
   /** JSON. */
   readonly content: string;
 }
 
 /** A request that this process sends. `id` names it in the answer. */
-export interface OutgoingRequest extends Part {
+export interface OutgoingRequest extends MessagePart {
   readonly id: string;
   readonly trace: Trace;
   /** Milliseconds since the epoch. */
@@ -121,7 +121,7 @@ const isBundledRequest = (part: unknown): part is BundledRequest =>
   Array.isArray(part) && part.length === 4 && isShort(part[0]) && isShort(part[1]) && isCount(part[2]);
 
 /** The content of a message with these parts: a list. */
-export const encodeList = (parts: readonly Part[]): Buffer =>
+export const encodeList = (parts: readonly MessagePart[]): Buffer =>
   Buffer.from(`[${parts.map(({ content }) => content).join(',')}]`);
 
 /** One item of a list of answers. Throws when JSON cannot hold the answer. */

@@ -12,7 +12,7 @@ const RENEWAL_INTERVAL_MS = 30_000;
  * Loads user profiles: each user once, when they first appear, and all users of one moment with one call. No event
  * reports changed profiles, so shown profiles are loaded again from time to time.
  */
-export class People {
+export class UserLoader {
   private readonly requested = new Set<string>();
   private waiting: string[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { People } from './people.js';
+import { UserLoader } from './user-loader.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 it('loads shown users again at most every 30 s', async () => {
   const requests: (readonly string[])[] = [];
   const shown = Array.from({ length: 120 }, (_, at) => `shown ${at}`);
-  const people = new People(
+  const people = new UserLoader(
     async (userIds) => (requests.push(userIds), []),
     () => undefined,
     () => shown,

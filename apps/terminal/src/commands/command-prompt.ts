@@ -2,7 +2,7 @@ import type { ParleyClient } from '@parley/client';
 import type { Directory } from '../text/directory.js';
 
 /** The place where commands are typed: the full screen, or lines. It makes texts fit for the terminal. */
-export interface CommandContext {
+export interface CommandPrompt {
   readonly client: ParleyClient;
   readonly directory: Directory;
   /** The id of the conversation that commands apply to. */
@@ -16,4 +16,4 @@ export interface CommandContext {
 }
 
 /** A command runs with the text after its name, without the space around it. Its errors are shown. */
-export type CommandHandler = (context: CommandContext, text: string) => Promise<void> | void;
+export type CommandHandler = (prompt: CommandPrompt, text: string) => Promise<void> | void;
