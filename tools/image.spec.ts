@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { closure } from './image.mjs';
@@ -49,4 +50,13 @@ it('a package with its own version of a dependency gets that version', () => {
     'node_modules/c',
   ]);
   expect(() => closure({ 'apps/x': { dependencies: { lost: '1' } } }, 'x')).toThrow('apps/x needs lost');
+});
+
+it('the context of the images has every source file', () => {
+  const text = readFileSync(new URL('.dockerignore', root), 'utf8');
+  const left = text.split('\n').filter((line) => /^\*\*\/[^*]+$/.test(line));
+  const names = new Set(left.map((line) => line.slice('**/'.length)));
+  const sources = execFileSync('git', ['ls-files', '--', 'apps', 'libs', 'patches'], { cwd: root, encoding: 'utf8' });
+  expect(names.size).toBeGreaterThan(0);
+  expect(sources.split('\n').filter((path) => path.split('/').some((part) => names.has(part)))).toEqual([]);
 });
