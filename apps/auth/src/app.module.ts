@@ -4,6 +4,7 @@ import { Accounts } from './accounts/accounts.js';
 import { Passwords } from './accounts/passwords.js';
 import { BotsController } from './bots/bots.controller.js';
 import { Bots } from './bots/bots.js';
+import { WebhookPurges } from './bots/webhook-purges.js';
 import { AccountEvents } from './account-events.js';
 import { SessionSweeper } from './sessions/session-sweeper.js';
 import { SessionsController } from './sessions/sessions.controller.js';
@@ -29,6 +30,7 @@ export class AppModule {
         SessionSweeper,
         SigningKeys,
         Users,
+        WebhookPurges,
       ],
     };
   }

@@ -227,6 +227,41 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     expect((await storage.get('session')) as Session).toMatchObject({ sessionId: session.sessionId });
   });
 
+  it('makes a guest a person for all tabs, whichever has the newest tokens', async () => {
+    const storage = memoryStorage();
+    const [first, second] = [client(storage), client(storage)];
+    await first.guest();
+    await second.restore();
+    await eventually(() => expect(second.getState().connection).toBe('online'));
+    // The second tab refreshes the session, which spends the refresh token that the first one knows.
+    const session = (await storage.get('session')) as Session;
+    await storage.set('session', { ...session, accessToken: `${session.accessToken}x` });
+    const third = client(storage);
+    await third.restore();
+    await third.request('GET', '/users/me');
+    const name = uniqueName('person');
+    expect(await first.register({ username: name, password: PASSWORD })).toMatchObject({
+      id: session.user.id,
+      username: name,
+      kind: 'person',
+    });
+    await eventually(() =>
+      expect([second, third].map((tab) => tab.getState().user)).toMatchObject(
+        [1, 2].map(() => ({ username: name, kind: 'person' })),
+      ),
+    );
+    expect((await third.createConversation({ kind: 'channel', title: 'News' })).kind).toBe('channel');
+  });
+
+  it('shows on every device what one changes about its user', async () => {
+    const phone = await person();
+    const laptop = client();
+    await laptop.login({ username: phone.getState().user!.username, password: PASSWORD });
+    await eventually(() => expect(laptop.getState().connection).toBe('online'));
+    await laptop.updateProfile({ displayName: 'Somebody Else' });
+    await eventually(() => expect(phone.getState().user!.displayName).toBe('Somebody Else'));
+  });
+
   it('is signed out when its session is ended elsewhere', async () => {
     const storage = memoryStorage();
     const name = uniqueName('user');

@@ -171,10 +171,9 @@ export class ParleyClient {
   /** Creates an account. A guest who is signed in becomes that person, and keeps everything. */
   async register(input: CallArguments<'auth.register'>): Promise<User> {
     const guest = this.store.state.user?.kind === 'guest';
-    const response = guest
-      ? await this.session.request('POST', '/auth/register', { body: input })
-      : await this.session.open('POST', '/auth/register', { body: input });
-    return this.enter(response);
+    return this.enter(
+      guest ? await this.session.promote(input) : await this.session.open('POST', '/auth/register', { body: input }),
+    );
   }
 
   /** Signs in to an account. `unauthenticated`: wrong name or password. */
@@ -546,6 +545,7 @@ export class ParleyClient {
     this.events.emit('server', { event: name, payload });
     if (name === 'drawing:line' || name === 'drawing:reset' || name === 'peer:signal')
       this.events.emit(name, payload as never);
+    if (name === 'user:updated') this.usersLoaded([(payload as ServerEvent<'user:updated'>).user]);
     this.replica.applyEvent(name, payload);
   }
 
@@ -553,7 +553,10 @@ export class ParleyClient {
     this.store.addUsers(users);
     const { user } = this.store.state;
     const own = users.find(({ id }) => id === user?.id);
-    if (user && own) this.store.setOwn({ user: { ...user, ...own } });
+    if (!user || !own) return;
+    // A picture that was taken away is absent.
+    const { avatarId: _before, ...kept } = user;
+    this.store.setOwn({ user: { ...kept, ...own } });
   }
 
   private emitError(error: ParleyError): void {

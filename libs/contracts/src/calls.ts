@@ -151,7 +151,7 @@ const receiptInput = z.strictObject({ ...conversationId, seq: Position });
 export const calls = {
   // ── auth ──────────────────────────────────────────────────────────────────────────────────────────────────────
   'auth.register': call({
-    summary: 'Create an account; with a guest’s token, the guest’s own account becomes a full one',
+    summary: 'Create an account; with a guest’s token and refresh token, the guest’s own account becomes a full one',
     auth: 'optional',
     service: 'auth',
     via: 'query',
@@ -159,6 +159,8 @@ export const calls = {
     input: z.strictObject({
       username: Username,
       password: Password,
+      /** Required with a guest's token: the current refresh token of that session, because an access token alone may be stolen. */
+      refreshToken: text(1, 500).optional(),
       displayName: optionalName,
       deviceName: optionalName,
       email: z.email().max(320).optional(),
@@ -227,12 +229,12 @@ export const calls = {
     output: empty,
   }),
   'auth.password': call({
-    summary: 'Change the password; ends every other session',
+    summary: 'Change the password; ends every other session, and with `endBots` also the caller’s bots and webhooks',
     auth: 'session',
     service: 'auth',
     via: 'query',
     http: route('POST', '/auth/password', 204),
-    input: z.strictObject({ current: text(1, 1000), next: Password }),
+    input: z.strictObject({ current: text(1, 1000), next: Password, endBots: z.boolean().optional() }),
     output: empty,
   }),
   'user.me': call({

@@ -38,6 +38,8 @@ export const serverEvents = {
   }),
   /** The session or this connection has ended, for the given reason. The server then closes the connection. */
   'session:revoked': z.object({ reason: z.enum(['logout', 'ended', 'password', 'reuse', 'expired', 'too_many']) }),
+  /** The user’s own profile changed, on any device, or the guest became a person. To every connection of the user. */
+  'user:updated': z.object({ user: User }),
   /** A new message, to every connection of every member, the sender’s included. */
   'message:new': z.object({ message: Message }),
   /**

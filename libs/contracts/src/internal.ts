@@ -2,7 +2,18 @@
 import { z } from 'zod';
 import { calls, type Call, type CallName, type Service, type Via } from './calls.js';
 import { serverEvents } from './events.js';
-import { Attachment, Conversation, Id, Member, Message, Presence, PresenceState, Receipt, User } from './shapes.js';
+import {
+  Attachment,
+  Conversation,
+  Id,
+  Member,
+  Message,
+  Presence,
+  PresenceState,
+  Receipt,
+  Time,
+  User,
+} from './shapes.js';
 import { shardOf } from './ids.js';
 
 /** The caller, as verified by the gateway. Services trust it; clients cannot set it. */
@@ -161,6 +172,13 @@ export const internalRequests = {
     input: z.object({ ids: z.array(Id).max(1000) }),
     output: z.object({}),
   }),
+  /** Deletes the webhooks that a user made, or those made until `before`. Repeating it changes nothing. */
+  'webhook.purge.v1': request({
+    service: 'messages',
+    via: 'query',
+    input: z.object({ userId: Id, before: Time.optional() }),
+    output: z.object({}),
+  }),
   /** An attachment and the key of its bytes, for a user who may see it. Otherwise: `not_found`. */
   'attachment.locate.v1': request({
     service: 'history',
@@ -302,7 +320,7 @@ export const domainEvents = {
     sessionIds: z.array(Id),
     reason: serverEvents['session:revoked'].shape.reason,
   }),
-  /** By auth: the new public profile of a user. */
+  /** By auth: the new public profile of a user. Gateways tell it to the user's own connections. */
   'user.updated.v1': z.object({ user: User }),
   /** By messages: a new conversation, as non-members see it, and its first members. */
   'conversation.created.v1': z.object({ conversation: Conversation, memberIds: z.array(Id) }),

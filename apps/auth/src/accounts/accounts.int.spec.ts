@@ -1,5 +1,6 @@
 import { ChatError, Session } from '@parley/contracts';
 import { engines, running } from '@parley/store/testing';
+import { eventually } from '@parley/testing';
 import { describe, expect, inject, it } from 'vitest';
 import { as, AuthService, nobody, PASSWORD, reasons, refused, uniqueName } from '../spec/service.js';
 
@@ -72,7 +73,8 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('accounts on %s', 
   it('turn a guest into a person with the same id and session', async () => {
     const guest = await on.service.call('auth.guest.v1', nobody(), { displayName: 'Visitor' });
     const name = uniqueName('stayed');
-    const person = await on.service.register(name, { email: 'a@example.org' }, as(guest));
+    const { refreshToken } = guest;
+    const person = await on.service.register(name, { email: 'a@example.org', refreshToken }, as(guest));
     expect(person.user).toEqual({ ...guest.user, username: name, kind: 'person' });
     expect(person.sessionId).toBe(guest.sessionId);
     expect((await on.service.claimsOf(person.accessToken)).payload).toMatchObject({
@@ -83,16 +85,31 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('accounts on %s', 
       person.user,
     );
     expect((await on.service.login(name)).user.id).toBe(guest.user.id);
-    await refused(on.service.register(uniqueName(), {}, as(guest)), 'conflict');
+    await refused(on.service.register(uniqueName(), { refreshToken }, as(guest)), 'conflict');
     expect((await on.service.refresh(person.refreshToken)).user.kind).toBe('person');
   });
 
   it('do not turn a guest into a person when the session has ended or the username is taken', async () => {
     const [guest, other] = await Promise.all([on.service.call('auth.guest.v1', nobody(), {}), on.service.register()]);
-    await refused(on.service.register(other.user.username, {}, as(guest)), 'conflict');
+    const { refreshToken } = guest;
+    await refused(on.service.register(other.user.username, { refreshToken }, as(guest)), 'conflict');
     await on.service.call('auth.logout.v1', as(guest), {});
-    await refused(on.service.register(uniqueName(), {}, as(guest)), 'unauthenticated');
+    await refused(on.service.register(uniqueName(), { refreshToken }, as(guest)), 'unauthenticated');
     expect((await on.service.call('user.get.v1', as(other), { userId: guest.user.id })).user).toEqual(guest.user);
+  });
+
+  it('do not turn a guest into a person without the present refresh token of that session', async () => {
+    const [guest, another] = await Promise.all([1, 2].map(() => on.service.call('auth.guest.v1', nobody(), {})));
+    const { refreshToken } = await on.service.refresh(guest!.refreshToken);
+    for (const stolen of [undefined, 'made up', guest!.refreshToken, another!.refreshToken, guest!.accessToken])
+      await refused(
+        on.service.register(uniqueName(), stolen === undefined ? {} : { refreshToken: stolen }, as(guest!)),
+        'forbidden',
+      );
+    expect((await on.service.call('user.me.v1', as(guest!), {})).user.kind).toBe('guest');
+    expect((await on.service.register(uniqueName(), { refreshToken }, as(guest!))).user.id).toBe(guest!.user.id);
+    // Without a guest's token it means nothing.
+    expect((await on.service.register(uniqueName(), { refreshToken })).user.kind).toBe('person');
   });
 
   it('are created again for a person who registers again', async () => {
@@ -103,6 +120,76 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('accounts on %s', 
   });
 
   describe('passwords', () => {
+    it('that are common, or the username, are refused wherever one is chosen', async () => {
+      const name = uniqueName('somebody.');
+      const guest = await on.service.call('auth.guest.v1', nobody(), {});
+      const { refreshToken } = guest;
+      const person = await on.service.register(name);
+      for (const [password, username] of [
+        ['Password1!', uniqueName()],
+        [`${name.toUpperCase()}_2024!`, name],
+      ] as const) {
+        await refused(on.service.register(username, { password }), 'invalid');
+        await refused(on.service.register(username, { password, refreshToken }, as(guest)), 'invalid');
+        const change = on.service.call('auth.password.v1', as(person), { current: PASSWORD, next: password });
+        await expect(change).rejects.toMatchObject({ code: 'invalid', details: [{ path: 'next' }] });
+      }
+      expect((await on.service.login(name)).user.id).toBe(person.user.id);
+    });
+
+    it('that are changed end the bots and webhooks of their owner where that is wanted', async () => {
+      const owner = await on.service.register();
+      const bots = [];
+      for (let n = 0; n < 3; n++)
+        bots.push(await on.service.call('bot.create.v1', as(owner), { username: uniqueName('bot') }));
+      const verify = ({ token }: { token: string }) => on.service.broker.request('auth.bot.v1', { token });
+      const { userId: _first, sessionId } = await verify(bots[0]!);
+      const next = `${PASSWORD} 2`;
+      await on.service.call('auth.password.v1', as(owner), { current: PASSWORD, next });
+      expect((await verify(bots[0]!)).sessionId).toBe(sessionId);
+      expect(on.service.purges.filter(({ userId }) => userId === owner.user.id)).toEqual([]);
+      await refused(
+        on.service.call('auth.password.v1', as(owner), { current: PASSWORD, next: `${PASSWORD} 3`, endBots: true }),
+        'forbidden',
+      );
+      const change = { current: next, next: `${PASSWORD} 3`, endBots: true };
+      expect(await on.service.call('auth.password.v1', as(owner), change)).toEqual({});
+      for (const bot of bots) await refused(verify(bot), 'unauthenticated');
+      expect(await on.service.revoked(sessionId)).toMatchObject({ userId: bots[0]!.user.id, reason: 'ended' });
+      expect((await on.service.call('bot.list.v1', as(owner), {})).items).toEqual([]);
+      expect(on.service.purges.filter(({ userId }) => userId === owner.user.id)).toEqual([{ userId: owner.user.id }]);
+    });
+
+    it('that are changed end webhooks although messages does not answer, and those that an ended session still made', async () => {
+      const owner = await on.service.register();
+      on.service.refusesPurges = true;
+      const change = { current: PASSWORD, next: `${PASSWORD} 2`, endBots: true };
+      await on.service
+        .call('auth.password.v1', as(owner), change)
+        .finally(() => void (on.service.refusesPurges = false));
+      expect(on.service.purges.filter(({ userId }) => userId === owner.user.id)).toEqual([]);
+      // As after a crash: another replica finds the purge, when tokens of the ended sessions are refused everywhere.
+      await on.engine.database.query(
+        `update auth.webhook_purge set requested_at = '2026-01-01T00:00:00Z' where user_id = $1`,
+        [owner.user.id],
+      );
+      const replica = await AuthService.start(on.engine.database, { sweepMs: 20 });
+      try {
+        await eventually(() =>
+          expect(replica.purges.filter(({ userId }) => userId === owner.user.id)).toEqual([
+            { userId: owner.user.id, before: '2026-01-01T00:00:05.000Z' },
+          ]),
+        );
+        await eventually(async () =>
+          expect(
+            await on.engine.database.query(`select 1 from auth.webhook_purge where user_id = $1`, [owner.user.id]),
+          ).toEqual([]),
+        );
+      } finally {
+        await replica.stop();
+      }
+    });
+
     it('change when the current one is given', async () => {
       const first = await on.service.register();
       const other = await on.service.login(first.user.username);

@@ -11,6 +11,8 @@ import {
 } from '@parley/contracts';
 import { CredentialEntity, Database, UserEntity } from '@parley/store';
 import { AccountEvents } from '../account-events.js';
+import { Bots } from '../bots/bots.js';
+import { WebhookPurges } from '../bots/webhook-purges.js';
 import { Sessions, type Grant } from '../sessions/sessions.js';
 import { AuthSettings } from '../settings.js';
 import {
@@ -23,6 +25,7 @@ import {
   usernameColumns,
 } from '../users/names.js';
 import { insertUser, userColumns, userOf, type UserRow } from '../users/users.js';
+import { requireUncommon } from './common-passwords.js';
 import { guestName } from './guest-names.js';
 import { Passwords } from './passwords.js';
 
@@ -37,14 +40,18 @@ export class Accounts {
     private readonly settings: AuthSettings,
     private readonly passwords: Passwords,
     private readonly sessions: Sessions,
+    private readonly bots: Bots,
+    private readonly purges: WebhookPurges,
     private readonly events: AccountEvents,
   ) {}
 
   /**
-   * Creates an account. With a guest's token the guest becomes that person: user and session stay, the session's earlier refresh tokens become invalid. A person's token has no effect: the answer is a
-   * second account. Rejects with `conflict` when the username is taken, or the guest has become a person already.
+   * Creates an account. With a guest's token the guest becomes that person: user and session stay, the session's earlier refresh tokens become invalid. That needs the session's refresh token, so that a
+   * stolen access token does not suffice. A person's token has no effect: the answer is a second account. Rejects with `conflict` when the username is taken, or the guest has become a person already;
+   * with `forbidden` without the refresh token; with `invalid` for a common password.
    */
   async register(caller: Caller, input: CallInput<'auth.register'>): Promise<Session> {
+    requireUncommon('password', input.password, input.username);
     const hash = await this.passwords.hash(input.password);
     const isGuest = caller.kind === 'guest' && caller.userId !== undefined && caller.sessionId !== undefined;
     const grant = await this.database
@@ -87,25 +94,37 @@ export class Accounts {
     }
   }
 
-  /** Changes the password and ends every other session of the caller. Rejects with `forbidden` when `current` is wrong, or there is no password (guests), and with `conflict` when it was changed meanwhile. */
-  async changePassword({ userId, sessionId }: Actor, { current, next }: CallInput<'auth.password'>): Promise<void> {
-    const credential = await this.database.entities((em) =>
-      em.findOne(CredentialEntity, { userId }, { populate: ['passwordHash'] }),
-    );
+  /**
+   * Changes the password and ends every other session of the caller; with `endBots` also deletes the caller's bots and webhooks. Rejects with `forbidden` when `current` is wrong, or there is no password
+   * (guests), with `conflict` when it was changed meanwhile, and with `invalid` when `next` is common.
+   */
+  async changePassword(
+    { userId, sessionId }: Actor,
+    { current, next, endBots = false }: CallInput<'auth.password'>,
+  ): Promise<void> {
+    const { user, credential } = await this.database.entities(async (em) => ({
+      user: await em.findOne(UserEntity, { id: userId }),
+      credential: await em.findOne(CredentialEntity, { userId }, { populate: ['passwordHash'] }),
+    }));
+    if (user) requireUncommon('next', next, user.username);
     const before = credential?.passwordHash;
     if (before === undefined || !(await this.passwords.matches(before, current)))
       throw new ChatError('forbidden', 'the current password is wrong');
     const passwordHash = await this.passwords.hash(next);
-    const ended = await this.database.entities(async (em) => {
+    const { ended, bots } = await this.database.entities(async (em) => {
       const changed = await em.nativeUpdate(
         CredentialEntity,
         { userId, passwordHash: before },
         { passwordHash, changedAt: sql.now() },
       );
       if (changed === 0) throw new ChatError('conflict', 'the password was changed meanwhile');
-      return this.sessions.endOthers(em, { userId, sessionId }, 'password');
+      const endedHere = await this.sessions.endOthers(em, { userId, sessionId }, 'password');
+      if (endBots) await this.purges.request(em, userId);
+      return { ended: endedHere, bots: endBots ? await this.bots.deleteAll(em, userId) : new Map<string, string[]>() };
     });
     await this.sessions.publishEnded(userId, ended, 'password');
+    for (const [botId, sessionIds] of bots) await this.sessions.publishEnded(botId, sessionIds, 'ended');
+    if (endBots) await this.purges.tryNow(userId);
   }
 
   private async create(
@@ -131,6 +150,11 @@ export class Accounts {
       { lockMode: LockMode.PESSIMISTIC_WRITE },
     );
     if (!guest) throw new ChatError('conflict', 'this guest has an account already');
+    if (
+      input.refreshToken === undefined ||
+      !(await this.sessions.isCurrentToken(em, caller.sessionId, input.refreshToken))
+    )
+      throw new ChatError('forbidden', 'the refresh token of the guest’s session is needed');
     const { username, displayName, email = null, firstName = null, lastName = null } = input;
     requireUnreserved(username);
     await giveUpUsername(em, guest);

@@ -55,6 +55,12 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     expect(await verify(mine.token)).toMatchObject({ userId: mine.user.id });
   });
 
+  it('are not made by a session that has just ended', async () => {
+    const somebody = await on.service.register();
+    await on.service.call('auth.logout.v1', as(somebody), {});
+    await refused(create(somebody), 'unauthenticated');
+  });
+
   it('are listed newest first, page by page', async () => {
     const somebody = await on.service.register();
     const made = [];

@@ -38,7 +38,7 @@ export class Bots {
    * `conflict` when the username is taken.
    */
   async create(
-    { userId: ownerId, kind }: Actor,
+    { userId: ownerId, sessionId, kind }: Actor,
     { username, displayName = username }: CallInput<'bot.create'>,
   ): Promise<BotToken> {
     if (kind !== 'person') throw new ChatError('forbidden', 'Only people have bots');
@@ -46,6 +46,9 @@ export class Bots {
       .entities(async (em) => {
         // One at a time for each owner, so that concurrent calls do not exceed the limit.
         await em.findOne(UserEntity, { id: ownerId }, writeLock);
+        // Gateways hear of ended sessions a little later. After `deleteAll` an ended session makes no more bots.
+        if ((await em.count(SessionEntity, { id: sessionId, endedAt: null })) === 0)
+          throw new ChatError('unauthenticated', 'the session has ended');
         if ((await em.count(BotEntity, { ownerId, deletedAt: null })) >= MAX_BOTS)
           throw new ChatError('too_large', `At most ${MAX_BOTS} bots each`);
         if ((await em.count(BotEntity, { ownerId })) >= MAX_BOTS_EVER)
@@ -98,6 +101,21 @@ export class Bots {
       return this.sessions.endOthers(em, { userId }, 'ended');
     });
     await this.sessions.publishEnded(userId, ended, 'ended');
+  }
+
+  /**
+   * Deletes all bots of a user within a transaction, and returns the sessions that ended with them, by bot. They have to be published after the commit. Other sessions of the user must have
+   * ended before in this transaction: they make no more bots.
+   */
+  async deleteAll(em: SqlEntityManager, ownerId: string): Promise<Map<string, string[]>> {
+    await em.findOne(UserEntity, { id: ownerId }, writeLock);
+    const bots = await em.find(BotEntity, { ownerId, deletedAt: null }, writeLock);
+    const ended = new Map<string, string[]>();
+    for (const bot of bots) {
+      bot.deletedAt = sql<Date>`now()`;
+      ended.set(bot.userId, await this.sessions.endOthers(em, { userId: bot.userId }, 'ended'));
+    }
+    return ended;
   }
 
   /** The bot and session that a token belongs to. Rejects with `unauthenticated`. */

@@ -61,6 +61,11 @@ export class Sessions {
     return { user, sessionId, ...(await this.issueRefreshToken(em, sessionId)) };
   }
 
+  /** Whether this is the refresh token that a session has now. The token stays unspent. */
+  async isCurrentToken(em: SqlEntityManager, sessionId: string, refreshToken: string): Promise<boolean> {
+    return (await em.count(RefreshTokenEntity, { hash: digest(refreshToken), sessionId, spentAt: null })) > 0;
+  }
+
   /** Continues a live session of `user` with a new refresh token and invalidates all earlier ones. Undefined when the session has ended. */
   async renew(em: SqlEntityManager, user: User, sessionId: string, caller: Caller): Promise<Grant | undefined> {
     const renewed = await em.nativeUpdate(

@@ -50,6 +50,9 @@ export class AuthService {
   readonly pictures = new Map<string, string>();
   /** The public picture of each user. */
   readonly published = new Map<string, string | undefined>();
+  /** Requests to delete webhooks, and whether they are refused. */
+  readonly purges: RequestPayload<'webhook.purge.v1'>[] = [];
+  refusesPurges = false;
   /** Called before a picture is published. */
   onPublish: (attachmentId: string | undefined) => Promise<void> = () => Promise.resolve();
   readonly events: { name: DomainEventName; event: unknown }[] = [];
@@ -82,6 +85,14 @@ export class AuthService {
         [
           'attachment.publishable.v1',
           async ({ payload }) => service.requirePicture(payload as RequestPayload<'attachment.publishable.v1'>),
+        ],
+        [
+          'webhook.purge.v1',
+          async ({ payload }) => {
+            if (service.refusesPurges) throw new ChatError('unavailable');
+            service.purges.push(payload as RequestPayload<'webhook.purge.v1'>);
+            return {};
+          },
         ],
         [
           'attachment.publish.v1',

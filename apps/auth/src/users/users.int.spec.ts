@@ -114,12 +114,33 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
     ]) {
       await refused(on.service.call('user.update.v1', as(ben), { displayName }), 'conflict');
       await refused(on.service.register(uniqueName(), { displayName }), 'conflict');
-      await refused(on.service.register(uniqueName(), { displayName }, as(guest)), 'conflict');
+      await refused(
+        on.service.register(uniqueName(), { displayName, refreshToken: guest.refreshToken }, as(guest)),
+        'conflict',
+      );
       await refused(on.service.call('auth.guest.v1', nobody(), { displayName }), 'conflict');
       await refused(on.service.call('bot.create.v1', as(ben), { username: uniqueName(), displayName }), 'conflict');
     }
     const own = await on.service.call('user.update.v1', as(anna), { displayName: username.toUpperCase() });
     expect(own.user.displayName).toBe(username.toUpperCase());
+  });
+
+  it.each<[string, (name: string) => string]>([
+    ['the same', (name) => name],
+    ['the same in other letters', (name) => name.toUpperCase()],
+    ['a look-alike', (name) => name.replace('l', '1')],
+  ])('keep a displayed name, and keep nobody from a later username, that is %s', async (_, alike) => {
+    // Otherwise a displayed name would hold usernames for nobody. Concurrent calls have the result of one of both orders.
+    const name = uniqueName('later');
+    const shown = await on.service.register(uniqueName(), { displayName: alike(name) });
+    const holder = await on.service.register(name);
+    expect((await on.service.call('user.me.v1', as(shown), {})).user.displayName).toBe(alike(name));
+    // From now on nobody else takes it, nor takes it again.
+    await refused(on.service.register(uniqueName(), { displayName: alike(name) }), 'conflict');
+    await refused(on.service.call('user.update.v1', as(shown), { displayName: alike(name) }), 'conflict');
+    expect(
+      (await on.service.call('user.update.v1', as(holder), { displayName: name.toUpperCase() })).user.displayName,
+    ).toBe(name.toUpperCase());
   });
 
   it('hold a username that was given up for 30 days, for nobody but its former holder', async () => {

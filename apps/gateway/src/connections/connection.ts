@@ -51,7 +51,8 @@ export class LocalConnection {
 
   constructor(
     readonly socket: Socket,
-    readonly session: Session,
+    /** Its `kind` changes when a guest becomes a person. */
+    public session: Session,
     readonly address: string,
     rateScale: number,
     onTooSlow: () => void,

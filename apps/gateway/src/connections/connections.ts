@@ -81,6 +81,8 @@ export class Connections {
     try {
       const ready = await this.sessionReady.compose(connection);
       await registered;
+      // The token may be from before a guest became a person.
+      connection.session = { ...connection.session, kind: ready.user.kind };
       connection.socket.emit('session:ready', ready);
     } catch (error) {
       await registered;

@@ -28,7 +28,12 @@ type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
  */
 @Injectable()
 export class PushListener implements InstanceListener {
-  readonly events: readonly DomainEventName[] = ['session.revoked.v1', 'block.changed.v1', 'contact.removed.v1'];
+  readonly events: readonly DomainEventName[] = [
+    'session.revoked.v1',
+    'user.updated.v1',
+    'block.changed.v1',
+    'contact.removed.v1',
+  ];
   private server: Server | undefined;
   private readonly removals = new RecentRemovals();
   private readonly receipts = new ReceiptHighWater();
@@ -107,6 +112,7 @@ export class PushListener implements InstanceListener {
 
   onEvent(name: DomainEventName, event: unknown): void {
     if (name === 'session.revoked.v1') this.sessionRevoked(event as DomainEvent<'session.revoked.v1'>);
+    if (name === 'user.updated.v1') this.userUpdated(event as DomainEvent<'user.updated.v1'>);
     if (name === 'block.changed.v1') this.blockChanged(event as DomainEvent<'block.changed.v1'>);
     if (name === 'contact.removed.v1') this.contactRemoved(event as DomainEvent<'contact.removed.v1'>);
   }
@@ -114,6 +120,13 @@ export class PushListener implements InstanceListener {
   private sessionRevoked({ sessionIds, reason }: DomainEvent<'session.revoked.v1'>): void {
     this.revocations.add(sessionIds);
     this.connections.endSessions(sessionIds, reason);
+  }
+
+  /** Tells the user's own connections. A guest who has become a person has a person's rights on all of them. */
+  private userUpdated({ user }: DomainEvent<'user.updated.v1'>): void {
+    for (const connection of this.connections.all)
+      if (connection.userId === user.id) connection.session = { ...connection.session, kind: user.kind };
+    this.server?.to(userRoom(user.id)).emit('user:updated', { user });
   }
 
   private blockChanged(event: DomainEvent<'block.changed.v1'>): void {

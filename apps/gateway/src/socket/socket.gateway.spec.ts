@@ -50,6 +50,31 @@ describe('an acknowledgement', () => {
     });
   });
 
+  it('is of a call with the rights of a person on every connection, once the guest has become one', async () => {
+    const guest = gateway.person('guest');
+    const [one, other, stranger] = [
+      await gateway.connect(guest),
+      await gateway.connect(guest),
+      await gateway.connect(gateway.person('guest')),
+    ];
+    const events = [one, other, stranger].map(({ socket }) => heard(socket, 'user:updated'));
+    await answerTo(one.socket, 'message:send', send('before'));
+    expect(sent.at(-1)!.caller).toMatchObject({ kind: 'guest' });
+    const user = { ...guest.user, kind: 'person' as const };
+    gateway.people.set(user.id, user);
+    await gateway.broker.publish('user.updated.v1', { user });
+    await eventually(() => expect(events.slice(0, 2)).toEqual([[{ user }], [{ user }]]));
+    // Its token is from before.
+    const late = await gateway.connect(guest);
+    for (const { socket } of [one, other, late]) {
+      await answerTo(socket, 'message:send', send('after'));
+      expect(sent.at(-1)!.caller).toMatchObject({ kind: 'person', userId: user.id });
+    }
+    await answerTo(stranger.socket, 'message:send', send('still a guest'));
+    expect(sent.at(-1)!.caller).toMatchObject({ kind: 'guest' });
+    expect(events[2]).toEqual([]);
+  });
+
   it('carries the trace id that the service got', async () => {
     const { socket } = await gateway.connect();
     const answer = await answerTo(socket, 'message:send', send('traced'));

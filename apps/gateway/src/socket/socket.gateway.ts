@@ -93,7 +93,14 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     const { session, address } = socket.data;
     const connection = this.connections.add(socket, session, address);
     socket.data.connection = connection;
-    const client = { session, address, connection };
+    const client = {
+      // Its kind may change.
+      get session() {
+        return connection.session;
+      },
+      address,
+      connection,
+    };
     // Does not call `next`, because there is no further handler.
     socket.use((event) => void this.receive(client, event));
   }

@@ -40,6 +40,13 @@ export class WebhooksController {
     return {};
   }
 
+  /** Sent by auth when a user changes the password and ends bots and webhooks. */
+  @MessagePattern<string>('webhook.purge.v1')
+  async purge(@Payload() payload: RequestPayload<'webhook.purge.v1'>): Promise<RequestAnswer<'webhook.purge.v1'>> {
+    await this.webhooks.purge(payload);
+    return {};
+  }
+
   @MessagePattern<string>('webhook.deliveries.v1')
   listDeliveries(
     @Payload() { caller, input }: RequestPayload<'webhook.deliveries.v1'>,

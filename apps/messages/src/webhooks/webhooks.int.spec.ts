@@ -108,6 +108,31 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     await ask('webhook.delete.v1', userId, { webhookId: id });
   };
 
+  it('are deleted with all others of their creator, or with those made until a time', async () => {
+    const { anna, conversationId, to } = await setting();
+    const ben = newId();
+    const other = await on.service.group(anna, ben);
+    await on.service.ask('member.update.v1', anna, { conversationId: other, userId: ben, role: 'admin' });
+    const [first, second, bens] = [
+      await create(anna, conversationId, to),
+      await create(anna, other, to),
+      await create(ben, other, to),
+    ];
+    await on.engine.owner.query(`update chat.webhook set created_at = created_at - interval '1 hour' where id = $1`, [
+      first.id,
+    ]);
+    const before = new Date(Date.now() - 60_000).toISOString();
+    const left = async () => {
+      const lists = [conversationId, other].map((id) => ask('webhook.list.v1', anna, { conversationId: id }));
+      return (await Promise.all(lists)).flatMap(({ items }) => items.map(({ id }) => id)).toSorted();
+    };
+    for (const _time of [1, 2])
+      expect(await on.service.broker.request('webhook.purge.v1', { userId: anna, before })).toEqual({});
+    expect(await left()).toEqual([second.id, bens.id].toSorted());
+    await on.service.broker.request('webhook.purge.v1', { userId: anna });
+    expect(await left()).toEqual([bens.id]);
+  });
+
   it('get events, signed with a secret that is shown once', async () => {
     const { anna, conversationId, to } = await setting();
     const webhook = await create(anna, conversationId, to);

@@ -9,6 +9,7 @@ import {
   type Actor,
   type CallInput,
   type CallOutput,
+  type RequestPayload,
   type Webhook,
   type WebhookDelivery,
 } from '@parley/contracts';
@@ -100,6 +101,16 @@ export class Webhooks {
   async remove(caller: Actor, { webhookId }: CallInput<'webhook.delete'>): Promise<void> {
     await this.requireManagerOf(caller, webhookId);
     await this.database.entities((em) => em.nativeDelete(WebhookEntity, { id: webhookId }));
+  }
+
+  /** Deletes the webhooks that a user made, in every conversation, or those made until `before`. */
+  async purge({ userId, before }: RequestPayload<'webhook.purge.v1'>): Promise<void> {
+    await this.database.entities((em) =>
+      em.nativeDelete(WebhookEntity, {
+        createdBy: userId,
+        ...(before !== undefined && { createdAt: { $lte: new Date(before) } }),
+      }),
+    );
   }
 
   /** A webhook's deliveries, newest first. */

@@ -199,8 +199,13 @@ function PasswordChange() {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = event.currentTarget;
-    const { current, next } = Object.fromEntries(new FormData(form)) as { current: string; next: string };
-    client.request('POST', '/auth/password', { body: { current, next } }).then(
+    const { current, next, endBots } = Object.fromEntries(new FormData(form)) as {
+      current: string;
+      next: string;
+      endBots?: string;
+    };
+    const body = { current, next, ...(endBots !== undefined && { endBots: true }) };
+    client.request('POST', '/auth/password', { body }).then(
       () => {
         setProblem(undefined);
         form.reset();
@@ -234,6 +239,12 @@ function PasswordChange() {
             />
           </label>
         </div>
+        <label className="switch">
+          <span>
+            Also end my bots and webhooks<small>If somebody else may have used this account</small>
+          </span>
+          <input type="checkbox" role="switch" name="endBots" />
+        </label>
         {problem !== undefined && (
           <p className="notice bad" role="alert">
             {problem}

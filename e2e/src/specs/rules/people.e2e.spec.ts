@@ -89,7 +89,7 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       const answer = await open(
         'POST',
         '/api/v1/auth/register',
-        { username: uniqueName('person'), password },
+        { username: uniqueName('person'), password, refreshToken: guest.session.refreshToken },
         guest.session.accessToken,
       );
       const session = (await answer.json()) as Session;
@@ -99,6 +99,42 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       expect(idsOf((await person.http('conversation.list', {})).items)).toEqual([id]);
       expect((await person.history(id)).at(-1)).toEqual(message);
       person.disconnect();
+    });
+
+    it('a guest registers only with the refresh token, and the other connections learn of it', async () => {
+      const guest = await deployment.guest();
+      const other = await deployment.device(guest);
+      const input = { username: uniqueName('person'), password };
+      const register = (more: object) =>
+        open('POST', '/api/v1/auth/register', { ...input, ...more }, guest.session.accessToken);
+      for (const stolen of [{}, { refreshToken: guest.session.accessToken }]) {
+        const refused = await register(stolen);
+        expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([403, 'forbidden']);
+      }
+      expect(await codeOf(other.call('conversation.create', { kind: 'channel', title: 'News' }))).toBe('forbidden');
+      const { user } = (await (await register({ refreshToken: guest.session.refreshToken })).json()) as Session;
+      expect(user).toMatchObject({ id: guest.user.id, username: input.username, kind: 'person' });
+      for (const device of [guest, other]) {
+        const { payload } = await device.waitFor('user:updated', () => true);
+        expect(payload).toEqual({ user });
+      }
+      // A person's right, with the token of a guest.
+      expect(await codeOf(other.call('conversation.create', { kind: 'channel', title: 'News' }))).toBe('ok');
+      const late = await deployment.device(guest);
+      expect(await codeOf(late.call('conversation.create', { kind: 'channel', title: 'News' }))).toBe('ok');
+    });
+
+    it('a common password, or the username, is `invalid`', async () => {
+      const username = uniqueName('anna');
+      expect(
+        await allCodes(
+          ['Password1!', 'qwertyuiop', `${username}!!`].map((word) =>
+            ChatClient.register(deployment.url, { username, password: word }),
+          ),
+        ),
+      ).toEqual(['invalid']);
+      const ann = await deployment.person();
+      expect(await codeOf(ann.http('auth.password', { current: password, next: 'Password1!' }))).toBe('invalid');
     });
 
     it('the server makes up a guest’s name when none is given', async () => {
@@ -248,6 +284,23 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       expect([ann.connected, await codeOf(ann.http('user.me', {}))]).toEqual([true, 'ok']);
       expect(await codeOf(login(ann.user.username))).toBe('unauthenticated');
       expect(await codeOf(login(ann.user.username, 'another horse battery'))).toBe('ok');
+    });
+
+    it('a new password ends bots and webhooks where that is wanted', async () => {
+      const [ann, ben] = [await deployment.person(), await deployment.person()];
+      const { user, token } = await ann.http('bot.create', { username: uniqueName('bot') });
+      const bot = new ChatClient(deployment.url, { ...ann.session, user, accessToken: token });
+      await bot.connect();
+      const { id: conversationId } = await deployment.group([ann, ben]);
+      await ann.http('member.update', { conversationId, userId: ben.user.id, role: 'admin' });
+      const url = 'https://hooks.example.org/parley';
+      await ann.http('webhook.create', { conversationId, url });
+      const { webhook } = await ben.http('webhook.create', { conversationId, url });
+      await ann.http('auth.password', { current: password, next: 'another horse battery', endBots: true });
+      expect(idsOf((await ann.http('webhook.list', { conversationId })).items)).toEqual([webhook.id]);
+      expect(await ended(bot)).toBe('ended');
+      expect(await codeOf(bot.http('user.me', {}))).toBe('unauthenticated');
+      expect((await ann.http('bot.list', {})).items).toEqual([]);
     });
 
     it('the 11th socket of a user closes the oldest', async () => {

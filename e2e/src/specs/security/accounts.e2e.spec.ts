@@ -275,7 +275,7 @@ describe('on RabbitMQ an account', () => {
         await channel.bindQueue(queue, source, key);
       });
     expect(await each((part) => bind(names.events)(part, [...events, '#', '*', 'message.*']))).toEqual({
-      gateway: ['session.revoked.v1', 'block.changed.v1', 'contact.removed.v1'],
+      gateway: ['session.revoked.v1', 'user.updated.v1', 'block.changed.v1', 'contact.removed.v1'],
       auth: [],
       messages: ['conversation.updated.v1', 'member.changed.v1', 'message.created.v1', 'message.updated.v1'],
       history: ['conversation.deleted.v1', 'message.created.v1', 'message.updated.v1'],

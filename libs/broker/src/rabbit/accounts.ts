@@ -32,7 +32,7 @@ export const rabbitRights: Readonly<Record<Account, RabbitRights>> = {
     asks: ['auth', 'messages', 'history', 'presence'],
     commands: true,
     publishes: ['connection.opened.v1', 'connection.closed.v1', 'connections.renewed.v1'],
-    hears: ['session.revoked.v1', 'block.changed.v1', 'contact.removed.v1'],
+    hears: ['session.revoked.v1', 'user.updated.v1', 'block.changed.v1', 'contact.removed.v1'],
     pushes: true,
   },
   auth: { asks: ['messages'], publishes: ['session.revoked.v1', 'user.updated.v1'], hears: [], pushes: false },

@@ -60,6 +60,26 @@ export class SessionKeeper {
     }
   }
 
+  /**
+   * Registers a guest, who keeps everything. The server wants the refresh token too, so other tabs must not exchange it meanwhile.
+   */
+  async promote(body: object): Promise<Response> {
+    const attempt = () =>
+      this.storage.lock('refresh', async () => {
+        this.current = ((await this.storage.get(KEY)) as Session | undefined) ?? this.current;
+        const { refreshToken, accessToken } = this.current ?? {};
+        return this.open('POST', '/auth/register', { body: { ...body, refreshToken } }, accessToken);
+      });
+    try {
+      return await attempt();
+    } catch (error) {
+      const token = this.current?.accessToken;
+      if (!(error instanceof ParleyError) || error.code !== 'unauthenticated' || token === undefined) throw error;
+      if (!(await this.refresh(token))) throw error;
+      return attempt();
+    }
+  }
+
   /** Makes a request without the session, or with the given token. */
   open(method: string, path: string, options: RequestOptions = {}, token?: string): Promise<Response> {
     return send(new URL(path.startsWith('/') ? `/api/v1${path}` : path, this.url), method, options, token);

@@ -115,3 +115,12 @@ export const BotEntity = defineEntity({
   },
 });
 export type BotEntity = InferEntity<typeof BotEntity>;
+
+/** A user who changed the password and ended bots and webhooks: webhooks that were made until then have to be deleted. */
+export const WebhookPurgeEntity = defineEntity({
+  name: 'WebhookPurge',
+  schema: 'auth',
+  tableName: 'webhook_purge',
+  properties: { userId: p.uuid().primary(), requestedAt: at() },
+});
+export type WebhookPurgeEntity = InferEntity<typeof WebhookPurgeEntity>;

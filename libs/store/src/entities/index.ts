@@ -6,6 +6,7 @@ import {
   SessionEntity,
   SigningKeyEntity,
   UserEntity,
+  WebhookPurgeEntity,
 } from './auth.js';
 import { BlockEntity, ContactEntity, ConversationEntity, WebhookDeliveryEntity, WebhookEntity } from './chat.js';
 
@@ -21,6 +22,7 @@ export const entities = [
   RefreshTokenEntity,
   SigningKeyEntity,
   BotEntity,
+  WebhookPurgeEntity,
   ConversationEntity,
   ContactEntity,
   BlockEntity,

@@ -123,6 +123,7 @@ export class LocalState {
         this.applyDrawingReset(event.payload.conversationId, event.payload.rev);
         return this.addRevision(event.payload.conversationId, event.payload.rev);
       case 'session:revoked':
+      case 'user:updated':
       case 'presence:changed':
       case 'typing':
       case 'drawing:line':
