@@ -21,6 +21,13 @@ const refusal = (promise: Promise<unknown>) =>
   );
 const codeOf = async (promise: Promise<unknown>): Promise<string> => (await refusal(promise)).code;
 
+const contents = (file: string): string => readFileSync(new URL(file, import.meta.url), 'utf8');
+
+it('the short rule that CONTRIBUTING.md shows is what its file holds', () => {
+  const guide = contents('../../../../../CONTRIBUTING.md').replaceAll(/^ {3}/gm, '');
+  expect(guide).toContain(`\`\`\`ts\n${contents('./mentions-resolved.ts')}\`\`\``);
+});
+
 describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of sending on %s', (name, open) => {
   const on = running(open, (database) => Service.start(database));
 
@@ -295,12 +302,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('rules of send
     expect(
       codes(await batch([link(anna), link(ben), command(ben, conversation.id)], [...sendRules, newcomers])),
     ).toEqual(['stored', 'forbidden', 'stored']);
-    const [guide, example] = [
-      new URL('../../../../../CONTRIBUTING.md', import.meta.url),
-      new URL('../../spec/newcomers.ts', import.meta.url),
-    ].map((file) => readFileSync(file, 'utf8'));
+    const guide = contents('../../../../../CONTRIBUTING.md');
+    const example = contents('../../spec/newcomers.ts');
     expect(guide).toContain(
-      example!.replace('../sending/context.js', '../context.js').replace('../sending/rules/', './'),
+      example.replace('../sending/context.js', '../context.js').replace('../sending/rules/', './'),
     );
   });
 
