@@ -12,7 +12,7 @@ import {
   type Traces,
 } from '@parley/realtime';
 import type { Logger } from '@parley/service-kit';
-import { connectPostgres, migrate, openPglite, roles, type Database } from '@parley/store';
+import { connectPostgres, migrate, openPglite, roles, type Database, type PgliteDatabase } from '@parley/store';
 import type { Closers } from './closers.js';
 import type { StandaloneConfig } from './config.js';
 
@@ -30,6 +30,8 @@ export interface Databases {
 export interface Dependencies {
   readonly broker: Broker;
   readonly databases: Databases;
+  /** The database of embedded mode, if it is used: the same as the {@link databases}. */
+  readonly embedded?: PgliteDatabase;
   readonly registry: Registry;
   readonly limiters: Limiters;
   readonly traces: Traces;
@@ -49,12 +51,12 @@ export async function openDependencies(
   ]);
   const failed = opened.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  const [broker, databases, memory] = opened.map((result) => (result as PromiseFulfilledResult<unknown>).value) as [
+  const [broker, database, memory] = opened.map((result) => (result as PromiseFulfilledResult<unknown>).value) as [
     Broker,
-    Databases,
-    Omit<Dependencies, 'broker' | 'databases'>,
+    Pick<Dependencies, 'databases' | 'embedded'>,
+    Pick<Dependencies, 'registry' | 'limiters' | 'traces' | 'presence'>,
   ];
-  return { broker, databases, ...memory };
+  return { broker, ...database, ...memory };
 }
 
 async function openBroker(
@@ -73,10 +75,10 @@ async function openDatabases(
   { DATABASE_URL: url, DATABASE_POOL: poolSize, DATA_DIR: dataDir }: StandaloneConfig,
   logger: Logger,
   closers: Closers,
-): Promise<Databases> {
+): Promise<Pick<Dependencies, 'databases' | 'embedded'>> {
   if (url === undefined) {
-    const database = closers.open('database', await openPglite({ dataDir, logger }));
-    return { auth: database, messages: database, history: database };
+    const embedded = closers.open('database', await openPglite({ dataDir, logger }));
+    return { embedded, databases: { auth: embedded, messages: embedded, history: embedded } };
   }
   await migrate({ url, logger });
   const as = async (service: keyof Databases) =>
@@ -84,14 +86,14 @@ async function openDatabases(
       'database',
       await connectPostgres({ url, role: roles[service], poolSize, name: `parley-${service}`, logger }),
     );
-  return { auth: await as('auth'), messages: await as('messages'), history: await as('history') };
+  return { databases: { auth: await as('auth'), messages: await as('messages'), history: await as('history') } };
 }
 
 async function openMemory(
   { REDIS_URL: url }: StandaloneConfig,
   logger: Logger,
   closers: Closers,
-): Promise<Omit<Dependencies, 'broker' | 'databases'>> {
+): Promise<Pick<Dependencies, 'registry' | 'limiters' | 'traces' | 'presence'>> {
   const redis = url === undefined ? undefined : { url, logger };
   const registry = closers.open('memory', redis ? await createRedisRegistry(redis) : createMemoryRegistry());
   const limiters = closers.open('memory', redis ? await createRedisLimiters(redis) : createMemoryLimiters());

@@ -87,7 +87,8 @@ async function startServices(
   if (failed) throw failed.reason;
 }
 
-function addChecks(health: Health, { broker, databases, registry, presence }: Dependencies): void {
+function addChecks(health: Health, { broker, databases, embedded, registry, presence }: Dependencies): void {
+  if (embedded) health.liveWhile('database', () => embedded.lost());
   health.check('broker', () => (broker.status.ready ? undefined : (broker.status.reason ?? 'not ready')));
   for (const [service, database] of Object.entries(databases))
     health.check(`database (${service})`, () => database.problem());

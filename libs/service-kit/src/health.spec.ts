@@ -24,6 +24,17 @@ describe('health', () => {
     expect(await ready()).toBe(503);
   });
 
+  it('is live until a new process is needed, whatever its readiness', async () => {
+    let problem: string | undefined;
+    health.liveWhile('database', () => problem);
+    health.drain();
+    expect((await health.answer('/health/live')).status).toBe(200);
+    problem = 'it does not open again';
+    const { status, body } = await health.answer('/health/live');
+    expect(status).toBe(503);
+    expect(JSON.parse(body)).toEqual({ status: 'restart needed', problems: { database: 'it does not open again' } });
+  });
+
   it('serves metrics that name the service', async () => {
     const { status, body } = await health.answer('/metrics');
     expect(status).toBe(200);

@@ -4,12 +4,13 @@ import { listen } from './ports.js';
 import { work } from './work-metrics.js';
 
 /** Returns undefined, or the problem in words for operators. Must not wait for anything. */
-export type ReadinessCheck = () => string | undefined;
+export type HealthCheck = () => string | undefined;
 
 /** Liveness, readiness and metrics of one process. It is ready between `open()` and `drain()`, while every check agrees. */
 export class Health {
   readonly metrics = new Registry();
-  private readonly checks = new Map<string, ReadinessCheck>();
+  private readonly checks = new Map<string, HealthCheck>();
+  private readonly lifelines = new Map<string, HealthCheck>();
   private server: Server | undefined;
   private serving = false;
 
@@ -18,17 +19,18 @@ export class Health {
     collectDefaultMetrics({ register: this.metrics });
   }
 
-  check(name: string, check: ReadinessCheck): void {
+  check(name: string, check: HealthCheck): void {
     this.checks.set(name, check);
+  }
+
+  /** Adds a check of liveness. Its problem must be one that only a new process solves: a supervisor restarts a process that is not live. */
+  liveWhile(name: string, check: HealthCheck): void {
+    this.lifelines.set(name, check);
   }
 
   /** The answer of the ready endpoint, for processes that also serve it on another port. */
   report(): { ready: boolean; problems: Record<string, string> } {
-    const problems: Record<string, string> = this.serving ? {} : { service: 'starting or stopping' };
-    for (const [name, check] of this.checks) {
-      const problem = check();
-      if (problem !== undefined) problems[name] = problem;
-    }
+    const problems = { ...(!this.serving && { service: 'starting or stopping' }), ...problemsOf(this.checks) };
     return { ready: Object.keys(problems).length === 0, problems };
   }
 
@@ -54,7 +56,12 @@ export class Health {
   }
 
   async answer(path: string): Promise<{ status: number; type: string; body: string }> {
-    if (path === '/health/live') return { status: 200, type: 'application/json', body: '{"status":"ok"}' };
+    if (path === '/health/live') {
+      const problems = problemsOf(this.lifelines);
+      return Object.keys(problems).length === 0
+        ? { status: 200, type: 'application/json', body: '{"status":"ok"}' }
+        : { status: 503, type: 'application/json', body: JSON.stringify({ status: 'restart needed', problems }) };
+    }
     if (path === '/health/ready') {
       const { ready, problems } = this.report();
       return {
@@ -79,4 +86,13 @@ export class Health {
     server.closeAllConnections();
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
+}
+
+function problemsOf(checks: ReadonlyMap<string, HealthCheck>): Record<string, string> {
+  const problems: Record<string, string> = {};
+  for (const [name, check] of checks) {
+    const problem = check();
+    if (problem !== undefined) problems[name] = problem;
+  }
+  return problems;
 }

@@ -74,8 +74,6 @@ export function kindOf(error: unknown): FailureKind {
     if (code === '0A000' && error instanceof Error && error.message.includes('cached plan')) return 'away';
     if (/^[0-9A-Z]{5}$/.test(code)) return 'answered';
   }
-  // A WASM engine that trapped cannot be used again in this process.
-  if (error instanceof Error && error.name === 'RuntimeError') return 'away';
   return error instanceof Error && DRIVER.test(error.message) ? 'away' : 'foreign';
 }
 

@@ -8,6 +8,7 @@ export type { PostgresOptions } from './servers/postgres.js';
 export * from './servers/private-server.js';
 export * from './seeded.js';
 export * from './servers/servers.js';
+export * from './servers/small-disk.js';
 export * from './cluster/cluster.js';
 export * from './cluster/service-process.js';
 export * from './error-code.js';

@@ -15,7 +15,7 @@ import { Metrics, type FileCall } from '../metrics.js';
 import { disposition, fileNameFor, rangeOf } from './file-headers.js';
 import { Files } from './files.js';
 import { receiveFile } from './multipart.js';
-import { MissingFile } from './store.js';
+import { isDiskFull, MissingFile } from './store.js';
 import { Uploads } from './uploads.js';
 
 /** A client whose session the guard has found. */
@@ -93,13 +93,20 @@ export class FilesController {
       await withTrace({ ...traceOf(response), userId: client.session.userId }, async () => {
         await this.limits.admitRequest(client);
         queryOf({}, request.originalUrl);
-        await work(client);
+        await work(client).catch((error: unknown) => this.refuseIfFull(error));
       });
       stopClock('ok');
     } catch (error) {
       stopClock(error instanceof ChatError ? error.code : 'internal');
       throw error;
     }
+  }
+
+  /** A full disk is no defect: the client tries again once there is room. */
+  private refuseIfFull(error: unknown): never {
+    if (!isDiskFull(error)) throw error;
+    this.logger.error({ err: error }, 'the disk of FILES_DIR is full: files are refused until there is room');
+    throw new ChatError('unavailable', 'The server has no room for files');
   }
 
   /** Sends a file. Its bytes never change, but its audience does: clients cache it and revalidate each time. */

@@ -28,6 +28,10 @@ export function missingFile(error: NodeJS.ErrnoException): never {
   throw error.code === 'ENOENT' ? new MissingFile('no such file', { cause: error }) : error;
 }
 
+/** Whether a disk, or the user's share of it, is full. Other processes report it by its text. */
+export const isDiskFull = (error: unknown): boolean =>
+  error instanceof Error && /\b(ENOSPC|EDQUOT)\b/.test(`${(error as NodeJS.ErrnoException).code} ${error.message}`);
+
 /** Keeps files in a folder, which is created with the first file. Gateways that share files must share the folder. */
 export class FolderStore implements FileStore {
   constructor(private readonly folder: string) {}
@@ -38,8 +42,13 @@ export class FolderStore implements FileStore {
     // A hard link, where the file system has them.
     await link(path, target).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code === 'EEXIST') return;
-      await copyFile(path, `${target}.part`).catch(missingFile);
-      await rename(`${target}.part`, target);
+      try {
+        await copyFile(path, `${target}.part`).catch(missingFile);
+        await rename(`${target}.part`, target);
+      } catch (failure) {
+        await rm(`${target}.part`, { force: true });
+        throw failure;
+      }
     });
   }
 

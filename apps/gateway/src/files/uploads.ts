@@ -1,8 +1,9 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
 import { ChatError, Id, limits, newId, type Attachment, type ErrorCode } from '@parley/contracts';
+import { Unavailable } from '@parley/service-kit';
 import { FileStore } from '@tus/file-store';
 import { ERRORS, Server, type DataStore, type Upload } from '@tus/server';
 import type { Request, Response as ExpressResponse } from 'express';
@@ -14,7 +15,7 @@ import { fileName } from './file-headers.js';
 import { Files } from './files.js';
 import { filesDir, s3Config } from './open-store.js';
 import type { BucketUploads } from './s3-uploads.js';
-import { MissingFile } from './store.js';
+import { isDiskFull, MissingFile } from './store.js';
 
 /** The age at which an unfinished upload is given up. */
 const EXPIRY_MS = 24 * 3_600_000;
@@ -78,8 +79,13 @@ export class Uploads {
     }
     requireHeaders(request);
     const tus = await this.server();
+    await this.requireRoom(request);
     const answer = await tus.handleWeb(new NodeRequest({ req: request as never, res: response as never }));
     const refusal = this.refusals.get(request);
+    const created = this.created.get(request);
+    // Nobody learned its id, and on a full disk its description may be half written.
+    if (created !== undefined && refusal && !this.bucket && (refusal instanceof Unavailable || isDiskFull(refusal)))
+      await tus.datastore.remove(created).catch(() => undefined);
     await this.releaseUnlessStored(tus.datastore, request, answer);
     if (refusal) throw isGone(refusal) ? noSuchUpload() : refusal;
     if (request.method === 'HEAD' && id !== undefined)
@@ -202,7 +208,10 @@ export class Uploads {
         return {};
       },
       onResponseError: (request, error) => {
-        if (error instanceof Error) this.refusals.set(nodeRequestOf(request), error);
+        // It hides why the bytes could not be written; the client continues at the offset that HEAD answers.
+        const refusal =
+          error === ERRORS.FILE_WRITE_ERROR ? new Unavailable('files: a part could not be written') : error;
+        if (refusal instanceof Error) this.refusals.set(nodeRequestOf(request), refusal);
         return undefined;
       },
     });
@@ -227,6 +236,14 @@ export class Uploads {
     if (size === undefined && hasPart && reserved < limits.uploadBytes)
       throw new ChatError('too_large', 'Your quota may not suffice: send the first part by itself');
     return reserved;
+  }
+
+  /** Refuses a part that the disk has no room for before its bytes are read, so that the client gets the answer. */
+  private async requireRoom({ headers }: Request): Promise<void> {
+    const bytes = Number(headers['content-length'] ?? 0);
+    if (this.bucket || bytes === 0) return;
+    const { bavail, bsize } = await statfs(filesDir(this.config));
+    if (bavail * bsize < bytes) throw new ChatError('unavailable', 'The server has no room for files');
   }
 
   /** Answers `not_found` for somebody else's upload. */

@@ -1,81 +1,54 @@
-import { Worker } from 'node:worker_threads';
-import { Mutex, protocol } from '@electric-sql/pglite';
-import { Unavailable } from '@parley/service-kit';
-import { encode, parserOf, type QueryOptions, type Row, type Sql } from '../database.js';
-import { Lru } from '@parley/service-kit';
-
-const { serialize, messages, Parser } = protocol;
-type Field = InstanceType<typeof messages.RowDescriptionMessage>['fields'][number];
-
-/** Messages of Postgres' protocol, or an operation of PGlite. */
-export type EngineRequest = Uint8Array | 'dump' | 'close';
-/** The answer to an {@link EngineRequest}: bytes of Postgres’ protocol or of a dump, or an error. */
-export type EngineAnswer =
-  | Uint8Array
-  | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };
-
-/** Maximum number of statements that are kept prepared. */
-const MAX_PREPARED = 250;
-/**
- * Lifetime of a prepared statement. PGlite gathers no statistics, so a plan made for a small table would otherwise be
- * used forever.
- */
-const MAX_PREPARED_AGE_MS = 60_000;
-
-interface Statement {
-  readonly name: string;
-  readonly until: number;
-  readonly fields: readonly Field[];
-}
+import { statfs } from 'node:fs/promises';
+import { Mutex } from '@electric-sql/pglite';
+import { backOffMs, pause, type Logger } from '@parley/service-kit';
+import { parserOf, type QueryOptions, type Row, type Sql } from '../database.js';
+import { reasonOf } from '../failures.js';
+import { EngineThread, type EngineOptions, type Result } from './thread.js';
 
 type Run = (text: string, parameters: readonly unknown[], options?: QueryOptions) => Promise<Result>;
 
-interface Result {
-  readonly fields: readonly Field[];
-  readonly rows: readonly (readonly (string | null)[])[];
-  /** The command and its number of rows: `UPDATE 3`. */
-  readonly tag: string;
-}
+/** Pauses before a broken database is opened again. The longest is short, because people wait for it after they made room on the disk. */
+const FIRST_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 2_000;
+/** A database that worked for this long starts again with the first pause. */
+const STABLE_MS = 30_000;
+/** After this time without success, on a disk with room, a new process has to try. */
+const HOPELESS_AFTER_MS = 60_000;
+/** Two segments of the write-ahead log: with less room, a database may not open. */
+export const ROOM_NEEDED = 32 * 1024 * 1024;
 
 /**
  * PGlite in a thread of its own, so that a long statement only delays callers of the database. PGlite's own `query` enters WebAssembly six times for one statement, and parses and plans it each
  * time; here a statement is one message, and is prepared once a minute. Transactions and single statements run one at a time, in the order of the calls.
  */
 export class PgliteEngine {
-  private readonly waiting: PromiseWithResolvers<Uint8Array>[] = [];
   private readonly turns = new Mutex();
-  private readonly parser = new Parser();
-  private readonly prepared = new Lru<Statement>(
-    MAX_PREPARED,
-    () => 1,
-    ({ name }) => this.dropped.push(name),
-  );
-  /** Names of statements that PGlite has still to close. */
-  private dropped: string[] = [];
-  private count = 0;
-  private ended: Error | undefined;
+  private readonly closing = new AbortController();
+  /** A thread that is being opened in place of the broken one. */
+  private successor: EngineThread | undefined;
+  private hopelessBecause: string | undefined;
 
-  private constructor(private readonly worker: Worker) {
-    worker.on('message', (answer: EngineAnswer) =>
-      this.settle((request) =>
-        'failed' in answer
-          ? request.reject(Object.assign(new Error(answer.failed.message), answer.failed))
-          : request.resolve(answer),
-      ),
-    );
-    worker.on('error', (error) => this.end(error));
-    worker.on('exit', () => this.end(new Error('its thread ended')));
+  private constructor(
+    private thread: EngineThread,
+    private readonly options: EngineOptions,
+  ) {}
+
+  /** Opens the database. Rejects with PGlite's error. */
+  static async start(options: EngineOptions): Promise<PgliteEngine> {
+    return new PgliteEngine(await new EngineThread(options).open(), options);
   }
 
-  /** Without a folder the database is in memory. `template`: a result of {@link dump}. */
-  static async start({ dataDir, template }: { dataDir?: string; template?: Blob }): Promise<PgliteEngine> {
-    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    // Without this process's flags, because some are not allowed for workers.
-    const engine = new PgliteEngine(
-      new Worker(new URL(file, import.meta.url), { workerData: { dataDir, loadDataDir: template }, execArgv: [] }),
-    );
-    await engine.next();
-    return engine;
+  /**
+   * From now on a statement has a time limit, and a database that broke (its disk was full, a statement took too long) is opened again, with everything that was committed, until it is closed. Meanwhile calls are
+   * rejected as `Unavailable`. A database in memory stays broken.
+   */
+  serve(statementTimeoutMs: number, logger: Logger): void {
+    void this.keepOpen(statementTimeoutMs, logger);
+  }
+
+  /** The reason why the database is broken and will not open again in this process; undefined while it works or may recover. */
+  get hopeless(): string | undefined {
+    return this.hopelessBecause;
   }
 
   /** Runs a statement outside of transactions. */
@@ -117,132 +90,90 @@ export class PgliteEngine {
 
   /** The whole database, as `template` of another one. */
   dump(): Promise<Blob> {
-    return this.turns.runExclusive(async () => new Blob([(await this.send('dump')) as Uint8Array<ArrayBuffer>]));
+    return this.turns.runExclusive(async () => new Blob([(await this.thread.send('dump')) as Uint8Array<ArrayBuffer>]));
   }
 
-  async close(): Promise<void> {
-    if (this.ended) return;
-    await this.turns.runExclusive(() => this.send('close'));
-    await this.worker.terminate();
+  /** Closes the database. One that is not idle is ended at once, which it survives like a crash. */
+  async close({ isIdle = true } = {}): Promise<void> {
+    this.closing.abort();
+    await this.successor?.terminate();
+    await (isIdle ? this.thread.close() : this.thread.terminate());
+  }
+
+  private async keepOpen(statementTimeoutMs: number, logger: Logger): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      this.thread.limit(statementTimeoutMs);
+      const openedAt = Date.now();
+      const reason = reasonOf(await this.thread.ended);
+      if (this.closing.signal.aborted) return;
+      if (this.options.dataDir === undefined) return void (this.hopelessBecause = reason);
+      logger.error({ reason }, 'the database broke: it is opened again; calls are unavailable until then');
+      if (Date.now() - openedAt > STABLE_MS) failures = 0;
+      failures = await this.reopen(this.options.dataDir, failures, logger);
+      if (this.closing.signal.aborted) return;
+      this.hopelessBecause = undefined;
+      logger.warn('the database is open again');
+    }
+  }
+
+  /** Opens the database again, however long it takes, unless it is closed. Resolves with the number of failures in a row. */
+  private async reopen(dataDir: string, failures: number, logger: Logger): Promise<number> {
+    await this.thread.terminate();
+    for (const since = Date.now(); ; failures += 1) {
+      await pause(backOffMs(failures, FIRST_PAUSE_MS, MAX_PAUSE_MS), this.closing.signal);
+      if (this.closing.signal.aborted) return failures;
+      this.successor = new EngineThread(this.options);
+      try {
+        this.thread = await this.successor.open();
+        return failures;
+      } catch (error) {
+        const [reason, free] = [reasonOf(error), await roomAt(dataDir)];
+        if (Date.now() - since > HOPELESS_AFTER_MS && free >= ROOM_NEEDED) this.hopelessBecause = reason;
+        if (failures % 10 === 0)
+          logger.error({ reason, freeBytes: free, neededBytes: ROOM_NEEDED }, 'the database cannot be opened yet');
+      } finally {
+        this.successor = undefined;
+      }
+    }
   }
 
   /** Waits for its turn, but not for its answer: PGlite works in order, so the next statement may be sent before this one is answered. */
   private async runInTurn(text: string, parameters: readonly unknown[], options?: QueryOptions): Promise<Result> {
-    const { result } = await this.turns.runExclusive(async () => ({ result: this.run(text, parameters, options) }));
+    const { result } = await this.turns.runExclusive(async () => ({
+      result: this.thread.run(text, parameters, options),
+    }));
     return result;
   }
 
   private within<T>(begin: string, work: (run: Run) => Promise<T>): Promise<T> {
     return this.turns.runExclusive(async () => {
-      await this.command(begin);
+      // The database may be opened again meanwhile: the transaction belongs to the thread that began it.
+      const { thread } = this;
+      await thread.command(begin);
       let open = true;
       try {
         const result = await work((text, parameters, options) =>
-          open ? this.run(text, parameters, options) : Promise.reject(new Error('the transaction has ended')),
+          open ? thread.run(text, parameters, options) : Promise.reject(new Error('the transaction has ended')),
         );
         open = false;
-        if ((await this.command('commit')).tag !== 'COMMIT')
+        if ((await thread.command('commit')).tag !== 'COMMIT')
           throw new Error('a statement of the transaction had failed: nothing was committed');
         return result;
       } catch (error) {
         open = false;
-        await this.command('rollback');
+        await thread.command('rollback');
         throw error;
       }
     });
   }
-
-  private command(text: string): Promise<Result> {
-    return this.exchange(concat([serialize.query(text)]));
-  }
-
-  private async run(
-    text: string,
-    parameters: readonly unknown[],
-    { prepared = true }: QueryOptions = {},
-  ): Promise<Result> {
-    if (!prepared) return this.exchange(this.messagesOf('', text, parameters));
-    const kept = this.prepared.get(text);
-    const statement = kept && kept.until > Date.now() ? kept : undefined;
-    if (kept && !statement) this.prepared.delete(text);
-    const name = statement?.name ?? `p${(this.count++).toString(36)}`;
-    const bytes = this.messagesOf(name, statement ? undefined : text, parameters);
-    return this.exchange(bytes, statement?.fields, (fields) =>
-      this.prepared.set(text, { name, fields, until: Date.now() + MAX_PREPARED_AGE_MS }),
-    );
-  }
-
-  /** The messages that run a statement by its name. With `text` it is prepared first. */
-  private messagesOf(name: string, text: string | undefined, parameters: readonly unknown[]): Uint8Array {
-    const dropped = this.dropped;
-    this.dropped = [];
-    return concat([
-      ...dropped.map((droppedName) => serialize.close({ type: 'S', name: droppedName })),
-      ...(text === undefined ? [] : [serialize.parse({ name, text }), serialize.describe({ type: 'S', name })]),
-      serialize.bind({ statement: name, values: parameters.map(encode) }),
-      serialize.execute(),
-      serialize.sync(),
-    ]);
-  }
-
-  /** Sends messages and reads their answer. Calls `onParsed` when a statement was parsed, also if it failed afterwards. */
-  private async exchange(
-    bytes: Uint8Array,
-    knownFields?: readonly Field[],
-    onParsed?: (fields: readonly Field[]) => void,
-  ): Promise<Result> {
-    const answer = await this.send(bytes);
-    let fields: readonly Field[] = knownFields ?? [];
-    const rows: (string | null)[][] = [];
-    let [tag, isParsed, failure]: [string, boolean, Error | undefined] = ['', false, undefined];
-    this.parser.parse(answer, (message) => {
-      if (message instanceof messages.DataRowMessage) rows.push(message.fields);
-      else if (message instanceof messages.RowDescriptionMessage) fields = message.fields;
-      else if (message instanceof messages.CommandCompleteMessage) tag = message.text;
-      else if (message instanceof messages.DatabaseError) failure ??= message;
-      else if (message.name === 'parseComplete') isParsed = true;
-    });
-    if (isParsed) onParsed?.(fields);
-    if (failure) throw failure as Error;
-    return { fields, rows, tag };
-  }
-
-  private send(request: EngineRequest): Promise<Uint8Array> {
-    if (this.ended) return Promise.reject(new Unavailable(`database: ${this.ended.message}`));
-    this.worker.postMessage(request, typeof request === 'string' ? [] : [request.buffer as ArrayBuffer]);
-    return this.next();
-  }
-
-  private next(): Promise<Uint8Array> {
-    const answer = Promise.withResolvers<Uint8Array>();
-    // An idle database does not keep the process alive.
-    if (this.waiting.push(answer) === 1) this.worker.ref();
-    return answer.promise;
-  }
-
-  private settle(how: (request: PromiseWithResolvers<Uint8Array>) => void): void {
-    const request = this.waiting.shift();
-    if (this.waiting.length === 0) this.worker.unref();
-    if (request) how(request);
-  }
-
-  private end(error: Error): void {
-    this.ended ??= error;
-    while (this.waiting.length > 0)
-      this.settle((request) => request.reject(new Unavailable(`database: ${error.message}`)));
-  }
 }
 
-/** Joins the parts in memory of its own, which can be moved to another thread. A buffer of Node's pool would move the whole pool. */
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
+/** The bytes that this process may still write to the disk of a folder; all of them when the system does not tell. */
+export const roomAt = (folder: string): Promise<number> =>
+  statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => Infinity,
+  );
 
 /** Types of time, which MikroORM parses itself. */
 const TIMES = new Set([1082, 1114, 1184, 1186]);

@@ -195,6 +195,7 @@ describe('a data folder', () => {
     await writeFile(join(folder, LOCK_FILE), JSON.stringify({ pid: 1, host: 'elsewhere', token: 'b' }));
     await eventually(() => database.problem()?.includes('taken over') === true);
     await expect(database.query('select 1')).rejects.toThrow('taken over');
+    expect(database.lost()).toContain('taken over');
     await database.close();
     expect(await lockOf()).toMatchObject({ token: 'b' });
   });

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MikroORM, PgliteDriver, type SqlEntityManager } from '@mikro-orm/pglite';
-import { inSpan, makeFolderPrivate, StartError, Unavailable, type Logger } from '@parley/service-kit';
+import { endsWithin, inSpan, makeFolderPrivate, StartError, Unavailable, type Logger } from '@parley/service-kit';
 import {
   Reachability,
   spanAttributes,
@@ -12,15 +12,20 @@ import {
   type Sql,
   type TransactionOptions,
 } from '../database.js';
-import { reasonOf } from '../failures.js';
+import { codeOf, reasonOf } from '../failures.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from '../orm.js';
-import { PgliteEngine } from './engine.js';
+import type { EngineOptions } from './thread.js';
+import { PgliteEngine, roomAt, ROOM_NEEDED } from './engine.js';
 import { begin } from '../postgres.js';
 import { compareSchema, newerSchemaText, runMigrations } from '../schema.js';
 
 /** Where {@link openPglite} keeps the database: in a folder, or in memory. */
-export type PgliteOptions = { readonly logger: Logger } & (
+export type PgliteOptions = {
+  readonly logger: Logger;
+  /** The longest that one statement may run, in milliseconds; then the database is ended and opened again, because PGlite cannot cancel a statement. Default: 60,000. */
+  readonly statementTimeoutMs?: number;
+} & (
   | {
       /** A folder for Parley alone, created if it is missing. The database is in its `database` folder. */ readonly dataDir: string;
     }
@@ -34,8 +39,17 @@ export type PgliteOptions = { readonly logger: Logger } & (
 export interface PgliteDatabase extends Database {
   /** The whole database, as `template` of another one in memory. */
   dump(): Promise<Blob>;
+  /**
+   * The reason why the database cannot be used and will not recover in this process, for liveness: another process took the folder, or it broke and does not open again although its disk has room. Undefined while
+   * it works, and while it is being opened again.
+   */
+  lost(): string | undefined;
 }
 
+const STATEMENT_TIMEOUT_MS = 60_000;
+/** How long a close waits for work under way, which the services end before. */
+const FINISH_TIMEOUT_MS = 5_000;
+const TAKEN_OVER = 'the data folder was taken over by another process';
 const FOLDER = 'database';
 /** Where the first start builds the database, so that a killed start leaves no half-built one. */
 const UNFINISHED = 'database.unfinished';
@@ -63,7 +77,7 @@ class EmbeddedDatabase implements PgliteDatabase {
   /** Another process has opened the folder: further writes of this one would damage it. */
   seize(): void {
     this.seized = true;
-    this.reachability.failed(new Error('the data folder was taken over by another process'));
+    this.reachability.failed(new Error(TAKEN_OVER));
   }
 
   query<T extends Row = Row>(text: string, parameters: readonly unknown[] = [], options?: QueryOptions): Promise<T[]> {
@@ -92,6 +106,10 @@ class EmbeddedDatabase implements PgliteDatabase {
     return this.reachability.problem();
   }
 
+  lost(): string | undefined {
+    return this.seized ? TAKEN_OVER : this.engine.hopeless;
+  }
+
   async dump(): Promise<Blob> {
     return this.engine.dump();
   }
@@ -100,16 +118,16 @@ class EmbeddedDatabase implements PgliteDatabase {
     if (this.closed) return;
     this.closed = true;
     this.reachability.close();
-    await Promise.allSettled(this.running);
+    const isIdle = await endsWithin(FINISH_TIMEOUT_MS, Promise.allSettled(this.running));
     await this.orm.close(true);
-    await this.engine.close();
+    await this.engine.close({ isIdle });
     await this.lock?.release();
   }
 
   private async attempts<T>(work: () => Promise<T>): Promise<T> {
     if (this.closed) throw new Unavailable('database: closed');
     const run = withRetries(this.reachability, async () => {
-      if (this.seized) throw new Unavailable('database: the data folder was taken over by another process');
+      if (this.seized) throw new Unavailable(`database: ${TAKEN_OVER}`);
       return work();
     });
     this.running.add(run);
@@ -117,8 +135,11 @@ class EmbeddedDatabase implements PgliteDatabase {
   }
 }
 
-async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<EmbeddedDatabase> {
-  const engine = await PgliteEngine.start({ ...(dataDir !== undefined && { dataDir }), ...(template && { template }) });
+async function open(
+  { logger, statementTimeoutMs = STATEMENT_TIMEOUT_MS }: PgliteOptions,
+  place: EngineOptions,
+): Promise<EmbeddedDatabase> {
+  const engine = await PgliteEngine.start(place);
   try {
     const orm = (await MikroORM.init({
       ...ormOptions(logger),
@@ -130,6 +151,8 @@ async function open(logger: Logger, dataDir?: string, template?: Blob): Promise<
     const { pending, unknown } = await compareSchema(database);
     if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));
     if (pending.length > 0) await runMigrations(orm);
+    // Not before: a migration of a large table may take long, and one that fails must not be hidden by opening again.
+    engine.serve(statementTimeoutMs, logger);
     return database;
   } catch (error) {
     await engine.close();
@@ -162,26 +185,41 @@ async function inspect(folder: string): Promise<void> {
     throw new StartError(`the data folder ${folder} holds no readable database (PG_VERSION is missing in ${FOLDER})`);
 }
 
-async function build(folder: string, logger: Logger): Promise<void> {
+async function build(folder: string, options: PgliteOptions): Promise<void> {
   const unfinished = join(folder, UNFINISHED);
-  await rm(unfinished, { recursive: true, force: true });
-  await (await open(logger, unfinished)).close();
-  await rm(join(folder, FOLDER), { recursive: true, force: true });
-  await rename(unfinished, join(folder, FOLDER));
+  try {
+    await rm(unfinished, { recursive: true, force: true });
+    await (await open(options, { dataDir: unfinished })).close();
+    await rm(join(folder, FOLDER), { recursive: true, force: true });
+    await rename(unfinished, join(folder, FOLDER));
+  } catch (error) {
+    // On a full disk its room is needed.
+    await rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
-const SYSTEM = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST', 'EIO']);
-const explain = (folder: string, error: unknown): unknown => {
+const FULL = new Set(['ENOSPC', 'EDQUOT', '53100']);
+const SYSTEM = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EIO']);
+/** The error as a `StartError` of one line. `room`: the bytes that were free when it was thrown. */
+function explain(folder: string, error: unknown, room: number): unknown {
   if (error instanceof StartError) return error;
-  const code = (error as NodeJS.ErrnoException).code;
+  const code = codeOf(error);
+  // PGlite says only that it failed to initialize.
+  if (room < ROOM_NEEDED || (code !== undefined && FULL.has(code)))
+    return new StartError(
+      `the disk of the data folder ${folder} is full (${megabytes(room)} MB are free, ${megabytes(ROOM_NEEDED)} are needed): make room, then start again`,
+    );
   if (code !== undefined && SYSTEM.has(code))
     return new StartError(
       `the data folder ${folder} cannot be written (${code}): give it to this user, or choose another DATA_DIR`,
     );
   return new StartError(`the database in ${folder} cannot be opened: ${reasonOf(error)}`);
-};
+}
+const megabytes = (bytes: number): number => Math.floor(bytes / (1024 * 1024));
 
-async function openFolder(dataDir: string, logger: Logger): Promise<EmbeddedDatabase> {
+async function openFolder(options: PgliteOptions, dataDir: string): Promise<EmbeddedDatabase> {
+  const { logger } = options;
   const folder = resolve(dataDir);
   let lock: FolderLock | undefined;
   let database: EmbeddedDatabase | undefined;
@@ -195,15 +233,16 @@ async function openFolder(dataDir: string, logger: Logger): Promise<EmbeddedData
     // The gateway looks after the files of attachments.
     const isOurs = (name: string): boolean => name !== 'files';
     await makeFolderPrivate(folder, { logger, isOurs });
-    if (!(await readdir(folder)).includes(FOLDER)) await build(folder, logger);
-    database = await open(logger, join(folder, FOLDER));
+    if (!(await readdir(folder)).includes(FOLDER)) await build(folder, options);
+    database = await open(options, { dataDir: join(folder, FOLDER) });
     // PGlite chooses the rights of files that it creates at its start, whatever those of new files are to be.
     await makeFolderPrivate(folder, { isOurs });
     database.keep(lock);
     return database;
   } catch (error) {
+    const room = await roomAt(folder);
     await lock?.release();
-    throw explain(folder, error);
+    throw explain(folder, error, room);
   }
 }
 
@@ -213,6 +252,6 @@ async function openFolder(dataDir: string, logger: Logger): Promise<EmbeddedData
  */
 export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
   return 'memory' in options
-    ? open(options.logger, undefined, options.template)
-    : openFolder(options.dataDir, options.logger);
+    ? open(options, { ...(options.template && { template: options.template }) })
+    : openFolder(options, options.dataDir);
 }

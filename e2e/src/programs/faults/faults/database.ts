@@ -1,7 +1,7 @@
 /** Postgres crashes, stalls, refuses writes, fails over, and runs out of disk. */
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startStandby } from '@parley/testing';
+import { fillDisk, startStandby } from '@parley/testing';
 import { query } from '../check.js';
 import { often, seconds, silence, standstill, terminateAll, type Fault } from './fault.js';
 
@@ -78,26 +78,9 @@ export const diskFull: Fault = {
     const { postgres } = target.servers;
     const [row] = await query<{ data_directory: string }>(postgres.url, 'show data_directory', []);
     const filler = join(row!.data_directory, '..', 'filler');
-    await fill(filler);
+    await fillDisk(filler);
     await seconds(10);
     await rm(filler);
     await postgres.restart();
   },
 };
-
-/** Fills the disk with one file. */
-async function fill(path: string): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    for (let size = 1 << 20; size >= 1 << 10; size >>= 1) {
-      const block = Buffer.alloc(size);
-      for (let full = false; !full;)
-        full = await file.write(block).then(
-          ({ bytesWritten }) => bytesWritten < size,
-          () => true,
-        );
-    }
-  } finally {
-    await file.close();
-  }
-}
