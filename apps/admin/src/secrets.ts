@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { accountName, rabbitDefinitions, rabbitRights, type Account } from '@parley/broker';
 import { redisRights, redisUsers } from '@parley/realtime';
 import { shareNewFiles, StartError } from '@parley/service-kit';
-import { roles } from '@parley/store';
+import { parseDatabaseUrl, roles, withAccount } from '@parley/store';
 import { required, UsageError, type Command } from './command.js';
 
 const OPERATOR = 'parley';
@@ -60,7 +60,7 @@ export function secretFiles(password: (name: string) => string, servers: Servers
     operator: { name: OPERATOR, password: password('REDIS_PASSWORD') },
     passwords: each(withRedis, (service) => of(service, 'REDIS')),
   });
-  const owner = as(servers.database, OPERATOR, password('POSTGRES_PASSWORD'));
+  const owner = withAccount(servers.database, OPERATOR, password('POSTGRES_PASSWORD'));
   const files = {
     ...Object.fromEntries(
       services.map((service) => [`${service}/AMQP_URL`, as(servers.amqp, accountName(service), of(service, 'AMQP'))]),
@@ -74,7 +74,7 @@ export function secretFiles(password: (name: string) => string, servers: Servers
     ...Object.fromEntries(
       withDatabase.map((service) => [
         `${service}/DATABASE_URL`,
-        as(servers.database, roles[service], of(service, 'DB')),
+        withAccount(servers.database, roles[service], of(service, 'DB')),
       ]),
     ),
     ...Object.fromEntries(
@@ -143,7 +143,8 @@ export const secretsCommand: Command = {
     });
     const { amqp, database, redis } = values;
     const dir = required('dir', values.dir);
-    for (const address of [amqp, database, redis])
+    parseDatabaseUrl(database);
+    for (const address of [amqp, redis])
       if (!URL.canParse(address)) throw new UsageError(`${address} is not an address`);
     // The reader's user id is unknown, so the files are world-readable; only the reader mounts the volume.
     const [fileMode, folderMode] = values['world-readable'] ? [0o644, 0o755] : [0o600, 0o700];

@@ -1,4 +1,5 @@
 import { commonConfig, env, secret } from '@parley/service-kit';
+import { databaseUrl } from '@parley/store';
 
 const DAY_S = 86_400;
 
@@ -25,6 +26,6 @@ export const authConfig = {
   ...commonConfig,
   ...authSettings,
   AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),
-  DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'Postgres, as role parley_auth'),
+  DATABASE_URL: secret(databaseUrl, 'Postgres, as role parley_auth'),
   DATABASE_POOL: env.integer(1, 1000).default(10).describe('Maximum database connections of one replica'),
 };

@@ -1,4 +1,5 @@
 import { commonConfig, env, secret } from '@parley/service-kit';
+import { databaseUrl } from '@parley/store';
 import type { z } from 'zod';
 
 /** Settings of the messages service in both modes, as environment variables. */
@@ -19,7 +20,7 @@ export const messagesConfig = {
   ...commonConfig,
   ...messagesSettings,
   AMQP_URL: secret(env.url('amqp', 'amqps'), 'RabbitMQ, as the user of this service'),
-  DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'Postgres, as role parley_messages'),
+  DATABASE_URL: secret(databaseUrl, 'Postgres, as role parley_messages'),
   REDIS_URL: secret(env.url('redis', 'rediss'), 'Redis, where the gateways register their connections'),
   DATABASE_POOL: env.integer(1, 1000).default(10).describe('Database connections of one replica at most'),
 };

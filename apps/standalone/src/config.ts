@@ -2,6 +2,7 @@ import { authSettings } from '@parley/auth';
 import { gatewayConfig } from '@parley/gateway';
 import { messagesSettings } from '@parley/messages';
 import { commonConfig, ConfigError, env, loadConfig, secret } from '@parley/service-kit';
+import { databaseUrl } from '@parley/store';
 import { z } from 'zod';
 
 /** The configuration of everything in one process. Each of the three addresses replaces one dependency by a server; without any it is embedded mode. */
@@ -31,7 +32,7 @@ export const standaloneConfig = {
     'RabbitMQ instead of the in-process broker; needs the other two addresses',
   ),
   DATABASE_URL: secret(
-    env.url('postgres', 'postgresql').optional(),
+    databaseUrl.optional(),
     'Postgres instead of PGlite, as an owner who may migrate it and act as the services’ roles',
   ),
   DATABASE_POOL: env.integer(1, 1000).default(10).describe('Maximum Postgres connections of each service'),

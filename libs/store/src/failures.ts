@@ -41,7 +41,7 @@ const SOCKET = new Set([
 ]);
 // Errors of the pg driver and of PGlite without a code.
 const DRIVER =
-  /connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|query read timeout|after calling end|client was closed|pglite is (closed|closing)|connection error|server closed|premature close|driver has already been destroyed/i;
+  /timeout expired|connection terminated|connection ended|not queryable|timeout exceeded when trying to connect|query read timeout|after calling end|client was closed|pglite is (closed|closing)|connection error|server closed|premature close|driver has already been destroyed/i;
 
 interface Coded {
   readonly code?: unknown;

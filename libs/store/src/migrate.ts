@@ -1,7 +1,8 @@
 import { StartError, type Logger } from '@parley/service-kit';
 import { reasonOf } from './failures.js';
 import { roles } from './migrations/index.js';
-import { openPool, addressOf } from './postgres.js';
+import { parseDatabaseUrl } from './database-url.js';
+import { openPool } from './postgres.js';
 import { compareSchema, newerSchemaText, runMigrations } from './schema.js';
 
 /** The key of the advisory lock. Any number, the same for every migration job. */
@@ -42,7 +43,7 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
     }
   } catch (error) {
     if (error instanceof StartError) throw error;
-    throw new StartError(`the database at ${addressOf(url)} cannot be migrated: ${reasonOf(error)}`);
+    throw new StartError(`the database at ${parseDatabaseUrl(url).title} cannot be migrated: ${reasonOf(error)}`);
   } finally {
     await orm.close(true);
   }

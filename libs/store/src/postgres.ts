@@ -13,13 +13,15 @@ import {
   type Sql,
   type TransactionOptions,
 } from './database.js';
+import { parseDatabaseUrl, tlsOf } from './database-url.js';
 import { kindOf, reasonOf } from './failures.js';
 import { ormOptions, type Orm } from './orm.js';
+import { clientClass } from './postgres-client.js';
 import { compareSchema, newerSchemaText } from './schema.js';
 
 /** The settings of {@link connectPostgres}. */
 export interface PostgresOptions {
-  /** `postgres://role:password@host:port/database`. */
+  /** `postgres://role:password@host:port/database`: see {@link parseDatabaseUrl}. */
   readonly url: string;
   /** Acts as this role: for an owner's login (tests, or one account for all services). */
   readonly role?: string;
@@ -36,21 +38,15 @@ export interface PostgresOptions {
 
 /** MikroORM and the pool under it. Connects lazily. */
 export async function openPool(options: PostgresOptions): Promise<{ orm: Orm; pool: Pool }> {
-  const {
-    url,
-    role,
-    poolSize = 10,
-    statementTimeoutMs = 5000,
-    acquireTimeoutMs = 5000,
-    name = 'parley',
-    logger,
-  } = options;
+  const address = parseDatabaseUrl(options.url);
+  const { role, poolSize = 10, statementTimeoutMs = 5000, acquireTimeoutMs = 5000, name = 'parley', logger } = options;
   const orm = await MikroORM.init({
     ...ormOptions(logger),
     driver: PostgreSqlDriver,
-    clientUrl: url,
+    dbName: address.database ?? '',
     pool: { min: 0, max: poolSize },
     driverOptions: {
+      Client: clientClass(address, await tlsOf(address), acquireTimeoutMs),
       connectionTimeoutMillis: acquireTimeoutMs,
       statement_timeout: statementTimeoutMs || undefined,
       // For half-open connections, on which the server's own limit does not arrive.
@@ -211,17 +207,7 @@ export async function connectPostgres(options: PostgresOptions): Promise<Databas
     await database.close();
     if (error instanceof StartError) throw error;
     throw new StartError(
-      `the database at ${addressOf(options.url)} cannot be used: ${reasonOf(error).replace(/^database: /, '')}`,
+      `the database at ${parseDatabaseUrl(options.url).title} cannot be used: ${reasonOf(error).replace(/^database: /, '')}`,
     );
-  }
-}
-
-/** Host, port and database of a URL, without its password. */
-export function addressOf(url: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(url);
-    return `${hostname}:${port === '' ? '5432' : port}${pathname}`;
-  } catch {
-    return 'an address that is not a URL';
   }
 }

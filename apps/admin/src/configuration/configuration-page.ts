@@ -33,6 +33,16 @@ Generated from the schemas by \`npm run config:doc\`. Every setting is an enviro
 **Secrets**, marked 🔑, can also be read from a file, whose path is in \`<NAME>_FILE\`: \`DATABASE_URL_FILE=/run/secrets/database-url\`. That keeps them out of \`docker inspect\`, pod descriptions and crash reports. A line break at the end of the file is
 removed. Setting both is an error. A file is read once, at the start.
 
+**\`DATABASE_URL\`** is \`postgres://user:password@host:port/database\`, everywhere in the same way. \`/ ? # @ %\` in a name or password are written \`%2F %3F %23 %40 %25\`. An IPv6 address stands in brackets. Of several hosts
+(\`one:5432,two:5432\`), each new connection takes the first that answers. Parameters may follow, \`?name=value&…\`; any other is an error:
+
+| parameter | what it does |
+| --- | --- |
+| \`sslmode\` | as in libpq: \`disable\` (the default here), \`allow\`, \`prefer\`, \`require\`, \`verify-ca\`, \`verify-full\`. Only the last two are safe against somebody between the two sides |
+| \`sslrootcert\` | the file with the certificate of the authority that signed the server’s; with it \`require\` is \`verify-ca\`. \`system\`: those that the machine trusts, with \`verify-full\` only |
+| \`sslcert\`, \`sslkey\` | the files of a certificate for the client, and of its key. All files are read once, at the start |
+| \`target_session_attrs\` | \`any\` (the default), \`read-write\`, \`primary\`: the host that a connection wants. A service follows a failover to another of its hosts |
+
 **Checking** starts nothing and connects to nothing:
 
 \`\`\`sh runnable

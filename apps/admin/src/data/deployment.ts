@@ -1,6 +1,6 @@
 import { FolderStore, gatewayConfig, openStore, type FileStore } from '@parley/gateway';
-import { createLogger, env, loadConfig, secret, StartError } from '@parley/service-kit';
-import { connectPostgres, openPglite, type Database } from '@parley/store';
+import { createLogger, loadConfig, secret, StartError } from '@parley/service-kit';
+import { connectPostgres, databaseUrl, openPglite, parseDatabaseUrl, type Database } from '@parley/store';
 import { join } from 'node:path';
 
 /** The data of a deployment: its database, as its owner, and the bytes of its files. */
@@ -14,7 +14,7 @@ export interface Deployment {
 }
 
 const logger = createLogger('admin', 'warn', process.stderr);
-const databaseConfig = { DATABASE_URL: secret(env.url('postgres', 'postgresql'), 'Postgres, as its owner') };
+const databaseConfig = { DATABASE_URL: secret(databaseUrl, 'Postgres, as its owner') };
 const { FILES_DIR, S3_BUCKET, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = gatewayConfig;
 const filesConfig = { FILES_DIR, S3_BUCKET, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY };
 
@@ -40,9 +40,8 @@ export async function openCluster(url?: string): Promise<Deployment> {
     statementTimeoutMs: 600_000,
     logger,
   });
-  const { host, pathname } = new URL(address);
   const files = config.FILES_DIR === undefined && config.S3_BUCKET === undefined ? undefined : await openStore(config);
-  return { database, files, title: `${host}${pathname}`, close: () => database.close() };
+  return { database, files, title: parseDatabaseUrl(address).title, close: () => database.close() };
 }
 
 /** Opens a data folder, or without one a cluster. */

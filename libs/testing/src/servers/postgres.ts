@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
@@ -26,8 +26,12 @@ export interface PostgresOptions {
    * root.
    */
   readonly diskMb?: number;
+  /** Files of its data folder, such as `pg_hba.conf` or the key of its certificate, by their names. Local programs only. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Further settings, such as `ssl`. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
-const settings = ({ durable = false, diskMb }: PostgresOptions): string[] => [
+const settings = ({ durable = false, diskMb, settings: more = {} }: PostgresOptions): string[] => [
   '-c',
   `fsync=${durable ? 'on' : 'off'}`,
   '-c',
@@ -35,6 +39,7 @@ const settings = ({ durable = false, diskMb }: PostgresOptions): string[] => [
   '-c',
   'shared_buffers=64MB',
   ...(diskMb === undefined ? [] : ['-c', 'max_wal_size=64MB', '-c', 'min_wal_size=32MB']),
+  ...Object.entries(more).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
 ];
 
 async function probe(url: string): Promise<void> {
@@ -152,6 +157,11 @@ export async function postgresLocally(options: PostgresOptions = {}): Promise<Pr
   const [port, user, folder] = [await freePort(), await unprivilegedUser(), new Folder('postgres')];
   if (options.diskMb !== undefined) await folder.mount(options.diskMb);
   await initialise(folder, user);
+  for (const [name, content] of Object.entries(options.files ?? {})) {
+    const path = join(folder.path, 'data', name);
+    await writeFile(path, content, { mode: 0o600 });
+    if (user) await chown(path, user.uid, user.gid);
+  }
   const args = [
     '-D',
     join(folder.path, 'data'),

@@ -79,11 +79,16 @@ async function start(
  */
 export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
 /** Starts a Postgres (superuser postgres, passwords are checked) for the caller alone. Takes 1 to 5 s. */
-export const startPostgres = (options?: PostgresOptions): Promise<PrivateServer> =>
-  start(
+export const startPostgres = async (options?: PostgresOptions): Promise<PrivateServer> => {
+  if (options?.files) {
+    await ensurePrograms(say);
+    return postgresLocally(options);
+  }
+  return start(
     (host) => postgresInDocker(host, options),
     () => postgresLocally(options),
   );
+};
 /** Starts a synchronous standby of such a Postgres, which has to be a local process. */
 export const startStandby = (primary: PrivateServer): Promise<PrivateServer> =>
   primary.place === 'local'
