@@ -1,5 +1,6 @@
 import { StartError, type Logger } from '@parley/service-kit';
-import { reasonOf } from './failures.js';
+import type { PoolClient } from 'pg';
+import { codeOf, reasonOf } from './failures.js';
 import { roles } from './migrations/index.js';
 import { parseDatabaseUrl } from './database-url.js';
 import { openPool } from './postgres.js';
@@ -28,14 +29,9 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
       const { unknown } = await compareSchema({ query: async (text) => (await holder.query(text)).rows });
       if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));
       const ran = await runMigrations(orm);
-      for (const [service, password] of Object.entries(passwords)) {
-        // A password cannot be a parameter, so the server quotes it.
-        const { rows } = await holder.query<{ statement: string }>(
-          `select format('alter role %I login password %L', $1::text, $2::text) as statement`,
-          [roles[service as keyof typeof roles], password],
-        );
-        await holder.query(rows[0]!.statement);
-      }
+      await joinRoles(holder, logger);
+      for (const [service, password] of Object.entries(passwords))
+        await setPassword(holder, roles[service as keyof typeof roles], password);
       return ran;
     } finally {
       // Closes the session, which releases the lock.
@@ -47,4 +43,43 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
   } finally {
     await orm.close(true);
   }
+}
+
+const NO_RIGHT = '42501';
+
+/**
+ * Makes the owner a member of the services' roles, unless it is a superuser, so that one process may act for all services. Before Postgres 16, everybody who may create roles may grant them; since then, their
+ * maker may, and is no full member without a grant either.
+ */
+async function joinRoles(owner: PoolClient, logger: Logger): Promise<void> {
+  for (const role of Object.values(roles)) {
+    const { rows } = await owner.query<{ joined: boolean }>(
+      `select pg_has_role(current_user, $1, case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end) as joined`,
+      [role],
+    );
+    if (rows[0]!.joined) continue;
+    try {
+      await owner.query(`grant ${role} to current_user`);
+    } catch (error) {
+      if (codeOf(error) !== NO_RIGHT) throw error;
+      logger.warn(
+        { role },
+        'the owner of the database may not act as this role, which it did not make: fine for a cluster; otherwise a superuser has to grant it to the owner',
+      );
+    }
+  }
+}
+
+/** A password cannot be a parameter, so the server quotes it. */
+async function setPassword(owner: PoolClient, role: string, password: string): Promise<void> {
+  const { rows } = await owner.query<{ statement: string }>(
+    `select format('alter role %I login password %L', $1::text, $2::text) as statement`,
+    [role, password],
+  );
+  await owner.query(rows[0]!.statement).catch((error: unknown) => {
+    if (codeOf(error) !== NO_RIGHT) throw error;
+    throw new StartError(
+      `the owner of the database may not set the password of role ${role}: give it the attribute CREATEROLE and, from Postgres 16 on, grant it the role with admin option`,
+    );
+  });
 }

@@ -9,10 +9,10 @@ const PARTITIONS = 16;
  */
 export class Migration0001Initial extends Migration {
   override async up(): Promise<void> {
-    // Roles belong to the whole server, so they may exist already. They cannot log in until an operator sets a password.
+    // Roles belong to the whole server, so they may exist already; then the owner need not be allowed to create roles. They cannot log in until an operator sets a password.
     for (const role of ['parley_auth', 'parley_messages', 'parley_history']) {
       this.addSql(
-        `do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`,
+        `do $$ begin if not exists (select from pg_roles where rolname = '${role}') then create role ${role} nologin; end if; exception when duplicate_object or unique_violation then null; end $$`,
       );
     }
 
