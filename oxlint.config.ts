@@ -1,7 +1,8 @@
 /**
  * The linter's rules: correctness everywhere, and who may import what.
  *
- * Packages stand on floors; each may import only what stands below it. `tools/lint.spec.ts` breaks every rule once, to show that the linter notices.
+ * Packages stand on floors; each may import only what stands below it. `tools/lint.spec.ts` breaks every rule once, to
+ * show that the linter notices.
  */
 import { defineConfig, type OxlintOverride } from 'oxlint';
 

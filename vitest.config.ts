@@ -15,7 +15,10 @@ const slow = [
 ];
 const excluded = ['**/node_modules/**', '**/dist/**', ...(process.env['SHORT'] === undefined ? [] : slow)];
 
-/** Three groups, one after another: logic; single parts on real servers; whole systems. Specs do not affect each other, so a worker keeps its loaded modules. */
+/**
+ * Three groups, one after another: logic; single parts on real servers; whole systems. Specs do not affect each other,
+ * so a worker keeps its loaded modules.
+ */
 export default defineConfig({
   ...resolve,
   test: {

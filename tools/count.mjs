@@ -1,6 +1,6 @@
 /**
- * Counts the tests of a vitest run. A spec file that fails without a failed test counts as one failure. So does a run that fails, or runs nothing, without a failed
- * test.
+ * Counts the tests of a vitest run. A spec file that fails without a failed test counts as one failure. So does a run
+ * that fails, or runs nothing, without a failed test.
  * @param {{ numPassedTests: number, numFailedTests: number, testResults: { status: string, assertionResults: { status: string }[] }[] } | undefined} report
  * @param {number} code exit code of vitest
  */

@@ -55,8 +55,9 @@ const LIMITS = {
 };
 
 /**
- * How the number of steps of the worst text grows with its length: `safe` if linearly. By analysis of the pattern's automaton; for patterns that have none (look-around, large repetitions), by counting
- * the steps of texts that are bred to take many. `unknown` if a pattern cannot be judged.
+ * How the number of steps of the worst text grows with its length: `safe` if linearly. By analysis of the pattern's
+ * automaton; for patterns that have none (look-around, large repetitions), by counting the steps of texts that are bred
+ * to take many. `unknown` if a pattern cannot be judged.
  */
 function growth({ pattern, flags }: Pattern): string {
   // recheck does not know the flag `v`.

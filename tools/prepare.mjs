@@ -34,7 +34,8 @@ export function environment(node) {
 }
 
 /**
- * Calls `end` when npm, the parent of this process, exits: npm does not pass on every signal. Returns a function that stops watching.
+ * Calls `end` when npm, the parent of this process, exits: npm does not pass on every signal. Returns a function that
+ * stops watching.
  * @param {() => void} end
  */
 export function followNpm(end) {
@@ -210,7 +211,8 @@ export async function buildWeb(node) {
 }
 
 /**
- * Prepares Node 24, the packages, the build, and with `web` the web app. Finished steps take almost no time. Resolves with the path of Node.
+ * Prepares Node 24, the packages, the build, and with `web` the web app. Finished steps take almost no time. Resolves
+ * with the path of Node.
  * @param {{ build?: boolean, web?: boolean }} [options]
  */
 export async function prepare({ build = true, web = false } = {}) {

@@ -10,7 +10,8 @@ const follow = `data:text/javascript,${encodeURIComponent(`
 
 await main(async () => {
   const node = await prepare({ web: true });
-  // In its own process group, so that Ctrl-C reaches the server once, through this process. The channel tells the server when this process is killed.
+  // In its own process group, so that Ctrl-C reaches the server once, through this process. The channel tells the
+  // server when this process is killed.
   const args = ['--import', follow, join(root, 'apps', 'standalone', 'dist', 'main.js'), ...process.argv.slice(2)];
   const server = spawn(node, args, {
     env: environment(node),

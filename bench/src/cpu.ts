@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 export type CpuSnapshot = ReadonlyMap<number, { readonly label: string; readonly ms: number }>;
 
 /**
- * For servers with many processes, in containers, or started elsewhere. `programs`: command name → label. If some processes of a label descend from this process, only those count;
- * otherwise all on this machine.
+ * For servers with many processes, in containers, or started elsewhere. `programs`: command name → label. If some
+ * processes of a label descend from this process, only those count; otherwise all on this machine.
  */
 export function cpuSnapshot(programs: Readonly<Record<string, string>>): CpuSnapshot {
   const parents = new Map<number, number>();

@@ -1,4 +1,6 @@
-/** Commands of the harness to its load generators, and their answers. Sent as structured clones over the process channel. */
+/**
+ * Commands of the harness to its load generators, and their answers. Sent as structured clones over the process channel.
+ */
 
 /** A call that one client repeats. */
 export interface Calls {

@@ -1,7 +1,8 @@
 /**
- * A peer for comparison, as one might write it in an afternoon: Socket.IO and one awaited INSERT per message. No order, no idempotence, no membership, no catch-up. With REDIS_URL it can
- * run in several processes, by Socket.IO's Redis adapter. Without DATABASE_URL it stores nothing and measures Socket.IO alone. It answers in the shapes of our protocol, so that the same
- * clients can drive it.
+ * A peer for comparison, as one might write it in an afternoon: Socket.IO and one awaited INSERT per message. No order,
+ * no idempotence, no membership, no catch-up. With REDIS_URL it can run in several processes, by Socket.IO's Redis
+ * adapter. Without DATABASE_URL it stores nothing and measures Socket.IO alone. It answers in the shapes of our
+ * protocol, so that the same clients can drive it.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';

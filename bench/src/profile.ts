@@ -1,6 +1,8 @@
 /**
- * Shows where a message's CPU time goes: `node bench/dist/profile.js DIR RESULTS.json PHASE [SERVER]` reads the CPU profiles of a run with `--profile DIR`. It prints, for each process of the
- * server (default: cluster), the microseconds of each kind of work and of the most expensive functions, per answered call in the measured parts of the phase.
+ * Shows where a message's CPU time goes: `node bench/dist/profile.js DIR RESULTS.json PHASE [SERVER]` reads the CPU
+ * profiles of a run with `--profile DIR`. It prints, for each process of the server (default: cluster), the
+ * microseconds of each kind of work and of the most expensive functions, per answered call in the measured parts of the
+ * phase.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,7 +63,10 @@ const place = (url: string): string =>
     .replace(/^.*\/(node_modules|apps|libs)\//, (_, folder: string) => (folder === 'node_modules' ? '' : `${folder}/`))
     .replace('/dist/', '/');
 
-/** Microseconds of self time within the windows, by kind and by function. Wall-clock time, so waiting for a core counts, too. */
+/**
+ * Microseconds of self time within the windows, by kind and by function. Wall-clock time, so waiting for a core counts,
+ * too.
+ */
 function timesOf(
   { nodes, startTime, samples, timeDeltas }: Profile,
   windows: readonly Sample[],

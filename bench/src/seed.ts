@@ -3,7 +3,10 @@ import { query } from './targets.js';
 /** Ordinary words of plain letters, which folding for search leaves unchanged. */
 const BODY = `concat_ws(' ', 'w' || (random() * 5000)::int, 'w' || (random() * 5000)::int, 'w' || (random() * 500)::int, 'quick brown fox', 'n' || n)`;
 
-/** Inserts `count` messages by `senderId` into each conversation, dated in the last hours, and indexes them for search. Uses SQL directly, without the services. */
+/**
+ * Inserts `count` messages by `senderId` into each conversation, dated in the last hours, and indexes them for search.
+ * Uses SQL directly, without the services.
+ */
 export async function seed(
   databaseUrl: string,
   conversationIds: readonly string[],

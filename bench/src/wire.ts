@@ -7,12 +7,14 @@ const offset = (() => {
 })();
 export const nowUs = (): number => performance.now() * 1e3 + offset;
 
-/** `frame` has the arguments of the call's acknowledgement from `at` on, as JSON; undefined if the connection closed first. */
+/**
+ * `frame` has the arguments of the call's acknowledgement from `at` on, as JSON; undefined if the connection closed first.
+ */
 export type Answered = (frame: string | undefined, at: number) => void;
 
 /**
- * A minimal Socket.IO client over a bare WebSocket for load generators: one namespace, text, no reconnecting. It parses only what is asked for, so that the generator takes as little CPU
- * as possible from the measured server.
+ * A minimal Socket.IO client over a bare WebSocket for load generators: one namespace, text, no reconnecting. It parses
+ * only what is asked for, so that the generator takes as little CPU as possible from the measured server.
  */
 export class Wire {
   /** Called with the whole frame of every event. */

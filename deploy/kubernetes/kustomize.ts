@@ -1,4 +1,7 @@
-/** The part of Kustomize that `k8s/` uses, so that its specs need nothing installed. A spec compares with `kubectl` where it exists. */
+/**
+ * The part of Kustomize that `k8s/` uses, so that its specs need nothing installed. A spec compares with `kubectl`
+ * where it exists.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -136,7 +139,9 @@ const keys: Readonly<Record<string, string>> = {
   volumeMounts: 'mountPath',
 };
 
-/** A strategic merge: null deletes, lists with a key are merged by it with patched entries first, other lists are replaced. */
+/**
+ * A strategic merge: null deletes, lists with a key are merged by it with patched entries first, other lists are replaced.
+ */
 function merged(base: Json, patch: Json, field = ''): Json {
   if (Array.isArray(patch) && Array.isArray(base) && keys[field] !== undefined)
     return mergedList(base, patch, keys[field]!);

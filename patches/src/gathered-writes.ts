@@ -1,4 +1,7 @@
-/** One write per socket and turn of the event loop: the system call costs more than a frame, and several frames in one turn are common because messages come in batches. */
+/**
+ * One write per socket and turn of the event loop: the system call costs more than a frame, and several frames in one
+ * turn are common because messages come in batches.
+ */
 import type { Duplex, Writable } from 'node:stream';
 import type { ChannelModel } from 'amqplib';
 

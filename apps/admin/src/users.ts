@@ -80,7 +80,10 @@ export const usersCommand: Command = {
   },
 };
 
-/** Ends all live sessions of a user, or one. Gateways ask for ended sessions every 3 s, so within 5 s sockets are closed and tokens refused. */
+/**
+ * Ends all live sessions of a user, or one. Gateways ask for ended sessions every 3 s, so within 5 s sockets are closed
+ * and tokens refused.
+ */
 const endSessions = (sql: Sql, userId: string, sessionId: string | undefined): Promise<{ id: string }[]> =>
   sql.query<{ id: string }>(
     `update auth.session set ended_at = now(), ended_reason = 'ended' where user_id = $1 and ($2::uuid is null or id = $2) and ended_at is null returning id`,

@@ -14,8 +14,8 @@ const CONFIRM_TIMEOUT_MS = 1_000;
 const MAX_SHUTDOWN_MS = 5_000;
 
 /**
- * Publishes events of committed changes, and retries until the broker has them. Events that a crash loses, or that exceed {@link MAX_PENDING} while the broker is unavailable, reach the gateways through
- * `auth.revocations.v1`.
+ * Publishes events of committed changes, and retries until the broker has them. Events that a crash loses, or that
+ * exceed {@link MAX_PENDING} while the broker is unavailable, reach the gateways through `auth.revocations.v1`.
  */
 @Injectable()
 export class AccountEvents implements OnApplicationShutdown {

@@ -15,7 +15,10 @@ export class Metrics {
   readonly pushes: Counter<'kind'>;
   readonly opened: Counter;
   readonly closed: Counter<'reason'>;
-  /** Seconds from a message's commit to its emission here. The clocks of two machines are compared, so a negative time counts as zero. */
+  /**
+   * Seconds from a message's commit to its emission here. The clocks of two machines are compared, so a negative time
+   * counts as zero.
+   */
   readonly delivery: Histogram;
 
   constructor(health: Health) {

@@ -44,8 +44,10 @@ export interface Gateway extends Running {
 }
 
 /**
- * Starts HTTP and Socket.IO on one port. Resolves once it listens and misses no push; it is ready when auth has answered keys and revocations. Throws a `StartError` when the port is taken. `stop`
- * accepts no new connections, answers pending calls, makes all clients reconnect elsewhere, reports their connections closed, and ends within about `SHUTDOWN_GRACE_MS`.
+ * Starts HTTP and Socket.IO on one port. Resolves once it listens and misses no push; it is ready when auth has
+ * answered keys and revocations. Throws a `StartError` when the port is taken. `stop` accepts no new connections,
+ * answers pending calls, makes all clients reconnect elsewhere, reports their connections closed, and ends within about
+ * `SHUTDOWN_GRACE_MS`.
  */
 export async function startGateway(dependencies: GatewayDependencies): Promise<Gateway> {
   const { config, broker } = dependencies;
@@ -159,7 +161,8 @@ async function listen(app: NestExpressApplication, config: GatewayConfig): Promi
   server.requestTimeout = 0;
   server.prependListener('request', limitRequestTime);
   server.headersTimeout = 15_000;
-  // Longer than load balancers keep idle connections (60 s), so that the gateway never closes one that they are about to use.
+  // Longer than load balancers keep idle connections (60 s), so that the gateway never closes one that they are about
+  // to use.
   server.keepAliveTimeout = 65_000;
   // Engine.IO would hang up on any other upgrade.
   limitUpgrades(server, ({ url = '' }) => url.startsWith('/socket.io/'));

@@ -59,7 +59,9 @@ export class Presences {
     );
   }
 
-  /** Rejects with {@link Unavailable} when the store has lost its data recently and one of the users is not known again yet. */
+  /**
+   * Rejects with {@link Unavailable} when the store has lost its data recently and one of the users is not known again yet.
+   */
   async get(userIds: readonly string[]): Promise<Presence[]> {
     const { records, complete } = await this.store.read(userIds);
     if (!complete && records.size < new Set(userIds).size)
@@ -77,7 +79,9 @@ export class Presences {
     return add.length === 0 ? [] : this.get(add);
   }
 
-  /** Applies the passage of time to every user for whom it changes something. Several replicas may sweep at the same time. */
+  /**
+   * Applies the passage of time to every user for whom it changes something. Several replicas may sweep at the same time.
+   */
   async sweep(): Promise<void> {
     for (let size = SWEEP_LIMIT, rounds = 0; size >= MIN_FULL_ROUND && rounds < MAX_SWEEP_ROUNDS; rounds++) {
       const { userIds, held } = await this.store.due(SWEEP_LIMIT);
@@ -106,7 +110,10 @@ export class Presences {
     }
   }
 
-  /** Returns the records whose state changed again meanwhile. A change that could not be announced stays due, and the sweep announces it. */
+  /**
+   * Returns the records whose state changed again meanwhile. A change that could not be announced stays due, and the
+   * sweep announces it.
+   */
   private async announceSome(
     records: readonly [string, PresenceRecord][],
     token: string,

@@ -104,8 +104,9 @@ export function withClose(
 }
 
 /**
- * Applies the passage of time: ends leases, makes silent clients idle, forgets old closes. `heldMs` is positive when nobody consumed renewals for a while: leases and idle times that ran out meanwhile are
- * extended by it, because their renewal may wait in the queue. Cleanly closed connections end all the same.
+ * Applies the passage of time: ends leases, makes silent clients idle, forgets old closes. `heldMs` is positive when
+ * nobody consumed renewals for a while: leases and idle times that ran out meanwhile are extended by it, because their
+ * renewal may wait in the queue. Cleanly closed connections end all the same.
  */
 export function passTime(record: PresenceRecord, now: number, heldMs = 0): PresenceRecord {
   const devices: Record<string, ConnectionRecord> = {};

@@ -14,7 +14,10 @@ export interface PresenceDependencies extends Partial<PresenceSettings> {
   readonly graceMs?: number;
 }
 
-/** Serves presence. Resolves once the service's queues are consumed. `stop` ends the work under way and leaves the dependencies open. */
+/**
+ * Serves presence. Resolves once the service's queues are consumed. `stop` ends the work under way and leaves the
+ * dependencies open.
+ */
 export async function startPresence(dependencies: PresenceDependencies): Promise<Running> {
   const { broker, store, logger } = dependencies;
   const {

@@ -16,7 +16,10 @@ export class Closers {
     return resource;
   }
 
-  /** Closes everything, phase by phase. A failure does not keep the rest from being closed; the first one is thrown at the end. */
+  /**
+   * Closes everything, phase by phase. A failure does not keep the rest from being closed; the first one is thrown at
+   * the end.
+   */
   async close(): Promise<void> {
     const failures: unknown[] = [];
     for (const phase of phases) {

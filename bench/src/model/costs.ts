@@ -55,8 +55,10 @@ interface Point {
 }
 
 /**
- * Fits the costs of each program. The number of messages per batch is not measured, but follows from the costs. So the fit looks for costs with which the simulation spends, for each program and in each of the
- * {@link FITTED} phases, the measured CPU time per message (least squares of the relative errors, repeated with the batches that the simulation forms with the costs found before).
+ * Fits the costs of each program. The number of messages per batch is not measured, but follows from the costs. So the
+ * fit looks for costs with which the simulation spends, for each program and in each of the {@link FITTED} phases, the
+ * measured CPU time per message (least squares of the relative errors, repeated with the batches that the simulation
+ * forms with the costs found before).
  */
 export function costsOf(measured: Measured, server: string): Costs {
   const phases = measured.phases.filter(({ name }) => FITTED.includes(name));

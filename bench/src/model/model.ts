@@ -1,4 +1,7 @@
-/** `node bench/dist/model/model.js RESULTS.json`: fits costs per program to a run of `send`, and prints the simulation beside the measurement. */
+/**
+ * `node bench/dist/model/model.js RESULTS.json`: fits costs per program to a run of `send`, and prints the simulation
+ * beside the measurement.
+ */
 import { readFileSync } from 'node:fs';
 import type { Sample } from '../report.js';
 import { costsOf, FITTED, machineOf, measuredOf, paceOf, type Costs, type Measured } from './costs.js';

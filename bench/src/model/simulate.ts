@@ -2,8 +2,10 @@
 const MOST = 250;
 
 /**
- * Simulates the path of a message as a network of queues, event by event. Every part takes all waiting messages as one batch, up to a limit, as Parley does with requests, transactions, answers and pushes. It works
- * `fixedUs + s × senderUs + n × eachUs` on n messages of s senders, for which it needs one of the machine's cores, and then may wait for a disk without one.
+ * Simulates the path of a message as a network of queues, event by event. Every part takes all waiting messages as one
+ * batch, up to a limit, as Parley does with requests, transactions, answers and pushes. It works `fixedUs + s ×
+ * senderUs + n × eachUs` on n messages of s senders, for which it needs one of the machine's cores, and then may wait
+ * for a disk without one.
  */
 
 /** A process, or a server with several processes. */

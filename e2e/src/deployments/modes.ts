@@ -71,7 +71,10 @@ export async function replicated(): Promise<OwnDeployment> {
   };
 }
 
-/** A deployment that specs share, some at the same time. A spec must not break or configure it, and counts only its own data. */
+/**
+ * A deployment that specs share, some at the same time. A spec must not break or configure it, and counts only its own
+ * data.
+ */
 async function common(mode: 'embedded' | 'cluster'): Promise<Deployment> {
   const answer = await fetch(new URL(mode, inject('deployments')));
   if (!answer.ok) throw new Error(`no ${mode} server for all: ${await answer.text()}`);

@@ -1,4 +1,7 @@
-/** One cluster and one embedded server, shared by all specs that only use them as clients do. Starting them takes longer than most of those specs. */
+/**
+ * One cluster and one embedded server, shared by all specs that only use them as clients do. Starting them takes longer
+ * than most of those specs.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -67,7 +67,10 @@ export class TestDeployment {
     return (await one.call('conversation.create', { kind: 'direct', memberIds: [other.user.id] })).conversation.id;
   }
 
-  /** Waits until all earlier events have arrived, by creating a later one. Use it before asserting that an event did not arrive. */
+  /**
+   * Waits until all earlier events have arrived, by creating a later one. Use it before asserting that an event did not
+   * arrive.
+   */
   async settle(...clients: readonly ChatClient[]): Promise<void> {
     const { id } = await this.group([await this.guest(), ...clients]);
     await Promise.all(

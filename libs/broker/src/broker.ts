@@ -70,7 +70,9 @@ export interface Handlers {
 
 /** The consumers of a service in this process. */
 export interface Serving {
-  /** Takes no more deliveries, waits for those under way (at most `graceMs`), acknowledges them, and cancels the consumers. */
+  /**
+   * Takes no more deliveries, waits for those under way (at most `graceMs`), acknowledges them, and cancels the consumers.
+   */
   stop(graceMs?: number): Promise<void>;
 }
 

@@ -31,7 +31,10 @@ export interface InProcessOptions {
   readonly service: string;
   readonly logger: Logger;
   readonly shards?: number;
-  /** Maximum number of messages that may wait or be under way in one queue; further ones are refused with `unavailable`. Default: 20,000. */
+  /**
+   * Maximum number of messages that may wait or be under way in one queue; further ones are refused with `unavailable`.
+   * Default: 20,000.
+   */
   readonly queueLimit?: number;
   readonly retries?: EventRetries;
 }

@@ -22,10 +22,13 @@ export interface NestServiceOptions {
 }
 
 /**
- * Serves the handlers of a Nest module through a {@link Broker}. Resolves when all queues are consumed. `close` of the application waits for the deliveries under way and leaves the broker open.
+ * Serves the handlers of a Nest module through a {@link Broker}. Resolves when all queues are consumed. `close` of the
+ * application waits for the deliveries under way and leaves the broker open.
  *
- * - `@MessagePattern<string>('message.read.v1')` and `@EventPattern<string>('user.updated.v1')` get the payload, and the {@link Delivery} as `@Ctx()`.
- * - `@MessagePattern<string>('message.send.v1', { batch: { max: 500, concurrency: 4 } })` gets the deliveries of a batch as its payload; see {@link BatchHandler}.
+ * - `@MessagePattern<string>('message.read.v1')` and `@EventPattern<string>('user.updated.v1')` get the payload, and
+ *   the {@link Delivery} as `@Ctx()`.
+ * - `@MessagePattern<string>('message.send.v1', { batch: { max: 500, concurrency: 4 } })` gets the deliveries of a
+ *   batch as its payload; see {@link BatchHandler}.
  *
  * A handler's result or error settles the delivery as described at {@link Handler}.
  */

@@ -64,7 +64,10 @@ export class PushReceiver {
 
   constructor(private readonly listener: InstanceListener) {}
 
-  /** Returns whether a numbered message is to be read: false if it was read before. Reports a gap before it. `own`: see {@link NumberCheck.check}. */
+  /**
+   * Returns whether a numbered message is to be read: false if it was read before. Reports a gap before it. `own`: see
+   * {@link NumberCheck.check}.
+   */
   admit(stream: string, number: number, own: boolean): boolean {
     const order = this.numbers.check(stream, number, own);
     if (order === 'gap') this.listener.onGap();

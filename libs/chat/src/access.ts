@@ -98,7 +98,10 @@ const everywhere = (roles: readonly Role[]) => ({ direct: roles, group: roles, c
 /** Nobody may do it in a direct conversation, where both people have the role `creator`. */
 const notInDirect = (roles: readonly Role[]) => ({ direct: nobody, group: roles, channel: roles });
 
-/** The roles that may do each action, by the kind of conversation. All commands use this table. {@link outranks} restricts the members that an action may target. */
+/**
+ * The roles that may do each action, by the kind of conversation. All commands use this table. {@link outranks}
+ * restricts the members that an action may target.
+ */
 export const permissions = {
   write: { direct: all, group: all, channel: leaders },
   draw: { direct: all, group: all, channel: leaders },
@@ -157,7 +160,10 @@ export function requirePermission(actions: Action | readonly Action[], context: 
 }
 
 const rank = (role: string | null): number => [...all].reverse().indexOf(role as Role);
-/** True when `role` is above `other`: members may remove, mute and ban only lower roles, so admins cannot target the creator or each other. */
+/**
+ * True when `role` is above `other`: members may remove, mute and ban only lower roles, so admins cannot target the
+ * creator or each other.
+ */
 export const outranks = (role: string | null, other: string | null): boolean => rank(role) > rank(other);
 
 /** False when the policy keeps guests from becoming members. */
@@ -180,8 +186,8 @@ const BLOCKED = `
   where ${blockBetween('q.user_id', 'o.user_id')}`;
 
 /**
- * Indexes of the pairs where one of the two people of a direct conversation blocks the other. Every pair must name a direct conversation.
- * No query for an empty list.
+ * Indexes of the pairs where one of the two people of a direct conversation blocks the other. Every pair must name a
+ * direct conversation. No query for an empty list.
  */
 export async function blockedPairs(
   sql: Sql,
@@ -195,7 +201,10 @@ export async function blockedPairs(
   return new Set(rows.map(({ n }) => n - 1));
 }
 
-/** False where {@link blockedPairs} cannot find anything: the conversation is not direct, or the user neither blocks anybody nor is blocked (see {@link hasBlocks}). */
+/**
+ * False where {@link blockedPairs} cannot find anything: the conversation is not direct, or the user neither blocks
+ * anybody nor is blocked (see {@link hasBlocks}).
+ */
 export const mayBeBlocked = (
   { kind }: { readonly kind: string },
   { has_blocks }: { readonly has_blocks: boolean },

@@ -1,4 +1,7 @@
-/** Size of an answer, in bytes of JSON, beyond which it is cut. Answers are somewhat larger: what follows is counted before it is complete. */
+/**
+ * Size of an answer, in bytes of JSON, beyond which it is cut. Answers are somewhat larger: what follows is counted
+ * before it is complete.
+ */
 export const ANSWER_BYTES = 1024 * 1024;
 
 /** The bytes of a value as JSON. */

@@ -23,8 +23,9 @@ const MEMBERS = `
   group by c.id`;
 
 /**
- * Cache of the users that a conversation's events go to: its members, without banned ones. Entries are keyed by `members_rev`, which callers read in their own transaction, so an answer
- * is never older than the caller's own view. One instance per process. `capacity` bounds the number of cached users.
+ * Cache of the users that a conversation's events go to: its members, without banned ones. Entries are keyed by
+ * `members_rev`, which callers read in their own transaction, so an answer is never older than the caller's own view.
+ * One instance per process. `capacity` bounds the number of cached users.
  */
 export class Audience {
   private readonly cache: Lru<CachedAudience>;

@@ -15,13 +15,18 @@ import {
   type Moment,
 } from './rows.js';
 
-/** A conversation as one user sees it: with their membership and its last message, both null for users who are not members. */
+/**
+ * A conversation as one user sees it: with their membership and its last message, both null for users who are not members.
+ */
 export interface ConversationViewRow extends ConversationRow {
   active_at: Moment;
   me: MembershipRow | null;
   last_message: MessageRow | null;
 }
-/** SQL: the columns of a {@link ConversationViewRow} for user $1, given `chat.conversation c` and {@link conversationViewJoins}. */
+/**
+ * SQL: the columns of a {@link ConversationViewRow} for user $1, given `chat.conversation c` and
+ * {@link conversationViewJoins}.
+ */
 export const conversationViewColumns = `${conversationColumns('c')}, ${memberIdsColumn('c')}, c.active_at, to_jsonb(me) as me, to_jsonb(l) as last_message`;
 /**
  * SQL: the joins of {@link conversationViewColumns}: the membership of user $1 as `me`, and for members the last

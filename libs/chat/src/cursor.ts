@@ -8,7 +8,10 @@ import { iso, type Moment } from './rows.js';
 export const encodeCursor = (list: string, position: readonly unknown[]): string =>
   Buffer.from(JSON.stringify([list, ...position])).toString('base64url');
 
-/** The position in a cursor of `list`. Throws `ChatError('invalid')` for any string that {@link encodeCursor} did not make for this list and shape. */
+/**
+ * The position in a cursor of `list`. Throws `ChatError('invalid')` for any string that {@link encodeCursor} did not
+ * make for this list and shape.
+ */
 export function decodeCursor<T extends z.ZodType<readonly unknown[]>>(
   list: string,
   shape: T,
@@ -48,8 +51,9 @@ export interface TimePlace {
 }
 
 /**
- * One page of a list ordered by (time, id). `list` names the list in its cursors. `read` is given one more than the limit: the extra row tells whether another page follows. A page of large rows is shorter.
- * `placeOf` returns a row's position.
+ * One page of a list ordered by (time, id). `list` names the list in its cursors. `read` is given one more than the
+ * limit: the extra row tells whether another page follows. A page of large rows is shorter. `placeOf` returns a row's
+ * position.
  */
 export async function pageByTime<R extends Row>(
   list: string,

@@ -1,5 +1,6 @@
 /**
- * SQL: a member's current status, given an alias of `chat.member`. A mute or ban whose time is over counts as `active`, also before its row is updated.
+ * SQL: a member's current status, given an alias of `chat.member`. A mute or ban whose time is over counts as `active`,
+ * also before its row is updated.
  */
 export const statusNow = (member: string): string =>
   `case when ${member}.status = 'muted' and ${member}.muted_until <= clock_timestamp() or ${member}.status = 'banned' and ${member}.banned_until <= clock_timestamp() then 'active' else ${member}.status end`;
@@ -17,7 +18,10 @@ export const readSeq = (member: string, cursor: string): string => `greatest(${c
 export const deliveredSeq = (member: string, cursor: string): string =>
   `greatest(${cursor}.delivered_seq, ${member}.base_seq)`;
 
-/** SQL: left join of a member's private settings as `preference`. Settings from before the member left and joined again do not count. */
+/**
+ * SQL: left join of a member's private settings as `preference`. Settings from before the member left and joined again
+ * do not count.
+ */
 export const preferenceJoin = (member: string, preference: string): string =>
   `left join history.preference ${preference} on ${preference}.conversation_id = ${member}.conversation_id and ${preference}.user_id = ${member}.user_id
      and ${preference}.updated_at >= ${member}.joined_at`;
@@ -26,8 +30,9 @@ export const unreadAbove = (member: string, cursor: string, preference: string):
   `coalesce(${preference}.unread_from - 1, ${readSeq(member, cursor)})`;
 
 /**
- * SQL: the number of messages above `read` that a user has not read. The user's own messages, system messages and deleted messages never count. Exact; two index probes that read only
- * messages above `read`. Parameters are SQL expressions: conversation id, its last_seq, user id, read position.
+ * SQL: the number of messages above `read` that a user has not read. The user's own messages, system messages and
+ * deleted messages never count. Exact; two index probes that read only messages above `read`. Parameters are SQL
+ * expressions: conversation id, its last_seq, user id, read position.
  */
 export const unreadCount = (conversation: string, lastSeq: string, user: string, read: string): string => `(
   ${lastSeq} - ${read}
@@ -45,7 +50,10 @@ export const memberColumns = (member: string, cursor: string): string =>
   `${member}.user_id, ${member}.role, ${statusNow(member)} as status, ${member}.muted_until, ${member}.banned_until, ${member}.joined_at,
    ${readSeq(member, cursor)} as read_seq, ${deliveredSeq(member, cursor)} as delivered_seq`;
 
-/** SQL: the columns of a `MembershipRow`, given aliases of `chat.conversation`, `chat.member`, `history.cursor` and {@link preferenceJoin}. */
+/**
+ * SQL: the columns of a `MembershipRow`, given aliases of `chat.conversation`, `chat.member`, `history.cursor` and
+ * {@link preferenceJoin}.
+ */
 export const membershipColumns = (conversation: string, member: string, cursor: string, preference: string): string => {
   const above = unreadAbove(member, cursor, preference);
   return `${member}.role, ${statusNow(member)} as status, ${member}.muted_until, coalesce(${preference}.notifications, 'all') as notifications, ${preference}.unread_from,

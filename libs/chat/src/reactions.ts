@@ -6,8 +6,9 @@ const OWN = `
   join chat.reaction r on r.conversation_id = q.conversation_id and r.message_id = q.message_id and r.user_id = $3`;
 
 /**
- * The messages with `mine: true` on the reactions of `userId`. A reaction summary names its first 20 users; rows are read only for summaries of more users that do not name this one:
- * one query for all messages, none as a rule. Leaves its input unchanged.
+ * The messages with `mine: true` on the reactions of `userId`. A reaction summary names its first 20 users; rows are
+ * read only for summaries of more users that do not name this one: one query for all messages, none as a rule. Leaves
+ * its input unchanged.
  */
 export async function withOwnReactions(sql: Sql, userId: string, messages: readonly Message[]): Promise<Message[]> {
   const unclear = messages.filter(({ reactions }) =>

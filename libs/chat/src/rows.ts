@@ -63,7 +63,10 @@ export const messageColumns = (alias: string): string =>
     .map((column) => `${alias}.${column}`)
     .join(', ');
 
-/** The message as clients see it. A deleted message is a tombstone without body, attachments, reactions and pin. Reactions lack `mine`: see `withOwnReactions`. */
+/**
+ * The message as clients see it. A deleted message is a tombstone without body, attachments, reactions and pin.
+ * Reactions lack `mine`: see `withOwnReactions`.
+ */
 export function toMessage(row: MessageRow): Message {
   const alive = row.deleted_at === null;
   const message: Message = {

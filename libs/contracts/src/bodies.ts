@@ -1,4 +1,7 @@
-/** The rules of message bodies: characters, addresses, mentions. Server and clients share them, so that what is highlighted is what was notified. */
+/**
+ * The rules of message bodies: characters, addresses, mentions. Server and clients share them, so that what is
+ * highlighted is what was notified.
+ */
 
 const VISIBLE =
   /[^\s\p{Cc}\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
@@ -31,7 +34,10 @@ export interface UrlPart extends BodyPart {
 /** A place where a body may mention somebody. `index` is that of the `@`; `end` that of the longest name. */
 export interface MentionPart extends BodyPart {
   readonly kind: 'mention';
-  /** The usernames that may be meant, in lower case, longest first: signs at the end may belong to the sentence. Each is a prefix of the text after the `@`. */
+  /**
+   * The usernames that may be meant, in lower case, longest first: signs at the end may belong to the sentence. Each is
+   * a prefix of the text after the `@`.
+   */
   readonly usernames: readonly string[];
 }
 
@@ -49,7 +55,8 @@ const joiner = /[._+-]/;
 /** Ends an address: white space, quotes, brackets of other texts, and the punctuation of Chinese, Japanese and Korean. */
 const URL_END = String.raw`\s<>"'\u0060\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u3000-\u3020\uff01-\uff0f\uff1a-\uff1f\uff3b-\uff3d\uff5b-\uff65`;
 /**
- * Addresses with a scheme, addresses that begin with a host name and have a path, and `@` with the characters of a username. Bounded quantifiers and the look-behinds keep it linear.
+ * Addresses with a scheme, addresses that begin with a host name and have a path, and `@` with the characters of a
+ * username. Bounded quantifiers and the look-behinds keep it linear.
  */
 const pieces = new RegExp(
   [
@@ -87,7 +94,10 @@ export function partsOf(body: string): (UrlPart | MentionPart)[] {
   return parts;
 }
 
-/** True when a mention may begin at the `@` at this position, as far as the text before it tells. Says nothing about addresses and code. */
+/**
+ * True when a mention may begin at the `@` at this position, as far as the text before it tells. Says nothing about
+ * addresses and code.
+ */
 export const mayBeginMention = (body: string, index: number): boolean => beginsWord(body, index, -1);
 
 function at(pattern: RegExp, text: string, from: number): RegExpExecArray | null {
@@ -131,7 +141,10 @@ function previous(body: string, index: number): { character: string; index: numb
   return { character: '', index: 0 };
 }
 
-/** False when a name goes on after the characters of a username: as a package (`@anna/core`), an address (`@anna@example.org`) or a word with other letters. */
+/**
+ * False when a name goes on after the characters of a username: as a package (`@anna/core`), an address
+ * (`@anna@example.org`) or a word with other letters.
+ */
 function endsWord(body: string, end: number): boolean {
   const next = String.fromCodePoint(body.codePointAt(end) ?? 0x20);
   if (/[@\uff20\ufe6b]/.test(next)) return false;
@@ -149,8 +162,9 @@ function usernamesAt(body: string, start: number, end: number): string[] {
 }
 
 /**
- * The code of a body, in order, by the rules of CommonMark: fenced blocks, and spans between two runs of equally many backticks in one paragraph. More lenient where chats are: three or more backticks
- * begin a block anywhere in a line and also end it there; its fence need not have a line of its own.
+ * The code of a body, in order, by the rules of CommonMark: fenced blocks, and spans between two runs of equally many
+ * backticks in one paragraph. More lenient where chats are: three or more backticks begin a block anywhere in a line
+ * and also end it there; its fence need not have a line of its own.
  */
 function codeIn(body: string): BodyPart[] {
   if (!/`|~~~/.test(body)) return [];

@@ -6,7 +6,8 @@ const TEXT_EMOJI = /(?!\p{Emoji_Presentation})\p{Emoji}(?!\p{Emoji_Modifier})/gu
 const RGI_EMOJI = /^\p{RGI_Emoji}$/v;
 
 /**
- * The one spelling of an emoji that is recommended for general interchange (RGI): with a variation selector exactly where Unicode's list has it, however it came. Undefined for everything else.
+ * The one spelling of an emoji that is recommended for general interchange (RGI): with a variation selector exactly
+ * where Unicode's list has it, however it came. Undefined for everything else.
  */
 export function canonicalEmoji(text: string): string | undefined {
   const emoji = text.replace(VARIATION_SELECTORS, '').replace(TEXT_EMOJI, '$&\ufe0f');

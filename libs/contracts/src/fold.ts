@@ -40,12 +40,13 @@ const SAME_SIGN = new RegExp(`[${Object.keys(SAME).join('')}]`, 'gu');
 /** The digits of Arabic and Persian. */
 const DIGITS = /[\u0660-\u0669\u06f0-\u06f9]/g;
 
-// Lower case first: it turns ẞ into ß. Then upper case: it unites letters that differ only in lower case (σ and ς) or exist only there (ß).
+// Lower case first: it turns ẞ into ß. Then upper case: it unites letters that differ only in lower case (σ and ς) or
+// exist only there (ß).
 const foldCase = (letter: string): string => letter.toLowerCase().toUpperCase().toLowerCase();
 
 /**
- * A part of a text without case, accents, width, invisible characters and typographic variants. Folds letter by letter, so that a part of a text that begins and ends between graphemes folds to a part of
- * the folded text.
+ * A part of a text without case, accents, width, invisible characters and typographic variants. Folds letter by letter,
+ * so that a part of a text that begins and ends between graphemes folds to a part of the folded text.
  */
 export function foldPart(part: string): string {
   if (ASCII.test(part)) return part.toLowerCase();
@@ -59,7 +60,9 @@ export function foldPart(part: string): string {
     .normalize('NFC');
 }
 
-/** Folds a name or title for searches, whatever the database's locale is: as messages are folded, and with single spaces. */
+/**
+ * Folds a name or title for searches, whatever the database's locale is: as messages are folded, and with single spaces.
+ */
 export const foldName = (name: string): string => foldPart(name).replace(WHITE_SPACE, ' ');
 
 /** A pattern for SQL's `like` that matches names containing `part` literally. */

@@ -10,7 +10,10 @@ const TAG = /[\u{e0000}-\u{e007f}]/u;
 const FLAG_WITH_TAGS = /\p{RGI_Emoji_Tag_Sequence}/gv;
 const MARK_PILE = /\p{M}{5}/u;
 
-/** A username, displayed name, title or topic as it is stored: compatibility characters are replaced (NFKC), spaces around it removed. */
+/**
+ * A username, displayed name, title or topic as it is stored: compatibility characters are replaced (NFKC), spaces
+ * around it removed.
+ */
 export const normalName = (name: string): string => name.normalize('NFKC').trim();
 
 /** A username as it is compared: without case, width and other compatibility forms. */

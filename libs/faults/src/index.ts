@@ -1,6 +1,6 @@
 /**
- * Points at which tests kill or hold up a process. In production nothing happens at them: `armed.ts` is loaded only by a process that is started with `--conditions=@parley/faults`, as the fault tests start
- * theirs.
+ * Points at which tests kill or hold up a process. In production nothing happens at them: `armed.ts` is loaded only by
+ * a process that is started with `--conditions=@parley/faults`, as the fault tests start theirs.
  */
 import type { FaultPoint } from './fault-points.js';
 

@@ -21,7 +21,10 @@ export interface Rate {
 export interface Limiter {
   /** Counts an action. Rejects with `rate_limited` and `retryAfterMs` when it is beyond the rate. */
   take(key: string, points?: number): Promise<void>;
-  /** Rejects as {@link take} would for one more action, and counts nothing: for limits on failures, which are counted when they happen. */
+  /**
+   * Rejects as {@link take} would for one more action, and counts nothing: for limits on failures, which are counted
+   * when they happen.
+   */
   check(key: string): Promise<void>;
   /** Forgets the count of a key. */
   reset(key: string): Promise<void>;
@@ -48,7 +51,10 @@ export interface Buckets<Name extends string> {
   take(key: string, charges: readonly (readonly [name: Name, points: number])[]): Promise<Refusal<Name> | undefined>;
 }
 
-/** Creates the limits of a process, or of all processes that share a Redis; a class, so that Nest injects it by type. Two implementations; one conformance suite. */
+/**
+ * Creates the limits of a process, or of all processes that share a Redis; a class, so that Nest injects it by type.
+ * Two implementations; one conformance suite.
+ */
 export abstract class Limiters {
   abstract create(rate: Rate): Limiter;
   abstract createBuckets<Name extends string>(rates: Readonly<Record<Name, BurstRate>>): Buckets<Name>;
@@ -240,8 +246,9 @@ interface BucketRate {
 type Charge = BucketRate & { readonly points: number };
 
 /**
- * Token buckets, each stored as the one time at which it will be full again (the generic cell rate algorithm). Unlike a window a bucket has no edge at which two bursts meet, and after a burst the next
- * call waits for one token, not for all.
+ * Token buckets, each stored as the one time at which it will be full again (the generic cell rate algorithm). Unlike a
+ * window a bucket has no edge at which two bursts meet, and after a burst the next call waits for one token, not for
+ * all.
  */
 interface TokenBuckets {
   /**

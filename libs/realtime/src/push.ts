@@ -36,8 +36,9 @@ export class Push {
   }
 
   /**
-   * Sends an event to every connection of the users: one frame to each gateway that holds some of them, naming only its own. When the registry does not know everybody, or does not answer in time, the frame
-   * goes to all gateways. Resolves when the broker has confirmed all frames; rejects with {@link Unavailable} when it did not.
+   * Sends an event to every connection of the users: one frame to each gateway that holds some of them, naming only its
+   * own. When the registry does not know everybody, or does not answer in time, the frame goes to all gateways.
+   * Resolves when the broker has confirmed all frames; rejects with {@link Unavailable} when it did not.
    */
   async toUsers<E extends ServerEventName>(
     userIds: readonly string[],
@@ -71,7 +72,10 @@ export class Push {
     );
   }
 
-  /** Looks users up. Calls of one turn of the event loop (the messages of a batch) share one round trip. Returns {@link UserLocations.unknown} when the registry does not answer in time. */
+  /**
+   * Looks users up. Calls of one turn of the event loop (the messages of a batch) share one round trip. Returns
+   * {@link UserLocations.unknown} when the registry does not answer in time.
+   */
   async locate(userIds: readonly string[]): Promise<UserLocations> {
     if (userIds.length === 0) return new UserLocations(new Map(), true);
     try {

@@ -43,7 +43,10 @@ export interface RedisAccounts {
   readonly passwords: Readonly<Partial<Record<Account, string>>>;
 }
 
-/** The lines of an ACL file for Redis 7. The nameless account is off. Passwords are in it as hashes; a service without a password here gets no account. */
+/**
+ * The lines of an ACL file for Redis 7. The nameless account is off. Passwords are in it as hashes; a service without a
+ * password here gets no account.
+ */
 export function redisUsers({ operator, passwords }: RedisAccounts): string[] {
   const services = (Object.entries(redisRights) as [Account, RedisRights][]).flatMap(([account, rights]) => {
     const password = passwords[account];

@@ -44,16 +44,21 @@ export class UserLocations {
 }
 
 /**
- * Where users are connected; a class, so that Nest injects it by type. Entries are leases: they end `times.leaseMs` after their gateway last renewed them. Two implementations, Redis and in-memory, pass one
- * conformance suite. Every call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is unavailable.
+ * Where users are connected; a class, so that Nest injects it by type. Entries are leases: they end `times.leaseMs`
+ * after their gateway last renewed them. Two implementations, Redis and in-memory, pass one conformance suite. Every
+ * call rejects with `Unavailable` within its time limit (default 500 ms) when Redis is unavailable.
  */
 export abstract class Registry {
-  /** Adds a connection: every `locate` that begins after this has resolved finds it. Returns the user's oldest connections beyond `limits.socketsPerUser`, which the caller must close. */
+  /**
+   * Adds a connection: every `locate` that begins after this has resolved finds it. Returns the user's oldest
+   * connections beyond `limits.socketsPerUser`, which the caller must close.
+   */
   abstract add(connection: RegistryEntry): Promise<{ excess: readonly RegistryEntry[] }>;
   abstract remove(connection: RegistryEntry): Promise<void>;
   /**
-   * Renews leases and restores entries that the registry lost. Returns connections that a complete `locate` may have left out for a while, because their lease had ended (the gateway was frozen or cut off):
-   * pushes may have missed them, so their clients must catch up.
+   * Renews leases and restores entries that the registry lost. Returns connections that a complete `locate` may have
+   * left out for a while, because their lease had ended (the gateway was frozen or cut off): pushes may have missed
+   * them, so their clients must catch up.
    */
   abstract renew(connections: readonly RegistryEntry[]): Promise<{ lapsed: readonly RegistryEntry[] }>;
   /** Looks up any number of users in one round trip. */
@@ -155,10 +160,12 @@ class MemoryRegistry implements Registry {
 }
 
 /**
- * The registry in Redis. One sorted set per user, `<prefix>at:{<userId>}`: member `<gatewayId> <connectionId>`, score the end of its lease in
- * milliseconds on the clock of Redis, the only one that counts. No command touches two users' keys, so they may live on different nodes.
+ * The registry in Redis. One sorted set per user, `<prefix>at:{<userId>}`: member `<gatewayId> <connectionId>`, score
+ * the end of its lease in milliseconds on the clock of Redis, the only one that counts. No command touches two users'
+ * keys, so they may live on different nodes.
  *
- * After Redis lost data, or may have lost some, the registry is incomplete until every gateway has had the time to renew (`settleMs`): see {@link RedisGeneration}.
+ * After Redis lost data, or may have lost some, the registry is incomplete until every gateway has had the time to
+ * renew (`settleMs`): see {@link RedisGeneration}.
  */
 export async function createRedisRegistry(
   options: RedisOptions & RegistryOptions & { settleMs?: number },

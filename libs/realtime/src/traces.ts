@@ -52,7 +52,10 @@ const MAX_IN_MEMORY = 10_000;
 /** Keeps the traces of the last 10,000 messages in the memory of this process. */
 export const createMemoryTraces = (limits: TraceLimits = {}): Traces => new MemoryTraces({ ...defaults, ...limits });
 
-/** One hash per message, `<prefix>trace:{<messageId>}`: the time of its commit, and for each connection the user and the time. */
+/**
+ * One hash per message, `<prefix>trace:{<messageId>}`: the time of its commit, and for each connection the user and the
+ * time.
+ */
 export async function createRedisTraces(options: RedisOptions & TraceLimits): Promise<Traces> {
   return new RedisTraces(await RedisConnection.connect(options), options.logger, { ...defaults, ...options });
 }

@@ -3,17 +3,27 @@ import { Unavailable } from './unavailable.js';
 /** The settings of a {@link Batcher}. */
 export interface BatcherOptions<T, R = void> {
   /**
-   * Does the work of one batch; `items` are in the order in which they were added. Resolves with one result for each item, in that order, or with nothing.
-   * When it throws or rejects, every item of the batch is rejected with that error.
+   * Does the work of one batch; `items` are in the order in which they were added. Resolves with one result for each
+   * item, in that order, or with nothing. When it throws or rejects, every item of the batch is rejected with that
+   * error.
    */
   flush(items: readonly T[], key: string): Promise<readonly R[] | void>;
-  /** How long the first item of a batch waits for others, in milliseconds. Default: until the end of this turn of the event loop. */
+  /**
+   * How long the first item of a batch waits for others, in milliseconds. Default: until the end of this turn of the
+   * event loop.
+   */
   readonly waitMs?: number;
   /** Maximum number of items of one batch; a full batch is flushed at once. Default: no limit. */
   readonly maxItems?: number;
-  /** Maximum number of items of all keys that wait for their flush to begin; {@link Batcher.add} rejects further ones. Default: no limit. */
+  /**
+   * Maximum number of items of all keys that wait for their flush to begin; {@link Batcher.add} rejects further ones.
+   * Default: no limit.
+   */
   readonly maxWaiting?: number;
-  /** Whether a batch waits until the one before it, of the same key, has ended. Default: batches may be under way side by side. */
+  /**
+   * Whether a batch waits until the one before it, of the same key, has ended. Default: batches may be under way side
+   * by side.
+   */
   readonly serial?: boolean;
 }
 
@@ -31,8 +41,9 @@ interface Queue<T, R> {
 }
 
 /**
- * Gathers items that arrive close together and handles them as one batch. Items of one key are flushed in the order in which they were added; each item's promise settles with
- * its batch. Batches of different keys do not wait for each other.
+ * Gathers items that arrive close together and handles them as one batch. Items of one key are flushed in the order in
+ * which they were added; each item's promise settles with its batch. Batches of different keys do not wait for each
+ * other.
  */
 export class Batcher<T, R = void> {
   private readonly queues = new Map<string, Queue<T, R>>();

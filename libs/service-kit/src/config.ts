@@ -58,8 +58,8 @@ export const commonConfig = {
 };
 
 /**
- * Marks a variable as secret; must be the outermost call, after `optional` and `default`. A secret may also be given as the path of a file that contains it, in `<NAME>_FILE`, as Docker and Kubernetes mount
- * secrets.
+ * Marks a variable as secret; must be the outermost call, after `optional` and `default`. A secret may also be given as
+ * the path of a file that contains it, in `<NAME>_FILE`, as Docker and Kubernetes mount secrets.
  */
 export const secret = <T extends z.ZodType>(field: T, description: string): T =>
   field.meta({ description, secret: true });
@@ -105,8 +105,9 @@ function readValues(
 }
 
 /**
- * Reads a configuration from the environment, and from the files that it names for secrets. The result is typed and frozen. Empty variables and files count as unset. Throws a {@link ConfigError} with all
- * problems at once, and never with a variable's value, which may be secret.
+ * Reads a configuration from the environment, and from the files that it names for secrets. The result is typed and
+ * frozen. Empty variables and files count as unset. Throws a {@link ConfigError} with all problems at once, and never
+ * with a variable's value, which may be secret.
  */
 export function loadConfig<T extends z.ZodRawShape>(
   shape: T,

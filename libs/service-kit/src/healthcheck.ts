@@ -1,4 +1,7 @@
-/** Health check of containers: exits with 0 when the process on `HEALTH_PORT` of this machine is ready, and with 1 otherwise, within 8 s. It imports nothing else because it runs every few seconds. */
+/**
+ * Health check of containers: exits with 0 when the process on `HEALTH_PORT` of this machine is ready, and with 1
+ * otherwise, within 8 s. It imports nothing else because it runs every few seconds.
+ */
 import { get } from 'node:http';
 import { env } from 'node:process';
 

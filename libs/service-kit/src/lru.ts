@@ -1,6 +1,6 @@
 /**
- * A cache that evicts the least recently used entry. Entries have weights; `set` evicts until their sum is at most `capacity`, but never the entry just set,
- * which alone may weigh more.
+ * A cache that evicts the least recently used entry. Entries have weights; `set` evicts until their sum is at most
+ * `capacity`, but never the entry just set, which alone may weigh more.
  */
 export class Lru<V> {
   private readonly entries = new Map<string, V>();

@@ -1,7 +1,10 @@
 import { createServer, type Server } from 'node:net';
 import { StartError } from './run.js';
 
-/** Listens. Resolves with the port; rejects with a {@link StartError} that names `variable`, the variable of the port, when the address cannot be used. */
+/**
+ * Listens. Resolves with the port; rejects with a {@link StartError} that names `variable`, the variable of the port,
+ * when the address cannot be used.
+ */
 export async function listen(server: Server, port: number, host: string, variable: string): Promise<number> {
   try {
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));

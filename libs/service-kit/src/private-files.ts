@@ -10,7 +10,8 @@ const CONCURRENCY = 32;
 const NOT_OURS = new Set(['EPERM', 'EACCES', 'EROFS']);
 
 /**
- * From now on, files that this process and its children create belong to its user alone: 0600, and 0700 for folders. Not for worker threads to call. Without effect on Windows, which has no such rights.
+ * From now on, files that this process and its children create belong to its user alone: 0600, and 0700 for folders.
+ * Not for worker threads to call. Without effect on Windows, which has no such rights.
  */
 export const keepFilesPrivate = (): void => void process.umask(OTHERS);
 
@@ -26,8 +27,10 @@ export interface PrivateFolderOptions {
 }
 
 /**
- * Takes the rights of other users away from a folder and everything in it: folders get 0700, files 0600. The folder itself comes first, so that nobody else reaches the rest meanwhile. Symbolic links in it
- * are left alone and not followed. Logs a line when it changed files, and another when there are files that are not this user's to change, which stay. A missing folder is fine. Without effect on Windows.
+ * Takes the rights of other users away from a folder and everything in it: folders get 0700, files 0600. The folder
+ * itself comes first, so that nobody else reaches the rest meanwhile. Symbolic links in it are left alone and not
+ * followed. Logs a line when it changed files, and another when there are files that are not this user's to change,
+ * which stay. A missing folder is fine. Without effect on Windows.
  */
 export async function makeFolderPrivate(folder: string, options: PrivateFolderOptions = {}): Promise<void> {
   const { logger, isOurs = () => true } = options;

@@ -8,7 +8,10 @@ export interface RecurringTaskOptions {
   /** For log lines. */
   readonly name: string;
   readonly logger: Logger;
-  /** The pause between the end of one run and the beginning of the next, in milliseconds. A function is asked after every run. */
+  /**
+   * The pause between the end of one run and the beginning of the next, in milliseconds. A function is asked after
+   * every run.
+   */
   readonly everyMs: number | (() => number);
   /** The pause after a run that failed, in milliseconds. Default: `everyMs`. */
   readonly retryMs?: number;

@@ -23,8 +23,10 @@ export interface RunningProcess extends Running {
 const STOP_TIMEOUT_MS = 25_000;
 
 /**
- * Runs a process: starts it, stops it on SIGTERM or SIGINT, and ends with code 1 and a readable line when it cannot start. A second signal, or a stop that takes too long, ends it at once. An uncaught
- * defect ends it with its stack: a process in an unknown state must not continue, and the supervisor starts a new one. Files that it creates are its user's alone.
+ * Runs a process: starts it, stops it on SIGTERM or SIGINT, and ends with code 1 and a readable line when it cannot
+ * start. A second signal, or a stop that takes too long, ends it at once. An uncaught defect ends it with its stack: a
+ * process in an unknown state must not continue, and the supervisor starts a new one. Files that it creates are its
+ * user's alone.
  */
 export async function run(name: string, start: () => Promise<RunningProcess>): Promise<void> {
   keepFilesPrivate();

@@ -20,13 +20,16 @@ export interface ServiceContext<C> {
   readonly logger: Logger;
   readonly health: Health;
   /**
-   * Makes the service close a resource when it stops, or when a later step of its start fails; resources are closed in the reverse order of these calls. With a `check`, the service is ready only
-   * while `problem` returns undefined.
+   * Makes the service close a resource when it stops, or when a later step of its start fails; resources are closed in
+   * the reverse order of these calls. With a `check`, the service is ready only while `problem` returns undefined.
    */
   use<T extends Resource>(resource: T, check?: string, problem?: (resource: T) => string | undefined): T;
 }
 
-/** Opens the resources of a service and serves. Resolves once it serves; the answer's `stop` ends the work under way and leaves the resources open. */
+/**
+ * Opens the resources of a service and serves. Resolves once it serves; the answer's `stop` ends the work under way and
+ * leaves the resources open.
+ */
 export type OpenService<C> = (context: ServiceContext<C>) => Promise<Running>;
 
 /** The part of a stop that comes after the grace period: closing connections. */
@@ -35,8 +38,10 @@ const CLOSE_TIMEOUT_MS = 15_000;
 const MIN_CLOSE_MS = 2_000;
 
 /**
- * The one way in which a service's process starts and stops: it reads its configuration, is live at once, opens its resources, serves, and is ready. On SIGTERM it is no longer ready, serves what is under
- * way within `SHUTDOWN_GRACE_MS`, closes its resources (last opened, first closed), its health endpoints and its tracing. See {@link run} for signals and exit codes.
+ * The one way in which a service's process starts and stops: it reads its configuration, is live at once, opens its
+ * resources, serves, and is ready. On SIGTERM it is no longer ready, serves what is under way within
+ * `SHUTDOWN_GRACE_MS`, closes its resources (last opened, first closed), its health endpoints and its tracing. See
+ * {@link run} for signals and exit codes.
  */
 export const runService = <S extends typeof commonConfig>(
   name: string,

@@ -65,8 +65,8 @@ interface Active {
 let active: Active | undefined;
 
 /**
- * Exports the spans of this process until it is stopped, if the configuration names a collector; OpenTelemetry is loaded only then. Spans wait in a bounded queue: while the collector is unavailable they are
- * dropped, with a warning.
+ * Exports the spans of this process until it is stopped, if the configuration names a collector; OpenTelemetry is
+ * loaded only then. Spans wait in a bounded queue: while the collector is unavailable they are dropped, with a warning.
  */
 export async function startTracing(
   service: string,
@@ -114,13 +114,16 @@ function rootTraceId(): string {
   return traceId !== undefined && isTraceId(traceId) ? traceId : traceIdOf();
 }
 
-/** Does `work` within a span of the current trace; spans that it begins are children. Without tracing it only does the work. */
+/**
+ * Does `work` within a span of the current trace; spans that it begins are children. Without tracing it only does the work.
+ */
 export function inSpan<T>(name: string, kind: SpanKind, work: () => T, attributes: Attributes = {}): T {
   return active ? within([begin(active, name, kind, currentTrace(), attributes)], work) : work();
 }
 
 /**
- * Does `work` that belongs to many traces (at least one) within the first of them, which gets its spans. Each other trace gets a span of the same time with a link to that one.
+ * Does `work` that belongs to many traces (at least one) within the first of them, which gets its spans. Each other
+ * trace gets a span of the same time with a link to that one.
  */
 export function inSpans<T>(name: string, kind: SpanKind, traces: readonly Trace[], work: () => T): T {
   const [first, ...others] = traces as [Trace, ...Trace[]];

@@ -4,8 +4,9 @@ const registry = new Registry();
 const registers = [registry];
 
 /**
- * Metrics of the deliveries that a process handles; {@link Health} serves them beside its own. Labels are names of messages, queues and outcomes, never ids. An increment costs well below a microsecond;
- * nothing is counted per recipient.
+ * Metrics of the deliveries that a process handles; {@link Health} serves them beside its own. Labels are names of
+ * messages, queues and outcomes, never ids. An increment costs well below a microsecond; nothing is counted per
+ * recipient.
  */
 export const work = {
   registry,

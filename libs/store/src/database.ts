@@ -5,14 +5,15 @@ import pg from 'pg';
 import { kindOf, reasonOf, translate } from './failures.js';
 
 /**
- * A row as both engines return it: bigint columns are numbers (they stay far below 2^53), `numeric` (so also `sum(bigint)`) is a string, timestamps are
- * Dates, json is parsed, bytea is a Buffer, arrays are arrays.
+ * A row as both engines return it: bigint columns are numbers (they stay far below 2^53), `numeric` (so also
+ * `sum(bigint)`) is a string, timestamps are Dates, json is parsed, bytea is a Buffer, arrays are arrays.
  */
 export type Row = Record<string, unknown>;
 
 /**
- * Runs SQL with `$1` parameters. Both engines are given the same text for a value: arrays become Postgres arrays (`$1::uuid[]`), plain objects become
- * JSON, Dates keep their milliseconds, byte arrays become bytea, undefined is null. A JSON array has to be given as `JSON.stringify(list)`.
+ * Runs SQL with `$1` parameters. Both engines are given the same text for a value: arrays become Postgres arrays
+ * (`$1::uuid[]`), plain objects become JSON, Dates keep their milliseconds, byte arrays become bytea, undefined is
+ * null. A JSON array has to be given as `JSON.stringify(list)`.
  */
 export interface Sql {
   query<T extends Row = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions): Promise<T[]>;
@@ -21,8 +22,9 @@ export interface Sql {
 /** Options of one statement. */
 export interface QueryOptions {
   /**
-   * Default: true. A prepared statement is parsed once per connection and, after some calls, planned once for all parameters. False: planned for its parameters each time, for statements whose
-   * best plan depends on them, such as a search for a rare or a frequent word.
+   * Default: true. A prepared statement is parsed once per connection and, after some calls, planned once for all
+   * parameters. False: planned for its parameters each time, for statements whose best plan depends on them, such as a
+   * search for a rare or a frequent word.
    */
   readonly prepared?: boolean;
 }
@@ -37,9 +39,10 @@ export interface TransactionOptions {
 }
 
 /**
- * A service's database: Postgres under the service's own role, or PGlite. Both run the same SQL. An abstract class, so that Nest injects it by type.
- * Rejects with `Unavailable` when the database cannot be reached, is read-only, full, shutting down, or too slow; the work may still have been committed.
- * Other errors of the database are `SqlError`: they name the SQLSTATE and the constraint, never a value.
+ * A service's database: Postgres under the service's own role, or PGlite. Both run the same SQL. An abstract class, so
+ * that Nest injects it by type. Rejects with `Unavailable` when the database cannot be reached, is read-only, full,
+ * shutting down, or too slow; the work may still have been committed. Other errors of the database are `SqlError`: they
+ * name the SQLSTATE and the constraint, never a value.
  */
 export abstract class Database implements Sql {
   abstract query<T extends Row = Row>(
@@ -48,13 +51,14 @@ export abstract class Database implements Sql {
     options?: QueryOptions,
   ): Promise<T[]>;
   /**
-   * One transaction (READ COMMITTED unless `isolation` says otherwise). Serialization failures and deadlocks (40001, 40P01) are retried here, at most
-   * 3 times, so `work` may run again. `work` must use only its `sql`: PGlite has one connection, so using the database itself would wait forever.
+   * One transaction (READ COMMITTED unless `isolation` says otherwise). Serialization failures and deadlocks (40001,
+   * 40P01) are retried here, at most 3 times, so `work` may run again. `work` must use only its `sql`: PGlite has one
+   * connection, so using the database itself would wait forever.
    */
   abstract transaction<T>(work: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
-   * One transaction with MikroORM's entities: a fresh identity map, flushed before the commit. Retried like {@link transaction}. For paths that are not hot
-   * (ADR 27).
+   * One transaction with MikroORM's entities: a fresh identity map, flushed before the commit. Retried like
+   * {@link transaction}. For paths that are not hot (ADR 27).
    */
   abstract entities<T>(work: (em: SqlEntityManager) => Promise<T>): Promise<T>;
   /**
@@ -102,7 +106,8 @@ const MAX_RETRIES = 3;
 const backoffMs = (attempt: number): number => Math.random() * 20 * 2 ** attempt;
 
 /**
- * Whether the database could be reached at the last attempt. While it could not, it is probed every second, so that readiness returns without a caller's attempt.
+ * Whether the database could be reached at the last attempt. While it could not, it is probed every second, so that
+ * readiness returns without a caller's attempt.
  */
 export class Reachability {
   private reason: string | undefined;
@@ -141,7 +146,10 @@ export class Reachability {
   }
 }
 
-/** Runs `work`, and repeats it after a serialization failure or a deadlock. Translates errors of drivers into those that `Database` promises. */
+/**
+ * Runs `work`, and repeats it after a serialization failure or a deadlock. Translates errors of drivers into those that
+ * `Database` promises.
+ */
 export async function withRetries<T>(reachability: Reachability, work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {

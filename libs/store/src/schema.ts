@@ -16,7 +16,10 @@ async function executedMigrations(sql: Sql): Promise<string[]> {
   }
 }
 
-/** Compares the database's schema with this code: `pending` migrations are only in the code, `unknown` ones only in the database. In order. */
+/**
+ * Compares the database's schema with this code: `pending` migrations are only in the code, `unknown` ones only in the
+ * database. In order.
+ */
 export async function compareSchema(sql: Sql): Promise<{ pending: string[]; unknown: string[] }> {
   const done = await executedMigrations(sql);
   return {

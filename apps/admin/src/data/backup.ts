@@ -55,8 +55,9 @@ const filesOf = (sql: Sql): Promise<StoredFile[]> =>
   sql.query<StoredFile>(`select key, media_type from chat.attachment where dropped_at is null order by key`);
 
 /**
- * Writes a backup into a new folder: one snapshot of all tables, then the files of its attachments, which never change. Services may continue. The manifest is written last, so a folder without one is no complete
- * backup. A backup contains everything that people wrote, and the keys that sign tokens.
+ * Writes a backup into a new folder: one snapshot of all tables, then the files of its attachments, which never change.
+ * Services may continue. The manifest is written last, so a folder without one is no complete backup. A backup contains
+ * everything that people wrote, and the keys that sign tokens.
  */
 export async function backup(deployment: Deployment, folder: string): Promise<Manifest> {
   await mkdir(folder, { mode: 0o700 });
@@ -169,7 +170,8 @@ export async function restore(deployment: Deployment, folder: string): Promise<M
 }
 
 /**
- * Copies everything from one deployment to a new one, all or nothing, including the `epoch`: nothing is lost, so clients continue where they were. Returns the number of rows of each table, and of files.
+ * Copies everything from one deployment to a new one, all or nothing, including the `epoch`: nothing is lost, so
+ * clients continue where they were. Returns the number of rows of each table, and of files.
  */
 export async function copyDeployment(from: Deployment, to: Deployment): Promise<{ rows: ReadonlyMap<string, number>; files: number }> {
   const rows = new Map<string, number>();

@@ -7,7 +7,10 @@ import { required, type Command } from '../command.js';
 import { openDeployment, withDeployment } from './deployment.js';
 import { BATCH_SIZE, snapshot } from './tables.js';
 
-/** A conversation as lines of JSON: the conversation with its members, then every message in order, in its current state, with its edits and reactions. Deleted messages have no body. */
+/**
+ * A conversation as lines of JSON: the conversation with its members, then every message in order, in its current
+ * state, with its edits and reactions. Deleted messages have no body.
+ */
 export async function* exportConversation(sql: Sql, id: string): AsyncGenerator<string> {
   const [conversation] = await sql.query<{ line: string }>(
     `select json_build_object('kind', 'conversation', 'id', c.id, 'type', c.kind, 'title', c.title, 'topic', c.topic, 'createdAt', c.created_at, 'lastSeq', c.last_seq,

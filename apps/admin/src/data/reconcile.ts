@@ -13,7 +13,10 @@ interface Check {
 
 const above = unreadAbove('m', 'k', 'p');
 
-/** Unread counts are computed on demand. These checks verify the data that they are computed from, and the computation against plain counting. */
+/**
+ * Unread counts are computed on demand. These checks verify the data that they are computed from, and the computation
+ * against plain counting.
+ */
 export const checks: readonly Check[] = [
   {
     what: 'messages of a conversation are numbered 1 to last_seq, without holes',

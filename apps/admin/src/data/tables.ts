@@ -3,7 +3,9 @@ import type { Database, Sql } from '@parley/store';
 export interface Table {
   /** `schema.name`, quoted. */
   readonly name: string;
-  /** An `order by` with the same result on Postgres and PGlite. It puts rows before others of the table that refer to them. */
+  /**
+   * An `order by` with the same result on Postgres and PGlite. It puts rows before others of the table that refer to them.
+   */
   readonly order: string;
 }
 
@@ -42,7 +44,10 @@ export async function tablesOf(sql: Sql): Promise<Table[]> {
 export const snapshot = <T>(database: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
   database.transaction(work, { isolation: 'repeatable read', readOnly: true });
 
-/** The rows of a table as lines of JSON, in the table's order, a batch at a time. Both engines read and write them without loss. Needs a transaction. */
+/**
+ * The rows of a table as lines of JSON, in the table's order, a batch at a time. Both engines read and write them
+ * without loss. Needs a transaction.
+ */
 export async function* rowsOf(sql: Sql, { name, order }: Table): AsyncGenerator<string[]> {
   // Times are written in UTC, whatever the server's zone.
   await sql.query(`set local timezone = 'UTC'`);

@@ -46,9 +46,11 @@ export class Accounts {
   ) {}
 
   /**
-   * Creates an account. With a guest's token the guest becomes that person: user and session stay, the session's earlier refresh tokens become invalid. That needs the session's refresh token, so that a
-   * stolen access token does not suffice. A person's token has no effect: the answer is a second account. Rejects with `conflict` when the username is taken, or the guest has become a person already;
-   * with `forbidden` without the refresh token; with `invalid` for a common password.
+   * Creates an account. With a guest's token the guest becomes that person: user and session stay, the session's
+   * earlier refresh tokens become invalid. That needs the session's refresh token, so that a stolen access token does
+   * not suffice. A person's token has no effect: the answer is a second account. Rejects with `conflict` when the
+   * username is taken, or the guest has become a person already; with `forbidden` without the refresh token; with
+   * `invalid` for a common password.
    */
   async register(caller: Caller, input: CallInput<'auth.register'>): Promise<Session> {
     requireUncommon('password', input.password, input.username);
@@ -77,7 +79,10 @@ export class Accounts {
     return this.sessions.answer(grant);
   }
 
-  /** Creates a guest with a generated username; `displayName` replaces only the name that people see. Rejects with `forbidden` when the operator does not let guests in. */
+  /**
+   * Creates a guest with a generated username; `displayName` replaces only the name that people see. Rejects with
+   * `forbidden` when the operator does not let guests in.
+   */
   async guest(caller: Caller, { displayName, deviceName }: CallInput<'auth.guest'>): Promise<Session> {
     if (!this.settings.guests) throw new ChatError('forbidden', 'Guest access is disabled');
     for (let draw = 1; ; draw++) {
@@ -95,8 +100,9 @@ export class Accounts {
   }
 
   /**
-   * Changes the password and ends every other session of the caller; with `endBots` also deletes the caller's bots and webhooks. Rejects with `forbidden` when `current` is wrong, or there is no password
-   * (guests), with `conflict` when it was changed meanwhile, and with `invalid` when `next` is common.
+   * Changes the password and ends every other session of the caller; with `endBots` also deletes the caller's bots and
+   * webhooks. Rejects with `forbidden` when `current` is wrong, or there is no password (guests), with `conflict` when
+   * it was changed meanwhile, and with `invalid` when `next` is common.
    */
   async changePassword(
     { userId, sessionId }: Actor,

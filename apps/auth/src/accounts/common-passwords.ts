@@ -27,7 +27,10 @@ function repeated(word: string): string {
   return word.slice(0, period);
 }
 
-/** Whether a folded password is a common one, also with digits and signs around it, spelled with digits, or repeated. A few characters again and again are one, too. */
+/**
+ * Whether a folded password is a common one, also with digits and signs around it, spelled with digits, or repeated. A
+ * few characters again and again are one, too.
+ */
 function isCommon(password: string): boolean {
   const unit = repeated(password);
   if (unit.length <= 4 && unit !== password) return true;
@@ -44,7 +47,10 @@ function isUsername(password: string, username: string): boolean {
   return name !== '' && words.includes(name) && !hasLetter(words.replaceAll(name, ''));
 }
 
-/** Rejects with `invalid` for a password that is guessed first: a common one, or the username. `field` is its name in the input. */
+/**
+ * Rejects with `invalid` for a password that is guessed first: a common one, or the username. `field` is its name in
+ * the input.
+ */
 export function requireUncommon(field: string, password: string, username: string): void {
   const folded = password.normalize('NFKC').toLowerCase();
   const message = isUsername(folded, username.toLowerCase())

@@ -107,7 +107,10 @@ const ANIMALS = [
 
 const capital = (word: string): string => word[0]!.toUpperCase() + word.slice(1);
 
-/** A random, pronounceable name for a guest, one of 2,500 times `numbers`: `calm-otter-48213`, shown as `Calm Otter`. Not unique by itself. */
+/**
+ * A random, pronounceable name for a guest, one of 2,500 times `numbers`: `calm-otter-48213`, shown as `Calm Otter`.
+ * Not unique by itself.
+ */
 export function guestName(numbers: number): { username: string; displayName: string } {
   const mood = MOODS[randomInt(MOODS.length)]!;
   const animal = ANIMALS[randomInt(ANIMALS.length)]!;

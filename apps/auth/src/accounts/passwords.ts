@@ -28,7 +28,10 @@ export class Passwords implements OnApplicationBootstrap {
     return this.inTurn(() => hash(password.normalize('NFKC'), PARAMETERS));
   }
 
-  /** Whether `password` matches `stored`. Without a stored hash (nobody has that name) the same work is done on a decoy, so that the time does not tell the two apart. */
+  /**
+   * Whether `password` matches `stored`. Without a stored hash (nobody has that name) the same work is done on a decoy,
+   * so that the time does not tell the two apart.
+   */
   async matches(stored: string | undefined, password: string): Promise<boolean> {
     const against = stored ?? (await this.decoyHash());
     const same = await this.inTurn(() => verify(against, password.normalize('NFKC')));

@@ -25,7 +25,10 @@ const newToken = (): string => `parley_bot_${randomBytes(32).toString('base64url
 const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
 const writeLock = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
 
-/** Bots: users that authenticate with a token instead of a password. A bot has one token at a time, which does not expire. Its token is a session, so it ends as sessions do. Only the hash is stored. */
+/**
+ * Bots: users that authenticate with a token instead of a password. A bot has one token at a time, which does not
+ * expire. Its token is a session, so it ends as sessions do. Only the hash is stored.
+ */
 @Injectable()
 export class Bots {
   constructor(
@@ -79,7 +82,10 @@ export class Bots {
     return users.length > limit ? { items, nextCursor: encodeCursor('bot', [items.at(-1)!.id]) } : { items };
   }
 
-  /** Replaces a bot's token. The earlier one is refused everywhere, and its sockets are closed. Rejects with `not_found` unless the bot is the caller's. */
+  /**
+   * Replaces a bot's token. The earlier one is refused everywhere, and its sockets are closed. Rejects with `not_found`
+   * unless the bot is the caller's.
+   */
   async renewToken({ userId: ownerId }: Actor, { userId }: CallInput<'bot.token'>): Promise<BotToken> {
     const { ended, ...answer } = await this.database.entities(async (em) => {
       const bot = await lockBot(em, ownerId, userId);
@@ -93,7 +99,10 @@ export class Bots {
     return answer;
   }
 
-  /** Deletes a bot for good. Its user stays, because of its messages, without token and password; the name stays taken. Rejects with `not_found` unless the bot is the caller's. */
+  /**
+   * Deletes a bot for good. Its user stays, because of its messages, without token and password; the name stays taken.
+   * Rejects with `not_found` unless the bot is the caller's.
+   */
   async delete({ userId: ownerId }: Actor, { userId }: CallInput<'bot.delete'>): Promise<void> {
     const ended = await this.database.entities(async (em) => {
       const bot = await lockBot(em, ownerId, userId);
@@ -104,8 +113,9 @@ export class Bots {
   }
 
   /**
-   * Deletes all bots of a user within a transaction, and returns the sessions that ended with them, by bot. They have to be published after the commit. Other sessions of the user must have
-   * ended before in this transaction: they make no more bots.
+   * Deletes all bots of a user within a transaction, and returns the sessions that ended with them, by bot. They have
+   * to be published after the commit. Other sessions of the user must have ended before in this transaction: they make
+   * no more bots.
    */
   async deleteAll(em: SqlEntityManager, ownerId: string): Promise<Map<string, string[]>> {
     await em.findOne(UserEntity, { id: ownerId }, writeLock);

@@ -11,8 +11,9 @@ const MAX_PURGES = 100;
 const FIRST_TRY_TIMEOUT_MS = 2_000;
 
 /**
- * Deletes the webhooks of users who ended them by a change of password. Webhooks belong to the messages service, so each purge is recorded with the change, and repeated until messages has
- * answered. It runs once at once, and once more when the ended sessions are refused everywhere, because one of them may have made a webhook meanwhile.
+ * Deletes the webhooks of users who ended them by a change of password. Webhooks belong to the messages service, so
+ * each purge is recorded with the change, and repeated until messages has answered. It runs once at once, and once more
+ * when the ended sessions are refused everywhere, because one of them may have made a webhook meanwhile.
  */
 @Injectable()
 export class WebhookPurges implements OnApplicationBootstrap, OnModuleDestroy {

@@ -38,7 +38,10 @@ const REVOCATION_SLACK_MS = 60_000;
 const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
 const later = (ms: number) => sql<Date>`now() + ${ms} * interval '1 millisecond'`;
 
-/** Sessions (devices) and their refresh tokens. Only the hash of a token is stored, and each token can be used once. All times are the database's. */
+/**
+ * Sessions (devices) and their refresh tokens. Only the hash of a token is stored, and each token can be used once. All
+ * times are the database's.
+ */
 @Injectable()
 export class Sessions {
   constructor(
@@ -66,7 +69,10 @@ export class Sessions {
     return (await em.count(RefreshTokenEntity, { hash: digest(refreshToken), sessionId, spentAt: null })) > 0;
   }
 
-  /** Continues a live session of `user` with a new refresh token and invalidates all earlier ones. Undefined when the session has ended. */
+  /**
+   * Continues a live session of `user` with a new refresh token and invalidates all earlier ones. Undefined when the
+   * session has ended.
+   */
   async renew(em: SqlEntityManager, user: User, sessionId: string, caller: Caller): Promise<Grant | undefined> {
     const renewed = await em.nativeUpdate(
       SessionEntity,
@@ -120,7 +126,9 @@ export class Sessions {
     return this.publishEnded(userId, ended, reason);
   }
 
-  /** Ends the user's sessions but `sessionId`, or all, within a transaction. {@link publishEnded} has to follow the commit. */
+  /**
+   * Ends the user's sessions but `sessionId`, or all, within a transaction. {@link publishEnded} has to follow the commit.
+   */
   endOthers(
     em: SqlEntityManager,
     { userId, sessionId }: { readonly userId: string; readonly sessionId?: string },
@@ -158,7 +166,8 @@ export class Sessions {
   }
 
   /**
-   * The ended sessions whose access tokens may not have expired yet, and the clock by which tokens are issued. SQL, because the list and the clock must be of one moment; every gateway asks every 3 s.
+   * The ended sessions whose access tokens may not have expired yet, and the clock by which tokens are issued. SQL,
+   * because the list and the clock must be of one moment; every gateway asks every 3 s.
    */
   async revocations(): Promise<RequestAnswer<'auth.revocations.v1'>> {
     const [row] = await this.database.query<{ at: Date; ids: string[] }>(
@@ -168,7 +177,10 @@ export class Sessions {
     return { sessionIds: row!.ids, at: row!.at.getTime() };
   }
 
-  /** Ends a batch of expired sessions and tells all gateways. Returns how many. SQL, because replicas that sweep at the same time must skip each other's rows. */
+  /**
+   * Ends a batch of expired sessions and tells all gateways. Returns how many. SQL, because replicas that sweep at the
+   * same time must skip each other's rows.
+   */
   async endExpired(): Promise<number> {
     const rows = await this.database.query<{ id: string; user_id: string }>(
       `update auth.session set ended_at = now(), ended_reason = 'expired'
@@ -189,8 +201,8 @@ export class Sessions {
   }
 
   /**
-   * Deletes a batch of rows that are no longer needed for protection: sessions that ended, and tokens that were spent, a session's lifetime ago. Returns the larger of both numbers. SQL for the same reason
-   * as {@link endExpired}.
+   * Deletes a batch of rows that are no longer needed for protection: sessions that ended, and tokens that were spent,
+   * a session's lifetime ago. Returns the larger of both numbers. SQL for the same reason as {@link endExpired}.
    */
   async deleteOld(): Promise<number> {
     const age = `now() - $1 * interval '1 millisecond'`;

@@ -1,6 +1,7 @@
 /**
- * Names that look alike, after Unicode Technical Standard 39: two names with the same skeleton are easily taken for each other. The table has the Latin, Greek, Cyrillic and Armenian letters that
- * `confusables.txt` (Unicode 13) maps to letters and digits of ASCII; compatibility characters (fullwidth, mathematical …) are taken apart before.
+ * Names that look alike, after Unicode Technical Standard 39: two names with the same skeleton are easily taken for
+ * each other. The table has the Latin, Greek, Cyrillic and Armenian letters that `confusables.txt` (Unicode 13) maps to
+ * letters and digits of ASCII; compatibility characters (fullwidth, mathematical …) are taken apart before.
  */
 const LETTERS: Readonly<Record<string, string>> = {
   2: 'ƧꙄꝚ',
@@ -114,7 +115,10 @@ const spellings = (text: string): string[] => {
 const withoutI = (skeleton: string): string => (skeleton.length >= 5 ? skeleton.replaceAll('i', 'l') : skeleton);
 const reserved = new Set(RESERVED.map((word) => withoutI(skeletonOf(word))));
 
-/** True for a reserved word, also spelt with digits, look-alikes or signs between its letters: `adm1n`, `Аdmin`, `s.y.s.t.e.m`. */
+/**
+ * True for a reserved word, also spelt with digits, look-alikes or signs between its letters: `adm1n`, `Аdmin`,
+ * `s.y.s.t.e.m`.
+ */
 export const isReserved = (name: string): boolean =>
   spellings(inLatin(name).toLowerCase().replace(/^@/, '').replace(BETWEEN, '')).some((spelling) =>
     reserved.has(withoutI(skeletonOf(spelling))),

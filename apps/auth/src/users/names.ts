@@ -16,8 +16,8 @@ export async function giveUpUsername(em: SqlEntityManager, { id: userId, usernam
 }
 
 /**
- * Rejects with `conflict` unless this stored user may have their username: others must not have given it up within 30 days. Called after the user is written, since a concurrent change may give the
- * name up until then.
+ * Rejects with `conflict` unless this stored user may have their username: others must not have given it up within 30
+ * days. Called after the user is written, since a concurrent change may give the name up until then.
  */
 export async function requireFreeUsername(em: SqlEntityManager, { id: userId, username }: Named): Promise<void> {
   const skeleton = skeletonOf(username);
@@ -35,7 +35,10 @@ export function requireUnreserved(name: string): void {
   if (isReserved(name)) throw new ChatError('conflict', 'the name is reserved');
 }
 
-/** Rejects with `conflict` for a displayed name that is a reserved word, or that reads as somebody else's username. A user's own username may always be shown. */
+/**
+ * Rejects with `conflict` for a displayed name that is a reserved word, or that reads as somebody else's username. A
+ * user's own username may always be shown.
+ */
 export async function requireOwnDisplayName(
   em: SqlEntityManager,
   { id, username }: Named,

@@ -61,8 +61,11 @@ export class Users {
   }
 
   /**
-   * Changes the given fields. An empty text or null takes a field away. Rejects with `conflict` when the username is taken, held for its former holder or reserved, or the displayed name reads as somebody else's username; with `not_found` or `unsupported_media` when the picture is not the caller's, or is none. A picture becomes public once
-   * the profile names it, never before. When that fails nobody else sees the picture yet, and repeating the call shows it.
+   * Changes the given fields. An empty text or null takes a field away. Rejects with `conflict` when the username is
+   * taken, held for its former holder or reserved, or the displayed name reads as somebody else's username; with
+   * `not_found` or `unsupported_media` when the picture is not the caller's, or is none. A picture becomes public once
+   * the profile names it, never before. When that fails nobody else sees the picture yet, and repeating the call shows
+   * it.
    */
   async update({ userId }: Actor, changes: CallInput<'user.update'>): Promise<Me> {
     const { avatarId, displayName, username } = changes;
@@ -126,7 +129,10 @@ export class Users {
     return rows.map(userOf);
   }
 
-  /** The users with these usernames (in lower case), in no order. SQL, because sending a message that mentions somebody waits for it. */
+  /**
+   * The users with these usernames (in lower case), in no order. SQL, because sending a message that mentions somebody
+   * waits for it.
+   */
   async byUsernames(usernames: readonly string[]): Promise<User[]> {
     const rows = await this.database.query<UserRow>(
       `select ${userColumns} from auth."user" u where u.username = any($1::text[])`,
@@ -136,7 +142,8 @@ export class Users {
   }
 
   /**
-   * The users whose username or display name contains `query`, by username; or the users with these `ids`, in no order. SQL, because the order (byte by byte) and the pattern are those of its indexes.
+   * The users whose username or display name contains `query`, by username; or the users with these `ids`, in no order.
+   * SQL, because the order (byte by byte) and the pattern are those of its indexes.
    */
   async list({ query, ids, cursor, limit = DEFAULT_LIMIT }: CallInput<'user.list'>): Promise<CallOutput<'user.list'>> {
     if (ids) return { items: await this.byIds(ids) };
@@ -157,7 +164,10 @@ type Profile = Pick<CallInput<'auth.register'>, 'username' | 'email' | 'firstNam
   readonly displayName: string;
 };
 
-/** Stores a new user. Other rows refer to it, so it is flushed at once. Rejects with `conflict` for names that may not be had, or with the violation of a unique key: see `isTaken`. */
+/**
+ * Stores a new user. Other rows refer to it, so it is flushed at once. Rejects with `conflict` for names that may not
+ * be had, or with the violation of a unique key: see `isTaken`.
+ */
 export async function insertUser(em: SqlEntityManager, profile: Profile, kind: User['kind']): Promise<User> {
   const { username, displayName, email = null, firstName = null, lastName = null } = profile;
   const user = em.create(UserEntity, {

@@ -24,8 +24,10 @@ export const verification = {
 } satisfies jwt.VerifyOptions;
 
 /**
- * Decides whether an access token is valid: ES256 with a key that auth publishes, type, issuer, audience, expiry, claims, and that the session has not ended. Sockets call {@link verify}; on HTTP,
- * `JwtStrategy` checks the signature by the same {@link verification} and leaves the rest to {@link keyOf} and {@link sessionOf}. Every method rejects with `unauthenticated` or `unavailable`.
+ * Decides whether an access token is valid: ES256 with a key that auth publishes, type, issuer, audience, expiry,
+ * claims, and that the session has not ended. Sockets call {@link verify}; on HTTP, `JwtStrategy` checks the signature
+ * by the same {@link verification} and leaves the rest to {@link keyOf} and {@link sessionOf}. Every method rejects
+ * with `unauthenticated` or `unavailable`.
  */
 @Injectable()
 export class AccessTokens {

@@ -13,8 +13,8 @@ import { JwtStrategy } from './jwt.strategy.js';
 export const Access = Reflector.createDecorator<Call['auth']>();
 
 /**
- * Counts requests without a valid token by their address. Lets a request through with a valid token. An `optional` call also passes without any token, an `open` one with any
- * token, because a client that logs in may still have an old one.
+ * Counts requests without a valid token by their address. Lets a request through with a valid token. An `optional` call
+ * also passes without any token, an `open` one with any token, because a client that logs in may still have an old one.
  *
  * The strategy is passed as an object, not by the name `jwt`: Passport keeps names in one registry per process, and a
  * process may hold several gateways (ADR 28).

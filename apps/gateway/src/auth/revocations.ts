@@ -32,7 +32,10 @@ export class Revocations {
     return this.ended.has(sessionId);
   }
 
-  /** Whether a token that is valid until `expires` (seconds since 1970) has expired by the clock that issued it. This process's own clock may be wrong. */
+  /**
+   * Whether a token that is valid until `expires` (seconds since 1970) has expired by the clock that issued it. This
+   * process's own clock may be wrong.
+   */
   hasExpired(expires: number): boolean {
     return expires * 1000 <= Date.now() + this.authAheadMs;
   }

@@ -24,7 +24,10 @@ export class VerificationKeys {
     return this.keys.size > 0;
   }
 
-  /** The key with this id. An unknown id fetches the keys again, at most every three seconds. Rejects with `unauthenticated` or `unavailable`. */
+  /**
+   * The key with this id. An unknown id fetches the keys again, at most every three seconds. Rejects with
+   * `unauthenticated` or `unavailable`.
+   */
   async find(kid: string): Promise<KeyObject> {
     const age = Date.now() - this.fetchedAt;
     if ((!this.keys.has(kid) && age > REFETCH_MS) || age > MAX_AGE_MS) await this.refresh();

@@ -17,8 +17,9 @@ const withoutMapping = (address: string) =>
   address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
 
 /**
- * The client's address: the TCP peer's, or behind trusted proxies the one that the outermost of them saw. Each proxy appends what it saw to `X-Forwarded-For`, so the header is read from its end: entries that
- * the client wrote itself stand further left and are never reached. When a proxy appended something that is no address, the peer's counts.
+ * The client's address: the TCP peer's, or behind trusted proxies the one that the outermost of them saw. Each proxy
+ * appends what it saw to `X-Forwarded-For`, so the header is read from its end: entries that the client wrote itself
+ * stand further left and are never reached. When a proxy appended something that is no address, the peer's counts.
  */
 export function clientAddress(request: IncomingMessage, proxies: TrustedProxies): string {
   const peer = withoutMapping(request.socket.remoteAddress ?? '');

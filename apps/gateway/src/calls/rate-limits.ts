@@ -17,7 +17,9 @@ import { addressKey, type Client } from './client.js';
 /** When to try again while another gateway has a search of the user under way. */
 const SEARCH_RETRY_MS = 500;
 
-/** Enforces the rates that the protocol states: of users over all connections, gateways and interfaces, and of addresses. */
+/**
+ * Enforces the rates that the protocol states: of users over all connections, gateways and interfaces, and of addresses.
+ */
 @Injectable()
 export class RateLimits {
   private readonly users: UserRates;
@@ -28,7 +30,10 @@ export class RateLimits {
   private readonly handshakes: Limiter;
   /** Holds the search of each user that is under way, at whichever gateway. */
   private readonly searches: Limiter;
-  /** The newest call under way of those that must not run at the same time, by what they share. The rates bound their number. */
+  /**
+   * The newest call under way of those that must not run at the same time, by what they share. The rates bound their
+   * number.
+   */
   private readonly turns = new Map<string, Promise<void>>();
 
   constructor(config: GatewayConfig, limiters: Limiters) {
@@ -124,7 +129,10 @@ const nothing = () => undefined;
 const isWrongGuess = (error: unknown) =>
   error instanceof ChatError && (error.code === 'unauthenticated' || error.code === 'forbidden');
 
-/** The key under which wrong passwords are counted: an account from one address, so that a guesser does not lock its owner out elsewhere. */
+/**
+ * The key under which wrong passwords are counted: an account from one address, so that a guesser does not lock its
+ * owner out elsewhere.
+ */
 function guessKey(name: CallName, input: unknown, client: Client): string | undefined {
   if (name === 'auth.login') return `login:${(input as { username: string }).username}:${addressKey(client.address)}`;
   return name === 'auth.password' ? `password:${client.session!.userId}` : undefined;

@@ -71,7 +71,10 @@ export class LocalConnection {
     return this.inTurn(this.opened);
   }
 
-  /** Counts a call as pending. The caller calls the result once the answer is sent; `giveUp` is called when the connection closes before that. */
+  /**
+   * Counts a call as pending. The caller calls the result once the answer is sent; `giveUp` is called when the
+   * connection closes before that.
+   */
   startCall(giveUp: () => void): () => void {
     this.pendingCalls.add(giveUp);
     return () => {
@@ -79,7 +82,9 @@ export class LocalConnection {
     };
   }
 
-  /** Throws `rate_limited` when too many calls of the client are pending, and `unavailable` once the connection is closing. */
+  /**
+   * Throws `rate_limited` when too many calls of the client are pending, and `unavailable` once the connection is closing.
+   */
   admitCall(): void {
     if (this.closing) throw new ChatError('unavailable', 'this connection is about to close; connect again');
     if (this.pendingCalls.size > this.maxPendingCalls)
@@ -87,8 +92,9 @@ export class LocalConnection {
   }
 
   /**
-   * Closes the transport so that the client reconnects. Takes no more calls and first waits for the answers of pending ones, at most `callTimeoutMs`; later ones are answered `unavailable`. Resolves
-   * when the transport is closed and everything written is on its way, or `CLOSE_TIMEOUT_MS` later.
+   * Closes the transport so that the client reconnects. Takes no more calls and first waits for the answers of pending
+   * ones, at most `callTimeoutMs`; later ones are answered `unavailable`. Resolves when the transport is closed and
+   * everything written is on its way, or `CLOSE_TIMEOUT_MS` later.
    */
   async closeTransport(callTimeoutMs: number): Promise<void> {
     this.closing = true;
@@ -113,8 +119,8 @@ export class LocalConnection {
   }
 
   /**
-   * Resolves when `step` and the steps of all earlier calls are done: calls continue in the order in which they came, however long each one's step takes. Rejects when `step` does; that holds up no other
-   * call.
+   * Resolves when `step` and the steps of all earlier calls are done: calls continue in the order in which they came,
+   * however long each one's step takes. Rejects when `step` does; that holds up no other call.
    */
   inTurn(step: Promise<unknown>): Promise<void> {
     const turn = Promise.all([this.lastTurn, step]).then(nothing);
@@ -136,8 +142,9 @@ const SLOW_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;
 
 /**
- * Bounds the unsent data of one client. A client that reads too slowly is disconnected; it reconnects and syncs. Counting written bytes costs an addition per packet; the unsent data is measured only when
- * the count passes the limit.
+ * Bounds the unsent data of one client. A client that reads too slowly is disconnected; it reconnects and syncs.
+ * Counting written bytes costs an addition per packet; the unsent data is measured only when the count passes the
+ * limit.
  */
 class SocketBackpressure {
   /** An upper bound of the unsent data: the last measurement plus everything written since. */

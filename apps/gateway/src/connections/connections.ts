@@ -43,7 +43,10 @@ export class Connections {
     return [...this.live.values()];
   }
 
-  /** The connections whose leases and subscriptions are renewed: those whose registration has ended, well or not. A renewal enters a connection whose registration failed. */
+  /**
+   * The connections whose leases and subscriptions are renewed: those whose registration has ended, well or not. A
+   * renewal enters a connection whose registration failed.
+   */
   get renewable(): LocalConnection[] {
     return this.all.filter(({ hasOpened }) => hasOpened);
   }
@@ -95,7 +98,10 @@ export class Connections {
     }
   }
 
-  /** Never rejects. A connection continues without the registry: pushes then go to all gateways, and the next renewal enters it. */
+  /**
+   * Never rejects. A connection continues without the registry: pushes then go to all gateways, and the next renewal
+   * enters it.
+   */
   private async register(connection: LocalConnection): Promise<void> {
     try {
       const { excess } = await this.registry.add(this.registryEntry(connection));
@@ -163,8 +169,9 @@ export class Connections {
   }
 
   /**
-   * Makes clients (by default all) reconnect, here or elsewhere: closes their transports, in batches spread over `spreadMs`. Pending calls are answered first; those that take longer than
-   * `callTimeoutMs` are answered `unavailable`.
+   * Makes clients (by default all) reconnect, here or elsewhere: closes their transports, in batches spread over
+   * `spreadMs`. Pending calls are answered first; those that take longer than `callTimeoutMs` are answered
+   * `unavailable`.
    */
   async reconnectAll(
     spreadMs: number,
@@ -187,7 +194,10 @@ export class Connections {
     void this.reconnectAll(connections.length, 1_000, connections);
   }
 
-  /** Accepts no new connections, makes all clients reconnect elsewhere and reports their connections closed. Takes about `graceMs` at most, and a few seconds more for clients that do not read. */
+  /**
+   * Accepts no new connections, makes all clients reconnect elsewhere and reports their connections closed. Takes about
+   * `graceMs` at most, and a few seconds more for clients that do not read.
+   */
   async drain(graceMs: number): Promise<void> {
     this.draining = true;
     await this.reconnectAll(graceMs / 4, graceMs / 2);

@@ -13,7 +13,10 @@ export function fileName(given = ''): string {
 const runs =
   /\.(?:exe|msi|scr|com|bat|cmd|ps1|vbs|vbe|jse|wsf|wsh|hta|lnk|url|pif|cpl|reg|msc|scf|jar)(?<dots>[.\s]*)$/i;
 
-/** The name under which a file is told and saved: a name that would run on a double click gets another ending behind its own. */
+/**
+ * The name under which a file is told and saved: a name that would run on a double click gets another ending behind its
+ * own.
+ */
 export function fileNameFor(mediaType: string, name: string): string {
   const { dots } = runs.exec(name)?.groups ?? {};
   if (dots === undefined) return name;
@@ -42,7 +45,10 @@ export function disposition(mediaType: string, name: string): string {
   return `${inlineTypes.test(mediaType) ? 'inline' : 'attachment'}; filename="${ascii}"; filename*=UTF-8''${full}`;
 }
 
-/** The one range of a file of `size` bytes that a request wants (RFC 9110). Any other `Range` is answered with the whole file. */
+/**
+ * The one range of a file of `size` bytes that a request wants (RFC 9110). Any other `Range` is answered with the whole
+ * file.
+ */
 export function rangeOf(
   {
     range = '',

@@ -80,8 +80,10 @@ export class Files {
   }
 
   /**
-   * Reserves bytes of the user's quota for the upload that becomes the attachment `id`: at least `bytes`, and as many as remain up to `upTo`. Returns how many. Rejects with `too_large` beyond the quota,
-   * and with `rate_limited` when the user has too many open uploads, at all gateways together. The reservation ends when the attachment is recorded, with {@link release}, or after a day.
+   * Reserves bytes of the user's quota for the upload that becomes the attachment `id`: at least `bytes`, and as many
+   * as remain up to `upTo`. Returns how many. Rejects with `too_large` beyond the quota, and with `rate_limited` when
+   * the user has too many open uploads, at all gateways together. The reservation ends when the attachment is recorded,
+   * with {@link release}, or after a day.
    */
   async reserve(userId: string, id: string, bytes: number, upTo = bytes): Promise<number> {
     const { reserved = upTo } = await this.broker.request('attachment.admit.v1', { userId, id, bytes, upTo });
@@ -96,9 +98,11 @@ export class Files {
   }
 
   /**
-   * Makes a file an attachment: has its content examined, stores its bytes unless they `'are stored'` already, and has it recorded. A picture is stored without its metadata. A failure rolls back
-   * completely, except that bytes of a file that is stored or `'may be repeated'` stay unless the attachment was refused: another attempt, perhaps at another gateway, may have recorded them. Repeating
-   * it under the same id is harmless. Rejects with {@link MissingFile} if there is no file at `path`.
+   * Makes a file an attachment: has its content examined, stores its bytes unless they `'are stored'` already, and has
+   * it recorded. A picture is stored without its metadata. A failure rolls back completely, except that bytes of a file
+   * that is stored or `'may be repeated'` stay unless the attachment was refused: another attempt, perhaps at another
+   * gateway, may have recorded them. Repeating it under the same id is harmless. Rejects with {@link MissingFile} if
+   * there is no file at `path`.
    */
   async keep(userId: string, file: ReceivedFile, kept?: 'are stored' | 'may be repeated'): Promise<Attachment> {
     const { id, path, name } = file;

@@ -8,8 +8,9 @@ import { fileName } from './file-headers.js';
 const invalid = (reason: string): ChatError => new ChatError('invalid', reason);
 
 /**
- * Streams the one part `file` of a multipart request to `path` and returns the file's name. Rejects with `invalid` when the request contains anything else and with `too_large` when the file is larger
- * than `maxBytes`; it then still reads the rest, so that the client gets the answer. The caller removes the file at `path`.
+ * Streams the one part `file` of a multipart request to `path` and returns the file's name. Rejects with `invalid` when
+ * the request contains anything else and with `too_large` when the file is larger than `maxBytes`; it then still reads
+ * the rest, so that the client gets the answer. The caller removes the file at `path`.
  */
 export async function receiveFile(request: IncomingMessage, path: string, maxBytes: number): Promise<string> {
   const parser = parserOf(request, maxBytes);

@@ -14,7 +14,10 @@ export interface FilesConfig {
 /** The folder of files, and of uploads in progress; with a bucket, of the latter only. */
 export const filesDir = ({ FILES_DIR = './data/files' }: Pick<FilesConfig, 'FILES_DIR'>): string => FILES_DIR;
 
-/** The bucket of the configuration; undefined means a folder. With an endpoint the bucket stands in the path, as stores other than Amazon's expect. */
+/**
+ * The bucket of the configuration; undefined means a folder. With an endpoint the bucket stands in the path, as stores
+ * other than Amazon's expect.
+ */
 export function s3Config(config: FilesConfig): S3Config | undefined {
   const {
     S3_BUCKET: bucket,
@@ -27,7 +30,8 @@ export function s3Config(config: FilesConfig): S3Config | undefined {
     bucket,
     client: {
       region: config.S3_REGION,
-      // Many stores do not know the checksums that Amazon's client adds by itself, and keep their framing as part of the file.
+      // Many stores do not know the checksums that Amazon's client adds by itself, and keep their framing as part of
+      // the file.
       ...(endpoint !== undefined && {
         endpoint,
         forcePathStyle: true,

@@ -4,7 +4,9 @@ import { S3Store, type MetadataValue } from '@tus/s3-store';
 import { ERRORS, type Upload } from '@tus/server';
 import type { S3Config } from './s3-store.js';
 
-/** The size of every stored part of an upload but its last one, so whichever gateway stores part n stores the same bytes. */
+/**
+ * The size of every stored part of an upload but its last one, so whichever gateway stores part n stores the same bytes.
+ */
 const PART_BYTES = 8 * 1024 ** 2;
 const uploads = 'uploads/';
 /** A cache would miss what another gateway changes. */
@@ -17,8 +19,9 @@ const isMissing = (error: unknown): boolean =>
   error instanceof Error && ['NoSuchKey', 'NoSuchUpload', 'NotFound'].includes(error.name);
 
 /**
- * Uploads in parts that any gateway can continue, also while another gateway still stores what arrived before a cut. They are multipart uploads of the bucket. Their description, and bytes that do not
- * fill a part yet, are objects under `uploads/<id>/` until {@link forget} removes them. A complete upload is an object under its id.
+ * Uploads in parts that any gateway can continue, also while another gateway still stores what arrived before a cut.
+ * They are multipart uploads of the bucket. Their description, and bytes that do not fill a part yet, are objects under
+ * `uploads/<id>/` until {@link forget} removes them. A complete upload is an object under its id.
  */
 export class BucketUploads extends S3Store {
   constructor({ bucket, client }: S3Config, expirationPeriodInMilliseconds: number) {
@@ -112,7 +115,10 @@ export class BucketUploads extends S3Store {
     await this.client.deleteObject({ Bucket: this.bucket, Key: await this.restKeyOf(id) });
   }
 
-  /** The key of the bytes that do not fill the next part yet. Each part has its own key: bytes that another gateway stores late may belong to a part that is complete meanwhile. */
+  /**
+   * The key of the bytes that do not fill the next part yet. Each part has its own key: bytes that another gateway
+   * stores late may belong to a part that is complete meanwhile.
+   */
   private async restKeyOf(id: string): Promise<string> {
     return restKey(id, (await this.retrieveParts(id)).length + 1);
   }

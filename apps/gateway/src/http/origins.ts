@@ -21,8 +21,9 @@ export class Origins {
   }
 
   /**
-   * False for a request by a page of another origin that is not listed. Browsers name the origin of a page in `Origin`, except in some requests without CORS, such as those of images and scripts; in those
-   * `Sec-Fetch-Site` tells. Programs send neither and are allowed.
+   * False for a request by a page of another origin that is not listed. Browsers name the origin of a page in `Origin`,
+   * except in some requests without CORS, such as those of images and scripts; in those `Sec-Fetch-Site` tells.
+   * Programs send neither and are allowed.
    */
   allowsPage({ headers }: IncomingMessage): boolean {
     if (this.listed.includes('*')) return true;
@@ -32,7 +33,8 @@ export class Origins {
   }
 
   /**
-   * False when `Host` is a name under which the gateway is not known: a page may have made its own name lead here (DNS rebinding). Addresses and `localhost` pass, because no foreign page has such a name.
+   * False when `Host` is a name under which the gateway is not known: a page may have made its own name lead here (DNS
+   * rebinding). Addresses and `localhost` pass, because no foreign page has such a name.
    */
   allowsHost({ headers: { host = '' } }: IncomingMessage): boolean {
     if (this.hosts === undefined || host === '') return true;

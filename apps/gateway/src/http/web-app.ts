@@ -46,7 +46,10 @@ const pageHeaders = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
-/** The service worker keeps the page for the time when the server is unavailable. It is never served from a browser's cache and loads the app's own files only. */
+/**
+ * The service worker keeps the page for the time when the server is unavailable. It is never served from a browser's
+ * cache and loads the app's own files only.
+ */
 const WORKER = '/sw.js';
 const workerHeaders = { 'content-security-policy': "default-src 'none'; connect-src 'self'" };
 
@@ -63,8 +66,9 @@ const notBuilt =
   'Parley’s web app was not built. `npm start` builds it, and so does `npm run build -w apps/web`. The API is at /api/docs.\n';
 
 /**
- * Serves the built web app beside the API: the page at its addresses, files by their names. All files are read once, when the gateway starts, so no path of a request ever reaches the disk. Other requests
- * pass on. If the app was not built, the page is a hint in plain text.
+ * Serves the built web app beside the API: the page at its addresses, files by their names. All files are read once,
+ * when the gateway starts, so no path of a request ever reaches the disk. Other requests pass on. If the app was not
+ * built, the page is a hint in plain text.
  */
 export async function webApp(
   folder = buildFolder,

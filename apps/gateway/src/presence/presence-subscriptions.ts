@@ -20,7 +20,10 @@ interface View {
 }
 const offline = (userId: string): Presence => ({ userId, state: 'offline' });
 
-/** A request of one user to presence that is under way, and changes that arrived meanwhile: they may be newer than its answer. */
+/**
+ * A request of one user to presence that is under way, and changes that arrived meanwhile: they may be newer than its
+ * answer.
+ */
 interface PendingRequest {
   readonly userId: string;
   readonly changes: Map<string, Presence | undefined>;
@@ -90,7 +93,8 @@ export class PresenceSubscriptions {
   }
 
   /**
-   * Hides two users from each other at once when one blocks the other. When a block ends, presence is asked, because the second user may block the first. `connections`: the local connections of the two users.
+   * Hides two users from each other at once when one blocks the other. When a block ends, presence is asked, because
+   * the second user may block the first. `connections`: the local connections of the two users.
    */
   async blockChanged(
     { blockerId, blockedId, blocked }: DomainEvent<'block.changed.v1'>,
@@ -116,7 +120,8 @@ export class PresenceSubscriptions {
   }
 
   /**
-   * Repeats the subscriptions of these connections and sends each the changes that it missed. Rejects when presence is unavailable.
+   * Repeats the subscriptions of these connections and sends each the changes that it missed. Rejects when presence is
+   * unavailable.
    */
   async refresh(connections: Iterable<LocalConnection>): Promise<void> {
     const byUser = new Map<string, LocalConnection[]>();

@@ -23,8 +23,9 @@ const BROKER_READY_POLL_MS = 50;
 type UsersFrame = Extract<PushFrame, { kind: 'users' }>;
 
 /**
- * Forwards frames from services to this gateway's clients, applies ended sessions, changed blocks and removed contacts, and handles gaps.
- * {@link RecentRemovals} and {@link ReceiptHighWater} drop or correct frames that arrive after a newer one.
+ * Forwards frames from services to this gateway's clients, applies ended sessions, changed blocks and removed contacts,
+ * and handles gaps. {@link RecentRemovals} and {@link ReceiptHighWater} drop or correct frames that arrive after a
+ * newer one.
  */
 @Injectable()
 export class PushListener implements InstanceListener {
@@ -147,7 +148,10 @@ export class PushListener implements InstanceListener {
     if (affected.length > 0) void this.subscriptions.refresh(affected).catch(() => undefined);
   }
 
-  /** Frames may be missing. Every client that is connected here reconnects and syncs, so that no client stays incomplete without knowing it. */
+  /**
+   * Frames may be missing. Every client that is connected here reconnects and syncs, so that no client stays incomplete
+   * without knowing it.
+   */
   onGap(): void {
     this.lastGapAt = Date.now();
     if (this.resyncing) return;
@@ -268,8 +272,8 @@ export class RecentRemovals {
 const MAX_MEMBERS = 50_000;
 
 /**
- * The highest receipt positions that this gateway has sent to clients. Replicas of history push independently, so a frame may arrive after a newer one, much later if its process stalled;
- * no client may see a position go back (I5).
+ * The highest receipt positions that this gateway has sent to clients. Replicas of history push independently, so a
+ * frame may arrive after a newer one, much later if its process stalled; no client may see a position go back (I5).
  */
 export class ReceiptHighWater {
   private readonly highest = new Map<string, Pick<Receipt, 'readSeq' | 'deliveredSeq'>>();

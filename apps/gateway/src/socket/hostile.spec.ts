@@ -1,4 +1,7 @@
-/** Input that no client sends: garbage for every parser, and objects that attack Object.prototype. The gateway runs in this process, so pollution is visible here. */
+/**
+ * Input that no client sends: garbage for every parser, and objects that attack Object.prototype. The gateway runs in
+ * this process, so pollution is visible here.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';

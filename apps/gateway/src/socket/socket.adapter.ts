@@ -50,6 +50,9 @@ export class SocketAdapter extends IoAdapter {
     return request._query?.['j'] === undefined ? undefined : 'JSONP is not supported';
   }
 
-  /** Does nothing: `SocketGateway` listens by itself, and Nest would hold some kilobytes for each socket to pass messages on. */
+  /**
+   * Does nothing: `SocketGateway` listens by itself, and Nest would hold some kilobytes for each socket to pass
+   * messages on.
+   */
   override bindMessageHandlers(): void {}
 }

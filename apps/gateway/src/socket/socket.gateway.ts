@@ -39,8 +39,9 @@ const callByEvent = new Map(
 );
 
 /**
- * Socket.IO's side of the gateway. Nest provides the lifecycle only. Authentication happens in the handshake, because Nest does not await `handleConnection`. One handler answers every event of a client,
- * because an event that no `@SubscribeMessage` names would get no acknowledgement.
+ * Socket.IO's side of the gateway. Nest provides the lifecycle only. Authentication happens in the handshake, because
+ * Nest does not await `handleConnection`. One handler answers every event of a client, because an event that no
+ * `@SubscribeMessage` names would get no acknowledgement.
  */
 @WebSocketGateway()
 export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGatewayDisconnect {
@@ -113,7 +114,10 @@ export class SocketGateway implements OnGatewayInit, OnGatewayConnection, OnGate
     this.typing.drop(connection);
   }
 
-  /** Answers every event exactly once. A call without an acknowledgement callback is carried out, and its answer dropped. Never rejects. */
+  /**
+   * Answers every event exactly once. A call without an acknowledgement callback is carried out, and its answer
+   * dropped. Never rejects.
+   */
   private async receive(
     client: Client & { readonly connection: LocalConnection },
     [event, ...rest]: readonly unknown[],

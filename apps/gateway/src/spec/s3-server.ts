@@ -75,7 +75,10 @@ const storedHeaders = (headers: Record<string, string>) =>
     Object.entries(headers).filter(([name]) => name === 'content-type' || name.startsWith('x-amz-meta-')),
   );
 
-/** The part of S3 that the gateway uses: one private bucket in memory, with path-style addresses. Every request must be signed (Signature Version 4). */
+/**
+ * The part of S3 that the gateway uses: one private bucket in memory, with path-style addresses. Every request must be
+ * signed (Signature Version 4).
+ */
 export class S3Server {
   readonly objects = new Map<string, StoredObject>();
   readonly uploads = new Map<string, MultipartUpload>();

@@ -15,8 +15,8 @@ const LOCATE = `
       where l.attachment_id = a.id))`;
 
 /**
- * An attachment and the key of its bytes. Profile pictures are visible to all; unsent attachments to their uploader; sent ones to present members of a conversation in which a message
- * carries them. Refused to others with `not_found`.
+ * An attachment and the key of its bytes. Profile pictures are visible to all; unsent attachments to their uploader;
+ * sent ones to present members of a conversation in which a message carries them. Refused to others with `not_found`.
  */
 export async function locateAttachment(
   sql: Sql,

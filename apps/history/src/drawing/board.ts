@@ -25,8 +25,9 @@ interface CountedLine extends LineRow {
 const Place = z.tuple([Position, Position]);
 
 /**
- * A conversation's board in the order of drawing, as far as it fits into an answer, from the beginning or from `cursor`: `conflict` when the board was emptied since. `sql` must be the snapshot of the
- * `conversation`. Does not check access.
+ * A conversation's board in the order of drawing, as far as it fits into an answer, from the beginning or from
+ * `cursor`: `conflict` when the board was emptied since. `sql` must be the snapshot of the `conversation`. Does not
+ * check access.
  */
 export async function readBoard(
   sql: Sql,

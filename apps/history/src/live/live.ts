@@ -22,8 +22,8 @@ export class Live {
   ) {}
 
   /**
-   * Tells all connections of the members, except the typing one, that a member types or has stopped. Refuses members who may not write; stopping is not refused, because a member may be
-   * muted or blocked while typing.
+   * Tells all connections of the members, except the typing one, that a member types or has stopped. Refuses members
+   * who may not write; stopping is not refused, because a member may be muted or blocked while typing.
    */
   async type({ userId, connectionId, conversationId, active }: RequestPayload<'history.typing.v1'>): Promise<void> {
     const access = await requireMember(this.database, conversationId, userId);

@@ -41,7 +41,10 @@ export async function listPins(
   return { items: await withOwnReactions(sql, userId, rows.map(toMessage)), ...next };
 }
 
-/** A message's position and sender, for a member of its conversation. Refuses others like {@link requireMember}, and with `not_found` when there is no such message. */
+/**
+ * A message's position and sender, for a member of its conversation. Refuses others like {@link requireMember}, and
+ * with `not_found` when there is no such message.
+ */
 export async function requireMessage(
   sql: Sql,
   userId: string,

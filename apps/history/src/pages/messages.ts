@@ -15,8 +15,8 @@ export interface PageRequest {
 }
 
 /**
- * The positions of a page. Pages are arithmetic, because `seq` has no gaps and rows are never removed. `before` and `after` are exclusive; `around` puts its message in the middle; without
- * any of them it is the newest page.
+ * The positions of a page. Pages are arithmetic, because `seq` has no gaps and rows are never removed. `before` and
+ * `after` are exclusive; `around` puts its message in the middle; without any of them it is the newest page.
  */
 export function rangeOf({ before, after, around, limit }: PageRequest, lastSeq: number): SeqRange {
   if (after !== undefined) return { from: Math.min(after, lastSeq) + 1, to: Math.min(after + limit, lastSeq) };

@@ -16,7 +16,9 @@ const LISTS = {
   blocks: list('chat.block', 'blocker_id', 'blocked_id'),
 } as const;
 
-/** The users on one of a user's lists, newest first. Deleted users are left out, so a page may be shorter than its limit. */
+/**
+ * The users on one of a user's lists, newest first. Deleted users are left out, so a page may be shorter than its limit.
+ */
 export async function listPeople(
   sql: Sql,
   broker: Broker,

@@ -31,8 +31,9 @@ export class Preferences {
   ) {}
 
   /**
-   * Changes the caller's settings, and tells their other connections. Refuses users who may not read the conversation; muted members may. Repeating it changes nothing. A connection that
-   * misses the live event gets the conversation with its `me` by `sync`.
+   * Changes the caller's settings, and tells their other connections. Refuses users who may not read the conversation;
+   * muted members may. Repeating it changes nothing. A connection that misses the live event gets the conversation with
+   * its `me` by `sync`.
    */
   async set(
     { userId, connectionId }: Actor,
@@ -44,7 +45,8 @@ export class Preferences {
     const [conversation] = await viewConversations(this.database, userId, [conversationId]);
     if (!conversation?.me) throw new ChatError('not_found', 'No such conversation');
     const { me } = conversation;
-    // Without the conversation: settings do not raise its `rev`, and with the present `rev` a device would not notice a change that it missed.
+    // Without the conversation: settings do not raise its `rev`, and with the present `rev` a device would not notice a
+    // change that it missed.
     await this.push.toUsers(
       [userId],
       'unread:changed',

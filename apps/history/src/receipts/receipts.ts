@@ -21,7 +21,10 @@ import { toReceipt, type ReceiptRow } from './member-receipts.js';
 export type ReceiptDelivery = Delivery<RequestPayload<'receipt.read.v1'>>;
 export type ReceiptKind = 'delivered' | 'read';
 
-/** The positions to which a user wants their cursors in a conversation moved; 0 leaves a cursor alone. Reading implies delivery. */
+/**
+ * The positions to which a user wants their cursors in a conversation moved; 0 leaves a cursor alone. Reading implies
+ * delivery.
+ */
 interface CursorMove {
   readonly conversationId: string;
   readonly userId: string;
@@ -30,8 +33,9 @@ interface CursorMove {
 }
 type CursorKey = Pick<CursorMove, 'conversationId' | 'userId'>;
 
-// Moves cursors of present members forward, at most to the last message. Rows are written in one order, so that replicas never deadlock. Cursors that did not move are not returned.
-// `read_before` is as of the statement's start: exact enough to find the senders of newly read messages.
+// Moves cursors of present members forward, at most to the last message. Rows are written in one order, so that
+// replicas never deadlock. Cursors that did not move are not returned. `read_before` is as of the statement's start:
+// exact enough to find the senders of newly read messages.
 const MOVE = `
   with wanted as (
     select c.id as conversation_id, m.user_id,
@@ -64,7 +68,8 @@ interface MovedCursor extends ReceiptRow {
   delivered_before: number;
 }
 
-// Runs after MOVE, so it sees at least its result. Reading ($3) removes the reader's own unread mark, also when no cursor moves. Marks are locked in one order, too.
+// Runs after MOVE, so it sees at least its result. Reading ($3) removes the reader's own unread mark, also when no
+// cursor moves. Marks are locked in one order, too.
 const REQUESTERS = `
   with marked as (
     select p.conversation_id, p.user_id from unnest($1::uuid[], $2::uuid[]) as w(conversation_id, user_id)
@@ -230,7 +235,10 @@ export class Receipts {
     await Promise.all(moved.map((row) => this.broker.publish('receipt.updated.v1', { receipt: toReceipt(row) })));
   }
 
-  /** The users that each receipt is pushed to: all members, or in a large conversation the senders of the messages that it is about. */
+  /**
+   * The users that each receipt is pushed to: all members, or in a large conversation the senders of the messages that
+   * it is about.
+   */
   private async audiencesOf(moved: readonly MovedCursor[]): Promise<(readonly string[])[]> {
     const isSmall = ({ member_count }: MovedCursor) => member_count <= limits.receiptsToAllUpTo;
     const members = await this.audience.of(

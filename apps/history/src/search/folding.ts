@@ -18,7 +18,10 @@ const PIECES = new RegExp(
 const WORDS = new RegExp(`${LETTER}+`, 'gv');
 /** Maximum number of characters of an indexed word. Longer words are found by their parts. */
 const MAX_WORD_LENGTH = 64;
-/** A term without a word of this length only matches the beginning of words, because as a part of words it would match everywhere. */
+/**
+ * A term without a word of this length only matches the beginning of words, because as a part of words it would match
+ * everywhere.
+ */
 const LONG_WORD = 3;
 
 /** The folded graphemes of a text. White space becomes one space. */
@@ -32,7 +35,10 @@ function* foldedParts(parts: Iterable<string>): Generator<string> {
   }
 }
 
-/** Text without case, accents and width, with single spaces. Folds grapheme by grapheme, so that a part of a text folds to a part of the folded text. */
+/**
+ * Text without case, accents and width, with single spaces. Folds grapheme by grapheme, so that a part of a text folds
+ * to a part of the folded text.
+ */
 export function foldText(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase().replace(/\s+/g, ' ');
   return [...foldedParts(graphemesOf(text.replace(ANY_MARKER, '')))].join('');
@@ -40,7 +46,10 @@ export function foldText(text: string): string {
 
 const graphemesOf = (text: string): string[] => Array.from(graphemes.segment(text), ({ segment }) => segment);
 
-/** The words of a folded text for the index: words, single characters and pairs of scripts without spaces, and signs. None contains white space. */
+/**
+ * The words of a folded text for the index: words, single characters and pairs of scripts without spaces, and signs.
+ * None contains white space.
+ */
 export function wordsOf(folded: string): string[] {
   const words = new Set<string>();
   for (const { groups } of folded.matchAll(PIECES)) {
@@ -63,7 +72,10 @@ export interface Term {
   readonly text: string;
   /** True when it only matches the beginning of words. */
   readonly atWordStart: boolean;
-  /** Words that {@link wordsOf} returns for every text that contains the term; and the beginning of the word with which it begins. */
+  /**
+   * Words that {@link wordsOf} returns for every text that contains the term; and the beginning of the word with which
+   * it begins.
+   */
   readonly words: readonly string[];
   readonly prefix?: string;
 }

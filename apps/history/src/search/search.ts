@@ -62,8 +62,10 @@ const wordsQuery = (terms: readonly Term[]): string =>
   ].join(' & ');
 
 /**
- * Messages of the caller's present conversations that contain every term of `q`, newest first. The index only provides candidates: the present body decides. Refuses a `conversationId` that the
- * caller may not read, and more than {@link MAX_TERMS} terms. Ends at `deadline`, in milliseconds since the epoch: with a shorter page and its cursor, or `Unavailable` if nothing was found.
+ * Messages of the caller's present conversations that contain every term of `q`, newest first. The index only provides
+ * candidates: the present body decides. Refuses a `conversationId` that the caller may not read, and more than
+ * {@link MAX_TERMS} terms. Ends at `deadline`, in milliseconds since the epoch: with a shorter page and its cursor, or
+ * `Unavailable` if nothing was found.
  */
 export async function searchMessages(
   sql: Sql,

@@ -27,8 +27,9 @@ interface PresentMessage extends Row {
   body: string;
   gone: boolean;
 }
-// The planner does not know the length of an array parameter and would read whole tables; `offset 0` makes it look every key up. Without statistics all indexes that begin with the conversation cost it the same;
-// only the primary key has the messages in the order of `seq`. Leaves out messages whose index row is current.
+// The planner does not know the length of an array parameter and would read whole tables; `offset 0` makes it look
+// every key up. Without statistics all indexes that begin with the conversation cost it the same; only the primary key
+// has the messages in the order of `seq`. Leaves out messages whose index row is current.
 export const PRESENT = `
   select m.conversation_id, m.seq, m.rev, m.id, m.sender_id, m.created_at, m.body, m.deleted_at is not null or c.deleted_at is not null as gone
   from unnest($1::uuid[], $2::bigint[]) as q(conversation_id, seq)
@@ -64,8 +65,10 @@ interface IncompleteConversation extends Row {
 }
 
 /**
- * The index of search: the folded bodies of messages, without system messages and deleted ones. An event only says that a message changed; the index reads the present message. So events may be
- * repeated, late and in any order. Messages without an event (from before an upgrade, or lost as a dead letter) are indexed in the background: at the start, and from time to time.
+ * The index of search: the folded bodies of messages, without system messages and deleted ones. An event only says that
+ * a message changed; the index reads the present message. So events may be repeated, late and in any order. Messages
+ * without an event (from before an upgrade, or lost as a dead letter) are indexed in the background: at the start, and
+ * from time to time.
  */
 @Injectable()
 export class TextIndex implements OnApplicationBootstrap, OnModuleDestroy {
@@ -97,8 +100,9 @@ export class TextIndex implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Indexes messages as they are now. Messages added while a write is under way, or shortly before one, share the next write, because its costs hardly depend on their number. Resolves once searches find
-   * them; rejects with `Unavailable`.
+   * Indexes messages as they are now. Messages added while a write is under way, or shortly before one, share the next
+   * write, because its costs hardly depend on their number. Resolves once searches find them; rejects with
+   * `Unavailable`.
    */
   async add(keys: readonly MessageKey[]): Promise<void> {
     if (keys.length > 0) await this.batcher.add(keys);
@@ -127,8 +131,9 @@ export class TextIndex implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Indexes all messages that are not indexed, conversation by conversation in small steps. Stores how far each conversation is complete, where the next call begins. Then removes deleted conversations.
-   * Ends early when `signal` is aborted.
+   * Indexes all messages that are not indexed, conversation by conversation in small steps. Stores how far each
+   * conversation is complete, where the next call begins. Then removes deleted conversations. Ends early when `signal`
+   * is aborted.
    */
   async complete(signal: AbortSignal): Promise<void> {
     for (let after = '00000000-0000-0000-0000-000000000000'; !signal.aborted;) {

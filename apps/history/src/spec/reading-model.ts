@@ -18,7 +18,10 @@ interface Written {
   deleted: boolean;
 }
 
-/** A model of what three people have read of one conversation, after I4 and I5. Its first message is a system message of person 0. */
+/**
+ * A model of what three people have read of one conversation, after I4 and I5. Its first message is a system message of
+ * person 0.
+ */
 export class Model {
   readonly messages: Written[] = [{ by: 0, system: true, mentions: [], deleted: false }];
   readonly readers: Reader[] = [0, 1, 2].map(() => ({ here: true, read: 0, delivered: 0, mark: undefined }));

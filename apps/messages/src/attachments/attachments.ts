@@ -102,8 +102,9 @@ export class Attachments {
   }
 
   /**
-   * Refuses an attachment that cannot become the user's profile picture: `not_found` when it is not theirs or no longer visible, `unsupported_media` when it is not an image. In a
-   * transaction the row is locked, so that a sweep does not drop it.
+   * Refuses an attachment that cannot become the user's profile picture: `not_found` when it is not theirs or no longer
+   * visible, `unsupported_media` when it is not an image. In a transaction the row is locked, so that a sweep does not
+   * drop it.
    */
   async requirePublishable(
     { userId, attachmentId }: RequestPayload<'attachment.publishable.v1'>,
@@ -114,7 +115,9 @@ export class Attachments {
     if (!row.media_type.startsWith('image/')) throw new ChatError('unsupported_media', 'A profile picture is an image');
   }
 
-  /** Makes an attachment the user's only public one, or takes the public one away. Calls for one user run one after another. */
+  /**
+   * Makes an attachment the user's only public one, or takes the public one away. Calls for one user run one after another.
+   */
   publish({ userId, attachmentId }: RequestPayload<'attachment.publish.v1'>): Promise<void> {
     return this.database.transaction(async (sql) => {
       await lockUser(sql, userId);

@@ -60,13 +60,16 @@ export interface Committed<T> {
   readonly answer: T;
   /** Published after the answer, in this order: live events first, then domain events. */
   readonly events: readonly OutgoingEvent[];
-  /** A new message whose `message.created.v1` is published after the handler has returned. The command is acknowledged after that. */
+  /**
+   * A new message whose `message.created.v1` is published after the handler has returned. The command is acknowledged
+   * after that.
+   */
   readonly created?: Message;
 }
 
 /**
- * One change of one conversation under the lock of its row. Until the commit nobody else assigns its `seq` and `rev` or changes its members. The row is written once, at the end, and
- * only when a `rev` was taken.
+ * One change of one conversation under the lock of its row. Until the commit nobody else assigns its `seq` and `rev` or
+ * changes its members. The row is written once, at the end, and only when a `rev` was taken.
  */
 export class ConversationChange {
   /** Published after the commit, in this order. */
@@ -90,7 +93,10 @@ export class ConversationChange {
   get now(): Date {
     return this.member.now;
   }
-  /** True when events must be published again although nothing changes: an earlier delivery may have been cut off before it published them. */
+  /**
+   * True when events must be published again although nothing changes: an earlier delivery may have been cut off before
+   * it published them.
+   */
   get repeat(): boolean {
     return this.context.redelivered;
   }
@@ -129,7 +135,10 @@ export class ConversationChange {
     return conversation;
   }
 
-  /** Appends the system message of this command, sent by the caller. A command writes at most one: {@link earlierSystemMessage} finds it after a redelivery. */
+  /**
+   * Appends the system message of this command, sent by the caller. A command writes at most one:
+   * {@link earlierSystemMessage} finds it after a redelivery.
+   */
   note(note: SystemNote): Promise<Message> {
     const { conversation, now } = this;
     conversation.last_seq += 1;
@@ -151,7 +160,10 @@ export class ConversationChange {
     return findSystemMessage(this.sql, this.conversation.id, this.userId, this.context.caller.requestId);
   }
 
-  /** Writes the conversation's row if it was changed. {@link changeConversation} calls it at the end; a change calls it earlier only to read the row meanwhile. */
+  /**
+   * Writes the conversation's row if it was changed. {@link changeConversation} calls it at the end; a change calls it
+   * earlier only to read the row meanwhile.
+   */
   async save(): Promise<void> {
     if (!this.modified) return;
     this.modified = false;

@@ -4,7 +4,10 @@ import { conversationColumns, hasBlocks, statusNow, type ConversationRow, type M
 import { Lru } from '@parley/service-kit';
 import type { Row, Sql } from '@parley/store';
 
-/** A conversation whose row this transaction has locked: until the commit no other transaction assigns its `seq` and `rev` or changes its members. */
+/**
+ * A conversation whose row this transaction has locked: until the commit no other transaction assigns its `seq` and
+ * `rev` or changes its members.
+ */
 export interface LockedConversation extends ConversationRow {
   kind: 'direct' | 'group' | 'channel';
   visibility: 'private' | 'public';
@@ -33,8 +36,9 @@ export interface CallerState extends Row, MemberState {
   readonly status: string | null;
   readonly left_at: Date | null;
   /**
-   * True when the caller blocks anybody or is blocked by anybody, in any conversation: see `mayBeBlocked`. The query does not join the other person of a direct conversation, because
-   * planning that join costs every small batch more than the second query costs the few that need it.
+   * True when the caller blocks anybody or is blocked by anybody, in any conversation: see `mayBeBlocked`. The query
+   * does not join the other person of a direct conversation, because planning that join costs every small batch more
+   * than the second query costs the few that need it.
    */
   readonly has_blocks: boolean;
 }

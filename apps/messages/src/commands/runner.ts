@@ -52,8 +52,8 @@ export class EventPublisher {
   ) {}
 
   /**
-   * Pushes the live events, then publishes the domain events, each in the given order. `locations`: the locations of all addressed users, read after the commit; without it every push
-   * looks its users up.
+   * Pushes the live events, then publishes the domain events, each in the given order. `locations`: the locations of
+   * all addressed users, read after the commit; without it every push looks its users up.
    */
   async publish(events: readonly OutgoingEvent[], locations?: UserLocations): Promise<void> {
     const pushes = events.filter((event) => 'event' in event);
@@ -81,8 +81,9 @@ export class EventPublisher {
 }
 
 /**
- * Carries out commands. After its commit every command continues in this order: answer, push live events, publish domain events, and then the broker acknowledges the delivery. A process that
- * dies in between leaves the delivery unacknowledged; the redelivered command finds its stored result and repeats the rest.
+ * Carries out commands. After its commit every command continues in this order: answer, push live events, publish
+ * domain events, and then the broker acknowledges the delivery. A process that dies in between leaves the delivery
+ * unacknowledged; the redelivered command finds its stored result and repeats the rest.
  */
 @Injectable()
 export class CommandRunner {
@@ -108,7 +109,10 @@ export class CommandRunner {
     await this.finish([delivery], [outcome]);
   }
 
-  /** Carries out a command that changes one conversation: see {@link changeConversation}. Its answer is the result of `work`. */
+  /**
+   * Carries out a command that changes one conversation: see {@link changeConversation}. Its answer is the result of
+   * `work`.
+   */
   change<T>(
     delivery: Delivery<{ caller: Actor }>,
     conversationId: string,
@@ -119,8 +123,8 @@ export class CommandRunner {
   }
 
   /**
-   * Answers or refuses deliveries whose work is committed, and publishes their events. `outcomes` are in the order of `deliveries`. `locations`: the locations of all addressed users;
-   * awaited after the answers.
+   * Answers or refuses deliveries whose work is committed, and publishes their events. `outcomes` are in the order of
+   * `deliveries`. `locations`: the locations of all addressed users; awaited after the answers.
    */
   async finish(
     deliveries: readonly Delivery[],

@@ -3,8 +3,8 @@ import { newId, type Message, type SystemNote } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
 /**
- * The `clientId` of the system message that a request writes, so that a redelivery finds it. It is longer than clients may choose, so it never collides with theirs. A request writes at
- * most one system message per conversation.
+ * The `clientId` of the system message that a request writes, so that a redelivery finds it. It is longer than clients
+ * may choose, so it never collides with theirs. A request writes at most one system message per conversation.
  */
 export const systemClientId = (requestId: string, conversationId: string): string =>
   `system:${requestId}:${conversationId}`;

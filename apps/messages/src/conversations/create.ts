@@ -48,7 +48,10 @@ export class ConversationCreator {
     return { answer: { conversation, created }, events: created ? await this.eventsOf(conversation) : [] };
   }
 
-  /** A block prevents new conversations and finding an existing one, but not the repeated answer to the request that created it. */
+  /**
+   * A block prevents new conversations and finding an existing one, but not the repeated answer to the request that
+   * created it.
+   */
   private async storeDirect({ requestId, userId }: CreateCommand['caller'], other: string): Promise<string> {
     const pair = await createDirect(this.database, requestId, userId, other);
     if (pair.id === undefined || (pair.blocked && pair.id !== requestId)) throw new ChatError('blocked');

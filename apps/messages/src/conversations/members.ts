@@ -17,7 +17,10 @@ import { endConversation } from './update.js';
 
 type MemberAnswer = CallOutput<'member.update'>;
 
-/** Joins a public conversation. Everything written before counts as read, also for a former member. Joining again changes nothing. */
+/**
+ * Joins a public conversation. Everything written before counts as read, also for a former member. Joining again
+ * changes nothing.
+ */
 export async function join(change: ConversationChange): Promise<CallOutput<'conversation.join'>> {
   const { member, context } = change;
   const isMember = member.role !== null && member.left_at === null;
@@ -56,7 +59,10 @@ export async function leave(change: ConversationChange): Promise<Record<string, 
 
 /** A user as auth answered, or a function that throws auth's refusal. */
 export type UserLookup = () => User;
-/** Asks auth for a user before the conversation is locked. A refusal counts only once the caller turns out to be allowed to add members. */
+/**
+ * Asks auth for a user before the conversation is locked. A refusal counts only once the caller turns out to be allowed
+ * to add members.
+ */
 export async function lookUpUser(broker: Broker, userId: string): Promise<UserLookup> {
   try {
     const [user] = await requireUsers(broker, [userId]);
@@ -69,8 +75,8 @@ export async function lookUpUser(broker: Broker, userId: string): Promise<UserLo
 }
 
 /**
- * Adds a member. Returns a present member unchanged. Banned users have to be unbanned first. Refuses users who block the caller, and users who left within a day
- * after the caller had added them.
+ * Adds a member. Returns a present member unchanged. Banned users have to be unbanned first. Refuses users who block
+ * the caller, and users who left within a day after the caller had added them.
  */
 export async function add(
   change: ConversationChange,

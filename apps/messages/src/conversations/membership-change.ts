@@ -99,7 +99,10 @@ export async function store(change: ConversationChange, member: StoredMember): P
   return stored;
 }
 
-/** Makes a user a member; `addedBy` is null when they join by themselves. A mute from an earlier membership remains. Positions begin at the next message, the system message that announces the member. */
+/**
+ * Makes a user a member; `addedBy` is null when they join by themselves. A mute from an earlier membership remains.
+ * Positions begin at the next message, the system message that announces the member.
+ */
 export async function addMember(
   change: ConversationChange,
   userId: string,

@@ -28,8 +28,8 @@ const PAIR = `
   select (select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)) as id, ${blockBetween('$1::uuid', '$2::uuid')} as blocked`;
 
 /**
- * The one direct conversation of two people: the existing one, or a new one under `id`. `id` is undefined when there is none and one of them blocks the other. Waits for a concurrent
- * creation of the same pair.
+ * The one direct conversation of two people: the existing one, or a new one under `id`. `id` is undefined when there is
+ * none and one of them blocks the other. Waits for a concurrent creation of the same pair.
  */
 export async function createDirect(
   sql: Sql,
@@ -178,7 +178,10 @@ export async function findAdditionFacts(
   return facts!;
 }
 
-/** True when one of the users blocks `by`, and no conversation with this id exists: a repeated request is answered, whoever blocks whom since. */
+/**
+ * True when one of the users blocks `by`, and no conversation with this id exists: a repeated request is answered,
+ * whoever blocks whom since.
+ */
 export async function isCreationBlocked(
   sql: Sql,
   id: string,

@@ -41,7 +41,10 @@ function actionsOf({ title, topic, color, policy, visibility }: Update): Action[
   ];
 }
 
-/** Sets the given values on the conversation. True when one of them differed. Null or an empty text takes a title, topic or colour away. */
+/**
+ * Sets the given values on the conversation. True when one of them differed. Null or an empty text takes a title, topic
+ * or colour away.
+ */
 function applyUpdate(
   { conversation }: ConversationChange,
   { title, topic, color, visibility, policy }: Update,
@@ -73,7 +76,10 @@ async function publishDescription(change: ConversationChange, note?: Message): P
   if (note) change.events.push({ publish: 'message.created.v1', payload: { messages: [note] } });
 }
 
-/** Deletes the conversation for everybody. Checks access itself: the creator gets the same answer again after this very command has deleted it. */
+/**
+ * Deletes the conversation for everybody. Checks access itself: the creator gets the same answer again after this very
+ * command has deleted it.
+ */
 export async function deleteConversation(change: ConversationChange): Promise<Record<string, never>> {
   const isDone = change.repeat && change.conversation.deleted_at !== null && change.member.role === 'creator';
   if (!isDone) {

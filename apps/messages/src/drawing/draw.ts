@@ -36,8 +36,10 @@ export class LineDrawer {
   ) {}
 
   /**
-   * Draws any number of lines, in any conversations, in one transaction, as a rule of six round trips: begin, lock the conversations, read the callers, read the boards, insert, commit. Outcomes
-   * are in the order of the commands and are committed. A line takes no `rev`: boards are loaded whole, not caught up with. A line whose id is on the board already stays as it is.
+   * Draws any number of lines, in any conversations, in one transaction, as a rule of six round trips: begin, lock the
+   * conversations, read the callers, read the boards, insert, commit. Outcomes are in the order of the commands and are
+   * committed. A line takes no `rev`: boards are loaded whole, not caught up with. A line whose id is on the board
+   * already stays as it is.
    */
   draw(commands: readonly DrawCommand[]): Promise<(Committed<object> | ChatError)[]> {
     return this.database.transaction(async (sql) => {
@@ -184,7 +186,10 @@ async function store(sql: Sql, added: readonly NewLine[]): Promise<Map<string, L
   return new Map(rows.map((row) => [keyOf(row.conversation_id, row.id), toLine(row)]));
 }
 
-/** Pushed to all members except the connection that drew the line. The event's id includes `drawing_rev`, because a line's id may be used again after the board was emptied. */
+/**
+ * Pushed to all members except the connection that drew the line. The event's id includes `drawing_rev`, because a
+ * line's id may be used again after the board was emptied.
+ */
 function lineEvent(
   line: Line,
   { id, drawing_rev }: LockedConversation,

@@ -26,8 +26,9 @@ export interface MessageChange {
 export type MessageDelivery = Delivery<{ caller: Actor; input: { messageId: string } }>;
 
 /**
- * Changes a message in one transaction under the lock of its conversation: see {@link changeConversation}. The update is published when the message changed, and again when an earlier delivery may not
- * have published it. The answer states `mine` for every reaction.
+ * Changes a message in one transaction under the lock of its conversation: see {@link changeConversation}. The update
+ * is published when the message changed, and again when an earlier delivery may not have published it. The answer
+ * states `mine` for every reaction.
  */
 export function changeMessage(
   runner: CommandRunner,

@@ -5,8 +5,9 @@ import { candidatesOf, mentionsOf, type UsersByName } from '../people/mentions.j
 import { requireChangeable, requireWriting, updateRow, type MessageChange } from './change.js';
 
 /**
- * Replaces a message's body and mentions. Attachments, reactions and the pin stay; the old body is kept for the conversation's admins. Only the sender may edit, and not a forwarded message. The same
- * body, or a redelivered edit that was already carried out, changes nothing.
+ * Replaces a message's body and mentions. Attachments, reactions and the pin stay; the old body is kept for the
+ * conversation's admins. Only the sender may edit, and not a forwarded message. The same body, or a redelivered edit
+ * that was already carried out, changes nothing.
  */
 export async function editMessage(
   change: ConversationChange,
@@ -35,7 +36,9 @@ export async function editMessage(
   return { row: edited };
 }
 
-/** Where sending is limited, members may edit for this long: otherwise an old message could become a new one at any time. */
+/**
+ * Where sending is limited, members may edit for this long: otherwise an old message could become a new one at any time.
+ */
 const EDIT_WINDOW_MS = 5 * 60_000;
 
 /** Refuses late edits of members in a conversation with slow mode or a reaction gate. */
@@ -46,7 +49,10 @@ function requireEditWindow({ conversation, member, now }: ConversationChange, { 
     throw new ChatError('forbidden', 'Here a message can be edited for 5 minutes after it was sent');
 }
 
-/** The users without those whose names the message had before without meaning them: somebody else's former username does not mention its new holder. */
+/**
+ * The users without those whose names the message had before without meaning them: somebody else's former username does
+ * not mention its new holder.
+ */
 function withoutNewHolders(users: UsersByName, row: MessageRow): UsersByName {
   const before = new Set(candidatesOf(row.body).flat());
   return new Map([...users].filter(([name, userId]) => !before.has(name) || row.mentions.includes(userId)));

@@ -40,8 +40,9 @@ export async function removeReaction(
 }
 
 /**
- * The message's reactions, each emoji in one spelling. Earlier versions stored what clients sent, with or without variation selectors: reactions with the same emoji are united here, when somebody reacts
- * to the message or takes a reaction back. Returns `row.reactions` itself when there is nothing to unite.
+ * The message's reactions, each emoji in one spelling. Earlier versions stored what clients sent, with or without
+ * variation selectors: reactions with the same emoji are united here, when somebody reacts to the message or takes a
+ * reaction back. Returns `row.reactions` itself when there is nothing to unite.
  */
 async function withOneSpelling(change: ConversationChange, row: MessageRow): Promise<readonly Reaction[]> {
   let reactions = row.reactions ?? NONE;

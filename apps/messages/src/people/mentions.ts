@@ -20,7 +20,10 @@ export function candidatesOf(body: string): (readonly string[])[] {
   return [...byLongest.values()].slice(0, MAX_MENTIONS);
 }
 
-/** The users whose names occur in the bodies. Asks auth only when there are any; undefined when auth does not answer in time. */
+/**
+ * The users whose names occur in the bodies. Asks auth only when there are any; undefined when auth does not answer in
+ * time.
+ */
 export async function usersNamedIn(broker: Broker, bodies: readonly string[]): Promise<UsersByName | undefined> {
   const usernames = [...new Set(bodies.flatMap(candidatesOf).flat())];
   const parts = Array.from({ length: Math.ceil(usernames.length / MAX_USERNAMES) }, (_, at) =>
@@ -38,8 +41,8 @@ export async function usersNamedIn(broker: Broker, bodies: readonly string[]): P
 }
 
 /**
- * The members of its conversation that each body mentions, in the order of their mention. Undefined for a body that contains usernames when `users` is. No query when no body mentions
- * anybody, the usual case.
+ * The members of its conversation that each body mentions, in the order of their mention. Undefined for a body that
+ * contains usernames when `users` is. No query when no body mentions anybody, the usual case.
  */
 export async function mentionsOf(
   sql: Sql,

@@ -4,7 +4,10 @@ import { ChatError, type User } from '@parley/contracts';
 /** Maximum time that a command waits for auth to check that users exist. */
 const USERS_TIMEOUT_MS = 2000;
 
-/** The users with these ids, from auth. Throws `not_found` naming those that do not exist, and `unavailable` when auth does not answer in time. */
+/**
+ * The users with these ids, from auth. Throws `not_found` naming those that do not exist, and `unavailable` when auth
+ * does not answer in time.
+ */
 export async function requireUsers(broker: Broker, userIds: readonly string[]): Promise<User[]> {
   if (userIds.length === 0) return [];
   const { users } = await broker.request('users.known.v1', { userIds: [...userIds] }, { deadlineMs: USERS_TIMEOUT_MS });

@@ -27,7 +27,10 @@ export interface References {
   readonly mentions: readonly string[] | undefined;
 }
 
-/** A member's command to send a message, with the rows that rules may use, read under the conversation's lock. A rule's own facts come from its `prepare`. */
+/**
+ * A member's command to send a message, with the rows that rules may use, read under the conversation's lock. A rule's
+ * own facts come from its `prepare`.
+ */
 export interface SendContext extends References {
   readonly command: SendCommand;
   readonly conversation: LockedConversation;

@@ -22,7 +22,10 @@ export interface Candidate {
   readonly context: SendContext | undefined;
 }
 
-/** A refusal, or the message to answer: a new one, or one that is already stored. `requestedId`: the id that this request gives its message. */
+/**
+ * A refusal, or the message to answer: a new one, or one that is already stored. `requestedId`: the id that this
+ * request gives its message.
+ */
 export type Decision = ChatError | { readonly message: Message; readonly requestedId: string };
 export interface Decisions {
   /** In the order of the candidates. */
@@ -73,7 +76,9 @@ export class PendingBatch implements PendingMessages {
     return [...this.conversations.values()];
   }
 
-  /** Replaces the estimated times of messages and conversations by those that the database stored, given by conversation. */
+  /**
+   * Replaces the estimated times of messages and conversations by those that the database stored, given by conversation.
+   */
   setTimes(times: ReadonlyMap<string, Date>): void {
     for (const [id, active_at] of times) this.conversations.set(id, { ...this.conversations.get(id)!, active_at });
     for (const message of this.byClientId.values())
@@ -119,7 +124,10 @@ export class PendingBatch implements PendingMessages {
   }
 }
 
-/** A forward copies the content of its source, mentions nobody and names the original message, however often it was forwarded. */
+/**
+ * A forward copies the content of its source, mentions nobody and names the original message, however often it was
+ * forwarded.
+ */
 function contentOf({
   command,
   source,

@@ -15,8 +15,9 @@ export interface CommittedBatch extends Decisions {
 }
 
 /**
- * Sends plain text in one statement: text without references and mentions, in cached conversations, by cached senders, when no rule needs a query. Everything is decided from the cache. The
- * statement stores nothing unless every conversation still has its cached `rev`, nobody in a direct conversation has blocks, and no `clientId` exists.
+ * Sends plain text in one statement: text without references and mentions, in cached conversations, by cached senders,
+ * when no rule needs a query. Everything is decided from the cache. The statement stores nothing unless every
+ * conversation still has its cached `rev`, nobody in a direct conversation has blocks, and no `clientId` exists.
  */
 @Injectable()
 export class FastPath {
@@ -27,7 +28,10 @@ export class FastPath {
     private readonly rules: RuleEvaluator,
   ) {}
 
-  /** Undefined when the commands do not qualify, or the cache was stale: then nothing is stored, and the caller sends them under locks. */
+  /**
+   * Undefined when the commands do not qualify, or the cache was stale: then nothing is stored, and the caller sends
+   * them under locks.
+   */
   async send(commands: readonly SendCommand[]): Promise<CommittedBatch | undefined> {
     const candidates = this.candidatesOf(commands);
     const evaluation = candidates && this.rules.unprepared(candidates.map(({ context }) => context));

@@ -11,7 +11,10 @@ import type { Sql } from '@parley/store';
 import { mentionsOf, type UsersByName } from '../people/mentions.js';
 import type { References, ReplyTarget, SendCommand } from './context.js';
 
-/** The references of each command, in their order. One query each for replies, forwards, attachments and mentions; none for kinds of references that no command has. */
+/**
+ * The references of each command, in their order. One query each for replies, forwards, attachments and mentions; none
+ * for kinds of references that no command has.
+ */
 export async function referencesOf(
   sql: Sql,
   commands: readonly SendCommand[],

@@ -60,13 +60,16 @@ interface LockedBatch extends CommittedBatch {
 }
 
 /**
- * Group commit: carries out any number of `message.send` commands in one transaction. Plain text in cached conversations takes one round trip, whatever the number of messages: see
- * {@link FastPath}. Other batches take five: begin, lock the conversations, read the senders, insert, commit. One more each for: members that are not cached; replies; forwards; attachments;
- * mentions; links of attachments; refused commands, which may be resends; each rule that loads something, and two for their time limit. Auth is asked before the transaction, and only when
- * a body contains usernames.
+ * Group commit: carries out any number of `message.send` commands in one transaction. Plain text in cached
+ * conversations takes one round trip, whatever the number of messages: see {@link FastPath}. Other batches take five:
+ * begin, lock the conversations, read the senders, insert, commit. One more each for: members that are not cached;
+ * replies; forwards; attachments; mentions; links of attachments; refused commands, which may be resends; each rule
+ * that loads something, and two for their time limit. Auth is asked before the transaction, and only when a body
+ * contains usernames.
  *
- * Resends are rare, so the first attempt expects none: a violated unique key shows one, and the batch is repeated with looking all of them up first. Likewise a batch is repeated without a
- * rule that failed, and the commands that it applies to are refused.
+ * Resends are rare, so the first attempt expects none: a violated unique key shows one, and the batch is repeated with
+ * looking all of them up first. Likewise a batch is repeated without a rule that failed, and the commands that it
+ * applies to are refused.
  */
 @Injectable()
 export class MessageSender {
@@ -82,8 +85,9 @@ export class MessageSender {
   ) {}
 
   /**
-   * Sends messages. Outcomes are in the order of the commands and are committed. A refused command does not affect the others. A thrown error means that nothing was stored or, for
-   * `Unavailable`, that it is unknown: repeat the same commands.
+   * Sends messages. Outcomes are in the order of the commands and are committed. A refused command does not affect the
+   * others. A thrown error means that nothing was stored or, for `Unavailable`, that it is unknown: repeat the same
+   * commands.
    */
   async send(commands: readonly SendCommand[]): Promise<SendOutcome[]> {
     const committed = (await this.fastPath.send(commands)) ?? (await this.sendLocked(commands));
@@ -221,7 +225,10 @@ async function candidatesFor(
   });
 }
 
-/** Decides, and answers resends with the stored message. With `findSentFirst` every `clientId` is looked up; otherwise only those of refused commands, because a resend is answered even then. */
+/**
+ * Decides, and answers resends with the stored message. With `findSentFirst` every `clientId` is looked up; otherwise
+ * only those of refused commands, because a resend is answered even then.
+ */
 async function decideWithSent(
   sql: Sql,
   candidates: readonly Candidate[],

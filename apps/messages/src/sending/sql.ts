@@ -12,7 +12,10 @@ const SENT = `
   cross join lateral (
     select ${messageColumns('m')}
     from chat.message m where m.conversation_id = q.conversation_id and m.sender_id = q.sender_id and m.client_id = q.client_id limit 1) k`;
-/** The messages that are already stored under the keys, by the keys' indexes. Exact under the conversations' locks. No query for an empty list. */
+/**
+ * The messages that are already stored under the keys, by the keys' indexes. Exact under the conversations' locks. No
+ * query for an empty list.
+ */
 export async function findSent(sql: Sql, keys: readonly ClientKey[]): Promise<Map<number, MessageRow>> {
   if (keys.length === 0) return new Map();
   const rows = await sql.query<MessageRow & { n: number }>(SENT, [
@@ -51,8 +54,8 @@ const STORE = `
     as n(id, conversation_id, seq, rev, sender_id, client_id, type, body, reply_to, created_at, mentions, attachments, forwarded_from, trace_id)
   on conflict (conversation_id, sender_id, client_id) do nothing returning 1`;
 /**
- * Inserts the messages and advances their conversations in one statement. `conversations` carry their new `last_seq`, `rev` and `active_at`.
- * False when a message with the same `clientId` exists: then the transaction must not commit.
+ * Inserts the messages and advances their conversations in one statement. `conversations` carry their new `last_seq`,
+ * `rev` and `active_at`. False when a message with the same `clientId` exists: then the transaction must not commit.
  */
 export async function storeMessages(
   sql: Sql,
@@ -88,7 +91,10 @@ const LINK = `
     insert into chat.message_attachment (attachment_id, conversation_id, message_id)
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[]) on conflict do nothing)
   update chat.attachment set attached_at = coalesce(attached_at, $4) where id = any($1::uuid[])`;
-/** Records which attachments the messages carry, which makes them visible to members. No query when there are none, the usual case. */
+/**
+ * Records which attachments the messages carry, which makes them visible to members. No query when there are none, the
+ * usual case.
+ */
 export async function linkAttachments(sql: Sql, messages: readonly NewMessage[]): Promise<void> {
   const links = messages.flatMap(({ id, conversationId, attachments }) =>
     attachments.map((attachment) => ({ attachmentId: attachment.id, conversationId, id })),

@@ -1,7 +1,10 @@
 import { expect } from 'vitest';
 import type { Database } from '@parley/store';
 
-/** Checks the invariants of a conversation after any history of commands: `seq` without gaps, each `rev` of one row only, an exact count of members, and `rev` the greatest of all. */
+/**
+ * Checks the invariants of a conversation after any history of commands: `seq` without gaps, each `rev` of one row
+ * only, an exact count of members, and `rev` the greatest of all.
+ */
 export async function expectConsistent(owner: Database, conversationId: string): Promise<void> {
   const [conversation] = await owner.query<{
     last_seq: number;

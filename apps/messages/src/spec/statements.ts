@@ -1,6 +1,9 @@
 import type { Database, Sql } from '@parley/store';
 
-/** A database that counts the statements that `counts` approves of. `asked` returns the count since its last call, without `begin` and `commit`. */
+/**
+ * A database that counts the statements that `counts` approves of. `asked` returns the count since its last call,
+ * without `begin` and `commit`.
+ */
 export function countStatements(
   database: Database,
   counts: (text: string) => boolean,

@@ -14,7 +14,10 @@ const WAIT_FACTOR = 4.3;
 const MAX_FAILURES = 5;
 /** After this time another process may take the delivery of an attempt that has no result; longer than any attempt. */
 const RETAKE_AFTER_MS = 60_000;
-/** Maximum number of parallel attempts of one process: in all, for the webhooks of one owner, for one host, and for one webhook. */
+/**
+ * Maximum number of parallel attempts of one process: in all, for the webhooks of one owner, for one host, and for one
+ * webhook.
+ */
 export const MAX_PARALLEL = { all: 16, owner: 4, host: 8, webhook: 4 } as const;
 const KEPT = `interval '7 days'`;
 /** Maximum number of deliveries that one sweep removes. */
@@ -53,7 +56,10 @@ export interface UsedSlots {
   readonly host: ReadonlyMap<string, number>;
 }
 
-/** SQL: whether the user who made the webhook `alias` is now creator or admin of its conversation. Otherwise the webhook gets nothing. */
+/**
+ * SQL: whether the user who made the webhook `alias` is now creator or admin of its conversation. Otherwise the webhook
+ * gets nothing.
+ */
 export const creatorManages = (alias: string): string =>
   `exists (select 1 from chat.member m where m.conversation_id = ${alias}.conversation_id and m.user_id = ${alias}.created_by and m.role in ('creator', 'admin') and ${isMemberNow('m')})`;
 
@@ -112,7 +118,10 @@ export class Deliveries {
     private readonly settings: Settings,
   ) {}
 
-  /** Adds a delivery of the event for each webhook that wants it. Events that arrive while the database is busy share one query. */
+  /**
+   * Adds a delivery of the event for each webhook that wants it. Events that arrive while the database is busy share
+   * one query.
+   */
   add(event: ConversationEvent): Promise<void> {
     return this.events.add(event);
   }
@@ -139,9 +148,9 @@ export class Deliveries {
   }
 
   /**
-   * Takes at most `limit` due deliveries: one of each owner in turn, and never more of a webhook, an owner or a host than
-   * {@link MAX_PARALLEL} allows beside those in `used`. Replicas may take at the same time; none takes a delivery of another. Webhooks
-   * whose creator may no longer manage them are switched off instead.
+   * Takes at most `limit` due deliveries: one of each owner in turn, and never more of a webhook, an owner or a host
+   * than {@link MAX_PARALLEL} allows beside those in `used`. Replicas may take at the same time; none takes a delivery
+   * of another. Webhooks whose creator may no longer manage them are switched off instead.
    */
   async take(limit: number, used: UsedSlots): Promise<DueDelivery[]> {
     const taken = await this.database.query<DueDelivery & { managed: boolean }>(TAKE, [

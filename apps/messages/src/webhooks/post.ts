@@ -22,8 +22,9 @@ const DNS_TIMEOUT_MS = 3_000;
 class AddressRefused extends Error {}
 
 /**
- * True for addresses on the public Internet. False for private, loopback, link-local (including cloud metadata), shared, multicast and reserved addresses, and for IPv6 forms that embed
- * another address, because a router may forward them anywhere.
+ * True for addresses on the public Internet. False for private, loopback, link-local (including cloud metadata),
+ * shared, multicast and reserved addresses, and for IPv6 forms that embed another address, because a router may forward
+ * them anywhere.
  */
 export function isPublic(address: string): boolean {
   if (isIP(address) === 0) return false;
@@ -51,11 +52,16 @@ async function queryDns(host: string): Promise<string[]> {
 /** Allows every address. Only for trying out on one machine. */
 export const anyAddresses: Resolve = (host) => lookup(host, { all: true });
 
-/** The value of the signature header: `v1=` and the hexadecimal HMAC-SHA256 of `timestamp.body` under the webhook's secret. */
+/**
+ * The value of the signature header: `v1=` and the hexadecimal HMAC-SHA256 of `timestamp.body` under the webhook's secret.
+ */
 export const sign = (secret: string, timestamp: string, body: string): string =>
   `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 
-/** Makes one POST. Resolves the host once with `resolve`, which checks its addresses, and connects to one of these. Follows no redirects. Never rejects. */
+/**
+ * Makes one POST. Resolves the host once with `resolve`, which checks its addresses, and connects to one of these.
+ * Follows no redirects. Never rejects.
+ */
 export async function post(
   address: string,
   headers: Readonly<Record<string, string>>,

@@ -99,7 +99,10 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('webhooks on %
     await eventsQueued(anna, conversationId);
     return { anna, conversationId, to: path() };
   };
-  /** Resolves once all earlier events were queued, which happens in their order: a webhook created afterwards gets none of them. */
+  /**
+   * Resolves once all earlier events were queued, which happens in their order: a webhook created afterwards gets none
+   * of them.
+   */
   const eventsQueued = async (userId: string, conversationId: string): Promise<void> => {
     const marker = path();
     const { id } = await create(userId, conversationId, marker, ['message.created']);

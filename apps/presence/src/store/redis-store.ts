@@ -5,8 +5,8 @@ import { dueAt, emptyRecord, type PresenceRecord } from '../record.js';
 import { storeTimes, type RecordUpdate, type PresenceStore, type StoreOptions } from './store.js';
 
 /**
- * The store in Redis, with Redis' clock. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so that each script works on one node of a Redis Cluster. Keys, after
- * `<prefix>presence:{bucket}:`
+ * The store in Redis, with Redis' clock. Users fall into 16 buckets, and all keys of a bucket carry its hash tag, so
+ * that each script works on one node of a Redis Cluster. Keys, after `<prefix>presence:{bucket}:`
  *
  * - `user:<id>`: the record as JSON, replaced only if it is still the text that was read
  * - `due`: users by the time at which they are due
@@ -145,7 +145,10 @@ class RedisStore implements PresenceStore {
     return this.connection.close();
   }
 
-  /** Changes each record that nobody else has changed since it was read. Adds the results to `updated`; returns the users that must be tried again. */
+  /**
+   * Changes each record that nobody else has changed since it was read. Adds the results to `updated`; returns the
+   * users that must be tried again.
+   */
   private async tryUpdate(
     userIds: readonly string[],
     change: RecordUpdate,

@@ -4,13 +4,16 @@ import type { PresenceRecord } from '../record.js';
 export type RecordUpdate = (record: PresenceRecord, now: number, userId: string) => PresenceRecord;
 
 /**
- * The records of all users and the gateways' subscriptions, shared by all replicas of presence, with the one clock that measures leases. Two implementations, Redis and memory; one conformance suite. Every
- * call rejects with `Unavailable` while Redis is unavailable. A class, so that Nest injects it by type.
+ * The records of all users and the gateways' subscriptions, shared by all replicas of presence, with the one clock that
+ * measures leases. Two implementations, Redis and memory; one conformance suite. Every call rejects with `Unavailable`
+ * while Redis is unavailable. A class, so that Nest injects it by type.
  */
 export abstract class PresenceStore {
   /** Changes each user's record atomically. Returns all records after the change, also for unknown users. */
   abstract update(userIds: readonly string[], change: RecordUpdate): Promise<ReadonlyMap<string, PresenceRecord>>;
-  /** The records of known users. `complete` is false after a loss of data, while unknown users may become known again soon. */
+  /**
+   * The records of known users. `complete` is false after a loss of data, while unknown users may become known again soon.
+   */
   abstract read(
     userIds: readonly string[],
   ): Promise<{ records: ReadonlyMap<string, PresenceRecord>; complete: boolean }>;

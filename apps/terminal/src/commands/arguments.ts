@@ -27,8 +27,8 @@ export const isOthers =
     !isOwn(prompt)(message);
 
 /**
- * The message that `#N` at the beginning of the text names, or without that the newest loaded message that `fits`. `rest` is
- * the text after it.
+ * The message that `#N` at the beginning of the text names, or without that the newest loaded message that `fits`.
+ * `rest` is the text after it.
  */
 export async function pickMessage(
   prompt: CommandPrompt,

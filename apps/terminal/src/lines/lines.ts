@@ -83,7 +83,7 @@ class Lines implements CommandPrompt {
     }
   }
 
-  // ── command context ─────────────────────────────────────────────────────────────────────────────────────────
+  // ── command prompt ─────────────────────────────────────────────────────────────────────────────────────────
 
   current(): string | undefined {
     return this.currentId;

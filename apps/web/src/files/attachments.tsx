@@ -42,7 +42,9 @@ function AttachmentView({
   return <FileDownload attachment={attachment} />;
 }
 
-/** A picture without a preview is one that browsers may not decode, or only with much memory. It is offered as a download. */
+/**
+ * A picture without a preview is one that browsers may not decode, or only with much memory. It is offered as a download.
+ */
 const isShown = ({ mediaType, thumbnailId }: Attachment): boolean =>
   mediaType.startsWith('image/') && thumbnailId !== undefined;
 

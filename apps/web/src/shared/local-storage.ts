@@ -1,4 +1,6 @@
-/** `localStorage` for preferences of this browser. A browser may forbid it: then nothing is remembered, and nothing breaks. */
+/**
+ * `localStorage` for preferences of this browser. A browser may forbid it: then nothing is remembered, and nothing breaks.
+ */
 export function readItem(key: string): string | undefined {
   try {
     return localStorage.getItem(key) ?? undefined;

@@ -30,8 +30,8 @@ interface Stage {
 }
 
 /**
- * Runs the demo against a server; with several addresses the three clients spread over them. Prints line by line. Rejects at the first promise that is
- * broken. Leaves its users and conversations behind.
+ * Runs the demo against a server; with several addresses the three clients spread over them. Prints line by line.
+ * Rejects at the first promise that is broken. Leaves its users and conversations behind.
  */
 export async function demo(urls: readonly string[], say: (line: string) => void): Promise<void> {
   const at = (index: number): string => urls[index % urls.length]!;

@@ -15,8 +15,8 @@ const note = (findings: Findings, kind: string, entries: readonly string[]): voi
 export type Ask = <T>(text: string, values: readonly unknown[]) => Promise<T[]>;
 
 /**
- * Waits until all users are reconnected. Then compares their answers, events and states, and after that the database. The first query may stop the server, if that is the only way to open
- * its database.
+ * Waits until all users are reconnected. Then compares their answers, events and states, and after that the database.
+ * The first query may stop the server, if that is the only way to open its database.
  */
 export async function check(load: Load, ask: Ask): Promise<Findings> {
   const findings: Findings = {};
@@ -123,7 +123,10 @@ const conversationOf = ({ payload }: RecordedEvent): string | undefined => {
   return conversationId ?? message?.conversationId ?? conversation?.id;
 };
 
-/** Finds events of a conversation between its `conversation:removed` and its next `conversation:new`, and events of conversations that never were the user's (I8). */
+/**
+ * Finds events of a conversation between its `conversation:removed` and its next `conversation:new`, and events of
+ * conversations that never were the user's (I8).
+ */
 function leaks({ client, name }: Person, never: readonly string[]): string[] {
   return client.connections.flatMap((events) => {
     const gone = new Set(never);

@@ -1,4 +1,7 @@
-/** Users who chat while the target breaks. Each sends, reads, edits and reconnects as a correct client does; every call and event goes into the history. */
+/**
+ * Users who chat while the target breaks. Each sends, reads, edits and reconnects as a correct client does; every call
+ * and event goes into the history.
+ */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
@@ -14,12 +17,15 @@ import { ChatClient, eventually, NoAnswer, seeded, type Attempt, type ClientOpti
 /** I10 promises an answer within 10 s. A call that waits longer on a connection that stayed open counts as unanswered. */
 export const ANSWER_TIMEOUT_MS = 12_000;
 
-/** Users must be back within this time after a fault. The reconnects that follow one may still interrupt calls until then. */
+/**
+ * Users must be back within this time after a fault. The reconnects that follow one may still interrupt calls until then.
+ */
 const RECONNECT_TIMEOUT_MS = 35_000;
 
 /**
- * Makes a call that reads, or that may be carried out twice, again and again until it is answered. Not for calls whose answer is checked: an interruption is no error here.
- * Rejects with a final refusal at once, and after {@link RECONNECT_TIMEOUT_MS} with the last failure.
+ * Makes a call that reads, or that may be carried out twice, again and again until it is answered. Not for calls whose
+ * answer is checked: an interruption is no error here. Rejects with a final refusal at once, and after
+ * {@link RECONNECT_TIMEOUT_MS} with the last failure.
  */
 export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
   for (const deadline = performance.now() + RECONNECT_TIMEOUT_MS; ;) {
@@ -218,7 +224,10 @@ export class Load {
     for (const { client } of this.all) client.disconnect();
   }
 
-  /** Repeats a call until it is answered, as an outbox does. Records and throws final refusals. Resolves also with whether the first attempt succeeded. */
+  /**
+   * Repeats a call until it is answered, as an outbox does. Records and throws final refusals. Resolves also with
+   * whether the first attempt succeeded.
+   */
   async callUntilAnswered<N extends CallName>(
     person: Person,
     name: N,

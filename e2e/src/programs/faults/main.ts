@@ -1,6 +1,7 @@
 /**
- * `npm run faults [-- --only NAME,… --seed N --minutes M --random --mutations --checkout FOLDER]`: runs every fault under load and prints one table; histories go to `.cache/faults`.
- * Exits with 1 if a promise was broken. With `--checkout`, the folder of a build of another version, it only upgrades a cluster of that version to this one.
+ * `npm run faults [-- --only NAME,… --seed N --minutes M --random --mutations --checkout FOLDER]`: runs every fault
+ * under load and prints one table; histories go to `.cache/faults`. Exits with 1 if a promise was broken. With
+ * `--checkout`, the folder of a build of another version, it only upgrades a cluster of that version to this one.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -79,7 +80,10 @@ async function runOne<W extends FaultTarget>(target: W, fault: Fault<W>, from: n
   return outcome;
 }
 
-/** Runs faults one after another on one cluster. After a broken promise the cluster may be damaged, so the next fault gets a new one. */
+/**
+ * Runs faults one after another on one cluster. After a broken promise the cluster may be damaged, so the next fault
+ * gets a new one.
+ */
 async function runOnOneCluster(group: readonly Fault[], from: number): Promise<RunResult[]> {
   const outcomes: RunResult[] = [];
   let target: FaultCluster | undefined;

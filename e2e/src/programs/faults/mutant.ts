@@ -14,8 +14,9 @@ const BUILD_TIMEOUT_MS = 300_000;
 export const patchOf = (guard: string): string => `e2e/mutations/${guard}.patch`;
 
 /**
- * Copies the packages into a temporary folder, applies the guard's patch to their sources, and compiles them. Resolves with the folder, which the caller removes.
- * Throws if the patch no longer applies or the patched sources do not compile.
+ * Copies the packages into a temporary folder, applies the guard's patch to their sources, and compiles them. Resolves
+ * with the folder, which the caller removes. Throws if the patch no longer applies or the patched sources do not
+ * compile.
  */
 export async function buildMutant(guard: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `parley-without-${guard}-`));

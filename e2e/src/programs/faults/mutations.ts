@@ -1,6 +1,7 @@
 /**
- * Guards that keep the promises. `npm run faults -- --mutations` removes each one from a build by its patch `e2e/mutations/<guard>.patch`, and demands that the fault listed here notices.
- * A check that cannot fail proves nothing.
+ * Guards that keep the promises. `npm run faults -- --mutations` removes each one from a build by its patch
+ * `e2e/mutations/<guard>.patch`, and demands that the fault listed here notices. A check that cannot fail proves
+ * nothing.
  */
 export interface Mutation {
   readonly guard: string;

@@ -1,4 +1,7 @@
-/** A private cluster to break: its own servers, each behind a proxy, and two replicas of every service as processes that fail on demand. */
+/**
+ * A private cluster to break: its own servers, each behind a proxy, and two replicas of every service as processes that
+ * fail on demand.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

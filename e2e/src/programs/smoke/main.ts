@@ -1,6 +1,7 @@
 /**
- * `npm run smoke:compose [-- --replicas --keep --no-build]`: starts the cluster of `docker-compose.yml` as a separate project on free ports, runs the demo against it, restarts each service and
- * each server under load, checks every promise, and removes it with its volumes. Needs Docker with Compose v2 or docker-compose 1.29.
+ * `npm run smoke:compose [-- --replicas --keep --no-build]`: starts the cluster of `docker-compose.yml` as a separate
+ * project on free ports, runs the demo against it, restarts each service and each server under load, checks every
+ * promise, and removes it with its volumes. Needs Docker with Compose v2 or docker-compose 1.29.
  */
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

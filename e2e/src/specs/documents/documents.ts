@@ -11,7 +11,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
 
 interface Block {
   readonly language: string;
-  /** `server` keeps running until a block marked `stopped`, or the next server; other blocks run to their end. `database` provides a new one in DATABASE_URL. A block that is not for the shell is saved under this name. */
+  /**
+   * `server` keeps running until a block marked `stopped`, or the next server; other blocks run to their end.
+   * `database` provides a new one in DATABASE_URL. A block that is not for the shell is saved under this name.
+   */
   readonly kind: string;
   readonly script: string;
 }
@@ -67,7 +70,9 @@ export class Terminal {
     return shell;
   }
 
-  /** Runs all blocks of a document. Returns the first failed block with its output. Throws if the document has no blocks. */
+  /**
+   * Runs all blocks of a document. Returns the first failed block with its output. Throws if the document has no blocks.
+   */
   async follow(document: string): Promise<string | undefined> {
     this.output = '';
     const blocks = blocksOf(await readFile(join(root, document), 'utf8'));

@@ -1,4 +1,6 @@
-/** Random histories of a small team whose clients drop and reconnect. In the end their state must equal a fresh load (I9). */
+/**
+ * Random histories of a small team whose clients drop and reconnect. In the end their state must equal a fresh load (I9).
+ */
 import {
   ChatError,
   type CallArguments,
@@ -194,7 +196,10 @@ export class Team {
     for (const one of this.people) one.disconnect();
   }
 
-  /** Plays the history of a seed. Resolves with the state of each device and of a new one. Deletes the conversations afterwards. */
+  /**
+   * Plays the history of a seed. Resolves with the state of each device and of a new one. Deletes the conversations
+   * afterwards.
+   */
   async live(seed: number, length: number): Promise<Seen> {
     this.random = seeded(seed);
     this.cutOff = false;
@@ -216,7 +221,8 @@ export class Team {
 
   private async compare(): Promise<Seen> {
     const fresh = await Promise.all(this.people.map((one) => this.load(one)));
-    // The first user never drops unless the server closes the connection, so live events alone must suffice, plus a full load of each joined conversation.
+    // The first user never drops unless the server closes the connection, so live events alone must suffice, plus a
+    // full load of each joined conversation.
     await Promise.all(this.people.slice(this.steady() ? 1 : 0).map((one) => this.sync(one)));
     await eventually(
       async () => {

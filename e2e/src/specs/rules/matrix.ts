@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { newId, type CallArguments, type CallName, type ErrorCode } from '@parley/contracts';
 import type { ChatClient } from '@parley/testing';
 
-/** The caller's relation to a private group; `blocked` is a member of a direct conversation whose other member blocks them. */
+/**
+ * The caller's relation to a private group; `blocked` is a member of a direct conversation whose other member blocks them.
+ */
 export const actors = [
   'none',
   'stranger',

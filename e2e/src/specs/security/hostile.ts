@@ -269,8 +269,8 @@ export class RawSocket {
 }
 
 /**
- * Two people chat in a conversation until they are told to end. Then it throws when a message was not answered, or did not reach both of them once and in order, or when one of them lost the
- * connection.
+ * Two people chat in a conversation until they are told to end. Then it throws when a message was not answered, or did
+ * not reach both of them once and in order, or when one of them lost the connection.
  */
 export function peace(people: readonly ChatClient[], conversationId: string): () => Promise<void> {
   const sent: string[] = [];

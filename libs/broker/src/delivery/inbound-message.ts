@@ -35,8 +35,9 @@ export interface Rejection {
 }
 
 /**
- * One message of one queue. A transport extends it with the ways to settle it; a handler sees it as a {@link Delivery}. Exactly one of `ack`, `deadLetter` and `retryLater` is called, unless the consumer
- * stops first: then the transport delivers the message again.
+ * One message of one queue. A transport extends it with the ways to settle it; a handler sees it as a {@link Delivery}.
+ * Exactly one of `ack`, `deadLetter` and `retryLater` is called, unless the consumer stops first: then the transport
+ * delivers the message again.
  */
 export abstract class InboundMessage implements Delivery {
   /** Checked against the schema of its name; set by {@link validate}. */
@@ -154,6 +155,9 @@ export interface EventRetries {
 /** Retries an event for about four hours. */
 export const defaultRetries: EventRetries = { delaysMs: [1_000, 5_000, 30_000], limit: 500 };
 
-/** The delay before the next try of an event that was retried `retries` times, in milliseconds; undefined when it may not be retried again. */
+/**
+ * The delay before the next try of an event that was retried `retries` times, in milliseconds; undefined when it may
+ * not be retried again.
+ */
 export const retryDelayMs = ({ delaysMs, limit }: EventRetries, retries: number): number | undefined =>
   retries >= limit ? undefined : delaysMs[Math.min(retries, delaysMs.length - 1)];

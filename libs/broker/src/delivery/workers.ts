@@ -111,7 +111,10 @@ export class OrderedWorker implements Worker {
   }
 }
 
-/** For queues without order: single handlers run side by side, up to `limit`; each batch handler has an {@link OrderedWorker} of its own. */
+/**
+ * For queues without order: single handlers run side by side, up to `limit`; each batch handler has an
+ * {@link OrderedWorker} of its own.
+ */
 export class ParallelWorker implements Worker {
   private readonly waiting: InboundMessage[] = [];
   private readonly running = new Set<Promise<void>>();
@@ -273,7 +276,10 @@ class DeliveryRunner {
     message.ack();
   }
 
-  /** After the first failure, handles each message alone; after the second one, makes it a dead letter (a query is only refused). */
+  /**
+   * After the first failure, handles each message alone; after the second one, makes it a dead letter (a query is only
+   * refused).
+   */
   private async fail(messages: readonly InboundMessage[], error: unknown, run: Run, failures: number): Promise<void> {
     if (failures === 0) {
       for (const message of messages) {

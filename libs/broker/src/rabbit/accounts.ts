@@ -79,8 +79,9 @@ export interface RabbitAccounts {
 }
 
 /**
- * Definitions for RabbitMQ (`load_definitions`, `rabbitmqctl import_definitions`, or POST to `/api/definitions`): the virtual host, the accounts, and what all services share, which none of them may declare.
- * Passwords are in it as salted hashes.
+ * Definitions for RabbitMQ (`load_definitions`, `rabbitmqctl import_definitions`, or POST to `/api/definitions`): the
+ * virtual host, the accounts, and what all services share, which none of them may declare. Passwords are in it as
+ * salted hashes.
  */
 export function rabbitDefinitions({ vhost, operator, monitorPassword, passwords }: RabbitAccounts): object {
   const accounts = Object.keys(rabbitRights) as Account[];
@@ -120,7 +121,10 @@ export function rabbitDefinitions({ vhost, operator, monitorPassword, passwords 
 const exactly = (...patterns: string[]): string => (patterns.length === 0 ? '^$' : `^(${patterns.join('|')})$`);
 const literally = (name: string): string => name.replaceAll('.', String.raw`\.`);
 
-/** By name of exchanges and queues: `configure` for declaring and deleting; `write` for publishing, and binding a queue; `read` for consuming, and binding to an exchange. */
+/**
+ * By name of exchanges and queues: `configure` for declaring and deleting; `write` for publishing, and binding a queue;
+ * `read` for consuming, and binding to an exchange.
+ */
 function permissionsOf(account: Account): { configure: string; write: string; read: string } {
   const { hears, pushes } = rabbitRights[account];
   const serves = account !== 'gateway';

@@ -29,7 +29,10 @@ export class AmqpConnection {
     this.running ??= this.run();
   }
 
-  /** The connection, as soon as there is one. Rejects when that takes longer than `ms` milliseconds, or when `signal` is aborted. */
+  /**
+   * The connection, as soon as there is one. Rejects when that takes longer than `ms` milliseconds, or when `signal` is
+   * aborted.
+   */
   async connected(ms: number, signal?: AbortSignal): Promise<ChannelModel> {
     if (this.model) return this.model;
     return new Promise((resolve, reject) => {
@@ -98,7 +101,9 @@ export class AmqpConnection {
   }
 }
 
-/** Closes a connection or channel, in at most 2 s: amqplib never settles the promise when the connection breaks meanwhile. */
+/**
+ * Closes a connection or channel, in at most 2 s: amqplib never settles the promise when the connection breaks meanwhile.
+ */
 export async function closeQuietly(closable: { close(): Promise<void> }): Promise<void> {
   await endsWithin(
     2000,

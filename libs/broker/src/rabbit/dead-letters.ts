@@ -1,6 +1,7 @@
 /**
- * Lists dead letters and redrives them: puts them back into the queues that they came from. A dead letter is removed only after its queue has confirmed it; a crash in between leaves it in both, and handlers
- * are idempotent. Dead letters whose queue is gone stay.
+ * Lists dead letters and redrives them: puts them back into the queues that they came from. A dead letter is removed
+ * only after its queue has confirmed it; a crash in between leaves it in both, and handlers are idempotent. Dead
+ * letters whose queue is gone stay.
  */
 import { names } from '@parley/contracts';
 import { connect, type ConfirmChannel, type GetMessage } from 'amqplib';

@@ -112,7 +112,10 @@ export class Publisher {
     });
   }
 
-  /** Never throws: a message that cannot be published fails, at once or later. For `mandatory`, `options.messageId` must be unique. */
+  /**
+   * Never throws: a message that cannot be published fails, at once or later. For `mandatory`, `options.messageId` must
+   * be unique.
+   */
   send(publication: Publication): void {
     const entry: Entry = Object.assign(publication, { open: true, sent: false, returned: false });
     if (this.closed) {
@@ -235,7 +238,10 @@ export class Publisher {
     this.next = 0;
   }
 
-  /** Fails the messages that were too large, if RabbitMQ said so, otherwise all that were sent: any of them may be the refused one, which would end the next channel, too. */
+  /**
+   * Fails the messages that were too large, if RabbitMQ said so, otherwise all that were sent: any of them may be the
+   * refused one, which would end the next channel, too.
+   */
   private dropRefused(reason: string): void {
     const sent = this.outbox.values().filter((entry) => entry.sent);
     const max = Number(MAX_SIZE.exec(reason)?.[1] ?? Number.NaN);
@@ -287,7 +293,10 @@ export class PublishBatcher {
 
   constructor(private readonly publish: (publication: Publication) => void) {}
 
-  /** Publishes an item together with those that were added for the same target just before it, if they are of the same kind. The `combine` of the first item makes the message. */
+  /**
+   * Publishes an item together with those that were added for the same target just before it, if they are of the same
+   * kind. The `combine` of the first item makes the message.
+   */
   add<I extends BatchItem>(target: string, kind: string, item: I, combine: Combine<I>): void {
     let batch = this.open.get(target);
     const fits =

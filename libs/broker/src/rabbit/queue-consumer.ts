@@ -106,7 +106,8 @@ export interface QueueConsumerOptions {
 }
 
 /**
- * Consumes one queue on a channel of its own, and again after anything that ends it: a cut connection, a channel error, a deleted queue, a cancel by RabbitMQ.
+ * Consumes one queue on a channel of its own, and again after anything that ends it: a cut connection, a channel error,
+ * a deleted queue, a cancel by RabbitMQ.
  */
 export class QueueConsumer {
   /** The reason why it does not consume, for operators. */
@@ -129,7 +130,10 @@ export class QueueConsumer {
     return this.channel?.active ?? false;
   }
 
-  /** Resolves when it consumes for the first time. Rejects when that takes longer than `ms` milliseconds, and continues trying. */
+  /**
+   * Resolves when it consumes for the first time. Rejects when that takes longer than `ms` milliseconds, and continues
+   * trying.
+   */
   async start(ms: number): Promise<void> {
     const { promise: consuming, resolve } = Promise.withResolvers<void>();
     this.running = this.run(resolve);

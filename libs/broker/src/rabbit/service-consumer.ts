@@ -241,7 +241,8 @@ function envelopeOf({ properties, fields }: ConsumeMessage, headers: Headers, qu
     name: String(properties.type),
     trace: traceIn(headers, String(properties.messageId ?? 'none')),
     redelivered: fields.redelivered || attempts > 0,
-    // By the clock of this process. The time that a request waited in its queue does not count: RabbitMQ drops queries that wait too long, and commands are handled however late.
+    // By the clock of this process. The time that a request waited in its queue does not count: RabbitMQ drops queries
+    // that wait too long, and commands are handled however late.
     deadline: budget === undefined ? undefined : Date.now() + budget,
     expectsReply: properties.replyTo !== undefined,
   };

@@ -32,8 +32,9 @@ import type { Channel, ChannelModel } from 'amqplib';
 import type { ServiceQueue } from '../delivery/service-queues.js';
 
 /**
- * How often a delivery may go back to its queue (its process died, its connection was cut, its shard went to another replica) before it is a dead letter; a delivery that was only waiting in such a process
- * counts too. RabbitMQ 4's default.
+ * How often a delivery may go back to its queue (its process died, its connection was cut, its shard went to another
+ * replica) before it is a dead letter; a delivery that was only waiting in such a process counts too. RabbitMQ 4's
+ * default.
  */
 const DELIVERY_LIMIT = 20;
 const MINUTE = 60_000;

@@ -39,7 +39,10 @@ const headerChecks: ReadonlyMap<string, (value: unknown) => boolean> = new Map<
   ['bundle', isCount],
 ]);
 
-/** The headers that we write, where they are well-formed. Unknown headers are dropped: they are untrusted and may be too long to republish. */
+/**
+ * The headers that we write, where they are well-formed. Unknown headers are dropped: they are untrusted and may be too
+ * long to republish.
+ */
 export const headersOf = ({ properties }: { readonly properties: Pick<MessageProperties, 'headers'> }): Headers =>
   Object.fromEntries(
     Object.entries(properties.headers ?? {}).filter(([name, value]) => headerChecks.get(name)?.(value)),
@@ -83,7 +86,10 @@ export type BundledRequest = readonly [id: string, trace: string, budget: number
 /** How long a requester still waits, in milliseconds. */
 export const budgetOf = (deadline: number): number => Math.max(0, Math.floor(deadline - Date.now()));
 
-/** Content and properties of the message of these requests, at least one, all of one name. A single request is its content; several are a list of {@link BundledRequest}s. */
+/**
+ * Content and properties of the message of these requests, at least one, all of one name. A single request is its
+ * content; several are a list of {@link BundledRequest}s.
+ */
 export function encodeRequests(requests: readonly OutgoingRequest[]): {
   readonly content: Buffer;
   readonly correlationId?: string;
@@ -106,7 +112,10 @@ export function encodeRequests(requests: readonly OutgoingRequest[]): {
   };
 }
 
-/** The requests of a message of several. Undefined when the message is a single one, or its content is not what its header says. */
+/**
+ * The requests of a message of several. Undefined when the message is a single one, or its content is not what its
+ * header says.
+ */
 export function decodeRequests(content: Buffer, { bundle }: Headers): BundledRequest[] | undefined {
   if (bundle === undefined) return undefined;
   try {

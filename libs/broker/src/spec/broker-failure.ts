@@ -4,7 +4,10 @@ import type { Broker } from '../broker.js';
 
 type Publication = 'publish' | 'push' | 'pushAll';
 
-/** Stands between a service and its broker, and makes publications fail with `Unavailable`. A command whose publications fail is handled again, as if the service had ended after its commit. */
+/**
+ * Stands between a service and its broker, and makes publications fail with `Unavailable`. A command whose publications
+ * fail is handled again, as if the service had ended after its commit.
+ */
 export class BrokerFailure {
   private remaining = 0;
   /** How many publications have failed. */

@@ -10,9 +10,9 @@ const KEY = 'session';
  * them, so a wrong clock does no harm.
  *
  * A refresh token can be used once; a second use ends the session. Therefore one tab at a time refreshes, and the tabs
- * that waited take over its result. First a request without the token must succeed, to show that the server is reachable. If the
- * answer is lost nevertheless, nobody can know whether the token is spent: it is sent again, because not sending it
- * would lose the session for certain.
+ * that waited take over its result. First a request without the token must succeed, to show that the server is
+ * reachable. If the answer is lost nevertheless, nobody can know whether the token is spent: it is sent again, because
+ * not sending it would lose the session for certain.
  */
 export class SessionKeeper {
   current: Session | undefined;
@@ -61,7 +61,8 @@ export class SessionKeeper {
   }
 
   /**
-   * Registers a guest, who keeps everything. The server wants the refresh token too, so other tabs must not exchange it meanwhile.
+   * Registers a guest, who keeps everything. The server wants the refresh token too, so other tabs must not exchange it
+   * meanwhile.
    */
   async promote(body: object): Promise<Response> {
     const attempt = () =>

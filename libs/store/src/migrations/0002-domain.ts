@@ -1,6 +1,9 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** The whole conversation domain: reactions, edits, pins, forwards, attachments, boards, contacts, blocks, webhooks, bots, private settings, search. */
+/**
+ * The whole conversation domain: reactions, edits, pins, forwards, attachments, boards, contacts, blocks, webhooks,
+ * bots, private settings, search.
+ */
 export class Migration0002Domain extends Migration {
   override async up(): Promise<void> {
     // For substring search. The database's owner may create this trusted extension.
@@ -35,7 +38,8 @@ export class Migration0002Domain extends Migration {
     );
 
     // Everything that a message shows beside its body is in its row, so that a page is one read. Null: nothing.
-    // attachments: Attachment[]; reactions: {emoji, count, userIds (the first 20)}[] in the order of their first use; forwarded_from: {messageId, senderId}.
+    // attachments: Attachment[]; reactions: {emoji, count, userIds (the first 20)}[] in the order of their first use;
+    // forwarded_from: {messageId, senderId}.
     this.addSql(`alter table chat.message add column attachments jsonb, add column reactions jsonb, add column forwarded_from jsonb,
       add column pinned_at timestamptz(3), add column pinned_by uuid`);
     this.addSql(`create index message_pinned on chat.message (conversation_id, pinned_at) where pinned_at is not null`);
@@ -47,7 +51,8 @@ export class Migration0002Domain extends Migration {
       created_at timestamptz(3) not null,
       primary key (conversation_id, message_id, emoji, user_id))`);
     this.addSql(`create index reaction_user on chat.reaction (conversation_id, message_id, user_id)`);
-    // The body that an edit replaced, under the edit's rev; and the edit's request, so that a redelivery does not repeat it.
+    // The body that an edit replaced, under the edit's rev; and the edit's request, so that a redelivery does not
+    // repeat it.
     this.addSql(`create table chat.message_edit (
       conversation_id uuid not null,
       message_id uuid not null,
@@ -146,7 +151,8 @@ export class Migration0002Domain extends Migration {
     this.addSql(`create index member_banned on chat.member (banned_until) where status = 'banned' and left_at is null`);
 
     // ── history ──────────────────────────────────────────────────────────────────────────────────────────────────
-    // A member's private settings. unread_from: the message from which on the conversation is unread for them, until they read again.
+    // A member's private settings. unread_from: the message from which on the conversation is unread for them, until
+    // they read again.
     this.addSql(`create table history.preference (
       conversation_id uuid not null,
       user_id uuid not null,

@@ -3,7 +3,8 @@ import { Migration } from '@mikro-orm/migrations';
 /** What usernames look like, so that no two are confusable; and usernames that somebody gave up. */
 export class Migration0005Names extends Migration {
   override async up(): Promise<void> {
-    // As `skeletonOf` of the auth service computes it. Null for a user of an earlier version whose name looks like an older user's: they keep it, and nobody else gets one like it.
+    // As `skeletonOf` of the auth service computes it. Null for a user of an earlier version whose name looks like an
+    // older user's: they keep it, and nobody else gets one like it.
     this.addSql(`alter table auth."user" add column skeleton text constraint user_skeleton_key unique`);
     this.addSql(`
       with looks as (select id, created_at, replace(replace(replace(username, '0', 'o'), '1', 'l'), 'm', 'rn') as skeleton from auth."user"),

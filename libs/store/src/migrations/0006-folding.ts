@@ -4,7 +4,8 @@ import { foldName } from '@parley/contracts';
 const BATCH = 1000;
 
 /**
- * Folds names and titles by the present rules, and has messages folded again. ASCII text was folded in the same way before, except for white space.
+ * Folds names and titles by the present rules, and has messages folded again. ASCII text was folded in the same way
+ * before, except for white space.
  */
 export class Migration0006Folding extends Migration {
   override async up(): Promise<void> {

@@ -9,7 +9,10 @@ import { StartError } from '@parley/service-kit';
 /** The process that has a data folder open. */
 interface Holder {
   readonly pid: number;
-  /** When the process started, in the kernel's ticks: distinguishes a reused pid. Absent where the system does not provide it. */
+  /**
+   * When the process started, in the kernel's ticks: distinguishes a reused pid. Absent where the system does not
+   * provide it.
+   */
   readonly startedAt?: string;
   readonly host: string;
   readonly token: string;
@@ -27,7 +30,10 @@ const SETTLE_MS = 50;
 /** Tokens of this process's locks. */
 const ownTokens = new Set<string>();
 
-/** The fields of /proc/pid/stat after the process' name, which may contain any character: the state, …, the start time. Empty on other systems than Linux. */
+/**
+ * The fields of /proc/pid/stat after the process' name, which may contain any character: the state, …, the start time.
+ * Empty on other systems than Linux.
+ */
 function statusOf(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
@@ -48,7 +54,10 @@ function isAlive(pid: number): boolean {
 }
 
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
-/** Links the file to `path`, so that the lock appears whole. Fails with EEXIST when `path` exists. Copies on file systems without links. */
+/**
+ * Links the file to `path`, so that the lock appears whole. Fails with EEXIST when `path` exists. Copies on file
+ * systems without links.
+ */
 async function linkOrCopy(file: string, path: string): Promise<void> {
   try {
     await link(file, path);
@@ -89,7 +98,8 @@ async function isTouched(path: string): Promise<boolean> {
 async function isHeld(path: string, holder: Holder): Promise<boolean> {
   if (ownTokens.has(holder.token)) return true;
   if (holder.host !== hostname()) return isTouched(path);
-  // The pid is our own and the lock is not: an earlier process had the same pid (in a container the first process always has 1).
+  // The pid is our own and the lock is not: an earlier process had the same pid (in a container the first process
+  // always has 1).
   if (holder.pid === process.pid || holder.pid <= 0 || !isAlive(holder.pid)) return false;
   return (
     holder.startedAt === undefined || startOf(holder.pid) === undefined || startOf(holder.pid) === holder.startedAt
@@ -125,8 +135,9 @@ export class FolderLock {
   }
 
   /**
-   * Takes the lock of `folder`, also after its holder was killed. Throws a `StartError` that names the holder while it is held.
-   * Calls `onLost` once if another process takes the lock (in a folder shared between machines that cannot see each other's processes).
+   * Takes the lock of `folder`, also after its holder was killed. Throws a `StartError` that names the holder while it
+   * is held. Calls `onLost` once if another process takes the lock (in a folder shared between machines that cannot see
+   * each other's processes).
    */
   static async take(folder: string, onLost: () => void): Promise<FolderLock> {
     const path = join(folder, LOCK_FILE);

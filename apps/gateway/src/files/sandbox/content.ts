@@ -63,7 +63,9 @@ const documents: ReadonlySet<string> = new Set([
   'application/vnd.oasis.opendocument.spreadsheet',
   'application/vnd.oasis.opendocument.presentation',
 ]);
-/** The older office formats share one container. Which of them a file has does not matter for safety, so its name may tell. */
+/**
+ * The older office formats share one container. Which of them a file has does not matter for safety, so its name may tell.
+ */
 const olderOffice: Readonly<Record<string, string>> = {
   doc: 'application/msword',
   xls: 'application/vnd.ms-excel',
@@ -74,8 +76,9 @@ const olderOffice: Readonly<Record<string, string>> = {
 type Report = (content: Content) => void;
 
 /**
- * Recognises a local file by its content; the name only tells older office formats apart. Rejects with {@link Refused} when the kind is never accepted or a picture cannot be decoded. Details that a
- * recording does not state stay absent. Removes metadata from pictures.
+ * Recognises a local file by its content; the name only tells older office formats apart. Rejects with {@link Refused}
+ * when the kind is never accepted or a picture cannot be decoded. Details that a recording does not state stay absent.
+ * Removes metadata from pictures.
  */
 export async function recognise({ path, name, output }: Request, report: Report): Promise<Content> {
   const beginning = beginningOf(path);
@@ -129,7 +132,10 @@ async function picture(path: string, output: string, type: string, report: Repor
   }
 }
 
-/** An upper bound of what decoding takes. Formats that are decoded by lines take little; others are in memory as a whole, some of them twice. */
+/**
+ * An upper bound of what decoding takes. Formats that are decoded by lines take little; others are in memory as a
+ * whole, some of them twice.
+ */
 function bytesPerPixel({ format, isProgressive, channels, depth, orientation = 1 }: Metadata): number {
   const whole = channels * (depth === 'ushort' ? 2 : 1);
   const turned = orientation > 1 ? 2 * whole : 0;

@@ -16,8 +16,8 @@ const MAX_BOXES = 10_000;
 const described: ReadonlySet<string> = new Set(['Exif', 'mime', 'uri ']);
 
 /**
- * HEIF (ISO 23008-12), the container of HEIC and AVIF. Nothing in it may move, because it is full of offsets: metadata is overwritten with zeros, and its items and boxes become `free`. A picture's
- * orientation is no metadata here.
+ * HEIF (ISO 23008-12), the container of HEIC and AVIF. Nothing in it may move, because it is full of offsets: metadata
+ * is overwritten with zeros, and its items and boxes become `free`. A picture's orientation is no metadata here.
  */
 export function heif(source: Source): { pieces: Piece[]; largestPart: number } {
   const patches: Patch[] = [];

@@ -12,8 +12,9 @@ export interface Stripped {
 }
 
 /**
- * Writes a picture to `target` without Exif, XMP, IPTC, comments, embedded previews and whatever follows its end, unless it has none of them. Pixels, colour profile and animation stay as they are.
- * `orientation` is what its Exif says (1 to 8); above 1 it is kept as the only value of a new Exif. Throws when the picture's structure is broken.
+ * Writes a picture to `target` without Exif, XMP, IPTC, comments, embedded previews and whatever follows its end,
+ * unless it has none of them. Pixels, colour profile and animation stay as they are. `orientation` is what its Exif
+ * says (1 to 8); above 1 it is kept as the only value of a new Exif. Throws when the picture's structure is broken.
  */
 export function strip(path: string, target: string, mediaType: string, orientation: number): Stripped {
   const source = new Source(path);

@@ -1,4 +1,7 @@
-/** The process that examines files, started by `sandbox.ts`. It takes one file at a time and answers it with exactly one result, before which it may report what is known so far. */
+/**
+ * The process that examines files, started by `sandbox.ts`. It takes one file at a time and answers it with exactly one
+ * result, before which it may report what is known so far.
+ */
 import { recognise, Refused } from './content.ts';
 import type { Reply, Request } from './exchange.ts';
 

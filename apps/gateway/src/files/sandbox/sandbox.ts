@@ -48,8 +48,9 @@ interface Job extends PromiseWithResolvers<Content> {
 }
 
 /**
- * Examines files that users send, in processes of their own: decoders and parsers never run in the gateway. A file that takes too much time or memory costs its process, and nobody else's. Each user has
- * one file examined at a time, and users take turns.
+ * Examines files that users send, in processes of their own: decoders and parsers never run in the gateway. A file that
+ * takes too much time or memory costs its process, and nobody else's. Each user has one file examined at a time, and
+ * users take turns.
  */
 @Injectable()
 export class Sandbox implements OnModuleDestroy {
@@ -71,9 +72,10 @@ export class Sandbox implements OnModuleDestroy {
   }
 
   /**
-   * Recognises a file, and writes a picture's preview and the picture without metadata to paths that begin with `output`, which the caller removes. A file whose examination took too much has what was known until then: its
-   * kind, but no preview or duration. Rejects with `unsupported_media` when that is nothing or the kind is never accepted, with `rate_limited` or `unavailable` when too many files wait, and with
-   * {@link MissingFile}.
+   * Recognises a file, and writes a picture's preview and the picture without metadata to paths that begin with
+   * `output`, which the caller removes. A file whose examination took too much has what was known until then: its kind,
+   * but no preview or duration. Rejects with `unsupported_media` when that is nothing or the kind is never accepted,
+   * with `rate_limited` or `unavailable` when too many files wait, and with {@link MissingFile}.
    */
   async examine(userId: string, request: Request): Promise<Content> {
     const own = this.waiting.get(userId) ?? [];

@@ -37,8 +37,9 @@ const executables: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Whether a browser would take the file for HTML, XHTML or SVG, in any encoding: after comments, processing instructions and a declaration, its first element is one of a page. A comment or
- * declaration without end counts, unless the file ends there.
+ * Whether a browser would take the file for HTML, XHTML or SVG, in any encoding: after comments, processing
+ * instructions and a declaration, its first element is one of a page. A comment or declaration without end counts,
+ * unless the file ends there.
  */
 export function isMarkup({ bytes, isWhole }: Beginning): boolean {
   // Without NUL and byte order marks, UTF-16 and UTF-8 read as ASCII.
@@ -69,7 +70,8 @@ const prologs = [
 ] as const;
 const namespaces = /xmlns(?::[\w.-]+)?\s*=\s*["']http:\/\/www\.w3\.org\/(?:1999\/xhtml|2000\/svg)["']/i;
 
-// Control characters that no text has: all but bell, backspace, tab, line feeds, form feed, end of file (Ctrl-Z) and escape, which terminals' output has.
+// Control characters that no text has: all but bell, backspace, tab, line feeds, form feed, end of file (Ctrl-Z) and
+// escape, which terminals' output has.
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const control = /[\u0000-\u0006\u000e-\u0019\u001c-\u001f]/;
 /** Bytes that Windows-1252 does not define. */

@@ -25,7 +25,10 @@ async function reactorsOf(sql: Sql, contexts: readonly SendContext[]): Promise<M
   return new Map(rows.map(({ n, have }) => [contexts[n - 1]!, have]));
 }
 
-/** `policy.reactionGate`: a sender may write again once that many others have reacted to their last message. No role is exempt. */
+/**
+ * `policy.reactionGate`: a sender may write again once that many others have reacted to their last message. No role is
+ * exempt.
+ */
 export const reactionGate: SendRule<ReadonlyMap<SendContext, number>> = {
   name: 'reaction-gate',
   appliesTo: (context) => needed(context) > 0,

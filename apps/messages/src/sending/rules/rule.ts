@@ -5,7 +5,9 @@ import type { NewMessage } from '../sql.js';
 
 /** The messages that earlier commands of the same transaction are about to store. */
 export interface PendingMessages {
-  /** The sender's newest pending message in the conversation, newer than any that `prepare` can find; undefined without one. */
+  /**
+   * The sender's newest pending message in the conversation, newer than any that `prepare` can find; undefined without one.
+   */
   newestOf(context: SendContext): NewMessage | undefined;
 }
 
@@ -19,11 +21,15 @@ export interface SendRule<Facts = unknown> {
   readonly name: string;
   /** Maximum duration of `prepare`, in milliseconds. Default: {@link PREPARE_TIMEOUT_MS}. */
   readonly timeLimitMs?: number;
-  /** The commands that the rule applies to; all by default. Others are neither prepared nor checked, and are not refused when the rule fails. */
+  /**
+   * The commands that the rule applies to; all by default. Others are neither prepared nor checked, and are not refused
+   * when the rule fails.
+   */
   appliesTo?(context: SendContext): boolean;
   /**
-   * Loads the facts for `check`, in one query for all commands that the rule applies to, of any number of senders and conversations. Runs inside the batch's transaction while the
-   * conversations are locked. Must only read. Not called when the rule applies to no command.
+   * Loads the facts for `check`, in one query for all commands that the rule applies to, of any number of senders and
+   * conversations. Runs inside the batch's transaction while the conversations are locked. Must only read. Not called
+   * when the rule applies to no command.
    */
   prepare?(sql: Sql, contexts: readonly SendContext[]): Promise<Facts>;
   /** The refusal of one command, or nothing. Called in the order of the commands. */

@@ -68,7 +68,8 @@ export const messageFaults: readonly Fault[] = [
         target.cluster.replace(first!, { FAULT_AT: 'messages.received:1:sleep:1200' }),
         target.cluster.replace(second!, { FAULT_AT: 'messages.received:1:sleep:200' }),
       ]);
-      // If both took a shard's messages at once, one that the slower gets would be stored after the next of its burst. Without pauses a burst travels as one AMQP message, which only one of them gets.
+      // If both took a shard's messages at once, one that the slower gets would be stored after the next of its burst.
+      // Without pauses a burst travels as one AMQP message, which only one of them gets.
       const usual = load.bursts;
       load.bursts = { share: 0.75, size: 6, gapMs: 40 };
       const before = load.orderedBursts;

@@ -114,7 +114,10 @@ export const rolling: Fault = {
   },
 };
 
-/** Upgrades from another version as in docs/upgrading.md: the migration first, then one process after another. Both versions work side by side meanwhile. */
+/**
+ * Upgrades from another version as in docs/upgrading.md: the migration first, then one process after another. Both
+ * versions work side by side meanwhile.
+ */
 export const upgrade = (checkout: string): Fault => ({
   name: 'upgrade',
   description: 'another version is replaced by this one under load',
