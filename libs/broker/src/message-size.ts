@@ -1,6 +1,10 @@
 import { ChatError } from '@parley/contracts';
 
-/** Maximum size of one message. RabbitMQ 4 takes 16 MiB unless configured otherwise, and closes the channel of a larger one. */
+/**
+ * Maximum size of one message. RabbitMQ 4 takes 16 MiB unless configured otherwise, and closes the channel of a larger
+ * one. Not configurable: clients' packets and answers are far smaller. A RabbitMQ that takes less says so with its first
+ * refusal, and the publisher keeps to that.
+ */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /** The error of whoever sends a message of more than `max` bytes. */

@@ -590,13 +590,18 @@ export const calls = {
     service: 'history',
     via: 'query',
     socket: 'sync',
-    input: z.strictObject({ epoch: text(1, 100).optional(), cursors: z.record(Id, Position) }),
+    input: z.strictObject({
+      epoch: text(1, 100).optional(),
+      cursors: z.record(Id, Position),
+      cursor: Cursor.optional(),
+    }),
     output: z.object({
       epoch: z.string(),
       changes: z.array(Changes.extend(conversationId)),
       added: z.array(Conversation),
       removed: z.array(Id),
       complete: z.boolean(),
+      nextCursor: z.string().optional(),
     }),
   }),
 
@@ -737,11 +742,12 @@ export const calls = {
     auth: 'session',
     service: 'history',
     via: 'query',
-    http: route('GET', '/messages/:messageId/receipts'),
-    input: z.strictObject({ messageId: Id }),
+    http: route('GET', '/messages/:messageId/receipts', 200, { query: { cursor: 'text' } }),
+    input: z.strictObject({ messageId: Id, cursor: Cursor.optional() }),
     output: z.object({
       delivered: z.array(z.object({ userId: Id, at: z.string() })),
       read: z.array(z.object({ userId: Id, at: z.string() })),
+      nextCursor: z.string().optional(),
     }),
   }),
   'message.trace': call({
@@ -789,8 +795,8 @@ export const calls = {
     auth: 'session',
     service: 'history',
     via: 'query',
-    http: route('GET', '/unread'),
-    input: empty,
+    http: route('GET', '/unread', 200, { query: { cursor: 'text' } }),
+    input: z.strictObject({ cursor: Cursor.optional() }),
     output: Unread,
   }),
 

@@ -322,6 +322,8 @@ export const MemberChange = z.union([Member, z.object({ userId: Id, left: z.lite
 export const Changes = z.object({
   messages: z.array(Message),
   members: z.array(MemberChange).optional(),
+  /** Present if more members changed at one `rev` than an answer holds: load the list of members. */
+  membersOmitted: z.literal(true).optional(),
   conversation: Conversation.optional(),
   receipts: z.array(Receipt),
   /** Present if the board was emptied since then: load it again. */
@@ -436,11 +438,12 @@ export const UnreadEntry = z.object({
   readSeq: Position,
   lastSeq: Position,
 });
-/** The unread counts of all conversations of the caller, and their sums. */
+/** The unread counts of conversations of the caller, and the sums over all of them. `nextCursor` is present if more conversations follow. */
 export const Unread = z.object({
   total: z.number().int(),
   mentions: z.number().int(),
   conversations: z.array(UnreadEntry),
+  nextCursor: z.string().optional(),
 });
 export type Unread = z.infer<typeof Unread>;
 

@@ -5,6 +5,7 @@ export * from './client/local-state.js';
 export * from './oracle.js';
 export * from './servers/ports.js';
 export type { PostgresOptions } from './servers/postgres.js';
+export type { RabbitOptions } from './servers/rabbit.js';
 export * from './servers/private-server.js';
 export * from './seeded.js';
 export * from './servers/servers.js';

@@ -140,4 +140,161 @@ describe.each(engines(inject('servers').databaseUrl, 'history'))('large answers 
     expect(await codeOf(part(cursor))).toBe('conflict');
     expect(await part()).toMatchObject({ items: [], complete: true });
   });
+
+  /** A conversation of the user with as many other members. */
+  const crowd = (userId: string, count: number) => chat.conversation([userId, ...range(count).map(() => newId())]);
+  const memberIds = async (conversationId: string) =>
+    (
+      await on.engine.owner.query<{ user_id: string }>(
+        `select user_id from chat.member where conversation_id = $1 order by user_id`,
+        [conversationId],
+      )
+    ).map(({ user_id }) => user_id);
+  /** All members have received and read everything. */
+  const readBy = (conversationIds: readonly string[]) =>
+    on.engine.owner.query(
+      `insert into history.cursor (conversation_id, user_id, delivered_seq, read_seq, delivered_at, read_at, updated_at)
+       select m.conversation_id, m.user_id, c.last_seq, c.last_seq, now(), now(), now() + interval '1 minute'
+       from chat.member m join chat.conversation c on c.id = m.conversation_id where c.id = any($1::uuid[])`,
+      [conversationIds],
+    );
+
+  it('are changed members up to a rev from which they continue', async () => {
+    const [first, second] = [await crowd(anna, 6_000), await crowd(anna, 10)];
+    // Three members change with each rev.
+    await on.engine.owner.query(
+      `with numbered as (select user_id, row_number() over (order by user_id) as n from chat.member where conversation_id = $1)
+       update chat.member m set rev = 2 + n / 3 from numbered where m.conversation_id = $1 and m.user_id = numbered.user_id`,
+      [first],
+    );
+    await on.engine.owner.query(`update chat.conversation set rev = 3000, members_rev = 3000 where id = $1`, [first]);
+    const seen: string[] = [];
+    for (let since = 1, complete = false; !complete;) {
+      const page = await on.service.ask('conversation.changes.v1', anna, { conversationId: first, since });
+      expect(bytesOf(page)).toBeLessThan(MOST);
+      expect(page.rev).toBeGreaterThan(since);
+      seen.push(...(page.members ?? []).map(({ userId }) => userId));
+      ({ rev: since, complete } = page);
+    }
+    expect(seen.toSorted()).toEqual(await memberIds(first));
+    const { epoch } = await on.service.broker.request('history.epoch.v1', {});
+    const cursors: Record<string, number> = { [second]: 0, [first]: 1 };
+    const synced = new Map<string, string[]>([first, second].map((id) => [id, []]));
+    let answers = 0;
+    for (let complete = false; !complete; answers++) {
+      const answer = await on.service.ask('sync.v1', anna, { epoch, cursors });
+      expect(bytesOf(answer)).toBeLessThan(MOST);
+      for (const { conversationId, members = [], rev } of answer.changes) {
+        synced.get(conversationId)!.push(...members.map(({ userId }) => userId));
+        cursors[conversationId] = rev;
+      }
+      ({ complete } = answer);
+    }
+    expect(answers).toBeGreaterThan(1);
+    expect(synced.get(first)!.toSorted()).toEqual(await memberIds(first));
+    expect(synced.get(second)!.toSorted()).toEqual(await memberIds(second));
+  });
+
+  it('omit the members who changed at one rev and do not fit, and say so', async () => {
+    const conversationId = await crowd(anna, 6_000);
+    let omitted = 0;
+    for (let since = 0, complete = false; !complete;) {
+      const page = await on.service.ask('conversation.changes.v1', anna, { conversationId, since });
+      expect(bytesOf(page)).toBeLessThan(MOST);
+      expect(page.members).toBeUndefined();
+      if (page.membersOmitted) omitted++;
+      ({ rev: since, complete } = page);
+    }
+    expect(omitted).toBe(1);
+  });
+
+  it('are receipts of as many conversations as fit, with or without other changes', async () => {
+    const dora = newId();
+    const ids: string[] = [];
+    for (let n = 0; n < 40; n++) ids.push(await crowd(dora, 199));
+    await readBy(ids);
+    const { epoch } = await on.service.broker.request('history.epoch.v1', {});
+    const cursors = Object.fromEntries(ids.map((id) => [id, 1]));
+    const catchUp = async () => {
+      const receipts = new Map<string, number>();
+      let answers = 0;
+      let cursor: string | undefined;
+      for (let complete = false; !complete || cursor !== undefined; answers++) {
+        const answer = await on.service.ask('sync.v1', dora, { epoch, cursors, ...(cursor && { cursor }) });
+        expect(bytesOf(answer)).toBeLessThan(MOST);
+        for (const { conversationId, receipts: some, rev } of answer.changes) {
+          receipts.set(conversationId, some.length);
+          cursors[conversationId] = rev;
+        }
+        ({ complete } = answer);
+        cursor = complete ? answer.nextCursor : cursor;
+      }
+      return { answers, receipts };
+    };
+    const expected = new Map(ids.map((id) => [id, 200]));
+    const changed = await catchUp();
+    expect(changed.receipts).toEqual(expected);
+    expect(changed.answers).toBeGreaterThan(1);
+    const moved = await catchUp();
+    expect(moved.receipts).toEqual(expected);
+    expect(moved.answers).toBeGreaterThan(1);
+  });
+
+  it('are the receipts of a message, page by page', async () => {
+    const conversationId = await crowd(anna, 6_000);
+    const seq = await chat.message(conversationId, anna);
+    await readBy([conversationId]);
+    const messageId = await chat.idOf(conversationId, seq);
+    const [delivered, read]: [string[], string[]] = [[], []];
+    let pages = 0;
+    for (let cursor: string | undefined; pages === 0 || cursor !== undefined; pages++) {
+      const page = await on.service.ask('message.receipts.v1', anna, { messageId, ...(cursor && { cursor }) });
+      expect(bytesOf(page)).toBeLessThan(MOST);
+      delivered.push(...page.delivered.map(({ userId }) => userId));
+      read.push(...page.read.map(({ userId }) => userId));
+      cursor = page.nextCursor;
+    }
+    const others = (await memberIds(conversationId)).filter((id) => id !== anna);
+    expect([pages, delivered, read]).toEqual([2, others, others]);
+    expect(bytesOf(await on.service.ask('message.trace.v1', anna, { messageId }))).toBeLessThan(MOST);
+    expect(await codeOf(on.service.ask('message.receipts.v1', anna, { messageId, cursor: 'x' }))).toBe('invalid');
+  });
+
+  it('are unread conversations, page by page, each with the sums over all of them', async () => {
+    const eve = newId();
+    await on.engine.owner.query(
+      `with made as (
+         insert into chat.conversation (id, kind, visibility, created_by, created_at, active_at, rev, conversation_rev, members_rev, member_count, last_seq)
+         select gen_random_uuid(), 'group', 'private', $1, now(), now(), 2, 1, 1, 2, 1 from generate_series(1, 9000) returning id),
+       member as (insert into chat.member (conversation_id, user_id, role, joined_at, rev) select id, $2::uuid, 'member', now(), 1 from made)
+       insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, mentions, created_at)
+       select id, 1, 2, gen_random_uuid(), $1, 'one', 'text', 'hello', '{}', now() from made`,
+      [newId(), eve],
+    );
+    const seen: string[] = [];
+    let pages = 0;
+    for (let cursor: string | undefined; pages === 0 || cursor !== undefined; pages++) {
+      const page = await on.service.ask('unread.list.v1', eve, cursor ? { cursor } : {});
+      expect(bytesOf(page)).toBeLessThan(MOST);
+      expect([page.total, page.mentions]).toEqual([9_000, 0]);
+      seen.push(...page.conversations.map(({ id }) => id));
+      cursor = page.nextCursor;
+    }
+    expect([pages, new Set(seen).size, seen.length]).toEqual([2, 9_000, 9_000]);
+    expect(await codeOf(on.service.ask('unread.list.v1', eve, { cursor: 'x' }))).toBe('invalid');
+  });
+
+  it('open a conversation with all members or none', async () => {
+    const [some, many] = [await crowd(anna, 300), await crowd(anna, 500)];
+    await on.engine.owner.query(
+      `update chat.member set status = 'banned' where conversation_id = any($1::uuid[]) and user_id <> $2`,
+      [[some, many], anna],
+    );
+    await on.engine.owner.query(`update chat.conversation set member_count = 1 where id = any($1::uuid[])`, [
+      [some, many],
+    ]);
+    const membersOf = async (conversationId: string) =>
+      (await on.service.ask('conversation.open.v1', anna, { conversationId })).members?.length;
+    expect([await membersOf(some), await membersOf(many)]).toEqual([301, undefined]);
+  });
 });

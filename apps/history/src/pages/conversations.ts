@@ -86,8 +86,9 @@ export async function listMembers(sql: Sql, conversationId: string, request: Lis
   return { items: rows.map(toMember), ...next };
 }
 
-/** All members of a small conversation; undefined for a large one. */
+/** All members of a small conversation, banned ones included; undefined for a large one. */
 export async function allMembers(sql: Sql, conversationId: string, memberCount: number): Promise<Member[] | undefined> {
   if (memberCount > limits.receiptsToAllUpTo) return undefined;
-  return (await listMembers(sql, conversationId, { limit: limits.receiptsToAllUpTo * 2 })).items;
+  const { items, nextCursor } = await listMembers(sql, conversationId, { limit: limits.receiptsToAllUpTo * 2 });
+  return nextCursor === undefined ? items : undefined;
 }

@@ -28,15 +28,15 @@ export class ReceiptsController {
   }
 
   @MessagePattern<string>('unread.list.v1')
-  unread(@Payload() { caller }: RequestPayload<'unread.list.v1'>): Promise<RequestAnswer<'unread.list.v1'>> {
-    return unreadOf(this.database, caller.userId);
+  unread(@Payload() { caller, input }: RequestPayload<'unread.list.v1'>): Promise<RequestAnswer<'unread.list.v1'>> {
+    return unreadOf(this.database, caller.userId, input);
   }
 
   @MessagePattern<string>('message.receipts.v1')
   ofMessage(
     @Payload() { caller, input }: RequestPayload<'message.receipts.v1'>,
   ): Promise<RequestAnswer<'message.receipts.v1'>> {
-    return receiptsOfMessage(this.database, caller.userId, input.messageId);
+    return receiptsOfMessage(this.database, caller.userId, input);
   }
 
   @MessagePattern<string>('message.trace.v1')

@@ -9,6 +9,8 @@ export interface ReceiptRow extends Row {
   delivered_seq: number;
   updated_at: Moment;
 }
+/** About how many bytes of JSON a receipt takes. */
+export const RECEIPT_BYTES = 200;
 export const toReceipt = (row: ReceiptRow): Receipt => ({
   conversationId: row.conversation_id,
   userId: row.user_id,

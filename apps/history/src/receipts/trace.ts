@@ -12,7 +12,8 @@ const UNBLOCKED = `select u.id from unnest($2::uuid[]) as u(id) where not ${bloc
 /**
  * The progress of a message, for its sender; `not_found` for others. `received`: the time at which the gateway received
  * the call, from the message's id. Pushes to blocked and blocking users are left out, because they would reveal that
- * those users were online. Without traces while Redis is unavailable.
+ * those users were online. Without traces while Redis is unavailable. In a very large conversation only the first page of
+ * receipts.
  */
 export async function traceOfMessage(
   sql: Sql,
@@ -22,8 +23,8 @@ export async function traceOfMessage(
 ): Promise<CallOutput<'message.trace'>> {
   const { access, seq, senderId } = await requireMessage(sql, userId, messageId);
   if (senderId !== userId) throw new ChatError('not_found', 'No such message');
-  const [receipts, trace, [row]] = await Promise.all([
-    receiptsOfMessage(sql, userId, messageId),
+  const [{ delivered, read }, trace, [row]] = await Promise.all([
+    receiptsOfMessage(sql, userId, { messageId }),
     traceOf(traces, messageId),
     sql.query<{ trace_id: string | null }>(TRACE_ID, [access.id, seq]),
   ]);
@@ -33,7 +34,8 @@ export async function traceOfMessage(
     received: iso(new Date(timeOf(messageId))),
     ...(trace?.committed !== undefined && { committed: iso(new Date(trace.committed)) }),
     ...(trace && { pushed: await visiblePushes(sql, userId, trace) }),
-    ...receipts,
+    delivered,
+    read,
   };
 }
 

@@ -3,6 +3,7 @@ import {
   memberColumns,
   messageBytes,
   messageColumns,
+  sizeOf,
   toMember,
   toMessage,
   viewConversations,
@@ -22,6 +23,7 @@ export interface ConversationSince {
   readonly conversation_rev: number;
   readonly members_rev: number;
   readonly drawing_rev: number;
+  readonly member_count: number;
   readonly since: number;
 }
 export type Changes = Omit<CallOutput<'conversation.changes'>, 'epoch'>;
@@ -48,12 +50,16 @@ interface ChangedMessage extends MessageRow {
   found: number;
   total: number;
 }
+/** About how many bytes of JSON a member takes, and how many members fill an answer. */
+const MEMBER_BYTES = 256;
+const MAX_MEMBERS = ANSWER_BYTES / MEMBER_BYTES;
+/** SQL: the changed members of the conversations in their order, by `rev`, at most $3 in all. */
 const MEMBERS = `
   select m.conversation_id, m.rev, m.left_at, ${memberColumns('m', 'k')}
-  from unnest($1::uuid[], $2::bigint[]) as q(conversation_id, since)
+  from unnest($1::uuid[], $2::bigint[]) with ordinality as q(conversation_id, since, n)
   join chat.member m on m.conversation_id = q.conversation_id and m.rev > q.since
   left join history.cursor k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
-  order by m.rev, m.user_id`;
+  order by q.n, m.rev, m.user_id limit $3`;
 
 interface ChangedMember extends MemberRow {
   conversation_id: string;
@@ -91,7 +97,7 @@ export async function preferencesChangedSince(
 
 /**
  * The changes of each conversation, at most `limit` messages each, in the order of `conversations`; of the first ones only, when
- * their messages fill an answer. A handful of queries for any number of conversations. `sql` must be one snapshot. Changes that are
+ * their messages or members fill an answer. A handful of queries for any number of conversations. `sql` must be one snapshot. Changes that are
  * cut off end at a `rev` up to which they are complete; the next call continues there. The conversation itself is included when its description, its members (and so `memberCount` and `me`) or the
  * user's own settings changed.
  */
@@ -107,16 +113,21 @@ export async function changesOf(
   const messageRows = await sql.query<ChangedMessage>(MESSAGES, [ids, sinces, limit + 1, ANSWER_BYTES]);
   const last = messageRows.at(-1);
   const isCut = last !== undefined && messageRows.length < last.total;
-  const included = isCut ? conversations.slice(0, ids.indexOf(last.conversation_id) + 1) : conversations;
+  const memberRows = await sql.query<ChangedMember>(MEMBERS, [ids, sinces, MAX_MEMBERS + 1]);
+  const members = Map.groupBy(memberRows, ({ conversation_id }) => conversation_id);
+  const withMessages = isCut ? ids.indexOf(last.conversation_id) + 1 : ids.length;
+  // Of the conversation at which the members were cut, some are missing.
+  const withMembers =
+    memberRows.length > MAX_MEMBERS ? Math.max(1, ids.indexOf(memberRows.at(-1)!.conversation_id)) : ids.length;
+  const included = conversations.slice(0, Math.min(withMessages, withMembers));
+  const includedIds = included.map(({ id }) => id);
   const messages = Map.groupBy(
     await withOwnReactions(sql, userId, messageRows.map(toMessage)),
     ({ conversationId }) => conversationId,
   );
-  const memberRows = await sql.query<ChangedMember>(MEMBERS, [ids, sinces]);
-  const members = Map.groupBy(memberRows, ({ conversation_id }) => conversation_id);
-  const receipts = await receiptsIn(sql, userId, ids);
-  const preferred = await preferencesChangedSince(sql, userId, conversations);
-  const redescribed = conversations.filter(
+  const receipts = await receiptsIn(sql, userId, includedIds);
+  const preferred = await preferencesChangedSince(sql, userId, included);
+  const redescribed = included.filter(
     ({ id, conversation_rev, members_rev, since }) =>
       preferred.has(id) || conversation_rev > since || members_rev > since,
   );
@@ -159,22 +170,41 @@ function assemble(
   limit: number,
   { messages, isCut, members, receipts, conversation, preferred }: Parts,
 ): Changes {
-  const complete = !isCut && messages.length <= limit;
   const items = messages.slice(0, limit);
-  const upTo = complete ? rev : items.at(-1)!.rev;
+  const hasAll = !isCut && messages.length <= limit;
+  const fit = members.length === 0 ? { upTo: Infinity, omitted: false } : fittingRev(items, members);
+  const complete = hasAll && fit.upTo === Infinity;
+  const upTo = complete ? rev : Math.min(hasAll ? rev : items.at(-1)!.rev, fit.upTo);
   const within = (at: number) => at > since && at <= upTo;
-  const changedMembers = members.filter((member) => member.rev <= upTo).map(toMemberChange);
+  const changedMembers = fit.omitted ? [] : members.filter((member) => member.rev <= upTo).map(toMemberChange);
   return {
-    messages: items,
+    messages: items.filter((message) => message.rev <= upTo),
     receipts,
     rev: upTo,
     complete,
     ...(changedMembers.length > 0 ? { members: changedMembers } : {}),
+    ...(fit.omitted ? { membersOmitted: true as const } : {}),
     ...(conversation && (within(conversation_rev) || within(members_rev) || (complete && preferred))
       ? { conversation }
       : {}),
     ...(within(drawing_rev) ? { drawing: { rev: drawing_rev } } : {}),
   };
+}
+
+/** The rev up to which the changes fit into an answer. `omitted`: not even the members of the first rev do. */
+function fittingRev(
+  messages: readonly Message[],
+  members: readonly ChangedMember[],
+): { upTo: number; omitted: boolean } {
+  const changes = [
+    ...messages.map((message) => ({ rev: message.rev, bytes: sizeOf(message) })),
+    ...members.map((member) => ({ rev: member.rev, bytes: MEMBER_BYTES })),
+  ].toSorted((a, b) => a.rev - b.rev);
+  let left = ANSWER_BYTES;
+  const beyond = changes.find(({ bytes }) => (left -= bytes) < 0);
+  if (beyond === undefined) return { upTo: Infinity, omitted: false };
+  const upTo = changes.findLast((change) => change.rev < beyond.rev)?.rev;
+  return { upTo: upTo ?? beyond.rev, omitted: upTo === undefined };
 }
 
 const toMemberChange = (row: ChangedMember): MemberChange =>

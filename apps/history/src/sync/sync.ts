@@ -1,7 +1,16 @@
-import { ANSWER_BYTES, fitting, isMemberNow, sizeOf, viewConversations } from '@parley/chat';
-import { limits, type CallInput, type CallOutput } from '@parley/contracts';
+import {
+  ANSWER_BYTES,
+  decodeCursor,
+  encodeCursor,
+  fitting,
+  isMemberNow,
+  sizeOf,
+  viewConversations,
+} from '@parley/chat';
+import { Id, limits, type CallInput, type CallOutput } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
-import { receiptsIn } from '../receipts/member-receipts.js';
+import { z } from 'zod';
+import { RECEIPT_BYTES, receiptsIn } from '../receipts/member-receipts.js';
 import { changesOf, epochOf, preferencesChangedSince, timeOfRev, type ConversationSince } from './changes.js';
 
 type SyncAnswer = CallOutput<'sync'>;
@@ -16,9 +25,10 @@ interface OwnConversation extends Row {
   conversation_rev: number;
   members_rev: number;
   drawing_rev: number;
+  member_count: number;
 }
 const OWN = `
-  select c.id, c.rev, c.conversation_rev, c.members_rev, c.drawing_rev
+  select c.id, c.rev, c.conversation_rev, c.members_rev, c.drawing_rev, c.member_count
   from chat.member m join chat.conversation c on c.id = m.conversation_id
   where m.user_id = $1 and ${isMemberNow('m')} and c.deleted_at is null
   order by c.active_at desc, c.id desc`;
@@ -48,33 +58,32 @@ export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): 
     absent.slice(0, max.added).map(({ id }) => id),
   );
   const added = fitting(views, ANSWER_BYTES - sizeOf(changes), changes.length === 0 ? 1 : 0);
-  const complete =
-    changes.length === outdated.length && changes.every((entry) => entry.complete) && absent.length === added.length;
-  if (complete) {
-    const current = known.filter(({ rev, since }) => rev <= since);
-    const unnumbered = await unnumberedChanges(sql, userId, epoch, current);
-    const whole = fitting(unnumbered, ANSWER_BYTES - sizeOf(changes) - sizeOf(added), 0).length;
-    changes.push(
-      ...unnumbered.slice(0, whole),
-      ...unnumbered.slice(whole).map((entry) => withOwnReceipts(entry, userId)),
-    );
-  }
-  return { epoch, changes, added, removed: [...cursors.keys()].filter((id) => !ownIds.has(id)), complete };
+  const answer = { epoch, changes, added, removed: [...cursors.keys()].filter((id) => !ownIds.has(id)) };
+  if (changes.length < outdated.length || changes.some((entry) => !entry.complete) || added.length < absent.length)
+    return { ...answer, complete: false };
+  const position = input.cursor === undefined ? '' : decodeCursor('sync', UnnumberedPosition, input.cursor)[0];
+  const current = known
+    .filter(({ id, rev, since }) => rev <= since && id > position)
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const { entries, hasMore } = await unnumberedChanges(sql, userId, epoch, current);
+  const whole = fitting(entries, ANSWER_BYTES - sizeOf(changes) - sizeOf(added), 0);
+  const isWhole = whole.length === entries.length && !hasMore;
+  if (isWhole || changes.length + added.length > 0)
+    return { ...answer, changes: isWhole ? [...changes, ...whole] : changes, complete: isWhole };
+  // The client's own cursors cannot tell where the next answer continues, because these changes have no `rev`.
+  const first = whole.length > 0 ? whole : entries.slice(0, 1);
+  const nextCursor = encodeCursor('sync', [first.at(-1)!.conversationId]);
+  return { ...answer, changes: first, complete: true, nextCursor };
 }
 
-/** An entry without the receipts of others, for answers that are full: such entries have no `rev` at which the next answer could continue. */
-const withOwnReceipts = (entry: Entry, ownId: string): Entry => ({
-  ...entry,
-  receipts: entry.receipts.filter(({ userId }) => userId === ownId),
-});
-
-/** As many conversations as fit into one answer, by the number of messages that each may have; at least one. */
-function fitIntoAnswer(outdated: readonly ConversationSince[]): ConversationSince[] {
+/** As many conversations as fit into one answer, by the number of messages and receipts that each may have; at least one. */
+function fitIntoAnswer(conversations: readonly ConversationSince[]): ConversationSince[] {
   let messages = 0;
-  return outdated.slice(0, max.conversations).filter(({ rev, since }) => {
-    const before = messages;
-    messages += Math.min(rev - since, max.messagesPerConversation);
-    return before === 0 || messages <= max.messages;
+  let receipts = 0;
+  return conversations.slice(0, max.conversations).filter(({ rev, since, member_count }, at) => {
+    messages += Math.min(Math.max(0, rev - since), max.messagesPerConversation);
+    receipts += member_count <= limits.receiptsToAllUpTo ? member_count : 1;
+    return at === 0 || (messages <= max.messages && receipts * RECEIPT_BYTES <= ANSWER_BYTES);
   });
 }
 
@@ -95,36 +104,40 @@ const RECEIPTS_MOVED = `
     select 1 from history.cursor k
     where k.conversation_id = q.id and (c.member_count <= $4 or k.user_id = $3) and k.updated_at > ${timeOfRev('q', 'c')})`;
 
+const UnnumberedPosition = z.tuple([Id]);
+
 /**
- * Changes without a `rev`, of conversations whose cursor is not behind. A cursor ahead of the conversation was never
- * returned by the server; its entry resets it to the conversation's `rev`.
+ * Changes without a `rev`, of conversations whose cursor is not behind, as many as one answer may have. A cursor ahead of
+ * the conversation was never returned by the server; its entry resets it to the conversation's `rev`.
  */
 async function unnumberedChanges(
   sql: Sql,
   userId: string,
   epoch: string,
   current: readonly ConversationSince[],
-): Promise<Entry[]> {
-  if (current.length === 0) return [];
+): Promise<{ entries: Entry[]; hasMore: boolean }> {
+  if (current.length === 0) return { entries: [], hasMore: false };
   const parameters = [current.map(({ id }) => id), current.map(({ since }) => since), userId, limits.receiptsToAllUpTo];
   const moved = new Set((await sql.query<{ id: string }>(RECEIPTS_MOVED, parameters)).map(({ id }) => id));
-  const receipts = await receiptsIn(sql, userId, [...moved]);
   const preferred = await preferencesChangedSince(sql, userId, current);
+  const changed = current.filter(({ id, rev, since }) => moved.has(id) || preferred.has(id) || since > rev);
+  const included = fitIntoAnswer(changed);
+  const idsIn = (set: ReadonlySet<string>) => included.filter(({ id }) => set.has(id)).map(({ id }) => id);
+  const receipts = await receiptsIn(sql, userId, idsIn(moved));
   const views = new Map(
-    (await viewConversations(sql, userId, [...preferred])).map((conversation) => [conversation.id, conversation]),
+    (await viewConversations(sql, userId, idsIn(preferred))).map((conversation) => [conversation.id, conversation]),
   );
-  return current
-    .filter(({ id, rev, since }) => receipts.has(id) || views.has(id) || since > rev)
-    .map(({ id, rev }) => {
-      const conversation = views.get(id);
-      return {
-        conversationId: id,
-        messages: [],
-        receipts: receipts.get(id) ?? [],
-        rev,
-        complete: true,
-        epoch,
-        ...(conversation ? { conversation } : {}),
-      };
-    });
+  const entries = included.map(({ id, rev }) => {
+    const conversation = views.get(id);
+    return {
+      conversationId: id,
+      messages: [],
+      receipts: receipts.get(id) ?? [],
+      rev,
+      complete: true,
+      epoch,
+      ...(conversation ? { conversation } : {}),
+    };
+  });
+  return { entries, hasMore: included.length < changed.length };
 }

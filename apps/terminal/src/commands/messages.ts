@@ -37,11 +37,21 @@ export async function pin(prompt: CommandPrompt, text: string): Promise<void> {
   prompt.say(`#${message.seq} is ${message.pinnedAt === undefined ? '' : 'not '}pinned`);
 }
 
+type ReceiptsPage = Record<'delivered' | 'read', { userId: string; at: string }[]> & { nextCursor?: string };
+
 export async function showReceipts(prompt: CommandPrompt, text: string): Promise<void> {
   const { message } = await pickMessage(prompt, text, isOwn(prompt));
-  const { delivered, read } = await prompt.client.request<
-    Record<'delivered' | 'read', { userId: string; at: string }[]>
-  >('GET', `/messages/${message.id}/receipts`);
+  const delivered: ReceiptsPage['delivered'] = [];
+  const read: ReceiptsPage['read'] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await prompt.client.request<ReceiptsPage>('GET', `/messages/${message.id}/receipts`, {
+      query: { cursor },
+    });
+    delivered.push(...page.delivered);
+    read.push(...page.read);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
   await Promise.all([...delivered, ...read].map(({ userId }) => prompt.directory.loadName(userId)));
   const line =
     (what: string) =>

@@ -1,3 +1,4 @@
+import type { ParleyClient } from '@parley/client';
 import type { CallOutput } from '@parley/contracts';
 import { useEffect, useState } from 'react';
 import { useClient, useUser } from '../shared/chat.ts';
@@ -12,7 +13,7 @@ export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: str
   const client = useClient();
   const [receipts, setReceipts] = useState<Receipts>();
   useEffect(() => {
-    void attempt(async () => setReceipts(await client.request<Receipts>('GET', `/messages/${messageId}/receipts`)));
+    void attempt(async () => setReceipts(await allReceipts(client, messageId)));
   }, [client, messageId]);
   return (
     <Dialog title="Who has it" onClose={onClose}>
@@ -26,6 +27,18 @@ export function ReceiptsDialog({ messageId, onClose }: { readonly messageId: str
       )}
     </Dialog>
   );
+}
+
+async function allReceipts(client: ParleyClient, messageId: string): Promise<Receipts> {
+  const all: Receipts = { delivered: [], read: [] };
+  let cursor: string | undefined;
+  do {
+    const page = await client.request<Receipts>('GET', `/messages/${messageId}/receipts`, { query: { cursor } });
+    all.delivered.push(...page.delivered);
+    all.read.push(...page.read);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  return all;
 }
 
 function ReceiptList({ title, entries }: { readonly title: string; readonly entries: Receipts['read'] }) {

@@ -1,6 +1,6 @@
 import { domainEvents, newId, names, requests, shardOf } from '@parley/contracts';
 import { createLogger } from '@parley/service-kit';
-import { eventually, rounds, startRabbit, TcpProxy } from '@parley/testing';
+import { codeOf, eventually, rounds, startRabbit, TcpProxy } from '@parley/testing';
 import { connect, type ChannelModel } from 'amqplib';
 import fc from 'fast-check';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -31,8 +31,10 @@ import { listDeadLetters, redrive } from './dead-letters.js';
 const logger = createLogger('test', process.env['TEST_LOG'] ?? 'silent');
 let rabbit: Awaited<ReturnType<typeof startRabbit>>;
 let url: string;
+/** Less than our own limit, so that RabbitMQ is the one that refuses. */
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 beforeAll(async () => {
-  rabbit = await startRabbit();
+  rabbit = await startRabbit({ maxMessageBytes: MAX_MESSAGE_BYTES });
 }, 120_000);
 afterAll(() => rabbit.stop());
 
@@ -702,8 +704,9 @@ describe('RabbitMQ, with arbitrary messages', () => {
 });
 
 describe('a message that RabbitMQ refuses', () => {
-  it('is not published again, so that the next channel stays open', async () => {
-    const publisher = new Publisher({ messages: 100, bytes: 1024 * 1024 }, 8_000, logger);
+  /** A publisher of its own, and the number of channels that it has had. */
+  async function open() {
+    const publisher = new Publisher({ messages: 100, bytes: 64 * 1024 * 1024 }, 8_000, logger);
     let channels = 0;
     const connection = new AmqpConnection(await newHost(), 'refused', logger, (model) => {
       channels++;
@@ -711,11 +714,30 @@ describe('a message that RabbitMQ refuses', () => {
     });
     connection.open();
     await connection.connected(10_000);
-    const content = Buffer.from('{}');
+    const close = () => {
+      publisher.close();
+      return connection.close();
+    };
+    return { publisher, channels: () => channels, close };
+  }
+  const content = Buffer.from('{}');
+
+  it('is not published again, so that the next channel stays open', async () => {
+    const { publisher, channels, close } = await open();
     await expect(publisher.publish(names.dead, '', content, { expiration: 'no number' })).rejects.toThrow('refused');
     await publisher.publish(names.dead, '', content, {});
-    expect(channels).toBe(2);
-    publisher.close();
-    await connection.close();
+    expect(channels()).toBe(2);
+    await close();
+  });
+
+  it('because of its size fails alone, and later ones of that size fail without ending the channel', async () => {
+    const { publisher, channels, close } = await open();
+    const tooLarge = Buffer.alloc(MAX_MESSAGE_BYTES + 1, ' ');
+    const publish = (message: Buffer) => codeOf(publisher.publish(names.dead, '', message, {}));
+    expect(await Promise.all([content, tooLarge, content].map(publish))).toEqual(['answered', 'too_large', 'answered']);
+    expect(channels()).toBe(2);
+    expect(await Promise.all([content, tooLarge, content].map(publish))).toEqual(['answered', 'too_large', 'answered']);
+    expect(channels()).toBe(2);
+    await close();
   });
 });

@@ -28,6 +28,8 @@ export class CatchUp {
   private running = false;
   private requested = false;
   private attempt = 0;
+  /** Where the next answer continues with changes that have no `rev`. */
+  private cursor: string | undefined;
 
   constructor(
     private readonly store: Store,
@@ -84,6 +86,7 @@ export class CatchUp {
   }
 
   private async catchUp(): Promise<void> {
+    this.cursor = undefined;
     for (let calls = 0, complete = false; !complete && this.hooks.online() && calls < MAX_SYNC_CALLS; calls++) {
       this.requested = false;
       complete = await this.callSync();
@@ -96,7 +99,11 @@ export class CatchUp {
     const { store } = this;
     const versions = new Map([...store.conversations].map(([id, { version }]) => [id, version]));
     const cursors = store.cursors();
-    const answer = await this.hooks.sync({ cursors, ...(store.epoch !== undefined && { epoch: store.epoch }) });
+    const answer = await this.hooks.sync({
+      cursors,
+      ...(store.epoch !== undefined && { epoch: store.epoch }),
+      ...(this.cursor !== undefined && { cursor: this.cursor }),
+    });
     if (store.epoch !== undefined && store.epoch !== answer.epoch) {
       this.hooks.epochChanged();
       store.epoch = answer.epoch;
@@ -108,6 +115,8 @@ export class CatchUp {
     if (answer.complete)
       for (const id of versions.keys())
         if (!(id in cursors) && !answer.added.some((added) => added.id === id)) store.removeUnlessChanged(id, versions);
+    if (answer.complete) this.cursor = answer.nextCursor;
+    if (this.cursor !== undefined) return false;
     // With more conversations than cursors, the rest would be added again and again.
     return answer.complete || (Object.keys(cursors).length >= MAX_CURSORS && answer.changes.length === 0);
   }

@@ -385,6 +385,23 @@ describe('the replica', () => {
     world.disconnect();
   });
 
+  it('learns marks that were set elsewhere from as many answers as they take', async () => {
+    const world = new World(1);
+    world.network.heal();
+    for (let n = 0; n < 3; n++) world.server.create();
+    for (const conversation of world.server.ownConversations()) world.server.post(conversation, 'ann');
+    world.connect();
+    await vi.advanceTimersByTimeAsync(1_000);
+    world.disconnect();
+    for (const conversation of world.server.ownConversations()) world.server.setMark(conversation, 1);
+    world.connect();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([...world.state.conversations.values()].map(({ conversation }) => conversation.me!.unreadFrom)).toEqual([
+      1, 1, 1,
+    ]);
+    world.disconnect();
+  });
+
   it('requests counts that the window cannot compute', async () => {
     const world = new World(1);
     world.network.heal();

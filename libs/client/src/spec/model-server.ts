@@ -3,7 +3,7 @@ import { ParleyError } from '../errors.js';
 import type { SocketCall } from '../types.js';
 
 /** The limits of pages and answers, small enough for a few messages to reach them. */
-const maxItems = { page: 4, open: 5, openUnread: 9, changes: 3, changesInAll: 6, added: 2 } as const;
+const maxItems = { page: 4, open: 5, openUnread: 9, changes: 3, changesInAll: 6, unnumbered: 1, added: 2 } as const;
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 
 interface ModelMember {
@@ -236,9 +236,10 @@ export class ModelServer {
       limit?: number;
       epoch?: string;
       cursors: Record<string, number>;
+      cursor?: string;
     };
     const answers: Partial<Record<SocketCall, () => unknown>> = {
-      sync: () => this.sync(input.epoch, input.cursors),
+      sync: () => this.sync(input.epoch, input.cursors, input.cursor),
       'message:send': () => this.send(this.ownConversation(input.conversationId), input.clientId, input.body),
       'receipt:delivered': () => ({
         receipt: this.movePosition(
@@ -380,7 +381,7 @@ export class ModelServer {
     };
   }
 
-  private sync(epoch: string | undefined, given: Record<string, number>): CallOutput<'sync'> {
+  private sync(epoch: string | undefined, given: Record<string, number>, after = ''): CallOutput<'sync'> {
     const cursors = new Map(epoch === undefined || epoch === this.epoch ? Object.entries(given) : []);
     const own = this.ownConversations();
     const behind = own.filter(({ id, rev }) => rev > (cursors.get(id) ?? Infinity));
@@ -393,28 +394,33 @@ export class ModelServer {
       changes.push({ conversationId: conversation.id, ...entry, epoch: this.epoch });
     }
     const absent = own.filter(({ id }) => !cursors.has(id));
-    const complete =
+    const hasAll =
       changes.length === behind.length && changes.every((entry) => entry.complete) && absent.length <= maxItems.added;
-    if (complete) {
-      for (const conversation of own) {
-        if (!cursors.has(conversation.id) || behind.includes(conversation)) continue;
-        changes.push({
-          conversationId: conversation.id,
-          messages: [],
-          receipts: this.receipts(conversation),
-          rev: conversation.rev,
-          complete: true,
-          epoch: this.epoch,
-          ...(conversation.hasBeenMarked && { conversation: this.describe(conversation) }),
-        });
-      }
-    }
+    const unnumbered = own
+      .filter(
+        (conversation) => cursors.has(conversation.id) && !behind.includes(conversation) && conversation.id > after,
+      )
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    const fits = unnumbered.length <= maxItems.unnumbered;
+    const complete = hasAll && (fits || changes.length + absent.length === 0);
+    const page = complete ? unnumbered.slice(0, maxItems.unnumbered) : [];
+    for (const conversation of page)
+      changes.push({
+        conversationId: conversation.id,
+        messages: [],
+        receipts: this.receipts(conversation),
+        rev: conversation.rev,
+        complete: true,
+        epoch: this.epoch,
+        ...(conversation.hasBeenMarked && { conversation: this.describe(conversation) }),
+      });
     return {
       epoch: this.epoch,
       changes,
       added: absent.slice(0, maxItems.added).map((conversation) => this.describe(conversation)),
       removed: [...cursors.keys()].filter((id) => !own.some((conversation) => conversation.id === id)),
       complete,
+      ...(complete && !fits && { nextCursor: page.at(-1)!.id }),
     };
   }
 

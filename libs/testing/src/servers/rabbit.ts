@@ -12,6 +12,14 @@ import { PrivateServer } from './private-server.js';
 export const rabbitImage = 'rabbitmq:4-management';
 const credentials = 'guest:guest';
 
+/** The settings of a private RabbitMQ. */
+export interface RabbitOptions {
+  /** RabbitMQ's `max_message_size`. Its default depends on its version. */
+  readonly maxMessageBytes?: number;
+}
+const maxSizeArgument = ({ maxMessageBytes }: RabbitOptions): string =>
+  maxMessageBytes === undefined ? '' : `-rabbit max_message_size ${maxMessageBytes}`;
+
 /** Opens a connection. */
 async function probe(url: string): Promise<void> {
   const connection = await connect(url, { timeout: 5_000 });
@@ -19,7 +27,7 @@ async function probe(url: string): Promise<void> {
 }
 
 /** Starts a private RabbitMQ as a container. `host` reaches its published ports. */
-export async function rabbitInDocker(host: string): Promise<PrivateServer> {
+export async function rabbitInDocker(host: string, options: RabbitOptions = {}): Promise<PrivateServer> {
   const [amqp, management] = [await freePort(), await freePort()];
   const ports = new Map([
     [5672, amqp],
@@ -28,7 +36,11 @@ export async function rabbitInDocker(host: string): Promise<PrivateServer> {
   const { DockerHost } = await import('./docker-host.js');
   const container = new DockerHost({
     name: rabbitImage,
-    env: { RABBITMQ_DEFAULT_USER: 'guest', RABBITMQ_DEFAULT_PASS: 'guest' },
+    env: {
+      RABBITMQ_DEFAULT_USER: 'guest',
+      RABBITMQ_DEFAULT_PASS: 'guest',
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: maxSizeArgument(options),
+    },
     ports,
   });
   return PrivateServer.started(
@@ -50,7 +62,7 @@ function startEpmd(server: string, port: number): LocalHost | undefined {
 }
 
 /** Starts a node that shares no name, folder, cookie or port with another one on this machine. */
-export async function rabbitLocally(): Promise<PrivateServer> {
+export async function rabbitLocally(options: RabbitOptions = {}): Promise<PrivateServer> {
   const file = findProgram('rabbitmq');
   if (file === undefined) throw new Error('rabbitmq-server is not installed');
   const [amqp, management, distribution, epmdPort] = [
@@ -97,7 +109,7 @@ export async function rabbitLocally(): Promise<PrivateServer> {
     // With "input allowed" the start script becomes the server instead of staying its parent, so that signals reach the
     // server.
     RABBITMQ_ALLOW_INPUT: '1',
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-noinput +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none ${maxSizeArgument(options)}`,
   };
   const host = new LocalHost(folder, { file, args: [], env }, 'SIGTERM', startEpmd(file, epmdPort));
   return PrivateServer.started(

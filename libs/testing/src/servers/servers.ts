@@ -1,7 +1,7 @@
 import { ensurePrograms } from './programs.js';
 import type { PrivateServer } from './private-server.js';
 import { postgresImage, postgresInDocker, postgresLocally, standbyLocally, type PostgresOptions } from './postgres.js';
-import { rabbitImage, rabbitInDocker, rabbitLocally } from './rabbit.js';
+import { rabbitImage, rabbitInDocker, rabbitLocally, type RabbitOptions } from './rabbit.js';
 import { redisImage, redisInDocker, redisLocally } from './redis.js';
 
 /** Addresses of the servers of a test run. The account in each is an administrator. */
@@ -77,7 +77,11 @@ async function start(
  * declared less than three seconds before a `kill` may return without a leader (seen with 3.10), because its
  * registration was not on disk yet.
  */
-export const startRabbit = (): Promise<PrivateServer> => start(rabbitInDocker, rabbitLocally);
+export const startRabbit = (options?: RabbitOptions): Promise<PrivateServer> =>
+  start(
+    (host) => rabbitInDocker(host, options),
+    () => rabbitLocally(options),
+  );
 /** Starts a Postgres (superuser postgres, passwords are checked) for the caller alone. Takes 1 to 5 s. */
 export const startPostgres = async (options?: PostgresOptions): Promise<PrivateServer> => {
   if (options?.files) {
