@@ -6,18 +6,18 @@ import type { Sql } from '@parley/store';
 /** User ids by lower-case username. Unknown usernames are absent. */
 export type UsersByName = ReadonlyMap<string, string>;
 
-/** Maximum number of different usernames that one message mentions; further mentions are plain text. */
-const MAX_MENTIONS = 50;
+/** Only the first so many different usernames of a body are looked up; further ones are plain text. */
+const MAX_LOOKED_UP = 50;
 /** Maximum time that a command waits for auth to return the users with these names. */
 const USERS_TIMEOUT_MS = 2000;
 /** Maximum number of usernames of one request to auth. */
-const MAX_USERNAMES = 500;
+const MAX_PER_REQUEST = 500;
 
 /** The usernames that each different mention in a body may mean, longest first. */
 export function candidatesOf(body: string): (readonly string[])[] {
   const byLongest = new Map<string, readonly string[]>();
   for (const part of partsOf(body)) if (part.kind === 'mention') byLongest.set(part.usernames[0]!, part.usernames);
-  return [...byLongest.values()].slice(0, MAX_MENTIONS);
+  return [...byLongest.values()].slice(0, MAX_LOOKED_UP);
 }
 
 /**
@@ -26,8 +26,8 @@ export function candidatesOf(body: string): (readonly string[])[] {
  */
 export async function usersNamedIn(broker: Broker, bodies: readonly string[]): Promise<UsersByName | undefined> {
   const usernames = [...new Set(bodies.flatMap(candidatesOf).flat())];
-  const parts = Array.from({ length: Math.ceil(usernames.length / MAX_USERNAMES) }, (_, at) =>
-    usernames.slice(at * MAX_USERNAMES, (at + 1) * MAX_USERNAMES),
+  const parts = Array.from({ length: Math.ceil(usernames.length / MAX_PER_REQUEST) }, (_, at) =>
+    usernames.slice(at * MAX_PER_REQUEST, (at + 1) * MAX_PER_REQUEST),
   );
   try {
     const answers = await Promise.all(
