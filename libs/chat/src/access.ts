@@ -88,6 +88,24 @@ export const requireVisible = (sql: Sql, conversationId: string, userId: string)
 export const requireMember = (sql: Sql, conversationId: string, userId: string): Promise<ConversationAccess> =>
   requireAccess(sql, conversationId, userId, 'member');
 
+/**
+ * Awaits a check of access to the conversation of a thing. Those who may not see the conversation get `missing`, the
+ * refusal for a thing that does not exist, so that they do not learn that it exists. `alsoBeforeJoining`: so do those who
+ * might join it, where the thing is not for all members.
+ */
+export async function hidingThing<T>(
+  missing: () => ChatError,
+  check: Promise<T>,
+  { alsoBeforeJoining = false } = {},
+): Promise<T> {
+  try {
+    return await check;
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    throw error.code === 'not_found' || (alsoBeforeJoining && error.code === 'forbidden') ? missing() : error;
+  }
+}
+
 // Permissions
 
 const all: readonly Role[] = ['creator', 'admin', 'member'];

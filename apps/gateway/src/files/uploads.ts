@@ -145,7 +145,7 @@ export class Uploads {
         response.set({ 'Cache-Control': 'no-store', 'Upload-Offset': size, 'Upload-Length': size }).status(200).end();
         return;
       }
-      if (isComplete) throw noSuchUpload();
+      if (isComplete || codes[answer.status] === 'not_found') throw noSuchUpload();
     }
     await send(response, answer);
   }
@@ -249,7 +249,10 @@ export class Uploads {
   /** Answers `not_found` for somebody else's upload. */
   private async requireOwner(store: DataStore, request: Request, id: string): Promise<void> {
     if (request.params['id'] === undefined) return;
-    const upload = await store.getUpload(id);
+    const upload = await store.getUpload(id).catch((error: unknown) => {
+      // After the end of an upload, HEAD tells of its attachment. For all else it is gone, in our words: tus has others.
+      throw isGone(error) && request.method !== 'HEAD' ? noSuchUpload() : error;
+    });
     if (upload.metadata?.['owner'] !== userOf(request)) throw noSuchUpload();
     this.maxSizes.set(request, reservedFor(upload));
   }

@@ -3,6 +3,7 @@ import {
   DEFAULT_LIMIT,
   encodeCursor,
   fitting,
+  hidingThing,
   iso,
   messageColumns,
   outranks,
@@ -41,9 +42,11 @@ export async function listPins(
   return { items: await withOwnReactions(sql, userId, rows.map(toMessage)), ...next };
 }
 
+export const noMessage = (): ChatError => new ChatError('not_found', 'No such message');
+
 /**
- * A message's position and sender, for a member of its conversation. Refuses others like {@link requireMember}, and
- * with `not_found` when there is no such message.
+ * A message's position and sender, for a member of its conversation. Refuses others like {@link requireMember}, but with
+ * the same `not_found` whether the message does not exist or they may not see it.
  */
 export async function requireMessage(
   sql: Sql,
@@ -54,9 +57,9 @@ export async function requireMessage(
     `select conversation_id, seq, sender_id, deleted_at is not null as deleted from chat.message where id = $1`,
     [messageId],
   );
-  if (!row) throw new ChatError('not_found', 'No such message');
+  if (!row) throw noMessage();
   return {
-    access: await requireMember(sql, row.conversation_id, userId),
+    access: await hidingThing(noMessage, requireMember(sql, row.conversation_id, userId)),
     seq: row.seq,
     senderId: row.sender_id,
     deleted: row.deleted,

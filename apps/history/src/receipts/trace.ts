@@ -1,9 +1,9 @@
 import { blockBetween, iso } from '@parley/chat';
-import { ChatError, timeOf, type CallOutput } from '@parley/contracts';
+import { timeOf, type CallOutput } from '@parley/contracts';
 import type { MessageTrace, Traces } from '@parley/realtime';
 import { Unavailable } from '@parley/service-kit';
 import type { Sql } from '@parley/store';
-import { requireMessage } from '../pages/message-lists.js';
+import { noMessage, requireMessage } from '../pages/message-lists.js';
 import { receiptsOfMessage } from './message-receipts.js';
 
 const TRACE_ID = `select replace(m.trace_id::text, '-', '') as trace_id from chat.message m where m.conversation_id = $1 and m.seq = $2`;
@@ -22,7 +22,7 @@ export async function traceOfMessage(
   messageId: string,
 ): Promise<CallOutput<'message.trace'>> {
   const { access, seq, senderId } = await requireMessage(sql, userId, messageId);
-  if (senderId !== userId) throw new ChatError('not_found', 'No such message');
+  if (senderId !== userId) throw noMessage();
   const [{ delivered, read }, trace, [row]] = await Promise.all([
     receiptsOfMessage(sql, userId, { messageId }),
     traceOf(traces, messageId),

@@ -1,6 +1,7 @@
 import type { Delivery } from '@parley/broker';
 import {
   blockedPairs,
+  hidingThing,
   mayBeBlocked,
   messageColumns,
   requirePermission,
@@ -44,16 +45,11 @@ export function changeMessage(
       if (row !== before || change.repeat) await publishUpdate(change, toMessage(row), reaction);
       return { message: await statingOwnReactions(change, toMessage(row)) };
     });
-    return changed.catch(hideConversation);
+    return hidingThing(noMessage, changed);
   });
 }
 
 const noMessage = (): ChatError => new ChatError('not_found', 'No such message');
-
-/** Strangers get the same answer whether the conversation or only the message does not exist. */
-function hideConversation(error: unknown): never {
-  throw error instanceof ChatError && error.code === 'not_found' ? noMessage() : error;
-}
 
 async function conversationOf(sql: Sql, messageId: string): Promise<string> {
   const [row] = await sql.query<{ conversation_id: string }>(`select conversation_id from chat.message where id = $1`, [

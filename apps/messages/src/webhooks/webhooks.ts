@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { Injectable } from '@nestjs/common';
-import { decodeCursor, DEFAULT_LIMIT, encodeCursor, iso, requireMember, requirePermission } from '@parley/chat';
+import {
+  decodeCursor,
+  DEFAULT_LIMIT,
+  encodeCursor,
+  hidingThing,
+  iso,
+  requireMember,
+  requirePermission,
+} from '@parley/chat';
 import {
   ChatError,
   Id,
@@ -145,7 +153,10 @@ export class Webhooks {
       [webhookId],
     );
     if (!webhook) throw noWebhook();
-    await this.requireManager(caller, webhook.conversation_id);
+    const access = await hidingThing(noWebhook, requireMember(this.database, webhook.conversation_id, caller.userId), {
+      alsoBeforeJoining: true,
+    });
+    requirePermission('webhooks', { conversation: access, member: access });
   }
 
   private async requireManagingCreator(webhookId: string): Promise<void> {

@@ -380,8 +380,8 @@ export class ChatClient {
   }
 }
 
-/** Fills a route's path and query from the call's input. The remaining fields are the body. */
-function toRequest(
+/** The path and body of a call over HTTP: a route's path and query are filled from the call's input, the remaining fields are the body. */
+export function toRequest(
   route: HttpRoute,
   input: Record<string, unknown>,
 ): { path: string; body: Record<string, unknown> | undefined } {
