@@ -134,6 +134,7 @@ export default defineConfig({
         '**/libs/faults/src/armed.ts',
         '**/apps/terminal/src/environment.ts',
         '**/libs/testing/src/**',
+        '**/src/spec/**',
         '**/*.spec.ts',
         '**/tools/*.mjs',
         ...programs.map((home) => `**/${home}/**`),

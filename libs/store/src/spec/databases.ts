@@ -96,13 +96,16 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Both engines by name. Postgres under the service's own role; `serverUrl` logs in as a superuser. */
+/**
+ * The engines by name: Postgres, under the service's own role (`serverUrl` logs in as a superuser), and PGlite. `SHORT=1`
+ * leaves PGlite to `e2e/src/specs/rules`, which makes every call on both.
+ */
 export const engines = (
   serverUrl: string,
   service: keyof typeof roles,
 ): readonly (readonly [string, () => Promise<Engine>])[] => [
   ['Postgres', () => postgresEngine(serverUrl, service)],
-  ['PGlite', pgliteEngine],
+  ...(process.env['SHORT'] === undefined ? [['PGlite', pgliteEngine] as const] : []),
 ];
 
 async function postgresEngine(serverUrl: string, service: keyof typeof roles): Promise<Engine> {
