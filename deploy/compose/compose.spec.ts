@@ -27,7 +27,7 @@ const { services, volumes, networks } = parse(readFileSync(join(root, 'docker-co
   networks: Record<string, { internal?: boolean } | null>;
 };
 
-const secrets = secretFiles((name) => `password-of-${name}`, {
+const secrets = secretFiles((name) => `password-of-${name}`.padEnd(32, 'x'), {
   amqp: 'amqp://rabbitmq:5672',
   database: 'postgres://postgres:5432/parley',
   redis: 'redis://redis:6379',

@@ -23,6 +23,7 @@ const names = [
   'MINIO_ROOT_PASSWORD',
   'GRAFANA_PASSWORD',
   'MONITOR_AMQP_PASSWORD',
+  'SECRET_KEY',
   ...services.map((service) => `${service.toUpperCase()}_AMQP_PASSWORD`),
   ...withRedis.map((service) => `${service.toUpperCase()}_REDIS_PASSWORD`),
   ...withDatabase.map((service) => `${service.toUpperCase()}_DB_PASSWORD`),
@@ -80,6 +81,7 @@ export function secretFiles(password: (name: string) => string, servers: Servers
     ...Object.fromEntries(
       withDatabase.map((service) => [`migrate/${service.toUpperCase()}_DB_PASSWORD`, of(service, 'DB')]),
     ),
+    ...Object.fromEntries(['auth', 'messages'].map((service) => [`${service}/SECRET_KEY`, password('SECRET_KEY')])),
     'migrate/DATABASE_URL': owner,
     'admin/AMQP_URL': as(servers.amqp, OPERATOR, password('RABBITMQ_PASSWORD')),
     'admin/DATABASE_URL': owner,

@@ -1,10 +1,11 @@
-import { commonConfig, env, secret } from '@parley/service-kit';
+import { commonConfig, env, secret, secretKeyConfig } from '@parley/service-kit';
 import { databaseUrl } from '@parley/store';
 
 const DAY_S = 86_400;
 
 /** The configuration of the auth service, in both modes. */
 export const authSettings = {
+  ...secretKeyConfig,
   ACCESS_TOKEN_SECONDS: env.integer(10, DAY_S).default(900).describe('Lifetime of an access token'),
   SESSION_DAYS: env.integer(1, 3650).default(30).describe('A session ends so many days after its last refresh'),
   SIGNING_KEY_DAYS: env.integer(1, 3650).default(90).describe('A signing key is replaced after so many days'),

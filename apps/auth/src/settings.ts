@@ -1,5 +1,9 @@
+import type { SecretKeys } from '@parley/service-kit';
+
 /** The settings of the auth service; times in milliseconds. A class, so that Nest injects it by type. */
 export abstract class AuthSettings {
+  /** Encrypt the signing keys in the database. */
+  abstract readonly secretKeys: SecretKeys;
   abstract readonly accessTokenMs: number;
   abstract readonly sessionMs: number;
   abstract readonly signingKeyMs: number;
@@ -14,6 +18,7 @@ export abstract class AuthSettings {
 }
 
 export const defaultSettings = Object.freeze({
+  secretKeys: {},
   accessTokenMs: 15 * 60_000,
   sessionMs: 30 * 86_400_000,
   signingKeyMs: 90 * 86_400_000,

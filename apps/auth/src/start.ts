@@ -1,6 +1,7 @@
 import { Broker, startNestService } from '@parley/broker';
-import { Logger, type Running } from '@parley/service-kit';
+import { Logger, secretKeysOf, type Running } from '@parley/service-kit';
 import { Database } from '@parley/store';
+import type { z } from 'zod';
 import { AppModule } from './app.module.js';
 import type { authSettings } from './config.js';
 import { AuthSettings, defaultSettings } from './settings.js';
@@ -17,11 +18,12 @@ export interface AuthDependencies {
   readonly graceMs?: number;
 }
 
-type AuthConfig = { readonly [K in keyof typeof authSettings]: ReturnType<(typeof authSettings)[K]['parse']> };
+type AuthConfig = Readonly<z.output<z.ZodObject<typeof authSettings>>>;
 const DAY_MS = 86_400_000;
 
 /** The settings that the configuration gives. */
 export const settingsOf = (config: AuthConfig): Partial<AuthSettings> => ({
+  secretKeys: secretKeysOf(config),
   accessTokenMs: config.ACCESS_TOKEN_SECONDS * 1000,
   sessionMs: config.SESSION_DAYS * DAY_MS,
   signingKeyMs: config.SIGNING_KEY_DAYS * DAY_MS,

@@ -24,6 +24,7 @@ import type { SendRule } from './sending/rules/rule.js';
 import { MessageSender, SendingController } from './sending/send.js';
 import { WebhooksController } from './webhooks/controller.js';
 import { Deliveries, WebhookEvents } from './webhooks/deliveries.js';
+import { WebhookSecrets } from './webhooks/secrets.js';
 import { Webhooks } from './webhooks/webhooks.js';
 import { WebhookWorker } from './webhooks/worker.js';
 
@@ -79,6 +80,7 @@ export class AppModule {
         LineDrawer,
         Attachments,
         Webhooks,
+        WebhookSecrets,
         Deliveries,
         WebhookWorker,
       ],

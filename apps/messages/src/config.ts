@@ -1,9 +1,10 @@
-import { commonConfig, env, secret } from '@parley/service-kit';
+import { commonConfig, env, secret, secretKeyConfig, secretKeysOf, type SecretKeys } from '@parley/service-kit';
 import { databaseUrl } from '@parley/store';
 import type { z } from 'zod';
 
 /** Settings of the messages service in both modes, as environment variables. */
 export const messagesSettings = {
+  ...secretKeyConfig,
   QUOTA_BYTES: env
     .integer(0, Number.MAX_SAFE_INTEGER)
     .default(5 * 1024 ** 3)
@@ -27,6 +28,8 @@ export const messagesConfig = {
 
 /** Settings of the messages service; a class, so that Nest injects it by type. */
 export abstract class Settings {
+  /** Encrypt the secrets of webhooks in the database. */
+  abstract readonly secretKeys: SecretKeys;
   abstract readonly quotaBytes: number;
   abstract readonly webhooks: WebhookSettings;
 }
@@ -44,12 +47,14 @@ export interface WebhookSettings {
 }
 
 export const defaultSettings: Settings = Object.freeze({
+  secretKeys: {},
   quotaBytes: 5 * 1024 ** 3,
   webhooks: { allowPrivate: false, retryMs: 10_000, timeoutMs: 10_000, pollMs: 2_000, probeMs: 30_000 },
 });
 
 /** The settings that the environment gives. */
 export const settingsOf = (config: Readonly<z.output<z.ZodObject<typeof messagesSettings>>>): Settings => ({
+  secretKeys: secretKeysOf(config),
   quotaBytes: config.QUOTA_BYTES,
   webhooks: { ...defaultSettings.webhooks, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE },
 });

@@ -1,3 +1,4 @@
+export * from './column-cipher.js';
 export * from './config.js';
 export * from './logging.js';
 export {

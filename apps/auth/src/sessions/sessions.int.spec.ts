@@ -3,7 +3,7 @@ import type { Session } from '@parley/contracts';
 import { engines, running, type Engine } from '@parley/store/testing';
 import { eventually } from '@parley/testing';
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
-import { describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { as, AuthService, nobody, reasons, refused, uniqueName } from '../spec/service.js';
 
 const [[, postgres]] = engines(inject('servers').databaseUrl, 'auth') as [[string, () => Promise<Engine>]];
@@ -186,6 +186,60 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('sessions on %s', 
         await Promise.all(replicas.map((replica) => replica.stop()));
         await close();
       }
+    });
+
+    describe('in the database', () => {
+      const [one, two] = ['one'.repeat(12), 'two'.repeat(12)];
+      let engine: Engine;
+      beforeAll(async () => void (engine = await open()));
+      afterAll(() => engine.close());
+      const rows = () =>
+        engine.database.query<{ kid: string; private_jwk: Record<string, string> }>(
+          'select kid, private_jwk from auth.signing_key order by kid',
+        );
+      /** Starts a replica with these keys, and returns the tokens' key. */
+      const kidWith = async (current?: string, previous?: string): Promise<string> => {
+        const service = await AuthService.start(engine.database, { secretKeys: { current, previous } });
+        try {
+          const { accessToken } = await service.register();
+          const { keys } = await service.broker.request('auth.keys.v1', {});
+          return (await jwtVerify(accessToken, createLocalJWKSet({ keys } as never))).protectedHeader.kid!;
+        } finally {
+          await service.stop();
+        }
+      };
+      const refusal = (current?: string, previous?: string): Promise<string> =>
+        kidWith(current, previous).then(
+          () => 'it started',
+          ({ name: kind, message }: Error) => `${kind}: ${message}`,
+        );
+
+      it('that were stored as they are sign on, and are encrypted at the start with a key', async () => {
+        const kid = await kidWith();
+        expect(await rows()).toMatchObject([{ kid, private_jwk: { kty: 'EC', d: expect.any(String) } }]);
+        expect(await kidWith(one)).toBe(kid);
+        expect(await rows()).toEqual([{ kid, private_jwk: { encrypted: expect.stringMatching(/^encrypted:v1:/) } }]);
+        expect(await kidWith(one)).toBe(kid);
+      });
+
+      it('keep a replica without their key, or with another, from starting, and are not replaced', async () => {
+        const before = await rows();
+        expect(await refusal()).toMatch(/^StartError: auth\.signing_key.* is encrypted .* SECRET_KEY is not set/);
+        expect(await refusal(two)).toMatch(/^StartError: auth\.signing_key.* under another SECRET_KEY/);
+        expect(await rows()).toEqual(before);
+      });
+
+      it('are changed over to a new key, also those that are retired, and decrypted when there is none any more', async () => {
+        await engine.database.query('update auth.signing_key set retired_at = now()');
+        const kid = await kidWith(one);
+        expect(await kidWith(two, one)).toBe(kid);
+        expect(await refusal(one)).toMatch(/another SECRET_KEY/);
+        expect(await kidWith(two)).toBe(kid);
+        expect(await kidWith(undefined, two)).toBe(kid);
+        for (const { private_jwk } of await rows()) expect(private_jwk).toMatchObject({ kty: 'EC' });
+        expect(await rows()).toHaveLength(2);
+        expect(await kidWith()).toBe(kid);
+      });
     });
   });
 });

@@ -1,8 +1,9 @@
 import { sql, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { newId, type User } from '@parley/contracts';
+import { ColumnCipher } from '@parley/service-kit';
 import { Database, SigningKeyEntity } from '@parley/store';
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
 import { AuthSettings } from '../settings.js';
 
 interface CurrentKey {
@@ -22,21 +23,33 @@ const RETIRED_SLACK_MS = 10 * RELOAD_MS;
 
 /**
  * The keys that sign access tokens (ES256), shared by all replicas through the database. The first replica that finds no key, or finds the current one too old, makes one; the others wait for it. Private
- * keys leave the database only into the memory of these processes, and never into a log.
+ * keys leave the database only into the memory of these processes, and never into a log. With a `SECRET_KEY` they are stored encrypted.
  */
 @Injectable()
 export class SigningKeys implements OnApplicationBootstrap {
   private current: CurrentKey | undefined;
   private loadedAt = 0;
   private loading: Promise<CurrentKey> | undefined;
+  private readonly cipher: ColumnCipher;
 
   constructor(
     private readonly database: Database,
     private readonly settings: AuthSettings,
-  ) {}
+  ) {
+    this.cipher = new ColumnCipher('auth.signing_key.private_jwk', settings.secretKeys);
+  }
 
-  /** Makes the first key. */
+  /** Encrypts stored keys under the present `SECRET_KEY`, and makes the first key. Throws a `StartError` when a stored key cannot be decrypted. */
   async onApplicationBootstrap(): Promise<void> {
+    await this.database.entities(async (em) => {
+      await lock(em);
+      for (const key of await em.find(SigningKeyEntity, {}, { populate: ['privateJwk'] })) {
+        const { encrypted } = key.privateJwk;
+        const plain = this.decrypt(key);
+        if (typeof encrypted === 'string' ? this.cipher.isOutdated(encrypted) : this.cipher.prefix !== undefined)
+          key.privateJwk = this.encrypt(key.kid, plain);
+      }
+    });
     await this.currentKey();
   }
 
@@ -100,13 +113,13 @@ export class SigningKeys implements OnApplicationBootstrap {
   }
 
   private async load(): Promise<CurrentKey> {
-    const { kid, privateJwk } = await this.database.entities(async (em) => {
+    const stored = await this.database.entities(async (em) => {
       const fresh = await this.findFresh(em);
       if (fresh) return fresh;
       await lock(em);
       return (await this.findFresh(em)) ?? this.replace(em);
     });
-    this.current = { kid, key: await importJWK(privateJwk, 'ES256') };
+    this.current = { kid: stored.kid, key: await importJWK(this.decrypt(stored), 'ES256') };
     this.loadedAt = Date.now();
     return this.current;
   }
@@ -127,11 +140,21 @@ export class SigningKeys implements OnApplicationBootstrap {
     await em.nativeUpdate(SigningKeyEntity, { retiredAt: null }, { retiredAt: sql.now() });
     const key = em.create(SigningKeyEntity, {
       kid,
-      privateJwk: { ...(await exportJWK(privateKey)), kid },
+      privateJwk: this.encrypt(kid, { ...(await exportJWK(privateKey)), kid }),
       publicJwk: { ...publicJwk, kid, alg: 'ES256', use: 'sig' },
     });
     await em.flush();
     return key;
+  }
+
+  private encrypt(kid: string, jwk: JWK): Record<string, unknown> {
+    return this.cipher.prefix === undefined ? jwk : { encrypted: this.cipher.encrypt(JSON.stringify(jwk), kid) };
+  }
+
+  private decrypt({ kid, privateJwk }: Pick<SigningKeyEntity, 'kid' | 'privateJwk'>): JWK {
+    const { encrypted } = privateJwk;
+    if (typeof encrypted !== 'string') return privateJwk;
+    return JSON.parse(this.cipher.decrypt(encrypted, kid)) as JWK;
   }
 }
 

@@ -34,6 +34,7 @@ import { Settings } from '../config.js';
 import { invalid } from '../people/users.js';
 import { creatorManages, SWITCHED_OFF } from './deliveries.js';
 import { isPublic } from './post.js';
+import { WebhookSecrets } from './secrets.js';
 
 /** Maximum number of webhooks of one conversation. */
 const MAX_WEBHOOKS = 10;
@@ -48,6 +49,7 @@ export class Webhooks {
   constructor(
     private readonly database: Database,
     private readonly settings: Settings,
+    private readonly secrets: WebhookSecrets,
   ) {}
 
   /** Creates a webhook under the request's id. `too_large` if the conversation has the maximum number of webhooks. */
@@ -62,7 +64,7 @@ export class Webhooks {
       await em.findOneOrFail(ConversationEntity, conversationId, { lockMode: LockMode.PESSIMISTIC_WRITE });
       const webhooks = await em.find(WebhookEntity, { conversationId }, { populate: ['secret'] });
       const existing = webhooks.find(({ id }) => id === caller.requestId);
-      if (existing) return toWebhook(existing, existing.secret);
+      if (existing) return toWebhook(existing, this.secrets.decrypt(existing.secret, existing.id));
       if (webhooks.length >= MAX_WEBHOOKS)
         throw new ChatError('too_large', `A conversation has at most ${MAX_WEBHOOKS} webhooks`);
       const secret = randomBytes(32).toString('base64url');
@@ -70,7 +72,7 @@ export class Webhooks {
         id: caller.requestId,
         conversationId,
         url,
-        secret,
+        secret: this.secrets.encrypt(secret, caller.requestId),
         events: [...new Set(events)],
         createdBy: caller.userId,
         createdAt: new Date(),

@@ -5,6 +5,7 @@ import { Settings } from '../config.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Deliveries, MAX_PARALLEL, type DueDelivery, type UsedSlots } from './deliveries.js';
 import { anyAddresses, post, publicAddresses, sign, type AttemptResult } from './post.js';
+import { WebhookSecrets } from './secrets.js';
 
 const SWEEP_EVERY_MS = 3_600_000;
 /** Maximum time that a stop waits for attempts under way; then they are aborted. */
@@ -23,6 +24,7 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly deliveries: Deliveries,
+    private readonly secrets: WebhookSecrets,
     private readonly settings: Settings,
     private readonly logger: Logger,
   ) {
@@ -120,10 +122,15 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
       createdAt: delivery.created_at.toISOString(),
       data: delivery.payload,
     });
-    return post(delivery.url, headersOf(delivery, body), body, {
-      resolve: allowPrivate ? anyAddresses : publicAddresses(),
-      signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.aborting.signal]),
-    });
+    return post(
+      delivery.url,
+      headersOf(delivery, this.secrets.decrypt(delivery.secret, delivery.webhook_id), body),
+      body,
+      {
+        resolve: allowPrivate ? anyAddresses : publicAddresses(),
+        signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.aborting.signal]),
+      },
+    );
   }
 
   private async sweep(): Promise<void> {
@@ -135,7 +142,7 @@ export class WebhookWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
 const increment = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
 
-function headersOf({ id, event, secret }: DueDelivery, body: string): Record<string, string> {
+function headersOf({ id, event }: DueDelivery, secret: string, body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
   return {
     'content-type': 'application/json',

@@ -92,6 +92,7 @@ export const SigningKeyEntity = defineEntity({
   tableName: 'signing_key',
   properties: {
     kid: p.text().primary(),
+    /** As it is, or encrypted: `{ encrypted }`. */
     privateJwk: p.json<Record<string, unknown>>().lazy(),
     publicJwk: p.json<Record<string, unknown>>(),
     createdAt: at().defaultRaw('now()'),
