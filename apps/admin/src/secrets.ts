@@ -33,6 +33,8 @@ const names = [
 export interface Servers {
   readonly amqp: string;
   readonly database: string;
+  /** For the migration and the operator's commands, where `database` is PgBouncer's. Default: that. */
+  readonly ownerDatabase?: string | undefined;
   readonly redis: string;
 }
 /** Contents of files, by their path below the folder. */
@@ -61,7 +63,7 @@ export function secretFiles(password: (name: string) => string, servers: Servers
     operator: { name: OPERATOR, password: password('REDIS_PASSWORD') },
     passwords: each(withRedis, (service) => of(service, 'REDIS')),
   });
-  const owner = withAccount(servers.database, OPERATOR, password('POSTGRES_PASSWORD'));
+  const owner = withAccount(servers.ownerDatabase ?? servers.database, OPERATOR, password('POSTGRES_PASSWORD'));
   const files = {
     ...Object.fromEntries(
       services.map((service) => [`${service}/AMQP_URL`, as(servers.amqp, accountName(service), of(service, 'AMQP'))]),
@@ -128,7 +130,8 @@ async function setPassword(folder: string, name: string): Promise<void> {
 }
 
 export const secretsCommand: Command = {
-  usage: 'secrets --dir DIR [--set NAME] [--amqp URL] [--database URL] [--redis URL] [--place DIR] [--world-readable]',
+  usage:
+    'secrets --dir DIR [--set NAME] [--amqp URL] [--database URL] [--owner-database URL] [--redis URL] [--place DIR] [--world-readable]',
   does: 'writes the secrets of a cluster into files, for compose and kustomize; passwords in DIR/passwords stay, missing ones are generated; --set reads one from standard input',
   async run(args, print) {
     const { values } = parseArgs({
@@ -138,14 +141,15 @@ export const secretsCommand: Command = {
         set: { type: 'string' },
         amqp: { type: 'string', default: 'amqp://rabbitmq:5672' },
         database: { type: 'string', default: 'postgres://postgres:5432/parley' },
+        'owner-database': { type: 'string' },
         redis: { type: 'string', default: 'redis://redis:6379' },
         place: { type: 'string', default: '/accounts' },
         'world-readable': { type: 'boolean', default: false },
       },
     });
-    const { amqp, database, redis } = values;
+    const { amqp, database, redis, 'owner-database': ownerDatabase } = values;
     const dir = required('dir', values.dir);
-    parseDatabaseUrl(database);
+    for (const address of [database, ownerDatabase]) if (address !== undefined) parseDatabaseUrl(address);
     for (const address of [amqp, redis])
       if (!URL.canParse(address)) throw new UsageError(`${address} is not an address`);
     // The reader's user id is unknown, so the files are world-readable; only the reader mounts the volume.
@@ -157,7 +161,7 @@ export const secretsCommand: Command = {
     const passwords = new Map<string, string>();
     for (const name of names) passwords.set(name, await passwordAt(passwordsDir, name, 0o600));
     for (const [path, content] of Object.entries(
-      secretFiles((name) => passwords.get(name)!, { amqp, database, redis }, values.place),
+      secretFiles((name) => passwords.get(name)!, { amqp, database, ownerDatabase, redis }, values.place),
     )) {
       await mkdir(join(dir, path, '..'), { recursive: true, mode: folderMode });
       await writeFile(join(dir, path), content, { mode: fileMode });

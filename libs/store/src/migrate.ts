@@ -3,7 +3,7 @@ import type { PoolClient } from 'pg';
 import { codeOf, reasonOf } from './failures.js';
 import { roles } from './migrations/index.js';
 import { parseDatabaseUrl } from './database-url.js';
-import { openPool } from './postgres.js';
+import { openPool, sessionSettings } from './postgres.js';
 import { compareSchema, newerSchemaText, runMigrations } from './schema.js';
 
 /** The key of the advisory lock. Any number, the same for every migration job. */
@@ -20,6 +20,10 @@ export type RolePasswords = Partial<Record<keyof typeof roles, string>>;
  */
 export async function migrate(options: { url: string; passwords?: RolePasswords; logger: Logger }): Promise<string[]> {
   const { url, passwords = {}, logger } = options;
+  if (parseDatabaseUrl(url).isPooled)
+    throw new StartError(
+      'the migration holds a lock for as long as it runs, which PgBouncer cannot keep: give it the address of the server itself, without pgbouncer=true',
+    );
   const { orm, pool } = await openPool({ url, poolSize: 4, statementTimeoutMs: 0, name: 'parley-migrate', logger });
   try {
     const holder = await pool.connect();
@@ -30,6 +34,7 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
       if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));
       const ran = await runMigrations(orm);
       await joinRoles(holder, logger);
+      await setSessionSettings(holder, logger);
       for (const [service, password] of Object.entries(passwords))
         await setPassword(holder, roles[service as keyof typeof roles], password);
       return ran;
@@ -66,6 +71,28 @@ async function joinRoles(owner: PoolClient, logger: Logger): Promise<void> {
         { role },
         'the owner of the database may not act as this role, which it did not make: fine for a cluster; otherwise a superuser has to grant it to the owner',
       );
+    }
+  }
+}
+
+/** For services behind PgBouncer, whose connections cannot bring their settings. Others bring the same. */
+async function setSessionSettings(owner: PoolClient, logger: Logger): Promise<void> {
+  for (const role of Object.values(roles)) {
+    for (const [name, value] of Object.entries(sessionSettings)) {
+      const { rows } = await owner.query<{ statement: string }>(
+        `select format('alter role %I in database %I set %I = %L', $1::text, current_database(), $2::text, $3::text) as statement`,
+        [role, name, String(value)],
+      );
+      try {
+        await owner.query(rows[0]!.statement);
+      } catch (error) {
+        if (codeOf(error) !== NO_RIGHT) throw error;
+        logger.warn(
+          { role },
+          'the owner of the database may not change this role: fine unless services use PgBouncer, where a superuser has to set statement_timeout, idle_in_transaction_session_timeout and jit for it',
+        );
+        break;
+      }
     }
   }
 }

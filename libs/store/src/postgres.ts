@@ -21,7 +21,10 @@ import { compareSchema, newerSchemaText } from './schema.js';
 
 /** The settings of {@link connectPostgres}. */
 export interface PostgresOptions {
-  /** `postgres://role:password@host:port/database`: see {@link parseDatabaseUrl}. */
+  /**
+   * `postgres://role:password@host:port/database`: see {@link parseDatabaseUrl}. With `pgbouncer=true` it is PgBouncer's in transaction mode: nothing is kept in a session, neither prepared statements nor
+   * settings, so the statements' time limit is that of the role, and `role` is refused.
+   */
   readonly url: string;
   /** Acts as this role: for an owner's login (tests, or one account for all services). */
   readonly role?: string;
@@ -36,10 +39,29 @@ export interface PostgresOptions {
   readonly logger: Logger;
 }
 
+/** The settings of a service's sessions. A direct connection sends them at its beginning; PgBouncer refuses that, so the roles have them too. */
+export const sessionSettings = {
+  statement_timeout: 5_000,
+  idle_in_transaction_session_timeout: 15_000,
+  // Plans over all partitions seem costly enough for JIT, which takes ten times as long as running them.
+  jit: 'off',
+} as const;
+
 /** MikroORM and the pool under it. Connects lazily. */
 export async function openPool(options: PostgresOptions): Promise<{ orm: Orm; pool: Pool }> {
   const address = parseDatabaseUrl(options.url);
-  const { role, poolSize = 10, statementTimeoutMs = 5000, acquireTimeoutMs = 5000, name = 'parley', logger } = options;
+  const {
+    role,
+    poolSize = 10,
+    statementTimeoutMs = sessionSettings.statement_timeout,
+    acquireTimeoutMs = 5000,
+    name = 'parley',
+    logger,
+  } = options;
+  if (address.isPooled && role !== undefined)
+    throw new StartError(
+      'the address of the database has pgbouncer=true, which is for the services of a cluster: one process for all of them connects without PgBouncer',
+    );
   const orm = await MikroORM.init({
     ...ormOptions(logger),
     driver: PostgreSqlDriver,
@@ -48,15 +70,16 @@ export async function openPool(options: PostgresOptions): Promise<{ orm: Orm; po
     driverOptions: {
       Client: clientClass(address, await tlsOf(address), acquireTimeoutMs),
       connectionTimeoutMillis: acquireTimeoutMs,
-      statement_timeout: statementTimeoutMs || undefined,
       // For half-open connections, on which the server's own limit does not arrive.
       query_timeout: statementTimeoutMs ? statementTimeoutMs + 2000 : undefined,
-      idle_in_transaction_session_timeout: 15_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       application_name: name,
-      // Plans over all partitions seem costly enough for JIT, which takes ten times as long as running them.
-      options: `-c jit=off${role === undefined ? '' : ` -c role=${role}`}`,
+      ...(!address.isPooled && {
+        statement_timeout: statementTimeoutMs || undefined,
+        idle_in_transaction_session_timeout: sessionSettings.idle_in_transaction_session_timeout,
+        options: `-c jit=${sessionSettings.jit}${role === undefined ? '' : ` -c role=${role}`}`,
+      }),
     },
   });
   const pool = await orm.em.getConnection().getNativeClient();
@@ -70,6 +93,8 @@ class PostgresDatabase implements Database {
   constructor(
     private readonly orm: Orm,
     private readonly pool: Pool,
+    /** Whether connections keep prepared statements: not where each transaction may have another one. */
+    private readonly mayPrepare: boolean,
   ) {}
 
   query<T extends Row = Row>(
@@ -80,7 +105,10 @@ class PostgresDatabase implements Database {
     return inSpan(
       'query',
       'client',
-      () => withRetries(this.reachability, () => this.onClient((client) => run<T>(client, text, parameters, options))),
+      () =>
+        withRetries(this.reachability, () =>
+          this.onClient((client) => run<T>(client, text, parameters, this.mayPrepare && options.prepared !== false)),
+        ),
       spanAttributes,
     );
   }
@@ -89,7 +117,10 @@ class PostgresDatabase implements Database {
     return inSpan(
       'transaction',
       'client',
-      () => withRetries(this.reachability, () => this.onClient((client) => inTransaction(client, work, options))),
+      () =>
+        withRetries(this.reachability, () =>
+          this.onClient((client) => inTransaction(client, work, options, this.mayPrepare)),
+        ),
       spanAttributes,
     );
   }
@@ -154,7 +185,7 @@ async function run<T extends Row>(
   client: PoolClient,
   text: string,
   parameters: readonly unknown[],
-  { prepared: mayPrepare = true }: QueryOptions = {},
+  mayPrepare = true,
 ): Promise<T[]> {
   const name = parameters.length === 0 || !mayPrepare ? undefined : nameOf(text);
   const result = await client.query<T>({
@@ -174,11 +205,13 @@ async function inTransaction<T>(
   client: PoolClient,
   work: (sql: Sql) => Promise<T>,
   options: TransactionOptions,
+  mayPrepare: boolean,
 ): Promise<T> {
   await client.query(begin(options));
   try {
     const result = await work({
-      query: (text, parameters = [], queryOptions = {}) => run(client, text, parameters, queryOptions),
+      query: (text, parameters = [], { prepared: mayBePrepared = true } = {}) =>
+        run(client, text, parameters, mayPrepare && mayBePrepared),
     });
     const { command } = await client.query('commit');
     if (command !== 'COMMIT') throw new Error('a statement of the transaction had failed: nothing was committed');
@@ -196,7 +229,7 @@ async function inTransaction<T>(
  */
 export async function connectPostgres(options: PostgresOptions): Promise<Database> {
   const { orm, pool } = await openPool(options);
-  const database = new PostgresDatabase(orm, pool);
+  const database = new PostgresDatabase(orm, pool, !parseDatabaseUrl(options.url).isPooled);
   try {
     const { pending, unknown } = await compareSchema(database);
     if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));

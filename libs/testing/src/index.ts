@@ -4,6 +4,7 @@ export * from './servers/fresh-database.js';
 export * from './client/local-state.js';
 export * from './oracle.js';
 export * from './servers/ports.js';
+export { PgBouncer, type PgBouncerOptions } from './servers/pgbouncer.js';
 export type { PostgresOptions } from './servers/postgres.js';
 export type { RabbitOptions } from './servers/rabbit.js';
 export * from './servers/private-server.js';

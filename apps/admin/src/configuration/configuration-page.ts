@@ -42,6 +42,7 @@ removed. Setting both is an error. A file is read once, at the start.
 | \`sslrootcert\` | the file with the certificate of the authority that signed the server’s; with it \`require\` is \`verify-ca\`. \`system\`: those that the machine trusts, with \`verify-full\` only |
 | \`sslcert\`, \`sslkey\` | the files of a certificate for the client, and of its key. All files are read once, at the start |
 | \`target_session_attrs\` | \`any\` (the default), \`read-write\`, \`primary\`: the host that a connection wants. A service follows a failover to another of its hosts |
+| \`pgbouncer\` | \`true\`: the address is that of PgBouncer in transaction mode. The services of a cluster then prepare no statements and keep nothing in a session; the limits of their statements come from their roles, which the migration sets. The migration, the operator’s commands and one process for all services connect to Postgres itself |
 
 **Checking** starts nothing and connects to nothing:
 

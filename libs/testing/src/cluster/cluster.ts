@@ -28,6 +28,8 @@ export interface ClusterOptions {
    * account. Returns the addresses with which each part connects. Default: all connect as the owner.
    */
   readonly accounts?: (owner: Addresses) => Promise<Readonly<Record<ServiceName | 'gateway', Addresses>>>;
+  /** The address at which a service reaches its database, given the direct one. Default: that. */
+  readonly database?: (url: string) => string;
   /** A built checkout of another version of this repository, whose programs are run. */
   readonly checkout?: string | undefined;
 }
@@ -60,6 +62,7 @@ export class Cluster {
     private readonly base: ClusterBase,
     private readonly addresses: Readonly<Record<ServiceName | 'gateway', Addresses>>,
     private checkout: string | undefined,
+    private readonly databaseOf: (url: string) => string,
   ) {}
 
   static async start({
@@ -69,6 +72,7 @@ export class Cluster {
     env = {},
     accounts = asOwner,
     checkout,
+    database = (url) => url,
   }: ClusterOptions): Promise<Cluster> {
     const base = await prepare(servers, checkout);
     const addresses = await accounts({ amqpUrl: base.amqpUrl, redisUrl: base.redisUrl }).catch(
@@ -77,7 +81,7 @@ export class Cluster {
         throw error;
       },
     );
-    const cluster = new Cluster({ ...unlimited, ...env }, base, addresses, checkout);
+    const cluster = new Cluster({ ...unlimited, ...env }, base, addresses, checkout, database);
     try {
       await Promise.all(
         services.flatMap((name) => Array.from({ length: replicas[name] ?? 1 }, () => cluster.add(name))),
@@ -168,7 +172,7 @@ export class Cluster {
     const url = new URL(this.base.databaseUrl);
     url.username = `parley_${name}`;
     url.password = rolePassword;
-    return { DATABASE_URL: url.href };
+    return { DATABASE_URL: this.databaseOf(url.href) };
   }
 }
 

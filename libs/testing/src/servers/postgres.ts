@@ -42,7 +42,8 @@ const settings = ({ durable = false, diskMb, settings: more = {} }: PostgresOpti
   ...Object.entries(more).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
 ];
 
-async function probe(url: string): Promise<void> {
+/** Resolves when a server answers at `url`. */
+export async function probe(url: string): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on('error', () => undefined);
   await client.connect();
@@ -66,7 +67,7 @@ export async function postgresInDocker(host: string, options: PostgresOptions = 
  * The user to run Postgres as, which refuses to run as root: its package's user, or nobody. Undefined: the present
  * user.
  */
-async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefined> {
+export async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
     const id = async (option: string): Promise<number> => Number((await run('id', [option, name])).stdout);

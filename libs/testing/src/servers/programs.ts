@@ -6,7 +6,9 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** The products whose locally installed programs tests can use. */
-export type Product = 'rabbitmq' | 'postgres' | 'redis';
+export type Product = 'rabbitmq' | 'postgres' | 'redis' | 'pgbouncer';
+/** The products that every run of tests needs. */
+const needed: readonly Product[] = ['rabbitmq', 'postgres', 'redis'];
 
 const newestFirst = (folder: string): string[] =>
   existsSync(folder) ? readdirSync(folder).toSorted((a, b) => Number.parseFloat(b) - Number.parseFloat(a)) : [];
@@ -20,12 +22,14 @@ const foldersOf: Readonly<Record<Product, () => string[]>> = {
       newestFirst(base).map((version) => join(base, version, 'bin')),
     ),
   redis: () => [],
+  pgbouncer: () => [],
 };
 
 const programs: Readonly<Record<Product, readonly string[]>> = {
   rabbitmq: ['rabbitmq-server'],
   postgres: ['initdb', 'postgres'],
   redis: ['redis-server', 'valkey-server'],
+  pgbouncer: ['pgbouncer'],
 };
 
 /** The path of a product's program. Undefined if it is not installed. */
@@ -53,14 +57,12 @@ const debianPackages: Readonly<Record<Product, string>> = {
   rabbitmq: 'rabbitmq-server',
   postgres: 'postgresql',
   redis: 'redis-server',
+  pgbouncer: 'pgbouncer',
 };
 
 /** The servers of which a program is not installed. */
-export function missingProducts(): Product[] {
-  return (Object.keys(programs) as Product[]).filter((product) =>
-    programs[product].every((program) => findProgram(product, program) === undefined),
-  );
-}
+export const missingProducts = (wanted: readonly Product[] = needed): Product[] =>
+  wanted.filter((product) => programs[product].every((program) => findProgram(product, program) === undefined));
 
 function canInstall(): boolean {
   const id = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
@@ -92,11 +94,11 @@ export async function installPackages(packages: readonly string[], say: (line: s
   });
 }
 
-/** Installs the servers' programs that are missing: see {@link installPackages}. */
-export async function ensurePrograms(say: (line: string) => void): Promise<void> {
-  const missing = missingProducts().map((product) => debianPackages[product]);
+/** Installs the servers' programs that are missing: see {@link installPackages}. Default: those that every run needs. */
+export async function ensurePrograms(say: (line: string) => void, wanted: readonly Product[] = needed): Promise<void> {
+  const missing = missingProducts(wanted).map((product) => debianPackages[product]);
   if (missing.length === 0) return;
   await installPackages(missing, say);
-  const stillMissing = missingProducts();
+  const stillMissing = missingProducts(wanted);
   if (stillMissing.length > 0) throw new Error(`installed, but not found: ${stillMissing.join(', ')}`);
 }
