@@ -72,6 +72,16 @@ describe('docker-compose.yml', () => {
     expect(Object.keys(environmentOf(service)).filter((name) => !(name in program.shape))).toEqual([]);
   });
 
+  it.each(programs.filter(({ name }) => name in services))(
+    'lets $name know every limit that it enforces',
+    (program) => {
+      const limits = Object.keys(program.shape).filter((name) => name.startsWith('LIMIT_'));
+      expect(Object.entries(services[program.name]!.environment ?? {})).toEqual(
+        expect.arrayContaining(limits.map((name) => [name, `\${${name}:-}`])),
+      );
+    },
+  );
+
   it.each(Object.entries(services))('gives %s limits, and no capability that it does not need', (_, service) => {
     expect(service).toMatchObject({
       cap_drop: ['ALL'],

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
-import { commonConfig, env, secret } from '@parley/service-kit';
-import { times } from '@parley/contracts';
+import { commonConfig, env, limitConfig, secret } from '@parley/service-kit';
+import { limits, times, type Limits } from '@parley/contracts';
 import { z } from 'zod';
 
 const scale = z
@@ -53,6 +53,7 @@ const proxies = z.string().transform((text, context): TrustedProxies => {
 /** The configuration of the gateway, in both modes. */
 export const gatewayConfig = {
   ...commonConfig,
+  ...limitConfig,
   PORT: env.port.default(3000).describe('Port of HTTP and Socket.IO'),
   HOST: z.string().default('0.0.0.0').describe('Address to listen on'),
   ALLOWED_ORIGINS: origins
@@ -116,6 +117,21 @@ export const gatewayConfig = {
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging
 export interface GatewayConfig extends Readonly<z.output<z.ZodObject<typeof gatewayConfig>>> {}
 export abstract class GatewayConfig {}
+
+/** The limits of this deployment, as clients are told. */
+export const limitsOf = (config: GatewayConfig): Limits => ({
+  bodyBytes: config.LIMIT_BODY_BYTES,
+  packetBytes: config.LIMIT_PACKET_BYTES,
+  attachmentBytes: config.LIMIT_ATTACHMENT_BYTES,
+  uploadBytes: config.LIMIT_UPLOAD_BYTES,
+  membersPerGroup: config.LIMIT_MEMBERS_PER_GROUP,
+  pageSize: config.LIMIT_PAGE_SIZE,
+  socketsPerUser: config.LIMIT_SOCKETS_PER_USER,
+  presenceWatches: config.LIMIT_PRESENCE_WATCHES,
+  messagesPerSecond: limits.messagesPerSecond * config.USER_LIMIT_SCALE,
+  messageBurst: Math.round(limits.messageBurst * config.USER_LIMIT_SCALE),
+  receiptsToAllUpTo: config.LIMIT_RECEIPTS_TO_ALL_UP_TO,
+});
 
 /** The configuration of a gateway that is a process of its own. */
 export const gatewayProcessConfig = {

@@ -7,7 +7,7 @@ import { startGateway } from './start.js';
 await runService('gateway', gatewayProcessConfig, async ({ config, logger, health, use }) => {
   const redis = { url: config.REDIS_URL, logger };
   // Redis is not among the checks: without it limits count in memory, and everything else continues.
-  const registry = use(await createRedisRegistry(redis));
+  const registry = use(await createRedisRegistry({ ...redis, socketsPerUser: config.LIMIT_SOCKETS_PER_USER }));
   const limiters = use(await createRedisLimiters(redis));
   const traces = use(await createRedisTraces(redis));
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'gateway', logger, shards: config.SHARDS });

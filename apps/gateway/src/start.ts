@@ -5,7 +5,6 @@ import type { Server as HttpServer } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Broker } from '@parley/broker';
-import { limits } from '@parley/contracts';
 import { GatheredWrites, limitUpgrades } from '@parley/patches';
 import { Limiters, Registry, Traces } from '@parley/realtime';
 import { requirePort, Health, Logger, nestLogger, type Running } from '@parley/service-kit';
@@ -14,7 +13,7 @@ import { AppModule } from './app.module.js';
 import { GatewayConfig } from './config.js';
 import { Connections } from './connections/connections.js';
 import { Files } from './files/files.js';
-import { capabilities } from './files/uploads.js';
+import { capabilitiesOf } from './files/uploads.js';
 import { Housekeeping } from './housekeeping.js';
 import { Origins } from './http/origins.js';
 import { TRACE_HEADER, traceRequests } from './http/problem.filter.js';
@@ -97,7 +96,10 @@ const exposedHeaders = [
   'upload-length',
   'upload-expires',
   'upload-metadata',
-  ...Object.keys(capabilities),
+  'tus-resumable',
+  'tus-version',
+  'tus-extension',
+  'tus-max-size',
 ];
 
 async function createApp(dependencies: GatewayDependencies): Promise<NestExpressApplication> {
@@ -122,7 +124,7 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
   app.use(traceRequests);
   app.use(origins.demandHost);
   app.use('/api/v1', forbidStoring);
-  app.use('/api/v1/uploads', addCapabilities);
+  app.use('/api/v1/uploads', addCapabilities(config));
   app.useSecurityHeaders({
     contentSecurityPolicy: {
       useDefaults: false,
@@ -134,8 +136,8 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
   });
   app.use(await webApp());
   app.enableCors({ origin: origins.listed.includes('*') ? '*' : [...origins.listed], exposedHeaders, maxAge: 600 });
-  app.use(json({ limit: limits.packetBytes, verify: requireUtf8 }));
-  app.useWebSocketAdapter(new SocketAdapter(app, origins));
+  app.use(json({ limit: config.LIMIT_PACKET_BYTES, verify: requireUtf8 }));
+  app.useWebSocketAdapter(new SocketAdapter(app, origins, config));
   return app.init();
 }
 
@@ -146,10 +148,12 @@ function forbidStoring(_request: Request, response: Response, next: NextFunction
 }
 
 /** Adds tus's capabilities to the answer of OPTIONS, which CORS sends. */
-function addCapabilities({ method }: Request, response: Response, next: NextFunction): void {
-  if (method === 'OPTIONS') response.set(capabilities);
-  next();
-}
+const addCapabilities =
+  (config: GatewayConfig) =>
+  ({ method }: Request, response: Response, next: NextFunction): void => {
+    if (method === 'OPTIONS') response.set(capabilitiesOf(config));
+    next();
+  };
 
 /** Refuses bytes that are no text, instead of storing replacement characters. */
 function requireUtf8(_request: unknown, _response: unknown, body: Buffer): void {

@@ -4,6 +4,7 @@ import { Audience } from '@parley/chat';
 import { Push, Traces, type Registry } from '@parley/realtime';
 import { Logger } from '@parley/service-kit';
 import { Database } from '@parley/store';
+import { defaultSettings, Settings } from './config.js';
 import { AttachmentsController } from './attachments/controller.js';
 import { DrawingController } from './drawing/controller.js';
 import { LiveController } from './live/controller.js';
@@ -26,13 +27,15 @@ export interface HistoryParts {
   readonly registry: Registry;
   readonly traces: Traces;
   readonly logger: Logger;
+  /** Absent settings have their defaults. */
+  readonly settings?: Partial<Settings>;
   /** The longest that a stop waits for work under way, in milliseconds. */
   readonly graceMs?: number;
 }
 
 @Module({})
 export class AppModule {
-  static register({ broker, database, registry, traces, logger }: HistoryParts): DynamicModule {
+  static register({ broker, database, registry, traces, logger, settings }: HistoryParts): DynamicModule {
     return {
       module: AppModule,
       controllers: [
@@ -52,6 +55,7 @@ export class AppModule {
         { provide: Push, useValue: new Push({ broker, registry, logger }) },
         { provide: Traces, useValue: traces },
         { provide: Logger, useValue: logger },
+        { provide: Settings, useValue: Object.assign({}, defaultSettings, settings) },
         { provide: Audience, useValue: new Audience() },
         Receipts,
         TextIndex,

@@ -1,3 +1,3 @@
 export { startHistory } from './start.js';
 export type { HistoryParts } from './app.module.js';
-export { historyConfig } from './config.js';
+export { historyConfig, historySettings, settingsOf } from './config.js';

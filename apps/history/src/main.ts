@@ -2,7 +2,7 @@ import { createRabbitBroker } from '@parley/broker';
 import { createRedisRegistry, createRedisTraces } from '@parley/realtime';
 import { runService } from '@parley/service-kit';
 import { connectPostgres } from '@parley/store';
-import { historyConfig } from './config.js';
+import { historyConfig, settingsOf } from './config.js';
 import { startHistory } from './start.js';
 
 await runService('history', historyConfig, async ({ config, logger, use }) => {
@@ -15,5 +15,5 @@ await runService('history', historyConfig, async ({ config, logger, use }) => {
   const broker = createRabbitBroker({ url: config.AMQP_URL, service: 'history', logger, shards });
   use(broker, 'broker', () => broker.status.reason);
   await broker.start();
-  return startHistory({ broker, database, registry, traces, logger, graceMs });
+  return startHistory({ broker, database, registry, traces, logger, graceMs, settings: settingsOf(config) });
 });

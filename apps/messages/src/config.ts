@@ -1,10 +1,20 @@
-import { commonConfig, env, secret, secretKeyConfig, secretKeysOf, type SecretKeys } from '@parley/service-kit';
+import { limits } from '@parley/contracts';
+import {
+  commonConfig,
+  env,
+  limitConfig,
+  secret,
+  secretKeyConfig,
+  secretKeysOf,
+  type SecretKeys,
+} from '@parley/service-kit';
 import { databaseUrl } from '@parley/store';
 import type { z } from 'zod';
 
 /** Settings of the messages service in both modes, as environment variables. */
 export const messagesSettings = {
   ...secretKeyConfig,
+  LIMIT_MEMBERS_PER_GROUP: limitConfig.LIMIT_MEMBERS_PER_GROUP,
   QUOTA_BYTES: env
     .integer(0, Number.MAX_SAFE_INTEGER)
     .default(5 * 1024 ** 3)
@@ -31,6 +41,7 @@ export abstract class Settings {
   /** Encrypt the secrets of webhooks in the database. */
   abstract readonly secretKeys: SecretKeys;
   abstract readonly quotaBytes: number;
+  abstract readonly membersPerGroup: number;
   abstract readonly webhooks: WebhookSettings;
 }
 /** Times in milliseconds. */
@@ -49,6 +60,7 @@ export interface WebhookSettings {
 export const defaultSettings: Settings = Object.freeze({
   secretKeys: {},
   quotaBytes: 5 * 1024 ** 3,
+  membersPerGroup: limits.membersPerGroup,
   webhooks: { allowPrivate: false, retryMs: 10_000, timeoutMs: 10_000, pollMs: 2_000, probeMs: 30_000 },
 });
 
@@ -56,5 +68,6 @@ export const defaultSettings: Settings = Object.freeze({
 export const settingsOf = (config: Readonly<z.output<z.ZodObject<typeof messagesSettings>>>): Settings => ({
   secretKeys: secretKeysOf(config),
   quotaBytes: config.QUOTA_BYTES,
+  membersPerGroup: config.LIMIT_MEMBERS_PER_GROUP,
   webhooks: { ...defaultSettings.webhooks, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE },
 });

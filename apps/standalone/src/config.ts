@@ -1,5 +1,6 @@
 import { authSettings } from '@parley/auth';
 import { gatewayConfig } from '@parley/gateway';
+import { historySettings } from '@parley/history';
 import { messagesSettings } from '@parley/messages';
 import { commonConfig, ConfigError, env, loadConfig, secret } from '@parley/service-kit';
 import { databaseUrl } from '@parley/store';
@@ -10,6 +11,7 @@ export const standaloneConfig = {
   ...commonConfig,
   ...authSettings,
   ...messagesSettings,
+  ...historySettings,
   ...gatewayConfig,
   LOG_LEVEL: commonConfig.LOG_LEVEL.removeDefault()
     .default('warn')

@@ -90,12 +90,15 @@ async function openDatabases(
 }
 
 async function openMemory(
-  { REDIS_URL: url }: StandaloneConfig,
+  { REDIS_URL: url, LIMIT_SOCKETS_PER_USER: socketsPerUser }: StandaloneConfig,
   logger: Logger,
   closers: Closers,
 ): Promise<Pick<Dependencies, 'registry' | 'limiters' | 'traces' | 'presence'>> {
   const redis = url === undefined ? undefined : { url, logger };
-  const registry = closers.open('memory', redis ? await createRedisRegistry(redis) : createMemoryRegistry());
+  const registry = closers.open(
+    'memory',
+    redis ? await createRedisRegistry({ ...redis, socketsPerUser }) : createMemoryRegistry({ socketsPerUser }),
+  );
   const limiters = closers.open('memory', redis ? await createRedisLimiters(redis) : createMemoryLimiters());
   const presence = closers.open('memory', redis ? await createRedisStore(redis) : createMemoryStore());
   const traces = closers.open('memory', redis ? await createRedisTraces(redis) : createMemoryTraces());

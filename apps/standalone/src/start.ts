@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { settingsOf, startAuth } from '@parley/auth';
 import { startGateway } from '@parley/gateway';
-import { startHistory } from '@parley/history';
+import { settingsOf as historySettingsOf, startHistory } from '@parley/history';
 import { settingsOf as messagesSettingsOf, startMessages } from '@parley/messages';
 import { startPresence } from '@parley/presence';
 import { requirePort, Health, StartError, type Logger, type Running } from '@parley/service-kit';
@@ -78,7 +78,15 @@ async function startServices(
       graceMs,
       settings: messagesSettingsOf(config),
     }),
-    startHistory({ broker, database: databases.history, registry, traces, logger, graceMs }),
+    startHistory({
+      broker,
+      database: databases.history,
+      registry,
+      traces,
+      logger,
+      graceMs,
+      settings: historySettingsOf(config),
+    }),
     startPresence({ broker, store: presence, logger, graceMs }),
   ];
   for (const service of starting)

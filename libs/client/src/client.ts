@@ -136,6 +136,7 @@ export class ParleyClient {
     this.uploads = new Uploader(
       (method, path, options) => this.session.request(method, path, options),
       reliableStorage,
+      () => this.store.state.limits?.attachmentBytes,
     );
   }
 

@@ -44,6 +44,8 @@ export class Uploader {
   constructor(
     private readonly request: Request,
     private readonly storage: ClientStorage,
+    /** The server's limit of files in one request, once it is known. */
+    private readonly attachmentBytes: () => number | undefined = () => undefined,
   ) {}
 
   /** Resolves with the attachment, which can then be sent. Rejects with a ParleyError, or with the signal's reason. */
@@ -51,7 +53,8 @@ export class Uploader {
     options.signal?.throwIfAborted();
     const blob = data instanceof Uint8Array ? new Blob([data]) : data;
     const name = options.name ?? (isFile(blob) ? blob.name : 'file');
-    if (blob instanceof Blob && blob.size <= MAX_WHOLE_BYTES) return this.whole(blob, name, options);
+    if (blob instanceof Blob && blob.size <= Math.min(MAX_WHOLE_BYTES, this.attachmentBytes() ?? Infinity))
+      return this.whole(blob, name, options);
     const source = blob instanceof Blob ? blobSource(blob) : streamSource(blob);
     return this.parts(source, name, blob instanceof Blob ? fingerprint(blob, name) : undefined, options);
   }

@@ -30,6 +30,8 @@ import {
   NewLine,
   Notifications,
   page,
+  PageIds,
+  PresenceIds,
   RelayedJson,
   Password,
   Policy,
@@ -52,7 +54,7 @@ import {
   WebhookDelivery,
   WebhookEvent,
 } from './shapes.js';
-import { limits } from './limits.js';
+import { limitBounds, limits } from './limits.js';
 import { foldUsername } from './names.js';
 import { hasVisibleText } from './bodies.js';
 
@@ -270,11 +272,7 @@ export const calls = {
     via: 'query',
     http: route('GET', '/users', 200, { query: { query: 'text', ids: 'list', ...list } }),
     input: z
-      .strictObject({
-        query: text(1, 100).optional(),
-        ids: z.array(Id).min(1).max(limits.pageSize).optional(),
-        ...listInput,
-      })
+      .strictObject({ query: text(1, 100).optional(), ids: PageIds.optional(), ...listInput })
       .refine(
         ({ ids, query, cursor, limit }) => ids === undefined || (query ?? cursor ?? limit) === undefined,
         '`ids` stand alone',
@@ -918,7 +916,7 @@ export const calls = {
     service: 'gateway',
     via: 'edge',
     socket: 'presence:watch',
-    input: z.strictObject({ userIds: z.array(Id).max(limits.pageSize * 10) }),
+    input: z.strictObject({ userIds: z.array(Id).max(limitBounds.presenceWatches.max) }),
     output: z.object({ presence: z.array(Presence) }),
   }),
   'presence.unwatch': call({
@@ -927,7 +925,7 @@ export const calls = {
     service: 'gateway',
     via: 'edge',
     socket: 'presence:unwatch',
-    input: z.strictObject({ userIds: z.array(Id).max(limits.pageSize * 10) }),
+    input: z.strictObject({ userIds: z.array(Id).max(limitBounds.presenceWatches.max) }),
     output: z.object({ presence: z.array(Presence) }),
   }),
   'presence.get': call({
@@ -936,7 +934,7 @@ export const calls = {
     service: 'presence',
     via: 'query',
     http: route('GET', '/presence', 200, { query: { userIds: 'list' } }),
-    input: z.strictObject({ userIds: z.array(Id).min(1).max(limits.presenceWatches) }),
+    input: z.strictObject({ userIds: PresenceIds }),
     output: z.object({ items: z.array(Presence) }),
   }),
 } as const satisfies Record<string, Call>;

@@ -16,7 +16,7 @@ export const Limits = z.object({
 });
 export type Limits = z.infer<typeof Limits>;
 
-/** The limits of every deployment. Clients read them from `session:ready`, because they may change with a version. */
+/** The limits of a deployment that sets no others. Clients read those of their server from `session:ready`. */
 export const limits: Limits = Object.freeze({
   bodyBytes: 8 * 1024,
   packetBytes: 64 * 1024,
@@ -30,6 +30,25 @@ export const limits: Limits = Object.freeze({
   messageBurst: 60,
   receiptsToAllUpTo: 200,
 });
+
+/**
+ * The values that a deployment may choose for its limits. Bounds on input hold for every deployment; what it allows
+ * within them, its services check. A page or packet is never smaller than clients of this protocol version expect, and the largest body
+ * fits into the smallest packet even if a client escapes every character.
+ */
+export const limitBounds = Object.freeze({
+  bodyBytes: { min: 256, max: 20 * 1024 },
+  packetBytes: { min: 64 * 1024, max: 1024 * 1024 },
+  attachmentBytes: { min: 1024, max: 1024 ** 3 },
+  uploadBytes: { min: 1024, max: 5 * 1024 ** 3 },
+  membersPerGroup: { min: 2, max: 20_000 },
+  pageSize: { min: 100, max: 500 },
+  socketsPerUser: { min: 1, max: 100 },
+  presenceWatches: { min: 1, max: 1000 },
+  receiptsToAllUpTo: { min: 0, max: 1000 },
+}) satisfies Partial<Record<keyof Limits, { readonly min: number; readonly max: number }>>;
+/** The name of a limit that a deployment may set. */
+export type LimitName = keyof typeof limitBounds;
 
 /**
  * Rate limits at the gateway (docs/protocol.md, section 4): `points` in `seconds`, per address; `failedLogin` per

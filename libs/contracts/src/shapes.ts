@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { limits } from './limits.js';
+import { limitBounds } from './limits.js';
 import { canonicalEmoji } from './emoji.js';
 import { foldUsername, normalName, problemOfName } from './names.js';
 import { hasBodyControls, withLineFeeds } from './bodies.js';
@@ -12,6 +12,9 @@ export const Time = z.iso.datetime({ precision: 3 });
 export const Position = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const encoder = new TextEncoder();
+/** Whether a text has at most `max` bytes in UTF-8. */
+export const isWithinBytes = (value: string, max: number): boolean =>
+  value.length * 3 <= max || encoder.encode(value).length <= max;
 const hasNoNul = (value: string) => !value.includes('\0');
 /**
  * Text that Postgres can store: without NUL. `min` and `max` count Unicode code points, not UTF-16 units: an emoji
@@ -44,15 +47,15 @@ export const Topic = name(0, 1000);
 export const clearable = <T extends z.ZodType>(schema: T) => z.union([z.null(), z.literal(''), schema]);
 /**
  * A message body, with line feeds as line ends. Its limit counts UTF-8 bytes, and exceeding it is `too_large`, not
- * `invalid`.
+ * `invalid`. The gateway checks the limit of its deployment, which is lower.
  */
 export const Body = z
   .string()
   .overwrite(withLineFeeds)
   .refine((value) => !hasBodyControls(value), 'must not contain control characters but line feed and tab')
   .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
-  .refine((value) => value.length * 3 <= limits.bodyBytes || encoder.encode(value).length <= limits.bodyBytes, {
-    message: `must be at most ${limits.bodyBytes} bytes`,
+  .refine((value) => isWithinBytes(value, limitBounds.bodyBytes.max), {
+    message: `must be at most ${limitBounds.bodyBytes.max} bytes`,
     params: { code: 'too_large' },
   });
 
@@ -93,8 +96,12 @@ export const Color = z
   .toLowerCase();
 /** The `nextCursor` of an earlier page. Opaque, and valid only for the list that returned it. */
 export const Cursor = z.string().min(1).max(500);
-/** The maximum number of items on a page, at most `limits.pageSize`. The server may return fewer. */
-export const Limit = z.number().int().min(1).max(limits.pageSize);
+/** The maximum number of items on a page, at most the deployment's `pageSize`. The server may return fewer. */
+export const Limit = z.number().int().min(1).max(limitBounds.pageSize.max);
+/** Ids that are looked up together, at most the deployment's `pageSize`. */
+export const PageIds = z.array(Id).min(1).max(limitBounds.pageSize.max);
+/** The users whose presence is asked for, at most the deployment's `presenceWatches`. */
+export const PresenceIds = z.array(Id).min(1).max(limitBounds.presenceWatches.max);
 
 /**
  * A user as everybody sees them. The server generates a guest’s `username`. `avatarId`: the attachment with the

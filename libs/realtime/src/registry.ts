@@ -51,7 +51,7 @@ export class UserLocations {
 export abstract class Registry {
   /**
    * Adds a connection: every `locate` that begins after this has resolved finds it. Returns the user's oldest
-   * connections beyond `limits.socketsPerUser`, which the caller must close.
+   * connections beyond `socketsPerUser`, which the caller must close.
    */
   abstract add(connection: RegistryEntry): Promise<{ excess: readonly RegistryEntry[] }>;
   abstract remove(connection: RegistryEntry): Promise<void>;

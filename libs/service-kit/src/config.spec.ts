@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { commonConfig, ConfigError, env, loadConfig, secret } from './config.js';
+import { commonConfig, ConfigError, env, limitConfig, loadConfig, secret } from './config.js';
 
 const shape = {
   ...commonConfig,
@@ -47,6 +47,18 @@ describe('configuration', () => {
 
   it('takes an empty variable as unset', () => {
     expect(loadConfig({ PORT: env.port.default(3000) }, { PORT: '' }).PORT).toBe(3000);
+  });
+});
+
+describe('limits', () => {
+  it.each(Object.entries(limitConfig))('%s is refused outside of its bounds', (name, field) => {
+    const shape = { [name]: field };
+    const [, min, max] = /from (\d+) to (\d+); the same everywhere$/.exec(field.description!)!.map(Number);
+    const problems = [min! - 1, min!, max!, max! + 1].map(
+      (value) => problemsOf({ [name]: String(value) }, shape).length,
+    );
+    expect(problems).toEqual([1, 0, 0, 1]);
+    expect(problemsOf({}, shape)).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { limitBounds, limits, type LimitName } from '@parley/contracts';
 import { z } from 'zod';
 
 /** The configuration is wrong. `problems` are for the operator; none contains a value. */
@@ -55,6 +56,30 @@ export const commonConfig = {
     .transform(Number)
     .default(1)
     .describe('Share of the traces that are exported, from 0 to 1; the same everywhere'),
+};
+
+const limit = (name: LimitName, description: string) =>
+  env
+    .integer(limitBounds[name].min, limitBounds[name].max)
+    .default(limits[name])
+    .describe(`${description}, from ${limitBounds[name].min} to ${limitBounds[name].max}; the same everywhere`);
+/**
+ * The limits that `session:ready` tells. Services take those that they enforce, the gateway all of them, because it tells
+ * them.
+ */
+export const limitConfig = {
+  LIMIT_BODY_BYTES: limit('bodyBytes', 'Bytes of a message body'),
+  LIMIT_PACKET_BYTES: limit('packetBytes', 'Bytes of a socket packet and of an HTTP body'),
+  LIMIT_ATTACHMENT_BYTES: limit('attachmentBytes', 'Bytes of an attachment that is sent in one piece'),
+  LIMIT_UPLOAD_BYTES: limit('uploadBytes', 'Bytes of an attachment that is uploaded in parts (tus)'),
+  LIMIT_MEMBERS_PER_GROUP: limit('membersPerGroup', 'Members of a conversation'),
+  LIMIT_PAGE_SIZE: limit('pageSize', 'Items of a page'),
+  LIMIT_SOCKETS_PER_USER: limit('socketsPerUser', 'Sockets of a user; one more closes the oldest'),
+  LIMIT_PRESENCE_WATCHES: limit('presenceWatches', 'Users whose presence a connection watches'),
+  LIMIT_RECEIPTS_TO_ALL_UP_TO: limit(
+    'receiptsToAllUpTo',
+    'Members of a conversation up to which all of them get receipts; beyond, the senders',
+  ),
 };
 
 /**

@@ -14,6 +14,7 @@ import { inSpans, type Trace } from '@parley/service-kit';
 import { GatewayConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
 import type { Client } from './client.js';
+import { requireWithinLimits } from './deployment-limits.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
 import { RateExceeded, RateLimits } from './rate-limits.js';
 
@@ -69,6 +70,7 @@ export class Dispatcher {
     let input: unknown;
     try {
       input = parseInput(table[name].input, raw);
+      requireWithinLimits(name, input, this.config);
     } catch (error) {
       await this.limits.admitRequest(client);
       throw error;

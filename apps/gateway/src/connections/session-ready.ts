@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
-import { ChatError, limits, times, type ServerEvent, type User } from '@parley/contracts';
+import { ChatError, times, type ServerEvent, type User } from '@parley/contracts';
 import { Batcher } from '@parley/service-kit';
-import { GatewayConfig } from '../config.js';
+import { GatewayConfig, limitsOf } from '../config.js';
 import type { LocalConnection } from './connection.js';
 
 const EPOCH_MAX_AGE_MS = 10_000;
@@ -34,16 +34,7 @@ export class SessionReady {
       epoch,
       protocol: 1,
       heartbeatMs: times.heartbeatMs,
-      limits: this.limits(),
-    };
-  }
-
-  private limits() {
-    const scale = this.config.USER_LIMIT_SCALE;
-    return {
-      ...limits,
-      messagesPerSecond: limits.messagesPerSecond * scale,
-      messageBurst: Math.round(limits.messageBurst * scale),
+      limits: limitsOf(this.config),
     };
   }
 

@@ -1,4 +1,4 @@
-import { calls, ErrorBody, serverEvents, type Call } from '@parley/contracts';
+import { calls, ErrorBody, serverEvents, type Call, type Limits } from '@parley/contracts';
 import { z } from 'zod';
 import { Schemas } from './schemas.js';
 
@@ -9,8 +9,8 @@ const idOf = (event: string, suffix = '') =>
 const ref = (to: string) => ({ $ref: to });
 
 /** The socket interface as AsyncAPI 3.0, generated from the tables of calls and events. */
-export function asyncapi(): Json {
-  const schemas = new Schemas();
+export function asyncapi(limits: Limits): Json {
+  const schemas = new Schemas(limits);
   const refusal = schemas.of(z.object({ ok: z.literal(false), error: ErrorBody }), 'output');
   const messages: Record<string, Json> = {};
   const operations: Record<string, Json> = {};

@@ -1,4 +1,4 @@
-import { Attachment, limits } from '@parley/contracts';
+import { Attachment } from '@parley/contracts';
 import type { Schemas } from './schemas.js';
 
 type Json = Record<string, unknown>;
@@ -17,14 +17,13 @@ export interface FileRoute {
 
 const bytes: Json = { schema: { type: 'string', format: 'binary' } };
 const tus = ['Tus-Resumable'];
-const megabytes = (count: number) => `${count / 1024 ** 2} MiB`;
 
 export const fileRoutes: readonly FileRoute[] = [
   {
     id: 'attachment.create',
     method: 'post',
     path: '/api/v1/attachments',
-    summary: `Upload a file of at most ${megabytes(limits.attachmentBytes)}: its only part, \`file\``,
+    summary: 'Upload a file of at most `attachmentBytes`: its only part, `file`',
     body: {
       'multipart/form-data': {
         schema: { type: 'object', required: ['file'], properties: { file: { type: 'string', format: 'binary' } } },
@@ -49,7 +48,7 @@ export const fileRoutes: readonly FileRoute[] = [
     id: 'upload.create',
     method: 'post',
     path: '/api/v1/uploads',
-    summary: `Begin an upload in parts (tus 1.0) of at most ${megabytes(limits.uploadBytes)}; Upload-Metadata may name it: filename`,
+    summary: 'Begin an upload in parts (tus 1.0) of at most `uploadBytes`; Upload-Metadata may name it: filename',
     headers: [...tus, 'Upload-Length', 'Upload-Defer-Length', 'Upload-Metadata'],
     answers: { 201: 'Begun: Location is its address' },
   },

@@ -1,4 +1,4 @@
-import { calls, errorTable, type Call, type HttpRoute } from '@parley/contracts';
+import { calls, errorTable, type Call, type HttpRoute, type Limits } from '@parley/contracts';
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { fileOperation, fileRoutes } from './files.js';
@@ -9,8 +9,8 @@ type Json = Record<string, unknown>;
 const pathNames = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name]) => name!);
 
 /** The HTTP interface as OpenAPI 3.1, generated from the table of calls. */
-export function openapi(): Json {
-  const schemas = new Schemas();
+export function openapi(limits: Limits): Json {
+  const schemas = new Schemas(limits);
   const paths: Record<string, Json> = {};
   for (const [name, call] of Object.entries(calls as Record<string, Call>)) {
     if (!call.http) continue;

@@ -1,4 +1,4 @@
-import { calls, errorTable, limits, serverEvents, SystemNote, type Call } from '@parley/contracts';
+import { calls, errorTable, serverEvents, SystemNote, type Call, type Limits } from '@parley/contracts';
 import { z } from 'zod';
 import { fileRoutes } from './files.js';
 import { namedShapes } from './named-shapes.js';
@@ -73,7 +73,6 @@ const errorRows = Object.entries(errorTable).map(([name, { status, retry, title 
 const fileRows = fileRoutes.map(({ method, path, summary, headers = [] }) =>
   row(code(`${method.toUpperCase()} ${path}`), escape(summary), headers.map(code).join(' ')),
 );
-const limitRows = Object.entries(limits).map(([name, value]) => row(code(name), escape(value)));
 
 const style = `
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:96rem;margin:2rem auto;padding:0 1rem}
@@ -88,7 +87,8 @@ const socket = io({ auth: { token: accessToken } });
 socket.on('message:new', ({ message }) => console.log(message.body));
 const ack = await socket.timeout(12000).emitWithAck('message:send', { conversationId, clientId: crypto.randomUUID(), body: 'hello' });`;
 
-const html = `<!doctype html>
+/** The interface for people, on one self-contained page. */
+export const page = (limits: Limits): string => `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Parley: the interface</title><style>${style}</style></head>
 <body><h1>Parley: the interface</h1>
 <p>HTTP under <code>/api/v1</code>, Socket.IO under <code>/socket.io</code>, one port. For machines: <a href="/api/openapi.json">OpenAPI</a> and <a href="/api/asyncapi.json">AsyncAPI</a>.</p>
@@ -100,9 +100,9 @@ const html = `<!doctype html>
 <h2>Events from the server</h2>${table(['event', 'payload'], eventRows)}
 <h2>Shapes</h2>${table(['shape', 'fields'], shapeRows)}
 <h2>Errors</h2>${table(['code', 'HTTP status', 'retry', 'when'], errorRows)}
-<h2>Limits</h2>${table(['limit', 'value'], limitRows)}
+<h2>Limits</h2>${table(
+  ['limit', 'value'],
+  Object.entries(limits).map(([name, value]) => row(code(name), escape(value))),
+)}
 </body></html>
 `;
-
-/** The interface for people, on one self-contained page. */
-export const page = (): string => html;

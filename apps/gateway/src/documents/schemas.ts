@@ -1,4 +1,4 @@
-import { ErrorBody } from '@parley/contracts';
+import { ErrorBody, Limit, PageIds, PresenceIds, type Limits } from '@parley/contracts';
 import { z } from 'zod';
 import { namedShapes } from './named-shapes.js';
 
@@ -10,10 +10,21 @@ for (const [id, schema] of Object.entries({ ...namedShapes, ErrorBody })) names.
 /** The JSON schemas of one document. Named shapes become references to its components, others stand inline. */
 export class Schemas {
   readonly components: Json = {};
+  /** Schemas that a deployment narrows, and how. */
+  private readonly narrowed: ReadonlyMap<unknown, Json>;
+
+  constructor({ pageSize, presenceWatches }: Limits) {
+    this.narrowed = new Map<unknown, Json>([
+      [Limit, { maximum: pageSize }],
+      [PageIds, { maxItems: pageSize }],
+      [PresenceIds, { maxItems: presenceWatches }],
+    ]);
+  }
 
   /** `input`: a shape that clients send; `output`: one that they receive. */
   of(schema: z.ZodType, io: 'input' | 'output'): Json {
-    const override = ({ jsonSchema }: { jsonSchema: Json }) => {
+    const override = ({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: Json }) => {
+      Object.assign(jsonSchema, this.narrowed.get(zodSchema));
       delete jsonSchema['id'];
       // Answers may gain fields.
       if (io === 'output' && jsonSchema['additionalProperties'] === false) delete jsonSchema['additionalProperties'];

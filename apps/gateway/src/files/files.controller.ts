@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { All, Controller, Get, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { Broker } from '@parley/broker';
-import { ChatError, Id, limits, newId, type Attachment } from '@parley/contracts';
+import { ChatError, Id, newId, type Attachment } from '@parley/contracts';
 import { Logger, withTrace } from '@parley/service-kit';
 import type { Request, Response } from 'express';
 import { JwtAuthGuard } from '../auth/jwt-auth.guard.js';
@@ -45,11 +45,12 @@ export class FilesController {
 
   /** The form around a file has some bytes, too: how many, only its end tells. */
   private async receive(userId: string, request: Request): Promise<Attachment> {
-    const announced = Number(request.headers['content-length'] ?? limits.attachmentBytes);
-    if (announced > limits.attachmentBytes + limits.packetBytes) throw new ChatError('too_large');
-    const least = request.headers['content-length'] === undefined ? 1 : Math.max(1, announced - limits.packetBytes);
+    const { LIMIT_ATTACHMENT_BYTES: max, LIMIT_PACKET_BYTES: formBytes } = this.config;
+    const announced = Number(request.headers['content-length'] ?? max);
+    if (announced > max + formBytes) throw new ChatError('too_large');
+    const least = request.headers['content-length'] === undefined ? 1 : Math.max(1, announced - formBytes);
     const id = newId();
-    const reserved = await this.files.reserve(userId, id, least, Math.min(announced, limits.attachmentBytes));
+    const reserved = await this.files.reserve(userId, id, least, Math.min(announced, max));
     try {
       return await this.files.withTemporaryFile(async (path) => {
         const name = await receiveFile(request, path, reserved);

@@ -2,7 +2,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
-import { ChatError, Id, limits, newId, type Attachment, type ErrorCode } from '@parley/contracts';
+import { ChatError, Id, newId, type Attachment, type ErrorCode } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 import { FileStore } from '@tus/file-store';
 import { ERRORS, Server, type DataStore, type Upload } from '@tus/server';
@@ -27,19 +27,18 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   413: 'too_large',
   423: 'conflict',
 };
+const TUS_VERSION = '1.0.0';
 /** The headers that tell clients, without a token, which parts of tus the gateway supports. */
-export const capabilities = Object.freeze({
-  'Tus-Resumable': '1.0.0',
-  'Tus-Version': '1.0.0',
+export const capabilitiesOf = ({ LIMIT_UPLOAD_BYTES }: GatewayConfig) => ({
+  'Tus-Resumable': TUS_VERSION,
+  'Tus-Version': TUS_VERSION,
   'Tus-Extension': 'creation,creation-with-upload,creation-defer-length,termination,expiration',
-  'Tus-Max-Size': String(limits.uploadBytes),
+  'Tus-Max-Size': String(LIMIT_UPLOAD_BYTES),
 });
 
 type TusRequest = Parameters<NonNullable<Server['options']['onIncomingRequest']>>[0];
 const nodeRequestOf = (request: TusRequest): Request => request.runtime!.node!.req as unknown as Request;
 const userOf = (request: Request): string => (request.user as Session).userId;
-/** The bytes that are reserved for an upload. Those of earlier versions have no reservation. */
-const reservedFor = ({ metadata }: Upload): number => Number(metadata?.['reserved'] ?? limits.uploadBytes);
 const noSuchUpload = () => new ChatError('not_found', 'no such upload');
 
 /**
@@ -67,15 +66,12 @@ export class Uploads {
   ) {}
 
   async handle(request: Request, response: ExpressResponse): Promise<void> {
-    response.setHeader('Tus-Resumable', capabilities['Tus-Resumable']);
+    response.setHeader('Tus-Resumable', TUS_VERSION);
     const id = request.params['id'] as string | undefined;
     if (id !== undefined && !Id.safeParse(id).success) throw noSuchUpload();
-    if (
-      !['GET', 'OPTIONS'].includes(request.method) &&
-      request.headers['tus-resumable'] !== capabilities['Tus-Resumable']
-    ) {
-      response.setHeader('Tus-Version', capabilities['Tus-Version']);
-      return sendProblem(response, 'invalid', 'Tus-Resumable: must be 1.0.0', { status: 412 });
+    if (!['GET', 'OPTIONS'].includes(request.method) && request.headers['tus-resumable'] !== TUS_VERSION) {
+      response.setHeader('Tus-Version', TUS_VERSION);
+      return sendProblem(response, 'invalid', `Tus-Resumable: must be ${TUS_VERSION}`, { status: 412 });
     }
     requireHeaders(request);
     const tus = await this.server();
@@ -185,7 +181,7 @@ export class Uploads {
     return new Server({
       path: '/api/v1/uploads',
       datastore,
-      maxSize: (request) => this.maxSizes.get(nodeRequestOf(request)) ?? limits.uploadBytes,
+      maxSize: (request) => this.maxSizes.get(nodeRequestOf(request)) ?? this.config.LIMIT_UPLOAD_BYTES,
       relativeLocation: true,
       // The bytes of a finished upload may be the attachment's already.
       disableTerminationForFinishedUploads: true,
@@ -230,10 +226,10 @@ export class Uploads {
     if (size === undefined && kind === 'guest')
       throw new ChatError('forbidden', 'Guests state the length of an upload');
     this.created.set(request, id);
-    const reserved = await this.files.reserve(userId, id, size ?? 1, size ?? limits.uploadBytes);
+    const reserved = await this.files.reserve(userId, id, size ?? 1, size ?? this.config.LIMIT_UPLOAD_BYTES);
     // tus limits a part that comes with its creation by the maximum of all uploads.
     const hasPart = request.headers['content-type'] !== undefined;
-    if (size === undefined && hasPart && reserved < limits.uploadBytes)
+    if (size === undefined && hasPart && reserved < this.config.LIMIT_UPLOAD_BYTES)
       throw new ChatError('too_large', 'Your quota may not suffice: send the first part by itself');
     return reserved;
   }
@@ -254,7 +250,8 @@ export class Uploads {
       throw isGone(error) && request.method !== 'HEAD' ? noSuchUpload() : error;
     });
     if (upload.metadata?.['owner'] !== userOf(request)) throw noSuchUpload();
-    this.maxSizes.set(request, reservedFor(upload));
+    // Uploads of earlier versions have no reservation.
+    this.maxSizes.set(request, Number(upload.metadata['reserved'] ?? this.config.LIMIT_UPLOAD_BYTES));
   }
 
   /** Makes a complete upload an attachment, one attempt at a time. An upload that cannot become one is removed at once. */

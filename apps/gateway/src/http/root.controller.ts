@@ -3,7 +3,7 @@ import { ChatError } from '@parley/contracts';
 import { Health } from '@parley/service-kit';
 import type { Request, Response } from 'express';
 import { VerificationKeys } from '../auth/verification-keys.js';
-import { GatewayConfig } from '../config.js';
+import { GatewayConfig, limitsOf } from '../config.js';
 import { asyncapi } from '../documents/asyncapi.js';
 import { openapi } from '../documents/openapi.js';
 import { page } from '../documents/page.js';
@@ -43,16 +43,16 @@ export class RootController {
       'content-security-policy',
       "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
     );
-    response.type('html').send(page());
+    response.type('html').send(page(limitsOf(this.config)));
   }
 
   @Get('api/openapi.json')
   openapi(@Res() response: Response): void {
-    response.json(openapi());
+    response.json(openapi(limitsOf(this.config)));
   }
 
   @Get('api/asyncapi.json')
   asyncapi(@Res() response: Response): void {
-    response.json(asyncapi());
+    response.json(asyncapi(limitsOf(this.config)));
   }
 }

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Broker } from '@parley/broker';
-import { ChatError, limits, type DomainEvent, type Presence, type PushFrame } from '@parley/contracts';
+import { ChatError, type DomainEvent, type Presence, type PushFrame } from '@parley/contracts';
 import type { Server, Socket } from 'socket.io';
+import { GatewayConfig } from '../config.js';
 import type { LocalConnection } from '../connections/connection.js';
 
 const watchRoom = (userId: string) => `watch:${userId}`;
@@ -44,7 +45,10 @@ export class PresenceSubscriptions {
   private readonly pending = new Set<PendingRequest>();
   private server: Server | undefined;
 
-  constructor(private readonly broker: Broker) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly config: GatewayConfig,
+  ) {}
 
   attach(server: Server): void {
     this.server = server;
@@ -54,10 +58,10 @@ export class PresenceSubscriptions {
   async watch(connection: LocalConnection, userIds: readonly string[]): Promise<Presence[]> {
     const wanted = [...new Set(userIds)];
     const added = wanted.filter((userId) => !connection.watched.has(userId)).length;
-    requireWatchesLeft(connection.watched.size + added);
+    this.requireWatchesLeft(connection.watched.size + added);
     const views = wanted.length === 0 ? [] : await this.request(connection.userId, wanted);
     // Other calls of this connection may have added watches meanwhile.
-    requireWatchesLeft(
+    this.requireWatchesLeft(
       connection.watched.size + views.filter(({ presence }) => !connection.watched.has(presence.userId)).length,
     );
     if (connection.socket.connected) for (const view of views) this.add(connection, view);
@@ -204,12 +208,12 @@ export class PresenceSubscriptions {
     }
   }
 
+  private requireWatchesLeft(watches: number): void {
+    const max = this.config.LIMIT_PRESENCE_WATCHES;
+    if (watches > max) throw new ChatError('too_large', `at most ${max} watches per connection`);
+  }
+
   private tellPresence(userId: string, add: string[], remove: string[]) {
     return this.broker.request('presence.watching.v1', { gatewayId: this.broker.instance, userId, add, remove });
   }
-}
-
-function requireWatchesLeft(watches: number): void {
-  if (watches > limits.presenceWatches)
-    throw new ChatError('too_large', `at most ${limits.presenceWatches} watches per connection`);
 }

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
-import { limits } from '@parley/contracts';
 import { Server } from 'socket.io';
+import type { GatewayConfig } from '../config.js';
 import type { Origins } from '../http/origins.js';
 
 /** Engine.IO parses the query before its middleware runs. */
@@ -14,6 +14,7 @@ export class SocketAdapter extends IoAdapter {
   constructor(
     app: INestApplication,
     private readonly origins: Origins,
+    private readonly config: GatewayConfig,
   ) {
     super(app);
   }
@@ -25,7 +26,7 @@ export class SocketAdapter extends IoAdapter {
       serveClient: false,
       perMessageDeflate: false,
       httpCompression: false,
-      maxHttpBufferSize: limits.packetBytes,
+      maxHttpBufferSize: this.config.LIMIT_PACKET_BYTES,
       pingInterval: 10_000,
       pingTimeout: 10_000,
       connectTimeout: 10_000,

@@ -3,6 +3,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { requireMember, requireVisible, viewConversations } from '@parley/chat';
 import type { RequestAnswer, RequestPayload } from '@parley/contracts';
 import { Database } from '@parley/store';
+import { Settings } from '../config.js';
 import { inSnapshot } from '../snapshot.js';
 import { allMembers, listConversations, listMembers, listPublicConversations } from './conversations.js';
 import { listEdits, listPins } from './message-lists.js';
@@ -14,7 +15,10 @@ const PAGE_SIZE = 50;
 /** Lists of conversations, their members and their messages. */
 @Controller()
 export class PagesController {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly settings: Settings,
+  ) {}
 
   @MessagePattern<string>('conversation.list.v1')
   list(
@@ -52,7 +56,7 @@ export class PagesController {
       const [conversation] = await viewConversations(sql, caller.userId, [id]);
       const range = await openRange(sql, id, caller.userId, unread_above ?? 0, last_seq, input.limit ?? PAGE_SIZE);
       const messages = await readPage(sql, caller.userId, id, range, last_seq);
-      const members = await allMembers(sql, id, member_count);
+      const members = await allMembers(sql, id, member_count, this.settings.receiptsToAllUpTo);
       return { conversation: conversation!, messages, ...(members ? { members } : {}) };
     });
   }

@@ -13,7 +13,7 @@ import {
   type Page,
   type TimePlace,
 } from '@parley/chat';
-import { foldName, limits, partPattern, type CallInput, type Conversation, type Member } from '@parley/contracts';
+import { foldName, partPattern, type CallInput, type Conversation, type Member } from '@parley/contracts';
 import type { Sql } from '@parley/store';
 
 type Order = 'active_at' | 'created_at';
@@ -87,8 +87,13 @@ export async function listMembers(sql: Sql, conversationId: string, request: Lis
 }
 
 /** All members of a small conversation, banned ones included; undefined for a large one. */
-export async function allMembers(sql: Sql, conversationId: string, memberCount: number): Promise<Member[] | undefined> {
-  if (memberCount > limits.receiptsToAllUpTo) return undefined;
-  const { items, nextCursor } = await listMembers(sql, conversationId, { limit: limits.receiptsToAllUpTo * 2 });
+export async function allMembers(
+  sql: Sql,
+  conversationId: string,
+  memberCount: number,
+  receiptsToAllUpTo: number,
+): Promise<Member[] | undefined> {
+  if (memberCount > receiptsToAllUpTo) return undefined;
+  const { items, nextCursor } = await listMembers(sql, conversationId, { limit: receiptsToAllUpTo * 2 });
   return nextCursor === undefined ? items : undefined;
 }

@@ -1,5 +1,5 @@
 import { deliveredSeq, isMemberNow, iso, readSeq, type Moment } from '@parley/chat';
-import { limits, type Receipt } from '@parley/contracts';
+import { type Receipt } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
 
 export interface ReceiptRow extends Row {
@@ -34,8 +34,9 @@ export async function receiptsIn(
   sql: Sql,
   userId: string,
   conversationIds: readonly string[],
+  receiptsToAllUpTo: number,
 ): Promise<Map<string, Receipt[]>> {
   if (conversationIds.length === 0) return new Map();
-  const rows = await sql.query<ReceiptRow>(RECEIPTS, [conversationIds, userId, limits.receiptsToAllUpTo]);
+  const rows = await sql.query<ReceiptRow>(RECEIPTS, [conversationIds, userId, receiptsToAllUpTo]);
   return Map.groupBy(rows.map(toReceipt), ({ conversationId }) => conversationId);
 }

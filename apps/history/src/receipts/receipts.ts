@@ -12,10 +12,11 @@ import {
   unreadCount,
   type ConversationAccess,
 } from '@parley/chat';
-import { limits, type RequestPayload, type ServerEvent } from '@parley/contracts';
+import { type RequestPayload, type ServerEvent } from '@parley/contracts';
 import { reached } from '@parley/faults';
 import { Push } from '@parley/realtime';
 import { Database, type Sql } from '@parley/store';
+import { Settings } from '../config.js';
 import { toReceipt, type ReceiptRow } from './member-receipts.js';
 
 export type ReceiptDelivery = Delivery<RequestPayload<'receipt.read.v1'>>;
@@ -139,6 +140,7 @@ export class Receipts {
     private readonly broker: Broker,
     private readonly push: Push,
     private readonly audience: Audience,
+    private readonly settings: Settings,
   ) {}
 
   /**
@@ -240,7 +242,7 @@ export class Receipts {
    * it is about.
    */
   private async audiencesOf(moved: readonly MovedCursor[]): Promise<(readonly string[])[]> {
-    const isSmall = ({ member_count }: MovedCursor) => member_count <= limits.receiptsToAllUpTo;
+    const isSmall = ({ member_count }: MovedCursor) => member_count <= this.settings.receiptsToAllUpTo;
     const members = await this.audience.of(
       this.database,
       moved.filter(isSmall).map((row) => ({ conversationId: row.conversation_id, membersRev: row.members_rev })),

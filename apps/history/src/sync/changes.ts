@@ -106,6 +106,7 @@ export async function changesOf(
   userId: string,
   conversations: readonly ConversationSince[],
   limit: number,
+  receiptsToAllUpTo: number,
 ): Promise<Map<string, Changes>> {
   const ids = conversations.map(({ id }) => id);
   const sinces = conversations.map(({ since }) => since);
@@ -125,7 +126,7 @@ export async function changesOf(
     await withOwnReactions(sql, userId, messageRows.map(toMessage)),
     ({ conversationId }) => conversationId,
   );
-  const receipts = await receiptsIn(sql, userId, includedIds);
+  const receipts = await receiptsIn(sql, userId, includedIds, receiptsToAllUpTo);
   const preferred = await preferencesChangedSince(sql, userId, included);
   const redescribed = included.filter(
     ({ id, conversation_rev, members_rev, since }) =>

@@ -7,7 +7,7 @@ import {
   sizeOf,
   viewConversations,
 } from '@parley/chat';
-import { Id, limits, type CallInput, type CallOutput } from '@parley/contracts';
+import { Id, type CallInput, type CallOutput } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
 import { z } from 'zod';
 import { RECEIPT_BYTES, receiptsIn } from '../receipts/member-receipts.js';
@@ -17,7 +17,7 @@ type SyncAnswer = CallOutput<'sync'>;
 type Entry = SyncAnswer['changes'][number];
 
 /** Maximum size of one answer. The rest follows with the next call. */
-const max = { messagesPerConversation: limits.pageSize, messages: 500, conversations: 100, added: 100 } as const;
+const max = { messagesPerConversation: 100, messages: 500, conversations: 100, added: 100 } as const;
 
 interface OwnConversation extends Row {
   id: string;
@@ -42,7 +42,12 @@ const OWN = `
  * Membership is as of now, by the clock: a user who was banned for a time gets the conversation `removed` and, after that time, `added` again. To others the end of a ban is a change like any
  * other, once the messages service has lifted it (ADR 13). A user who left and joined again with an old cursor gets the changes since, including their own joining.
  */
-export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): Promise<SyncAnswer> {
+export async function sync(
+  sql: Sql,
+  userId: string,
+  input: CallInput<'sync'>,
+  receiptsToAllUpTo: number,
+): Promise<SyncAnswer> {
   const epoch = await epochOf(sql);
   const cursors = new Map(input.epoch === undefined || input.epoch === epoch ? Object.entries(input.cursors) : []);
   const own = await sql.query<OwnConversation>(OWN, [userId]);
@@ -51,7 +56,9 @@ export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): 
   const outdated = known.filter(({ rev, since }) => rev > since);
   const absent = own.filter(({ id }) => !cursors.has(id));
 
-  const changes = fitting(await entriesOf(sql, userId, epoch, fitIntoAnswer(outdated)));
+  const changes = fitting(
+    await entriesOf(sql, userId, epoch, fitIntoAnswer(outdated, receiptsToAllUpTo), receiptsToAllUpTo),
+  );
   const views = await viewConversations(
     sql,
     userId,
@@ -65,7 +72,7 @@ export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): 
   const current = known
     .filter(({ id, rev, since }) => rev <= since && id > position)
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  const { entries, hasMore } = await unnumberedChanges(sql, userId, epoch, current);
+  const { entries, hasMore } = await unnumberedChanges(sql, userId, epoch, current, receiptsToAllUpTo);
   const whole = fitting(entries, ANSWER_BYTES - sizeOf(changes) - sizeOf(added), 0);
   const isWhole = whole.length === entries.length && !hasMore;
   if (isWhole || changes.length + added.length > 0)
@@ -77,12 +84,12 @@ export async function sync(sql: Sql, userId: string, input: CallInput<'sync'>): 
 }
 
 /** As many conversations as fit into one answer, by the number of messages and receipts that each may have; at least one. */
-function fitIntoAnswer(conversations: readonly ConversationSince[]): ConversationSince[] {
+function fitIntoAnswer(conversations: readonly ConversationSince[], receiptsToAllUpTo: number): ConversationSince[] {
   let messages = 0;
   let receipts = 0;
   return conversations.slice(0, max.conversations).filter(({ rev, since, member_count }, at) => {
     messages += Math.min(Math.max(0, rev - since), max.messagesPerConversation);
-    receipts += member_count <= limits.receiptsToAllUpTo ? member_count : 1;
+    receipts += member_count <= receiptsToAllUpTo ? member_count : 1;
     return at === 0 || (messages <= max.messages && receipts * RECEIPT_BYTES <= ANSWER_BYTES);
   });
 }
@@ -92,8 +99,9 @@ async function entriesOf(
   userId: string,
   epoch: string,
   outdated: readonly ConversationSince[],
+  receiptsToAllUpTo: number,
 ): Promise<Entry[]> {
-  const changes = await changesOf(sql, userId, outdated, max.messagesPerConversation);
+  const changes = await changesOf(sql, userId, outdated, max.messagesPerConversation, receiptsToAllUpTo);
   return [...changes].map(([conversationId, changed]) => ({ conversationId, ...changed, epoch }));
 }
 
@@ -115,15 +123,16 @@ async function unnumberedChanges(
   userId: string,
   epoch: string,
   current: readonly ConversationSince[],
+  receiptsToAllUpTo: number,
 ): Promise<{ entries: Entry[]; hasMore: boolean }> {
   if (current.length === 0) return { entries: [], hasMore: false };
-  const parameters = [current.map(({ id }) => id), current.map(({ since }) => since), userId, limits.receiptsToAllUpTo];
+  const parameters = [current.map(({ id }) => id), current.map(({ since }) => since), userId, receiptsToAllUpTo];
   const moved = new Set((await sql.query<{ id: string }>(RECEIPTS_MOVED, parameters)).map(({ id }) => id));
   const preferred = await preferencesChangedSince(sql, userId, current);
   const changed = current.filter(({ id, rev, since }) => moved.has(id) || preferred.has(id) || since > rev);
-  const included = fitIntoAnswer(changed);
+  const included = fitIntoAnswer(changed, receiptsToAllUpTo);
   const idsIn = (set: ReadonlySet<string>) => included.filter(({ id }) => set.has(id)).map(({ id }) => id);
-  const receipts = await receiptsIn(sql, userId, idsIn(moved));
+  const receipts = await receiptsIn(sql, userId, idsIn(moved), receiptsToAllUpTo);
   const views = new Map(
     (await viewConversations(sql, userId, idsIn(preferred))).map((conversation) => [conversation.id, conversation]),
   );

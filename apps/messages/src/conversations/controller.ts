@@ -4,6 +4,7 @@ import { Broker, type Delivery } from '@parley/broker';
 import { newId, type RequestName, type RequestPayload } from '@parley/contracts';
 import { changeConversation } from '../commands/change.js';
 import { CommandRunner } from '../commands/runner.js';
+import { Settings } from '../config.js';
 import { ConversationCreator } from './create.js';
 import { add, join, leave, liftBan, lookUpUser, remove, update } from './members.js';
 import { deleteConversation, updateConversation } from './update.js';
@@ -17,6 +18,7 @@ export class ConversationsController {
     private readonly runner: CommandRunner,
     private readonly creator: ConversationCreator,
     private readonly broker: Broker,
+    private readonly settings: Settings,
   ) {}
 
   @MessagePattern<string>('conversation.create.v1')
@@ -37,7 +39,9 @@ export class ConversationsController {
 
   @MessagePattern<string>('conversation.join.v1')
   join(@Ctx() delivery: Command<'conversation.join.v1'>): Promise<void> {
-    return this.runner.change(delivery, delivery.payload.input.conversationId, 'visible', join);
+    return this.runner.change(delivery, delivery.payload.input.conversationId, 'visible', (change) =>
+      join(change, this.settings.membersPerGroup),
+    );
   }
 
   @MessagePattern<string>('conversation.leave.v1')
@@ -49,13 +53,17 @@ export class ConversationsController {
   async addMember(@Ctx() delivery: Command<'member.add.v1'>): Promise<void> {
     const { input } = delivery.payload;
     const user = await lookUpUser(this.broker, input.userId);
-    await this.runner.change(delivery, input.conversationId, 'member', (change) => add(change, input, user));
+    await this.runner.change(delivery, input.conversationId, 'member', (change) =>
+      add(change, input, user, this.settings.membersPerGroup),
+    );
   }
 
   @MessagePattern<string>('member.update.v1')
   updateMember(@Ctx() delivery: Command<'member.update.v1'>): Promise<void> {
     const { input } = delivery.payload;
-    return this.runner.change(delivery, input.conversationId, 'member', (change) => update(change, input));
+    return this.runner.change(delivery, input.conversationId, 'member', (change) =>
+      update(change, input, this.settings.membersPerGroup),
+    );
   }
 
   @MessagePattern<string>('member.remove.v1')

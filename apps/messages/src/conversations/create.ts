@@ -14,6 +14,7 @@ import { Database } from '@parley/store';
 import type { Committed, OutgoingEvent } from '../commands/change.js';
 import { messageNew } from '../commands/runner.js';
 import { systemClientId } from '../commands/system-messages.js';
+import { Settings } from '../config.js';
 import { invalid, requireUsers } from '../people/users.js';
 import { createDirect, createGroup, isCreationBlocked, rolesOf } from './sql.js';
 
@@ -25,6 +26,7 @@ export class ConversationCreator {
   constructor(
     private readonly database: Database,
     private readonly broker: Broker,
+    private readonly settings: Settings,
   ) {}
 
   /**
@@ -34,7 +36,7 @@ export class ConversationCreator {
    */
   async create(command: CreateCommand): Promise<Committed<CallOutput<'conversation.create'>>> {
     const { caller, input } = command;
-    const others = input.kind === 'direct' ? [otherOf(command)] : membersOf(command);
+    const others = input.kind === 'direct' ? [otherOf(command)] : membersOf(command, this.settings.membersPerGroup);
     if (input.kind === 'channel' && caller.kind === 'guest')
       throw new ChatError('forbidden', 'Guests may not create channels');
     const users = await requireUsers(this.broker, others);
@@ -115,8 +117,13 @@ function otherOf({ caller, input }: CreateCommand): string {
   return other;
 }
 
-const membersOf = ({ caller, input }: CreateCommand): string[] =>
-  [...new Set(input.memberIds)].filter((userId) => userId !== caller.userId);
+/** The members of a group or channel besides the caller. */
+function membersOf({ caller, input }: CreateCommand, membersPerGroup: number): string[] {
+  const others = [...new Set(input.memberIds)].filter((userId) => userId !== caller.userId);
+  if (others.length >= membersPerGroup)
+    throw invalid('memberIds', `a conversation has at most ${membersPerGroup} members`);
+  return others;
+}
 
 /** The membership of a member of a new conversation. */
 const initialMembership = (role: Role): Membership => ({

@@ -21,11 +21,14 @@ type MemberAnswer = CallOutput<'member.update'>;
  * Joins a public conversation. Everything written before counts as read, also for a former member. Joining again
  * changes nothing.
  */
-export async function join(change: ConversationChange): Promise<CallOutput<'conversation.join'>> {
+export async function join(
+  change: ConversationChange,
+  membersPerGroup: number,
+): Promise<CallOutput<'conversation.join'>> {
   const { member, context } = change;
   const isMember = member.role !== null && member.left_at === null;
   if (!(await republishMembership(change, change.userId)) && !isMember) {
-    requireRoom(change);
+    requireRoom(change, membersPerGroup);
     if (context.caller.kind === 'guest') requireGuestsAdmitted(change);
     const joined = await addMember(change, change.userId, 'member', null);
     await publishMembership(change, { changed: [joined], joined, note: await change.note({ kind: 'joined' }) });
@@ -82,6 +85,7 @@ export async function add(
   change: ConversationChange,
   input: CallInput<'member.add'>,
   user: UserLookup,
+  membersPerGroup: number,
 ): Promise<MemberAnswer> {
   const { userId, role = 'member' } = input;
   const republished = await republishMembership(change, userId);
@@ -91,7 +95,7 @@ export async function add(
   if (member?.status === 'banned') throw new ChatError('conflict', 'This user is banned');
   if (member && member.left_at === null) return { member: toMember(member) };
   if (user().kind === 'guest') requireGuestsAdmitted(change);
-  requireRoom(change);
+  requireRoom(change, membersPerGroup);
   const { blocked, left } = await findAdditionFacts(
     change.sql,
     change.conversation.id,
@@ -128,7 +132,11 @@ export async function remove(
 }
 
 /** Changes a member's role, mute or ban. Values that are already set change nothing. */
-export async function update(change: ConversationChange, input: CallInput<'member.update'>): Promise<MemberAnswer> {
+export async function update(
+  change: ConversationChange,
+  input: CallInput<'member.update'>,
+  membersPerGroup: number,
+): Promise<MemberAnswer> {
   requireConsistent(input);
   const republished = await republishMembership(change, input.userId);
   if (republished) return { member: toMember(republished) };
@@ -138,7 +146,9 @@ export async function update(change: ConversationChange, input: CallInput<'membe
   if (!member || (member.left_at !== null && member.status !== 'banned' && input.status !== 'banned'))
     throw new ChatError('not_found', 'No such member');
   const updated =
-    input.role === 'creator' ? await handOver(change, member) : await setRoleAndStatus(change, member, input);
+    input.role === 'creator'
+      ? await handOver(change, member)
+      : await setRoleAndStatus(change, member, input, membersPerGroup);
   return { member: toMember(updated) };
 }
 
@@ -192,6 +202,7 @@ async function setRoleAndStatus(
   change: ConversationChange,
   member: StoredMember,
   input: CallInput<'member.update'>,
+  membersPerGroup: number,
 ): Promise<StoredMember> {
   if (input.role !== undefined && member.role === 'creator')
     throw new ChatError('conflict', 'Hand the conversation over instead');
@@ -210,7 +221,7 @@ async function setRoleAndStatus(
   ] as const) {
     if (until !== null && input[path] !== undefined && until <= change.now) throw invalid(path, 'is past');
   }
-  return storeUpdate(change, member, updated);
+  return storeUpdate(change, member, updated, membersPerGroup);
 }
 
 /** A banned member loses the role of admin. Unbanning leaves everything else as it was. */
@@ -241,10 +252,11 @@ async function storeUpdate(
   change: ConversationChange,
   before: StoredMember,
   after: StoredMember,
+  membersPerGroup: number,
 ): Promise<StoredMember> {
   if (before.counted && after.status === 'banned') return removeMember(change, after, 'banned');
   const isBack = !before.counted && isCounted(after);
-  if (isBack) requireRoom(change);
+  if (isBack) requireRoom(change, membersPerGroup);
   const stored = await store(change, after);
   await publishMembership(change, { changed: [stored], ...(isBack ? { joined: stored } : {}) });
   return stored;

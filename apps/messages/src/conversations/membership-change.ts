@@ -1,5 +1,5 @@
 import { toMember } from '@parley/chat';
-import { ChatError, limits, type Message, type SystemNote } from '@parley/contracts';
+import { ChatError, type Message, type SystemNote } from '@parley/contracts';
 import type { ConversationChange, OutgoingEvent } from '../commands/change.js';
 import { messageNew } from '../commands/runner.js';
 import { findMember, storeMember, type StoredMember } from './sql.js';
@@ -150,7 +150,7 @@ export async function removeMember(
 }
 
 /** Refuses one more member in a full conversation. */
-export function requireRoom({ conversation }: ConversationChange): void {
-  if (conversation.member_count >= limits.membersPerGroup)
-    throw new ChatError('too_large', `A conversation has at most ${limits.membersPerGroup} members`);
+export function requireRoom({ conversation }: ConversationChange, membersPerGroup: number): void {
+  if (conversation.member_count >= membersPerGroup)
+    throw new ChatError('too_large', `A conversation has at most ${membersPerGroup} members`);
 }

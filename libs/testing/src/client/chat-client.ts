@@ -264,15 +264,18 @@ export class ChatClient {
 
   private async syncOnce(): Promise<CallOutput<'sync'>[]> {
     const answers: CallOutput<'sync'>[] = [];
-    for (let complete = false; !complete;) {
+    let cursor: string | undefined;
+    for (let complete = false; !complete || cursor !== undefined;) {
       const { epoch } = this.state;
       const answer = await this.call('sync', {
         ...(epoch === undefined ? {} : { epoch }),
         cursors: this.state.cursors(),
+        ...(cursor === undefined ? {} : { cursor }),
       });
       this.state.applySync(answer);
       answers.push(answer);
       complete = answer.complete;
+      if (complete) cursor = answer.nextCursor;
     }
     return answers;
   }
