@@ -102,6 +102,47 @@ describe('a gateway whose clock is wrong', () => {
   });
 });
 
+describe('a session of Engine.IO', () => {
+  let own: TestGateway;
+  beforeAll(async () => {
+    // Five from each address.
+    own = await TestGateway.start({ TRUST_PROXY: '1', ADDRESS_LIMIT_SCALE: '0.05' });
+  });
+  afterAll(() => own.stop());
+
+  const open = async (address: string) => {
+    const answer = await own.fetch('/socket.io/?EIO=4&transport=polling', { headers: { 'x-forwarded-for': address } });
+    await answer.text();
+    return answer;
+  };
+  const opened = async (address: string, count: number) => {
+    const statuses: number[] = [];
+    for (let n = 0; n < count; n++) statuses.push((await open(address)).status);
+    return statuses;
+  };
+
+  it('is refused while too many of its address have asked for no connection, over both transports', async () => {
+    expect(await opened('192.0.2.1', 6)).toEqual([200, 200, 200, 200, 200, 429]);
+    expect((await open('192.0.2.1')).headers.get('retry-after')).toBe('10');
+    const socket = own.dial(
+      { token: await own.token(own.person()) },
+      { extraHeaders: { 'x-forwarded-for': '192.0.2.1' }, reconnection: false },
+    );
+    const error = await new Promise<Error>((resolve) => socket.once('connect_error', resolve));
+    expect(error.message).toBe('websocket error');
+    expect(await opened('192.0.2.2', 1)).toEqual([200]);
+  });
+
+  it('counts no more once its client has asked for a connection, and goes on', async () => {
+    const extraHeaders = { 'x-forwarded-for': '192.0.2.3' };
+    for (let n = 0; n < 7; n++) {
+      const options = { extraHeaders, transports: n % 2 === 0 ? ['websocket'] : ['polling', 'websocket'] };
+      await own.connect(own.person(), options);
+    }
+    expect(await opened('192.0.2.3', 6)).toEqual([200, 200, 200, 200, 200, 429]);
+  });
+});
+
 describe('a good token', () => {
   it('is accepted and answered with a complete session:ready', async () => {
     const before = Date.now();
