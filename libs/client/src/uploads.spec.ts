@@ -4,10 +4,10 @@ import { memoryStorage } from './storage.js';
 import { Uploader } from './uploads.js';
 
 const SIZE = 5 * 1024 * 1024;
-const STORED = SIZE - 1000;
 
 /** A server that stores a picture without its metadata, and whose answer to the last part is lost. */
-function server() {
+function server(size = SIZE) {
+  const stored = size - 1000;
   let offset = 0;
   const calls: string[] = [];
   const request = async (method: string, path: string, { body }: { body?: unknown } = {}): Promise<Response> => {
@@ -15,15 +15,15 @@ function server() {
     if (method === 'POST') return new Response(null, { status: 201, headers: { location: '/api/v1/uploads/u1' } });
     if (method === 'PATCH') {
       offset += (body as Blob).size;
-      if (offset >= SIZE) throw new ParleyError('unavailable', 'cut off');
+      if (offset >= size) throw new ParleyError('unavailable', 'cut off');
       return new Response(null, { status: 204, headers: { 'upload-offset': String(offset) } });
     }
-    const isComplete = offset >= SIZE;
+    const isComplete = offset >= size;
     const headers: Record<string, string> = path.startsWith('/uploads')
-      ? { 'upload-offset': String(isComplete ? STORED : offset), 'upload-length': String(isComplete ? STORED : SIZE) }
+      ? { 'upload-offset': String(isComplete ? stored : offset), 'upload-length': String(isComplete ? stored : size) }
       : {
           'content-type': 'image/jpeg',
-          'content-length': String(STORED),
+          'content-length': String(stored),
           'content-disposition': `inline; filename="a_b.jpg"; filename*=UTF-8''a%22b.jpg`,
         };
     return new Response(null, { headers });
@@ -37,7 +37,14 @@ describe('an upload that the server stores smaller than it was sent', () => {
     const attachment = await new Uploader(request, memoryStorage()).upload(new Blob([new Uint8Array(SIZE)]), {
       name: 'a"b.jpg',
     });
-    expect(attachment).toMatchObject({ id: 'u1', size: STORED, mediaType: 'image/jpeg', name: 'a"b.jpg' });
+    expect(attachment).toMatchObject({ id: 'u1', size: SIZE - 1000, mediaType: 'image/jpeg', name: 'a"b.jpg' });
     expect(calls.filter((call) => call.startsWith('PATCH'))).toHaveLength(2);
   });
+});
+
+it('a small file is uploaded in parts when the server takes less in one request', async () => {
+  const { request, calls } = server(2000);
+  const uploads = new Uploader(request, memoryStorage(), () => 1999);
+  expect(await uploads.upload(new Blob([new Uint8Array(2000)]), { name: 'a' })).toMatchObject({ id: 'u1' });
+  expect(calls.slice(0, 2)).toEqual(['POST /uploads', 'PATCH /uploads/u1']);
 });
