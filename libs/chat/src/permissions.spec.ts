@@ -111,7 +111,7 @@ Printed from \`libs/chat/src/access.ts\` (\`npm test -- libs/chat/src/permission
 ${rows.join('\n')}
 
 - Both people of a direct conversation are its creators.
-- Members add members where the policy has \`membersInvite\`. Nobody adds users who block them, and for a day nobody adds again those who left after they had added them.
+- Members add members where the policy has \`membersInvite\`. Nobody adds users who block them, or ends their ban, and for a day nobody adds again those who left after they had added them.
 - Users remove, mute and ban only members with a lower role: admins touch neither the creator nor each other.
 - Muted members only read, send receipts and leave. A missing permission is reported before a mute (\`forbidden\`, not \`muted\`).
 - Everybody edits and deletes their own messages; nobody edits another's. Under slow mode or a reaction gate, members edit for 5 minutes.

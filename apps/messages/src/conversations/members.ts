@@ -12,7 +12,7 @@ import {
   requireRoom,
   store,
 } from './membership-change.js';
-import { findAdditionFacts, findMember, recordDeparture, type StoredMember } from './sql.js';
+import { findAdditionFacts, findMember, recordDeparture, type AdditionFacts, type StoredMember } from './sql.js';
 import { endConversation } from './update.js';
 
 type MemberAnswer = CallOutput<'member.update'>;
@@ -96,14 +96,7 @@ export async function add(
   if (member && member.left_at === null) return { member: toMember(member) };
   if (user().kind === 'guest') requireGuestsAdmitted(change);
   requireRoom(change, membersPerGroup);
-  const { blocked, left } = await findAdditionFacts(
-    change.sql,
-    change.conversation.id,
-    userId,
-    change.userId,
-    change.now,
-  );
-  if (blocked) throw new ChatError('blocked', 'This user blocks you');
+  const { left } = await requireUnblocked(change, userId);
   if (left)
     throw new ChatError(
       'forbidden',
@@ -112,6 +105,14 @@ export async function add(
   const joined = await addMember(change, userId, role, change.userId);
   await publishMembership(change, { changed: [joined], joined, note: await change.note({ kind: 'added', userId }) });
   return { member: toMember(joined) };
+}
+
+/** Refuses to put a user who blocks the caller into the conversation. */
+async function requireUnblocked(change: ConversationChange, userId: string): Promise<AdditionFacts> {
+  const { sql, conversation, now } = change;
+  const facts = await findAdditionFacts(sql, conversation.id, userId, change.userId, now);
+  if (facts.blocked) throw new ChatError('blocked', 'This user blocks you');
+  return facts;
 }
 
 /** Removes a member. A banned user is taken off the list of members, and stays banned. */
@@ -256,7 +257,10 @@ async function storeUpdate(
 ): Promise<StoredMember> {
   if (before.counted && after.status === 'banned') return removeMember(change, after, 'banned');
   const isBack = !before.counted && isCounted(after);
-  if (isBack) requireRoom(change, membersPerGroup);
+  if (isBack) {
+    requireRoom(change, membersPerGroup);
+    if (before.status === 'banned') await requireUnblocked(change, after.user_id);
+  }
   const stored = await store(change, after);
   await publishMembership(change, { changed: [stored], ...(isBack ? { joined: stored } : {}) });
   return stored;

@@ -99,6 +99,7 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
   it('who block the caller are put into no conversation by them, by none of the ways', async () => {
     const [anna, ben, cara, dora] = [newId(), newId(), newId(), newId()];
     const conversationId = await on.service.group(anna, cara);
+    const banned = await on.service.group(anna, ben, cara);
     await list('block.add.v1', ben, anna);
     const requestId = newId();
     for (const kind of ['group', 'channel'] as const)
@@ -108,6 +109,18 @@ describe.each(engines(inject('servers').databaseUrl, 'messages'))('people on %s'
     expect(await codeOf(on.service.create(anna, { kind: 'direct', memberIds: [ben] }))).toBe('blocked');
     expect(await on.engine.owner.query(`select 1 from chat.conversation where id = $1`, [requestId])).toEqual([]);
     expect(await codeOf(on.service.ask('member.add.v1', anna, { conversationId, userId: ben }))).toBe('blocked');
+    // The end of a ban puts a member back, but not one who left.
+    const setStatus = (by: string, status: string) =>
+      codeOf(on.service.ask('member.update.v1', by, { conversationId: banned, userId: ben, status }));
+    await on.service.ask('member.update.v1', anna, { conversationId: banned, userId: cara, role: 'admin' });
+    expect(await setStatus(anna, 'banned')).toBe('answered');
+    for (const status of ['active', 'muted']) expect(await setStatus(anna, status)).toBe('blocked');
+    expect(await setStatus(cara, 'active')).toBe('answered');
+    expect(await setStatus(anna, 'banned')).toBe('answered');
+    expect(await codeOf(on.service.ask('member.remove.v1', anna, { conversationId: banned, userId: ben }))).toBe(
+      'answered',
+    );
+    expect(await setStatus(anna, 'active')).toBe('answered');
     // The caller blocks, or somebody who is not the caller is blocked: both are no obstacle.
     await list('block.add.v1', anna, dora);
     await list('block.add.v1', dora, cara);
