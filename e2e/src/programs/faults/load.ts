@@ -152,6 +152,8 @@ export class Load {
   orderedBursts = 0;
   /** Addresses of stopped gateways, which cannot answer. */
   readonly frozenGateways = new Set<string>();
+  /** Everybody, also before all have arrived. */
+  private readonly arrived: Person[] = [];
   private running = false;
   private readonly work: Promise<void>[] = [];
 
@@ -168,8 +170,12 @@ export class Load {
   /** Connects all users and creates the conversations. Reconnects of the fault before may interrupt it. */
   async arrive(): Promise<void> {
     const { urls, people = 6, groups = 3 } = this.options;
-    const arrive = async (index: number): Promise<Person> =>
-      new Person(await connectedGuest(urls[index % urls.length]!, { callTimeoutMs: ANSWER_TIMEOUT_MS }), `p${index}`);
+    const arrive = async (index: number): Promise<Person> => {
+      const client = await connectedGuest(urls[index % urls.length]!, { callTimeoutMs: ANSWER_TIMEOUT_MS });
+      const person = new Person(client, `p${index}`);
+      this.arrived.push(person);
+      return person;
+    };
     const all = await Promise.all(Array.from({ length: people + 2 }, (_, index) => arrive(index)));
     this.people = all.slice(0, people);
     [this.churner, this.stranger] = all.slice(people) as [Person, Person];
@@ -221,7 +227,7 @@ export class Load {
   }
 
   leave(): void {
-    for (const { client } of this.all) client.disconnect();
+    for (const { client } of this.arrived) client.disconnect();
   }
 
   /**

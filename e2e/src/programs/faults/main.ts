@@ -63,21 +63,18 @@ function printFindings(findings: Findings, limit: number): void {
 }
 
 async function runOne<W extends FaultTarget>(target: W, fault: Fault<W>, from: number): Promise<RunResult> {
-  const outcome = await run(target, fault, { seed: from, folder }).catch((error: unknown): RunResult => {
-    const why = error instanceof Error ? error.message : String(error);
-    return {
-      fault,
-      seed: from,
-      findings: { 'cannot be run': [why] },
-      acknowledged: 0,
-      retries: 0,
-      p99: 0,
-      recovery: 0,
-      seconds: 0,
-    };
-  });
+  const outcome = await run(target, fault, { seed: from, folder }).catch((error: unknown) =>
+    notRun(fault, from, error),
+  );
   printResult(outcome);
   return outcome;
+}
+
+/** The result of a fault that could not be run: the others follow all the same. */
+function notRun(fault: Pick<Fault, 'name' | 'description'>, from: number, error: unknown): RunResult {
+  const why = error instanceof Error ? error.message : String(error);
+  const findings = { 'cannot be run': [why] };
+  return { fault, seed: from, findings, acknowledged: 0, retries: 0, p99: 0, recovery: 0, seconds: 0 };
 }
 
 /**
@@ -89,7 +86,12 @@ async function runOnOneCluster(group: readonly Fault[], from: number): Promise<R
   let target: FaultCluster | undefined;
   try {
     for (const fault of group) {
-      target ??= await FaultCluster.open(fault.ownCluster);
+      target ??= await FaultCluster.open(fault.ownCluster).catch((error: unknown) => {
+        outcomes.push(notRun(fault, from, error));
+        printResult(outcomes.at(-1)!);
+        return undefined;
+      });
+      if (!target) continue;
       outcomes.push(await runOne(target, fault, from));
       if (held(outcomes.at(-1)!)) continue;
       await target.close();
@@ -111,7 +113,12 @@ async function runAll(from: number): Promise<RunResult[]> {
   for (const fault of list.filter(({ ownCluster }) => ownCluster !== undefined))
     outcomes.push(...(await runOnOneCluster([fault], from)));
   for (const fault of embeddedFaults.filter(isSelected)) {
-    const target = await FaultEmbedded.open();
+    const target = await FaultEmbedded.open(fault).catch((error: unknown) => {
+      outcomes.push(notRun(fault, from, error));
+      printResult(outcomes.at(-1)!);
+      return undefined;
+    });
+    if (!target) continue;
     try {
       outcomes.push(await runOne(target, fault, from));
     } finally {
@@ -169,3 +176,5 @@ async function runFaults(): Promise<void> {
 
 say(`seed ${seed}; histories in ${folder}`);
 await (values.mutations === true ? runMutations() : runFaults());
+// A fault that could not be run may leave a process or a connection behind.
+process.exit();

@@ -44,7 +44,12 @@ export async function run<W extends FaultTarget>(
   const history = new History(folder && join(folder, `${fault.name}-${seed}.jsonl`));
   const load = new Load({ seed, urls: target.urls, history, ...(paceMs !== undefined && { paceMs }) });
   const troubles: string[] = [];
-  await load.arrive();
+  await load.arrive().catch(async (error: unknown) => {
+    // Clients would reconnect for ever.
+    load.leave();
+    await history.close();
+    throw error;
+  });
   load.start();
   await pause(calmMs);
   history.write({ type: 'fault', fault: fault.name });

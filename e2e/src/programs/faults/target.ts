@@ -14,6 +14,7 @@ import {
   startEmbedded,
   startPostgres,
   startRabbit,
+  SmallDisk,
   startRedis,
   TcpProxy,
   type Cluster,
@@ -262,12 +263,20 @@ export class FaultEmbedded implements FaultTarget {
     private readonly dataDir: string,
     private readonly env: Readonly<Record<string, string>>,
     public server: ServiceProcess,
+    private readonly ownDisk: SmallDisk | undefined,
   ) {}
 
-  static async open(): Promise<FaultEmbedded> {
-    const dataDir = await mkdtemp(join(tmpdir(), 'parley-faults-'));
+  static async open({ diskMb }: { readonly diskMb?: number } = {}): Promise<FaultEmbedded> {
+    const disk = diskMb === undefined ? undefined : await SmallDisk.create(diskMb);
+    const dataDir = disk ? join(disk.path, 'data') : await mkdtemp(join(tmpdir(), 'parley-faults-'));
     const env = { NODE_OPTIONS: armed };
-    return new FaultEmbedded(dataDir, env, await startEmbedded({ dataDir, env }));
+    return new FaultEmbedded(dataDir, env, await startEmbedded({ dataDir, env }), disk);
+  }
+
+  /** The disk of its data folder. */
+  get disk(): SmallDisk {
+    if (!this.ownDisk) throw new Error('the fault has to ask for a disk of its own');
+    return this.ownDisk;
   }
 
   get urls(): readonly string[] {
@@ -304,5 +313,6 @@ export class FaultEmbedded implements FaultTarget {
     await this.database?.close();
     await this.server.kill();
     await rm(this.dataDir, { recursive: true, force: true });
+    await this.ownDisk?.remove();
   }
 }

@@ -1,4 +1,8 @@
 /** A short run of the faults with one seed. `npm run faults` runs all of them, other seeds and the mutations. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { TcpProxy } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shared } from '../../deployments/modes.js';
@@ -30,7 +34,7 @@ describe('every promise holds under load', () => {
 it.each(embeddedFaults.filter(({ short }) => short).map((fault) => [fault.description, fault] as const))(
   'every promise holds in embedded mode: %s',
   async (_description, fault) => {
-    const target = await FaultEmbedded.open();
+    const target = await FaultEmbedded.open(fault);
     try {
       const { findings, acknowledged } = await run(target, fault, quick);
       expect(findings).toEqual({});
@@ -58,6 +62,20 @@ it('the users of a load arrive although all their connections are cut again and 
     load.leave();
     await proxy.close();
   }
+});
+
+it('the fault program reports a fault that cannot be run, continues with the next, and ends', async () => {
+  const program = fileURLToPath(new URL('../../../dist/programs/faults/main.js', import.meta.url));
+  const child = spawn(process.execPath, [program, '--only', 'embedded-kill', '--seed', '1'], {
+    // Every fault fails when it creates its data folder.
+    env: { PATH: process.env['PATH'] ?? '', TMPDIR: '/nonexistent' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const said = text(child.stdout);
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect((await said).match(/BROKEN: cannot be run/g)).toHaveLength(
+    embeddedFaults.filter(({ name }) => name.startsWith('embedded-kill')).length,
+  );
 });
 
 describe('a mutation', () => {

@@ -12,10 +12,14 @@ const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 2_000;
 /** A database that worked for this long starts again with the first pause. */
 const STABLE_MS = 30_000;
+/** On a disk that stays full, another attempt only costs time and memory. */
+const FULL_DISK_PAUSE_MS = 30_000;
 /** After this time without success, on a disk with room, a new process has to try. */
 const HOPELESS_AFTER_MS = 60_000;
 /** Two segments of the write-ahead log: with less room, a database may not open. */
 export const ROOM_NEEDED = 32 * 1024 * 1024;
+/** Room that somebody made, more than a failed attempt frees. */
+const ROOM_GAINED = 1024 * 1024;
 
 /**
  * PGlite in a thread of its own, so that a long statement only delays callers of the database. PGlite's own `query` enters WebAssembly six times for one statement, and parses and plans it each
@@ -119,18 +123,24 @@ export class PgliteEngine {
   /** Opens the database again, however long it takes, unless it is closed. Resolves with the number of failures in a row. */
   private async reopen(dataDir: string, failures: number, logger: Logger): Promise<number> {
     await this.thread.terminate();
-    for (const since = Date.now(); ; failures += 1) {
+    const since = Date.now();
+    let last = { at: 0, free: 0 };
+    for (;;) {
       await pause(backOffMs(failures, FIRST_PAUSE_MS, MAX_PAUSE_MS), this.closing.signal);
+      const free = await roomAt(dataDir);
       if (this.closing.signal.aborted) return failures;
+      const isAsFull = free < ROOM_NEEDED && free <= last.free + ROOM_GAINED;
+      if (isAsFull && Date.now() - last.at < FULL_DISK_PAUSE_MS) continue;
+      last = { at: Date.now(), free };
       this.successor = new EngineThread(this.options);
       try {
         this.thread = await this.successor.open();
         return failures;
       } catch (error) {
-        const [reason, free] = [reasonOf(error), await roomAt(dataDir)];
+        const reason = reasonOf(error);
+        failures += 1;
         if (Date.now() - since > HOPELESS_AFTER_MS && free >= ROOM_NEEDED) this.hopelessBecause = reason;
-        if (failures % 10 === 0)
-          logger.error({ reason, freeBytes: free, neededBytes: ROOM_NEEDED }, 'the database cannot be opened yet');
+        logger.error({ reason, freeBytes: free, neededBytes: ROOM_NEEDED }, 'the database cannot be opened yet');
       } finally {
         this.successor = undefined;
       }

@@ -1,7 +1,11 @@
 /** Postgres crashes, stalls, refuses writes, fails over, and runs out of disk. */
-import { rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fillDisk, startStandby } from '@parley/testing';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { fillDisk, SmallDisk, startStandby } from '@parley/testing';
 import { query } from '../check.js';
 import { often, seconds, silence, standstill, terminateAll, type Fault } from './fault.js';
 
@@ -53,6 +57,43 @@ export const databaseFaults: readonly Fault[] = [
   },
   { name: 'postgres-frozen', description: 'SIGSTOP of Postgres for 12 s', run: standstill('postgres', 12) },
 ];
+
+const admin = fileURLToPath(new URL('../../../../../apps/admin/dist/main.js', import.meta.url));
+
+/** Runs the operator's backup of a cluster. */
+async function backup(databaseUrl: string, folder: string): Promise<{ code: number; said: string }> {
+  const child = spawn(process.execPath, [admin, 'backup', '--to', folder], {
+    env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: databaseUrl },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, said: (await said).join('') };
+}
+
+export const backupDiskFull: Fault = {
+  name: 'backup-disk-full',
+  description: 'the disk gets full during `admin backup`, which fails and leaves nothing that looks whole',
+  async run(target) {
+    const disk = await SmallDisk.create(40);
+    const folder = join(disk.path, 'backup');
+    const troubles: string[] = [];
+    try {
+      await disk.fill(0.05);
+      const failed = await backup(target.cluster.databaseUrl, folder);
+      if (failed.code !== 1 || !/no space|full/i.test(failed.said))
+        troubles.push(`a backup into a full disk ended with ${failed.code}: ${failed.said}`);
+      const left = await readdir(folder).catch(() => []);
+      if (left.length > 0) troubles.push(`a failed backup left ${left.join(', ')}`);
+      await disk.makeRoom();
+      const done = await backup(target.cluster.databaseUrl, folder);
+      if (done.code !== 0) troubles.push(`a backup with room ended with ${done.code}: ${done.said}`);
+    } finally {
+      await disk.remove();
+    }
+    return troubles;
+  },
+};
 
 export const failover: Fault = {
   name: 'postgres-failover',

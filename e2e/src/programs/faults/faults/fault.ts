@@ -11,6 +11,8 @@ export interface Fault<W extends FaultTarget = FaultCluster> {
   readonly description: string;
   /** The cluster that this fault needs. Absent: it shares one with other faults. */
   readonly ownCluster?: FaultClusterOptions;
+  /** The size of the disk of the data folder that this fault fills, in megabytes; embedded mode only. Needs Linux and root. */
+  readonly diskMb?: number;
   /** Included in the short run of `npm test`. */
   readonly short?: true;
   /** Breaks the target and repairs it. Resolves with problems beyond those that the checker finds after every fault. */

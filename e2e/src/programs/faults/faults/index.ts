@@ -1,7 +1,7 @@
 /** All faults. Each harms a target under load; when its promise resolves, the harm is over. */
 import { brokerFaults } from './broker.js';
 import { clientFaults } from './clients.js';
-import { databaseFaults, diskFull, failover } from './database.js';
+import { backupDiskFull, databaseFaults, diskFull, failover } from './database.js';
 import type { Fault } from './fault.js';
 import { messageFaults } from './messages.js';
 import { partitionFaults } from './partitions.js';
@@ -47,4 +47,5 @@ export const faults: readonly Fault[] = [
   ...partitionFaults,
   failover,
   diskFull,
+  backupDiskFull,
 ];
