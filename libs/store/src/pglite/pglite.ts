@@ -231,12 +231,9 @@ async function openFolder(options: PgliteOptions, dataDir: string): Promise<Embe
       database?.seize();
     });
     // The gateway looks after the files of attachments.
-    const isOurs = (name: string): boolean => name !== 'files';
-    await makeFolderPrivate(folder, { logger, isOurs });
+    await makeFolderPrivate(folder, { logger, isOurs: (name) => name !== 'files' });
     if (!(await readdir(folder)).includes(FOLDER)) await build(folder, options);
     database = await open(options, { dataDir: join(folder, FOLDER) });
-    // PGlite chooses the rights of files that it creates at its start, whatever those of new files are to be.
-    await makeFolderPrivate(folder, { isOurs });
     database.keep(lock);
     return database;
   } catch (error) {

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { protocol } from '@electric-sql/pglite';
-import { endsWithin, Lru, Unavailable, withTimeout } from '@parley/service-kit';
+import { endsWithin, Lru, makeFolderPrivate, Unavailable, withTimeout } from '@parley/service-kit';
 import { encode, type QueryOptions } from '../database.js';
 import { reasonOf } from '../failures.js';
 
@@ -73,7 +73,10 @@ export class EngineThread {
   private watchdog: NodeJS.Timeout | undefined;
   private limitMs: number | undefined;
 
+  private readonly dataDir: string | undefined;
+
   constructor({ dataDir, template }: EngineOptions) {
+    this.dataDir = dataDir;
     const { promise, resolve } = Promise.withResolvers<Error>();
     [this.ended, this.reportEnd] = [promise, resolve];
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
@@ -95,6 +98,8 @@ export class EngineThread {
     try {
       const opened = this.next();
       await withTimeout(OPEN_TIMEOUT_MS, opened, () => new Error(`it did not open within ${OPEN_TIMEOUT_MS / 1000} s`));
+      // PGlite chooses the rights of files that it creates at its start, whatever those of new files are to be.
+      if (this.dataDir !== undefined) await makeFolderPrivate(this.dataDir);
       return this;
     } catch (error) {
       this.end(error as Error);
