@@ -42,8 +42,9 @@ interface DerivedKey {
 }
 
 /**
- * Encrypts the values of one column (AES-256-GCM, under a key derived for this column). Every value belongs to its row: it cannot be moved to another one. Values that were stored without a key stay
- * readable, and so do those of the previous key. Without a key, values are stored as they are.
+ * Encrypts the values of one column (AES-256-GCM, under a key derived for this column). Every value belongs to its row:
+ * it cannot be moved to another one. Values that were stored without a key stay readable, and so do those of the
+ * previous key. Without a key, values are stored as they are.
  */
 export class ColumnCipher {
   /** Begins every encrypted value, before the id of its key. */

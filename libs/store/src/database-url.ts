@@ -9,9 +9,14 @@ const targets = ['any', 'read-write', 'primary'] as const;
 type SslMode = (typeof sslModes)[number];
 const parameters = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'target_session_attrs', 'pgbouncer'] as const;
 type Parameter = (typeof parameters)[number];
-/** Parameters of libpq and of other drivers whose names may be repeated in an error: any other text may be a part of a password. */
-const known =
-  /^(ssl\w*|host|hostaddr|port|user|password|dbname|schema|options|application_name|fallback_application_name|connect_timeout|client_encoding|keepalives\w*|tcp_user_timeout|channel_binding|gssencmode|krbsrvname|require_auth|load_balance_hosts|replication|service|passfile|uselibpqcompat|pool\w*|connection_limit|statement_timeout)$/;
+/** Names of other drivers' parameters, which an error may repeat: any other text may be a part of a password. */
+const foreign = new Set(
+  [
+    'ssl sslnegotiation sslcrl sslpassword sslsni requiressl gssencmode channel_binding require_auth host hostaddr port',
+    'user password dbname schema options application_name connect_timeout client_encoding keepalives service passfile',
+    'load_balance_hosts uselibpqcompat connection_limit pool_timeout pool_mode statement_timeout',
+  ].flatMap((names) => names.split(' ')),
+);
 const MAX_HOSTS = 10;
 
 /** One server of a {@link DatabaseUrl}. */
@@ -45,8 +50,9 @@ class UrlProblem extends Error {
 }
 
 /**
- * Parses `postgres://user:password@host:port,host:port/database?sslmode=…`. Throws a `StartError` in words for operators, which never contains the password. Parameters that are not known are refused: one that
- * protects the connection must not be dropped silently.
+ * Parses `postgres://user:password@host:port,host:port/database?sslmode=…`. Throws a `StartError` in words for
+ * operators, which never contains the password. Parameters that are not known are refused: one that protects the
+ * connection must not be dropped silently.
  */
 export function parseDatabaseUrl(url: string): DatabaseUrl {
   try {
@@ -121,7 +127,7 @@ function parseQuery(query: string): ReadonlyMap<Parameter, string> {
     const parameter = parameters.find((candidate) => candidate === name);
     if (parameter === undefined)
       throw new UrlProblem(
-        `has the parameter ${known.test(name!) ? name : 'of another name'}, which Parley does not know: it knows ${parameters.join(', ')}`,
+        `has the parameter ${foreign.has(name!) ? name : 'of another name'}, which Parley does not know: it knows ${parameters.join(', ')}`,
       );
     if (given.has(parameter)) throw new UrlProblem(`has ${parameter} twice`);
     given.set(parameter, decoded(value.join('=')));
@@ -161,8 +167,9 @@ function decoded(text: string): string {
 export type TlsFor = (host: string) => ConnectionOptions | undefined;
 
 /**
- * Reads the files of an address, and returns its TLS for each host. As with libpq, an authority's certificate makes every mode check the server's, and only `verify-full` checks its name. Throws a `StartError` when a
- * file cannot be read or used.
+ * Reads the files of an address, and returns its TLS for each host. As with libpq, an authority's certificate makes
+ * every mode check the server's, and only `verify-full` checks its name. Throws a `StartError` when a file cannot be
+ * read or used.
  */
 export async function tlsOf({ files, sslMode }: DatabaseUrl): Promise<TlsFor> {
   if (sslMode === 'disable') return () => undefined;

@@ -15,8 +15,9 @@ const LOCK_WAIT_MS = 120_000;
 export type RolePasswords = Partial<Record<keyof typeof roles, string>>;
 
 /**
- * Migrates a database to this version's schema by MikroORM's migrator. `url` names the owner's account, which may create roles. Returns the names of the migrations that ran.
- * Any number of jobs may run at once: one works, the others wait for it. Throws a `StartError` when the database cannot be reached or is newer.
+ * Migrates a database to this version's schema by MikroORM's migrator. `url` names the owner's account, which may
+ * create roles. Returns the names of the migrations that ran. Any number of jobs may run at once: one works, the others
+ * wait for it. Throws a `StartError` when the database cannot be reached or is newer.
  */
 export async function migrate(options: { url: string; passwords?: RolePasswords; logger: Logger }): Promise<string[]> {
   const { url, passwords = {}, logger } = options;
@@ -53,8 +54,9 @@ export async function migrate(options: { url: string; passwords?: RolePasswords;
 const NO_RIGHT = '42501';
 
 /**
- * Makes the owner a member of the services' roles, unless it is a superuser, so that one process may act for all services. Before Postgres 16, everybody who may create roles may grant them; since then, their
- * maker may, and is no full member without a grant either.
+ * Makes the owner a member of the services' roles, unless it is a superuser, so that one process may act for all
+ * services. Before Postgres 16, everybody who may create roles may grant them; since then, their maker may, and is no
+ * full member without a grant either.
  */
 async function joinRoles(owner: PoolClient, logger: Logger): Promise<void> {
   for (const role of Object.values(roles)) {

@@ -18,8 +18,9 @@ const NO_ENTRY = '28000';
 const NOT_CONNECTED = '08001';
 
 /**
- * The class of a pool's clients that connect as an address says, as libpq does: to the first of its hosts that can be reached and has the wanted role, with TLS where its mode wants it. A host that
- * answers with a refusal (a wrong password, a missing database) ends the attempt. All hosts together take at most `timeoutMs`.
+ * The class of a pool's clients that connect as an address says, as libpq does: to the first of its hosts that can be
+ * reached and has the wanted role, with TLS where its mode wants it. A host that answers with a refusal (a wrong
+ * password, a missing database) ends the attempt. All hosts together take at most `timeoutMs`.
  */
 export function clientClass(
   address: DatabaseUrl,

@@ -22,8 +22,9 @@ import { compareSchema, newerSchemaText } from './schema.js';
 /** The settings of {@link connectPostgres}. */
 export interface PostgresOptions {
   /**
-   * `postgres://role:password@host:port/database`: see {@link parseDatabaseUrl}. With `pgbouncer=true` it is PgBouncer's in transaction mode: nothing is kept in a session, neither prepared statements nor
-   * settings, so the statements' time limit is that of the role, and `role` is refused.
+   * `postgres://role:password@host:port/database`: see {@link parseDatabaseUrl}. With `pgbouncer=true` it is
+   * PgBouncer's in transaction mode: nothing is kept in a session, neither prepared statements nor settings, so the
+   * statements' time limit is that of the role, and `role` is refused.
    */
   readonly url: string;
   /** Acts as this role: for an owner's login (tests, or one account for all services). */
@@ -39,7 +40,10 @@ export interface PostgresOptions {
   readonly logger: Logger;
 }
 
-/** The settings of a service's sessions. A direct connection sends them at its beginning; PgBouncer refuses that, so the roles have them too. */
+/**
+ * The settings of a service's sessions. A direct connection sends them at its beginning; PgBouncer refuses that, so the
+ * roles have them too.
+ */
 export const sessionSettings = {
   statement_timeout: 5_000,
   idle_in_transaction_session_timeout: 15_000,
@@ -180,7 +184,10 @@ function nameOf(text: string): string | undefined {
   return prepared.get(text);
 }
 
-/** Statements with parameters are prepared, so parsed and planned once per connection: a page of messages takes less than half the time. */
+/**
+ * Statements with parameters are prepared, so parsed and planned once per connection: a page of messages takes less
+ * than half the time.
+ */
 async function run<T extends Row>(
   client: PoolClient,
   text: string,
@@ -224,8 +231,9 @@ async function inTransaction<T>(
 }
 
 /**
- * Connects to Postgres. Throws a `StartError` of one line when it cannot be reached within `acquireTimeoutMs`, or when its schema is older or newer than this
- * code's. Later failures reject the calls that they affect; it reconnects automatically.
+ * Connects to Postgres. Throws a `StartError` of one line when it cannot be reached within `acquireTimeoutMs`, or when
+ * its schema is older or newer than this code's. Later failures reject the calls that they affect; it reconnects
+ * automatically.
  */
 export async function connectPostgres(options: PostgresOptions): Promise<Database> {
   const { orm, pool } = await openPool(options);

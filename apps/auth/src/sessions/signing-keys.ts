@@ -22,8 +22,9 @@ const RELOAD_MS = 60_000;
 const RETIRED_SLACK_MS = 10 * RELOAD_MS;
 
 /**
- * The keys that sign access tokens (ES256), shared by all replicas through the database. The first replica that finds no key, or finds the current one too old, makes one; the others wait for it. Private
- * keys leave the database only into the memory of these processes, and never into a log. With a `SECRET_KEY` they are stored encrypted.
+ * The keys that sign access tokens (ES256), shared by all replicas through the database. The first replica that finds
+ * no key, or finds the current one too old, makes one; the others wait for it. Private keys leave the database only
+ * into the memory of these processes, and never into a log. With a `SECRET_KEY` they are stored encrypted.
  */
 @Injectable()
 export class SigningKeys implements OnApplicationBootstrap {
@@ -39,7 +40,10 @@ export class SigningKeys implements OnApplicationBootstrap {
     this.cipher = new ColumnCipher('auth.signing_key.private_jwk', settings.secretKeys);
   }
 
-  /** Encrypts stored keys under the present `SECRET_KEY`, and makes the first key. Throws a `StartError` when a stored key cannot be decrypted. */
+  /**
+   * Encrypts stored keys under the present `SECRET_KEY`, and makes the first key. Throws a `StartError` when a stored
+   * key cannot be decrypted.
+   */
   async onApplicationBootstrap(): Promise<void> {
     await this.database.entities(async (em) => {
       await lock(em);
@@ -54,8 +58,8 @@ export class SigningKeys implements OnApplicationBootstrap {
   }
 
   /**
-   * A new access token, valid from `at`, and when it expires. `at` must be the database's time: a process whose clock is wrong would issue tokens that have expired, or that outlive the list of ended
-   * sessions.
+   * A new access token, valid from `at`, and when it expires. `at` must be the database's time: a process whose clock
+   * is wrong would issue tokens that have expired, or that outlive the list of ended sessions.
    */
   async sign(
     user: Pick<User, 'id' | 'kind'>,
@@ -77,7 +81,10 @@ export class SigningKeys implements OnApplicationBootstrap {
     return { accessToken, accessTokenExpiresAt: new Date(expiresAt * 1000).toISOString() };
   }
 
-  /** The public keys that may have signed a valid token, newest first. Read each time, because another replica may have made one. */
+  /**
+   * The public keys that may have signed a valid token, newest first. Read each time, because another replica may have
+   * made one.
+   */
   async published(): Promise<Record<string, unknown>[]> {
     await this.currentKey();
     const since = olderThan(this.settings.accessTokenMs + RETIRED_SLACK_MS);

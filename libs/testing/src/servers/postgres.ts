@@ -26,7 +26,9 @@ export interface PostgresOptions {
    * root.
    */
   readonly diskMb?: number;
-  /** Files of its data folder, such as `pg_hba.conf` or the key of its certificate, by their names. Local programs only. */
+  /**
+   * Files of its data folder, such as `pg_hba.conf` or the key of its certificate, by their names. Local programs only.
+   */
   readonly files?: Readonly<Record<string, string>>;
   /** Further settings, such as `ssl`. */
   readonly settings?: Readonly<Record<string, string>>;

@@ -94,7 +94,9 @@ export async function installPackages(packages: readonly string[], say: (line: s
   });
 }
 
-/** Installs the servers' programs that are missing: see {@link installPackages}. Default: those that every run needs. */
+/**
+ * Installs the servers' programs that are missing: see {@link installPackages}. Default: those that every run needs.
+ */
 export async function ensurePrograms(say: (line: string) => void, wanted: readonly Product[] = needed): Promise<void> {
   const missing = missingProducts(wanted).map((product) => debianPackages[product]);
   if (missing.length === 0) return;
