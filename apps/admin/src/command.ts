@@ -4,13 +4,13 @@ export interface Command {
   readonly usage: string;
   /** Its description in one line. */
   readonly does: string;
-  /**
-   * Runs the command with its options; `print` takes one line of output at a time. Resolves with the exit code. Throws
-   * a {@link UsageError} when an option is wrong.
-   */
-  run(args: readonly string[], print: Print): Promise<number>;
+  /** Runs the command with its options; `print` takes one line of output at a time, and `warn`, by default `print`, one of standard error. Resolves with the exit code. Throws a {@link UsageError} when an option is wrong. */
+  run(args: readonly string[], print: Print, warn?: Print): Promise<number>;
 }
 export type Print = (line: string) => void;
+
+/** The exit code of a command that did its work, except for files whose bytes are missing. */
+export const FILES_MISSING = 3;
 
 /** The command line is wrong; the message says why. */
 export class UsageError extends Error {

@@ -1,4 +1,4 @@
 export { gatewayConfig, GatewayConfig, gatewayProcessConfig } from './config.js';
 export { startGateway, type Gateway, type GatewayDependencies } from './start.js';
 export { openStore } from './files/open-store.js';
-export { FolderStore, type FileStore } from './files/store.js';
+export { FolderStore, MissingFile, type FileStore } from './files/store.js';

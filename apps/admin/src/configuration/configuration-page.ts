@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { isSecret } from '@parley/service-kit';
 import type { z } from 'zod';
 import type { Command } from '../command.js';
@@ -61,8 +62,9 @@ export const configDocCommand: Command = {
   usage: 'config doc [--check]',
   does: 'writes docs/configuration.md from the schemas; with --check only checks that it is up to date',
   async run(args, print) {
+    const { values } = parseArgs({ args: [...args], options: { check: { type: 'boolean', default: false } } });
     const page = configurationPage();
-    if (args.includes('--check')) {
+    if (values.check) {
       const same = (await readFile(path, 'utf8').catch(() => '')) === page;
       print(same ? 'docs/configuration.md is up to date' : 'docs/configuration.md is out of date: npm run config:doc');
       return same ? 0 : 1;

@@ -1,6 +1,7 @@
-import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FolderStore } from '@parley/gateway';
 import { createLogger } from '@parley/service-kit';
 import { migrate } from '@parley/store';
 import {
@@ -13,10 +14,11 @@ import {
   type ServiceProcess,
 } from '@parley/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { backup, copyDeployment, restore } from './backup.js';
+import { backup, backupCommand, copyDeployment, restore, restoreCommand } from './backup.js';
+import type { Command } from '../command.js';
 import { conversationsCommand } from '../conversations.js';
 import { exportConversation } from './export.js';
-import { openCluster, openDataFolder, withDeployment, type Deployment } from './deployment.js';
+import { openCluster, openDataFolder, openNewDataFolder, withDeployment, type Deployment } from './deployment.js';
 import { reconcile } from './reconcile.js';
 import { rowsOf, snapshot, tablesOf } from './tables.js';
 import { revokeCommand, usersCommand } from '../users.js';
@@ -47,6 +49,20 @@ async function viewOf(url: string, username: string) {
   }).then((answer) => answer.text());
   client.disconnect();
   return { epoch, view: { items, histories, unread, bytes } };
+}
+
+/** A folder of files that looks around whenever a file is stored. */
+class ObservedStore extends FolderStore {
+  constructor(
+    folder: string,
+    private readonly look: () => Promise<void>,
+  ) {
+    super(folder);
+  }
+  override async put(key: string, path: string): Promise<void> {
+    await this.look();
+    return super.put(key, path);
+  }
 }
 
 describe('the data of a deployment', { timeout: 180_000 }, () => {
@@ -150,7 +166,7 @@ describe('the data of a deployment', { timeout: 180_000 }, () => {
     const manifest = await withDeployment(cluster(), (deployment) => backup(deployment, backupDir));
     expect(manifest.files).toBe(1);
     await server.stop();
-    await withDeployment(openDataFolder(restored), (deployment) => restore(deployment, backupDir));
+    await withDeployment(openNewDataFolder(restored), (deployment) => restore(deployment, backupDir));
 
     const again = await startEmbedded({ dataDir: restored });
     const after = await viewOf(again.url, ben.user.username);
@@ -158,16 +174,102 @@ describe('the data of a deployment', { timeout: 180_000 }, () => {
     expect(after.epoch).not.toBe(before.epoch);
     await again.stop();
 
-    await expect(withDeployment(openDataFolder(restored), (deployment) => restore(deployment, backupDir))).rejects.toThrow(/is in use/);
+    await expect(withDeployment(openNewDataFolder(restored), (deployment) => restore(deployment, backupDir))).rejects.toThrow(/is in use/);
     await appendFile(
       join(backupDir, 'tables', 'chat.message.jsonl'),
       `${JSON.stringify({ conversation_id: conversationId, seq: 100_000, rev: 1, id: crypto.randomUUID(), sender_id: ben.user.id, client_id: 'x', type: 'text', body: '', mentions: [], created_at: '2026-01-01' })}\n`,
     );
     const damaged = join(folder, 'damaged');
-    await expect(withDeployment(openDataFolder(damaged), (deployment) => restore(deployment, backupDir))).rejects.toThrow(
+    await expect(withDeployment(openNewDataFolder(damaged), (deployment) => restore(deployment, backupDir))).rejects.toThrow(
       'the backup is damaged: chat.message is not what the manifest says',
     );
     expect(await withDeployment(openDataFolder(damaged), async (deployment) => (await everything(deployment))['chat.message'])).toEqual([]);
+  });
+
+  describe('some of whose files are missing', () => {
+    let key: string;
+    const missing = () => [{ key, name: 'hello.txt' }];
+    beforeAll(async () => {
+      [{ key }] = (await withDeployment(cluster(), ({ database: sql }) =>
+        sql.query('select key from chat.attachment'),
+      )) as [{ key: string }];
+      await rename(join(filesDir, key.slice(-2)), join(folder, 'aside'));
+    });
+    afterAll(() => rename(join(folder, 'aside'), join(filesDir, key.slice(-2))));
+    const run = async (command: Command, ...args: string[]) => {
+      const warnings: string[] = [];
+      process.env['DATABASE_URL'] = database.url;
+      process.env['FILES_DIR'] = filesDir;
+      try {
+        return { code: await command.run(args, () => undefined, (line) => void warnings.push(line)), warnings };
+      } finally {
+        delete process.env['DATABASE_URL'];
+      }
+    };
+
+    it('are backed up and restored without those, which both name', async () => {
+      const [backupDir, restored] = [join(folder, 'partly'), join(folder, 'partly-restored')];
+      const said = { code: 3, warnings: [expect.stringContaining(`${key} (hello.txt)`), expect.any(String)] };
+      expect(await run(backupCommand, '--to', backupDir)).toEqual(said);
+      const manifest = JSON.parse(await readFile(join(backupDir, 'manifest.json'), 'utf8')) as object;
+      expect(manifest).toMatchObject({ files: 0, missing: missing() });
+      expect(await run(restoreCommand, '--from', backupDir, '--data-dir', restored)).toEqual(said);
+      const rows = await withDeployment(openDataFolder(restored), everything);
+      expect(rows['chat.message']!.length).toBeGreaterThan(600);
+    });
+
+    it('are not backed up from a folder of files that is not there', async () => {
+      const path = join(folder, 'nowhere');
+      await expect(
+        withDeployment(cluster(), (deployment) => backup({ ...deployment, filesDir: path }, join(folder, 'nothing'))),
+      ).rejects.toThrow(`FILES_DIR: there is no folder ${path}`);
+      expect(await readdir(folder)).not.toContain('nothing');
+    });
+  });
+
+  it('are not restored from a backup that lost a file', async () => {
+    const [backupDir, restored] = [join(folder, 'lossy'), join(folder, 'lossy-restored')];
+    await withDeployment(cluster(), (deployment) => backup(deployment, backupDir));
+    const [file] = await readdir(join(backupDir, 'files'));
+    await rm(join(backupDir, 'files', file!));
+    await expect(withDeployment(openNewDataFolder(restored), (to) => restore(to, backupDir))).rejects.toThrow(
+      `the backup is damaged: files/${file} is missing`,
+    );
+  });
+
+  it('are copied while no transaction of Postgres waits for a slow store', async () => {
+    const target = await freshDatabase(inject('servers').databaseUrl);
+    try {
+      await migrate({ url: target.url, logger: createLogger('test', 'silent') });
+      const waiting: unknown[] = [];
+      const observed = (deployment: Deployment): Deployment => ({
+        ...deployment,
+        files: new ObservedStore(join(folder, 'slow'), async () => {
+          waiting.push(
+            ...(await deployment.database.query(
+              `select 1 from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`,
+            )),
+          );
+        }),
+      });
+      const stored = () => readdir(join(folder, 'slow'), { recursive: true });
+      const backupDir = join(folder, 'for-the-slow');
+      await withDeployment(cluster(), (deployment) => backup(deployment, backupDir));
+      await withDeployment(openCluster(target.url), (to) => restore(observed(to), backupDir));
+      expect(await stored()).toHaveLength(2);
+      await rm(join(folder, 'slow'), { recursive: true });
+      await withDeployment(openCluster(target.url), async ({ database: sql }) => {
+        const tables = await tablesOf(sql);
+        await sql.query(`truncate ${tables.map(({ name }) => name).join(', ')}`);
+      });
+      await withDeployment(openDataFolder(dataDir), (from) =>
+        withDeployment(openCluster(target.url), (to) => copyDeployment(from, observed(to))),
+      );
+      expect(await stored()).toHaveLength(2);
+      expect(waiting).toEqual([]);
+    } finally {
+      await target.drop();
+    }
   });
 
   it('are exported by conversation, in order', async () => {

@@ -1,13 +1,17 @@
 import { FolderStore, gatewayConfig, openStore, type FileStore } from '@parley/gateway';
 import { createLogger, loadConfig, secret, StartError } from '@parley/service-kit';
 import { connectPostgres, databaseUrl, openPglite, parseDatabaseUrl, type Database } from '@parley/store';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UsageError } from '../command.js';
 
 /** The data of a deployment: its database, as its owner, and the bytes of its files. */
 export interface Deployment {
   readonly database: Database;
   /** Undefined when the configuration does not say where they are. */
   readonly files: FileStore | undefined;
+  /** The folder that the operator named for the files. */
+  readonly filesDir?: string;
   /** The address, for people; without a password. */
   readonly title: string;
   close(): Promise<void>;
@@ -18,8 +22,22 @@ const databaseConfig = { DATABASE_URL: secret(databaseUrl, 'Postgres, as its own
 const { FILES_DIR, S3_BUCKET, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = gatewayConfig;
 const filesConfig = { FILES_DIR, S3_BUCKET, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY };
 
-/** Opens the data folder of embedded mode. Throws a `StartError` while a process uses it. */
+/** Throws a {@link UsageError} unless there is a folder at `path`: a mistyped one must not be created. */
+export async function requireFolder(path: string, what: string): Promise<void> {
+  const status = await stat(path).catch(() => undefined);
+  if (!status?.isDirectory()) throw new UsageError(`${what}: there is no folder ${path}`);
+}
+
+/** Opens the data folder of embedded mode. Throws a {@link UsageError} if there is none, and a `StartError` while a process uses it. */
 export async function openDataFolder(dataDir: string): Promise<Deployment> {
+  await requireFolder(dataDir, 'the data folder');
+  if (!(await stat(join(dataDir, 'database')).catch(() => undefined)))
+    throw new UsageError(`${dataDir} is no data folder: it has no database`);
+  return openNewDataFolder(dataDir);
+}
+
+/** Opens a data folder, which is created if it is missing. */
+export async function openNewDataFolder(dataDir: string): Promise<Deployment> {
   const database = await openPglite({ dataDir, logger });
   return {
     database,
@@ -41,7 +59,13 @@ export async function openCluster(url?: string): Promise<Deployment> {
     logger,
   });
   const files = config.FILES_DIR === undefined && config.S3_BUCKET === undefined ? undefined : await openStore(config);
-  return { database, files, title: parseDatabaseUrl(address).title, close: () => database.close() };
+  return {
+    database,
+    files,
+    ...(config.S3_BUCKET === undefined && config.FILES_DIR !== undefined && { filesDir: config.FILES_DIR }),
+    title: `${host}${pathname}`,
+    close: () => database.close(),
+  };
 }
 
 /** Opens a data folder, or without one a cluster. */
