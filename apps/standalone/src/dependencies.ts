@@ -78,6 +78,7 @@ async function openDatabases(
 ): Promise<Pick<Dependencies, 'databases' | 'embedded'>> {
   if (url === undefined) {
     const embedded = closers.open('database', await openPglite({ dataDir, logger }));
+    await embedded.listen();
     return { embedded, databases: { auth: embedded, messages: embedded, history: embedded } };
   }
   await migrate({ url, logger });

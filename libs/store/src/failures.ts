@@ -99,5 +99,5 @@ export function translate(error: unknown): unknown {
       text(table),
     );
   }
-  return new Unavailable(`database: ${reasonOf(error)}`);
+  return new Unavailable(`database: ${reasonOf(error).replace(/^database: /, '')}`);
 }

@@ -7,5 +7,6 @@ export { migrateJobConfig } from './migrate-config.js';
 export { migrate, type RolePasswords } from './migrate.js';
 export { pendingMigrations } from './schema.js';
 export { migrations, roles } from './migrations/index.js';
-export { openPglite, type PgliteDatabase, type PgliteOptions } from './pglite/pglite.js';
+export { FolderInUse } from './pglite/folder-lock.js';
+export { connectToPglite, copyPglite, openPglite, type PgliteDatabase, type PgliteOptions } from './pglite/pglite.js';
 export { connectPostgres, type PostgresOptions } from './postgres.js';

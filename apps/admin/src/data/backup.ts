@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { MissingFile, type FileStore } from '@parley/gateway';
@@ -11,7 +11,16 @@ import { migrations, type Row, type Sql } from '@parley/store';
 import { z } from 'zod';
 import { FILES_MISSING, required, UsageError, type Command, type Print } from '../command.js';
 import { replaceControls } from '../users.js';
-import { requireFolder, requireServicesStopped, openCluster, openDataFolder, openDeployment, openNewDataFolder, withDeployment, type Deployment } from './deployment.js';
+import {
+  requireFolder,
+  requireServicesStopped,
+  openCluster,
+  openDataFolder,
+  openDeployment,
+  openNewDataFolder,
+  withDeployment,
+  type Deployment,
+} from './deployment.js';
 import { BATCH_SIZE, rowsOf, snapshot, storeRows, tablesOf, type Table } from './tables.js';
 
 const Manifest = z.object({
@@ -51,7 +60,12 @@ async function writeTable(sql: Sql, table: Table, folder: string): Promise<Manif
   return { name: table.name, rows, sha256: hash.digest('hex') };
 }
 
-const StoredFile = z.object({ key: z.string(), name: z.string(), media_type: z.string(), dropped_at: z.string().nullable() });
+const StoredFile = z.object({
+  key: z.string(),
+  name: z.string(),
+  media_type: z.string(),
+  dropped_at: z.string().nullable(),
+});
 type StoredFile = Pick<z.infer<typeof StoredFile>, 'key' | 'name' | 'media_type'>;
 const ATTACHMENTS = { name: 'chat.attachment' };
 const filesOf = (sql: Sql): Promise<StoredFile[]> =>
@@ -207,7 +221,8 @@ async function restoreFiles(store: FileStore, folder: string, { missing }: Manif
     });
     await store.put(key, path, media_type);
   });
-  if (lost) throw new StartError(`the backup is damaged: files/${lost.key} is missing, and the manifest does not say so`);
+  if (lost)
+    throw new StartError(`the backup is damaged: files/${lost.key} is missing, and the manifest does not say so`);
 }
 
 /**
@@ -299,7 +314,7 @@ const total = ({ tables }: Manifest): number => tables.reduce((sum, { rows }) =>
 
 export const backupCommand: Command = {
   usage: 'backup --to DIR [--data-dir DIR]',
-  does: 'writes everything into a new folder: from a stopped data folder, or from a running cluster (DATABASE_URL as owner; files: FILES_DIR or S3_*)',
+  does: 'writes everything into a new folder: from a data folder, or from a cluster, both of which may be running (DATABASE_URL as owner; files: FILES_DIR or S3_*)',
   async run(args, print, warn = print) {
     const { values } = parseArgs({
       args: [...args],
@@ -313,13 +328,16 @@ export const backupCommand: Command = {
       )
     )
       throw new UsageError(`${to} exists already; a backup takes a new folder`);
-    return withDeployment(openDeployment(values['data-dir']), async (deployment) => {
-      const manifest = await backup(deployment, to);
-      print(
-        `${total(manifest)} rows of ${manifest.tables.length} tables are in ${to}${manifest.files === null ? '; without files, because neither FILES_DIR nor S3_BUCKET is set: back them up beside it, after this' : `, and ${manifest.files} files`}`,
-      );
-      return reportMissing(manifest.missing, warn);
-    });
+    return withDeployment(
+      openDeployment(values['data-dir'], { by: 'copy', copyIn: dirname(resolve(to)) }),
+      async (deployment) => {
+        const manifest = await backup(deployment, to);
+        print(
+          `${total(manifest)} rows of ${manifest.tables.length} tables are in ${to}${manifest.files === null ? '; without files, because neither FILES_DIR nor S3_BUCKET is set: back them up beside it, after this' : `, and ${manifest.files} files`}`,
+        );
+        return reportMissing(manifest.missing, warn);
+      },
+    );
   },
 };
 

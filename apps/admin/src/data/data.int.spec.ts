@@ -155,9 +155,9 @@ describe('the data of a deployment', { timeout: 180_000 }, () => {
   });
 
   it('are not copied into a deployment in use', async () => {
-    await expect(withDeployment(openDataFolder(dataDir), (from) => withDeployment(cluster(), (to) => copyDeployment(from, to)))).rejects.toThrow(
-      /is in use: auth.* has rows/,
-    );
+    await expect(
+      withDeployment(openDataFolder(dataDir), (from) => withDeployment(cluster(), (to) => copyDeployment(from, to))),
+    ).rejects.toThrow(/is in use: auth.* has rows/);
   });
 
   it('are backed up while in use and restored in the other mode', async () => {
@@ -174,16 +174,23 @@ describe('the data of a deployment', { timeout: 180_000 }, () => {
     expect(after.epoch).not.toBe(before.epoch);
     await again.stop();
 
-    await expect(withDeployment(openNewDataFolder(restored), (deployment) => restore(deployment, backupDir))).rejects.toThrow(/is in use/);
+    await expect(
+      withDeployment(openNewDataFolder(restored), (deployment) => restore(deployment, backupDir)),
+    ).rejects.toThrow(/is in use/);
     await appendFile(
       join(backupDir, 'tables', 'chat.message.jsonl'),
       `${JSON.stringify({ conversation_id: conversationId, seq: 100_000, rev: 1, id: crypto.randomUUID(), sender_id: ben.user.id, client_id: 'x', type: 'text', body: '', mentions: [], created_at: '2026-01-01' })}\n`,
     );
     const damaged = join(folder, 'damaged');
-    await expect(withDeployment(openNewDataFolder(damaged), (deployment) => restore(deployment, backupDir))).rejects.toThrow(
-      'the backup is damaged: chat.message is not what the manifest says',
-    );
-    expect(await withDeployment(openDataFolder(damaged), async (deployment) => (await everything(deployment))['chat.message'])).toEqual([]);
+    await expect(
+      withDeployment(openNewDataFolder(damaged), (deployment) => restore(deployment, backupDir)),
+    ).rejects.toThrow('the backup is damaged: chat.message is not what the manifest says');
+    expect(
+      await withDeployment(
+        openDataFolder(damaged),
+        async (deployment) => (await everything(deployment))['chat.message'],
+      ),
+    ).toEqual([]);
   });
 
   describe('some of whose files are missing', () => {
@@ -201,7 +208,14 @@ describe('the data of a deployment', { timeout: 180_000 }, () => {
       process.env['DATABASE_URL'] = database.url;
       process.env['FILES_DIR'] = filesDir;
       try {
-        return { code: await command.run(args, () => undefined, (line) => void warnings.push(line)), warnings };
+        return {
+          code: await command.run(
+            args,
+            () => undefined,
+            (line) => void warnings.push(line),
+          ),
+          warnings,
+        };
       } finally {
         delete process.env['DATABASE_URL'];
       }
@@ -307,13 +321,17 @@ describe('the data of a deployment', { timeout: 180_000 }, () => {
         `update chat.conversation set last_seq = last_seq + 1, member_count = 7 where id = $1`,
         [conversationId],
       );
-      await deployment.database.query(`update history.cursor set delivered_seq = 100000 where user_id = $1`, [ben.user.id]);
+      await deployment.database.query(`update history.cursor set delivered_seq = 100000 where user_id = $1`, [
+        ben.user.id,
+      ]);
       expect(await wrong()).toHaveLength(4);
       await deployment.database.query(
         `update chat.conversation set last_seq = last_seq - 1, member_count = 2 where id = $1`,
         [conversationId],
       );
-      await deployment.database.query(`update history.cursor set delivered_seq = 100 where user_id = $1`, [ben.user.id]);
+      await deployment.database.query(`update history.cursor set delivered_seq = 100 where user_id = $1`, [
+        ben.user.id,
+      ]);
       expect(await wrong()).toEqual([]);
       // A banned member keeps the row and is not counted.
       await deployment.database.query(

@@ -1,7 +1,17 @@
 import { FolderStore, gatewayConfig, openStore, type FileStore } from '@parley/gateway';
 import { createLogger, loadConfig, secret, StartError } from '@parley/service-kit';
-import { connectPostgres, databaseUrl, openPglite, parseDatabaseUrl, type Database } from '@parley/store';
-import { stat } from 'node:fs/promises';
+import {
+  connectPostgres,
+  connectToPglite,
+  copyPglite,
+  databaseUrl,
+  FolderInUse,
+  openPglite,
+  parseDatabaseUrl,
+  type Database,
+} from '@parley/store';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../command.js';
 
@@ -36,15 +46,34 @@ export async function openDataFolder(dataDir: string): Promise<Deployment> {
   return openNewDataFolder(dataDir);
 }
 
+/** Works with the data folder of a running process: `connect` for short statements, which the services wait for; `copy` for long ones, of a copy in the folder `copyIn`. */
+export interface WhileRunning {
+  readonly by: 'connect' | 'copy';
+  readonly copyIn?: string;
+}
+
+async function openRunning(dataDir: string, { by, copyIn = tmpdir() }: WhileRunning): Promise<Deployment> {
+  const files = new FolderStore(join(dataDir, 'files'));
+  if (by === 'connect') {
+    const database = await connectToPglite({ dataDir, logger });
+    return { database, files, title: dataDir, close: () => database.close() };
+  }
+  const copy = await mkdtemp(join(copyIn, '.parley-copy-'));
+  const remove = () => rm(copy, { recursive: true, force: true });
+  try {
+    await copyPglite({ dataDir, logger, to: copy });
+    const { database, close } = await openNewDataFolder(copy);
+    return { database, files, title: dataDir, close: () => close().finally(remove) };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
 /** Opens a data folder, which is created if it is missing. */
 export async function openNewDataFolder(dataDir: string): Promise<Deployment> {
   const database = await openPglite({ dataDir, logger });
-  return {
-    database,
-    files: new FolderStore(join(dataDir, 'files')),
-    title: dataDir,
-    close: () => database.close(),
-  };
+  return { database, files: new FolderStore(join(dataDir, 'files')), title: dataDir, close: () => database.close() };
 }
 
 /** Opens the data of a cluster: the database at `url` or `DATABASE_URL`, the files in `FILES_DIR` or `S3_BUCKET`. */
@@ -63,17 +92,30 @@ export async function openCluster(url?: string): Promise<Deployment> {
     database,
     files,
     ...(config.S3_BUCKET === undefined && config.FILES_DIR !== undefined && { filesDir: config.FILES_DIR }),
-    title: `${host}${pathname}`,
+    title: parseDatabaseUrl(address).title,
     close: () => database.close(),
   };
 }
 
-/** Opens a data folder, or without one a cluster. */
-export const openDeployment = (dataDir: string | undefined): Promise<Deployment> =>
-  dataDir === undefined ? openCluster() : openDataFolder(dataDir);
+/** Opens a data folder, also that of a running process, or without one a cluster. */
+export async function openDeployment(
+  dataDir: string | undefined,
+  whileRunning: WhileRunning = { by: 'connect' },
+): Promise<Deployment> {
+  if (dataDir === undefined) return openCluster();
+  try {
+    return await openDataFolder(dataDir);
+  } catch (error) {
+    if (!(error instanceof FolderInUse)) throw error;
+    return openRunning(dataDir, whileRunning);
+  }
+}
 
 /** Gives `work` an opened deployment, and closes it afterwards. */
-export async function withDeployment<T>(opening: Promise<Deployment>, work: (deployment: Deployment) => Promise<T>): Promise<T> {
+export async function withDeployment<T>(
+  opening: Promise<Deployment>,
+  work: (deployment: Deployment) => Promise<T>,
+): Promise<T> {
   const deployment = await opening;
   try {
     return await work(deployment);

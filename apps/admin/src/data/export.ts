@@ -46,7 +46,7 @@ export const exportCommand: Command = {
     });
     const { to } = values;
     const id = required('id', values.id);
-    return withDeployment(openDeployment(values['data-dir']), ({ database }) =>
+    return withDeployment(openDeployment(values['data-dir'], { by: 'copy' }), ({ database }) =>
       snapshot(database, async (sql) => {
         const file = to === undefined ? undefined : createWriteStream(to, { flags: 'wx', mode: 0o600 });
         if (file) await once(file, 'open');

@@ -82,11 +82,7 @@ describe('an owner of the database who is no superuser', { timeout: 120_000 }, (
     await first.stop();
 
     await migrate({ url: urlOf('two'), logger });
-    const auth = await connectPostgres({
-      url: urlOf('two', roles.auth, passwords.auth),
-      name: 'parley-auth',
-      logger,
-    });
+    const auth = await connectPostgres({ url: urlOf('two', roles.auth, passwords.auth), name: 'parley-auth', logger });
     await auth.query('select 1');
     await expect(admin('two', 'restore', '--from', backup)).rejects.toMatchObject({
       code: 1,

@@ -63,7 +63,7 @@ export const reconcileCommand: Command = {
       args: [...args],
       options: { limit: { type: 'string', default: '100' }, 'data-dir': { type: 'string' } },
     });
-    return withDeployment(openDeployment(values['data-dir']), async ({ database }) => {
+    return withDeployment(openDeployment(values['data-dir'], { by: 'copy' }), async ({ database }) => {
       const limit = Math.max(1, Math.trunc(Number(values.limit)) || 100);
       const found = await snapshot(database, (sql) => reconcile(sql, limit));
       for (const { what, wrong } of found) {

@@ -31,7 +31,7 @@ export interface RunOptions {
   readonly paceMs?: number;
 }
 
-/** The limit of memory for every process. */
+/** The limit of memory for every process, unless the fault has another. */
 const MAX_MEMORY_MB = 700;
 
 export async function run<W extends FaultTarget>(
@@ -75,7 +75,7 @@ export async function run<W extends FaultTarget>(
         void troubles.push(`did not come to rest: ${error instanceof Error ? error.message : String(error)}`),
     );
   const memory = await target.memory();
-  if (memory > MAX_MEMORY_MB) troubles.push(`a process uses ${memory} MB`);
+  if (memory > (fault.maxMemoryMb ?? MAX_MEMORY_MB)) troubles.push(`a process uses ${memory} MB`);
   const findings = await check(load, (text, values) => target.ask(text, values)).catch((error: unknown): Findings => ({
     'cannot be checked': [String(error instanceof Error ? error.stack : error)],
   }));

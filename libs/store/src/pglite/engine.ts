@@ -3,13 +3,14 @@ import { Mutex } from '@electric-sql/pglite';
 import { backOffMs, pause, type Logger } from '@parley/service-kit';
 import { parserOf, type QueryOptions, type Row, type Sql } from '../database.js';
 import { reasonOf } from '../failures.js';
-import { EngineThread, type EngineOptions, type Result } from './thread.js';
+import type { EngineOptions } from './channels.js';
+import { EngineConnection, type Result } from './connection.js';
 
 type Run = (text: string, parameters: readonly unknown[], options?: QueryOptions) => Promise<Result>;
 
 /** Pauses before a broken database is opened again. The longest is short, because people wait for it after they made room on the disk. */
 const FIRST_PAUSE_MS = 250;
-const MAX_PAUSE_MS = 2_000;
+const MAX_PAUSE_MS = 1_000;
 /** A database that worked for this long starts again with the first pause. */
 const STABLE_MS = 30_000;
 /** On a disk that stays full, another attempt only costs time and memory. */
@@ -21,6 +22,14 @@ export const ROOM_NEEDED = 32 * 1024 * 1024;
 /** Room that somebody made, more than a failed attempt frees. */
 const ROOM_GAINED = 1024 * 1024;
 
+/** The right to use the database alone. */
+export interface Turn {
+  /** Sends messages of Postgres' protocol, up to a Sync or a simple query, and resolves with their answer. */
+  send(bytes: Uint8Array): Promise<Uint8Array>;
+  rollBack(): Promise<void>;
+  release(): void;
+}
+
 /**
  * PGlite in a thread of its own, so that a long statement only delays callers of the database. PGlite's own `query` enters WebAssembly six times for one statement, and parses and plans it each
  * time; here a statement is one message, and is prepared once a minute. Transactions and single statements run one at a time, in the order of the calls.
@@ -29,17 +38,17 @@ export class PgliteEngine {
   private readonly turns = new Mutex();
   private readonly closing = new AbortController();
   /** A thread that is being opened in place of the broken one. */
-  private successor: EngineThread | undefined;
+  private successor: EngineConnection | undefined;
   private hopelessBecause: string | undefined;
 
   private constructor(
-    private thread: EngineThread,
+    private thread: EngineConnection,
     private readonly options: EngineOptions,
   ) {}
 
   /** Opens the database. Rejects with PGlite's error. */
   static async start(options: EngineOptions): Promise<PgliteEngine> {
-    return new PgliteEngine(await new EngineThread(options).open(), options);
+    return new PgliteEngine(await new EngineConnection(options).open(), options);
   }
 
   /**
@@ -87,8 +96,31 @@ export class PgliteEngine {
       closed: false,
       close: () => Promise.resolve(),
       query: querying((text, parameters) => this.runInTurn(text, parameters)),
-      transaction: (work: (tx: object) => Promise<unknown>) =>
-        this.within('begin', (run) => work({ query: querying(run) })),
+      transaction: async (work: (tx: object) => Promise<unknown>) => {
+        let hasBegun = false;
+        try {
+          return await this.within('begin', (run) => {
+            hasBegun = true;
+            return work({ query: querying(run) });
+          });
+        } catch (error) {
+          // Kysely waits for the call of `work` for ever, and leaves a rejection before it unhandled, which would end the process.
+          if (!hasBegun) await work({ query: () => Promise.reject(error as Error) });
+          throw error;
+        }
+      },
+    };
+  }
+
+  /** Waits for a turn, which lasts until `release`: whatever is sent meanwhile belongs together, as a transaction does. */
+  async turn(): Promise<Turn> {
+    const release = await this.turns.acquire();
+    // The database may be opened again meanwhile.
+    const { thread } = this;
+    return {
+      send: (bytes) => thread.send(bytes),
+      rollBack: async () => void (await thread.command('rollback')),
+      release,
     };
   }
 
@@ -132,7 +164,7 @@ export class PgliteEngine {
       const isAsFull = free < ROOM_NEEDED && free <= last.free + ROOM_GAINED;
       if (isAsFull && Date.now() - last.at < FULL_DISK_PAUSE_MS) continue;
       last = { at: Date.now(), free };
-      this.successor = new EngineThread(this.options);
+      this.successor = new EngineConnection(this.options);
       try {
         this.thread = await this.successor.open();
         return failures;

@@ -116,8 +116,11 @@ async function removeStale(path: string, stale: Holder): Promise<void> {
   await rm(aside, { force: true });
 }
 
+/** Another process has the data folder open. */
+export class FolderInUse extends StartError {}
+
 const inUse = (folder: string, { pid, host }: Holder) =>
-  new StartError(
+  new FolderInUse(
     `the data folder ${folder} is in use by process ${pid}${host === hostname() ? '' : ` on ${host}`}: stop it first, or choose another DATA_DIR`,
   );
 

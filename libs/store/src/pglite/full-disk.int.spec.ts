@@ -113,6 +113,18 @@ describe('a data folder whose database breaks', { timeout: 120_000 }, () => {
       });
     });
 
+    it('rejects work with entities until it is open again', async () => {
+      const open = (database = await openPglite({ dataDir: folder, logger, statementTimeoutMs: 500 }));
+      const count = () => open.entities((em) => em.execute('select count(*) from public.note'));
+      const [, ...waiting] = await Promise.allSettled([
+        open.query(endless),
+        count(),
+        open.entities(async () => 'idle'),
+      ]);
+      for (const result of waiting) expect(result).toMatchObject({ reason: { name: 'Unavailable' } });
+      await eventually(async () => expect(await count()).toEqual([{ count: 0 }]), { timeoutMs: 30_000 });
+    });
+
     it('never continues a transaction in the database that was opened again', async () => {
       const log = new PassThrough().setEncoding('utf8');
       let logged = '';

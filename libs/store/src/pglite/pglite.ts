@@ -13,9 +13,11 @@ import {
   type TransactionOptions,
 } from '../database.js';
 import { codeOf, reasonOf } from '../failures.js';
+import { AdminSocket } from './admin-socket.js';
+import { copyWhileInUse } from './copy.js';
 import { FolderLock, LOCK_FILE } from './folder-lock.js';
 import { ormOptions, type Orm } from '../orm.js';
-import type { EngineOptions } from './thread.js';
+import { SOCKET_FILE, type EngineOptions } from './channels.js';
 import { PgliteEngine, roomAt, ROOM_NEEDED } from './engine.js';
 import { begin } from '../postgres.js';
 import { compareSchema, newerSchemaText, runMigrations } from '../schema.js';
@@ -44,6 +46,8 @@ export interface PgliteDatabase extends Database {
    * it works, and while it is being opened again.
    */
   lost(): string | undefined;
+  /** Lets {@link connectToPglite} and {@link copyPglite} of other processes of the same user work with the database while it is open. A problem is logged: the database works without. */
+  listen(): Promise<void>;
 }
 
 const STATEMENT_TIMEOUT_MS = 60_000;
@@ -54,7 +58,7 @@ const FOLDER = 'database';
 /** Where the first start builds the database, so that a killed start leaves no half-built one. */
 const UNFINISHED = 'database.unfinished';
 /** Entries that a data folder may contain beside the database: Parley's own, and those that file systems create at their root. */
-const EXPECTED = new Set([FOLDER, UNFINISHED, 'files', 'uploads', 'lost+found']);
+const EXPECTED = new Set([FOLDER, UNFINISHED, SOCKET_FILE, 'files', 'uploads', 'lost+found']);
 const POSTGRES_VERSION = '18';
 
 class EmbeddedDatabase implements PgliteDatabase {
@@ -63,16 +67,19 @@ class EmbeddedDatabase implements PgliteDatabase {
   });
   private closed = false;
   private lock: FolderLock | undefined;
+  private folder: string | undefined;
+  private socket: AdminSocket | undefined;
   private readonly running = new Set<Promise<unknown>>();
   private seized = false;
 
   constructor(
     private readonly engine: PgliteEngine,
     private readonly orm: Orm,
+    private readonly logger: Logger,
   ) {}
 
-  keep(lock: FolderLock): void {
-    this.lock = lock;
+  keep(folder: string, lock: FolderLock): void {
+    [this.folder, this.lock] = [folder, lock];
   }
   /** Another process has opened the folder: further writes of this one would damage it. */
   seize(): void {
@@ -110,6 +117,15 @@ class EmbeddedDatabase implements PgliteDatabase {
     return this.seized ? TAKEN_OVER : this.engine.hopeless;
   }
 
+  async listen(): Promise<void> {
+    if (this.folder === undefined) return;
+    try {
+      this.socket = await AdminSocket.listen(this.engine, this.folder, this.logger);
+    } catch (err) {
+      this.logger.warn({ err }, "there is no admin socket: the operator's commands need this process to be stopped");
+    }
+  }
+
   async dump(): Promise<Blob> {
     return this.engine.dump();
   }
@@ -118,6 +134,7 @@ class EmbeddedDatabase implements PgliteDatabase {
     if (this.closed) return;
     this.closed = true;
     this.reachability.close();
+    await this.socket?.close();
     const isIdle = await endsWithin(FINISH_TIMEOUT_MS, Promise.allSettled(this.running));
     await this.orm.close(true);
     await this.engine.close({ isIdle });
@@ -147,9 +164,13 @@ async function open(
       dbName: 'postgres',
       driverOptions: { pglite: engine.client },
     } as never)) as unknown as Orm;
-    const database = new EmbeddedDatabase(engine, orm);
+    const database = new EmbeddedDatabase(engine, orm, logger);
     const { pending, unknown } = await compareSchema(database);
     if (unknown.length > 0) throw new StartError(newerSchemaText(unknown));
+    if (place.socket !== undefined) {
+      if (pending.length > 0) throw new StartError(`the process that has ${place.socket} open is of an older version`);
+      return database;
+    }
     if (pending.length > 0) await runMigrations(orm);
     // Not before: a migration of a large table may take long, and one that fails must not be hidden by opening again.
     engine.serve(statementTimeoutMs, logger);
@@ -234,7 +255,7 @@ async function openFolder(options: PgliteOptions, dataDir: string): Promise<Embe
     await makeFolderPrivate(folder, { logger, isOurs: (name) => name !== 'files' });
     if (!(await readdir(folder)).includes(FOLDER)) await build(folder, options);
     database = await open(options, { dataDir: join(folder, FOLDER) });
-    database.keep(lock);
+    database.keep(folder, lock);
     return database;
   } catch (error) {
     const room = await roomAt(folder);
@@ -251,4 +272,41 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
   return 'memory' in options
     ? open(options, { ...(options.template && { template: options.template }) })
     : openFolder(options, options.dataDir);
+}
+
+/**
+ * Connects to the data folder that another process has open and listens for; its services wait for statements and transactions, which must be short: after 10 s a transaction is ended. Throws a `StartError` when no
+ * process answers.
+ */
+export async function connectToPglite({ dataDir, logger }: { dataDir: string; logger: Logger }): Promise<Database> {
+  const folder = resolve(dataDir);
+  try {
+    return await open({ dataDir, logger }, { socket: folder });
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(
+      `the data folder ${folder} is in use by another process, which does not answer at its ${SOCKET_FILE} (${reasonOf(error)}): stop it first`,
+    );
+  }
+}
+
+/** Copies the database of a data folder that another process has open, as it is at one moment, into a new data folder. The services wait only while files are copied that changed meanwhile. */
+export async function copyPglite({
+  dataDir,
+  logger,
+  to,
+}: {
+  dataDir: string;
+  logger: Logger;
+  to: string;
+}): Promise<void> {
+  const database = await connectToPglite({ dataDir, logger });
+  try {
+    // In a transaction nobody else uses the database, which writes nothing by itself.
+    await copyWhileInUse(join(resolve(dataDir), FOLDER), join(to, FOLDER), (work) =>
+      database.transaction(() => work()),
+    );
+  } finally {
+    await database.close();
+  }
 }

@@ -1,11 +1,11 @@
 /**
- * The thread of PGlite, started by `thread.ts`. Answers each request once, in their order. The first answer reports that the database is open. After a failure it answers nothing more: where Postgres would restart,
+ * The thread of PGlite, started by `channels.ts`. Answers each request once, in their order. The first answer reports that the database is open. After a failure it answers nothing more: where Postgres would restart,
  * PGlite continues in an unknown state.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite, protocol, type PGliteOptions } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
-import type { EngineAnswer, EngineRequest } from './thread.ts';
+import type { EngineAnswer, EngineRequest } from './channels.ts';
 
 const port = parentPort!;
 const failed = (error: unknown): EngineAnswer => {

@@ -40,7 +40,7 @@ async function fillDisk(target: FaultEmbedded, load: Load): Promise<string[]> {
     await seconds(5);
     if (!(await fetch(`${target.urls[0]}/health/live`)).ok) troubles.push('it is not live, although it will recover');
     await target.disk.makeRoom();
-    troubles.push(...(await sendsAgain(load, 10_000)));
+    troubles.push(...(await sendsAgain(load, 15_000)));
   }
   const stored = await untilAnswered(() => client.history(conversation.id));
   const ids = new Set(stored.map(({ clientId }) => clientId));
@@ -79,6 +79,8 @@ export const embeddedFaults: readonly Fault<FaultEmbedded>[] = [
     description:
       'the disk of the data folder is full twice, until no segment of the log fits; then there is room again',
     diskMb: 300,
+    // Opening PGlite takes a few hundred for a moment: a fresh start has 730 after it, and this fault opens it several times.
+    maxMemoryMb: 900,
     run: fillDisk,
   },
 ];

@@ -13,6 +13,8 @@ export interface Fault<W extends FaultTarget = FaultCluster> {
   readonly ownCluster?: FaultClusterOptions;
   /** The size of the disk of the data folder that this fault fills, in megabytes; embedded mode only. Needs Linux and root. */
   readonly diskMb?: number;
+  /** The limit of memory for every process, in megabytes. Default: 700. */
+  readonly maxMemoryMb?: number;
   /** Included in the short run of `npm test`. */
   readonly short?: true;
   /** Breaks the target and repairs it. Resolves with problems beyond those that the checker finds after every fault. */

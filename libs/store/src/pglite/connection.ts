@@ -1,27 +1,14 @@
-import { Worker } from 'node:worker_threads';
 import { protocol } from '@electric-sql/pglite';
 import { endsWithin, Lru, makeFolderPrivate, Unavailable, withTimeout } from '@parley/service-kit';
 import { encode, type QueryOptions } from '../database.js';
 import { reasonOf } from '../failures.js';
+import { openChannel, type Channel, type EngineAnswer, type EngineOptions, type EngineRequest } from './channels.js';
 
 const { serialize, messages, Parser } = protocol;
 /** A column of a result. */
 interface Field {
   readonly name: string;
   readonly dataTypeID: number;
-}
-
-/** Messages of Postgres' protocol, or an operation of PGlite. */
-export type EngineRequest = Uint8Array | 'dump' | 'close';
-/** The answer to an {@link EngineRequest}: bytes of Postgres’ protocol or of a dump, or the error after which PGlite cannot be used any more. */
-export type EngineAnswer =
-  | Uint8Array
-  | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };
-
-/** Where PGlite keeps the database: in a folder, or without one in memory. `template`: a result of {@link EngineThread.dump}. */
-export interface EngineOptions {
-  readonly dataDir?: string;
-  readonly template?: Blob;
 }
 
 /** The result of one statement. */
@@ -51,13 +38,15 @@ interface Statement {
 }
 
 /**
- * One opened PGlite in a thread of its own. A failure after which Postgres would restart (a PANIC because the write-ahead log cannot be written, a trap in WebAssembly), or a statement beyond its time limit, ends
- * the thread: what was under way is rejected as {@link Unavailable}, and so is everything after it.
+ * The connection to one opened PGlite, in a thread of this process or in another process. A failure after which Postgres would restart (a PANIC because the write-ahead log cannot be written, a trap in WebAssembly), or a statement beyond its time limit, ends
+ * it: what was under way is rejected as {@link Unavailable}, and so is everything after it.
  */
-export class EngineThread {
-  /** Resolves with the reason when the thread has ended. */
+export class EngineConnection {
+  /** Resolves with the reason when the connection has ended. */
   readonly ended: Promise<Error>;
-  private readonly worker: Worker;
+  private readonly channel: Channel;
+  /** Several processes share one session of Postgres, and with it the names of statements. */
+  private readonly isShared: boolean;
   private readonly waiting: PromiseWithResolvers<Uint8Array>[] = [];
   private readonly parser = new Parser();
   private readonly prepared = new Lru<Statement>(
@@ -75,25 +64,22 @@ export class EngineThread {
 
   private readonly dataDir: string | undefined;
 
-  constructor({ dataDir, template }: EngineOptions) {
-    this.dataDir = dataDir;
+  constructor(options: EngineOptions) {
+    this.dataDir = options.dataDir;
     const { promise, resolve } = Promise.withResolvers<Error>();
     [this.ended, this.reportEnd] = [promise, resolve];
-    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    // Without this process's flags, because some are not allowed for workers.
-    this.worker = new Worker(new URL(file, import.meta.url), {
-      workerData: { dataDir, loadDataDir: template },
-      execArgv: [],
-    });
-    this.worker.on('message', (answer: EngineAnswer) => {
-      if ('failed' in answer) this.end(Object.assign(new Error(answer.failed.message), answer.failed));
-      else this.settle((request) => request.resolve(answer));
-    });
-    this.worker.on('error', (error) => this.end(error));
-    this.worker.on('exit', () => this.end(new Error('its thread ended')));
+    const listener = {
+      answered: (answer: EngineAnswer) => {
+        if ('failed' in answer) this.end(Object.assign(new Error(answer.failed.message), answer.failed));
+        else this.settle((request) => request.resolve(answer));
+      },
+      ended: (reason: Error) => this.end(reason),
+    };
+    this.isShared = options.socket !== undefined;
+    this.channel = openChannel(options, listener);
   }
 
-  /** Waits until the database is open. Rejects with PGlite's error, and ends the thread, when it cannot be opened. */
+  /** Waits until the database is open. Rejects with PGlite's error, and ends the connection, when it cannot be opened. */
   async open(): Promise<this> {
     try {
       const opened = this.next();
@@ -108,7 +94,7 @@ export class EngineThread {
     }
   }
 
-  /** Ends the thread when a statement takes longer, because PGlite can neither cancel it nor answer anything meanwhile. */
+  /** Ends the connection when a statement takes longer, because PGlite can neither cancel it nor answer anything meanwhile. */
   limit(statementTimeoutMs: number): void {
     this.limitMs = statementTimeoutMs;
   }
@@ -120,7 +106,7 @@ export class EngineThread {
 
   /** Runs a statement, which is kept prepared unless the options say otherwise. */
   run(text: string, parameters: readonly unknown[], { prepared = true }: QueryOptions = {}): Promise<Result> {
-    if (!prepared) return this.exchange(this.messagesOf('', text, parameters));
+    if (!prepared || this.isShared) return this.exchange(this.messagesOf('', text, parameters));
     const kept = this.prepared.get(text);
     const statement = kept && kept.until > Date.now() ? kept : undefined;
     if (kept && !statement) this.prepared.delete(text);
@@ -131,10 +117,10 @@ export class EngineThread {
     );
   }
 
-  /** Sends a request, whose bytes are moved to the thread, and resolves with its answer. */
+  /** Sends a request, whose bytes may be moved to a thread, and resolves with its answer. */
   send(request: EngineRequest): Promise<Uint8Array> {
     if (this.failure) return Promise.reject(unavailable(this.failure));
-    this.worker.postMessage(request, typeof request === 'string' ? [] : [request.buffer as ArrayBuffer]);
+    this.channel.post(request);
     return this.next();
   }
 
@@ -144,10 +130,10 @@ export class EngineThread {
     await this.terminate();
   }
 
-  /** Ends the thread at once, as by a crash. Resolves when it no longer touches the folder. */
+  /** Ends the connection at once, and a thread as by a crash. Resolves when it no longer touches the folder. */
   async terminate(): Promise<void> {
     this.end(new Error('closed'));
-    await this.worker.terminate();
+    await this.channel.end();
   }
 
   /** The messages that run a statement by its name. With `text` it is prepared first. */
@@ -189,7 +175,7 @@ export class EngineThread {
     const answer = Promise.withResolvers<Uint8Array>();
     if (this.waiting.push(answer) === 1) {
       // An idle database does not keep the process alive.
-      this.worker.ref();
+      this.channel.ref();
       if (this.limitMs !== undefined) this.watch(this.limitMs);
     }
     return answer.promise;
@@ -203,7 +189,7 @@ export class EngineThread {
   private settle(how: (request: PromiseWithResolvers<Uint8Array>) => void): void {
     const request = this.waiting.shift();
     if (this.waiting.length === 0) {
-      this.worker.unref();
+      this.channel.unref();
       clearTimeout(this.watchdog);
       this.watchdog = undefined;
     } else this.watchdog?.refresh();
@@ -218,7 +204,10 @@ export class EngineThread {
   }
 }
 
-const unavailable = (reason: Error): Unavailable => new Unavailable(`database: ${reasonOf(reason)}`);
+/** With the SQLSTATE of a crashed server, because MikroORM replaces the error by one of its own, which keeps only that. */
+const unavailable = (reason: Error): Unavailable =>
+  Object.assign(new Unavailable(`database: ${reasonOf(reason)}`), { code: CRASHED });
+const CRASHED = '57P02';
 
 /** Joins the parts in memory of its own, which can be moved to another thread. A buffer of Node's pool would move the whole pool. */
 function concat(parts: readonly Uint8Array[]): Uint8Array {
