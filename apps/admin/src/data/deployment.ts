@@ -63,7 +63,14 @@ async function openRunning(dataDir: string, { by, copyIn = tmpdir() }: WhileRunn
   try {
     await copyPglite({ dataDir, logger, to: copy });
     const { database, close } = await openNewDataFolder(copy);
-    return { database, files, title: dataDir, close: () => close().finally(remove) };
+    const closeAndRemove = async (): Promise<void> => {
+      try {
+        await close();
+      } finally {
+        await remove();
+      }
+    };
+    return { database, files, title: dataDir, close: closeAndRemove };
   } catch (error) {
     await remove();
     throw error;
