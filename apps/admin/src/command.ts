@@ -4,7 +4,10 @@ export interface Command {
   readonly usage: string;
   /** Its description in one line. */
   readonly does: string;
-  /** Runs the command with its options; `print` takes one line of output at a time, and `warn`, by default `print`, one of standard error. Resolves with the exit code. Throws a {@link UsageError} when an option is wrong. */
+  /**
+   * Runs the command with its options; `print` takes one line of output at a time, and `warn`, by default `print`, one
+   * of standard error. Resolves with the exit code. Throws a {@link UsageError} when an option is wrong.
+   */
   run(args: readonly string[], print: Print, warn?: Print): Promise<number>;
 }
 export type Print = (line: string) => void;

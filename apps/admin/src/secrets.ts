@@ -41,8 +41,9 @@ export interface Servers {
 export type Files = Readonly<Record<string, string>>;
 
 /**
- * All secret files of a cluster. Each program has its own folder, whose files are named like its variables; RabbitMQ and Redis have the files that they read at their start, below `accountsDir`. `password`
- * returns a password by its name.
+ * All secret files of a cluster. Each program has its own folder, whose files are named like its variables; RabbitMQ
+ * and Redis have the files that they read at their start, below `accountsDir`. `password` returns a password by its
+ * name.
  */
 export function secretFiles(password: (name: string) => string, servers: Servers, accountsDir = '/accounts'): Files {
   const of = (service: Account, server: string): string => password(`${service.toUpperCase()}_${server}_PASSWORD`);

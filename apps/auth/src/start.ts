@@ -32,7 +32,10 @@ export const settingsOf = (config: AuthConfig): Partial<AuthSettings> => ({
   guests: config.GUESTS,
 });
 
-/** Serves accounts, sessions, profiles and bots. Resolves once there is a signing key and the service's queues are consumed. `stop` ends the work under way and leaves the dependencies open. */
+/**
+ * Serves accounts, sessions, profiles and bots. Resolves once there is a signing key and the service's queues are
+ * consumed. `stop` ends the work under way and leaves the dependencies open.
+ */
 export async function startAuth(dependencies: AuthDependencies): Promise<Running> {
   const { broker, database, logger, settings, graceMs } = dependencies;
   const grace = graceMs === undefined ? {} : { graceMs };

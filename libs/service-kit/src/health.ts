@@ -23,7 +23,10 @@ export class Health {
     this.checks.set(name, check);
   }
 
-  /** Adds a check of liveness. Its problem must be one that only a new process solves: a supervisor restarts a process that is not live. */
+  /**
+   * Adds a check of liveness. Its problem must be one that only a new process solves: a supervisor restarts a process
+   * that is not live.
+   */
   liveWhile(name: string, check: HealthCheck): void {
     this.lifelines.set(name, check);
   }
@@ -44,7 +47,10 @@ export class Health {
     this.serving = false;
   }
 
-  /** Serves the three endpoints on a port of their own. Resolves with the port; rejects with a `StartError` when it cannot be opened. */
+  /**
+   * Serves the three endpoints on a port of their own. Resolves with the port; rejects with a `StartError` when it
+   * cannot be opened.
+   */
   async listen(port: number, host: string): Promise<number> {
     const server = createServer((request, response) => {
       void this.answer(request.url ?? '').then(({ status, type, body }) => {

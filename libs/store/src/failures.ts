@@ -2,8 +2,8 @@ import { ChatError } from '@parley/contracts';
 import { Unavailable } from '@parley/service-kit';
 
 /**
- * An error that the database answered. `code` is the SQLSTATE. It may be logged: its text, `constraint` and `table` name parts of the schema, and values of rows and parameters, which drivers
- * attach to their errors, are removed.
+ * An error that the database answered. `code` is the SQLSTATE. It may be logged: its text, `constraint` and `table`
+ * name parts of the schema, and values of rows and parameters, which drivers attach to their errors, are removed.
  */
 export class SqlError extends Error {
   override readonly name = 'SqlError';
@@ -22,8 +22,8 @@ export const isUniqueViolation = (error: unknown, constraint?: string): boolean 
   error instanceof SqlError && error.code === '23505' && (constraint === undefined || error.constraint === constraint);
 
 const RETRIED = new Set(['40001', '40P01']);
-// Classes 08 (connection), 53 (resources), 57P0x (shutting down, starting), 58 (I/O), and: read-only, statement cancelled by its timeout, lock timeout,
-// idle transaction ended, cannot set a transaction up.
+// Classes 08 (connection), 53 (resources), 57P0x (shutting down, starting), 58 (I/O), and: read-only, statement
+// cancelled by its timeout, lock timeout, idle transaction ended, cannot set a transaction up.
 const AWAY = /^(08...|53...|57P0.|58...|25006|57014|55P03|25P03|25P04)$/;
 /** One statement was too slow; the database is available. */
 const SLOW = new Set(['57014', '55P03']);
@@ -57,8 +57,9 @@ export const codeOf = (error: unknown): string | undefined => {
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 /**
- * The kind of a failure, which decides about its connection and the caller's error: `retry` the transaction; the database is `away`; the statement was too `slow`; the database `answered` an error; or the error
- * is `foreign`, not of the database.
+ * The kind of a failure, which decides about its connection and the caller's error: `retry` the transaction; the
+ * database is `away`; the statement was too `slow`; the database `answered` an error; or the error is `foreign`, not of
+ * the database.
  */
 export type FailureKind = 'retry' | 'away' | 'slow' | 'answered' | 'foreign';
 /** The {@link FailureKind} of anything that a driver or the work of a transaction threw. */

@@ -85,7 +85,10 @@ describe('a connection to Postgres', () => {
   let theirs: Authority;
   let server: PrivateServer;
   let client: { cert: string; key: string };
-  /** A database that takes any connection; one that takes TLS only; one that takes TLS never; one for certificates of clients. */
+  /**
+   * A database that takes any connection; one that takes TLS only; one that takes TLS never; one for certificates of
+   * clients.
+   */
   const databases = ['either', 'encrypted', 'plain', 'certified'] as const;
   type Name = (typeof databases)[number];
   const urlOf = (name: Name, parameters: string, host = 'localhost') =>

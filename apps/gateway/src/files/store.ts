@@ -9,9 +9,14 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** Holds the bytes of attachments. Each file has a key and never changes. Two implementations: a folder and an S3 bucket. */
+/**
+ * Holds the bytes of attachments. Each file has a key and never changes. Two implementations: a folder and an S3 bucket.
+ */
 export interface FileStore {
-  /** Stores a copy of a local file, all or nothing: nobody sees half a file. Repeating it is harmless. Rejects with {@link MissingFile} if there is no file at `path`. */
+  /**
+   * Stores a copy of a local file, all or nothing: nobody sees half a file. Repeating it is harmless. Rejects with
+   * {@link MissingFile} if there is no file at `path`.
+   */
   put(key: string, path: string, mediaType: string): Promise<void>;
   /** Rejects with {@link MissingFile}. */
   read(key: string, range?: ByteRange): Promise<Readable>;

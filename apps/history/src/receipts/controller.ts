@@ -8,7 +8,10 @@ import { Receipts, type ReceiptDelivery } from './receipts.js';
 import { traceOfMessage } from './trace.js';
 import { unreadOf } from './unread.js';
 
-/** Delivered and read cursors, and the questions that they answer. Any replica may move any cursor at any time: cursors only move forward, so order does not matter. */
+/**
+ * Delivered and read cursors, and the questions that they answer. Any replica may move any cursor at any time: cursors
+ * only move forward, so order does not matter.
+ */
 @Controller()
 export class ReceiptsController {
   constructor(

@@ -23,8 +23,9 @@ const MAX_HOLDERS = Math.floor(ANSWER_BYTES / 192);
 const HolderPosition = z.tuple([Id]);
 
 /**
- * The members other than the sender who have received and read a message; with a cursor those after it. `at` is the last time that the member's cursor moved: no earlier than the message reached them. Refuses users who
- * are not members with `not_found`.
+ * The members other than the sender who have received and read a message; with a cursor those after it. `at` is the
+ * last time that the member's cursor moved: no earlier than the message reached them. Refuses users who are not members
+ * with `not_found`.
  */
 export async function receiptsOfMessage(
   sql: Sql,

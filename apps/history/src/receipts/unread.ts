@@ -24,8 +24,9 @@ interface UnreadRow extends Row {
   mentions: number;
 }
 const above = unreadAbove('m', 'k', 'p');
-// One statement, so one snapshot. Conversations that are read to their end are excluded before counting. Those with nothing unread but the user's own messages are excluded
-// by the caller, because in SQL the condition and the column would each count.
+// One statement, so one snapshot. Conversations that are read to their end are excluded before counting. Those with
+// nothing unread but the user's own messages are excluded by the caller, because in SQL the condition and the column
+// would each count.
 const UNREAD = `
   select c.id, c.active_at, c.last_seq, ${readSeq('m', 'k')} as read_seq,
     ${unreadCount('c.id', 'c.last_seq', 'm.user_id', above)} as unread, ${mentionCount('c.id', 'm.user_id', above)} as mentions

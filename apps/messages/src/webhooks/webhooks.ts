@@ -90,7 +90,8 @@ export class Webhooks {
   }
 
   /**
-   * Changes a webhook. Switching it off makes its waiting deliveries dead; switching it on resets its failures, and is refused with `conflict` when its creator may no longer manage webhooks.
+   * Changes a webhook. Switching it off makes its waiting deliveries dead; switching it on resets its failures, and is
+   * refused with `conflict` when its creator may no longer manage webhooks.
    */
   async update(caller: Actor, { webhookId, url, events, enabled }: CallInput<'webhook.update'>): Promise<Webhook> {
     if (url !== undefined) this.requireAllowed(url);

@@ -1,4 +1,7 @@
-/** Nobody learns from an answer that a thing exists which they may not see: it is the same, byte for byte, as for a thing that does not exist. */
+/**
+ * Nobody learns from an answer that a thing exists which they may not see: it is the same, byte for byte, as for a
+ * thing that does not exist.
+ */
 import { randomUUID } from 'node:crypto';
 import {
   callNames,
@@ -38,7 +41,10 @@ const bot = ({ botId: userId }: Things) => ({ userId });
 const somebodyAsBot = ({ victim: userId }: Things) => ({ userId });
 const watched = ({ victim, outsider }: Things) => ({ userIds: [victim, outsider] });
 
-/** Probes beside those of the table of permissions, whose calls about a place are made in a place that the caller cannot see. */
+/**
+ * Probes beside those of the table of permissions, whose calls about a place are made in a place that the caller cannot
+ * see.
+ */
 const probes: { readonly [N in CallName]?: readonly Probe<N>[] } = {
   'auth.end': [({ sessionId }) => ({ sessionId })],
   'bot.token': [bot, somebodyAsBot],

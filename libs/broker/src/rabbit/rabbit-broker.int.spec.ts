@@ -154,7 +154,8 @@ describe('RabbitMQ, with failures', () => {
   }
 
   /**
-   * Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs. All must be handled in order, and answered after at most `maxAttempts` attempts each.
+   * Sends `count` messages in eight conversations, at most 500 at a time, while `meanwhile` runs. All must be handled
+   * in order, and answered after at most `maxAttempts` attempts each.
    */
   async function storm(
     client: Broker,
@@ -554,7 +555,10 @@ describe('RabbitMQ, with failures', () => {
 describe('RabbitMQ, with arbitrary messages', () => {
   afterEach(async () => void (await Promise.all(brokers.splice(0).map((broker) => broker.close(100)))));
 
-  /** Values that any client may put into a header. Some are left out because RabbitMQ itself fails on them: NaN, and an `x-death` that it did not write. */
+  /**
+   * Values that any client may put into a header. Some are left out because RabbitMQ itself fails on them: NaN, and an
+   * `x-death` that it did not write.
+   */
   const header: fc.Arbitrary<unknown> = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.integer(),

@@ -11,7 +11,10 @@ export const UserEntity = defineEntity({
   properties: {
     id: p.uuid().primary(),
     username: p.text().unique('user_username_key'),
-    /** What the username looks like, the same for confusable ones. Null for a user of an earlier version whose name looks like an older user's. */
+    /**
+     * What the username looks like, the same for confusable ones. Null for a user of an earlier version whose name
+     * looks like an older user's.
+     */
     skeleton: p.text().nullable().unique('user_skeleton_key'),
     displayName: p.text(),
     /** `displayName` as searches compare it: see `foldName`. */

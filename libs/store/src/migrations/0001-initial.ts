@@ -4,12 +4,13 @@ import { Migration } from '@mikro-orm/migrations';
 const PARTITIONS = 16;
 
 /**
- * The three schemas. Each schema is written by one service's role only. `seq` and `rev` count per conversation without gaps, and are assigned under a
- * lock of the conversation's row.
+ * The three schemas. Each schema is written by one service's role only. `seq` and `rev` count per conversation without
+ * gaps, and are assigned under a lock of the conversation's row.
  */
 export class Migration0001Initial extends Migration {
   override async up(): Promise<void> {
-    // Roles belong to the whole server, so they may exist already; then the owner need not be allowed to create roles. They cannot log in until an operator sets a password.
+    // Roles belong to the whole server, so they may exist already; then the owner need not be allowed to create roles.
+    // They cannot log in until an operator sets a password.
     for (const role of ['parley_auth', 'parley_messages', 'parley_history']) {
       this.addSql(
         `do $$ begin if not exists (select from pg_roles where rolname = '${role}') then create role ${role} nologin; end if; exception when duplicate_object or unique_violation then null; end $$`,
@@ -124,9 +125,9 @@ export class Migration0001Initial extends Migration {
     }
     this.addSql(`create index message_id on chat.message (id)`);
     this.addSql(`create index message_rev on chat.message (conversation_id, rev)`);
-    // For exact unread counts: a user's own messages, messages that never count, and messages with mentions.
-    // Partial, so that the planner does not use it instead of the unique key of (conversation, sender, clientId): without statistics it takes either, and this
-    // one would read all messages of a sender.
+    // For exact unread counts: a user's own messages, messages that never count, and messages with mentions. Partial,
+    // so that the planner does not use it instead of the unique key of (conversation, sender, clientId): without
+    // statistics it takes either, and this one would read all messages of a sender.
     this.addSql(`create index message_sender on chat.message (conversation_id, sender_id, seq) where type <> 'system'`);
     this.addSql(
       `create index message_uncounted on chat.message (conversation_id, seq) where deleted_at is not null or type = 'system'`,

@@ -1,4 +1,6 @@
-/** The local socket through which programs of the same user work with an embedded database that another process has open. */
+/**
+ * The local socket through which programs of the same user work with an embedded database that another process has open.
+ */
 import { chmod, rm, type FileHandle } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from '@parley/service-kit';
@@ -9,7 +11,10 @@ const MAX_CONNECTIONS = 8;
 /** The longest that a transaction of another program keeps the services waiting. */
 const MAX_TURN_MS = 10_000;
 
-/** Serves an embedded database to programs of the same user: messages of Postgres' protocol, each up to a Sync, are answered up to ReadyForQuery. */
+/**
+ * Serves an embedded database to programs of the same user: messages of Postgres' protocol, each up to a Sync, are
+ * answered up to ReadyForQuery.
+ */
 export class AdminSocket {
   private readonly sockets = new Set<Socket>();
 

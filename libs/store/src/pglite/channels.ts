@@ -1,4 +1,6 @@
-/** How requests reach PGlite: in a thread of this process, or over the socket of another process that has the database open. */
+/**
+ * How requests reach PGlite: in a thread of this process, or over the socket of another process that has the database open.
+ */
 import { open, type FileHandle } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -6,12 +8,18 @@ import { Worker } from 'node:worker_threads';
 
 /** Messages of Postgres' protocol, or an operation of PGlite. */
 export type EngineRequest = Uint8Array | 'dump' | 'close';
-/** The answer to an {@link EngineRequest}: bytes of Postgres’ protocol or of a dump, or the error after which PGlite cannot be used any more. */
+/**
+ * The answer to an {@link EngineRequest}: bytes of Postgres’ protocol or of a dump, or the error after which PGlite
+ * cannot be used any more.
+ */
 export type EngineAnswer =
   | Uint8Array
   | { readonly failed: { readonly name: string; readonly message: string; readonly code?: string } };
 
-/** Where PGlite keeps the database: in a folder, or without one in memory. `template`: a result of `PgliteEngine.dump`. Or the socket of a process that has it open. */
+/**
+ * Where PGlite keeps the database: in a folder, or without one in memory. `template`: a result of `PgliteEngine.dump`.
+ * Or the socket of a process that has it open.
+ */
 export interface EngineOptions {
   readonly dataDir?: string;
   readonly template?: Blob;

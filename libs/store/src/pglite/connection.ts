@@ -38,8 +38,9 @@ interface Statement {
 }
 
 /**
- * The connection to one opened PGlite, in a thread of this process or in another process. A failure after which Postgres would restart (a PANIC because the write-ahead log cannot be written, a trap in WebAssembly), or a statement beyond its time limit, ends
- * it: what was under way is rejected as {@link Unavailable}, and so is everything after it.
+ * The connection to one opened PGlite, in a thread of this process or in another process. A failure after which
+ * Postgres would restart (a PANIC because the write-ahead log cannot be written, a trap in WebAssembly), or a statement
+ * beyond its time limit, ends it: what was under way is rejected as {@link Unavailable}, and so is everything after it.
  */
 export class EngineConnection {
   /** Resolves with the reason when the connection has ended. */
@@ -94,7 +95,9 @@ export class EngineConnection {
     }
   }
 
-  /** Ends the connection when a statement takes longer, because PGlite can neither cancel it nor answer anything meanwhile. */
+  /**
+   * Ends the connection when a statement takes longer, because PGlite can neither cancel it nor answer anything meanwhile.
+   */
   limit(statementTimeoutMs: number): void {
     this.limitMs = statementTimeoutMs;
   }
@@ -124,7 +127,10 @@ export class EngineConnection {
     return this.next();
   }
 
-  /** Closes the database after the requests before. One that does not close in time is ended, which it survives like a crash. */
+  /**
+   * Closes the database after the requests before. One that does not close in time is ended, which it survives like a
+   * crash.
+   */
   async close(): Promise<void> {
     if (!this.failure) await endsWithin(CLOSE_TIMEOUT_MS, this.send('close')).catch(() => false);
     await this.terminate();
@@ -209,7 +215,10 @@ const unavailable = (reason: Error): Unavailable =>
   Object.assign(new Unavailable(`database: ${reasonOf(reason)}`), { code: CRASHED });
 const CRASHED = '57P02';
 
-/** Joins the parts in memory of its own, which can be moved to another thread. A buffer of Node's pool would move the whole pool. */
+/**
+ * Joins the parts in memory of its own, which can be moved to another thread. A buffer of Node's pool would move the
+ * whole pool.
+ */
 function concat(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

@@ -11,8 +11,9 @@ const CONCURRENCY = 16;
 type Stamps = Map<string, { readonly stamp: string; readonly isSettled: boolean }>;
 
 /**
- * Copies a folder that a process keeps changing, as it is at one moment: most of it before, and the files that changed since while `pause` keeps the process from changing more. For a database, this is the state
- * that a crash at that moment would leave, from which it recovers.
+ * Copies a folder that a process keeps changing, as it is at one moment: most of it before, and the files that changed
+ * since while `pause` keeps the process from changing more. For a database, this is the state that a crash at that
+ * moment would leave, from which it recovers.
  */
 export async function copyWhileInUse(
   from: string,

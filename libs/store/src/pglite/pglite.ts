@@ -25,7 +25,10 @@ import { compareSchema, newerSchemaText, runMigrations } from '../schema.js';
 /** Where {@link openPglite} keeps the database: in a folder, or in memory. */
 export type PgliteOptions = {
   readonly logger: Logger;
-  /** The longest that one statement may run, in milliseconds; then the database is ended and opened again, because PGlite cannot cancel a statement. Default: 60,000. */
+  /**
+   * The longest that one statement may run, in milliseconds; then the database is ended and opened again, because
+   * PGlite cannot cancel a statement. Default: 60,000.
+   */
   readonly statementTimeoutMs?: number;
 } & (
   | {
@@ -42,11 +45,15 @@ export interface PgliteDatabase extends Database {
   /** The whole database, as `template` of another one in memory. */
   dump(): Promise<Blob>;
   /**
-   * The reason why the database cannot be used and will not recover in this process, for liveness: another process took the folder, or it broke and does not open again although its disk has room. Undefined while
-   * it works, and while it is being opened again.
+   * The reason why the database cannot be used and will not recover in this process, for liveness: another process took
+   * the folder, or it broke and does not open again although its disk has room. Undefined while it works, and while it
+   * is being opened again.
    */
   lost(): string | undefined;
-  /** Lets {@link connectToPglite} and {@link copyPglite} of other processes of the same user work with the database while it is open. A problem is logged: the database works without. */
+  /**
+   * Lets {@link connectToPglite} and {@link copyPglite} of other processes of the same user work with the database
+   * while it is open. A problem is logged: the database works without.
+   */
   listen(): Promise<void>;
 }
 
@@ -57,7 +64,10 @@ const TAKEN_OVER = 'the data folder was taken over by another process';
 const FOLDER = 'database';
 /** Where the first start builds the database, so that a killed start leaves no half-built one. */
 const UNFINISHED = 'database.unfinished';
-/** Entries that a data folder may contain beside the database: Parley's own, and those that file systems create at their root. */
+/**
+ * Entries that a data folder may contain beside the database: Parley's own, and those that file systems create at their
+ * root.
+ */
 const EXPECTED = new Set([FOLDER, UNFINISHED, SOCKET_FILE, 'files', 'uploads', 'lost+found']);
 const POSTGRES_VERSION = '18';
 
@@ -265,8 +275,9 @@ async function openFolder(options: PgliteOptions, dataDir: string): Promise<Embe
 }
 
 /**
- * Opens the database of embedded mode and migrates it. Only one process can open a folder. After a killed process it opens again with everything that was
- * committed. Throws a `StartError` of one line when the folder is in use, cannot be written, is not Parley's, or is newer than this code.
+ * Opens the database of embedded mode and migrates it. Only one process can open a folder. After a killed process it
+ * opens again with everything that was committed. Throws a `StartError` of one line when the folder is in use, cannot
+ * be written, is not Parley's, or is newer than this code.
  */
 export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
   return 'memory' in options
@@ -275,8 +286,8 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
 }
 
 /**
- * Connects to the data folder that another process has open and listens for; its services wait for statements and transactions, which must be short: after 10 s a transaction is ended. Throws a `StartError` when no
- * process answers.
+ * Connects to the data folder that another process has open and listens for; its services wait for statements and
+ * transactions, which must be short: after 10 s a transaction is ended. Throws a `StartError` when no process answers.
  */
 export async function connectToPglite({ dataDir, logger }: { dataDir: string; logger: Logger }): Promise<Database> {
   const folder = resolve(dataDir);
@@ -290,7 +301,10 @@ export async function connectToPglite({ dataDir, logger }: { dataDir: string; lo
   }
 }
 
-/** Copies the database of a data folder that another process has open, as it is at one moment, into a new data folder. The services wait only while files are copied that changed meanwhile. */
+/**
+ * Copies the database of a data folder that another process has open, as it is at one moment, into a new data folder.
+ * The services wait only while files are copied that changed meanwhile.
+ */
 export async function copyPglite({
   dataDir,
   logger,

@@ -1,6 +1,7 @@
 /**
- * The thread of PGlite, started by `channels.ts`. Answers each request once, in their order. The first answer reports that the database is open. After a failure it answers nothing more: where Postgres would restart,
- * PGlite continues in an unknown state.
+ * The thread of PGlite, started by `channels.ts`. Answers each request once, in their order. The first answer reports
+ * that the database is open. After a failure it answers nothing more: where Postgres would restart, PGlite continues in
+ * an unknown state.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite, protocol, type PGliteOptions } from '@electric-sql/pglite';
