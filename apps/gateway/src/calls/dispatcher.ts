@@ -3,6 +3,7 @@ import { Broker } from '@parley/broker';
 import {
   calls,
   ChatError,
+  isWithinBytes,
   parseInput,
   type Call,
   type CallInput,
@@ -14,7 +15,6 @@ import { inSpans, type Trace } from '@parley/service-kit';
 import { GatewayConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
 import type { Client } from './client.js';
-import { requireWithinLimits } from './deployment-limits.js';
 import { EdgeCalls, type EdgeCallName } from './edge-calls.js';
 import { RateExceeded, RateLimits } from './rate-limits.js';
 
@@ -116,3 +116,27 @@ const callerOf = ({ address, session, connection }: Client, requestId: string): 
   ...session,
   ...(connection && { connectionId: connection.id }),
 });
+
+/**
+ * Refuses valid input that is beyond the limits of this deployment, with the codes of input that is beyond those of
+ * every deployment.
+ */
+function requireWithinLimits(name: CallName, input: unknown, config: GatewayConfig): void {
+  const { body, limit, ids, userIds } = input as {
+    readonly body?: string;
+    readonly limit?: number;
+    readonly ids?: readonly string[];
+    readonly userIds?: readonly string[];
+  };
+  if (body !== undefined && !isWithinBytes(body, config.LIMIT_BODY_BYTES))
+    throw refusal('too_large', 'body', `must be at most ${config.LIMIT_BODY_BYTES} bytes`);
+  if (limit !== undefined && limit > config.LIMIT_PAGE_SIZE)
+    throw refusal('invalid', 'limit', `must be at most ${config.LIMIT_PAGE_SIZE}`);
+  if (ids !== undefined && ids.length > config.LIMIT_PAGE_SIZE)
+    throw refusal('invalid', 'ids', `must be at most ${config.LIMIT_PAGE_SIZE}`);
+  if (name === 'presence.get' && userIds !== undefined && userIds.length > config.LIMIT_PRESENCE_WATCHES)
+    throw refusal('invalid', 'userIds', `must be at most ${config.LIMIT_PRESENCE_WATCHES}`);
+}
+
+const refusal = (code: 'invalid' | 'too_large', path: string, message: string): ChatError =>
+  new ChatError(code, `${path}: ${message}`, { details: [{ path, message }] });
