@@ -1,6 +1,5 @@
 export * from './bodies.js';
 export * from './calls.js';
-export * from './costs.js';
 export * from './emoji.js';
 export * from './errors.js';
 export * from './events.js';

@@ -64,7 +64,7 @@ export const rates = Object.freeze({
 
 /**
  * Rates of one user over all connections, gateways and interfaces: tokens regained per second, and their maximum.
- * `costs.ts` says what a call draws from which.
+ * The gateway says what a call draws from which.
  */
 export const userRates = Object.freeze({
   /** Calls of any kind, by their cost. */
