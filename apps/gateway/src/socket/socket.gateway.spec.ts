@@ -246,10 +246,22 @@ describe('hostile input', () => {
 
 describe('calls of one connection', () => {
   it('reach the service in the order in which they were made', async () => {
-    const { socket } = await gateway.connect();
-    const before = sent.length;
-    await Promise.all(Array.from({ length: 50 }, (_, n) => answerTo(socket, 'message:send', send(`m${n}`))));
-    expect(sent.slice(before).map(({ body }) => body)).toEqual(Array.from({ length: 50 }, (_, n) => `m${n}`));
+    const bodies: string[] = [];
+    const own = await TestGateway.start({}, (starting) =>
+      starting.serveBasics({
+        'message.send.v1': ({ input }) => {
+          bodies.push(input.body);
+          return { message, duplicate: false };
+        },
+      }),
+    );
+    try {
+      const { socket } = await own.connect();
+      await Promise.all(Array.from({ length: 50 }, (_, n) => answerTo(socket, 'message:send', send(`m${n}`))));
+      expect(bodies).toEqual(Array.from({ length: 50 }, (_, n) => `m${n}`));
+    } finally {
+      await own.stop();
+    }
   });
 
   it('are carried out also without an acknowledgement callback', async () => {

@@ -98,7 +98,7 @@ describe('the sandbox', () => {
     expect(logged.join()).toContain('its memory');
   });
 
-  it('lets users take turns', async () => {
+  it('lets users take turns', { timeout: 60_000 }, async () => {
     const sandbox = open({ processorMs: 500, processes: 1 });
     const done: string[] = [];
     const examine = async (userId: string, bytes: Buffer, name: string) =>
@@ -112,7 +112,7 @@ describe('the sandbox', () => {
     expect(done.indexOf('ben')).toBeLessThan(done.indexOf('eve 3'));
   });
 
-  it('does not let one user take all processes', async () => {
+  it('does not let one user take all processes', { timeout: 60_000 }, async () => {
     const sandbox = open({ processorMs: 2_000, processes: 2 });
     const hostile = [await save(bombs.id3()), await save(bombs.id3())].map((file) => sandbox.examine('eve', file));
     let isOver = false;
