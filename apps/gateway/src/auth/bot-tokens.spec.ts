@@ -9,12 +9,14 @@ const newToken = () => `parley_bot_${randomBytes(32).toString('base64url')}`;
 describe('a bot’s token', () => {
   const bots = new Map<string, Person>();
   let lookups = 0;
+  let answered: Promise<unknown> = Promise.resolve();
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await TestGateway.start({}, (starting) =>
       starting.serveBasics({
-        'auth.bot.v1': ({ token }) => {
+        'auth.bot.v1': async ({ token }) => {
           lookups++;
+          await answered;
           const bot = bots.get(token);
           if (!bot) throw new ChatError('unauthenticated');
           return { userId: bot.user.id, sessionId: bot.sessionId };
@@ -46,6 +48,23 @@ describe('a bot’s token', () => {
     const { ready } = await gateway.connect({ user, sessionId }, {}, token);
     expect(ready.user).toEqual(user);
     expect(lookups - before).toBe(1);
+  });
+
+  it('is answered for itself, whoever asks while it is looked up', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    answered = promise;
+    const [before, ann, ben] = [lookups, bot(), bot()];
+    const answers = [ann.token, ben.token, newToken()].map(async (token) => {
+      const answer = await me(token);
+      return [answer.status, ((await answer.json()) as { id?: string }).id];
+    });
+    await eventually(() => expect(lookups).toBe(before + 3));
+    resolve();
+    expect(await Promise.all(answers)).toEqual([
+      [200, ann.user.id],
+      [200, ben.user.id],
+      [401, undefined],
+    ]);
   });
 
   it.each([

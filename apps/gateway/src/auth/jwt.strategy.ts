@@ -25,13 +25,19 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
     return this.tokens.sessionOf(payload);
   }
 
-  /** A bot's token is not a JWT. */
+  /**
+   * Passport copies a strategy for each request only if it finds it by its name. This one it is given as an object (ADR
+   * 28), and it has just set this request's callbacks on it, which the next request replaces while this one waits: each
+   * request goes on with a copy of its own.
+   */
   override authenticate(request: Request, options?: object): void {
+    const own = Object.assign(Object.create(JwtStrategy.prototype) as this, this);
     const token = bearerToken(request);
-    if (token === null || !BotTokens.isBotToken(token)) return super.authenticate(request, options);
+    // A bot's token is not a JWT.
+    if (token === null || !BotTokens.isBotToken(token)) return super.authenticate.call(own, request, options);
     this.tokens.verify(token).then(
-      (session) => this.success(session),
-      (error: Error) => this.error(error),
+      (session) => own.success(session),
+      (error: Error) => own.error(error),
     );
   }
 }
