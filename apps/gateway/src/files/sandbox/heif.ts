@@ -12,21 +12,34 @@ interface Patch {
 }
 
 const MAX_BOXES = 10_000;
+/** What a picture or a sequence of them needs. Phones put films, texts and maker notes into others, mostly at the end. */
+const needed: ReadonlySet<string> = new Set(['ftyp', 'meta', 'mdat', 'moov']);
+/** Boxes that describe the picture, beside its items. */
+const texts: ReadonlySet<string> = new Set(['xml ', 'bxml', 'uuid', 'udta', 'free', 'skip']);
 /** Items that describe a picture: Exif, XMP and other texts. */
 const described: ReadonlySet<string> = new Set(['Exif', 'mime', 'uri ']);
 
 /**
  * HEIF (ISO 23008-12), the container of HEIC and AVIF. Nothing in it may move, because it is full of offsets: metadata
- * is overwritten with zeros, and its items and boxes become `free`. A picture's orientation is no metadata here.
+ * is overwritten with zeros, and its items and boxes become `free`; what is behind the last box that is needed goes. A
+ * picture's orientation is no metadata here.
  */
 export function heif(source: Source): { pieces: Piece[]; largestPart: number } {
   const patches: Patch[] = [];
   let largestPart = 0;
+  let end = 0;
+  const known = new Set<string>();
   for (const box of boxesIn(source, 0, source.size)) {
-    if (box.type === 'uuid') patches.push(...freed(box));
+    if (!needed.has(box.type) || (box.type === 'meta' && known.has('meta'))) {
+      patches.push(...freed(box));
+      continue;
+    }
+    known.add(box.type);
+    end = box.end;
     if (box.type === 'moov') patches.push(...userDataIn(source, box));
     if (box.type !== 'meta') continue;
     const parts = [...boxesIn(source, box.content + 4, box.end)];
+    for (const part of parts) if (texts.has(part.type)) patches.push(...freed(part));
     const child = (type: string) => parts.find((part) => part.type === type);
     const items = itemsIn(source, child('iinf'));
     for (const { typeAt } of items) patches.push({ at: typeAt, bytes: Buffer.from('free') });
@@ -35,7 +48,7 @@ export function heif(source: Source): { pieces: Piece[]; largestPart: number } {
       patches.push({ at: start, bytes: Buffer.alloc(end - start) });
     largestPart = Math.max(largestPart, largestIn(source, child('iprp')));
   }
-  return { pieces: patched(source, patches), largestPart };
+  return { pieces: patched(source, patches, end), largestPart };
 }
 
 function* boxesIn(source: Source, from: number, to: number): Generator<Box> {
@@ -122,17 +135,17 @@ function largestIn(source: Source, properties: Box | undefined): number {
   return largest;
 }
 
-/** The file with its patches, which may overlap. */
-function patched(source: Source, patches: readonly Patch[]): Piece[] {
+/** The file up to `end` with its patches, which may overlap. */
+function patched(source: Source, patches: readonly Patch[], end: number): Piece[] {
   const pieces: Piece[] = [];
   let at = 0;
   for (const patch of patches.toSorted((a, b) => a.at - b.at)) {
     const bytes = patch.bytes.subarray(Math.max(0, at - patch.at));
     const start = Math.max(at, patch.at);
-    if (bytes.length === 0) continue;
+    if (bytes.length === 0 || start >= end) continue;
     if (start > at) pieces.push({ start: at, end: start });
     pieces.push(bytes);
     at = start + bytes.length;
   }
-  return [...pieces, { start: at, end: source.size }];
+  return at < end ? [...pieces, { start: at, end }] : pieces;
 }

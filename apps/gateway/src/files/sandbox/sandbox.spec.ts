@@ -285,6 +285,35 @@ describe('a picture’s metadata', () => {
     expect([bytes.includes('Camera'), bytes.length]).toEqual([false, original.length]);
   });
 
+  const box = (type: string, content: Buffer | string): Buffer => {
+    const header = Buffer.alloc(8, type.padStart(8), 'latin1');
+    header.writeUInt32BE(8 + content.length);
+    return Buffer.concat([header, Buffer.from(content)]);
+  };
+  const text = Buffer.concat([Buffer.alloc(4), box('xml ', '\0\0\0\0Camera')]);
+  it.each([
+    ['a film', box('mpvd', box('moov', box('udta', 'Camera')))],
+    ['notes of a maker', box('sefd', 'Camera')],
+    ['free space', box('free', 'Camera')],
+    ['user data', box('udta', 'Camera')],
+    ['a second box of metadata', box('meta', text)],
+    ['no box', Buffer.from('Camera')],
+  ])('is removed from behind a picture in boxes: %s', async (_, behind) => {
+    const original = await plain().avif().toBuffer();
+    const { content, bytes } = await examine(Buffer.concat([original, behind]));
+    expect(content).toMatchObject({ mediaType: 'image/avif', isStripped: true });
+    expect(bytes).toEqual(original);
+  });
+
+  it('is removed from between the boxes of a picture, which do not move', async () => {
+    const original = await plain().avif().toBuffer();
+    const at = original.indexOf('mdat') - 4;
+    const [before, data] = [original.subarray(0, at), original.subarray(at)];
+    // Behind the data, so that no offset changes.
+    const { bytes } = await examine(Buffer.concat([before, data, box('sefd', 'Camera'), box('moov', '')]));
+    expect(bytes).toEqual(Buffer.concat([before, data, box('free', Buffer.alloc(6)), box('moov', '')]));
+  });
+
   it('is removed from a picture that is too large to decode, which keeps its orientation', async () => {
     const exifOf = Buffer.from('49492a000800000001001201030001000000060000000000000043616d657261', 'hex');
     const bytes = bombs.png(10_000, 10_000, exifOf);
