@@ -18,6 +18,10 @@ describe('a password', () => {
     ['is a common word twice with an ending', 'dragondragon99'],
     ['is a common number', '1234567890'],
     ['is a common number, repeated', '123123123123'],
+    ['is a row of letters', 'abcdefghij'],
+    ['is a row of digits downwards', '0987654321'],
+    ['is the name of this software twice', 'parleyparley'],
+    ['is the name of this software with digits', 'parley12345'],
     ['is one character', 'zzzzzzzzzzzz'],
     ['is a few characters again and again', 'x7#x7#x7#x7#'],
   ])('that %s is refused', async (_, password) => {

@@ -2,7 +2,7 @@ import { ChatError } from '@parley/contracts';
 import { dictionary } from '@zxcvbn-ts/language-common';
 
 /** The commonest passwords of published breaches, some 49,000, in lower case. */
-const common = new Set(dictionary['passwords-common']);
+const common = new Set([...dictionary['passwords-common'], 'parley']);
 /** Digits and signs that stand for letters. */
 const letters: Readonly<Record<string, string>> = {
   '0': 'o',
@@ -27,11 +27,20 @@ function repeated(word: string): string {
   return word.slice(0, period);
 }
 
+/** Whether all characters follow each other, upwards or downwards, as in `abcdefghij` and `0987654321`. */
+function isRow(word: string): boolean {
+  const codes = Array.from(word, (character) => character.codePointAt(0)!);
+  // Nine and zero are neighbours, too.
+  const step = (at: number): number => ((codes[at + 1]! - codes[at]! + 15) % 10) - 5;
+  return codes.length > 2 && Math.abs(step(0)) === 1 && codes.slice(2).every((_, at) => step(at + 1) === step(0));
+}
+
 /**
  * Whether a folded password is a common one, also with digits and signs around it, spelled with digits, or repeated. A
  * few characters again and again are one, too.
  */
 function isCommon(password: string): boolean {
+  if (isRow(password)) return true;
   const unit = repeated(password);
   if (unit.length <= 4 && unit !== password) return true;
   return [password, unit].some((word) => {
