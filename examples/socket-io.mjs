@@ -2,14 +2,16 @@
 import { io } from 'socket.io-client';
 
 const url = process.argv[2] ?? 'http://localhost:3000';
-const guest = async (displayName) =>
-  (
-    await fetch(`${url}/api/v1/auth/guest`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ displayName }),
-    })
-  ).json();
+const guest = async (displayName) => {
+  const response = await fetch(`${url}/api/v1/auth/guest`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ displayName }),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`${answer.code}: ${answer.title}`);
+  return answer;
+};
 const connect = ({ accessToken }) => io(url, { auth: { token: accessToken }, transports: ['websocket'] });
 const call = async (socket, event, payload) => {
   const answer = await socket.timeout(10_000).emitWithAck(event, payload);
@@ -17,7 +19,7 @@ const call = async (socket, event, payload) => {
   return answer.data;
 };
 
-const [ann, ben] = await Promise.all([guest('Ann'), guest('Ben')]);
+const [ann, ben] = await Promise.all([guest('Ann Example'), guest('Ben Example')]);
 const [annSocket, benSocket] = [connect(ann), connect(ben)];
 await Promise.all(
   [annSocket, benSocket].map((socket) => new Promise((resolve) => void socket.once('session:ready', resolve))),

@@ -35,8 +35,9 @@ interface Stage {
  */
 export async function demo(urls: readonly string[], say: (line: string) => void): Promise<void> {
   const at = (index: number): string => urls[index % urls.length]!;
-  const register = (index: number, displayName: string) =>
-    ChatClient.register(at(index), { username: uniqueName(displayName.toLowerCase()), displayName });
+  // Somebody may have the first name alone as a username.
+  const register = (index: number, name: string) =>
+    ChatClient.register(at(index), { username: uniqueName(name.toLowerCase()), displayName: `${name} of the demo` });
   const [ann, ben, cem] = await Promise.all([register(0, 'Ann'), register(1, 'Ben'), register(2, 'Cem')]);
   const deployment: Stage = { ann, ben, cem, say };
   try {
