@@ -13,7 +13,10 @@ export function startupMessage(config: StandaloneConfig, url: string): string {
     ['Data', config.DATABASE_URL === undefined ? resolve(config.DATA_DIR) : 'in Postgres (DATABASE_URL)'],
     ['Docs', `${url}/api/docs`],
     ['Try it', `npm run demo -- --url ${url}`],
-    ['', `curl -X POST ${url}/api/v1/auth/guest -H 'content-type: application/json' -d '{"displayName":"Ann Example"}'`],
+    [
+      '',
+      `curl -X POST ${url}/api/v1/auth/guest -H 'content-type: application/json' -d '{"displayName":"Ann Example"}'`,
+    ],
     ['Stop', 'Ctrl-C; the data stay'],
   ];
   return `\nParley is ready.\n\n${lines.map(([label, text]) => `  ${label.padEnd(8)} ${text}\n`).join('')}\n`;
