@@ -1,5 +1,5 @@
 /** Who may see a conversation, what a member may do in it, and who is blocked there. */
-import { ChatError, type Conversation, type Policy, type Role } from '@parley/contracts';
+import { ChatError, identitiesOf, type Actor, type Conversation, type Policy, type Role } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
 import { preferenceJoin, statusNow, unreadAbove } from './members.js';
 
@@ -194,6 +194,11 @@ export const blockBetween = (user: string, other: string): string =>
   `(exists (select 1 from chat.block b where b.blocker_id = ${user} and b.blocked_id = ${other})
     or exists (select 1 from chat.block b where b.blocker_id = ${other} and b.blocked_id = ${user}))`;
 
+/** SQL: true when one of the users of an array and the other user block each other. */
+export const blockWithAny = (users: string, other: string): string =>
+  `(exists (select 1 from chat.block b where b.blocker_id = any(${users}) and b.blocked_id = ${other})
+    or exists (select 1 from chat.block b where b.blocker_id = ${other} and b.blocked_id = any(${users})))`;
+
 /** SQL: true when the user blocks anybody or is blocked by anybody. */
 export const hasBlocks = (user: string): string =>
   `(exists (select 1 from chat.block b where b.blocker_id = ${user}) or exists (select 1 from chat.block b where b.blocked_id = ${user}))`;
@@ -204,23 +209,26 @@ const BLOCKED = `
   where ${blockBetween('q.user_id', 'o.user_id')}`;
 
 /**
- * Indexes of the pairs where one of the two people of a direct conversation blocks the other. Every pair must name a
- * direct conversation. No query for an empty list.
+ * Indexes of the callers who block the other person of a direct conversation, or whom that person blocks. A bot counts
+ * as its owner, too. Every entry must name a direct conversation. No query for an empty list.
  */
-export async function blockedPairs(
+export async function blockedCallers(
   sql: Sql,
-  pairs: readonly { readonly conversationId: string; readonly userId: string }[],
+  callers: readonly { readonly conversationId: string; readonly caller: Pick<Actor, 'userId' | 'ownerId'> }[],
 ): Promise<Set<number>> {
-  if (pairs.length === 0) return new Set();
+  if (callers.length === 0) return new Set();
+  const pairs = callers.flatMap(({ conversationId, caller }, at) =>
+    identitiesOf(caller).map((userId) => ({ at, conversationId, userId })),
+  );
   const rows = await sql.query<{ n: number }>(BLOCKED, [
     pairs.map(({ conversationId }) => conversationId),
     pairs.map(({ userId }) => userId),
   ]);
-  return new Set(rows.map(({ n }) => n - 1));
+  return new Set(rows.map(({ n }) => pairs[n - 1]!.at));
 }
 
 /**
- * False where {@link blockedPairs} cannot find anything: the conversation is not direct, or the user neither blocks
+ * False where {@link blockedCallers} cannot find anything: the conversation is not direct, or the user neither blocks
  * anybody nor is blocked (see {@link hasBlocks}).
  */
 export const mayBeBlocked = (

@@ -25,12 +25,18 @@ export const Caller = z.object({
   userId: Id.optional(),
   sessionId: Id.optional(),
   kind: User.shape.kind.optional(),
+  /** The person who made the caller; present for bots only. */
+  ownerId: Id.optional(),
   connectionId: Id.optional(),
 });
 export type Caller = z.infer<typeof Caller>;
 
 /** A caller whose session has been verified: handlers of calls with `auth: 'session'` get it. */
 export type Actor = Caller & { userId: string; sessionId: string; kind: User['kind'] };
+
+/** The users that a caller acts for: themselves, and the owner of a bot. Whoever blocks one of them is not reached. */
+export const identitiesOf = ({ userId, ownerId }: Pick<Actor, 'userId' | 'ownerId'>): string[] =>
+  ownerId === undefined ? [userId] : [userId, ownerId];
 
 /** An attachment as the gateway stored it. `key` names its bytes in the file store. */
 export const StoredAttachment = z.object({
@@ -91,12 +97,12 @@ export const internalRequests = {
     input: z.object({ usernames: z.array(z.string()).max(500) }),
     output: z.object({ users: z.array(User) }),
   }),
-  /** The bot and session of a token. An unknown or revoked token is `unauthenticated`. */
+  /** The bot, its session and its owner. An unknown or revoked token is `unauthenticated`. */
   'auth.bot.v1': request({
     service: 'auth',
     via: 'query',
     input: z.object({ token: z.string().max(500) }),
-    output: z.object({ userId: Id, sessionId: Id }),
+    output: z.object({ userId: Id, sessionId: Id, ownerId: Id.optional() }),
   }),
   /** Lifts an expired ban. Other bans stay unchanged. */
   'member.return.v1': request({
@@ -190,7 +196,7 @@ export const internalRequests = {
   'history.typing.v1': request({
     service: 'history',
     via: 'query',
-    input: z.object({ userId: Id, connectionId: Id, conversationId: Id, active: z.boolean() }),
+    input: z.object({ userId: Id, ownerId: Id.optional(), connectionId: Id, conversationId: Id, active: z.boolean() }),
     output: z.object({}),
   }),
   /** The epoch of the database. */

@@ -20,7 +20,7 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('bots on %s', (_, 
     const { user, token } = BotToken.parse(await create());
     expect(user).toMatchObject({ kind: 'bot', displayName: 'Helper' });
     expect(token).toMatch(/^parley_bot_[\w-]{43}$/);
-    expect(await verify(token)).toEqual({ userId: user.id, sessionId: expect.any(String) });
+    expect(await verify(token)).toEqual({ userId: user.id, sessionId: expect.any(String), ownerId: owner.user.id });
     expect((await on.service.call('user.get.v1', as(owner), { userId: user.id })).user).toEqual(user);
     const rows = await on.engine.owner.query(
       `select row_to_json(b) as row from auth.bot b union all select row_to_json(s) from auth.session s`,

@@ -128,7 +128,7 @@ export class Bots {
     return ended;
   }
 
-  /** The bot and session that a token belongs to. Rejects with `unauthenticated`. */
+  /** The bot, session and owner that a token belongs to. Rejects with `unauthenticated`. */
   async verify(token: string): Promise<RequestAnswer<'auth.bot.v1'>> {
     const bot = await this.database.entities(async (em) => {
       const found = await em.findOne(BotEntity, { tokenHash: digest(token), deletedAt: null });
@@ -136,7 +136,7 @@ export class Bots {
       return isLive ? found : undefined;
     });
     if (!bot) throw new ChatError('unauthenticated', 'invalid token');
-    return { userId: bot.userId, sessionId: bot.sessionId };
+    return { userId: bot.userId, sessionId: bot.sessionId, ownerId: bot.ownerId };
   }
 }
 

@@ -5,4 +5,6 @@ export interface Session {
   readonly userId: string;
   readonly sessionId: string;
   readonly kind: User['kind'];
+  /** Present for bots only. */
+  readonly ownerId?: string | undefined;
 }

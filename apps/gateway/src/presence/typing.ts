@@ -56,7 +56,17 @@ export class Typing {
     if (conversations?.size === 0) this.active.delete(connection);
   }
 
-  private async tellHistory({ userId, id }: LocalConnection, conversationId: string, active: boolean): Promise<void> {
-    await this.broker.request('history.typing.v1', { userId, connectionId: id, conversationId, active });
+  private async tellHistory(
+    { userId, id, session }: LocalConnection,
+    conversationId: string,
+    active: boolean,
+  ): Promise<void> {
+    await this.broker.request('history.typing.v1', {
+      userId,
+      ...(session.ownerId !== undefined && { ownerId: session.ownerId }),
+      connectionId: id,
+      conversationId,
+      active,
+    });
   }
 }

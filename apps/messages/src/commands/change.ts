@@ -224,7 +224,7 @@ export async function changeConversation<T>(
 ): Promise<Committed<T>> {
   const { conversation, ...committed } = await database.transaction(async (sql) => {
     const [locked] = await lockConversations(sql, [conversationId]);
-    const [member] = await callerStatesOf(sql, [{ conversationId, userId: context.caller.userId }]);
+    const [member] = await callerStatesOf(sql, [{ conversationId, caller: context.caller }]);
     if (!locked) throw new ChatError('not_found', 'No such conversation');
     const change = new ConversationChange(sql, context, locked, member!, audience);
     if (access !== 'later') requireAccess(change, access);

@@ -1,6 +1,7 @@
 /** The rows by which commands decide, a conversation and its callers: locked, or cached as last committed. */
 import { Injectable } from '@nestjs/common';
 import { conversationColumns, hasBlocks, statusNow, type ConversationRow, type MemberState } from '@parley/chat';
+import type { Actor } from '@parley/contracts';
 import { Lru } from '@parley/service-kit';
 import type { Row, Sql } from '@parley/store';
 
@@ -24,10 +25,10 @@ const LOCK = `
 export const lockConversations = (sql: Sql, ids: readonly string[]): Promise<LockedConversation[]> =>
   sql.query<LockedConversation>(LOCK, [ids]);
 
-/** A user in a conversation. */
-export interface ConversationUser {
+/** A caller of a command on a conversation. */
+export interface ConversationCaller {
   readonly conversationId: string;
-  readonly userId: string;
+  readonly caller: Pick<Actor, 'userId' | 'ownerId'>;
 }
 /** A caller's row in a conversation, all null if they were never a member, and the database's time at which it was read. */
 export interface CallerState extends Row, MemberState {
@@ -36,22 +37,24 @@ export interface CallerState extends Row, MemberState {
   readonly status: string | null;
   readonly left_at: Date | null;
   /**
-   * True when the caller blocks anybody or is blocked by anybody, in any conversation: see `mayBeBlocked`. The query
+   * True when the caller or a bot's owner blocks anybody or is blocked by anybody, in any conversation: see
+   * `mayBeBlocked`. The query
    * does not join the other person of a direct conversation, because planning that join costs every small batch more
    * than the second query costs the few that need it.
    */
   readonly has_blocks: boolean;
 }
 const CALLERS = `
-  select clock_timestamp() as now, m.role, ${statusNow('m')} as status, m.left_at, ${hasBlocks('q.user_id')} as has_blocks
-  from unnest($1::uuid[], $2::uuid[]) with ordinality as q(conversation_id, user_id, n)
+  select clock_timestamp() as now, m.role, ${statusNow('m')} as status, m.left_at, ${hasBlocks('q.user_id')} or ${hasBlocks('q.owner_id')} as has_blocks
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[]) with ordinality as q(conversation_id, user_id, owner_id, n)
   left join chat.member m on m.conversation_id = q.conversation_id and m.user_id = q.user_id
   order by q.n`;
 /** One row for each caller, in their order. Exact under the locks of {@link lockConversations}. */
-export const callerStatesOf = (sql: Sql, callers: readonly ConversationUser[]): Promise<CallerState[]> =>
+export const callerStatesOf = (sql: Sql, callers: readonly ConversationCaller[]): Promise<CallerState[]> =>
   sql.query<CallerState>(CALLERS, [
     callers.map(({ conversationId }) => conversationId),
-    callers.map(({ userId }) => userId),
+    callers.map(({ caller }) => caller.userId),
+    callers.map(({ caller }) => caller.ownerId),
   ]);
 
 /** A conversation's row at one `rev`, and recent senders' rows in it. */

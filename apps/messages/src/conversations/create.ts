@@ -3,6 +3,7 @@ import { Broker } from '@parley/broker';
 import { admitsGuests, viewConversations } from '@parley/chat';
 import {
   ChatError,
+  identitiesOf,
   newId,
   type CallOutput,
   type Conversation,
@@ -54,15 +55,16 @@ export class ConversationCreator {
    * A block prevents new conversations and finding an existing one, but not the repeated answer to the request that
    * created it.
    */
-  private async storeDirect({ requestId, userId }: CreateCommand['caller'], other: string): Promise<string> {
-    const pair = await createDirect(this.database, requestId, userId, other);
+  private async storeDirect(caller: CreateCommand['caller'], other: string): Promise<string> {
+    const { requestId, userId } = caller;
+    const pair = await createDirect(this.database, requestId, userId, other, identitiesOf(caller));
     if (pair.id === undefined || (pair.blocked && pair.id !== requestId)) throw new ChatError('blocked');
     return pair.id;
   }
 
   /** Users who block the creator are not put into conversations by them: nothing is created. */
   private async storeGroup({ caller, input }: CreateCommand, others: readonly string[]): Promise<string> {
-    if (others.length > 0 && (await isCreationBlocked(this.database, caller.requestId, caller.userId, others)))
+    if (others.length > 0 && (await isCreationBlocked(this.database, caller.requestId, identitiesOf(caller), others)))
       throw new ChatError('blocked', 'One of these users blocks you');
     const { kind, visibility = 'private', title, topic, color, policy = {} } = input;
     const conversation = {
@@ -70,6 +72,7 @@ export class ConversationCreator {
       kind,
       visibility,
       createdBy: caller.userId,
+      addedBy: caller.ownerId ?? caller.userId,
       title,
       topic: topic === '' ? undefined : topic,
       color,

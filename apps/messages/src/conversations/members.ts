@@ -1,6 +1,6 @@
 import type { Broker } from '@parley/broker';
 import { admitsGuests, audienceOf, outranks, requirePermission, toMember, type Action } from '@parley/chat';
-import { ChatError, type CallInput, type CallOutput, type User } from '@parley/contracts';
+import { ChatError, identitiesOf, type CallInput, type CallOutput, type User } from '@parley/contracts';
 import { requireAccess, type ConversationChange } from '../commands/change.js';
 import { invalid, requireUsers } from '../people/users.js';
 import {
@@ -102,15 +102,15 @@ export async function add(
       'forbidden',
       'This user left after you had added them: you may not add them again within a day',
     );
-  const joined = await addMember(change, userId, role, change.userId);
+  const joined = await addMember(change, userId, role, change.context.caller.ownerId ?? change.userId);
   await publishMembership(change, { changed: [joined], joined, note: await change.note({ kind: 'added', userId }) });
   return { member: toMember(joined) };
 }
 
 /** Refuses to put a user who blocks the caller into the conversation. */
 async function requireUnblocked(change: ConversationChange, userId: string): Promise<AdditionFacts> {
-  const { sql, conversation, now } = change;
-  const facts = await findAdditionFacts(sql, conversation.id, userId, change.userId, now);
+  const { sql, conversation, now, context } = change;
+  const facts = await findAdditionFacts(sql, conversation.id, userId, identitiesOf(context.caller), now);
   if (facts.blocked) throw new ChatError('blocked', 'This user blocks you');
   return facts;
 }

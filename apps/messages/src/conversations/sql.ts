@@ -1,4 +1,4 @@
-import { blockBetween, deliveredSeq, readSeq, statusNow, type MemberRow } from '@parley/chat';
+import { blockWithAny, deliveredSeq, readSeq, statusNow, type MemberRow } from '@parley/chat';
 import { foldName, type Policy, type Role } from '@parley/contracts';
 import type { Row, Sql } from '@parley/store';
 
@@ -8,6 +8,8 @@ export interface NewConversation {
   readonly kind: string;
   readonly visibility: string;
   readonly createdBy: string;
+  /** The person who answers for the creator's additions: a bot's owner. */
+  readonly addedBy: string;
   readonly title: string | undefined;
   readonly topic: string | undefined;
   readonly color: string | undefined;
@@ -17,7 +19,7 @@ export interface NewConversation {
 // One statement, so that the conversation appears with its members. An existing pair stays as it is.
 const CREATE_DIRECT = `
   with pair as (
-    insert into chat.direct_pair (low, high, conversation_id) select least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1::uuid where not ${blockBetween('$2::uuid', '$3::uuid')}
+    insert into chat.direct_pair (low, high, conversation_id) select least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid), $1::uuid where not ${blockWithAny('$4::uuid[]', '$3::uuid')}
     on conflict (low, high) do nothing returning conversation_id),
   conversation as (
     insert into chat.conversation (id, kind, visibility, created_by, created_at, active_at, rev, conversation_rev, members_rev, member_count)
@@ -25,20 +27,22 @@ const CREATE_DIRECT = `
   insert into chat.member (conversation_id, user_id, role, joined_at, rev)
   select conversation_id, user_id, 'creator', now(), 1 from pair, unnest(array[$2::uuid, $3::uuid]) as user_id`;
 const PAIR = `
-  select (select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)) as id, ${blockBetween('$1::uuid', '$2::uuid')} as blocked`;
+  select (select conversation_id from chat.direct_pair where low = least($1::uuid, $2::uuid) and high = greatest($1::uuid, $2::uuid)) as id, ${blockWithAny('$3::uuid[]', '$2::uuid')} as blocked`;
 
 /**
  * The one direct conversation of two people: the existing one, or a new one under `id`. `id` is undefined when there is
- * none and one of them blocks the other. Waits for a concurrent creation of the same pair.
+ * none and one of them blocks the other. `identities`: the creator, and the owner of a bot, whose blocks count as well.
+ * Waits for a concurrent creation of the same pair.
  */
 export async function createDirect(
   sql: Sql,
   id: string,
   creator: string,
   other: string,
+  identities: readonly string[],
 ): Promise<{ id: string | undefined; blocked: boolean }> {
-  await sql.query(CREATE_DIRECT, [id, creator, other]);
-  const [pair] = await sql.query<{ id: string | null; blocked: boolean }>(PAIR, [creator, other]);
+  await sql.query(CREATE_DIRECT, [id, creator, other, identities]);
+  const [pair] = await sql.query<{ id: string | null; blocked: boolean }>(PAIR, [creator, other, identities]);
   return { id: pair!.id ?? undefined, blocked: pair!.blocked };
 }
 
@@ -52,7 +56,7 @@ const CREATE_GROUP = `
     insert into chat.message (conversation_id, seq, rev, id, sender_id, client_id, type, body, system, created_at)
     select id, 1, 2, $10, $4, $11, 'system', '', '{"kind": "created"}', now() from conversation)
   insert into chat.member (conversation_id, user_id, role, joined_at, rev, added_by)
-  select id, user_id, case when user_id = $4 then 'creator' else 'member' end, now(), 1, nullif($4, user_id) from conversation, unnest($9::uuid[]) as user_id`;
+  select id, user_id, case when user_id = $4 then 'creator' else 'member' end, now(), 1, case when user_id <> $4 then $13::uuid end from conversation, unnest($9::uuid[]) as user_id`;
 
 /**
  * Stores a group or channel with its members, including the creator, and its first system message. Does nothing if the
@@ -64,7 +68,7 @@ export async function createGroup(
   memberIds: readonly string[],
   message: { id: string; clientId: string },
 ): Promise<void> {
-  const { id, kind, visibility, createdBy, title, topic, color, policy } = conversation;
+  const { id, kind, visibility, createdBy, addedBy, title, topic, color, policy } = conversation;
   await sql.query(CREATE_GROUP, [
     id,
     kind,
@@ -78,6 +82,7 @@ export async function createGroup(
     message.id,
     message.clientId,
     title === undefined ? undefined : foldName(title),
+    addedBy,
   ]);
 }
 
@@ -100,7 +105,7 @@ export interface StoredMember extends MemberRow {
   base_seq: number;
   rev: number;
   left_at: Date | null;
-  /** Who added the member; null for those who joined by themselves. */
+  /** The person who added the member, also by a bot; null for those who joined by themselves. */
   added_by: string | null;
   /**
    * True when `member_count` includes the member: has not left, and is not stored as banned. An expired ban stays
@@ -158,39 +163,39 @@ export async function recordDeparture(
 }
 
 export interface AdditionFacts extends Row {
-  /** The user blocks the caller. */
+  /** The user blocks the caller or a bot's owner. */
   blocked: boolean;
-  /** The user left within a day, after the caller had added them. */
+  /** The user left within a day, after the caller, a bot's owner or another of their bots had added them. */
   left: boolean;
 }
 const ADDITION_FACTS = `
-  select exists (select 1 from chat.block where blocker_id = $2 and blocked_id = $3) as blocked,
-    exists (select 1 from chat.departure where conversation_id = $1 and user_id = $2 and added_by = $3 and left_at > $4::timestamptz - ${NO_RETURN}) as left`;
-/** What decides whether `by` may add a user who exists and is not a member. */
+  select exists (select 1 from chat.block where blocker_id = $2 and blocked_id = any($3::uuid[])) as blocked,
+    exists (select 1 from chat.departure where conversation_id = $1 and user_id = $2 and added_by = any($3::uuid[]) and left_at > $4::timestamptz - ${NO_RETURN}) as left`;
+/** What decides whether a caller, with all {@link identitiesOf} them, may add a user who exists and is not a member. */
 export async function findAdditionFacts(
   sql: Sql,
   conversationId: string,
   userId: string,
-  by: string,
+  identities: readonly string[],
   now: Date,
 ): Promise<AdditionFacts> {
-  const [facts] = await sql.query<AdditionFacts>(ADDITION_FACTS, [conversationId, userId, by, now]);
+  const [facts] = await sql.query<AdditionFacts>(ADDITION_FACTS, [conversationId, userId, identities, now]);
   return facts!;
 }
 
 /**
- * True when one of the users blocks `by`, and no conversation with this id exists: a repeated request is answered,
+ * True when one of the users blocks one of the caller's identities, and no conversation with this id exists: a repeated request is answered,
  * whoever blocks whom since.
  */
 export async function isCreationBlocked(
   sql: Sql,
   id: string,
-  by: string,
+  identities: readonly string[],
   userIds: readonly string[],
 ): Promise<boolean> {
   const blocks = await sql.query(
-    `select 1 from chat.block where blocked_id = $2 and blocker_id = any($3::uuid[]) and not exists (select 1 from chat.conversation where id = $1) limit 1`,
-    [id, by, userIds],
+    `select 1 from chat.block where blocked_id = any($2::uuid[]) and blocker_id = any($3::uuid[]) and not exists (select 1 from chat.conversation where id = $1) limit 1`,
+    [id, identities, userIds],
   );
   return blocks.length > 0;
 }

@@ -3,7 +3,7 @@ import type { Delivery } from '@parley/broker';
 import {
   accessRefusal,
   Audience,
-  blockedPairs,
+  blockedCallers,
   lineColumns,
   mayBeBlocked,
   permissionRefusal,
@@ -47,7 +47,7 @@ export class LineDrawer {
       const conversations = new Map((await lockConversations(sql, ids)).map((row) => [row.id, row]));
       const callers = await callerStatesOf(
         sql,
-        commands.map((command) => ({ conversationId: conversationIdOf(command), userId: userIdOf(command) })),
+        commands.map((command) => ({ conversationId: conversationIdOf(command), caller: command.payload.caller })),
       );
       const refusals = await refusalsOf(sql, conversations, commands, callers);
       const boards = await boardsOf(
@@ -91,9 +91,9 @@ async function refusalsOf(
     (at) =>
       refusals[at] === undefined && mayBeBlocked(conversations.get(conversationIdOf(commands[at]!))!, callers[at]!),
   );
-  const blocked = await blockedPairs(
+  const blocked = await blockedCallers(
     sql,
-    unclear.map((at) => ({ conversationId: conversationIdOf(commands[at]!), userId: userIdOf(commands[at]!) })),
+    unclear.map((at) => ({ conversationId: conversationIdOf(commands[at]!), caller: commands[at]!.payload.caller })),
   );
   for (const n of blocked) refusals[unclear[n]!] = new ChatError('blocked');
   return refusals;

@@ -1,6 +1,6 @@
 import type { Delivery } from '@parley/broker';
 import {
-  blockedPairs,
+  blockedCallers,
   hidingThing,
   mayBeBlocked,
   messageColumns,
@@ -103,9 +103,9 @@ export async function updateRow(
 /** Refuses, in this order: roles without the permission, muted members, and blocked users in a direct conversation. */
 export async function requireWriting(action: Action, change: ConversationChange): Promise<void> {
   requirePermission(action, change);
-  const { sql, conversation, member, userId } = change;
+  const { sql, conversation, member, context } = change;
   if (!mayBeBlocked(conversation, member)) return;
-  const blocked = await blockedPairs(sql, [{ conversationId: conversation.id, userId }]);
+  const blocked = await blockedCallers(sql, [{ conversationId: conversation.id, caller: context.caller }]);
   if (blocked.size > 0) throw new ChatError('blocked');
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { accessRefusal, Audience } from '@parley/chat';
-import { ChatError, partsOf } from '@parley/contracts';
+import { ChatError, identitiesOf, partsOf } from '@parley/contracts';
 import { Database, isUniqueViolation, type Sql } from '@parley/store';
 import { ConversationCache, type LockedConversation } from '../commands/conversation-rows.js';
 import type { SendCommand, SendContext } from './context.js';
@@ -43,12 +43,12 @@ export class FastPath {
     if (!audiences) return undefined;
     const { batch, decisions } = decide(candidates, evaluation, new Map());
     if (decisions.some((decision) => decision instanceof ChatError)) return undefined;
-    const direct = batch.messages.filter(({ conversationId }) => cached.get(conversationId)!.kind === 'direct');
+    const direct = commands.filter(({ input }) => cached.get(input.conversationId)!.kind === 'direct');
     const times = await storeIfUnchanged(
       this.database,
       batch.advanced.map((after) => ({ before: cached.get(after.id)!, after })),
       batch.messages,
-      direct.map(({ senderId }) => senderId),
+      direct.flatMap(({ caller }) => identitiesOf(caller)),
     ).catch((error: unknown) => {
       if (isUniqueViolation(error)) return undefined;
       throw error;
@@ -128,7 +128,7 @@ const STORE_IF_UNCHANGED = `
 /**
  * Stores plain messages and advances their conversations, in one statement that is its own transaction, provided that
  * every conversation still has the `rev` of `before`, and that none of `directSenders`, the senders in direct
- * conversations, blocks anybody or is blocked. Returns the messages' time by conversation: the database's, never before
+ * conversations and the owners of bots among them, blocks anybody or is blocked. Returns the messages' time by conversation: the database's, never before
  * that of the previous message. Returns undefined when a condition failed and nothing was stored. Rejects with a unique
  * violation, storing nothing, when a `clientId` exists.
  *

@@ -207,7 +207,10 @@ async function candidatesFor(
     userId: caller.userId,
     clientId: input.clientId,
   }));
-  const senders = await callerStatesOf(sql, keys);
+  const senders = await callerStatesOf(
+    sql,
+    commands.map(({ caller, input }) => ({ conversationId: input.conversationId, caller })),
+  );
   const denials = commands.map(({ input }, at) =>
     accessRefusal(conversations.get(input.conversationId), senders[at]!, 'member'),
   );

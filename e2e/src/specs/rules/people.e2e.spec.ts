@@ -532,6 +532,70 @@ describe.each(Object.entries(shared))('the rules of users, in %s mode', (_, star
       bot.disconnect();
       again.disconnect();
     });
+
+    const botOf = async (owner: ChatClient): Promise<ChatClient> => {
+      const { user, token } = await owner.http('bot.create', { username: uniqueName('bot') });
+      const bot = new ChatClient(deployment.url, { ...owner.session, user, accessToken: token });
+      await bot.connect();
+      return bot;
+    };
+
+    it('a bot does not reach whoever blocks its owner', async () => {
+      const [ann, ben] = [await deployment.person(), await deployment.guest()];
+      const [early, late] = [await botOf(ann), await botOf(ann)];
+      const conversationId = await deployment.direct(early, ben);
+      const { id: group } = await deployment.group([early, ann]);
+      const { message } = await early.send(conversationId, 'before the block');
+      await early.send(conversationId, 'and once more');
+      await ben.http('block.add', { userId: ann.user.id });
+      const from = ben.events.length;
+      expect(
+        await allCodes([
+          ...(['direct', 'group'] as const).flatMap((kind) =>
+            [early, late].map((bot) => bot.http('conversation.create', { kind, memberIds: [ben.user.id] })),
+          ),
+          early.http('member.add', { conversationId: group, userId: ben.user.id }),
+          early.send(conversationId, 'x'),
+          early.http('message.send', { conversationId, clientId: newId(), body: 'x' }),
+          early.call('message.edit', { messageId: message.id, body: 'x' }),
+          early.call('reaction.add', { messageId: message.id, emoji: '👍' }),
+          early.call('typing', { conversationId, active: true }),
+          early.call('drawing.draw', { conversationId, line: { id: 'l', color: '#000000', width: 1, points: [0, 0] } }),
+          early.call('peer.signal', { conversationId, to: ben.user.id, data: 1 }),
+        ]),
+      ).toEqual(['blocked']);
+      await deployment.settle(ben);
+      expect(eventsAbout(ben, conversationId, from)).toEqual([]);
+      await ben.http('block.remove', { userId: ann.user.id });
+      expect(await codeOf(early.send(conversationId, 'after the block'))).toBe('ok');
+      early.disconnect();
+      late.disconnect();
+    });
+
+    it('who left is not added again within a day by a bot of the one who had added them, nor by its owner', async () => {
+      const [ann, ben] = [await deployment.person(), await deployment.guest()];
+      const [bot, other] = [await botOf(ann), await botOf(ann)];
+      const admins = async (creator: ChatClient, ...members: ChatClient[]): Promise<string> => {
+        const { id } = await deployment.group([creator, ...members]);
+        for (const { user } of members)
+          await creator.http('member.update', { conversationId: id, userId: user.id, role: 'admin' });
+        return id;
+      };
+      const add = { userId: ben.user.id };
+      for (const [adder, refused] of [
+        [ann, [ann, bot, other]],
+        [bot, [ann, bot, other]],
+      ] as const) {
+        const conversationId = await admins(ann, bot, other);
+        await adder.http('member.add', { conversationId, ...add });
+        await ben.http('conversation.leave', { conversationId });
+        expect(await allCodes(refused.map((who) => who.http('member.add', { conversationId, ...add })))).toEqual([
+          'forbidden',
+        ]);
+      }
+      bot.disconnect();
+      other.disconnect();
+    });
   });
 
   describe('attachments', () => {

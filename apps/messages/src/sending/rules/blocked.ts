@@ -1,4 +1,4 @@
-import { blockedPairs, mayBeBlocked } from '@parley/chat';
+import { blockedCallers, mayBeBlocked } from '@parley/chat';
 import { ChatError } from '@parley/contracts';
 import type { SendContext } from '../context.js';
 import type { SendRule } from './rule.js';
@@ -8,9 +8,9 @@ export const blocked: SendRule<ReadonlySet<SendContext>> = {
   name: 'blocked',
   appliesTo: ({ conversation, sender }) => mayBeBlocked(conversation, sender),
   prepare: async (sql, contexts) => {
-    const found = await blockedPairs(
+    const found = await blockedCallers(
       sql,
-      contexts.map(({ command, conversation }) => ({ conversationId: conversation.id, userId: command.caller.userId })),
+      contexts.map(({ command, conversation }) => ({ conversationId: conversation.id, caller: command.caller })),
     );
     return new Set(contexts.filter((_, at) => found.has(at)));
   },
