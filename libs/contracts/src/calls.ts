@@ -56,7 +56,7 @@ import {
 } from './shapes.js';
 import { limitBounds, limits } from './limits.js';
 import { foldUsername } from './names.js';
-import { hasVisibleText } from './bodies.js';
+import { hasVisibleText } from './invisible.js';
 
 /** The services that consume requests from the broker. The gateway is not one: it only sends requests. */
 export type Service = 'auth' | 'messages' | 'history' | 'presence';

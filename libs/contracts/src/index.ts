@@ -6,6 +6,7 @@ export * from './events.js';
 export * from './fold.js';
 export * from './ids.js';
 export * from './internal.js';
+export * from './invisible.js';
 export * from './limits.js';
 export * from './names.js';
 export * from './shapes.js';

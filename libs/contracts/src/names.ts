@@ -1,13 +1,10 @@
 /** The rules for usernames, displayed names, titles and topics. */
-import { hasVisibleText } from './bodies.js';
+import { hasHidden, hasVisibleText, withoutInvisible } from './invisible.js';
 
 const NAME_REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/[\p{Cc}\u2028\u2029]/u, 'must not contain control characters or line breaks'],
   [/\p{Bidi_Control}/u, 'must not contain direction marks'],
 ];
-const FORMAT_CHARACTERS = /\p{Cf}/gu;
-const TAG = /[\u{e0000}-\u{e007f}]/u;
-const FLAG_WITH_TAGS = /\p{RGI_Emoji_Tag_Sequence}/gv;
 const MARK_PILE = /\p{M}{5}/u;
 
 /**
@@ -24,8 +21,8 @@ export function problemOfName(name: string): string | undefined {
   const refusal = NAME_REFUSALS.find(([pattern]) => pattern.test(name));
   if (refusal) return refusal[1];
   if (name !== '' && !hasVisibleText(name)) return 'must have something visible';
-  if (TAG.test(name.replace(FLAG_WITH_TAGS, ''))) return 'must not contain tag characters';
+  if (hasHidden(name)) return 'must not contain invisible characters';
   // Joiners do not end a pile.
-  if (MARK_PILE.test(name.replace(FORMAT_CHARACTERS, ''))) return 'must not have more than 4 accents on a letter';
+  if (MARK_PILE.test(withoutInvisible(name))) return 'must not have more than 4 accents on a letter';
   return undefined;
 }

@@ -109,7 +109,14 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
       username.toUpperCase(),
       username.replace('a', 'а'),
       `@${username}`,
+      `[${username}]`,
+      `⭐ ${username} ⭐`,
+      `🇩🇪 ${username}`,
+      username.replace('a', 'ꓮ'),
+      username.replace('a', '🇦'),
       'Аdmin',
+      'ꓮꓓꓟꓲꓠ',
+      '(ad)min',
       'Parley',
     ]) {
       await refused(on.service.call('user.update.v1', as(ben), { displayName }), 'conflict');
@@ -121,8 +128,10 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('profiles on %s', 
       await refused(on.service.call('auth.guest.v1', nobody(), { displayName }), 'conflict');
       await refused(on.service.call('bot.create.v1', as(ben), { username: uniqueName(), displayName }), 'conflict');
     }
-    const own = await on.service.call('user.update.v1', as(anna), { displayName: username.toUpperCase() });
-    expect(own.user.displayName).toBe(username.toUpperCase());
+    for (const displayName of [username.toUpperCase(), `⭐ ${username}`])
+      expect((await on.service.call('user.update.v1', as(anna), { displayName })).user.displayName).toBe(displayName);
+    for (const displayName of ['José 🌟', 'Anna (HR)', 'All Might', 'Ali', `${username} and friends`])
+      expect((await on.service.call('user.update.v1', as(ben), { displayName })).user.displayName).toBe(displayName);
   });
 
   it.each<[string, (name: string) => string]>([
