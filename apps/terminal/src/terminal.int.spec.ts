@@ -217,6 +217,61 @@ it('every line is carried out as a command or sent as a message', async () => {
   ben.disconnect();
 });
 
+it('commands moderate a conversation', async () => {
+  const ben = await ChatClient.register(url, { username: uniqueName('ben'), displayName: 'Ben' });
+  const [name, user] = [uniqueName('cleo'), ben.user.username];
+  const run = (...commands: string[]): Promise<Run> =>
+    lines(['--user', name, '--commands', '--register'], commands.join('\n'));
+  const result = await run(
+    `/new group Tea party with @${user}`,
+    '/rename Coffee party',
+    '/topic Beans',
+    `/role ${user} admin`,
+    '/members',
+    `/role ${user} member`,
+    `/mute ${user} 2h`,
+    '/members',
+    `/unmute ${user}`,
+    `/ban ${user}`,
+    '/members',
+    `/unban ${user}`,
+    `/invite ${user}`,
+    `/role ${user} creator`,
+    '/members',
+    `/mute ${user} soon`,
+  );
+  expect(result.problems).toContain('soon is no time: write 30m, 2h or 7d');
+  expect(result.output.split('\n').filter((line) => line.includes('Ben '))).toEqual([
+    'Ben  admin  offline',
+    expect.stringMatching(/^Ben  member, muted until \d{4}-\d\d-\d\dT\d\d:\d\dZ  offline$/),
+    'Ben  member, banned',
+    'Ben  creator  offline',
+  ]);
+  const { items } = await ben.http('conversation.list', {});
+  expect(items).toMatchObject([{ title: 'Coffee party', topic: 'Beans', me: { role: 'creator' } }]);
+});
+
+it('commands keep contacts and blocks', async () => {
+  const ben = await ChatClient.register(url, { username: uniqueName('ben'), displayName: 'Ben' });
+  const { username } = ben.user;
+  const [name, entry] = [uniqueName('cleo'), `Ben  @${ben.user.username}  person`];
+  const result = await lines(
+    ['--user', name, '--register', '--commands'],
+    [
+      `/contact ${username}`,
+      `/block ${username}`,
+      '/contacts',
+      '/blocks',
+      `/uncontact ${username}`,
+      `/unblock ${username}`,
+      '/contacts',
+      '/blocks',
+    ].join('\n'),
+  );
+  expect(result).toMatchObject({ code: 0, problems: expect.stringContaining('Ben is not blocked') as string });
+  expect(result.output.split('\n').filter((line) => line.includes(entry))).toHaveLength(2);
+});
+
 it('messages of others cannot control the terminal', async () => {
   const { ann, conversation, title } = await group();
   await lines(['--guest', 'Cat', '--commands'], `/join ${title}\n`);

@@ -16,6 +16,15 @@ export function required(text: string, what: string): string {
   return text;
 }
 
+const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** The milliseconds of `30m`, `2h` or `7d`. Throws a {@link UsageError} for other texts. */
+export function parseDuration(text: string): number {
+  const [, count, unit] = /^([1-9]\d{0,3})([mhd])$/.exec(text) ?? [];
+  if (count === undefined) throw new UsageError(`${text} is no time: write 30m, 2h or 7d`);
+  return Number(count) * UNITS_MS[unit!]!;
+}
+
 export const isOwn =
   ({ client }: CommandPrompt) =>
   ({ senderId }: Message): boolean =>

@@ -2,18 +2,23 @@ import type { Draft } from '@parley/client';
 import { errorText, UsageError } from '../errors.js';
 import type { CommandPrompt, CommandHandler } from './command-prompt.js';
 import {
-  addMember,
   createConversation,
   joinConversation,
   leaveConversation,
   listConversations,
-  listMembers,
   listPublicConversations,
   openConversation,
-  removeMember,
-  searchPeople,
 } from './conversations.js';
 import { saveFiles, uploadFile } from './files.js';
+import {
+  addMember,
+  changeRole,
+  describeConversation,
+  listMembers,
+  removeMember,
+  restrict,
+  unrestrict,
+} from './members.js';
 import {
   deleteMessage,
   discardFailed,
@@ -26,6 +31,7 @@ import {
   searchMessages,
   showReceipts,
 } from './messages.js';
+import { changeOwn, listOwn, searchPeople } from './people.js';
 
 interface Command {
   readonly name: string;
@@ -56,7 +62,55 @@ export const commands: readonly Command[] = [
   { name: 'members', usage: '', description: 'who is in this conversation', handle: listMembers },
   { name: 'invite', usage: 'USERNAME', description: 'add somebody to this conversation', handle: addMember },
   { name: 'remove', usage: 'USERNAME', description: 'remove somebody from this conversation', handle: removeMember },
+  {
+    name: 'role',
+    usage: 'USERNAME admin · member · creator',
+    description: 'change the role of a member; creator hands the conversation over',
+    handle: changeRole,
+  },
+  {
+    name: 'mute',
+    usage: 'USERNAME [TIME]',
+    description: 'let somebody read only; TIME is 30m, 2h, 7d, without it for good',
+    handle: restrict('muted'),
+  },
+  { name: 'unmute', usage: 'USERNAME', description: 'let somebody write again', handle: unrestrict },
+  {
+    name: 'ban',
+    usage: 'USERNAME [TIME]',
+    description: 'keep somebody out of this conversation',
+    handle: restrict('banned'),
+  },
+  { name: 'unban', usage: 'USERNAME', description: 'let somebody in again', handle: unrestrict },
+  { name: 'rename', usage: 'TITLE', description: 'change the title', handle: describeConversation('title') },
+  { name: 'topic', usage: '[TEXT]', description: 'change the topic', handle: describeConversation('topic') },
   { name: 'people', usage: 'NAME', description: 'look for people', handle: searchPeople },
+  { name: 'contacts', usage: '', description: 'your contacts', handle: listOwn('contacts', 'Contacts') },
+  {
+    name: 'contact',
+    usage: 'USERNAME',
+    description: 'make somebody your contact',
+    handle: changeOwn('contacts', 'PUT', 'is your contact'),
+  },
+  {
+    name: 'uncontact',
+    usage: 'USERNAME',
+    description: 'remove a contact',
+    handle: changeOwn('contacts', 'DELETE', 'is no contact of yours'),
+  },
+  { name: 'blocks', usage: '', description: 'people whom you block', handle: listOwn('blocks', 'Blocked people') },
+  {
+    name: 'block',
+    usage: 'USERNAME',
+    description: 'neither get messages of somebody nor be added by them',
+    handle: changeOwn('blocks', 'PUT', 'is blocked'),
+  },
+  {
+    name: 'unblock',
+    usage: 'USERNAME',
+    description: 'end a block',
+    handle: changeOwn('blocks', 'DELETE', 'is not blocked'),
+  },
   { name: 'reply', usage: '[#N] TEXT', description: 'answer a message', handle: reply },
   { name: 'edit', usage: '[#N] TEXT', description: 'change what you wrote', handle: edit },
   { name: 'delete', usage: '[#N]', description: 'delete what you wrote', handle: deleteMessage },

@@ -1,6 +1,4 @@
-import type { Conversation, Member, User } from '@parley/client';
-import { nameOf } from '../text/directory.js';
-import { inline } from '../text/printable.js';
+import type { Conversation } from '@parley/client';
 import { UsageError } from '../errors.js';
 import { currentConversation, required } from './arguments.js';
 import type { CommandPrompt } from './command-prompt.js';
@@ -73,52 +71,4 @@ export async function joinConversation(prompt: CommandPrompt, text: string): Pro
 export async function leaveConversation(prompt: CommandPrompt): Promise<void> {
   await prompt.client.leaveConversation(currentConversation(prompt).conversation.id);
   prompt.select(undefined);
-}
-
-export async function listMembers(prompt: CommandPrompt): Promise<void> {
-  const { conversation } = currentConversation(prompt);
-  const { items } = await prompt.client.request<{ items: Member[] }>(
-    'GET',
-    `/conversations/${conversation.id}/members`,
-    { query: { limit: PAGE_SIZE } },
-  );
-  await Promise.all(items.map(({ userId }) => prompt.directory.loadName(userId)));
-  const { presence } = await prompt.client.call('presence:watch', { userIds: items.map(({ userId }) => userId) });
-  const states = new Map(presence.map(({ userId, state }) => [userId, state]));
-  const more = conversation.memberCount - items.length;
-  prompt.show(`Members of ${prompt.directory.title(conversation)}`, [
-    ...items.map(({ userId, role, status }) =>
-      `${prompt.directory.name(userId)}  ${role}${status === 'active' ? '' : `, ${status}`}  ${states.get(userId) ?? ''}`.trimEnd(),
-    ),
-    ...(more > 0 ? [`and ${more} more`] : []),
-  ]);
-}
-
-export async function addMember(prompt: CommandPrompt, text: string): Promise<void> {
-  const user = await prompt.directory.user(required(text, 'a username'));
-  await prompt.client.request(
-    'PUT',
-    `/conversations/${currentConversation(prompt).conversation.id}/members/${user.id}`,
-    { body: {} },
-  );
-  prompt.say(`${nameOf(user)} is in`);
-}
-
-export async function removeMember(prompt: CommandPrompt, text: string): Promise<void> {
-  const user = await prompt.directory.user(required(text, 'a username'));
-  await prompt.client.request(
-    'DELETE',
-    `/conversations/${currentConversation(prompt).conversation.id}/members/${user.id}`,
-  );
-  prompt.say(`${nameOf(user)} is out`);
-}
-
-export async function searchPeople(prompt: CommandPrompt, text: string): Promise<void> {
-  const { items } = await prompt.client.request<{ items: User[] }>('GET', '/users', {
-    query: { query: required(text, 'a name'), limit: PAGE_SIZE },
-  });
-  prompt.show(
-    'People',
-    items.map((user) => `${nameOf(user)}  @${inline(user.username)}  ${user.kind}`),
-  );
 }
