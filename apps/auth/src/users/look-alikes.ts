@@ -95,9 +95,17 @@ export function skeletonsOfName(name: string): string[] {
       .trim();
     const words = asWritten.replace(/[._-]/g, '').split(/ +/);
     const isOneWord = words.length === 1 || words.every((word) => word.length <= 1);
-    return [asWritten, asWritten.replace(/^[._-]+/, '').replace(/[._-]+$/, ''), ...(isOneWord ? [words.join('')] : [])];
+    return [asWritten, withoutEnds(asWritten), ...(isOneWord ? [words.join('')] : [])];
   });
   return [...new Set(read.flatMap(readStrokes).map(ofLowerCase))];
+}
+
+/** Without separators before and behind. */
+function withoutEnds(name: string): string {
+  let [start, end] = [0, name.length];
+  while (start < end && /[._-]/.test(name[start]!)) start++;
+  while (end > start && /[._-]/.test(name[end - 1]!)) end--;
+  return name.slice(start, end);
 }
 
 /** Names of officials, and words that clients use in mentions of many. Nobody may be called so. */

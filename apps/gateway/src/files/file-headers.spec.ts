@@ -4,7 +4,7 @@ import { rounds } from '@parley/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressKey, clientAddress } from '../calls/client.js';
-import { disposition, fileName, rangeOf } from './file-headers.js';
+import { disposition, fileName, fileNameFor, rangeOf } from './file-headers.js';
 
 const anything = fc.oneof(
   fc.string({ unit: 'grapheme' }),
@@ -39,6 +39,107 @@ describe('a file’s name', () => {
       }),
       rounds(1_000),
     );
+  });
+
+  it('is stored and saved as the same', () => {
+    fc.assert(
+      fc.property(given, fc.constantFrom('image/png', 'text/plain; charset=utf-8'), (one, mediaType) => {
+        const name = fileNameFor(mediaType, one);
+        expect([fileNameFor(mediaType, name), fileName(name)]).toEqual([name, name]);
+      }),
+      rounds(1_000),
+    );
+  });
+
+  it('does not run, whatever stands behind its ending', () => {
+    const noise = fc.array(
+      fc.constantFrom(
+        '.',
+        ' ',
+        '\u00a0',
+        '\u3000',
+        '\u200b',
+        '\u2800',
+        '\u202e',
+        '"',
+        "'",
+        '”',
+        '\0',
+        '\u3164',
+        '\ue000',
+      ),
+      { maxLength: 5 },
+    );
+    const ending = fc.constantFrom(
+      'exe',
+      'EXE',
+      'ｅｘｅ',
+      'e\u200bxe',
+      'e\u00adx\u2800e',
+      'hta',
+      'ps1',
+      'ｌnk',
+      '{20d04fe0}',
+    );
+    const dot = fc.constantFrom('.', '\u2024', '．', '﹒', '.\u200b', '\u202e.');
+    const behind = fc.constantFrom('', ':x', ':$DATA', '：x', ':');
+    fc.assert(
+      fc.property(dot, ending, noise, behind, noise, (point, run, before, stream, after) => {
+        const name = fileNameFor('text/plain', `a${point}${run}${before.join('')}${stream}${after.join('')}`);
+        expect(name).toMatch(/^a[^:]*\.txt$/u);
+      }),
+      rounds(1_000),
+    );
+  });
+
+  it.each([
+    ['a.exe\u200b', 'a.exe.txt'],
+    ['a.ｅｘｅ', 'a.ｅｘｅ.txt'],
+    ['a\u2024exe', 'a\u2024exe.txt'],
+    ['a.exe"', 'a.exe".txt'],
+    ['a.exe:x', 'a.exe_x.txt'],
+    ['a.exe::$DATA', 'a.exe__$DATA.txt'],
+    ['a.exe.', 'a.exe.txt'],
+    ['a.exe\u00a0', 'a.exe.txt'],
+    ['a.exe. .\u200b. "', 'a.exe. .. ".txt'],
+    ['\u2800', 'file'],
+    ['\u2800.\u3164', 'file'],
+    ['. .', 'file'],
+    ['con.txt', '_con.txt'],
+    ['NUL', '_NUL'],
+    ['nul .tar.gz', '_nul .tar.gz'],
+    ['com¹.log', '_com¹.log'],
+    ['aux:x', '_aux:x'],
+    ['LPT9.exe', '_LPT9.exe.txt'],
+    ['gpj\u202eexe.', 'gpjexe.'],
+    ['photo\u202egpj.exe', 'photogpj.exe.txt'],
+    ['a.{20D04FE0-3AEA-1069-A2D8-08002B30309D}', 'a.{20D04FE0-3AEA-1069-A2D8-08002B30309D}.txt'],
+    ['start.command', 'start.command.txt'],
+  ])('%j is made %j', (one, name) => {
+    expect(fileNameFor('text/plain; charset=utf-8', one)).toBe(name);
+  });
+
+  it.each([
+    'a "quoted" name.dat',
+    'a "setup.exe" note.txt',
+    'about setup.exe (old)',
+    "it's 100 %; =.dat",
+    'Screenshot 12:30.png',
+    '„Zeugnis“ (ä) 漢.pdf',
+    'می‌خواهم.pdf',
+    '👩‍🚀 ❤️.png',
+    '葛\u{e0100}城.txt',
+    'contact.txt',
+    'console',
+    'com10.txt',
+    'exe',
+    'a.exe.md',
+    'a.js',
+    'run.sh',
+    '.gitignore',
+    'Beethoven No. 5.',
+  ])('stays as it is: %s', (name) => {
+    expect(fileNameFor('text/plain; charset=utf-8', name)).toBe(name);
   });
 
   it('is complete in the header of a download', () => {

@@ -1,33 +1,78 @@
+import { hasVisibleText, withoutHidden, withoutInvisible } from '@parley/contracts';
 import type { ByteRange } from './store.js';
 
 const MAX_NAME_LENGTH = 255;
 
-/** Makes a name that somebody gave a file safe to show: no folders, no control or direction characters, not empty. */
+/** What Windows, browsers and people may overlook at the end of a name. */
+const OVERLOOKED = /[\s.\p{M}\p{P}<>|`]/u;
+/** Brackets and dashes are part of a name. */
+const KEPT = /[)\]}\p{Pd}_]/u;
+
+/**
+ * Makes a name that somebody gave a file safe to show: no folders, no control, direction and invisible characters but
+ * those that a script or an emoji needs, something visible.
+ */
 export function fileName(given = ''): string {
   const last = given.toWellFormed().split(/[\\/]/).at(-1)!;
-  const name = last.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\ufeff\ufffd]/gu, '').trim();
-  return name === '' || /^\.+$/.test(name) ? 'file' : shorten(name);
+  const name = withoutHidden(last.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\ufffd]/gu, '')).trim();
+  return hasVisibleText(name.replaceAll('.', '')) ? shorten(name) : 'file';
 }
 
 /** Endings of names that an operating system runs on a double click. */
-const runs =
-  /\.(?:exe|msi|scr|com|bat|cmd|ps1|vbs|vbe|jse|wsf|wsh|hta|lnk|url|pif|cpl|reg|msc|scf|jar)(?<dots>[.\s]*)$/i;
+const RUNNING = new Set(
+  (
+    'exe msi msp mst msix msixbundle appx appxbundle appinstaller application appref-ms scr com bat cmd pif cpl reg ' +
+    'ps1 psc1 vb vbs vbe jse ws wsc wsf wsh sct hta msc scf shb shs chm hlp jar jnlp gadget xbap xll job diagcab ' +
+    'lnk url website library-ms search-ms searchconnector-ms settingcontent-ms ' +
+    'desktop command terminal workflow webloc fileloc inetloc'
+  ).split(' '),
+);
+/** The ending of a file that Windows opens as an object of this class. */
+const CLASS = /^\{[0-9a-f-]+\}?$/;
+/** Names that Windows gives devices, whatever the ending. */
+const device = /^(?:con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$|clock\$)$/;
 
 /**
- * The name under which a file is told and saved: a name that would run on a double click gets another ending behind its
- * own.
+ * The name under which a file is told and saved, safe to show. A name that would run on a double click gets another
+ * ending behind its own; one that Windows takes for a device, another beginning.
  */
-export function fileNameFor(mediaType: string, name: string): string {
-  const { dots } = runs.exec(name)?.groups ?? {};
-  if (dots === undefined) return name;
-  return shorten(`${name.slice(0, name.length - dots.length)}${mediaType.startsWith('text/') ? '.txt' : '.bin'}`);
+export function fileNameFor(mediaType: string, given: string): string {
+  const name = fileName(given);
+  const seen = withoutInvisible(name.normalize('NFKC')).normalize('NFKC').toLowerCase();
+  const base = withoutEnd(seen.split(/[.:]/, 1)[0]!);
+  const safe = device.test(base) ? `_${name}` : name;
+  // Windows takes what follows a colon for another part of the same file.
+  const parts = seen.split(':').map((part) => withoutEnd(part.replaceAll(/[。ꓸ۔܁܂]/g, '.')));
+  if (!parts.some(isRun)) return safe === name ? name : shorten(safe);
+  return shorten(`${withoutDots(safe.replaceAll(/[:：﹕]/g, '_'))}${mediaType.startsWith('text/') ? '.txt' : '.bin'}`);
+}
+
+function isRun(name: string): boolean {
+  const at = name.lastIndexOf('.');
+  const ending = at === -1 ? undefined : name.slice(at + 1);
+  return ending !== undefined && (RUNNING.has(ending) || CLASS.test(ending));
+}
+
+/** Without what may be overlooked at its end. */
+function withoutEnd(text: string): string {
+  const characters = Array.from(text);
+  let end = characters.length;
+  while (end > 0 && OVERLOOKED.test(characters[end - 1]!) && !KEPT.test(characters[end - 1]!)) end--;
+  return characters.slice(0, end).join('');
+}
+
+/** Without dots and spaces at its end. */
+function withoutDots(name: string): string {
+  let end = name.length;
+  while (end > 0 && /[.\s]/.test(name[end - 1]!)) end--;
+  return name.slice(0, end);
 }
 
 /** Keeps the extension. */
 function shorten(name: string): string {
   if (name.length <= MAX_NAME_LENGTH) return name;
   const extension = /\.\w{1,10}$/.exec(name)?.[0] ?? '';
-  const start = name.slice(0, MAX_NAME_LENGTH - extension.length - 1).replace(/[\ud800-\udbff]$/, '');
+  const start = withoutHidden(name.slice(0, MAX_NAME_LENGTH - extension.length - 1).replace(/[\ud800-\udbff]$/, ''));
   return `${start}…${extension}`.slice(-MAX_NAME_LENGTH);
 }
 

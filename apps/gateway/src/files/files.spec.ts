@@ -263,6 +263,15 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       ['\u202Egnp.exe', 'gnp.exe.txt', `filename="gnp.exe.txt"; filename*=UTF-8''gnp.exe.txt`],
       ['a.HTA. . ', 'a.HTA.txt', `filename="a.HTA.txt"; filename*=UTF-8''a.HTA.txt`],
       ['run.sh', 'run.sh', `filename="run.sh"; filename*=UTF-8''run.sh`],
+      ['a.exe\u200b', 'a.exe.txt', `filename="a.exe.txt"; filename*=UTF-8''a.exe.txt`],
+      ['a.ｅｘe', 'a.ｅｘe.txt', `filename="a.__e.txt"; filename*=UTF-8''a.%EF%BD%85%EF%BD%98e.txt`],
+      ['a\u2024exe', 'a\u2024exe.txt', `filename="a_exe.txt"; filename*=UTF-8''a%E2%80%A4exe.txt`],
+      ['a.exe"', 'a.exe".txt', `filename="a.exe_.txt"; filename*=UTF-8''a.exe%22.txt`],
+      ['a.exe:x', 'a.exe_x.txt', `filename="a.exe_x.txt"; filename*=UTF-8''a.exe_x.txt`],
+      ['a.exe\u00a0.', 'a.exe.txt', `filename="a.exe.txt"; filename*=UTF-8''a.exe.txt`],
+      ['\u2800', 'file', `filename="file"; filename*=UTF-8''file`],
+      ['con.txt', '_con.txt', `filename="_con.txt"; filename*=UTF-8''_con.txt`],
+      ['photo\u202egpj.exe', 'photogpj.exe.txt', `filename="photogpj.exe.txt"; filename*=UTF-8''photogpj.exe.txt`],
       [
         'Zeugnis (ä) 漢.txt',
         'Zeugnis (ä) 漢.txt',
@@ -277,6 +286,11 @@ describe.each(['folder', 'bucket'] as const)('files in a %s', (place) => {
       const attachment = (await answer.json()) as Attachment;
       expect(attachment).toMatchObject({ name, size: 5 });
       expect((await get(attachment.id)).headers.get('content-disposition')).toBe(`attachment; ${header}`);
+      // In parts, a name comes in another header.
+      const location = await begin(5, given);
+      expect((await part(location, 0, text('hello'))).status).toBe(204);
+      expect(fixture.rows.get(idOf(location))!.attachment.name).toBe(name);
+      expect((await get(idOf(location))).headers.get('content-disposition')).toBe(`attachment; ${header}`);
     });
   });
 
