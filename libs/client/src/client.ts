@@ -9,7 +9,7 @@ import type {
   ServerEvent,
   Session,
   User,
-} from '@parley/contracts';
+} from '#contracts';
 import { SocketConnection, type SocketSettings } from './connection/connection.js';
 import { Emitter } from './emitter.js';
 import { ParleyError } from './errors.js';

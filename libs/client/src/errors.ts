@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorCode } from '@parley/contracts';
+import type { ErrorBody, ErrorCode } from '#contracts';
 
 /** Codes after which the same call, unchanged, may succeed. */
 const temporaryCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

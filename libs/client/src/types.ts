@@ -15,7 +15,7 @@ import type {
   ServerEvent,
   ServerEventName,
   User,
-} from '@parley/contracts';
+} from '#contracts';
 import type { ParleyError } from './errors.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { Attachment } from '@parley/contracts';
+import type { Attachment } from '#contracts';
 import { backoffMs, pause, retryTemporary } from './retry.js';
 import { ParleyError } from './errors.js';
 import type { RequestOptions } from './connection/http.js';

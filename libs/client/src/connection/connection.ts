@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorCode, RevocationReason, ServerEvent } from '@parley/contracts';
+import type { ErrorBody, ErrorCode, RevocationReason, ServerEvent } from '#contracts';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { ParleyError } from '../errors.js';
 import { backoffMs } from '../retry.js';

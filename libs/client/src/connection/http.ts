@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorCode } from '@parley/contracts';
+import type { ErrorBody, ErrorCode } from '#contracts';
 import { ParleyError } from '../errors.js';
 
 const TIMEOUT_MS = 15_000;

@@ -1,4 +1,4 @@
-import type { Session } from '@parley/contracts';
+import type { Session } from '#contracts';
 import { ParleyError } from '../errors.js';
 import { send, type RequestOptions } from './http.js';
 import type { ClientStorage } from '../storage.js';

@@ -1,4 +1,4 @@
-import type { Message } from '@parley/contracts';
+import type { Message } from '#contracts';
 import type { ChatMessage } from '../types.js';
 import type { Ticks } from './kept-tail.js';
 

@@ -7,7 +7,7 @@ import type {
   Message,
   Receipt,
   ServerEvent,
-} from '@parley/contracts';
+} from '#contracts';
 import type { ChatMessage, ConversationView, Positions } from '../types.js';
 import { ChatMessages } from './chat-messages.js';
 import { Description } from './description.js';

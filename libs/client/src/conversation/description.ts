@@ -1,4 +1,4 @@
-import type { Conversation, Message } from '@parley/contracts';
+import type { Conversation, Message } from '#contracts';
 
 /**
  * The description of a conversation: title, policy, member count, last message. Description, member count and messages

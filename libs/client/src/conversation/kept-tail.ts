@@ -1,4 +1,4 @@
-import type { Message } from '@parley/contracts';
+import type { Message } from '#contracts';
 import { replaceMessage, type ReactionChange } from './message-list.js';
 
 const MAX_MESSAGES = 50;

@@ -1,4 +1,4 @@
-import type { Member } from '@parley/contracts';
+import type { Member } from '#contracts';
 import type { Positions } from '../types.js';
 import type { Ticks } from './kept-tail.js';
 

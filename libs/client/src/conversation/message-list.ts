@@ -1,4 +1,4 @@
-import type { Message } from '@parley/contracts';
+import type { Message } from '#contracts';
 
 /** The reaction that a `message:updated` event reports. */
 export interface ReactionChange {

@@ -1,4 +1,4 @@
-import type { CallOutput, Message } from '@parley/contracts';
+import type { CallOutput, Message } from '#contracts';
 import { replaceMessage, type ReactionChange } from './message-list.js';
 
 /** A window beyond the first size is trimmed to the second, at its far end. */

@@ -1,4 +1,4 @@
-import type { Member, Membership } from '@parley/contracts';
+import type { Member, Membership } from '#contracts';
 import type { Positions } from '../types.js';
 
 /** The user’s own membership without its counts. */

@@ -1,4 +1,4 @@
-import type { Membership, Message } from '@parley/contracts';
+import type { Membership, Message } from '#contracts';
 
 type Counts = Pick<Membership, 'unread' | 'mentions'>;
 

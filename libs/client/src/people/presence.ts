@@ -1,4 +1,4 @@
-import type { Presence, PresenceState } from '@parley/contracts';
+import type { Presence, PresenceState } from '#contracts';
 import { ParleyError } from '../errors.js';
 
 const GATHER_MS = 20;

@@ -1,4 +1,4 @@
-import type { User } from '@parley/contracts';
+import type { User } from '#contracts';
 import { ParleyError } from '../errors.js';
 
 const GATHER_MS = 30;

@@ -1,4 +1,4 @@
-import type { CallOutput } from '@parley/contracts';
+import type { CallOutput } from '#contracts';
 import { ParleyError } from '../errors.js';
 import { backoffMs } from '../retry.js';
 import type { SocketInput } from '../types.js';

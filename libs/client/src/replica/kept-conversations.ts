@@ -1,4 +1,4 @@
-import type { Message, User } from '@parley/contracts';
+import type { Message, User } from '#contracts';
 import type { KeptConversation } from '../conversation/conversation-state.js';
 import type { ClientStorage } from '../storage.js';
 import type { Store } from './store.js';

@@ -1,4 +1,4 @@
-import type { Attachment, ErrorBody, Message } from '@parley/contracts';
+import type { Attachment, ErrorBody, Message } from '#contracts';
 import { ParleyError } from '../errors.js';
 import { backoffMs, pause } from '../retry.js';
 import type { ClientStorage } from '../storage.js';

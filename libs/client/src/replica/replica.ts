@@ -1,4 +1,4 @@
-import type { Attachment, Conversation, Member, Message } from '@parley/contracts';
+import type { Attachment, Conversation, Member, Message } from '#contracts';
 import type { RequestOptions } from '../connection/http.js';
 import type { MessagePage } from '../conversation/message-window.js';
 import { ParleyError } from '../errors.js';

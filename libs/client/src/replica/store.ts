@@ -9,7 +9,7 @@ import type {
   Receipt,
   ServerEvent,
   User,
-} from '@parley/contracts';
+} from '#contracts';
 import { ConversationState, type KeptConversation } from '../conversation/conversation-state.js';
 import type { ReactionChange } from '../conversation/message-list.js';
 import { report } from '../emitter.js';
