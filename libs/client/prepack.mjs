@@ -21,8 +21,7 @@ for (const added of ['cjs', 'contracts']) rmSync(join(dist, added), { recursive:
 const copyContracts = (folder) =>
   cpSync(contracts, join(folder, 'contracts'), {
     recursive: true,
-    filter: (path) =>
-      path === contracts || (path.endsWith('.d.ts') && !path.endsWith('.spec.d.ts')),
+    filter: (path) => path === contracts || (path.endsWith('.d.ts') && !path.endsWith('.spec.d.ts')),
   });
 copyContracts(dist);
 compile('-p', 'tsconfig.cjs.json');

@@ -72,7 +72,8 @@ describe('the packed client', { timeout: 240_000 }, () => {
     const files = (await readdir(join(own, 'client'), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map(({ parentPath, name }) => join(parentPath, name).slice(join(own, 'client/').length));
-    const allowed = /^(?:package\.json|README\.md|LICENSE|dist\/cjs\/package\.json|dist\/(?:[\w-]+\/)*[\w-]+(?:\.d\.ts|\.js))$/;
+    const allowed =
+      /^(?:package\.json|README\.md|LICENSE|dist\/cjs\/package\.json|dist\/(?:[\w-]+\/)*[\w-]+(?:\.d\.ts|\.js))$/;
     expect(files.filter((file) => !allowed.test(file) || /spec/.test(file))).toEqual([]);
     const { engines, license, type, dependencies } = JSON.parse(
       await readFile(join(own, 'client/package.json'), 'utf8'),
@@ -106,7 +107,14 @@ describe('the packed client', { timeout: 240_000 }, () => {
   ])('has types for %s, which need no skipLibCheck', async (_, type, options) => {
     const project = join(folder, `${type}-${options.moduleResolution}`);
     await mkdir(project);
-    const compilerOptions = { ...options, target: 'es2022', strict: true, skipLibCheck: false, noEmit: true, types: [] };
+    const compilerOptions = {
+      ...options,
+      target: 'es2022',
+      strict: true,
+      skipLibCheck: false,
+      noEmit: true,
+      types: [],
+    };
     await writeFile(join(project, 'package.json'), JSON.stringify({ type }));
     await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
     await writeFile(join(project, 'program.ts'), typed);

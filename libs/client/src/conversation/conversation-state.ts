@@ -1,13 +1,4 @@
-import type {
-  CallOutput,
-  Changes,
-  Conversation,
-  Member,
-  Membership,
-  Message,
-  Receipt,
-  ServerEvent,
-} from '#contracts';
+import type { CallOutput, Changes, Conversation, Member, Membership, Message, Receipt, ServerEvent } from '#contracts';
 import type { ChatMessage, ConversationView, Positions } from '../types.js';
 import { ChatMessages } from './chat-messages.js';
 import { Description } from './description.js';

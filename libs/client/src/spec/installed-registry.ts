@@ -19,7 +19,8 @@ export interface InstalledRegistry {
  */
 export async function serveInstalledPackages(): Promise<InstalledRegistry> {
   const server = createServer(({ url = '' }, response) => {
-    const [, name = '', archive] = /^\/((?:@[\w.-]+\/)?[\w.-]+)(\/-\/package\.tgz)?$/.exec(decodeURIComponent(url)) ?? [];
+    const [, name = '', archive] =
+      /^\/((?:@[\w.-]+\/)?[\w.-]+)(\/-\/package\.tgz)?$/.exec(decodeURIComponent(url)) ?? [];
     const isOwn = name === '' || name.startsWith('@parley/');
     const folder = join(modules, name);
     const answer = async () => {
