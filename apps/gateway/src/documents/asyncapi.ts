@@ -8,8 +8,16 @@ const idOf = (event: string, suffix = '') =>
   event.replace(/[^a-z0-9]+(\w)/gi, (_, letter: string) => letter.toUpperCase()) + suffix;
 const ref = (to: string) => ({ $ref: to });
 
-/** The socket interface as AsyncAPI 3.0, generated from the tables of calls and events. */
-export function asyncapi(limits: Limits): Json {
+/** Where clients reach the gateway. */
+export interface Address {
+  /** The host, with its port if that is not the usual one. */
+  readonly host: string;
+  /** The path of the gateway's root. */
+  readonly basePath: string;
+}
+
+/** The socket interface as AsyncAPI 3.1, generated from the tables of calls and events. */
+export function asyncapi(limits: Limits, { host, basePath }: Address): Json {
   const schemas = new Schemas(limits);
   const refusal = schemas.of(z.object({ ok: z.literal(false), error: ErrorBody }), 'output');
   const messages: Record<string, Json> = {};
@@ -41,16 +49,37 @@ export function asyncapi(limits: Limits): Json {
     };
   }
   return {
-    asyncapi: '3.0.0',
+    asyncapi: '3.1.0',
     info: {
       title: 'Parley',
       version: '1',
       description:
-        'The socket interface: Socket.IO under /socket.io, namespace /. Connect with auth {token}. Every client event takes one object and an acknowledgement.',
+        'The socket interface: Socket.IO under /socket.io, namespace /. Connect with auth {token}. Every client event takes one object and an acknowledgement. The HTTP interface is described by /api/openapi.json.',
+      license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
+    },
+    defaultContentType: 'application/json',
+    servers: {
+      gateway: {
+        host,
+        pathname: `${basePath}/socket.io/`,
+        protocol: 'wss',
+        description: 'This gateway; ws where it is reached without TLS',
+        security: [ref('#/components/securitySchemes/session')],
+      },
     },
     channels: { socket: { address: '/', messages } },
     operations,
-    components: { schemas: schemas.components },
+    components: {
+      securitySchemes: {
+        session: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The access token, as `token` of Socket.IO’s `auth`',
+        },
+      },
+      schemas: schemas.components,
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { Attachment } from '@parley/contracts';
+import { refusalsOf } from './refusals.js';
 import type { Schemas } from './schemas.js';
 
 type Json = Record<string, unknown>;
@@ -81,7 +82,7 @@ export const fileRoutes: readonly FileRoute[] = [
 
 /** The OpenAPI operation of a file route. */
 export const fileOperation = (
-  { id, path, summary, headers = [], body, answers }: FileRoute,
+  { id, method, path, summary, headers = [], body, answers }: FileRoute,
   schemas: Schemas,
 ): Json => ({
   operationId: id,
@@ -107,7 +108,12 @@ export const fileOperation = (
         answer(Number(status), description, id, schemas),
       ]),
     ),
-    default: { $ref: '#/components/responses/problem' },
+    ...refusalsOf({
+      namesThings: path.endsWith('{id}'),
+      changes: method !== 'get' && method !== 'head',
+      hasBody: body !== undefined,
+      takesFile: body !== undefined,
+    }),
   },
 });
 

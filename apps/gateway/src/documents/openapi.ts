@@ -2,14 +2,19 @@ import { calls, errorTable, type Call, type HttpRoute, type Limits } from '@parl
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { fileOperation, fileRoutes } from './files.js';
+import { problemContent, refusals, refusalsOf } from './refusals.js';
 import { Schemas } from './schemas.js';
 
 type Json = Record<string, unknown>;
 
+const tagDescriptions: Readonly<Record<string, string>> = {
+  root: 'Health, keys, metrics and documents',
+  upload: 'Uploads in parts, after tus 1.0',
+};
 const pathNames = (path: string) => [...path.matchAll(/:(\w+)/g)].map(([, name]) => name!);
 
-/** The HTTP interface as OpenAPI 3.1, generated from the table of calls. */
-export function openapi(limits: Limits): Json {
+/** The HTTP interface as OpenAPI 3.1, generated from the table of calls. `basePath`: the path of the gateway's root. */
+export function openapi(limits: Limits, basePath = ''): Json {
   const schemas = new Schemas(limits);
   const paths: Record<string, Json> = {};
   for (const [name, call] of Object.entries(calls as Record<string, Call>)) {
@@ -25,16 +30,33 @@ export function openapi(limits: Limits): Json {
       title: 'Parley',
       version: '1',
       description: 'The HTTP interface. The socket interface is described by /api/asyncapi.json.',
+      license: { name: 'MIT', identifier: 'MIT' },
     },
-    servers: [{ url: '/' }],
+    servers: [{ url: basePath === '' ? '/' : basePath, description: 'This gateway' }],
+    tags: tagsOf(paths),
     paths,
     components: {
-      securitySchemes: { session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
-      responses: { problem: problem() },
-      schemas: schemas.components,
+      securitySchemes: {
+        session: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The access token of a session, or the token of a bot',
+        },
+      },
+      responses: { ...refusals, problem: { description: 'A refusal (RFC 9457)', ...problemContent } },
+      schemas: { ...schemas.components, Problem: problemSchema },
     },
   };
 }
+
+const tagsOf = (paths: Record<string, Json>): Json[] => {
+  const operations = Object.values(paths).flatMap((path) => Object.values(path) as { tags: string[] }[]);
+  return [...new Set(operations.flatMap(({ tags }) => tags))].map((name) => ({
+    name,
+    description: tagDescriptions[name] ?? `Calls whose names begin with \`${name}.\``,
+  }));
+};
 
 function operation(name: string, call: Call, route: HttpRoute, schemas: Schemas): Json {
   const fields = (schemas.of(call.input, 'input')['properties'] ?? {}) as Record<string, Json>;
@@ -65,10 +87,18 @@ function operation(name: string, call: Call, route: HttpRoute, schemas: Schemas)
     }),
     responses: {
       ...Object.fromEntries(route.status.map((status) => [status, success(status, call, route, schemas)])),
-      default: { $ref: '#/components/responses/problem' },
+      ...refusalsOf({
+        isOpen: call.auth === 'open' && !checksCredentials.has(name),
+        namesThings: [...inPath, ...inBody].some((field) => /id$/i.test(field)),
+        changes: route.method !== 'GET',
+        hasBody: inBody.length > 0,
+      }),
     },
   };
 }
+
+/** Calls that need no token and refuse a wrong password or token that is in their input. */
+const checksCredentials: ReadonlySet<string> = new Set(['auth.login', 'auth.refresh']);
 
 const bodySchema = (names: readonly string[], fields: Record<string, Json>, required: readonly string[]): Json => ({
   type: 'object',
@@ -84,37 +114,39 @@ function success(status: number, call: Call, { bare }: HttpRoute, schemas: Schem
   return { description, content: { 'application/json': { schema: schemas.of(output, 'output') } } };
 }
 
-const problem = (): Json => ({
-  description: 'A refusal (RFC 9457)',
-  content: {
-    'application/problem+json': {
-      schema: {
-        type: 'object',
-        required: ['type', 'title', 'status', 'detail', 'code', 'traceId'],
-        properties: {
-          type: { type: 'string' },
-          title: { type: 'string' },
-          status: { type: 'integer' },
-          detail: { type: 'string' },
-          code: { type: 'string', enum: Object.keys(errorTable) },
-          details: {},
-          retryAfterMs: { type: 'integer' },
-          traceId: { type: 'string' },
-        },
-      },
-    },
+const problemSchema: Json = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'code', 'traceId'],
+  properties: {
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { type: 'string', enum: Object.keys(errorTable) },
+    details: {},
+    retryAfterMs: { type: 'integer' },
+    traceId: { type: 'string' },
+  },
+};
+const open = (operationId: string, summary: string, type: string): Json => ({
+  get: {
+    operationId,
+    summary,
+    tags: ['root'],
+    security: [],
+    responses: { 200: { description: 'OK', content: { [type]: {} } }, ...refusalsOf({ isOpen: true }) },
   },
 });
-
-const open = (summary: string, type: string): Json => ({
-  get: { summary, security: [], responses: { 200: { description: 'OK', content: { [type]: {} } } } },
-});
 const atRoot: Record<string, Json> = {
-  '/.well-known/jwks.json': open('The public keys of the access tokens', 'application/json'),
-  '/health/live': open('Whether the process works', 'application/json'),
-  '/health/ready': open('Whether it can serve now; 503 with what is missing otherwise', 'application/json'),
-  '/metrics': open('Prometheus metrics, only with `PUBLIC_METRICS=true`', 'text/plain'),
-  '/api/docs': open('This interface, for people', 'text/html'),
-  '/api/openapi.json': open('This document', 'application/json'),
-  '/api/asyncapi.json': open('The socket interface', 'application/json'),
+  '/.well-known/jwks.json': open('root.keys', 'The public keys of the access tokens', 'application/json'),
+  '/health/live': open('root.live', 'Whether the process works', 'application/json'),
+  '/health/ready': open(
+    'root.ready',
+    'Whether it can serve now; 503 with what is missing otherwise',
+    'application/json',
+  ),
+  '/metrics': open('root.metrics', 'Prometheus metrics, only with `PUBLIC_METRICS=true`', 'text/plain'),
+  '/api/docs': open('root.docs', 'This interface, for people', 'text/html'),
+  '/api/openapi.json': open('root.openapi', 'This document', 'application/json'),
+  '/api/asyncapi.json': open('root.asyncapi', 'The socket interface', 'application/json'),
 };

@@ -345,7 +345,7 @@ describe('at the root', () => {
       channels: { socket: { messages: Record<string, { name: string }> } };
       operations: Record<string, { action: string; messages: { $ref: string }[] }>;
     };
-    expect(document.asyncapi).toBe('3.0.0');
+    expect(document.asyncapi).toBe('3.1.0');
     const { messages } = document.channels.socket;
     const named = (action: string) =>
       Object.values(document.operations)

@@ -52,7 +52,9 @@ export class RootController {
   }
 
   @Get('api/asyncapi.json')
-  asyncapi(@Res() response: Response): void {
-    response.json(asyncapi(limitsOf(this.config)));
+  asyncapi(@Req() request: Request, @Res() response: Response): void {
+    const { PUBLIC_URL } = this.config;
+    const host = PUBLIC_URL === undefined ? (request.headers.host ?? 'localhost') : new URL(PUBLIC_URL).host;
+    response.json(asyncapi(limitsOf(this.config), { host, basePath: '' }));
   }
 }
