@@ -194,7 +194,7 @@ export class ParleyClient {
   }
 
   /**
-   * Ends the session here and at the server, and drops unsent messages. When the server cannot be reached, the session
+   * Ends the session here and at the server, and drops unsent messages and what was kept to resume uploads. When the server cannot be reached, the session
    * ends here only.
    */
   async logout(): Promise<void> {
@@ -202,6 +202,7 @@ export class ParleyClient {
     if (!current) return;
     this.connection.close();
     await this.replica.outbox.clear(true);
+    await this.uploads.clear();
     if (current.refreshToken)
       await this.session.request('POST', '/auth/logout', { timeoutMs: LOGOUT_TIMEOUT_MS }).catch(() => undefined);
     await this.session.clear();
@@ -306,8 +307,11 @@ export class ParleyClient {
   send(conversationId: string, draft: Draft): Sent {
     if (!this.store.userId) throw new ParleyError('unauthenticated', 'signed out');
     this.typingReporter.sent(conversationId);
-    const attachments = (draft.attachmentIds ?? []).flatMap((id) => this.attachments.get(id) ?? []);
-    return this.replica.send(conversationId, newClientId(), draft, attachments);
+    const { attachments: given, ...rest } = draft;
+    const attachmentIds = given?.map(({ id }) => id) ?? rest.attachmentIds;
+    const attachments = given ?? (attachmentIds ?? []).flatMap((id) => this.attachments.get(id) ?? []);
+    const content = { ...rest, ...(attachmentIds && attachmentIds.length > 0 && { attachmentIds }) };
+    return this.replica.send(conversationId, newClientId(), content, attachments);
   }
 
   /** Sends a failed message again. Undefined when there is none. */

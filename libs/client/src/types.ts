@@ -162,6 +162,11 @@ export interface Draft {
   readonly body?: string;
   readonly type?: Exclude<MessageType, 'system'>;
   readonly attachmentIds?: readonly string[];
+  /**
+   * Uploaded files as a whole, instead of `attachmentIds`: the message shows them until it is stored, also those that
+   * were uploaded before a reload.
+   */
+  readonly attachments?: readonly Attachment[];
   readonly replyTo?: string;
   readonly forwardOf?: string;
 }

@@ -11,6 +11,7 @@ const PART_BYTES = 4 * 1024 * 1024;
 const PART_TIMEOUT_MS = 120_000;
 /** Retries in a row without progress. */
 const MAX_RETRIES = 8;
+const KEY_PREFIX = 'upload/';
 const tusHeaders = { 'tus-resumable': '1.0.0' };
 
 /** Data that can be uploaded. The length of a stream need not be known; it is never whole in memory. */
@@ -57,6 +58,11 @@ export class Uploader {
       return this.whole(blob, name, options);
     const source = blob instanceof Blob ? blobSource(blob) : streamSource(blob);
     return this.parts(source, name, blob instanceof Blob ? fingerprint(blob, name) : undefined, options);
+  }
+
+  /** Forgets interrupted uploads: their keys in the storage have the names of files. */
+  async clear(): Promise<void> {
+    for (const [key] of await this.storage.entries(KEY_PREFIX)) await this.storage.delete(key);
   }
 
   private async whole(blob: Blob, name: string, { onProgress, signal }: UploadOptions): Promise<Attachment> {
@@ -204,7 +210,7 @@ function savedName(disposition: string | null): string | undefined {
 const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
 const fingerprint = (blob: Blob, name: string): string =>
-  `upload/${name}/${blob.type}/${blob.size}/${isFile(blob) ? blob.lastModified : ''}`;
+  `${KEY_PREFIX}${name}/${blob.type}/${blob.size}/${isFile(blob) ? blob.lastModified : ''}`;
 
 /** Retries while the server is unavailable. */
 const persist = <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
