@@ -3,16 +3,21 @@ import { ParleyProvider } from '@parley/client/react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import './base.css';
+import { draftsOf } from './conversation/drafts.ts';
+import { refuseOtherDrops } from './files/file-drop.ts';
 import { frameLogOf } from './protocol-log/frame-log.ts';
 import { peerChatsOf } from './peer/peer-chat.ts';
 import { registerServiceWorker } from './service-worker.ts';
 import './settings/themes.css';
+import { ErrorBoundary } from './shared/error-boundary.tsx';
 import { applyTheme, rememberedTheme } from './settings/themes.ts';
 
 applyTheme(rememberedTheme());
 const client = createClient({ url: location.origin, keepConversations: true });
 frameLogOf(client);
 peerChatsOf(client);
+draftsOf(client);
+refuseOtherDrops();
 if (import.meta.env.PROD) registerServiceWorker();
 for (const event of ['online', 'focus'] as const) addEventListener(event, () => client.wake());
 document.addEventListener('visibilitychange', () =>
@@ -20,6 +25,8 @@ document.addEventListener('visibilitychange', () =>
 );
 createRoot(document.getElementById('app')!).render(
   <ParleyProvider client={client}>
-    <App />
+    <ErrorBoundary>
+      <App />
+    </ErrorBoundary>
   </ParleyProvider>,
 );

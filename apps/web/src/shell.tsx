@@ -4,6 +4,7 @@ import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
 import { useChat, useMe } from './shared/chat.ts';
 import { MessageNotifier } from './notifications/message-notifier.tsx';
 import { Avatar } from './people/avatar.tsx';
+import { ErrorBoundary } from './shared/error-boundary.tsx';
 import { Toasts } from './shared/toasts.tsx';
 import { ConversationPage } from './conversation/conversation-page.tsx';
 import { DevicesPage } from './settings/devices-page.tsx';
@@ -22,33 +23,37 @@ export function Shell() {
     <div className={`shell${location === '/' ? ' at-list' : ''}${inConversation ? ' in-talk' : ''}`}>
       <ConnectionBanner />
       <Navigation />
-      <Sidebar />
+      <ErrorBoundary>
+        <Sidebar />
+      </ErrorBoundary>
       <main className="main">
-        <Switch>
-          <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} />}</Route>
-          <Route path="/r/:id">{({ id }) => <RoomLink key={id} id={id} />}</Route>
-          <Route path="/rooms">
-            <RoomsPage />
-          </Route>
-          <Route path="/people">
-            <PeoplePage />
-          </Route>
-          <Route path="/settings">
-            <SettingsPage />
-          </Route>
-          <Route path="/settings/devices">
-            <DevicesPage />
-          </Route>
-          <Route path="/">
-            <EmptyPage
-              title="Pick a conversation"
-              text="Or start a new one: with a friend, in a group, or in a public room."
-            />
-          </Route>
-          <Route>
-            <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
-          </Route>
-        </Switch>
+        <ErrorBoundary key={location}>
+          <Switch>
+            <Route path="/c/:id">{({ id }) => <ConversationPage key={id} id={id} />}</Route>
+            <Route path="/r/:id">{({ id }) => <RoomLink key={id} id={id} />}</Route>
+            <Route path="/rooms">
+              <RoomsPage />
+            </Route>
+            <Route path="/people">
+              <PeoplePage />
+            </Route>
+            <Route path="/settings">
+              <SettingsPage />
+            </Route>
+            <Route path="/settings/devices">
+              <DevicesPage />
+            </Route>
+            <Route path="/">
+              <EmptyPage
+                title="Pick a conversation"
+                text="Or start a new one: with a friend, in a group, or in a public room."
+              />
+            </Route>
+            <Route>
+              <EmptyPage title="Nothing here" text="This address leads nowhere. Pick a conversation on the left." />
+            </Route>
+          </Switch>
+        </ErrorBoundary>
       </main>
       <MessageNotifier />
       <Toasts />

@@ -1,7 +1,7 @@
 import { uniqueName, type ChatClient } from '@parley/testing';
 import { expect, it } from 'vitest';
 import { useTestBrowser } from './hooks.js';
-import { conversationLink, messageRow, openConversation, sendText, storedTick, tick } from './test-browser.js';
+import { conversationLink, openConversation, sendText, storedTick, tick } from './test-browser.js';
 
 const browser = useTestBrowser();
 
@@ -27,10 +27,10 @@ it('people can be contacts or blocked', async () => {
   await ann.page.getByRole('button', { name: 'Block', exact: true }).click();
   await ann.page.getByRole('button', { name: 'Unblock' }).waitFor();
   await sendText(ann.page, 'Not yet');
-  await messageRow(ann.page, 'Not yet').getByText('One of you has blocked the other.').waitFor();
+  await ann.page.getByRole('alert').getByText('One of you has blocked the other.').waitFor();
   await ann.page.getByRole('button', { name: 'Unblock' }).click();
   await ann.page.getByRole('button', { name: 'Block', exact: true }).waitFor();
-  await messageRow(ann.page, 'Not yet').getByRole('button', { name: 'Try again' }).click();
+  await ann.page.getByRole('button', { name: 'Send', exact: true }).click();
   await ben.waitFor('message:new', ({ message }) => message.body === 'Not yet');
   await storedTick(ann.page, 'Not yet').waitFor();
 });

@@ -1,72 +1,83 @@
 import type { ConversationView } from '@parley/client';
 import { cleanBody, hasVisibleText } from '@parley/contracts';
 import { Mic, Paperclip, SendHorizontal, Smile, Trash2, X } from 'lucide-react';
-import { useEffect, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent } from 'react';
-import { useClient, useUser } from '../shared/chat.ts';
+import { useEffect, useLayoutEffect, useRef, type ClipboardEvent, type KeyboardEvent } from 'react';
+import { useChat, useClient, useUser } from '../shared/chat.ts';
+import { droppedFilesOf } from '../files/file-drop.ts';
 import { useVoiceRecorder } from '../files/voice-recorder.ts';
-import { typeOf, type ComposerUploads } from '../files/uploads.ts';
+import { isUploading } from '../files/uploads.ts';
 import './composer.css';
+import type { Quoted } from './draft.ts';
+import { draftsOf, useDraft } from './drafts.ts';
+import { FilesToSend } from './files-to-send.tsx';
+import { KeptDraft } from './kept-draft.tsx';
 import { useMentionCompletion } from './mention-completion.tsx';
+import { WaitingRecording } from './waiting-recording.tsx';
 import { EmojiButton } from '../shared/emoji-button.tsx';
 import { summaryOf } from '../messages/summary.ts';
 import { clockOf } from '../shared/times.ts';
-import { attempt, toast } from '../shared/toasts.tsx';
-import { explain } from '../shared/errors.ts';
+import { toast } from '../shared/toasts.tsx';
 
-/** Unsent texts by conversation, for as long as the page is open. */
-const drafts = new Map<string, string>();
+/** The counter appears when less than this part of the limit is left. */
+const COUNTED_PART = 0.1;
 
-/** The message that is being answered or edited. */
-export type ComposerContext = { readonly kind: 'reply' | 'edit'; readonly messageId: string };
-
-interface Props {
-  readonly view: ConversationView;
-  readonly uploads: ComposerUploads;
-  readonly context: ComposerContext | undefined;
-  readonly onContext: (context: ComposerContext | undefined) => void;
-}
-
-export function Composer(props: Props) {
-  const { conversation } = props.view;
-  const reason = readOnlyReason(props.view);
+export function Composer({ view }: { readonly view: ConversationView }) {
+  const { id } = view.conversation;
+  const { edit } = useDraft(id);
+  const reason = readOnlyReason(view);
   if (reason !== undefined)
     return (
-      <p className="silent" role="note">
-        {reason}
-      </p>
+      <>
+        <KeptDraft id={id} />
+        <p className="silent" role="note">
+          {reason}
+        </p>
+      </>
     );
-  return (
-    <Editor key={`${conversation.id} ${props.context?.kind === 'edit' ? props.context.messageId : ''}`} {...props} />
-  );
+  return <Editor key={`${id} ${edit?.message.id ?? ''}`} view={view} />;
 }
 
-function readOnlyReason({ conversation: { kind, me } }: ConversationView): string | undefined {
+/** Why the user may not write here. Undefined when they may. */
+export function readOnlyReason({ conversation: { kind, me } }: ConversationView): string | undefined {
   if (me?.status === 'muted') return 'You are muted here: you can read, but not write.';
   if (kind === 'channel' && me?.role === 'member') return 'Only the admins of this channel write here. You can react.';
   return undefined;
 }
 
-function Editor({ view, uploads, context, onContext }: Props) {
+/**
+ * The bytes that are left for a text; negative when it is too long. Before the server has told its limit, no text is
+ * too long: the server refuses it then, and it comes back.
+ */
+function useBytesLeft(text: string): { readonly left: number; readonly isCounted: boolean } {
+  const max = useChat(({ limits }) => limits?.bodyBytes ?? Infinity);
+  // No text has more than three bytes per UTF-16 unit.
+  if (text.length * 3 <= max * (1 - COUNTED_PART)) return { left: max, isCounted: false };
+  const left = max - new TextEncoder().encode(cleanBody(text).trim()).length;
+  return { left, isCounted: left < max * COUNTED_PART };
+}
+
+function Editor({ view }: { readonly view: ConversationView }) {
   const client = useClient();
+  const drafts = draftsOf(client);
   const { id } = view.conversation;
-  const contextMessage = view.messages.find((message) => message.id === context?.messageId);
-  const editing = context?.kind === 'edit' ? contextMessage : undefined;
-  const [text, setText] = useState(() => (editing ? editing.body : (drafts.get(id) ?? '')));
+  const draft = useDraft(id);
+  const { edit, reply, recording, notice } = draft;
+  const text = edit ? edit.text : draft.text;
+  const files = edit ? [] : draft.files;
   const field = useRef<HTMLTextAreaElement>(null);
-  const files = useRef<HTMLInputElement>(null);
-  const recorder = useVoiceRecorder();
+  const picker = useRef<HTMLInputElement>(null);
+  const recorder = useVoiceRecorder((file) => drafts.addRecording(id, file, false));
+  const bytes = useBytesLeft(text);
   const changeText = (value: string) => {
-    setText(value);
-    if (!editing) client.typing(id, hasVisibleText(value));
+    drafts.write(id, value);
+    if (!edit) client.typing(id, hasVisibleText(value));
   };
   const completion = useMentionCompletion(view, text, field, changeText);
 
+  const quoted = edit?.message ?? reply;
   useEffect(() => {
-    if (!editing) drafts.set(id, text);
-  }, [editing, id, text]);
-  useEffect(() => {
-    if (context || matchMedia('(pointer: fine)').matches) field.current?.focus();
-  }, [context, id]);
+    if (quoted !== undefined || matchMedia('(pointer: fine)').matches) field.current?.focus();
+  }, [quoted?.id, id]);
   // The field grows with its text. Not every browser can do that by style sheet yet.
   useLayoutEffect(() => {
     const box = field.current;
@@ -75,30 +86,14 @@ function Editor({ view, uploads, context, onContext }: Props) {
     box.style.height = `${box.scrollHeight}px`;
   }, [text]);
 
-  const attachments = uploads.items.flatMap(({ attachment }) => attachment ?? []);
-  const isUploading = uploads.items.some(({ attachment, problem }) => !attachment && !problem);
-  const isEmpty = !hasVisibleText(text) && attachments.length === 0;
+  const isEmpty = !hasVisibleText(text) && !files.some(({ attachment }) => attachment);
+  const isBlocked = isEmpty || bytes.left < 0 || files.some(isUploading) || edit?.saving === true;
 
   const submit = () => {
-    if (isEmpty || isUploading) return;
-    const body = cleanBody(text).trim();
-    if (editing) {
-      onContext(undefined);
-      if (body !== editing.body) void attempt(() => client.edit(editing.id, body));
-      return;
-    }
-    const sent = client.send(id, {
-      body,
-      type: typeOf(attachments),
-      ...(attachments.length > 0 && { attachmentIds: attachments.map((attachment) => attachment.id) }),
-      ...(context?.kind === 'reply' && { replyTo: context.messageId }),
-    });
-    // The message itself shows why it was refused.
-    sent.stored.catch(() => undefined);
+    if (isBlocked) return;
+    if (edit) return void drafts.saveEdit(id);
     client.typing(id, false);
-    setText('');
-    uploads.clear();
-    onContext(undefined);
+    drafts.send(id);
   };
   const insert = (piece: string) => {
     const box = field.current;
@@ -112,8 +107,8 @@ function Editor({ view, uploads, context, onContext }: Props) {
     if (event.key === 'Enter' && !event.shiftKey && matchMedia('(pointer: fine)').matches) {
       event.preventDefault();
       submit();
-    } else if (event.key === 'Escape' && context) onContext(undefined);
-    else if (event.key === 'ArrowUp' && text === '' && !context) {
+    } else if (event.key === 'Escape' && quoted) drafts.cancel(id);
+    else if (event.key === 'ArrowUp' && text === '' && !quoted) {
       const own = view.messages.findLast(
         (message) =>
           message.senderId === client.getState().user?.id &&
@@ -123,24 +118,18 @@ function Editor({ view, uploads, context, onContext }: Props) {
       );
       if (own) {
         event.preventDefault();
-        onContext({ kind: 'edit', messageId: own.id });
+        drafts.edit(id, own);
       }
     }
   };
   const onPaste = (event: ClipboardEvent) => {
     if (event.clipboardData.files.length === 0) return;
     event.preventDefault();
-    uploads.add(event.clipboardData.files);
+    drafts.add(id, droppedFilesOf(event.clipboardData));
   };
   const record = () =>
     void recorder.start().catch(() => toast('The microphone is not available. Allow it in your browser’s settings.'));
-  const sendVoice = () =>
-    void attempt(async () => {
-      const file = await recorder.finish();
-      if (!file) return;
-      const attachment = await client.upload(file);
-      client.send(id, { type: 'voice', attachmentIds: [attachment.id] }).stored.catch(() => undefined);
-    });
+  const sendVoice = () => void recorder.finish().then((file) => file && drafts.addRecording(id, file, true));
 
   return (
     <form
@@ -153,37 +142,46 @@ function Editor({ view, uploads, context, onContext }: Props) {
     >
       {completion.list}
       <div className="composer-box">
-        {context && contextMessage && (
-          <ContextLine
-            kind={context.kind}
-            senderId={contextMessage.senderId}
-            summary={summaryOf(contextMessage)}
-            onClose={() => onContext(undefined)}
-          />
+        {notice !== undefined && (
+          <div className="composer-notice" role="alert">
+            <span className="grow">{notice}</span>
+            <button
+              type="button"
+              className="icon-button small"
+              aria-label="Dismiss"
+              onClick={() => drafts.dismissNotice(id)}
+            >
+              <X size={18} />
+            </button>
+          </div>
         )}
-        {!editing && uploads.items.length > 0 && <FilesToSend uploads={uploads} />}
+        {recording && <WaitingRecording id={id} recording={recording} />}
+        {quoted && (
+          <ContextLine view={view} quoted={quoted} isEdit={edit !== undefined} onClose={() => drafts.cancel(id)} />
+        )}
+        {files.length > 0 && <FilesToSend id={id} files={files} />}
         <div className="composer-line">
           {recorder.seconds === undefined ? (
             <>
-              {!editing && (
+              {!edit && (
                 <button
                   type="button"
                   className="icon-button"
                   aria-label="Attach files"
                   title="Attach files"
-                  onClick={() => files.current?.click()}
+                  onClick={() => picker.current?.click()}
                 >
                   <Paperclip size={20} />
                 </button>
               )}
               <input
-                ref={files}
+                ref={picker}
                 type="file"
                 multiple
                 hidden
                 aria-hidden="true"
                 onChange={({ target }) => {
-                  uploads.add(target.files ?? []);
+                  drafts.add(id, { files: [...(target.files ?? [])], folders: [] });
                   target.value = '';
                 }}
               />
@@ -191,8 +189,9 @@ function Editor({ view, uploads, context, onContext }: Props) {
                 ref={field}
                 rows={1}
                 value={text}
-                placeholder={editing ? 'Edit the message' : 'Message'}
+                placeholder={edit ? 'Edit the message' : 'Message'}
                 aria-label="Message"
+                readOnly={edit?.saving === true}
                 enterKeyHint="send"
                 dir="auto"
                 {...completion.aria}
@@ -202,8 +201,13 @@ function Editor({ view, uploads, context, onContext }: Props) {
                 onSelect={completion.update}
                 onBlur={() => client.typing(id, false)}
               />
+              {bytes.isCounted && (
+                <span className={`composer-counter${bytes.left < 0 ? ' bad' : ''}`} role="status">
+                  {bytes.left < 0 ? `${-bytes.left} bytes too long` : `${bytes.left} bytes left`}
+                </span>
+              )}
               <EmojiButton label="Emoji" icon={<Smile size={20} />} onPick={insert} />
-              {isEmpty && !editing && uploads.items.length === 0 ? (
+              {isEmpty && !edit && files.length === 0 && !recording ? (
                 <button
                   type="button"
                   className="icon-button"
@@ -217,9 +221,9 @@ function Editor({ view, uploads, context, onContext }: Props) {
                 <button
                   type="submit"
                   className="icon-button filled"
-                  aria-label={editing ? 'Save' : 'Send'}
-                  title={editing ? 'Save' : 'Send'}
-                  disabled={isEmpty || isUploading}
+                  aria-label={edit ? 'Save' : 'Send'}
+                  title={edit ? 'Save' : 'Send'}
+                  disabled={isBlocked}
                 >
                   <SendHorizontal size={19} />
                 </button>
@@ -250,47 +254,38 @@ function Editor({ view, uploads, context, onContext }: Props) {
   );
 }
 
+/** The message that is answered or edited. A message that is not loaded is shown as it was. */
 function ContextLine({
-  kind,
-  senderId,
-  summary,
+  view,
+  quoted,
+  isEdit,
   onClose,
 }: {
-  readonly kind: ComposerContext['kind'];
-  readonly senderId: string;
-  readonly summary: string;
+  readonly view: ConversationView;
+  readonly quoted: Quoted;
+  readonly isEdit: boolean;
   readonly onClose: () => void;
 }) {
-  const sender = useUser(senderId);
+  const sender = useUser(quoted.senderId);
+  const message = view.messages.find(({ id }) => id === quoted.id);
+  const isGone = quoted.gone || message?.deletedAt !== undefined;
   return (
     <div className="composer-context">
       <div>
-        <strong className="cut">{kind === 'edit' ? 'Edit message' : `Reply to ${sender?.displayName ?? '…'}`}</strong>
-        <span className="cut muted">{summary}</span>
+        <strong className="cut">{isEdit ? 'Edit message' : `Reply to ${sender?.displayName ?? '…'}`}</strong>
+        <span className="cut muted">
+          {isGone
+            ? isEdit
+              ? 'This message was deleted.'
+              : 'That message was deleted. Yours is sent without the reply.'
+            : message
+              ? summaryOf(message)
+              : quoted.summary}
+        </span>
       </div>
       <button type="button" className="icon-button small" aria-label="Cancel" onClick={onClose}>
         <X size={18} />
       </button>
     </div>
-  );
-}
-
-function FilesToSend({ uploads }: { readonly uploads: ComposerUploads }) {
-  return (
-    <ul className="composer-files" aria-label="Files to send">
-      {uploads.items.map(({ key, name, preview, progress, attachment, problem }) => (
-        <li key={key} className={`upload${problem ? ' bad' : ''}`} title={problem ? explain(problem) : name}>
-          {preview && !problem ? (
-            <img src={preview} alt={name} />
-          ) : (
-            <span className={problem ? '' : 'cut'}>{problem ? explain(problem) : name}</span>
-          )}
-          {!attachment && !problem && <progress value={progress} max={1} aria-label={`Uploading ${name}`} />}
-          <button type="button" aria-label={`Remove ${name}`} onClick={() => uploads.remove(key)}>
-            <X size={14} />
-          </button>
-        </li>
-      ))}
-    </ul>
   );
 }

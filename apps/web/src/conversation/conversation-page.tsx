@@ -1,6 +1,6 @@
-import type { ConversationView } from '@parley/client';
+import type { ChatMessage, ConversationView, ParleyClient } from '@parley/client';
 import { ArrowLeft, Brush, Ellipsis, Info, Link2, LogOut, Pin, Radio, Search, Terminal } from 'lucide-react';
-import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore, type DragEvent } from 'react';
+import { Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { Link, useLocation, useSearch as useQuery } from 'wouter';
 import {
   titleOf,
@@ -14,9 +14,13 @@ import {
 } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
-import { Composer, type ComposerContext } from './composer.tsx';
+import { Composer, readOnlyReason } from './composer.tsx';
 import { DetailsPanel } from './details-panel.tsx';
+import { draftsOf } from './drafts.ts';
+import { KeptDraft } from './kept-draft.tsx';
+import { ErrorBoundary, lazyPart } from '../shared/error-boundary.tsx';
 import { Menu, type MenuItem } from '../shared/menu.tsx';
+import { Panel } from '../shared/panel.tsx';
 import { MessageRow } from '../messages/message.tsx';
 import { PinsPanel } from './pins-panel.tsx';
 import { SearchPanel } from './search-panel.tsx';
@@ -25,13 +29,13 @@ import { rowsOf } from '../messages/timeline-rows.ts';
 import { Timeline, type Jump } from '../messages/timeline.tsx';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { peerChatsOf } from '../peer/peer-chat.ts';
-import { useUploads } from '../files/uploads.ts';
+import { useFileDrop } from '../files/file-drop.ts';
 import './conversation.css';
 
 // Loaded when opened: few people open these panels.
-const Board = lazy(() => import('../board/board.tsx'));
-const LogPanel = lazy(() => import('../protocol-log/log-panel.tsx'));
-const PeerPanel = lazy(() => import('../peer/peer-panel.tsx'));
+const Board = lazyPart(() => import('../board/board.tsx'));
+const LogPanel = lazyPart(() => import('../protocol-log/log-panel.tsx'));
+const PeerPanel = lazyPart(() => import('../peer/peer-panel.tsx'));
 
 export type PanelName = 'details' | 'search' | 'pins' | 'board' | 'log' | 'peer';
 
@@ -63,6 +67,7 @@ export function ConversationPage({ id }: { readonly id: string }) {
         <>
           <h2>This conversation can’t be shown</h2>
           <p>{problem}</p>
+          <KeptDraft id={id} />
           <Link href="/" className="button">
             Back to your chats
           </Link>
@@ -121,19 +126,34 @@ const doNothing = (): void => undefined;
 
 let jumpCount = 0;
 
+function withMessage(client: ParleyClient, id: string, messageId: string, work: (message: ChatMessage) => void): void {
+  const view = client.getState().conversations.get(id);
+  const message = view?.messages.find((shown) => shown.id === messageId);
+  if (message) work(message);
+}
+
 function Conversation({ id, view }: { readonly id: string; readonly view: ConversationView }) {
   const client = useClient();
   const [panel, setPanel] = useState<PanelName>();
-  const [context, setContext] = useState<ComposerContext>();
   const [jump, setJump] = useState<Jump>();
-  const [isDropTarget, setDropTarget] = useState(false);
-  const uploads = useUploads(client);
+  const drafts = draftsOf(client);
+  const isDropTarget = useFileDrop((dropped) => {
+    const reason = readOnlyReason(view);
+    if (reason === undefined) drafts.add(id, dropped);
+    else toast(reason);
+  });
   const [, navigate] = useLocation();
   const query = useQuery();
 
   const jumpTo = useCallback((seq: number) => setJump({ seq, id: ++jumpCount }), []);
-  const reply = useCallback((messageId: string) => setContext({ kind: 'reply', messageId }), []);
-  const edit = useCallback((messageId: string) => setContext({ kind: 'edit', messageId }), []);
+  const reply = useCallback(
+    (messageId: string) => withMessage(client, id, messageId, (message) => drafts.reply(id, message)),
+    [client, drafts, id],
+  );
+  const edit = useCallback(
+    (messageId: string) => withMessage(client, id, messageId, (message) => drafts.edit(id, message)),
+    [client, drafts, id],
+  );
   // A link to a message is followed once; then the address is the plain one again.
   useEffect(() => {
     const at = Number(new URLSearchParams(query).get('at'));
@@ -148,25 +168,10 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
     jumpTo(seq);
     if (matchMedia('(max-width: 980px)').matches) close();
   };
-  const hasFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files');
 
   return (
     <div className="conversation">
-      <section
-        className="conversation-main"
-        aria-label="Conversation"
-        onDragEnter={(event) => hasFiles(event) && setDropTarget(true)}
-        onDragOver={(event) => hasFiles(event) && event.preventDefault()}
-        onDragLeave={(event) =>
-          !event.currentTarget.contains(event.relatedTarget as Node | null) && setDropTarget(false)
-        }
-        onDrop={(event) => {
-          if (!hasFiles(event)) return;
-          event.preventDefault();
-          setDropTarget(false);
-          uploads.add(event.dataTransfer.files);
-        }}
-      >
+      <section className="conversation-main" aria-label="Conversation">
         <ConversationHeader id={id} view={view} panel={panel} onPanel={toggle} />
         <IncomingCall id={id} onAccept={() => setPanel('peer')} />
         {view.opened || view.kept ? (
@@ -183,17 +188,26 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
             <div className="spinner" role="img" aria-label="Loading" />
           </div>
         )}
-        <Composer view={view} uploads={uploads} context={context} onContext={setContext} />
+        <Composer view={view} />
         {isDropTarget && <div className="drop">Drop files to send them</div>}
       </section>
-      <Suspense>
-        {panel === 'details' && <DetailsPanel id={id} onClose={close} />}
-        {panel === 'search' && <SearchPanel id={id} onClose={close} onPick={showMessage} />}
-        {panel === 'pins' && <PinsPanel id={id} onClose={close} onPick={showMessage} />}
-        {panel === 'board' && <Board id={id} onClose={close} />}
-        {panel === 'log' && <LogPanel onClose={close} />}
-        {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
-      </Suspense>
+      <ErrorBoundary
+        key={panel}
+        frame={(content) => (
+          <Panel title="This panel can’t be shown" onClose={close}>
+            {content}
+          </Panel>
+        )}
+      >
+        <Suspense>
+          {panel === 'details' && <DetailsPanel id={id} onClose={close} />}
+          {panel === 'search' && <SearchPanel id={id} onClose={close} onPick={showMessage} />}
+          {panel === 'pins' && <PinsPanel id={id} onClose={close} onPick={showMessage} />}
+          {panel === 'board' && <Board id={id} onClose={close} />}
+          {panel === 'log' && <LogPanel onClose={close} />}
+          {panel === 'peer' && <PeerPanel id={id} onClose={close} />}
+        </Suspense>
+      </ErrorBoundary>
     </div>
   );
 }

@@ -11,7 +11,11 @@ const MAX_PICTURES = 200;
 class Pictures {
   private readonly urls = new Map<string, Promise<string>>();
 
-  constructor(private readonly client: Client) {}
+  constructor(private readonly client: Client) {
+    client.on('connection', ({ state }) => {
+      if (state === 'signed-out') while (this.urls.size > 0) this.dropOldest();
+    });
+  }
 
   get(id: string): Promise<string> {
     const url = this.urls.get(id) ?? this.fetch(id);

@@ -1,77 +1,43 @@
-import type { ParleyClient as Client } from '@parley/client';
 import type { Attachment, ErrorBody, MessageType } from '@parley/contracts';
-import { useCallback, useEffect, useRef, useState } from 'react';
 
-/** A file that is being uploaded for a message. */
+/** A file that was chosen for a message. It is uploaded at once, so that the message can be sent without waiting. */
 export interface Upload {
-  readonly key: number;
+  readonly key: string;
   readonly name: string;
   readonly type: string;
-  readonly preview?: string;
+  readonly size: number;
+  /** An object URL of a picture. */
+  readonly preview?: string | undefined;
   /** 0 to 1. */
   readonly progress: number;
-  readonly attachment?: Attachment;
-  readonly problem?: ErrorBody;
+  /** Present when it is uploaded, at `uploadedAt` (milliseconds since the epoch). */
+  readonly attachment?: Attachment | undefined;
+  readonly uploadedAt?: number | undefined;
+  readonly problem?: ErrorBody | undefined;
 }
 
 /** The server's limit of files in one message. */
-const MAX_FILES = 20;
-let keyCount = 0;
+export const MAX_FILES = 20;
 
-export interface ComposerUploads {
-  readonly items: readonly Upload[];
-  add(files: Iterable<File>): void;
-  remove(key: number): void;
-  /** Forgets all files. Finished uploads stay at the server. */
-  clear(): void;
-}
+export const newUpload = (file: File): Upload => ({
+  key: Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join(''),
+  name: file.name,
+  type: file.type,
+  size: file.size,
+  progress: 0,
+  ...previewOf(file),
+});
 
-/** The files of the composer. They are uploaded as soon as they are chosen, so that the message can be sent at once. */
-export function useUploads(client: Client): ComposerUploads {
-  const [items, setItems] = useState<readonly Upload[]>([]);
-  const controllers = useRef(new Map<number, AbortController>());
-  const change = useCallback(
-    (key: number, part: Partial<Upload>) =>
-      setItems((uploads) => uploads.map((upload) => (upload.key === key ? { ...upload, ...part } : upload))),
-    [],
-  );
+export const previewOf = (file: File): Pick<Upload, 'preview'> =>
+  file.type.startsWith('image/') ? { preview: URL.createObjectURL(file) } : {};
 
-  useEffect(() => () => controllers.current.forEach((controller) => controller.abort()), []);
+export const isUploading = ({ attachment, problem }: Upload): boolean => !attachment && !problem;
 
-  const add = (files: Iterable<File>) => {
-    for (const file of [...files].slice(0, MAX_FILES - items.length)) {
-      const key = ++keyCount;
-      const controller = new AbortController();
-      controllers.current.set(key, controller);
-      const preview = file.type.startsWith('image/') ? { preview: URL.createObjectURL(file) } : {};
-      setItems((uploads) => [...uploads, { key, name: file.name, type: file.type, progress: 0, ...preview }]);
-      client
-        .upload(file, {
-          signal: controller.signal,
-          onProgress: (sent, total) => change(key, { progress: total ? sent / total : 0 }),
-        })
-        .then(
-          (attachment) => change(key, { attachment, progress: 1 }),
-          (problem: ErrorBody) => controller.signal.aborted || change(key, { problem }),
-        )
-        .finally(() => controllers.current.delete(key));
-    }
-  };
-  const revokePreviews = (removed: readonly Upload[]) =>
-    removed.forEach(({ preview }) => preview !== undefined && URL.revokeObjectURL(preview));
-  return {
-    items,
-    add,
-    remove(key) {
-      controllers.current.get(key)?.abort();
-      revokePreviews(items.filter((item) => item.key === key));
-      setItems((uploads) => uploads.filter((upload) => upload.key !== key));
-    },
-    clear() {
-      revokePreviews(items);
-      setItems([]);
-    },
-  };
+const MAX_NAMES = 10;
+/** File names in a sentence. */
+export function listed(names: readonly string[]): string {
+  const more = names.length - MAX_NAMES;
+  return `${names.slice(0, MAX_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** The type of a message with these attachments. */

@@ -21,6 +21,7 @@ import { useChat, useClient, useUser } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Attachments } from '../files/attachments.tsx';
 import { Avatar } from '../people/avatar.tsx';
+import { draftsOf } from '../conversation/drafts.ts';
 import { EmojiButton } from '../shared/emoji-button.tsx';
 import { ForwardDialog } from './forward-dialog.tsx';
 import { Menu, type MenuItem } from '../shared/menu.tsx';
@@ -31,6 +32,7 @@ import { summaryOf } from './summary.ts';
 import { systemText } from './system-text.ts';
 import type { Row } from './timeline-rows.ts';
 import { momentOf, timeOf } from '../shared/times.ts';
+import { copyText } from '../shared/copy.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 
 interface Props {
@@ -190,12 +192,20 @@ function Tick({ status }: { readonly status: ChatMessage['status'] }) {
 function FailedNotice({ message }: { readonly message: ChatMessage }) {
   const client = useClient();
   const { conversationId, clientId } = message;
+  const edit = () => {
+    if (!draftsOf(client).takeBack(message)) toast('Send or discard what is in the composer first.');
+  };
   return (
     <div className="failed-actions" role="alert">
       <span>{explain(message.local?.error)}</span>
       <button type="button" onClick={() => void client.retry(conversationId, clientId)?.catch(() => undefined)}>
         Try again
       </button>
+      {message.attachments.length + message.body.length > 0 && (
+        <button type="button" onClick={edit}>
+          Edit
+        </button>
+      )}
       <button type="button" onClick={() => void client.discard(conversationId, clientId)}>
         Discard
       </button>
@@ -292,15 +302,10 @@ function MessageTools({ message, own, role, onReply, onEdit, onToggle }: Message
     setDialog(which);
     onToggle(which !== undefined);
   };
-  const copy = () =>
-    void navigator.clipboard.writeText(message.body).then(
-      () => toast('Copied'),
-      () => toast('Copying is not allowed here'),
-    );
   const items: (MenuItem | false)[] = [
     own &&
       message.forwardedFrom === undefined && { label: 'Edit', icon: <Pencil size={17} />, onSelect: () => onEdit(id) },
-    message.body !== '' && { label: 'Copy text', icon: <Copy size={17} />, onSelect: copy },
+    message.body !== '' && { label: 'Copy text', icon: <Copy size={17} />, onSelect: () => copyText(message.body) },
     { label: 'Forward', icon: <Forward size={17} />, onSelect: () => showDialog('forward') },
     isLeader &&
       (message.pinnedAt === undefined

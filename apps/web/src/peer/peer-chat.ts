@@ -92,6 +92,12 @@ class PeerChat {
     this.end();
   }
 
+  /** Ends the connection and forgets its messages. */
+  forget(): void {
+    this.close();
+    this.update({ ...idle, problem: undefined });
+  }
+
   send(body: string): void {
     if (this.channel?.readyState !== 'open' || body === '') return;
     this.channel.send(body.slice(0, MAX_CHARACTERS));
@@ -187,7 +193,7 @@ class PeerChat {
 
 export type { PeerChat };
 
-/** The peer connections of this page, one for each direct conversation. */
+/** The peer connections of the signed-in user in this page, one for each direct conversation. */
 class PeerChats {
   private readonly chats = new Map<string, PeerChat>();
   private readonly ringListeners = new Set<(conversationId: string) => void>();
@@ -203,6 +209,11 @@ class PeerChats {
           if (before !== 'ringing' && chat.state.phase === 'ringing')
             for (const listener of this.ringListeners) listener(conversationId);
         });
+    });
+    client.on('connection', ({ state }) => {
+      if (state !== 'signed-out') return;
+      for (const chat of this.chats.values()) chat.forget();
+      this.chats.clear();
     });
   }
 

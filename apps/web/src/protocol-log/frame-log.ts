@@ -7,7 +7,7 @@ export interface LoggedFrame extends Frame {
 const MAX_FRAMES = 500;
 const NOTIFY_INTERVAL_MS = 100;
 
-/** The newest 500 frames of the protocol since the page was loaded. */
+/** The newest 500 frames of the protocol since the page was loaded, or since the user before signed out. */
 export class FrameLog {
   frames: readonly LoggedFrame[] = [];
   private count = 0;
@@ -19,6 +19,9 @@ export class FrameLog {
       if (this.incoming.length === 0) setTimeout(() => this.publish(), NOTIFY_INTERVAL_MS);
       this.incoming.push({ ...frame, id: ++this.count });
       if (this.incoming.length > MAX_FRAMES) this.incoming.shift();
+    });
+    client.on('connection', ({ state }) => {
+      if (state === 'signed-out') this.clear();
     });
   }
 

@@ -7,6 +7,7 @@ import { explain } from '../shared/errors.ts';
 import { isEnabled, setEnabled } from '../notifications/notifications.ts';
 import { Avatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
+import { logOut } from '../shared/log-out.ts';
 import '../shared/forms.css';
 import { textField } from '../shared/forms.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
@@ -305,9 +306,9 @@ function SessionSettings() {
   const [, navigate] = useLocation();
   const pending = useChat((state) => state.pendingCount);
   const [isConfirming, setConfirming] = useState(false);
-  const logOut = () => {
+  const leave = () => {
     navigate('/');
-    void client.logout();
+    void logOut(client);
   };
   return (
     <section className="card">
@@ -320,7 +321,7 @@ function SessionSettings() {
         <ChevronRight size={20} />
       </Link>
       <div>
-        <button type="button" className="button danger" onClick={() => (pending > 0 ? setConfirming(true) : logOut())}>
+        <button type="button" className="button danger" onClick={() => (pending > 0 ? setConfirming(true) : leave())}>
           <LogOut size={18} />
           Log out
         </button>
@@ -334,7 +335,7 @@ function SessionSettings() {
             <button type="button" className="button" onClick={() => setConfirming(false)}>
               Stay
             </button>
-            <button type="button" className="button danger" onClick={logOut}>
+            <button type="button" className="button danger" onClick={leave}>
               Log out
             </button>
           </div>

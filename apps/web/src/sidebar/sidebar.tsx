@@ -13,6 +13,8 @@ import {
   useView,
 } from '../shared/chat.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
+import { lineOf } from '../conversation/draft.ts';
+import { useDraft } from '../conversation/drafts.ts';
 import { Highlight } from '../shared/highlight.tsx';
 import { summaryOf } from '../messages/summary.ts';
 import { NewChat } from '../new-chat/new-chat.tsx';
@@ -165,7 +167,17 @@ function LastMessage({ id }: { readonly id: string }) {
   const waiting = useChat(({ pending }) => pending.get(id)?.findLast(({ status }) => status !== 'failed'));
   const sender = useUser(last?.senderId);
   const subject = useUser(last?.system?.userId);
+  // What is being written in the open conversation is in its composer.
+  const draft = lineOf(useDraft(id));
+  const [, params] = useRoute('/c/:id');
+  const shownDraft = params?.id === id ? undefined : draft;
   if (typing.length > 0) return <span className="cut live">typing…</span>;
+  if (shownDraft !== undefined)
+    return (
+      <span className="cut">
+        <span className="draft">Draft:</span> {shownDraft}
+      </span>
+    );
   if (waiting) return <span className="cut">You: {summaryOf(waiting)}</span>;
   if (!last) return <span className="cut">{conversation.topic ?? 'No messages yet'}</span>;
   if (last.type === 'system')

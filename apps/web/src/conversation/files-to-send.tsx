@@ -1,0 +1,49 @@
+import { RotateCw, X } from 'lucide-react';
+import { usePicture } from '../files/pictures.ts';
+import { isUploading, type Upload } from '../files/uploads.ts';
+import { useClient } from '../shared/chat.ts';
+import { explain } from '../shared/errors.ts';
+import { draftsOf } from './drafts.ts';
+
+/** The files of a draft, with the progress of their uploads. */
+export function FilesToSend({ id, files }: { readonly id: string; readonly files: readonly Upload[] }) {
+  return (
+    <ul className="composer-files" aria-label="Files to send">
+      {files.map((upload) => (
+        <FileToSend key={upload.key} id={id} upload={upload} />
+      ))}
+    </ul>
+  );
+}
+
+function FileToSend({ id, upload }: { readonly id: string; readonly upload: Upload }) {
+  const drafts = draftsOf(useClient());
+  const { key, name, problem, progress, attachment } = upload;
+  const stored = usePicture(upload.preview === undefined ? attachment?.thumbnailId : undefined);
+  const preview = upload.preview ?? stored;
+  const text = problem ? explain(problem) : name;
+  return (
+    <li className={`upload${problem ? ' bad' : ''}`} title={problem ? `${name}: ${text}` : name}>
+      {preview !== undefined && !problem ? (
+        <img src={preview} alt={name} />
+      ) : (
+        <span className={problem ? '' : 'cut'}>{text}</span>
+      )}
+      {isUploading(upload) && <progress value={progress} max={1} aria-label={`Uploading ${name}`} />}
+      {problem && (
+        <button
+          type="button"
+          className="retry"
+          aria-label={`Upload ${name} again`}
+          title="Try again"
+          onClick={() => drafts.retryFile(id, key)}
+        >
+          <RotateCw size={14} />
+        </button>
+      )}
+      <button type="button" aria-label={`Remove ${name}`} onClick={() => drafts.removeFile(id, key)}>
+        <X size={14} />
+      </button>
+    </li>
+  );
+}

@@ -1,0 +1,68 @@
+import { RotateCw } from 'lucide-react';
+import { Component, lazy, useEffect, useState, type ComponentType, type ReactNode } from 'react';
+
+/** A part of the app that is loaded when it is needed, and could not be. */
+class PartMissing extends Error {
+  override readonly name = 'PartMissing';
+}
+
+/** Like `lazy`. An {@link ErrorBoundary} around it tells when the server does not have the part. */
+export const lazyPart = <P extends object>(load: () => Promise<{ default: ComponentType<P> }>) =>
+  lazy(() =>
+    load().catch((cause: unknown) => {
+      throw new PartMissing('a part of the app could not be loaded', { cause });
+    }),
+  );
+
+interface Props {
+  readonly children: ReactNode;
+  /** Puts the notice into a frame. */
+  readonly frame?: (content: ReactNode) => ReactNode;
+}
+
+/** Shows a notice in place of its children when they cannot be rendered. The rest of the app stays as it is. */
+export class ErrorBoundary extends Component<Props, { readonly error?: unknown }> {
+  override state: { readonly error?: unknown } = {};
+
+  static getDerivedStateFromError(error: unknown) {
+    return { error };
+  }
+
+  override render(): ReactNode {
+    if (!('error' in this.state)) return this.props.children;
+    const notice = <FailureNotice isMissing={this.state.error instanceof PartMissing} />;
+    return this.props.frame?.(notice) ?? notice;
+  }
+}
+
+function FailureNotice({ isMissing }: { readonly isMissing: boolean }) {
+  const [hasNewVersion, setHasNewVersion] = useState(false);
+  useEffect(() => {
+    if (isMissing) void serverHasAnotherVersion().then(setHasNewVersion);
+  }, [isMissing]);
+  return (
+    <div className="empty grow" role="alert">
+      <h2>{hasNewVersion ? 'A new version is here' : 'Something went wrong'}</h2>
+      <p>
+        {hasNewVersion
+          ? 'Reload the page to use it. What you have written stays.'
+          : isMissing
+            ? 'This part could not be loaded. Check your connection, or reload the page. What you have written stays.'
+            : 'This can’t be shown. Reload the page to try again. What you have written stays.'}
+      </p>
+      <button type="button" className="button primary" onClick={() => location.reload()}>
+        <RotateCw size={18} />
+        Reload
+      </button>
+    </div>
+  );
+}
+
+/** Whether the server's page loads another script than this page did. */
+async function serverHasAnotherVersion(): Promise<boolean> {
+  const script = document.querySelector('script[type=module][src]')?.getAttribute('src');
+  if (!script) return false;
+  // The service worker answers `/` with its own copy, but no request for another address of the page.
+  const answer = await fetch('/rooms', { cache: 'no-store' }).catch(() => undefined);
+  return answer?.ok === true && !(await answer.text().catch(() => script)).includes(script);
+}
