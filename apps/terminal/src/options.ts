@@ -73,12 +73,18 @@ export function readOptions(args: readonly string[]): Options {
         : undefined;
   return {
     ...rest,
-    url: new URL(url).origin,
+    url: serverUrlOf(url),
     ...(who && { who }),
     ...(to !== undefined && { to }),
     history: wholeNumber('--history', history, 0, 1000),
     timeoutMs: wholeNumber('--timeout', timeout, 1, 86_400) * 1000,
   };
+}
+
+/** Origin and path, without a slash at the end. */
+function serverUrlOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname.replace(/\/+$/, '');
 }
 
 function parse(args: readonly string[]) {

@@ -12,7 +12,10 @@ export interface Profile {
 }
 
 const fileName = (text: string): string => encodeURIComponent(text).replaceAll('.', '%2E').slice(0, 200);
-const serverFolderOf = (url: string): string => join(stateHome, fileName(new URL(url).host));
+const serverFolderOf = (url: string): string => {
+  const { host, pathname } = new URL(url);
+  return join(stateHome, fileName(host + pathname.replace(/\/$/, '')));
+};
 
 /** The profile that the options name, or the last used one. Undefined if there is none. */
 export async function findProfile({ url, who }: Options): Promise<Profile | undefined> {

@@ -4,9 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Session } from '@parley/contracts';
-import { eventually, startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
+import {
+  eventually,
+  ReverseProxy,
+  startEmbedded,
+  uniqueName,
+  type ReverseProxyOptions,
+  type ServiceProcess,
+} from '@parley/testing';
+import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createClient, memoryStorage, type ClientOptions, type ClientStorage, type ParleyClient } from './index.js';
+import {
+  createClient,
+  indexedDbStorage,
+  memoryStorage,
+  type ClientOptions,
+  type ClientStorage,
+  type ParleyClient,
+} from './index.js';
 import { fileStorage } from './node.js';
 
 const PASSWORD = 'correct horse battery';
@@ -15,6 +30,7 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
   let folder: string;
   let server: ServiceProcess;
   const clients: ParleyClient[] = [];
+  const proxies: ReverseProxy[] = [];
   // With the default rate limits.
   const start = (port?: string) =>
     startEmbedded({
@@ -28,7 +44,9 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
   }, 120_000);
   afterEach(() => {
     for (const client of clients.splice(0)) client.disconnect();
+    for (const proxy of proxies.splice(0)) proxy.close();
     vi.restoreAllMocks();
+    vi.unstubAllGlobals();
   });
   afterAll(async () => {
     await server?.stop();
@@ -37,8 +55,8 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
 
   function client(storage: ClientStorage = memoryStorage(), more: Partial<ClientOptions> = {}): ParleyClient {
     const created = createClient({
-      ...more,
       url: server.url,
+      ...more,
       storage,
       socketOptions: { reconnectionDelay: 50, reconnectionDelayMax: 200 },
     });
@@ -49,6 +67,12 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     const created = client(storage, more);
     await created.register({ username: uniqueName('user'), password: PASSWORD });
     return created;
+  }
+  /** A proxy in front of the server. */
+  async function proxy(options: ReverseProxyOptions): Promise<ReverseProxy> {
+    const opened = await ReverseProxy.to(server.url, options);
+    proxies.push(opened);
+    return opened;
   }
   const idOf = (client: ParleyClient) => client.getState().user!.id;
   const view = (client: ParleyClient, id: string) => client.getState().conversations.get(id);
@@ -225,6 +249,50 @@ describe('the client with a real server', { timeout: 120_000 }, () => {
     );
     expect(sent).toEqual([JSON.stringify({ refreshToken: session.refreshToken })]);
     expect((await storage.get('session')) as Session).toMatchObject({ sessionId: session.sessionId });
+  });
+
+  it('refreshes once for tabs that have no Web Locks', async () => {
+    vi.stubGlobal('navigator', {});
+    vi.stubGlobal('indexedDB', new IDBFactory());
+    vi.stubGlobal('IDBKeyRange', IDBKeyRange);
+    const tab = () => client(indexedDbStorage('tabs'));
+    const first = tab();
+    await first.register({ username: uniqueName('user'), password: PASSWORD });
+    first.disconnect();
+    const stored = indexedDbStorage('tabs');
+    const session = (await stored.get('session')) as Session;
+    await stored.set('session', { ...session, accessToken: `${session.accessToken}x` });
+    const tabs = [tab(), tab(), tab()];
+    await Promise.all(tabs.map((one) => one.restore()));
+    await Promise.all(tabs.map((one) => one.request('GET', '/users/me')));
+    await eventually(() => expect(tabs.map((one) => one.getState().connection)).toEqual(tabs.map(() => 'online')));
+    expect((await stored.get('session')) as Session).toMatchObject({ sessionId: session.sessionId });
+    expect(await stored.entries('lock/')).toEqual([]);
+  });
+
+  it('chats by long polling where WebSockets are refused', async () => {
+    const { url } = await proxy({ refusesUpgrades: true });
+    const [ann, ben] = [await person(memoryStorage(), { url }), await person()];
+    const { id } = await ann.createConversation({ kind: 'direct', memberIds: [idOf(ben)] });
+    await Promise.all([ann.open(id), ben.open(id)]);
+    await ann.send(id, { body: 'By polling' }).stored;
+    await ben.send(id, { body: 'Heard' }).stored;
+    await eventually(() => expect(bodies(ann, id)).toEqual(['By polling', 'Heard']));
+  });
+
+  it('uploads in parts as small as a proxy lets through', async () => {
+    const small = await proxy({ maxBodyBytes: 300_000 });
+    const ann = await person(memoryStorage(), { url: small.url });
+    const bytes = new Uint8Array(5 * 1024 * 1024).map((_, at) => (at * 31 + (at >> 8)) % 251);
+    const uploads = [new Blob([bytes.subarray(0, 1_000_000)]), new Blob([bytes]).stream(), bytes.slice(0, 700_000)];
+    for (const upload of uploads) {
+      const { id, size } = await ann.upload(upload, { name: 'bytes.bin' });
+      const stored = new Uint8Array(await (await ann.fetchAttachment(id)).arrayBuffer());
+      expect(stored.length).toBe(size);
+      expect(Buffer.compare(stored, bytes.subarray(0, size))).toBe(0);
+    }
+    // The first upload finds the size, by halves; the others know it.
+    expect(small.refusedBodies).toBe(2);
   });
 
   it('makes a guest a person for all tabs, whichever has the newest tokens', async () => {

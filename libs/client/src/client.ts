@@ -42,7 +42,7 @@ const MAX_REMEMBERED_ATTACHMENTS = 200;
 
 /** The settings of a client. */
 export interface ClientOptions {
-  /** The server's address, without a path. */
+  /** The server's address, with its path if it has one (`BASE_PATH`): `https://example.org/chat`. */
   readonly url: string;
   /**
    * Where the session and unsent messages are kept. Default: IndexedDB in browsers, memory elsewhere. For Node, see
@@ -82,7 +82,7 @@ export class ParleyClient {
   private readonly attachments = new Map<string, Attachment>();
 
   constructor({ url, storage, keepConversations = false, socketOptions = {} }: ClientOptions) {
-    this.url = new URL(url).origin;
+    this.url = serverUrlOf(url);
     const reliableStorage = tolerant(storage ?? defaultStorage(`parley ${this.url}`), (cause) =>
       this.emitError(new ParleyError('internal', 'the storage failed', { cause })),
     );
@@ -440,7 +440,7 @@ export class ParleyClient {
 
   /** The address of an attachment's bytes. A request needs the session's token: see {@link fetchAttachment}. */
   attachmentUrl({ url }: Pick<Attachment, 'url'>): string {
-    return new URL(url, this.url).href;
+    return new URL(`${this.url}${url}`).href;
   }
 
   /** Loads an attachment's bytes; with `thumbnail` those of its preview, if it has one. */
@@ -571,6 +571,12 @@ export class ParleyClient {
   private get store(): Store {
     return this.replica.store;
   }
+}
+
+/** Origin and path, without a slash at the end. */
+function serverUrlOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname.replace(/\/+$/, '');
 }
 
 /** 128 random bits. `crypto.randomUUID` is missing on insecure pages, and `crypto` in Node 18. */

@@ -2,12 +2,13 @@ import 'fake-indexeddb/auto';
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { fileStorage } from './node.js';
 import { indexedDbStorage, memoryStorage, tolerant, type ClientStorage } from './storage.js';
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
+afterEach(() => void vi.unstubAllGlobals());
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'parley-storage-'));
   folders.push(path);
@@ -75,6 +76,36 @@ describe.each(kinds)('%s', (_name, make) => {
     const results = await Promise.allSettled([work('first', true), work('second'), work('third')]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
     expect(steps).toEqual(['first', 'second', 'third'].flatMap((name) => [`${name} begins`, `${name} ends`]));
+  });
+});
+
+describe('IndexedDB without Web Locks', () => {
+  it('runs the work of all tabs under a lock one at a time', async () => {
+    vi.stubGlobal('navigator', {});
+    const tabs = Array.from({ length: 4 }, () => indexedDbStorage('tabs'));
+    let running = 0;
+    const most = await Promise.all(
+      tabs.map((tab) =>
+        tab.lock('refresh', async () => {
+          const now = ++running;
+          await tab.set('work', now);
+          running--;
+          return now;
+        }),
+      ),
+    );
+    expect(most).toEqual([1, 1, 1, 1]);
+  });
+
+  it.each([
+    ['that has expired', -1],
+    ['from before the clock was set back', 3_600_000],
+  ])('takes over a lock %s', async (_, ms) => {
+    vi.stubGlobal('navigator', {});
+    const storage = indexedDbStorage(`abandoned ${ms}`);
+    await storage.set('lock/refresh', { holder: 'a tab that is gone', until: Date.now() + ms });
+    expect(await storage.lock('refresh', async () => 'done')).toBe('done');
+    expect(await storage.get('lock/refresh')).toBeUndefined();
   });
 });
 

@@ -1,3 +1,5 @@
+import { pause } from './retry.js';
+
 /**
  * Where a client keeps its session and its unsent messages. Values are structured-cloneable. Implement it to keep them
  * elsewhere, for example in a native app's database or in an encrypted store.
@@ -93,9 +95,19 @@ function openDatabase(name: string): Promise<IDBDatabase> {
   return resultOf(request);
 }
 
+/** Longer than any work under a lock takes: a lease that is older belongs to a tab that is gone. */
+const LEASE_MS = 60_000;
+const LEASE_RETRY_MS = 50;
+
+/** Who holds a lock, and until when by the clock of the machine. */
+interface Lease {
+  readonly holder: string;
+  readonly until: number;
+}
+
 /**
- * A storage in the browser's IndexedDB, which the tabs of an origin share. Its locks are Web Locks, which exclude other
- * tabs. Old browsers and insecure pages have none: there a lock excludes only work of the same tab.
+ * A storage in the browser's IndexedDB, which the tabs of an origin share. Its locks exclude other tabs: they are Web
+ * Locks, or, in old browsers and on insecure pages, leases in the database.
  */
 export function indexedDbStorage(name: string): ClientStorage {
   const locks = new Locks();
@@ -121,6 +133,38 @@ export function indexedDbStorage(name: string): ClientStorage {
       transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new Error('IndexedDB failed'));
     });
   };
+  /** Reads a value and replaces it in one transaction, which those of other tabs wait for. */
+  const exchange = async (key: string, next: (value: unknown) => unknown): Promise<void> =>
+    write((store) => {
+      const reading = store.get(key) as IDBRequest<unknown>;
+      reading.onsuccess = () => {
+        const value = next(reading.result);
+        if (value === undefined) store.delete(key);
+        else store.put(value, key);
+      };
+    });
+  const tryLease = async (key: string, holder: string): Promise<boolean> => {
+    let isMine = false;
+    await exchange(key, (value) => {
+      const now = Date.now();
+      const lease = value as Lease | undefined;
+      // A lease from the future was made before the clock was set back.
+      isMine = lease === undefined || lease.until <= now || lease.until > now + LEASE_MS;
+      return isMine ? ({ holder, until: now + LEASE_MS } satisfies Lease) : lease;
+    });
+    return isMine;
+  };
+  const underLease = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const holder = String(Math.random());
+    // Without a database there is nothing that tabs could share.
+    while (!(await tryLease(key, holder).catch(() => true))) await pause(LEASE_RETRY_MS);
+    try {
+      return await work();
+    } finally {
+      const release = (value: unknown) => ((value as Lease | undefined)?.holder === holder ? undefined : value);
+      await exchange(key, release).catch(() => undefined);
+    }
+  };
   const read = async () => (await database()).transaction(STORE, 'readonly').objectStore(STORE);
   return {
     get: async (key) => resultOf((await read()).get(key) as IDBRequest<unknown>),
@@ -138,7 +182,7 @@ export function indexedDbStorage(name: string): ClientStorage {
     lock: (lock, work) =>
       'locks' in navigator
         ? (navigator.locks.request(`${name}/${lock}`, work) as ReturnType<typeof work>)
-        : locks.run(lock, work),
+        : locks.run(lock, () => underLease(`lock/${lock}`, work)),
   };
 }
 

@@ -48,3 +48,13 @@ it('a small file is uploaded in parts when the server takes less in one request'
   expect(await uploads.upload(new Blob([new Uint8Array(2000)]), { name: 'a' })).toMatchObject({ id: 'u1' });
   expect(calls.slice(0, 2)).toEqual(['POST /uploads', 'PATCH /uploads/u1']);
 });
+
+it('a file over the limit of the server is refused at once', async () => {
+  const calls: string[] = [];
+  const uploads = new Uploader(async (method, path) => {
+    calls.push(`${method} ${path}`);
+    throw new ParleyError('too_large', 'over its limit', { traceId: 'from the server' });
+  }, memoryStorage());
+  await expect(uploads.upload(new Blob([new Uint8Array(1_000_000)]))).rejects.toMatchObject({ code: 'too_large' });
+  expect(calls).toEqual(['POST /attachments']);
+});

@@ -8,6 +8,8 @@ import type { UploadOptions } from './types.js';
 /** A larger file is sent in parts, which can be resumed. */
 const MAX_WHOLE_BYTES = 4 * 1024 * 1024;
 const PART_BYTES = 4 * 1024 * 1024;
+/** Parts shrink down to this size where a proxy refuses larger bodies, or the connection keeps failing. */
+const MIN_PART_BYTES = 64 * 1024;
 const PART_TIMEOUT_MS = 120_000;
 /** Retries in a row without progress. */
 const MAX_RETRIES = 8;
@@ -31,10 +33,10 @@ interface Source {
   /** Undefined for a stream. */
   readonly size: number | undefined;
   /**
-   * The part that begins at `offset`. `last`: nothing follows. Of a stream, only the newest part can be read again,
-   * from any offset within it.
+   * The part that begins at `offset`, of at most `maxBytes`. `last`: nothing follows. Of a stream, only the newest
+   * {@link PART_BYTES} can be read again, from any offset within them.
    */
-  part(offset: number): Promise<{ bytes: Blob | Uint8Array<ArrayBuffer>; last: boolean }>;
+  part(offset: number, maxBytes: number): Promise<{ bytes: Blob | Uint8Array<ArrayBuffer>; last: boolean }>;
 }
 
 /**
@@ -42,6 +44,9 @@ interface Source {
  * also after a reload, when the same file is uploaded again.
  */
 export class Uploader {
+  /** The size of parts. It only shrinks. */
+  private partBytes = PART_BYTES;
+
   constructor(
     private readonly request: Request,
     private readonly storage: ClientStorage,
@@ -54,8 +59,16 @@ export class Uploader {
     options.signal?.throwIfAborted();
     const blob = data instanceof Uint8Array ? new Blob([data]) : data;
     const name = options.name ?? (isFile(blob) ? blob.name : 'file');
-    if (blob instanceof Blob && blob.size <= Math.min(MAX_WHOLE_BYTES, this.attachmentBytes() ?? Infinity))
-      return this.whole(blob, name, options);
+    if (
+      blob instanceof Blob &&
+      blob.size <= Math.min(MAX_WHOLE_BYTES, this.partBytes, this.attachmentBytes() ?? Infinity)
+    ) {
+      try {
+        return await this.whole(blob, name, options);
+      } catch (error) {
+        if (!isRefusedByProxy(error) || !this.shrinkParts(blob.size)) throw error;
+      }
+    }
     const source = blob instanceof Blob ? blobSource(blob) : streamSource(blob);
     return this.parts(source, name, blob instanceof Blob ? fingerprint(blob, name) : undefined, options);
   }
@@ -63,6 +76,13 @@ export class Uploader {
   /** Forgets interrupted uploads: their keys in the storage have the names of files. */
   async clear(): Promise<void> {
     for (const [key] of await this.storage.entries(KEY_PREFIX)) await this.storage.delete(key);
+  }
+
+  /** A proxy took no body of this size. Returns whether a smaller one may be tried. */
+  private shrinkParts(refusedBytes: number): boolean {
+    if (refusedBytes <= MIN_PART_BYTES) return false;
+    this.partBytes = Math.max(MIN_PART_BYTES, Math.floor(Math.min(refusedBytes, this.partBytes) / 2));
+    return true;
   }
 
   private async whole(blob: Blob, name: string, { onProgress, signal }: UploadOptions): Promise<Attachment> {
@@ -133,16 +153,18 @@ export class Uploader {
   ): Promise<void> {
     let offset = start;
     let isComplete = wasComplete;
+    let maxBytes = this.partBytes;
+    let length = 0;
     onProgress?.(offset, source.size);
     for (let retries = 0; !isComplete && (source.size === undefined || offset < source.size);) {
       try {
-        const { bytes, last } = await source.part(offset);
-        const end = offset + (bytes instanceof Blob ? bytes.size : bytes.length);
-        const length: Record<string, string> =
-          source.size === undefined && last ? { 'upload-length': String(end) } : {};
+        const { bytes, last } = await source.part(offset, maxBytes);
+        length = bytes instanceof Blob ? bytes.size : bytes.length;
+        const end = offset + length;
+        const total: Record<string, string> = source.size === undefined && last ? { 'upload-length': String(end) } : {};
         const headers = {
           ...tusHeaders,
-          ...length,
+          ...total,
           'upload-offset': String(offset),
           'content-type': 'application/offset+octet-stream',
         };
@@ -154,13 +176,20 @@ export class Uploader {
         });
         offset = Number(response.headers.get('upload-offset'));
         retries = 0;
+        maxBytes = Math.min(this.partBytes, maxBytes * 2);
         onProgress?.(offset, source.size);
         if (last && offset === end) break;
       } catch (error) {
         signal?.throwIfAborted();
+        if (isRefusedByProxy(error) && this.shrinkParts(length)) {
+          maxBytes = this.partBytes;
+          continue;
+        }
         // Conflict: after a lost answer the server has another offset, or it is still writing the part before.
         if (!(error instanceof ParleyError) || !(error.temporary || error.code === 'conflict')) throw error;
         if (++retries > MAX_RETRIES) throw error;
+        // A proxy may close the connection instead of refusing a large body, and a slow line carries small parts only.
+        if (retries > 1) maxBytes = Math.max(MIN_PART_BYTES, Math.floor(maxBytes / 2));
         await pause(Math.max(error.retryAfterMs ?? 0, backoffMs(retries)), signal);
         const state = await this.state(id, signal).catch((caught: unknown) => {
           if (caught instanceof ParleyError && caught.temporary) return { offset, isComplete };
@@ -201,6 +230,10 @@ export class Uploader {
   }
 }
 
+/** Whether a proxy in front of the server refused the size of a body: refusals of the server have a trace id. */
+const isRefusedByProxy = (error: unknown): boolean =>
+  error instanceof ParleyError && error.code === 'too_large' && error.traceId === undefined;
+
 /** The name under which the server keeps a file: one that an operating system would run gets another ending. */
 function savedName(disposition: string | null): string | undefined {
   const encoded = disposition?.split("filename*=UTF-8''")[1];
@@ -221,7 +254,10 @@ const isFile = (data: unknown): data is File => typeof File === 'function' && da
 
 const blobSource = (blob: Blob): Source => ({
   size: blob.size,
-  part: async (offset) => ({ bytes: blob.slice(offset, offset + PART_BYTES), last: offset + PART_BYTES >= blob.size }),
+  part: async (offset, maxBytes) => ({
+    bytes: blob.slice(offset, offset + maxBytes),
+    last: offset + maxBytes >= blob.size,
+  }),
 });
 
 function streamSource(stream: ReadableStream<Uint8Array>): Source {
@@ -254,11 +290,13 @@ function streamSource(stream: ReadableStream<Uint8Array>): Source {
   const isLast = () => ended && rest.length === 0;
   return {
     size: undefined,
-    async part(offset) {
+    async part(offset, maxBytes) {
       if (offset >= partOffset + part.length && !isLast()) await readNextPart();
       if (offset < partOffset || offset > partOffset + part.length)
         throw new ParleyError('conflict', 'the server lost a part of the stream');
-      return { bytes: part.subarray(offset - partOffset), last: isLast() };
+      const start = offset - partOffset;
+      const bytes = part.subarray(start, start + maxBytes);
+      return { bytes, last: isLast() && start + bytes.length === part.length };
     },
   };
 }

@@ -55,8 +55,12 @@ export class SocketConnection {
   open(): void {
     if (this.socket) return;
     this.hooks.state('connecting');
-    const socket = io(this.url, {
-      transports: ['websocket'],
+    const { origin, pathname } = new URL(this.url);
+    const socket = io(origin, {
+      path: `${pathname.replace(/\/$/, '')}/socket.io`,
+      transports: ['websocket', 'polling'],
+      // Long polling is for networks that let no WebSocket through. A gateway that is not there costs two attempts.
+      tryAllTransports: true,
       reconnectionDelay: 500,
       reconnectionDelayMax: 15_000,
       forceNew: true,

@@ -83,7 +83,8 @@ export class SessionKeeper {
 
   /** Makes a request without the session, or with the given token. */
   open(method: string, path: string, options: RequestOptions = {}, token?: string): Promise<Response> {
-    return send(new URL(path.startsWith('/') ? `/api/v1${path}` : path, this.url), method, options, token);
+    const url = path.startsWith('/') ? `${this.url}/api/v1${path}` : path;
+    return send(new URL(url, `${this.url}/`), method, options, token);
   }
 
   /**
