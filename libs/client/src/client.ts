@@ -246,15 +246,21 @@ export class ParleyClient {
    * for one that is open. With `retry`, a busy or absent server is asked again until the conversation is open.
    */
   open(id: string, options?: LoadOptions): Promise<void> {
-    return this.load(options, async () => {
-      if (!this.store.conversations.get(id)?.isOpen) await this.replica.open(id);
-    });
+    return this.load(options, () => this.replica.open(id));
+  }
+
+  /**
+   * Opens a conversation at the first unread message, however far back that is; where nothing is unread, at the newest
+   * message. In an open conversation it moves the window there. `firstUnread` of the conversation is that message.
+   */
+  openAtUnread(id: string, options?: LoadOptions): Promise<void> {
+    return this.load(options, () => this.replica.openAtUnread(id));
   }
 
   /** The newest messages become the window. Does nothing when it ends with the newest one already. */
   jumpToNewest(id: string, options?: LoadOptions): Promise<void> {
     return this.load(options, async () => {
-      if (!this.store.conversations.get(id)?.isAtNewest) await this.replica.open(id);
+      if (!this.store.conversations.get(id)?.isAtNewest) await this.replica.loadNewest(id);
     });
   }
 
@@ -361,6 +367,19 @@ export class ParleyClient {
    */
   markRead(id: string, seq?: number): void {
     this.replica.markRead(id, seq);
+  }
+
+  /**
+   * These messages were on the screen. Moves the read position as far as everything unread was: what was skipped stays
+   * unread, and so does what follows it.
+   */
+  markSeen(id: string, seqs: readonly number[]): void {
+    this.replica.markSeen(id, seqs);
+  }
+
+  /** Marks everything from `seq` on as unread, for the user alone, until it is read again. */
+  markUnread(id: string, seq: number): Promise<void> {
+    return this.replica.markUnread(id, seq);
   }
 
   /** The user is typing, or stopped. Call it at every key. */

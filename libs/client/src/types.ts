@@ -59,6 +59,8 @@ export interface ConversationView {
   readonly unread: number;
   readonly mentions: number;
   readonly readSeq: number;
+  /** The `seq` of the first unread message. Undefined if nothing is unread, or if it is not loaded. */
+  readonly firstUnread?: number;
   /** The loaded window, ascending and without gaps. The user's own messages that are not stored yet come last. */
   readonly messages: readonly ChatMessage[];
   readonly hasBefore: boolean;

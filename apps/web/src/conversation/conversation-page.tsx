@@ -27,6 +27,7 @@ import { SearchPanel } from './search-panel.tsx';
 import { sinceOf } from '../shared/times.ts';
 import { rowsOf } from '../messages/timeline-rows.ts';
 import { Timeline, type Jump } from '../messages/timeline.tsx';
+import { Visit, VisitContext } from '../messages/visit.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 import { peerChatsOf } from '../peer/peer-chat.ts';
 import { useFileDrop } from '../files/file-drop.ts';
@@ -45,19 +46,33 @@ export function ConversationPage({ id }: { readonly id: string }) {
   const online = useChat(({ connection }) => connection === 'online');
   const [problem, setProblem] = useState<string>();
   const opened = view?.opened ?? false;
+  const [visit] = useState(() => new Visit(client, id));
+  /** Whether the window was brought to where reading begins. */
+  const [wasPlaced, setPlaced] = useState(() => view !== undefined && isAtUnread(view));
+  const isPlaced = wasPlaced || (view !== undefined && isAtUnread(view));
   useEffect(() => {
-    if (opened || !online) return undefined;
+    if ((opened && wasPlaced) || !online) return undefined;
     const closed = new AbortController();
     const { signal } = closed;
     const onRetry = (error: unknown) => signal.aborted || setProblem(explain(error));
-    client.open(id, { retry: true, signal, onRetry }).then(() => signal.aborted || setProblem(undefined), onRetry);
+    const onOpen = () => {
+      if (signal.aborted) return;
+      setProblem(undefined);
+      setPlaced(true);
+    };
+    client.openAtUnread(id, { retry: true, signal, onRetry }).then(onOpen, onRetry);
     return () => closed.abort();
-  }, [client, id, online, opened]);
+  }, [client, id, online, opened, wasPlaced]);
   const wasShown = useRef(false);
-  wasShown.current ||= view !== undefined && (view.opened || view.kept);
+  const isReady = view !== undefined && (view.kept || (view.opened && (isPlaced || !online || problem !== undefined)));
+  wasShown.current ||= isReady;
   // The composer stays mounted while the kept state gives way to the loaded one, so that typing is not interrupted.
-  if (view && (view.opened || view.kept || (wasShown.current && problem === undefined)))
-    return <Conversation id={id} view={view} />;
+  if (view && (isReady || (wasShown.current && problem === undefined)))
+    return (
+      <VisitContext value={visit}>
+        <Conversation id={id} view={view} visit={visit} isReady={isReady} />
+      </VisitContext>
+    );
   if (problem === undefined && !online) return <OfflineConversation id={id} />;
   return (
     <div className="empty grow">
@@ -76,6 +91,10 @@ export function ConversationPage({ id }: { readonly id: string }) {
     </div>
   );
 }
+
+/** Whether the loaded messages have the first unread one, or end with the newest one if nothing is unread. */
+const isAtUnread = ({ opened, unread, firstUnread, hasAfter }: ConversationView): boolean =>
+  opened && (unread > 0 ? firstUnread !== undefined : !hasAfter);
 
 /** A conversation that cannot be loaded without a connection: shows the messages that wait to be sent. */
 function OfflineConversation({ id }: { readonly id: string }) {
@@ -132,10 +151,24 @@ function withMessage(client: ParleyClient, id: string, messageId: string, work: 
   if (message) work(message);
 }
 
-function Conversation({ id, view }: { readonly id: string; readonly view: ConversationView }) {
+/** The message to which the address leads, as in `?at=12`. */
+function jumpOf(query: string): Jump | undefined {
+  const seq = Number(new URLSearchParams(query).get('at'));
+  return Number.isSafeInteger(seq) && seq > 0 ? { seq, id: ++jumpCount } : undefined;
+}
+
+interface ConversationProps {
+  readonly id: string;
+  readonly view: ConversationView;
+  readonly visit: Visit;
+  readonly isReady: boolean;
+}
+
+function Conversation({ id, view, visit, isReady }: ConversationProps) {
   const client = useClient();
+  const query = useQuery();
   const [panel, setPanel] = useState<PanelName>();
-  const [jump, setJump] = useState<Jump>();
+  const [jump, setJump] = useState(() => jumpOf(query));
   const drafts = draftsOf(client);
   const isDropTarget = useFileDrop((dropped) => {
     const reason = readOnlyReason(view);
@@ -143,7 +176,6 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
     else toast(reason);
   });
   const [, navigate] = useLocation();
-  const query = useQuery();
 
   const jumpTo = useCallback((seq: number) => setJump({ seq, id: ++jumpCount }), []);
   const reply = useCallback(
@@ -155,12 +187,13 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
     [client, drafts, id],
   );
   // A link to a message is followed once; then the address is the plain one again.
+  const followed = useRef(jump && query);
   useEffect(() => {
-    const at = Number(new URLSearchParams(query).get('at'));
-    if (!Number.isSafeInteger(at) || at <= 0) return;
-    jumpTo(at);
-    navigate(`/c/${id}`, { replace: true });
-  }, [id, jumpTo, navigate, query]);
+    const linked = jumpOf(query);
+    if (linked && followed.current !== query) setJump(linked);
+    followed.current = undefined;
+    if (linked) navigate(`/c/${id}`, { replace: true });
+  }, [id, navigate, query]);
 
   const toggle = (name: PanelName) => setPanel((open) => (open === name ? undefined : name));
   const close = () => setPanel(undefined);
@@ -174,10 +207,11 @@ function Conversation({ id, view }: { readonly id: string; readonly view: Conver
       <section className="conversation-main" aria-label="Conversation">
         <ConversationHeader id={id} view={view} panel={panel} onPanel={toggle} />
         <IncomingCall id={id} onAccept={() => setPanel('peer')} />
-        {view.opened || view.kept ? (
+        {isReady ? (
           <Timeline
             key={view.opened ? 'opened' : 'kept'}
             id={id}
+            visit={visit}
             jump={jump}
             onJump={jumpTo}
             onReply={reply}

@@ -33,6 +33,7 @@ import { systemText } from './system-text.ts';
 import type { Row } from './timeline-rows.ts';
 import { momentOf, timeOf } from '../shared/times.ts';
 import { copyText } from '../shared/copy.ts';
+import { useVisit } from './visit.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 
 interface Props {
@@ -295,6 +296,7 @@ interface MessageToolsProps {
 
 function MessageTools({ message, own, role, onReply, onEdit, onToggle }: MessageToolsProps) {
   const client = useClient();
+  const visit = useVisit();
   const [dialog, setDialog] = useState<'forward' | 'receipts'>();
   const { id, conversationId, seq } = message;
   const isLeader = role === 'creator' || role === 'admin';
@@ -316,9 +318,9 @@ function MessageTools({ message, own, role, onReply, onEdit, onToggle }: Message
       label: 'Mark unread from here',
       icon: <MailOpen size={17} />,
       onSelect: () =>
-        void attempt(() =>
-          client.request('PATCH', `/conversations/${conversationId}/me`, { body: { unreadFrom: seq } }),
-        ).then((done) => done && toast('Marked as unread')),
+        void attempt(() => visit?.markUnread(seq) ?? client.markUnread(conversationId, seq)).then(
+          (done) => done && toast('Marked as unread'),
+        ),
     },
     (own || isLeader) && {
       label: 'Delete',

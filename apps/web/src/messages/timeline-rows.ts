@@ -25,17 +25,19 @@ const belongTogether = (message: ChatMessage, next: ChatMessage): boolean =>
   next.type !== 'system' &&
   Date.parse(next.createdAt) - Date.parse(message.createdAt) < GROUPING_MS;
 
-/** `unreadAfter`: the user's read position when the conversation was opened; undefined when nothing was unread. */
-export function rowsOf(messages: readonly ChatMessage[], ownId: string, unreadAfter: number | undefined): Row[] {
-  let unreadFound = unreadAfter === undefined;
+/** `newFrom`: the `seq` from which on messages are shown as new; undefined when none are. */
+export function rowsOf(messages: readonly ChatMessage[], ownId: string, newFrom: number | undefined): Row[] {
+  // What begins after the first new message does not have it.
+  let unreadFound = newFrom === undefined || (messages[0]?.seq ?? 0) > newFrom;
   const beginnings = messages.map((message, at) => {
     const before = messages[at - 1];
     const newDay = !before || dayKey(before.createdAt) !== dayKey(message.createdAt);
     const firstUnread =
       !unreadFound &&
       !message.local &&
-      message.seq > unreadAfter! &&
+      message.seq >= newFrom! &&
       message.senderId !== ownId &&
+      message.deletedAt === undefined &&
       message.type !== 'system';
     if (firstUnread) unreadFound = true;
     return {

@@ -1,19 +1,23 @@
-import type { LoadOptions } from '@parley/client';
-import { ArrowDown } from 'lucide-react';
+import type { ConversationView, LoadOptions } from '@parley/client';
+import { ArrowDown, ArrowUp } from 'lucide-react';
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { titleOf, useChat, useClient, useMe, usePartner, useView } from '../shared/chat.ts';
 import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { MessageRow } from './message.tsx';
 import { dayOf } from '../shared/times.ts';
-import { around, boundsOf, grown, rowsOf, type RowRange } from './timeline-rows.ts';
+import { isAttended, SeenRows } from './seen-rows.ts';
+import { around, boundsOf, grown, keyOf, rowsOf, type Row, type RowRange } from './timeline-rows.ts';
 import './timeline.css';
+import type { Visit } from './visit.ts';
 import { attempt, toast } from '../shared/toasts.tsx';
 
 /** Distance from an end, in pixels, within which more is loaded. */
 const LOAD_DISTANCE = 700;
 /** Distance from the end, in pixels, within which the timeline stays at the newest message. */
 const BOTTOM_DISTANCE = 60;
+/** Pixels between the upper edge and the first message that was not seen yet, while new ones arrive below. */
+const FOLLOW_MARGIN = 40;
 
 /** A request to show a message. `id` tells apart two requests for the same message. */
 export interface Jump {
@@ -21,8 +25,15 @@ export interface Jump {
   readonly id: number;
 }
 
+/** A row to be shown: in the middle, or near the top with the line above it. */
+interface Target {
+  readonly key: string;
+  readonly place: 'middle' | 'top';
+}
+
 interface Props {
   readonly id: string;
+  readonly visit: Visit;
   readonly jump: Jump | undefined;
   readonly onJump: (seq: number) => void;
   readonly onReply: (messageId: string) => void;
@@ -34,14 +45,14 @@ interface Props {
  * estimated heights. When something changes above or below, the topmost visible row stays where it is, or the newest
  * message if the user is at the end.
  */
-export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
+export function Timeline({ id, visit, jump, onJump, onReply, onEdit }: Props) {
   const client = useClient();
   const me = useMe();
   const view = useView(id)!;
-  const { messages, hasBefore, hasAfter, kept } = view;
-  const [unreadAfter] = useState(() => (view.unread > 0 ? view.readSeq : undefined));
-  const [range, setRange] = useState<RowRange>(() => firstRange(rowsOf(messages, me.id, unreadAfter)));
-  const rows = useMemo(() => rowsOf(messages, me.id, unreadAfter), [messages, me.id, unreadAfter]);
+  const { messages, hasBefore, hasAfter, kept, firstUnread, unread } = view;
+  const [newFrom, setNewFrom] = useState(firstUnread);
+  const [range, setRange] = useState<RowRange>(() => firstRange(rowsOf(messages, me.id, newFrom)));
+  const rows = useMemo(() => rowsOf(messages, me.id, newFrom), [messages, me.id, newFrom]);
   const keys = useMemo(() => rows.map(({ key }) => key), [rows]);
   const [from, to] = boundsOf(range, keys);
   const following = to === keys.length && !hasAfter;
@@ -50,16 +61,28 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   const content = useRef<HTMLDivElement>(null);
   /** The element that stays in place: the topmost row, with the distance of its top from the edge, or the bottom. */
   const anchor = useRef<{ readonly key: string; readonly top: number } | 'bottom'>('bottom');
-  const target = useRef<string>(undefined);
+  /**
+   * The newest message when somebody last looked at the end, or went there. Later ones are not scrolled out of view
+   * unseen.
+   */
+  const followed = useRef(Infinity);
+  /** The row to show next. */
+  const target = useRef<Target | undefined>(firstTarget(rows));
+  const seenRows = useRef<SeenRows>(undefined);
+  /** Whether the timeline is about to show another place: what is left at once has not been looked at. */
+  const jumping = useRef(jump !== undefined);
   const busy = useRef(false);
+  const failed = useRef(false);
+  /** Counts loads that have ended. */
+  const [loads, setLoads] = useState(0);
   const unmounted = useRef(new AbortController());
   useEffect(() => () => unmounted.current.abort(), []);
-  const loadIfNeeded = useRef<() => void>(() => undefined);
   const [isAway, setAway] = useState(false);
+  const [isUnreadAbove, setUnreadAbove] = useState(false);
   const offline = useChat(({ connection }) => connection === 'offline');
 
-  const latest = useRef({ range, keys, from, to, hasBefore, hasAfter, following, kept });
-  latest.current = { range, keys, from, to, hasBefore, hasAfter, following, kept };
+  const latest = useRef({ range, rows, keys, from, to, hasBefore, hasAfter, following, kept });
+  latest.current = { range, rows, keys, from, to, hasBefore, hasAfter, following, kept };
 
   const rowAt = (key: string) =>
     content.current?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`) ?? undefined;
@@ -70,8 +93,11 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     const distance = box.scrollHeight - box.scrollTop - box.clientHeight;
     const atEnd = latest.current.following && distance < BOTTOM_DISTANCE;
     setAway(!latest.current.following || distance > 400);
+    setUnreadAbove(isFirstUnreadAbove(client.getState().conversations.get(id), box));
     if (atEnd) {
       anchor.current = 'bottom';
+      if (isAttended() || followed.current === Infinity)
+        followed.current = latest.current.rows.findLast(({ message }) => !message.local)?.message.seq ?? 0;
       return;
     }
     const edge = box.getBoundingClientRect().top;
@@ -81,32 +107,49 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
       anchor.current = { key: row.dataset['key']!, top: top - edge };
       return;
     }
-  }, []);
+  }, [client, id]);
 
   const restoreAnchor = useCallback(() => {
     const box = scroller.current;
     if (!box) return;
-    if (anchor.current === 'bottom') box.scrollTop = box.scrollHeight;
-    else {
+    if (anchor.current !== 'bottom') {
       const row = rowAt(anchor.current.key);
       if (row) box.scrollTop += row.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
+      return;
     }
-  }, []);
+    box.scrollTop = box.scrollHeight;
+    const unseen = latest.current.rows.find(
+      ({ message }) => message.seq > followed.current && message.senderId !== me.id,
+    );
+    const row = unseen && rowAt(unseen.key);
+    if (!row) return;
+    const hidden = box.getBoundingClientRect().top + FOLLOW_MARGIN - row.getBoundingClientRect().top;
+    if (hidden > 0) box.scrollTop -= hidden;
+  }, [me.id]);
 
-  /** Adds rows from memory, or loads messages from the server, if an end is near. */
+  /**
+   * Adds rows from memory, or loads messages from the server, if an end is near. Each step renders again, and so comes
+   * back here, until no end is near: also when nothing scrolls meanwhile.
+   */
   const fill = useCallback(() => {
     const box = scroller.current;
-    if (!box || busy.current || target.current !== undefined) return;
+    if (!box || busy.current || failed.current || target.current !== undefined) return;
     const now = latest.current;
     const loadMore = (load: (options: LoadOptions) => Promise<void>) => {
       if (now.kept) return;
       busy.current = true;
       const { signal } = unmounted.current;
       const onRetry = (error: unknown) => void (signal.aborted || toast(explain(error)));
-      void load({ retry: true, signal, onRetry })
-        // With too few rows to scroll, no event asks for more.
-        .then(() => requestAnimationFrame(() => loadIfNeeded.current()), onRetry)
-        .finally(() => (busy.current = false));
+      load({ retry: true, signal, onRetry })
+        .catch((error: unknown) => {
+          // Asking again would fail again, until something changes: the user scrolls.
+          failed.current = true;
+          onRetry(error);
+        })
+        .finally(() => {
+          busy.current = false;
+          if (!signal.aborted) setLoads((count) => count + 1);
+        });
     };
     if (box.scrollTop < LOAD_DISTANCE) {
       if (now.from > 0) return setRange(grown(now.range, now.keys, 'older'));
@@ -119,43 +162,38 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
     return undefined;
   }, [client, id]);
 
-  loadIfNeeded.current = fill;
-
-  const markRead = useCallback(() => {
-    const box = scroller.current;
-    if (!box || document.visibilityState !== 'visible' || !document.hasFocus()) return;
-    const edge = box.getBoundingClientRect().bottom;
-    const seen = [...content.current!.querySelectorAll<HTMLElement>('[data-seq]')].findLast(
-      (row) => row.getBoundingClientRect().top < edge - 12,
-    );
-    const seq = Number(seen?.dataset['seq'] ?? 0);
-    const { conversations, connection } = client.getState();
-    const current = conversations.get(id);
-    // The server may still report other unread messages.
-    if (current?.kept && connection !== 'offline') return;
-    if (current && seq > 0 && (seq > current.readSeq || current.unread > 0)) client.markRead(id, seq);
-  }, [client, id]);
+  const onScroll = () => {
+    failed.current = false;
+    saveAnchor();
+    fill();
+  };
 
   // Keeps the position, then checks whether more rows are needed.
   useLayoutEffect(() => {
-    if (target.current !== undefined) {
-      const row = rowAt(target.current);
-      if (row) {
-        row.scrollIntoView({ block: 'center' });
-        flash(row);
-        target.current = undefined;
-      }
-    } else restoreAnchor();
+    const wanted = target.current;
+    const row = wanted && rowAt(wanted.key);
+    if (wanted && row) {
+      showRow(row, wanted, scroller.current!);
+      target.current = undefined;
+    } else {
+      // The window has moved on.
+      if (wanted && !keys.includes(wanted.key)) target.current = undefined;
+      restoreAnchor();
+    }
     saveAnchor();
     fill();
-    markRead();
-  }, [rows, from, to, following, saveAnchor, restoreAnchor, fill, markRead]);
+    seenRows.current?.check();
+  }, [rows, range, from, to, following, loads, keys, saveAnchor, restoreAnchor, fill]);
+
+  // What the server says of other devices may put the first unread message elsewhere.
+  useLayoutEffect(saveAnchor, [saveAnchor, firstUnread, unread]);
 
   // Pictures load, the window is resized, the composer grows.
   useEffect(() => {
     const observer = new ResizeObserver(() => {
       restoreAnchor();
       saveAnchor();
+      seenRows.current?.check();
     });
     observer.observe(content.current!);
     observer.observe(scroller.current!);
@@ -163,23 +201,22 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   }, [saveAnchor, restoreAnchor]);
 
   useEffect(() => {
-    const box = scroller.current!;
-    if (unreadAfter !== undefined) {
-      const line = box.querySelector('.unread-line');
-      if (line)
-        box.scrollTop += line.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 4;
-      saveAnchor();
-    }
-    const events = ['focus', 'visibilitychange'] as const;
-    for (const event of events) addEventListener(event, markRead);
-    return () => {
-      for (const event of events) removeEventListener(event, markRead);
-    };
-  }, [markRead, saveAnchor, unreadAfter]);
+    const seen = new SeenRows(scroller.current!, (seqs) => jumping.current || visit.see(seqs));
+    seenRows.current = seen;
+    return () => seen.stop();
+  }, [visit]);
+
+  // The line moves to where messages were marked as unread.
+  const mark = view.conversation.me?.unreadFrom;
+  useEffect(() => {
+    visit.watch(view);
+    if (visit.isHeld && mark !== undefined) setNewFrom(mark);
+  }, [visit, view, mark]);
 
   useEffect(() => {
     if (!jump) return;
     let current = true;
+    jumping.current = true;
     const show = async () => {
       const find = () => {
         const loaded = client.getState().conversations.get(id)?.messages ?? [];
@@ -187,25 +224,45 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
       };
       if (find().at < 0) await client.loadAround(id, jump.seq);
       const { loaded, at } = find();
-      if (!current || at < 0) return;
-      const loadedKeys = rowsOf(loaded, me.id, undefined).map(({ key }) => key);
-      target.current = loadedKeys[at];
-      anchor.current = { key: loadedKeys[at]!, top: 100 };
-      setRange(around(at, loadedKeys));
+      if (current && at >= 0) showTarget(loaded.map(keyOf), at, 'middle');
     };
-    void attempt(show);
+    void attempt(show).finally(() => {
+      if (!current) return;
+      jumping.current = false;
+      seenRows.current?.check();
+    });
     return () => {
       current = false;
     };
-  }, [client, id, jump, me.id]);
+  }, [client, id, jump]);
+
+  const showTarget = (all: readonly string[], at: number, place: Target['place']) => {
+    target.current = { key: all[at]!, place };
+    anchor.current = { key: all[at]!, top: 100 };
+    setRange(around(at, all));
+  };
+
+  const toFirstUnread = () =>
+    void attempt(async () => {
+      await client.openAtUnread(id);
+      const current = client.getState().conversations.get(id);
+      if (current?.firstUnread === undefined) return;
+      setNewFrom(current.firstUnread);
+      const at = current.messages.findIndex(({ seq }) => seq === current.firstUnread);
+      showTarget(current.messages.map(keyOf), at, 'top');
+    });
 
   const toNewest = () => {
-    anchor.current = 'bottom';
+    const stay = () => {
+      anchor.current = 'bottom';
+      followed.current = Infinity;
+    };
+    stay();
     void attempt(async () => {
       if (latest.current.hasAfter) await client.jumpToNewest(id);
-      anchor.current = 'bottom';
+      stay();
+      target.current = undefined;
       setRange({});
-      requestAnimationFrame(restoreAnchor);
     });
   };
 
@@ -240,10 +297,10 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
         aria-live="off"
         aria-label="Messages"
         onKeyDown={onKeyDown}
-        onScroll={() => {
-          saveAnchor();
+        onScroll={onScroll}
+        onWheel={() => {
+          failed.current = false;
           fill();
-          markRead();
         }}
       >
         <div ref={content} className="timeline-rows">
@@ -279,6 +336,23 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
           )}
         </div>
       </div>
+      {isUnreadAbove && unread > 0 && (
+        <div className="unread-above">
+          <button type="button" onClick={toFirstUnread}>
+            <ArrowUp size={16} />
+            {unread} unread
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              visit.markRead();
+              setUnreadAbove(false);
+            }}
+          >
+            Mark as read
+          </button>
+        </div>
+      )}
       {isAway && (
         <button
           type="button"
@@ -294,14 +368,40 @@ export function Timeline({ id, jump, onJump, onReply, onEdit }: Props) {
   );
 }
 
-function firstRange(rows: ReturnType<typeof rowsOf>): RowRange {
-  const unread = rows.findIndex(({ firstUnread }) => firstUnread);
-  return unread < 0
+function firstRange(rows: readonly Row[]): RowRange {
+  const at = rows.findIndex(({ firstUnread }) => firstUnread);
+  return at < 0
     ? {}
     : around(
-        unread,
+        at,
         rows.map(({ key }) => key),
       );
+}
+
+function firstTarget(rows: readonly Row[]): Target | undefined {
+  const row = rows.find(({ firstUnread }) => firstUnread);
+  return row && { key: row.key, place: 'top' };
+}
+
+/** Whether the first unread message lies above what the scroller shows, or above all messages that are loaded. */
+function isFirstUnreadAbove(view: ConversationView | undefined, scroller: HTMLElement): boolean {
+  if (!view || view.unread === 0) return false;
+  const edge = scroller.getBoundingClientRect().top;
+  const topmost = Array.from(scroller.querySelectorAll<HTMLElement>('[data-seq]')).find(
+    (row) => row.getBoundingClientRect().bottom > edge,
+  );
+  const first = view.firstUnread ?? view.conversation.me?.unreadFrom ?? view.readSeq + 1;
+  return topmost !== undefined && first < Number(topmost.dataset['seq']);
+}
+
+function showRow(row: HTMLElement, { place }: Target, box: HTMLElement): void {
+  if (place === 'middle') {
+    row.scrollIntoView({ block: 'center' });
+    return flash(row);
+  }
+  const before = row.previousElementSibling;
+  const line = before?.classList.contains('unread-line') ? before : row;
+  box.scrollTop += line.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 4;
 }
 
 function flash(row: HTMLElement): void {

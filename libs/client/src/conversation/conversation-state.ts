@@ -8,7 +8,8 @@ import type { ReactionChange } from './message-list.js';
 import { MessageWindow, type MessagePage } from './message-window.js';
 import { OwnMembership, withStatus } from './own-membership.js';
 import { RevisionTracker } from './revision-tracker.js';
-import { UnreadCounter } from './unread-counter.js';
+import { SeenMessages } from './seen-messages.js';
+import { canBeUnread, UnreadCounter } from './unread-counter.js';
 
 type Opened = CallOutput<'conversation.open'>;
 /** Parts of the view that stay the same objects until they change. */
@@ -51,6 +52,9 @@ export class ConversationState {
   private readonly counter: UnreadCounter;
   private readonly tail: KeptTail;
   private readonly own: OwnMembership;
+  private readonly seen = new SeenMessages();
+  /** Between the first unread position and this `seq` nothing is unread: found out by looking at the messages. */
+  private unreadStart = 0;
   private readonly chatMessages: ChatMessages;
   /** The user's own messages that are not stored yet. */
   private pending: readonly ChatMessage[] = [];
@@ -146,6 +150,16 @@ export class ConversationState {
     return { ...this.own.value, ...this.counter.counts };
   }
 
+  /** The `seq` from which on messages are unread. Not all of them need be: some may be the user's own. */
+  get unreadFrom(): number {
+    return Math.max(this.own.firstUnread, this.unreadStart);
+  }
+
+  /** Whether messages are loaded, and among them the first unread one; or the newest one if nothing is unread. */
+  get isAtUnread(): boolean {
+    return this.isOpen && (this.counter.counts.unread === 0 ? this.isAtNewest : this.firstUnread !== undefined);
+  }
+
   /** Sorts by activity: the conversation with the greatest key is the most recently active one. */
   get activity(): string {
     const { lastMessage, createdAt, id } = this.description.conversation;
@@ -187,13 +201,15 @@ export class ConversationState {
       this.counter.isStale = true;
       return this.recount();
     }
+    const before = this.own.firstUnread;
     this.counter.adopt(me, rev);
     this.members.confirm(this.userId, rev);
     this.updateOwnMember(me);
     this.own.adopt(me);
     this.move(this.userId, me);
+    if (this.own.firstUnread < before) this.forgetSeen();
     // The server does not know yet what has been read here.
-    if (this.own.value.readSeq > me.readSeq) this.firstUnreadMoved();
+    if (this.own.value.readSeq > me.readSeq) this.firstUnreadMoved(me.unreadFrom ?? me.readSeq + 1);
     this.recount();
     this.changed();
   }
@@ -253,23 +269,45 @@ export class ConversationState {
   /** Another device of the user read, or set a mark. */
   applyUnreadChanged({ readSeq, unreadFrom, notifications }: ServerEvent<'unread:changed'>): void {
     this.version++;
+    const before = this.own.firstUnread;
     // An event from before a read that is known does not count: the read removes the mark.
     if (readSeq >= this.own.value.readSeq) this.own.setMark(unreadFrom);
     if (notifications !== undefined) this.own.setNotifications(notifications);
     this.move(this.userId, { readSeq, deliveredSeq: readSeq });
     // The event's own counts may be older than a message that has arrived.
-    this.firstUnreadMoved();
+    this.firstUnreadMoved(before);
   }
 
   /** The user has read up to `readSeq`. `here`: on this device, which removes a private mark. */
   read(readSeq: number, deliveredSeq = readSeq, here = false): void {
     const before = this.own.value;
+    const { firstUnread } = this.own;
     if (here) this.own.setMark(undefined);
     this.move(this.userId, { readSeq, deliveredSeq });
     const { value } = this.own;
     if (value.readSeq === before.readSeq && value.unreadFrom === before.unreadFrom) return;
     this.version++;
-    this.firstUnreadMoved();
+    this.firstUnreadMoved(firstUnread);
+  }
+
+  /** These messages were on the screen. */
+  see(seqs: readonly number[]): void {
+    this.seen.add(seqs.filter((seq) => seq >= this.own.firstUnread));
+  }
+
+  /**
+   * Up to where the user has seen everything unread. Undefined if they have seen nothing of it, or if the window lacks
+   * the first unread message.
+   */
+  get seenUpTo(): number | undefined {
+    const { counter, firstUnread } = this;
+    const reachesBack = (this.shownMessages[0]?.seq ?? Infinity) <= this.unreadFrom;
+    if (firstUnread === undefined && !reachesBack && (counter.isStale || counter.counts.unread > 0)) return undefined;
+    const from = firstUnread ?? this.unreadFrom;
+    return this.seen.reach(
+      this.shownMessages.filter(({ seq }) => seq >= from),
+      (message) => canBeUnread(message, this.userId),
+    );
   }
 
   // ── the window ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -301,6 +339,14 @@ export class ConversationState {
     this.revisions.addUpTo(conversation.rev);
     if (conversation.me) this.adopt(conversation.me, conversation.rev, version);
     return true;
+  }
+
+  /** The page with the first unread message at or after `from` becomes the window. */
+  replaceAtUnread(page: MessagePage, from: number): void {
+    const first = page.items.find((message) => message.seq >= from && canBeUnread(message, this.userId));
+    // A mark may have been set before it meanwhile.
+    if (first && this.own.firstUnread >= from) this.unreadStart = first.seq;
+    this.replace(page);
   }
 
   /** A page becomes the window, if it is open. */
@@ -343,16 +389,21 @@ export class ConversationState {
 
   /** The same object until something changes. */
   snapshot(): ConversationView {
-    const { viewParts: parts, tail, window } = this;
+    return (this.view ??= this.makeView());
+  }
+
+  private makeView(): ConversationView {
+    const { viewParts: parts, tail, window, firstUnread } = this;
     const { conversation } = this.description;
     const partnerId = conversation.memberIds?.find((userId) => userId !== this.userId);
     const me = this.membership;
-    return (this.view ??= {
+    return {
       conversation: { ...conversation, me },
       ...(partnerId !== undefined && { partnerId }),
       unread: me.unread,
       mentions: me.mentions,
       readSeq: me.readSeq,
+      ...(firstUnread !== undefined && { firstUnread }),
       messages: (parts.messages ??= this.chatMessages.list(this.shownMessages, this.pending, this.ticks)),
       hasBefore: (tail.isShown ? (tail.messages[0]?.seq ?? Infinity) : window.oldest) > 1,
       hasAfter: this.isOpen && window.newest < this.lastSeq,
@@ -361,7 +412,7 @@ export class ConversationState {
       typing: (parts.typing ??= [...this.typing.keys()]),
       opened: this.isOpen,
       kept: tail.isShown,
-    });
+    };
   }
 
   /** The part that is worth keeping over a reload, as of {@link cursor}. */
@@ -428,7 +479,7 @@ export class ConversationState {
     this.own.setMark(me.unreadFrom);
     this.own.setNotifications(me.notifications);
     this.move(this.userId, me);
-    if (this.own.firstUnread !== before) this.firstUnreadMoved();
+    if (this.own.firstUnread !== before) this.firstUnreadMoved(before);
   }
 
   private replaceMembers(members: readonly Member[], rev: number): void {
@@ -458,11 +509,43 @@ export class ConversationState {
     this.changed();
   }
 
-  private firstUnreadMoved(): void {
-    if (this.own.firstUnread > this.lastSeq) this.counter.clear();
-    else this.counter.isStale = true;
+  /** `before`: the first unread position of which the counts are. */
+  private firstUnreadMoved(before: number): void {
+    const { firstUnread } = this.own;
+    // Somebody marked messages as unread again: they have to be seen again.
+    if (firstUnread < before) this.forgetSeen();
+    else this.seen.forgetBefore(firstUnread);
+    if (firstUnread > this.lastSeq) this.counter.clear();
+    else if (firstUnread !== before && !this.countDown(before)) this.counter.isStale = true;
     this.recount();
     this.changed();
+  }
+
+  private forgetSeen(): void {
+    this.seen.clear();
+    this.unreadStart = 0;
+  }
+
+  /** Subtracts what has been read from the counts. Returns false if the window cannot tell how much that is. */
+  private countDown(before: number): boolean {
+    const { messages = [], oldest, newest } = this.window;
+    const { firstUnread } = this.own;
+    if (this.counter.isStale || firstUnread < before || oldest > before || newest < firstUnread - 1) return false;
+    const read = messages.filter(({ seq }) => seq >= before && seq < firstUnread);
+    // The counts do not include a change whose event has not arrived.
+    if (messages.length === 0 || read.some(({ rev }) => !this.revisions.has(rev))) return false;
+    this.counter.subtract(read);
+    return true;
+  }
+
+  /** The `seq` of the first unread message. Undefined if nothing is unread, or the shown messages lack it. */
+  private get firstUnread(): number | undefined {
+    const { unread } = this.counter.counts;
+    if (unread === 0) return undefined;
+    const shown = this.shownMessages;
+    const found = shown.filter((message) => message.seq >= this.unreadFrom && canBeUnread(message, this.userId));
+    const isFirst = (shown[0]?.seq ?? Infinity) <= this.unreadFrom || found.length >= unread;
+    return isFirst ? found[0]?.seq : undefined;
   }
 
   /** Counts in the window, if that holds everything unread. */

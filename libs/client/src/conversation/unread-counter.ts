@@ -2,6 +2,10 @@ import type { Membership, Message } from '#contracts';
 
 type Counts = Pick<Membership, 'unread' | 'mentions'>;
 
+/** Whether a message counts as unread for this user while it is after the read position. */
+export const canBeUnread = ({ senderId, type, deletedAt }: Message, userId: string): boolean =>
+  senderId !== userId && type !== 'system' && deletedAt === undefined;
+
 /**
  * The number of unread messages by others, and of those that mention the user. The counts come from the server and are
  * adjusted by incoming messages. After a change with unknown effect they are stale until they are counted in the window
@@ -38,7 +42,7 @@ export class UnreadCounter {
   add(message: Message, change: { readonly isNew: boolean; readonly isReaction: boolean }): void {
     if (message.rev <= this.countedRev || message.senderId === this.userId) return;
     if (!change.isNew) this.isStale ||= !change.isReaction;
-    else if (message.seq > this.countedSeq && this.isCounted(message))
+    else if (message.seq > this.countedSeq && canBeUnread(message, this.userId))
       this.current = {
         unread: this.current.unread + 1,
         mentions: this.current.mentions + (message.mentions.includes(this.userId) ? 1 : 0),
@@ -52,13 +56,24 @@ export class UnreadCounter {
 
   /** Counts these messages: all from the first unread one to the newest, with every change up to `rev`. */
   recount(messages: readonly Message[], rev: number): void {
-    const unread = messages.filter((message) => this.isCounted(message));
-    const mentions = unread.filter((message) => message.mentions.includes(this.userId)).length;
-    this.adopt({ unread: unread.length, mentions }, Math.max(rev, this.countedRev));
+    this.adopt(this.countsOf(messages), Math.max(rev, this.countedRev));
     this.countedSeq = messages[messages.length - 1]?.seq ?? 0;
   }
 
-  private isCounted({ senderId, type, deletedAt }: Message): boolean {
-    return senderId !== this.userId && type !== 'system' && deletedAt === undefined;
+  /** These messages, which the counts include, have been read. */
+  subtract(messages: readonly Message[]): void {
+    const { unread, mentions } = this.countsOf(messages);
+    this.current = {
+      unread: Math.max(0, this.current.unread - unread),
+      mentions: Math.max(0, this.current.mentions - mentions),
+    };
+  }
+
+  private countsOf(messages: readonly Message[]): Counts {
+    const unread = messages.filter((message) => canBeUnread(message, this.userId));
+    return {
+      unread: unread.length,
+      mentions: unread.filter((message) => message.mentions.includes(this.userId)).length,
+    };
   }
 }

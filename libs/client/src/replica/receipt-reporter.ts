@@ -25,6 +25,7 @@ export class ReceiptReporter {
   private deliveredTimer: ReturnType<typeof setTimeout> | undefined;
   private readTimer: ReturnType<typeof setTimeout> | undefined;
   private reporting = false;
+  private reads: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly store: Store,
@@ -48,6 +49,13 @@ export class ReceiptReporter {
   /** Up to where the user has read, if the server may not know it yet. */
   unreportedRead(conversationId: string): number | undefined {
     return this.pendingReads.get(conversationId) ?? this.sentReads.get(conversationId);
+  }
+
+  /** Reports the reads that wait, without delay. Resolves when no report of a read is under way. */
+  flush(): Promise<void> {
+    clearTimeout(this.readTimer);
+    this.readTimer = undefined;
+    return this.reportReads();
   }
 
   /** Reports what waits. Call it when there is a connection. */
@@ -85,7 +93,11 @@ export class ReceiptReporter {
     }
   }
 
-  private async reportReads(): Promise<void> {
+  private reportReads(): Promise<void> {
+    return (this.reads = this.reads.then(() => this.reportPendingReads()));
+  }
+
+  private async reportPendingReads(): Promise<void> {
     // Reads that fail are put back for the next time, not for this one.
     const due = [...this.pendingReads.keys()];
     for (const id of due) {

@@ -43,7 +43,11 @@ const kinds = [
   'newer',
   'around',
   'newest',
+  'at-unread',
   'read',
+  'see',
+  'see',
+  'mark-here',
   'drop',
   'connect',
   'reload',
@@ -198,7 +202,15 @@ class World {
       case 'around':
         return id === undefined || !message ? undefined : load(replica.loadAround(id, message.seq));
       case 'newest':
-        return id !== undefined && replica.store.conversations.get(id)!.isOpen ? load(replica.open(id)) : undefined;
+        return id !== undefined && replica.store.conversations.get(id)!.isOpen
+          ? load(replica.loadNewest(id))
+          : undefined;
+      case 'at-unread':
+        return id === undefined ? undefined : load(replica.openAtUnread(id));
+      case 'see':
+        return id === undefined ? undefined : replica.markSeen(id, [how % 20, (how % 20) + 1]);
+      case 'mark-here':
+        return id === undefined ? undefined : load(replica.markUnread(id, 1 + (how % 10)));
       case 'read':
         return id === undefined ? undefined : replica.markRead(id, how % 2 === 0 ? undefined : how % 20);
       case 'drop':
@@ -423,6 +435,99 @@ describe('the replica', () => {
     world.connect();
     await vi.advanceTimersByTimeAsync(10_000);
     expectCurrent(world);
+    world.disconnect();
+  });
+
+  /** A conversation that ends with this number of messages by Ann, of which the user has read the first 5. */
+  async function worldWithUnread(count: number) {
+    const world = new World(1);
+    world.network.heal();
+    world.server.create();
+    world.connect();
+    await vi.advanceTimersByTimeAsync(1_000);
+    const [conversation] = world.server.ownConversations();
+    for (let n = 0; n < count; n++) world.server.post(conversation!, 'ann');
+    world.server.movePosition(conversation!, ME, 5, 'readSeq');
+    await vi.advanceTimersByTimeAsync(10_000);
+    const requests: string[] = [];
+    const { network } = world;
+    const [call, request] = [network.call.bind(network), network.request.bind(network)];
+    network.call = (event, payload) => (requests.push(event), call(event, payload));
+    network.request = (method, path, options) => (requests.push(method), request(method, path, options));
+    const { id } = conversation!;
+    const view = () => world.state.conversations.get(id)!;
+    return { world, conversation: conversation!, id, requests, view };
+  }
+
+  it.each([40, 400])('opens %i messages at the first unread one with two requests', async (count) => {
+    const { world, conversation, id, requests, view } = await worldWithUnread(count);
+    await Promise.all([world.replica.openAtUnread(id), vi.advanceTimersByTimeAsync(1_000)]);
+    expect(requests).toEqual(['conversation:open', 'GET']);
+    expect(view()).toMatchObject({ firstUnread: 6, unread: count - 5, hasBefore: true, hasAfter: true });
+    expect(view().messages.map(({ seq }) => seq)).toContain(6);
+    // What is read in the window needs no count of the server's.
+    world.replica.markSeen(id, [6, 7]);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(requests.slice(2)).toEqual(['receipt:read']);
+    expect(view()).toMatchObject({ readSeq: 7, unread: count - 7 });
+    expect(world.server.describe(conversation).me).toMatchObject({ readSeq: 7, unread: count - 7 });
+    world.disconnect();
+  });
+
+  it('finds the first unread message behind any number of the user’s own', async () => {
+    const { world, conversation, id, view } = await worldWithUnread(6);
+    for (let n = 0; n < 30; n++) world.server.post(conversation, ME);
+    world.server.movePosition(conversation, ME, 6, 'readSeq');
+    for (let n = 0; n < 30; n++) world.server.post(conversation, 'ann');
+    await vi.advanceTimersByTimeAsync(1_000);
+    await Promise.all([world.replica.openAtUnread(id), vi.advanceTimersByTimeAsync(1_000)]);
+    expect(view()).toMatchObject({ firstUnread: 37, unread: 30 });
+    world.disconnect();
+  });
+
+  it('leaves messages unread that were skipped, and everything after them', async () => {
+    const { world, id, view } = await worldWithUnread(40);
+    await Promise.all([world.replica.openAtUnread(id), vi.advanceTimersByTimeAsync(1_000)]);
+    world.replica.markSeen(id, [7]);
+    expect(view().readSeq).toBe(5);
+    await Promise.all([world.replica.loadNewest(id), vi.advanceTimersByTimeAsync(1_000)]);
+    world.replica.markSeen(id, [39, 40]);
+    expect(view()).toMatchObject({ readSeq: 5, unread: 35 });
+    await Promise.all([world.replica.openAtUnread(id), vi.advanceTimersByTimeAsync(1_000)]);
+    world.replica.markSeen(id, [6]);
+    expect(view()).toMatchObject({ readSeq: 7, unread: 33 });
+    world.disconnect();
+  });
+
+  it('moves a private mark over what was seen, and removes it when everything was', async () => {
+    const { world, conversation, id, view } = await worldWithUnread(8);
+    await Promise.all([world.replica.openAtUnread(id), vi.advanceTimersByTimeAsync(1_000)]);
+    world.replica.markSeen(id, [6, 7, 8]);
+    await Promise.all([world.replica.markUnread(id, 4), vi.advanceTimersByTimeAsync(1_000)]);
+    const me = () => world.server.describe(conversation).me;
+    expect(me()).toMatchObject({ readSeq: 8, unread: 5, unreadFrom: 4 });
+    expect(view()).toMatchObject({ firstUnread: 4, unread: 5 });
+    world.replica.markSeen(id, [4, 5, 7]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(me()).toMatchObject({ readSeq: 8, unread: 3, unreadFrom: 6 });
+    world.replica.markSeen(id, [6, 8]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(me()).toMatchObject({ readSeq: 8, unread: 0 });
+    expect(me()).not.toHaveProperty('unreadFrom');
+    expectCurrent(world);
+    world.disconnect();
+  });
+
+  it('opens a conversation once for all who ask, so that a late answer undoes no move of the window', async () => {
+    const { world, id, requests, view } = await worldWithUnread(40);
+    await Promise.all([
+      world.replica.openAtUnread(id),
+      world.replica.loadAround(id, 20),
+      world.replica.open(id),
+      vi.advanceTimersByTimeAsync(1_000),
+    ]);
+    expect(requests).toEqual(['conversation:open', 'GET', 'GET']);
+    expect(view().messages.map(({ seq }) => seq)).toContain(20);
     world.disconnect();
   });
 });

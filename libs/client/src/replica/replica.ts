@@ -1,6 +1,7 @@
-import type { Attachment, Conversation, Member, Message } from '#contracts';
+import type { Attachment, Conversation, Member, Membership, Message } from '#contracts';
 import type { RequestOptions } from '../connection/http.js';
 import type { MessagePage } from '../conversation/message-window.js';
+import { canBeUnread } from '../conversation/unread-counter.js';
 import { ParleyError } from '../errors.js';
 import type { ClientStorage } from '../storage.js';
 import type { Draft, Sent, SocketCall, SocketInput, SocketOutput } from '../types.js';
@@ -11,8 +12,19 @@ import { ReceiptReporter } from './receipt-reporter.js';
 import { Store } from './store.js';
 
 const PAGE_SIZE = 50;
+/** Messages around the first unread one when a conversation is opened there: enough for a high screen. */
+const UNREAD_PAGE_SIZE = 100;
 /** Maximum number of pages loaded to bring a window to the newest message; beyond that it is opened again. */
 const MAX_FILL_PAGES = 3;
+
+type Opened = SocketOutput<'conversation:open'>;
+type PagePlace = { readonly before: number } | { readonly after: number } | { readonly around: number };
+
+/** The page with the first unread message at or after `from`. */
+interface UnreadPage {
+  readonly page: MessagePage;
+  readonly from: number;
+}
 
 /** The server, as the replica needs it. Both calls reject with a ParleyError. */
 export interface Server {
@@ -42,6 +54,10 @@ export class Replica {
   private readonly receipts: ReceiptReporter;
   private readonly catchUp: CatchUp;
   private readonly kept: KeptConversations | undefined;
+  /** Conversations that are being opened. */
+  private readonly openings = new Map<string, Promise<void>>();
+  /** Conversations whose private mark is being moved. */
+  private readonly movingMarks = new Set<string>();
 
   /** `keepConversations`: whether conversations are kept in the storage. */
   constructor(
@@ -137,8 +153,32 @@ export class Replica {
     return message;
   }
 
-  /** The newest page becomes the window, with the unread messages that the server returns at once. */
+  /** Opens a conversation that is not open, with its newest messages. */
   async open(id: string): Promise<void> {
+    if (!this.store.conversations.get(id)?.isOpen) await this.openOnce(id, () => this.loadNewest(id));
+  }
+
+  /**
+   * Brings the window to the first unread message, or to the newest one if nothing is unread. Leaves a window that has
+   * it alone, and one that is just being opened.
+   */
+  async openAtUnread(id: string): Promise<void> {
+    const conversation = this.store.conversations.get(id);
+    if (!conversation?.isOpen) return this.openOnce(id, () => this.loadNewest(id, true));
+    if (conversation.isAtUnread) return undefined;
+    if (conversation.membership.unread === 0) return this.loadNewest(id);
+    return this.whileLoading(
+      id,
+      () => this.unreadPage(id, conversation.unreadFrom),
+      (found) => this.showUnread(id, found),
+    );
+  }
+
+  /**
+   * The newest page becomes the window, with the unread messages that the server returns at once. With `atUnread`, if
+   * that is not all of them, the page around the first unread one does.
+   */
+  async loadNewest(id: string, atUnread = false): Promise<void> {
     const wasKnown = this.store.conversations.has(id);
     const version = this.store.conversations.get(id)?.version ?? 0;
     const {
@@ -147,18 +187,22 @@ export class Replica {
       isCurrent,
     } = await this.whileLoading(
       id,
-      () => this.server.call('conversation:open', { conversationId: id }),
-      (answer) => {
+      async () => {
+        const answer = await this.server.call('conversation:open', { conversationId: id });
+        return { ...answer, unreadPage: atUnread ? await this.missingUnreadPage(answer) : undefined };
+      },
+      ({ unreadPage, ...answer }) => {
         if (!wasKnown && !this.store.conversations.has(id)) {
           this.store.applyWhole(answer.conversation);
           // The user may have been removed while the answer was on its way.
           this.catchUp.schedule(true);
         }
         const opened = this.store.change(id, (conversation) => conversation.open(answer, version));
+        if (unreadPage && opened) this.showUnread(id, unreadPage);
         return { ...answer, isCurrent: opened !== false };
       },
     );
-    if (!isCurrent) return this.open(id);
+    if (!isCurrent) return this.loadNewest(id, atUnread);
     this.hooks.people([...messages.items.map(({ senderId }) => senderId), ...members.map(({ userId }) => userId)]);
     this.showPending(id);
     this.receipts.scheduleDelivered();
@@ -183,7 +227,7 @@ export class Replica {
 
   /** The page around a message becomes the window. */
   async loadAround(id: string, seq: number): Promise<void> {
-    if (!this.store.conversations.get(id)?.isOpen) await this.open(id);
+    await this.open(id);
     await this.loadPage(id, { around: seq }, (page) => this.store.change(id, (present) => present.replace(page)));
   }
 
@@ -215,6 +259,37 @@ export class Replica {
     if (upTo > membership.readSeq || membership.unreadFrom !== undefined) this.receipts.read(id, upTo);
   }
 
+  markSeen(id: string, seqs: readonly number[]): void {
+    this.store.conversations.get(id)?.see(seqs);
+    if (!this.movingMarks.has(id)) this.reportSeen(id);
+  }
+
+  async markUnread(id: string, seq: number): Promise<void> {
+    // The report of a read that arrived afterwards would remove the mark.
+    await this.receipts.flush();
+    if (this.receipts.unreportedRead(id) !== undefined) throw new ParleyError('unavailable', 'the server is away');
+    await this.setMark(id, seq);
+  }
+
+  /** Moves the read position, or the private mark, over what has been seen. */
+  private reportSeen(id: string): void {
+    const conversation = this.store.conversations.get(id);
+    const upTo = conversation?.seenUpTo;
+    if (!conversation || upTo === undefined) return;
+    const { unreadFrom, readSeq } = conversation.membership;
+    if (unreadFrom === undefined || upTo >= readSeq) return this.receipts.read(id, upTo);
+    // Any report of a read removes the mark, and with it what was not seen again yet.
+    this.movingMarks.add(id);
+    const moved = this.setMark(id, upTo + 1).finally(() => this.movingMarks.delete(id));
+    this.inBackground(moved.then(() => this.reportSeen(id)));
+  }
+
+  private async setMark(id: string, unreadFrom: number): Promise<void> {
+    const path = `/conversations/${id}/me`;
+    const me = await this.server.request<Membership>('PATCH', path, { body: { unreadFrom } });
+    this.store.change(id, (conversation) => conversation.applyUnreadChanged({ conversationId: id, ...me }));
+  }
+
   private applyAnswer(event: SocketCall, data: object): void {
     if (event.startsWith('message:') || event.startsWith('reaction:'))
       this.store.applyMessage((data as { message: Message }).message, event === 'message:send' ? 'new' : 'updated');
@@ -231,7 +306,7 @@ export class Replica {
   private startAfresh(): void {
     const open = [...this.store.conversations.values()].filter(({ isOpen }) => isOpen).map(({ id }) => id);
     this.store.clear(false);
-    for (const id of open) this.inBackground(this.open(id));
+    for (const id of open) this.inBackground(this.loadNewest(id));
   }
 
   /** Loads messages that did not fit to the windows' ends. */
@@ -245,26 +320,60 @@ export class Replica {
   /** Brings a window that should end with the newest message there. */
   private async fill(id: string): Promise<void> {
     for (let pages = 0; this.store.conversations.get(id)?.isLagging; pages++) {
-      if (pages === MAX_FILL_PAGES) return this.open(id);
+      if (pages === MAX_FILL_PAGES) return this.loadNewest(id);
       await this.loadNewer(id);
     }
   }
 
-  private async loadPage(
-    conversationId: string,
-    where: { before: number } | { after: number } | { around: number },
-    apply: (page: MessagePage) => void,
-  ): Promise<void> {
-    // Over HTTP, so that a large page does not delay live events on the socket.
-    const path = `/conversations/${conversationId}/messages`;
+  private async loadPage(conversationId: string, where: PagePlace, apply: (page: MessagePage) => void): Promise<void> {
     await this.whileLoading(
       conversationId,
-      () => this.server.request<MessagePage>('GET', path, { query: { ...where, limit: PAGE_SIZE } }),
+      () => this.requestPage(conversationId, where),
       (page) => {
         apply(page);
         this.hooks.people(page.items.map(({ senderId }) => senderId));
       },
     );
+  }
+
+  // Over HTTP, so that a large page does not delay live events on the socket.
+  private requestPage(conversationId: string, where: PagePlace, limit = PAGE_SIZE): Promise<MessagePage> {
+    return this.server.request('GET', `/conversations/${conversationId}/messages`, { query: { ...where, limit } });
+  }
+
+  /** The page around the first unread message, if an answer lacks that. */
+  private missingUnreadPage({ conversation, messages }: Opened): Promise<UnreadPage> | undefined {
+    const { id, me } = conversation;
+    if (!me || me.unread === 0) return undefined;
+    const read = this.store.conversations.get(id)?.membership.readSeq ?? 0;
+    const from = me.unreadFrom ?? Math.max(me.readSeq, read) + 1;
+    const { items } = messages;
+    const isComplete = (items[0]?.seq ?? from) <= from || this.unreadOf(items, from).length >= me.unread;
+    return isComplete ? undefined : this.unreadPage(id, from);
+  }
+
+  /** The page around the first unread message at or after `from`. The user's own may come before it, in any number. */
+  private async unreadPage(id: string, from: number): Promise<UnreadPage> {
+    let page = await this.requestPage(id, { around: from }, UNREAD_PAGE_SIZE);
+    while (page.hasAfter && this.unreadOf(page.items, from).length === 0)
+      page = await this.requestPage(id, { after: page.items.at(-1)!.seq }, UNREAD_PAGE_SIZE);
+    return { page, from };
+  }
+
+  private unreadOf(messages: readonly Message[], from: number): Message[] {
+    return messages.filter((message) => message.seq >= from && canBeUnread(message, this.store.userId));
+  }
+
+  private showUnread(id: string, { page, from }: UnreadPage): void {
+    this.store.change(id, (conversation) => conversation.replaceAtUnread(page, from));
+    this.hooks.people(page.items.map(({ senderId }) => senderId));
+  }
+
+  /** Joins an opening that is under way: the answer of a second one would undo where the first caller went meanwhile. */
+  private async openOnce(id: string, open: () => Promise<void>): Promise<void> {
+    const opening = this.openings.get(id) ?? open().finally(() => this.openings.delete(id));
+    this.openings.set(id, opening);
+    await opening;
   }
 
   /** Events that arrive while a page is on its way may be newer than the page, so they are kept until it is applied. */

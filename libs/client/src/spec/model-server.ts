@@ -260,9 +260,17 @@ export class ModelServer {
     return structuredClone(answer());
   }
 
-  request(path: string, query: Readonly<Record<string, string | number | undefined>>): unknown {
+  request(
+    path: string,
+    query: Readonly<Record<string, string | number | undefined>>,
+    body?: { readonly unreadFrom: number },
+  ): unknown {
     const [, , id, what] = path.split('/');
     const conversation = this.ownConversation(id!);
+    if (what === 'me' && body) {
+      this.setMark(conversation, body.unreadFrom);
+      return structuredClone(this.membership(conversation));
+    }
     return structuredClone(
       what === 'messages'
         ? this.page(conversation, query as { before?: number; after?: number; around?: number })

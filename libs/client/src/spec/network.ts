@@ -77,8 +77,10 @@ export class Network implements Server {
     return this.exchange(() => this.server.call(event, structuredClone(payload))) as Promise<SocketOutput<E>>;
   }
 
-  request<T>(_method: string, path: string, { query = {} }: RequestOptions = {}): Promise<T> {
-    return this.exchange(() => this.server.request(path, query)) as Promise<T>;
+  request<T>(_method: string, path: string, { query = {}, body }: RequestOptions = {}): Promise<T> {
+    return this.exchange(() =>
+      this.server.request(path, query, body as { unreadFrom: number } | undefined),
+    ) as Promise<T>;
   }
 
   private exchange(work: () => unknown): Promise<unknown> {
