@@ -17,12 +17,11 @@ const workerManifest: Plugin = {
       const sw = bundle['sw.js'];
       if (page?.type !== 'asset' || sw?.type !== 'chunk') throw new Error('the build has no page or no service worker');
       const hashed = {
-        '/': hash(page.source),
-        '/favicon.svg': hash(readFileSync(new URL('public/favicon.svg', import.meta.url))),
+        '': hash(page.source),
+        'favicon.svg': hash(readFileSync(new URL('public/favicon.svg', import.meta.url))),
       };
       const assets = Object.keys(bundle)
         .filter((name) => name.startsWith('assets/'))
-        .map((name) => `/${name}`)
         .toSorted();
       const parts = { hashed, assets };
       sw.code = `const BUILD=${JSON.stringify({ id: createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16), ...parts })};\n${sw.code}`;
@@ -33,6 +32,8 @@ const workerManifest: Plugin = {
 /** `npm run dev -w apps/web` serves the app with hot reload, in front of a server on port 3000. */
 export default defineConfig({
   plugins: [react(), workerManifest],
+  // The gateway may serve everything under a path: scripts name each other relatively, and it changes the page.
+  experimental: { renderBuiltUrl: (name, { hostType }) => (hostType === 'html' ? `/${name}` : { relative: true }) },
   resolve: { conditions: ['@parley/source', 'module', 'browser', 'development|production'] },
   build: {
     target: 'es2022',

@@ -77,6 +77,13 @@ export const gatewayConfig = {
     .describe(
       'The proxies in front whose X-Forwarded-For is trusted: their number, or their addresses and networks like 10.0.0.0/8,::1. 0: the address of the TCP connection counts',
     ),
+  BASE_PATH: z
+    .string()
+    .regex(/^(?:\/[\w.~-]+)+$/, 'must be a path like /chat, without a slash at the end')
+    .default('')
+    .describe(
+      'Path under which everything is served, such as /chat, when a reverse proxy passes only that on, unchanged. /health/ stays at the root too',
+    ),
   PUBLIC_METRICS: env.flag
     .default(false)
     .describe('Whether PORT serves /metrics too, to everybody. The health port always does'),

@@ -15,6 +15,7 @@ import { Connections } from './connections/connections.js';
 import { Files } from './files/files.js';
 import { capabilitiesOf } from './files/uploads.js';
 import { Housekeeping } from './housekeeping.js';
+import { enterBasePath, requireBasePath } from './http/base-path.js';
 import { Origins } from './http/origins.js';
 import { TRACE_HEADER, traceRequests } from './http/problem.filter.js';
 import { limitRequestTime } from './http/request-timeouts.js';
@@ -79,7 +80,7 @@ export async function startGateway(dependencies: GatewayDependencies): Promise<G
   return {
     port,
     sweep: () => housekeeping.sweepFiles(),
-    url: `http://${connectableHost(config.HOST)}:${port}`,
+    url: `http://${connectableHost(config.HOST)}:${port}${config.BASE_PATH}`,
     stop: () => (stopped ??= stop()),
   };
 }
@@ -122,6 +123,7 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
   const origins = new Origins(config);
   app.disable('x-powered-by').disable('etag');
   app.use(traceRequests);
+  if (config.BASE_PATH !== '') app.use(requireBasePath(config.BASE_PATH));
   app.use(origins.demandHost);
   app.use('/api/v1', forbidStoring);
   app.use('/api/v1/uploads', addCapabilities(config));
@@ -134,7 +136,7 @@ async function createApp(dependencies: GatewayDependencies): Promise<NestExpress
     // The operator's proxy terminates TLS, so it decides whether clients must insist on it.
     strictTransportSecurity: false,
   });
-  app.use(await webApp());
+  app.use(await webApp(config.BASE_PATH));
   app.enableCors({ origin: origins.listed.includes('*') ? '*' : [...origins.listed], exposedHeaders, maxAge: 600 });
   app.use(json({ limit: config.LIMIT_PACKET_BYTES, verify: requireUtf8 }));
   app.useWebSocketAdapter(new SocketAdapter(app, origins, config));
@@ -169,9 +171,10 @@ async function listen(app: NestExpressApplication, config: GatewayConfig): Promi
   // to use.
   server.keepAliveTimeout = 65_000;
   // Engine.IO would hang up on any other upgrade.
-  limitUpgrades(server, ({ url = '' }) => url.startsWith('/socket.io/'));
+  limitUpgrades(server, ({ url = '' }) => url.startsWith(`${config.BASE_PATH}/socket.io/`));
   const writes = new GatheredWrites();
   server.prependListener('upgrade', (_request, socket) => writes.gather(socket));
+  if (config.BASE_PATH !== '') enterBasePath(server, config.BASE_PATH);
   await app.listen(config.PORT, config.HOST);
 }
 

@@ -1,6 +1,7 @@
 import { createClient } from '@parley/client';
 import { ParleyProvider } from '@parley/client/react';
 import { createRoot } from 'react-dom/client';
+import { Router } from 'wouter';
 import { App } from './app.tsx';
 import './base.css';
 import { draftsOf } from './conversation/drafts.ts';
@@ -9,11 +10,12 @@ import { frameLogOf } from './protocol-log/frame-log.ts';
 import { peerChatsOf } from './peer/peer-chat.ts';
 import { registerServiceWorker } from './service-worker.ts';
 import './settings/themes.css';
+import { basePath } from './shared/base-path.ts';
 import { ErrorBoundary } from './shared/error-boundary.tsx';
 import { applyTheme, rememberedTheme } from './settings/themes.ts';
 
 applyTheme(rememberedTheme());
-const client = createClient({ url: location.origin, keepConversations: true });
+const client = createClient({ url: location.origin + basePath, keepConversations: true });
 frameLogOf(client);
 peerChatsOf(client);
 draftsOf(client);
@@ -25,8 +27,10 @@ document.addEventListener('visibilitychange', () =>
 );
 createRoot(document.getElementById('app')!).render(
   <ParleyProvider client={client}>
-    <ErrorBoundary>
-      <App />
-    </ErrorBoundary>
+    <Router base={basePath}>
+      <ErrorBoundary>
+        <App />
+      </ErrorBoundary>
+    </Router>
   </ParleyProvider>,
 );

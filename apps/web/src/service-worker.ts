@@ -1,3 +1,5 @@
+import { basePath } from './shared/base-path.ts';
+
 interface TrustedTypePolicies {
   createPolicy(name: string, rules: { createScriptURL(): string }): { createScriptURL(text: string): string };
 }
@@ -12,9 +14,10 @@ export function registerServiceWorker(): void {
 }
 
 async function register(): Promise<void> {
+  const address = `${basePath}/sw.js`;
   // The page's content security policy allows one trusted type policy, and that one makes this address only.
   const policies = (globalThis as { trustedTypes?: TrustedTypePolicies }).trustedTypes;
   await navigator.serviceWorker.register(
-    policies?.createPolicy('parley-worker', { createScriptURL: () => '/sw.js' }).createScriptURL('') ?? '/sw.js',
+    policies?.createPolicy('parley-worker', { createScriptURL: () => address }).createScriptURL('') ?? address,
   );
 }

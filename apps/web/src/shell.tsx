@@ -4,6 +4,7 @@ import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
 import { useChat, useMe } from './shared/chat.ts';
 import { MessageNotifier } from './notifications/message-notifier.tsx';
 import { Avatar } from './people/avatar.tsx';
+import { basePath } from './shared/base-path.ts';
 import { ErrorBoundary } from './shared/error-boundary.tsx';
 import { Toasts } from './shared/toasts.tsx';
 import { ConversationPage } from './conversation/conversation-page.tsx';
@@ -100,7 +101,7 @@ function Navigation() {
   );
   return (
     <nav className="rail" aria-label="Parts of Parley">
-      <img src="/favicon.svg" alt="" />
+      <img src={`${basePath}/favicon.svg`} alt="" />
       <NavigationLink href="/" label="Chats" icon={<MessageCircle size={22} />} badge={unread} prefix="/c/" />
       <NavigationLink href="/rooms" label="Rooms" icon={<Hash size={22} />} prefix="/r/" />
       <NavigationLink href="/people" label="People" icon={<Users size={22} />} />

@@ -9,7 +9,8 @@
 declare const self: ServiceWorkerGlobalScope;
 const worker = self;
 /**
- * The build: the hashes (SHA-256, base64) of its page and icon, and the paths of the files with a hash in their name.
+ * The build: the hashes (SHA-256, base64) of its page and icon, and the files with a hash in their name. All paths are
+ * relative to the app's.
  * The build inserts it.
  */
 declare const BUILD: {
@@ -18,12 +19,16 @@ declare const BUILD: {
   readonly assets: readonly string[];
 };
 
-const PREFIX = 'parley-';
+/** The path of the app: `/`, or below the gateway's `BASE_PATH`. */
+const scope = new URL('./', worker.location.href).pathname;
+/** Apps below other paths of the origin have other caches. */
+const PREFIX = `parley-${scope.slice(1)}`;
+const isOfThisApp = (cache: string) => cache.startsWith(PREFIX) && !cache.slice(PREFIX.length).includes('/');
 const ownCache = PREFIX + BUILD.id;
 /** A server that takes longer counts as unreachable. */
 const SERVER_TIMEOUT_MS = 5_000;
 /** The paths for which the gateway serves the page. */
-const pagePaths = /^\/(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
+const pagePaths = /^(?:|rooms|people|settings(?:\/[a-z]+)?|[cr]\/[\w-]+)\/?$/;
 
 worker.addEventListener('install', (event) => {
   void worker.skipWaiting();
@@ -38,10 +43,11 @@ worker.addEventListener('fetch', (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
   if (request.method !== 'GET' || origin !== worker.location.origin) return;
+  if (!pathname.startsWith(scope)) return;
+  const path = pathname.slice(scope.length);
   if (request.mode === 'navigate') {
-    if (pagePaths.test(pathname)) event.respondWith(answerPage(request));
-  } else if (pathname.startsWith('/assets/') || pathname in BUILD.hashed)
-    event.respondWith(answerAsset(request, pathname));
+    if (pagePaths.test(path)) event.respondWith(answerPage(request));
+  } else if (path.startsWith('assets/') || path in BUILD.hashed) event.respondWith(answerAsset(request, pathname));
 });
 
 async function cacheBuild(): Promise<void> {
@@ -49,8 +55,9 @@ async function cacheBuild(): Promise<void> {
   try {
     await Promise.all([
       // Their names contain a hash, so the browser's cached copies are right.
-      cache.addAll(BUILD.assets),
-      ...Object.entries(BUILD.hashed).map(async ([path, hash]) => {
+      cache.addAll(BUILD.assets.map((name) => scope + name)),
+      ...Object.entries(BUILD.hashed).map(async ([name, hash]) => {
+        const path = scope + name;
         const response = await fetch(path, { cache: 'no-cache' });
         const digest = await crypto.subtle.digest('SHA-256', await response.clone().arrayBuffer());
         if (btoa(String.fromCharCode(...new Uint8Array(digest))) !== hash)
@@ -68,12 +75,12 @@ async function cacheBuild(): Promise<void> {
  * Deletes the caches of all builds but this one and the one before it, whose files a page that is still open may load.
  */
 async function deleteOldCaches(): Promise<void> {
-  const others = (await caches.keys()).filter((key) => key.startsWith(PREFIX) && key !== ownCache);
+  const others = (await caches.keys()).filter((key) => isOfThisApp(key) && key !== ownCache);
   await Promise.all(others.slice(0, -1).map((key) => caches.delete(key)));
 }
 
 async function answerPage(request: Request): Promise<Response> {
-  const cached = async () => (await caches.open(ownCache)).match('/');
+  const cached = async () => (await caches.open(ownCache)).match(scope);
   try {
     const response = await fetch(request, { signal: AbortSignal.timeout(SERVER_TIMEOUT_MS) });
     // A proxy answers in place of the server.

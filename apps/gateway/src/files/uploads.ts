@@ -179,7 +179,7 @@ export class Uploads {
     this.bucket = s3 && new (await import('./s3-uploads.js')).BucketUploads(s3, EXPIRY_MS);
     const datastore = this.bucket ?? (await this.openFolder());
     return new Server({
-      path: '/api/v1/uploads',
+      path: `${this.config.BASE_PATH}/api/v1/uploads`,
       datastore,
       maxSize: (request) => this.maxSizes.get(nodeRequestOf(request)) ?? this.config.LIMIT_UPLOAD_BYTES,
       relativeLocation: true,

@@ -45,7 +45,7 @@ export function sendProblem(
   response.status(status).type('application/problem+json');
   response.send(
     JSON.stringify({
-      type: `/api/docs#error-${code}`,
+      type: `${response.req.baseUrl}/api/docs#error-${code}`,
       title: errorTable[code].title,
       status,
       detail,

@@ -48,13 +48,13 @@ export class RootController {
 
   @Get('api/openapi.json')
   openapi(@Res() response: Response): void {
-    response.json(openapi(limitsOf(this.config)));
+    response.json(openapi(limitsOf(this.config), this.config.BASE_PATH));
   }
 
   @Get('api/asyncapi.json')
   asyncapi(@Req() request: Request, @Res() response: Response): void {
-    const { PUBLIC_URL } = this.config;
+    const { PUBLIC_URL, BASE_PATH } = this.config;
     const host = PUBLIC_URL === undefined ? (request.headers.host ?? 'localhost') : new URL(PUBLIC_URL).host;
-    response.json(asyncapi(limitsOf(this.config), { host, basePath: '' }));
+    response.json(asyncapi(limitsOf(this.config), { host, basePath: BASE_PATH }));
   }
 }

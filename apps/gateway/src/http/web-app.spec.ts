@@ -11,9 +11,9 @@ const folder = await mkdtemp(join(tmpdir(), 'parley-web-'));
 const servers: Server[] = [];
 let url: string;
 
-async function serve(from: string): Promise<string> {
+async function serve(from: string, basePath = ''): Promise<string> {
   const app = express().disable('x-powered-by');
-  app.use(await webApp(from));
+  app.use(await webApp(basePath, from));
   app.use((_request, response) => void response.status(404).json({ code: 'not_found' }));
   const server = await new Promise<Server>((resolve) => {
     const listening = app.listen(0, '127.0.0.1', () => resolve(listening));

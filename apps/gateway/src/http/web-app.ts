@@ -68,12 +68,13 @@ const notBuilt =
 /**
  * Serves the built web app beside the API: the page at its addresses, files by their names. All files are read once,
  * when the gateway starts, so no path of a request ever reaches the disk. Other requests pass on. If the app was not
- * built, the page is a hint in plain text.
+ * built, the page is a hint in plain text. `basePath`: what browsers have in front of these addresses.
  */
 export async function webApp(
+  basePath = '',
   folder = buildFolder,
 ): Promise<(request: Request, response: Response, next: NextFunction) => void> {
-  const assets = await load(folder);
+  const assets = await load(folder, basePath);
   return (request, response, next) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return next();
     const { path } = request;
@@ -108,31 +109,46 @@ function send(
   response.end(request.method === 'HEAD' ? undefined : (encoded ?? body));
 }
 
-async function load(folder: string): Promise<ReadonlyMap<string, Asset>> {
+async function load(folder: string, basePath: string): Promise<ReadonlyMap<string, Asset>> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return new Map(
+  const bodies = new Map<string, Buffer>(
     await Promise.all(
-      files.map(
-        async (file) =>
-          [
-            `/${file
-              .slice(folder.length + 1)
-              .split(sep)
-              .join('/')}`,
-            await read(file),
-          ] as const,
-      ),
+      files.map(async (file) => {
+        const name = file
+          .slice(folder.length + 1)
+          .split(sep)
+          .join('/');
+        return [`/${name}`, await readFile(file)] as const;
+      }),
     ),
+  );
+  if (basePath !== '') moveBelow(basePath, bodies);
+  return new Map(
+    await Promise.all([...bodies].map(async ([path, body]) => [path, await assetOf(path, body)] as const)),
   );
 }
 
-async function read(file: string): Promise<Asset> {
-  const body = await readFile(file);
+/**
+ * Puts the base path in front of the addresses in the page, and the hash of that page in place of the built one's in the
+ * service worker. The other files name each other relatively.
+ */
+function moveBelow(basePath: string, bodies: Map<string, Buffer>): void {
+  const [page, worker] = [bodies.get(PAGE), bodies.get(WORKER)];
+  if (!page || !worker) return;
+  const moved = Buffer.from(page.toString().replaceAll(/(href|src)="\//g, `$1="${basePath}/`));
+  bodies.set(PAGE, moved);
+  bodies.set(WORKER, Buffer.from(worker.toString().replaceAll(hashOf(page), hashOf(moved))));
+}
+
+/** As the build writes it into the service worker. */
+const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('base64');
+
+async function assetOf(path: string, body: Buffer): Promise<Asset> {
   const gzipped = await promisify(gzip)(body, { level: 9 });
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
   return {
-    type: mediaTypes[extname(file)] ?? 'application/octet-stream',
+    type: mediaTypes[extname(path)] ?? 'application/octet-stream',
     etag,
     body,
     ...(gzipped.length < body.length && { gzipped }),

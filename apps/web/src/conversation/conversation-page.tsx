@@ -12,6 +12,7 @@ import {
   useUser,
   useView,
 } from '../shared/chat.ts';
+import { basePath } from '../shared/base-path.ts';
 import { explain } from '../shared/errors.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { Composer, readOnlyReason } from './composer.tsx';
@@ -286,9 +287,9 @@ function ConversationHeader({ id, view: { conversation }, panel, onPanel }: Conv
   const partner = usePartner(id);
   const direct = conversation.kind === 'direct';
   const share = () =>
-    void navigator.clipboard.writeText(`${location.origin}/r/${id}`).then(
+    void navigator.clipboard.writeText(`${location.origin}${basePath}/r/${id}`).then(
       () => toast('Link copied'),
-      () => toast(`${location.origin}/r/${id}`),
+      () => toast(`${location.origin}${basePath}/r/${id}`),
     );
   const leave = () => void attempt(() => client.leaveConversation(id)).then((left) => left && navigate('/'));
   const items: (MenuItem | false)[] = [

@@ -4,6 +4,7 @@ import { Ban, Link2, LogOut, Trash2, UserPlus } from 'lucide-react';
 import { useEffect, useState, type FormEvent } from 'react';
 import { useLocation } from 'wouter';
 import { titleOf, useClient, usePartner, useView } from '../shared/chat.ts';
+import { basePath } from '../shared/base-path.ts';
 import { listItems } from '../shared/lists.ts';
 import { Avatar, RoomAvatar } from '../people/avatar.tsx';
 import { Dialog } from '../shared/dialog.tsx';
@@ -125,9 +126,9 @@ function ConversationActions({ conversation }: { readonly conversation: Conversa
   const isLeader = me?.role === 'creator' || me?.role === 'admin';
   const close = () => setDialog(undefined);
   const copy = () =>
-    void navigator.clipboard.writeText(`${location.origin}/r/${id}`).then(
+    void navigator.clipboard.writeText(`${location.origin}${basePath}/r/${id}`).then(
       () => toast('Link copied'),
-      () => toast(`${location.origin}/r/${id}`),
+      () => toast(`${location.origin}${basePath}/r/${id}`),
     );
   return (
     <div className="row wrap">

@@ -1,6 +1,7 @@
 import type { ConversationView } from '@parley/client';
 import type { Message } from '@parley/contracts';
 import { summaryOf } from '../messages/summary.ts';
+import { basePath } from '../shared/base-path.ts';
 import { readItem, writeItem } from '../shared/local-storage.ts';
 
 type Channel = 'sound' | 'system';
@@ -35,11 +36,11 @@ export function notify(view: ConversationView, message: Message, sender: string,
   const notification = new Notification(kind === 'direct' ? sender : `${sender} in ${title ?? 'a group'}`, {
     body: summaryOf(message).slice(0, 200),
     tag: id,
-    icon: '/favicon.svg',
+    icon: `${basePath}/favicon.svg`,
   });
   notification.addEventListener('click', () => {
     focus();
-    history.pushState(null, '', `/c/${id}`);
+    history.pushState(null, '', `${basePath}/c/${id}`);
     notification.close();
   });
 }

@@ -1,6 +1,7 @@
 import { ArrowRight, UserRoundPlus } from 'lucide-react';
 import { useState, type FormEvent } from 'react';
 import { useClient } from '../shared/chat.ts';
+import { basePath } from '../shared/base-path.ts';
 import { explain } from '../shared/errors.ts';
 import { textField } from '../shared/forms.ts';
 import { CredentialFields } from './credential-fields.tsx';
@@ -17,7 +18,7 @@ export function SignIn({ notice }: { readonly notice?: string | undefined }) {
     <div className="welcome">
       <header className="welcome-pitch">
         <span className="brand">
-          <img src="/favicon.svg" alt="" />
+          <img src={`${basePath}/favicon.svg`} alt="" />
           Parley
         </span>
         <h1>Talk freely. On your own server.</h1>

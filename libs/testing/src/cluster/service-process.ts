@@ -36,7 +36,8 @@ export class ServiceProcess {
     port: number,
     checkout = root,
   ) {
-    this.url = `http://127.0.0.1:${port}${env['BASE_PATH'] ?? ''}`;
+    const isEdge = name === 'gateway' || name === 'standalone';
+    this.url = `http://127.0.0.1:${port}${isEdge ? (env['BASE_PATH'] ?? '') : ''}`;
     this.child = spawn(process.execPath, [join(checkout, script)], {
       cwd: checkout,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
