@@ -113,7 +113,7 @@ async function picture(path: string, output: string, type: string, report: Repor
       if (isForeign) return undefined;
       throw new Refused('The picture cannot be decoded', { cause: error });
     });
-  const { isStripped, largestPart } = strip(path, cleanPath(output), type, metadata?.orientation ?? 1);
+  const { isStripped, largestPart } = await strip(path, cleanPath(output), type, metadata?.orientation ?? 1);
   const { width = 0, height = 0 } = metadata?.autoOrient ?? {};
   const pixels = Math.max(width * height, largestPart);
   const content: Content = {

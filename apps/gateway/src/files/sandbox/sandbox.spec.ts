@@ -3,6 +3,7 @@ import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { ChatError } from '@parley/contracts';
 import { createLogger } from '@parley/service-kit';
 import { codeOf, eventually } from '@parley/testing';
@@ -187,9 +188,9 @@ describe('a picture’s metadata', () => {
   const xmp =
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>';
   const plain = (width = 40, height = 20) => sharp({ create: { width, height, channels: 3, background: '#336699' } });
-  const examine = async (bytes: Buffer) => {
+  const examine = async (bytes: Buffer, sandbox = open()) => {
     const file = await save(bytes);
-    const content = await open().examine('ann', file);
+    const content = await sandbox.examine('ann', file);
     return { content, bytes: content.isStripped ? await readFile(cleanPath(file.output)) : bytes };
   };
 
@@ -323,5 +324,305 @@ describe('a picture’s metadata', () => {
       false,
       6,
     ]);
+  });
+
+  describe('has no place for a text', () => {
+    const TEXT = 'Camera 52N13';
+    // Processes take longer to start than to examine a picture.
+    let shared: Sandbox;
+    beforeAll(() => {
+      open();
+      shared = sandboxes.pop()!;
+    });
+    afterAll(() => shared.onModuleDestroy());
+    type Change = (picture: Buffer) => Buffer;
+    const insert = (bytes: Buffer, at: number, ...added: (Buffer | string)[]): Buffer =>
+      Buffer.concat([
+        bytes.subarray(0, at),
+        ...added.map((one) => Buffer.from(one as string, 'latin1')),
+        bytes.subarray(at),
+      ]);
+    const uint32 = (value: number): Buffer => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32BE(value);
+      return bytes;
+    };
+    const uint32le = (value: number): Buffer => uint32(value).reverse();
+    const pixelsOf = (bytes: Buffer) => sharp(bytes, { animated: true, failOn: 'none' }).raw().toBuffer();
+    const frames = async () =>
+      Promise.all(
+        ['#ff0000', '#00ff00'].map((background) =>
+          sharp({ create: { width: 8, height: 8, channels: 4, background } })
+            .png()
+            .toBuffer(),
+        ),
+      );
+    const noise = () =>
+      sharp({
+        create: {
+          width: 40,
+          height: 20,
+          channels: 3,
+          background: '#336699',
+          noise: { type: 'gaussian', mean: 99, sigma: 40 },
+        },
+      });
+    /** A profile whose header is valid, with a text behind its tags. */
+    const longProfile = async () => {
+      const { icc } = await sharp(await plain().jpeg().withIccProfile('srgb').toBuffer()).metadata();
+      const bytes = Buffer.concat([icc!, Buffer.from(TEXT)]);
+      bytes.writeUInt32BE(bytes.length, 0);
+      return bytes;
+    };
+    const clean = async (original: Buffer, changed: Buffer) => {
+      expect(changed.includes(TEXT)).toBe(true);
+      const { content, bytes } = await examine(changed, shared);
+      expect([content.isStripped, bytes.includes(TEXT)]).toEqual([true, false]);
+      expect(await pixelsOf(bytes)).toEqual(await pixelsOf(original));
+      // Nothing remains to be removed.
+      expect((await examine(bytes, shared)).content.isStripped).toBeUndefined();
+    };
+
+    const segment = (marker: number, ...parts: (Buffer | string)[]): Buffer => {
+      const body = Buffer.concat(parts.map((part) => Buffer.from(part as string, 'latin1')));
+      return Buffer.concat([Buffer.from([0xff, marker, (body.length + 2) >> 8, (body.length + 2) & 0xff]), body]);
+    };
+    const adobe = 'Adobe\0\x64\0\0\0\0\x01';
+    const jpegs: [string, Change][] = [
+      ['behind Adobe’s colour transform', (bytes) => insert(bytes, 2, segment(0xee, adobe, TEXT))],
+      ['another APP14', (bytes) => insert(bytes, 2, segment(0xee, TEXT))],
+      ['a second APP14', (bytes) => insert(bytes, 2, segment(0xee, adobe), segment(0xee, adobe.slice(0, 5), TEXT))],
+      ['a false colour profile', (bytes) => insert(bytes, 2, segment(0xe2, 'ICC_PROFILE\0\x01\x01', TEXT))],
+      [
+        'a colour profile with a false number',
+        (bytes) => insert(bytes, 2, segment(0xe2, 'ICC_PROFILE\0\x02\x01', TEXT)),
+      ],
+      ['between segments', (bytes) => insert(bytes, bytes.indexOf(Buffer.from([0xff, 0xc4])), TEXT)],
+      ['before the frame', (bytes) => insert(bytes, bytes.indexOf(Buffer.from([0xff, 0xc0])), TEXT)],
+      ['behind the end', (bytes) => Buffer.concat([bytes, Buffer.from(TEXT)])],
+      ['a comment', (bytes) => insert(bytes, 2, segment(0xfe, TEXT))],
+      ['a thumbnail', (bytes) => insert(bytes, 2, segment(0xe0, 'JFIF\0\x01\x01\0\0\x01\0\x01\x02\x02', TEXT))],
+      ['behind JFIF', (bytes) => insert(bytes, 2, segment(0xe0, 'JFIF\0\x01\x01\0\0\x01\0\x01\0\0', TEXT))],
+      ['JFXX', (bytes) => insert(bytes, bytes.indexOf(Buffer.from([0xff, 0xdb])), segment(0xe0, 'JFXX\0\x10', TEXT))],
+      ['a number of lines', (bytes) => insert(bytes, 2, segment(0xdc, TEXT))],
+      ...[0xe1, 0xe2, 0xe3, 0xec, 0xed, 0xef].map((marker): [string, Change] => [
+        `segment ${marker.toString(16)}`,
+        (bytes) => insert(bytes, 2, segment(marker, TEXT)),
+      ]),
+    ];
+    it.each(jpegs)('in a JPEG: %s', async (_, change) => {
+      // Without JFIF, so that another is the first.
+      const original = await noise().jpeg().toBuffer();
+      const bare =
+        original.readUInt16BE(2) === 0xffe0
+          ? Buffer.concat([original.subarray(0, 2), original.subarray(4 + original.readUInt16BE(4))])
+          : original;
+      await clean(bare, change(bare));
+    });
+
+    const chunk = (type: string, content: Buffer | string): Buffer => {
+      const body = Buffer.concat([Buffer.from(type), Buffer.from(content as string, 'latin1')]);
+      return Buffer.concat([uint32(body.length - 4), body, uint32(crc32(body))]);
+    };
+    const HEADER_END = 33;
+    const retold = (bytes: Buffer, type: string, ...content: Buffer[]): Buffer => {
+      const at = bytes.indexOf(type) - 4;
+      return Buffer.concat([
+        bytes.subarray(0, at),
+        chunk(type, Buffer.concat(content)),
+        bytes.subarray(at + 12 + bytes.readUInt32BE(at)),
+      ]);
+    };
+    const contentOf = (bytes: Buffer, type: string): Buffer => {
+      const at = bytes.indexOf(type);
+      return bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at - 4));
+    };
+    const pngs: [string, Change | ((picture: Buffer) => Promise<Buffer>)][] = [
+      ...[
+        'tEXt',
+        'zTXt',
+        'iTXt',
+        'eXIf',
+        'tIME',
+        'sPLT',
+        'hIST',
+        'prVt',
+        'mDCV',
+        'gAMA',
+        'pHYs',
+        'oFFs',
+        'iCCP',
+        'tRNS',
+        'bKGD',
+      ].map((type): [string, Change] => [type, (bytes) => insert(bytes, HEADER_END, chunk(type, `a\0${TEXT}`))]),
+      ['a palette that no pixel uses', (bytes) => insert(bytes, HEADER_END, chunk('PLTE', TEXT))],
+      ['chromaticities', (bytes) => insert(bytes, HEADER_END, chunk('cHRM', TEXT.repeat(3).slice(0, 32)))],
+      [
+        'the name of a colour profile',
+        async (bytes) => {
+          const { icc } = await sharp(await plain().jpeg().withIccProfile('srgb').toBuffer()).metadata();
+          return insert(
+            bytes,
+            HEADER_END,
+            chunk('iCCP', Buffer.concat([Buffer.from(`${TEXT}\0\0`), deflateSync(icc!)])),
+          );
+        },
+      ],
+      [
+        'behind a colour profile',
+        async (bytes) => {
+          const { icc } = await sharp(await plain().jpeg().withIccProfile('srgb').toBuffer()).metadata();
+          const content = [Buffer.from('icc\0\0'), deflateSync(icc!), Buffer.from(TEXT)];
+          return insert(bytes, HEADER_END, chunk('iCCP', Buffer.concat(content)));
+        },
+      ],
+      [
+        'in a colour profile',
+        async (bytes) => {
+          const content = [Buffer.from('icc\0\0'), deflateSync(await longProfile(), { level: 0 })];
+          return insert(bytes, HEADER_END, chunk('iCCP', Buffer.concat(content)));
+        },
+      ],
+      ['behind the end', (bytes) => Buffer.concat([bytes, Buffer.from(TEXT)])],
+      ['in the end', (bytes) => retold(bytes, 'IEND', Buffer.from(TEXT))],
+      ['behind the pixels', (bytes) => retold(bytes, 'IDAT', contentOf(bytes, 'IDAT'), Buffer.from(TEXT))],
+      ['a chunk behind the pixels', (bytes) => insert(bytes, bytes.indexOf('IEND') - 4, chunk('IDAT', TEXT))],
+    ];
+    it.each(pngs)('in a PNG: %s', async (_, change) => {
+      const original = await noise().png().toBuffer();
+      await clean(original, await change(original));
+    });
+
+    it.each([
+      [
+        'behind its indexes',
+        (bytes: Buffer) =>
+          retold(bytes, 'PLTE', contentOf(bytes, 'PLTE'), Buffer.alloc(3 * 2 ** bytes[24]!), Buffer.from(TEXT)),
+      ],
+      [
+        'in its transparency',
+        (bytes: Buffer) => insert(bytes, bytes.indexOf('IDAT') - 4, chunk('tRNS', '\xff'.repeat(256) + TEXT)),
+      ],
+    ])('in a PNG with a palette: %s', async (_, change) => {
+      const original = await plain().png({ palette: true, colours: 2 }).toBuffer();
+      await clean(original, change(original));
+    });
+
+    it('in compressed pixels beyond those of the picture, which is refused', async () => {
+      const original = await plain(4, 4).png({ compressionLevel: 0 }).toBuffer();
+      const pixels = Buffer.concat([inflateSync(contentOf(original, 'IDAT')), Buffer.from(TEXT)]);
+      const changed = retold(original, 'IDAT', deflateSync(pixels, { level: 0 }));
+      await expect(examine(changed, shared)).rejects.toThrow();
+    });
+
+    /** The second frame of a PNG, in chunks with numbers. */
+    const animated = async (behind: string[], between: Buffer[] = []): Promise<Buffer> => {
+      const [first, second] = await frames();
+      const control = (number: number) =>
+        chunk('fcTL', Buffer.concat([number, 8, 8, 0, 0].map(uint32).concat(Buffer.from([0, 1, 0, 10, 0, 0]))));
+      const data = contentOf(second!, 'IDAT');
+      const at = first!.indexOf('IDAT') - 4;
+      const to = first!.indexOf('IEND') - 4;
+      const parts = [data, ...behind.map((text) => Buffer.from(text))];
+      return Buffer.concat([
+        first!.subarray(0, at),
+        chunk('acTL', Buffer.concat([uint32(2), uint32(0)])),
+        control(0),
+        first!.subarray(at, to),
+        control(1),
+        ...between,
+        ...parts.map((part, index) => chunk('fdAT', Buffer.concat([uint32(2 + index), part]))),
+        first!.subarray(to),
+      ]);
+    };
+    it('in an animated PNG, whose frames and numbers stay', async () => {
+      for (const changed of [
+        await animated([TEXT]),
+        await animated([], [chunk('tEXt', `a\0${TEXT}`)]),
+        Buffer.concat([await animated([]), Buffer.from(TEXT)]),
+      ]) {
+        const { content, bytes } = await examine(changed, shared);
+        expect([content.isStripped, bytes.includes(TEXT)]).toEqual([true, false]);
+        const numbers = [...bytes.toString('latin1').matchAll(/fcTL|fdAT/g)].map(({ index }) =>
+          bytes.readUInt32BE(index + 4),
+        );
+        expect(numbers).toEqual(Array.from(numbers, (_, number) => number));
+        expect(contentOf(bytes, 'fdAT')).toEqual(contentOf(changed, 'fdAT'));
+        expect(await pixelsOf(bytes)).toEqual(await pixelsOf(changed));
+      }
+      expect((await examine(await animated([]), shared)).content.isStripped).toBeUndefined();
+    });
+
+    const riff = (...parts: (Buffer | string)[]): Buffer => {
+      const body = Buffer.concat(parts.map((part) => Buffer.from(part as string, 'latin1')));
+      return Buffer.concat([Buffer.from('RIFF'), uint32le(body.length + 4), Buffer.from('WEBP'), body]);
+    };
+    const part = (type: string, ...content: (Buffer | string)[]): Buffer => {
+      const body = Buffer.concat(content.map((one) => Buffer.from(one as string, 'latin1')));
+      return Buffer.concat([Buffer.from(type), uint32le(body.length), body, Buffer.alloc(body.length % 2)]);
+    };
+    const extended = (flags: number, tail = '') =>
+      part('VP8X', Buffer.from([flags, 0, 0, 0, 39, 0, 0, 19, 0, 0]), tail);
+    const webps: [string, (picture: Buffer) => Buffer | Promise<Buffer>][] = [
+      ['EXIF', (picture) => riff(extended(8), picture, part('EXIF', TEXT))],
+      ['XMP', (picture) => riff(extended(4), picture, part('XMP ', TEXT))],
+      ['an unknown chunk', (picture) => riff(extended(0), picture, part('abcd', TEXT))],
+      ['an unknown chunk before', (picture) => riff(extended(0), part('abcd', TEXT), picture)],
+      ['a false colour profile', (picture) => riff(extended(0x20), part('ICCP', TEXT), picture)],
+      ['behind a colour profile', async (picture) => riff(extended(0x20), part('ICCP', await longProfile()), picture)],
+      ['behind the header', (picture) => riff(extended(0, TEXT), picture)],
+      ['behind a plain picture', (picture) => riff(picture, part('ALPH', TEXT))],
+      ['behind the end', (picture) => Buffer.concat([riff(picture), Buffer.from(TEXT)])],
+    ];
+    it.each(webps)('in a WebP: %s', async (_, change) => {
+      const original = await noise().webp().toBuffer();
+      await clean(original, await change(original.subarray(12)));
+    });
+
+    it.each([
+      ['an unknown chunk of a frame', 'abcd', 0],
+      ['behind the number of repetitions', '', 1],
+    ])('in an animated WebP: %s', async (_, type, isControl) => {
+      const original = await sharp(await frames(), { join: { animated: true } })
+        .webp({ loop: 2, delay: [100, 200] })
+        .toBuffer();
+      const at = original.indexOf(isControl ? 'ANIM' : 'ANMF');
+      const length = original.readUInt32LE(at + 4);
+      const changed = insert(original, at + 8 + length, isControl ? TEXT : part(type, TEXT));
+      uint32le(length + (isControl ? 0 : 8) + TEXT.length).copy(changed, at + 4);
+      uint32le(changed.length - 8).copy(changed, 4);
+      await clean(original, changed);
+      expect(await sharp((await examine(changed, shared)).bytes).metadata()).toMatchObject({ pages: 2, loop: 2 });
+    });
+
+    const block = (text: string): string => String.fromCharCode(text.length) + text;
+    const gifs: [string, Change][] = [
+      ['plain text', (bytes) => insert(bytes, bytes.length - 1, `!\x01${block('\0'.repeat(12))}${block(TEXT)}\0`)],
+      ['a comment', (bytes) => insert(bytes, bytes.length - 1, `!\xfe${block(TEXT)}\0`)],
+      [
+        'an unknown application',
+        (bytes) => insert(bytes, bytes.length - 1, `!\xff${block('XMP DataXMP')}${block(TEXT)}\0`),
+      ],
+      ['an unknown extension', (bytes) => insert(bytes, bytes.length - 1, `!\x42${block(TEXT)}\0`)],
+      [
+        'a false colour profile',
+        (bytes) => insert(bytes, bytes.length - 1, `!\xff${block('ICCRGBG1012')}${block(TEXT)}\0`),
+      ],
+      ['more of the number of repetitions', (bytes) => insert(bytes, bytes.indexOf('NETSCAPE2.0') + 15, block(TEXT))],
+      ['more of a graphic control', (bytes) => insert(bytes, bytes.indexOf('!\xf9', 0, 'latin1') + 7, block(TEXT))],
+      ['behind the trailer', (bytes) => Buffer.concat([bytes, Buffer.from(TEXT)])],
+      ['instead of the trailer', (bytes) => Buffer.concat([bytes.subarray(0, -1), Buffer.from(TEXT)])],
+    ];
+    it.each(gifs)('in a GIF, which repeats as before: %s', async (_, change) => {
+      const original = await sharp(await frames(), { join: { animated: true } })
+        .gif({ loop: 2, delay: [100, 200] })
+        .toBuffer();
+      await clean(original, change(original));
+      expect(await sharp((await examine(change(original), shared)).bytes).metadata()).toMatchObject({
+        pages: 2,
+        loop: 2,
+        delay: [100, 200],
+      });
+    });
   });
 });

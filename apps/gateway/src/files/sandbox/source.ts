@@ -8,6 +8,8 @@ export interface Span {
 /** A part of a new file: a part of the old one, or new bytes. */
 export type Piece = Span | Buffer;
 
+export const lengthOf = (piece: Piece): number => (Buffer.isBuffer(piece) ? piece.length : piece.end - piece.start);
+
 const WINDOW_BYTES = 256 * 1024;
 
 /** Reads a file anywhere, a window at a time. Beyond its end there is nothing: bytes are undefined, numbers 0. */
@@ -50,6 +52,16 @@ export class Source {
     if (at < this.windowStart || at + length > this.windowStart + this.windowLength) this.load(at);
     const start = at - this.windowStart;
     return this.window.subarray(start, Math.max(start, Math.min(start + length, this.windowLength)));
+  }
+
+  /** Any number of bytes, in memory. */
+  copy({ start, end }: Span): Buffer {
+    return Buffer.concat(Array.from(this.chunks({ start, end }), (chunk) => Buffer.from(chunk)));
+  }
+
+  /** This part of the file if it has these bytes (at most a window), or the bytes if it has others. */
+  unlessSame(span: Span, bytes: Buffer): Piece {
+    return span.end - span.start === bytes.length && this.bytes(span.start, bytes.length).equals(bytes) ? span : bytes;
   }
 
   /** The position of a byte, from `at` on. */
