@@ -137,6 +137,17 @@ describe.each(engines(inject('servers').databaseUrl, 'auth'))('accounts on %s', 
       expect((await on.service.login(name)).user.id).toBe(person.user.id);
     });
 
+    it('that are the displayed name are refused, also the one that a guest has', async () => {
+      const [displayName, password] = ['Zdenka Novotná', 'zdenka-novotna-2024'];
+      const shown = await on.service.call('auth.guest.v1', nobody(), { displayName });
+      const person = await on.service.register(uniqueName(), { displayName });
+      await refused(on.service.register(uniqueName(), { displayName, password }), 'invalid');
+      const { refreshToken } = shown;
+      await refused(on.service.register(uniqueName(), { password, refreshToken }, as(shown)), 'invalid');
+      const change = on.service.call('auth.password.v1', as(person), { current: PASSWORD, next: password });
+      await expect(change).rejects.toMatchObject({ code: 'invalid', details: [{ path: 'next' }] });
+    });
+
     it('that are changed end the bots and webhooks of their owner where that is wanted', async () => {
       const owner = await on.service.register();
       const bots = [];

@@ -53,7 +53,7 @@ export class Accounts {
    * `invalid` for a common password.
    */
   async register(caller: Caller, input: CallInput<'auth.register'>): Promise<Session> {
-    requireUncommon('password', input.password, input.username);
+    requireUncommon('password', input.password, input.username, input.displayName ?? '');
     const hash = await this.passwords.hash(input.password);
     const isGuest = caller.kind === 'guest' && caller.userId !== undefined && caller.sessionId !== undefined;
     const grant = await this.database
@@ -112,7 +112,7 @@ export class Accounts {
       user: await em.findOne(UserEntity, { id: userId }),
       credential: await em.findOne(CredentialEntity, { userId }, { populate: ['passwordHash'] }),
     }));
-    if (user) requireUncommon('next', next, user.username);
+    if (user) requireUncommon('next', next, user.username, user.displayName);
     const before = credential?.passwordHash;
     if (before === undefined || !(await this.passwords.matches(before, current)))
       throw new ChatError('forbidden', 'the current password is wrong');
@@ -162,6 +162,7 @@ export class Accounts {
     )
       throw new ChatError('forbidden', 'the refresh token of the guest’s session is needed');
     const { username, displayName, email = null, firstName = null, lastName = null } = input;
+    requireUncommon('password', input.password, displayName ?? guest.displayName);
     requireUnreserved(username);
     await giveUpUsername(em, guest);
     em.assign(guest, {

@@ -2,8 +2,8 @@ import { codeOf } from '@parley/testing';
 import { describe, expect, it } from 'vitest';
 import { requireUncommon } from './common-passwords.js';
 
-const codeFor = (password: string, username = 'somebody.else'): Promise<string> =>
-  codeOf((async () => requireUncommon('password', password, username))());
+const codeFor = (password: string, ...names: string[]): Promise<string> =>
+  codeOf((async () => requireUncommon('password', password, ...names))());
 
 describe('a password', () => {
   it.each([
@@ -37,8 +37,37 @@ describe('a password', () => {
     ['is the username with other separators', 'anna von-bergen', 'anna.von_bergen'],
     ['is a username of digits', '84920175361', '84920175361'],
     ['is a username of signs', '..........', '..........'],
+    ['is the username backwards', 'animlehliw', 'wilhelmina'],
+    ['is the username backwards with an ending', 'animlehliw99', 'wilhelmina'],
+    ['is the username with digits around it', '2024wilhelmina!1', 'wilhelmina'],
+    ['is the username spelt with digits', 'w1lh3lm1n4', 'wilhelmina'],
+    ['is the username spelt with digits and separators', '4nna_l33_2024', 'anna_lee'],
+    ['is the username spelt with digits, with digits behind', '4nn4l332024', 'anna_lee'],
+    ['is the username spelt with signs', '@nn@!33_1999', 'anna.lee'],
+    ['is the username backwards, spelt with digits', '33l_4nn4!!!', 'anna_lee'],
+    ['is the username doubled', 'wilhelminawilhelmina', 'wilhelmina'],
+    ['is the username forwards and backwards', 'annabellebanna', 'annabel'],
+    ['is the username doubled with something between', 'vilma123vilma', 'vilma'],
+    ['is the username without its digits', 'annabel!!2024', 'annabel77'],
+    ['is the username, which is spelt with digits', 'annabel!!2024', '4nn4b3l'],
+    ['is a word of the username', 'bergen123456', 'anna.von_bergen'],
+    ['is the username in other widths', 'ｗｉｌｈｅｌｍｉｎａ１', 'wilhelmina'],
   ])('that %s is refused', async (_, password, username) => {
     expect(await codeFor(password, username)).toBe('invalid');
+  });
+
+  it.each([
+    ['Anna Lee 2024', 'Anna Lee'],
+    ['eelanna12345', 'Anna Lee'],
+    ['LeeAnna2024!', 'Anna Lee'],
+    ['4nna_l33_99', 'Anna Lee'],
+    ['ZDENĚK-1234567', 'Zdeněk'],
+    ['zdenek12345678', 'Zdeněk 🌟'],
+    ['анна12345678', 'Анна'],
+    ['annaannaanna', 'Anna'],
+  ])('`%s` is refused for somebody who is displayed as %s', async (password, name) => {
+    expect(await codeFor(password, 'somebody', name)).toBe('invalid');
+    expect(await codeFor(password, 'somebody')).toBe(password === 'annaannaanna' ? 'invalid' : 'answered');
   });
 
   it.each([
@@ -50,6 +79,9 @@ describe('a password', () => {
     ['кошка на крыше', 'somebody'],
     ['馬到成功的密碼是很長', 'somebody'],
     ['x'.repeat(9) + 'y'.repeat(9), '...'],
+    ['anna likes leeks', 'anna_lee'],
+    ['hannah-1234-susanna', 'anna'],
+    ['49e2b7f0c1d8', 'abe'],
   ])('`%s` is accepted', async (password, username) => {
     expect(await codeFor(password, username)).toBe('answered');
   });

@@ -49,21 +49,82 @@ function isCommon(password: string): boolean {
   });
 }
 
-/** Whether a folded password is the username and nothing but digits and signs, whatever separates them. */
-function isUsername(password: string, username: string): boolean {
-  if (password === username) return true;
-  const [words, name] = [password, username].map((text) => text.replaceAll(/[^\p{L}\p{N}]/gu, '')) as [string, string];
-  return name !== '' && words.includes(name) && !hasLetter(words.replaceAll(name, ''));
+/** The letters as which people write digits and signs. */
+const readings: Readonly<Record<string, string>> = {
+  '0': 'o',
+  '1': 'il',
+  '2': 'z',
+  '3': 'e',
+  '4': 'a',
+  '5': 's',
+  '6': 'bg',
+  '7': 't',
+  '8': 'b',
+  '9': 'g',
+  '@': 'a',
+  $: 's',
+  '!': 'il',
+  '|': 'il',
+  '+': 't',
+  '(': 'c',
+};
+const readingsOf = (character: string): string => character + (readings[character] ?? '');
+const canBe = (one: string, other: string): boolean =>
+  Array.from(readingsOf(one)).some((letter) => readingsOf(other).includes(letter));
+const isSign = (character: string): boolean => !/[\p{L}\p{N}]/u.test(character);
+/** Without case, width and accents. */
+const fold = (text: string): string => text.normalize('NFKC').toLowerCase().normalize('NFKD').replaceAll(/\p{M}/gu, '');
+
+const MIN_WORD = 3;
+
+/** A name, its words, and both without the digits around them; each forwards and backwards, longest first. */
+function spellingsOf(name: string): string[][] {
+  const folded = fold(name);
+  const words = folded.split(/[^\p{L}\p{N}]+/u);
+  const forms = [words.join(''), withoutEnds(words.join('')), ...words, ...words.map(withoutEnds)]
+    .filter((form, index) => form !== '' && (index < 2 || Array.from(form).length >= MIN_WORD))
+    .map((form) => Array.from(form));
+  return forms.flatMap((form) => [form, form.toReversed()]).toSorted((a, b) => b.length - a.length);
+}
+
+/** Where a word ends that is spelt from a position on, with signs between its letters; undefined if it is not. */
+function endOf(word: readonly string[], password: readonly string[], from: number): number | undefined {
+  let at = from;
+  for (const letter of word) {
+    while (at > from && at < password.length && isSign(password[at]!) && !canBe(password[at]!, letter)) at++;
+    if (at >= password.length || !canBe(password[at]!, letter)) return undefined;
+    at++;
+  }
+  return at;
 }
 
 /**
- * Rejects with `invalid` for a password that is guessed first: a common one, or the username. `field` is its name in
- * the input.
+ * Whether a password is nothing but a name, once or several times, and digits and signs: forwards or backwards, spelt
+ * with digits and signs, whatever separates its parts.
  */
-export function requireUncommon(field: string, password: string, username: string): void {
+function isName(password: string, names: readonly string[]): boolean {
+  const characters = Array.from(fold(password));
+  const words = names.flatMap(spellingsOf);
+  let hasName = names.some((name) => fold(name) === fold(password));
+  let rest = '';
+  for (let at = 0; at < characters.length && !hasLetter(rest);) {
+    const ends = words.map((word) => endOf(word, characters, at)).filter((end) => end !== undefined);
+    if (ends.length > 0) {
+      hasName = true;
+      at = Math.max(...ends);
+    } else rest += characters[at++]!;
+  }
+  return hasName && !hasLetter(rest);
+}
+
+/**
+ * Rejects with `invalid` for a password that is guessed first: a common one, or one of the user's `names`. `field` is
+ * its name in the input.
+ */
+export function requireUncommon(field: string, password: string, ...names: readonly string[]): void {
   const folded = password.normalize('NFKC').toLowerCase();
-  const message = isUsername(folded, username.toLowerCase())
-    ? 'must not be the username'
+  const message = isName(password, names)
+    ? 'must not be the username or the displayed name'
     : isCommon(folded)
       ? 'is too common: others use it, so it is guessed first'
       : undefined;
