@@ -3,7 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eventually, startEmbedded, uniqueName, type ServiceProcess } from '@parley/testing';
+import {
+  ensureCommands,
+  ensurePython,
+  eventually,
+  startEmbedded,
+  TcpProxy,
+  uniqueName,
+  type ServiceProcess,
+} from '@parley/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, memoryStorage, type ParleyClient } from './index.js';
 
@@ -30,11 +38,15 @@ describe('the examples', { timeout: 120_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   }, 60_000);
 
-  function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, [join(examples, script), ...args], {
+  function run(
+    script: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    interpreter = process.execPath,
+  ) {
+    const child = spawn(interpreter, [join(examples, script), ...args], {
       cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
     });
     children.push(child);
     const result = { output: '', code: undefined as number | null | undefined, child };
@@ -71,6 +83,53 @@ describe('the examples', { timeout: 120_000 }, () => {
     await eventually(() => expect(bodies()).toEqual(['hello']), { timeoutMs: 30_000 });
     bot.child.kill('SIGTERM');
     await eventually(() => expect(bot.code).toBe(0), { timeoutMs: 30_000 });
+  });
+
+  it('http/chat.sh: two guests chat by curl', async () => {
+    await ensureCommands('curl', 'jq');
+    const example = run('http/chat.sh', [server.url], {}, 'sh');
+    await eventually(() => expect(example.code).toBe(0), { timeoutMs: 30_000 });
+    expect(example.output).toBe('stored as #1\nsent again: #1 true\nBen reads #1: Hello, Ben\n0 messages since\n');
+  });
+
+  it('http/chat.py: two guests chat by Python’s standard library', async () => {
+    const example = run('http/chat.py', [server.url], {}, await ensurePython(['urllib.request'], ['python3-minimal']));
+    await eventually(() => expect(example.code).toBe(0), { timeoutMs: 30_000 });
+    expect(example.output).toBe(
+      'stored as #1, sent again: True\nstored as #2, sent again: True\nBen reads #1: Hello, Ben\nBen reads #2: Are you there?\n0 messages since\n',
+    );
+  });
+
+  it('python/chat.py: sends, receives, and prints once what it missed while it was cut off', async () => {
+    const python = await ensurePython(['socketio', 'websocket'], ['python3-socketio', 'python3-websocket']);
+    const proxy = await TcpProxy.to(server.url);
+    try {
+      const title = uniqueName('Lobby');
+      const { id } = await person.createConversation({ kind: 'group', visibility: 'public', title });
+      await person.open(id);
+      const example = run('python/chat.py', [proxy.url(server.url), title], {}, python);
+      const lines = () => example.output.split('\n').filter(Boolean);
+      await eventually(() => expect(lines()).toEqual([`in ${title}`]), { timeoutMs: 30_000 });
+      const send = async (body: string) => (await person.send(id, { body }).stored).seq;
+      const first = await send('Hello, Python');
+      await eventually(() => expect(lines()).toEqual([`in ${title}`, `#${first} Hello, Python`]));
+
+      proxy.refuse();
+      await eventually(() => expect(proxy.connections).toBe(0));
+      const missed = [await send('While you were away'), await send('You missed this too')];
+      proxy.heal();
+      const after = [...lines(), `#${missed[0]} While you were away`, `#${missed[1]} You missed this too`];
+      await eventually(() => expect(lines()).toEqual(after), { timeoutMs: 60_000 });
+
+      example.child.stdin.end('Hello from Python\n');
+      await eventually(() => expect(example.code).toBe(0), { timeoutMs: 30_000 });
+      const { messages } = person.getState().conversations.get(id)!;
+      expect(messages.filter(({ body }) => body === 'Hello from Python')).toHaveLength(1);
+      expect(lines().filter((line) => line === `stored as #${messages.at(-1)!.seq}`)).toHaveLength(1);
+      expect(new Set(lines()).size).toBe(lines().length);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('serve.mjs and page.html: serves the page and the one file that it imports', async () => {
