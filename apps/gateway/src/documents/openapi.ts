@@ -1,6 +1,7 @@
-import { calls, errorTable, type Call, type HttpRoute, type Limits } from '@parley/contracts';
+import { calls, errorTable, type Call, type CallName, type HttpRoute, type Limits } from '@parley/contracts';
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
+import { exampleInput } from './examples.js';
 import { fileOperation, fileRoutes } from './files.js';
 import { problemContent, refusals, refusalsOf } from './refusals.js';
 import { Schemas } from './schemas.js';
@@ -82,7 +83,9 @@ function operation(name: string, call: Call, route: HttpRoute, schemas: Schemas)
     ...(inBody.length > 0 && {
       requestBody: {
         required: inBody.some((field) => required.includes(field)),
-        content: { 'application/json': { schema: bodySchema(inBody, fields, required) } },
+        content: {
+          'application/json': { schema: bodySchema(inBody, fields, required), example: exampleBody(name, inBody) },
+        },
       },
     }),
     responses: {
@@ -99,6 +102,9 @@ function operation(name: string, call: Call, route: HttpRoute, schemas: Schemas)
 
 /** Calls that need no token and refuse a wrong password or token that is in their input. */
 const checksCredentials: ReadonlySet<string> = new Set(['auth.login', 'auth.refresh']);
+
+const exampleBody = (name: string, inBody: readonly string[]): Json =>
+  Object.fromEntries(Object.entries(exampleInput(name as CallName)).filter(([field]) => inBody.includes(field)));
 
 const bodySchema = (names: readonly string[], fields: Record<string, Json>, required: readonly string[]): Json => ({
   type: 'object',
@@ -147,6 +153,9 @@ const atRoot: Record<string, Json> = {
   ),
   '/metrics': open('root.metrics', 'Prometheus metrics, only with `PUBLIC_METRICS=true`', 'text/plain'),
   '/api/docs': open('root.docs', 'This interface, for people', 'text/html'),
+  '/api/docs/style.css': open('root.docsStyle', 'Its style', 'text/css'),
+  '/api/docs/script.js': open('root.docsScript', 'Its search, and its forms that make calls', 'text/javascript'),
+  '/api/docs/socket.io.js': open('root.socketIo', 'Socket.IO’s client, for that', 'text/javascript'),
   '/api/openapi.json': open('root.openapi', 'This document', 'application/json'),
   '/api/asyncapi.json': open('root.asyncapi', 'The socket interface', 'application/json'),
 };

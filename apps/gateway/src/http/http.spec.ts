@@ -388,11 +388,17 @@ describe('at the root', () => {
       expect(html).toContain(name);
   });
 
-  it('the HTML documentation loads nothing', async () => {
+  it('the HTML documentation loads its own files only, and has no inline script or style', async () => {
     const answer = await gateway.fetch('/api/docs');
     const html = await answer.text();
-    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
-    expect(html).not.toMatch(/<script|<link|<img|src=|\[object|undefined</);
+    const policy = answer.headers.get('content-security-policy');
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    expect(html).not.toMatch(/<style|<script(?![^>]*src)| style=| on\w+="|\[object|undefined</);
+    const files = [...html.matchAll(/<(?:link|script|img)[^>]*(?:src|href)="([^"]+)"/g)].map(([, file]) => file!);
+    expect(files).toEqual(['docs/style.css', '../favicon.svg', 'docs/script.js']);
+    for (const file of ['style.css', 'script.js', 'socket.io.js'])
+      expect((await gateway.fetch(`/api/docs/${file}`)).status).toBe(200);
   });
 });
 

@@ -6,11 +6,27 @@ import { VerificationKeys } from '../auth/verification-keys.js';
 import { GatewayConfig, limitsOf } from '../config.js';
 import { asyncapi } from '../documents/asyncapi.js';
 import { openapi } from '../documents/openapi.js';
+import { loadPageFiles } from '../documents/page-files.js';
 import { page } from '../documents/page.js';
+
+const pagePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join('; ');
 
 /** The public addresses at the root: health, metrics, keys and documents. */
 @Controller()
 export class RootController {
+  /** The files of the page, once somebody has asked for one. */
+  private pageFiles: ReturnType<typeof loadPageFiles> | undefined;
+
   constructor(
     private readonly healthChecks: Health,
     private readonly keys: VerificationKeys,
@@ -39,11 +55,16 @@ export class RootController {
 
   @Get('api/docs')
   docs(@Res() response: Response): void {
-    response.setHeader(
-      'content-security-policy',
-      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-    );
+    response.setHeader('content-security-policy', pagePolicy);
     response.type('html').send(page(limitsOf(this.config)));
+  }
+
+  @Get(['api/docs/style.css', 'api/docs/script.js', 'api/docs/socket.io.js'])
+  async docsFile(@Req() request: Request, @Res() response: Response): Promise<void> {
+    this.pageFiles ??= loadPageFiles();
+    const { type, body } = (await this.pageFiles).get(request.path.split('/').at(-1)!)!;
+    response.setHeader('cache-control', 'no-cache');
+    response.type(type).send(body);
   }
 
   @Get('api/openapi.json')
